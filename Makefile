@@ -1,0 +1,59 @@
+# One environment, .venv, made once and made again when the locked versions change.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+export PYTHONUTF8 := 1
+
+## help: list these targets
+.PHONY: help
+help:
+	@sed -n 's/^## \([a-z-]*\): \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+
+$(STAMP): requirements/dev.lock pyproject.toml requirements/install
+	@sh requirements/install $(VENV)
+	@touch $@
+
+## install: make the environment in .venv, with every version as locked
+.PHONY: install
+install: $(STAMP)
+
+## demo: build the demo university, sync it and serve it (ONCE=1 stops after the summary, PORT=8080 moves the page)
+.PHONY: demo
+demo: $(STAMP)
+	@$(BIN)/clearance --config config/demo.toml demo $(if $(PORT),--port $(PORT)) $(if $(filter-out 0,$(ONCE)),--once)
+
+## test: run the tests
+.PHONY: test
+test: $(STAMP)
+	@$(BIN)/python -m pytest -n auto $(PYTEST)
+
+## lint: check style, types and the layers between the rooms
+.PHONY: lint
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+## format: put every file into the project's style
+.PHONY: format
+format: $(STAMP)
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+## bench: measure a sync of 100,000 students against its floors (takes minutes)
+.PHONY: bench
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks.sync_cost $(BENCH)
+
+## lock: choose the newest allowed versions again and write requirements/*.lock
+.PHONY: lock
+lock: $(STAMP)
+	@sh requirements/lock $(BIN)/uv
+
+## clean: remove the environment and the demo university
+.PHONY: clean
+clean:
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,5 @@
+"""The `clearance` command."""
+
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,1 @@
+"""Settings, secrets and logging; imports nothing of ours."""

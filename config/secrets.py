@@ -1,0 +1,99 @@
+"""Where a setting's value may come from, other than the file itself.
+
+`env:NAME` reads an environment variable, `env:NAME:-FALLBACK` falls back to a value that is no secret, and `file:PATH`
+reads a file and drops its last line break. Secrets may come only so; they are held as `SecretStr` and never printed.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, SecretStr, ValidationInfo
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where settings come from: relative paths start at `folder`, variables are read from `environ`."""
+
+    folder: Path
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+def _origin(info: ValidationInfo) -> Origin:
+    context = info.context
+    return context if isinstance(context, Origin) else Origin(Path.cwd())
+
+
+def _looked_up(value: str, origin: Origin) -> str:
+    """Return what an `env:` or `file:` value stands for, and any other value as it is."""
+    if value.startswith("env:"):
+        name, has_fallback, fallback = value.removeprefix("env:").partition(":-")
+        found = origin.environ.get(name)
+        if found:
+            return found
+        if has_fallback:
+            return fallback
+        raise ValueError(f"the environment variable {name} is not set: set it before starting, or use file:PATH")
+    if value.startswith("file:"):
+        path = origin.folder / value.removeprefix("file:")
+        try:
+            return path.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} could not be read ({error}): create it, readable by this user alone") from error
+    return value
+
+
+def _text(value: object, info: ValidationInfo) -> object:
+    return _looked_up(value, _origin(info)) if isinstance(value, str) else value
+
+
+def _secret(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, str):
+        if not value.startswith(("env:", "file:")):
+            raise ValueError('secrets do not stand in the file: write "env:NAME" or "file:PATH"')
+        return _looked_up(value, _origin(info))
+    return value
+
+
+def _path(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, str):
+        origin = _origin(info)
+        return (origin.folder / Path(_looked_up(value, origin)).expanduser()).resolve()
+    return value
+
+
+def _database_url(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str):
+        return value
+    origin = _origin(info)
+    looked_up = _looked_up(value, origin)
+    try:
+        url = make_url(looked_up)
+    except ArgumentError:
+        raise ValueError(
+            "this is no database URL: write DIALECT+DRIVER://USER@HOST:PORT/NAME, such as mysql+pymysql://reader@koha/koha"
+        ) from None
+    if url.password and looked_up == value:
+        raise ValueError('a URL with a password does not stand in the file: write "env:NAME" or "file:PATH"')
+    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    if is_file and not str(url.database).startswith("file:"):
+        url = url.set(database=str((origin.folder / str(url.database)).resolve()))
+    return url.render_as_string(hide_password=False)
+
+
+#: Text that may also be named by `env:` or `file:`.
+Text = Annotated[str, BeforeValidator(_text)]
+
+#: A secret: only by `env:` or `file:`.
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+
+#: A file or folder; relative ones start at the settings file's folder.
+FilePath = Annotated[Path, BeforeValidator(_path)]
+
+#: An SQLAlchemy URL, hidden when printed; with a password only by `env:` or `file:`. Relative SQLite files start at
+#: the settings file's folder.
+DatabaseUrl = Annotated[SecretStr, BeforeValidator(_database_url)]

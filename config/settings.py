@@ -1,0 +1,534 @@
+"""Settings: one TOML file plus the environment becomes one frozen value, or one error that names every mistake.
+
+A variable `CLEARANCE__PORTAL__PORT=9000` stands for the key `port` in `[portal]`; it wins over the file.
+Keys of a connector's own are checked by that connector's schema, which the caller hands in.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SkipValidation, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from config.secrets import DatabaseUrl, Origin, Text
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the text lists every mistake with its file, key and way out."""
+
+    def __init__(self, file: Path, mistakes: list[str]) -> None:
+        self.file = file
+        self.mistakes = mistakes
+        count = f"{len(mistakes)} mistakes" if len(mistakes) != 1 else "1 mistake"
+        super().__init__(f"{file}: {count} in the settings:\n" + "\n".join(f"  {m}" for m in mistakes))
+
+
+_SPAN = re.compile(r"(\d+)\s*(s|min|h|d)")
+_UNIT = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
+
+
+def _span(value: object) -> object:
+    """Read "90 s", "15 min", "4 h" or "1 d"."""
+    if not isinstance(value, str):
+        return value
+    match = _SPAN.fullmatch(value.strip())
+    if not match:
+        raise ValueError(f'"{value}" is no span of time: write a whole number and s, min, h or d, such as "15 min"')
+    return timedelta(**{_UNIT[match[2]]: int(match[1])})
+
+
+def _zone(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f'"{value}" is no time zone: write one such as "Asia/Shanghai"') from None
+
+
+Span = Annotated[timedelta, BeforeValidator(_span)]
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str)]
+Words = Annotated[dict[str, str], Field(min_length=1)]
+
+
+class Table(BaseModel):
+    """One table of the settings file: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+
+class Institution(Table):
+    """Who runs this, where, and in which languages."""
+
+    name: str
+    timezone: Zone = ZoneInfo("Asia/Shanghai")
+    languages: list[Literal["zh", "en"]] = ["zh", "en"]
+    #: Who helps when a page cannot: shown at the foot of every page.
+    contact: str = ""
+
+
+class StatusDb(Table):
+    """Where the marks live, and where accounts and sessions live (by default beside them)."""
+
+    url: DatabaseUrl
+    desk_url: DatabaseUrl | None = None
+    #: What the portal reads the marks with, when that is a role of its own; `url` otherwise.
+    portal_url: DatabaseUrl | None = None
+
+
+class Window(Table):
+    """First and last day on which a level is cleared."""
+
+    opens: date
+    closes: date
+
+
+class Cohort(Table):
+    """One leaving season."""
+
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+    name: str
+    #: level → window; a level without one is open all the time.
+    windows: dict[str, Window] = {}
+
+
+class Place(Table):
+    """Where to go, on one campus."""
+
+    where: str
+    hours: str = ""
+    phone: str = ""
+    url: str = ""
+
+
+class Office(Table):
+    """Who answers for a step: its name, and a place for each campus ("*" for any other)."""
+
+    name: str
+    name_en: str = ""
+    places: dict[str, Place] = {}
+
+    def place(self, campus: str) -> Place | None:
+        """Return where a student of this campus goes."""
+        return self.places.get(campus) or self.places.get("*")
+
+
+class Step(Table):
+    """One line of a flow."""
+
+    key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    title: str
+    title_en: str = ""
+    #: The card it is shown on; steps with the same word share one.
+    card: str = ""
+    office: Office
+    #: What an operator may give as the reason of a decision.
+    reasons: list[str] = []
+    #: Who need not do it: each table holds roster columns and the values that match; one matching table is enough.
+    exempt: list[dict[str, list[str]]] = []
+    #: Words for the student while the step is held or not yet done.
+    advice: str = ""
+    advice_en: str = ""
+
+
+class Entry(Table):
+    """A step's place in a flow."""
+
+    step: str
+    kind: Literal["synced", "manual", "review"] = "synced"
+    #: For a review: the steps that must count as clear before it opens; every earlier entry when left out.
+    after: list[str] | None = None
+
+
+class Flow(Table):
+    """The steps of some students, in the order shown."""
+
+    key: str
+    levels: list[str]
+    #: Only students of these categories; the first flow that fits a student is theirs.
+    categories: list[str] | None = None
+    entries: Annotated[list[Entry], Field(min_length=1)]
+
+    def after(self, step: str) -> tuple[str, ...]:
+        """Return the steps that a review of this flow waits for."""
+        earlier: list[str] = []
+        for entry in self.entries:
+            if entry.step == step:
+                return tuple(entry.after if entry.after is not None else earlier) if entry.kind == "review" else ()
+            earlier.append(entry.step)
+        raise KeyError(step)
+
+
+class Guard(Table):
+    """When a change is held back for a person to look at: percent and count, both must be passed."""
+
+    #: Rows about roster students fall by more than this, against the median of the last five good pulls.
+    rows_fall_percent: Decimal = Decimal(30)
+    #: held → cleared: more than the larger of the count and this part of those it now holds.
+    clear_count: int = 20
+    clear_percent: Decimal = Decimal(10)
+    #: cleared → held, likewise, of those it now clears.
+    hold_count: int = 50
+    hold_percent: Decimal = Decimal(10)
+    #: The same two limits for the sum since the last approval or 24 hours.
+    sum_percent: Decimal = Decimal(30)
+
+
+class Asked(Table):
+    """What a source and the roster share: a connector, its columns, and when to ask."""
+
+    connector: str
+    columns: Words
+    every: Span | None = None
+    cron: str | None = None
+    #: How long an answer counts as fresh; by default the longer of 4 h and three times the schedule's longest gap.
+    fresh_for: Span | None = None
+    timezone: Zone | None = None
+    guard: Guard = Guard()
+
+    #: The connector's own keys, as its schema read them; they stand beside the others in the file.
+    own: SkipValidation[Any]
+
+
+class Roster(Asked):
+    """Who leaves: the registrar's list, asked like a source."""
+
+    #: The registrar's word for a level → ours.
+    levels: Words
+    #: The registrar's word for a category → "leaving", or "staying" for who is not on this year's list.
+    categories: dict[str, Literal["leaving", "staying"]] = {}
+    #: Roster fields that hold another number of the same student, such as a card or a former number.
+    aliases: list[str] = []
+
+
+class Source(Asked):
+    """One question to one office system."""
+
+    step: str
+    title: str = ""
+    title_en: str = ""
+    means: Literal["items", "balance", "status"]
+    absent: Literal["cleared", "unknown"] | None = None
+    #: What kind of thing a row is: loan, fine, fee, textbook, room …
+    obligation: str = "item"
+    #: A title for rows that bring none.
+    item_title: str = ""
+    #: Sums up to this are let go, in yuan.
+    tolerance: Annotated[Decimal, Field(ge=0)] = Decimal(0)
+    #: What amounts are counted in.
+    unit: Literal["yuan", "fen"] = "yuan"
+    #: For `status`: the office's words.
+    words: dict[Literal["done", "not_done", "exempt"], list[str]] = {}
+    #: "suspend" has a person look at the first answer before it counts; "apply" does not.
+    first: Literal["suspend", "apply"] = "suspend"
+
+    @property
+    def absent_means(self) -> str:
+        """What no row means."""
+        return self.absent or ("unknown" if self.means == "status" else "cleared")
+
+
+class Portal(Table):
+    """Where the pages are served."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    #: The address people type; needed behind a proxy, and the reason cookies are marked Secure when it is https.
+    public_url: Text = ""
+
+
+class Auth(Table):
+    """How people sign in."""
+
+    local: bool = True
+    #: A session ends after this long without a click, and after `session_longest` in any case.
+    session_idle: Span = timedelta(minutes=30)
+    session_longest: Span = timedelta(hours=12)
+
+
+class Log(Table):
+    """What is logged, and how."""
+
+    format: Literal["people", "json"] = "people"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(Table):
+    """Everything the program is told, checked."""
+
+    institution: Institution
+    status_db: StatusDb
+    cohort: Annotated[list[Cohort], Field(min_length=1)]
+    roster: Roster
+    step: Annotated[list[Step], Field(min_length=1)]
+    flow: Annotated[list[Flow], Field(min_length=1)]
+    source: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Source]
+    portal: Portal = Portal()
+    auth: Auth = Auth()
+    log: Log = Log()
+
+    def cohort_keys(self) -> tuple[str, ...]:
+        """Return the cohorts' keys, in the file's order."""
+        return tuple(c.key for c in self.cohort)
+
+    def cohort_named(self, key: str) -> Cohort:
+        """Return the cohort with this key."""
+        return next(c for c in self.cohort if c.key == key)
+
+    def step_named(self, key: str) -> Step:
+        """Return the step with this key."""
+        return next(s for s in self.step if s.key == key)
+
+    def flow_named(self, key: str) -> Flow:
+        """Return the flow with this key."""
+        return next(f for f in self.flow if f.key == key)
+
+    def sources_of(self, step: str) -> tuple[str, ...]:
+        """Return the names of the sources that decide a step, in the file's order."""
+        return tuple(name for name, source in self.source.items() if source.step == step)
+
+
+class _Environment(BaseSettings):
+    """The tables that `CLEARANCE__…` variables may reach into."""
+
+    model_config = SettingsConfigDict(env_prefix="CLEARANCE__", env_nested_delimiter="__", extra="ignore")
+
+    institution: dict[str, Any] = {}
+    status_db: dict[str, Any] = {}
+    roster: dict[str, Any] = {}
+    source: dict[str, Any] = {}
+    portal: dict[str, Any] = {}
+    auth: dict[str, Any] = {}
+    log: dict[str, Any] = {}
+
+
+#: Returns the schema of a connector's own keys, or None when there is no connector of that name.
+Schemas = Callable[[str], type[BaseModel] | None]
+
+
+def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings in `file`, with the environment's on top.
+
+    `schemas` gives the schema for a connector's own keys. Raises SettingsError with every mistake found.
+    """
+    origin = Origin(file.resolve().parent) if environ is None else Origin(file.resolve().parent, environ)
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise SettingsError(file, ["there is no such file: name another with --config FILE"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(file, [f"the file could not be read ({error}): save it as UTF-8, readable here"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(file, [f"this is not TOML ({error}): mend that line"]) from None
+    _overlay(raw, _from_environment(origin.environ))
+
+    mistakes = _take_own(raw, schemas, origin)
+    try:
+        settings = Settings.model_validate(raw, context=origin)
+    except ValidationError as error:
+        mistakes += [_mistake(e, raw) for e in error.errors(include_url=False, include_input=False)]
+        raise SettingsError(file, mistakes) from None
+    mistakes += _contradictions(settings)
+    if mistakes:
+        raise SettingsError(file, mistakes)
+    return settings
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    source = EnvSettingsSource(_Environment)
+    source.env_vars = {key.lower(): value for key, value in environ.items()}
+    return source()
+
+
+def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            _overlay(below[key], value)
+        else:
+            below[key] = value
+
+
+def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str]:
+    """Move each connector's own keys, read by its schema, under `own`; return the mistakes found in them."""
+    mistakes: list[str] = []
+    sources = raw.get("source")
+    asked = [("roster", raw.get("roster"), Roster.model_fields)]
+    asked += [
+        (f"source.{name}", t, Source.model_fields) for name, t in (sources.items() if isinstance(sources, dict) else ())
+    ]
+    for where, table, common in asked:
+        if not isinstance(table, dict):
+            continue
+        own = {key: table.pop(key) for key in list(table) if key not in common or key == "own"}
+        table["own"] = None
+        schema = schemas(str(table.get("connector", "")))
+        if schema is None:
+            if "connector" in table:
+                mistakes.append(
+                    f'[{where}] connector: there is no connector "{table["connector"]}": see docs/connectors.md'
+                )
+            continue
+        try:
+            table["own"] = schema.model_validate(own, context=origin)
+        except ValidationError as error:
+            known = sorted({*common, *schema.model_fields} - {"own"})
+            mistakes += [
+                f"[{where}] {_key(e['loc'])}: {_why(e, known)}"
+                for e in error.errors(include_url=False, include_input=False)
+            ]
+    return mistakes
+
+
+def _key(loc: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in loc)
+
+
+def _mistake(error: Any, raw: Mapping[str, Any]) -> str:  # noqa: ANN401 - pydantic's own dict
+    loc = tuple(part for part in error["loc"] if part != "[key]")
+    where, known = _table_of(loc, raw)
+    return f"{where}: {_why(error, known)}"
+
+
+def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Name the place of a mistake as the file writes it, and the keys known in its table."""
+    tables: dict[str, type[BaseModel]] = {
+        "institution": Institution, "status_db": StatusDb, "cohort": Cohort, "roster": Roster, "step": Step,
+        "flow": Flow, "source": Source, "portal": Portal, "auth": Auth, "log": Log,
+    }  # fmt: skip
+    if len(loc) < 2 or str(loc[0]) not in tables:
+        return _key(loc) or "the file", list(Settings.model_fields)
+    head, known = str(loc[0]), list(tables[str(loc[0])].model_fields)
+    if isinstance(loc[1], int):
+        entry = raw[head][loc[1]] if isinstance(raw.get(head), list) else {}
+        name = entry.get("key", loc[1] + 1) if isinstance(entry, dict) else loc[1] + 1
+        return f'[[{head}]] "{name}" {_key(loc[2:])}'.rstrip(), known
+    if head == "source":
+        return f"[source.{loc[1]}] {_key(loc[2:])}".rstrip(), known
+    return f"[{head}] {_key(loc[1:])}", known
+
+
+def _why(error: Any, known: list[str]) -> str:  # noqa: ANN401 - pydantic's own dict
+    match error["type"]:
+        case "extra_forbidden":
+            close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+            hint = f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known)}"
+            return f"unknown key: {hint}"
+        case "missing":
+            return "is missing: add it"
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case _:
+            message = str(error["msg"])
+            return f"{message[0].lower()}{message[1:]}: mend this value"
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """Find what is wrong between tables, each with its way out."""
+    found: list[str] = []
+    steps = [s.key for s in settings.step]
+    for what, keys in (
+        ("step", steps),
+        ("flow", [f.key for f in settings.flow]),
+        ("cohort", [c.key for c in settings.cohort]),
+    ):
+        found += [
+            f'[[{what}]] "{k}": stands twice: give each its own key'
+            for k in sorted({k for k in keys if keys.count(k) > 1})
+        ]
+    synced: set[str] = set()
+    for flow in settings.flow:
+        seen: list[str] = []
+        for entry in flow.entries:
+            at = f'[[flow]] "{flow.key}" entry "{entry.step}"'
+            if entry.step not in steps:
+                found.append(f"{at}: there is no such step: known are {', '.join(steps)}")
+            if entry.step in seen:
+                found.append(f"{at}: stands twice: take one out")
+            if entry.after is not None and entry.kind != "review":
+                found.append(f'{at}: only a review waits: set kind = "review", or take `after` out')
+            found += [
+                f'{at}: waits for "{a}", which does not stand before it: move it'
+                for a in entry.after or ()
+                if a not in seen
+            ]
+            if entry.kind == "synced":
+                synced.add(entry.step)
+            seen.append(entry.step)
+    used = {s.step for s in settings.source.values()}
+    found += [
+        f'[[step]] "{k}": is synced, but no source decides it: add a [source.NAME] with step = "{k}"'
+        for k in sorted(synced - used)
+    ]
+    levels = {level for flow in settings.flow for level in flow.levels}
+    found += [
+        f'[roster] levels: "{word}" stands for "{level}", which no flow has: known are {", ".join(sorted(levels))}'
+        for word, level in settings.roster.levels.items()
+        if level not in levels
+    ]
+    found += [
+        f'[roster] aliases: "{name}" is no mapped column: add it to columns'
+        for name in settings.roster.aliases
+        if name not in settings.roster.columns
+    ]
+    found += [
+        f"[roster] columns: {key} is missing: say which column holds it"
+        for key in ("student", "name", "level", "college")
+        if key not in settings.roster.columns
+    ]
+    found += _schedule_mistakes("roster", settings.roster)
+    for name, source in settings.source.items():
+        found += _source_contradictions(name, source, steps, synced)
+    return found
+
+
+def _source_contradictions(name: str, source: Source, steps: list[str], synced: set[str]) -> list[str]:
+    at = f"[source.{name}]"
+    found = _schedule_mistakes(f"source.{name}", source)
+    if name == "roster":
+        found.append(f"{at}: this name belongs to the roster: choose another")
+    if source.step not in steps:
+        found.append(f'{at} step: there is no step "{source.step}": known are {", ".join(steps)}')
+    elif source.step not in synced:
+        found.append(
+            f'{at} step: "{source.step}" is not synced in any flow: set its entry\'s kind, or take the source out'
+        )
+    needed = {"items": ["student"], "balance": ["student", "amount"], "status": ["student", "status"]}[source.means]
+    found += [
+        f"{at} columns: {key} is missing, and {source.means} needs it: say which column holds it"
+        for key in needed
+        if key not in source.columns
+    ]
+    known = ("student", "title", "amount", "due", "reference", "status", "name", "kind")
+    found += [
+        f"{at} columns: {key} is no field of ours: known are {', '.join(known)}"
+        for key in source.columns
+        if key not in known
+    ]
+    if source.means == "status" and not source.words.get("done"):
+        found.append(f'{at} words: "done" is missing: list the words that say it is done')
+    if source.means != "status" and source.words:
+        found.append(f'{at} words: only a source that means "status" has words: take them out')
+    every_word = [w for words in source.words.values() for w in words]
+    found += [
+        f'{at} words: "{w}" stands twice: let it mean one thing'
+        for w in sorted({w for w in every_word if every_word.count(w) > 1})
+    ]
+    return found
+
+
+def _schedule_mistakes(where: str, asked: Asked) -> list[str]:
+    if (asked.every is None) == (asked.cron is None):
+        return [f'[{where}] every: give either every = "15 min" or cron = "0 7 * * *", not both and not neither']
+    if asked.every is not None and asked.every < timedelta(seconds=30):
+        return [f"[{where}] every: less than 30 s would ask the office without pause: give it longer"]
+    if asked.every is not None and asked.every > timedelta(days=1):
+        return [f'[{where}] every: longer than a day has no midnight to count from: write it as cron = "0 7 */2 * *"']
+    return []

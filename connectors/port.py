@@ -1,0 +1,142 @@
+"""What a connector is: something that asks one office system one question and brings back a whole Snapshot, or raises.
+
+A connector is one module of this package with two names in it:
+
+- `Settings`: a frozen pydantic model of the connector's own keys in a `[source.NAME]` table;
+- `connect(settings, question) -> Connector`: makes one; it opens nothing yet.
+
+There are three ways to fail, named by what somebody must do about it: `SourceUnavailable` (try again),
+`SourceRefused` (call someone), `SourceGarbled` (mend the mapping, or the source).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+#: One cell as the driver gives it: text, number, Decimal, date, datetime, bytes or None.
+Cell: TypeAlias = object
+
+#: Called while rows arrive, with the number read so far and the number expected, if that is known.
+Progress: TypeAlias = Callable[[int, int | None], None]
+
+#: Tells the time, aware.
+Clock: TypeAlias = Callable[[], datetime]
+
+
+def no_progress(_done: int, _expected: int | None) -> None:
+    """Show nothing."""
+
+
+class ProofKind(StrEnum):
+    """What a proof shows about a pull."""
+
+    #: As many rows arrived as the source itself counted, in the same consistent read.
+    TOTAL_AGREES = "total_agrees"
+    #: The source's own end was seen: the last page, the end of the file's structure.
+    END_REACHED = "end_reached"
+    #: Every page came once: none lost, none doubled.
+    NO_PAGE_LOST = "no_page_lost"
+    #: Reading ended before any row limit.
+    LIMIT_NOT_HIT = "limit_not_hit"
+    #: Every mapped column is there.
+    COLUMNS_PRESENT = "columns_present"
+    #: The text decodes without replacement characters.
+    CHARSET_SANE = "charset_sane"
+    #: A second pass brought the same rows.
+    SECOND_PASS_AGREES = "second_pass_agrees"  # noqa: S105 - a pass over rows, not a word to enter with
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One thing that was shown about a pull, with the figures it rests on."""
+
+    kind: ProofKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, in words that every connector understands."""
+
+    #: The source's name in the settings, for messages.
+    source: str
+    #: Our field → the source's column, as mapped in the settings. `student` is always among them.
+    columns: Mapping[str, str]
+    #: Tells `began` and `ended`.
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a source says between `began` and `ended`; complete, or it does not exist.
+
+    `rows` hold one cell per field, in the order of `fields`, as the driver gave them; `fields[0]` is `"student"`.
+    Their order carries no meaning. Rows whose student cell is empty are kept: the reconciler counts them.
+    """
+
+    fields: tuple[str, ...]
+    rows: Sequence[tuple[Cell, ...]]
+    began: datetime
+    ended: datetime
+    proofs: tuple[Proof, ...]
+    #: Student numbers, as the source writes them, of everybody the source knows; None when it names no population.
+    population: Sequence[Cell] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What `clearance check` shows of a source that answers."""
+
+    #: Where it was found, without any secret: host and database, address, file.
+    where: str
+    #: The columns the source offers, in its own order.
+    columns: tuple[str, ...]
+    #: One row by our fields; None when there is no row at all.
+    row: Mapping[str, Cell] | None
+    #: What works but should be looked at, each ending with the way out.
+    warnings: tuple[str, ...] = ()
+
+
+class Connector(Protocol):
+    """Asks one question. It keeps nothing open between calls and may be called again after any error."""
+
+    def pull(self, progress: Progress = no_progress) -> Snapshot:
+        """Return everything the source says now.
+
+        Raises SourceUnavailable, SourceRefused or SourceGarbled; never returns a part.
+        """
+        ...
+
+    def pull_one(self, student: str) -> Snapshot:
+        """Return everything the source says now about the student with this number, proofs included.
+
+        `population` then holds at most that student. Raises as `pull` does.
+        """
+        ...
+
+    def check(self) -> Sample:
+        """Connect, look at the columns and one row, and say what was found. Raises as `pull` does."""
+        ...
+
+
+class SourceError(Exception):
+    """A source did not give a whole answer. The text says what happened, then what to do."""
+
+    def __init__(self, what: str, way_out: str) -> None:
+        self.what = what
+        self.way_out = way_out
+        super().__init__(f"{what}. {way_out}")
+
+
+class SourceUnavailable(SourceError):  # noqa: N818 - named by the reaction, not by the rank
+    """Nobody answered, or not in time: trying again later may help."""
+
+
+class SourceRefused(SourceError):  # noqa: N818 - named by the reaction, not by the rank
+    """The source answered and said no: somebody must change an account, a right or an address."""
+
+
+class SourceGarbled(SourceError):  # noqa: N818 - named by the reaction, not by the rank
+    """The source answered something else than was asked for: the mapping, or the source, must be mended."""

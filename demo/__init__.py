@@ -1,0 +1,1 @@
+"""The demo university: its offices are programs and files of their own."""

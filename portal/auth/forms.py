@@ -1,0 +1,50 @@
+"""Forms: read with a small limit, and only when this portal's own page sent them."""
+
+import hmac
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from portal.auth.sessions import form_token
+
+#: No form here is longer, in bytes.
+_LONGEST = 8 * 1024
+
+
+async def read(request: Request, public_url: str, token: str) -> dict[str, str]:
+    """Return a form's fields, the last of each name.
+
+    Raises HTTPException: 413 for a body over the limit, 415 for one that is no form, 403 for one that came from another
+    site, or without the token of this browser's cookie.
+    """
+    _refuse_other_sites(request, public_url)
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/x-www-form-urlencoded":
+        raise HTTPException(415)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LONGEST:
+            raise HTTPException(413)
+    try:
+        text = body.decode("ascii")
+        fields = {
+            name: values[-1] for name, values in parse_qs(text, keep_blank_values=True, max_num_fields=20).items()
+        }
+    except ValueError:
+        raise HTTPException(400) from None
+    if not token or not hmac.compare_digest(fields.get("form_token", "").encode(), form_token(token).encode()):
+        raise HTTPException(403)
+    return fields
+
+
+def _refuse_other_sites(request: Request, public_url: str) -> None:
+    # A browser says where a form comes from by one of these two. Who sends neither is no browser, and the form's token
+    # stands against that.
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site != "same-origin":
+        raise HTTPException(403)
+    origin = request.headers.get("origin")
+    own = urlsplit(public_url or str(request.base_url))
+    if origin is not None and site is None and origin != f"{own.scheme}://{own.netloc}":
+        raise HTTPException(403)

@@ -1,0 +1,32 @@
+"""What an account may read: for each step, whose."""
+
+from collections.abc import Iterable, Mapping
+
+from status_db.accounts import Account, Act
+from status_db.views import Scope, StudentView
+
+
+def readable(account: Account, steps: Iterable[str]) -> dict[str, tuple[Scope, ...]]:
+    """Return step → the scopes in which the account may read it; steps it may not read at all are left out."""
+    reading = [grant for grant in account.grants if grant.act is Act.READ]
+    by_step = {step: tuple(g.scope for g in reading if g.step in (None, step)) for step in steps}
+    return {step: scopes for step, scopes in by_step.items() if scopes}
+
+
+def inside(student: StudentView, scopes: Iterable[Scope]) -> bool:
+    """Say whether a student stands inside one of the scopes; a column that no student has holds nobody."""
+    columns = _columns(student)
+    return any(
+        all(column in columns and columns[column] in values for column, values in scope.items()) for scope in scopes
+    )
+
+
+def _columns(student: StudentView) -> Mapping[str, str]:
+    return {
+        "college": student.college,
+        "class": student.class_name,
+        "level": student.level,
+        "campus": student.campus,
+        "building": student.building,
+        "category": student.category,
+    }

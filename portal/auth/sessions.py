@@ -1,0 +1,74 @@
+"""Sessions: a random token in a cookie, its SHA-256 in the desk's database, and two limits of time.
+
+The same cookie, before anybody has signed in, carries a token that opens nothing: forms are bound to it.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from config.settings import Auth, Portal
+from status_db.accounts import Accounts, Session
+
+_TOKEN_BYTES = 32
+
+#: That a session is in use is written down no more often than this.
+_TOUCH = timedelta(minutes=1)
+
+
+def new_token() -> str:
+    """Return a fresh token: 32 random bytes as text."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def hash_of(token: str) -> bytes:
+    """Return what the database knows a token by."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def form_token(token: str) -> str:
+    """Return what a form carries, so that only pages of this portal can send it with this cookie."""
+    return hmac.new(token.encode(), b"form", hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """The cookie that carries a token: never readable by scripts, never sent along from another site's form."""
+
+    name: str
+    secure: bool
+
+    @classmethod
+    def of(cls, portal: Portal) -> "Cookie":
+        """Return it as the public address asks for: Secure, and bound to this host by its name, when that is https."""
+        secure = portal.public_url.startswith("https://")
+        return cls("__Host-clearance" if secure else "clearance", secure)
+
+    def read(self, request: Request) -> str:
+        """Return the token a browser brings; empty when it brings none."""
+        return request.cookies.get(self.name, "")
+
+    def set(self, response: Response, token: str) -> None:
+        """Hand a token to the browser, until it is closed."""
+        response.set_cookie(self.name, token, path="/", secure=self.secure, httponly=True, samesite="lax")
+
+    def drop(self, response: Response) -> None:
+        """Have the browser forget it."""
+        response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite="lax")
+
+
+def find(accounts: Accounts, auth: Auth, token: str, now: datetime) -> Session | None:
+    """Return the session a token opens now; None for no token, an unknown one, or one past its limits."""
+    if not token:
+        return None
+    return accounts.find_session(hash_of(token), now, idle=auth.session_idle, longest=auth.session_longest)
+
+
+def wants_touch(session: Session, auth: Auth, now: datetime) -> bool:
+    """Say whether it is time to write down that the session is in use."""
+    return now - session.seen_at >= min(_TOUCH, auth.session_idle / 4)

@@ -1,0 +1,59 @@
+"""The entrance: a page is shown only to somebody who has signed in and may see it."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from portal.auth import sessions
+from portal.house import House, Visitor, house_of, see_other
+from status_db.accounts import Act
+
+Page: TypeAlias = Callable[[Request, House, Visitor], Awaitable[Response]]
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+def for_visitors(page: Page, act: Act | None = None) -> Handler:
+    """Return a handler that lets in whoever has signed in, and only those with a grant for `act` where one is named.
+
+    Everybody else is sent to sign in, or, signed in already, refused with 403.
+    """
+
+    async def handler(request: Request) -> Response:
+        house = house_of(request)
+        visitor = await recognise(request, house)
+        if visitor is None:
+            response = see_other(f"/sign-in?{urlencode({'next': _here(request)})}")
+            house.keep_language(request, response)
+            return response
+        if act is not None and not visitor.account.may(act):
+            raise HTTPException(403)
+        return await page(request, house, visitor)
+
+    return handler
+
+
+async def recognise(request: Request, house: House) -> Visitor | None:
+    """Return whose session a request brings, and note that it is in use; None without one."""
+    token, now = house.cookie.read(request), house.clock()
+    session = await house.ask(sessions.find, house.accounts, house.settings.auth, token, now)
+    if session is None:
+        return None
+    if sessions.wants_touch(session, house.settings.auth, now):
+        await house.ask_long(house.desk.touch_session, sessions.hash_of(token), now)
+    visitor = Visitor(session.account, token)
+    request.state.visitor = visitor
+    return visitor
+
+
+def _here(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def safe_next(path: str) -> str:
+    """Return where to go after signing in: a page of ours, or the first one."""
+    plain = path.isprintable() and path.isascii() and "\\" not in path
+    return path if plain and path.startswith("/") and not path.startswith(("//", "/sign-")) else "/"

@@ -1,0 +1,48 @@
+"""What every answer carries: nothing from elsewhere, nothing inline, nothing kept where it is personal."""
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_EVERY = {
+    # Pico draws its marks from data: images in its own stylesheet.
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # With `no-referrer` browsers would hide where our own forms come from, too.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+#: Links to static files carry a digest of what is in them, so a browser may keep each for as long as it likes.
+_STATIC = "public, max-age=31536000, immutable"
+
+
+def put(headers: MutableHeaders, path: str) -> None:
+    """Add them to an answer about `path`."""
+    for name, value in _EVERY.items():
+        headers[name] = value
+    headers["Cache-Control"] = _STATIC if path.startswith("/static/") else "no-store"
+
+
+class Headers:
+    """Adds them to every answer that passes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, with the headers."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                put(MutableHeaders(scope=message), scope["path"])
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

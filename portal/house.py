@@ -1,0 +1,191 @@
+"""What every page is given: the settings, the reader, the desk's accounts, the languages, and a way to render."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+from urllib.parse import urlencode
+
+from anyio import to_thread
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import Engine
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from config.settings import Settings
+from portal import languages
+from portal.auth.sessions import Cookie, form_token
+from portal.auth.slowdown import Slowdown
+from portal.languages import Language
+from status_db.accounts import Account, Accounts, desk_url
+from status_db.engine import open_reading, open_writing
+from status_db.reader import Reader
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+#: The cookie that keeps the language somebody chose.
+LANGUAGE_COOKIE = "language"
+_YEAR = 365 * 24 * 3600
+
+#: Each password takes 64 MiB and a core for a tenth of a second: so many at once, and the rest wait their turn.
+_HASHING_THREADS = 2
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks for a page."""
+
+    account: Account
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything the pages share; made once for each process."""
+
+    settings: Settings
+    clock: Callable[[], datetime]
+    reader: Reader
+    #: For looking up sessions and accounts: it cannot write.
+    accounts: Accounts
+    #: For signing in and out.
+    desk: Accounts
+    cookie: Cookie
+    slowdown: Slowdown
+    hashing: ThreadPoolExecutor
+    languages: Mapping[str, Language]
+    environments: Mapping[str, Environment]
+    #: The marks are in one file on this machine: reading them is quicker than handing the question to a thread.
+    inline: bool
+    engines: tuple[Engine, ...]
+
+    async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Ask the database something short: at once where it is a file here, in a thread where it is far away."""
+        if self.inline:
+            return question(*args, **kwargs)
+        return await self.ask_long(question, *args, **kwargs)
+
+    async def ask_long(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Ask something that takes its time, in a thread, so that others are served meanwhile."""
+        return await to_thread.run_sync(lambda: question(*args, **kwargs))
+
+    def language(self, request: Request) -> Language:
+        """Return the language this request is answered in."""
+        code = languages.choose(
+            list(self.languages),
+            request.query_params.get("lang"),
+            request.cookies.get(LANGUAGE_COOKIE),
+            request.headers.get("accept-language", ""),
+        )
+        return self.languages[code]
+
+    def page(self, request: Request, template: str, *, status: int = 200, **values: object) -> Response:
+        """Render a page for whoever asks, in their language."""
+        language = self.language(request)
+        visitor = visitor_of(request)
+        token = visitor.token if visitor else self.cookie.read(request)
+        html = (
+            self.environments[language.code]
+            .get_template(template)
+            .render(
+                account=visitor.account if visitor else None,
+                form_token=form_token(token) if token else "",
+                languages=[(other, _in_language(request, other)) for other in self.languages.values()],
+                path=request.url.path,
+                **values,
+            )
+        )
+        response = HTMLResponse(html, status, headers={"Content-Language": language.tag, "Vary": "Cookie"})
+        self.keep_language(request, response)
+        return response
+
+    def keep_language(self, request: Request, response: Response) -> None:
+        """Remember the language, where the address has just asked for one."""
+        asked = request.query_params.get("lang")
+        if asked in self.languages:
+            secure = self.cookie.secure
+            response.set_cookie(
+                LANGUAGE_COOKIE, str(asked), _YEAR, path="/", secure=secure, httponly=True, samesite="lax"
+            )
+
+    def close(self) -> None:
+        """Let go of the database and of the threads."""
+        self.hashing.shutdown()
+        for engine in self.engines:
+            engine.dispose()
+
+
+def build(settings: Settings, clock: Callable[[], datetime]) -> House:
+    """Open what the pages need. The databases themselves are opened when first asked."""
+    marks_url = (settings.status_db.portal_url or settings.status_db.url).get_secret_value()
+    marks = open_reading(marks_url)
+    desk_reading, desk_writing = open_reading(desk_url(settings.status_db)), open_writing(desk_url(settings.status_db))
+    spoken = languages.load(settings.institution.languages, settings.institution.timezone)
+    return House(
+        settings=settings,
+        clock=clock,
+        reader=Reader(marks, settings),
+        accounts=Accounts(desk_reading),
+        desk=Accounts(desk_writing),
+        cookie=Cookie.of(settings.portal),
+        slowdown=Slowdown(),
+        hashing=ThreadPoolExecutor(_HASHING_THREADS, "hashing"),
+        languages=spoken,
+        environments={code: _environment(language, settings) for code, language in spoken.items()},
+        inline=marks.dialect.name == "sqlite",
+        engines=(marks, desk_reading, desk_writing),
+    )
+
+
+def house_of(request: Request) -> House:
+    """Return the house a request came to."""
+    house: House = request.app.state.house
+    return house
+
+
+def visitor_of(request: Request) -> Visitor | None:
+    """Return who asks, once that has been found out; None for somebody who has not signed in."""
+    visitor: Visitor | None = getattr(request.state, "visitor", None)
+    return visitor
+
+
+def see_other(path: str) -> Response:
+    """Send a browser to another page of ours."""
+    return RedirectResponse(path, 303)
+
+
+def _in_language(request: Request, language: Language) -> str:
+    """Return the address of this very page in another language."""
+    asked = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
+    return f"{request.url.path}?{urlencode([*asked, ('lang', language.code)])}"
+
+
+def _environment(language: Language, settings: Settings) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]  # by i18n
+    environment.globals.update(
+        language=language,
+        institution=settings.institution,
+        static={file.name: _address(file) for file in sorted(STATIC.rglob("*")) if file.suffix in (".css", ".svg")},
+    )
+    return environment
+
+
+def _address(file: Path) -> str:
+    """Return a static file's address with a digest of what is in it, so that a browser may keep it for ever."""
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    return f"/static/{file.relative_to(STATIC).as_posix()}?{digest}"

@@ -1,0 +1,99 @@
+"""Signing in and out."""
+
+import asyncio
+import math
+from datetime import timedelta
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from portal.auth import forms, sessions
+from portal.auth.passwords import verify_password
+from portal.entrance import recognise, safe_next
+from portal.house import House, house_of, see_other
+from status_db.accounts import Account, AccountRefused, normalise_account
+
+
+async def show(request: Request) -> Response:
+    """Show the form; send on who has signed in already."""
+    house = house_of(request)
+    if await recognise(request, house) is not None:
+        return see_other(safe_next(request.query_params.get("next", "/")))
+    return _form(request, house, goal=request.query_params.get("next", "/"))
+
+
+async def enter(request: Request) -> Response:
+    """Open a session for the right password; answer everything else alike."""
+    house = house_of(request)
+    if not house.settings.auth.local:
+        raise HTTPException(404)
+    old = house.cookie.read(request)
+    fields = await forms.read(request, house.settings.portal.public_url, old)
+    name, goal = normalise_account(fields.get("account", "")), safe_next(fields.get("next", "/"))
+    address = request.client.host if request.client else ""
+    now = house.clock()
+    wait = house.slowdown.wait(name, address, now)
+    if wait:
+        return _form(request, house, goal=goal, name=name, wait=wait)
+    account = await _known(house, name, fields.get("password", ""))
+    token = sessions.new_token()
+    try:
+        if account is None:
+            raise AccountRefused("the password does not fit")
+        await house.ask_long(
+            house.desk.open_session,
+            sessions.hash_of(token),
+            account.account,
+            now,
+            longest=house.settings.auth.session_longest,
+        )
+    except AccountRefused:
+        house.slowdown.failed(name, address, now)
+        return _form(request, house, goal=goal, name=name, failed=True)
+    house.slowdown.succeeded(name, address)
+    await house.ask_long(house.desk.close_session, sessions.hash_of(old))
+    response = see_other(goal)
+    house.cookie.set(response, token)
+    return response
+
+
+async def leave(request: Request) -> Response:
+    """End the session."""
+    house = house_of(request)
+    token = house.cookie.read(request)
+    await forms.read(request, house.settings.portal.public_url, token)
+    await house.ask_long(house.desk.close_session, sessions.hash_of(token))
+    response = see_other("/sign-in")
+    house.cookie.drop(response)
+    return response
+
+
+async def _known(house: House, name: str, password: str) -> Account | None:
+    """Return the active account this password opens; the work is the same when there is none."""
+    account = await house.ask(house.accounts.find, name)
+    kept = account.password_hash if account is not None else None
+    fits = await asyncio.get_running_loop().run_in_executor(house.hashing, verify_password, password, kept)
+    return account if account is not None and account.active and fits else None
+
+
+def _form(
+    request: Request, house: House, *, goal: str, name: str = "", failed: bool = False, wait: timedelta = timedelta(0)
+) -> Response:
+    # A form is bound to a cookie, so whoever has none gets one that opens nothing.
+    token = house.cookie.read(request) or sessions.new_token()
+    response = house.page(
+        request,
+        "sign_in.html",
+        status=429 if wait else 401 if failed else 200,
+        goal=safe_next(goal),
+        name=name,
+        failed=failed,
+        wait=math.ceil(wait.total_seconds()),
+        local=house.settings.auth.local,
+        form_token=sessions.form_token(token),
+    )
+    if wait:
+        response.headers["Retry-After"] = str(math.ceil(wait.total_seconds()))
+    house.cookie.set(response, token)
+    return response

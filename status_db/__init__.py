@@ -1,0 +1,1 @@
+"""The status database: pure values, tables, and one writer for each who may write."""

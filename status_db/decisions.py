@@ -1,0 +1,164 @@
+"""Decisions: what operators say. The desk and the command line come through this one door; the sync never does.
+
+A decision lies above the finding and leaves it as it is. It is withdrawn, never deleted; the next one on the same step
+withdraws the one before.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, Row, insert, select, update
+
+from config.settings import Settings
+from status_db import tables
+from status_db.engine import writing
+from status_db.history import write_flips
+from status_db.model import Cause, Decision, Finding, Flip, Reason, StepKind, Verdict
+from status_db.reader import decision_from
+
+
+class DecisionRefused(Exception):  # noqa: N818 - named by the reaction
+    """A decision that may not be entered; the text says why, and what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an operator wants to decide."""
+
+    student: str
+    step: str
+    verdict: Verdict
+    reason: str
+    words: str = ""
+    note: str = ""
+    until: datetime | None = None
+    #: When it was decided, if that was on paper, earlier than it is entered.
+    decided_at: datetime | None = None
+
+
+class Decisions:
+    """Enters and withdraws the decisions of one cohort."""
+
+    def __init__(self, engine: Engine, settings: Settings, cohort: str) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._cohort = cohort
+
+    def enter(self, wish: Wish, author: str, now: datetime) -> Decision:
+        """Enter a decision over the finding as it stands, with the flip it makes. Raises DecisionRefused."""
+        with writing(self._engine, self._cohort) as connection:
+            person = self._person(connection, wish.student)
+            self._may_be_decided(wish, person, now)
+            finding = self._finding(connection, wish.student, wish.step)
+            standing = self._standing(connection, wish.student, wish.step)
+            before = standing.verdict if standing and standing.active(now) else finding.verdict
+            if standing is not None:
+                self._withdraw(connection, standing.id, author, now)
+            table = tables.decision
+            row = connection.execute(
+                insert(table)
+                .values(
+                    cohort=self._cohort,
+                    student=wish.student,
+                    step=wish.step,
+                    verdict=wish.verdict,
+                    author=author,
+                    reason=wish.reason,
+                    words=wish.words,
+                    note=wish.note,
+                    until=wish.until,
+                    decided_at=wish.decided_at or now,
+                    entered_at=now,
+                    answered_verdict=finding.verdict,
+                    answered_keys=list(finding.keys),
+                )
+                .returning(table)
+            ).one()
+            decision = decision_from(row)
+            self._flip(connection, decision, before, decision.verdict, decision.reason, now)
+            self._move(connection)
+        return decision
+
+    def withdraw(self, student: str, step: str, author: str, now: datetime) -> Decision:
+        """Withdraw the decision that stands; the finding beneath counts again. Raises DecisionRefused."""
+        with writing(self._engine, self._cohort) as connection:
+            standing = self._standing(connection, student, step)
+            if standing is None:
+                raise DecisionRefused(
+                    f"{student} has no decision on {step} to withdraw. See: clearance override list {student}"
+                )
+            finding = self._finding(connection, student, step)
+            self._withdraw(connection, standing.id, author, now)
+            before = standing.verdict if standing.active(now) else finding.verdict
+            self._flip(connection, standing, before, finding.verdict, finding.reason, now)
+            self._move(connection)
+        return standing
+
+    def _person(self, connection: Connection, student: str) -> Row[str, str | None, bool]:
+        table = tables.student
+        person = connection.execute(
+            select(table.c.student, table.c.flow, table.c.active).where(
+                table.c.cohort == self._cohort, table.c.student == student
+            )
+        ).one_or_none()
+        if person is None:
+            raise DecisionRefused(f"there is no student {student} on the roster of {self._cohort}. Look at the number.")
+        return person
+
+    def _may_be_decided(self, wish: Wish, person: Row[str, str | None, bool], now: datetime) -> None:
+        if not person.active or person.flow is None:
+            raise DecisionRefused(
+                f"{wish.student} is not leaving this year: there is nothing to decide. See the roster."
+            )
+        entry = next((e for e in self._settings.flow_named(person.flow).entries if e.step == wish.step), None)
+        if entry is None:
+            steps = ", ".join(e.step for e in self._settings.flow_named(person.flow).entries)
+            raise DecisionRefused(f"{wish.student} has no step {wish.step}. Known are: {steps}")
+        if entry.kind == StepKind.REVIEW.value:
+            raise DecisionRefused(f"{wish.step} is a review: it is given by its reviewer, not as an override.")
+        if wish.verdict is Verdict.UNKNOWN:
+            raise DecisionRefused("a decision says cleared, held or exempt. To take one back, withdraw it.")
+        reasons = self._settings.step_named(wish.step).reasons
+        if reasons and wish.reason not in reasons:
+            raise DecisionRefused(f'"{wish.reason}" is no reason of {wish.step}. Choose one of: {", ".join(reasons)}')
+        if wish.until is not None and wish.until <= now:
+            raise DecisionRefused("its end lies in the past. Give a later one, or none.")
+
+    def _finding(self, connection: Connection, student: str, step: str) -> Finding:
+        table = tables.status
+        row = connection.execute(
+            select(table.c.verdict, table.c.reason, table.c.evidence_keys).where(
+                table.c.cohort == self._cohort, table.c.student == student, table.c.step == step
+            )
+        ).one()
+        return Finding(Verdict(row.verdict), Reason(row.reason), tables.obligations_of_keys(row.evidence_keys))
+
+    def _standing(self, connection: Connection, student: str, step: str) -> Decision | None:
+        table = tables.decision
+        row = connection.execute(
+            select(table).where(
+                table.c.cohort == self._cohort,
+                table.c.student == student,
+                table.c.step == step,
+                table.c.withdrawn_at.is_(None),
+            )
+        ).one_or_none()
+        return decision_from(row) if row else None
+
+    def _withdraw(self, connection: Connection, decision: int, author: str, now: datetime) -> None:
+        table = tables.decision
+        connection.execute(
+            update(table).where(table.c.decision == decision).values(withdrawn_at=now, withdrawn_by=author)
+        )
+
+    def _flip(
+        self, connection: Connection, decision: Decision, before: Verdict, after: Verdict, reason: str, now: datetime
+    ) -> None:
+        if before is not after:
+            flip = Flip(decision.student, decision.step, before, after, reason)
+            write_flips(connection, self._cohort, [flip], now, Cause.DECISION, decision=decision.id)
+
+    def _move(self, connection: Connection) -> None:
+        """Step the cohort's revision on: a plan made before this decision must be made again."""
+        table = tables.cohort
+        connection.execute(update(table).where(table.c.cohort == self._cohort).values(revision=table.c.revision + 1))

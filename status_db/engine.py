@@ -1,0 +1,149 @@
+"""Opening the status database: one code for SQLite and PostgreSQL.
+
+SQLite: WAL, synchronous FULL, foreign keys on; whoever writes begins with BEGIN IMMEDIATE. PostgreSQL: writers of a
+cohort take one advisory lock. `open_reading` gives a handle that cannot write.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool, QueuePool
+
+_BUSY_SECONDS = 30
+
+
+class StoreError(Exception):
+    """The status database could not do its part; nothing of the transaction is kept. The text ends with the way out."""
+
+
+def open_writing(url: str) -> Engine:
+    """Return an engine whose transactions may write. Opens nothing yet, but makes the folder of an SQLite file."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, poolclass=QueuePool, pool_size=4, pool_pre_ping=True)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def open_reading(url: str) -> Engine:
+    """Return an engine that cannot write: SQLite read-only behind an authorizer, PostgreSQL in read-only transactions.
+
+    On PostgreSQL only the role's grants hold against somebody who means it; the read-only default protects against
+    our own mistakes.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        options = "-c default_transaction_read_only=on"
+        return create_engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options})
+    read_only = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
+    engine = create_engine(read_only, poolclass=QueuePool, pool_size=8, connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _forbid_writing)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver's own transactions begin deferred, and a deferred transaction that turns into a writer fails at once.
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -32000"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+_READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+_READ_PRAGMAS = {"query_only", "table_info", "data_version"}
+
+
+def _forbid_writing(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA query_only = ON").close()
+
+    def allow(action: int, first: str | None, *_rest: Any) -> int:  # noqa: ANN401 - as sqlite3 calls it
+        if action in _READS or action == sqlite3.SQLITE_TRANSACTION:
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_PRAGMA and first in _READ_PRAGMAS:
+            return sqlite3.SQLITE_OK
+        return sqlite3.SQLITE_DENY
+
+    connection.set_authorizer(allow)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Give a connection that sees one consistent state from its first read to its end."""
+    isolated = (
+        engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="REPEATABLE READ")
+    )
+    with store_errors(engine), isolated.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
+        try:
+            yield connection
+        finally:
+            _roll_back(connection, sqlite=engine.dialect.name == "sqlite")
+
+
+@contextmanager
+def writing(engine: Engine, cohort: str) -> Iterator[Connection]:
+    """Give the only connection that may write this cohort now; commit at the end, or keep nothing.
+
+    Raises StoreError when the database cannot take it.
+    """
+    with store_errors(engine), engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": crc32(cohort.encode())})
+        try:
+            yield connection
+            if engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("COMMIT")
+            connection.commit()
+        except BaseException:
+            _roll_back(connection, sqlite=engine.dialect.name == "sqlite")
+            raise
+
+
+def _roll_back(connection: Connection, *, sqlite: bool) -> None:
+    try:
+        if sqlite:
+            connection.exec_driver_sql("ROLLBACK")
+        connection.rollback()
+    except DBAPIError:
+        # SQLite has already rolled back by itself (a full disk does that); the connection is of no more use.
+        connection.invalidate()
+
+
+@contextmanager
+def store_errors(engine: Engine) -> Iterator[None]:
+    """Turn the database's own errors into StoreError with the way out."""
+    # Rows written in bulk go through the driver itself, so its own errors come as well.
+    driver = engine.dialect.loaded_dbapi
+    try:
+        yield
+    except OperationalError as error:
+        raise StoreError(_explained(engine, str(error.orig))) from error
+    except driver.OperationalError as error:
+        raise StoreError(_explained(engine, str(error))) from error
+
+
+def _explained(engine: Engine, said: str) -> str:
+    where = engine.url.render_as_string(hide_password=True)
+    said = said.strip().splitlines()[0] if said.strip() else "no reason given"
+    if "full" in said or "No space" in said or "disk I/O" in said:
+        what, way_out = "its disk is full or failing", "Make room there, then run this again."
+    elif "locked" in said or "busy" in said:
+        what, way_out = f"another writer has held it for {_BUSY_SECONDS} s", "Try again when that one has ended."
+    elif "no such table" in said or "does not exist" in said:
+        what, way_out = "it has not all its tables yet", "Run: clearance db upgrade"
+    elif "unable to open" in said:
+        what, way_out = "it cannot be opened", "Run `clearance db upgrade` as the user that owns its folder."
+    else:
+        what, way_out = "it did not answer", "See that it runs, and that [status_db] url is right."
+    return f"The status database failed: {what} ({said}; {where}). {way_out}"

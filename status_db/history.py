@@ -1,0 +1,33 @@
+"""The history: every change of what counts, added and never altered. Sync and desk both write here."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from status_db import bulk, tables
+from status_db.model import Cause, Flip
+
+
+def write_flips(
+    connection: Connection,
+    cohort: str,
+    flips: Iterable[Flip],
+    now: datetime,
+    cause: Cause,
+    *,
+    run: int | None = None,
+    decision: int | None = None,
+) -> None:
+    """Add flips to the history."""
+    columns = (
+        "cohort", "student", "step", "before", "after", "reason", "cause", "run", "decision", "at", "evidence",
+    )  # fmt: skip
+    rows = (
+        (
+            cohort, f.student, f.step, str(f.before), str(f.after), str(f.reason), str(cause), run, decision, now,
+            f.evidence or None,
+        )
+        for f in flips
+    )  # fmt: skip
+    bulk.insert(connection, tables.flip, columns, rows)

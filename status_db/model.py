@@ -1,0 +1,305 @@
+"""The values that every room speaks in.
+
+Pure and frozen: no database, no clock, no settings. Times are aware, amounts are `Decimal` yuan, and the time at which
+something is judged is always passed in.
+"""
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What is said about one student and one step (or one source)."""
+
+    CLEARED = "cleared"
+    HELD = "held"
+    UNKNOWN = "unknown"
+    EXEMPT = "exempt"
+
+
+class Reason(StrEnum):
+    """Why a finding says what it says: one code word each."""
+
+    NOTHING_OWED = "nothing_owed"
+    SETTLED = "settled"
+    REFUND_DUE = "refund_due"
+    DONE = "done"
+    OWED = "owed"
+    NOT_DONE = "not_done"
+    EXEMPT_BY_ROSTER = "exempt_by_roster"
+    EXEMPT_BY_OFFICE = "exempt_by_office"
+    NOT_ASKED = "not_asked"
+    NO_ROW = "no_row"
+    OUTSIDE_POPULATION = "outside_population"
+    DOUBTFUL = "doubtful"
+    AWAITING_DECISION = "awaiting_decision"
+    AWAITING_REVIEW = "awaiting_review"
+
+
+class Means(StrEnum):
+    """What a source's rows mean: things owed, sums owed, or words about an act."""
+
+    ITEMS = "items"
+    BALANCE = "balance"
+    STATUS = "status"
+
+
+class StepKind(StrEnum):
+    """Who decides a step: its sources, an operator, or a reviewer once the steps before it count as clear."""
+
+    SYNCED = "synced"
+    MANUAL = "manual"
+    REVIEW = "review"
+
+
+class State(StrEnum):
+    """What a page says of a step: one word per state, as students and clerks read it."""
+
+    CLEARED = "cleared"
+    HELD = "held"
+    NOT_DONE = "not_done"
+    PENDING = "pending"
+    CLOSED = "closed"
+    OPEN = "open"
+    UNKNOWN = "unknown"
+    EXEMPT = "exempt"
+
+
+class RunState(StrEnum):
+    """How one execution for one source stands or ended."""
+
+    RUNNING = "running"
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    SUSPENDED = "suspended"
+    SUPERSEDED = "superseded"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    ABANDONED = "abandoned"
+
+
+class Cause(StrEnum):
+    """What made a flip."""
+
+    RUN = "run"
+    DECISION = "decision"
+    EXPIRY = "expiry"
+    ROSTER = "roster"
+    SETTINGS = "settings"
+
+
+#: The name under which the roster's own runs and state are kept beside the sources'.
+ROSTER = "roster"
+
+
+def normalise_number(raw: object) -> str:
+    """Return a student number or alias in its one exact form: NFKC, trimmed, upper case.
+
+    Text, whole numbers and whole floats of the same digits give the same result; invisible characters (byte-order
+    mark, zero-width and non-breaking spaces) are dropped. Nothing is guessed: letter O stays a letter.
+    """
+    if (isinstance(raw, float) and raw.is_integer()) or (isinstance(raw, Decimal) and raw == raw.to_integral_value()):
+        raw = int(raw)
+    text = unicodedata.normalize("NFKC", str(raw))
+    text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc"))
+    return text.strip().upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """One thing owed or undone."""
+
+    #: What kind of thing, in the settings' word for the source: loan, fine, fee, textbook, room …
+    kind: str
+    #: What it is, as the office calls it: a book's title, a fee's item, a room.
+    title: str = ""
+    #: What is owed for it, in yuan; None where the amount does not matter.
+    amount: Decimal | None = None
+    #: The day it was or is due; None where the source does not say, or not readably.
+    due: date | None = None
+    #: The office's own mark for it: barcode, bill number.
+    reference: str = ""
+
+    @property
+    def key(self) -> str:
+        """Tell this obligation from the student's others; an amount that changes leaves it the same obligation."""
+        return f"{self.kind}:{self.reference}" if self.reference else f"{self.kind}:{self.title}:{self.due or ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is stored for one source and one student: the last thing the source said about them."""
+
+    student: str
+    verdict: Verdict
+    reason: Reason
+    obligations: tuple[Obligation, ...] = ()
+    #: Why the record cannot be believed as it stands; empty when it can.
+    doubt: str = ""
+    #: Digest of the rows it was read from and of the settings that decided their meaning.
+    digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the machine finds for one student and one step."""
+
+    verdict: Verdict
+    reason: Reason
+    evidence: tuple[Obligation, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The sorted keys of the obligations behind it."""
+        return tuple(sorted({o.key for o in self.evidence}))
+
+
+def evidence_behind(verdict: Verdict, records: Iterable[Record]) -> tuple[Obligation, ...]:
+    """Return the obligations of those records that gave the step its verdict, in the records' order."""
+    return tuple(o for record in records if record.verdict is verdict for o in record.obligations)
+
+
+#: What stands for a student's synced step before its sources have been asked.
+NOT_ASKED = Finding(Verdict.UNKNOWN, Reason.NOT_ASKED)
+
+#: What stands for each kind of step from the moment a student joins the roster.
+FIRST_FINDING: Mapping[StepKind, Finding] = {
+    StepKind.SYNCED: NOT_ASKED,
+    StepKind.MANUAL: Finding(Verdict.UNKNOWN, Reason.AWAITING_DECISION),
+    StepKind.REVIEW: Finding(Verdict.UNKNOWN, Reason.AWAITING_REVIEW),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an operator says about one student's step; withdrawn, never deleted."""
+
+    id: int
+    student: str
+    step: str
+    verdict: Verdict
+    author: str
+    #: A word from the step's list of reasons.
+    reason: str
+    decided_at: datetime
+    entered_at: datetime
+    #: The finding it answered: its verdict and its obligations' keys.
+    answered_verdict: Verdict
+    answered_keys: tuple[str, ...]
+    words: str = ""
+    note: str = ""
+    until: datetime | None = None
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str = ""
+
+    def active(self, now: datetime) -> bool:
+        """Say whether it counts at `now`: neither withdrawn nor past its end."""
+        return (self.withdrawn_at is None or self.withdrawn_at > now) and (self.until is None or self.until > now)
+
+    def disputed_by(self, finding: Finding) -> bool:
+        """Say whether the finding has changed, in verdict or in obligations, since this decision answered it."""
+        return finding.verdict is not self.answered_verdict or finding.keys != self.answered_keys
+
+    def outgrown_by(self, finding: Finding) -> bool:
+        """Say whether the finding now holds the student for something this decision has never seen."""
+        if finding.verdict is not Verdict.HELD:
+            return False
+        return self.answered_verdict is not Verdict.HELD or not set(finding.keys) <= set(self.answered_keys)
+
+
+@dataclass(frozen=True, slots=True)
+class StepStatus:
+    """One student's step: the finding, and above it the decision, if there is one."""
+
+    step: str
+    kind: StepKind
+    finding: Finding
+    #: When the finding last changed.
+    since: datetime
+    #: When the step's sources were last asked with success (the oldest of them); None before that and for manual steps.
+    as_of: datetime | None = None
+    #: Until when that answer is fresh; None for manual steps and reviews, which never go stale.
+    fresh_until: datetime | None = None
+    decision: Decision | None = None
+    #: For a review: the steps before it that do not count as clear now.
+    waits_for: tuple[str, ...] = ()
+
+    def at(self, now: datetime) -> "Standing":
+        """Return what counts at `now`."""
+        decision = self.decision if self.decision and self.decision.active(now) else None
+        verdict = decision.verdict if decision else self.finding.verdict
+        return Standing(
+            verdict=verdict,
+            state=self._state(verdict, decision),
+            by_decision=decision is not None,
+            stale=decision is None and self.fresh_until is not None and now >= self.fresh_until,
+            disputed=decision is not None and decision.disputed_by(self.finding),
+            outgrown=decision is not None and decision.outgrown_by(self.finding),
+        )
+
+    def counts_as_clear(self, now: datetime) -> bool:
+        """Say whether review, headline, slip and export may count this step as clear at `now`."""
+        return self.at(now).clear
+
+    def _state(self, verdict: Verdict, decision: Decision | None) -> State:
+        match verdict:
+            case Verdict.CLEARED:
+                return State.CLEARED
+            case Verdict.EXEMPT:
+                return State.EXEMPT
+            case Verdict.HELD:
+                ordinary = decision is None and self.finding.reason is Reason.NOT_DONE
+                return State.NOT_DONE if ordinary else State.HELD
+            case Verdict.UNKNOWN:
+                if self.kind is StepKind.REVIEW:
+                    return State.CLOSED if self.waits_for else State.OPEN
+                return State.PENDING if self.kind is StepKind.MANUAL else State.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What counts for one step at one moment."""
+
+    verdict: Verdict
+    state: State
+    by_decision: bool
+    #: The word rests on a source whose last good answer is too old.
+    stale: bool
+    #: The finding has changed since the decision answered it.
+    disputed: bool
+    #: The student is held for something the decision has never seen.
+    outgrown: bool
+
+    @property
+    def clear(self) -> bool:
+        """Cleared or exempt, not stale, and not overtaken by a new obligation."""
+        return self.verdict in (Verdict.CLEARED, Verdict.EXEMPT) and not self.stale and not self.outgrown
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """One change of what counts for one student's step."""
+
+    student: str
+    step: str
+    before: Verdict
+    after: Verdict
+    #: The finding's reason after it, or the decision's, or why the step ended.
+    reason: str
+    evidence: tuple[Obligation, ...] = ()
+
+
+def digest_of(parts: Iterable[bytes]) -> bytes:
+    """Return the 16-byte digest of `parts`, each told apart from its neighbours by its length."""
+    hasher = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        hasher.update(len(part).to_bytes(8, "big"))
+        hasher.update(part)
+    return hasher.digest()

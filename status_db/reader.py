@@ -1,0 +1,516 @@
+"""Everything that is read: for the pages, the command line and exports. It writes nothing and judges only what counts.
+
+Each question is one method and gives frozen values; the time at which it is answered is passed in.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, or_, select, true
+
+from config.settings import Flow, Settings
+from status_db import tables
+from status_db.engine import reading
+from status_db.model import (
+    ROSTER,
+    Decision,
+    Finding,
+    Reason,
+    Record,
+    RunState,
+    State,
+    StepKind,
+    StepStatus,
+    Verdict,
+    evidence_behind,
+)
+from status_db.views import (
+    EVERYBODY,
+    FlipView,
+    Overview,
+    RunView,
+    Scope,
+    SourceView,
+    StepSource,
+    StrangerView,
+    StudentView,
+    Tally,
+)
+
+
+class Reader:
+    """Answers questions about a cohort out of the status database."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+
+    def student(self, cohort: str, number: str, now: datetime) -> StudentView | None:
+        """Return one student as they stand at `now`, or None when the roster never had that number."""
+        person = tables.student
+        with reading(self._engine) as connection:
+            row = connection.execute(
+                select(person).where(person.c.cohort == cohort, person.c.student == number)
+            ).one_or_none()
+            if row is None:
+                return None
+            flow = self._settings.flow_named(row.flow) if row.flow and row.active else None
+            steps = self._steps(connection, cohort, number, flow, now) if flow else ()
+            flips = self._flips(connection, tables.flip.c.cohort == cohort, tables.flip.c.student == number)
+        values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+        return StudentView(
+            cohort=cohort,
+            student=number,
+            name=row.name,
+            level=row.level,
+            college=row.college,
+            class_name=values["class"],
+            campus=row.campus,
+            building=row.building,
+            category=row.category,
+            extra=row.extra,
+            active=row.active,
+            flow=row.flow,
+            steps=steps,
+            flips=flips,
+        )
+
+    def within(self, cohort: str, number: str, scopes: Sequence[Scope]) -> bool:
+        """Say whether a student stands inside one of the scopes."""
+        person = tables.student
+        with reading(self._engine) as connection:
+            found = connection.execute(
+                select(person.c.student).where(person.c.cohort == cohort, person.c.student == number, _inside(scopes))
+            ).first()
+        return found is not None
+
+    def overview(self, cohort: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Overview:
+        """Count the students inside `scopes` by step, college and state at `now`."""
+        with reading(self._engine) as connection:
+            freshness = self._freshness(connection, cohort)
+            people = _people(cohort, scopes)
+            students = connection.execute(select(func.count()).select_from(people.subquery())).scalar_one()
+            decided = self._decided(connection, cohort, people, freshness, now)
+            counts = self._undecided_counts(connection, cohort, people, set(decided))
+            reviews = self._review_counts(connection, cohort, people, freshness, decided, now)
+        tallies: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
+        for (college, step, state), count in (counts + reviews).items():
+            tallies[college, step][state] += count
+        by_decision: Counter[tuple[str, str]] = Counter()
+        disputed: Counter[tuple[str, str]] = Counter()
+        for (_, step), (college, status) in decided.items():
+            standing = status.at(now)
+            tallies[college, step][standing.state] += 1
+            by_decision[college, step] += 1
+            disputed[college, step] += standing.disputed
+        return _overview(cohort, students, freshness, tallies, by_decision, disputed)
+
+    def sources(self, cohort: str) -> tuple[SourceView, ...]:
+        """Return the roster and every source in the settings' order, asked or not."""
+        with reading(self._engine) as connection:
+            states = {
+                row.source: row
+                for row in connection.execute(select(tables.source_state).where(tables.source_state.c.cohort == cohort))
+            }
+            newest = (
+                select(func.max(tables.run.c.run))
+                .where(tables.run.c.cohort == cohort, tables.run.c.student.is_(None))
+                .group_by(tables.run.c.source)
+            )
+            last = {r.source: r for r in self._runs(connection, tables.run.c.run.in_(newest))}
+            waiting = {
+                r.source: r
+                for r in self._runs(connection, tables.run.c.cohort == cohort, tables.run.c.state == RunState.SUSPENDED)
+            }
+        named = {ROSTER: (None, "")} | {n: (s.step, s.title) for n, s in self._settings.source.items()}
+        return tuple(
+            _source_view(name, step, title, states.get(name), last.get(name), waiting.get(name))
+            for name, (step, title) in named.items()
+        )
+
+    def runs(self, cohort: str, source: str | None = None, limit: int = 50) -> tuple[RunView, ...]:
+        """Return the newest runs first."""
+        conditions = [tables.run.c.cohort == cohort]
+        if source is not None:
+            conditions.append(tables.run.c.source == source)
+        with reading(self._engine) as connection:
+            return self._runs(connection, *conditions, limit=limit)
+
+    def run(self, cohort: str, number: int) -> RunView | None:
+        """Return one run."""
+        with reading(self._engine) as connection:
+            found = self._runs(connection, tables.run.c.cohort == cohort, tables.run.c.run == number)
+        return found[0] if found else None
+
+    def flips_of_run(self, cohort: str, number: int, limit: int = 1000) -> tuple[FlipView, ...]:
+        """Return the flips a run made, newest first."""
+        with reading(self._engine) as connection:
+            return self._flips(connection, tables.flip.c.cohort == cohort, tables.flip.c.run == number, limit=limit)
+
+    def strangers(self, cohort: str, source: str | None = None) -> tuple[StrangerView, ...]:
+        """Return the listed strangers, those near to a roster student first."""
+        table = tables.stranger
+        query = select(table).where(table.c.cohort == cohort)
+        if source is not None:
+            query = query.where(table.c.source == source)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(table.c.near == "", table.c.source, table.c.key)).all()
+        return tuple(StrangerView(r.source, r.key, r.near, r.student) for r in rows)
+
+    def decisions(self, cohort: str, number: str | None = None) -> tuple[Decision, ...]:
+        """Return decisions, withdrawn ones too, newest first."""
+        table = tables.decision
+        query = select(table).where(table.c.cohort == cohort)
+        if number is not None:
+            query = query.where(table.c.student == number)
+        with reading(self._engine) as connection:
+            return tuple(decision_from(row) for row in connection.execute(query.order_by(table.c.decision.desc())))
+
+    def _freshness(self, connection: Connection, cohort: str) -> dict[str, StepSource]:
+        state = tables.source_state
+        rows = connection.execute(
+            select(state.c.source, state.c.began, state.c.fresh_for_seconds).where(state.c.cohort == cohort)
+        ).all()
+        asked = {r.source: (r.began, r.began + timedelta(seconds=r.fresh_for_seconds)) for r in rows if r.began}
+        fresh: dict[str, StepSource] = {}
+        for step in {source.step for source in self._settings.source.values()}:
+            times = [asked.get(name) for name in self._settings.sources_of(step)]
+            known = [t for t in times if t is not None]
+            if len(known) < len(times):
+                fresh[step] = StepSource(step, None, None)
+            else:
+                fresh[step] = StepSource(step, min(t[0] for t in known), min(t[1] for t in known))
+        return fresh
+
+    def _steps(
+        self, connection: Connection, cohort: str, number: str, flow: Flow, now: datetime
+    ) -> tuple[StepStatus, ...]:
+        freshness = self._freshness(connection, cohort)
+        records: dict[str, list[Record]] = defaultdict(list)
+        record = tables.record
+        for row in connection.execute(
+            select(record).where(record.c.cohort == cohort, record.c.student == number).order_by(record.c.source)
+        ):
+            source = self._settings.source.get(row.source)
+            if source is not None:
+                records[source.step].append(record_from(row))
+        decision = tables.decision
+        decisions = {
+            row.step: decision_from(row)
+            for row in connection.execute(
+                select(decision).where(
+                    decision.c.cohort == cohort, decision.c.student == number, decision.c.withdrawn_at.is_(None)
+                )
+            )
+        }
+        status = tables.status
+        found = {
+            row.step: row
+            for row in connection.execute(select(status).where(status.c.cohort == cohort, status.c.student == number))
+        }
+        steps: list[StepStatus] = []
+        clear: set[str] = set()
+        for entry in flow.entries:
+            if entry.step not in found:
+                continue
+            row = found[entry.step]
+            verdict = Verdict(row.verdict)
+            fresh = freshness.get(entry.step)
+            step = StepStatus(
+                step=entry.step,
+                kind=StepKind(entry.kind),
+                finding=Finding(verdict, Reason(row.reason), evidence_behind(verdict, records[entry.step])),
+                since=row.since,
+                as_of=fresh.as_of if fresh else None,
+                fresh_until=fresh.fresh_until if fresh else None,
+                decision=decisions.get(entry.step),
+                waits_for=tuple(s for s in flow.after(entry.step) if s not in clear),
+            )
+            steps.append(step)
+            if step.counts_as_clear(now):
+                clear.add(entry.step)
+        return tuple(steps)
+
+    def _decided(
+        self,
+        connection: Connection,
+        cohort: str,
+        people: Any,  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
+        freshness: Mapping[str, StepSource],
+        now: datetime,
+    ) -> dict[tuple[str, str], tuple[str, StepStatus]]:
+        """Return (student, step) → college and status for every decision that counts now: few, so one by one."""
+        person, status, decision = people.subquery(), tables.status, tables.decision
+        rows = connection.execute(
+            select(
+                person.c.college,
+                person.c.flow,
+                status.c.verdict.label("found"),
+                status.c.reason.label("found_reason"),
+                status.c.evidence_keys,
+                status.c.since,
+                decision,
+            )
+            .join(decision, and_(decision.c.cohort == cohort, decision.c.student == person.c.student))
+            .join(
+                status,
+                and_(
+                    status.c.cohort == cohort,
+                    status.c.student == decision.c.student,
+                    status.c.step == decision.c.step,
+                ),
+            )
+            .where(decision.c.withdrawn_at.is_(None), or_(decision.c.until.is_(None), decision.c.until > now))
+        ).all()
+        decided: dict[tuple[str, str], tuple[str, StepStatus]] = {}
+        for row in rows:
+            flow = self._settings.flow_named(row.flow)
+            kind = next((StepKind(e.kind) for e in flow.entries if e.step == row.step), StepKind.MANUAL)
+            fresh = freshness.get(row.step)
+            finding = Finding(
+                Verdict(row.found), Reason(row.found_reason), tables.obligations_of_keys(row.evidence_keys)
+            )
+            decided[row.student, row.step] = (
+                row.college,
+                StepStatus(
+                    row.step,
+                    kind,
+                    finding,
+                    row.since,
+                    as_of=fresh.as_of if fresh else None,
+                    fresh_until=fresh.fresh_until if fresh else None,
+                    decision=decision_from(row),
+                ),
+            )
+        return decided
+
+    def _undecided_counts(
+        self,
+        connection: Connection,
+        cohort: str,
+        people: Any,  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
+        decided: Iterable[tuple[str, str]],
+    ) -> Counter[tuple[str, str, State]]:
+        """Count synced and manual steps by college and state, without those decided."""
+        person, status = people.subquery(), tables.status
+        joined = and_(status.c.cohort == cohort, status.c.student == person.c.student)
+        columns = (person.c.college, status.c.step, status.c.verdict, status.c.reason)
+        counts: Counter[tuple[str, str, State]] = Counter()
+        rows = connection.execute(
+            select(*columns, func.count().label("students"))
+            .join(status, joined)
+            .where(status.c.reason != Reason.AWAITING_REVIEW)
+            .group_by(*columns)
+        )
+        for row in rows:
+            counts[row.college, row.step, _state(row.verdict, row.reason)] += row.students
+        taken_out = list(decided)
+        for start in range(0, len(taken_out), 500):
+            students = {student for student, _ in taken_out[start : start + 500]}
+            steps = set(taken_out[start : start + 500])
+            for row in connection.execute(
+                select(status.c.student, *columns).join(status, joined).where(status.c.student.in_(students))
+            ):
+                if (row.student, row.step) in steps and row.reason != Reason.AWAITING_REVIEW:
+                    counts[row.college, row.step, _state(row.verdict, row.reason)] -= 1
+        return counts
+
+    def _review_counts(
+        self,
+        connection: Connection,
+        cohort: str,
+        people: Any,  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
+        freshness: Mapping[str, StepSource],
+        decided: Mapping[tuple[str, str], tuple[str, StepStatus]],
+        now: datetime,
+    ) -> Counter[tuple[str, str, State]]:
+        """Count undecided reviews by college: open when every step they wait for counts as clear, else closed."""
+        person, status = people.subquery(), tables.status
+        counts: Counter[tuple[str, str, State]] = Counter()
+        for flow in self._settings.flow:
+            for entry in flow.entries:
+                if entry.kind != "review":
+                    continue
+                after = flow.after(entry.step)
+                fresh = [s for s in after if s not in freshness or not freshness[s].stale(now)]
+                clear_in_flow = (
+                    select(person.c.student, person.c.college, func.count(status.c.step).label("clear"))
+                    .outerjoin(
+                        status,
+                        and_(
+                            status.c.cohort == cohort,
+                            status.c.student == person.c.student,
+                            status.c.step.in_(fresh),
+                            status.c.verdict.in_((Verdict.CLEARED, Verdict.EXEMPT)),
+                        ),
+                    )
+                    .where(person.c.flow == flow.key)
+                    .group_by(person.c.student, person.c.college)
+                )
+                for row in connection.execute(clear_in_flow):
+                    if (row.student, entry.step) in decided:
+                        continue
+                    clear = row.clear + _gained(row.student, after, fresh, decided, now)
+                    state = State.OPEN if clear >= len(after) else State.CLOSED
+                    counts[row.college, entry.step, state] += 1
+        return counts
+
+    def _flips(
+        self, connection: Connection, *conditions: ColumnElement[bool], limit: int = 200
+    ) -> tuple[FlipView, ...]:
+        table = tables.flip
+        rows = connection.execute(select(table).where(*conditions).order_by(table.c.flip.desc()).limit(limit))
+        return tuple(
+            FlipView(
+                r.student,
+                r.step,
+                Verdict(r.before),
+                Verdict(r.after),
+                r.reason,
+                r.cause,
+                r.at,
+                r.run,
+                r.decision,
+                r.evidence,
+            )
+            for r in rows
+        )
+
+    def _runs(self, connection: Connection, *conditions: ColumnElement[bool], limit: int = 200) -> tuple[RunView, ...]:
+        table = tables.run
+        rows = connection.execute(select(table).where(*conditions).order_by(table.c.run.desc()).limit(limit))
+        return tuple(
+            RunView(
+                run=r.run,
+                source=r.source,
+                slot=r.slot,
+                state=RunState(r.state),
+                began=r.began,
+                ended=r.ended,
+                by=r.by,
+                student=r.student,
+                message=r.message,
+                fault=r.fault,
+                counts=r.counts,
+                proofs=r.proofs,
+                decided_by=r.decided_by,
+                decided_at=r.decided_at,
+            )
+            for r in rows
+        )
+
+
+def record_from(row: Row[Any]) -> Record:
+    """Read a record's row."""
+    return Record(row.student, Verdict(row.verdict), Reason(row.reason), row.obligations, row.doubt, row.digest)
+
+
+def decision_from(row: Row[Any]) -> Decision:
+    """Read a decision's row."""
+    return Decision(
+        id=row.decision,
+        student=row.student,
+        step=row.step,
+        verdict=Verdict(row.verdict),
+        author=row.author,
+        reason=row.reason,
+        decided_at=row.decided_at,
+        entered_at=row.entered_at,
+        answered_verdict=Verdict(row.answered_verdict),
+        answered_keys=tuple(row.answered_keys),
+        words=row.words,
+        note=row.note,
+        until=row.until,
+        withdrawn_at=row.withdrawn_at,
+        withdrawn_by=row.withdrawn_by or "",
+    )
+
+
+def _people(cohort: str, scopes: Sequence[Scope]) -> Any:  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
+    person = tables.student
+    return select(person.c.student, person.c.college, person.c.flow).where(
+        person.c.cohort == cohort, person.c.active, person.c.flow.is_not(None), _inside(scopes)
+    )
+
+
+def _inside(scopes: Sequence[Scope]) -> ColumnElement[bool]:
+    return or_(
+        *(
+            and_(true(), *(tables.student.c[column].in_(list(values)) for column, values in scope.items()))
+            for scope in scopes
+        )
+    )
+
+
+def _state(verdict: str, reason: str) -> State:
+    match verdict:
+        case Verdict.HELD:
+            return State.NOT_DONE if reason == Reason.NOT_DONE else State.HELD
+        case Verdict.UNKNOWN:
+            return State.PENDING if reason == Reason.AWAITING_DECISION else State.UNKNOWN
+        case _:
+            return State(verdict)
+
+
+def _gained(
+    student: str,
+    after: Sequence[str],
+    fresh: Sequence[str],
+    decided: Mapping[tuple[str, str], tuple[str, StepStatus]],
+    now: datetime,
+) -> int:
+    """Return by how many clear steps decisions move a student, against what the findings alone say."""
+    gained = 0
+    for step in after:
+        if (student, step) in decided:
+            status = decided[student, step][1]
+            found_clear = step in fresh and status.finding.verdict in (Verdict.CLEARED, Verdict.EXEMPT)
+            gained += int(status.counts_as_clear(now)) - int(found_clear)
+    return gained
+
+
+def _overview(
+    cohort: str,
+    students: int,
+    freshness: Mapping[str, StepSource],
+    tallies: Mapping[tuple[str, str], Counter[State]],
+    by_decision: Mapping[tuple[str, str], int],
+    disputed: Mapping[tuple[str, str], int],
+) -> Overview:
+    by_college: dict[str, dict[str, Tally]] = defaultdict(dict)
+    by_step: dict[str, tuple[Counter[State], list[int]]] = defaultdict(lambda: (Counter(), [0, 0]))
+    for (college, step), states in sorted(tallies.items()):
+        decisions, disputes = by_decision.get((college, step), 0), disputed.get((college, step), 0)
+        by_college[college][step] = Tally(+states, decisions, disputes)
+        total, extras = by_step[step]
+        total.update(states)
+        extras[0] += decisions
+        extras[1] += disputes
+    return Overview(
+        cohort=cohort,
+        students=students,
+        freshness=freshness,
+        by_step={step: Tally(+total, *extras) for step, (total, extras) in by_step.items()},
+        by_college=by_college,
+    )
+
+
+def _source_view(
+    name: str, step: str | None, title: str, state: Row[Any] | None, last: RunView | None, suspended: RunView | None
+) -> SourceView:
+    began = state.began if state else None
+    return SourceView(
+        source=name,
+        step=step,
+        title=title or name,
+        as_of=began,
+        fresh_until=began + timedelta(seconds=state.fresh_for_seconds) if state and began else None,
+        held=state.held if state else 0,
+        unknown=state.unknown if state else 0,
+        exempt=state.exempt if state else 0,
+        strangers=state.strangers if state else 0,
+        last_run=last,
+        suspended=suspended,
+    )

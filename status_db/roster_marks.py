@@ -1,0 +1,182 @@
+"""The roster's marks: who is listed, with which other numbers, and each student's steps from the first moment on."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, func, select, update
+
+from status_db import bulk, tables
+from status_db.engine import writing
+from status_db.history import write_flips
+from status_db.marks import Ending, Lease, Marks, Pull, write_findings
+from status_db.model import FIRST_FINDING, Cause, Finding, Flip, StepKind, Verdict
+
+#: Why a step ends for a student who now goes another way.
+NOT_IN_FLOW = "not_in_flow"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One student's row, in the words of the table."""
+
+    student: str
+    #: name, level, college, class, campus, building, category
+    columns: tuple[str, ...]
+    extra: Mapping[str, str]
+    flow: str | None
+    aliases: tuple[tuple[str, str], ...]
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RosterWrites:
+    """A roster plan, spelled out as rows."""
+
+    base: int
+    #: Whose steps begin anew: new, back on the list, or in another flow.
+    joined: Sequence[Listing]
+    #: Those of them who were stored before.
+    returning: Collection[str]
+    changed: Sequence[Listing]
+    left: Sequence[str]
+    #: Flow → its steps and their kinds, in order.
+    flows: Mapping[str, Sequence[tuple[str, StepKind]]]
+    #: What changed particulars do to steps already found: student, step, finding.
+    findings: Sequence[tuple[str, str, Finding]]
+    flips: Sequence[Flip]
+
+
+_COLUMNS = (
+    "cohort", "student", "name", "level", "college", "class", "campus", "building", "category", "extra", "flow",
+    "active", "joined_at", "left_at", "digest",
+)  # fmt: skip
+
+
+class RosterMarks(Marks):
+    """Writes one cohort's roster."""
+
+    def apply_roster(
+        self, lease: Lease, writes: RosterWrites, pull: Pull, ending: Ending, *, approved: bool = False
+    ) -> None:
+        """Write a roster plan whole, and close its run, in one transaction. Raises as Marks.apply does."""
+        cohort, now = lease.cohort, ending.at
+        with writing(self._engine, cohort) as connection:
+            self._move(connection, writes.base)
+            self._close(connection, lease, ending)
+            self._end_old_steps(connection, lease, writes, now)
+            joined = sorted(writes.joined, key=lambda listing: listing.student)
+            # Sources have spoken about a student only if asked after this very answer was given.
+            bulk.upsert(connection, tables.student, _COLUMNS, (_row(cohort, x, pull.began) for x in joined))
+            first = ("cohort", "student", "step", "verdict", "reason", "since")
+            bulk.insert(connection, tables.status, first, _first_statuses(cohort, joined, writes.flows, now))
+            particulars = [c for c in _COLUMNS if c not in ("active", "joined_at", "left_at", "flow")]
+            bulk.update(connection, tables.student, particulars, (_particulars(cohort, x) for x in writes.changed))
+            self._write_aliases(connection, cohort, writes)
+            for student in writes.left:
+                self._deactivate(connection, cohort, student, now)
+            write_findings(connection, cohort, writes.findings, now, lease.run)
+            write_flips(connection, cohort, writes.flips, now, Cause.ROSTER, run=lease.run)
+            if writes.returning or writes.left:
+                self._recount(connection, cohort)
+            self._note_pull(connection, lease, pull, now, {}, approved=approved)
+
+    def _end_old_steps(self, connection: Connection, lease: Lease, writes: RosterWrites, now: datetime) -> None:
+        """Take back what was found about returning students, with a flip wherever what counts changes."""
+        status, decision = tables.status, tables.decision
+        flips: list[Flip] = []
+        flow_of = {listing.student: listing.flow for listing in writes.joined}
+        for student in sorted(writes.returning):
+            rows = connection.execute(
+                select(status.c.step, status.c.verdict, decision.c.decision)
+                .outerjoin(
+                    decision,
+                    and_(
+                        decision.c.cohort == status.c.cohort,
+                        decision.c.student == status.c.student,
+                        decision.c.step == status.c.step,
+                        decision.c.withdrawn_at.is_(None),
+                    ),
+                )
+                .where(status.c.cohort == lease.cohort, status.c.student == student)
+                .order_by(status.c.step)
+            ).all()
+            kinds = dict(writes.flows.get(flow_of[student] or "", ()))
+            for row in rows:
+                before = Verdict(row.verdict)
+                if row.step not in kinds:
+                    flips.append(Flip(student, row.step, before, Verdict.EXEMPT, NOT_IN_FLOW))
+                elif row.decision is None and before is not Verdict.UNKNOWN:
+                    first = FIRST_FINDING[kinds[row.step]]
+                    flips.append(Flip(student, row.step, before, first.verdict, first.reason))
+            self._forget(connection, lease.cohort, student)
+            connection.execute(delete(status).where(status.c.cohort == lease.cohort, status.c.student == student))
+        write_flips(connection, lease.cohort, flips, now, Cause.ROSTER, run=lease.run)
+
+    def _forget(self, connection: Connection, cohort: str, student: str) -> None:
+        """Drop what sources said about a student: it was said of somebody on another list."""
+        record = tables.record
+        connection.execute(delete(record).where(record.c.cohort == cohort, record.c.student == student))
+
+    def _deactivate(self, connection: Connection, cohort: str, student: str, now: datetime) -> None:
+        person = tables.student
+        self._forget(connection, cohort, student)
+        connection.execute(
+            update(person)
+            .where(person.c.cohort == cohort, person.c.student == student)
+            .values(active=False, left_at=now)
+        )
+
+    def _write_aliases(self, connection: Connection, cohort: str, writes: RosterWrites) -> None:
+        listings = [*writes.joined, *writes.changed]
+        known = [listing.student for listing in writes.changed] + list(writes.returning)
+        bulk.delete(connection, tables.alias, ("cohort", "student"), ((cohort, student) for student in known))
+        rows = sorted((cohort, alias, x.student, kind) for x in listings for alias, kind in x.aliases)
+        bulk.insert(connection, tables.alias, ("cohort", "alias", "student", "kind"), rows)
+
+    def _recount(self, connection: Connection, cohort: str) -> None:
+        """Count each source's records again, after some have gone with their students."""
+        state, record, status, person = tables.source_state, tables.record, tables.status, tables.student
+        rows = connection.execute(
+            select(record.c.source, record.c.verdict, func.count().label("records"))
+            .join(state, and_(state.c.cohort == record.c.cohort, state.c.source == record.c.source))
+            .join(
+                status,
+                and_(
+                    status.c.cohort == record.c.cohort,
+                    status.c.student == record.c.student,
+                    status.c.step == state.c.step,
+                ),
+            )
+            .join(person, and_(person.c.cohort == record.c.cohort, person.c.student == record.c.student))
+            .where(record.c.cohort == cohort, person.c.active)
+            .group_by(record.c.source, record.c.verdict)
+        ).all()
+        columns = {"held": "held", "unknown": "unknown", "exempt": "exempt", "cleared": "done"}
+        counts: dict[str, dict[str, int]] = {}
+        for row in rows:
+            counts.setdefault(row.source, dict.fromkeys(columns.values(), 0))[columns[row.verdict]] = row.records
+        connection.execute(update(state).where(state.c.cohort == cohort).values(held=0, unknown=0, exempt=0, done=0))
+        for source, values in counts.items():
+            connection.execute(update(state).where(state.c.cohort == cohort, state.c.source == source).values(**values))
+
+
+def _row(cohort: str, listing: Listing, joined_at: datetime) -> tuple[Any, ...]:
+    return (
+        cohort, listing.student, *listing.columns, dict(listing.extra), listing.flow, True, joined_at, None,
+        listing.digest,
+    )  # fmt: skip
+
+
+def _particulars(cohort: str, listing: Listing) -> tuple[Any, ...]:
+    return (cohort, listing.student, *listing.columns, dict(listing.extra), listing.digest)
+
+
+def _first_statuses(
+    cohort: str, joined: Sequence[Listing], flows: Mapping[str, Sequence[tuple[str, StepKind]]], now: datetime
+) -> Iterator[tuple[Any, ...]]:
+    for listing in joined:
+        for step, kind in sorted(flows.get(listing.flow or "", ())):
+            first = FIRST_FINDING[kind]
+            yield cohort, listing.student, step, str(first.verdict), str(first.reason), now

@@ -1,0 +1,356 @@
+"""What stands in the marks, read for planning: all inside one consistent read, so that a plan names one revision.
+
+Cost follows change: the stored records of one source come as student and digest; everything else is read only for
+the students whom the new answer touches.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, select
+
+from status_db import tables
+from status_db.model import Finding, Reason, Record, RunState, Verdict
+from status_db.reader import record_from
+
+#: So many values fit into one IN on every database; more students than `_MOST_NAMED` are read without naming them.
+_CHUNK = 5_000
+_MOST_NAMED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What is stored about a source itself."""
+
+    settings_digest: bytes | None
+    revision: int
+    began: datetime | None
+    held: int
+    unknown: int
+    exempt: int
+    done: int
+    recent_rows: tuple[int, ...]
+    approved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A roster student with one step's stored finding."""
+
+    student: str
+    joined_at: datetime
+    finding: Finding
+    #: The verdict of the decision that counts now.
+    decided: Verdict | None
+    #: The roster columns asked for, in that order.
+    columns: tuple[Any, ...]
+
+
+class Stored:
+    """One cohort as it stands in one consistent read."""
+
+    def __init__(self, connection: Connection, cohort: str) -> None:
+        self._connection = connection
+        self._cohort = cohort
+
+    def revision(self) -> int:
+        """Return the cohort's revision; 0 for one that was never written."""
+        table = tables.cohort
+        found = self._connection.execute(select(table.c.revision).where(table.c.cohort == self._cohort)).scalar()
+        return found or 0
+
+    def source(self, source: str) -> SourceState:
+        """Return what is stored about a source; a blank state for one that was never asked."""
+        table = tables.source_state
+        row = self._connection.execute(
+            select(table).where(table.c.cohort == self._cohort, table.c.source == source)
+        ).one_or_none()
+        if row is None:
+            return SourceState(None, 0, None, 0, 0, 0, 0, (), None)
+        return SourceState(
+            row.settings_digest,
+            row.revision,
+            row.began,
+            row.held,
+            row.unknown,
+            row.exempt,
+            row.done,
+            tuple(row.recent_rows),
+            row.approved_at,
+        )
+
+    def digests(self, source: str) -> dict[str, bytes]:
+        """Return student → digest for every stored record of a source."""
+        table = tables.record
+        # Plain tuples straight from the driver: these are the only rows that an unchanged run reads in number.
+        with self._connection.execute(
+            select(table.c.student, table.c.digest).where(table.c.cohort == self._cohort, table.c.source == source)
+        ) as result:
+            return dict(result.cursor.fetchall())
+
+    def digest_of(self, source: str, student: str) -> dict[str, bytes]:
+        """Return student → digest for one student's record of a source, if there is one."""
+        table = tables.record
+        return {
+            row.student: row.digest
+            for row in self._connection.execute(
+                select(table.c.student, table.c.digest).where(
+                    table.c.cohort == self._cohort, table.c.source == source, table.c.student == student
+                )
+            )
+        }
+
+    def asked_later(self, source: str, began: datetime) -> frozenset[str]:
+        """Return the students who were asked about on their own after `began`."""
+        table = tables.run
+        return frozenset(
+            self._connection.execute(
+                select(table.c.student).where(
+                    table.c.cohort == self._cohort,
+                    table.c.source == source,
+                    table.c.student.is_not(None),
+                    table.c.began > began,
+                    table.c.state.in_((RunState.APPLIED, RunState.UNCHANGED)),
+                )
+            ).scalars()
+        )
+
+    def last_full_run(self, source: str) -> RunState | None:
+        """Return how the latest full run that has ended did so; None when there was none."""
+        table = tables.run
+        state = self._connection.execute(
+            select(table.c.state)
+            .where(
+                table.c.cohort == self._cohort,
+                table.c.source == source,
+                table.c.student.is_(None),
+                table.c.state != RunState.RUNNING,
+            )
+            .order_by(table.c.run.desc())
+            .limit(1)
+        ).scalar()
+        return RunState(state) if state else None
+
+    def suspended(self, source: str, but: int) -> int | None:
+        """Return the source's suspended run that waits for a person, other than run `but`."""
+        table = tables.run
+        return self._connection.execute(
+            select(table.c.run)
+            .where(
+                table.c.cohort == self._cohort,
+                table.c.source == source,
+                table.c.state == RunState.SUSPENDED,
+                table.c.run != but,
+            )
+            .order_by(table.c.run.desc())
+            .limit(1)
+        ).scalar()
+
+    def students(self, numbers: Collection[str]) -> set[str]:
+        """Return those of the numbers that are leaving students on the roster."""
+        table = tables.student
+        found: set[str] = set()
+        for chunk in _chunks(numbers):
+            found.update(
+                self._connection.execute(
+                    select(table.c.student).where(
+                        table.c.cohort == self._cohort,
+                        table.c.student.in_(chunk),
+                        table.c.active,
+                        table.c.flow.is_not(None),
+                    )
+                ).scalars()
+            )
+        return found
+
+    def owners(self, numbers: Collection[str]) -> dict[str, list[str]]:
+        """Return alias → the leaving students on the roster who have it, in order."""
+        alias, person = tables.alias, tables.student
+        found: dict[str, list[str]] = {}
+        for chunk in _chunks(numbers):
+            for row in self._connection.execute(
+                select(alias.c.alias, alias.c.student)
+                .join(person, and_(person.c.cohort == alias.c.cohort, person.c.student == alias.c.student))
+                .where(
+                    alias.c.cohort == self._cohort,
+                    alias.c.alias.in_(chunk),
+                    person.c.active,
+                    person.c.flow.is_not(None),
+                )
+                .order_by(alias.c.alias, alias.c.student)
+            ):
+                found.setdefault(row.alias, []).append(row.student)
+        return found
+
+    def aliases_of(self, student: str) -> tuple[str, ...]:
+        """Return a student's other numbers, in order."""
+        table = tables.alias
+        return tuple(
+            self._connection.execute(
+                select(table.c.alias)
+                .where(table.c.cohort == self._cohort, table.c.student == student)
+                .order_by(table.c.alias)
+            ).scalars()
+        )
+
+    def contested(self) -> dict[str, list[str]]:
+        """Return every number that is one student's own and another's alias: nobody can tell whom it means."""
+        alias, person = tables.alias, tables.student
+        rows = self._connection.execute(
+            select(alias.c.alias, alias.c.student)
+            .join(person, and_(person.c.cohort == alias.c.cohort, person.c.student == alias.c.alias))
+            .where(alias.c.cohort == self._cohort, alias.c.student != alias.c.alias)
+            .order_by(alias.c.alias, alias.c.student)
+        ).all()
+        found: dict[str, list[str]] = {}
+        for number, owner in rows:
+            found.setdefault(number, [number]).append(owner)
+        return found
+
+    def with_step(self, step: str) -> frozenset[str]:
+        """Return everybody on the roster whose flow has the step."""
+        person, status = tables.student, tables.status
+        return frozenset(
+            self._connection.execute(
+                select(status.c.student)
+                .join(person, and_(person.c.cohort == status.c.cohort, person.c.student == status.c.student))
+                .where(status.c.cohort == self._cohort, status.c.step == step, person.c.active)
+            ).scalars()
+        )
+
+    def headcount(self, flows: Collection[str]) -> int:
+        """Return how many leaving students these flows have."""
+        table = tables.student
+        return self._connection.execute(
+            select(func.count()).where(table.c.cohort == self._cohort, table.c.active, table.c.flow.in_(list(flows)))
+        ).scalar_one()
+
+    def people(self, step: str, students: Collection[str], columns: Sequence[str], now: datetime) -> list[Person]:
+        """Return the named students who have the step, and everybody for whom it has not been asked about yet."""
+        found = {person.student: person for person in self._people(step, None, columns, now)}
+        missing = [s for s in students if s not in found]
+        if len(missing) > _MOST_NAMED:
+            wanted = set(missing)
+            found |= {p.student: p for p in self._people(step, (), columns, now) if p.student in wanted}
+        else:
+            for chunk in _chunks(missing):
+                found |= {p.student: p for p in self._people(step, chunk, columns, now)}
+        return list(found.values())
+
+    def _people(
+        self, step: str, students: Sequence[str] | None, columns: Sequence[str], now: datetime
+    ) -> Iterator[Person]:
+        """Read people of a step: the named ones, all of them (none named), or those not asked about (None)."""
+        person, status, decision = tables.student, tables.status, tables.decision
+        query = (
+            select(
+                status.c.student,
+                person.c.joined_at,
+                status.c.verdict,
+                status.c.reason,
+                status.c.evidence_keys,
+                decision.c.verdict.label("decided"),
+                decision.c.until,
+                *(person.c[column] for column in columns),
+            )
+            .join(person, and_(person.c.cohort == status.c.cohort, person.c.student == status.c.student))
+            .outerjoin(
+                decision,
+                and_(
+                    decision.c.cohort == status.c.cohort,
+                    decision.c.student == status.c.student,
+                    decision.c.step == status.c.step,
+                    decision.c.withdrawn_at.is_(None),
+                ),
+            )
+            .where(status.c.cohort == self._cohort, status.c.step == step, person.c.active)
+        )
+        if students is None:
+            # Written out, so that both databases see that the partial index answers it.
+            query = query.where(status.c.reason == tables.NOT_ASKED)
+        elif students:
+            query = query.where(status.c.student.in_(list(students)))
+        reasons, verdicts = {r.value: r for r in Reason}, {v.value: v for v in Verdict}
+        bare: dict[tuple[str, str], Finding] = {}
+        for row in self._connection.execute(query):
+            student, joined_at, verdict, reason, keys, decided, until, *rest = row
+            finding = bare.get((verdict, reason)) if keys is None else None
+            if finding is None:
+                finding = _finding(verdicts[verdict], reasons[reason], keys)
+                if keys is None:
+                    bare[verdict, reason] = finding
+            counts = decided is not None and (until is None or until > now)
+            yield Person(student, joined_at, finding, Verdict(decided) if counts else None, tuple(rest))
+
+    def records(self, sources: Collection[str], students: Collection[str]) -> dict[tuple[str, str], Record]:
+        """Return (source, student) → stored record."""
+        table = tables.record
+        query = select(table).where(table.c.cohort == self._cohort, table.c.source.in_(list(sources)))
+        found: dict[tuple[str, str], Record] = {}
+        if len(students) > _MOST_NAMED:
+            wanted = set(students)
+            for row in self._connection.execute(query):
+                if row.student in wanted:
+                    found[row.source, row.student] = record_from(row)
+            return found
+        for chunk in _chunks(students):
+            for row in self._connection.execute(query.where(table.c.student.in_(chunk))):
+                found[row.source, row.student] = record_from(row)
+        return found
+
+    def moved_since(self, source: str, since: datetime) -> tuple[int, int]:
+        """Return how many this source's runs have released and newly held since then."""
+        table = tables.run
+        released = held = 0
+        for counts in self._connection.execute(
+            select(table.c.counts).where(
+                table.c.cohort == self._cohort,
+                table.c.source == source,
+                table.c.state == RunState.APPLIED,
+                table.c.ended > since,
+            )
+        ).scalars():
+            if not counts.get("approved"):
+                released += counts.get("released", 0)
+                held += counts.get("newly_held", 0)
+        return released, held
+
+    def strangers(self, source: str) -> list[tuple[str, str, str]]:
+        """Return the listed strangers of a source: key, near, student; in key order."""
+        table = tables.stranger
+        return [
+            (row.key, row.near, row.student)
+            for row in self._connection.execute(
+                select(table.c.key, table.c.near, table.c.student)
+                .where(table.c.cohort == self._cohort, table.c.source == source)
+                .order_by(table.c.key)
+            )
+        ]
+
+    def roster(self) -> Mapping[str, Row[Any]]:
+        """Return every student ever listed in this cohort, by number."""
+        table = tables.student
+        return {
+            row.student: row for row in self._connection.execute(select(table).where(table.c.cohort == self._cohort))
+        }
+
+    def aliases(self) -> set[tuple[str, str, str]]:
+        """Return every alias: alias, student, kind."""
+        table = tables.alias
+        return {
+            (row.alias, row.student, row.kind)
+            for row in self._connection.execute(select(table).where(table.c.cohort == self._cohort))
+        }
+
+
+def _finding(verdict: Verdict, reason: Reason, keys: list[str] | None) -> Finding:
+    """Rebuild a finding as far as comparing goes: its verdict, its reason and its obligations' keys."""
+    return Finding(verdict, reason, tables.obligations_of_keys(keys))
+
+
+def _chunks(values: Collection[str]) -> Iterator[list[str]]:
+    ordered = sorted(values)
+    for start in range(0, len(ordered), _CHUNK):
+        yield ordered[start : start + _CHUNK]

@@ -1,0 +1,418 @@
+"""The tables. `marks` holds the roster, what sources said, what was found and decided; `desk` holds who may enter.
+
+Everything about a student is keyed by cohort. Every time is stored in UTC. Machine and operator write different tables:
+`decision` is the operators', `flip` is everybody's history, the rest of `marks` is the sync's.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    literal_column,
+)
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from status_db.model import Obligation, Verdict
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware moment: timestamptz on PostgreSQL; on SQLite UTC text of one width, so that it sorts as it reads."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column type for this database."""
+        kind: TypeEngine[Any] = DateTime(timezone=True) if dialect.name == "postgresql" else String(32)
+        return dialect.type_descriptor(kind)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401 - as SQLAlchemy has it
+        """Refuse naive times; write UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        utc = value.astimezone(UTC)
+        return utc if dialect.name == "postgresql" else utc.isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401 - as SQLAlchemy has it
+        """Give back an aware time in UTC."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if dialect.name == "postgresql" else datetime.fromisoformat(value)
+
+
+class Json(TypeDecorator[Any]):
+    """Small structured values as compact JSON text, the same on every database."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002 - as SQLAlchemy has it
+        """Write compact JSON."""
+        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002 - as SQLAlchemy has it
+        """Read it back."""
+        return None if value is None else json.loads(value)
+
+
+def obligations_to_text(obligations: Iterable[Obligation]) -> str | None:
+    """Write obligations as JSON text: one list each, in the order kind, title, amount, due, reference."""
+    listed = [
+        [
+            o.kind,
+            o.title,
+            None if o.amount is None else str(o.amount),
+            o.due.isoformat() if o.due else None,
+            o.reference,
+        ]
+        for o in obligations
+    ]
+    return json.dumps(listed, ensure_ascii=False, separators=(",", ":")) if listed else None
+
+
+def obligations_from_text(value: str | None) -> tuple[Obligation, ...]:
+    """Read what `obligations_to_text` wrote."""
+    if not value:
+        return ()
+    return tuple(
+        Obligation(
+            kind=kind,
+            title=title,
+            amount=None if amount is None else Decimal(amount),
+            due=date.fromisoformat(due) if due else None,
+            reference=reference,
+        )
+        for kind, title, amount, due, reference in json.loads(value)
+    )
+
+
+def obligations_of_keys(keys: Iterable[str] | None) -> tuple[Obligation, ...]:
+    """Stand in for obligations of which only the keys are at hand."""
+    return tuple(Obligation(kind=kind, reference=rest) for kind, _, rest in (key.partition(":") for key in keys or ()))
+
+
+class Obligations(TypeDecorator[tuple[Obligation, ...]]):
+    """A tuple of obligations."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Obligation, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write them as JSON text; none at all is NULL."""
+        return obligations_to_text(value or ())
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Obligation, ...]:  # noqa: ARG002
+        """Read them back."""
+        return obligations_from_text(value)
+
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+_VERDICTS = ", ".join(f"'{v}'" for v in Verdict)
+_Number = String(64)
+_Word = String(40)
+# SQLite numbers rows itself only in a column of exactly this type.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _is_verdict(column: str) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({_VERDICTS})", name=column)
+
+
+#: Written out in the statement, so that the partial index on it is seen to answer.
+NOT_ASKED: ColumnElement[str] = literal_column("'not_asked'")
+
+marks = MetaData(naming_convention=_NAMES)
+
+cohort = Table(
+    "cohort",
+    marks,
+    Column("cohort", _Word, primary_key=True),
+    Column("name", String(100), nullable=False),
+    #: Grows with every change of what stands here; a plan names the one it was made on.
+    Column("revision", BigInteger, nullable=False, server_default="0"),
+)
+
+student = Table(
+    "student",
+    marks,
+    Column("cohort", _Word, primary_key=True),
+    Column("student", _Number, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("level", _Word, nullable=False),
+    Column("college", String(200), nullable=False),
+    Column("class", String(200), nullable=False),
+    Column("campus", String(100), nullable=False),
+    Column("building", String(100), nullable=False),
+    Column("category", String(100), nullable=False),
+    #: Every other roster column that is mapped.
+    Column("extra", Json, nullable=False),
+    #: NULL for who is listed but not leaving this year.
+    Column("flow", _Word),
+    #: On the list as of its last sync.
+    Column("active", Boolean, nullable=False),
+    #: Sources count as having spoken about this student only if asked after this.
+    Column("joined_at", Instant, nullable=False),
+    Column("left_at", Instant),
+    Column("digest", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(
+    "ix_student_flow",
+    student.c.cohort,
+    student.c.flow,
+    sqlite_where=student.c.active,
+    postgresql_where=student.c.active,
+)
+
+alias = Table(
+    "alias",
+    marks,
+    Column("cohort", _Word, primary_key=True),
+    Column("alias", _Number, primary_key=True),
+    Column("student", _Number, primary_key=True),
+    #: The roster field it stands in: card, former …
+    Column("kind", _Word, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+source_state = Table(
+    "source_state",
+    marks,
+    Column("cohort", _Word, primary_key=True),
+    Column("source", _Word, primary_key=True),
+    Column("step", _Word, nullable=False),
+    #: Digest of the settings that decide what its rows mean, as last applied.
+    Column("settings_digest", LargeBinary),
+    #: Grows with every applied change of its records.
+    Column("revision", BigInteger, nullable=False, server_default="0"),
+    #: The last good snapshot; NULL before the first.
+    Column("began", Instant),
+    Column("ended", Instant),
+    Column("fresh_for_seconds", BigInteger, nullable=False, server_default="0"),
+    #: Of the active students whose flow has its step, as this source alone sees them.
+    Column("held", BigInteger, nullable=False, server_default="0"),
+    Column("unknown", BigInteger, nullable=False, server_default="0"),
+    Column("exempt", BigInteger, nullable=False, server_default="0"),
+    Column("done", BigInteger, nullable=False, server_default="0"),
+    Column("strangers", BigInteger, nullable=False, server_default="0"),
+    #: Rows about roster students in the last good pulls since an approval, newest last; at most five.
+    Column("recent_rows", Json, nullable=False, server_default="[]"),
+    Column("approved_at", Instant),
+    #: Who is asking it now: the run, until when by the database's clock, and where that process lives.
+    Column("lease_run", BigInteger),
+    Column("lease_until", Instant),
+    Column("lease_owner", String(200)),
+)
+
+record = Table(
+    "record",
+    marks,
+    Column("cohort", _Word, primary_key=True),
+    Column("source", _Word, primary_key=True),
+    Column("student", _Number, primary_key=True),
+    Column("verdict", _Word, nullable=False),
+    Column("reason", _Word, nullable=False),
+    Column("obligations", Obligations),
+    Column("doubt", String(200), nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("run", BigInteger, nullable=False),
+    _is_verdict("verdict"),
+    sqlite_with_rowid=False,
+)
+Index("ix_record_student", record.c.cohort, record.c.student)
+
+status = Table(
+    "status",
+    marks,
+    Column("cohort", _Word, primary_key=True),
+    Column("student", _Number, primary_key=True),
+    Column("step", _Word, primary_key=True),
+    Column("verdict", _Word, nullable=False),
+    Column("reason", _Word, nullable=False),
+    #: The sorted keys of the obligations behind the finding; NULL when there are none.
+    Column("evidence_keys", Json),
+    Column("since", Instant, nullable=False),
+    #: The run that found it; NULL while nobody has been asked.
+    Column("run", BigInteger),
+    _is_verdict("verdict"),
+    sqlite_with_rowid=False,
+)
+Index(
+    "ix_status_not_asked",
+    status.c.cohort,
+    status.c.step,
+    status.c.student,
+    sqlite_where=status.c.reason == NOT_ASKED,
+    postgresql_where=status.c.reason == NOT_ASKED,
+)
+
+run = Table(
+    "run",
+    marks,
+    Column("run", _Id, primary_key=True, autoincrement=True),
+    Column("cohort", _Word, nullable=False),
+    Column("source", _Word, nullable=False),
+    #: The scheduled moment this run serves; NULL for one started by hand.
+    Column("slot", Instant),
+    Column("state", _Word, nullable=False),
+    Column("began", Instant, nullable=False),
+    Column("ended", Instant),
+    Column("by", String(100), nullable=False),
+    #: One student only, when it was a recheck.
+    Column("student", _Number),
+    #: What happened, and the way out; empty when all went well.
+    Column("message", Text, nullable=False, server_default=""),
+    #: Machine-readable kind of failure: unavailable, refused, garbled, interrupted, store …
+    Column("fault", _Word),
+    #: rows, strangers, held, released, flips …
+    Column("counts", Json, nullable=False, server_default="{}"),
+    Column("proofs", Json, nullable=False, server_default="[]"),
+    Column("plan_digest", LargeBinary),
+    Column("decided_by", String(100)),
+    Column("decided_at", Instant),
+    UniqueConstraint("cohort", "source", "slot"),
+    sqlite_autoincrement=True,
+)
+Index("ix_run_source", run.c.cohort, run.c.source, run.c.run)
+
+pending = Table(
+    "pending",
+    marks,
+    #: A suspended run's whole snapshot, kept so that approval applies that answer and no other.
+    Column("run", BigInteger, ForeignKey("run.run"), primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("snapshot", LargeBinary, nullable=False),
+)
+
+stranger = Table(
+    "stranger",
+    marks,
+    Column("cohort", _Word, primary_key=True),
+    Column("source", _Word, primary_key=True),
+    Column("key", _Number, primary_key=True),
+    #: Why it may be somebody we know: leading_zero, one_character, ambiguous; empty when it is nobody near.
+    Column("near", _Word, nullable=False),
+    #: The roster student it is near to.
+    Column("student", _Number, nullable=False),
+    Column("run", BigInteger, nullable=False),
+)
+
+decision = Table(
+    "decision",
+    marks,
+    Column("decision", _Id, primary_key=True, autoincrement=True),
+    Column("cohort", _Word, nullable=False),
+    Column("student", _Number, nullable=False),
+    Column("step", _Word, nullable=False),
+    Column("verdict", _Word, nullable=False),
+    Column("author", String(100), nullable=False),
+    Column("reason", String(100), nullable=False),
+    Column("words", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("until", Instant),
+    Column("decided_at", Instant, nullable=False),
+    Column("entered_at", Instant, nullable=False),
+    Column("answered_verdict", _Word, nullable=False),
+    Column("answered_keys", Json, nullable=False),
+    Column("withdrawn_at", Instant),
+    Column("withdrawn_by", String(100)),
+    _is_verdict("verdict"),
+    sqlite_autoincrement=True,
+)
+# One decision stands at a time; the next one withdraws it first.
+Index(
+    "uq_decision_standing",
+    decision.c.cohort,
+    decision.c.student,
+    decision.c.step,
+    unique=True,
+    sqlite_where=decision.c.withdrawn_at.is_(None),
+    postgresql_where=decision.c.withdrawn_at.is_(None),
+)
+
+flip = Table(
+    "flip",
+    marks,
+    Column("flip", _Id, primary_key=True, autoincrement=True),
+    Column("cohort", _Word, nullable=False),
+    Column("student", _Number, nullable=False),
+    Column("step", _Word, nullable=False),
+    Column("before", _Word, nullable=False),
+    Column("after", _Word, nullable=False),
+    Column("reason", String(100), nullable=False),
+    Column("cause", _Word, nullable=False),
+    Column("run", BigInteger),
+    Column("decision", BigInteger),
+    Column("at", Instant, nullable=False),
+    Column("evidence", Obligations),
+)
+Index("ix_flip_student", flip.c.cohort, flip.c.student)
+Index("ix_flip_run", flip.c.run)
+
+
+desk = MetaData(naming_convention=_NAMES)
+
+account = Table(
+    "account",
+    desk,
+    Column("account", String(100), primary_key=True),
+    Column("name", String(200), nullable=False),
+    #: Argon2id, with its parameters.
+    Column("password_hash", String(300), nullable=False),
+    #: The student number, when this is a student.
+    Column("student", _Number),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+grant = Table(
+    "grant",
+    desk,
+    Column("grant", _Id, primary_key=True, autoincrement=True),
+    Column("account", String(100), ForeignKey("account.account"), nullable=False, index=True),
+    #: read, decide, review, issue, manage
+    Column("act", _Word, nullable=False),
+    #: NULL for every step.
+    Column("step", _Word),
+    #: Roster column → values; empty for everybody.
+    Column("scope", Json, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+session = Table(
+    "session",
+    desk,
+    #: SHA-256 of the cookie's token, so that a copy of this table opens no session.
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("account", String(100), ForeignKey("account.account"), nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+)

@@ -1,0 +1,150 @@
+"""What the reader answers with: frozen values, as pages, the command line and exports show them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from status_db.model import Obligation, RunState, State, StepStatus, Verdict
+
+#: Roster column → the values inside; an empty mapping is everybody. Several scopes add up.
+Scope: TypeAlias = Mapping[str, Sequence[str]]
+EVERYBODY: tuple[Scope, ...] = ({},)
+
+
+@dataclass(frozen=True, slots=True)
+class FlipView:
+    """One line of a history."""
+
+    student: str
+    step: str
+    before: Verdict
+    after: Verdict
+    reason: str
+    cause: str
+    at: datetime
+    run: int | None
+    decision: int | None
+    evidence: tuple[Obligation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudentView:
+    """One student of a cohort, with each step in the order of the flow."""
+
+    cohort: str
+    student: str
+    name: str
+    level: str
+    college: str
+    class_name: str
+    campus: str
+    building: str
+    category: str
+    #: Every other mapped roster column.
+    extra: Mapping[str, str]
+    #: On the registrar's list as of its last sync.
+    active: bool
+    #: None for who is listed but not leaving this year: then there are no steps.
+    flow: str | None
+    steps: tuple[StepStatus, ...]
+    #: Newest first.
+    flips: tuple[FlipView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepSource:
+    """How fresh a step's answers are, over all its sources."""
+
+    step: str
+    #: When its sources were last asked with success: the oldest of them; None while one has never answered.
+    as_of: datetime | None
+    fresh_until: datetime | None
+
+    def stale(self, now: datetime) -> bool:
+        """Say whether the last answer is too old."""
+        return self.fresh_until is not None and now >= self.fresh_until
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many students stand where, for one step."""
+
+    by_state: Mapping[State, int]
+    #: Of these, decided by an operator.
+    by_decision: int = 0
+    #: Decisions whose finding has changed since.
+    disputed: int = 0
+
+    @property
+    def total(self) -> int:
+        """Everybody whose flow has the step."""
+        return sum(self.by_state.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A cohort by step, and by college and step."""
+
+    cohort: str
+    students: int
+    #: Step → how fresh; manual steps and reviews are not in it.
+    freshness: Mapping[str, StepSource]
+    by_step: Mapping[str, Tally]
+    #: College → step → tally, colleges in name order.
+    by_college: Mapping[str, Mapping[str, Tally]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run as lists and pages show it."""
+
+    run: int
+    source: str
+    slot: datetime | None
+    state: RunState
+    began: datetime
+    ended: datetime | None
+    by: str
+    student: str | None
+    message: str
+    fault: str | None
+    #: rows, roster_rows, strangers, held, released, newly_held, records, flips, seconds …; those that apply
+    counts: Mapping[str, Any]
+    #: [kind, detail] for each proof of the snapshot.
+    proofs: Sequence[Sequence[str]]
+    decided_by: str | None
+    decided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """One source (or the roster) as it stands."""
+
+    source: str
+    step: str | None
+    title: str
+    #: The last good snapshot's beginning; None before the first.
+    as_of: datetime | None
+    fresh_until: datetime | None
+    held: int
+    unknown: int
+    exempt: int
+    strangers: int
+    last_run: RunView | None
+    #: The suspended run that waits for a person, if there is one.
+    suspended: RunView | None
+
+    def stale(self, now: datetime) -> bool:
+        """Say whether the last answer is too old."""
+        return self.fresh_until is not None and now >= self.fresh_until
+
+
+@dataclass(frozen=True, slots=True)
+class StrangerView:
+    """A row about somebody not on the roster, by its key alone."""
+
+    source: str
+    key: str
+    near: str
+    student: str

@@ -1,0 +1,1 @@
+"""From a snapshot to the marks: the rule, the guard, the run and its schedule."""

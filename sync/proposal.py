@@ -1,0 +1,432 @@
+"""What one answer would change: read the marks, decide in full, say whether the guard lets it go, and be written whole.
+
+A source's answer and the registrar's list are proposed alike, so that one run knows how to carry out both.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+from config.settings import Settings
+from connectors.port import Cell, Snapshot, SourceGarbled
+from status_db.marks import Ending, Lease, Pull, Writes
+from status_db.model import ROSTER, Finding, Flip, StepKind, Verdict, normalise_number
+from status_db.roster_marks import Listing, RosterMarks, RosterWrites
+from status_db.stored import Person, SourceState, Stored
+from sync import guard, reconcile, roster, rules
+from sync.rows import Rows, group
+
+#: From so many rows on, an answer in which nobody is on the roster means that the wrong column is mapped.
+_TELLING = 20
+
+#: So many leading zeros may have been lost on the way through a spreadsheet.
+_LOST_ZEROS = 3
+
+LEADING_ZERO = "leading_zero"
+AMBIGUOUS = "ambiguous"
+
+
+class Proposal(Protocol):
+    """A plan with what it takes to judge and to carry it out."""
+
+    @property
+    def empty(self) -> bool:
+        """Nothing would change."""
+        ...
+
+    @property
+    def digest(self) -> bytes:
+        """What an approval approves."""
+        ...
+
+    @property
+    def flips(self) -> tuple[Flip, ...]:
+        """What counts before and after, for everybody for whom that changes."""
+        ...
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the guard holds it back; empty when it does not."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, Any]:
+        """Figures for the run."""
+        ...
+
+    @property
+    def pull(self) -> Pull:
+        """What the snapshot leaves on its source."""
+        ...
+
+    def kept(self) -> Snapshot:
+        """Return the snapshot as far as it may be kept: without strangers."""
+        ...
+
+    def apply(self, marks: RosterMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
+        """Write it whole. Raises BaseMoved or LeaseLost."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourceProposal:
+    """A source's answer, planned."""
+
+    plan: reconcile.Plan
+    reasons: tuple[str, ...]
+    pull: Pull
+    snapshot: Snapshot
+    known: frozenset[Cell]
+
+    @property
+    def empty(self) -> bool:
+        """Nothing would change."""
+        return self.plan.empty
+
+    @property
+    def digest(self) -> bytes:
+        """What an approval approves."""
+        return self.plan.digest
+
+    @property
+    def flips(self) -> tuple[Flip, ...]:
+        """What counts before and after."""
+        return self.plan.flips
+
+    @property
+    def counts(self) -> Mapping[str, Any]:
+        """Figures for the run."""
+        plan = self.plan
+        return {
+            "rows": plan.rows,
+            "roster_rows": plan.roster_rows,
+            "strangers": plan.stranger_count,
+            "nameless": plan.nameless,
+            "records": len(plan.changes),
+            "released": plan.count(Verdict.HELD, Verdict.CLEARED) + plan.count(Verdict.HELD, Verdict.EXEMPT),
+            "newly_held": plan.count(Verdict.CLEARED, Verdict.HELD),
+            "flips": len(plan.flips),
+        }
+
+    def kept(self) -> Snapshot:
+        """Return the snapshot without the rows about strangers."""
+        rows = [row for row in self.snapshot.rows if row[0] in self.known]
+        s = self.snapshot
+        return Snapshot(s.fields, rows, s.began, s.ended, s.proofs, s.population)
+
+    def apply(self, marks: RosterMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
+        """Write it whole."""
+        plan = self.plan
+        moves: dict[Verdict, int] = dict.fromkeys(Verdict, 0)
+        for change in plan.changes:
+            if change.concerned:
+                if change.before is not None:
+                    moves[change.before.verdict] -= 1
+                if change.after is not None:
+                    moves[change.after.verdict] += 1
+        writes = Writes(
+            base=plan.base,
+            step=plan.step,
+            records=[c.after for c in plan.changes if c.after is not None] + list(plan.respelled),
+            removed=[c.student for c in plan.changes if c.after is None],
+            findings=plan.findings,
+            flips=plan.flips,
+            moves=moves,
+        )
+        marks.apply(lease, writes, self.pull, ending, approved=approved)
+
+
+@dataclass(frozen=True, slots=True)
+class RosterProposal:
+    """The registrar's list, planned."""
+
+    plan: roster.RosterPlan
+    writes: RosterWrites
+    reasons: tuple[str, ...]
+    pull: Pull
+    snapshot: Snapshot
+
+    @property
+    def empty(self) -> bool:
+        """Nothing would change."""
+        return self.plan.empty
+
+    @property
+    def digest(self) -> bytes:
+        """What an approval approves."""
+        return self.plan.digest
+
+    @property
+    def flips(self) -> tuple[Flip, ...]:
+        """What particulars alone would flip; what joining and leaving does is found when it is written."""
+        return tuple(self.writes.flips)
+
+    @property
+    def counts(self) -> Mapping[str, Any]:
+        """Figures for the run."""
+        plan = self.plan
+        return {
+            "rows": plan.rows,
+            "leaving": plan.leaving,
+            "joined": len(plan.joined),
+            "changed": len(plan.changed),
+            "left": len(plan.left),
+            "dropped": plan.dropped,
+            "flips": len(self.writes.flips),
+        }
+
+    def kept(self) -> Snapshot:
+        """Return the whole list."""
+        return self.snapshot
+
+    def apply(self, marks: RosterMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
+        """Write it whole."""
+        marks.apply_roster(lease, self.writes, self.pull, ending, approved=approved)
+
+
+def propose_source(
+    connection: Connection, settings: Settings, cohort: str, name: str, snapshot: Snapshot, student: str | None = None
+) -> SourceProposal:
+    """Plan a source's answer on the marks as they stand in this read; about one `student` only, for a recheck.
+
+    Raises SourceGarbled when the answer cannot be about this roster.
+    """
+    rule, source, now = rules.source_rule(settings, name), settings.source[name], snapshot.ended
+    stored = Stored(connection, cohort)
+    state = stored.source(name)
+    digests = stored.digests(name) if student is None else stored.digest_of(name, student)
+    groups = group(snapshot)
+    resolved = _resolve(stored, reconcile.keys_to_resolve(groups, digests))
+    if student is not None:
+        groups = _only(student, groups, digests, resolved)
+    outside = _outside(stored, rule.step, snapshot, student)
+    later = frozenset[str]() if student is not None else stored.asked_later(name, snapshot.began)
+    answer = reconcile.compare(rule, groups, digests, resolved, outside, later)
+    if student is None and answer.rows >= _TELLING and not answer.roster_rows and not resolved.doubtful:
+        raise SourceGarbled(
+            f"{name} brought {answer.rows} rows, and not one is about anybody on the roster",
+            f"Look at columns.student in [source.{name}]: it must name the column with the student numbers.",
+        )
+    touched = [p for p in _touched(stored, settings, rule.step, answer, now) if student in (None, p.student)]
+    others = _others(stored, settings, rule.step, name)
+    plan = reconcile.plan(
+        cohort,
+        stored.revision(),
+        state.revision,
+        rule,
+        snapshot,
+        answer,
+        touched,
+        stored.records([name, *others], [p.student for p in touched] + list(answer.changed) + list(answer.vanished))
+        if answer.changed or touched
+        else {},
+        others,
+        state.began,
+    )
+    strangers = sorted((s.key, s.near, s.student) for s in plan.strangers)
+    pull = Pull(
+        began=snapshot.began,
+        ended=snapshot.ended,
+        fresh_for=rules.fresh_for(settings, source),
+        settings_digest=rule.digest,
+        roster_rows=plan.roster_rows if student is None else None,
+        strangers=strangers if student is None and strangers != stored.strangers(name) else None,
+        stranger_count=plan.stranger_count,
+    )
+    reasons: tuple[str, ...] = ()
+    if plan.changes or plan.findings:
+        history = _history(stored, settings, name, state, rule.digest, now)
+        if student is not None:
+            # One student's rows say nothing about how many there are in all.
+            history = replace(history, recent_rows=())
+        limits = rules.limits(source)
+        reasons = guard.judge(plan, rule.means, limits, history, first_applies=source.first == "apply")
+    known = frozenset(k for k in groups if k in digests or _is_known(k, digests, resolved))
+    return SourceProposal(plan, reasons, pull, snapshot, known)
+
+
+def _is_known(key: Cell, digests: Mapping[str, bytes], resolved: reconcile.Resolved) -> bool:
+    number = "" if key is None else normalise_number(key)
+    return number in digests or number in resolved.students or number in resolved.doubtful
+
+
+def _only(
+    student: str, groups: Mapping[Cell, Rows], digests: Mapping[str, bytes], resolved: reconcile.Resolved
+) -> dict[Cell, Rows]:
+    """Keep the rows that mean this student, or may: an office may answer with more than it was asked."""
+    kept: dict[Cell, Rows] = {}
+    for key, rows in groups.items():
+        number = "" if key is None else normalise_number(key)
+        whom = [number] if number in digests else [resolved.students.get(number, "")]
+        if student in (whom if number not in resolved.doubtful else resolved.doubtful[number][0]):
+            kept[key] = rows
+    return kept
+
+
+def _resolve(stored: Stored, keys: set[str]) -> reconcile.Resolved:
+    """Find out whom keys mean that are no student with a stored record."""
+    contested = stored.contested()
+    doubtful: dict[str, tuple[tuple[str, ...], str]] = {
+        number: (tuple(owners), AMBIGUOUS) for number, owners in contested.items()
+    }
+    found = {number: number for number in stored.students(keys)}
+    rest = keys - found.keys()
+    for alias, owners in stored.owners(rest).items():
+        if len(owners) == 1:
+            found[alias] = owners[0]
+        else:
+            doubtful[alias] = (tuple(owners), AMBIGUOUS)
+    rest -= found.keys() | doubtful.keys()
+    doubtful |= _lost_zeros(stored, rest)
+    return reconcile.Resolved(found, doubtful)
+
+
+def _lost_zeros(stored: Stored, keys: set[str]) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Find keys that fit exactly one student once leading zeros are put back: likely that student, but never surely."""
+    candidates = {"0" * n + key: key for key in keys if key.isdigit() for n in range(1, _LOST_ZEROS + 1)}
+    fits: dict[str, list[str]] = {}
+    for student in stored.students(candidates.keys()):
+        fits.setdefault(candidates[student], []).append(student)
+    return {key: (tuple(students), LEADING_ZERO) for key, students in fits.items() if len(students) == 1}
+
+
+def _outside(stored: Stored, step: str, snapshot: Snapshot, student: str | None) -> frozenset[str]:
+    """Return the roster students whom a source with a population does not know."""
+    if snapshot.population is None:
+        return frozenset()
+    known = {normalise_number(cell) for cell in snapshot.population if cell is not None}
+    everybody = stored.with_step(step) if student is None else frozenset((student,)) & stored.with_step(step)
+    owners = stored.owners(known - everybody)
+    return everybody - known - {owner for listed in owners.values() if len(listed) == 1 for owner in listed}
+
+
+def _touched(
+    stored: Stored, settings: Settings, step: str, answer: reconcile.Answer, now: datetime
+) -> list[reconcile.Touched]:
+    conditions = rules.exemptions(settings, step)
+    columns = (*roster.COLUMNS, "extra") if conditions else ()
+    people = stored.people(step, [*answer.changed, *answer.vanished], columns, now)
+    return [
+        reconcile.Touched(
+            p.student,
+            p.joined_at,
+            bool(conditions) and roster.exempt(conditions, _particulars(p)),
+            p.finding,
+            p.decided,
+        )
+        for p in people
+    ]
+
+
+def _particulars(person: Person) -> dict[str, str]:
+    return dict(zip(roster.COLUMNS, person.columns, strict=False)) | dict(person.columns[-1])
+
+
+def _others(stored: Stored, settings: Settings, step: str, name: str) -> dict[str, reconcile.SourceAnswered]:
+    return {
+        other: reconcile.SourceAnswered(Verdict(settings.source[other].absent_means), stored.source(other).began)
+        for other in settings.sources_of(step)
+        if other != name
+    }
+
+
+def _history(
+    stored: Stored, settings: Settings, name: str, state: SourceState, digest: bytes, now: datetime
+) -> guard.History:
+    since = now - timedelta(hours=24)
+    if state.approved_at is not None:
+        since = max(since, state.approved_at)
+    released, held = stored.moved_since(name, since)
+    cleared = state.done
+    if settings.source[name].absent_means == Verdict.CLEARED:
+        everybody = stored.headcount(rules.flows_with(settings, settings.source[name].step))
+        cleared = everybody - state.held - state.unknown - state.exempt
+    return guard.History(
+        recent_rows=state.recent_rows,
+        held=state.held,
+        cleared=cleared,
+        released_lately=released,
+        held_lately=held,
+        first=state.settings_digest is None,
+        question_changed=state.settings_digest not in (None, digest),
+    )
+
+
+def propose_roster(connection: Connection, settings: Settings, cohort: str, snapshot: Snapshot) -> RosterProposal:
+    """Plan the registrar's list on the marks as they stand in this read. Raises SourceGarbled."""
+    stored = Stored(connection, cohort)
+    listed = roster.entries(rules.roster_rule(settings), snapshot)
+    rows = stored.roster()
+    known = {n: roster.Listed(row.digest, row.active, row.flow) for n, row in rows.items()}
+    state = stored.source(ROSTER)
+    plan = roster.plan(stored.revision(), state.revision, listed, known)
+    active = sum(1 for entry in known.values() if entry.active and entry.flow)
+    reasons = roster.judge(plan, rules.limits(settings.roster), state.recent_rows, active)
+    findings: list[tuple[str, str, Finding]] = []
+    flips: list[Flip] = []
+    if plan.changed:
+        _reconsider(stored, settings, plan, snapshot.ended, findings, flips)
+    writes = RosterWrites(
+        base=plan.base,
+        joined=[_listing(entry) for entry in plan.joined],
+        returning=[entry.student for entry in plan.joined if entry.student in known],
+        changed=[_listing(entry) for entry in plan.changed],
+        left=plan.left,
+        flows=rules.steps_of_flows(settings),
+        findings=findings,
+        flips=flips,
+    )
+    pull = Pull(
+        began=snapshot.began,
+        ended=snapshot.ended,
+        fresh_for=rules.fresh_for(settings, settings.roster),
+        settings_digest=b"roster",
+        roster_rows=plan.rows,
+    )
+    return RosterProposal(plan, writes, reasons, pull, snapshot)
+
+
+def _listing(entry: roster.Entry) -> Listing:
+    return Listing(entry.student, entry.columns, entry.extra, entry.flow, entry.aliases, entry.digest)
+
+
+def _reconsider(
+    stored: Stored,
+    settings: Settings,
+    plan: roster.RosterPlan,
+    now: datetime,
+    findings: list[tuple[str, str, Finding]],
+    flips: list[Flip],
+) -> None:
+    """Find again what depends on roster columns, for students whose particulars have changed."""
+    particulars = {e.student: dict(zip(roster.COLUMNS, e.columns, strict=True)) | dict(e.extra) for e in plan.changed}
+    synced = {
+        step for steps in rules.steps_of_flows(settings).values() for step, kind in steps if kind is StepKind.SYNCED
+    }
+    for step in sorted(synced):
+        conditions = rules.exemptions(settings, step)
+        if not conditions:
+            continue
+        sources = _others(stored, settings, step, name="")
+        records = stored.records(list(sources), list(particulars))
+        for person in stored.people(step, list(particulars), (), now):
+            if person.student not in particulars:
+                continue
+            parts = [
+                reconcile.Part(
+                    records.get((name, person.student)),
+                    source.absent,
+                    roster.asked_since(source.began, person.joined_at),
+                )
+                for name, source in sources.items()
+            ]
+            exempt = roster.exempt(conditions, particulars[person.student])
+            finding = reconcile.of_step(parts, exempt=exempt)
+            touched = reconcile.Touched(person.student, person.joined_at, exempt, person.finding, person.decided)
+            if (finding.verdict, finding.reason) != (person.finding.verdict, person.finding.reason):
+                findings.append((person.student, step, finding))
+                flip = reconcile.flip_between(touched, finding, step)
+                flips += [flip] if flip else []

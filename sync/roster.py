@@ -1,0 +1,229 @@
+"""The roster: from the registrar's list to who joins, changes and leaves. Pure."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from statistics import median
+from typing import Literal
+
+from connectors.port import Cell, Snapshot, SourceGarbled
+from status_db.model import Finding, Flip, digest_of, normalise_number
+from sync.guard import Limits
+
+#: The roster's columns with a place of their own; every other mapped column is kept under `extra`.
+COLUMNS = ("name", "level", "college", "class", "campus", "building", "category")
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRule:
+    """Whom a flow is for."""
+
+    key: str
+    levels: frozenset[str]
+    #: None for every category.
+    categories: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RosterRule:
+    """What the settings say about the meaning of the registrar's list."""
+
+    #: The registrar's word → our level.
+    levels: Mapping[str, str]
+    #: The registrar's word → whether such a student leaves this year; without any, everybody does.
+    categories: Mapping[str, Literal["leaving", "staying"]]
+    #: Fields that hold another number of the same student.
+    aliases: tuple[str, ...]
+    #: In order: the first that fits is the student's.
+    flows: tuple[FlowRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One student as the registrar lists them."""
+
+    student: str
+    #: In the order of COLUMNS, the level in our word.
+    columns: tuple[str, ...]
+    extra: Mapping[str, str]
+    #: None for who does not leave this year.
+    flow: str | None
+    #: (number, field) for each other number.
+    aliases: tuple[tuple[str, str], ...]
+
+    @property
+    def digest(self) -> bytes:
+        """Tell whether anything about the student differs."""
+        parts = (self.student, *self.columns, self.flow or "", repr(sorted(self.extra.items())), repr(self.aliases))
+        return digest_of(part.encode() for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One student as stored."""
+
+    digest: bytes
+    active: bool
+    flow: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RosterPlan:
+    """What a roster run would change, on a named revision."""
+
+    base: int
+    source_base: int
+    #: New on the list, back on it, or in another flow: their steps begin anew.
+    joined: tuple[Entry, ...]
+    #: The same flow, other particulars.
+    changed: tuple[Entry, ...]
+    #: Off the list.
+    left: tuple[str, ...]
+    rows: int
+    #: How many of the list leave this year.
+    leaving: int
+    #: How many of those who were leaving would no longer be.
+    dropped: int
+
+    @property
+    def empty(self) -> bool:
+        """Say whether it changes nothing."""
+        return not (self.joined or self.changed or self.left)
+
+    @property
+    def digest(self) -> bytes:
+        """Digest of the difference and of what it is made on."""
+        parts = [str(self.source_base).encode()]
+        parts += [entry.digest for entry in (*self.joined, *self.changed)]
+        return digest_of([*parts, *(student.encode() for student in self.left)])
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What a roster plan does to steps already found."""
+
+    findings: tuple[tuple[str, str, Finding], ...] = ()
+    flips: tuple[Flip, ...] = field(default=())
+
+
+def entries(rule: RosterRule, snapshot: Snapshot) -> dict[str, Entry]:
+    """Return the list by student number. Raises SourceGarbled for a list that cannot be trusted whole."""
+    found: dict[str, Entry] = {}
+    for row in snapshot.rows:
+        cells = dict(zip(snapshot.fields, row, strict=True))
+        number = "" if cells["student"] is None else normalise_number(cells["student"])
+        if not number:
+            raise SourceGarbled(
+                f"the roster has a row without a student number ({_text(cells.get('name')) or 'no name either'})",
+                "Have the registrar complete it, or leave the row out.",
+            )
+        entry = _entry(rule, number, cells)
+        if found.setdefault(number, entry) != entry:
+            raise SourceGarbled(
+                f"the roster lists student {number} twice, and differently",
+                "Have the registrar take one of the two rows out.",
+            )
+    return found
+
+
+def _entry(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> Entry:
+    values = {key: _text(value) for key, value in cells.items() if key != "student"}
+    level = rule.levels.get(values["level"])
+    if level is None:
+        raise SourceGarbled(
+            f'the roster has the level "{values["level"]}" (student {number}), which the settings do not know',
+            "Add it to levels in [roster].",
+        )
+    category = values.get("category", "")
+    leaves = rule.categories.get(category, "leaving" if not rule.categories else None)
+    if leaves is None:
+        raise SourceGarbled(
+            f'the roster has the category "{category}" (student {number}), which the settings do not know',
+            "Add it to categories in [roster], as leaving or staying.",
+        )
+    values["level"] = level
+    return Entry(
+        student=number,
+        columns=tuple(values.get(column, "") for column in COLUMNS),
+        extra={k: v for k, v in values.items() if k not in COLUMNS and k not in rule.aliases},
+        flow=_flow(rule, number, level, category) if leaves == "leaving" else None,
+        aliases=_aliases(rule, number, cells),
+    )
+
+
+def _flow(rule: RosterRule, number: str, level: str, category: str) -> str:
+    for flow in rule.flows:
+        if level in flow.levels and (flow.categories is None or category in flow.categories):
+            return flow.key
+    raise SourceGarbled(
+        f'no flow fits student {number} (level "{level}", category "{category}")',
+        "Add the level or category to a [[flow]].",
+    )
+
+
+def _aliases(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {}
+    for kind in rule.aliases:
+        alias = "" if cells[kind] is None else normalise_number(cells[kind])
+        if alias and alias != number:
+            found.setdefault(alias, kind)
+    return tuple(sorted(found.items()))
+
+
+def _text(value: Cell) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return " ".join(str(value).split())
+
+
+def plan(base: int, source_base: int, listed: Mapping[str, Entry], stored: Mapping[str, Listed]) -> RosterPlan:
+    """Return what would change: `listed` is what the registrar says, `stored` everybody ever listed in this cohort."""
+    joined: list[Entry] = []
+    changed: list[Entry] = []
+    for number, entry in sorted(listed.items()):
+        known = stored.get(number)
+        if known is None or not known.active or known.flow != entry.flow:
+            joined.append(entry)
+        elif known.digest != entry.digest:
+            changed.append(entry)
+    left = tuple(sorted(n for n, known in stored.items() if known.active and n not in listed))
+    still = {n for n, entry in listed.items() if entry.flow}
+    return RosterPlan(
+        base=base,
+        source_base=source_base,
+        joined=tuple(joined),
+        changed=tuple(changed),
+        left=left,
+        rows=len(listed),
+        leaving=len(still),
+        dropped=sum(1 for n, known in stored.items() if known.active and known.flow and n not in still),
+    )
+
+
+def judge(roster: RosterPlan, limits: Limits, recent_rows: Sequence[int], active: int) -> tuple[str, ...]:
+    """Return every reason to hold the roster back: a list that shrinks is looked at before students leave it."""
+    if roster.empty or not recent_rows:
+        return ()
+    reasons: list[str] = []
+    before = int(median(recent_rows))
+    if before and not roster.rows:
+        reasons.append(f"the roster is empty, where it had {before} students")
+    elif roster.rows < before * (100 - limits.rows_fall_percent) / 100:
+        reasons.append(f"the roster falls from {before} to {roster.rows} students (limit {limits.rows_fall_percent} %)")
+    if roster.dropped > max(Decimal(limits.clear_count), active * limits.clear_percent / 100):
+        limit = f"limit {limits.clear_percent} % and {limits.clear_count}"
+        reasons.append(f"{roster.dropped} of {active} students would no longer leave this year ({limit})")
+    return tuple(reasons)
+
+
+def exempt(conditions: Sequence[Mapping[str, Collection[str]]], person: Mapping[str, str]) -> bool:
+    """Say whether roster columns let a student off a step: one condition, matched in all its columns, is enough."""
+    return any(all(person.get(column, "") in values for column, values in c.items()) for c in conditions)
+
+
+def asked_since(began: datetime | None, joined_at: datetime) -> bool:
+    """Say whether a snapshot that began then says anything about a student who joined then."""
+    return began is not None and began >= joined_at

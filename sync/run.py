@@ -1,0 +1,352 @@
+"""One run: ask, decide, judge, apply. A run changes everything its plan says, or nothing at all.
+
+Nothing is held open while a source is asked. The plan is made on one consistent read of the marks and applied on that
+revision only; if the marks have moved meanwhile, the same snapshot is planned and judged again.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from config.settings import Settings
+from connectors.port import (
+    Connector,
+    Progress,
+    ProofKind,
+    Snapshot,
+    SourceError,
+    SourceGarbled,
+    SourceRefused,
+    SourceUnavailable,
+    no_progress,
+)
+from status_db.engine import StoreError, reading
+from status_db.marks import BaseMoved, Ending, Lease, LeaseLost, RunUnderWay
+from status_db.model import ROSTER, Flip, RunState
+from status_db.roster_marks import RosterMarks
+from status_db.stored import Stored
+from sync import keep, owner
+from sync.proposal import Proposal, propose_roster, propose_source
+
+#: A lease lasts this long and is renewed in the background three times as often.
+LEASE_FOR = timedelta(minutes=2)
+
+#: So often a snapshot is planned again when the marks move under it.
+_ATTEMPTS = 8
+
+#: One of these must show that a snapshot is whole.
+_WHOLE = {ProofKind.TOTAL_AGREES, ProofKind.END_REACHED, ProofKind.SECOND_PASS_AGREES}
+
+_FAULTS = {SourceUnavailable: "unavailable", SourceRefused: "refused", SourceGarbled: "garbled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one run ended."""
+
+    source: str
+    state: RunState
+    #: None when nothing was opened at all: a plan, or a source held by another run.
+    run: int | None = None
+    message: str = ""
+    fault: str | None = None
+    counts: dict[str, Any] = field(default_factory=dict)
+    flips: tuple[Flip, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a sync of one source would change now."""
+
+    source: str
+    #: Why it cannot be told: the source failed; else empty.
+    fault: str | None
+    message: str
+    counts: dict[str, Any]
+    flips: tuple[Flip, ...]
+    #: Why the guard would hold it back.
+    reasons: tuple[str, ...]
+
+    @property
+    def pending(self) -> bool:
+        """Say whether there is something to apply."""
+        return self.fault is None and any(
+            self.counts.get(key) for key in ("records", "flips", "joined", "changed", "left")
+        )
+
+
+class Sync:
+    """Runs a cohort's sources against its marks."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        cohort: str,
+        engine: Engine,
+        connect: Callable[[str], Connector],
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`connect` makes the connector of a source (or of the roster) by name."""
+        self._settings = settings
+        self._cohort = cohort
+        self._engine = engine
+        self._connect = connect
+        self._clock = clock
+        self._marks = RosterMarks(engine, cohort)
+        self._log = structlog.get_logger("clearance.sync")
+
+    def names(self) -> tuple[str, ...]:
+        """Return the roster and every source, in the order in which they are best asked."""
+        return (ROSTER, *self._settings.source)
+
+    def open_cohort(self) -> None:
+        """Make the cohort's row, and close suspensions that nobody decided in time."""
+        name = next(c.name for c in self._settings.cohort if c.key == self._cohort)
+        self._marks.open_cohort(name)
+        self._marks.expire(self._clock())
+
+    def preview(self, name: str, progress: Progress = no_progress) -> Preview:
+        """Ask a source and say what a sync would change; write nothing."""
+        try:
+            snapshot = self._asked(name, None, progress)
+            with reading(self._engine) as connection:
+                proposal = self._propose(connection, name, snapshot, None)
+        except SourceError as error:
+            return Preview(name, _FAULTS[type(error)], str(error), {}, (), ())
+        return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons)
+
+    def run(self, name: str, *, by: str, slot: datetime | None = None, progress: Progress = no_progress) -> Outcome:
+        """Ask a source about everybody and apply what it says.
+
+        Raises SlotTaken when the slot has its run, StoreError when the marks cannot be written.
+        """
+        return self._run(name, by=by, slot=slot, student=None, progress=progress)
+
+    def recheck(self, name: str, student: str, *, by: str) -> Outcome:
+        """Ask a source about one student. It may hold at any time; it may clear only if the last full run stands."""
+        return self._run(name, by=by, slot=None, student=student, progress=no_progress)
+
+    def _run(self, name: str, *, by: str, slot: datetime | None, student: str | None, progress: Progress) -> Outcome:
+        step = self._settings.source[name].step if name != ROSTER else ""
+        try:
+            lease = self._marks.begin(
+                name,
+                step,
+                now=self._clock(),
+                by=by,
+                owner=owner.this_process(),
+                lease_for=LEASE_FOR,
+                gone=owner.is_gone,
+                slot=slot,
+                student=student,
+            )
+        except RunUnderWay as busy:
+            return Outcome(name, RunState.SKIPPED, message=str(busy), fault="under_way")
+        log = self._log.bind(source=name, run=lease.run)
+        log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
+        with self._closing(lease):
+            outcome = self._carried_out(lease, student, progress)
+        _logged(log, outcome)
+        return outcome
+
+    def approve(self, number: int, name: str, *, by: str) -> Outcome:
+        """Apply a suspended run's own snapshot, if what it would change is still exactly what was approved.
+
+        Where the marks have moved so that it would change something else, it is judged anew.
+        """
+        kept = self._marks.kept_snapshot(number)
+        lease = self._marks.take_up(
+            number,
+            name,
+            by=by,
+            now=self._clock(),
+            owner=owner.this_process(),
+            lease_for=LEASE_FOR,
+            gone=owner.is_gone,
+        )
+        if kept is None or lease is None:
+            message = f"run {number} does not wait for approval any more. See: clearance runs show {number}"
+            return Outcome(name, RunState.SKIPPED, number, message, "not_waiting")
+        digest, packed = kept
+        log = self._log.bind(source=name, run=number)
+        log.info("run approved", by=by)
+        with self._closing(lease):
+            outcome = self._applied(lease, keep.unpack(packed), None, approved=digest)
+        _logged(log, outcome)
+        return outcome
+
+    def reject(self, number: int, *, by: str, reason: str) -> None:
+        """Close a suspended run for good: nothing of it is applied."""
+        self._marks.reject(number, by, reason, self._clock())
+        self._log.info("run rejected", run=number, by=by)
+
+    @contextmanager
+    def _closing(self, lease: Lease) -> Iterator[None]:
+        """Keep the lease while the run goes on; when it is broken off, say so in the run and let go of the source."""
+        with _renewed(self._marks, lease, self._clock):
+            try:
+                yield
+            except StoreError as error:
+                # The database may take this one small write where it had no room for the whole; if not, the lease ends.
+                self._give_up(lease, "store", str(error))
+                raise
+            except BaseException as error:
+                what = "it was stopped" if isinstance(error, KeyboardInterrupt | SystemExit) else f"it broke: {error!r}"
+                self._give_up(lease, "interrupted", f"{what}. Nothing of it was written; run it again.")
+                raise
+
+    def _give_up(self, lease: Lease, fault: str, message: str) -> None:
+        try:
+            self._marks.fail(lease, Ending(RunState.FAILED, self._clock(), message, fault))
+        except (StoreError, LeaseLost) as error:
+            self._log.warning("run not closed", source=lease.source, run=lease.run, because=str(error))
+
+    def _carried_out(self, lease: Lease, student: str | None, progress: Progress) -> Outcome:
+        try:
+            snapshot = self._asked(lease.source, student, progress)
+            return self._applied(lease, snapshot, student)
+        except SourceError as error:
+            return self._ended(lease, RunState.FAILED, str(error), fault=_FAULTS[type(error)])
+
+    def _asked(self, name: str, student: str | None, progress: Progress) -> Snapshot:
+        connector = self._connect(name)
+        snapshot = connector.pull(progress) if student is None else self._asked_by_every_number(connector, student)
+        shown = {proof.kind for proof in snapshot.proofs}
+        if not shown & _WHOLE or ProofKind.COLUMNS_PRESENT not in shown:
+            raise SourceGarbled(
+                f"{name} gave no proof that its answer is whole (shown: {', '.join(sorted(shown)) or 'nothing'})",
+                "Let it tell a total, or accept another proof in its settings; see docs/connectors.md.",
+            )
+        return snapshot
+
+    def _asked_by_every_number(self, connector: Connector, student: str) -> Snapshot:
+        with reading(self._engine) as connection:
+            aliases = Stored(connection, self._cohort).aliases_of(student)
+        answers = [connector.pull_one(number) for number in (student, *aliases)]
+        populations = [cell for a in answers if a.population is not None for cell in a.population]
+        return Snapshot(
+            answers[0].fields,
+            [row for answer in answers for row in answer.rows],
+            answers[0].began,
+            answers[-1].ended,
+            answers[0].proofs,
+            populations if answers[0].population is not None else None,
+        )
+
+    def _propose(self, connection: Connection, name: str, snapshot: Snapshot, student: str | None) -> Proposal:
+        if name == ROSTER:
+            return propose_roster(connection, self._settings, self._cohort, snapshot)
+        return propose_source(connection, self._settings, self._cohort, name, snapshot, student)
+
+    def _applied(self, lease: Lease, snapshot: Snapshot, student: str | None, approved: bytes | None = None) -> Outcome:
+        for _ in range(_ATTEMPTS):
+            with reading(self._engine) as connection:
+                proposal = self._propose(connection, lease.source, snapshot, student)
+                last_full = Stored(connection, self._cohort).last_full_run(lease.source) if student else None
+            counts = dict(proposal.counts) | ({"approved": True} if approved else {})
+            proofs = [(proof.kind.value, proof.detail) for proof in snapshot.proofs]
+            if proposal.empty:
+                ending = Ending(RunState.UNCHANGED, self._clock(), counts=counts, proofs=proofs)
+                self._marks.unchanged(lease, proposal.pull, ending)
+                return Outcome(lease.source, RunState.UNCHANGED, lease.run, counts=counts)
+            granted = approved is not None and approved == proposal.digest
+            if (
+                student is not None
+                and counts.get("released")
+                and last_full not in (RunState.APPLIED, RunState.UNCHANGED)
+            ):
+                message = (
+                    f"{lease.source} would clear {student}, but its last full run {last_full or 'has yet to come'}. "
+                    f"Sync {lease.source} first; then ask again."
+                )
+                return self._ended(lease, RunState.SKIPPED, message, counts=counts)
+            if proposal.reasons and student is not None:
+                message = f"{'; '.join(proposal.reasons)}. Look at the source, then sync {lease.source} as a whole."
+                return self._ended(lease, RunState.SKIPPED, message, fault="suspended", counts=counts)
+            if proposal.reasons and not granted:
+                return self._held_back(lease, proposal, counts, proofs)
+            ending = Ending(RunState.APPLIED, self._clock(), counts=counts, proofs=proofs, plan_digest=proposal.digest)
+            try:
+                proposal.apply(self._marks, lease, ending, approved=granted)
+            except BaseMoved:
+                continue
+            return Outcome(lease.source, RunState.APPLIED, lease.run, counts=counts, flips=proposal.flips)
+        message = "the marks kept changing while this was planned. Run it again."
+        return self._ended(lease, RunState.FAILED, message, fault="busy")
+
+    def _held_back(
+        self, lease: Lease, proposal: Proposal, counts: dict[str, Any], proofs: list[tuple[str, str]]
+    ) -> Outcome:
+        why = "; ".join(proposal.reasons)
+        waiting = self._waiting(lease.source, lease.run)
+        if waiting is not None:
+            message = (
+                f"{why}. Run {waiting} waits already: look at the source, then `clearance runs approve {waiting}`."
+            )
+            return self._ended(lease, RunState.SKIPPED, message, fault="suspended", counts=counts)
+        message = (
+            f"{why}: look at the source, then `clearance runs approve {lease.run}`, or "
+            f'`clearance runs reject {lease.run} --reason "…"`.'
+        )
+        ending = Ending(RunState.SUSPENDED, self._clock(), message, "suspended", counts, proofs, proposal.digest)
+        self._marks.suspend(lease, ending, keep.pack(proposal.kept()))
+        return Outcome(lease.source, RunState.SUSPENDED, lease.run, message, "suspended", counts)
+
+    def _waiting(self, source: str, but: int) -> int | None:
+        with reading(self._engine) as connection:
+            return Stored(connection, self._cohort).suspended(source, but)
+
+    def _ended(
+        self,
+        lease: Lease,
+        state: RunState,
+        message: str,
+        *,
+        fault: str | None = None,
+        counts: dict[str, Any] | None = None,
+    ) -> Outcome:
+        self._marks.fail(lease, Ending(state, self._clock(), message, fault, counts or {}))
+        return Outcome(lease.source, state, lease.run, message, fault, counts or {})
+
+
+def _logged(log: Any, outcome: Outcome) -> None:  # noqa: ANN401 - structlog's bound logger has no static type
+    figures = {k: v for k, v in outcome.counts.items() if v}
+    tell = log.warning if outcome.fault else log.info
+    tell(
+        "run finished",
+        state=outcome.state.value,
+        **figures,
+        **({"message": outcome.message} if outcome.message else {}),
+    )
+
+
+@contextmanager
+def _renewed(marks: RosterMarks, lease: Lease, clock: Callable[[], datetime]) -> Iterator[None]:
+    """Renew the lease in the background; a recheck holds none."""
+    if lease.student is not None:
+        yield
+        return
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(LEASE_FOR.total_seconds() / 3):
+            try:
+                if not marks.renew(lease, clock() + LEASE_FOR):
+                    return
+            except StoreError:
+                # The next beat tries again; until then the lease holds.
+                continue
+
+    thread = threading.Thread(target=beat, name=f"lease of {lease.source}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(timeout=5)

@@ -1,0 +1,82 @@
+"""The schedule: one job per source, each slot run once, whatever was missed caught up at the start."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from config.settings import Settings
+from status_db.engine import StoreError
+from status_db.marks import SlotTaken
+from status_db.model import ROSTER
+from sync import rules
+from sync.run import Sync
+from sync.slots import Timetable
+
+#: A job that could not start in time (the machine slept, all workers were busy) still runs if no later than this.
+_GRACE = timedelta(hours=6)
+
+_WORKERS = 4
+
+
+class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # the library has no types
+    """Fires at a timetable's slots; counted from local midnight, not from the process's start."""
+
+    def __init__(self, timetable: Timetable) -> None:
+        self._timetable = timetable
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """Return the next slot, in UTC."""
+        return self._timetable.after(max(previous_fire_time, now) if previous_fire_time else now)
+
+
+class Schedule:
+    """Keeps a cohort's sources asked."""
+
+    def __init__(self, settings: Settings, sync: Sync, clock: Callable[[], datetime]) -> None:
+        self._sync = sync
+        self._clock = clock
+        self._log = structlog.get_logger("clearance.schedule")
+        self._timetables = {ROSTER: rules.timetable(settings, settings.roster)}
+        self._timetables |= {name: rules.timetable(settings, source) for name, source in settings.source.items()}
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(_WORKERS)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": int(_GRACE.total_seconds())},
+        )
+
+    def start(self) -> None:
+        """Start asking: first the slots that nobody has run, then each as its time comes."""
+        self._sync.open_cohort()
+        for name, timetable in self._timetables.items():
+            self._scheduler.add_job(self.serve, SlotTrigger(timetable), args=[name], id=name, name=name)
+        self._scheduler.start()
+        self._log.info("schedule started", sources=len(self._timetables))
+        for name in self._timetables:
+            self.serve(name)
+
+    def stop(self) -> None:
+        """Stop; runs under way are let end."""
+        self._scheduler.shutdown(wait=True)
+        self._log.info("schedule stopped")
+
+    def serve(self, name: str) -> None:
+        """Run the slot that now belongs to, unless it has been run."""
+        slot = self._timetables[name].at(self._clock())
+        try:
+            self._sync.run(name, by="schedule", slot=slot)
+        except SlotTaken:
+            self._log.debug("slot taken", source=name, slot=slot.isoformat())
+        except StoreError as error:
+            self._log.error("run not stored", source=name, slot=slot.isoformat(), message=str(error))
+        except Exception:  # noqa: BLE001 - see below
+            # One source that breaks must not end the others' schedule; the next slot tries again.
+            self._log.exception("run broke", source=name, slot=slot.isoformat())
+
+    def upcoming(self) -> list[tuple[str, datetime]]:
+        """Return each source with its next slot, soonest first."""
+        now = self._clock()
+        return sorted(((name, t.after(now)) for name, t in self._timetables.items()), key=lambda pair: pair[1])
