@@ -26,7 +26,8 @@ class Slowdown:
         count, last = self._failures.get((account, address), (0, now))
         if count <= _FREE or now - last >= _FORGET:
             return timedelta(0)
-        pause = min(_FIRST_WAIT * 2 ** min(count - _FREE - 1, 10), _LONGEST_WAIT)
+        doublings: int = 2 ** min(count - _FREE - 1, 10)
+        pause = min(_FIRST_WAIT * doublings, _LONGEST_WAIT)
         return max(last + pause - now, timedelta(0))
 
     def failed(self, account: str, address: str, now: datetime) -> None:

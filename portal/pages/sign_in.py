@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -38,17 +38,7 @@ async def enter(request: Request) -> Response:
         return _form(request, house, goal=goal, name=name, wait=wait)
     account = await _known(house, name, fields.get("password", ""))
     token = sessions.new_token()
-    try:
-        if account is None:
-            raise AccountRefused("the password does not fit")
-        await house.ask_long(
-            house.desk.open_session,
-            sessions.hash_of(token),
-            account.account,
-            now,
-            longest=house.settings.auth.session_longest,
-        )
-    except AccountRefused:
+    if account is None or not await _opened(house, account, token, now):
         house.slowdown.failed(name, address, now)
         return _form(request, house, goal=goal, name=name, failed=True)
     house.slowdown.succeeded(name, address)
@@ -56,6 +46,16 @@ async def enter(request: Request) -> Response:
     response = see_other(goal)
     house.cookie.set(response, token)
     return response
+
+
+async def _opened(house: House, account: Account, token: str, now: datetime) -> bool:
+    """Open the session; False when the account was shut in the meantime."""
+    longest = house.settings.auth.session_longest
+    try:
+        await house.ask_long(house.desk.open_session, sessions.hash_of(token), account.account, now, longest=longest)
+    except AccountRefused:
+        return False
+    return True
 
 
 async def leave(request: Request) -> Response:
