@@ -1,0 +1,85 @@
+"""A source whose rows stand in the settings file itself: a few keys to a reading room, or a list tried out beforehand.
+
+```toml
+[source.keys]
+connector = "memory"
+rows = [{ number = "20150001", key = "Room 204" }]
+```
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from config.settings import Table
+from connectors.port import (
+    Cell,
+    Progress,
+    Proof,
+    ProofKind,
+    Question,
+    Sample,
+    Snapshot,
+    SourceGarbled,
+    no_progress,
+)
+from status_db.model import normalise_number
+
+
+class Settings(Table):
+    """The rows, each by the source's own column names, and, if there is one, the list of everybody it knows."""
+
+    rows: tuple[dict[str, Any], ...] = ()
+    population: tuple[str, ...] | None = None
+
+
+class Memory:
+    """Answers with the rows it was given."""
+
+    def __init__(self, settings: Settings, question: Question) -> None:
+        self._settings = settings
+        self._question = question
+
+    def pull(self, progress: Progress = no_progress) -> Snapshot:
+        """Return every row. Raises SourceGarbled when one lacks a mapped column."""
+        began = self._question.clock()
+        rows = [self._cells(number, row) for number, row in enumerate(self._settings.rows, 1)]
+        progress(len(rows), len(rows))
+        return self._snapshot(rows, self._settings.population, began)
+
+    def pull_one(self, student: str) -> Snapshot:
+        """Return the rows of the student with this number."""
+        whole = self.pull()
+        rows = [row for row in whole.rows if row[0] is not None and normalise_number(row[0]) == student]
+        population = None
+        if whole.population is not None:
+            population = [cell for cell in whole.population if normalise_number(cell) == student]
+        return self._snapshot(rows, population, whole.began)
+
+    def check(self) -> Sample:
+        """Return the columns and the first row."""
+        rows = self.pull().rows
+        columns = tuple(dict.fromkeys(column for row in self._settings.rows for column in row))
+        fields = tuple(self._question.columns)
+        return Sample("the settings file", columns, dict(zip(fields, rows[0], strict=True)) if rows else None)
+
+    def _cells(self, number: int, row: Mapping[str, Cell]) -> tuple[Cell, ...]:
+        for field, column in self._question.columns.items():
+            if column not in row:
+                raise SourceGarbled(
+                    f'row {number} of {self._question.source} has no "{column}" for {field}',
+                    f"Add it to that row, or mend columns.{field} in [source.{self._question.source}].",
+                )
+        return tuple(row[column] for column in self._question.columns.values())
+
+    def _snapshot(self, rows: list[tuple[Cell, ...]], population: Sequence[Cell] | None, began: datetime) -> Snapshot:
+        proofs = (
+            Proof(ProofKind.END_REACHED, f"{len(rows)} rows, as listed"),
+            Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())),
+        )
+        return Snapshot(tuple(self._question.columns), rows, began, self._question.clock(), proofs, population)
+
+
+def connect(settings: Settings, question: Question) -> Memory:
+    """Return the connector."""
+    return Memory(settings, question)

@@ -1,0 +1,61 @@
+"""What every test may ask for: servers for the session, a fresh database for each test, and a world to sync."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from tests.services import databases
+from tests.world import World
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[URL]:
+    """A PostgreSQL server."""
+    with databases.postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[URL]:
+    """A MariaDB server."""
+    with databases.mariadb_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: URL) -> Iterator[str]:
+    """An empty PostgreSQL database."""
+    with databases.fresh_database(postgres_server) as url:
+        yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def mariadb_url(mariadb_server: URL) -> Iterator[str]:
+    """An empty MariaDB database."""
+    with databases.fresh_database(mariadb_server) as url:
+        yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def status_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A status database without tables, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'clearance.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def world(status_url: str, tmp_path: Path) -> Iterator[World]:
+    """The cast's university on both databases, nothing asked yet."""
+    with World(status_url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def sqlite_world(tmp_path: Path) -> Iterator[World]:
+    """The cast's university on SQLite alone, for what does not depend on the database."""
+    with World(f"sqlite:///{tmp_path / 'clearance.db'}", tmp_path) as made:
+        yield made

