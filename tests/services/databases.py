@@ -88,7 +88,7 @@ def mariadb_server() -> Iterator[URL]:
     )  # fmt: skip
     url = URL.create("mysql+pymysql", "root", query={"unix_socket": str(socket), "charset": "utf8mb4"})
     try:
-        _wait_for(url)
+        _wait_for(url, socket)
         yield url
     finally:
         server.terminate()
@@ -96,9 +96,12 @@ def mariadb_server() -> Iterator[URL]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait_for(url: URL) -> None:
+def _wait_for(url: URL, socket: Path) -> None:
     engine = create_engine(url, poolclass=NullPool)
     deadline = time.monotonic() + 60
+    # Before there is a socket nobody need knock: the driver would leave its half-open one to the garbage collector.
+    while not socket.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
     while True:
         try:
             with engine.connect():

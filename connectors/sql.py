@@ -1,0 +1,242 @@
+"""Any database that SQLAlchemy speaks to, asked one question: a SELECT whose columns are mapped to our fields.
+
+The whole answer is read in one read-only transaction that sees one state, streamed, under a statement timeout. In that
+same transaction the database counts the rows of the very same query; unless as many arrive, there is no snapshot.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from sqlalchemy import Connection, CursorResult, make_url, text
+
+from config.secrets import DatabaseUrl, Text
+from config.settings import Span, Table
+from connectors.databases import BATCH, Backend, Patience, reading
+from connectors.port import (
+    Cell,
+    Progress,
+    Proof,
+    ProofKind,
+    Question,
+    Sample,
+    Snapshot,
+    SourceGarbled,
+    SourceUnavailable,
+    no_progress,
+)
+from status_db.model import normalise_number
+
+#: So often an answer whose count does not fit is asked for once more.
+_ATTEMPTS = 2
+
+_QUOTED_OR_REMARK = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+def _one_select(query: str) -> str:
+    """Refuse what is not one SELECT. It guards against slips; against intent stands the account's missing right."""
+    query = query.strip().rstrip(";").rstrip()
+    bare = _QUOTED_OR_REMARK.sub(" ", query).strip()
+    if not re.match(r"\(?\s*(SELECT|WITH)\b", bare, re.IGNORECASE):
+        raise ValueError("this is no query: write one that begins with SELECT or WITH")
+    if ";" in bare:
+        raise ValueError("these are several statements: write one SELECT, without a semicolon within")
+    return query
+
+
+Query = Annotated[str, AfterValidator(_one_select)]
+
+
+class Settings(Table):
+    """Where the database is, and what is asked."""
+
+    url: DatabaseUrl
+    query: Query
+    #: Values for the `:names` in the queries; they are bound, never pasted in.
+    parameters: dict[str, Text | int | float] = {}  # noqa: RUF012 - pydantic copies a field's default
+    #: A query whose first column lists everybody the office knows.
+    population: Query | None = None
+    #: The same question about one student, `:student`; without it everybody is asked for and one is kept.
+    one: Query | None = None
+    #: A statement that takes longer is given up.
+    timeout: Span = timedelta(minutes=2)
+    connect_timeout: Span = timedelta(seconds=10)
+    #: More rows than this are no answer: the query is likely to have lost its condition.
+    limit: Annotated[int, Field(ge=1)] = 5_000_000
+
+
+class Sql:
+    """Asks one database one question."""
+
+    def __init__(self, settings: Settings, question: Question) -> None:
+        self._settings = settings
+        self._question = question
+        self._url = make_url(settings.url.get_secret_value())
+
+    def pull(self, progress: Progress = no_progress) -> Snapshot:
+        """Return every row of the query, counted by the database itself in the same read."""
+        return self._asked(self._settings.query, self._settings.population, {}, progress)
+
+    def pull_one(self, student: str) -> Snapshot:
+        """Return the rows about one student: by the query `one`, else by reading all and keeping theirs.
+
+        The database is not left to compare numbers by itself: its blanks and its case are not ours.
+        """
+        one = self._settings.one
+        if one is None:
+            whole = self.pull()
+        else:
+            whole = self._asked(one, self._settings.population, {"student": student}, no_progress)
+        population = whole.population
+        return Snapshot(
+            whole.fields,
+            [row for row in whole.rows if row[0] is not None and normalise_number(row[0]) == student],
+            whole.began,
+            whole.ended,
+            whole.proofs,
+            None if population is None else [c for c in population if normalise_number(c) == student],
+        )
+
+    def check(self) -> Sample:
+        """Connect, read one row, and say whether the account could write."""
+        with self._reading() as (connection, backend):
+            warnings = backend.warnings(connection)
+            result = self._execute(connection, self._settings.query, {})
+            columns = _names(result)
+            first = result.fetchone()
+            # Whatever rows are left are not waited for.
+            backend.abandon(connection, result.cursor)
+        fields = self._question.columns
+        row = dict(zip(fields, self._picker(columns)(first), strict=True)) if first is not None else None
+        return Sample(backend.where, columns, row, warnings)
+
+    def _asked(self, query: str, population: str | None, extra: Mapping[str, str], progress: Progress) -> Snapshot:
+        tried: list[str] = []
+        for _ in range(_ATTEMPTS):
+            began = self._question.clock()
+            with self._reading() as (connection, backend):
+                expected = self._count(connection, query, extra)
+                rows = self._rows(connection, backend, query, extra, expected, progress)
+                everybody = self._population(connection, population)
+            if len(rows) == expected:
+                return self._snapshot(rows, expected, everybody, began)
+            tried.append(f"{len(rows)} of {expected}")
+        raise SourceUnavailable(
+            f"{self._question.source}: the database gave other rows than it counted: {', then '.join(tried)}",
+            "It changes while it is read, so it keeps no consistent state: ask a table or view of an engine that does, "
+            "or ask at a quieter hour.",
+        )
+
+    def _snapshot(
+        self, rows: list[tuple[Cell, ...]], expected: int, everybody: list[Cell] | None, began: datetime
+    ) -> Snapshot:
+        columns = self._question.columns
+        proofs = (
+            Proof(ProofKind.TOTAL_AGREES, f"{len(rows)} of {expected} rows, counted in the same read"),
+            Proof(ProofKind.COLUMNS_PRESENT, ", ".join(columns.values())),
+            Proof(ProofKind.LIMIT_NOT_HIT, f"{len(rows)} rows of at most {self._settings.limit}"),
+            Proof(ProofKind.CHARSET_SANE, "every text decoded, no replacement character"),
+        )
+        return Snapshot(tuple(columns), rows, began, self._question.clock(), proofs, everybody)
+
+    def _count(self, connection: Connection, query: str, extra: Mapping[str, str]) -> int:
+        counted = self._execute(connection, f"SELECT COUNT(*) FROM ({query}\n) counted", extra)  # noqa: S608 - the configured query
+        (expected,) = counted.one()
+        if expected > self._settings.limit:
+            raise SourceGarbled(
+                f"{self._question.source}: the query would bring {expected} rows, more than its limit of "
+                f"{self._settings.limit}",
+                "Look whether the query has lost a condition; if not, raise limit in "
+                f"[source.{self._question.source}].",
+            )
+        return int(expected)
+
+    def _rows(
+        self,
+        connection: Connection,
+        backend: Backend,
+        query: str,
+        extra: Mapping[str, str],
+        expected: int,
+        progress: Progress,
+    ) -> list[tuple[Cell, ...]]:
+        result = self._execute(connection, query, extra)
+        rows: list[tuple[Cell, ...]] = []
+        try:
+            pick = self._picker(_names(result))
+            while batch := result.fetchmany(BATCH):
+                picked = [pick(row) for row in batch]
+                self._refuse_broken_text(picked)
+                rows += picked
+                progress(len(rows), expected)
+        except BaseException:
+            backend.abandon(connection, result.cursor)
+            raise
+        result.close()
+        if not rows:
+            progress(0, expected)
+        return rows
+
+    def _population(self, connection: Connection, query: str | None) -> list[Cell] | None:
+        if query is None:
+            return None
+        result = self._execute(connection, query, {})
+        return [row[0] for row in result if row[0] is not None]
+
+    def _execute(self, connection: Connection, query: str, extra: Mapping[str, str]) -> CursorResult[Any]:
+        named = set(text(query).compile().params)
+        values = {**self._settings.parameters, **extra}
+        missing = named - values.keys()
+        if missing:
+            raise SourceGarbled(
+                f"{self._question.source}: the query names :{', :'.join(sorted(missing))}, and no value is given",
+                f"Add it to parameters in [source.{self._question.source}]; a colon in a text is written \\:.",
+            )
+        return connection.execute(text(query), {name: values[name] for name in named})
+
+    def _picker(self, columns: tuple[str, ...]) -> Callable[[Any], tuple[Cell, ...]]:
+        """Return what takes our fields, in order, out of a row of the driver's."""
+        at = [self._find(field, column, columns) for field, column in self._question.columns.items()]
+        if at == list(range(len(columns))):
+            return tuple
+        if len(at) == 1:
+            only = at[0]
+            return lambda row: (row[only],)
+        return itemgetter(*at)
+
+    def _find(self, field: str, column: str, columns: tuple[str, ...]) -> int:
+        """Find a mapped column: as written, else regardless of case, as databases themselves see it."""
+        if columns.count(column) == 1:
+            return columns.index(column)
+        fitting = [i for i, name in enumerate(columns) if name.casefold() == column.casefold()]
+        if len(fitting) == 1:
+            return fitting[0]
+        what = "has two columns called" if fitting else "has no column"
+        raise SourceGarbled(
+            f'{self._question.source}: the answer {what} "{column}" (it has {", ".join(columns)})',
+            f"Mend columns.{field} in [source.{self._question.source}], or name the column so in the query with AS.",
+        )
+
+    def _refuse_broken_text(self, rows: list[tuple[Cell, ...]]) -> None:
+        if "\ufffd" in "".join([cell for row in rows for cell in row if type(cell) is str]):
+            raise SourceGarbled(
+                f"{self._question.source}: some text arrived broken (it holds the replacement character)",
+                "Tell the right charset in the url, such as ?charset=gbk, or have the office mend those rows.",
+            )
+
+    def _reading(self) -> AbstractContextManager[tuple[Connection, Backend]]:
+        patience = Patience(self._settings.connect_timeout, self._settings.timeout)
+        return reading(self._url, self._question.source, patience)
+
+
+def _names(result: CursorResult[Any]) -> tuple[str, ...]:
+    return tuple(str(name) for name in result.keys())  # noqa: SIM118 - a result's keys are its columns, not its rows
+
+
+def connect(settings: Settings, question: Question) -> Sql:
+    """Return the connector; it opens nothing yet."""
+    return Sql(settings, question)
