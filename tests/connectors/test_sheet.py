@@ -1,0 +1,313 @@
+"""Lists as offices keep them: real workbooks and text files, and what spreadsheets do to them."""
+
+import os
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+import xlsxwriter
+
+from connectors import sheet
+from connectors.port import Connector, ProofKind, Question, SourceGarbled, SourceRefused, SourceUnavailable
+from tests.contract import COLUMNS, ConnectorContract, Ticking
+
+DORM = {"student": "学号", "status": "清退状态", "title": "宿舍房间号"}
+HEADER = ["学号", "姓名", "宿舍楼栋", "宿舍房间号", "清退状态"]
+LIN = ["20151001", "林小满", "东区12栋", "412", "未清退"]
+QIAN = ["20152003", "钱程", "西区3栋", "305", "已清退"]
+
+
+def ask(path: Path, columns: Mapping[str, str] = DORM, **own: Any) -> sheet.Sheet:
+    """Return a connector for this file."""
+    settings = sheet.Settings.model_validate({"path": str(path), **own})
+    return sheet.connect(settings, Question("checkouts", columns, Ticking()))
+
+
+def workbook(path: Path, *rows: Sequence[Any], change: Callable[[Any], object] | None = None) -> Path:
+    """Write a workbook with these rows."""
+    book = openpyxl.Workbook()
+    active = book.worksheets[0]
+    for row in rows:
+        active.append(list(row))
+    if change is not None:
+        change(book)
+    book.save(path)
+    book.close()
+    return path
+
+
+class FileOffice:
+    """An office that keeps its list as a file."""
+
+    secret = ""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
+        names = list(COLUMNS.values())
+        lines: list[list[str | None]] = [[*names], *([row[name] for name in names] for row in rows)]
+        if self.path.suffix == ".xlsx":
+            workbook(self.path, *lines)
+        else:
+            self.path.write_text("".join(",".join(c or "" for c in line) + "\n" for line in lines), encoding="utf-8")
+
+    def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
+        return ask(self.path, columns)
+
+    def out_of_reach(self) -> Connector:
+        return ask(self.path.with_name("nowhere.xlsx"), COLUMNS)
+
+
+class TestWorkbook(ConnectorContract):
+    @pytest.fixture
+    def office(self, tmp_path: Path) -> FileOffice:
+        return FileOffice(tmp_path / "list.xlsx")
+
+
+class TestText(ConnectorContract):
+    @pytest.fixture
+    def office(self, tmp_path: Path) -> FileOffice:
+        return FileOffice(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+def test_the_encoding_is_found(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("\n".join(",".join(line) for line in (HEADER, LIN, QIAN)) + "\n", encoding=encoding)
+    assert list(ask(path).pull().rows) == [("20151001", "未清退", "412"), ("20152003", "已清退", "305")]
+
+
+def test_an_encoding_that_is_told_and_wrong_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("学号,清退状态,宿舍房间号\n20151001,未清退,412\n", encoding="gb18030")
+    with pytest.raises(SourceGarbled, match="gb18030"):
+        ask(path, encoding="utf-8").pull()
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";"])
+def test_the_separator_is_found(tmp_path: Path, delimiter: str) -> None:
+    path = tmp_path / "list.tsv"
+    path.write_text("\n".join(delimiter.join(line) for line in (HEADER, LIN)) + "\n", encoding="utf-8")
+    assert len(ask(path).pull().rows) == 1
+
+
+def test_a_header_below_a_title_is_found(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "list.xlsx", ["2019届毕业生退宿情况"], [], HEADER, LIN)
+    assert list(ask(path).pull().rows) == [("20151001", "未清退", "412")]
+
+
+def test_a_header_with_line_breaks_and_blanks_is_the_same_header(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "list.xlsx", ["学 号", "姓名", "宿舍\n楼栋", "宿舍\n房间号", "清退状态 "], LIN)
+    assert len(ask(path).pull().rows) == 1
+
+
+def test_the_extent_that_the_file_states_is_not_believed(tmp_path: Path) -> None:
+    """Some programs write <dimension ref="A1"/>; believed, it would lose every row and clear nobody or everybody."""
+    path = workbook(tmp_path / "honest.xlsx", HEADER, LIN, QIAN)
+    lying = tmp_path / "list.xlsx"
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(lying, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                assert b'<dimension ref="A1:E3"' in data
+                data = data.replace(b'<dimension ref="A1:E3"', b'<dimension ref="A1:A1"')
+            target.writestr(name, data)
+    assert len(ask(lying).pull().rows) == 2
+
+
+def test_numbers_stay_what_the_sheet_holds(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "list.xlsx", HEADER, [20151001, "林小满", "东区12栋", 412, "未清退"])
+    assert list(ask(path).pull().rows) == [(20151001, "未清退", 412)]
+
+
+def test_a_row_without_a_number_is_kept_and_an_empty_row_is_not(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "list.xlsx", HEADER, LIN, [None] * 5, [None, "?", "东区", "1", "未清退"])
+    assert list(ask(path).pull().rows) == [("20151001", "未清退", "412"), (None, "未清退", "1")]
+
+
+def test_a_population_is_everybody_on_the_list(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "list.xlsx", HEADER, LIN, QIAN)
+    assert ask(path, population=True).pull().population == ["20151001", "20152003"]
+    assert ask(path, population=True).pull_one("20152003").population == ["20152003"]
+
+
+class TestTotals:
+    def test_a_closing_row_of_totals_is_left_out(self, tmp_path: Path) -> None:
+        path = workbook(tmp_path / "list.xlsx", HEADER, LIN, QIAN, ["合计", None, None, None, "1 间"])
+        assert len(ask(path).pull().rows) == 2
+
+    def test_its_count_is_a_proof(self, tmp_path: Path) -> None:
+        path = workbook(tmp_path / "list.xlsx", HEADER, LIN, QIAN, ["合 计：", "2 人"])
+        details = {proof.kind: proof.detail for proof in ask(path).pull().proofs}
+        assert details[ProofKind.END_REACHED] == "2 rows to the file's own end, and its total of 2"
+
+    def test_a_count_that_does_not_agree_is_refused(self, tmp_path: Path) -> None:
+        path = workbook(tmp_path / "list.xlsx", HEADER, LIN, ["合计", "2人"])
+        with pytest.raises(SourceGarbled, match="says 2 rows, and 1 stand above it"):
+            ask(path).pull()
+
+
+class TestWhatSpreadsheetsRuin:
+    @pytest.mark.parametrize("number", ["2.01510E+10", 2015100112345678, 20151001.5, True, datetime(2015, 1, 1)])  # noqa: DTZ001 - as a sheet holds it
+    def test_a_ruined_number_is_refused_with_its_row(self, tmp_path: Path, number: object) -> None:
+        path = workbook(tmp_path / "list.xlsx", HEADER, LIN, [number, *LIN[1:]])
+        with pytest.raises(SourceGarbled, match="row 3 has been ruined") as caught:
+            ask(path).pull()
+        assert "as text" in caught.value.way_out
+
+    def test_a_formula_error_is_refused(self, tmp_path: Path) -> None:
+        path = workbook(tmp_path / "list.xlsx", HEADER, [*LIN[:4], "#N/A"])
+        with pytest.raises(SourceGarbled, match="#N/A"):
+            ask(path).pull()
+
+    def test_a_formula_whose_value_was_never_stored_is_refused(self, tmp_path: Path) -> None:
+        path = workbook(tmp_path / "list.xlsx", HEADER, [*LIN[:4], '=IF(1=1,"已清退","未清退")'])
+        with pytest.raises(SourceGarbled, match="formula without its value"):
+            ask(path).pull()
+
+    def test_a_formula_with_its_value_is_read_as_that_value(self, tmp_path: Path) -> None:
+        path = tmp_path / "list.xlsx"
+        book = xlsxwriter.Workbook(path)
+        page = book.add_worksheet()
+        page.write_row(0, 0, HEADER)
+        page.write_row(1, 0, LIN[:4])
+        page.write_formula(1, 4, '=IF(1=1,"已清退","未清退")', None, "已清退")
+        book.close()
+        assert list(ask(path).pull().rows) == [("20151001", "已清退", "412")]
+
+
+class TestOtherFilesByThatName:
+    def test_an_old_workbook_is_told_from_a_new_one(self, tmp_path: Path) -> None:
+        path = tmp_path / "list.xlsx"
+        path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600)
+        with pytest.raises(SourceGarbled) as caught:
+            ask(path).pull()
+        assert "另存为 .xlsx" in caught.value.way_out
+
+    @pytest.mark.parametrize("name", ["list.xlsx", "list.csv"])
+    def test_a_web_page_is_no_list(self, tmp_path: Path, name: str) -> None:
+        path = tmp_path / name
+        path.write_text("<html><body>请先登录</body></html>", encoding="utf-8")
+        with pytest.raises(SourceGarbled, match="web page"):
+            ask(path).pull()
+
+    def test_xls_by_its_own_name_is_refused_with_the_way_out(self, tmp_path: Path) -> None:
+        path = tmp_path / "list.xls"
+        path.write_bytes(b"\xd0\xcf\x11\xe0")
+        with pytest.raises(SourceGarbled, match=r"\.xlsx"):
+            ask(path).pull()
+
+    @pytest.mark.parametrize("kept", [0.2, 0.5, 0.9, 0.99])
+    def test_a_workbook_cut_anywhere_is_no_answer(self, tmp_path: Path, kept: float) -> None:
+        path = workbook(tmp_path / "list.xlsx", HEADER, *([LIN] * 500))
+        whole = path.read_bytes()
+        path.write_bytes(whole[: int(len(whole) * kept)])
+        with pytest.raises(SourceGarbled):
+            ask(path).pull()
+
+    def test_a_workbook_that_unpacks_to_far_too_much_is_not_opened(self, tmp_path: Path) -> None:
+        path = tmp_path / "list.xlsx"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr("xl/worksheets/sheet1.xml", b"\0" * 30_000_000)
+        assert path.stat().st_size < 100_000
+        with pytest.raises(SourceGarbled, match="unpack"):
+            ask(path, most_unpacked=10_000_000).pull()
+
+    def test_a_file_far_too_big_is_not_read(self, tmp_path: Path) -> None:
+        path = workbook(tmp_path / "list.xlsx", HEADER, LIN)
+        with pytest.raises(SourceGarbled, match="most_bytes"):
+            ask(path, most_bytes=100).pull()
+
+
+class TestTextThatWasCut:
+    def test_in_the_middle_of_a_row(self, tmp_path: Path) -> None:
+        path = tmp_path / "list.csv"
+        path.write_text("学号,清退状态,宿舍房间号\n20151001,未清退,412\n20152003,已清", encoding="utf-8")
+        with pytest.raises(SourceGarbled, match="cut off"):
+            ask(path).pull()
+
+    def test_within_quotes(self, tmp_path: Path) -> None:
+        path = tmp_path / "list.csv"
+        path.write_text('学号,清退状态,宿舍房间号\n20151001,未清退,"41', encoding="utf-8")
+        with pytest.raises(SourceGarbled, match="cut off"):
+            ask(path).pull()
+
+    def test_within_a_letter(self, tmp_path: Path) -> None:
+        path = tmp_path / "list.csv"
+        path.write_bytes("学号,清退状态,宿舍房间号\n20151001,未清退,东区".encode()[:-1])
+        with pytest.raises(SourceGarbled):
+            ask(path, encoding="utf-8").pull()
+
+    def test_a_last_row_without_a_line_break_is_whole_when_its_cells_are(self, tmp_path: Path) -> None:
+        path = tmp_path / "list.csv"
+        path.write_text("学号,清退状态,宿舍房间号\n20151001,未清退,412", encoding="utf-8")
+        assert len(ask(path).pull().rows) == 1
+
+
+def test_a_row_with_too_many_cells_is_refused_with_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("学号,清退状态,宿舍房间号\n20151001,未清退,东区,412\n", encoding="utf-8")
+    with pytest.raises(SourceGarbled, match="row 2 has more cells"):
+        ask(path).pull()
+
+
+def test_broken_text_is_refused(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "list.xlsx", HEADER, [*LIN[:4], "未\ufffd退"])
+    with pytest.raises(SourceGarbled, match="broken text"):
+        ask(path).pull()
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "list.xlsx", [*HEADER, "学号"], [*LIN, "x"])
+    with pytest.raises(SourceGarbled, match="stands twice"):
+        ask(path).pull()
+
+
+class TestWorksheets:
+    def two(self, path: Path, *, hidden: bool) -> Path:
+        def add(book: Any) -> None:
+            other = book.create_sheet("说明")
+            other.append(["请勿修改"])
+            other.sheet_state = "hidden" if hidden else "visible"
+
+        return workbook(path, HEADER, LIN, change=add)
+
+    def test_a_hidden_one_does_not_matter(self, tmp_path: Path) -> None:
+        assert len(ask(self.two(tmp_path / "list.xlsx", hidden=True)).pull().rows) == 1
+
+    def test_several_visible_ones_are_listed(self, tmp_path: Path) -> None:
+        with pytest.raises(SourceGarbled, match="Sheet, 说明"):
+            ask(self.two(tmp_path / "list.xlsx", hidden=False)).pull()
+
+    def test_the_one_that_is_told_is_read(self, tmp_path: Path) -> None:
+        assert len(ask(self.two(tmp_path / "list.xlsx", hidden=False), sheet="Sheet").pull().rows) == 1
+
+
+def test_a_file_that_changes_while_it_is_read_is_no_answer(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "list.xlsx", HEADER, LIN)
+
+    def touch(_done: int, _expected: int | None) -> None:
+        os.utime(path, (1, 1))
+
+    with pytest.raises(SourceUnavailable, match="was changed while it was read"):
+        ask(path).pull(touch)
+
+
+def test_a_list_that_is_too_old_is_no_answer(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "list.xlsx", HEADER, LIN)
+    three_days_ago = (datetime(2019, 5, 25, tzinfo=UTC) - timedelta(days=3)).timestamp()
+    os.utime(path, (three_days_ago, three_days_ago))
+    with pytest.raises(SourceUnavailable, match="older than"):
+        ask(path, older_than="2 d").pull()
+    assert len(ask(path, older_than="4 d").pull().rows) == 1
+
+
+def test_a_folder_is_no_list(tmp_path: Path) -> None:
+    (tmp_path / "list.xlsx").mkdir()
+    with pytest.raises(SourceRefused, match="is no file"):
+        ask(tmp_path / "list.xlsx").pull()
