@@ -1,1 +1,1 @@
-"""The demo university: its offices are programs and files of their own."""
+"""The demo university: an invented one, whose four offices are systems of their own."""

@@ -1,0 +1,372 @@
+"""A JSON API, asked page by page over HTTP with GET; all of it, or nothing.
+
+An answer shows that it is whole by the total that the system itself tells, in the body or in a header, and that total
+may not move while the pages are read. Where no total is told, the settings name what else is to count as proof.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urljoin, urlsplit
+
+from pydantic import Field, model_validator
+
+from config.secrets import Text
+from config.settings import Table
+from connectors.port import (
+    Cell,
+    Progress,
+    Proof,
+    ProofKind,
+    Question,
+    Sample,
+    Snapshot,
+    SourceGarbled,
+    SourceUnavailable,
+    no_progress,
+)
+from connectors.web import MISSING, Answer, Exchange, Office, at_path, shown
+from status_db.model import normalise_number
+
+#: A system whose data move while they are read is read again so often.
+_ATTEMPTS = 3
+
+
+class NoPaging(Table):
+    """One answer holds everything."""
+
+    kind: Literal["none"] = "none"
+
+
+class PagePaging(Table):
+    """Pages are numbered."""
+
+    kind: Literal["page"]
+    page: str = "page"
+    size: str = "page_size"
+    per_page: Annotated[int, Field(ge=1)] = 100
+    first: int = 1
+
+
+class OffsetPaging(Table):
+    """A page begins after so many records."""
+
+    kind: Literal["offset"]
+    offset: str = "offset"
+    limit: str = "limit"
+    per_page: Annotated[int, Field(ge=1)] = 100
+
+
+class LinkPaging(Table):
+    """Each answer's Link header names the next page (RFC 8288)."""
+
+    kind: Literal["link"]
+    #: The parameter for the size of a page; left out, the system chooses.
+    size: str = ""
+    per_page: Annotated[int, Field(ge=1)] = 100
+
+
+class CursorPaging(Table):
+    """Each answer holds a word to ask for the next page with; none on the last."""
+
+    kind: Literal["cursor"]
+    #: The parameter it is sent as.
+    cursor: str = "cursor"
+    #: Where it stands in the answer.
+    next: str = "next"
+    size: str = ""
+    per_page: Annotated[int, Field(ge=1)] = 100
+
+
+Paging = Annotated[NoPaging | PagePaging | OffsetPaging | LinkPaging | CursorPaging, Field(discriminator="kind")]
+
+
+class Settings(Exchange):
+    """Where the API is, how it pages, and how an answer shows that it is whole."""
+
+    url: Text
+    params: dict[str, Text | int] = {}  # noqa: RUF012 - pydantic copies a field's default
+    #: Where the list of records stands in the answer; the answer itself when left out.
+    records: str = ""
+    paging: Paging = NoPaging()
+    #: Where the system tells how many records there are: in the body, or in a header.
+    total: str = ""
+    total_header: str = ""
+    #: What shows that an answer is whole: its total; or, where none is told, that its end was reached, or that a second
+    #: reading brings the same.
+    proof: Literal["total", "end_reached", "second_pass"] = "total"
+    #: Parameters for one student, with {student} for the number; left out, everybody is asked for and one is kept.
+    one: dict[str, str] = {}  # noqa: RUF012 - pydantic copies a field's default
+    #: Fields that a record may leave out.
+    optional: tuple[str, ...] = ()
+    #: More records than this are no answer.
+    limit: Annotated[int, Field(ge=1)] = 1_000_000
+
+    @model_validator(mode="after")
+    def _proves_something(self) -> Self:
+        if self.proof == "total" and not (self.total or self.total_header):
+            raise ValueError(
+                "nothing would show that an answer is whole: name total or total_header, "
+                'or accept proof = "second_pass" or proof = "end_reached"'
+            )
+        return self
+
+
+class _Moved(Exception):  # noqa: N818 - named by what has happened
+    """The data moved while the pages were read: read them again."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What has been read so far."""
+
+    rows: list[tuple[Cell, ...]]
+    pages: int = 0
+    total: int | None = None
+
+
+class Rest:
+    """Asks one API one question."""
+
+    def __init__(self, settings: Settings, question: Question) -> None:
+        self._settings = settings
+        self._question = question
+
+    def pull(self, progress: Progress = no_progress) -> Snapshot:
+        """Return every record."""
+        return self._pulled({}, progress)
+
+    def pull_one(self, student: str) -> Snapshot:
+        """Return the records about one student: by the parameters `one`, else by reading all and keeping theirs."""
+        extra = {name: text.replace("{student}", student) for name, text in self._settings.one.items()}
+        whole = self._pulled(extra, no_progress)
+        rows = [row for row in whole.rows if row[0] is not None and normalise_number(row[0]) == student]
+        return Snapshot(whole.fields, rows, whole.began, whole.ended, whole.proofs)
+
+    def check(self) -> Sample:
+        """Log in, and look at the first page."""
+        with self._office() as office:
+            answer = office.get(self._settings.url, self._first_params({}))
+        records = self._records(answer)
+        columns = tuple(_paths(records[0])) if records else tuple(self._question.columns.values())
+        row = dict(zip(self._question.columns, self._cells(records[0], 1), strict=True)) if records else None
+        return Sample(shown(self._settings.url), columns, row)
+
+    def _office(self) -> Office:
+        return Office(self._settings, self._question.source, self._question.clock)
+
+    def _pulled(self, extra: Mapping[str, str], progress: Progress) -> Snapshot:
+        began = self._question.clock()
+        with self._office() as office:
+            reading = self._read(office, extra, progress)
+            if self._settings.proof == "second_pass":
+                again = self._read(office, extra, no_progress)
+                if sorted(map(repr, again.rows)) != sorted(map(repr, reading.rows)):
+                    raise SourceUnavailable(
+                        f"{self._named}: two readings brought different records ({len(reading.rows)} and "
+                        f"{len(again.rows)})",
+                        "It changes while it is read: ask at a quieter hour; the next slot tries again.",
+                    )
+        return self._snapshot(reading, began)
+
+    @property
+    def _named(self) -> str:
+        return f"{self._question.source}: {shown(self._settings.url)}"
+
+    def _snapshot(self, reading: _Reading, began: datetime) -> Snapshot:
+        count, settings = len(reading.rows), self._settings
+        if settings.proof == "total":
+            whole = Proof(ProofKind.TOTAL_AGREES, f"{count} of {reading.total} records")
+        elif settings.proof == "second_pass":
+            whole = Proof(ProofKind.SECOND_PASS_AGREES, f"{count} records, twice")
+        else:
+            whole = Proof(ProofKind.END_REACHED, f"{count} records to the last page")
+        proofs = (
+            whole,
+            Proof(ProofKind.NO_PAGE_LOST, f"{reading.pages} pages, each once"),
+            Proof(ProofKind.LIMIT_NOT_HIT, f"{count} records of at most {settings.limit}"),
+            Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())),
+            Proof(ProofKind.CHARSET_SANE, "every text decoded, no replacement character"),
+        )
+        return Snapshot(tuple(self._question.columns), reading.rows, began, self._question.clock(), proofs)
+
+    def _read(self, office: Office, extra: Mapping[str, str], progress: Progress) -> _Reading:
+        why = ""
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._read_once(office, extra, progress)
+            except _Moved as moved:
+                why = str(moved)
+        raise SourceUnavailable(
+            f"{self._named} changed under our hands {_ATTEMPTS} times over: {why}",
+            "Ask at a quieter hour; the next slot tries again.",
+        )
+
+    def _read_once(self, office: Office, extra: Mapping[str, str], progress: Progress) -> _Reading:
+        reading = _Reading([])
+        seen: dict[str, int] = {}
+        last: list[Any] = []
+        for answer in self._pages(office, extra, reading):
+            records = self._records(answer)
+            reading.pages += 1
+            self._note_total(answer, reading)
+            if records and records == last:
+                raise _Moved(f"page {reading.pages} is the one before it once more")
+            last = records
+            for record in records:
+                cells = self._cells(record, len(reading.rows) + 1)
+                self._refuse_overlap(cells, seen, reading.pages)
+                reading.rows.append(cells)
+            if len(reading.rows) > self._settings.limit:
+                raise SourceGarbled(
+                    f"{self._named} brings more records than its limit of {self._settings.limit}",
+                    "Look whether params have lost a condition; if not, raise limit in "
+                    f"[source.{self._question.source}].",
+                )
+            progress(len(reading.rows), reading.total)
+        if reading.total is not None and len(reading.rows) != reading.total:
+            raise SourceGarbled(
+                f"{self._named} tells of {reading.total} records and gave {len(reading.rows)} on {reading.pages} pages",
+                "A page has been lost or doubled, or paging is set wrongly: look at paging and total.",
+            )
+        return reading
+
+    def _pages(self, office: Office, extra: Mapping[str, str], reading: _Reading) -> Iterator[Answer]:
+        """Give each page's answer, up to the one that shows the end."""
+        settings, paging = self._settings, self._settings.paging
+        url, params = settings.url, self._first_params(extra)
+        while True:
+            before = len(reading.rows)
+            answer = office.get(url, params)
+            yield answer
+            came = len(reading.rows) - before
+            done = reading.total is not None and len(reading.rows) >= reading.total
+            match paging:
+                case PagePaging(page=page) if came and not done:
+                    params = {**params, page: int(params[page]) + 1}
+                case OffsetPaging(offset=offset) if came and not done:
+                    params = {**params, offset: len(reading.rows)}
+                case LinkPaging():
+                    following = answer.links.get("next", {}).get("url", "")
+                    if not following:
+                        return
+                    url, params = self._own(urljoin(url, following)), {}
+                case CursorPaging(cursor=cursor, next=path):
+                    word = at_path(answer.body, path)
+                    if word in (None, "", MISSING) or word is False:
+                        return
+                    if params.get(cursor) == word:
+                        raise SourceGarbled(
+                            f"{self._named} names the same next page again and again",
+                            "Look at paging: next and cursor.",
+                        )
+                    params = {**params, cursor: word}
+                case _:
+                    return
+
+    def _own(self, url: str) -> str:
+        """Return a next page's address, unless it lies with somebody else: our credentials do not go there."""
+        ours, theirs = urlsplit(self._settings.url), urlsplit(url)
+        if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
+            raise SourceGarbled(
+                f"{self._named} names a next page elsewhere ({shown(url)})",
+                "Have the office mend the addresses its system gives, or write url as they are written.",
+            )
+        return url
+
+    def _first_params(self, extra: Mapping[str, str]) -> dict[str, Any]:
+        params: dict[str, Any] = {**self._settings.params, **extra}
+        match self._settings.paging:
+            case PagePaging(page=page, size=size, per_page=per_page, first=first):
+                params |= {page: first} | ({size: per_page} if size else {})
+            case OffsetPaging(offset=offset, limit=limit, per_page=per_page):
+                params |= {offset: 0, limit: per_page}
+            case LinkPaging(size=size, per_page=per_page) | CursorPaging(size=size, per_page=per_page) if size:
+                params |= {size: per_page}
+        return params
+
+    def _records(self, answer: Answer) -> list[Any]:
+        records = at_path(answer.body, self._settings.records)
+        if not isinstance(records, list):
+            place = f'at "{self._settings.records}"' if self._settings.records else "as the answer itself"
+            raise SourceGarbled(
+                f"{self._named} has no list {place} (there is: {_described(answer.body)})",
+                f"Mend records in [source.{self._question.source}].",
+            )
+        return records
+
+    def _note_total(self, answer: Answer, reading: _Reading) -> None:
+        settings = self._settings
+        if settings.proof != "total":
+            return
+        if settings.total:
+            said: Any = at_path(answer.body, settings.total)
+            place = f'at "{settings.total}"'
+        else:
+            said = answer.headers.get(settings.total_header, MISSING)
+            place = f"in the header {settings.total_header}"
+        try:
+            total = int(str(said))
+        except ValueError:
+            raise SourceGarbled(
+                f"{self._named} tells no total {place}",
+                f"Mend total in [source.{self._question.source}].",
+            ) from None
+        if reading.total is not None and reading.total != total:
+            raise _Moved(f"its total went from {reading.total} to {total}")
+        reading.total = total
+
+    def _refuse_overlap(self, cells: tuple[Cell, ...], seen: dict[str, int], page: int) -> None:
+        """Notice a record that comes on two pages: one has slipped in before it, and another may have slipped out."""
+        fields = tuple(self._question.columns)
+        if "reference" not in fields or cells[fields.index("reference")] in (None, ""):
+            return
+        key = repr(cells)
+        if seen.setdefault(key, page) != page:
+            raise _Moved(f"a record of page {seen[key]} stands on page {page}, too")
+
+    def _cells(self, record: object, number: int) -> tuple[Cell, ...]:
+        cells: list[Cell] = []
+        for field, path in self._question.columns.items():
+            # Some systems have dots in their names; a name as it stands goes before a path.
+            cell = record[path] if isinstance(record, dict) and path in record else at_path(record, path)
+            if cell is MISSING:
+                if field not in self._settings.optional:
+                    raise SourceGarbled(
+                        f'{self._named}: record {number} has no "{path}" (it has {_described(record)})',
+                        f"Mend columns.{field} in [source.{self._question.source}]; if records leave it out when there "
+                        f'is nothing, add "{field}" to optional.',
+                    )
+                cell = None
+            if isinstance(cell, dict | list):
+                raise SourceGarbled(
+                    f'{self._named}: "{path}" in record {number} is no single value',
+                    f"Mend columns.{field}: name a value within.",
+                )
+            if isinstance(cell, str) and "\ufffd" in cell:
+                raise SourceGarbled(
+                    f"{self._named}: record {number} holds broken text", "Have the office mend the system's charset."
+                )
+            cells.append(cell)
+        return tuple(cells)
+
+
+def _paths(record: object, prefix: str = "") -> Iterator[str]:
+    if isinstance(record, dict):
+        for name, value in record.items():
+            if isinstance(value, dict):
+                yield from _paths(value, f"{prefix}{name}.")
+            else:
+                yield f"{prefix}{name}"
+
+
+def _described(body: object) -> str:
+    if isinstance(body, dict):
+        return ", ".join(str(name) for name in list(body)[:12]) or "nothing"
+    return f"a list of {len(body)}" if isinstance(body, list) else type(body).__name__
+
+
+def connect(settings: Settings, question: Question) -> Rest:
+    """Return the connector; it opens nothing yet."""
+    return Rest(settings, question)

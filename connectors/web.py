@@ -1,0 +1,397 @@
+"""One HTTP exchange with an office's system, for the connectors that ask over the web.
+
+Limits of time and size hold for every answer, what may pass is tried again, and every failure comes out as
+SourceUnavailable, SourceRefused or SourceGarbled. No secret, and nothing that follows a `?`, is ever told.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+import requests
+from pydantic import Field
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from config.secrets import FilePath, Secret, Text
+from config.settings import Span, Table
+from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+
+#: The pause before the second try; it doubles with each.
+_FIRST_PAUSE = 0.5
+
+#: A server that asks for a longer pause than this is asked again at the next slot.
+_LONGEST_PAUSE = 60.0
+
+_CHUNK = 1 << 16
+
+#: Answers that may be others in a moment.
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class NoAuth(Table):
+    """The address asks for nothing."""
+
+    kind: Literal["none"] = "none"
+
+
+class BasicAuth(Table):
+    """A user and a password with every request."""
+
+    kind: Literal["basic"]
+    user: Text
+    password: Secret
+
+
+class BearerAuth(Table):
+    """A token that does not change."""
+
+    kind: Literal["bearer"]
+    token: Secret
+
+
+class HeaderAuth(Table):
+    """A header of the system's own, such as X-Api-Key."""
+
+    kind: Literal["header"]
+    name: str
+    value: Secret
+
+
+class TokenAuth(Table):
+    """A token that is fetched first, and fetched anew when it is no longer good."""
+
+    kind: Literal["token"]
+    url: Text
+    method: Literal["GET", "POST"] = "POST"
+    #: What is sent to log in; as JSON with POST, unless `form`, and as parameters with GET.
+    send: dict[str, Text] = {}  # noqa: RUF012 - pydantic copies a field's default
+    #: The same, for what nobody may read.
+    send_secret: dict[str, Secret] = {}  # noqa: RUF012 - pydantic copies a field's default
+    form: bool = False
+    #: Where the token stands in the answer.
+    token: str = "token"  # noqa: S105 - the name of a field
+    #: How it is sent with each request.
+    header: str = "Authorization"
+    prefix: str = "Bearer "
+
+
+class Oauth2Auth(Table):
+    """OAuth2 client credentials (RFC 6749, section 4.4)."""
+
+    kind: Literal["oauth2"]
+    url: Text
+    client_id: Text
+    client_secret: Secret
+    scope: str = ""
+
+
+Auth = Annotated[NoAuth | BasicAuth | BearerAuth | HeaderAuth | TokenAuth | Oauth2Auth, Field(discriminator="kind")]
+
+
+class Ok(Table):
+    """How an answer says that all went well, where HTTP says so of every answer."""
+
+    path: str
+    equals: tuple[str | int | bool, ...]
+    #: Where it says what went wrong.
+    reason: str = ""
+
+
+class Exchange(Table):
+    """What every source over the web is told, besides its own keys."""
+
+    auth: Auth = NoAuth()
+    headers: dict[str, Text] = {}  # noqa: RUF012 - pydantic copies a field's default
+    ok: Ok | None = None
+    connect_timeout: Span = timedelta(seconds=10)
+    #: For each answer.
+    timeout: Span = timedelta(seconds=60)
+    #: For the whole pull.
+    longest: Span = timedelta(minutes=10)
+    retries: Annotated[int, Field(ge=0, le=10)] = 3
+    most_bytes: Annotated[int, Field(ge=1)] = 50_000_000
+    #: The authority that has signed the system's certificate; left out, those this machine knows.
+    authority: FilePath | None = None
+    proxy: Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: JSON, with numbers as int and Decimal, and the headers."""
+
+    body: Any
+    headers: Mapping[str, str]
+    links: Mapping[str, Mapping[str, str]]
+
+
+class Office:
+    """A system that answers over the web; one for each pull, closed at its end."""
+
+    def __init__(self, exchange: Exchange, source: str, clock: Clock) -> None:
+        self._exchange = exchange
+        self._source = source
+        self._clock = clock
+        self._deadline = time.monotonic() + exchange.longest.total_seconds()
+        self._pause: Callable[[float], None] = time.sleep
+        self._session = requests.Session()
+        # Only what the settings say: no proxy, no password file of whoever runs this.
+        self._session.trust_env = False
+        self._session.headers.update({"Accept": "application/json", **exchange.headers})
+        if exchange.proxy:
+            self._session.proxies = {"http": exchange.proxy, "https": exchange.proxy}
+        self._token = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def get(self, url: str, params: Mapping[str, Any]) -> Answer:
+        """Return the answer to a GET; with a fresh token where the one at hand is no longer good."""
+        refreshed = not isinstance(self._exchange.auth, TokenAuth | Oauth2Auth)
+        if not refreshed and not self._token:
+            self._token, refreshed = self._log_in(), True
+        while True:
+            response, content = self._tried("GET", url, params=dict(params), auth=self._credentials())
+            if response.status_code == requests.codes.unauthorized and not refreshed:
+                self._token, refreshed = self._log_in(), True
+                continue
+            self._refuse_status(response)
+            answer = Answer(self._json(response, content), response.headers, response.links)
+            said = self._not_ok(answer.body)
+            if said and not refreshed:
+                self._token, refreshed = self._log_in(), True
+                continue
+            if said:
+                raise SourceRefused(
+                    f"{self._source}: {shown(url)} answered that it failed: {said}",
+                    "Have the office look at the account and its rights; the words above are its own.",
+                )
+            return answer
+
+    def _credentials(self) -> AuthBase | None:
+        match self._exchange.auth:
+            case BasicAuth(user=user, password=password):
+                return HTTPBasicAuth(user.encode(), password.get_secret_value().encode())
+            case BearerAuth(token=token):
+                return _Header("Authorization", f"Bearer {token.get_secret_value()}")
+            case HeaderAuth(name=name, value=value):
+                return _Header(name, value.get_secret_value())
+            case TokenAuth(header=name, prefix=prefix):
+                return _Header(name, prefix + self._token)
+            case Oauth2Auth():
+                return _Header("Authorization", f"Bearer {self._token}")
+            case _:
+                return None
+
+    def _log_in(self) -> str:
+        auth = self._exchange.auth
+        if isinstance(auth, Oauth2Auth):
+            form = {"grant_type": "client_credentials"} | ({"scope": auth.scope} if auth.scope else {})
+            basic = HTTPBasicAuth(auth.client_id, auth.client_secret.get_secret_value())
+            response, content = self._tried("POST", auth.url, data=form, auth=basic)
+            url, path = auth.url, "access_token"
+        else:
+            assert isinstance(auth, TokenAuth)  # noqa: S101 - only these two log in
+            words = {**auth.send, **{name: word.get_secret_value() for name, word in auth.send_secret.items()}}
+            how = "params" if auth.method == "GET" else "data" if auth.form else "json"
+            response, content = self._tried(auth.method, auth.url, **{how: words})
+            url, path = auth.url, auth.token
+        if response.status_code in (400, 401, 403):
+            raise SourceRefused(
+                f"{self._source}: {shown(url)} did not let us log in (HTTP {response.status_code})",
+                "Have the office look at the account's name, password and rights.",
+            )
+        self._refuse_status(response)
+        body = self._json(response, content)
+        token = at_path(body, path)
+        if not isinstance(token, str) or not token:
+            said = self._not_ok(body) or f'it has no "{path}"'
+            raise SourceRefused(
+                f"{self._source}: {shown(url)} did not let us log in: {said}",
+                "Have the office look at the account; or mend token in its auth, the place of the token in the answer.",
+            )
+        return token
+
+    def _tried(self, method: str, url: str, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
+        """Send until there is an answer that is not just passing. Raises SourceUnavailable or SourceRefused."""
+        pause = _FIRST_PAUSE
+        for left in range(self._exchange.retries, -1, -1):
+            try:
+                response, content = self._sent(method, url, **sent)
+                if response.status_code not in _PASSING:
+                    return response, content
+                failed: SourceError = SourceUnavailable(
+                    f"{self._source}: {shown(url)} answered HTTP {response.status_code}", _TRY_LATER
+                )
+                wished = self._wished_pause(response)
+            except SourceUnavailable as error:
+                failed, wished = error, 0.0
+            wait = max(pause, wished)
+            if not left or wait > _LONGEST_PAUSE or time.monotonic() + wait > self._deadline:
+                raise failed
+            self._pause(wait)
+            pause *= 2
+        raise AssertionError("the last try returns or raises")
+
+    def _sent(self, method: str, url: str, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
+        limits = (self._exchange.connect_timeout.total_seconds(), self._exchange.timeout.total_seconds())
+        verify = str(self._exchange.authority) if self._exchange.authority else True
+        try:
+            with self._session.request(
+                method, url, timeout=limits, stream=True, allow_redirects=False, verify=verify, **sent
+            ) as response:
+                return response, self._body(response, url)
+        except requests.exceptions.SSLError as error:
+            raise SourceRefused(
+                f"{self._source}: {shown(url)} shows a certificate that is not trusted here ({_first(error)})",
+                "Have the office mend it, or name its authority's file as authority.",
+            ) from error
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
+            raise SourceRefused(
+                f"{self._source}: {shown(url)} is no address", "Write one such as https://host/path."
+            ) from None
+        except requests.exceptions.InvalidHeader as error:
+            raise SourceRefused(f"{self._source}: a header cannot be sent ({error})", "Mend headers or auth.") from None
+        except requests.exceptions.RequestException as error:
+            raise SourceUnavailable(
+                f"{self._source}: {shown(url)} did not answer whole ({_first(error)})", _TRY_LATER
+            ) from error
+
+    def _body(self, response: requests.Response, url: str) -> bytes:
+        end = min(self._deadline, time.monotonic() + self._exchange.timeout.total_seconds())
+        content = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            content += chunk
+            if len(content) > self._exchange.most_bytes:
+                raise SourceGarbled(
+                    f"{self._source}: {shown(url)} answered with more than {self._exchange.most_bytes} bytes",
+                    "Ask for smaller pages, or raise most_bytes.",
+                )
+            if time.monotonic() > end:
+                raise SourceUnavailable(f"{self._source}: {shown(url)} was too slow to answer", _TRY_LATER)
+        return bytes(content)
+
+    def _wished_pause(self, response: requests.Response) -> float:
+        """Return how long the server asks us to wait (RFC 9110, section 10.2.3): seconds, or a date."""
+        said = response.headers.get("Retry-After", "").strip()
+        if said.isdigit():
+            return float(said)
+        try:
+            return max(0.0, (parsedate_to_datetime(said) - self._clock()).total_seconds())
+        except (TypeError, ValueError):
+            return 0.0
+
+    def _refuse_status(self, response: requests.Response) -> None:
+        status = response.status_code
+        if response.ok and not response.is_redirect:
+            return
+        url = shown(response.url)
+        if response.is_redirect:
+            elsewhere = shown(response.headers.get("Location", ""))
+            raise SourceRefused(
+                f"{self._source}: {url} sends us on to {elsewhere}",
+                "Write that address as url if it is right; if it is a login page, look at auth.",
+            )
+        what = f"{self._source}: {url} answered HTTP {status}"
+        if status in (401, 403):
+            raise SourceRefused(what, "Have the office look at the account's name, password and rights.")
+        if status in (404, 405, 410):
+            raise SourceRefused(what, "Look at the url: nothing is there to be read.")
+        if status >= requests.codes.server_error:
+            raise SourceUnavailable(what, _TRY_LATER)
+        raise SourceRefused(what, "Look at the url and params: the system does not understand the question.")
+
+    def _json(self, response: requests.Response, content: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
+        url = shown(response.url)
+        if content.lstrip()[:1] == b"<":
+            raise SourceRefused(
+                f"{self._source}: {url} answered with a web page, where data were asked for",
+                "It is likely a login page: look at the url and at auth.",
+            )
+        charset = requests.utils.get_encoding_from_headers(response.headers)
+        told = charset if "charset" in response.headers.get("Content-Type", "").lower() else None
+        try:
+            text = content.decode(told or json.detect_encoding(content))
+            return json.loads(text, parse_float=Decimal)
+        except (UnicodeDecodeError, LookupError) as error:
+            raise SourceGarbled(
+                f"{self._source}: the answer of {url} is not in its charset ({_first(error)})",
+                "Have the office mend the system's charset.",
+            ) from error
+        except ValueError as error:
+            raise SourceGarbled(
+                f"{self._source}: the answer of {url} is no whole JSON ({error}; {len(content)} bytes)",
+                "It may have been cut off on its way: look at the system and at what stands between; try again.",
+            ) from error
+
+    def _not_ok(self, body: object) -> str:
+        """Return what an answer says went wrong; empty when it says that all went well."""
+        ok = self._exchange.ok
+        if ok is None:
+            return ""
+        said = at_path(body, ok.path)
+        if any(type(said) is type(expected) and said == expected for expected in ok.equals):
+            return ""
+        reason = at_path(body, ok.reason) if ok.reason else None
+        told = "nothing" if said is MISSING else repr(said)
+        return f"{ok.path} is {told}" + (f", {str(reason)[:200]}" if reason not in (None, MISSING) else "")
+
+
+_TRY_LATER = "See that it runs and can be reached from here; the next slot tries again."
+
+
+class _Header(AuthBase):
+    """Puts one header on each request."""
+
+    def __init__(self, name: str, value: str) -> None:
+        self._name = name
+        self._value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers[self._name] = self._value
+        return request
+
+
+class _Missing:
+    """Stands for what is not there; None is a value of JSON's own."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING = _Missing()
+
+
+def at_path(body: object, path: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what stands at a dotted path; MISSING where there is nothing, and the body itself for no path."""
+    for name in path.split(".") if path else ():
+        if not isinstance(body, dict) or name not in body:
+            return MISSING
+        body = body[name]
+    return body
+
+
+def shown(url: str) -> str:
+    """Return an address without what might be secret in it: user, password, query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def _first(error: BaseException) -> str:
+    """Say what went wrong at the bottom, without the address and its query, which the libraries like to repeat."""
+    while True:
+        inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    said = str(inner) if isinstance(inner, str) else type(error).__name__
+    said = said.rpartition(">: ")[2]
+    return type(error).__name__ if "?" in said or "://" in said else said[:200]

@@ -1,0 +1,178 @@
+"""What happens at the demo university, day by day: books come back, fees are paid, new debts appear, rooms empty.
+
+A pure function of seed, student and day: the offices of any day can be built without those before it. Day 0 is 25 May
+2019; the window closes on day 12, 6 June. The shares of the first day are those that universities have published.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from random import Random
+
+from demo.university import Student, students
+
+FIRST_DAY = date(2019, 5, 25)
+
+LIBRARY_SHARE = 0.246
+FINANCE_SHARE = 0.047
+TEXTBOOK_SHARE = 0.03
+_DORM_EARLY_SHARE = 0.015
+_DORM_LATE_SHARE = 0.03
+
+#: So much of what is owed is settled each day.
+_SETTLED_DAILY = 0.09
+#: So many of those who owe nothing owe something new some day in the window.
+_NEW_DEBT_SHARE = 0.006
+
+#: The days on which nearly everybody checks out: 3 to 5 June.
+_RUSH = range(9, 12)
+NEVER = 10_000
+
+_TOPICS = (
+    "构造地质学", "普通地质学", "矿物学", "岩石学", "地球化学", "地层学", "古生物学", "水文地质学", "工程力学",
+    "流体力学", "材料科学基础", "有机化学", "无机化学", "分析化学", "环境监测", "环境化学", "土力学",
+    "岩体力学", "钻探工艺学", "隧道工程", "自动控制原理", "数字电路", "模拟电子技术", "信号与系统", "机械原理",
+    "机械设计", "微观经济学", "宏观经济学", "计量经济学", "管理学", "会计学原理", "市场营销学", "英语国家概况",
+    "语言学导论", "翻译理论与实践", "数据结构", "操作系统", "编译原理", "计算机网络", "数据库系统", "遥感原理",
+    "地图学", "数学分析", "高等代数", "概率论", "数学物理方法", "量子力学", "电动力学", "设计史", "色彩构成",
+    "影视语言", "公共政策", "行政管理学", "土地管理学", "社会学概论", "唐诗选", "宋词选", "中国通史",
+    "世界地理", "科技写作",
+)  # fmt: skip
+_KINDS = ("", "（第二版）", "（第三版）", "习题集", "教程", "导论", "实验指导", "研究进展")
+
+_FEES = ("学费", "住宿费", "重修费")
+_TERMS = ("2017-2018-1", "2017-2018-2", "2018-2019-1", "2018-2019-2")
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """A book somebody has borrowed, from one day to the day it comes back."""
+
+    barcode: str
+    title: str
+    issued: date
+    due: date
+    from_day: int
+    until_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """A sum owed from one day until it is paid."""
+
+    reference: str
+    title: str
+    amount: Decimal
+    from_day: int
+    until_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """All that a student owes, and when each thing is settled."""
+
+    student: Student
+    loans: tuple[Loan, ...]
+    fines: tuple[Debt, ...]
+    fees: tuple[Debt, ...]
+    #: Term → what remains unpaid; negative where too much was paid.
+    textbooks: tuple[Debt, ...]
+    refunds: tuple[Debt, ...]
+    #: NEVER for commuters.
+    checked_out_on: int
+
+
+def lives(seed: int) -> tuple[Life, ...]:
+    """Return everybody's life in the season."""
+    everybody = students(seed)
+    leaving = [student for student in everybody if student.leaving]
+    undergraduates = [student for student in leaving if student.level == "本科生"]
+    random = Random(f"{seed}/story")
+    library = _chosen(random, leaving, LIBRARY_SHARE)
+    finance = _chosen(random, leaving, FINANCE_SHARE)
+    textbook = _chosen(random, undergraduates, TEXTBOOK_SHARE)
+    return tuple(
+        _life(seed, student, student.number in library, student.number in finance, student.number in textbook)
+        for student in everybody
+    )
+
+
+def _chosen(random: Random, people: list[Student], share: float) -> frozenset[str]:
+    return frozenset(s.number for s in random.sample(people, round(len(people) * share)))
+
+
+def _life(seed: int, student: Student, library: bool, finance: bool, textbook: bool) -> Life:  # noqa: FBT001 - three marks of one draw
+    random = Random(f"{seed}/{student.number}")
+    kind = random.random()
+    late = random.randint(1, 12) if random.random() < _NEW_DEBT_SHARE else 0
+    what = random.choice(("loan", "fee"))
+    back = _settled(random, 0)
+    loans = [_loan(random, student, i, 0, back) for i in range(random.randint(1, 4))] if library and kind < 0.92 else []
+    fines = [_fine(random, student)] if library and kind >= 0.8 else []
+    if late and what == "loan" and not library:
+        loans.append(_loan(random, student, 0, late, _settled(random, late)))
+    fees = [_fee(random, student, i, 0) for i in range(random.choice((1, 1, 2)))] if finance else []
+    if late and what == "fee" and not finance:
+        fees.append(_fee(random, student, 0, late))
+    return Life(
+        student=student,
+        loans=tuple(loans),
+        fines=tuple(fines),
+        fees=tuple(fees),
+        textbooks=tuple(_textbook(random, student, term) for term in random.sample(_TERMS, 1)) if textbook else (),
+        refunds=_refund(random, student) if not textbook and random.random() < 0.02 else (),
+        checked_out_on=NEVER if student.commuter else _checkout(random),
+    )
+
+
+def _settled(random: Random, from_day: int) -> int:
+    """Return the day on which something is settled: some part each day, some never."""
+    if random.random() < 0.03:
+        return NEVER
+    day = from_day + 1
+    while random.random() > _SETTLED_DAILY:
+        day += 1
+    return day
+
+
+def _loan(random: Random, student: Student, serial: int, from_day: int, until_day: int) -> Loan:
+    due = FIRST_DAY + timedelta(days=random.randint(-20, 12))
+    return Loan(
+        barcode=f"B{student.number[-8:]}{serial}",
+        title=random.choice(_TOPICS) + random.choice(_KINDS),
+        issued=due - timedelta(days=60),
+        due=due,
+        from_day=from_day,
+        until_day=until_day,
+    )
+
+
+def _fine(random: Random, student: Student) -> Debt:
+    amount = Decimal(random.randint(2, 200)) / 10
+    return Debt(f"F{student.number[-8:]}", "逾期滞纳金", amount, 0, _settled(random, 0))
+
+
+def _fee(random: Random, student: Student, serial: int, from_day: int) -> Debt:
+    title = random.choice(_FEES)
+    amount = {"学费": Decimal(5850), "住宿费": Decimal(1200), "重修费": Decimal(random.randint(2, 9) * 60)}[title]
+    return Debt(
+        f"S{student.number[-8:]}{serial}", f"2018-2019学年{title}", amount, from_day, _settled(random, from_day)
+    )
+
+
+def _textbook(random: Random, student: Student, term: str) -> Debt:
+    amount = Decimal(random.randint(800, 42_000)) / 100
+    return Debt(f"T{student.number[-8:]}", term, amount, 0, _settled(random, 0))
+
+
+def _refund(random: Random, student: Student) -> tuple[Debt, ...]:
+    return (Debt(f"T{student.number[-8:]}", _TERMS[0], Decimal(-random.randint(100, 9_000)) / 100, 0, NEVER),)
+
+
+def _checkout(random: Random) -> int:
+    chance = random.random()
+    if chance < _DORM_EARLY_SHARE:
+        return random.randint(-5, 0)
+    if chance > 1 - _DORM_LATE_SHARE:
+        return random.randint(12, 20)
+    return random.choice(_RUSH)
