@@ -1,5 +1,73 @@
-"""The `clearance` command."""
+"""The `clearance` command: what can be asked of the program, by hand or by a service manager."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clearance import deciding, demo_command, reading, services, syncing
+from clearance.context import Chosen
+from clearance.wiring import CONFIG_VARIABLE
+
+app = typer.Typer(
+    help="Pulls what graduates still owe from the offices, and tells everyone where each student stands.",
+    epilog="Exit codes: 0 ok, 1 error, 2 usage, 3 changes pending, 4 suspended, 5 source unavailable or refused.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+@app.callback()
+def choose(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help=f"The settings file; else ${CONFIG_VARIABLE}, else clearance.toml here."),
+    ] = None,
+    cohort: Annotated[
+        str | None, typer.Option("--cohort", help="Which cohort; the file's first when left out.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell what is going on.")] = False,  # noqa: FBT002 - as Typer has options
+) -> None:
+    """Note what was chosen before the command's own name."""
+    context.obj = Chosen(config, cohort, verbose)
+
+
+app.command()(syncing.check)
+app.command()(syncing.plan)
+app.command()(syncing.sync)
+app.command()(reading.status)
+app.command()(reading.sources)
+app.command()(reading.strangers)
+app.command()(services.schedule)
+app.command()(services.serve)
+app.add_typer(demo_command.app, name="demo")
+
+runs = typer.Typer(help="Runs: what happened, and what waits for a person.", no_args_is_help=True)
+runs.command("list")(reading.list_runs)
+runs.command("show")(reading.show_run)
+runs.command("approve")(syncing.approve)
+runs.command("reject")(syncing.reject)
+app.add_typer(runs, name="runs")
+
+override = typer.Typer(help="Decisions of operators on single steps.", no_args_is_help=True)
+override.command("set")(deciding.set_override)
+override.command("withdraw")(deciding.withdraw_override)
+override.command("list")(deciding.list_overrides)
+app.add_typer(override, name="override")
+
+accounts = typer.Typer(help="Who may sign in, and what each may do.", no_args_is_help=True)
+accounts.command("add")(deciding.add_account)
+accounts.command("list")(deciding.list_accounts)
+app.add_typer(accounts, name="accounts")
+
+database = typer.Typer(help="The status database.", no_args_is_help=True)
+database.command("upgrade")(services.upgrade_database)
+app.add_typer(database, name="db")
 
 
 def main() -> None:
     """Run the command line."""
+    app()

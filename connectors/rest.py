@@ -4,8 +4,9 @@ An answer shows that it is whole by the total that the system itself tells, in t
 may not move while the pages are read. Where no total is told, the settings name what else is to count as proof.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urljoin, urlsplit
@@ -100,11 +101,19 @@ class Settings(Exchange):
     one: dict[str, str] = {}  # noqa: RUF012 - pydantic copies a field's default
     #: Fields that a record may leave out.
     optional: tuple[str, ...] = ()
-    #: More records than this are no answer.
+    #: More records than this are no answer, nor are more pages.
     limit: Annotated[int, Field(ge=1)] = 1_000_000
+    most_pages: Annotated[int, Field(ge=1)] = 100_000
 
     @model_validator(mode="after")
     def _proves_something(self) -> Self:
+        if "student" in self.optional:
+            raise ValueError('a record without its student is about nobody: take "student" out of optional')
+        if self.proof == "end_reached" and isinstance(self.paging, NoPaging):
+            raise ValueError(
+                "one answer shows no end that could be reached, the system may stop at a default of its own: "
+                'name total or total_header, set paging, or accept proof = "second_pass"'
+            )
         if self.proof == "total" and not (self.total or self.total_header):
             raise ValueError(
                 "nothing would show that an answer is whole: name total or total_header, "
@@ -117,13 +126,23 @@ class _Moved(Exception):  # noqa: N818 - named by what has happened
     """The data moved while the pages were read: read them again."""
 
 
+class _Doubled(_Moved):
+    """The same came twice, which also happens when paging is set wrongly."""
+
+
 @dataclass(slots=True)
 class _Reading:
     """What has been read so far."""
 
-    rows: list[tuple[Cell, ...]]
+    rows: list[tuple[Cell, ...]] = field(default_factory=list)
     pages: int = 0
     total: int | None = None
+    #: The largest page, and the page that was smaller than it, if there was one.
+    largest: int = 0
+    short: int = 0
+    #: Which page each page's records, and each record that can be told apart, came on; by hash, to be small.
+    seen_pages: dict[int, int] = field(default_factory=dict)
+    seen: dict[int, int] = field(default_factory=dict)
 
 
 class Rest:
@@ -141,7 +160,8 @@ class Rest:
         """Return the records about one student: by the parameters `one`, else by reading all and keeping theirs."""
         extra = {name: text.replace("{student}", student) for name, text in self._settings.one.items()}
         whole = self._pulled(extra, no_progress)
-        rows = [row for row in whole.rows if row[0] is not None and normalise_number(row[0]) == student]
+        asked = normalise_number(student)
+        rows = [row for row in whole.rows if row[0] is not None and normalise_number(row[0]) == asked]
         return Snapshot(whole.fields, rows, whole.began, whole.ended, whole.proofs)
 
     def check(self) -> Sample:
@@ -149,9 +169,16 @@ class Rest:
         with self._office() as office:
             answer = office.get(self._settings.url, self._first_params({}))
         records = self._records(answer)
-        columns = tuple(_paths(records[0])) if records else tuple(self._question.columns.values())
+        offered = dict.fromkeys(path for record in records for path in _paths(record))
+        columns = tuple(offered) or tuple(self._question.columns.values())
         row = dict(zip(self._question.columns, self._cells(records[0], 1), strict=True)) if records else None
-        return Sample(shown(self._settings.url), columns, row)
+        warnings = tuple(
+            f'"{path}" is in no record of the first page, and {name} may be left out: look whether '
+            f"columns.{name} is written as the system writes it."
+            for name, path in self._question.columns.items()
+            if records and name in self._settings.optional and all(_found(r, path) is MISSING for r in records)
+        )
+        return Sample(shown(self._settings.url), columns, row, warnings)
 
     def _office(self) -> Office:
         return Office(self._settings, self._question.source, self._question.clock)
@@ -162,11 +189,12 @@ class Rest:
             reading = self._read(office, extra, progress)
             if self._settings.proof == "second_pass":
                 again = self._read(office, extra, no_progress)
-                if sorted(map(repr, again.rows)) != sorted(map(repr, reading.rows)):
-                    raise SourceUnavailable(
+                if Counter(again.rows) != Counter(reading.rows):
+                    raise SourceGarbled(
                         f"{self._named}: two readings brought different records ({len(reading.rows)} and "
                         f"{len(again.rows)})",
-                        "It changes while it is read: ask at a quieter hour; the next slot tries again.",
+                        "It changes while it is read, or keeps no order: add a sort order to params, ask at a quieter "
+                        "hour, or have the office tell a total.",
                     )
         return self._snapshot(reading, began)
 
@@ -176,61 +204,87 @@ class Rest:
 
     def _snapshot(self, reading: _Reading, began: datetime) -> Snapshot:
         count, settings = len(reading.rows), self._settings
-        if settings.proof == "total":
-            whole = Proof(ProofKind.TOTAL_AGREES, f"{count} of {reading.total} records")
-        elif settings.proof == "second_pass":
-            whole = Proof(ProofKind.SECOND_PASS_AGREES, f"{count} records, twice")
-        else:
-            whole = Proof(ProofKind.END_REACHED, f"{count} records to the last page")
-        proofs = (
-            whole,
-            Proof(ProofKind.NO_PAGE_LOST, f"{reading.pages} pages, each once"),
-            Proof(ProofKind.LIMIT_NOT_HIT, f"{count} records of at most {settings.limit}"),
-            Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())),
-            Proof(ProofKind.CHARSET_SANE, "every text decoded, no replacement character"),
-        )
-        return Snapshot(tuple(self._question.columns), reading.rows, began, self._question.clock(), proofs)
+        pages = f"{reading.pages} page{'s' if reading.pages != 1 else ''}"
+        proofs = [
+            Proof(ProofKind.NO_PAGE_LOST, f"{pages}, each once"),
+            Proof(ProofKind.LIMIT_NOT_HIT, f"{count} rows of at most {settings.limit}"),
+            Proof(ProofKind.COLUMNS_PRESENT, self._present(reading.rows)),
+            Proof(ProofKind.CHARSET_SANE, f"{count} rows decoded, no replacement character"),
+        ]
+        if reading.total is not None:
+            proofs.append(Proof(ProofKind.TOTAL_AGREES, f"{pages}, {count} of {reading.total} rows"))
+        if settings.proof == "second_pass":
+            proofs.append(Proof(ProofKind.SECOND_PASS_AGREES, f"{pages}, {count} rows, the same twice"))
+        if settings.proof == "end_reached":
+            proofs.append(Proof(ProofKind.END_REACHED, f"{pages}, {count} rows up to the end of paging"))
+        return Snapshot(tuple(self._question.columns), reading.rows, began, self._question.clock(), tuple(proofs))
+
+    def _present(self, rows: list[tuple[Cell, ...]]) -> str:
+        if not rows:
+            return "no record came, so there was none to look at"
+        names = ", ".join(path for name, path in self._question.columns.items() if name not in self._settings.optional)
+        return f"{names} in each of {len(rows)} rows"
 
     def _read(self, office: Office, extra: Mapping[str, str], progress: Progress) -> _Reading:
-        why = ""
-        for _ in range(_ATTEMPTS):
+        for left in range(_ATTEMPTS - 1, -1, -1):
             try:
                 return self._read_once(office, extra, progress)
+            except _Doubled as doubled:
+                if not left:
+                    raise SourceGarbled(
+                        f"{self._named}: {doubled}, each of {_ATTEMPTS} times it was read",
+                        "Look at the names in paging: a system overlooks those it does not know; if they are right, "
+                        "add a sort order to params.",
+                    ) from None
             except _Moved as moved:
-                why = str(moved)
-        raise SourceUnavailable(
-            f"{self._named} changed under our hands {_ATTEMPTS} times over: {why}",
-            "Ask at a quieter hour; the next slot tries again.",
-        )
+                if not left:
+                    raise SourceUnavailable(
+                        f"{self._named} changed each of {_ATTEMPTS} times it was read: {moved}",
+                        "Ask at a quieter hour; the next slot tries again.",
+                    ) from None
+        raise AssertionError("the last attempt returns or raises")
 
     def _read_once(self, office: Office, extra: Mapping[str, str], progress: Progress) -> _Reading:
-        reading = _Reading([])
-        seen: dict[str, int] = {}
-        last: list[Any] = []
+        reading = _Reading()
         for answer in self._pages(office, extra, reading):
-            records = self._records(answer)
-            reading.pages += 1
-            self._note_total(answer, reading)
-            if records and records == last:
-                raise _Moved(f"page {reading.pages} is the one before it once more")
-            last = records
-            for record in records:
-                cells = self._cells(record, len(reading.rows) + 1)
-                self._refuse_overlap(cells, seen, reading.pages)
-                reading.rows.append(cells)
-            if len(reading.rows) > self._settings.limit:
-                raise SourceGarbled(
-                    f"{self._named} brings more records than its limit of {self._settings.limit}",
-                    "Look whether params have lost a condition; if not, raise limit in "
-                    f"[source.{self._question.source}].",
-                )
+            self._take(self._records(answer), answer, reading)
             progress(len(reading.rows), reading.total)
         if reading.total is not None and len(reading.rows) != reading.total:
             raise SourceGarbled(
                 f"{self._named} tells of {reading.total} records and gave {len(reading.rows)} on {reading.pages} pages",
-                "A page has been lost or doubled, or paging is set wrongly: look at paging and total.",
+                "A page has been lost, cut short or doubled, or paging is set wrongly: look at paging and total.",
             )
         return reading
+
+    def _take(self, records: list[Any], answer: Answer, reading: _Reading) -> None:
+        """Add a page to what has been read, unless it cannot be the next one."""
+        reading.pages += 1
+        self._note_total(answer, reading)
+        if records and reading.seen_pages.setdefault(hash(repr(records)), reading.pages) != reading.pages:
+            raise _Doubled(f"page {reading.pages} repeats page {reading.seen_pages[hash(repr(records))]}")
+        if records and reading.short and isinstance(self._settings.paging, PagePaging):
+            raise SourceGarbled(
+                f"{self._named}: page {reading.short} is shorter than others, and is not the last",
+                "Records have been left out of it: have the office mend its paging, or ask for everything at once.",
+            )
+        reading.largest = max(reading.largest, len(records))
+        if len(records) < reading.largest:
+            reading.short = reading.pages
+        for record in records:
+            cells = self._cells(record, len(reading.rows) + 1)
+            self._refuse_overlap(cells, reading)
+            reading.rows.append(cells)
+        for what, count, most in (
+            ("records", len(reading.rows), self._settings.limit),
+            ("pages", reading.pages, self._settings.most_pages),
+        ):
+            if count > most:
+                key = "limit" if what == "records" else "most_pages"
+                raise SourceGarbled(
+                    f"{self._named} brings more {what} than its limit of {most}",
+                    "Look whether params have lost a condition, and whether paging ends; if all is right, raise "
+                    f"{key} in [source.{self._question.source}].",
+                )
 
     def _pages(self, office: Office, extra: Mapping[str, str], reading: _Reading) -> Iterator[Answer]:
         """Give each page's answer, up to the one that shows the end."""
@@ -250,11 +304,14 @@ class Rest:
                 case LinkPaging():
                     following = answer.links.get("next", {}).get("url", "")
                     if not following:
+                        self._refuse_unmarked_end(reading, paging, came, "Link header with rel=next")
                         return
                     url, params = self._own(urljoin(url, following)), {}
                 case CursorPaging(cursor=cursor, next=path):
                     word = at_path(answer.body, path)
                     if word in (None, "", MISSING) or word is False:
+                        if word is MISSING:
+                            self._refuse_unmarked_end(reading, paging, came, f'"{path}"')
                         return
                     if params.get(cursor) == word:
                         raise SourceGarbled(
@@ -264,6 +321,15 @@ class Rest:
                     params = {**params, cursor: word}
                 case _:
                     return
+
+    def _refuse_unmarked_end(self, reading: _Reading, paging: LinkPaging | CursorPaging, came: int, mark: str) -> None:
+        """Refuse a first page that is full and names no next one: the mark may have been lost, or never be given."""
+        if reading.total is None and reading.pages == 1 and paging.size and came >= paging.per_page:
+            raise SourceGarbled(
+                f"{self._named}: the first page is full ({came} records) and has no {mark}",
+                "That may be the end or not: mend paging, look whether something on the way drops headers, or change "
+                "per_page so that the last page is not full.",
+            )
 
     def _own(self, url: str) -> str:
         """Return a next page's address, unless it lies with somebody else: our credentials do not go there."""
@@ -298,7 +364,7 @@ class Rest:
 
     def _note_total(self, answer: Answer, reading: _Reading) -> None:
         settings = self._settings
-        if settings.proof != "total":
+        if not (settings.total or settings.total_header):
             return
         if settings.total:
             said: Any = at_path(answer.body, settings.total)
@@ -317,20 +383,19 @@ class Rest:
             raise _Moved(f"its total went from {reading.total} to {total}")
         reading.total = total
 
-    def _refuse_overlap(self, cells: tuple[Cell, ...], seen: dict[str, int], page: int) -> None:
+    def _refuse_overlap(self, cells: tuple[Cell, ...], reading: _Reading) -> None:
         """Notice a record that comes on two pages: one has slipped in before it, and another may have slipped out."""
         fields = tuple(self._question.columns)
         if "reference" not in fields or cells[fields.index("reference")] in (None, ""):
             return
-        key = repr(cells)
-        if seen.setdefault(key, page) != page:
-            raise _Moved(f"a record of page {seen[key]} stands on page {page}, too")
+        page = reading.seen.setdefault(hash(cells), reading.pages)
+        if page != reading.pages:
+            raise _Doubled(f"a record of page {page} stands on page {reading.pages}, too")
 
     def _cells(self, record: object, number: int) -> tuple[Cell, ...]:
         cells: list[Cell] = []
         for field, path in self._question.columns.items():
-            # Some systems have dots in their names; a name as it stands goes before a path.
-            cell = record[path] if isinstance(record, dict) and path in record else at_path(record, path)
+            cell = _found(record, path)
             if cell is MISSING:
                 if field not in self._settings.optional:
                     raise SourceGarbled(
@@ -344,12 +409,27 @@ class Rest:
                     f'{self._named}: "{path}" in record {number} is no single value',
                     f"Mend columns.{field}: name a value within.",
                 )
-            if isinstance(cell, str) and "\ufffd" in cell:
+            if isinstance(cell, str) and _is_broken(cell):
                 raise SourceGarbled(
                     f"{self._named}: record {number} holds broken text", "Have the office mend the system's charset."
                 )
             cells.append(cell)
         return tuple(cells)
+
+
+def _found(record: object, path: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return a record's value; None also where something on the way to it is null, MISSING where a name is absent."""
+    # Some systems have dots in their names; a name as it stands goes before a path.
+    if isinstance(record, dict) and path in record:
+        return record[path]
+    above, _, last = path.rpartition(".")
+    parent = _found(record, above) if above else record
+    return None if parent is None and above else at_path(parent, last)
+
+
+def _is_broken(text: str) -> bool:
+    """Say whether text holds a replacement character, or half of a surrogate pair, which nothing can store."""
+    return "\ufffd" in text or any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _paths(record: object, prefix: str = "") -> Iterator[str]:

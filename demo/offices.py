@@ -225,7 +225,6 @@ def _fill_library(connection: Connection, everybody: Sequence[Life], day: int, s
         code = {"debit_type_code": "OVERDUE", "credit_type_code": None}
         if amount < 0:
             code = {"debit_type_code": None, "credit_type_code": "PAYMENT"}
-        number = len(lines) + 1
         lines.append(
             {
                 "accountlines_id": number,

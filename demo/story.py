@@ -4,6 +4,7 @@ A pure function of seed, student and day: the offices of any day can be built wi
 2019; the window closes on day 12, 6 June. The shares of the first day are those that universities have published.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -27,6 +28,9 @@ _NEW_DEBT_SHARE = 0.006
 #: The days on which nearly everybody checks out: 3 to 5 June.
 _RUSH = range(9, 12)
 NEVER = 10_000
+
+#: What is still owed on this day is good to look at in every demo.
+_LONG = 12
 
 _TOPICS = (
     "构造地质学", "普通地质学", "矿物学", "岩石学", "地球化学", "地层学", "古生物学", "水文地质学", "工程力学",
@@ -176,3 +180,25 @@ def _checkout(random: Random) -> int:
     if chance > 1 - _DORM_LATE_SHARE:
         return random.randint(12, 20)
     return random.choice(_RUSH)
+
+
+def notable(seed: int) -> tuple[tuple[str, str, str], ...]:
+    """Return students worth looking at, as number, name and what is particular about each."""
+    everybody = lives(seed)
+    undergraduates = [life for life in everybody if life.student.leaving and life.student.level == "本科生"]
+
+    def long_open(debts: tuple[Loan, ...] | tuple[Debt, ...]) -> bool:
+        return bool(debts) and all(debt.from_day == 0 and debt.until_day > _LONG for debt in debts)
+
+    def commuting_free(life: Life) -> bool:
+        return life.student.commuter and not (life.loans or life.fines or life.fees or life.textbooks)
+
+    wanted: tuple[tuple[str, Callable[[Life], bool]], ...] = (
+        ("has books to return and a fine to pay", lambda life: long_open(life.loans) and long_open(life.fines)),
+        ("has a fee to pay", lambda life: long_open(life.fees) and not life.loans),
+        ("owes nothing and lives off campus", commuting_free),
+        ("gets a textbook refund", lambda life: bool(life.refunds)),
+    )
+    chosen = [(next(life.student for life in undergraduates if fits(life)), what) for what, fits in wanted]
+    chosen.append((next(life.student for life in everybody if not life.student.leaving), "stays a year longer"))
+    return tuple((student.number, student.name, what) for student, what in chosen)

@@ -1,0 +1,97 @@
+"""What every command shares: the settings file and the cohort that were chosen, and how a command ends."""
+
+import functools
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, NoReturn, ParamSpec, TypeVar
+
+import typer
+
+from clearance.show import ERR
+from clearance.wiring import Program, chosen_file, load_settings
+from config import logs
+from config.settings import SettingsError
+from connectors.port import SourceError
+from status_db.accounts import AccountRefused
+from status_db.decisions import DecisionRefused
+from status_db.engine import StoreError
+from status_db.marks import LeaseLost, RunUnderWay
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: The documented exit codes; 0 is all well, 2 is a command line that makes no sense.
+ERROR, PENDING, SUSPENDED, UNAVAILABLE = 1, 3, 4, 5
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What was chosen before the command's own name."""
+
+    config: Path | None
+    cohort: str | None
+    verbose: bool
+
+    @property
+    def file(self) -> Path:
+        """The settings file."""
+        return chosen_file(self.config)
+
+    def program(self, *, service: bool = False) -> Program:
+        """Load the settings and put the rooms together. A service tells what it does; a command shows its result."""
+        settings = load_settings(self.file)
+        quiet = not (service or self.verbose or settings.log.format == "json")
+        logs.configure(settings.log.model_copy(update={"level": "error"}) if quiet else settings.log)
+        keys = settings.cohort_keys()
+        cohort = self.cohort or keys[0]
+        if cohort not in keys:
+            fail(f'there is no cohort "{cohort}" in {self.file}: known are {", ".join(keys)}. Add it as [[cohort]].')
+        return Program(settings, cohort)
+
+
+def chosen(context: typer.Context) -> Chosen:
+    """Return what was chosen."""
+    found = context.find_root().obj
+    assert isinstance(found, Chosen)  # noqa: S101 - the app's callback puts it there
+    return found
+
+
+def fail(message: str, code: int = ERROR) -> NoReturn:
+    """End with a message."""
+    ERR.print(message, markup=False)
+    raise typer.Exit(code)
+
+
+def ends_well(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn what can go wrong into a message with the way out, and the documented exit code."""
+
+    @functools.wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except SourceError as error:
+            fail(str(error), UNAVAILABLE)
+        except (SettingsError, StoreError, DecisionRefused, AccountRefused, LeaseLost, RunUnderWay) as error:
+            fail(str(error))
+        except KeyboardInterrupt:
+            fail("Stopped. Nothing of what was under way was written; run it again when you like.")
+        except BrokenPipeError:
+            # Whoever read our output has seen enough.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise typer.Exit(0) from None
+
+    return guarded
+
+
+def stop_like_ctrl_c() -> None:
+    """Have SIGTERM end a command as Ctrl-C does: whatever is under way is given up in order."""
+
+    def stop(_signal: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)

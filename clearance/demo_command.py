@@ -1,0 +1,222 @@
+"""The demo: a small university on this machine, built, synced and served."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clearance import show
+from clearance.context import Chosen, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.services import WEB_TARGET, upgrade_both
+from clearance.syncing import exit_code, run_all
+from clearance.wiring import CONFIG_VARIABLE, Program
+from demo.offices import SEED, Offices
+from demo.story import notable
+from portal.auth.passwords import hash_password
+from portal.server import serve as serve_pages
+from status_db.accounts import Act, Grant
+from status_db.model import State
+
+#: Everybody's password in the demo.
+PASSWORD = "graduation-2019"  # noqa: S105 - printed for everybody to use, on this machine alone
+
+FINANCE_PORT = 8619
+
+_LIBRARY_VARIABLE = "DEMO_LIBRARY_URL"
+
+_STAFF: tuple[tuple[str, str, tuple[Grant, ...], str], ...] = (
+    ("dean", "校领导", (Grant(Act.READ),), "reads every college"),
+    ("counsellor", "就业辅导员", (Grant(Act.READ, None, {"college": ("资源学院",)}),), "reads one college, 资源学院"),
+    (
+        "librarian",
+        "图书馆操作员",
+        (Grant(Act.READ, "library"), Grant(Act.DECIDE, "library")),
+        "decides for the library",
+    ),
+    ("admin", "系统管理员", (Grant(Act.MANAGE),), "looks after sources and runs"),
+)
+
+app = typer.Typer(
+    help="A small university on this machine: its offices, a sync, the pages.", invoke_without_command=True
+)
+
+FinancePort = Annotated[int, typer.Option("--finance-port", min=1, max=65535, help="Where the finance office listens.")]
+
+
+def offices_of(file: Path) -> Offices:
+    """Return the demo's offices: in .demo, beside the folder of the settings file."""
+    return Offices(file.resolve().parent.parent / ".demo" / "offices", os.environ.get(_LIBRARY_VARIABLE, ""))
+
+
+@app.callback()
+@ends_well
+def demo(
+    context: typer.Context,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the sync and its summary.")] = False,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Where the pages are served.")] = None,
+    finance_port: FinancePort = FINANCE_PORT,
+) -> None:
+    """Build the demo university if it is not there, sync it, show where everybody stands, and serve the pages."""
+    if context.invoked_subcommand:
+        return
+    stop_like_ctrl_c()
+    here = chosen(context)
+    offices = offices_of(here.file)
+    if offices.day() is None:
+        show.OUT.print("Building the demo university: 4,215 graduates, four offices and a registrar …")
+        offices.write(0)
+    _tell_finance_port(finance_port)
+    with finance_office(offices, finance_port):
+        program = here.program()
+        upgrade_both(program.settings)
+        program.sync.open_cohort()
+        began = time.monotonic()
+        outcomes = run_all(program, list(program.sync.names()), "demo")
+        show.OUT.print(f"synced in {time.monotonic() - began:.1f} s\n")
+        _summary(program)
+        people = _accounts(program)
+        _where_to_look(here, program, people, port, once=once)
+        if not once:
+            _serve(here, program, port)
+    if code := exit_code(outcomes):
+        raise typer.Exit(code)
+
+
+@app.command()
+@ends_well
+def advance(
+    context: typer.Context,
+    *,
+    days: Annotated[int, typer.Option("--days", min=1, max=30, help="So many days.")] = 1,
+) -> None:
+    """Move the story on: books come back, fees are paid or appear, rooms empty. The next sync shows it."""
+    here = chosen(context)
+    offices = offices_of(here.file)
+    day = offices.day()
+    if day is None:
+        fail("the demo university is not built yet. Run: clearance demo")
+    offices.write(day + days)
+    show.OUT.print(f"the offices are at day {day + days} of the season now. Next: clearance plan, then clearance sync")
+
+
+@app.command()
+@ends_well
+def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT) -> None:
+    """Keep the finance office's program running, for commands in another window; the other offices are files."""
+    here = chosen(context)
+    built = offices_of(here.file)
+    if built.day() is None:
+        built.write(0)
+    stop_like_ctrl_c()
+    with finance_office(built, finance_port):
+        show.OUT.print(f"the finance office answers on http://127.0.0.1:{finance_port}; Ctrl-C closes it")
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            show.OUT.print("closed")
+
+
+def _tell_finance_port(port: int) -> None:
+    if port != FINANCE_PORT:
+        os.environ.setdefault("DEMO_FINANCE_ARREARS_URL", f"http://127.0.0.1:{port}/api/arrears")
+        os.environ.setdefault("DEMO_FINANCE_TOKEN_URL", f"http://127.0.0.1:{port}/api/token")
+
+
+@contextmanager
+def finance_office(offices: Offices, port: int) -> Iterator[None]:
+    """Have the finance office's program running: the one that is there already, or one of our own."""
+    served = _served_folder(port)
+    if served is not None:
+        if served != str(offices.folder.resolve()):
+            fail(f"port {port} serves another demo's finance office ({served}). Choose another with --finance-port.")
+        yield
+        return
+    process = subprocess.Popen(  # noqa: S603 - our own program and our own paths
+        [sys.executable, "-m", "demo.finance_api", "--data", str(offices.folder), "--port", str(port)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while _served_folder(port) is None:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.terminate()
+                said = process.communicate()[1].strip()
+                fail(
+                    f"the finance office did not open: {said or 'no answer'}. Choose another port with --finance-port."
+                )
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def _served_folder(port: int) -> str | None:
+    """Return the folder whose finance office listens there; None when nobody of ours does."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=2) as answer:
+            return str(json.load(answer)["data"]["folder"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _summary(program: Program) -> None:
+    """Print how many stand where, step by step."""
+    overview = program.reader.overview(program.cohort, program.clock())
+    order = [step.key for step in program.settings.step if step.key in overview.by_step]
+    shown = [s for s in State if any(overview.by_step[step].by_state.get(s) for step in order)]
+    show.table(
+        ("step", *(show.STATES[state][0] for state in shown)),
+        ((step, *(f"{overview.by_step[step].by_state.get(s, 0):,}" for s in shown)) for step in order),
+        title=f"{overview.students:,} students of {program.cohort}",
+    )
+
+
+def _accounts(program: Program) -> list[tuple[str, str]]:
+    """Make the demo's accounts where they are not there; return each with what it is for."""
+    students = notable(SEED)
+    wanted: list[tuple[str, str, str | None, tuple[Grant, ...]]] = [(n, name, n, ()) for n, name, _ in students]
+    wanted += [(account, name, None, grants) for account, name, grants, _ in _STAFF]
+    hashed = ""
+    for account, name, student, grants in wanted:
+        if program.accounts.find(account) is None:
+            hashed = hashed or hash_password(PASSWORD)
+            program.accounts.add(account, name, hashed, student=student, grants=grants, now=program.clock())
+    return [(number, f"{name}: {what}") for number, name, what in students] + [
+        (account, f"{name}: {what}") for account, name, _, what in _STAFF
+    ]
+
+
+def _where_to_look(
+    here: Chosen, program: Program, people: list[tuple[str, str]], port: int | None, *, once: bool
+) -> None:
+    portal = program.settings.portal
+    show.OUT.print("")
+    show.table(("sign in as", "who"), people)
+    show.OUT.print(f"password for each: {PASSWORD}\n")
+    command = f"clearance --config {here.file}"
+    if once:
+        show.OUT.print(f"Serve the pages:   {command} demo", markup=False)
+    else:
+        show.OUT.print(f"The pages:         http://{portal.host}:{port or portal.port}/", markup=False)
+    show.OUT.print(f"Let a day pass:    {command} demo advance", markup=False)
+    show.OUT.print(f"What would change: {command} plan", markup=False)
+    show.OUT.print(f"Change it:         {command} sync", markup=False)
+
+
+def _serve(here: Chosen, program: Program, port: int | None) -> None:
+    portal = program.settings.portal
+    os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
+    show.OUT.print("Ctrl-C ends the demo; what it has made stays in .demo")
+    serve_pages(WEB_TARGET, portal.host, port or portal.port, portal.workers)

@@ -1,0 +1,153 @@
+"""Commands that read: status, runs, sources, strangers."""
+
+from datetime import datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from clearance import show
+from clearance.context import Json, chosen, ends_well, fail
+from status_db.model import RunState, StepStatus, normalise_number
+from status_db.views import RunView
+
+SourceName = Annotated[str | None, typer.Option("--source", help="Of this source only.")]
+
+
+@ends_well
+def status(context: typer.Context, student: str, *, json: Json = False) -> None:
+    """Show where a student stands: each step, why, as of when, and what has changed."""
+    program = chosen(context).program()
+    now, zone = program.clock(), program.settings.institution.timezone
+    number = normalise_number(student)
+    found = program.reader.student(program.cohort, number, now)
+    if found is None:
+        fail(f"there is no student {number} in {program.cohort}. Look at the number, or sync the roster.")
+    if json:
+        standings = [{"step": s, "standing": s.at(now), "counts_as_clear": s.counts_as_clear(now)} for s in found.steps]
+        show.as_json({"student": found, "at": now, "standings": standings})
+        return
+    title = f"{found.student} {found.name}, {found.college} {found.class_name}, {found.category} ({found.cohort})"
+    show.OUT.print(title, markup=False, style="bold")
+    if not found.active:
+        show.OUT.print("not on the registrar's list any more")
+    elif found.flow is None:
+        show.OUT.print("on the registrar's list, but not leaving with this cohort")
+    if found.steps:
+        columns = ("step", "state", "why", "owed", "as of", "decided")
+        show.table(columns, (_step_row(step, now, zone) for step in found.steps))
+    for flip in found.flips[:10]:
+        show.OUT.print(
+            f"  {show.moment(flip.at, zone)}  {flip.step}: {flip.before} → {flip.after} ({flip.reason}, {flip.cause})",
+            markup=False,
+        )
+
+
+def _step_row(step: StepStatus, now: datetime, zone: ZoneInfo) -> tuple[str, ...]:
+    standing, decision = step.at(now), step.decision
+    word, style = show.STATES[standing.state]
+    marks = [m for m, so in (("stale", standing.stale), ("disputed", standing.disputed)) if so]
+    decided = f"{decision.author}: {decision.reason}" if decision and standing.by_decision else ""
+    return (
+        step.step,
+        f"[{style}]{word}[/]" + (f" ({', '.join(marks)})" if marks else ""),
+        step.finding.reason.value,
+        show.owed(step.finding.evidence),
+        show.moment(step.as_of, zone) if step.as_of else "",
+        decided,
+    )
+
+
+@ends_well
+def list_runs(
+    context: typer.Context,
+    *,
+    source: SourceName = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="So many.")] = 20,
+    json: Json = False,
+) -> None:
+    """List runs, the newest first."""
+    program = chosen(context).program()
+    runs = program.reader.runs(program.cohort, source, limit)
+    if json:
+        show.as_json(runs)
+        return
+    zone = program.settings.institution.timezone
+    show.table(
+        ("run", "source", "state", "began", "by", "what"),
+        ((r.run, r.source, r.state.value, show.moment(r.began, zone), r.by, _what(r)) for r in runs),
+    )
+
+
+def _what(run: RunView) -> str:
+    about = f"student {run.student}; " if run.student else ""
+    return about + (run.message or show.figures(run.counts))
+
+
+@ends_well
+def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
+    """Show one run: figures, proofs, what happened, and the flips it made."""
+    program = chosen(context).program()
+    found = program.reader.run(program.cohort, run)
+    if found is None:
+        fail(f"there is no run {run}. See: clearance runs list")
+    flips = program.reader.flips_of_run(program.cohort, run)
+    if json:
+        show.as_json({"run": found, "flips": flips})
+        return
+    zone = program.settings.institution.timezone
+    show.OUT.print(f"run {found.run} of {found.source}: {found.state.value}", style="bold")
+    show.OUT.print(f"  began {show.moment(found.began, zone)}, ended {show.moment(found.ended, zone)}, by {found.by}")
+    if found.message:
+        show.OUT.print(f"  {found.message}", markup=False)
+    if found.decided_by:
+        show.OUT.print(f"  decided by {found.decided_by}, {show.moment(found.decided_at, zone)}", markup=False)
+    for key, value in found.counts.items():
+        show.OUT.print(f"  {key}: {value}", markup=False)
+    for kind, detail in found.proofs:
+        show.OUT.print(f"  proof {kind}: {detail}", markup=False)
+    if flips:
+        show.table(
+            ("student", "step", "before", "after", "because", "evidence"),
+            ((f.student, f.step, f.before, f.after, f.reason, show.owed(f.evidence)) for f in flips[:40]),
+        )
+    if found.state is RunState.SUSPENDED:
+        show.OUT.print(f'Decide it: clearance runs approve {run}, or clearance runs reject {run} --reason "…"')
+
+
+@ends_well
+def sources(context: typer.Context, *, json: Json = False) -> None:
+    """Show every source: as of when, how many it holds, how its last run ended."""
+    program = chosen(context).program()
+    now, zone = program.clock(), program.settings.institution.timezone
+    found = program.reader.sources(program.cohort)
+    if json:
+        show.as_json([{"source": view, "stale": view.stale(now)} for view in found])
+        return
+    show.table(
+        ("source", "step", "as of", "held", "unknown", "strangers", "last run", "waits"),
+        (
+            (
+                view.source,
+                view.step,
+                show.moment(view.as_of, zone) + (" (stale)" if view.stale(now) else ""),
+                view.held,
+                view.unknown,
+                view.strangers,
+                f"{view.last_run.run} {view.last_run.state.value}" if view.last_run else "none",
+                f"run {view.suspended.run}" if view.suspended else "",
+            )
+            for view in found
+        ),
+    )
+
+
+@ends_well
+def strangers(context: typer.Context, *, source: SourceName = None, json: Json = False) -> None:
+    """List rows about somebody not on the roster, by their key; near misses first."""
+    program = chosen(context).program()
+    found = program.reader.strangers(program.cohort, source)
+    if json:
+        show.as_json(found)
+        return
+    show.table(("source", "key", "near", "student"), ((s.source, s.key, s.near, s.student) for s in found))

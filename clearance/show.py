@@ -1,0 +1,145 @@
+"""What the command line shows: tables for people, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic_core import to_jsonable_python
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from connectors import port
+from status_db.model import Flip, Obligation, State
+from sync.run import Outcome
+
+#: What is asked for goes to standard output, everything about it to standard error.
+OUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+#: The states as the command line names them, with the tables' colours.
+STATES: Mapping[State, tuple[str, str]] = {
+    State.CLEARED: ("cleared", "green"),
+    State.HELD: ("held", "red"),
+    State.NOT_DONE: ("not yet done", "yellow"),
+    State.PENDING: ("awaits a decision", "cyan"),
+    State.CLOSED: ("review not open", "cyan"),
+    State.OPEN: ("review open", "cyan"),
+    State.UNKNOWN: ("unknown", "magenta"),
+    State.EXEMPT: ("exempt", "dim"),
+}
+
+
+def as_json(value: object) -> None:
+    """Print a value as JSON: times in ISO 8601, amounts as text."""
+    plain = to_jsonable_python(value, bytes_mode="base64")
+    print(json.dumps(plain, ensure_ascii=False, indent=2))  # noqa: T201 - this is what the command is for
+
+
+def table(columns: Iterable[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
+    """Print a table; cells that are numbers stand to the right."""
+    listed = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    names = list(columns)
+    shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for index, name in enumerate(names):
+        numbers = all(row[index].replace(",", "").isdigit() for row in listed if row[index]) and bool(listed)
+        shown.add_column(name, justify="right" if numbers else "left", overflow="fold")
+    for row in listed:
+        shown.add_row(*row)
+    OUT.print(shown)
+
+
+def moment(at: datetime | None, zone: ZoneInfo) -> str:
+    """Write a moment as the institution's clocks show it."""
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") if at else "never"
+
+
+def owed(obligations: Iterable[Obligation]) -> str:
+    """Write what is owed on one line."""
+    return "; ".join(
+        " ".join(
+            part
+            for part in (
+                o.title or o.kind,
+                f"¥{o.amount}" if o.amount is not None else "",
+                f"due {o.due}" if o.due else "",
+                f"({o.reference})" if o.reference else "",
+            )
+            if part
+        )
+        for o in obligations
+    )
+
+
+def flips(listed: Sequence[Flip], most: int) -> None:
+    """Print flips, at most so many."""
+    table(
+        ("student", "step", "before", "after", "because", "evidence"),
+        ((f.student, f.step, f.before, f.after, f.reason, owed(f.evidence)) for f in listed[:most]),
+    )
+    if len(listed) > most:
+        OUT.print(f"… and {len(listed) - most} more; --json lists all.")
+
+
+_FIGURES = {
+    "rows": "rows",
+    "joined": "joined",
+    "changed": "changed",
+    "left": "left",
+    "strangers": "strangers",
+    "records": "records",
+    "released": "held → cleared",
+    "newly_held": "cleared → held",
+    "flips": "flips",
+}
+
+
+def figures(counts: Mapping[str, Any]) -> str:
+    """Write a run's figures, those that are not nought."""
+    return ", ".join(f"{counts[key]:,} {word}" for key, word in _FIGURES.items() if counts.get(key))
+
+
+def outcome(result: Outcome, seconds: float) -> None:
+    """Print how one run ended."""
+    style = "red" if result.fault else "green"
+    run = f"run {result.run}, " if result.run else ""
+    OUT.print(
+        f"[{style}]{result.state.value:<10}[/] {result.source:<12} {run}{seconds:.2f} s"
+        + (f", {figures(result.counts)}" if figures(result.counts) else "")
+    )
+    if result.message:
+        ERR.print(f"           {result.message}", markup=False)
+
+
+@contextmanager
+def bars() -> Iterator["Bars"]:
+    """Give progress bars on a terminal, and nothing elsewhere."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=ERR, transient=True, disable=not sys.stderr.isatty()) as progress:
+        yield Bars(progress)
+
+
+class Bars:
+    """A bar for each source."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def of(self, source: str) -> port.Progress:
+        """Return what a connector calls while rows arrive."""
+        task = self._progress.add_task(source, total=None)
+
+        def show(done: int, expected: int | None) -> None:
+            self._progress.update(task, completed=done, total=expected)
+
+        return show

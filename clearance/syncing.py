@@ -1,0 +1,199 @@
+"""Commands that ask the sources: check, plan, sync, and what is done about runs."""
+
+import getpass
+import time
+from typing import Annotated
+
+import typer
+
+from clearance import show
+from clearance.context import (
+    ERROR,
+    PENDING,
+    SUSPENDED,
+    UNAVAILABLE,
+    Json,
+    chosen,
+    ends_well,
+    fail,
+    stop_like_ctrl_c,
+)
+from clearance.wiring import Program
+from connectors.port import SourceError
+from status_db.model import ROSTER, RunState, normalise_number
+from sync.run import Outcome, Preview
+
+Sources = Annotated[
+    list[str] | None, typer.Argument(help="Sources to ask; all of them when left out.", show_default=False)
+]
+
+#: So many flips are printed for people.
+_SHOWN = 40
+
+
+@ends_well
+def check(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
+    """Look whether the settings make sense and every source answers: its columns, one row, what is wrong."""
+    program = chosen(context).program()
+    failed = False
+    found: list[dict[str, object]] = []
+    for name in _names(program, sources):
+        try:
+            sample = program.connect(name).check()
+        except SourceError as error:
+            failed = True
+            found.append({"source": name, "fault": type(error).__name__, "message": str(error)})
+            if not json:
+                show.OUT.print(f"[red]fails[/]   {name}")
+                show.ERR.print(f"        {error}", markup=False)
+            continue
+        found.append({"source": name, "sample": sample})
+        if not json:
+            show.OUT.print(f"[green]answers[/] {name}: {sample.where}")
+            row = ", ".join(f"{field} = {cell!r}" for field, cell in (sample.row or {}).items())
+            show.OUT.print(f"        columns: {', '.join(sample.columns)}", markup=False)
+            show.OUT.print(f"        {'first row: ' + row if row else 'no row at all'}", markup=False)
+            for warning in sample.warnings:
+                show.ERR.print(f"        look at this: {warning}", markup=False)
+    if json:
+        show.as_json(found)
+    if failed:
+        raise typer.Exit(UNAVAILABLE)
+
+
+@ends_well
+def plan(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
+    """Say what a sync would change now; change nothing. Exit code 3 when there is something."""
+    program = chosen(context).program()
+    stop_like_ctrl_c()
+    previews: list[Preview] = []
+    with show.bars() as bars:
+        previews += [program.sync.preview(name, bars.of(name)) for name in _names(program, sources)]
+    if json:
+        show.as_json(previews)
+    else:
+        for preview in previews:
+            _show_preview(preview)
+    if any(preview.fault for preview in previews):
+        raise typer.Exit(UNAVAILABLE if any(p.fault in _UNAVAILABLE for p in previews) else ERROR)
+    if any(preview.pending for preview in previews):
+        raise typer.Exit(PENDING)
+
+
+def _show_preview(preview: Preview) -> None:
+    if preview.fault:
+        show.OUT.print(f"[red]fails[/]     {preview.source}")
+        show.ERR.print(f"          {preview.message}", markup=False)
+        return
+    what = show.figures(preview.counts) if preview.pending else "nothing would change"
+    show.OUT.print(f"[bold]{preview.source}[/]: {what}")
+    for reason in preview.reasons:
+        show.OUT.print(f"  would be suspended: {reason}", style="yellow", markup=False)
+    if preview.flips:
+        show.flips(preview.flips, _SHOWN)
+
+
+_UNAVAILABLE = ("unavailable", "refused")
+
+
+@ends_well
+def sync(
+    context: typer.Context,
+    sources: Sources = None,
+    *,
+    student: Annotated[str, typer.Option("--student", help="Ask about this student only.")] = "",
+    json: Json = False,
+) -> None:
+    """Ask the sources, decide, and apply. One that fails or is suspended does not keep the others from theirs."""
+    program = chosen(context).program()
+    stop_like_ctrl_c()
+    program.sync.open_cohort()
+    names = _names(program, sources)
+    by = getpass.getuser()
+    if student:
+        number = normalise_number(student)
+        outcomes = recheck(program, [n for n in names if n != ROSTER], number, by)
+    else:
+        outcomes = run_all(program, names, by, quiet=json)
+    if json:
+        show.as_json(outcomes)
+    code = exit_code(outcomes)
+    if code:
+        raise typer.Exit(code)
+
+
+def run_all(program: Program, names: list[str], by: str, *, quiet: bool = False) -> list[Outcome]:
+    """Run sources one after the other, and show how each ended."""
+    outcomes: list[Outcome] = []
+    with show.bars() as bars:
+        for name in names:
+            began = time.monotonic()
+            outcome = program.sync.run(name, by=by, progress=bars.of(name))
+            outcomes.append(outcome)
+            if not quiet:
+                show.outcome(outcome, time.monotonic() - began)
+    return outcomes
+
+
+def recheck(program: Program, names: list[str], number: str, by: str) -> list[Outcome]:
+    """Ask the sources of this student's own steps about them alone."""
+    student = program.reader.student(program.cohort, number, program.clock())
+    if student is None or not student.steps:
+        fail(f"{number} does not leave with {program.cohort}: there is nothing to ask. Look at the number.")
+    own = {status.step for status in student.steps}
+    outcomes = [program.sync.recheck(n, number, by=by) for n in names if program.settings.source[n].step in own]
+    for outcome in outcomes:
+        show.outcome(outcome, 0)
+    return outcomes
+
+
+def exit_code(outcomes: list[Outcome]) -> int:
+    """Return the documented exit code for how runs ended: the gravest."""
+    faults = {outcome.fault for outcome in outcomes if outcome.fault}
+    if faults & set(_UNAVAILABLE):
+        return UNAVAILABLE
+    if faults - {"suspended"}:
+        return ERROR
+    return SUSPENDED if faults else 0
+
+
+@ends_well
+def approve(context: typer.Context, run: int) -> None:
+    """Apply a suspended run: that very change, or, where the marks have moved, whatever passes the guard anew."""
+    program = chosen(context).program()
+    stop_like_ctrl_c()
+    began = time.monotonic()
+    outcome = program.sync.approve(run, _source_of(program, run), by=getpass.getuser())
+    show.outcome(outcome, time.monotonic() - began)
+    if code := exit_code([outcome]):
+        raise typer.Exit(code)
+
+
+@ends_well
+def reject(
+    context: typer.Context,
+    run: int,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the run's record.")],
+) -> None:
+    """Close a suspended run for good; nothing of it is applied."""
+    program = chosen(context).program()
+    source = _source_of(program, run)
+    program.sync.reject(run, by=getpass.getuser(), reason=reason)
+    show.OUT.print(f"run {run} of {source} is rejected; the next sync asks {source} anew.")
+
+
+def _source_of(program: Program, run: int) -> str:
+    found = program.reader.run(program.cohort, run)
+    if found is None:
+        fail(f"there is no run {run}. See: clearance runs list")
+    if found.state is not RunState.SUSPENDED:
+        fail(f"run {run} is {found.state.value}, and waits for nobody. See: clearance runs show {run}")
+    return found.source
+
+
+def _names(program: Program, sources: list[str] | None) -> list[str]:
+    every = [ROSTER, *program.settings.source]
+    for name in sources or ():
+        if name not in every:
+            raise typer.BadParameter(f'there is no source "{name}": known are {", ".join(every)}')
+    return [name for name in every if not sources or name in sources]

@@ -1,0 +1,115 @@
+"""Putting the rooms together: settings with the connectors' own keys, engines, and what works on them."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any, Protocol, cast
+
+from pydantic import BaseModel
+from sqlalchemy import Engine
+
+import connectors
+from config.settings import Asked, Settings, load
+from connectors.port import Connector, Question
+from status_db.accounts import Accounts, desk_url
+from status_db.decisions import Decisions
+from status_db.engine import open_reading, open_writing
+from status_db.migrate import check
+from status_db.model import ROSTER
+from status_db.reader import Reader
+from sync.run import Sync
+
+#: Names the settings file where the command line does not.
+CONFIG_VARIABLE = "CLEARANCE_CONFIG"
+
+
+class _Module(Protocol):
+    """A connector's module."""
+
+    Settings: type[BaseModel]
+
+    def connect(self, settings: Any, question: Question) -> Connector:  # noqa: ANN401 - each connector's own keys
+        """Make the connector."""
+        ...
+
+
+@cache
+def _connectors() -> Mapping[str, _Module]:
+    """Return every connector: the modules of that room that can connect."""
+    found = {name: import_module(f"connectors.{name}") for _, name, _ in iter_modules(connectors.__path__)}
+    return {name: cast("_Module", module) for name, module in found.items() if hasattr(module, "connect")}
+
+
+def schema_of(connector: str) -> type[BaseModel] | None:
+    """Return the schema of a connector's own keys; None when there is no connector of that name."""
+    module = _connectors().get(connector)
+    return module.Settings if module else None
+
+
+def load_settings(file: Path) -> Settings:
+    """Return the settings in a file, with the environment's on top. Raises SettingsError."""
+    return load(file, schema_of)
+
+
+def chosen_file(file: Path | None) -> Path:
+    """Return the settings file: the one given, the environment's, or the one in this folder."""
+    return file or Path(os.environ.get(CONFIG_VARIABLE, "clearance.toml"))
+
+
+def now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Program:
+    """One settings file at work on one cohort. Databases are opened when first needed."""
+
+    settings: Settings
+    cohort: str
+    clock: Callable[[], datetime] = now
+
+    def asked(self, name: str) -> Asked:
+        """Return the settings of a source, or of the roster."""
+        return self.settings.roster if name == ROSTER else self.settings.source[name]
+
+    def connect(self, name: str) -> Connector:
+        """Make the connector of a source, or of the roster."""
+        asked = self.asked(name)
+        return _connectors()[asked.connector].connect(asked.own, Question(name, asked.columns, self.clock))
+
+    @cached_property
+    def writing(self) -> Engine:
+        """The marks, to write. Raises StoreError unless they have this program's tables."""
+        engine = open_writing(self.settings.status_db.url.get_secret_value())
+        check(engine, "marks")
+        return engine
+
+    @cached_property
+    def sync(self) -> Sync:
+        """What runs the sources."""
+        return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock)
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """The door for operators' decisions."""
+        return Decisions(self.writing, self.settings, self.cohort)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What answers questions; it cannot write."""
+        engine = open_reading(self.settings.status_db.url.get_secret_value())
+        check(engine, "marks")
+        return Reader(engine, self.settings)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Accounts, to read and write."""
+        engine = open_writing(desk_url(self.settings.status_db))
+        check(engine, "desk")
+        return Accounts(engine)
