@@ -137,8 +137,8 @@ class _Reading:
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
     pages: int = 0
     total: int | None = None
-    #: The largest page, and the page that was smaller than it, if there was one.
-    largest: int = 0
+    #: How many records the first page held, and which page held fewer.
+    size: int = 0
     short: int = 0
     #: Which page each page's records, and each record that can be told apart, came on; by hash, to be small.
     seen_pages: dict[int, int] = field(default_factory=dict)
@@ -262,24 +262,25 @@ class Rest:
         self._note_total(answer, reading)
         if records and reading.seen_pages.setdefault(hash(repr(records)), reading.pages) != reading.pages:
             raise _Doubled(f"page {reading.pages} repeats page {reading.seen_pages[hash(repr(records))]}")
-        if records and reading.short and isinstance(self._settings.paging, PagePaging):
+        if reading.pages == 1:
+            reading.size = len(records)
+        grown = len(records) > reading.size
+        if records and (grown or reading.short) and isinstance(self._settings.paging, PagePaging):
             raise SourceGarbled(
-                f"{self._named}: page {reading.short} is shorter than others, and is not the last",
+                f"{self._named}: page {reading.short or 1} is shorter than others, and is not the last",
                 "Records have been left out of it: have the office mend its paging, or ask for everything at once.",
             )
-        reading.largest = max(reading.largest, len(records))
-        if len(records) < reading.largest:
+        if len(records) < reading.size:
             reading.short = reading.pages
         for record in records:
             cells = self._cells(record, len(reading.rows) + 1)
             self._refuse_overlap(cells, reading)
             reading.rows.append(cells)
-        for what, count, most in (
-            ("records", len(reading.rows), self._settings.limit),
-            ("pages", reading.pages, self._settings.most_pages),
+        for what, count, most, key in (
+            ("records", len(reading.rows), self._settings.limit, "limit"),
+            ("pages", reading.pages, self._settings.most_pages, "most_pages"),
         ):
             if count > most:
-                key = "limit" if what == "records" else "most_pages"
                 raise SourceGarbled(
                     f"{self._named} brings more {what} than its limit of {most}",
                     "Look whether params have lost a condition, and whether paging ends; if all is right, raise "
@@ -394,20 +395,20 @@ class Rest:
 
     def _cells(self, record: object, number: int) -> tuple[Cell, ...]:
         cells: list[Cell] = []
-        for field, path in self._question.columns.items():
+        for name, path in self._question.columns.items():
             cell = _found(record, path)
             if cell is MISSING:
-                if field not in self._settings.optional:
+                if name not in self._settings.optional:
                     raise SourceGarbled(
                         f'{self._named}: record {number} has no "{path}" (it has {_described(record)})',
-                        f"Mend columns.{field} in [source.{self._question.source}]; if records leave it out when there "
-                        f'is nothing, add "{field}" to optional.',
+                        f"Mend columns.{name} in [source.{self._question.source}]; if records leave it out when there "
+                        f'is nothing, add "{name}" to optional.',
                     )
                 cell = None
             if isinstance(cell, dict | list):
                 raise SourceGarbled(
                     f'{self._named}: "{path}" in record {number} is no single value',
-                    f"Mend columns.{field}: name a value within.",
+                    f"Mend columns.{name}: name a value within.",
                 )
             if isinstance(cell, str) and _is_broken(cell):
                 raise SourceGarbled(

@@ -227,7 +227,7 @@ def _fill_library(connection: Connection, everybody: Sequence[Life], day: int, s
             code = {"debit_type_code": None, "credit_type_code": "PAYMENT"}
         lines.append(
             {
-                "accountlines_id": number,
+                "accountlines_id": borrower,
                 "borrowernumber": borrower,
                 "description": what,
                 "amountoutstanding": amount,

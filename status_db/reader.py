@@ -47,6 +47,11 @@ class Reader:
         self._engine = engine
         self._settings = settings
 
+    def check(self) -> None:
+        """Raise StoreError unless the database answers and has its tables."""
+        with reading(self._engine) as connection:
+            connection.execute(select(tables.cohort.c.cohort).limit(1)).all()
+
     def student(self, cohort: str, number: str, now: datetime) -> StudentView | None:
         """Return one student as they stand at `now`, or None when the roster never had that number."""
         person = tables.student

@@ -63,8 +63,8 @@ class HttpOffice:
         #: Never more records than this on a page, whatever is asked for.
         self.most = 100
         self.calls: list[Call] = []
-        #: Replies given once each, in order, to requests for data.
-        self.script: deque[Reply | Callable[[Call], Reply | None]] = deque()
+        #: Replies given once each, in order, to requests for data; None for the ordinary answer.
+        self.script: deque[Reply | None] = deque()
         #: The same for requests to log in.
         self.login_script: deque[Reply] = deque()
         #: Says whether a request for data may come in.
@@ -127,11 +127,9 @@ class HttpOffice:
                 return self._log_in()
             if call.path != "/api/loans":
                 return as_json({"message": "no such address"}, 404)
-            while self.script:
-                next_one = self.script.popleft()
-                reply = next_one if isinstance(next_one, Reply) else next_one(call)
-                if reply is not None:
-                    return reply
+            scripted = self.script.popleft() if self.script else None
+            if scripted is not None:
+                return scripted
             if not self.admits(call):
                 return as_json({"message": "log in first"}, 401)
             return self._page(call.params)

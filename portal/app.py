@@ -1,0 +1,76 @@
+"""The application: which address shows which page, and what happens when one cannot be shown."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from config.settings import Settings
+from portal import headers, house
+from portal.entrance import for_visitors
+from portal.house import house_of
+from portal.pages import health, overview, sign_in, sources, student, students
+from status_db.accounts import Act
+from status_db.engine import StoreError
+
+
+def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlette:
+    """Return the pages of one settings file. The databases are opened when first asked, and closed with the app."""
+    built = house.build(settings, clock)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        built.close()
+
+    app = Starlette(
+        routes=[
+            Route("/", for_visitors(student.home)),
+            Route("/sign-in", sign_in.show, methods=["GET"]),
+            Route("/sign-in", sign_in.enter, methods=["POST"]),
+            Route("/sign-out", sign_in.leave, methods=["POST"]),
+            Route("/overview", for_visitors(overview.page, Act.READ)),
+            Route("/students", for_visitors(students.find, Act.READ)),
+            Route("/students/{number}", for_visitors(students.page, Act.READ)),
+            Route("/sources", for_visitors(sources.page)),
+            Route("/runs/{run:int}", for_visitors(sources.run)),
+            Route("/healthz", health.page),
+            Mount("/static", StaticFiles(directory=house.STATIC)),
+        ],
+        middleware=[Middleware(headers.Headers)],
+        exception_handlers={HTTPException: refused, StoreError: unavailable, Exception: broken},
+        lifespan=lifespan,
+    )
+    app.state.house = built
+    return app
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """Say why a page is not shown, and where to go instead."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return house_of(request).page(request, "error.html", status=status, code=status)
+
+
+async def unavailable(request: Request, error: Exception) -> Response:
+    """Say that the database does not answer; what it said is for the log alone."""
+    structlog.get_logger("clearance.portal").error("database failed", path=request.url.path, message=str(error))
+    response = house_of(request).page(request, "error.html", status=503, code=503)
+    response.headers["Retry-After"] = "30"
+    return response
+
+
+async def broken(request: Request, error: Exception) -> Response:
+    """Say that something broke here; what it was is for the log alone."""
+    structlog.get_logger("clearance.portal").error("page broke", path=request.url.path, exc_info=error)
+    response = house_of(request).page(request, "error.html", status=500, code=500)
+    # This one is answered outside of the middleware.
+    headers.put(response.headers, request.url.path)
+    return response

@@ -1,0 +1,30 @@
+"""Looking up one student: for staff, within their scopes, and only the steps they may read."""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from portal.auth.rights import inside, readable
+from portal.house import House, Visitor, see_other
+from portal.pages import student
+from status_db.model import normalise_number
+
+
+async def find(request: Request, house: House, _visitor: Visitor) -> Response:
+    """Show the form, or go to the student whose number was typed."""
+    number = normalise_number(request.query_params.get("number", ""))
+    if number:
+        return see_other(f"/students/{quote(number, safe='')}")
+    return house.page(request, "find.html", missing="")
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show one student; who is outside the scopes looks like one who does not exist."""
+    number, now = normalise_number(request.path_params["number"]), house.clock()
+    found = await house.ask(student.newest, house.reader, house.settings.cohort_keys(), number, now)
+    allowed = readable(visitor.account, [step.key for step in house.settings.step])
+    steps = frozenset(step for step, scopes in allowed.items() if found is not None and inside(found, scopes))
+    if found is None or not steps:
+        return house.page(request, "find.html", status=404, missing=number)
+    return student.show(request, house, found, now, steps, staff=True)

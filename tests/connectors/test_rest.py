@@ -1,0 +1,717 @@
+"""The same promises over a real web server that pages in every way, and what goes wrong with each."""
+
+import json
+import re
+import socket
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import timedelta
+from decimal import Decimal
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from config.secrets import Origin
+from config.settings import Source
+from connectors import rest, web
+from connectors.port import (
+    Connector,
+    ProofKind,
+    Question,
+    Snapshot,
+    SourceError,
+    SourceGarbled,
+    SourceRefused,
+    SourceUnavailable,
+)
+from tests.cast import MORNING
+from tests.contract import COLUMNS, ROWS, ConnectorContract, Ticking
+from tests.services.http_office import Call, HttpOffice, Reply, Style, as_json, basic
+
+STYLES: tuple[Style, ...] = ("none", "page", "offset", "link", "cursor")
+PAGE = Path(__file__).parents[2] / "docs" / "connectors" / "rest.md"
+SECRET = "hidden-word"
+
+
+def paging(style: str, per_page: int = 2) -> dict[str, Any]:
+    """Return the keys that fit an office of this style."""
+    sized = {"size": "page_size"} if style in ("link", "cursor") else {}
+    extra: dict[str, Any] = {"cursor": {"next": "data.next"}}.get(style, {})
+    return {"kind": style} | ({} if style == "none" else {"per_page": per_page}) | sized | extra
+
+
+def ask(office: HttpOffice, columns: Mapping[str, str] = COLUMNS, **own: Any) -> rest.Rest:
+    """Return a connector for this office; a key given as None is left out."""
+    told = {"body": {"total": "data.total"}, "header": {"total_header": "X-Total-Count"}}.get(office.total, {})
+    keys = {"url": office.url, "records": "data.rows", "paging": paging(office.style), "retries": 0, **told, **own}
+    settings = rest.Settings.model_validate(
+        {key: value for key, value in keys.items() if value is not None},
+        context=Origin(Path(), {"SECRET": SECRET}),
+    )
+    return rest.connect(settings, Question("loans", columns, Ticking()))
+
+
+def proofs(snapshot: Snapshot) -> dict[ProofKind, str]:
+    """Return what a snapshot shows."""
+    return {proof.kind: proof.detail for proof in snapshot.proofs}
+
+
+def loans(count: int) -> list[dict[str, Any]]:
+    """Return so many rows, each about somebody else."""
+    return [{"NUMBER": f"2015{n:06}", "TITLE": f"书{n}", "BARCODE": f"B{n:06}"} for n in range(count)]
+
+
+@pytest.fixture
+def office() -> Iterator[HttpOffice]:
+    """A filled office with numbered pages and its total in the body."""
+    with HttpOffice(ROWS) as made:
+        yield made
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses a connector would have made; none is made."""
+    made: list[float] = []
+
+    class Patient(web.Office):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            self._pause = made.append
+
+    monkeypatch.setattr(rest, "Office", Patient)
+    return made
+
+
+class ContractOffice:
+    """The web server in the hands of the contract."""
+
+    secret = SECRET
+
+    def __init__(self, served: HttpOffice, **own: Any) -> None:
+        self.served = served
+        self.own = own
+
+    def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
+        self.served.rows = [dict(row) for row in rows]
+
+    def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
+        return ask(self.served, columns, **self.own)
+
+    def out_of_reach(self) -> Connector:
+        return ask(self.served, **{**self.own, "url": nowhere()})
+
+
+def nowhere() -> str:
+    """Return an address where nobody listens."""
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}/api/loans"
+
+
+class TestNumberedPages(ConnectorContract):
+    @pytest.fixture
+    def office(self) -> Iterator[ContractOffice]:
+        with HttpOffice() as served:
+            served.admits = lambda call: call.headers.get("Authorization") == basic("reader", SECRET)
+            auth = {"kind": "basic", "user": "reader", "password": "env:SECRET"}
+            yield ContractOffice(served, auth=auth, one={"number": "{student}"})
+
+
+class TestCursorReadTwice(ConnectorContract):
+    @pytest.fixture
+    def office(self) -> Iterator[ContractOffice]:
+        with HttpOffice(style="cursor", total="") as served:
+            served.admits = lambda call: call.headers.get("X-Api-Key") == SECRET
+            yield ContractOffice(
+                served, proof="second_pass", auth={"kind": "header", "name": "X-Api-Key", "value": "env:SECRET"}
+            )
+
+
+@pytest.mark.parametrize("total", ["body", "header"])
+@pytest.mark.parametrize("style", STYLES)
+def test_every_way_of_paging_agrees_with_either_place_of_the_total(style: Style, total: str) -> None:
+    with HttpOffice(loans(7), style, total) as office:
+        snapshot = ask(office).pull()
+    pages = "1 page" if style == "none" else "4 pages"
+    assert len({row[0] for row in snapshot.rows}) == 7
+    assert proofs(snapshot)[ProofKind.TOTAL_AGREES] == f"{pages}, 7 of 7 rows"
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 6])
+@pytest.mark.parametrize("style", STYLES[1:])
+def test_without_a_total_reading_goes_on_to_the_end_of_paging(style: Style, count: int) -> None:
+    with HttpOffice(loans(count), style, "") as office:
+        # A full first page without a next one is another test's matter: here the size is left to the system.
+        office.most = 2
+        own = paging(style) | ({"size": ""} if style in ("link", "cursor") else {})
+        snapshot = ask(office, proof="end_reached", paging=own).pull()
+    assert len(snapshot.rows) == count
+    assert f"{count} rows up to the end" in proofs(snapshot)[ProofKind.END_REACHED]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_without_a_total_a_second_reading_that_brings_the_same_is_proof(style: Style) -> None:
+    with HttpOffice(loans(5), style, "") as office:
+        snapshot = ask(office, proof="second_pass").pull()
+        asked = len(office.asked)
+    assert "5 rows, the same twice" in proofs(snapshot)[ProofKind.SECOND_PASS_AGREES]
+    assert asked == {"none": 2, "page": 8, "offset": 8}.get(style, 6)
+
+
+def test_a_second_reading_that_brings_something_else_is_no_answer() -> None:
+    with HttpOffice(loans(4), "none", "") as office:
+        office.tamper = lambda _page, records: records[: -len(office.asked)]
+        with pytest.raises(SourceGarbled, match=r"\(3 and 2\)"):
+            ask(office, proof="second_pass").pull()
+
+
+def test_a_total_is_compared_even_when_a_second_reading_is_asked_for(office: HttpOffice) -> None:
+    shown = proofs(ask(office, proof="second_pass").pull())
+    assert {ProofKind.TOTAL_AGREES, ProofKind.SECOND_PASS_AGREES} <= set(shown)
+
+
+def test_without_any_proof_the_settings_are_refused_with_what_to_set(office: HttpOffice) -> None:
+    with pytest.raises(ValidationError, match=r"total_header, or accept proof = .second_pass"):
+        ask(office, total=None)
+
+
+def test_one_answer_alone_shows_no_end(office: HttpOffice) -> None:
+    with pytest.raises(ValidationError, match="shows no end"):
+        ask(office, total=None, proof="end_reached", paging={"kind": "none"})
+
+
+@pytest.mark.parametrize(("style", "mark"), [("link", "Link header"), ("cursor", "data.next")])
+def test_a_full_first_page_without_any_mark_of_the_next_is_doubted(style: Style, mark: str) -> None:
+    with HttpOffice(loans(2), style, "") as office:
+        bare = as_json({"data": {"rows": loans(2)}})
+        office.script.append(bare)
+        with pytest.raises(SourceGarbled, match=mark):
+            ask(office, proof="end_reached").pull()
+
+
+def test_a_system_that_gives_smaller_pages_than_asked_for_is_read_whole() -> None:
+    for style in STYLES[1:]:
+        with HttpOffice(loans(10), style) as office:
+            office.most = 3
+            assert len(ask(office, paging=paging(style, 50)).pull().rows) == 10
+
+
+def test_pages_may_be_counted_from_nought(office: HttpOffice) -> None:
+    office.rows = []
+    ask(office, paging={"kind": "page", "page": "p", "size": "", "first": 0}).pull()
+    assert office.asked[0].params == {"p": "0"}
+
+
+def test_ten_thousand_rows_come_page_by_page() -> None:
+    with HttpOffice(loans(10_000)) as office:
+        seen: list[tuple[int, int | None]] = []
+        snapshot = ask(office, paging=paging("page", 100)).pull(lambda *figures: seen.append(figures))
+    assert proofs(snapshot)[ProofKind.TOTAL_AGREES] == "100 pages, 10000 of 10000 rows"
+    assert seen[0] == (100, 10_000)
+    assert seen[-1] == (10_000, 10_000)
+
+
+@pytest.mark.parametrize("style", ["none", "page", "link", "cursor"])
+def test_a_page_one_row_short_is_no_answer(style: Style) -> None:
+    with HttpOffice(loans(7), style) as office:
+        office.tamper = lambda page, records: records[:-1] if page == 1 else records
+        with pytest.raises(SourceGarbled, match="7 records and gave 6|page 1 is shorter"):
+            ask(office).pull()
+
+
+def test_offsets_ask_again_for_what_a_short_page_left_out() -> None:
+    with HttpOffice(loans(7), "offset") as office:
+        office.tamper = lambda page, records: records[:-1] if len(records) == 2 else records
+        snapshot = ask(office).pull()
+    assert {row[0] for row in snapshot.rows} == {row["NUMBER"] for row in loans(7)}
+
+
+@pytest.mark.parametrize("short", [1, 2])
+def test_a_short_page_before_the_last_is_seen_without_a_total(short: int) -> None:
+    with HttpOffice(loans(6), "page", "") as office:
+        office.tamper = lambda page, records: records[:-1] if page == short else records
+        with pytest.raises(SourceGarbled, match=f"page {short} is shorter"):
+            ask(office, proof="end_reached").pull()
+
+
+def test_a_lost_page_is_no_answer() -> None:
+    with HttpOffice(loans(8), "link") as office:
+        office.tamper = lambda page, records: [] if page == 2 else records
+        with pytest.raises(SourceGarbled, match="8 records and gave 6 on 4 pages"):
+            ask(office).pull()
+
+
+@pytest.mark.parametrize("again", [2, 3])
+def test_a_page_that_comes_twice_is_no_answer(again: int) -> None:
+    with HttpOffice(loans(8)) as office:
+        office.tamper = lambda page, records: loans(2) if page == again else records
+        with pytest.raises(SourceGarbled, match=f"page {again} repeats page 1") as caught:
+            ask(office).pull()
+        assert len(office.asked) == 3 * again
+    assert "names in paging" in caught.value.way_out
+
+
+def test_a_page_doubled_once_by_accident_is_read_again() -> None:
+    with HttpOffice(loans(4)) as office:
+        office.tamper = lambda _page, records: loans(2) if len(office.asked) == 2 else records
+        assert len(ask(office).pull().rows) == 4
+
+
+def test_a_record_on_two_pages_is_no_answer() -> None:
+    with HttpOffice(loans(6)) as office:
+        office.tamper = lambda page, records: [loans(1)[0], records[1]] if page == 3 else records
+        with pytest.raises(SourceGarbled, match="a record of page 1 stands on page 3, too"):
+            ask(office).pull()
+
+
+def test_two_alike_records_on_one_page_are_two() -> None:
+    with HttpOffice([loans(1)[0]] * 2) as office:
+        assert len(ask(office).pull().rows) == 2
+
+
+def test_more_records_than_the_total_are_no_answer() -> None:
+    with HttpOffice(loans(4), "none") as office:
+        office.tamper = lambda _page, records: [*records, {**records[0], "BARCODE": "X"}]
+        with pytest.raises(SourceGarbled, match="tells of 4 records and gave 5"):
+            ask(office).pull()
+
+
+def test_a_total_that_moves_while_pages_are_read_starts_the_reading_over() -> None:
+    with HttpOffice(loans(6)) as office:
+
+        def lend_another(_page: int, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            office.rows = loans(7)
+            return records
+
+        office.tamper = lend_another
+        snapshot = ask(office).pull()
+    assert proofs(snapshot)[ProofKind.TOTAL_AGREES] == "4 pages, 7 of 7 rows"
+
+
+def test_a_total_that_never_rests_is_given_up_after_three_readings() -> None:
+    with HttpOffice(loans(6)) as office:
+
+        def lend_another(_page: int, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            office.rows.append(loans(len(office.rows) + 1)[-1])
+            return records
+
+        office.tamper = lend_another
+        with pytest.raises(SourceUnavailable, match="each of 3 times"):
+            ask(office).pull()
+
+
+@pytest.mark.parametrize("said", [None, "many", True, 4.5, [4]])
+def test_a_total_that_is_no_number_is_no_answer(office: HttpOffice, said: object) -> None:
+    office.script.append(as_json({"data": {"rows": [], "total": said}}))
+    with pytest.raises(SourceGarbled, match="Mend total"):
+        ask(office).pull()
+
+
+def test_a_missing_total_header_is_named(office: HttpOffice) -> None:
+    with pytest.raises(SourceGarbled, match="header X-Count"):
+        ask(office, total=None, total_header="X-Count").pull()
+
+
+def test_a_cursor_that_stands_still_is_no_answer() -> None:
+    with HttpOffice(loans(4), "cursor", "") as office:
+        office.script.extend([as_json({"data": {"rows": loans(2), "next": "again"}})])
+        office.script.extend([as_json({"data": {"rows": [], "next": "again"}})])
+        with pytest.raises(SourceGarbled, match="same next page"):
+            ask(office, proof="end_reached").pull()
+
+
+def test_a_next_page_with_somebody_else_gets_no_credentials(office: HttpOffice) -> None:
+    office.style = "link"
+    with HttpOffice(ROWS) as stranger:
+        office.script.append(
+            as_json({"data": {"rows": loans(2), "total": 4}}, headers={"Link": f'<{stranger.url}>; rel="next"'})
+        )
+        with pytest.raises(SourceGarbled, match="next page elsewhere"):
+            ask(office, auth={"kind": "bearer", "token": "env:SECRET"}).pull()
+        assert not stranger.calls
+
+
+@pytest.mark.parametrize(("key", "way_out"), [("limit", "raise limit"), ("most_pages", "raise most_pages")])
+def test_too_much_is_no_answer(office: HttpOffice, key: str, way_out: str) -> None:
+    too_few: dict[str, Any] = {key: 1}
+    with pytest.raises(SourceGarbled, match=way_out):
+        ask(office, **too_few).pull()
+
+
+def test_a_column_missing_in_any_record_is_named_with_that_record(office: HttpOffice) -> None:
+    del office.rows[2]["TITLE"]
+    with pytest.raises(SourceGarbled, match='record 3 has no "TITLE"') as caught:
+        ask(office).pull()
+    assert 'add "title" to optional' in caught.value.way_out
+
+
+def test_null_is_a_value_and_no_missing_column(office: HttpOffice) -> None:
+    office.rows = [dict.fromkeys(("NUMBER", "TITLE", "BARCODE"))]
+    assert list(ask(office).pull().rows) == [(None, None, None)]
+
+
+def test_an_optional_field_may_be_left_out(office: HttpOffice) -> None:
+    del office.rows[2]["TITLE"]
+    assert ("20152003", None, "B0003") in ask(office, optional=["title"]).pull().rows
+
+
+def test_no_record_may_leave_out_its_student(office: HttpOffice) -> None:
+    with pytest.raises(ValidationError, match="about nobody"):
+        ask(office, optional=["student"])
+
+
+def test_a_check_warns_of_an_optional_column_that_no_record_has(office: HttpOffice) -> None:
+    sample = ask(office, {**COLUMNS, "due": "DUE_DAY"}, optional=["due"]).check()
+    assert [warning for warning in sample.warnings if "DUE_DAY" in warning and warning.endswith(".")]
+
+
+def test_columns_lie_at_dotted_paths(office: HttpOffice) -> None:
+    office.rows = [{"student": {"no": "20151001"}, "fee.owed": 3}, {"student": None, "fee": {"owed": 4}}]
+    connector = ask(office, {"student": "student.no", "amount": "fee.owed"})
+    assert list(connector.pull().rows) == [("20151001", 3), (None, 4)]
+    assert set(connector.check().columns) == {"student.no", "fee.owed", "student"}
+
+
+def test_a_column_that_holds_more_than_one_value_is_no_answer(office: HttpOffice) -> None:
+    office.rows[0]["TITLE"] = {"zh": "构造地质学"}
+    with pytest.raises(SourceGarbled, match="no single value"):
+        ask(office).pull()
+
+
+def test_amounts_are_exact(office: HttpOffice) -> None:
+    body = b'{"data": {"rows": [{"NUMBER": 20151001, "owed": 0.10}, {"NUMBER": 20151002, "owed": 12}], "total": 2}}'
+    office.script.append(Reply(body))
+    rows = ask(office, {"student": "NUMBER", "amount": "owed"}).pull().rows
+    assert [repr(row[1]) for row in rows] == ["Decimal('0.10')", "12"]
+    assert isinstance(rows[0][1], Decimal)
+
+
+@pytest.mark.parametrize("broken", ["\ufffd", "\ud83d"], ids=["replacement", "half a pair"])
+def test_broken_text_is_no_answer(office: HttpOffice, broken: str) -> None:
+    office.script.append(
+        Reply(json.dumps({"data": {"rows": [{**ROWS[0], "TITLE": "唐诗" + broken}], "total": 1}}).encode())
+    )
+    with pytest.raises(SourceGarbled, match="broken text"):
+        ask(office).pull()
+
+
+def test_text_in_a_charset_that_is_told_is_read(office: HttpOffice) -> None:
+    body = json.dumps({"data": {"rows": [ROWS[0]], "total": 1}}, ensure_ascii=False).encode("gb18030")
+    office.script.append(Reply(body, headers={"Content-Type": "application/json; charset=GB18030"}))
+    assert ask(office).pull().rows[0][1] == "构造地质学"
+
+
+def test_text_in_a_charset_that_is_not_told_is_no_answer(office: HttpOffice) -> None:
+    body = json.dumps({"data": {"rows": [ROWS[0]], "total": 1}}, ensure_ascii=False).encode("gb18030")
+    office.script.append(Reply(body, headers={"Content-Type": "application/json"}))
+    with pytest.raises(SourceGarbled, match="not in its charset"):
+        ask(office).pull()
+
+
+@pytest.mark.parametrize("body", [{"data": {"rows": {}}}, {"data": {"list": []}}, [], 7, None])
+def test_no_list_where_records_should_be_is_no_answer(office: HttpOffice, body: object) -> None:
+    office.script.append(as_json(body))
+    with pytest.raises(SourceGarbled, match=r'no list at "data\.rows"'):
+        ask(office).pull()
+
+
+def test_the_body_itself_may_be_the_list(office: HttpOffice) -> None:
+    office.script.append(as_json(ROWS, headers={"X-Total-Count": "4"}))
+    own: dict[str, Any] = {"records": "", "total": None, "total_header": "X-Total-Count", "paging": {"kind": "none"}}
+    assert len(ask(office, **own).pull().rows) == 4
+
+
+def test_one_student_is_asked_for_by_number(office: HttpOffice) -> None:
+    snapshot = ask(office, one={"number": "{student}"}).pull_one("20151001")
+    assert [call.params["number"] for call in office.asked] == ["20151001"]
+    assert proofs(snapshot)[ProofKind.TOTAL_AGREES] == "1 page, 2 of 2 rows"
+
+
+def test_what_comes_about_others_is_dropped(office: HttpOffice) -> None:
+    assert {row[0] for row in ask(office, one={"unknown": "{student}"}).pull_one("20151001").rows} == {"20151001"}
+
+
+def test_one_student_is_found_however_the_number_is_written(office: HttpOffice) -> None:
+    office.rows = [{**ROWS[0], "NUMBER": " s２０15 "}]
+    assert len(ask(office).pull_one("s2015").rows) == 1
+
+
+def test_a_bearer_token_is_sent_with_each_page(office: HttpOffice) -> None:
+    office.admits = lambda call: call.headers.get("Authorization") == f"Bearer {SECRET}"
+    assert len(ask(office, auth={"kind": "bearer", "token": "env:SECRET"}).pull().rows) == 4
+
+
+def test_basic_credentials_may_be_chinese(office: HttpOffice) -> None:
+    office.admits = lambda call: call.headers.get("Authorization") == basic("图书馆", SECRET)
+    assert len(ask(office, auth={"kind": "basic", "user": "图书馆", "password": "env:SECRET"}).pull().rows) == 4
+
+
+def token_auth(office: HttpOffice, **own: Any) -> dict[str, Any]:
+    """Return the keys for the office's token."""
+    return {
+        "kind": "token", "url": f"{office.root}/api/token", "send": {"user": "reader"},
+        "send_secret": {"password": "env:SECRET"}, "token": "data.token", "header": "X-Access-Token", "prefix": "",
+        **own,
+    }  # fmt: skip
+
+
+def holds_token(office: HttpOffice, header: str = "X-Access-Token", prefix: str = "") -> Callable[[Call], bool]:
+    """Say who may come in: who holds the latest token."""
+    return lambda call: bool(office.tokens) and call.headers.get(header) == prefix + office.tokens[-1]
+
+
+@pytest.mark.parametrize(
+    ("own", "sent"),
+    [
+        ({}, b'{"user": "reader", "password": "hidden-word"}'),
+        ({"form": True}, b"user=reader&password=hidden-word"),
+        ({"method": "GET"}, b""),
+    ],
+)
+def test_a_token_is_fetched_once_and_sent_with_each_page(office: HttpOffice, own: Any, sent: bytes) -> None:
+    office.admits = holds_token(office)
+    assert len(ask(office, auth=token_auth(office, **own)).pull().rows) == 4
+    (login,) = office.logins
+    assert login.body == sent
+    assert (login.params == {"user": "reader", "password": SECRET}) is (not sent)
+
+
+def test_oauth2_sends_the_clients_own_credentials(office: HttpOffice) -> None:
+    office.admits = holds_token(office, "Authorization", "Bearer ")
+    auth = {"kind": "oauth2", "url": f"{office.root}/api/token", "client_id": "us", "client_secret": "env:SECRET"}
+    assert len(ask(office, auth={**auth, "scope": "read"}).pull().rows) == 4
+    (login,) = office.logins
+    assert login.body == b"grant_type=client_credentials&scope=read"
+    assert login.headers["Authorization"] == basic("us", SECRET)
+
+
+def test_a_token_that_runs_out_between_pages_is_fetched_anew() -> None:
+    with HttpOffice(loans(8)) as office:
+        good = holds_token(office)
+
+        def admits(call: Call) -> bool:
+            if call.params["page"] in ("2", "4") and len(office.tokens) < int(call.params["page"]) / 2 + 1:
+                return False
+            return good(call)
+
+        office.admits = admits
+        assert len(ask(office, auth=token_auth(office)).pull().rows) == 8
+        assert len(office.logins) == 3
+
+
+def test_a_fresh_token_that_is_refused_ends_the_pull(office: HttpOffice) -> None:
+    office.admits = lambda _call: False
+    with pytest.raises(SourceRefused, match="HTTP 401"):
+        ask(office, auth=token_auth(office)).pull()
+    assert len(office.logins) == 1
+
+
+@pytest.mark.parametrize(
+    "reply", [as_json({"message": "wrong"}, 401), as_json({"code": 4001}), as_json({"data": {"token": None}})]
+)
+def test_a_login_that_is_refused_is_refused(office: HttpOffice, reply: Reply) -> None:
+    office.login_script.append(reply)
+    with pytest.raises(SourceRefused, match="did not let us log in"):
+        ask(office, auth=token_auth(office)).pull()
+    assert not office.asked
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, SourceRefused), (401, SourceRefused), (403, SourceRefused), (404, SourceRefused), (410, SourceRefused),
+        (429, SourceUnavailable), (500, SourceUnavailable), (501, SourceUnavailable), (503, SourceUnavailable),
+    ],
+)  # fmt: skip
+def test_each_status_says_who_must_act(office: HttpOffice, status: int, error: type[SourceError]) -> None:
+    office.script.append(as_json({"message": "no"}, status))
+    with pytest.raises(error, match=f"HTTP {status}") as caught:
+        ask(office).pull()
+    assert caught.value.way_out.endswith(".")
+
+
+def test_a_failure_that_comes_as_200_is_refused_with_the_systems_own_words(office: HttpOffice) -> None:
+    ok = {"path": "code", "equals": [0], "reason": "msg"}
+    assert len(ask(office, ok=ok).pull().rows) == 4
+    for body in ({"code": 4003, "msg": "无权限"}, {"code": "0", "msg": "无权限"}, {"code": False, "msg": "无权限"}):
+        office.script.append(as_json(body))
+        with pytest.raises(SourceRefused, match=r"code is .*无权限"):
+            ask(office, ok=ok).pull()
+
+
+def test_a_failure_that_comes_as_200_may_be_an_old_token(office: HttpOffice) -> None:
+    ok = {"path": "code", "equals": [0], "reason": "msg"}
+    office.admits = holds_token(office)
+    office.script.extend([None, as_json({"code": 4010, "msg": "token expired"})])
+    assert len(ask(office, ok=ok, auth=token_auth(office)).pull().rows) == 4
+    assert len(office.logins) == 2
+
+
+@pytest.mark.parametrize("body", [b"<!DOCTYPE html><title>Sign in</title>", b"\n <html>"])
+def test_a_login_page_instead_of_data_is_refused(office: HttpOffice, body: bytes) -> None:
+    office.script.append(Reply(body, headers={"Content-Type": "text/html"}))
+    with pytest.raises(SourceRefused, match="login page"):
+        ask(office).pull()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_nobody_is_followed_elsewhere(office: HttpOffice, status: int) -> None:
+    with HttpOffice(ROWS) as stranger:
+        office.script.append(Reply(status=status, headers={"Location": f"{stranger.url}?ticket=abc"}))
+        with pytest.raises(SourceRefused, match="sends us on") as caught:
+            ask(office, auth={"kind": "bearer", "token": "env:SECRET"}).pull()
+        assert not stranger.calls
+    assert "ticket" not in str(caught.value)
+
+
+def test_a_cut_answer_is_no_answer(office: HttpOffice) -> None:
+    whole = json.dumps({"data": {"rows": [dict(row) for row in ROWS], "total": 4}}).encode()
+    office.script.append(Reply(whole[:-20], length=len(whole)))
+    with pytest.raises(SourceUnavailable, match="did not answer whole"):
+        ask(office).pull()
+
+
+def test_an_answer_cut_without_a_word_about_its_length_is_no_answer(office: HttpOffice) -> None:
+    whole = json.dumps({"data": {"rows": [dict(row) for row in ROWS], "total": 4}}).encode()
+    for cut in (0, 1, 20, len(whole) // 2, len(whole) - 1):
+        office.script.append(Reply(whole[:cut], length=None))
+        with pytest.raises(SourceGarbled, match="no whole JSON"):
+            ask(office).pull()
+
+
+def test_an_answer_too_large_is_given_up_while_it_comes(office: HttpOffice) -> None:
+    office.script.append(Reply(b'"' + b"x" * 3_000_000, length=10**12))
+    with pytest.raises(SourceGarbled, match="more than 1000000 bytes"):
+        ask(office, most_bytes=1_000_000).pull()
+
+
+def test_a_server_that_hangs_up_is_unavailable(office: HttpOffice) -> None:
+    office.script.append(Reply(hang_up=True))
+    with pytest.raises(SourceUnavailable):
+        ask(office).pull()
+
+
+def test_a_server_that_does_not_answer_in_time_is_unavailable(office: HttpOffice) -> None:
+    office.script.append(Reply(late=5))
+    started = time.monotonic()
+    with pytest.raises(SourceUnavailable):
+        ask(office, timeout=timedelta(seconds=0.1)).pull()
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("fault", [Reply(status=503), Reply(status=429), Reply(status=502), Reply(hang_up=True)])
+def test_what_may_pass_is_tried_again(office: HttpOffice, pauses: list[float], fault: Reply) -> None:
+    office.script.extend([fault, fault, fault])
+    assert len(ask(office, retries=3).pull().rows) == 4
+    assert pauses == [0.5, 1.0, 2.0]
+
+
+def test_tries_come_to_an_end(office: HttpOffice, pauses: list[float]) -> None:
+    office.script.extend([Reply(status=503)] * 3)
+    with pytest.raises(SourceUnavailable, match="HTTP 503"):
+        ask(office, retries=2).pull()
+    assert len(office.asked) == 3
+
+
+def test_what_will_not_pass_is_not_tried_again(office: HttpOffice, pauses: list[float]) -> None:
+    office.script.append(Reply(status=403))
+    with pytest.raises(SourceRefused):
+        ask(office, retries=3).pull()
+    assert len(office.asked) == 1
+
+
+@pytest.mark.parametrize("said", ["7", format_datetime(MORNING + timedelta(seconds=9), usegmt=True)])
+def test_the_pause_a_server_asks_for_is_made(office: HttpOffice, pauses: list[float], said: str) -> None:
+    office.script.append(Reply(status=429, headers={"Retry-After": said}))
+    ask(office, retries=1).pull()
+    assert pauses == [7.0]
+
+
+def test_a_pause_too_long_is_left_to_the_next_slot(office: HttpOffice, pauses: list[float]) -> None:
+    office.script.append(Reply(status=503, headers={"Retry-After": "3600"}))
+    with pytest.raises(SourceUnavailable):
+        ask(office, retries=3).pull()
+    assert not pauses
+
+
+def test_no_pause_goes_beyond_the_longest_time(office: HttpOffice, pauses: list[float]) -> None:
+    office.script.append(Reply(status=503, headers={"Retry-After": "30"}))
+    with pytest.raises(SourceUnavailable):
+        ask(office, retries=3, longest="20 s").pull()
+    assert not pauses
+
+
+@pytest.mark.parametrize(
+    "fault", [Reply(status=403), Reply(status=500), Reply(b"{"), Reply(b"<html>"), Reply(hang_up=True)]
+)
+def test_no_secret_and_no_token_is_in_a_message(office: HttpOffice, fault: Reply) -> None:
+    connector = ask(office, auth=token_auth(office, method="GET"), params={"key": "env:SECRET"})
+    office.script.append(fault)
+    with pytest.raises(SourceError) as caught:
+        connector.pull()
+    told = "".join([str(caught.value), repr(caught.value), repr(connector)])
+    assert SECRET not in told
+    assert office.tokens[-1] not in told
+
+
+def test_the_environments_proxy_is_not_used(office: HttpOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", nowhere())
+    monkeypatch.setenv("http_proxy", nowhere())
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert len(ask(office).pull().rows) == 4
+
+
+def test_a_proxy_that_is_named_is_used(office: HttpOffice) -> None:
+    with pytest.raises(SourceUnavailable):
+        ask(office, proxy=nowhere()).pull()
+    assert not office.asked
+
+
+def test_no_connection_stays_open(office: HttpOffice) -> None:
+    ask(office).pull()
+    office.script.append(Reply(status=403))
+    with pytest.raises(SourceRefused):
+        ask(office).pull()
+    deadline = time.monotonic() + 2
+    while office.connections and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert office.connections == 0
+
+
+def test_an_unknown_key_is_refused(office: HttpOffice) -> None:
+    with pytest.raises(ValidationError, match="retry"):
+        ask(office, retry=3)
+
+
+def test_a_secret_does_not_stand_in_the_file(office: HttpOffice) -> None:
+    with pytest.raises(ValidationError, match="secrets do not stand in the file"):
+        ask(office, auth={"kind": "bearer", "token": SECRET})
+
+
+def _examples() -> list[str]:
+    return re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_the_page_has_its_three_examples() -> None:
+    assert len(_examples()) >= 3
+
+
+@pytest.mark.parametrize("example", _examples())
+def test_every_example_of_the_page_loads(example: str, tmp_path: Path) -> None:
+    environ = dict.fromkeys(re.findall(r"env:([A-Z0-9_]+)", example), "x")
+    for name, table in tomllib.loads(example)["source"].items():
+        own = {key: value for key, value in table.items() if key not in Source.model_fields}
+        assert table["connector"] == "rest", name
+        rest.Settings.model_validate(own, context=Origin(tmp_path, environ))
+        Source.model_validate({key: table[key] for key in table if key in Source.model_fields} | {"own": None})
+
+
+def test_every_key_stands_on_the_page() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert [key for key in rest.Settings.model_fields if f"`{key}`" not in text] == []
