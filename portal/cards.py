@@ -189,7 +189,7 @@ def _line(
         said=decision.words if decision else "",
         until=language.moment(decision.until, now) if decision and decision.until else "",
         owed=reasons.owed(language, evidence, now) if len(evidence) > 1 else (),
-        total=language.money(amount) if amount is not None and len(evidence) > 1 else "",
+        total=language.money(amount) if amount is not None and sum(o.amount is not None for o in evidence) > 1 else "",
         place=step.office.place(student.campus) if go else None,
         updates=_updates(language, settings, step) if go else "",
         as_of=language.moment(status.as_of, now) if status.as_of and not standing.stale else "",

@@ -91,17 +91,13 @@ class House:
         language = self.language(request)
         visitor = visitor_of(request)
         token = visitor.token if visitor else self.cookie.read(request)
-        html = (
-            self.environments[language.code]
-            .get_template(template)
-            .render(
-                account=visitor.account if visitor else None,
-                form_token=form_token(token) if token else "",
-                languages=[(other, _in_language(request, other)) for other in self.languages.values()],
-                path=request.url.path,
-                **values,
-            )
-        )
+        shared = {
+            "account": visitor.account if visitor else None,
+            "form_token": form_token(token) if token else "",
+            "languages": [(other, _in_language(request, other)) for other in self.languages.values()],
+            "path": request.url.path,
+        }
+        html = self.environments[language.code].get_template(template).render(shared | values)
         response = HTMLResponse(html, status, headers={"Content-Language": language.tag, "Vary": "Cookie"})
         self.keep_language(request, response)
         return response

@@ -195,12 +195,14 @@ class Reader:
         freshness = self._freshness(connection, cohort)
         records: dict[str, list[Record]] = defaultdict(list)
         record = tables.record
-        for row in connection.execute(
-            select(record).where(record.c.cohort == cohort, record.c.student == number).order_by(record.c.source)
-        ):
-            source = self._settings.source.get(row.source)
-            if source is not None:
-                records[source.step].append(record_from(row))
+        said = {
+            row.source: record_from(row)
+            for row in connection.execute(select(record).where(record.c.cohort == cohort, record.c.student == number))
+        }
+        # In the settings' order, which is the order in which a page tells what is owed.
+        for name, source in self._settings.source.items():
+            if name in said:
+                records[source.step].append(said[name])
         decision = tables.decision
         decisions = {
             row.step: decision_from(row)

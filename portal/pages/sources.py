@@ -10,7 +10,7 @@ from portal import cards, reasons, words
 from portal.house import House, Visitor
 from portal.languages import Language
 from status_db.accounts import Account, Act
-from status_db.model import ROSTER
+from status_db.model import ROSTER, RunState
 from status_db.views import FlipView, RunView, SourceView
 
 _RUNS = 50
@@ -89,7 +89,7 @@ def _run(language: Language, titles: dict[str, str], view: RunView, now: datetim
         "by": view.by,
         "student": view.student or "",
         "message": view.message,
-        "flips": view.counts.get("flips", 0),
+        "flips": view.counts.get("flips", 0) if view.state is RunState.APPLIED else 0,
         "rows": view.counts.get("rows", ""),
         "decided_by": view.decided_by or "",
     }

@@ -7,6 +7,7 @@ total, and may lay replies into `script`: each is given once, before the ordinar
 import base64
 import contextlib
 import json
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -75,7 +76,7 @@ class HttpOffice:
         self.tamper: Callable[[int, list[dict[str, Any]]], list[dict[str, Any]]] = lambda _page, records: records
         self.stopping = threading.Event()
         self._lock = threading.Lock()
-        self._connections = 0
+        self._connections: set[socket.socket] = set()
         self._server = _Server(("127.0.0.1", 0), self)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
@@ -87,6 +88,11 @@ class HttpOffice:
         self.stopping.set()
         self._server.shutdown()
         self._thread.join()
+        with self._lock:
+            for connection in self._connections:
+                # A client may have left it open; its thread would wait for another request.
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
         self._server.server_close()
 
     @property
@@ -112,12 +118,17 @@ class HttpOffice:
     @property
     def connections(self) -> int:
         """How many connections are open."""
-        return self._connections
+        return len(self._connections)
 
-    def connected(self, change: int) -> None:
-        """Note that a connection has come, or gone."""
+    def came(self, connection: socket.socket) -> None:
+        """Note that a connection is open."""
         with self._lock:
-            self._connections += change
+            self._connections.add(connection)
+
+    def went(self, connection: socket.socket) -> None:
+        """Note that a connection is closed."""
+        with self._lock:
+            self._connections.discard(connection)
 
     def answer(self, call: Call) -> Reply:
         """Return the answer to a request."""
@@ -188,18 +199,16 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
-    # A client that leaves its connection open does not hold up the end of a test for long.
-    timeout = 5
 
     def setup(self) -> None:
         super().setup()
-        self.server.office.connected(1)
+        self.server.office.came(self.connection)
 
     def finish(self) -> None:
         try:
             super().finish()
         finally:
-            self.server.office.connected(-1)
+            self.server.office.went(self.connection)
 
     def do_GET(self) -> None:
         self._serve()
@@ -218,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.hang_up:
             self.close_connection = True
             return
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):
             self._send(reply)
 
     def _send(self, reply: Reply) -> None:
