@@ -29,6 +29,16 @@ demo: $(STAMP)
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n auto $(PYTEST)
 
+## soak: run the tests with ten times as many random cases (takes long)
+.PHONY: soak
+soak: $(STAMP)
+	@CLEARANCE_TEST_SOAK=1 $(BIN)/python -m pytest -n auto $(PYTEST)
+
+## docs: check what the documents name: every command, every key, every link
+.PHONY: docs
+docs: $(STAMP)
+	@$(BIN)/python -m pytest -q tests/test_documents.py
+
 ## lint: check style, types and the layers between the rooms
 .PHONY: lint
 lint: $(STAMP)

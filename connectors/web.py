@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Never, Self
 from urllib.parse import urlsplit
 
 import requests
-from pydantic import Field
+import urllib3
+from pydantic import Field, SecretStr
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from config.secrets import FilePath, Secret, Text
@@ -151,6 +153,12 @@ class Office:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # Closing a session only forgets its connections; whoever keeps an error would keep them open.
+        for adapter in self._session.adapters.values():
+            if isinstance(adapter, HTTPAdapter):
+                for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
+                    for key in manager.pools.keys():  # noqa: SIM118 - this container cannot be iterated
+                        manager.pools[key].close()
         self._session.close()
 
     def get(self, url: str, params: Mapping[str, Any]) -> Answer:
@@ -195,7 +203,7 @@ class Office:
         auth = self._exchange.auth
         if isinstance(auth, Oauth2Auth):
             form = {"grant_type": "client_credentials"} | ({"scope": auth.scope} if auth.scope else {})
-            basic = HTTPBasicAuth(auth.client_id, auth.client_secret.get_secret_value())
+            basic = HTTPBasicAuth(auth.client_id.encode(), auth.client_secret.get_secret_value().encode())
             response, content = self._tried("POST", auth.url, data=form, auth=basic)
             url, path = auth.url, "access_token"
         else:
@@ -242,7 +250,13 @@ class Office:
         raise AssertionError("the last try returns or raises")
 
     def _sent(self, method: str, url: str, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
-        limits = (self._exchange.connect_timeout.total_seconds(), self._exchange.timeout.total_seconds())
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise SourceUnavailable(f"{self._source}: {shown(url)} was too slow to answer", _TRY_LATER)
+        limits = (
+            min(left, self._exchange.connect_timeout.total_seconds()),
+            min(left, self._exchange.timeout.total_seconds()),
+        )
         verify = str(self._exchange.authority) if self._exchange.authority else True
         try:
             with self._session.request(
@@ -253,22 +267,29 @@ class Office:
             raise SourceRefused(
                 f"{self._source}: {shown(url)} shows a certificate that is not trusted here ({_first(error)})",
                 "Have the office mend it, or name its authority's file as authority.",
-            ) from error
+            ) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
             raise SourceRefused(
                 f"{self._source}: {shown(url)} is no address", "Write one such as https://host/path."
             ) from None
-        except requests.exceptions.InvalidHeader as error:
-            raise SourceRefused(f"{self._source}: a header cannot be sent ({error})", "Mend headers or auth.") from None
-        except requests.exceptions.RequestException as error:
+        except ValueError:
+            # For a line break or a letter beyond Latin, from requests or from the standard library: the error's text
+            # holds the header's value, which may be a secret.
+            raise SourceRefused(
+                f"{self._source}: a header cannot be sent to {shown(url)}",
+                "Look for blanks, line breaks and letters beyond Latin in headers and in the secrets of auth.",
+            ) from None
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+            # Their text may hold the whole address, and with it a secret: it is not kept as a cause.
             raise SourceUnavailable(
                 f"{self._source}: {shown(url)} did not answer whole ({_first(error)})", _TRY_LATER
-            ) from error
+            ) from None
 
     def _body(self, response: requests.Response, url: str) -> bytes:
         end = min(self._deadline, time.monotonic() + self._exchange.timeout.total_seconds())
         content = bytearray()
-        for chunk in response.iter_content(_CHUNK):
+        # What has come is looked at as it comes: waiting for a full chunk, a server that drips would never be late.
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
             content += chunk
             if len(content) > self._exchange.most_bytes:
                 raise SourceGarbled(
@@ -319,18 +340,18 @@ class Office:
         charset = requests.utils.get_encoding_from_headers(response.headers)
         told = charset if "charset" in response.headers.get("Content-Type", "").lower() else None
         try:
-            text = content.decode(told or json.detect_encoding(content))
-            return json.loads(text, parse_float=Decimal)
+            text = content.decode(told or json.detect_encoding(content)).removeprefix("\ufeff")
+            return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
         except (UnicodeDecodeError, LookupError) as error:
             raise SourceGarbled(
                 f"{self._source}: the answer of {url} is not in its charset ({_first(error)})",
                 "Have the office mend the system's charset.",
-            ) from error
-        except ValueError as error:
+            ) from None
+        except (ValueError, RecursionError) as error:
             raise SourceGarbled(
                 f"{self._source}: the answer of {url} is no whole JSON ({error}; {len(content)} bytes)",
                 "It may have been cut off on its way: look at the system and at what stands between; try again.",
-            ) from error
+            ) from None
 
     def _not_ok(self, body: object) -> str:
         """Return what an answer says went wrong; empty when it says that all went well."""
@@ -342,10 +363,26 @@ class Office:
             return ""
         reason = at_path(body, ok.reason) if ok.reason else None
         told = "nothing" if said is MISSING else repr(said)
-        return f"{ok.path} is {told}" + (f", {str(reason)[:200]}" if reason not in (None, MISSING) else "")
+        words = f"{ok.path} is {told}" + (f", {reason}" if reason not in (None, MISSING) else "")
+        for secret in self._secrets():
+            words = words.replace(secret, "…")
+        return words[:300]
+
+    def _secrets(self) -> list[str]:
+        """Return what a system may repeat in its answers, and nobody may read."""
+        auth = self._exchange.auth
+        held = [value for _, value in auth if isinstance(value, SecretStr)]
+        if isinstance(auth, TokenAuth):
+            held += auth.send_secret.values()
+        return [secret for secret in (self._token, *(value.get_secret_value() for value in held)) if secret]
 
 
 _TRY_LATER = "See that it runs and can be reached from here; the next slot tries again."
+
+
+def _no_number(name: str) -> Never:
+    """Refuse NaN and the infinities, which Python reads and JSON does not know."""
+    raise ValueError(f"{name} is no number")
 
 
 class _Header(AuthBase):

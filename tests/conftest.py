@@ -1,13 +1,20 @@
 """What every test may ask for: servers for the session, a fresh database for each test, and a world to sync."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import URL
 
 from tests.services import databases
 from tests.world import World
+
+# Times are measured in benchmarks, not in tests; a busy machine is no failure.
+settings.register_profile("daily", deadline=None, print_blob=True)
+settings.register_profile("soak", deadline=None, max_examples=1000)
+settings.load_profile("soak" if os.environ.get("CLEARANCE_TEST_SOAK") else "daily")
 
 
 @pytest.fixture(scope="session")

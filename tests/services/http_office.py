@@ -199,6 +199,8 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+    # Head and body go out in two writes; the second does not wait for the first to be acknowledged.
+    disable_nagle_algorithm = True
 
     def setup(self) -> None:
         super().setup()

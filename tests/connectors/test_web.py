@@ -1,0 +1,170 @@
+"""What the exchange with a web server must withstand, whoever uses it."""
+
+import gzip
+import json
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from connectors.web import Exchange, Office
+from tests.cast import MORNING
+from tests.services.http_office import HttpOffice, Reply, as_json
+
+SECRET = "hidden-word"
+
+
+@pytest.fixture
+def office() -> Iterator[HttpOffice]:
+    """A server with nothing to tell."""
+    with HttpOffice(style="none") as made:
+        yield made
+
+
+def exchange(**own: Any) -> Exchange:
+    """Return settings that try once."""
+    return Exchange.model_validate({"retries": 0, **own})
+
+
+def get(office: HttpOffice, **own: Any) -> Any:
+    """Return the body of one answer."""
+    with Office(exchange(**own), "loans", lambda: MORNING) as asking:
+        return asking.get(office.url, {}).body
+
+
+@pytest.mark.parametrize("length", ["right", None])
+def test_a_server_that_drips_hits_the_longest_time(office: HttpOffice, length: Any) -> None:
+    office.script.append(Reply(b" " * 500 + b"[]", drip=0.02, length=length))
+    started = time.monotonic()
+    with pytest.raises(SourceUnavailable, match="too slow"):
+        get(office, longest=timedelta(seconds=0.3))
+    assert time.monotonic() - started < 1.5
+
+
+def test_a_server_that_drips_hits_the_time_for_an_answer(office: HttpOffice) -> None:
+    office.script.append(Reply(b" " * 500 + b"[]", drip=0.02))
+    started = time.monotonic()
+    with pytest.raises(SourceUnavailable, match="too slow"):
+        get(office, timeout=timedelta(seconds=0.3))
+    assert time.monotonic() - started < 1.5
+
+
+def test_waiting_for_an_answer_does_not_go_beyond_the_longest_time(office: HttpOffice) -> None:
+    office.script.append(Reply(b"[]", late=5))
+    started = time.monotonic()
+    with pytest.raises(SourceUnavailable):
+        get(office, longest=timedelta(seconds=0.3))
+    assert time.monotonic() - started < 1.5
+
+
+def test_an_answer_in_drops_that_ends_in_time_is_whole(office: HttpOffice) -> None:
+    office.script.append(Reply(b"[1, 2]", drip=0.01))
+    assert get(office) == [1, 2]
+
+
+@pytest.mark.parametrize("secret", [f"{SECRET}\nX: y", f"{SECRET}密", f"{SECRET}\udcff"])
+@pytest.mark.parametrize("kind", ["bearer", "header"])
+def test_a_secret_that_cannot_be_sent_is_refused_and_not_told(office: HttpOffice, kind: str, secret: str) -> None:
+    key = {"bearer": "token", "header": "value"}[kind]
+    name = {"name": "X-Api-Key"} if kind == "header" else {}
+    with pytest.raises(SourceRefused, match="cannot be sent") as caught:
+        get(office, auth={"kind": kind, key: SecretStr(secret), **name})
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_no_traceback_tells_what_follows_the_question_mark(office: HttpOffice) -> None:
+    for reply in (Reply(hang_up=True), Reply(b"[", length=9), Reply(late=5), Reply(b"{")):
+        office.script.append(reply)
+        with (
+            Office(exchange(timeout=timedelta(seconds=0.1)), "loans", lambda: MORNING) as asking,
+            pytest.raises(SourceError) as caught,
+        ):
+            asking.get(office.url, {"password": SECRET})
+        assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_no_traceback_tells_it_when_nobody_answers(office: HttpOffice) -> None:
+    with socket.socket() as taken, Office(exchange(), "loans", lambda: MORNING) as asking:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(SourceUnavailable) as caught:
+            asking.get(f"http://127.0.0.1:{taken.getsockname()[1]}/", {"password": SECRET})
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("size", [1, 3, 100_000])
+def test_a_packed_answer_is_unpacked_whole(office: HttpOffice, size: int) -> None:
+    said = [f"{number:064x}" for number in range(size)]
+    packed = gzip.compress(json.dumps(said).encode())
+    office.script.append(Reply(packed, headers={"Content-Encoding": "gzip"}))
+    assert get(office) == said
+    office.script.append(Reply(packed[:200], drip=0.0005, headers={"Content-Encoding": "gzip"}))
+    if len(packed) > 200:
+        with pytest.raises(SourceError):
+            get(office)
+    else:
+        assert get(office) == said
+
+
+def test_a_small_packed_answer_that_grows_too_large_is_given_up(office: HttpOffice) -> None:
+    packed = gzip.compress(b" " * 50_000_000)
+    office.script.append(Reply(packed, headers={"Content-Encoding": "gzip"}))
+    with pytest.raises(SourceGarbled, match="more than 1000000 bytes"):
+        get(office, most_bytes=1_000_000)
+
+
+def test_an_answer_in_chunks_is_read_whole_and_a_cut_one_is_not(office: HttpOffice) -> None:
+    chunked = {"Transfer-Encoding": "chunked"}
+    office.script.append(Reply(b"3\r\n[1,\r\n2\r\n2]\r\n0\r\n\r\n", headers=chunked, length=None))
+    assert get(office) == [1, 2]
+    # What came is JSON already, but the end was not announced.
+    office.script.append(Reply(b"3\r\n[1]\r\n", headers=chunked, length=None))
+    with pytest.raises(SourceUnavailable, match="did not answer whole"):
+        get(office)
+
+
+def test_a_server_that_repeats_our_secret_does_not_have_it_told(office: HttpOffice) -> None:
+    office.script.append(as_json({"code": f"bad {SECRET}", "msg": f"{SECRET} is wrong"}))
+    ok = {"path": "code", "equals": [0], "reason": "msg"}
+    with pytest.raises(SourceRefused) as caught:
+        get(office, ok=ok, auth={"kind": "bearer", "token": SecretStr(SECRET)})
+    assert SECRET not in str(caught.value)
+    assert "is wrong" in str(caught.value)
+
+
+def test_a_fetched_token_is_not_told_either(office: HttpOffice) -> None:
+    ok = {"path": "code", "equals": [0], "reason": "msg"}
+    auth = {"kind": "token", "url": f"{office.root}/api/token", "token": "data.token"}
+    office.script.append(as_json({"code": 1, "msg": "token-number-1 has no rights"}))
+    with pytest.raises(SourceRefused) as caught:
+        get(office, ok=ok, auth=auth)
+    assert "token-number" not in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_fault(office: HttpOffice) -> None:
+    office.script.append(Reply(b"\xef\xbb\xbf[1]", headers={"Content-Type": "application/json; charset=utf-8"}))
+    assert get(office) == [1]
+
+
+@pytest.mark.parametrize("body", [b"[NaN]", b"[Infinity]", b"[-Infinity]", b"[" * 100_000])
+def test_what_only_looks_like_json_is_no_answer(office: HttpOffice, body: bytes) -> None:
+    office.script.append(Reply(body))
+    with pytest.raises(SourceGarbled, match="no whole JSON"):
+        get(office)
+
+
+def test_no_connection_stays_open_while_an_error_is_kept(office: HttpOffice) -> None:
+    office.script.append(Reply(status=403))
+    with pytest.raises(SourceRefused) as kept:
+        get(office)
+    deadline = time.monotonic() + 2
+    while office.connections and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    assert office.connections == 0
+    assert kept.value.what
