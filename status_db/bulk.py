@@ -11,11 +11,15 @@ from sqlalchemy import Connection, LargeBinary, Table
 
 Values: TypeAlias = tuple[Any, ...]
 
+#: Fewer rows than this change no plan.
+_MANY = 1_000
+
 
 def insert(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values]) -> None:
     """Insert rows that are not there yet."""
     if connection.dialect.name == "postgresql":
-        _copy(connection, _quoted(connection, table), table, columns, rows)
+        name = _quoted(connection, table)
+        _learn(connection, name, _copy(connection, name, table, columns, rows))
         return
     marks = ", ".join("?" * len(columns))
     _execute_many(
@@ -35,10 +39,11 @@ def upsert(connection: Connection, table: Table, columns: Sequence[str], rows: I
     conflict = f"ON CONFLICT ({_list(keys)}) DO UPDATE SET {news}"
     if connection.dialect.name == "postgresql":
         staged = _stage(connection, table, columns, rows)
-        connection.exec_driver_sql(
+        done = connection.exec_driver_sql(
             f"INSERT INTO {name} ({_list(columns)}) SELECT {_list(columns)} FROM {staged} {conflict}"
         )
         _drop(connection, staged)
+        _learn(connection, name, done.rowcount)
         return
     marks = ", ".join("?" * len(columns))
     _execute_many(
@@ -131,14 +136,27 @@ def _execute_many(
         cursor.close()
 
 
-def _copy(connection: Connection, into: str, table: Table, columns: Sequence[str], rows: Iterable[Values]) -> None:
+def _copy(connection: Connection, into: str, table: Table, columns: Sequence[str], rows: Iterable[Values]) -> int:
     cursor: Any = connection.connection.cursor()
     try:
         with cursor.copy(f"COPY {into} ({_list(columns)}) FROM STDIN") as copy:
             for row in _bound(connection, table, columns, rows):
                 copy.write_row(row)
+        return int(cursor.rowcount)
     finally:
         cursor.close()
+
+
+def _learn(connection: Connection, name: str, written: int) -> None:
+    """Have PostgreSQL look at a table that these rows have made another one.
+
+    Until its own housekeeping comes by, it would plan as if the table were empty, and read it row by row for each row.
+    """
+    if written < _MANY:
+        return
+    known = connection.exec_driver_sql("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", (name,)).scalar_one()
+    if written > known / 2:
+        connection.exec_driver_sql(f"ANALYZE {name}")
 
 
 def _stage(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values]) -> str:
