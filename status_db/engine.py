@@ -13,7 +13,7 @@ from zlib import crc32
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import QueuePool
 
 _BUSY_SECONDS = 30
 
@@ -29,7 +29,9 @@ def open_writing(url: str) -> Engine:
         return create_engine(parsed, poolclass=QueuePool, pool_size=4, pool_pre_ping=True)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS})
+    # Kept open between transactions: the last connection to close would copy the whole log back each time.
+    arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
+    engine = create_engine(parsed, poolclass=QueuePool, pool_size=4, connect_args=arguments)
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 

@@ -82,6 +82,8 @@ class Pull:
     ended: datetime
     fresh_for: timedelta
     settings_digest: bytes
+    #: Digest of the whole answer, so that the same one is known again; None when it is not all that is stored then.
+    fingerprint: bytes | None
     #: Rows about roster students; None for a recheck, which says nothing about the whole.
     roster_rows: int | None
     strangers: Sequence[tuple[str, str, str]] | None = None
@@ -342,6 +344,7 @@ class Marks:
             }
             values = {columns[verdict]: state.c[columns[verdict]] + by for verdict, by in moves.items() if by}
             values["revision"] = state.c.revision + 1
+            values["fingerprint"] = None
         if pull.roster_rows is not None:
             recent = connection.execute(select(state.c.recent_rows).where(*where)).scalar_one()
             kept = [] if approved else recent[-(_RECENT - 1) :]
@@ -350,6 +353,7 @@ class Marks:
                 "ended": pull.ended,
                 "fresh_for_seconds": int(pull.fresh_for.total_seconds()),
                 "settings_digest": pull.settings_digest,
+                "fingerprint": pull.fingerprint,
                 "recent_rows": [*kept, pull.roster_rows],
                 "strangers": pull.stranger_count,
             }

@@ -25,12 +25,15 @@ class SourceState:
     """What is stored about a source itself."""
 
     settings_digest: bytes | None
+    #: Of the last good snapshot, when its records are all that is stored.
+    fingerprint: bytes | None
     revision: int
     began: datetime | None
     held: int
     unknown: int
     exempt: int
     done: int
+    strangers: int
     recent_rows: tuple[int, ...]
     approved_at: datetime | None
 
@@ -68,15 +71,17 @@ class Stored:
             select(table).where(table.c.cohort == self._cohort, table.c.source == source)
         ).one_or_none()
         if row is None:
-            return SourceState(None, 0, None, 0, 0, 0, 0, (), None)
+            return SourceState(None, None, 0, None, 0, 0, 0, 0, 0, (), None)
         return SourceState(
             row.settings_digest,
+            row.fingerprint,
             row.revision,
             row.began,
             row.held,
             row.unknown,
             row.exempt,
             row.done,
+            row.strangers,
             tuple(row.recent_rows),
             row.approved_at,
         )

@@ -210,6 +210,8 @@ source_state = Table(
     Column("step", _Word, nullable=False),
     #: Digest of the settings that decide what its rows mean, as last applied.
     Column("settings_digest", LargeBinary),
+    #: Digest of the last good answer and of all that decides its meaning; NULL where records came otherwise.
+    Column("fingerprint", LargeBinary),
     #: Grows with every applied change of its records.
     Column("revision", BigInteger, nullable=False, server_default="0"),
     #: The last good snapshot; NULL before the first.

@@ -13,17 +13,20 @@ from sqlalchemy import Connection
 from config.settings import Settings
 from connectors.port import Cell, Snapshot, SourceGarbled
 from status_db.marks import Ending, Lease, Pull, Writes
-from status_db.model import ROSTER, Finding, Flip, StepKind, Verdict, normalise_number
+from status_db.model import ROSTER, Finding, Flip, StepKind, Verdict, digest_of, normalise_number
 from status_db.roster_marks import Listing, RosterMarks, RosterWrites
 from status_db.stored import Person, SourceState, Stored
 from sync import guard, reconcile, roster, rules
-from sync.rows import Rows, group
+from sync.rows import Rows, SourceRule, group
 
 #: From so many rows on, an answer in which nobody is on the roster means that the wrong column is mapped.
 _TELLING = 20
 
 #: So many leading zeros may have been lost on the way through a spreadsheet.
 _LOST_ZEROS = 3
+
+#: So many rows are digested at once.
+_AT_ONCE = 10_000
 
 LEADING_ZERO = "leading_zero"
 AMBIGUOUS = "ambiguous"
@@ -197,6 +200,9 @@ def propose_source(
     rule, source, now = rules.source_rule(settings, name), settings.source[name], snapshot.ended
     stored = Stored(connection, cohort)
     state = stored.source(name)
+    fingerprint = _fingerprint(rule, stored.source(ROSTER).revision, snapshot) if student is None else None
+    if fingerprint is not None and fingerprint == state.fingerprint:
+        return _the_same(cohort, settings, stored, state, rule, snapshot)
     digests = stored.digests(name) if student is None else stored.digest_of(name, student)
     groups = group(snapshot)
     resolved = _resolve(stored, reconcile.keys_to_resolve(groups, digests))
@@ -232,6 +238,7 @@ def propose_source(
         ended=snapshot.ended,
         fresh_for=rules.fresh_for(settings, source),
         settings_digest=rule.digest,
+        fingerprint=fingerprint if not later else None,
         roster_rows=plan.roster_rows if student is None else None,
         strangers=strangers if student is None and strangers != stored.strangers(name) else None,
         stranger_count=plan.stranger_count,
@@ -246,6 +253,56 @@ def propose_source(
         reasons = guard.judge(plan, rule.means, limits, history, first_applies=source.first == "apply")
     known = frozenset(k for k in groups if k in digests or _is_known(k, digests, resolved))
     return SourceProposal(plan, reasons, pull, snapshot, known)
+
+
+def _fingerprint(rule: SourceRule, roster_revision: int, snapshot: Snapshot) -> bytes:
+    """Digest an answer as it came, with all that decides what it means: the settings, the roster and its aliases.
+
+    It is taken over the rows themselves, after their proofs. Rows in another order give another one, and are compared.
+    """
+    rows = snapshot.rows
+    parts = [rule.digest, str(roster_revision).encode(), repr(snapshot.fields).encode()]
+    parts += [_digest_of_text(repr(rows[start : start + _AT_ONCE])) for start in range(0, len(rows), _AT_ONCE)]
+    if snapshot.population is not None:
+        parts.append(_digest_of_text(repr(snapshot.population)))
+    return digest_of(parts)
+
+
+def _digest_of_text(text: str) -> bytes:
+    return digest_of([text.encode("utf-8", "surrogatepass")])
+
+
+def _the_same(
+    cohort: str, settings: Settings, stored: Stored, state: SourceState, rule: SourceRule, snapshot: Snapshot
+) -> SourceProposal:
+    """Propose nothing, for the very answer that the stored records came from."""
+    roster_rows = state.recent_rows[-1]
+    plan = reconcile.Plan(
+        cohort=cohort,
+        source=rule.source,
+        step=rule.step,
+        base=stored.revision(),
+        source_base=state.revision,
+        changes=(),
+        respelled=(),
+        findings=(),
+        flips=(),
+        strangers=(),
+        stranger_count=state.strangers,
+        rows=len(snapshot.rows),
+        roster_rows=roster_rows,
+        nameless=0,
+    )
+    pull = Pull(
+        began=snapshot.began,
+        ended=snapshot.ended,
+        fresh_for=rules.fresh_for(settings, settings.source[rule.source]),
+        settings_digest=rule.digest,
+        fingerprint=state.fingerprint,
+        roster_rows=roster_rows,
+        stranger_count=state.strangers,
+    )
+    return SourceProposal(plan, (), pull, snapshot, frozenset())
 
 
 def _is_known(key: Cell, digests: Mapping[str, bytes], resolved: reconcile.Resolved) -> bool:
@@ -384,6 +441,7 @@ def propose_roster(connection: Connection, settings: Settings, cohort: str, snap
         ended=snapshot.ended,
         fresh_for=rules.fresh_for(settings, settings.roster),
         settings_digest=b"roster",
+        fingerprint=None,
         roster_rows=plan.rows,
     )
     return RosterProposal(plan, writes, reasons, pull, snapshot)
