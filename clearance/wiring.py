@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from importlib import import_module
@@ -19,7 +19,7 @@ from connectors.port import Connector, Question
 from status_db.accounts import Accounts, desk_url
 from status_db.decisions import Decisions
 from status_db.engine import open_reading, open_writing
-from status_db.migrate import check
+from status_db.migrate import Part, check
 from status_db.model import ROSTER
 from status_db.reader import Reader
 from sync.run import Sync
@@ -73,6 +73,18 @@ class Program:
     settings: Settings
     cohort: str
     clock: Callable[[], datetime] = now
+    _opened: list[Engine] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Let go of the databases."""
+        for engine in self._opened:
+            engine.dispose()
+
+    def _checked(self, engine: Engine, part: Part) -> Engine:
+        """Keep an engine until the end. Raises StoreError unless its database has this program's tables."""
+        self._opened.append(engine)
+        check(engine, part)
+        return engine
 
     def asked(self, name: str) -> Asked:
         """Return the settings of a source, or of the roster."""
@@ -86,9 +98,7 @@ class Program:
     @cached_property
     def writing(self) -> Engine:
         """The marks, to write. Raises StoreError unless they have this program's tables."""
-        engine = open_writing(self.settings.status_db.url.get_secret_value())
-        check(engine, "marks")
-        return engine
+        return self._checked(open_writing(self.settings.status_db.url.get_secret_value()), "marks")
 
     @cached_property
     def sync(self) -> Sync:
@@ -104,12 +114,9 @@ class Program:
     def reader(self) -> Reader:
         """What answers questions; it cannot write."""
         engine = open_reading(self.settings.status_db.url.get_secret_value())
-        check(engine, "marks")
-        return Reader(engine, self.settings)
+        return Reader(self._checked(engine, "marks"), self.settings)
 
     @cached_property
     def accounts(self) -> Accounts:
         """Accounts, to read and write."""
-        engine = open_writing(desk_url(self.settings.status_db))
-        check(engine, "desk")
-        return Accounts(engine)
+        return Accounts(self._checked(open_writing(desk_url(self.settings.status_db)), "desk"))

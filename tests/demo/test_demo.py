@@ -27,17 +27,17 @@ def stands(university: University, monkeypatch: pytest.MonkeyPatch) -> dict[tupl
     """Return what the program's marks say counts, for every student and synced step."""
     for name, value in university.environ.items():
         monkeypatch.setenv(name, value)
-    program = Program(load_settings(university.config), "2019")
-    now = program.clock()
-    views = (program.reader.student("2019", person.number, now) for person in students(2019))
-    return {(v.student, s.step): s.at(now).verdict.value for v in views if v for s in v.steps if s.step in COUNTED}
+    with closing(Program(load_settings(university.config), "2019")) as program:
+        now = program.clock()
+        views = (program.reader.student("2019", person.number, now) for person in students(2019))
+        return {(v.student, s.step): s.at(now).verdict.value for v in views if v for s in v.steps if s.step in COUNTED}
 
 
 def stored(university: University, monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], str]:
     """Return the findings as they lie in the status database, whichever it is."""
     for name, value in university.environ.items():
         monkeypatch.setenv(name, value)
-    with Program(load_settings(university.config), "2019").writing.connect() as connection:
+    with closing(Program(load_settings(university.config), "2019")) as program, program.writing.connect() as connection:
         rows = connection.execute(select(tables.status.c.student, tables.status.c.step, tables.status.c.verdict))
         return {(row.student, row.step): row.verdict for row in rows}
 
