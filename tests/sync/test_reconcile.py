@@ -1,0 +1,221 @@
+"""The rule: by table, its cases one below another, and by Hypothesis for whatever the table forgot."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.port import Proof, ProofKind, Snapshot
+from status_db.model import Finding, Means, Obligation, Reason, Record, Verdict
+from sync import reconcile
+from sync.reconcile import Part, Resolved, SourceAnswered, Touched
+from sync.rows import SourceRule, group
+
+CLEARED, HELD, UNKNOWN, EXEMPT = Verdict.CLEARED, Verdict.HELD, Verdict.UNKNOWN, Verdict.EXEMPT
+ZONE = ZoneInfo("Asia/Shanghai")
+NOW = datetime(2019, 6, 1, tzinfo=UTC)
+EARLIER = NOW - timedelta(days=1)
+BOOK = Obligation("loan", "构造地质学", None, date(2019, 5, 30), "B1")
+
+
+def said(verdict: Verdict, reason: Reason, *obligations: Obligation) -> Part:
+    return Part(Record("S1", verdict, reason, obligations), CLEARED, asked=True)
+
+
+def silent(absent: Verdict = CLEARED, *, asked: bool = True) -> Part:
+    return Part(None, absent, asked=asked)
+
+
+OWES = said(HELD, Reason.OWED, BOOK)
+UNDONE = said(HELD, Reason.NOT_DONE)
+DOUBT = said(UNKNOWN, Reason.DOUBTFUL)
+DONE = said(CLEARED, Reason.DONE)
+LET_OFF = said(EXEMPT, Reason.EXEMPT_BY_OFFICE)
+
+
+@pytest.mark.parametrize(
+    ("part", "verdict", "reason"),
+    [
+        pytest.param(OWES, HELD, Reason.OWED, id="a held record holds"),
+        pytest.param(DOUBT, UNKNOWN, Reason.DOUBTFUL, id="a doubtful record is unknown"),
+        pytest.param(DONE, CLEARED, Reason.DONE, id="a done record clears"),
+        pytest.param(LET_OFF, EXEMPT, Reason.EXEMPT_BY_OFFICE, id="an exempt record exempts"),
+        pytest.param(silent(), CLEARED, Reason.NOTHING_OWED, id="no row clears where absence does"),
+        pytest.param(silent(UNKNOWN), UNKNOWN, Reason.NO_ROW, id="no row is unknown where absence is"),
+        pytest.param(silent(asked=False), UNKNOWN, Reason.NOT_ASKED, id="who was not asked about is unknown"),
+        pytest.param(
+            Part(OWES.record, CLEARED, asked=False),
+            HELD,
+            Reason.OWED,
+            id="a stored record speaks even before a new pull",
+        ),
+    ],
+)
+def test_what_one_source_says(part: Part, verdict: Verdict, reason: Reason) -> None:
+    assert reconcile.of_source(part) == (verdict, reason)
+
+
+@pytest.mark.parametrize(
+    ("parts", "exempt", "verdict", "reason"),
+    [
+        pytest.param([silent(), silent()], False, CLEARED, Reason.NOTHING_OWED, id="nothing owed anywhere"),
+        pytest.param([OWES, silent()], False, HELD, Reason.OWED, id="any held holds"),
+        pytest.param([OWES, DOUBT], False, HELD, Reason.OWED, id="held beats doubt"),
+        pytest.param([OWES, silent(asked=False)], False, HELD, Reason.OWED, id="held beats not asked"),
+        pytest.param([silent(), silent(asked=False)], False, UNKNOWN, Reason.NOT_ASKED, id="half asked is unknown"),
+        pytest.param([DONE, DOUBT], False, UNKNOWN, Reason.DOUBTFUL, id="doubt beats done"),
+        pytest.param([LET_OFF, LET_OFF], False, EXEMPT, Reason.EXEMPT_BY_OFFICE, id="all exempt is exempt"),
+        pytest.param([LET_OFF, silent()], False, CLEARED, Reason.NOTHING_OWED, id="exempt and cleared is cleared"),
+        pytest.param([OWES, UNDONE], False, HELD, Reason.OWED, id="owing is the graver reason"),
+        pytest.param([silent(UNKNOWN)], True, EXEMPT, Reason.EXEMPT_BY_ROSTER, id="the roster beats no row"),
+        pytest.param([DOUBT], True, EXEMPT, Reason.EXEMPT_BY_ROSTER, id="the roster beats doubt"),
+        pytest.param([silent(asked=False)], True, EXEMPT, Reason.EXEMPT_BY_ROSTER, id="the roster beats not asked"),
+        pytest.param([OWES], True, HELD, Reason.OWED, id="the roster never beats held"),
+        pytest.param([UNDONE], True, HELD, Reason.NOT_DONE, id="not even held for an act undone"),
+        pytest.param([DONE], True, CLEARED, Reason.DONE, id="done stays done for who need not"),
+    ],
+)
+def test_what_one_step_is(parts: list[Part], exempt: bool, verdict: Verdict, reason: Reason) -> None:
+    found = reconcile.of_step(parts, exempt=exempt)
+    assert (found.verdict, found.reason) == (verdict, reason)
+
+
+def test_only_the_obligations_behind_the_verdict_are_its_evidence() -> None:
+    refund = said(CLEARED, Reason.REFUND_DUE, Obligation("fine", amount=Decimal(-3)))
+    assert reconcile.of_step([OWES, refund], exempt=False).evidence == (BOOK,)
+
+
+PARTS = st.builds(
+    lambda verdict, reason, absent, asked, there: Part(Record("S1", verdict, reason) if there else None, absent, asked),
+    st.sampled_from(Verdict),
+    st.sampled_from([Reason.OWED, Reason.DOUBTFUL, Reason.DONE, Reason.EXEMPT_BY_OFFICE]),
+    st.sampled_from([CLEARED, UNKNOWN]),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+@given(st.lists(PARTS, min_size=1, max_size=4), st.booleans(), st.randoms(use_true_random=False))
+def test_the_order_of_sources_never_matters(parts: list[Part], exempt: bool, random: Random) -> None:
+    shuffled = parts[:]
+    random.shuffle(shuffled)
+    one, two = reconcile.of_step(parts, exempt=exempt), reconcile.of_step(shuffled, exempt=exempt)
+    assert (one.verdict, one.reason) == (two.verdict, two.reason)
+
+
+@given(st.lists(PARTS, min_size=1, max_size=4))
+def test_nobody_is_cleared_while_a_source_holds_doubts_or_was_not_asked(parts: list[Part]) -> None:
+    found = reconcile.of_step(parts, exempt=False)
+    verdicts = {reconcile.of_source(part)[0] for part in parts}
+    if found.verdict is CLEARED:
+        assert not verdicts & {HELD, UNKNOWN}
+    if HELD in verdicts:
+        assert found.verdict is HELD
+
+
+@given(st.lists(PARTS, min_size=1, max_size=4))
+def test_the_roster_lets_nobody_off_who_is_held(parts: list[Part]) -> None:
+    plain, let_off = (reconcile.of_step(parts, exempt=e) for e in (False, True))
+    assert (plain.verdict is HELD) == (let_off.verdict is HELD)
+    assert let_off.verdict in (HELD, EXEMPT, CLEARED)
+
+
+RULE = SourceRule(
+    "loans", "library", Means.ITEMS, CLEARED, "loan", "", Decimal(0), Decimal(1), {}, ZONE, ZONE, b"question"
+)
+ROSTER = [f"S{i}" for i in range(6)]
+
+
+def answer(rows: list[tuple[Any, ...]], stored: dict[str, Record], doubtful: dict[str, Any] | None = None) -> Any:
+    """Plan an answer on stored records, for a roster of six whose findings follow from those records."""
+    proofs = (Proof(ProofKind.END_REACHED, "here"),)
+    snapshot = Snapshot(("student", "title", "reference"), rows, NOW, NOW, proofs)
+    groups = group(snapshot)
+    digests = {student: record.digest for student, record in stored.items()}
+    keys = reconcile.keys_to_resolve(groups, digests)
+    resolved = Resolved({k: k for k in keys if k in ROSTER}, doubtful or {})
+    compared = reconcile.compare(RULE, groups, digests, resolved)
+    touched = [
+        Touched(s, EARLIER, False, reconcile.of_step([Part(stored.get(s), CLEARED, True)], exempt=False), None)
+        for s in ROSTER
+        if s in compared.changed or s in compared.vanished
+    ]
+    records = {("loans", s): r for s, r in stored.items()}
+    return reconcile.plan("2019", 1, 1, RULE, snapshot, compared, touched, records, {}, EARLIER)
+
+
+def applied(plan: Any, stored: dict[str, Record]) -> dict[str, Record]:
+    after = dict(stored)
+    for change in plan.changes:
+        if change.after is None:
+            after.pop(change.student)
+        else:
+            after[change.student] = change.after
+    return after | {record.student: record for record in plan.respelled}
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from([*ROSTER, "X1", "", None]), st.sampled_from(["甲", "乙"]), st.sampled_from(["B1", "B2"])),
+    max_size=12,
+)
+
+
+@given(ROWS, ROWS, st.randoms(use_true_random=False))
+def test_same_rows_in_any_order_give_the_same_plan_and_then_nothing(
+    before: list[tuple[Any, ...]], after: list[tuple[Any, ...]], random: Random
+) -> None:
+    stored = applied(answer(before, {}), {})
+    shuffled = after[:]
+    random.shuffle(shuffled)
+    one, two = answer(after, stored), answer(shuffled, stored)
+    assert (one.changes, one.findings, one.flips, one.digest) == (two.changes, two.findings, two.flips, two.digest)
+    again = answer(after, applied(one, stored))
+    assert again.empty
+    assert not again.flips
+
+
+@given(ROWS)
+def test_everybody_with_a_row_is_held_and_nobody_else_is(rows: list[tuple[Any, ...]]) -> None:
+    plan = answer(rows, {})
+    assert {c.student for c in plan.changes if c.verdict_after is HELD} == {row[0] for row in rows if row[0] in ROSTER}
+    assert plan.nameless == sum(1 for row in rows if not row[0])
+    assert plan.stranger_count == len({row[0] for row in rows if row[0] == "X1"})
+
+
+def test_a_vanished_row_flips_from_held_to_cleared() -> None:
+    stored = applied(answer([("S1", "甲", "B1")], {}), {})
+    plan = answer([], stored)
+    assert [(f.student, f.before, f.after) for f in plan.flips] == [("S1", HELD, CLEARED)]
+
+
+def test_a_decision_that_counts_keeps_a_finding_from_flipping() -> None:
+    person = Touched("S1", EARLIER, False, Finding(HELD, Reason.OWED), CLEARED)
+    assert reconcile.flip_between(person, Finding(CLEARED, Reason.NOTHING_OWED), "library") is None
+
+
+def test_a_doubtful_key_makes_its_suspects_unknown_and_is_listed() -> None:
+    plan = answer([("1", "甲", "B1")], {}, {"1": (("S1", "S2"), "ambiguous")})
+    assert {(c.student, c.verdict_after) for c in plan.changes} == {("S1", UNKNOWN), ("S2", UNKNOWN)}
+    assert [(s.key, s.near) for s in plan.strangers] == [("1", "ambiguous")]
+
+
+def test_doubtful_rows_cannot_clear_who_is_surely_held() -> None:
+    plan = answer([("S1", "甲", "B1"), ("1", "乙", "B2")], {}, {"1": (("S1",), "leading_zero")})
+    assert {(c.student, c.verdict_after) for c in plan.changes} == {("S1", HELD)}
+
+
+def test_who_joined_after_the_last_pull_of_another_source_stays_unknown() -> None:
+    snapshot = Snapshot(("student",), [], NOW, NOW, ())
+    compared = reconcile.compare(RULE, {}, {}, Resolved({}))
+    joined = Touched("S1", NOW - timedelta(hours=1), False, Finding(UNKNOWN, Reason.NOT_ASKED), None)
+    other = {"fines": SourceAnswered(CLEARED, NOW - timedelta(hours=2))}
+    plan = reconcile.plan("2019", 1, 1, RULE, snapshot, compared, [joined], {}, other, None)
+    assert not plan.findings
+    fresh = {"fines": SourceAnswered(CLEARED, NOW)}
+    plan = reconcile.plan("2019", 1, 1, RULE, snapshot, compared, [joined], {}, fresh, None)
+    assert [f.verdict for _, f in plan.findings] == [CLEARED]
