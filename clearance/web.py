@@ -1,9 +1,8 @@
 """What the web server imports: the pages, with the settings that the environment names."""
 
-from portal.app import create_app
-
 from clearance.wiring import chosen_file, load_settings, now
 from config import logs
+from portal.app import create_app
 
 _settings = load_settings(chosen_file(None))
 logs.configure(_settings.log)
