@@ -1,0 +1,41 @@
+"""Logs: one line an event, for people or for collectors."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from config import logs
+from config.settings import Log
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+    logging.basicConfig(handlers=[logging.NullHandler()], level=logging.WARNING, force=True)
+
+
+def test_as_json_each_line_is_one_object_with_its_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Log(format="json"))
+    structlog.get_logger("clearance.sync").info("run finished", source="loans", state="applied", name="林小满")
+    (line,) = capsys.readouterr().err.splitlines()
+    event = json.loads(line)
+    assert (event["event"], event["source"], event["level"]) == ("run finished", "loans", "info")
+    assert "林小满" in line
+
+
+def test_other_libraries_warnings_go_the_same_way_once(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Log(format="json"))
+    logs.configure(Log(format="json"))
+    logging.getLogger("apscheduler").warning("a job was missed")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["event"] == "a job was missed"
+
+
+def test_below_the_level_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Log(level="error"))
+    structlog.get_logger("clearance.sync").warning("run finished")
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,176 @@
+"""Settings: every mistake at once, each with its file, its key and the way out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from clearance.wiring import schema_of
+from config.settings import Settings, SettingsError, load
+from tests.world import SETTINGS
+
+ENVIRON = {"STATUS_URL": "sqlite:///status.db"}
+
+
+def settings(tmp_path: Path, text: str = SETTINGS, environ: Mapping[str, str] = ENVIRON) -> Settings:
+    file = tmp_path / "clearance.toml"
+    file.write_text(text, encoding="utf-8")
+    return load(file, schema_of, environ)
+
+
+def mistakes(tmp_path: Path, text: str, environ: Mapping[str, str] = ENVIRON) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        settings(tmp_path, text, environ)
+    assert str(caught.value).startswith(str(tmp_path / "clearance.toml"))
+    return caught.value.mistakes
+
+
+def changed(old: str, new: str) -> str:
+    assert SETTINGS.count(old) >= 1, old
+    return SETTINGS.replace(old, new, 1)
+
+
+def test_a_good_file_is_read(tmp_path: Path) -> None:
+    read = settings(tmp_path)
+    assert read.institution.name == "山海大学"
+    assert read.sources_of("library") == ("loans", "fines")
+
+
+def test_settings_are_frozen(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(settings(tmp_path).portal, "port", 1)  # noqa: B010 - what a type checker would not let through
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('contact = "', 'contcat = "', '[institution] contcat: unknown key: did you mean "contact"?'),
+        ('name = "山海大学"\n', "", "[institution] name: is missing: add it"),
+        ('"Asia/Shanghai"', '"Asia/Nowhere"', '[institution] timezone: "Asia/Nowhere" is no time zone'),
+        ('means = "items"', 'means = "things"', "[source.loans] means: "),
+        ('every = "15 min"', 'every = "soon"', '[source.loans] every: "soon" is no span of time'),
+        ('every = "15 min"\n', "", '[source.loans] every: give either every = "15 min" or cron'),
+        ('every = "15 min"', 'every = "15 min"\ncron = "0 7 * * *"', "not both and not neither"),
+        ('every = "15 min"', 'every = "2 d"', "longer than a day has no midnight to count from"),
+        ('step = "library"\nconnector', 'step = "libary"\nconnector', '[source.loans] step: there is no step "libary"'),
+        ('connector = "memory"\nmeans = "items"', 'connector = "smoke"\nmeans = "items"',
+         'there is no connector "smoke"'),
+        ('columns = { student = "CARD", amount', 'columns = { amount', "[source.fines] columns: student is missing"),
+        ('student = "CARD", amount = "AMOUNT"', 'student = "CARD"',
+         "[source.fines] columns: amount is missing, and balance needs it"),
+        ('title = "TITLE", due', 'tittle = "TITLE", due', "[source.loans] columns: tittle is no field of ours"),
+        ('words = { done = ["已清退"], ', "words = { ", '[source.checkouts] words: "done" is missing'),
+        ('not_done = ["未清退"]', 'not_done = ["已清退"]', 'words: "已清退" stands twice'),
+        ('aliases = ["card", "former"]', 'aliases = ["badge"]', '[roster] aliases: "badge" is no mapped column'),
+        ('"本科" = "undergraduate"', '"本科" = "bachelor"', 'stands for "bachelor", which no flow has'),
+        ('college = "学院"\n', "", "[roster] columns: college is missing"),
+        ('{ step = "dorm" },\n', '{ step = "dorm", after = ["library"] },\n',
+         "only a review waits"),
+        ('{ step = "library" }, { step = "finance" }', '{ step = "library" }, { step = "library" }', "stands twice"),
+        ('key = "postgraduate"', 'key = "undergraduate"', '[[flow]] "undergraduate": stands twice'),
+        ('[source.loans]', '[source.roster]', "this name belongs to the roster"),
+        ('key = "dorm"', 'key = "dorms"', 'entry "dorm": there is no such step'),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_told_with_its_place_and_the_way_out(tmp_path: Path, old: str, new: str, said: str) -> None:
+    found = mistakes(tmp_path, changed(old, new))
+    assert any(said in mistake for mistake in found), found
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    text = changed('contact = "', 'contcat = "').replace('means = "items"', 'means = "things"')
+    text = text.replace('connector = "memory"\nmeans = "status"', 'connector = "smoke"\nmeans = "status"')
+    assert len(mistakes(tmp_path, text)) >= 3
+
+
+def test_a_connectors_own_keys_are_checked_by_the_connector(tmp_path: Path) -> None:
+    text = changed(
+        'connector = "memory"\nmeans = "items"',
+        'connector = "sql"\nurl = "sqlite:///a.db"\nqery = "SELECT 1"\nmeans = "items"',
+    )
+    found = mistakes(tmp_path, text)
+    assert any('[source.loans] qery: unknown key: did you mean "query"?' in m for m in found)
+    assert any("[source.loans] query: is missing" in m for m in found)
+
+
+def test_a_variable_wins_over_the_file(tmp_path: Path) -> None:
+    read = settings(
+        tmp_path, environ={**ENVIRON, "CLEARANCE__PORTAL__PORT": "9000", "CLEARANCE__INSTITUTION__CONTACT": "x"}
+    )
+    assert read.portal.port == 9000
+    assert read.institution.contact == "x"
+    assert read.institution.name == "山海大学"
+
+
+def test_a_variable_with_a_mistake_is_told_like_the_file(tmp_path: Path) -> None:
+    assert any(
+        "[portal] port" in m for m in mistakes(tmp_path, SETTINGS, {**ENVIRON, "CLEARANCE__PORTAL__PORT": "many"})
+    )
+
+
+def test_a_missing_variable_is_named(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, SETTINGS, {})
+    assert any("the environment variable STATUS_URL is not set" in mistake for mistake in found)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"[institution\n", "this is not TOML"), ("名".encode("gb18030"), "save it as UTF-8")],
+)
+def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, content: bytes, said: str) -> None:
+    file = tmp_path / "clearance.toml"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError, match=said):
+        load(file, schema_of, ENVIRON)
+
+
+def test_a_file_that_is_not_there_says_how_to_name_another(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--config"):
+        load(tmp_path / "nowhere.toml", schema_of, ENVIRON)
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+    file = tmp_path / "clearance.toml"
+    file.write_text(SETTINGS, encoding="utf-8-sig")
+    assert load(file, schema_of, ENVIRON).institution.name == "山海大学"
+
+
+class TestSecrets:
+    URL = "postgresql+psycopg://sync:very-secret-word@127.0.0.1/clearance"
+
+    def test_a_password_in_the_file_is_refused(self, tmp_path: Path) -> None:
+        found = mistakes(tmp_path, changed('url = "env:STATUS_URL"', f'url = "{self.URL}"'))
+        assert any("does not stand in the file" in mistake for mistake in found)
+        assert not any("very-secret-word" in mistake for mistake in found)
+
+    def test_from_a_variable_or_a_file_it_is_taken_and_never_shown(self, tmp_path: Path) -> None:
+        (tmp_path / "url").write_text(self.URL + "\n", encoding="utf-8")
+        for text, environ in (
+            (SETTINGS, {"STATUS_URL": self.URL}),
+            (changed("env:STATUS_URL", "file:url"), {}),
+        ):
+            read = settings(tmp_path, text, environ)
+            assert read.status_db.url.get_secret_value() == self.URL
+            assert "very-secret-word" not in repr(read)
+            assert "very-secret-word" not in read.model_dump_json()
+
+    def test_a_file_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        found = mistakes(tmp_path, changed("env:STATUS_URL", "file:nowhere"))
+        assert any("nowhere" in mistake and "create it" in mistake for mistake in found)
+
+    def test_a_fallback_stands_where_a_variable_is_not_set(self, tmp_path: Path) -> None:
+        text = changed("env:STATUS_URL", "env:ELSEWHERE:-sqlite:///fallback.db")
+        assert settings(tmp_path, text).status_db.url.get_secret_value() == f"sqlite:///{tmp_path / 'fallback.db'}"
+
+    def test_a_relative_file_starts_at_the_settings_folder(self, tmp_path: Path) -> None:
+        assert settings(tmp_path).status_db.url.get_secret_value() == f"sqlite:///{tmp_path / 'status.db'}"
+
+
+def test_the_demos_own_file_has_no_mistake(tmp_path: Path) -> None:
+    file = Path(__file__).parent.parent.parent / "config" / "demo.toml"
+    (tmp_path / "config").mkdir()
+    (tmp_path / ".demo" / "offices").mkdir(parents=True)
+    (tmp_path / ".demo" / "offices" / "finance-password").write_text("word\n", encoding="ascii")
+    copy = tmp_path / "config" / "demo.toml"
+    copy.write_bytes(file.read_bytes())
+    assert len(load(copy, schema_of, {}).source) == 5

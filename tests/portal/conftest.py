@@ -1,0 +1,83 @@
+"""The pages over the cast's university: a real application on real databases, and somebody to sign in as."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from portal.app import create_app
+from portal.auth.passwords import hash_password
+from status_db.accounts import Act, Grant
+from tests.cast import GEOLOGY_LOAN, LIN, QIAN, SUN, ZHAO, ZHOU
+from tests.world import World
+
+PASSWORD = "a-long-enough-word"
+_HASHED = hash_password(PASSWORD)
+
+STAFF: dict[str, tuple[Grant, ...]] = {
+    "dean": (Grant(Act.READ),),
+    "counsellor": (Grant(Act.READ, None, {"college": ("资源学院",)}),),
+    "librarian": (Grant(Act.READ, "library"), Grant(Act.DECIDE, "library")),
+    "admin": (Grant(Act.MANAGE),),
+    "nobody": (),
+}
+
+
+def settle(world: World) -> World:
+    """Sync the world once, with a loan, a fine, a fee and a checkout, and make everybody's account."""
+    world.says["loans"] = [GEOLOGY_LOAN]
+    world.says["fines"] = [{"CARD": LIN.number, "AMOUNT": "3.20"}]
+    world.says["fees"] = [{"XH": QIAN.number, "QFJE": "5850.00", "XM": "2018-2019学年学费"}]
+    world.says["checkouts"] = [
+        {"学号": LIN.number, "清退状态": "未清退", "房间": "东区12栋412"},
+        {"学号": SUN.number, "清退状态": "已清退", "房间": "西区3栋305"},
+    ]
+    world.run_all()
+    for person in (LIN, ZHAO, QIAN, SUN, ZHOU):
+        world.accounts.add(person.number, person.name, _HASHED, student=person.number, now=world.now)
+    world.accounts.add("20990001", "不在名单", _HASHED, student="20990001", now=world.now)
+    for account, grants in STAFF.items():
+        world.accounts.add(account, account, _HASHED, grants=grants, now=world.now)
+    return world
+
+
+@pytest.fixture
+def university(sqlite_world: World) -> World:
+    """The cast's university, synced, everybody with an account."""
+    return settle(sqlite_world)
+
+
+@pytest.fixture
+def client(university: World) -> Iterator[TestClient]:
+    """A browser that has not signed in."""
+    app = create_app(university.settings, clock=university.clock)
+    with TestClient(app, base_url="http://testserver", follow_redirects=True) as browser:
+        yield browser
+
+
+def token_in(page: httpx.Response) -> str:
+    """Return the token of a page's form."""
+    found = re.search(r'name="form_token" value="([^"]+)"', page.text)
+    assert found, page.text
+    return found[1]
+
+
+def enter(browser: TestClient, account: str, password: str = PASSWORD, **extra: str) -> httpx.Response:
+    """Sign in through the form."""
+    form = {"account": account, "password": password, "form_token": token_in(browser.get("/sign-in")), **extra}
+    page: httpx.Response = browser.post("/sign-in", data=form)
+    return page
+
+
+@pytest.fixture
+def signed_in(client: TestClient) -> Callable[[str], TestClient]:
+    """Return the browser of somebody who has signed in."""
+
+    def sign_in(account: str) -> TestClient:
+        page = enter(client, account)
+        assert page.status_code in (200, 403), page.text
+        return client
+
+    return sign_in
