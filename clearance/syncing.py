@@ -112,7 +112,7 @@ def sync(
     by = getpass.getuser()
     if student:
         number = normalise_number(student)
-        outcomes = recheck(program, [n for n in names if n != ROSTER], number, by)
+        outcomes = recheck(program, [n for n in names if n != ROSTER], number, by, quiet=json)
     else:
         outcomes = run_all(program, names, by, quiet=json)
     if json:
@@ -135,15 +135,19 @@ def run_all(program: Program, names: list[str], by: str, *, quiet: bool = False)
     return outcomes
 
 
-def recheck(program: Program, names: list[str], number: str, by: str) -> list[Outcome]:
+def recheck(program: Program, names: list[str], number: str, by: str, *, quiet: bool = False) -> list[Outcome]:
     """Ask the sources of this student's own steps about them alone."""
     student = program.reader.student(program.cohort, number, program.clock())
     if student is None or not student.steps:
         fail(f"{number} does not leave with {program.cohort}: there is nothing to ask. Look at the number.")
     own = {status.step for status in student.steps}
-    outcomes = [program.sync.recheck(n, number, by=by) for n in names if program.settings.source[n].step in own]
-    for outcome in outcomes:
-        show.outcome(outcome, 0)
+    outcomes: list[Outcome] = []
+    for name in names:
+        if program.settings.source[name].step in own:
+            began = time.monotonic()
+            outcomes.append(program.sync.recheck(name, number, by=by))
+            if not quiet:
+                show.outcome(outcomes[-1], time.monotonic() - began)
     return outcomes
 
 
