@@ -1,0 +1,196 @@
+"""The documents say what is so: every command, target, key, path and example they name is looked up or run."""
+
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+from clearance.main import app
+from clearance.wiring import schema_of
+from config import settings
+from config.secrets import Origin
+from config.settings import Source
+from connectors.port import ProofKind, Question
+from tests.contract import Ticking
+from tests.services.university import ROOT
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+named = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+
+
+def blocks(document: Path, language: str) -> list[str]:
+    """Return a document's examples in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Give each command line of the documents, with the document's name."""
+    for document in DOCUMENTS:
+        inline = re.findall(r"`((?:make|clearance) [^`]+)`", document.read_text(encoding="utf-8"))
+        lines = [line for block in blocks(document, "sh") for line in block.splitlines() if line.strip()]
+        for line in [*lines, *inline]:
+            yield f"{document.name}: {line}", shlex.split(line.replace("…", "x"), comments=True)
+
+
+COMMANDS = dict(commands())
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
+def test_every_command_exists_with_its_options(words: list[str]) -> None:
+    if words[0] == "make":
+        target = next(word for word in words[1:] if "=" not in word)
+        assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
+        for name in (word.partition("=")[0] for word in words[1:] if "=" in word):
+            assert f"$({name})" in MAKEFILE or f"$(if $({name})" in MAKEFILE, name
+        return
+    assert words[0].endswith("clearance")
+    command: Any = typer.main.get_command(app)
+    rest = words[1:]
+    while True:
+        options = {name: option for option in command.params for name in (*option.opts, *option.secondary_opts)}
+        arguments = [p for p in command.params if p.param_type_name == "argument"]
+        given = 0
+        while rest and (rest[0].startswith("-") or not hasattr(command, "commands")):
+            word = rest.pop(0)
+            if not word.startswith("-"):
+                given += 1
+                assert any(a.nargs == -1 for a in arguments) or given <= len(arguments), word
+                continue
+            assert word in options, f"{command.name} has no {word}"
+            if not options[word].is_flag:
+                assert rest, f"{word} needs a value"
+                rest.pop(0)
+        if not rest:
+            return
+        assert rest[0] in command.commands, f"there is no command {rest[0]}"
+        command = command.commands[rest.pop(0)]
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "make demo" in readme
+    assert "make test" in readme
+
+
+@named
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+        assert (document.parent / target).exists(), target
+
+
+@named
+def test_every_file_and_folder_named_is_there(document: Path) -> None:
+    rooms = "clearance|config|connectors|sync|status_db|portal|demo|tests|benchmarks|docs"
+    for path in re.findall(rf"`((?:{rooms})/[\w/.\-]*)`", document.read_text(encoding="utf-8")):
+        if path != "connectors/folder.py":
+            assert (ROOT / path).exists(), path
+
+
+SOURCES = [
+    pytest.param(name, table, id=f"{document.name} {name}")
+    for document in DOCUMENTS
+    for block in blocks(document, "toml")
+    for name, table in tomllib.loads(block).get("source", {}).items()
+]
+
+
+@pytest.mark.parametrize(("name", "table"), SOURCES)
+def test_every_example_of_a_source_is_one_that_loads(name: str, table: dict[str, Any], tmp_path: Path) -> None:
+    own = {key: table.pop(key) for key in list(table) if key not in Source.model_fields}
+    Source.model_validate({**table, "own": None})
+    schema = schema_of(table["connector"])
+    if table["connector"] == "folder":
+        return
+    assert schema is not None
+    everything = _Everything(
+        {"LIBRARY_URL": "sqlite:///library.db", "TEXTBOOK_URL": "mysql+pymysql://reader@host/textbook?charset=gbk"}
+    )
+    (tmp_path / "secret").write_text("word\n", encoding="ascii")
+    schema.model_validate(_near(own, tmp_path), context=Origin(tmp_path, everything))
+
+
+class _Everything(dict[str, str]):
+    """An environment in which every variable is set."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return super().get(key, "set")
+
+
+def _near(value: Any, folder: Path) -> Any:
+    """Have every `file:` of an example name a file that is there."""
+    if isinstance(value, dict):
+        return {key: _near(inner, folder) for key, inner in value.items()}
+    return f"file:{folder / 'secret'}" if isinstance(value, str) and value.startswith("file:") else value
+
+
+def documented(text: str) -> set[str]:
+    """Return the keys that a piece of a document has in the first column of its tables."""
+    rows = re.findall(r"^\| (`[^|]+`) \|", text, re.MULTILINE)
+    return {key for row in rows for key in re.findall(r"`([\w.]+)`", row)}
+
+
+TABLES: dict[str, type[BaseModel]] = {
+    "[institution]": settings.Institution,
+    "[status_db]": settings.StatusDb,
+    "[[cohort]]": settings.Cohort,
+    "[[step]]": settings.Step,
+    "[[flow]]": settings.Flow,
+    "[source.NAME]": settings.Source,
+    "[source.NAME.guard]": settings.Guard,
+    "[portal]": settings.Portal,
+    "[auth]": settings.Auth,
+    "[log]": settings.Log,
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_page_of_settings_tells_every_key_and_no_other(table: str) -> None:
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    piece = text.split(f"## `{table}`", 1)[1].split("\n## ", 1)[0]
+    assert documented(piece) == set(TABLES[table].model_fields) - {"own"} - (
+        {"guard"} if table == "[source.NAME]" else set()
+    )
+
+
+def test_the_page_of_settings_tells_the_rosters_own_keys() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    piece = text.split("## `[roster]`", 1)[1].split("\n## ", 1)[0]
+    assert documented(piece) == {"columns", "levels", "categories", "aliases"}
+
+
+@pytest.mark.parametrize("connector", ["sql", "sheet", "memory"])
+def test_a_connectors_page_tells_every_key_and_no_other(connector: str) -> None:
+    text = (ROOT / "docs" / "connectors" / f"{connector}.md").read_text(encoding="utf-8")
+    schema = schema_of(connector)
+    assert schema is not None
+    assert documented(text) == set(schema.model_fields)
+
+
+@pytest.mark.parametrize("proof", ["total_agrees", "end_reached", "second_pass_agrees", "columns_present"])
+def test_the_proofs_named_are_ours(proof: str) -> None:
+    assert proof in (ROOT / "docs" / "connectors.md").read_text(encoding="utf-8")
+    assert proof in set(ProofKind)
+
+
+def test_the_connector_shown_whole_works(tmp_path: Path) -> None:
+    (code,) = blocks(ROOT / "docs" / "connectors.md", "python")
+    module: dict[str, Any] = {"__name__": "folder"}
+    exec(compile(code, "folder.py", "exec"), module)
+    (tmp_path / "20151001.txt").write_text("资料室 204\nmore", encoding="utf-8")
+    own = module["Settings"](path=tmp_path)
+    connector = module["connect"](own, Question("keys", {"student": "number", "title": "line"}, Ticking()))
+    assert list(connector.pull().rows) == [("20151001", "资料室 204")]
+    assert connector.check().columns == ("number", "line")
+
+
+def test_the_exit_codes_of_the_readme_are_those_of_the_command() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| (\d) \|", readme, re.MULTILINE) == ["0", "1", "2", "3", "4", "5"]

@@ -1,0 +1,87 @@
+"""The rooms keep to themselves: what imports what, what a package's door holds, what must not be committed."""
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.services.university import ROOT
+
+ROOMS = ("clearance", "config", "connectors", "status_db", "sync", "portal", "demo")
+
+
+@pytest.mark.parametrize("module", ["sync.reconcile", "sync.guard", "sync.rows", "sync.roster", "status_db.model"])
+def test_the_rule_brings_no_library_with_it(module: str) -> None:
+    """A subprocess, because here everything is imported already."""
+    heavy = ["sqlalchemy", "requests", "apscheduler", "structlog", "pydantic", "starlette", "alembic", "openpyxl"]
+    code = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "[]"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_rooms_door_holds_a_docstring_and_nothing_else(room: str) -> None:
+    for door in (ROOT / room).rglob("__init__.py"):
+        body = ast.parse(door.read_text(encoding="utf-8")).body
+        assert len(body) == 1, door
+        assert isinstance(body[0], ast.Expr), door
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_stranger_has_a_rooms_name(room: str) -> None:
+    owners = {
+        dist for name, dists in importlib.metadata.packages_distributions().items() if name == room for dist in dists
+    }
+    assert owners <= {"clearance-sync"}
+    assert Path(__import__(room).__file__ or "").is_relative_to(ROOT)
+
+
+def test_the_layers_are_kept() -> None:
+    said = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert said.returncode == 0, said.stdout
+    assert "0 broken" in said.stdout
+
+
+def committed() -> list[Path]:
+    """Return every text file that is, or would be, committed."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    return [ROOT / name for name in listed if (ROOT / name).is_file() and not name.endswith((".png", ".css"))]
+
+
+def test_no_lock_names_a_registry() -> None:
+    names = [path.name for path in committed()]
+    assert "uv.lock" not in names
+    for path in (ROOT / "requirements").glob("*.lock"):
+        text = path.read_text(encoding="utf-8")
+        assert "://" not in text
+        assert "--index" not in text
+        assert all(
+            "--hash=sha256:" in block for block in re.split(r"\n(?=[a-z])", text) if "==" in block.split("\n")[0]
+        )
+
+
+def test_nothing_names_a_place_on_somebodys_machine() -> None:
+    homes = re.compile(r"(?<![\w.])/(?:home|Users|root|work)/\w")
+    for path in committed():
+        if path != Path(__file__):
+            assert not homes.search(path.read_text(encoding="utf-8")), path
+
+
+def test_everything_vendored_is_listed_with_its_licence() -> None:
+    folder = ROOT / "portal" / "static" / "vendor"
+    listed = (folder / "README.md").read_text(encoding="utf-8")
+    for file in folder.iterdir():
+        assert file.name == "README.md" or file.name in listed
+    assert (folder / "pico.LICENSE.md").is_file()
