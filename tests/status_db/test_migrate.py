@@ -97,7 +97,7 @@ class TestTheReadingHandle:
                 with pytest.raises(Exception, match="not authorized"):
                     connection.exec_driver_sql("DELETE FROM cohort")
             else:
-                with pytest.raises(Exception, match="not authorized|authorization denied"):
+                with pytest.raises(Exception, match=r"not authorized|authorization denied"):
                     connection.exec_driver_sql(statement)
         reading.dispose()
 
