@@ -192,6 +192,15 @@ def test_what_is_written_while_it_is_read_does_not_show(office: DatabaseOffice) 
     assert len(office.connector().pull().rows) == 5
 
 
+def test_fewer_rows_than_the_database_counted_are_no_answer(
+    office: DatabaseOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector = ask(office.url)
+    monkeypatch.setattr(connector, "_count", lambda *_: 5)
+    with pytest.raises(SourceUnavailable, match="4 of 5, then 4 of 5"):
+        connector.pull()
+
+
 @pytest.mark.parametrize("number", ["20151001", "2015100１"])
 def test_a_recheck_compares_numbers_as_we_do(office: DatabaseOffice, number: str) -> None:
     office.fill([{"NUMBER": " 20151001 ", "TITLE": "构造地质学", "BARCODE": "B1"}])

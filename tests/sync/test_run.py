@@ -233,6 +233,16 @@ class TestSuspension:
         world.sync.approve(run, "loans", by="admin")
         assert world.verdict(QIAN.number, "library") is Verdict.CLEARED
 
+    def test_once_the_marks_have_moved_it_is_another_change_and_is_judged_anew(self, world: World) -> None:
+        run = self.suspended(world)
+        with world.engine.begin() as connection:
+            # As if another full run had been applied meanwhile: the base that was looked at is gone.
+            table = tables.source_state
+            connection.execute(table.update().where(table.c.source == "loans").values(revision=table.c.revision + 1))
+        outcome = world.sync.approve(run, "loans", by="admin")
+        assert outcome.state is RunState.SUSPENDED
+        assert world.verdict(LIN.number, "library") is Verdict.HELD
+
     def test_it_can_be_approved_only_once(self, world: World) -> None:
         run = self.suspended(world)
         world.sync.approve(run, "loans", by="admin")
