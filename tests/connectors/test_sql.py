@@ -201,9 +201,9 @@ def test_fewer_rows_than_the_database_counted_are_no_answer(
         connector.pull()
 
 
-@pytest.mark.parametrize("number", ["20151001", "2015100１"])
+@pytest.mark.parametrize("number", ["20151001", "2015100１", " 20151001 "])
 def test_a_recheck_compares_numbers_as_we_do(office: DatabaseOffice, number: str) -> None:
-    office.fill([{"NUMBER": " 20151001 ", "TITLE": "构造地质学", "BARCODE": "B1"}])
+    office.fill([{"NUMBER": number, "TITLE": "构造地质学", "BARCODE": "B1"}])
     found = office.connector().pull_one("20151001").rows
     assert len(found) == 1
 
