@@ -205,9 +205,10 @@ def _where_to_look(
     show.OUT.print("")
     show.table(("sign in as", "who"), people)
     show.OUT.print(f"password for each: {PASSWORD}\n")
-    command = f"clearance --config {here.file}"
+    command = f"{sys.argv[0]} --config {here.file}"
     if once:
         show.OUT.print(f"Serve the pages:   {command} demo", markup=False)
+        show.OUT.print(f"Or open finance:   {command} demo offices   (the other offices are files)", markup=False)
     else:
         show.OUT.print(f"The pages:         http://{portal.host}:{port or portal.port}/", markup=False)
     show.OUT.print(f"Let a day pass:    {command} demo advance", markup=False)
