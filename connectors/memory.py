@@ -7,8 +7,7 @@ rows = [{ number = "20150001", key = "Room 204" }]
 ```
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from config.settings import Table
@@ -23,7 +22,6 @@ from connectors.port import (
     SourceGarbled,
     no_progress,
 )
-from status_db.model import normalise_number
 
 
 class Settings(Table):
@@ -45,16 +43,16 @@ class Memory:
         began = self._question.clock()
         rows = [self._cells(number, row) for number, row in enumerate(self._settings.rows, 1)]
         progress(len(rows), len(rows))
-        return self._snapshot(rows, self._settings.population, began)
+        proofs = (
+            Proof(ProofKind.END_REACHED, f"{len(rows)} rows, as listed"),
+            Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())),
+        )
+        fields = tuple(self._question.columns)
+        return Snapshot(fields, rows, began, self._question.clock(), proofs, self._settings.population)
 
     def pull_one(self, student: str) -> Snapshot:
         """Return the rows of the student with this number."""
-        whole = self.pull()
-        rows = [row for row in whole.rows if row[0] is not None and normalise_number(row[0]) == student]
-        population = None
-        if whole.population is not None:
-            population = [cell for cell in whole.population if normalise_number(cell) == student]
-        return self._snapshot(rows, population, whole.began)
+        return self.pull().about(student)
 
     def check(self) -> Sample:
         """Return the columns and the first row."""
@@ -71,13 +69,6 @@ class Memory:
                     f"Add it to that row, or mend columns.{field} in [source.{self._question.source}].",
                 )
         return tuple(row[column] for column in self._question.columns.values())
-
-    def _snapshot(self, rows: list[tuple[Cell, ...]], population: Sequence[Cell] | None, began: datetime) -> Snapshot:
-        proofs = (
-            Proof(ProofKind.END_REACHED, f"{len(rows)} rows, as listed"),
-            Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())),
-        )
-        return Snapshot(tuple(self._question.columns), rows, began, self._question.clock(), proofs, population)
 
 
 def connect(settings: Settings, question: Question) -> Memory:

@@ -15,6 +15,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
+from status_db.model import normalise_number
+
 #: One cell as the driver gives it: text, number, Decimal, date, datetime, bytes or None.
 Cell: TypeAlias = object
 
@@ -83,6 +85,17 @@ class Snapshot:
     proofs: tuple[Proof, ...]
     #: Student numbers, as the source writes them, of everybody the source knows; None when it names no population.
     population: Sequence[Cell] | None = None
+
+    def about(self, student: str) -> "Snapshot":
+        """Return as much of it as is about one student, by our own form of the number and not by the source's."""
+        asked = normalise_number(student)
+
+        def theirs(cell: Cell) -> bool:
+            return cell is not None and normalise_number(cell) == asked
+
+        known = None if self.population is None else [cell for cell in self.population if theirs(cell)]
+        rows = [row for row in self.rows if theirs(row[0])]
+        return Snapshot(self.fields, rows, self.began, self.ended, self.proofs, known)
 
 
 @dataclass(frozen=True, slots=True)

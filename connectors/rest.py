@@ -28,7 +28,6 @@ from connectors.port import (
     no_progress,
 )
 from connectors.web import MISSING, Answer, Exchange, Office, at_path, shown
-from status_db.model import normalise_number
 
 #: A system whose data move while they are read is read again so often.
 _ATTEMPTS = 3
@@ -159,10 +158,7 @@ class Rest:
     def pull_one(self, student: str) -> Snapshot:
         """Return the records about one student: by the parameters `one`, else by reading all and keeping theirs."""
         extra = {name: text.replace("{student}", student) for name, text in self._settings.one.items()}
-        whole = self._pulled(extra, no_progress)
-        asked = normalise_number(student)
-        rows = [row for row in whole.rows if row[0] is not None and normalise_number(row[0]) == asked]
-        return Snapshot(whole.fields, rows, whole.began, whole.ended, whole.proofs)
+        return self._pulled(extra, no_progress).about(student)
 
     def check(self) -> Sample:
         """Log in, and look at the first page."""

@@ -36,7 +36,6 @@ from connectors.port import (
     SourceUnavailable,
     no_progress,
 )
-from status_db.model import normalise_number
 
 #: The header is looked for in so many rows.
 _HEADER_WITHIN = 30
@@ -112,10 +111,7 @@ class Sheet:
 
     def pull_one(self, student: str) -> Snapshot:
         """Return the rows about one student; the list is read whole all the same."""
-        whole = self.pull()
-        rows = [row for row in whole.rows if row[0] is not None and normalise_number(row[0]) == student]
-        population = None if whole.population is None else [row[0] for row in rows]
-        return Snapshot(whole.fields, rows, whole.began, whole.ended, whole.proofs, population)
+        return self.pull().about(student)
 
     def check(self) -> Sample:
         """Read the list, and show its columns and first row."""

@@ -29,7 +29,6 @@ from connectors.port import (
     SourceUnavailable,
     no_progress,
 )
-from status_db.model import normalise_number
 
 #: So often an answer whose count does not fit is asked for once more.
 _ATTEMPTS = 2
@@ -86,20 +85,10 @@ class Sql:
 
         The database is not left to compare numbers by itself: its blanks and its case are not ours.
         """
-        one = self._settings.one
-        if one is None:
-            whole = self.pull()
-        else:
-            whole = self._asked(one, self._settings.population, {"student": student}, no_progress)
-        population = whole.population
-        return Snapshot(
-            whole.fields,
-            [row for row in whole.rows if row[0] is not None and normalise_number(row[0]) == student],
-            whole.began,
-            whole.ended,
-            whole.proofs,
-            None if population is None else [c for c in population if normalise_number(c) == student],
-        )
+        settings = self._settings
+        if settings.one is None:
+            return self.pull().about(student)
+        return self._asked(settings.one, settings.population, {"student": student}, no_progress).about(student)
 
     def check(self) -> Sample:
         """Connect, read one row, and say whether the account could write."""
