@@ -2,6 +2,7 @@
 
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LogLevels
 
 
 def serve(target: str, host: str, port: int, workers: int) -> None:
@@ -17,6 +18,6 @@ def serve(target: str, host: str, port: int, workers: int) -> None:
         workers=workers,
         websockets=False,
         log_access=False,
-        log_dictconfig={"loggers": {"_granian": {"level": "WARNING"}}},
+        log_level=LogLevels.warning,
         respawn_failed_workers=True,
     ).serve()
