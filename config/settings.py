@@ -215,7 +215,7 @@ class Source(Asked):
     title: str = ""
     title_en: str = ""
     means: Literal["items", "balance", "status"]
-    absent: Literal["cleared", "unknown"] | None = None
+    absent: Literal["cleared", "unknown", "held"] | None = None
     #: What kind of thing a row is: loan, fine, fee, textbook, room …
     obligation: str = "item"
     #: A title for rows that bring none.
@@ -512,6 +512,8 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
         for key in source.columns
         if key not in known
     ]
+    if source.absent == "held" and source.means != "status":
+        found.append(f'{at} absent: only for a status can no row mean held: write "cleared" or "unknown"')
     if source.means == "status" and not source.words.get("done"):
         found.append(f'{at} words: "done" is missing: list the words that say it is done')
     if source.means != "status" and source.words:

@@ -33,15 +33,30 @@ class Patience:
     statement: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What some databases need to be told besides."""
+
+    #: The charset of text that comes as bytes; empty when it comes as text.
+    bytes_as: str = ""
+    #: The folder of Oracle's client, for thick mode.
+    oracle_client: Path | None = None
+
+
 @contextmanager
-def reading(url: URL, source: str, patience: Patience) -> Iterator[tuple[Connection, "Backend"]]:
+def reading(
+    url: URL,
+    source: str,
+    patience: Patience,
+    options: Options = Options(),
+) -> Iterator[tuple[Connection, "Backend"]]:
     """Give a connection whose transaction sees one state and cannot write, and what is particular about its database.
 
     The connection is closed at the end. Whatever the driver raises, in here or in the body, comes out as
     SourceUnavailable, SourceRefused or SourceGarbled.
     """
     where = url.set(query={}).render_as_string(hide_password=True)
-    backend = _BACKENDS.get(url.get_backend_name(), Backend)(source, where, patience)
+    backend = _backend(url.get_backend_name())(source, where, patience, options)
     try:
         engine = backend.engine(url)
     except (NoSuchModuleError, ImportError, ArgumentError) as error:
@@ -78,8 +93,9 @@ def reading(url: URL, source: str, patience: Patience) -> Iterator[tuple[Connect
 class Backend:
     """What differs between databases; this one serves those that nothing more is known about."""
 
-    def __init__(self, source: str, where: str, patience: Patience) -> None:
+    def __init__(self, source: str, where: str, patience: Patience, options: Options) -> None:
         self.source = source
+        self.options = options
         self.where = where
         self.patience = patience
 
@@ -91,9 +107,19 @@ class Backend:
         """Begin a transaction that reads one state."""
 
     @contextmanager
-    def watched(self, _connection: Connection) -> Iterator[None]:
-        """Break off what the driver itself would wait for without end."""
-        yield
+    def watched(self, connection: Connection) -> Iterator[None]:
+        """Break off, from another thread, what goes on far beyond the limits that the driver was told."""
+        raw = connection.connection.driver_connection
+        timer = threading.Timer(2 * self.patience.statement.total_seconds() + 5, self.cut, [raw])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def cut(self, raw: Any) -> None:  # noqa: ANN401 - a driver's connection
+        """Break a connection off; nothing where the driver's own limits are enough."""
 
     def abandon(self, connection: Connection, cursor: Any) -> None:  # noqa: ANN401 - a driver's cursor
         """Give up a stream that has not been read to its end, with its connection."""
@@ -120,7 +146,7 @@ class Backend:
         # Only the first line: PostgreSQL's others may quote a row.
         said = " ".join(str(part) for part in error.args if part).strip().partition("\n")[0] or type(error).__name__
         kind = self.kind(error)
-        return kind(f"{self.source}: {self.where} {_DID[kind]}: {_short(said)}", _WAYS_OUT[kind])
+        return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", _WAYS_OUT[kind])
 
     def can_write(self, account: str) -> str:
         """Say that the account could write."""
@@ -130,7 +156,8 @@ class Backend:
         )
 
 
-_DID = {SourceUnavailable: "did not answer", SourceRefused: "refused", SourceGarbled: "could not run the query"}
+#: What a database did, by the kind of its error.
+DID = {SourceUnavailable: "did not answer", SourceRefused: "refused", SourceGarbled: "could not run the query"}
 _WAYS_OUT = {
     SourceUnavailable: "See that it runs and can be reached from here; the next slot tries again.",
     SourceRefused: "Have the office look at the account's name, password and rights, and at the url.",
@@ -138,7 +165,8 @@ _WAYS_OUT = {
 }
 
 
-def _short(said: str) -> str:
+def short(said: str) -> str:
+    """Return what a driver said, on one line of a readable length."""
     line = " ".join(said.split()).rstrip(".")
     return line if len(line) <= 300 else line[:299] + "…"
 
@@ -196,22 +224,10 @@ class Postgres(Backend):
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {_milliseconds(self.patience.statement)}")
 
-    @contextmanager
-    def watched(self, connection: Connection) -> Iterator[None]:
-        """Cut the connection when the server has stopped talking: the client library itself waits without end."""
-        raw: Any = connection.connection.driver_connection
-
-        def cut() -> None:
-            with socket.socket(fileno=socket.dup(raw.pgconn.socket)) as wire:
-                wire.shutdown(socket.SHUT_RDWR)
-
-        timer = threading.Timer(2 * self.patience.statement.total_seconds() + 5, cut)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
+    def cut(self, raw: Any) -> None:  # noqa: ANN401 - a driver's connection
+        """Close its socket: the client library itself waits without end for a server that has stopped talking."""
+        with socket.socket(fileno=socket.dup(raw.pgconn.socket)) as wire:
+            wire.shutdown(socket.SHUT_RDWR)
 
     def warnings(self, connection: Connection) -> tuple[str, ...]:
         """Look at the account's rights on tables."""
@@ -308,3 +324,11 @@ def _milliseconds(span: timedelta) -> int:
 
 
 _BACKENDS: Mapping[str, type[Backend]] = {"sqlite": Sqlite, "postgresql": Postgres, "mysql": Mysql, "mariadb": Mysql}
+
+
+def _backend(name: str) -> type[Backend]:
+    if name == "oracle":
+        from connectors.oracle import Oracle  # noqa: PLC0415 - its driver is loaded only where it is needed
+
+        return Oracle
+    return _BACKENDS.get(name, Backend)

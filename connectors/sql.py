@@ -4,6 +4,7 @@ The whole answer is read in one read-only transaction that sees one state, strea
 same transaction the database counts the rows of the very same query; unless as many arrive, there is no snapshot.
 """
 
+import codecs
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -14,9 +15,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from sqlalchemy import Connection, CursorResult, make_url, text
 
-from config.secrets import DatabaseUrl, Text
+from config.secrets import DatabaseUrl, FilePath, Text
 from config.settings import Span, Table
-from connectors.databases import BATCH, Backend, Patience, reading
+from connectors.databases import BATCH, Backend, Options, Patience, reading
 from connectors.port import (
     Cell,
     Progress,
@@ -50,6 +51,13 @@ def _one_select(query: str) -> str:
 Query = Annotated[str, AfterValidator(_one_select)]
 
 
+def _charset(name: str) -> str:
+    try:
+        return codecs.lookup(name).name if name else ""
+    except LookupError:
+        raise ValueError(f'"{name}" is no charset: write one such as "gbk"') from None
+
+
 class Settings(Table):
     """Where the database is, and what is asked."""
 
@@ -64,6 +72,10 @@ class Settings(Table):
     #: A statement that takes longer is given up.
     timeout: Span = timedelta(minutes=2)
     connect_timeout: Span = timedelta(seconds=10)
+    #: Text comes as bytes in this charset: for a database that believes itself ASCII, and for columns of bytes.
+    bytes_as: Annotated[str, AfterValidator(_charset)] = ""
+    #: The folder of Oracle's client; named, its thick mode is used, by the whole program.
+    oracle_client: FilePath | None = None
     #: More rows than this are no answer: the query is likely to have lost its condition.
     limit: Annotated[int, Field(ge=1)] = 5_000_000
 
@@ -100,7 +112,10 @@ class Sql:
             # Whatever rows are left are not waited for.
             backend.abandon(connection, result.cursor)
         fields = self._question.columns
-        row = dict(zip(fields, self._picker(columns)(first), strict=True)) if first is not None else None
+        row = None
+        if first is not None:
+            cells = self._picker(columns)(first)
+            row = dict(zip(fields, self._decoded(cells), strict=True))
         return Sample(backend.where, columns, row, warnings)
 
     def _asked(self, query: str, population: str | None, extra: Mapping[str, str], progress: Progress) -> Snapshot:
@@ -156,9 +171,9 @@ class Sql:
         result = self._execute(connection, query, extra)
         rows: list[tuple[Cell, ...]] = []
         try:
-            pick = self._picker(_names(result))
+            pick, charset = self._picker(_names(result)), self._settings.bytes_as
             while batch := result.fetchmany(BATCH):
-                picked = [pick(row) for row in batch]
+                picked = [self._decoded(pick(row)) for row in batch] if charset else [pick(row) for row in batch]
                 self._refuse_broken_text(picked)
                 rows += picked
                 progress(len(rows), expected)
@@ -170,11 +185,18 @@ class Sql:
             progress(0, expected)
         return rows
 
+    def _decoded(self, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        """Turn bytes into text, where a charset was told; what is no letter of it is refused as broken text."""
+        charset = self._settings.bytes_as
+        if not charset:
+            return row
+        return tuple(cell.decode(charset, "replace") if isinstance(cell, bytes) else cell for cell in row)
+
     def _population(self, connection: Connection, query: str | None) -> list[Cell] | None:
         if query is None:
             return None
         result = self._execute(connection, query, {})
-        return [row[0] for row in result if row[0] is not None]
+        return [cell for row in result for cell in self._decoded((row[0],)) if cell is not None]
 
     def _execute(self, connection: Connection, query: str, extra: Mapping[str, str]) -> CursorResult[Any]:
         named = set(text(query).compile().params)
@@ -219,7 +241,8 @@ class Sql:
 
     def _reading(self) -> AbstractContextManager[tuple[Connection, Backend]]:
         patience = Patience(self._settings.connect_timeout, self._settings.timeout)
-        return reading(self._url, self._question.source, patience)
+        options = Options(self._settings.bytes_as, self._settings.oracle_client)
+        return reading(self._url, self._question.source, patience, options)
 
 
 def _names(result: CursorResult[Any]) -> tuple[str, ...]:

@@ -52,6 +52,8 @@ def of_source(part: Part) -> tuple[Verdict, Reason]:
             return Verdict.UNKNOWN, Reason.NOT_ASKED
         case Part(absent=Verdict.CLEARED):
             return Verdict.CLEARED, Reason.NOTHING_OWED
+        case Part(absent=Verdict.HELD):
+            return Verdict.HELD, Reason.NOT_DONE
         case _:
             return Verdict.UNKNOWN, Reason.NO_ROW
 
@@ -61,8 +63,10 @@ def of_step(parts: Sequence[Part], *, exempt: bool) -> Finding:
     said = [of_source(part) for part in parts]
     verdicts = {verdict for verdict, _ in said}
     spoken = all(part.record is not None for part in parts)
+    # The roster beats a row that is missing, and never one that holds.
+    let_off = exempt and not any(part.record is not None and part.record.verdict is Verdict.HELD for part in parts)
     match verdicts:
-        case _ if Verdict.HELD in verdicts:
+        case _ if Verdict.HELD in verdicts and not let_off:
             verdict = Verdict.HELD
         case _ if exempt and not (spoken and verdicts == {Verdict.CLEARED}):
             return Finding(Verdict.EXEMPT, Reason.EXEMPT_BY_ROSTER)

@@ -32,7 +32,7 @@ class SourceRule:
     source: str
     step: str
     means: Means
-    #: What no row means: CLEARED or UNKNOWN.
+    #: What no row means: CLEARED or UNKNOWN; for a status also HELD.
     absent: Verdict
     #: What kind of thing a row is.
     obligation: str

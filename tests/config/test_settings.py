@@ -61,6 +61,7 @@ def test_settings_are_frozen(tmp_path: Path) -> None:
         ('title = "TITLE", due', 'tittle = "TITLE", due', "[source.loans] columns: tittle is no field of ours"),
         ('words = { done = ["已清退"], ', "words = { ", '[source.checkouts] words: "done" is missing'),
         ('not_done = ["未清退"]', 'not_done = ["已清退"]', 'words: "已清退" stands twice'),
+        ('means = "items"', 'means = "items"\nabsent = "held"', "only for a status can no row mean held"),
         ('aliases = ["card", "former"]', 'aliases = ["badge"]', '[roster] aliases: "badge" is no mapped column'),
         ('"本科" = "undergraduate"', '"本科" = "bachelor"', 'stands for "bachelor", which no flow has'),
         ('college = "学院"\n', "", "[roster] columns: college is missing"),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,11 @@ from connectors.port import SourceGarbled, SourceRefused, SourceUnavailable
 from status_db import bulk, tables
 from status_db.decisions import Wish
 from status_db.marks import LeaseLost, RunUnderWay, SlotTaken
-from status_db.model import ROSTER, RunState, Verdict
+from status_db.model import ROSTER, RunState, State, Verdict
 from sync import owner
 from sync.run import LEASE_FOR
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
-from tests.world import COHORT, World
+from tests.world import COHORT, SETTINGS, World
 
 
 def test_before_anybody_is_asked_nothing_is_known(world: World) -> None:
@@ -371,6 +372,42 @@ class TestFaults:
         world.run_all()
         assert world.verdict(LIN.number, "library") is Verdict.CLEARED
         assert world.verdict(SUN.number, "library") is Verdict.UNKNOWN
+
+
+class TestAListOfThoseWhoAreDone:
+    @pytest.fixture
+    def leavers(self, status_url: str, tmp_path: Path) -> Iterator[World]:
+        settings = SETTINGS.replace('means = "status"', 'means = "status"\nabsent = "held"')
+        with World(status_url, tmp_path, settings) as made:
+            yield made
+
+    def test_who_is_not_on_it_has_not_done_it_yet(self, leavers: World) -> None:
+        leavers.says["checkouts"] = [{"学号": SUN.number, "清退状态": "已清退", "房间": "305"}]
+        leavers.run_all()
+        assert leavers.verdict(SUN.number, "dorm") is Verdict.CLEARED
+        assert leavers.verdict(LIN.number, "dorm") is Verdict.HELD
+        step = next(s for s in leavers.student(LIN.number).steps if s.step == "dorm")
+        assert step.at(leavers.now).state is State.NOT_DONE
+
+    def test_who_appears_on_it_is_cleared_and_who_vanishes_is_held_again(self, leavers: World) -> None:
+        leavers.run_all()
+        leavers.says["checkouts"] = [{"学号": LIN.number, "清退状态": "已清退", "房间": "412"}]
+        leavers.run("checkouts")
+        assert leavers.verdict(LIN.number, "dorm") is Verdict.CLEARED
+        leavers.says["checkouts"] = [{"学号": SUN.number, "清退状态": "已清退", "房间": "305"}]
+        leavers.run("checkouts")
+        assert leavers.verdict(LIN.number, "dorm") is Verdict.HELD
+
+    def test_an_empty_list_after_a_full_one_is_looked_at_first(self, leavers: World) -> None:
+        leavers.says["checkouts"] = [{"学号": SUN.number, "清退状态": "已清退", "房间": "305"}]
+        leavers.run_all()
+        leavers.says["checkouts"] = []
+        assert leavers.run("checkouts").state is RunState.SUSPENDED
+
+    def test_commuters_are_let_off_though_they_are_on_no_list(self, leavers: World) -> None:
+        """The roster beats a row that is missing, and never one that holds."""
+        leavers.run_all()
+        assert leavers.verdict(ZHAO.number, "dorm") is Verdict.EXEMPT
 
 
 class TestTurns:

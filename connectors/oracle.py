@@ -1,0 +1,177 @@
+"""Oracle for the connectors that ask a database: one consistent read, limits of time, and its own error numbers.
+
+The numbers and what they mean are those of Oracle's Database Error Messages and of python-oracledb's and ODPI-C's
+documentation (ORA-, DPY-, DPI-). The thin driver is the default: it needs no client, a server of 12.1 or later, and an
+account whose password has an 11G or 12C verifier. Thick mode is for the whole process, set once.
+"""
+
+import re
+import threading
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import oracledb
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool
+
+from connectors.databases import BATCH, DID, Backend, short
+from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+
+_CODE = re.compile(r"\b((?:ORA|DPY|DPI)-\d+)")
+
+_LATER = "See that it runs and can be reached from here; the next slot tries again."
+_CLIENT = (
+    "Install Oracle's client here and set oracle_client to its folder, for thick mode; see docs/connectors/sql.md."
+)
+
+#: Number → what it means for us, and the way out.
+_MEANS: dict[str, tuple[type[SourceError], str]] = {
+    **dict.fromkeys(
+        ("ORA-00028", "ORA-00054", "ORA-01012", "ORA-01013", "ORA-01033", "ORA-01034", "ORA-01089", "ORA-01090",
+         "ORA-01092", "ORA-01109", "ORA-02391", "ORA-03113", "ORA-03114", "ORA-03135", "ORA-03136", "ORA-12170",
+         "ORA-12516", "ORA-12518", "ORA-12519", "ORA-12520", "ORA-12528", "ORA-12535", "ORA-12537", "ORA-12541",
+         "ORA-12543", "ORA-12545", "ORA-12560", "ORA-27101", "DPY-1001", "DPY-4011", "DPY-6000", "DPY-6002",
+         "DPY-6005", "DPI-1010", "DPI-1080"),
+        (SourceUnavailable, _LATER),
+    ),
+    "DPY-4024": (SourceUnavailable, "Raise timeout, or have the office look why the query takes so long."),
+    "DPI-1067": (SourceUnavailable, "Raise timeout, or have the office look why the query takes so long."),
+    "ORA-01555": (SourceUnavailable, "It took longer than the old state is kept: ask at a quieter hour, or less."),
+    "ORA-08177": (SourceUnavailable, _LATER),
+    "ORA-01005": (SourceRefused, "The name or the password is wrong: mend the url."),
+    "ORA-01017": (SourceRefused, "The name or the password is wrong: mend the url."),
+    "ORA-28000": (SourceRefused, "The account is locked: have the office unlock it, and look who tries it."),
+    "ORA-28001": (SourceRefused, "The password has expired: have the office set it anew, and put it into the url."),
+    "ORA-01045": (SourceRefused, "The account may not log on: have the office grant CREATE SESSION."),
+    "ORA-01031": (SourceRefused, "The account may not do that: have the office grant SELECT, and write a query only."),
+    "ORA-12514": (SourceRefused, "The listener knows no such service: look at service_name in the url."),
+    "DPY-6001": (SourceRefused, "The listener knows no such service: look at service_name in the url."),
+    "ORA-12505": (SourceRefused, "The listener knows no such SID: most servers want ?service_name= in the url."),
+    "DPY-6003": (SourceRefused, "The listener knows no such SID: most servers want ?service_name= in the url."),
+    **dict.fromkeys(
+        ("DPY-4026", "DPY-4027", "ORA-12154"),
+        (SourceRefused, "Write host, port and ?service_name= into the url; a bare name is looked up in tnsnames.ora."),
+    ),
+    "DPY-3010": (SourceRefused, f"The server is older than 12.1, too old for thin mode. {_CLIENT}"),
+    "DPY-3001": (SourceRefused, f"The server demands its own network encryption, which thin mode has not. {_CLIENT}"),
+    "ORA-12660": (SourceRefused, f"The server demands its own network encryption, which thin mode has not. {_CLIENT}"),
+    "DPY-3015": (SourceRefused, f"The account has only a 10G password: have the office set it anew. Or: {_CLIENT}"),
+    "DPY-2019": (
+        SourceRefused,
+        "Thin mode is in use in this program already: name the same oracle_client in every Oracle source, and restart.",
+    ),
+    "DPI-1047": (SourceRefused, f"Oracle's client library is not to be found. {_CLIENT}"),
+    "DPI-1072": (SourceRefused, f"Oracle's client library is too old. {_CLIENT}"),
+    "ORA-00942": (
+        SourceGarbled,
+        "There is no such table or view, or the account may not read it: write OWNER.NAME, or have SELECT granted.",
+    ),
+    "ORA-00904": (SourceGarbled, "There is no such column: mend the query."),
+    "ORA-00933": (SourceGarbled, "The query is not written as Oracle wants it: look where it ends."),
+    "ORA-01722": (SourceGarbled, "Text is compared with a number: compare text with text."),
+    "ORA-01861": (SourceGarbled, "A date is compared with text of another form: use TO_DATE with a format."),
+}  # fmt: skip
+
+#: These say that there is no connection; what they tell besides says why.
+_UMBRELLAS = frozenset({"DPY-6005", "DPY-6000", "DPY-4011"})
+
+_THICK = threading.Lock()
+
+
+class Oracle(Backend):
+    """Oracle, through oracledb, or through cx_Oracle where that is still installed."""
+
+    def engine(self, url: URL) -> Engine:
+        """Connect with limits of time; in thick mode where a client's folder was told."""
+        seconds = self.patience.connect.total_seconds()
+        if url.get_driver_name() != "oracledb":
+            return create_engine(url, poolclass=NullPool, arraysize=BATCH)
+        if self.options.oracle_client is not None:
+            self._become_thick(self.options.oracle_client)
+        engine = create_engine(
+            url, poolclass=NullPool, arraysize=BATCH, connect_args={"tcp_connect_timeout": seconds, "retry_count": 0}
+        )
+        event.listen(engine, "do_connect", self._connected_in_time)
+        if self.options.bytes_as:
+            event.listen(engine, "connect", self._take_text_as_bytes, insert=False)
+        return engine
+
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction that sees one state and cannot write."""
+        raw: Any = connection.connection.driver_connection
+        raw.call_timeout = max(1, round(self.patience.statement.total_seconds() * 1000))
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+    def cut(self, raw: Any) -> None:  # noqa: ANN401 - a driver's connection
+        """Have the server stop: each piece of an answer that drips comes within the driver's limit."""
+        with suppress(oracledb.Error):
+            raw.cancel()
+
+    def kind(self, error: BaseException) -> type[SourceError]:
+        """Sort by the error's number."""
+        means = _MEANS.get(_code(error))
+        return means[0] if means else super().kind(error)
+
+    def explained(self, error: BaseException) -> SourceError:
+        """Give each number its own way out."""
+        plain, code = super().explained(error), _code(error)
+        if code in _MEANS:
+            kind, way_out = _MEANS[code]
+            told = next((line for line in str(error).splitlines() if code in line), str(error))
+            return kind(f"{self.source}: {self.where} {DID[kind]}: {short(told)}", way_out)
+        if isinstance(error, UnicodeDecodeError):
+            return SourceGarbled(plain.what, 'Tell what the bytes really are, such as bytes_as = "gbk".')
+        return plain
+
+    def _connected_in_time(self, _dialect: object, _record: object, cargs: Any, cparams: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy calls it
+        """Connect, and wait no longer than told: for a listener that never speaks the driver has no limit."""
+        opened: list[Any] = []
+        failed: list[oracledb.Error] = []
+
+        def connect() -> None:
+            try:
+                opened.append(oracledb.connect(*cargs, **cparams))
+            except oracledb.Error as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=connect, name=f"connect {self.source}", daemon=True)
+        thread.start()
+        thread.join(self.patience.connect.total_seconds() + 1)
+        if failed:
+            raise failed[0]
+        if not opened:
+            raise SourceUnavailable(f"{self.source}: {self.where} took the call and said nothing", _LATER)
+        return opened[0]
+
+    def _become_thick(self, client: Path) -> None:
+        with _THICK:
+            if oracledb.is_thin_mode():
+                try:
+                    oracledb.init_oracle_client(lib_dir=str(client))
+                except oracledb.Error as error:
+                    raise self.explained(error) from error
+
+    def _take_text_as_bytes(self, raw: Any, _record: object) -> None:  # noqa: ANN401 - a driver's connection
+        """Have text come as the bytes it is stored as: a database that believes itself ASCII may hold GBK."""
+
+        def handler(cursor: Any, metadata: Any) -> Any:  # noqa: ANN401 - as the driver calls it
+            if metadata.type_code in (oracledb.DB_TYPE_VARCHAR, oracledb.DB_TYPE_CHAR, oracledb.DB_TYPE_LONG):
+                return cursor.var(str, size=metadata.internal_size, arraysize=cursor.arraysize, bypass_decode=True)
+            if metadata.type_code is oracledb.DB_TYPE_CLOB:
+                return cursor.var(oracledb.DB_TYPE_LONG, arraysize=cursor.arraysize)
+            if metadata.type_code is oracledb.DB_TYPE_NUMBER:
+                return cursor.var(Decimal, arraysize=cursor.arraysize)
+            return None
+
+        raw.outputtypehandler = handler
+
+
+def _code(error: BaseException) -> str:
+    """Return the error's number; a DPY- one may stand for an ORA- one that it tells."""
+    detail = error.args[0] if error.args else None
+    full = getattr(detail, "full_code", "") or ""
+    found = _CODE.findall(f"{full} {error}")
+    known = sorted((code for code in found if code in _MEANS), key=_UMBRELLAS.__contains__)
+    return known[0] if known else found[0] if found else ""

@@ -1,0 +1,266 @@
+"""Oracle, through the real driver, against a listener that speaks its wire protocol."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from copy import copy
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors import sql
+from connectors.port import Connector, Question, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from status_db.model import normalise_number
+from tests.contract import COLUMNS, ConnectorContract, Ticking
+from tests.services.oracle_wire.library import fill, reader_no
+from tests.services.oracle_wire.sql import Schema, load
+from tests.services.oracle_wire.wire import Account, Fault, OracleWire
+from tests.services.university import ROOT, free_port
+
+# Refused or reset, the driver leaves its socket to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+WORD = "hidden-word"
+USERS = {
+    "CLEARANCE": Account(WORD),
+    "LOCKED": Account(WORD, "locked"),
+    "EXPIRED": Account(WORD, "expired"),
+    "GRACE": Account(WORD, "grace"),
+    "TEN": Account(WORD, verifier="10g"),
+}
+QUERY = "SELECT number_ AS NUMBER_, title AS TITLE, barcode AS BARCODE FROM loans"
+
+
+def ask(
+    server: OracleWire | int,
+    query: str,
+    columns: Mapping[str, str],
+    *,
+    user: str = "clearance",
+    word: str = WORD,
+    **own: Any,
+) -> sql.Sql:
+    """Return a connector that asks this server."""
+    port = server if isinstance(server, int) else server.port
+    service = own.pop("service", "LIBSYS")
+    url = f"oracle+oracledb://{user}:{word}@127.0.0.1:{port}/?service_name={service}"
+    settings = sql.Settings.model_validate({"url": f"env:URL:-{url}", "query": query, **own})
+    return sql.connect(settings, Question("loans", columns, Ticking()))
+
+
+class OracleOffice:
+    """A library's table behind Oracle's own wire."""
+
+    secret = WORD
+
+    def __init__(self, server: OracleWire) -> None:
+        self.server = server
+
+    def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
+        with closing(sqlite3.connect(self.server.path)) as file:
+            file.execute("DELETE FROM LOANS")
+            padded = [((r["NUMBER"] or "").ljust(20), r["TITLE"], r["BARCODE"]) for r in rows]
+            file.executemany("INSERT INTO LOANS VALUES (?, ?, ?)", padded)
+            file.commit()
+
+    def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
+        query = 'SELECT TRIM(NUMBER_) AS "NUMBER", TITLE, BARCODE FROM LOANS'
+        return ask(self.server, query, columns)
+
+    def out_of_reach(self) -> Connector:
+        return ask(free_port(), QUERY, COLUMNS, connect_timeout="2 s")
+
+
+@pytest.fixture
+def loans(tmp_path: Path) -> Iterator[OracleWire]:
+    """A table of loans whose numbers are blank-padded."""
+    schema = Schema.of(
+        {"LOANS": {"NUMBER_": "CHAR(20)", "TITLE": "VARCHAR2(200)", "BARCODE": "VARCHAR2(40)"}}, "LIBSYS"
+    )
+    load(tmp_path / "loans.sqlite", schema, {"LOANS": []})
+    with OracleWire(tmp_path / "loans.sqlite", schema, users=USERS) as server:
+        yield server
+
+
+class TestOracle(ConnectorContract):
+    @pytest.fixture
+    def office(self, loans: OracleWire) -> OracleOffice:
+        return OracleOffice(loans)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Schema]:
+    path = tmp_path_factory.mktemp("oracle") / "library.sqlite"
+    return path, fill(path, 300)
+
+
+@pytest.fixture
+def library(data: tuple[Path, Schema]) -> Iterator[OracleWire]:
+    """A library in the manner of Huiwen's."""
+    with OracleWire(*data, users=USERS) as server:
+        yield server
+
+
+LENT = {"student": "CERT_ID_F", "reference": "PROP_NO_F", "due": "NORM_RET_DATE"}
+LENT_QUERY = "SELECT CERT_ID_F, PROP_NO_F, NORM_RET_DATE FROM LEND_LST"
+
+
+def test_blank_padded_keys_match_students(library: OracleWire) -> None:
+    rows = ask(library, LENT_QUERY, LENT).pull().rows
+    assert rows[0][0] != reader_no(0)
+    assert normalise_number(rows[0][0]) in {reader_no(i) for i in range(300)}
+
+
+def test_dates_numbers_and_clobs_come_as_what_they_are(library: OracleWire) -> None:
+    query = """SELECT r.CERT_ID_F, r.CREATED, c.DEBT, r.NOTE FROM READER r
+        JOIN READER_CERT c ON c.CERT_ID_F = r.CERT_ID_F WHERE r.NOTE IS NOT NULL"""
+    columns = {"student": "CERT_ID_F", "due": "CREATED", "amount": "DEBT", "title": "NOTE"}
+    row = ask(library, query, columns).pull().rows[-1]
+    assert isinstance(row[1], datetime | date)
+    assert isinstance(row[2], Decimal | float | int)
+    assert isinstance(row[3], str)
+    assert row[3].startswith("备注")
+
+
+def test_values_are_bound(library: OracleWire) -> None:
+    query = LENT_QUERY + " WHERE TRIM(CERT_ID_F) = :student"
+    connector = ask(library, LENT_QUERY, LENT, one=query)
+    assert connector.pull_one(reader_no(0)).rows
+    assert connector.pull_one("' OR 1 = 1 --").rows == []
+    assert reader_no(0) in str(next(done.binds for done in library.executed if ":student" in done.sql))
+
+
+def test_gbk_in_a_database_that_believes_itself_ascii(library: OracleWire, tmp_path: Path) -> None:
+    """Unless told, it is refused with the way out; told, it is text, and the keys match."""
+    schema = Schema.of({"OLD": {"CARD": "CHAR(12)", "TITLE": "VARCHAR2(60)", "QTY": "NUMBER(6)"}}, "LIBSYS")
+    path = tmp_path / "old.sqlite"
+    load(path, schema, {"OLD": []})
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("INSERT INTO OLD VALUES (CAST(? AS TEXT), ?, 3)", (b"20151001    ", "构造地质学".encode("gbk")))
+        file.commit()
+    columns = {"student": "CARD", "title": "TITLE", "amount": "QTY"}
+    with OracleWire(path, schema, users=USERS) as server:
+        with pytest.raises(SourceGarbled, match='bytes_as = "gbk"'):
+            ask(server, "SELECT CARD, TITLE, QTY FROM OLD", columns).pull()
+        (row,) = ask(server, "SELECT CARD, TITLE, QTY FROM OLD", columns, bytes_as="gbk").pull().rows
+    assert normalise_number(row[0]) == "20151001"
+    assert row[1] == "构造地质学"
+    assert row[2] == 3
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("who", "way_out"),
+        [
+            ({"word": "wrong"}, "password is wrong"),
+            ({"user": "nobody"}, "password is wrong"),
+            ({"user": "locked"}, "account is locked"),
+            ({"user": "expired"}, "password has expired"),
+            ({"user": "ten"}, "only a 10G password"),
+            ({"service": "NOWHERE"}, "service_name in the url"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_each_refusal_has_its_own_way_out(self, library: OracleWire, who: dict[str, str], way_out: str) -> None:
+        with pytest.raises(SourceRefused) as caught:
+            ask(library, LENT_QUERY, LENT, **who).pull()
+        assert way_out in caught.value.way_out
+        assert WORD not in str(caught.value)
+
+    def test_a_server_too_old_for_the_thin_driver(self, data: tuple[Path, Schema]) -> None:
+        with (
+            OracleWire(*data, users=USERS, protocol_version=314) as server,
+            pytest.raises(SourceRefused, match=r"older than 12\.1"),
+        ):
+            ask(server, LENT_QUERY, LENT).pull()
+
+    def test_a_client_that_is_not_there(self, tmp_path: Path) -> None:
+        """In a process of its own: a program is thin or thick for good."""
+        code = f"""
+from pathlib import Path
+from connectors import sql
+from connectors.port import Question, SourceRefused
+from tests.contract import Ticking
+url = "env:NONE:-oracle+oracledb://reader@127.0.0.1:1/?service_name=LIBSYS"
+own = {{"url": url, "query": "SELECT 1 FROM DUAL", "oracle_client": {str(tmp_path)!r}}}
+try:
+    sql.connect(sql.Settings.model_validate(own), Question("loans", {{"student": "A"}}, Ticking())).pull()
+except SourceRefused as error:
+    print(error.way_out)
+"""
+        said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+        assert "Oracle's client library is not to be found" in said.stdout, said.stderr
+
+    def test_a_password_about_to_expire_still_lets_in(self, library: OracleWire) -> None:
+        assert ask(library, LENT_QUERY, LENT, user="grace").pull().rows
+
+
+class TestGarbled:
+    @pytest.mark.parametrize(
+        ("query", "way_out"),
+        [
+            ("SELECT CERT_ID_F FROM LENT_LST", "write OWNER.NAME"),
+            ("SELECT CERT_NO FROM LEND_LST", "no such column"),
+            ("SELECT CERT_ID_F FROM LEND_LST WHERE CERT_ID_F = 5", "compare text with text"),
+            ("SELECT CERT_ID_F FROM LEND_LST WHERE CHANGED > '2019/05/30 x'", "TO_DATE"),
+        ],
+    )
+    def test_each_slip_has_its_own_way_out(self, library: OracleWire, query: str, way_out: str) -> None:
+        with pytest.raises(SourceGarbled) as caught:
+            ask(library, query, {"student": "CERT_ID_F"}).pull()
+        assert way_out in caught.value.way_out
+
+    def test_without_synonyms_the_owner_must_be_named(self, data: tuple[Path, Schema]) -> None:
+        with OracleWire(*data, users=USERS, require_owner=True) as server:
+            with pytest.raises(SourceGarbled, match=r"OWNER\.NAME"):
+                ask(server, LENT_QUERY, LENT).pull()
+            assert ask(server, LENT_QUERY.replace("FROM ", "FROM LIBSYS."), LENT).pull().rows
+
+
+class TestFaults:
+    """Each fault is shown to have fired, and the next pull, without it, to be whole."""
+
+    @pytest.mark.parametrize(
+        ("fault", "kind"),
+        [
+            (Fault("drop", rows=50, sql="LEND_LST"), SourceUnavailable),
+            (Fault("drop", octets=100, sql="LEND_LST"), SourceUnavailable),
+            (Fault("error", rows=50, code=1555, sql="LEND_LST"), SourceUnavailable),
+            (Fault("error", rows=50, code=28, sql="LEND_LST"), SourceUnavailable),
+            (Fault("error", rows=0, code=3113, sql="LEND_LST"), SourceUnavailable),
+            (Fault("stall", rows=50, seconds=30, sql="LEND_LST"), SourceUnavailable),
+            (Fault("drip", octets=50, seconds=0.05, sql="LEND_LST"), SourceUnavailable),
+            (Fault("refuse", code=12516), SourceUnavailable),
+            (Fault("silent", seconds=5), SourceUnavailable),
+            (Fault("logon", code=1033), SourceUnavailable),
+        ],
+        ids=lambda value: f"{value.action}-{value.code}-{value.rows}" if isinstance(value, Fault) else "",
+    )
+    def test_a_broken_answer_is_no_answer_and_the_next_is_whole(
+        self, library: OracleWire, fault: Fault, kind: type[SourceError]
+    ) -> None:
+        fresh = copy(fault)
+        if fault.rows or fault.action == "drip":
+            # The count, which comes first, has but one row.
+            fresh.times = 2
+        library.inject(fresh)
+        connector = ask(library, LENT_QUERY, LENT, timeout="1 s", connect_timeout="1 s")
+        with pytest.raises(kind):
+            connector.pull()
+        assert fresh not in library.faults, "the fault fired"
+        assert len(connector.pull().rows) > 100
+
+    def test_a_session_killed_in_the_middle(self, library: OracleWire) -> None:
+        connector = ask(library, LENT_QUERY, LENT)
+
+        def kill(_done: int, _expected: int | None) -> None:
+            library.kill_sessions()
+
+        with pytest.raises(SourceUnavailable):
+            connector.pull(kill)
+        assert connector.pull().rows
