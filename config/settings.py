@@ -376,6 +376,10 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
                     f'[{where}] connector: there is no connector "{table["connector"]}": see docs/connectors.md'
                 )
             continue
+        defaults = getattr(schema, "default_columns", None)
+        if defaults is not None and "columns" not in table and (columns := defaults(own)):
+            # A connector for one system knows that system's columns.
+            table["columns"] = dict(columns)
         try:
             table["own"] = schema.model_validate(own, context=origin)
         except ValidationError as error:

@@ -349,7 +349,7 @@ class Sheet:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter(text), strict=True)
         try:
             for row in reader:
-                yield _Line(reader.line_num, tuple(cell.strip() or None for cell in row))
+                yield _Line(reader.line_num, tuple(_plain(cell) for cell in row))
         except csv.Error as error:
             raise self._garbled(
                 f"line {reader.line_num} cannot be read ({error}): the file may have been cut off there",
@@ -440,7 +440,13 @@ def _bare(text: str) -> str:
 
 
 def _plain(cell: Cell) -> Cell:
-    return (cell.strip() or None) if isinstance(cell, str) else cell
+    """Return a cell without what only tells a spreadsheet to keep it as text: ="…", or an apostrophe before it."""
+    if not isinstance(cell, str):
+        return cell
+    text = cell.strip()
+    if text.startswith('="') and text.endswith('"') and len(text) > 2:
+        text = text[2:-1]
+    return text.removeprefix("'").strip() or None
 
 
 def _name(cell: Cell) -> str:

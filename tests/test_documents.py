@@ -105,13 +105,18 @@ SOURCES = [
 @pytest.mark.parametrize(("name", "table"), SOURCES)
 def test_every_example_of_a_source_is_one_that_loads(name: str, table: dict[str, Any], tmp_path: Path) -> None:
     own = {key: table.pop(key) for key in list(table) if key not in Source.model_fields}
-    Source.model_validate({**table, "own": None})
     schema = schema_of(table["connector"])
+    defaults: dict[str, str] = getattr(schema, "default_columns", lambda _: {})(own)
+    Source.model_validate({"columns": defaults, **table, "own": None})
     if table["connector"] == "folder":
         return
     assert schema is not None
     everything = _Everything(
-        {"LIBRARY_URL": "sqlite:///library.db", "TEXTBOOK_URL": "mysql+pymysql://reader@host/textbook?charset=gbk"}
+        {
+            "LIBRARY_URL": "sqlite:///library.db",
+            "KOHA_URL": "mysql+pymysql://reader@host/koha",
+            "TEXTBOOK_URL": "mysql+pymysql://reader@host/textbook?charset=gbk",
+        }
     )
     (tmp_path / "secret").write_text("word\n", encoding="ascii")
     schema.model_validate(_near(own, tmp_path), context=Origin(tmp_path, everything))
@@ -166,7 +171,7 @@ def test_the_page_of_settings_tells_the_rosters_own_keys() -> None:
     assert documented(piece) == {"columns", "levels", "categories", "aliases"}
 
 
-@pytest.mark.parametrize("connector", ["sql", "sheet", "memory"])
+@pytest.mark.parametrize("connector", ["sql", "sheet", "memory", "koha"])
 def test_a_connectors_page_tells_every_key_and_no_other(connector: str) -> None:
     text = (ROOT / "docs" / "connectors" / f"{connector}.md").read_text(encoding="utf-8")
     schema = schema_of(connector)
@@ -194,3 +199,12 @@ def test_the_connector_shown_whole_works(tmp_path: Path) -> None:
 def test_the_exit_codes_of_the_readme_are_those_of_the_command() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| (\d) \|", readme, re.MULTILINE) == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_every_connector_has_its_page_and_its_line_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    modules = [path.stem for path in (ROOT / "connectors").glob("*.py")]
+    for name in modules:
+        if schema_of(name) is not None:
+            assert f"| `{name}` |" in readme, name
+            assert (ROOT / "docs" / "connectors" / f"{name}.md").is_file(), name

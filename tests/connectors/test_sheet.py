@@ -249,6 +249,19 @@ class TestTextThatWasCut:
         assert len(ask(path).pull().rows) == 1
 
 
+@pytest.mark.parametrize("number", ['="20151001"', "'20151001", " 20151001 ", '"20151001"'])
+def test_what_only_keeps_a_number_as_text_is_no_part_of_it(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(f"学号,清退状态,宿舍房间号\n{number},未清退,412\n", encoding="utf-8")
+    assert list(ask(path).pull().rows) == [("20151001", "未清退", "412")]
+
+
+def test_a_line_break_within_a_cell_ends_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text('学号,清退状态,宿舍房间号\n20151001,未清退,"东区\n412"\n20152003,已清退,305\n', encoding="utf-8")
+    assert len(ask(path).pull().rows) == 2
+
+
 def test_a_row_with_too_many_cells_is_refused_with_its_number(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("学号,清退状态,宿舍房间号\n20151001,未清退,东区,412\n", encoding="utf-8")
