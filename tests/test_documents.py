@@ -111,13 +111,8 @@ def test_every_example_of_a_source_is_one_that_loads(name: str, table: dict[str,
     if table["connector"] == "folder":
         return
     assert schema is not None
-    everything = _Everything(
-        {
-            "LIBRARY_URL": "sqlite:///library.db",
-            "KOHA_URL": "mysql+pymysql://reader@host/koha",
-            "TEXTBOOK_URL": "mysql+pymysql://reader@host/textbook?charset=gbk",
-        }
-    )
+    addresses = {name: f"sqlite:///{name}.db" for name in ("LIBRARY_URL", "FINANCE_URL", "TEXTBOOK_URL", "KOHA_URL")}
+    everything = _Everything(addresses)
     (tmp_path / "secret").write_text("word\n", encoding="ascii")
     schema.model_validate(_near(own, tmp_path), context=Origin(tmp_path, everything))
 
