@@ -102,14 +102,16 @@ ROSTER = "roster"
 def normalise_number(raw: object) -> str:
     """Return a student number or alias in its one exact form: NFKC, trimmed, upper case.
 
-    Text, whole numbers and whole floats of the same digits give the same result; invisible characters (byte-order
+    Text, whole numbers and whole floats (as text, too) of the same digits give the same result; invisible characters (byte-order
     mark, zero-width and non-breaking spaces) are dropped. Nothing is guessed: letter O stays a letter.
     """
     if (isinstance(raw, float) and raw.is_integer()) or (isinstance(raw, Decimal) and raw == raw.to_integral_value()):
         raw = int(raw)
     text = unicodedata.normalize("NFKC", str(raw))
-    text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc"))
-    return text.strip().upper()
+    text = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc")).strip().upper()
+    whole, point, noughts = text.partition(".")
+    # A program that took the column for numbers writes it so into a text file.
+    return whole if point and noughts and whole.isdigit() and not noughts.strip("0") else text
 
 
 @dataclass(frozen=True, slots=True)
