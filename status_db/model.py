@@ -102,8 +102,8 @@ ROSTER = "roster"
 def normalise_number(raw: object) -> str:
     """Return a student number or alias in its one exact form: NFKC, trimmed, upper case.
 
-    Text, whole numbers and whole floats (as text, too) of the same digits give the same result; invisible characters (byte-order
-    mark, zero-width and non-breaking spaces) are dropped. Nothing is guessed: letter O stays a letter.
+    Text, whole numbers and whole floats (as text, too) of the same digits give the same result; invisible characters
+    (byte-order mark, zero-width and non-breaking spaces) are dropped. Nothing is guessed: letter O stays a letter.
     """
     if (isinstance(raw, float) and raw.is_integer()) or (isinstance(raw, Decimal) and raw == raw.to_integral_value()):
         raw = int(raw)
