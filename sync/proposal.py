@@ -212,6 +212,11 @@ def propose_source(
     later = frozenset[str]() if student is not None else stored.asked_later(name, snapshot.began)
     answer = reconcile.compare(rule, groups, digests, resolved, outside, later)
     if student is None and answer.rows >= _TELLING and not answer.roster_rows and not resolved.doubtful:
+        if not stored.headcount(rules.flows_with(settings, rule.step)):
+            raise SourceGarbled(
+                f"{name} brought {answer.rows} rows, and nobody is on the roster whom they could be about",
+                "Sync the roster first: clearance sync roster",
+            )
         raise SourceGarbled(
             f"{name} brought {answer.rows} rows, and not one is about anybody on the roster",
             f"Look at columns.student in [source.{name}]: it must name the column with the student numbers.",

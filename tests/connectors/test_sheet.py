@@ -324,3 +324,49 @@ def test_a_folder_is_no_list(tmp_path: Path) -> None:
     (tmp_path / "list.xlsx").mkdir()
     with pytest.raises(SourceRefused, match="is no file"):
         ask(tmp_path / "list.xlsx").pull()
+
+
+class TestHostileFiles:
+    """Each is refused, or read, within bounded memory and time."""
+
+    def written(self, path: Path, sheet_xml: str) -> Path:
+        """Put other XML in the place of a workbook's sheet."""
+        honest = workbook(path.with_name("honest.xlsx"), HEADER, LIN)
+        with zipfile.ZipFile(honest) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+            for name in source.namelist():
+                xml = sheet_xml.encode() if name == "xl/worksheets/sheet1.xml" else source.read(name)
+                target.writestr(name, xml)
+        return path
+
+    def cells(self, *cells: tuple[str, str]) -> str:
+        return "".join(f'<c r="{at}" t="inlineStr"><is><t>{text}</t></is></c>' for at, text in cells)
+
+    def page(self, *rows: tuple[int, str], before: str = "") -> str:
+        body = "".join(f'<row r="{number}">{cells}</row>' for number, cells in rows)
+        space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+        return f'{before}<worksheet xmlns="{space}"><sheetData>{body}</sheetData></worksheet>'
+
+    def test_one_cell_in_the_last_corner_of_the_sheet(self, tmp_path: Path) -> None:
+        head = self.cells(("A1", "学号"), ("B1", "清退状态"), ("C1", "宿舍房间号"))
+        xml = self.page((1, head), (1_048_576, self.cells(("XFD1048576", "x"))))
+        with pytest.raises(SourceGarbled, match="more cells than the header"):
+            ask(self.written(tmp_path / "list.xlsx", xml)).pull()
+
+    def test_an_entity_that_would_read_another_file(self, tmp_path: Path) -> None:
+        trick = '<!DOCTYPE x [<!ENTITY secret SYSTEM "file:///etc/hostname">]>'
+        head = self.cells(("A1", "学号"), ("B1", "清退状态"), ("C1", "宿舍房间号"))
+        xml = self.page((1, head), (2, self.cells(("A2", "&secret;"), ("B2", "x"), ("C2", "y"))), before=trick)
+        with pytest.raises(SourceGarbled):
+            ask(self.written(tmp_path / "list.xlsx", xml)).pull()
+
+    def test_entities_that_would_grow_without_end(self, tmp_path: Path) -> None:
+        grow = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, 10))
+        xml = self.page((1, self.cells(("A1", "&e9;"))), before=f'<!DOCTYPE x [<!ENTITY e0 "x">{grow}]>')
+        with pytest.raises(SourceGarbled):
+            ask(self.written(tmp_path / "list.xlsx", xml)).pull()
+
+    def test_one_line_without_end(self, tmp_path: Path) -> None:
+        path = tmp_path / "list.csv"
+        path.write_bytes("学号,清退状态,宿舍房间号\n".encode() + b"x" * 20_000_000)
+        with pytest.raises(SourceGarbled):
+            ask(path).pull()

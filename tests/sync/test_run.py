@@ -347,6 +347,10 @@ class TestFaults:
         assert outcome.fault == "garbled"
         assert "columns.student" in outcome.message
 
+    def test_before_there_is_a_roster_it_says_what_to_do_first(self, world: World) -> None:
+        world.says["loans"] = [{**GEOLOGY_LOAN, "CARD": f"X{i}"} for i in range(30)]
+        assert "clearance sync roster" in world.run("loans").message
+
     def test_strangers_are_counted_and_listed_by_their_key_alone(self, world: World) -> None:
         world.says["loans"] = [GEOLOGY_LOAN, {**POETRY_LOAN, "CARD": "19990001"}]
         world.run_all()
