@@ -164,6 +164,7 @@ class Rest:
         """Log in, and look at the first page."""
         with self._office() as office:
             answer = office.get(self._settings.url, self._first_params({}))
+        self._note_total(answer, _Reading())
         records = self._records(answer)
         offered = dict.fromkeys(path for record in records for path in _paths(record))
         columns = tuple(offered) or tuple(self._question.columns.values())

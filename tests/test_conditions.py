@@ -3,10 +3,8 @@
 import csv
 import json
 import sqlite3
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from connectors import rest, sheet, sql
 from connectors.port import Connector, Question
 from status_db.model import ROSTER, RunState, Verdict
 from tests.cast import LIN, QIAN, SUN
+from tests.services.one_answer import answering
 from tests.world import COHORT, World
 
 HELD, CLEARED, UNKNOWN = Verdict.HELD, Verdict.CLEARED, Verdict.UNKNOWN
@@ -53,32 +52,11 @@ def office(
             own = {"url": f"sqlite:///{folder / 'office.db'}", "query": "SELECT * FROM office"}
             yield sql.connect(sql.Settings.model_validate(own), question)
         case _:
-            with _served([dict(zip(columns, row, strict=True)) for row in rows]) as url:
+            records = [dict(zip(columns, row, strict=True)) for row in rows]
+            body = json.dumps({"total": len(records), "rows": records}).encode()
+            with answering(body, "application/json") as url:
                 own = {"url": url, "records": "rows", "total": "total"}
                 yield rest.connect(rest.Settings.model_validate(own), question)
-
-
-@contextmanager
-def _served(records: list[dict[str, object]]) -> Iterator[str]:
-    body = json.dumps({"total": len(records), "rows": records}).encode()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/rows"
-        server.shutdown()
-        thread.join()
 
 
 class Asked:

@@ -3,15 +3,14 @@
 import resource
 import sqlite3
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from tests.demo.test_demo import marks
+from tests.services.one_answer import answering
 from tests.services.university import COMMAND, University
 
 
@@ -34,32 +33,6 @@ def rewritten(university: University, old: str, new: str) -> None:
 def last_run(university: University, source: str) -> Any:
     """Return the newest run of a source."""
     return university.json("runs", "list", "--source", source)[0]
-
-
-@contextmanager
-def answering(body: bytes, kind: str = "text/html", status: int = 200) -> Iterator[str]:
-    """Serve one answer to everything; give its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_GET = do_POST = _answer  # noqa: N815 - http.server names them so
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
 
 
 def test_an_unknown_settings_key_is_named_with_a_near_one(unharmed: University) -> None:
