@@ -76,7 +76,7 @@ class TokenAuth(Table):
     #: The same, for what nobody may read.
     send_secret: dict[str, Secret] = {}  # noqa: RUF012 - pydantic copies a field's default
     form: bool = False
-    #: Where the token stands in the answer.
+    #: Where the token stands in the answer; empty when the answer leaves it in a cookie.
     token: str = "token"  # noqa: S105 - the name of a field
     #: How it is sent with each request.
     header: str = "Authorization"
@@ -192,7 +192,7 @@ class Office:
                 return _Header("Authorization", f"Bearer {token.get_secret_value()}")
             case HeaderAuth(name=name, value=value):
                 return _Header(name, value.get_secret_value())
-            case TokenAuth(header=name, prefix=prefix):
+            case TokenAuth(token=place, header=name, prefix=prefix) if place:
                 return _Header(name, prefix + self._token)
             case Oauth2Auth():
                 return _Header("Authorization", f"Bearer {self._token}")
@@ -208,6 +208,7 @@ class Office:
             url, path = auth.url, "access_token"
         else:
             assert isinstance(auth, TokenAuth)  # noqa: S101 - only these two log in
+            self._session.cookies.clear()
             words = {**auth.send, **{name: word.get_secret_value() for name, word in auth.send_secret.items()}}
             how = "params" if auth.method == "GET" else "data" if auth.form else "json"
             response, content = self._tried(auth.method, auth.url, **{how: words})
@@ -218,6 +219,8 @@ class Office:
                 "Have the office look at the account's name, password and rights.",
             )
         self._refuse_status(response)
+        if not path:
+            return self._cookie(url)
         body = self._json(response, content)
         token = at_path(body, path)
         if not isinstance(token, str) or not token:
@@ -227,6 +230,16 @@ class Office:
                 "Have the office look at the account; or mend token in its auth, the place of the token in the answer.",
             )
         return token
+
+    def _cookie(self, url: str) -> str:
+        """Return what the login has left; the session sends it along by itself."""
+        left = [str(cookie.value) for cookie in self._session.cookies if cookie.value]
+        if not left:
+            raise SourceRefused(
+                f"{self._source}: {shown(url)} let us in and left no cookie",
+                "Look at the url of its auth, and at token.",
+            )
+        return max(left, key=len)
 
     def _tried(self, method: str, url: str, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
         """Send until there is an answer that is not just passing. Raises SourceUnavailable or SourceRefused."""

@@ -1,0 +1,152 @@
+"""FOLIO, asked through its gateway: open loans, or open accounts, joined with the users who stand behind them.
+
+As FOLIO's API documentation has it: `/circulation/loans` and `/accounts` name a user's id and no number, `/users` leads
+from there to the bar code or the external id; `limit` is 10 unless told; `totalRecords` is an estimate for large
+answers unless `totalRecords=exact` is asked for; `/authn/login-with-expiry` leaves an access token of ten minutes in a
+cookie, and a refresh token that is good once. An expired token is answered by logging in anew: the refresh token is
+never used.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from config.secrets import FilePath, Secret, Text
+from config.settings import Span, Table
+from connectors import rest
+from connectors.port import Cell, Progress, Proof, ProofKind, Question, Sample, Snapshot, no_progress
+from connectors.web import TokenAuth
+
+_COLUMNS = {
+    "loans": {"student": "number", "title": "item.title", "due": "dueDate", "reference": "id"},
+    "accounts": {
+        "student": "number",
+        "title": "title",
+        "kind": "feeFineType",
+        "amount": "remaining",
+        "reference": "id",
+    },
+}
+_PATHS = {"loans": ("circulation/loans", "loans"), "accounts": ("accounts", "accounts")}
+
+#: What may stand in a question about one user as it is; anything else is asked for as a whole.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Settings(Table):
+    """Where the gateway is, whose library, what is asked, and where the student number stands."""
+
+    url: Text
+    tenant: str
+    user: Text
+    password: Secret
+    asks: Literal["loans", "accounts"]
+    number: Literal["externalSystemId", "barcode", "username"] = "externalSystemId"
+    per_page: Annotated[int, Field(ge=1, le=10_000)] = 1_000
+    timeout: Span = timedelta(seconds=60)
+    longest: Span = timedelta(minutes=10)
+    retries: Annotated[int, Field(ge=0, le=10)] = 3
+    authority: FilePath | None = None
+
+    @classmethod
+    def default_columns(cls, own: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the mapping for what is asked, so that a settings file need not spell it out."""
+        return _COLUMNS.get(str(own.get("asks")), {})
+
+
+class Folio:
+    """Asks for users and for what they owe, and joins the two; all of both, or nothing."""
+
+    def __init__(self, settings: Settings, question: Question) -> None:
+        self._settings = settings
+        self._question = question
+
+    def pull(self, progress: Progress = no_progress) -> Snapshot:
+        """Return every open loan, or account, by its user's number; one whose user has none is nobody's."""
+        return self._joined("cql.allRecords=1", 'status.name=="Open"', progress)
+
+    def pull_one(self, student: str) -> Snapshot:
+        """Return those of one student; a number that would not be plain in a question is looked for among all."""
+        if not _PLAIN.fullmatch(student):
+            return self.pull().about(student)
+        users = self._users(f'{self._settings.number}=="{student}"')
+        ids = " or ".join(str(row[0]) for row in users.rows)
+        owed = f'userId==({ids}) and status.name=="Open"' if ids else 'userId=="" and status.name=="Open"'
+        return self._with(users, owed, no_progress).about(student)
+
+    def check(self) -> Sample:
+        """Log in, and show the first user's column and the first record."""
+        self._users_rest("cql.allRecords=1").check()
+        sample = self._owed_rest('status.name=="Open"').check()
+        return Sample(sample.where, ("number", *sample.columns), sample.row, sample.warnings)
+
+    def _joined(self, users: str, owed: str, progress: Progress) -> Snapshot:
+        return self._with(self._users(users), owed, progress)
+
+    def _with(self, users: Snapshot, owed: str, progress: Progress) -> Snapshot:
+        numbers: dict[Cell, Cell] = {row[0]: row[1] for row in users.rows}
+        things = self._owed_rest(owed).pull(progress)
+        fields = tuple(self._question.columns)
+        at = fields.index("student")
+        rows: list[tuple[Cell, ...]] = [
+            tuple(numbers.get(cell) if index == at else cell for index, cell in enumerate(row)) for row in things.rows
+        ]
+        told = {proof.kind: proof.detail for proof in users.proofs}
+        proofs = tuple(
+            Proof(p.kind, f"users: {told[p.kind]}; {self._settings.asks}: {p.detail}")
+            for p in things.proofs
+            if p.kind in told and p.kind is not ProofKind.COLUMNS_PRESENT
+        )
+        columns = Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values()))
+        population = [number for number in numbers.values() if number not in (None, "")]
+        return Snapshot(fields, rows, users.began, self._question.clock(), (*proofs, columns), population)
+
+    def _users(self, query: str) -> Snapshot:
+        return self._users_rest(query).pull()
+
+    def _users_rest(self, query: str) -> rest.Rest:
+        columns = {"student": "id", "name": self._settings.number, "reference": "id"}
+        return self._rest("users", "users", query, columns, ("name",))
+
+    def _owed_rest(self, query: str) -> rest.Rest:
+        path, records = _PATHS[self._settings.asks]
+        columns = {
+            field: "userId" if field == "student" else column for field, column in self._question.columns.items()
+        }
+        optional = tuple(field for field in columns if field != "student")
+        return self._rest(path, records, query, columns, optional)
+
+    def _rest(
+        self, path: str, records: str, query: str, columns: Mapping[str, str], optional: tuple[str, ...]
+    ) -> rest.Rest:
+        s = self._settings
+        base = s.url.rstrip("/")
+        own = rest.Settings(
+            url=f"{base}/{path}",
+            params={"query": f"{query} sortBy id", "totalRecords": "exact"},
+            headers={"x-okapi-tenant": s.tenant},
+            records=records,
+            total="totalRecords",
+            paging=rest.OffsetPaging(kind="offset", per_page=s.per_page),
+            auth=TokenAuth(
+                kind="token",
+                url=f"{base}/authn/login-with-expiry",
+                send={"username": s.user},
+                send_secret={"password": s.password},
+                token="",
+            ),
+            optional=optional,
+            timeout=s.timeout,
+            longest=s.longest,
+            retries=s.retries,
+            authority=s.authority,
+        )
+        return rest.connect(own, Question(self._question.source, columns, self._question.clock))
+
+
+def connect(settings: Settings, question: Question) -> Folio:
+    """Return the connector; it opens nothing yet."""
+    return Folio(settings, question)
