@@ -142,6 +142,7 @@ class Marks:
         run, state = tables.run, tables.source_state
         mine = (state.c.cohort == self._cohort, state.c.source == source)
         with writing(self._engine, self._cohort) as connection:
+            self._expire(connection, now)
             row = connection.execute(select(state).where(*mine)).one_or_none()
             if row is None:
                 connection.execute(insert(state).values(cohort=self._cohort, source=source, step=step))
@@ -229,14 +230,18 @@ class Marks:
 
     def expire(self, now: datetime) -> None:
         """Close every suspended run that has waited too long."""
+        with writing(self._engine, self._cohort) as connection:
+            self._expire(connection, now)
+
+    def _expire(self, connection: Connection, now: datetime) -> None:
         run = tables.run
         waiting = (
             run.c.cohort == self._cohort,
             run.c.state == RunState.SUSPENDED,
             run.c.ended < now - APPROVAL_OPEN_FOR,
         )
-        with writing(self._engine, self._cohort) as connection:
-            old = connection.execute(select(run.c.run).where(*waiting)).scalars().all()
+        old = connection.execute(select(run.c.run).where(*waiting)).scalars().all()
+        if old:
             self._drop_pending(connection, old)
             connection.execute(update(run).where(*waiting).values(state=RunState.EXPIRED))
 
@@ -266,6 +271,7 @@ class Marks:
         run, state = tables.run, tables.source_state
         mine = (state.c.cohort == self._cohort, state.c.source == source)
         with writing(self._engine, self._cohort) as connection:
+            self._expire(connection, now)
             row = connection.execute(select(state).where(*mine)).one()
             if row.lease_run is not None:
                 if row.lease_until > now and not gone(row.lease_owner):

@@ -268,6 +268,13 @@ class TestSuspension:
         assert stored is not None
         assert stored.state is RunState.SUPERSEDED
 
+    def test_after_a_day_it_can_no_longer_be_approved_whoever_runs(self, world: World) -> None:
+        run = self.suspended(world)
+        world.later(hours=25)
+        assert world.sync.approve(run, "loans", by="admin").fault == "not_waiting"
+        assert world.verdict(LIN.number, "library") is Verdict.HELD
+        assert world.run("loans").state is RunState.SUSPENDED, "the next one waits in its place"
+
     def test_after_a_day_it_expires(self, world: World) -> None:
         run = self.suspended(world)
         world.later(hours=25)
