@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from connectors import sql
 from connectors.port import Connector, ProofKind, Question, SourceGarbled, SourceRefused, SourceUnavailable
+from sync.rows import day
 from tests.contract import COLUMNS, ROWS, ConnectorContract, Ticking
 
 QUERY = "SELECT number AS NUMBER, title AS TITLE, barcode AS BARCODE FROM loans"
@@ -307,3 +309,43 @@ def test_what_is_not_one_select_does_not_get_into_the_settings(query: str, why: 
 )
 def test_one_select_may_be_written_in_many_ways(query: str) -> None:
     assert sql.Settings.model_validate({"url": "sqlite:///a.db", "query": query}).timeout == timedelta(minutes=2)
+
+
+class TestMariadbAsItIs:
+    """Zero dates, and text in charsets of their own."""
+
+    COLUMNS = {"student": "card", "title": "title", "due": "due"}  # noqa: RUF012 - never changed
+
+    def table(self, url: str, charset: str) -> None:
+        engine = create_engine(url, poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.execute(text("SET SESSION sql_mode = ''"))
+            connection.execute(
+                text(f"CREATE TABLE lent (card VARCHAR(20), title VARCHAR(60), due DATETIME) CHARACTER SET {charset}")
+            )
+            connection.execute(text("INSERT INTO lent VALUES ('20151001', '', '0000-00-00 00:00:00')"))
+
+    def test_a_zero_date_is_no_day_and_breaks_nothing(self, mariadb_url: str) -> None:
+        self.table(mariadb_url, "utf8mb4")
+        ((_, _, due),) = ask(mariadb_url, "SELECT card, title, due FROM lent", self.COLUMNS).pull().rows
+        assert day(due, ZoneInfo("Asia/Shanghai"), ZoneInfo("Asia/Shanghai")) is None
+
+    def test_a_gbk_column_comes_as_text(self, mariadb_url: str) -> None:
+        self.table(mariadb_url, "gbk")
+        engine = create_engine(mariadb_url, poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE lent SET title = '构造地质学'"))
+        ((_, title, _),) = ask(mariadb_url, "SELECT card, title, due FROM lent", self.COLUMNS).pull().rows
+        assert title == "构造地质学"
+
+    def test_gbk_in_a_column_that_believes_itself_latin(self, mariadb_url: str) -> None:
+        """Asked for as bytes, and told what they are, it is text again; its keys match either way."""
+        self.table(mariadb_url, "latin1")
+        engine = create_engine(mariadb_url, poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE lent SET title = :raw"), {"raw": "构造地质学".encode("gbk")})
+        plain = ask(mariadb_url, "SELECT card, title, due FROM lent", self.COLUMNS).pull().rows
+        assert plain[0][0] == "20151001"
+        query = "SELECT card, CAST(title AS BINARY) AS title, due FROM lent"
+        ((_, title, _),) = ask(mariadb_url, query, self.COLUMNS, bytes_as="gbk").pull().rows
+        assert title == "构造地质学"
