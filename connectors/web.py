@@ -12,7 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Literal, Never, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 import requests
 import urllib3
@@ -78,7 +78,8 @@ class TokenAuth(Table):
     form: bool = False
     #: Where the token stands in the answer; empty when the answer leaves it in a cookie.
     token: str = "token"  # noqa: S105 - the name of a field
-    #: How it is sent with each request.
+    #: How it is sent with each request: as this parameter, or else in this header.
+    param: str = ""
     header: str = "Authorization"
     prefix: str = "Bearer "
 
@@ -192,6 +193,8 @@ class Office:
                 return _Header("Authorization", f"Bearer {token.get_secret_value()}")
             case HeaderAuth(name=name, value=value):
                 return _Header(name, value.get_secret_value())
+            case TokenAuth(param=param) if param:
+                return _Param(param, self._token)
             case TokenAuth(token=place, header=name, prefix=prefix) if place:
                 return _Header(name, prefix + self._token)
             case Oauth2Auth():
@@ -387,7 +390,9 @@ class Office:
         held = [value for _, value in auth if isinstance(value, SecretStr)]
         if isinstance(auth, TokenAuth):
             held += auth.send_secret.values()
-        return [secret for secret in (self._token, *(value.get_secret_value() for value in held)) if secret]
+        bare = [secret for secret in (self._token, *(value.get_secret_value() for value in held)) if secret]
+        # An address repeats them in its own spelling.
+        return [*bare, *(quote(secret, safe="") for secret in bare), *(quote_plus(secret) for secret in bare)]
 
 
 _TRY_LATER = "See that it runs and can be reached from here; the next slot tries again."
@@ -407,6 +412,18 @@ class _Header(AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers[self._name] = self._value
+        return request
+
+
+class _Param(AuthBase):
+    """Puts one parameter on each request."""
+
+    def __init__(self, name: str, value: str) -> None:
+        self._name = name
+        self._value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.prepare_url(request.url or "", {self._name: self._value})
         return request
 
 

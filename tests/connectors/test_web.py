@@ -8,14 +8,17 @@ import time
 import traceback
 from collections.abc import Iterator
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from connectors import rest
+from connectors.port import Question, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from connectors.web import Exchange, Office
 from tests.cast import MORNING
+from tests.contract import Ticking
 from tests.services.http_office import HttpOffice, Reply, as_json
 
 SECRET = "hidden-word"
@@ -168,3 +171,53 @@ def test_no_connection_stays_open_while_an_error_is_kept(office: HttpOffice) -> 
         threading.Event().wait(0.01)
     assert office.connections == 0
     assert kept.value.what
+
+
+def test_a_token_may_be_sent_as_a_parameter_and_is_still_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As data centres want it: got with GET, sent with each question, shown in no message."""
+    seen: list[str] = []
+
+    class Centre(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+            said: dict[str, object] = {"code": 10000, "result": {"access_token": "tok-en+1/2"}}
+            if "token" not in self.path.partition("?")[0]:
+                right = "access_token=tok-en%2B1%2F2" in self.path
+                rows = {"total": 1, "data": [{"XH": "20151001"}]}
+                said = {"code": 10000, "result": rows} if right else {"code": 40001, "message": f"no {self.path}"}
+            body = json.dumps(said).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("CENTRE_SECRET", "hidden-word")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Centre) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        base = f"http://127.0.0.1:{server.server_address[1]}"
+        auth = {
+            "kind": "token", "url": f"{base}/get_access_token", "method": "GET", "send": {"key": "clearance"},
+            "send_secret": {"secret": "env:CENTRE_SECRET"}, "token": "result.access_token", "param": "access_token",
+        }  # fmt: skip
+        own = {
+            "url": f"{base}/full", "records": "result.data", "total": "result.total", "auth": auth, "retries": 0,
+            "ok": {"path": "code", "equals": [10000], "reason": "message"},
+        }  # fmt: skip
+        question = Question("arrears", {"student": "XH"}, Ticking())
+        try:
+            rows = rest.connect(rest.Settings.model_validate(own), question).pull().rows
+            wrong = rest.Settings.model_validate(own | {"auth": auth | {"param": "token_of_access"}})
+            with pytest.raises(SourceRefused) as caught:
+                rest.connect(wrong, question).pull()
+        finally:
+            server.shutdown()
+            thread.join()
+    assert list(rows) == [("20151001",)]
+    assert "secret=hidden-word" in seen[0]
+    assert "hidden-word" not in str(caught.value)
+    assert "tok-en" not in str(caught.value)
