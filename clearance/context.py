@@ -15,6 +15,7 @@ from clearance.wiring import Program, chosen_file, load_settings
 from config import logs
 from config.settings import SettingsError
 from connectors.port import SourceError
+from portal.server import CannotListen
 from status_db.accounts import AccountRefused
 from status_db.decisions import DecisionRefused
 from status_db.engine import StoreError
@@ -76,7 +77,15 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except SourceError as error:
             fail(str(error), UNAVAILABLE)
-        except (SettingsError, StoreError, DecisionRefused, AccountRefused, LeaseLost, RunUnderWay) as error:
+        except (
+            SettingsError,
+            StoreError,
+            DecisionRefused,
+            AccountRefused,
+            LeaseLost,
+            RunUnderWay,
+            CannotListen,
+        ) as error:
             fail(str(error))
         except KeyboardInterrupt:
             fail("Stopped. Nothing of what was under way was written; run it again when you like.")

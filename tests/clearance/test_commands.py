@@ -1,6 +1,7 @@
 """The command line as people and scripts use it: real processes on a copy of the demo."""
 
 import signal
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -173,6 +174,13 @@ class TestServices:
         finally:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=30)
+
+    def test_a_port_that_is_taken_is_told_with_the_way_out(self, university: University) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            said = university.run("serve", "--port", port, code=1)
+        assert "Choose another port" in said
+        assert "Traceback" not in said
 
     def test_the_schedule_catches_up_at_its_start_and_ends_in_order(self, university: University) -> None:
         university.run("demo", "advance")
