@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from status_db import bulk, tables
@@ -243,7 +243,8 @@ class Marks:
         old = connection.execute(select(run.c.run).where(*waiting)).scalars().all()
         if old:
             self._drop_pending(connection, old)
-            connection.execute(update(run).where(*waiting).values(state=RunState.EXPIRED))
+            over = literal("Nobody decided it within a day, so the next pull is judged anew. It had said: ")
+            connection.execute(update(run).where(*waiting).values(state=RunState.EXPIRED, message=over + run.c.message))
 
     def reject(self, number: int, by: str, reason: str, now: datetime) -> None:
         """Close a suspended run for good; its snapshot goes."""
@@ -386,7 +387,10 @@ class Marks:
         )
         old = connection.execute(select(run.c.run).where(*waiting)).scalars().all()
         if old:
-            connection.execute(update(run).where(*waiting).values(state=RunState.SUPERSEDED))
+            over = literal(f"Run {lease.run} was within the limits, so nothing is left to decide. It had said: ")
+            connection.execute(
+                update(run).where(*waiting).values(state=RunState.SUPERSEDED, message=over + run.c.message)
+            )
         self._drop_pending(connection, [*old, lease.run])
 
     def _drop_pending(self, connection: Connection, runs: Iterable[int]) -> None:

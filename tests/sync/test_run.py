@@ -267,6 +267,7 @@ class TestSuspension:
         stored = world.reader.run(COHORT, run)
         assert stored is not None
         assert stored.state is RunState.SUPERSEDED
+        assert "nothing is left to decide" in stored.message
 
     def test_after_a_day_it_can_no_longer_be_approved_whoever_runs(self, world: World) -> None:
         run = self.suspended(world)
@@ -282,6 +283,7 @@ class TestSuspension:
         stored = world.reader.run(COHORT, run)
         assert stored is not None
         assert stored.state is RunState.EXPIRED
+        assert "the next pull is judged anew" in stored.message
         assert world.sync.approve(run, "loans", by="admin").fault == "not_waiting"
 
 
