@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -15,13 +15,14 @@ from sqlalchemy import Engine
 
 import connectors
 from config.settings import Asked, Settings, load
-from connectors.port import Connector, Question
+from connectors.port import Candidates, Connector, Question
 from status_db.accounts import Accounts, desk_url
 from status_db.decisions import Decisions
-from status_db.engine import open_reading, open_writing
+from status_db.engine import open_reading, open_writing, reading
 from status_db.migrate import Part, check
 from status_db.model import ROSTER
 from status_db.reader import Reader
+from status_db.stored import Stored
 from sync.run import Sync
 
 #: Names the settings file where the command line does not.
@@ -92,8 +93,24 @@ class Program:
 
     def connect(self, name: str) -> Connector:
         """Make the connector of a source, or of the roster."""
-        asked = self.asked(name)
-        return _connectors()[asked.connector].connect(asked.own, Question(name, asked.columns, self.clock))
+        asked, windows = self.asked(name), self.settings.cohort_named(self.cohort).windows.values()
+        question = Question(
+            name,
+            asked.columns,
+            self.clock,
+            partial(self.candidates, name),
+            opens=min((w.opens for w in windows), default=None),
+            closes=max((w.closes for w in windows), default=None),
+        )
+        return _connectors()[asked.connector].connect(asked.own, question)
+
+    def candidates(self, name: str) -> Candidates:
+        """Read whom a source may be asked about by number; the roster itself is asked about nobody."""
+        if name == ROSTER:
+            return Candidates()
+        with reading(self.writing) as connection:
+            stored = Stored(connection, self.cohort)
+            return Candidates(stored.numbers_with(self.settings.source[name].step), stored.source(ROSTER).revision)
 
     @cached_property
     def writing(self) -> Engine:

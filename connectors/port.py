@@ -10,8 +10,8 @@ There are three ways to fail, named by what somebody must do about it: `SourceUn
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
@@ -59,6 +59,25 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidates:
+    """Who may be asked about by number: the roster's students who have the source's step, at one of its revisions."""
+
+    #: Student → every number of theirs, the student's own first.
+    numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: The roster's revision they were read at; None when there is no roster to read.
+    revision: int | None = None
+
+    def every_number(self) -> tuple[str, ...]:
+        """Return all numbers, each once, in order."""
+        return tuple(sorted({number for theirs in self.numbers.values() for number in theirs}))
+
+
+def nobody() -> Candidates:
+    """Name no candidates, where a question is asked without a roster."""
+    return Candidates()
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What is asked, in words that every connector understands."""
 
@@ -68,6 +87,11 @@ class Question:
     columns: Mapping[str, str]
     #: Tells `began` and `ended`.
     clock: Clock
+    #: Reads whom it is about, for a source that is asked by number and not for everybody.
+    candidates: Callable[[], Candidates] = nobody
+    #: The first and the last day of the cohort's windows, for a source that is asked by date; None without a window.
+    opens: date | None = None
+    closes: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +109,8 @@ class Snapshot:
     proofs: tuple[Proof, ...]
     #: Student numbers, as the source writes them, of everybody the source knows; None when it names no population.
     population: Sequence[Cell] | None = None
+    #: The roster's revision whose students alone it was asked about; None for an answer about everybody.
+    candidates: int | None = None
 
     def about(self, student: str) -> "Snapshot":
         """Return as much of it as is about one student, by our own form of the number and not by the source's."""
@@ -95,7 +121,24 @@ class Snapshot:
 
         known = None if self.population is None else [cell for cell in self.population if theirs(cell)]
         rows = [row for row in self.rows if theirs(row[0])]
-        return Snapshot(self.fields, rows, self.began, self.ended, self.proofs, known)
+        return replace(self, rows=rows, population=known)
+
+
+def together(answers: Sequence[Snapshot]) -> Snapshot:
+    """Return several answers of one source to the same question, each about somebody else, as one.
+
+    It shows what each of them shows, in the words of the first; it knows a population when each of them does.
+    """
+    first, last = answers[0], answers[-1]
+    shown = set.intersection(*({proof.kind for proof in answer.proofs} for answer in answers))
+    known = [answer.population for answer in answers if answer.population is not None]
+    return replace(
+        first,
+        rows=[row for answer in answers for row in answer.rows],
+        ended=last.ended,
+        proofs=tuple(proof for proof in first.proofs if proof.kind in shown),
+        population=[cell for cells in known for cell in cells] if len(known) == len(answers) else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

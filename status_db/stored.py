@@ -200,6 +200,18 @@ class Stored:
             ).scalars()
         )
 
+    def numbers_with(self, step: str) -> dict[str, tuple[str, ...]]:
+        """Return everybody whose flow has the step, each with every number of theirs, the student's own first."""
+        table = tables.alias
+        found: dict[str, list[str]] = {student: [student] for student in sorted(self.with_step(step))}
+        rows = self._connection.execute(
+            select(table.c.student, table.c.alias).where(table.c.cohort == self._cohort).order_by(table.c.alias)
+        )
+        for student, alias in rows:
+            if student in found:
+                found[student].append(alias)
+        return {student: tuple(numbers) for student, numbers in found.items()}
+
     def contested(self) -> dict[str, list[str]]:
         """Return every number that is one student's own and another's alias: nobody can tell whom it means."""
         alias, person = tables.alias, tables.student

@@ -52,6 +52,7 @@ def pack(snapshot: Snapshot) -> bytes:
         "ended": snapshot.ended.isoformat(),
         "proofs": [[proof.kind, proof.detail] for proof in snapshot.proofs],
         "population": population,
+        "candidates": snapshot.candidates,
     }
     return zlib.compress(json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
@@ -67,4 +68,5 @@ def unpack(kept: bytes) -> Snapshot:
         ended=datetime.fromisoformat(body["ended"]),
         proofs=tuple(Proof(ProofKind(kind), detail) for kind, detail in body["proofs"]),
         population=None if population is None else [_unpack(cell) for cell in population],
+        candidates=body.get("candidates"),
     )

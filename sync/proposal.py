@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from config.settings import Settings
-from connectors.port import Cell, Snapshot, SourceGarbled
+from connectors.port import Cell, Snapshot, SourceGarbled, SourceUnavailable
 from status_db.marks import Ending, Lease, Pull, Writes
 from status_db.model import ROSTER, Finding, Flip, StepKind, Verdict, digest_of, normalise_number
 from status_db.roster_marks import Listing, RosterMarks, RosterWrites
@@ -117,8 +117,7 @@ class SourceProposal:
     def kept(self) -> Snapshot:
         """Return the snapshot without the rows about strangers."""
         rows = [row for row in self.snapshot.rows if row[0] in self.known]
-        s = self.snapshot
-        return Snapshot(s.fields, rows, s.began, s.ended, s.proofs, s.population)
+        return replace(self.snapshot, rows=rows)
 
     def apply(self, marks: RosterMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
         """Write it whole."""
@@ -195,12 +194,19 @@ def propose_source(
 ) -> SourceProposal:
     """Plan a source's answer on the marks as they stand in this read; about one `student` only, for a recheck.
 
-    Raises SourceGarbled when the answer cannot be about this roster.
+    Raises SourceGarbled when the answer cannot be about this roster, SourceUnavailable when it was asked about another
+    revision of it.
     """
     rule, source, now = rules.source_rule(settings, name), settings.source[name], snapshot.ended
     stored = Stored(connection, cohort)
-    state = stored.source(name)
-    fingerprint = _fingerprint(rule, stored.source(ROSTER).revision, snapshot) if student is None else None
+    state, listed = stored.source(name), stored.source(ROSTER).revision
+    if student is None and snapshot.candidates not in (None, listed):
+        # Nobody would have been asked about who has joined since, nor by a number that was given since.
+        raise SourceUnavailable(
+            f"{name} was asked about the students of a roster that has changed since",
+            f"Ask it again: clearance sync {name}. The next slot does, too.",
+        )
+    fingerprint = _fingerprint(rule, listed, snapshot) if student is None else None
     if fingerprint is not None and fingerprint == state.fingerprint:
         return _the_same(cohort, settings, stored, state, rule, snapshot)
     digests = stored.digests(name) if student is None else stored.digest_of(name, student)

@@ -26,6 +26,7 @@ from connectors.port import (
     SourceRefused,
     SourceUnavailable,
     no_progress,
+    together,
 )
 from status_db.engine import StoreError, reading
 from status_db.marks import BaseMoved, Ending, Lease, LeaseLost, RunUnderWay
@@ -210,7 +211,10 @@ class Sync:
         log = self._log.bind(source=name, run=number)
         log.info("run approved", by=by)
         with _COLLECTOR.paused(), self._closing(lease):
-            outcome = self._applied(lease, keep.unpack(packed), None, approved=digest)
+            try:
+                outcome = self._applied(lease, keep.unpack(packed), None, approved=digest)
+            except SourceError as error:
+                outcome = self._ended(lease, RunState.FAILED, str(error), fault=_FAULTS[type(error)])
         _logged(log, outcome)
         return outcome
 
@@ -261,16 +265,7 @@ class Sync:
     def _asked_by_every_number(self, connector: Connector, student: str) -> Snapshot:
         with reading(self._engine) as connection:
             aliases = Stored(connection, self._cohort).aliases_of(student)
-        answers = [connector.pull_one(number) for number in (student, *aliases)]
-        populations = [cell for a in answers if a.population is not None for cell in a.population]
-        return Snapshot(
-            answers[0].fields,
-            [row for answer in answers for row in answer.rows],
-            answers[0].began,
-            answers[-1].ended,
-            answers[0].proofs,
-            populations if answers[0].population is not None else None,
-        )
+        return together([connector.pull_one(number) for number in (student, *aliases)])
 
     def _propose(self, connection: Connection, name: str, snapshot: Snapshot, student: str | None) -> Proposal:
         if name == ROSTER:

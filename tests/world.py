@@ -8,13 +8,14 @@ from typing import Any, Self
 
 from config.settings import Settings, load
 from connectors import memory
-from connectors.port import Connector, Progress, Question, Sample, Snapshot, SourceError, no_progress
+from connectors.port import Candidates, Connector, Progress, Question, Sample, Snapshot, SourceError, no_progress
 from status_db.accounts import Accounts, desk_url
 from status_db.decisions import Decisions
-from status_db.engine import open_reading, open_writing
+from status_db.engine import open_reading, open_writing, reading
 from status_db.migrate import upgrade
 from status_db.model import ROSTER, Verdict
 from status_db.reader import Reader
+from status_db.stored import Stored
 from status_db.views import StudentView
 from sync.run import Outcome, Sync
 from tests.cast import EVERYBODY, MORNING
@@ -229,6 +230,12 @@ class World:
         """Return the connector of a source."""
         asked = self.settings.roster if name == ROSTER else self.settings.source[name]
         return Says(self, name, Question(name, asked.columns, self.clock))
+
+    def candidates(self, name: str) -> Candidates:
+        """Return whom a source may be asked about by number."""
+        with reading(self.engine) as connection:
+            stored = Stored(connection, COHORT)
+            return Candidates(stored.numbers_with(self.settings.source[name].step), stored.source(ROSTER).revision)
 
     def later(self, **span: float) -> None:
         """Move the clock on."""
