@@ -6,14 +6,15 @@ same transaction the database counts the rows of the very same query; unless as 
 
 import codecs
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field
-from sqlalchemy import Connection, CursorResult, make_url, text
+from pydantic import AfterValidator, Field, model_validator
+from sqlalchemy import Connection, CursorResult, bindparam, make_url, text
 
 from config.secrets import DatabaseUrl, FilePath, Text
 from config.settings import Span, Table
@@ -33,6 +34,12 @@ from connectors.port import (
 
 #: So often an answer whose count does not fit is asked for once more.
 _ATTEMPTS = 2
+
+#: So many numbers are bound into one statement: Oracle takes a thousand, SQL Server two thousand.
+_NUMBERS_AT_ONCE = 500
+
+#: Bound by us, where a query names them.
+_OURS = frozenset({"student", "numbers", "opens", "closes"})
 
 _QUOTED_OR_REMARK = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
@@ -79,6 +86,21 @@ class Settings(Table):
     #: More rows than this are no answer: the query is likely to have lost its condition.
     limit: Annotated[int, Field(ge=1)] = 5_000_000
 
+    @model_validator(mode="after")
+    def _binds_safely(self) -> Self:
+        if taken := sorted(_OURS & self.parameters.keys()):
+            raise ValueError(f":{taken[0]} is bound by the program itself: give the parameter another name")
+        if _binds(self.query, "numbers") and self.population is None:
+            raise ValueError(
+                "a query that binds :numbers misses whoever the office spells otherwise: name a population, which may "
+                "bind them too, so that who is not found is unknown and not clear"
+            )
+        return self
+
+
+def _binds(query: str, name: str) -> bool:
+    return name in text(query).compile().params
+
 
 class Sql:
     """Asks one database one question."""
@@ -90,7 +112,17 @@ class Sql:
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return every row of the query, counted by the database itself in the same read."""
-        return self._asked(self._settings.query, self._settings.population, {}, progress)
+        query, population = self._settings.query, self._settings.population
+        if not _binds(query, "numbers"):
+            return self._asked(query, population, [{}], progress)
+        candidates = self._question.candidates()
+        if not (chunks := candidates.chunks(_NUMBERS_AT_ONCE)):
+            raise SourceUnavailable(
+                f"{self._question.source} is asked by number, and nobody is on the roster",
+                "Sync the roster first: clearance sync roster",
+            )
+        snapshot = self._asked(query, population, [{"numbers": chunk} for chunk in chunks], progress)
+        return replace(snapshot, candidates=candidates.revision)
 
     def pull_one(self, student: str) -> Snapshot:
         """Return the rows about one student: by the query `one`, else by reading all and keeping theirs.
@@ -98,15 +130,18 @@ class Sql:
         The database is not left to compare numbers by itself: its blanks and its case are not ours.
         """
         settings = self._settings
-        if settings.one is None:
+        if settings.one is None and not _binds(settings.query, "numbers"):
             return self.pull().about(student)
-        return self._asked(settings.one, settings.population, {"student": student}, no_progress).about(student)
+        asked = {"student": student, "numbers": (student,)}
+        return self._asked(settings.one or settings.query, settings.population, [asked], no_progress).about(student)
 
     def check(self) -> Sample:
         """Connect, read one row, and say whether the account could write."""
         with self._reading() as (connection, backend):
             warnings = backend.warnings(connection)
-            result = self._execute(connection, self._settings.query, {})
+            binds = _binds(self._settings.query, "numbers")
+            chunks = self._question.candidates().chunks(_NUMBERS_AT_ONCE) if binds else []
+            result = self._execute(connection, self._settings.query, {"numbers": chunks[0] if chunks else ("",)})
             columns = _names(result)
             first = result.fetchone()
             # Whatever rows are left are not waited for.
@@ -118,14 +153,20 @@ class Sql:
             row = dict(zip(fields, self._decoded(cells), strict=True))
         return Sample(backend.where, columns, row, warnings)
 
-    def _asked(self, query: str, population: str | None, extra: Mapping[str, str], progress: Progress) -> Snapshot:
+    def _asked(
+        self, query: str, population: str | None, parts: Sequence[Mapping[str, Any]], progress: Progress
+    ) -> Snapshot:
+        """Ask once for each of the `parts`, which differ in what is bound; all of them in one read of one state."""
         tried: list[str] = []
         for _ in range(_ATTEMPTS):
             began = self._question.clock()
             with self._reading() as (connection, backend):
-                expected = self._count(connection, query, extra)
-                rows = self._rows(connection, backend, query, extra, expected, progress)
-                everybody = self._population(connection, population)
+                counts = [self._count(connection, query, part) for part in parts]
+                self._refuse_more_than_the_limit(expected := sum(counts))
+                rows: list[tuple[Cell, ...]] = []
+                for part in parts:
+                    self._read(connection, backend, query, part, rows, lambda done: progress(done, expected))
+                everybody = self._population(connection, population, parts)
             if len(rows) == expected:
                 return self._snapshot(rows, expected, everybody, began)
             tried.append(f"{len(rows)} of {expected}")
@@ -147,9 +188,11 @@ class Sql:
         )
         return Snapshot(tuple(columns), rows, began, self._question.clock(), proofs, everybody)
 
-    def _count(self, connection: Connection, query: str, extra: Mapping[str, str]) -> int:
+    def _count(self, connection: Connection, query: str, extra: Mapping[str, Any]) -> int:
         counted = self._execute(connection, f"SELECT COUNT(*) FROM ({query}\n) counted", extra)  # noqa: S608 - the configured query
-        (expected,) = counted.one()
+        return int(counted.scalar_one())
+
+    def _refuse_more_than_the_limit(self, expected: int) -> None:
         if expected > self._settings.limit:
             raise SourceGarbled(
                 f"{self._question.source}: the query would bring {expected} rows, more than its limit of "
@@ -157,33 +200,31 @@ class Sql:
                 "Look whether the query has lost a condition; if not, raise limit in "
                 f"[source.{self._question.source}].",
             )
-        return int(expected)
 
-    def _rows(
+    def _read(
         self,
         connection: Connection,
         backend: Backend,
         query: str,
-        extra: Mapping[str, str],
-        expected: int,
-        progress: Progress,
-    ) -> list[tuple[Cell, ...]]:
+        extra: Mapping[str, Any],
+        rows: list[tuple[Cell, ...]],
+        tell: Callable[[int], None],
+    ) -> None:
+        """Add what a query brings to `rows`."""
         result = self._execute(connection, query, extra)
-        rows: list[tuple[Cell, ...]] = []
         try:
             pick, charset = self._picker(_names(result)), self._settings.bytes_as
             while batch := result.fetchmany(BATCH):
                 picked = [self._decoded(pick(row)) for row in batch] if charset else [pick(row) for row in batch]
                 self._refuse_broken_text(picked)
                 rows += picked
-                progress(len(rows), expected)
+                tell(len(rows))
         except BaseException:
             backend.abandon(connection, result.cursor)
             raise
         result.close()
         if not rows:
-            progress(0, expected)
-        return rows
+            tell(0)
 
     def _decoded(self, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
         """Turn bytes into text, where a charset was told; what is no letter of it is refused as broken text."""
@@ -192,22 +233,32 @@ class Sql:
             return row
         return tuple(cell.decode(charset, "replace") if isinstance(cell, bytes) else cell for cell in row)
 
-    def _population(self, connection: Connection, query: str | None) -> list[Cell] | None:
+    def _population(
+        self, connection: Connection, query: str | None, parts: Sequence[Mapping[str, Any]]
+    ) -> list[Cell] | None:
         if query is None:
             return None
-        result = self._execute(connection, query, {})
-        return [cell for row in result for cell in self._decoded((row[0],)) if cell is not None]
+        known: list[Cell] = []
+        for part in parts if _binds(query, "numbers") else parts[:1]:
+            result = self._execute(connection, query, part)
+            known += [cell for row in result for cell in self._decoded((row[0],)) if cell is not None]
+        return known
 
-    def _execute(self, connection: Connection, query: str, extra: Mapping[str, str]) -> CursorResult[Any]:
-        named = set(text(query).compile().params)
-        values = {**self._settings.parameters, **extra}
-        missing = named - values.keys()
-        if missing:
+    def _execute(self, connection: Connection, query: str, extra: Mapping[str, Any]) -> CursorResult[Any]:
+        statement, question = text(query), self._question
+        named = set(statement.compile().params)
+        days = {name: day for name, day in (("opens", question.opens), ("closes", question.closes)) if day is not None}
+        values = {**self._settings.parameters, **days, **extra}
+        if missing := sorted(named - values.keys()):
+            way_out = f"Add it to parameters in [source.{question.source}]; a colon in a text is written \\:."
+            if missing[0] in ("opens", "closes"):
+                way_out = "It is a day of the cohort's windows: add windows to its [[cohort]]."
             raise SourceGarbled(
-                f"{self._question.source}: the query names :{', :'.join(sorted(missing))}, and no value is given",
-                f"Add it to parameters in [source.{self._question.source}]; a colon in a text is written \\:.",
+                f"{question.source}: the query names :{', :'.join(missing)}, and no value is given", way_out
             )
-        return connection.execute(text(query), {name: values[name] for name in named})
+        if "numbers" in named:
+            statement = statement.bindparams(bindparam("numbers", expanding=True))
+        return connection.execute(statement, {name: values[name] for name in named})
 
     def _picker(self, columns: tuple[str, ...]) -> Callable[[Any], tuple[Cell, ...]]:
         """Return what takes our fields, in order, out of a row of the driver's."""
