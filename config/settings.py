@@ -510,7 +510,13 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
         for key in needed
         if key not in source.columns
     ]
-    known = ("student", "title", "amount", "due", "reference", "status", "name", "kind")
+    of_sums = ("paid", "waived", "refunded")
+    known = ("student", "title", "amount", *of_sums, "due", "reference", "status", "name", "kind")
+    found += [
+        f'{at} columns: {key} lessens or raises a sum: it goes with means = "balance" alone, take it out'
+        for key in of_sums
+        if key in source.columns and source.means != "balance"
+    ]
     found += [
         f"{at} columns: {key} is no field of ours: known are {', '.join(known)}"
         for key in source.columns

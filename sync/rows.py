@@ -24,6 +24,9 @@ RULE_VERSION = 1
 
 _FEN = Decimal("0.01")
 
+#: What lessens or raises the amount of a row: paid and let off, paid back.
+_BESIDES = {"paid": -1, "waived": -1, "refunded": 1}
+
 
 @dataclass(frozen=True, slots=True)
 class SourceRule:
@@ -123,10 +126,13 @@ def _once(fields: Sequence[str], rows: Rows) -> Rows:
 def _balance(rule: SourceRule, student: str, cells: list[dict[str, Cell]], digest: bytes) -> Record:
     amounts: list[Decimal] = []
     for cell in cells:
-        amount = amount_in_yuan(rule, cell["amount"])
-        if amount is None:
-            doubt = f"the amount {str(cell['amount'])[:40]!r} cannot be read"
-            return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), doubt, digest)
+        amount = Decimal(0)
+        for field, sign in {"amount": 1, **_BESIDES}.items():
+            part = amount_in_yuan(rule, cell.get(field))
+            if part is None:
+                doubt = f"the amount {str(cell[field])[:40]!r} cannot be read"
+                return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), doubt, digest)
+            amount += sign * part
         amounts.append(amount)
     total = sum(amounts, Decimal(0)).quantize(_FEN, ROUND_HALF_UP)
     parts = _in_order(tuple(_obligation(rule, c, a) for c, a in zip(cells, amounts, strict=True) if a))

@@ -58,6 +58,7 @@ def test_settings_are_frozen(tmp_path: Path) -> None:
         ('columns = { student = "CARD", amount', 'columns = { amount', "[source.fines] columns: student is missing"),
         ('student = "CARD", amount = "AMOUNT"', 'student = "CARD"',
          "[source.fines] columns: amount is missing, and balance needs it"),
+        ('title = "TITLE", due', 'paid = "TITLE", due', 'paid lessens or raises a sum: it goes with means = "balance"'),
         ('title = "TITLE", due', 'tittle = "TITLE", due', "[source.loans] columns: tittle is no field of ours"),
         ('words = { done = ["已清退"], ', "words = { ", '[source.checkouts] words: "done" is missing'),
         ('not_done = ["未清退"]', 'not_done = ["已清退"]', 'words: "已清退" stands twice'),

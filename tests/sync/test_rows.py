@@ -70,6 +70,26 @@ def test_a_balance_is_the_sum_of_its_rows(amounts: tuple[object, ...], verdict: 
     assert (record.verdict, record.reason) == (verdict, reason)
 
 
+@pytest.mark.parametrize(
+    ("cells", "owed"),
+    [
+        (("585000", "500000", "80000", None), "50.00"),
+        (("5850.00元", "5850.00元", "0", "0"), None),
+        (("585000", "585000", None, "10000"), "100.00"),
+    ],
+)
+def test_what_was_paid_and_let_off_is_taken_from_what_was_due(cells: tuple[object, ...], owed: str | None) -> None:
+    fields = ("student", "amount", "paid", "waived", "refunded")
+    record = record_from_rows(rule(Means.BALANCE, yuan=Decimal("0.01")), fields, "S", [("S", *cells)], b"")
+    assert [str(o.amount) for o in record.obligations] == ([owed] if owed else [])
+    assert record.verdict is (Verdict.HELD if owed else Verdict.CLEARED)
+
+
+def test_a_payment_that_cannot_be_read_clears_nobody() -> None:
+    record = record_from_rows(rule(Means.BALANCE), ("student", "amount", "paid"), "S", [("S", "100", "见备注")], b"")
+    assert (record.verdict, record.doubt) == (Verdict.UNKNOWN, "the amount '见备注' cannot be read")
+
+
 @pytest.mark.parametrize(("amount", "verdict"), [("4.99", "cleared"), ("5.00", "cleared"), ("5.01", "held")])
 def test_up_to_the_tolerance_is_let_go(amount: str, verdict: str) -> None:
     assert balance(amount, tolerance=Decimal(5)).verdict == verdict
