@@ -91,6 +91,7 @@ _FIGURES = {
     "changed": "changed",
     "left": "left",
     "strangers": "strangers",
+    "staying": "who stay",
     "records": "records",
     "released": "held → cleared",
     "newly_held": "cleared → held",

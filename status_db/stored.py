@@ -153,21 +153,50 @@ class Stored:
             .limit(1)
         ).scalar()
 
-    def students(self, numbers: Collection[str]) -> set[str]:
-        """Return those of the numbers that are leaving students on the roster."""
+    def listed(self, numbers: Collection[str]) -> dict[str, bool]:
+        """Return those of the numbers that are students on the roster, and whether each is leaving."""
         table = tables.student
-        found: set[str] = set()
+        found: dict[str, bool] = {}
         for chunk in _chunks(numbers):
-            found.update(
-                self._connection.execute(
-                    select(table.c.student).where(
-                        table.c.cohort == self._cohort,
-                        table.c.student.in_(chunk),
-                        table.c.active,
-                        table.c.flow.is_not(None),
-                    )
-                ).scalars()
-            )
+            for student, flow in self._connection.execute(
+                select(table.c.student, table.c.flow).where(
+                    table.c.cohort == self._cohort, table.c.student.in_(chunk), table.c.active
+                )
+            ):
+                found[student] = flow is not None
+        return found
+
+    def leaving(self, numbers: Collection[str]) -> set[str]:
+        """Return those of the numbers that are leaving students on the roster."""
+        return {student for student, leaves in self.listed(numbers).items() if leaves}
+
+    def lengths(self) -> frozenset[int]:
+        """Return how many characters the leaving students' own numbers have."""
+        table = tables.student
+        return frozenset(
+            self._connection.execute(
+                select(func.length(table.c.student))
+                .where(table.c.cohort == self._cohort, table.c.active, table.c.flow.is_not(None))
+                .distinct()
+            ).scalars()
+        )
+
+    def named(self, names: Collection[str]) -> dict[str, list[str]]:
+        """Return each of the names that leaving students bear, with the students, in order."""
+        table = tables.student
+        found: dict[str, list[str]] = {}
+        for chunk in _chunks(names):
+            for student, name in self._connection.execute(
+                select(table.c.student, table.c.name)
+                .where(
+                    table.c.cohort == self._cohort,
+                    table.c.name.in_(chunk),
+                    table.c.active,
+                    table.c.flow.is_not(None),
+                )
+                .order_by(table.c.student)
+            ):
+                found.setdefault(name, []).append(student)
         return found
 
     def owners(self, numbers: Collection[str]) -> dict[str, list[str]]:

@@ -320,7 +320,7 @@ stranger = Table(
     Column("cohort", _Word, primary_key=True),
     Column("source", _Word, primary_key=True),
     Column("key", _Number, primary_key=True),
-    #: Why it may be somebody we know: leading_zero, one_character, ambiguous; empty when it is nobody near.
+    #: Why it may be somebody we know: ambiguous, leading_zero, one_character, same_name; empty when it is nobody near.
     Column("near", _Word, nullable=False),
     #: The roster student it is near to.
     Column("student", _Number, nullable=False),

@@ -17,19 +17,14 @@ from status_db.model import ROSTER, Finding, Flip, StepKind, Verdict, digest_of,
 from status_db.roster_marks import Listing, RosterMarks, RosterWrites
 from status_db.stored import Person, SourceState, Stored
 from sync import guard, reconcile, roster, rules
+from sync.resolve import resolve
 from sync.rows import Rows, SourceRule, group
 
 #: From so many rows on, an answer in which nobody is on the roster means that the wrong column is mapped.
 _TELLING = 20
 
-#: So many leading zeros may have been lost on the way through a spreadsheet.
-_LOST_ZEROS = 3
-
 #: So many rows are digested at once.
 _AT_ONCE = 10_000
-
-LEADING_ZERO = "leading_zero"
-AMBIGUOUS = "ambiguous"
 
 
 class Proposal(Protocol):
@@ -107,6 +102,7 @@ class SourceProposal:
             "rows": plan.rows,
             "roster_rows": plan.roster_rows,
             "strangers": plan.stranger_count,
+            "staying": plan.staying,
             "nameless": plan.nameless,
             "records": len(plan.changes),
             "released": plan.count(Verdict.HELD, Verdict.CLEARED) + plan.count(Verdict.HELD, Verdict.EXEMPT),
@@ -211,13 +207,14 @@ def propose_source(
         return _the_same(cohort, settings, stored, state, rule, snapshot)
     digests = stored.digests(name) if student is None else stored.digest_of(name, student)
     groups = group(snapshot)
-    resolved = _resolve(stored, reconcile.keys_to_resolve(groups, digests))
+    resolved = resolve(stored, snapshot.fields, groups, digests)
     if student is not None:
         groups = _only(student, groups, digests, resolved)
     outside = _outside(stored, rule.step, snapshot, student)
     later = frozenset[str]() if student is not None else stored.asked_later(name, snapshot.began)
     answer = reconcile.compare(rule, groups, digests, resolved, outside, later)
-    if student is None and answer.rows >= _TELLING and not answer.roster_rows and not resolved.doubtful:
+    about_nobody = not (answer.roster_rows or answer.staying or resolved.doubtful)
+    if student is None and answer.rows >= _TELLING and about_nobody:
         if not stored.headcount(rules.flows_with(settings, rule.step)):
             raise SourceGarbled(
                 f"{name} brought {answer.rows} rows, and nobody is on the roster whom they could be about",
@@ -300,6 +297,7 @@ def _the_same(
         flips=(),
         strangers=(),
         stranger_count=state.strangers,
+        staying=0,
         rows=len(snapshot.rows),
         roster_rows=roster_rows,
         nameless=0,
@@ -332,33 +330,6 @@ def _only(
         if student in (whom if number not in resolved.doubtful else resolved.doubtful[number][0]):
             kept[key] = rows
     return kept
-
-
-def _resolve(stored: Stored, keys: set[str]) -> reconcile.Resolved:
-    """Find out whom keys mean that are no student with a stored record."""
-    contested = stored.contested()
-    doubtful: dict[str, tuple[tuple[str, ...], str]] = {
-        number: (tuple(owners), AMBIGUOUS) for number, owners in contested.items()
-    }
-    found = {number: number for number in stored.students(keys)}
-    rest = keys - found.keys()
-    for alias, owners in stored.owners(rest).items():
-        if len(owners) == 1:
-            found[alias] = owners[0]
-        else:
-            doubtful[alias] = (tuple(owners), AMBIGUOUS)
-    rest -= found.keys() | doubtful.keys()
-    doubtful |= _lost_zeros(stored, rest)
-    return reconcile.Resolved(found, doubtful)
-
-
-def _lost_zeros(stored: Stored, keys: set[str]) -> dict[str, tuple[tuple[str, ...], str]]:
-    """Find keys that fit exactly one student once leading zeros are put back: likely that student, but never surely."""
-    candidates = {"0" * n + key: key for key in keys if key.isdigit() for n in range(1, _LOST_ZEROS + 1)}
-    fits: dict[str, list[str]] = {}
-    for student in stored.students(candidates.keys()):
-        fits.setdefault(candidates[student], []).append(student)
-    return {key: (tuple(students), LEADING_ZERO) for key, students in fits.items() if len(students) == 1}
 
 
 def _outside(stored: Stored, step: str, snapshot: Snapshot, student: str | None) -> frozenset[str]:

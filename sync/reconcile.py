@@ -111,6 +111,10 @@ class Resolved:
     students: Mapping[str, str]
     #: Normalised key → those it might mean, and why it is doubtful: they become unknown, never held or cleared.
     doubtful: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
+    #: Normalised key → why it resembles somebody, and whom: they are listed for a person, and nothing follows.
+    near: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    #: Normalised keys of students who are listed and do not leave: no strangers, and nothing follows either.
+    staying: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,8 @@ class Answer:
     vanished: frozenset[str]
     strangers: tuple[Stranger, ...]
     stranger_count: int
+    #: Students who are on the list and do not leave.
+    staying: int
     rows: int
     #: Rows about roster students.
     roster_rows: int
@@ -173,6 +179,7 @@ def compare(
     sure: dict[str, Rows] = {}
     doubtful: dict[str, tuple[list[str], Rows]] = {}
     strangers: dict[str, Stranger] = {}
+    staying: set[str] = set()
     nameless = roster_rows = total = 0
     for key, rows in groups.items():
         total += len(rows)
@@ -192,8 +199,11 @@ def compare(
                 strangers[number] = Stranger(number, near, students[0])
                 continue
             found = number if number in stored else resolved.students.get(number)
+            if found is None and number in resolved.staying:
+                staying.add(number)
+                continue
             if found is None:
-                strangers[number] = Stranger(number)
+                strangers[number] = Stranger(number, *resolved.near.get(number, ()))
                 continue
             student = found
         roster_rows += len(rows)
@@ -218,6 +228,7 @@ def compare(
         vanished=frozenset(vanished),
         strangers=tuple(sorted(strangers.values(), key=lambda s: (not s.near, s.key))[:LISTED_STRANGERS]),
         stranger_count=len(strangers),
+        staying=len(staying),
         rows=total,
         roster_rows=roster_rows,
         nameless=nameless,
@@ -296,6 +307,7 @@ class Plan:
     flips: tuple[Flip, ...]
     strangers: tuple[Stranger, ...]
     stranger_count: int
+    staying: int
     rows: int
     roster_rows: int
     nameless: int
@@ -390,6 +402,7 @@ def plan(
         flips=tuple(sorted(flips, key=lambda f: f.student)),
         strangers=answer.strangers,
         stranger_count=answer.stranger_count,
+        staying=answer.staying,
         rows=answer.rows,
         roster_rows=answer.roster_rows,
         nameless=answer.nameless,

@@ -16,7 +16,7 @@ CALM = History(recent_rows=(1000,) * 5, held=1000, cleared=10_000)
 
 def moving(before: Verdict, after: Verdict, count: int, rows: int = 1000) -> Plan:
     changes = tuple(Change(f"S{i}", None, None, before, after, concerned=True) for i in range(count))
-    return Plan("2019", "loans", "library", 1, 1, changes, (), (), (), (), 0, rows, rows, 0)
+    return Plan("2019", "loans", "library", 1, 1, changes, (), (), (), (), 0, 0, rows, rows, 0)
 
 
 def held_back(plan: Plan, history: History = CALM, limits: Limits = LIMITS, means: Means = Means.ITEMS) -> bool:

@@ -1,0 +1,113 @@
+"""Whom a source's keys mean: roster students by number or alias, somebody doubtful, somebody who stays, or a stranger.
+
+A number is exact after its one normalisation; nothing near is ever taken for the thing itself. What is near is doubtful
+where it can only mean one student, as after a lost leading zero, and is otherwise listed for a person to look at.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from connectors.port import Cell
+from status_db.model import normalise_number
+from status_db.stored import Stored
+from sync.reconcile import Resolved, keys_to_resolve
+from sync.rows import Rows
+
+#: So many leading zeros may have been lost on the way through a spreadsheet.
+_LOST_ZEROS = 3
+
+#: Among so many strangers near misses are looked for.
+_LOOKED_AT = 2_000
+
+LEADING_ZERO = "leading_zero"
+AMBIGUOUS = "ambiguous"
+ONE_CHARACTER = "one_character"
+SAME_NAME = "same_name"
+
+#: Letters that are read, and typed, for digits.
+_LOOK_ALIKE = str.maketrans("OQDILZSB", "00011258")
+
+
+def resolve(
+    stored: Stored, fields: Sequence[str], groups: Mapping[Cell, Rows], digests: Mapping[str, bytes]
+) -> Resolved:
+    """Find out whom those keys mean that are no student with a stored record."""
+    keys = keys_to_resolve(groups, digests)
+    doubtful: dict[str, tuple[tuple[str, ...], str]] = {
+        number: (tuple(owners), AMBIGUOUS) for number, owners in stored.contested().items()
+    }
+    listed = stored.listed(keys)
+    found = {number: number for number, leaves in listed.items() if leaves}
+    staying = frozenset(listed.keys() - found.keys())
+    rest = keys - listed.keys()
+    for alias, owners in stored.owners(rest).items():
+        if len(owners) == 1:
+            found[alias] = owners[0]
+        else:
+            doubtful[alias] = (tuple(owners), AMBIGUOUS)
+    rest -= found.keys() | doubtful.keys()
+    doubtful |= _lost_zeros(stored, rest)
+    rest -= doubtful.keys()
+    near: dict[str, tuple[str, str]] = {}
+    if rest:
+        spoken_of = {str(key) for key in groups if key in digests} | set(found.values())
+        near = _namesakes(stored, fields, groups, rest, spoken_of) | _one_character(stored, rest)
+    return Resolved(found, doubtful, near, staying)
+
+
+def _lost_zeros(stored: Stored, keys: set[str]) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Find keys that fit exactly one student once leading zeros are put back: likely that student, but never surely."""
+    candidates = {"0" * n + key: key for key in keys if key.isdigit() for n in range(1, _LOST_ZEROS + 1)}
+    fits: dict[str, list[str]] = {}
+    for student in stored.leaving(candidates.keys()):
+        fits.setdefault(candidates[student], []).append(student)
+    return {key: (tuple(students), LEADING_ZERO) for key, students in fits.items() if len(students) == 1}
+
+
+def _one_character(stored: Stored, keys: set[str]) -> dict[str, tuple[str, str]]:
+    """Find keys that become one student's number when letters are read as digits, or one character comes or goes.
+
+    Another digit in a place is not looked for: students' neighbours, who do not leave, have such numbers.
+    """
+    lengths = stored.lengths()
+    spellings: dict[str, set[str]] = {}
+    for key in sorted(keys)[:_LOOKED_AT]:
+        for spelling in _spellings(key, lengths):
+            spellings.setdefault(spelling, set()).add(key)
+    fits: dict[str, set[str]] = {}
+    for student in stored.leaving(spellings.keys()):
+        for key in spellings[student]:
+            fits.setdefault(key, set()).add(student)
+    return {key: (ONE_CHARACTER, students.pop()) for key, students in fits.items() if len(students) == 1}
+
+
+def _spellings(key: str, lengths: Iterable[int]) -> Iterator[str]:
+    """Give what a mistyped key may have meant; numbers have one of these lengths."""
+    read = key.translate(_LOOK_ALIKE)
+    if read != key:
+        yield read
+    if len(key) in lengths:
+        return
+    if len(key) - 1 in lengths:
+        yield from (key[:at] + key[at + 1 :] for at in range(len(key)))
+    if len(key) + 1 in lengths:
+        yield from (key[:at] + digit + key[at:] for at in range(len(key) + 1) for digit in "0123456789")
+
+
+def _namesakes(
+    stored: Stored, fields: Sequence[str], groups: Mapping[Cell, Rows], keys: set[str], spoken_of: set[str]
+) -> dict[str, tuple[str, str]]:
+    """Find keys whose rows bear the name of one student, and of one about whom nothing came by the own number."""
+    if "name" not in fields:
+        return {}
+    at, names = fields.index("name"), dict[str, str]()
+    for key, rows in groups.items():
+        number = "" if key is None else normalise_number(key)
+        if number in keys and rows[0][at] is not None and len(names) < _LOOKED_AT:
+            names[number] = "".join(str(rows[0][at]).split())
+    students = stored.named(set(names.values()))
+    fits = {key: students.get(name, ()) for key, name in names.items()}
+    return {
+        key: (SAME_NAME, namesakes[0])
+        for key, namesakes in fits.items()
+        if len(namesakes) == 1 and namesakes[0] not in spoken_of
+    }
