@@ -101,6 +101,8 @@ _FIGURES = {
 
 def figures(counts: Mapping[str, Any]) -> str:
     """Write a run's figures, those that are not nought."""
+    if counts.get("not_pulled"):
+        return "not pulled: its fingerprint is the same"
     return ", ".join(f"{counts[key]:,} {word}" for key, word in _FIGURES.items() if counts.get(key))
 
 

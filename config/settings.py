@@ -228,6 +228,8 @@ class Source(Asked):
     words: dict[Literal["done", "not_done", "exempt"], list[str]] = {}
     #: "suspend" has a person look at the first answer before it counts; "apply" does not.
     first: Literal["suspend", "apply"] = "suspend"
+    #: Where the source tells a fingerprint: so often its answer is read whole all the same.
+    full_every: Span = timedelta(days=1)
 
     @property
     def absent_means(self) -> str:

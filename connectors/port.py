@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from status_db.model import normalise_number
 
@@ -46,6 +46,8 @@ class ProofKind(StrEnum):
     COLUMNS_PRESENT = "columns_present"
     #: The text decodes without replacement characters.
     CHARSET_SANE = "charset_sane"
+    #: The source's own fingerprint is the one of the last answer that was read whole, so nothing was brought.
+    FINGERPRINT_SAME = "fingerprint_same"
     #: A second pass brought the same rows.
     SECOND_PASS_AGREES = "second_pass_agrees"  # noqa: S105 - a pass over rows, not a word to enter with
 
@@ -116,6 +118,8 @@ class Snapshot:
     population: Sequence[Cell] | None = None
     #: The roster's revision whose students alone it was asked about; None for an answer about everybody.
     candidates: int | None = None
+    #: The source's fingerprint of this very answer, or of one not later; None where it has none.
+    fingerprint: bytes | None = None
 
     def about(self, student: str) -> "Snapshot":
         """Return as much of it as is about one student, by our own form of the number and not by the source's."""
@@ -179,6 +183,29 @@ class Connector(Protocol):
 
     def check(self) -> Sample:
         """Connect, look at the columns and one row, and say what was found. Raises as `pull` does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells a source's answer from another one, without bringing it."""
+
+    value: bytes
+    #: When it was asked for: the answer it stands for is not older.
+    began: datetime
+    #: What it rests on, for the run's record.
+    detail: str
+
+
+@runtime_checkable
+class Fingerprinted(Protocol):
+    """A connector that can tell whether its source still says the same, for less than the whole answer costs."""
+
+    def fingerprint(self) -> Fingerprint | None:
+        """Return the fingerprint of what `pull` would bring now; None where the settings want none.
+
+        Raises as `pull` does.
+        """
         ...
 
 

@@ -18,9 +18,11 @@ from sqlalchemy import Connection, CursorResult, bindparam, make_url, text
 
 from config.secrets import DatabaseUrl, FilePath, Text
 from config.settings import Span, Table
+from connectors import fingerprints
 from connectors.databases import BATCH, Backend, Options, Patience, reading
 from connectors.port import (
     Cell,
+    Fingerprint,
     Progress,
     Proof,
     ProofKind,
@@ -31,6 +33,7 @@ from connectors.port import (
     SourceUnavailable,
     no_progress,
 )
+from status_db.model import digest_of
 
 #: So often an answer whose count does not fit is asked for once more.
 _ATTEMPTS = 2
@@ -76,6 +79,9 @@ class Settings(Table):
     population: Query | None = None
     #: The same question about one student, `:student`; without it everybody is asked for and one is kept.
     one: Query | None = None
+    #: Whether the answer is still the last one is told by the database itself: true for a count and digest that are
+    #: ready-made, or a query of its own whose every row is part of it.
+    fingerprint: bool | Query = False
     #: A statement that takes longer is given up.
     timeout: Span = timedelta(minutes=2)
     connect_timeout: Span = timedelta(seconds=10)
@@ -112,17 +118,21 @@ class Sql:
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return every row of the query, counted by the database itself in the same read."""
-        query, population = self._settings.query, self._settings.population
-        if not _binds(query, "numbers"):
-            return self._asked(query, population, [{}], progress)
+        parts, revision = self._parts()
+        snapshot = self._asked(self._settings.query, self._settings.population, parts, progress, whole=True)
+        return replace(snapshot, candidates=revision)
+
+    def _parts(self) -> tuple[list[dict[str, Any]], int | None]:
+        """Return what is bound for each part of the question, and the roster's revision where its numbers are bound."""
+        if not _binds(self._settings.query, "numbers"):
+            return [{}], None
         candidates = self._question.candidates()
         if not (chunks := candidates.chunks(_NUMBERS_AT_ONCE)):
             raise SourceUnavailable(
                 f"{self._question.source} is asked by number, and nobody is on the roster",
                 "Sync the roster first: clearance sync roster",
             )
-        snapshot = self._asked(query, population, [{"numbers": chunk} for chunk in chunks], progress)
-        return replace(snapshot, candidates=candidates.revision)
+        return [{"numbers": chunk} for chunk in chunks], candidates.revision
 
     def pull_one(self, student: str) -> Snapshot:
         """Return the rows about one student: by the query `one`, else by reading all and keeping theirs.
@@ -134,6 +144,16 @@ class Sql:
             return self.pull().about(student)
         asked = {"student": student, "numbers": (student,)}
         return self._asked(settings.one or settings.query, settings.population, [asked], no_progress).about(student)
+
+    def fingerprint(self) -> Fingerprint | None:
+        """Return the database's own word on whether the answer is another one; None where the settings want none."""
+        if not self._settings.fingerprint:
+            return None
+        parts, _ = self._parts()
+        began = self._question.clock()
+        with self._reading() as (connection, _backend):
+            value = self._told(connection, parts)
+        return Fingerprint(value, began, "a count and a digest, computed by the database")
 
     def check(self) -> Sample:
         """Connect, read one row, and say whether the account could write."""
@@ -154,13 +174,20 @@ class Sql:
         return Sample(backend.where, columns, row, warnings)
 
     def _asked(
-        self, query: str, population: str | None, parts: Sequence[Mapping[str, Any]], progress: Progress
+        self,
+        query: str,
+        population: str | None,
+        parts: Sequence[Mapping[str, Any]],
+        progress: Progress,
+        *,
+        whole: bool = False,
     ) -> Snapshot:
         """Ask once for each of the `parts`, which differ in what is bound; all of them in one read of one state."""
         tried: list[str] = []
         for _ in range(_ATTEMPTS):
             began = self._question.clock()
             with self._reading() as (connection, backend):
+                told = self._told(connection, parts) if whole and self._settings.fingerprint else None
                 counts = [self._count(connection, query, part) for part in parts]
                 self._refuse_more_than_the_limit(expected := sum(counts))
                 rows: list[tuple[Cell, ...]] = []
@@ -168,7 +195,7 @@ class Sql:
                     self._read(connection, backend, query, part, rows, lambda done: progress(done, expected))
                 everybody = self._population(connection, population, parts)
             if len(rows) == expected:
-                return self._snapshot(rows, expected, everybody, began)
+                return replace(self._snapshot(rows, expected, everybody, began), fingerprint=told)
             tried.append(f"{len(rows)} of {expected}")
         raise SourceUnavailable(
             f"{self._question.source}: the database gave other rows than it counted: {', then '.join(tried)}",
@@ -243,6 +270,31 @@ class Sql:
             result = self._execute(connection, query, part)
             known += [cell for row in result for cell in self._decoded((row[0],)) if cell is not None]
         return known
+
+    def _told(self, connection: Connection, parts: Sequence[Mapping[str, Any]]) -> bytes:
+        """Return the fingerprint, as it stands in this read: of the query, and of the population where there is one."""
+        settings, told = self._settings, list[bytes]()
+        for query in (settings.query, settings.population) if settings.fingerprint is True else (settings.fingerprint,):
+            if not query:
+                continue
+            for part in parts if _binds(query, "numbers") else parts[:1]:
+                question = self._ready_made(connection, query, part) if settings.fingerprint is True else query
+                told += [repr(tuple(map(str, row))).encode() for row in self._execute(connection, question, part)]
+        return digest_of(sorted(told))
+
+    def _ready_made(self, connection: Connection, query: str, part: Mapping[str, Any]) -> str:
+        nothing = self._execute(connection, f"SELECT * FROM ({query}\n) q WHERE 1 = 0", part)  # noqa: S608 - the configured query
+        names = [str(column[0]) for column in nothing.cursor.description]
+        nothing.close()
+        question = fingerprints.statement(connection.dialect.name, query, names)
+        if question is None:
+            raise SourceGarbled(
+                f"{self._question.source}: no fingerprint is ready-made for {connection.dialect.name}",
+                f"Write a query of your own as fingerprint in [source.{self._question.source}], or leave it out.",
+            )
+        if connection.dialect.name == "sqlite":
+            fingerprints.lend_to_sqlite(connection.connection.driver_connection)  # type: ignore[arg-type]  # it is sqlite3's
+        return question
 
     def _execute(self, connection: Connection, query: str, extra: Mapping[str, Any]) -> CursorResult[Any]:
         statement, question = text(query), self._question

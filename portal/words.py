@@ -94,6 +94,7 @@ COUNTS: Mapping[str, str] = {
     "changed": later("信息变更"),
     "left": later("离开名单"),
     "dropped": later("不再离校"),
+    "not_pulled": later("来源数据未变，未重新读取"),
     "seconds": later("用时（秒）"),
 }
 
@@ -105,6 +106,7 @@ PROOFS: Mapping[str, str] = {
     "columns_present": later("所需的列齐全"),
     "charset_sane": later("文字编码正常"),
     "second_pass_agrees": later("两次读取结果一致"),
+    "fingerprint_same": later("来源的数据指纹与上次完整读取时相同"),
 }
 
 #: What a flip's reason says beyond its verdict; others are a decision's own words and stay as they are.

@@ -84,6 +84,10 @@ class Pull:
     settings_digest: bytes
     #: Digest of the whole answer, so that the same one is known again; None when it is not all that is stored then.
     fingerprint: bytes | None
+    #: Digest of what the source itself told of that answer; None where it tells nothing.
+    told: bytes | None
+    #: When the answer was read whole; None where the source only told that it is still the same.
+    compared_at: datetime | None
     #: Rows about roster students; None for a recheck, which says nothing about the whole.
     roster_rows: int | None
     strangers: Sequence[tuple[str, str, str]] | None = None
@@ -200,9 +204,13 @@ class Marks:
             self._close(connection, lease, ending)
             self._drop_pending(connection, [lease.run])
 
-    def unchanged(self, lease: Lease, pull: Pull, ending: Ending) -> None:
-        """Close a run whose source says what is stored: freshness moves, and no record, finding or status row does."""
+    def unchanged(self, lease: Lease, base: int, pull: Pull, ending: Ending) -> None:
+        """Close a run whose source says what is stored: freshness moves, and no record, finding or status row does.
+
+        Raises BaseMoved when the marks are not at `base` any more: who has joined since was not compared.
+        """
         with writing(self._engine, self._cohort) as connection:
+            self._stand(connection, base)
             self._close(connection, lease, ending)
             self._note_pull(connection, lease, pull, ending.at)
 
@@ -307,6 +315,12 @@ class Marks:
         if moved.rowcount != 1:
             raise BaseMoved
 
+    def _stand(self, connection: Connection, base: int) -> None:
+        """See that the cohort's revision is still `base`."""
+        table = tables.cohort
+        if connection.execute(select(table.c.revision).where(table.c.cohort == self._cohort)).scalar() != base:
+            raise BaseMoved
+
     def _close(self, connection: Connection, lease: Lease, ending: Ending) -> None:
         if lease.student is None:
             state = tables.source_state
@@ -351,7 +365,7 @@ class Marks:
             }
             values = {columns[verdict]: state.c[columns[verdict]] + by for verdict, by in moves.items() if by}
             values["revision"] = state.c.revision + 1
-            values["fingerprint"] = None
+            values |= {"fingerprint": None, "told": None}
         if pull.roster_rows is not None:
             recent = connection.execute(select(state.c.recent_rows).where(*where)).scalar_one()
             kept = [] if approved else recent[-(_RECENT - 1) :]
@@ -361,9 +375,12 @@ class Marks:
                 "fresh_for_seconds": int(pull.fresh_for.total_seconds()),
                 "settings_digest": pull.settings_digest,
                 "fingerprint": pull.fingerprint,
+                "told": pull.told,
                 "recent_rows": [*kept, pull.roster_rows],
                 "strangers": pull.stranger_count,
             }
+            if pull.compared_at is not None:
+                values["compared_at"] = pull.compared_at
             if approved:
                 values["approved_at"] = now
             self._supersede(connection, lease)

@@ -27,6 +27,10 @@ class SourceState:
     settings_digest: bytes | None
     #: Of the last good snapshot, when its records are all that is stored.
     fingerprint: bytes | None
+    #: Of what the source itself told of that answer.
+    told: bytes | None
+    #: When an answer was last read whole.
+    compared_at: datetime | None
     revision: int
     began: datetime | None
     held: int
@@ -71,10 +75,12 @@ class Stored:
             select(table).where(table.c.cohort == self._cohort, table.c.source == source)
         ).one_or_none()
         if row is None:
-            return SourceState(None, None, 0, None, 0, 0, 0, 0, 0, (), None)
+            return SourceState(None, None, None, None, 0, None, 0, 0, 0, 0, 0, (), None)
         return SourceState(
             row.settings_digest,
             row.fingerprint,
+            row.told,
+            row.compared_at,
             row.revision,
             row.began,
             row.held,

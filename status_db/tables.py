@@ -212,6 +212,11 @@ source_state = Table(
     Column("settings_digest", LargeBinary),
     #: Digest of the last good answer and of all that decides its meaning; NULL where records came otherwise.
     Column("fingerprint", LargeBinary),
+    #: Digest of what the source itself told of that answer, and of all that decides its meaning; NULL where it tells
+    #: nothing.
+    Column("told", LargeBinary),
+    #: When an answer was last read whole.
+    Column("compared_at", Instant),
     #: Grows with every applied change of its records.
     Column("revision", BigInteger, nullable=False, server_default="0"),
     #: The last good snapshot; NULL before the first.

@@ -53,8 +53,14 @@ def pack(snapshot: Snapshot) -> bytes:
         "proofs": [[proof.kind, proof.detail] for proof in snapshot.proofs],
         "population": population,
         "candidates": snapshot.candidates,
+        "fingerprint": _pack(snapshot.fingerprint),
     }
     return zlib.compress(json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+
+
+def _fingerprint(packed: object) -> bytes | None:
+    cell = _unpack(packed)
+    return cell if isinstance(cell, bytes) else None
 
 
 def unpack(kept: bytes) -> Snapshot:
@@ -69,4 +75,5 @@ def unpack(kept: bytes) -> Snapshot:
         proofs=tuple(Proof(ProofKind(kind), detail) for kind, detail in body["proofs"]),
         population=None if population is None else [_unpack(cell) for cell in population],
         candidates=body.get("candidates"),
+        fingerprint=_fingerprint(body.get("fingerprint")),
     )

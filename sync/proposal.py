@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from config.settings import Settings
-from connectors.port import Cell, Snapshot, SourceGarbled, SourceUnavailable
+from connectors.port import Cell, Fingerprint, Proof, ProofKind, Snapshot, SourceGarbled, SourceUnavailable
 from status_db.marks import Ending, Lease, Pull, Writes
 from status_db.model import ROSTER, Finding, Flip, StepKind, Verdict, digest_of, normalise_number
 from status_db.roster_marks import Listing, RosterMarks, RosterWrites
@@ -29,6 +29,11 @@ _AT_ONCE = 10_000
 
 class Proposal(Protocol):
     """A plan with what it takes to judge and to carry it out."""
+
+    @property
+    def base(self) -> int:
+        """The cohort's revision it was made on."""
+        ...
 
     @property
     def empty(self) -> bool:
@@ -60,6 +65,11 @@ class Proposal(Protocol):
         """What the snapshot leaves on its source."""
         ...
 
+    @property
+    def snapshot(self) -> Snapshot:
+        """What it was made of."""
+        ...
+
     def kept(self) -> Snapshot:
         """Return the snapshot as far as it may be kept: without strangers."""
         ...
@@ -78,6 +88,11 @@ class SourceProposal:
     pull: Pull
     snapshot: Snapshot
     known: frozenset[Cell]
+
+    @property
+    def base(self) -> int:
+        """The cohort's revision it was made on."""
+        return self.plan.base
 
     @property
     def empty(self) -> bool:
@@ -148,6 +163,11 @@ class RosterProposal:
     snapshot: Snapshot
 
     @property
+    def base(self) -> int:
+        """The cohort's revision it was made on."""
+        return self.plan.base
+
+    @property
     def empty(self) -> bool:
         """Nothing would change."""
         return self.plan.empty
@@ -203,8 +223,11 @@ def propose_source(
             f"Ask it again: clearance sync {name}. The next slot does, too.",
         )
     fingerprint = _fingerprint(rule, listed, snapshot) if student is None else None
+    told = _told(rule, listed, snapshot.fingerprint)
     if fingerprint is not None and fingerprint == state.fingerprint:
-        return _the_same(cohort, settings, stored, state, rule, snapshot)
+        pull = _pull_of_the_same(settings, rule, state, snapshot.began, snapshot.ended)
+        pull = replace(pull, told=told, compared_at=snapshot.began)
+        return _the_same(cohort, stored, state, rule, snapshot, pull)
     digests = stored.digests(name) if student is None else stored.digest_of(name, student)
     groups = group(snapshot)
     resolved = resolve(stored, snapshot.fields, groups, digests)
@@ -247,6 +270,8 @@ def propose_source(
         fresh_for=rules.fresh_for(settings, source),
         settings_digest=rule.digest,
         fingerprint=fingerprint if not later else None,
+        told=told if not later else None,
+        compared_at=snapshot.began,
         roster_rows=plan.roster_rows if student is None else None,
         strangers=strangers if student is None and strangers != stored.strangers(name) else None,
         stranger_count=plan.stranger_count,
@@ -280,11 +305,55 @@ def _digest_of_text(text: str) -> bytes:
     return digest_of([text.encode("utf-8", "surrogatepass")])
 
 
+def _told(rule: SourceRule, roster_revision: int, fingerprint: bytes | None) -> bytes | None:
+    """Digest what a source tells of its answer, with all that decides what it means."""
+    if fingerprint is None:
+        return None
+    return digest_of([rule.digest, str(roster_revision).encode(), fingerprint])
+
+
+def propose_untouched(
+    connection: Connection, settings: Settings, cohort: str, name: str, fingerprint: Fingerprint, now: datetime
+) -> SourceProposal | None:
+    """Propose nothing, where a source tells that its answer is the one that the stored records came from.
+
+    None where it must be read: it tells another, nothing to compare with is stored, the settings, the roster or an
+    alias have changed, somebody was asked about since, or it was last read whole too long ago.
+    """
+    rule, stored = rules.source_rule(settings, name), Stored(connection, cohort)
+    state = stored.source(name)
+    told = _told(rule, stored.source(ROSTER).revision, fingerprint.value)
+    full_every = settings.source[name].full_every
+    if told != state.told or state.compared_at is None:
+        return None
+    if fingerprint.began >= state.compared_at + full_every:
+        return None
+    proof = Proof(ProofKind.FINGERPRINT_SAME, fingerprint.detail)
+    snapshot = Snapshot((), (), fingerprint.began, now, (proof,))
+    pull = replace(_pull_of_the_same(settings, rule, state, fingerprint.began, now), told=told)
+    return _the_same(cohort, stored, state, rule, snapshot, pull)
+
+
+def _pull_of_the_same(
+    settings: Settings, rule: SourceRule, state: SourceState, began: datetime, ended: datetime
+) -> Pull:
+    return Pull(
+        began=began,
+        ended=ended,
+        fresh_for=rules.fresh_for(settings, settings.source[rule.source]),
+        settings_digest=rule.digest,
+        fingerprint=state.fingerprint,
+        told=None,
+        compared_at=None,
+        roster_rows=state.recent_rows[-1],
+        stranger_count=state.strangers,
+    )
+
+
 def _the_same(
-    cohort: str, settings: Settings, stored: Stored, state: SourceState, rule: SourceRule, snapshot: Snapshot
+    cohort: str, stored: Stored, state: SourceState, rule: SourceRule, snapshot: Snapshot, pull: Pull
 ) -> SourceProposal:
     """Propose nothing, for the very answer that the stored records came from."""
-    roster_rows = state.recent_rows[-1]
     plan = reconcile.Plan(
         cohort=cohort,
         source=rule.source,
@@ -299,17 +368,8 @@ def _the_same(
         stranger_count=state.strangers,
         staying=0,
         rows=len(snapshot.rows),
-        roster_rows=roster_rows,
+        roster_rows=state.recent_rows[-1],
         nameless=0,
-    )
-    pull = Pull(
-        began=snapshot.began,
-        ended=snapshot.ended,
-        fresh_for=rules.fresh_for(settings, settings.source[rule.source]),
-        settings_digest=rule.digest,
-        fingerprint=state.fingerprint,
-        roster_rows=roster_rows,
-        stranger_count=state.strangers,
     )
     return SourceProposal(plan, (), pull, snapshot, frozenset())
 
@@ -424,6 +484,8 @@ def propose_roster(connection: Connection, settings: Settings, cohort: str, snap
         fresh_for=rules.fresh_for(settings, settings.roster),
         settings_digest=b"roster",
         fingerprint=None,
+        told=None,
+        compared_at=snapshot.began,
         roster_rows=plan.rows,
     )
     return RosterProposal(plan, writes, reasons, pull, snapshot)

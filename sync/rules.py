@@ -45,7 +45,9 @@ def _question(asked: Asked) -> bytes:
 
 
 #: Own keys that say where and how patiently to ask, not what.
-_NOT_THE_QUESTION = {"url", "base_url", "timeout", "connect_timeout", "longest", "retries", "verify", "auth"}
+_NOT_THE_QUESTION = {
+    "url", "base_url", "timeout", "connect_timeout", "longest", "retries", "verify", "auth", "fingerprint", "limit",
+}  # fmt: skip
 
 
 def _plain(own: BaseModel) -> dict[str, object]:

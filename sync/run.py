@@ -7,7 +7,7 @@ revision only; if the marks have moved meanwhile, the same snapshot is planned a
 import gc
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine
 from config.settings import Settings
 from connectors.port import (
     Connector,
+    Fingerprinted,
     Progress,
     ProofKind,
     Snapshot,
@@ -34,7 +35,7 @@ from status_db.model import ROSTER, Flip, RunState
 from status_db.roster_marks import RosterMarks
 from status_db.stored import Stored
 from sync import keep, owner
-from sync.proposal import Proposal, propose_roster, propose_source
+from sync.proposal import Proposal, propose_roster, propose_source, propose_untouched
 
 #: A lease lasts this long and is renewed in the background three times as often.
 LEASE_FOR = timedelta(minutes=2)
@@ -148,7 +149,7 @@ class Sync:
     def preview(self, name: str, progress: Progress = no_progress) -> Preview:
         """Ask a source and say what a sync would change; write nothing."""
         try:
-            snapshot = self._asked(name, None, progress)
+            snapshot = self._asked(name, self._connect(name), None, progress)
             with reading(self._engine) as connection:
                 proposal = self._propose(connection, name, snapshot, None)
         except SourceError as error:
@@ -246,13 +247,37 @@ class Sync:
 
     def _carried_out(self, lease: Lease, student: str | None, progress: Progress) -> Outcome:
         try:
-            snapshot = self._asked(lease.source, student, progress)
+            connector = self._connect(lease.source)
+            if student is None and (untouched := self._untouched(lease, connector)):
+                return untouched
+            snapshot = self._asked(lease.source, connector, student, progress)
             return self._applied(lease, snapshot, student)
         except SourceError as error:
             return self._ended(lease, RunState.FAILED, str(error), fault=_FAULTS[type(error)])
 
-    def _asked(self, name: str, student: str | None, progress: Progress) -> Snapshot:
-        connector = self._connect(name)
+    def _untouched(self, lease: Lease, connector: Connector) -> Outcome | None:
+        """End a run without a pull, where the source tells that its answer is the one that is stored."""
+        fingerprint = connector.fingerprint() if isinstance(connector, Fingerprinted) else None
+        if fingerprint is None or lease.source == ROSTER:
+            return None
+        for _ in range(_ATTEMPTS):
+            with reading(self._engine) as connection:
+                proposal = propose_untouched(
+                    connection, self._settings, self._cohort, lease.source, fingerprint, self._clock()
+                )
+            if proposal is None:
+                return None
+            with suppress(BaseMoved):
+                return self._unchanged(lease, proposal, {"not_pulled": True})
+        return None
+
+    def _unchanged(self, lease: Lease, proposal: Proposal, counts: dict[str, Any]) -> Outcome:
+        proofs = [(proof.kind.value, proof.detail) for proof in proposal.snapshot.proofs]
+        ending = Ending(RunState.UNCHANGED, self._clock(), counts=counts, proofs=proofs)
+        self._marks.unchanged(lease, proposal.base, proposal.pull, ending)
+        return Outcome(lease.source, RunState.UNCHANGED, lease.run, counts=counts)
+
+    def _asked(self, name: str, connector: Connector, student: str | None, progress: Progress) -> Snapshot:
         snapshot = connector.pull(progress) if student is None else self._asked_by_every_number(connector, student)
         shown = {proof.kind for proof in snapshot.proofs}
         if not shown & _WHOLE or ProofKind.COLUMNS_PRESENT not in shown:
@@ -280,9 +305,9 @@ class Sync:
             counts = dict(proposal.counts) | ({"approved": True} if approved else {})
             proofs = [(proof.kind.value, proof.detail) for proof in snapshot.proofs]
             if proposal.empty:
-                ending = Ending(RunState.UNCHANGED, self._clock(), counts=counts, proofs=proofs)
-                self._marks.unchanged(lease, proposal.pull, ending)
-                return Outcome(lease.source, RunState.UNCHANGED, lease.run, counts=counts)
+                with suppress(BaseMoved):
+                    return self._unchanged(lease, proposal, counts)
+                continue
             granted = approved is not None and approved == proposal.digest
             if (
                 student is not None

@@ -1,0 +1,14 @@
+"""What a source itself tells of its last answer, and when one was last read whole."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from status_db import tables
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("source_state", sa.Column("told", sa.LargeBinary(), nullable=True))
+    op.add_column("source_state", sa.Column("compared_at", tables.Instant(length=32), nullable=True))
