@@ -52,6 +52,10 @@ class Settings(Table):
     debt: Name = "DEBT"
     #: The charset of the titles, where the database believes itself ASCII: mostly "gbk".
     bytes_as: str = ""
+    #: Ask about the roster's numbers alone, and not about every reader.
+    roster_only: bool = False
+    #: Ask the database first whether its answer is still the last one.
+    fingerprint: bool = False
     oracle_client: FilePath | None = None
     timeout: Span = timedelta(minutes=2)
     connect_timeout: Span = timedelta(seconds=10)
@@ -82,14 +86,23 @@ def _number(settings: Settings) -> str:
     return f"TRIM(c.{settings.card if settings.number == 'card' else settings.reader})"
 
 
+def _where(query: str, condition: str) -> str:
+    if not condition:
+        return query
+    return f"{query} {'AND' if ' WHERE ' in query else 'WHERE'} {condition}"
+
+
 def connect(settings: Settings, question: Question) -> sql.Sql:
     """Return the connector; it opens nothing yet."""
     query, number = _query(settings), _number(settings)
+    everybody = f"SELECT {number} AS STUDENT_NO FROM {settings.owner}.{settings.cards} c"  # noqa: S608 - names are checked
+    theirs = f"{number} IN :numbers" if settings.roster_only else ""
     own = sql.Settings(
         url=settings.url,
-        query=query,
-        population=f"SELECT {number} AS STUDENT_NO FROM {settings.owner}.{settings.cards} c",  # noqa: S608 - names are checked
-        one=f"{query} {'AND' if ' WHERE ' in query else 'WHERE'} {number} = :student",
+        query=_where(query, theirs),
+        population=_where(everybody, theirs),
+        one=_where(query, f"{number} = :student"),
+        fingerprint=settings.fingerprint,
         bytes_as=settings.bytes_as,
         oracle_client=settings.oracle_client,
         timeout=settings.timeout,

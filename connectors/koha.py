@@ -37,6 +37,10 @@ class Settings(Table):
     attribute: str = ""
     #: Books read in the reading room count as loans, too.
     onsite: bool = False
+    #: Ask about the roster's numbers alone, and not about every reader.
+    roster_only: bool = False
+    #: Ask the database first whether its answer is still the last one.
+    fingerprint: bool = False
     timeout: Span = timedelta(minutes=2)
     connect_timeout: Span = timedelta(seconds=10)
 
@@ -47,27 +51,38 @@ class Settings(Table):
 
 
 def query(settings: Settings) -> str:
-    """Return the query for everybody."""
-    number, joined = _number(settings)
-    if settings.asks == "loans":
-        onsite = "" if settings.onsite else " WHERE COALESCE(i.onsite_checkout, 0) = 0"
-        return (
-            f"SELECT {number} AS number, t.title, i.date_due, it.barcode "  # noqa: S608 - every part is one of ours
-            "FROM issues i JOIN borrowers b ON b.borrowernumber = i.borrowernumber "
-            "LEFT JOIN items it ON it.itemnumber = i.itemnumber "
-            f"LEFT JOIN biblio t ON t.biblionumber = it.biblionumber{joined}{onsite}"
-        )
-    return (
-        f"SELECT {number} AS number, l.description, l.amountoutstanding, l.accountlines_id "  # noqa: S608 - every part is one of ours
-        f"FROM accountlines l JOIN borrowers b ON b.borrowernumber = l.borrowernumber{joined} "
-        "WHERE l.amountoutstanding <> 0"
-    )
+    """Return the query for everybody, or for the roster's numbers."""
+    return f"{_SELECT[settings.asks].format(*_number(settings))} {_where(settings, one=False)}"
 
 
 def population(settings: Settings) -> str:
     """Return the query for every reader with a student number; who has none is unknown, not clear."""
     number, joined = _number(settings)
-    return f"SELECT {number} AS number FROM borrowers b{joined} WHERE {number} IS NOT NULL"  # noqa: S608 - every part is one of ours
+    theirs = f" AND {number} IN :numbers" if settings.roster_only else ""
+    return f"SELECT {number} AS number FROM borrowers b{joined} WHERE {number} IS NOT NULL{theirs}"  # noqa: S608 - every part is one of ours
+
+
+#: The number and what it is joined by stand in the braces.
+_SELECT = {
+    "loans": "SELECT {0} AS number, t.title, i.date_due, it.barcode "
+    "FROM issues i JOIN borrowers b ON b.borrowernumber = i.borrowernumber "
+    "LEFT JOIN items it ON it.itemnumber = i.itemnumber "
+    "LEFT JOIN biblio t ON t.biblionumber = it.biblionumber{1}",
+    "fines": "SELECT {0} AS number, l.description, l.amountoutstanding, l.accountlines_id "
+    "FROM accountlines l JOIN borrowers b ON b.borrowernumber = l.borrowernumber{1}",
+}
+
+
+def _where(settings: Settings, *, one: bool) -> str:
+    number, _ = _number(settings)
+    conditions = {
+        "l.amountoutstanding <> 0": settings.asks == "fines",
+        "COALESCE(i.onsite_checkout, 0) = 0": settings.asks == "loans" and not settings.onsite,
+        f"{number} = :student": one,
+        f"{number} IN :numbers": settings.roster_only and not one,
+    }
+    asked = [condition for condition, so in conditions.items() if so]
+    return f"WHERE {' AND '.join(asked)}" if asked else ""
 
 
 def _number(settings: Settings) -> tuple[str, str]:
@@ -79,15 +94,13 @@ def _number(settings: Settings) -> tuple[str, str]:
 
 def connect(settings: Settings, question: Question) -> sql.Sql:
     """Return the connector; it opens nothing yet."""
-    number, _ = _number(settings)
-    everybody = query(settings)
-    one = f"{everybody} {'AND' if ' WHERE ' in everybody else 'WHERE'} {number} = :student"
     own = sql.Settings(
         url=settings.url,
-        query=everybody,
+        query=query(settings),
         population=population(settings),
-        one=one,
+        one=f"{_SELECT[settings.asks].format(*_number(settings))} {_where(settings, one=True)}",
         parameters={"attribute": settings.attribute} if settings.attribute else {},
+        fingerprint=settings.fingerprint,
         timeout=settings.timeout,
         connect_timeout=settings.connect_timeout,
     )

@@ -52,7 +52,10 @@ async def run(request: Request, house: House, visitor: Visitor) -> Response:
         request,
         "run.html",
         run=_run(language, _titles(language, house), found, now),
-        counts=[(words.say(language, words.COUNTS, key), value) for key, value in found.counts.items()],
+        counts=[
+            (words.say(language, words.COUNTS, key), "✓" if value is True else value)
+            for key, value in found.counts.items()
+        ],
         proofs=[(words.say(language, words.PROOFS, kind), detail) for kind, detail in found.proofs],
         flips=[_flip(language, house, flip) for flip in flips],
         more=len(flips) == _FLIPS,

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from connectors import huiwen, sql
-from connectors.port import Question, SourceGarbled
+from connectors.port import Candidates, Question, SourceGarbled
 from sync.rows import day
 from tests.contract import Ticking
 from tests.services.oracle_wire.library import fill, loans, reader_no
@@ -29,7 +29,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OracleWire]:
 def ask(server: OracleWire, **own: Any) -> sql.Sql:
     url = f"oracle+oracledb://clearance:word@127.0.0.1:{server.port}/?service_name=LIBSYS"
     settings = huiwen.Settings.model_validate({"url": f"env:URL:-{url}", **own})
-    return huiwen.connect(settings, Question("loans", huiwen.Settings.default_columns(own), Ticking()))
+    roster = Candidates({reader_no(0): (reader_no(0),), "20159999": ("20159999",)}, 1)
+    columns = huiwen.Settings.default_columns(own)
+    return huiwen.connect(settings, Question("loans", columns, Ticking(), lambda: roster))
 
 
 def test_loans_come_by_the_readers_own_number_with_title_day_and_copy(server: OracleWire) -> None:
@@ -60,6 +62,12 @@ def test_debts_are_those_that_are_not_nought(server: OracleWire) -> None:
 
 def test_one_reader_is_asked_for_alone(server: OracleWire) -> None:
     snapshot = ask(server, asks="loans", number="reader").pull_one(reader_no(0))
+    assert {row[0] for row in snapshot.rows} == {reader_no(0)}
+    assert snapshot.population == [reader_no(0)]
+
+
+def test_the_roster_alone_may_be_asked_for(server: OracleWire) -> None:
+    snapshot = ask(server, asks="loans", number="reader", roster_only=True).pull()
     assert {row[0] for row in snapshot.rows} == {reader_no(0)}
     assert snapshot.population == [reader_no(0)]
 

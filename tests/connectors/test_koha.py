@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 from clearance.wiring import schema_of
 from config.settings import load
 from connectors import koha, sql
-from connectors.port import Question, SourceGarbled
+from connectors.port import Candidates, Question, SourceGarbled
 from tests.contract import Ticking
 from tests.world import SETTINGS
 
@@ -61,9 +61,14 @@ def library(request: pytest.FixtureRequest, mariadb_url: str) -> str:
     return mariadb_url
 
 
+#: Two students on the roster; the library knows one by a card.
+ROSTER = Candidates({"20151001": ("20151001", "C-1"), "20152009": ("20152009",)}, 1)
+
+
 def ask(url: str, **own: Any) -> sql.Sql:
     settings = koha.Settings.model_validate({"url": f"env:URL:-{url}", **own})
-    return koha.connect(settings, Question("loans", koha.Settings.default_columns(own), Ticking()))
+    columns = koha.Settings.default_columns(own)
+    return koha.connect(settings, Question("loans", columns, Ticking(), lambda: ROSTER))
 
 
 def test_loans_by_card_number(library: str) -> None:
@@ -98,6 +103,20 @@ def test_one_student_is_asked_for_alone(library: str, own: dict[str, Any]) -> No
     number = "20151001" if "attribute" in own else "C-1"
     assert ask(library, **own).pull_one(number).rows
     assert ask(library, **own).pull_one("20152003").rows == []
+
+
+@pytest.mark.parametrize("asks", ["loans", "fines"])
+def test_the_roster_alone_may_be_asked_for(library: str, asks: str) -> None:
+    snapshot = ask(library, asks=asks, roster_only=True).pull()
+    assert {row[0] for row in snapshot.rows} == ({"C-1"} if asks == "loans" else set())
+    assert list(snapshot.population or ()) == ["C-1"]
+
+
+@pytest.mark.parametrize("asks", ["loans", "fines"])
+def test_it_may_be_asked_first_whether_anything_has_changed(library: str, asks: str) -> None:
+    told = ask(library, asks=asks, fingerprint=True).fingerprint()
+    assert told is not None
+    assert told.value == ask(library, asks=asks, fingerprint=True).pull().fingerprint
 
 
 def test_a_database_that_is_no_kohas_is_garbled(mariadb_url: str) -> None:
