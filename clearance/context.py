@@ -20,6 +20,8 @@ from status_db.accounts import AccountRefused
 from status_db.decisions import DecisionRefused
 from status_db.engine import StoreError
 from status_db.marks import LeaseLost, RunUnderWay
+from status_db.opinions import OpinionRefused
+from status_db.waves import WaveRefused
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -81,6 +83,8 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
             SettingsError,
             StoreError,
             DecisionRefused,
+            OpinionRefused,
+            WaveRefused,
             AccountRefused,
             LeaseLost,
             RunUnderWay,

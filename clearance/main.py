@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clearance import deciding, demo_command, reading, services, syncing
+from clearance import deciding, demo_command, judging, reading, services, syncing
 from clearance.context import Chosen
 from clearance.wiring import CONFIG_VARIABLE
 
@@ -48,9 +48,17 @@ app.add_typer(demo_command.app, name="demo")
 runs = typer.Typer(help="Runs: what happened, and what waits for a person.", no_args_is_help=True)
 runs.command("list")(reading.list_runs)
 runs.command("show")(reading.show_run)
-runs.command("approve")(syncing.approve)
-runs.command("reject")(syncing.reject)
+runs.command("spot-check")(judging.spot_check)
+runs.command("plausible")(judging.plausible)
+runs.command("approve")(judging.approve)
+runs.command("reject")(judging.reject)
 app.add_typer(runs, name="runs")
+
+waves = typer.Typer(help="Waves that offices announce: many students who will move at once.", no_args_is_help=True)
+waves.command("announce")(judging.announce_wave)
+waves.command("list")(judging.list_waves)
+waves.command("withdraw")(judging.withdraw_wave)
+app.add_typer(waves, name="waves")
 
 override = typer.Typer(help="Decisions of operators on single steps.", no_args_is_help=True)
 override.command("set")(deciding.set_override)

@@ -8,6 +8,7 @@ import typer
 
 from clearance import show
 from clearance.context import Json, chosen, ends_well, fail
+from clearance.judging import show_waiting
 from status_db.model import RunState, StepStatus, normalise_number
 from status_db.views import RunView
 
@@ -92,8 +93,10 @@ def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
     if found is None:
         fail(f"there is no run {run}. See: clearance runs list")
     flips = program.reader.flips_of_run(program.cohort, run)
+    opinions = program.opinions.of_run(run)
     if json:
-        show.as_json({"run": found, "flips": flips})
+        waits = program.sync.look(run, found.source) if found.state is RunState.SUSPENDED else None
+        show.as_json({"run": found, "flips": flips, "opinions": opinions, "waits": waits})
         return
     zone = program.settings.institution.timezone
     show.OUT.print(f"run {found.run} of {found.source}: {found.state.value}", style="bold")
@@ -112,7 +115,7 @@ def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
             ((f.student, f.step, f.before, f.after, f.reason, show.owed(f.evidence)) for f in flips[:40]),
         )
     if found.state is RunState.SUSPENDED:
-        show.OUT.print(f'Decide it: clearance runs approve {run}, or clearance runs reject {run} --reason "…"')
+        show_waiting(program, found, opinions)
 
 
 @ends_well

@@ -1,4 +1,4 @@
-"""Commands that ask the sources: check, plan, sync, and what is done about runs."""
+"""Commands that ask the sources: check, plan, sync."""
 
 import getpass
 import time
@@ -7,20 +7,10 @@ from typing import Annotated
 import typer
 
 from clearance import show
-from clearance.context import (
-    ERROR,
-    PENDING,
-    SUSPENDED,
-    UNAVAILABLE,
-    Json,
-    chosen,
-    ends_well,
-    fail,
-    stop_like_ctrl_c,
-)
+from clearance.context import ERROR, PENDING, SUSPENDED, UNAVAILABLE, Json, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.wiring import Program
 from connectors.port import SourceError
-from status_db.model import ROSTER, RunState, normalise_number
+from status_db.model import ROSTER, normalise_number
 from sync.run import Outcome, Preview
 
 Sources = Annotated[
@@ -159,40 +149,6 @@ def exit_code(outcomes: list[Outcome]) -> int:
     if faults - {"suspended"}:
         return ERROR
     return SUSPENDED if faults else 0
-
-
-@ends_well
-def approve(context: typer.Context, run: int) -> None:
-    """Apply a suspended run: that very change, or, where the marks have moved, whatever passes the guard anew."""
-    program = chosen(context).program()
-    stop_like_ctrl_c()
-    began = time.monotonic()
-    outcome = program.sync.approve(run, _source_of(program, run), by=getpass.getuser())
-    show.outcome(outcome, time.monotonic() - began)
-    if code := exit_code([outcome]):
-        raise typer.Exit(code)
-
-
-@ends_well
-def reject(
-    context: typer.Context,
-    run: int,
-    reason: Annotated[str, typer.Option("--reason", help="Why, for the run's record.")],
-) -> None:
-    """Close a suspended run for good; nothing of it is applied."""
-    program = chosen(context).program()
-    source = _source_of(program, run)
-    program.sync.reject(run, by=getpass.getuser(), reason=reason)
-    show.OUT.print(f"run {run} of {source} is rejected; the next sync asks {source} anew.")
-
-
-def _source_of(program: Program, run: int) -> str:
-    found = program.reader.run(program.cohort, run)
-    if found is None:
-        fail(f"there is no run {run}. See: clearance runs list")
-    if found.state is not RunState.SUSPENDED:
-        fail(f"run {run} is {found.state.value}, and waits for nobody. See: clearance runs show {run}")
-    return found.source
 
 
 def _names(program: Program, sources: list[str] | None) -> list[str]:

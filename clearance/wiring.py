@@ -21,8 +21,10 @@ from status_db.decisions import Decisions
 from status_db.engine import open_reading, open_writing, reading
 from status_db.migrate import Part, check
 from status_db.model import ROSTER
+from status_db.opinions import Opinions
 from status_db.reader import Reader
 from status_db.stored import Stored
+from status_db.waves import Waves
 from sync.run import Sync
 
 #: Names the settings file where the command line does not.
@@ -126,6 +128,16 @@ class Program:
     def decisions(self) -> Decisions:
         """The door for operators' decisions."""
         return Decisions(self.writing, self.settings, self.cohort)
+
+    @cached_property
+    def opinions(self) -> Opinions:
+        """The door for what people say about suspended runs."""
+        return Opinions(self.writing, self.cohort)
+
+    @cached_property
+    def waves(self) -> Waves:
+        """The door for what offices announce."""
+        return Waves(self.writing, self.cohort)
 
     @cached_property
     def reader(self) -> Reader:

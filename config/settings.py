@@ -179,6 +179,10 @@ class Guard(Table):
     hold_percent: Decimal = Decimal(10)
     #: The same two limits for the sum since the last approval or 24 hours.
     sum_percent: Decimal = Decimal(30)
+    #: A suspended run is approved only after the office itself has said that it is plausible …
+    office_first: bool = False
+    #: … and only by two different people.
+    two_approve: bool = False
 
 
 class Asked(Table):

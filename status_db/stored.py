@@ -352,10 +352,13 @@ class Stored:
                 found[row.source, row.student] = record_from(row)
         return found
 
-    def moved_since(self, source: str, since: datetime) -> tuple[int, int]:
-        """Return how many this source's runs have released and newly held since then."""
+    def moved_since(self, source: str, since: datetime, *, approved: bool = False) -> dict[Verdict, int]:
+        """Return how many this source's runs have moved to cleared and to held since then.
+
+        Of approved runs nothing is counted, unless told: a person has looked at those.
+        """
         table = tables.run
-        released = held = 0
+        moved = {Verdict.CLEARED: 0, Verdict.HELD: 0}
         for counts in self._connection.execute(
             select(table.c.counts).where(
                 table.c.cohort == self._cohort,
@@ -364,10 +367,22 @@ class Stored:
                 table.c.ended > since,
             )
         ).scalars():
-            if not counts.get("approved"):
-                released += counts.get("released", 0)
-                held += counts.get("newly_held", 0)
-        return released, held
+            if approved or not counts.get("approved"):
+                moved[Verdict.CLEARED] += counts.get("released", 0)
+                moved[Verdict.HELD] += counts.get("newly_held", 0)
+        return moved
+
+    def described(self, students: Collection[str]) -> dict[str, tuple[str, str, str]]:
+        """Return student → name, college and class, for those of the students who are listed."""
+        table = tables.student
+        found: dict[str, tuple[str, str, str]] = {}
+        for chunk in _chunks(students):
+            query = select(table.c.student, table.c.name, table.c.college, table.c["class"])
+            for row in self._connection.execute(
+                query.where(table.c.cohort == self._cohort, table.c.student.in_(chunk))
+            ):
+                found[row[0]] = (row[1], row[2], row[3])
+        return found
 
     def strangers(self, source: str) -> list[tuple[str, str, str]]:
         """Return the listed strangers of a source: key, near, student; in key order."""

@@ -319,6 +319,45 @@ pending = Table(
     Column("snapshot", LargeBinary, nullable=False),
 )
 
+opinion = Table(
+    "opinion",
+    marks,
+    #: What a person said about a suspended run; the sync carries it out.
+    Column("opinion", _Id, primary_key=True, autoincrement=True),
+    Column("run", BigInteger, ForeignKey("run.run"), nullable=False, index=True),
+    #: plausible, approve, reject
+    Column("says", _Word, nullable=False),
+    Column("author", String(100), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    #: The run's plan digest then: what was said is said of that change alone.
+    Column("digest", LargeBinary, nullable=False),
+    UniqueConstraint("run", "digest", "says", "author"),
+    sqlite_autoincrement=True,
+)
+
+wave = Table(
+    "wave",
+    marks,
+    #: An office's announcement that many will move at once, so that the guard expects them.
+    Column("wave", _Id, primary_key=True, autoincrement=True),
+    Column("cohort", _Word, nullable=False),
+    Column("source", _Word, nullable=False),
+    #: The verdict they move to: cleared, held
+    Column("towards", _Word, nullable=False),
+    #: So many in all, from `at` until `until`.
+    Column("most", BigInteger, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("author", String(100), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("withdrawn_at", Instant),
+    Column("withdrawn_by", String(100)),
+    _is_verdict("towards"),
+    sqlite_autoincrement=True,
+)
+Index("ix_wave_source", wave.c.cohort, wave.c.source)
+
 stranger = Table(
     "stranger",
     marks,

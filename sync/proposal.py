@@ -16,6 +16,7 @@ from status_db.marks import Ending, Lease, Pull, Writes
 from status_db.model import ROSTER, Finding, Flip, StepKind, Verdict, digest_of, normalise_number
 from status_db.roster_marks import Listing, RosterMarks, RosterWrites
 from status_db.stored import Person, SourceState, Stored
+from status_db.waves import expected
 from sync import guard, reconcile, roster, rules
 from sync.resolve import resolve
 from sync.rows import Rows, SourceRule, group
@@ -88,6 +89,8 @@ class SourceProposal:
     pull: Pull
     snapshot: Snapshot
     known: frozenset[Cell]
+    #: What no row of the source means.
+    absent: Verdict
 
     @property
     def base(self) -> int:
@@ -278,14 +281,14 @@ def propose_source(
     )
     reasons: tuple[str, ...] = ()
     if plan.changes or plan.findings:
-        history = _history(stored, settings, name, state, rule.digest, now)
+        history = _history(connection, cohort, settings, name, state, rule.digest, now)
         if student is not None:
             # One student's rows say nothing about how many there are in all.
             history = replace(history, recent_rows=())
         limits = rules.limits(source)
         reasons = guard.judge(plan, rule.means, limits, history, first_applies=source.first == "apply")
     known = frozenset(k for k in groups if k in digests or _is_known(k, digests, resolved))
-    return SourceProposal(plan, reasons, pull, snapshot, known)
+    return SourceProposal(plan, reasons, pull, snapshot, known, rule.absent)
 
 
 def _fingerprint(rule: SourceRule, roster_revision: int, snapshot: Snapshot) -> bytes:
@@ -371,7 +374,7 @@ def _the_same(
         roster_rows=state.recent_rows[-1],
         nameless=0,
     )
-    return SourceProposal(plan, (), pull, snapshot, frozenset())
+    return SourceProposal(plan, (), pull, snapshot, frozenset(), rule.absent)
 
 
 def _is_known(key: Cell, digests: Mapping[str, bytes], resolved: reconcile.Resolved) -> bool:
@@ -433,12 +436,23 @@ def _others(stored: Stored, settings: Settings, step: str, name: str) -> dict[st
 
 
 def _history(
-    stored: Stored, settings: Settings, name: str, state: SourceState, digest: bytes, now: datetime
+    connection: Connection,
+    cohort: str,
+    settings: Settings,
+    name: str,
+    state: SourceState,
+    digest: bytes,
+    now: datetime,
 ) -> guard.History:
+    stored = Stored(connection, cohort)
+    announced = {
+        wave.towards: guard.Announced(wave.most, stored.moved_since(name, wave.at, approved=True)[wave.towards])
+        for wave in expected(connection, cohort, name, now)
+    }
     since = now - timedelta(hours=24)
     if state.approved_at is not None:
         since = max(since, state.approved_at)
-    released, held = stored.moved_since(name, since)
+    moved = stored.moved_since(name, since)
     cleared = state.done
     if settings.source[name].absent_means == Verdict.CLEARED:
         everybody = stored.headcount(rules.flows_with(settings, settings.source[name].step))
@@ -447,10 +461,12 @@ def _history(
         recent_rows=state.recent_rows,
         held=state.held,
         cleared=cleared,
-        released_lately=released,
-        held_lately=held,
+        released_lately=moved[Verdict.CLEARED],
+        held_lately=moved[Verdict.HELD],
         first=state.settings_digest is None,
         question_changed=state.settings_digest not in (None, digest),
+        clearing=announced.get(Verdict.CLEARED, guard.NOTHING),
+        holding=announced.get(Verdict.HELD, guard.NOTHING),
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr
 
 from config.settings import Asked, Settings
 from status_db.model import Means, StepKind, Verdict, digest_of
+from status_db.opinions import Needed
 from sync.guard import Limits
 from sync.roster import FlowRule, RosterRule
 from sync.rows import SourceRule, normalise_word
@@ -57,7 +58,12 @@ def _plain(own: BaseModel) -> dict[str, object]:
 
 def limits(asked: Asked) -> Limits:
     """Return a source's guard limits."""
-    return Limits(**asked.guard.model_dump())
+    return Limits(**asked.guard.model_dump(exclude={"office_first", "two_approve"}))
+
+
+def needed(asked: Asked) -> Needed:
+    """Return what it takes to approve a suspended run."""
+    return Needed(plausible=asked.guard.office_first, two=asked.guard.two_approve)
 
 
 def timetable(settings: Settings, asked: Asked) -> Timetable:

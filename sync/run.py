@@ -32,9 +32,11 @@ from connectors.port import (
 from status_db.engine import StoreError, reading
 from status_db.marks import BaseMoved, Ending, Lease, LeaseLost, RunUnderWay
 from status_db.model import ROSTER, Flip, RunState
+from status_db.opinions import Opinion, Opinions, Says, missing
 from status_db.roster_marks import RosterMarks
 from status_db.stored import Stored
-from sync import keep, owner
+from sync import keep, owner, rules
+from sync.look import Look, look
 from sync.proposal import Proposal, propose_roster, propose_source, propose_untouched
 
 #: A lease lasts this long and is renewed in the background three times as often.
@@ -190,12 +192,17 @@ class Sync:
         _logged(log, outcome)
         return outcome
 
-    def approve(self, number: int, name: str, *, by: str) -> Outcome:
+    def approve(self, number: int, name: str, *, by: str, said_of: bytes | None = None) -> Outcome:
         """Apply a suspended run's own snapshot, if what it would change is still exactly what was approved.
 
-        Where the marks have moved so that it would change something else, it is judged anew.
+        Where the marks have moved so that it would change something else, it is judged anew. `said_of` is the digest of
+        the change that people spoke of; a run that has come to another one since is left alone.
         """
+        message = f"run {number} does not wait for approval any more. See: clearance runs show {number}"
+        not_waiting = Outcome(name, RunState.SKIPPED, number, message, "not_waiting")
         kept = self._marks.kept_snapshot(number)
+        if kept is None or said_of not in (None, kept[0]):
+            return not_waiting
         lease = self._marks.take_up(
             number,
             name,
@@ -205,9 +212,8 @@ class Sync:
             lease_for=LEASE_FOR,
             gone=owner.is_gone,
         )
-        if kept is None or lease is None:
-            message = f"run {number} does not wait for approval any more. See: clearance runs show {number}"
-            return Outcome(name, RunState.SKIPPED, number, message, "not_waiting")
+        if lease is None:
+            return not_waiting
         digest, packed = kept
         log = self._log.bind(source=name, run=number)
         log.info("run approved", by=by)
@@ -218,6 +224,31 @@ class Sync:
                 outcome = self._ended(lease, RunState.FAILED, str(error), fault=_FAULTS[type(error)])
         _logged(log, outcome)
         return outcome
+
+    def look(self, number: int, name: str) -> Look | None:
+        """Return what a suspended run would do now; None when its answer is not kept any more. Raises SourceError."""
+        kept = self._marks.kept_snapshot(number)
+        if kept is None:
+            return None
+        with reading(self._engine) as connection:
+            return look(connection, self._settings, self._cohort, number, name, keep.unpack(kept[1]))
+
+    def carry_out(self) -> list[Outcome]:
+        """Approve and reject the suspended runs of which enough has been said; return how each ended."""
+        said: dict[int, list[Opinion]] = {}
+        for opinion in Opinions(self._engine, self._cohort).waiting():
+            said.setdefault(opinion.run, []).append(opinion)
+        ended: list[Outcome] = []
+        for run, opinions in said.items():
+            source, last = opinions[0].source, opinions[-1]
+            asked = self._settings.roster if source == ROSTER else self._settings.source[source]
+            against = next((o for o in opinions if o.says is Says.REJECT), None)
+            if against is not None:
+                self.reject(run, by=against.author, reason=against.reason)
+                ended.append(Outcome(source, RunState.REJECTED, run, f"rejected: {against.reason}"))
+            elif not missing(tuple(opinions), rules.needed(asked)):
+                ended.append(self.approve(run, source, by=last.author, said_of=last.digest))
+        return ended
 
     def reject(self, number: int, *, by: str, reason: str) -> None:
         """Close a suspended run for good: nothing of it is applied."""

@@ -10,7 +10,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from config.settings import Settings
 from status_db.engine import StoreError
-from status_db.marks import SlotTaken
+from status_db.marks import RunUnderWay, SlotTaken
 from status_db.model import ROSTER
 from sync import rules
 from sync.run import Sync
@@ -20,6 +20,9 @@ from sync.slots import Timetable
 _GRACE = timedelta(hours=6)
 
 _WORKERS = 4
+
+#: So often it is looked whether somebody has spoken on a suspended run.
+_LISTENS = 5
 
 
 class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # the library has no types
@@ -53,6 +56,7 @@ class Schedule:
         self._sync.open_cohort()
         for name, timetable in self._timetables.items():
             self._scheduler.add_job(self.serve, SlotTrigger(timetable), args=[name], id=name, name=name)
+        self._scheduler.add_job(self.carry_out, "interval", seconds=_LISTENS, id="opinions", name="opinions")
         self._scheduler.start()
         self._log.info("schedule started", sources=len(self._timetables))
         for name in self._timetables:
@@ -75,6 +79,18 @@ class Schedule:
         except Exception:  # noqa: BLE001 - see below
             # One source that breaks must not end the others' schedule; the next slot tries again.
             self._log.exception("run broke", source=name, slot=slot.isoformat())
+
+    def carry_out(self) -> None:
+        """Carry out what people have said about suspended runs."""
+        try:
+            self._sync.carry_out()
+        except StoreError as error:
+            self._log.error("opinions not carried out", message=str(error))
+        except RunUnderWay as busy:
+            # It has the source; when it has ended, this comes by again.
+            self._log.debug("opinions wait", message=str(busy))
+        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+            self._log.exception("opinions broke")
 
     def upcoming(self) -> list[tuple[str, datetime]]:
         """Return each source with its next slot, soonest first."""

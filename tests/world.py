@@ -14,9 +14,11 @@ from status_db.decisions import Decisions
 from status_db.engine import open_reading, open_writing, reading
 from status_db.migrate import upgrade
 from status_db.model import ROSTER, Verdict
+from status_db.opinions import Opinions
 from status_db.reader import Reader
 from status_db.stored import Stored
 from status_db.views import StudentView
+from status_db.waves import Waves
 from sync.run import Outcome, Sync
 from tests.cast import EVERYBODY, MORNING
 
@@ -212,6 +214,8 @@ class World:
         self.reader = Reader(self.reading, self.settings)
         self.accounts = Accounts(self.desk_engine)
         self.decisions = Decisions(self.engine, self.settings, COHORT)
+        self.opinions = Opinions(self.engine, COHORT)
+        self.waves = Waves(self.engine, COHORT)
         self.sync = Sync(self.settings, COHORT, self.engine, self.connect, self.clock)
         self.sync.open_cohort()
 

@@ -1,0 +1,45 @@
+"""A spot check as a workbook: students to look up on the office's own screen, with places to tick."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import xlsxwriter
+
+from clearance import show
+from status_db.views import RunView
+from sync.look import Looked
+
+_COLUMNS = (
+    ("学号 student", 16),
+    ("姓名 name", 12),
+    ("学院 college", 20),
+    ("班级 class", 12),
+    ("来源的结论 source says", 18),
+    ("未结事项 owed", 46),
+    ("办公系统一致 same on screen (✓/✗)", 24),
+    ("备注 note", 24),
+)
+
+
+def write_spot_check(file: Path, run: RunView, listed: Sequence[Looked], zone: ZoneInfo) -> None:
+    """Write the list; numbers stand as text, and nothing in it is a formula."""
+    book = xlsxwriter.Workbook(str(file), {"strings_to_formulas": False, "strings_to_urls": False})
+    sheet = book.add_worksheet("spot check")
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    title, head = book.add_format({"bold": True}), book.add_format({"bold": True, "bottom": 1, "text_wrap": True})
+    cell = book.add_format({"border": 1, "text_wrap": True, "valign": "top"})
+    sheet.write_string(0, 0, f"{run.source}, run {run.run}, {show.moment(run.began, zone)}", title)
+    for at, (name, width) in enumerate(_COLUMNS):
+        sheet.set_column(at, at, width)
+        sheet.write_string(2, at, name, head)
+    for row, one in enumerate(listed, 3):
+        said = (one.student, one.name, one.college, one.class_name, one.after.value, show.owed(one.evidence), "", "")
+        for at, text in enumerate(said):
+            sheet.write_string(row, at, text, cell)
+    last = 3 + len(listed)
+    sheet.write_string(last + 1, 0, "核对人 checked by:")
+    sheet.write_string(last + 1, 4, "日期 date:")
+    sheet.repeat_rows(2)
+    book.close()

@@ -1,0 +1,133 @@
+"""What people say about a suspended run, and what the sync makes of it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from status_db.model import ROSTER, RunState, Verdict
+from status_db.opinions import OpinionRefused, Says
+from tests.cast import SUN
+from tests.world import COHORT, SETTINGS, World
+
+STRICT = SETTINGS.replace(
+    "[source.fines]", "[source.loans.guard]\noffice_first = true\ntwo_approve = true\n\n[source.fines]"
+)
+
+Make = Callable[[str], World]
+
+
+def suspended(world: World) -> int:
+    """Have thirty students hold books, and the library say that all but one are back; return the run that waits."""
+    people = [{**SUN.listed(), "学号": f"2015{i:04}", "学院": ("资源学院", "地学院")[i % 2]} for i in range(30)]
+    world.says[ROSTER] += people
+    world.says["loans"] = [
+        {"CARD": p["学号"], "TITLE": "唐诗选", "DUE": "2019-06-01", "BARCODE": f"B{i}"} for i, p in enumerate(people)
+    ]
+    world.run_all()
+    world.says["loans"] = world.says["loans"][:1]
+    outcome = world.run("loans")
+    assert outcome.state is RunState.SUSPENDED
+    assert outcome.run is not None
+    return outcome.run
+
+
+def say(world: World, run: int, says: Says, author: str) -> None:
+    world.opinions.enter(run, says, author=author, now=world.now)
+
+
+@pytest.fixture
+def strict(status_url: str, tmp_path: Path) -> Iterator[World]:
+    """A library whose runs need the office's word and two people."""
+    with World(status_url, tmp_path, STRICT) as made:
+        yield made
+
+
+def test_an_approval_that_was_entered_elsewhere_is_carried_out(world: World) -> None:
+    run = suspended(world)
+    assert world.sync.carry_out() == []
+    say(world, run, Says.APPROVE, "admin")
+    (outcome,) = world.sync.carry_out()
+    assert (outcome.run, outcome.state) == (run, RunState.APPLIED)
+    assert world.verdict("20150007", "library") is Verdict.CLEARED
+    assert world.sync.carry_out() == []
+
+
+def test_a_rejection_is_carried_out_too_and_beats_an_approval(strict: World) -> None:
+    run = suspended(strict)
+    say(strict, run, Says.APPROVE, "admin")
+    say(strict, run, Says.REJECT, "second")
+    (outcome,) = strict.sync.carry_out()
+    assert outcome.state is RunState.REJECTED
+    assert strict.verdict("20150007", "library") is Verdict.HELD
+
+
+def test_where_the_settings_want_it_the_office_and_two_people_must_speak(strict: World) -> None:
+    run = suspended(strict)
+    for says, author in ((Says.APPROVE, "admin"), (Says.PLAUSIBLE, "librarian")):
+        say(strict, run, says, author)
+        assert strict.sync.carry_out() == []
+    with pytest.raises(OpinionRefused, match="another person is needed"):
+        say(strict, run, Says.APPROVE, "admin")
+    say(strict, run, Says.APPROVE, "second")
+    assert [o.state for o in strict.sync.carry_out()] == [RunState.APPLIED]
+
+
+def test_what_was_said_of_one_change_is_not_said_of_another(world: World) -> None:
+    """The approved run is judged anew after the marks have moved, and waits again: nobody has spoken of that."""
+    run = suspended(world)
+    world.says["loans"] += [
+        {"CARD": f"2015{i:04}", "TITLE": "唐诗选", "DUE": "2019-06-01", "BARCODE": f"B{i}"} for i in range(1, 30)
+    ]
+    world.says["loans"].append({"CARD": SUN.number, "TITLE": "a", "DUE": "2019-06-01", "BARCODE": "B77"})
+    say(world, run, Says.APPROVE, "admin")
+    world.later(minutes=1)
+    # A recheck moves the source's base; the run's own answer then makes another change.
+    world.sync.recheck("loans", SUN.number, by="test")
+    (outcome,) = world.sync.carry_out()
+    assert outcome.state is RunState.SUSPENDED
+    assert world.opinions.of_run(run) == ()
+    assert world.sync.carry_out() == []
+
+
+def test_nothing_can_be_said_of_a_run_that_waits_for_nobody(world: World) -> None:
+    run = suspended(world)
+    say(world, run, Says.REJECT, "admin")
+    world.sync.carry_out()
+    with pytest.raises(OpinionRefused, match="waits for nobody"):
+        say(world, run, Says.APPROVE, "admin")
+    with pytest.raises(OpinionRefused, match="there is no run 9999"):
+        say(world, 9999, Says.APPROVE, "admin")
+
+
+def test_one_sees_whom_a_run_would_move_and_whom_to_look_up(world: World) -> None:
+    run = suspended(world)
+    seen = world.sync.look(run, "loans")
+    assert seen is not None
+    assert {(m.college, m.before, m.after, m.students) for m in seen.moved} == {
+        ("资源学院", Verdict.HELD, Verdict.CLEARED, 14),
+        ("地学院", Verdict.HELD, Verdict.CLEARED, 15),
+    }
+    assert seen.sample[0].evidence[0].title == "唐诗选"
+    assert len(seen.spot_check) == 10
+    assert {c.college for c in seen.spot_check} == {"资源学院", "地学院"}
+    assert seen == world.sync.look(run, "loans"), "the same students each time one asks"
+
+
+def test_a_first_answer_is_spot_checked_on_held_and_on_silent_students(status_url: str, tmp_path: Path) -> None:
+    with World(status_url, tmp_path, SETTINGS.replace('first = "apply"', "")) as world:
+        world.says["loans"] = [{"CARD": SUN.number, "TITLE": "a", "DUE": "2019-06-01", "BARCODE": "B1"}]
+        world.run(ROSTER)
+        run = world.run("loans").run
+        assert run is not None
+        seen = world.sync.look(run, "loans")
+    assert seen is not None
+    said = {c.student: c.after for c in seen.spot_check}
+    assert said[SUN.number] is Verdict.HELD
+    assert len(said) == 5
+    assert set(said.values()) == {Verdict.HELD, Verdict.CLEARED}
+
+
+def test_a_run_that_does_not_wait_shows_nothing(world: World) -> None:
+    suspended(world)
+    assert world.sync.look(world.reader.runs(COHORT, "fines", 1)[0].run, "fines") is None
