@@ -92,6 +92,7 @@ _FIGURES = {
     "left": "left",
     "strangers": "strangers",
     "staying": "who stay",
+    "no_amount": "without an amount",
     "records": "records",
     "released": "held → cleared",
     "newly_held": "cleared → held",

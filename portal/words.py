@@ -84,6 +84,7 @@ COUNTS: Mapping[str, str] = {
     "roster_rows": later("名单内学生的数据行"),
     "strangers": later("名单外的人"),
     "staying": later("名单上今年不离校的学生"),
+    "no_amount": later("没有金额的行（按 0 计）"),
     "nameless": later("没有学号的行"),
     "records": later("记录变更"),
     "released": later("不通过变为通过"),

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from config.settings import Settings
 from connectors.port import Cell, Fingerprint, Proof, ProofKind, Snapshot, SourceGarbled, SourceUnavailable
 from status_db.marks import Ending, Lease, Pull, Writes
-from status_db.model import ROSTER, Finding, Flip, StepKind, Verdict, digest_of, normalise_number
+from status_db.model import ROSTER, Finding, Flip, Means, StepKind, Verdict, digest_of, normalise_number
 from status_db.roster_marks import Listing, RosterMarks, RosterWrites
 from status_db.stored import Person, SourceState, Stored
 from status_db.waves import expected
@@ -91,6 +91,8 @@ class SourceProposal:
     known: frozenset[Cell]
     #: What no row of the source means.
     absent: Verdict
+    #: Rows of a balance without an amount, which count as nought.
+    no_amount: int = 0
 
     @property
     def base(self) -> int:
@@ -121,6 +123,7 @@ class SourceProposal:
             "roster_rows": plan.roster_rows,
             "strangers": plan.stranger_count,
             "staying": plan.staying,
+            "no_amount": self.no_amount,
             "nameless": plan.nameless,
             "records": len(plan.changes),
             "released": plan.count(Verdict.HELD, Verdict.CLEARED) + plan.count(Verdict.HELD, Verdict.EXEMPT),
@@ -288,7 +291,14 @@ def propose_source(
         limits = rules.limits(source)
         reasons = guard.judge(plan, rule.means, limits, history, first_applies=source.first == "apply")
     known = frozenset(k for k in groups if k in digests or _is_known(k, digests, resolved))
-    return SourceProposal(plan, reasons, pull, snapshot, known, rule.absent)
+    return SourceProposal(plan, reasons, pull, snapshot, known, rule.absent, _without_amount(rule, snapshot))
+
+
+def _without_amount(rule: SourceRule, snapshot: Snapshot) -> int:
+    if rule.means is not Means.BALANCE:
+        return 0
+    at = snapshot.fields.index("amount")
+    return sum(1 for row in snapshot.rows if row[at] is None or row[at] == "")
 
 
 def _fingerprint(rule: SourceRule, roster_revision: int, snapshot: Snapshot) -> bytes:

@@ -46,6 +46,7 @@ def office(
         case "database":
             with closing(sqlite3.connect(folder / "office.db")) as database:
                 names = ", ".join(f'"{column}"' for column in columns)
+                database.execute("DROP TABLE IF EXISTS office")
                 database.execute(f"CREATE TABLE office ({names})")
                 database.executemany(f"INSERT INTO office VALUES ({', '.join('?' * len(columns))})", rows)
                 database.commit()
@@ -161,6 +162,28 @@ def test_amounts_in_their_many_spellings_are_one_amount(asked: Asked) -> None:
     for number in people:
         step = next(s for s in asked.world.student(number).steps if s.step == "finance")
         assert [str(o.amount) for o in step.finding.evidence] in (["1200.50"], ["1200.5"])
+
+
+def test_no_amount_is_nought_in_a_balance_and_counted(asked: Asked) -> None:
+    outcome = asked.run(
+        "fees", FEES, [(QIAN.number, None, "学费"), (QIAN.number, "5", "住宿费"), (LIN.number, None, "学费")]
+    )
+    assert outcome.counts["no_amount"] == 2
+    assert asked.world.verdict(QIAN.number, "finance") is HELD
+    assert asked.world.verdict(LIN.number, "finance") is CLEARED
+
+
+def test_an_item_is_owed_whatever_its_amount(asked: Asked) -> None:
+    asked.run("loans", LOANS, [(LIN.number, None, None, None)])
+    assert asked.world.verdict(LIN.number, "library") is HELD
+
+
+def test_a_loan_after_clearing_holds_again(asked: Asked) -> None:
+    for rows in ([(LIN.number, "构造地质学", None, "B1")], [(SUN.number, "唐诗选", None, "B2")]):
+        asked.run("loans", LOANS, rows)
+    assert asked.world.verdict(LIN.number, "library") is CLEARED
+    asked.run("loans", LOANS, [(LIN.number, "普通地质学", None, "B3"), (SUN.number, "唐诗选", None, "B2")])
+    assert asked.world.verdict(LIN.number, "library") is HELD
 
 
 @pytest.mark.parametrize("due", ["0000-00-00 00:00:00", "2019-02-30", "长期", "", None])
