@@ -14,7 +14,7 @@ from status_db import tables
 from status_db.engine import writing
 from status_db.history import write_flips
 from status_db.model import Cause, Decision, Finding, Flip, Reason, StepKind, Verdict
-from status_db.reader import decision_from
+from status_db.standing import decision_from
 
 
 class DecisionRefused(Exception):  # noqa: N818 - named by the reaction

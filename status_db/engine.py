@@ -4,6 +4,7 @@ SQLite: WAL, synchronous FULL, foreign keys on; whoever writes begins with BEGIN
 cohort take one advisory lock. `open_reading` gives a handle that cannot write.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,10 +54,20 @@ def open_reading(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    _lend_functions(connection)
     # The driver's own transactions begin deferred, and a deferred transaction that turns into a writer fails at once.
     connection.isolation_level = None
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -32000"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _lend_functions(connection: sqlite3.Connection) -> None:
+    connection.create_function("keys_within", 2, _keys_within, deterministic=True)
+
+
+def _keys_within(keys: str, among: str | None) -> bool:
+    """Say whether every key of the first JSON list stands in the second."""
+    return among is not None and set(json.loads(keys)) <= set(json.loads(among))
 
 
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
@@ -64,6 +75,7 @@ _READ_PRAGMAS = {"query_only", "table_info", "data_version"}
 
 
 def _forbid_writing(connection: sqlite3.Connection, _record: object) -> None:
+    _lend_functions(connection)
     connection.execute("PRAGMA query_only = ON").close()
 
     def allow(action: int, first: str | None, *_rest: Any) -> int:  # noqa: ANN401 - as sqlite3 calls it

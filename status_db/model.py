@@ -7,7 +7,7 @@ something is judged is always passed in.
 import hashlib
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -200,6 +200,8 @@ class Decision:
     until: datetime | None = None
     withdrawn_at: datetime | None = None
     withdrawn_by: str = ""
+    #: For a review: step → what stood there when it was given, as `StepStatus.footing` names it.
+    rests_on: Mapping[str, str] = field(default_factory=dict)
 
     def active(self, now: datetime) -> bool:
         """Say whether it counts at `now`: neither withdrawn nor past its end."""
@@ -217,6 +219,27 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a student leaves with. Made only when the review stands; revoked, never deleted."""
+
+    id: int
+    student: str
+    #: The number printed on it.
+    number: str
+    #: What it is: graduation, degree …, in the institution's words.
+    kind: str
+    issued_at: datetime
+    issued_by: str
+    #: How it left: self, agent, post.
+    collected: str
+    #: Who took it, and on what mandate, where that was not the student.
+    collector: str = ""
+    revoked_at: datetime | None = None
+    revoked_by: str = ""
+    revoked_because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StepStatus:
     """One student's step: the finding, and above it the decision, if there is one."""
 
@@ -230,12 +253,18 @@ class StepStatus:
     #: Until when that answer is fresh; None for manual steps and reviews, which never go stale.
     fresh_until: datetime | None = None
     decision: Decision | None = None
+    #: The run that found it; None before anybody was asked.
+    run: int | None = None
     #: For a review: the steps before it that do not count as clear now.
     waits_for: tuple[str, ...] = ()
+    #: For a review: step → the footing of each step before it, now.
+    stands_on: Mapping[str, str] = field(default_factory=dict)
+    #: For a review: the student has a certificate, which freezes it.
+    issued: bool = False
 
     def at(self, now: datetime) -> "Standing":
         """Return what counts at `now`."""
-        decision = self.decision if self.decision and self.decision.active(now) else None
+        decision = self._decided(now)
         verdict = decision.verdict if decision else self.finding.verdict
         return Standing(
             verdict=verdict,
@@ -244,7 +273,27 @@ class StepStatus:
             stale=decision is None and self.fresh_until is not None and now >= self.fresh_until,
             disputed=decision is not None and decision.disputed_by(self.finding),
             outgrown=decision is not None and decision.outgrown_by(self.finding),
+            lapsed=decision is None and self.decision is not None and self.decision.active(now),
         )
+
+    def footing(self, now: datetime) -> str:
+        """Name what a review given now rests on here: the run that found it, and the decision that counts."""
+        decision = self._decided(now)
+        return f"{self.run or 0}:{decision.id if decision else 0}"
+
+    def _decided(self, now: datetime) -> Decision | None:
+        """Return the decision that counts: a review that passes counts while all it rested on stands unmoved and clear.
+
+        A certificate freezes it.
+        """
+        decision = self.decision
+        if decision is None or not decision.active(now):
+            return None
+        passes = self.kind is StepKind.REVIEW and decision.verdict is Verdict.CLEARED
+        moved = any(decision.rests_on.get(step) != footing for step, footing in self.stands_on.items())
+        if passes and not self.issued and (self.waits_for or moved):
+            return None
+        return decision
 
     def counts_as_clear(self, now: datetime) -> bool:
         """Say whether review, headline, slip and export may count this step as clear at `now`."""
@@ -278,6 +327,8 @@ class Standing:
     disputed: bool
     #: The student is held for something the decision has never seen.
     outgrown: bool
+    #: A review was given, and something it rested on has moved or does not count as clear any more.
+    lapsed: bool = False
 
     @property
     def clear(self) -> bool:

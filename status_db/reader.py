@@ -8,24 +8,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, func, or_, select, true
 
-from config.settings import Flow, Settings
+from config.settings import Settings
 from status_db import tables
+from status_db.counting import active, review_stands
 from status_db.engine import reading
 from status_db.model import (
     ROSTER,
+    Certificate,
     Decision,
     Finding,
     Reason,
-    Record,
     RunState,
     State,
     StepKind,
     StepStatus,
     Verdict,
-    evidence_behind,
 )
+from status_db.standing import certificate_from, decision_from, freshness, held_certificate, steps_of
 from status_db.views import (
     EVERYBODY,
     FlipView,
@@ -62,7 +63,9 @@ class Reader:
             if row is None:
                 return None
             flow = self._settings.flow_named(row.flow) if row.flow and row.active else None
-            steps = self._steps(connection, cohort, number, flow, now) if flow else ()
+            fresh = freshness(connection, self._settings, cohort)
+            steps = steps_of(connection, self._settings, cohort, number, flow, fresh, now) if flow else ()
+            certificate = held_certificate(connection, cohort, number)
             flips = self._flips(connection, tables.flip.c.cohort == cohort, tables.flip.c.student == number)
         values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
         return StudentView(
@@ -80,6 +83,7 @@ class Reader:
             flow=row.flow,
             steps=steps,
             flips=flips,
+            certificate=certificate,
         )
 
     def within(self, cohort: str, number: str, scopes: Sequence[Scope]) -> bool:
@@ -94,23 +98,26 @@ class Reader:
     def overview(self, cohort: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Overview:
         """Count the students inside `scopes` by step, college and state at `now`."""
         with reading(self._engine) as connection:
-            freshness = self._freshness(connection, cohort)
+            fresh = freshness(connection, self._settings, cohort)
             people = _people(cohort, scopes)
             students = connection.execute(select(func.count()).select_from(people.subquery())).scalar_one()
-            decided = self._decided(connection, cohort, people, freshness, now)
+            decided = self._decided(connection, cohort, people, fresh, now)
             counts = self._undecided_counts(connection, cohort, people, set(decided))
-            reviews = self._review_counts(connection, cohort, people, freshness, decided, now)
+            reviews = self._review_counts(connection, cohort, people, fresh, now)
         tallies: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
-        for (college, step, state), count in (counts + reviews).items():
-            tallies[college, step][state] += count
         by_decision: Counter[tuple[str, str]] = Counter()
+        for (college, step, state, given), count in reviews.items():
+            tallies[college, step][state] += count
+            by_decision[college, step] += count if given else 0
+        for (college, step, state), count in counts.items():
+            tallies[college, step][state] += count
         disputed: Counter[tuple[str, str]] = Counter()
         for (_, step), (college, status) in decided.items():
             standing = status.at(now)
             tallies[college, step][standing.state] += 1
             by_decision[college, step] += 1
             disputed[college, step] += standing.disputed
-        return _overview(cohort, students, freshness, tallies, by_decision, disputed)
+        return _overview(cohort, students, fresh, tallies, by_decision, disputed)
 
     def sources(self, cohort: str) -> tuple[SourceView, ...]:
         """Return the roster and every source in the settings' order, asked or not."""
@@ -173,72 +180,15 @@ class Reader:
         with reading(self._engine) as connection:
             return tuple(decision_from(row) for row in connection.execute(query.order_by(table.c.decision.desc())))
 
-    def _freshness(self, connection: Connection, cohort: str) -> dict[str, StepSource]:
-        state = tables.source_state
-        rows = connection.execute(
-            select(state.c.source, state.c.began, state.c.fresh_for_seconds).where(state.c.cohort == cohort)
-        ).all()
-        asked = {r.source: (r.began, r.began + timedelta(seconds=r.fresh_for_seconds)) for r in rows if r.began}
-        fresh: dict[str, StepSource] = {}
-        for step in {source.step for source in self._settings.source.values()}:
-            times = [asked.get(name) for name in self._settings.sources_of(step)]
-            known = [t for t in times if t is not None]
-            if len(known) < len(times):
-                fresh[step] = StepSource(step, None, None)
-            else:
-                fresh[step] = StepSource(step, min(t[0] for t in known), min(t[1] for t in known))
-        return fresh
-
-    def _steps(
-        self, connection: Connection, cohort: str, number: str, flow: Flow, now: datetime
-    ) -> tuple[StepStatus, ...]:
-        freshness = self._freshness(connection, cohort)
-        records: dict[str, list[Record]] = defaultdict(list)
-        record = tables.record
-        said = {
-            row.source: record_from(row)
-            for row in connection.execute(select(record).where(record.c.cohort == cohort, record.c.student == number))
-        }
-        # In the settings' order, which is the order in which a page tells what is owed.
-        for name, source in self._settings.source.items():
-            if name in said:
-                records[source.step].append(said[name])
-        decision = tables.decision
-        decisions = {
-            row.step: decision_from(row)
-            for row in connection.execute(
-                select(decision).where(
-                    decision.c.cohort == cohort, decision.c.student == number, decision.c.withdrawn_at.is_(None)
-                )
-            )
-        }
-        status = tables.status
-        found = {
-            row.step: row
-            for row in connection.execute(select(status).where(status.c.cohort == cohort, status.c.student == number))
-        }
-        steps: list[StepStatus] = []
-        clear: set[str] = set()
-        for entry in flow.entries:
-            if entry.step not in found:
-                continue
-            row = found[entry.step]
-            verdict = Verdict(row.verdict)
-            fresh = freshness.get(entry.step)
-            step = StepStatus(
-                step=entry.step,
-                kind=StepKind(entry.kind),
-                finding=Finding(verdict, Reason(row.reason), evidence_behind(verdict, records[entry.step])),
-                since=row.since,
-                as_of=fresh.as_of if fresh else None,
-                fresh_until=fresh.fresh_until if fresh else None,
-                decision=decisions.get(entry.step),
-                waits_for=tuple(s for s in flow.after(entry.step) if s not in clear),
-            )
-            steps.append(step)
-            if step.counts_as_clear(now):
-                clear.add(entry.step)
-        return tuple(steps)
+    def certificates(self, cohort: str, number: str | None = None) -> tuple[Certificate, ...]:
+        """Return certificates, revoked ones too, newest first."""
+        table = tables.certificate
+        query = select(table).where(table.c.cohort == cohort)
+        if number is not None:
+            query = query.where(table.c.student == number)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(table.c.certificate.desc()))
+            return tuple(certificate_from(row) for row in rows)
 
     def _decided(
         self,
@@ -248,7 +198,7 @@ class Reader:
         freshness: Mapping[str, StepSource],
         now: datetime,
     ) -> dict[tuple[str, str], tuple[str, StepStatus]]:
-        """Return (student, step) → college and status for every decision that counts now: few, so one by one."""
+        """Return (student, step) → college and status for every decision that counts now, reviews apart: few."""
         person, status, decision = people.subquery(), tables.status, tables.decision
         rows = connection.execute(
             select(
@@ -275,6 +225,8 @@ class Reader:
         for row in rows:
             flow = self._settings.flow_named(row.flow)
             kind = next((StepKind(e.kind) for e in flow.entries if e.step == row.step), StepKind.MANUAL)
+            if kind is StepKind.REVIEW:
+                continue
             fresh = freshness.get(row.step)
             finding = Finding(
                 Verdict(row.found), Reason(row.found_reason), tables.obligations_of_keys(row.evidence_keys)
@@ -329,39 +281,40 @@ class Reader:
         connection: Connection,
         cohort: str,
         people: Any,  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
-        freshness: Mapping[str, StepSource],
-        decided: Mapping[tuple[str, str], tuple[str, StepStatus]],
+        fresh: Mapping[str, StepSource],
         now: datetime,
-    ) -> Counter[tuple[str, str, State]]:
-        """Count undecided reviews by college: open when every step they wait for counts as clear, else closed."""
-        person, status = people.subquery(), tables.status
-        counts: Counter[tuple[str, str, State]] = Counter()
+    ) -> Counter[tuple[str, str, State, bool]]:
+        """Count reviews by college and state, and whether one was given that stands."""
+        person, review = people.subquery(), tables.decision
+        stale = [step for step, source in fresh.items() if source.stale(now)]
+        counts: Counter[tuple[str, str, State, bool]] = Counter()
         for flow in self._settings.flow:
             for entry in flow.entries:
                 if entry.kind != "review":
                     continue
-                after = flow.after(entry.step)
-                fresh = [s for s in after if s not in freshness or not freshness[s].stale(now)]
-                clear_in_flow = (
-                    select(person.c.student, person.c.college, func.count(status.c.step).label("clear"))
-                    .outerjoin(
-                        status,
-                        and_(
-                            status.c.cohort == cohort,
-                            status.c.student == person.c.student,
-                            status.c.step.in_(fresh),
-                            status.c.verdict.in_((Verdict.CLEARED, Verdict.EXEMPT)),
-                        ),
-                    )
-                    .where(person.c.flow == flow.key)
-                    .group_by(person.c.student, person.c.college)
+                given = and_(
+                    review.c.cohort == cohort,
+                    review.c.student == person.c.student,
+                    review.c.step == entry.step,
+                    active(review, now),
                 )
-                for row in connection.execute(clear_in_flow):
-                    if (row.student, entry.step) in decided:
-                        continue
-                    clear = row.clear + _gained(row.student, after, fresh, decided, now)
-                    state = State.OPEN if clear >= len(after) else State.CLOSED
-                    counts[row.college, entry.step, state] += 1
+                is_open, stands = review_stands(cohort, person.c.student, flow, entry.step, review, stale, now)
+                columns = (
+                    person.c.college,
+                    case((and_(review.c.decision.is_not(None), stands), review.c.verdict)).label("given"),
+                    is_open.label("open"),
+                )
+                each = (
+                    select(*columns)
+                    .select_from(person.outerjoin(review, given))
+                    .where(person.c.flow == flow.key)
+                    .subquery()
+                )
+                query = select(each.c.college, each.c.given, each.c.open, func.count()).group_by(*each.c)
+                for college, verdict, may, count in connection.execute(query):
+                    undecided = State.OPEN if may else State.CLOSED
+                    state = undecided if verdict is None else State(Verdict(verdict))
+                    counts[college, entry.step, state, verdict is not None] += count
         return counts
 
     def _flips(
@@ -409,32 +362,6 @@ class Reader:
         )
 
 
-def record_from(row: Row[Any]) -> Record:
-    """Read a record's row."""
-    return Record(row.student, Verdict(row.verdict), Reason(row.reason), row.obligations, row.doubt, row.digest)
-
-
-def decision_from(row: Row[Any]) -> Decision:
-    """Read a decision's row."""
-    return Decision(
-        id=row.decision,
-        student=row.student,
-        step=row.step,
-        verdict=Verdict(row.verdict),
-        author=row.author,
-        reason=row.reason,
-        decided_at=row.decided_at,
-        entered_at=row.entered_at,
-        answered_verdict=Verdict(row.answered_verdict),
-        answered_keys=tuple(row.answered_keys),
-        words=row.words,
-        note=row.note,
-        until=row.until,
-        withdrawn_at=row.withdrawn_at,
-        withdrawn_by=row.withdrawn_by or "",
-    )
-
-
 def _people(cohort: str, scopes: Sequence[Scope]) -> Any:  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
     person = tables.student
     return select(person.c.student, person.c.college, person.c.flow).where(
@@ -459,23 +386,6 @@ def _state(verdict: str, reason: str) -> State:
             return State.PENDING if reason == Reason.AWAITING_DECISION else State.UNKNOWN
         case _:
             return State(verdict)
-
-
-def _gained(
-    student: str,
-    after: Sequence[str],
-    fresh: Sequence[str],
-    decided: Mapping[tuple[str, str], tuple[str, StepStatus]],
-    now: datetime,
-) -> int:
-    """Return by how many clear steps decisions move a student, against what the findings alone say."""
-    gained = 0
-    for step in after:
-        if (student, step) in decided:
-            status = decided[student, step][1]
-            found_clear = step in fresh and status.finding.verdict in (Verdict.CLEARED, Verdict.EXEMPT)
-            gained += int(status.counts_as_clear(now)) - int(found_clear)
-    return gained
 
 
 def _overview(

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, and_, func, select
 
 from status_db import tables
 from status_db.model import Finding, Reason, Record, RunState, Verdict
-from status_db.reader import record_from
+from status_db.standing import record_from
 
 #: So many values fit into one IN on every database; more students than `_MOST_NAMED` are read without naming them.
 _CHUNK = 5_000

@@ -390,6 +390,10 @@ decision = Table(
     Column("answered_keys", Json, nullable=False),
     Column("withdrawn_at", Instant),
     Column("withdrawn_by", String(100)),
+    #: For a review: step → the run and the decision that stood there when it was given.
+    Column("rests_on", Json, nullable=False, server_default="{}"),
+    #: When the end by date was noted, with its flip.
+    Column("ended_at", Instant),
     _is_verdict("verdict"),
     sqlite_autoincrement=True,
 )
@@ -402,6 +406,38 @@ Index(
     unique=True,
     sqlite_where=decision.c.withdrawn_at.is_(None),
     postgresql_where=decision.c.withdrawn_at.is_(None),
+)
+
+certificate = Table(
+    "certificate",
+    marks,
+    Column("certificate", _Id, primary_key=True, autoincrement=True),
+    Column("cohort", _Word, nullable=False),
+    Column("student", _Number, nullable=False),
+    #: The number printed on it.
+    Column("number", String(100), nullable=False),
+    Column("kind", String(100), nullable=False),
+    #: The review it was issued on.
+    Column("decision", BigInteger, ForeignKey("decision.decision"), nullable=False),
+    Column("issued_at", Instant, nullable=False),
+    Column("issued_by", String(100), nullable=False),
+    #: self, agent, post
+    Column("collected", _Word, nullable=False),
+    Column("collector", String(300), nullable=False),
+    Column("revoked_at", Instant),
+    Column("revoked_by", String(100)),
+    Column("revoked_because", Text, nullable=False, server_default=""),
+    UniqueConstraint("cohort", "number"),
+    sqlite_autoincrement=True,
+)
+# A student holds one at a time.
+Index(
+    "uq_certificate_held",
+    certificate.c.cohort,
+    certificate.c.student,
+    unique=True,
+    sqlite_where=certificate.c.revoked_at.is_(None),
+    postgresql_where=certificate.c.revoked_at.is_(None),
 )
 
 flip = Table(

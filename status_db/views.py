@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from status_db.model import Obligation, RunState, State, StepStatus, Verdict
+from status_db.model import Certificate, Obligation, RunState, State, StepStatus, Verdict
 
 #: Roster column → the values inside; an empty mapping is everybody. Several scopes add up.
 Scope: TypeAlias = Mapping[str, Sequence[str]]
@@ -50,6 +50,8 @@ class StudentView:
     steps: tuple[StepStatus, ...]
     #: Newest first.
     flips: tuple[FlipView, ...]
+    #: The one that the student holds.
+    certificate: Certificate | None = None
 
 
 @dataclass(frozen=True, slots=True)

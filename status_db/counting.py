@@ -1,0 +1,126 @@
+"""What counts as clear, said in SQL for many students at once: the twin of `StepStatus.counts_as_clear`.
+
+A property test holds the two to each other on every kind of finding, decision, freshness, review and certificate.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, String, and_, case, cast, exists, func, literal, or_, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from config.settings import Flow
+from status_db import tables
+from status_db.model import Verdict
+
+_CLEAR = (Verdict.CLEARED, Verdict.EXEMPT)
+
+
+class _KeysWithin(FunctionElement[bool]):
+    """Whether every key of the first JSON list stands in the second."""
+
+    type = Boolean()
+    inherit_cache = True
+    name = "keys_within"
+
+
+@compiles(_KeysWithin, "postgresql")
+def _keys_within_postgresql(element: _KeysWithin, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401 - as SQLAlchemy calls it
+    keys, among = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"(COALESCE({keys}, '[]')::jsonb <@ {among}::jsonb)"
+
+
+@compiles(_KeysWithin, "sqlite")
+def _keys_within_sqlite(element: _KeysWithin, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401 - as SQLAlchemy calls it
+    # Lent by status_db.engine: SQLite's own json_each is a table, which a reading handle may not make.
+    keys, among = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"keys_within(COALESCE({keys}, '[]'), {among})"
+
+
+class _Member(FunctionElement[str]):
+    """What stands in a JSON object under a name; NULL where nothing does."""
+
+    type = String()
+    inherit_cache = True
+    name = "member"
+
+
+@compiles(_Member, "postgresql")
+def _member_postgresql(element: _Member, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401 - as SQLAlchemy calls it
+    body, member = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({body}::jsonb ->> {member})"
+
+
+@compiles(_Member, "sqlite")
+def _member_sqlite(element: _Member, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401 - as SQLAlchemy calls it
+    body, member = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"json_extract({body}, '$.' || {member})"
+
+
+def active(decision: Any, now: datetime) -> ColumnElement[bool]:  # noqa: ANN401 - a table or an alias of it
+    """Say whether a decision is neither withdrawn nor past its end."""
+    return and_(decision.c.withdrawn_at.is_(None), or_(decision.c.until.is_(None), decision.c.until > now))
+
+
+def counts_as_clear(status: Any, decision: Any, stale: Iterable[str]) -> ColumnElement[bool]:  # noqa: ANN401 - tables or aliases
+    """Say whether a step that is no review counts as clear.
+
+    `decision` is the active decision on that step, joined from outside, so NULL where there is none; `stale` names the
+    steps whose sources' last answer is too old now.
+    """
+    seen = and_(
+        decision.c.answered_verdict == Verdict.HELD, _KeysWithin(status.c.evidence_keys, decision.c.answered_keys)
+    )
+    outgrown = and_(status.c.verdict == Verdict.HELD, ~seen)
+    decided = and_(decision.c.verdict.in_(_CLEAR), ~outgrown)
+    found = and_(status.c.verdict.in_(_CLEAR), status.c.step.not_in(sorted(stale)))
+    return case((decision.c.decision.is_not(None), decided), else_=found)
+
+
+def footing(status: Any, decision: Any) -> ColumnElement[str]:  # noqa: ANN401 - tables or aliases
+    """Return the twin of `StepStatus.footing`."""
+    run = cast(func.coalesce(status.c.run, 0), String)
+    return run.concat(":").concat(cast(func.coalesce(decision.c.decision, 0), String))
+
+
+def review_stands(
+    cohort: str,
+    student: ColumnElement[str],
+    flow: Flow,
+    step: str,
+    review: Any,  # noqa: ANN401 - a table or an alias of it
+    stale: Iterable[str],
+    now: datetime,
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Say of a student whether a review of this flow may be given now, and whether one that was given stands.
+
+    `review` is the active decision on it, joined from outside. It stands while every step before it counts as clear and
+    is what it was when the review was given, or once a certificate was issued.
+    """
+    after = flow.after(step)
+    status, decision, certificate = tables.status.alias(), tables.decision.alias(), tables.certificate
+    here = and_(
+        decision.c.cohort == status.c.cohort,
+        decision.c.student == status.c.student,
+        decision.c.step == status.c.step,
+        active(decision, now),
+    )
+    before = (
+        select(status.c.step)
+        .select_from(status.outerjoin(decision, here))
+        .where(status.c.cohort == cohort, status.c.student == student, status.c.step.in_(after))
+    )
+    clear = counts_as_clear(status, decision, stale)
+    is_open = ~exists(before.where(~clear))
+    unmoved = ~exists(
+        before.where(func.coalesce(_Member(review.c.rests_on, status.c.step), literal("")) != footing(status, decision))
+    )
+    issued = exists(
+        select(certificate.c.certificate).where(
+            certificate.c.cohort == cohort, certificate.c.student == student, certificate.c.revoked_at.is_(None)
+        )
+    )
+    return is_open, or_(review.c.verdict != Verdict.CLEARED, issued, and_(is_open, unmoved))

@@ -1,0 +1,150 @@
+"""Where one student stands, inside a read or a write under way: the steps of the flow, decisions above findings."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from config.settings import Flow, Settings
+from status_db import tables
+from status_db.model import (
+    Certificate,
+    Decision,
+    Finding,
+    Reason,
+    Record,
+    StepKind,
+    StepStatus,
+    Verdict,
+    evidence_behind,
+)
+from status_db.views import StepSource
+
+
+def freshness(connection: Connection, settings: Settings, cohort: str) -> dict[str, StepSource]:
+    """Return for each synced step how fresh its answers are, over all its sources."""
+    state = tables.source_state
+    rows = connection.execute(
+        select(state.c.source, state.c.began, state.c.fresh_for_seconds).where(state.c.cohort == cohort)
+    ).all()
+    asked = {r.source: (r.began, r.began + timedelta(seconds=r.fresh_for_seconds)) for r in rows if r.began}
+    fresh: dict[str, StepSource] = {}
+    for step in {source.step for source in settings.source.values()}:
+        times = [asked.get(name) for name in settings.sources_of(step)]
+        known = [t for t in times if t is not None]
+        if len(known) < len(times):
+            fresh[step] = StepSource(step, None, None)
+        else:
+            fresh[step] = StepSource(step, min(t[0] for t in known), min(t[1] for t in known))
+    return fresh
+
+
+def steps_of(
+    connection: Connection,
+    settings: Settings,
+    cohort: str,
+    number: str,
+    flow: Flow,
+    fresh: Mapping[str, StepSource],
+    now: datetime,
+) -> tuple[StepStatus, ...]:
+    """Return a student's steps in the order of the flow; what reviews wait for is told as of `now`."""
+    records: dict[str, list[Record]] = defaultdict(list)
+    record, decision, status = tables.record, tables.decision, tables.status
+    said = {
+        row.source: record_from(row)
+        for row in connection.execute(select(record).where(record.c.cohort == cohort, record.c.student == number))
+    }
+    # In the settings' order, which is the order in which a page tells what is owed.
+    for name, source in settings.source.items():
+        if name in said:
+            records[source.step].append(said[name])
+    decisions = {
+        row.step: decision_from(row)
+        for row in connection.execute(
+            select(decision).where(
+                decision.c.cohort == cohort, decision.c.student == number, decision.c.withdrawn_at.is_(None)
+            )
+        )
+    }
+    found = {
+        row.step: row
+        for row in connection.execute(select(status).where(status.c.cohort == cohort, status.c.student == number))
+    }
+    issued = held_certificate(connection, cohort, number) is not None
+    steps: dict[str, StepStatus] = {}
+    for entry in flow.entries:
+        if entry.step not in found:
+            continue
+        row, as_of = found[entry.step], fresh.get(entry.step)
+        after = [steps[s] for s in flow.after(entry.step) if s in steps]
+        verdict = Verdict(row.verdict)
+        steps[entry.step] = StepStatus(
+            step=entry.step,
+            kind=StepKind(entry.kind),
+            finding=Finding(verdict, Reason(row.reason), evidence_behind(verdict, records[entry.step])),
+            since=row.since,
+            as_of=as_of.as_of if as_of else None,
+            fresh_until=as_of.fresh_until if as_of else None,
+            decision=decisions.get(entry.step),
+            run=row.run,
+            waits_for=tuple(step.step for step in after if not step.counts_as_clear(now)),
+            stands_on={step.step: step.footing(now) for step in after},
+            issued=issued,
+        )
+    return tuple(steps.values())
+
+
+def held_certificate(connection: Connection, cohort: str, number: str) -> Certificate | None:
+    """Return the certificate that a student holds; None when none was issued, or it was revoked."""
+    table = tables.certificate
+    row = connection.execute(
+        select(table).where(table.c.cohort == cohort, table.c.student == number, table.c.revoked_at.is_(None))
+    ).one_or_none()
+    return certificate_from(row) if row else None
+
+
+def record_from(row: Row[Any]) -> Record:
+    """Read a record's row."""
+    return Record(row.student, Verdict(row.verdict), Reason(row.reason), row.obligations, row.doubt, row.digest)
+
+
+def decision_from(row: Row[Any]) -> Decision:
+    """Read a decision's row."""
+    return Decision(
+        id=row.decision,
+        student=row.student,
+        step=row.step,
+        verdict=Verdict(row.verdict),
+        author=row.author,
+        reason=row.reason,
+        decided_at=row.decided_at,
+        entered_at=row.entered_at,
+        answered_verdict=Verdict(row.answered_verdict),
+        answered_keys=tuple(row.answered_keys),
+        words=row.words,
+        note=row.note,
+        until=row.until,
+        withdrawn_at=row.withdrawn_at,
+        withdrawn_by=row.withdrawn_by or "",
+        rests_on=row.rests_on,
+    )
+
+
+def certificate_from(row: Row[Any]) -> Certificate:
+    """Read a certificate's row."""
+    return Certificate(
+        id=row.certificate,
+        student=row.student,
+        number=row.number,
+        kind=row.kind,
+        issued_at=row.issued_at,
+        issued_by=row.issued_by,
+        collected=row.collected,
+        collector=row.collector,
+        revoked_at=row.revoked_at,
+        revoked_by=row.revoked_by or "",
+        revoked_because=row.revoked_because,
+    )
