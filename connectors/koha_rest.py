@@ -137,8 +137,10 @@ class KohaRest:
         numbers = _of(patrons, [student])
         things = self._accounts_rest() if self._settings.asks == "fines" else self._checkouts_rest()
         with things.asking() as ask:
-            answers = [ask(patron) for patron in numbers]
-        return self._with(numbers, patrons, together(answers) if answers else None)
+            answers = {patron: ask(patron) for patron in numbers}
+        known = {patron: answer for patron, answer in answers.items() if answer.population}
+        still = {patron: numbers[patron] for patron in known}
+        return self._with(still, patrons, together(tuple(known.values())) if known else None)
 
     def check(self) -> Sample:
         """Log in, and look at the patrons and at the first loan, or at an account of the roster."""

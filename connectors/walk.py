@@ -124,6 +124,8 @@ class _Walk(Generic[Answer]):
         self._told: SimpleQueue[_Answered[Answer] | _Failed | _Left] = SimpleQueue()
         self._lock = Lock()
         self._turn = watch.now()
+        #: Failures since the last answer. Workers may miscount it by one or two, which does no harm.
+        self._silence = 0
 
     def walked(self) -> dict[str, Answer]:
         """Go round until every question is answered."""
@@ -151,12 +153,12 @@ class _Walk(Generic[Answer]):
         return {question: self._answers[question] for question in self._questions}
 
     def _round(self, left: list[str]) -> None:
-        waiting = deque(left)
+        waiting, self._silence = deque(left), 0
         workers = [Thread(target=self._work, args=(waiting,)) for _ in range(min(self._limits.at_once, len(left)))]
         try:
             for worker in workers:
                 worker.start()
-            self._gather(len(workers), waiting)
+            self._gather(len(workers))
         except BaseException:
             self._over.set()
             raise
@@ -165,22 +167,17 @@ class _Walk(Generic[Answer]):
                 if worker.ident is not None:
                     worker.join()
 
-    def _gather(self, at_work: int, waiting: deque[str]) -> None:
+    def _gather(self, at_work: int) -> None:
         """Take in what the workers tell, until the last has left."""
-        silence = 0
         while at_work:
             match self._told.get():
                 case _Answered(question=question, answer=answer):
                     self._answers[question] = answer
-                    silence = 0
                     self._progress(len(self._answers), len(self._questions))
                 case _Failed(question=unanswered, error=error):
                     self._failure = error
-                    silence += 1
                     if unanswered is not None:
                         self._unanswered.add(unanswered)
-                    if silence >= _SILENCE * self._limits.at_once:
-                        waiting.clear()
                 case _Left(error=None):
                     at_work -= 1
                 case _Left(error=thrown) if thrown is not None:
@@ -210,8 +207,12 @@ class _Walk(Generic[Answer]):
                 answer = ask(question)
             except SourceUnavailable as error:
                 self._told.put(_Failed(question, error))
+                self._silence += 1
+                if self._silence >= _SILENCE * self._limits.at_once:
+                    waiting.clear()
             else:
                 self._told.put(_Answered(question, answer))
+                self._silence = 0
 
     def _await_turn(self) -> None:
         """Wait until one more question may be asked; all workers stand in the same line."""
