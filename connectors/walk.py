@@ -144,9 +144,10 @@ class _Walk(Generic[Answer]):
         missing = len(self._questions) - len(self._answers)
         if missing:
             failure = self._failure.what if self._failure else f"{self._source} did not answer"
+            rounds = f"{self._limits.rounds} round{'s' if self._limits.rounds != 1 else ''}"
             raise SourceUnavailable(
                 f"{failure}; {missing} of {len(self._questions)} questions about single students stayed without an "
-                f"answer in {self._limits.rounds} rounds",
+                f"answer in {rounds}",
                 "See that it runs and bears so many questions (at_once and per_second in its per_student); nothing of "
                 "the others is kept, and the next slot tries again.",
             )
