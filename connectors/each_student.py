@@ -74,7 +74,12 @@ class EachStudent:
         """Return what it says about one number; it may name any other of the same student's."""
         owners = _owners(self._question.candidates())
         with self._about_one.asking() as ask:
-            return self._theirs(ask(student), owners.get(student, frozenset()) | {normalise_number(student)})
+            answer = self._theirs(ask(student), owners.get(student, frozenset()) | {normalise_number(student)})
+        if any(proof.kind is ProofKind.END_REACHED for proof in answer.proofs):
+            return answer
+        # What it says of a number that it does not know has no total: all its answers must have a proof in common.
+        end = Proof(ProofKind.END_REACHED, "one number, and everything about it")
+        return replace(answer, proofs=(*answer.proofs, end))
 
     def check(self) -> Sample:
         """Ask about the first students of the roster, until a record shows itself."""

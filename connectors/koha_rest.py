@@ -185,6 +185,10 @@ class KohaRest:
             if p.kind is not ProofKind.COLUMNS_PRESENT
         ]
         proofs.append(Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())))
+        if self._settings.asks == "fines":
+            # Also where there are none: what is said of a student's several numbers must have a proof in common.
+            proofs = [proof for proof in proofs if proof.kind is not ProofKind.END_REACHED]
+            proofs.append(Proof(ProofKind.END_REACHED, f"{len(numbers)} accounts, of every patron with the number"))
         known = [number for number in numbers.values() if number not in (None, "")]
         fields, ended = tuple(self._question.columns), self._question.clock()
         return Snapshot(fields, self._numbered(rows, numbers), patrons.began, ended, tuple(proofs), known)

@@ -19,6 +19,7 @@ from connectors.port import (
     SourceGarbled,
     SourceRefused,
     SourceUnavailable,
+    together,
 )
 from tests.connectors.test_rest import nowhere
 from tests.contract import Ticking
@@ -289,6 +290,14 @@ def test_one_whom_it_does_not_know_is_outside_and_not_clear(library: Koha, asks:
     snapshot = ask(library, asks).pull_one("20159999")
     assert (list(snapshot.rows), snapshot.population) == ([], [])
     assert {proof.kind for proof in snapshot.proofs} & {ProofKind.TOTAL_AGREES, ProofKind.END_REACHED}
+
+
+@pytest.mark.parametrize("asks", ["loans", "fines"])
+def test_what_is_said_of_one_number_and_of_an_unknown_one_has_a_proof_in_common(library: Koha, asks: str) -> None:
+    connector = ask(library, asks)
+    whole = together([connector.pull_one(number) for number in ("CARD-1", "20151001")])
+    assert {proof.kind for proof in whole.proofs} & {ProofKind.TOTAL_AGREES, ProofKind.END_REACHED}
+    assert whole.population == ["20151001"]
 
 
 def test_a_number_with_signs_of_its_own_stays_one_number(library: Koha) -> None:
