@@ -266,6 +266,13 @@ def test_those_who_failed_are_asked_again_while_the_others_answers_are_kept(offi
     assert time.pauses == [10, 20]
 
 
+def test_a_system_that_asks_for_patience_gets_it_from_the_walk(office: HttpOffice) -> None:
+    office.script.append(as_json({}, 429, {"Retry-After": "7"}))
+    time = Time()
+    assert len(ask(office, time=time, retries=1).pull().rows) == 4
+    assert time.pauses == [7]
+
+
 def test_one_who_is_never_answered_about_leaves_nothing_of_the_others(office: HttpOffice) -> None:
     office.befalls = lambda call: as_json({}, 500) if number_of(call) == "CARD-3" else None
     with pytest.raises(SourceUnavailable, match=r"HTTP 500; 1 of 5 questions .* in 3 rounds"):

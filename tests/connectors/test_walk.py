@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
@@ -108,9 +108,8 @@ def test_four_questions_are_under_way_at_once_and_never_five() -> None:
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
-        if len(system.asked) <= 28:
-            # None of the first goes on until four are there; the last two would wait in vain.
-            together.wait()
+        # Nobody goes on until four are there.
+        together.wait()
         with lock:
             now[0] -= 1
 
@@ -211,10 +210,30 @@ def test_progress_tells_how_many_have_been_answered() -> None:
     assert seen == [(done, 30) for done in range(1, 31)]
 
 
-@pytest.mark.parametrize("thrown", [KeyboardInterrupt(), SystemExit(), RuntimeError()])
-def test_no_thread_outlives_a_walk_that_is_broken_off(thrown: BaseException) -> None:
-    before = set(threading.enumerate())
+class Thread(threading.Thread):
+    """A thread that knows whether somebody has waited for its end."""
 
+    made: ClassVar[list["Thread"]] = []
+
+    def start(self) -> None:
+        self.made.append(self)
+        self.awaited = False
+        super().start()
+
+    def join(self, timeout: float | None = None) -> None:
+        super().join(timeout)
+        self.awaited = True
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> list[Thread]:
+    monkeypatch.setattr(Thread, "made", [])
+    monkeypatch.setattr("connectors.walk.Thread", Thread)
+    return Thread.made
+
+
+@pytest.mark.parametrize("thrown", [KeyboardInterrupt(), SystemExit(), RuntimeError()])
+def test_no_thread_outlives_a_walk_that_is_broken_off(thrown: BaseException, threads: list[Thread]) -> None:
     def progress(done: int, _expected: int | None) -> None:
         if done == 5:
             raise thrown
@@ -222,17 +241,16 @@ def test_no_thread_outlives_a_walk_that_is_broken_off(thrown: BaseException) -> 
     system = System()
     with pytest.raises(type(thrown)):
         go(system, progress=progress)
-    assert set(threading.enumerate()) <= before
+    assert [thread.awaited for thread in threads] == [True] * 4
     assert system.opened == system.closed
 
 
 @pytest.mark.parametrize("thrown", [SourceRefused("no", "Call."), KeyboardInterrupt(), SystemExit()])
-def test_no_thread_outlives_a_walk_that_a_worker_ends(thrown: BaseException) -> None:
-    before = set(threading.enumerate())
+def test_no_thread_outlives_a_walk_that_a_worker_ends(thrown: BaseException, threads: list[Thread]) -> None:
     system = System(lambda n, _times: thrown if n == "20150003" else None)
     with pytest.raises(type(thrown)):
         go(system)
-    assert set(threading.enumerate()) <= before
+    assert [thread.awaited for thread in threads] == [True] * 4
     assert system.opened == system.closed
 
 
