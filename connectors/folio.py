@@ -144,7 +144,7 @@ class Folio:
             retries=s.retries,
             authority=s.authority,
         )
-        return rest.connect(own, Question(self._question.source, columns, self._question.clock))
+        return rest.Rest(own, Question(self._question.source, columns, self._question.clock))
 
 
 def connect(settings: Settings, question: Question) -> Folio:

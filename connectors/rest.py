@@ -2,21 +2,26 @@
 
 An answer shows that it is whole by the total that the system itself tells, in the body or in a header, and that total
 may not move while the pages are read. Where no total is told, the settings name what else is to count as proof.
+An API that answers about one student at a time only is asked about each student of the roster (`per_student`).
 """
 
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from pydantic import Field, model_validator
 
 from config.secrets import Text
 from config.settings import Table
+from connectors.each_student import EachStudent
 from connectors.port import (
     Cell,
+    Connector,
     Progress,
     Proof,
     ProofKind,
@@ -27,10 +32,17 @@ from connectors.port import (
     SourceUnavailable,
     no_progress,
 )
+from connectors.walk import Pause, PerStudent
 from connectors.web import MISSING, Answer, Exchange, Office, at_path, shown
 
 #: A system whose data move while they are read is read again so often.
 _ATTEMPTS = 3
+
+#: Stands for the number that is asked about: in `one`, in `one_url`, and as a column of its own.
+_ASKED_NUMBER = "{student}"
+
+#: What a system says of a student whom it does not know, where the settings have a 404 mean that.
+_NOBODY = Answer(None, {}, {})
 
 
 class NoPaging(Table):
@@ -85,7 +97,8 @@ Paging = Annotated[NoPaging | PagePaging | OffsetPaging | LinkPaging | CursorPag
 class Settings(Exchange):
     """Where the API is, how it pages, and how an answer shows that it is whole."""
 
-    url: Text
+    #: The address of all records; may be left out where only `one_url` is asked.
+    url: Text = ""
     params: dict[str, Text | int] = {}  # noqa: RUF012 - pydantic copies a field's default
     #: Where the list of records stands in the answer; the answer itself when left out.
     records: str = ""
@@ -94,10 +107,16 @@ class Settings(Exchange):
     total: str = ""
     total_header: str = ""
     #: What shows that an answer is whole: its total; or, where none is told, that its end was reached, or that a second
-    #: reading brings the same.
-    proof: Literal["total", "end_reached", "second_pass"] = "total"
+    #: reading brings the same; or, about one student, that a single answer is taken for everything of theirs.
+    proofs: tuple[Literal["total", "end_of_pages", "second_pass", "one_answer"], ...] = ("total",)
     #: Parameters for one student, with {student} for the number; left out, everybody is asked for and one is kept.
     one: dict[str, str] = {}  # noqa: RUF012 - pydantic copies a field's default
+    #: The address for one student, with {student} for the number, where it is another.
+    one_url: Text = ""
+    #: Each student of the roster is asked about, because nobody else can be.
+    per_student: PerStudent | None = None
+    #: What a 404 about one student means: that something is wrong, or that the system does not know the number.
+    missing: Literal["refused", "outside"] = "refused"
     #: Fields that a record may leave out.
     optional: tuple[str, ...] = ()
     #: More records than this are no answer, nor are more pages.
@@ -108,16 +127,34 @@ class Settings(Exchange):
     def _proves_something(self) -> Self:
         if "student" in self.optional:
             raise ValueError('a record without its student is about nobody: take "student" out of optional')
-        if self.proof == "end_reached" and isinstance(self.paging, NoPaging):
+        if "end_of_pages" in self.proofs and isinstance(self.paging, NoPaging):
             raise ValueError(
                 "one answer shows no end that could be reached, the system may stop at a default of its own: "
-                'name total or total_header, set paging, or accept proof = "second_pass"'
+                'name total or total_header, set paging, or accept proofs = ["second_pass"]'
             )
-        if self.proof == "total" and not (self.total or self.total_header):
+        if not self.proofs or ("total" in self.proofs and not (self.total or self.total_header)):
             raise ValueError(
                 "nothing would show that an answer is whole: name total or total_header, "
-                'or accept proof = "second_pass" or proof = "end_reached"'
+                'or accept proofs = ["second_pass"] or proofs = ["end_of_pages"]'
             )
+        return self
+
+    @model_validator(mode="after")
+    def _asks_about_one_rightly(self) -> Self:
+        if self.one_url and _ASKED_NUMBER not in self.one_url:
+            raise ValueError("one_url is the same for everybody: write {student} where the number belongs")
+        names_one = self.one_url or any(_ASKED_NUMBER in text for text in self.one.values())
+        if self.per_student is None:
+            if not self.url:
+                raise ValueError("nobody is asked: name url")
+            if "one_answer" in self.proofs or self.missing == "outside":
+                raise ValueError(
+                    'proofs = ["one_answer"] and missing = "outside" are about single students: set per_student, too'
+                )
+        elif not names_one:
+            raise ValueError("per_student asks about each student: name one or one_url, with {student} for the number")
+        elif "one_answer" in self.proofs and not isinstance(self.paging, NoPaging):
+            raise ValueError('a single page is not everything: leave out paging, or accept proofs = ["end_of_pages"]')
         return self
 
 
@@ -129,10 +166,25 @@ class _Doubled(_Moved):
     """The same came twice, which also happens when paging is set wrongly."""
 
 
+class _Unknown(Exception):  # noqa: N818 - named by what was said
+    """The system says that it does not know the student."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked: for everybody's records, or for those of one student."""
+
+    url: str
+    params: Mapping[str, Any]
+    student: str | None = None
+
+
 @dataclass(slots=True)
 class _Reading:
     """What has been read so far."""
 
+    #: The number that was asked about, if it was one.
+    student: str | None = None
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
     pages: int = 0
     total: int | None = None
@@ -145,59 +197,122 @@ class _Reading:
 
 
 class Rest:
-    """Asks one API one question."""
+    """Asks one API one question.
 
-    def __init__(self, settings: Settings, question: Question) -> None:
+    A ready-made connector may hand in `shape`: it is given the body of each answer, and returns the one to be read.
+    """
+
+    def __init__(self, settings: Settings, question: Question, shape: Callable[[Any], Any] | None = None) -> None:
         self._settings = settings
         self._question = question
+        self._shape = shape
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return every record."""
-        return self._pulled({}, progress)
+        with self._office() as office:
+            return self._pulled(office, self._everybody(), progress)
 
     def pull_one(self, student: str) -> Snapshot:
-        """Return the records about one student: by the parameters `one`, else by reading all and keeping theirs."""
-        extra = {name: text.replace("{student}", student) for name, text in self._settings.one.items()}
-        return self._pulled(extra, no_progress).about(student)
+        """Return the records about one student: by `one` and `one_url`, else by reading all and keeping theirs."""
+        with self._office() as office:
+            return self._pulled(office, self._one(student), no_progress).about(student)
+
+    @contextmanager
+    def asking(self, pause: Pause = time.sleep) -> Iterator[Callable[[str], Snapshot]]:
+        """Open what asks about one number after the other, over one session; `longest` holds for each.
+
+        The population of an answer is that number, or nobody where the system does not know it.
+        """
+        with self._office(pause) as office:
+
+            def ask(student: str) -> Snapshot:
+                office.begin()
+                began = self._question.clock()
+                try:
+                    return replace(self._pulled(office, self._one(student), no_progress), population=[student])
+                except _Unknown:
+                    return self._nobody(began)
+
+            yield ask
 
     def check(self) -> Sample:
         """Log in, and look at the first page."""
+        return self._looked_at(self._everybody())
+
+    def check_one(self, student: str) -> Sample:
+        """Log in, and look at the first page about one student."""
+        return self._looked_at(self._one(student))
+
+    def _looked_at(self, asked: _Asked) -> Sample:
         with self._office() as office:
-            answer = office.get(self._settings.url, self._first_params({}))
+            try:
+                answer = self._got(office, asked.url, self._first_params(asked), asked.student)
+            except _Unknown:
+                return Sample(self._where, tuple(self._question.columns.values()), None)
         self._note_total(answer, _Reading())
         records = self._records(answer)
         offered = dict.fromkeys(path for record in records for path in _paths(record))
         columns = tuple(offered) or tuple(self._question.columns.values())
-        row = dict(zip(self._question.columns, self._cells(records[0], 1), strict=True)) if records else None
+        row = (
+            dict(zip(self._question.columns, self._cells(records[0], 1, asked.student), strict=True))
+            if records
+            else None
+        )
         warnings = tuple(
             f'"{path}" is in no record of the first page, and {name} may be left out: look whether '
             f"columns.{name} is written as the system writes it."
             for name, path in self._question.columns.items()
             if records and name in self._settings.optional and all(_found(r, path) is MISSING for r in records)
         )
-        return Sample(shown(self._settings.url), columns, row, warnings)
+        return Sample(self._where, columns, row, warnings)
 
-    def _office(self) -> Office:
-        return Office(self._settings, self._question.source, self._question.clock)
+    def _office(self, pause: Pause = time.sleep) -> Office:
+        return Office(self._settings, self._question.source, self._question.clock, pause)
 
-    def _pulled(self, extra: Mapping[str, str], progress: Progress) -> Snapshot:
+    def _everybody(self) -> _Asked:
+        return _Asked(self._settings.url, self._settings.params)
+
+    def _one(self, student: str) -> _Asked:
+        settings = self._settings
+        url = settings.one_url.replace(_ASKED_NUMBER, quote(student, safe="")) or settings.url
+        own = {name: text.replace(_ASKED_NUMBER, student) for name, text in settings.one.items()}
+        return _Asked(url, {**settings.params, **own}, student)
+
+    def _got(self, office: Office, url: str, params: Mapping[str, Any], student: str | None) -> Answer:
+        unknown_means_outside = student is not None and self._settings.missing == "outside"
+        answer = office.get(url, params, _NOBODY if unknown_means_outside else None)
+        if answer is _NOBODY:
+            raise _Unknown
+        return replace(answer, body=self._shape(answer.body)) if self._shape else answer
+
+    def _pulled(self, office: Office, asked: _Asked, progress: Progress) -> Snapshot:
         began = self._question.clock()
-        with self._office() as office:
-            reading = self._read(office, extra, progress)
-            if self._settings.proof == "second_pass":
-                again = self._read(office, extra, no_progress)
-                if Counter(again.rows) != Counter(reading.rows):
-                    raise SourceGarbled(
-                        f"{self._named}: two readings brought different records ({len(reading.rows)} and "
-                        f"{len(again.rows)})",
-                        "It changes while it is read, or keeps no order: add a sort order to params, ask at a quieter "
-                        "hour, or have the office tell a total.",
-                    )
+        reading = self._read(office, asked, progress)
+        if "second_pass" in self._settings.proofs:
+            again = self._read(office, asked, no_progress)
+            if Counter(again.rows) != Counter(reading.rows):
+                raise SourceGarbled(
+                    f"{self._named}: two readings brought different records ({len(reading.rows)} and "
+                    f"{len(again.rows)})",
+                    "It changes while it is read, or keeps no order: add a sort order to params, ask at a quieter "
+                    "hour, or have the office tell a total.",
+                )
         return self._snapshot(reading, began)
+
+    def _nobody(self, began: datetime) -> Snapshot:
+        proofs = (
+            Proof(ProofKind.END_REACHED, "the system does not know the number (HTTP 404)"),
+            Proof(ProofKind.COLUMNS_PRESENT, self._present([])),
+        )
+        return Snapshot(tuple(self._question.columns), [], began, self._question.clock(), proofs, [])
+
+    @property
+    def _where(self) -> str:
+        return shown(self._settings.url or self._settings.one_url)
 
     @property
     def _named(self) -> str:
-        return f"{self._question.source}: {shown(self._settings.url)}"
+        return f"{self._question.source}: {self._where}"
 
     def _snapshot(self, reading: _Reading, began: datetime) -> Snapshot:
         count, settings = len(reading.rows), self._settings
@@ -210,22 +325,28 @@ class Rest:
         ]
         if reading.total is not None:
             proofs.append(Proof(ProofKind.TOTAL_AGREES, f"{pages}, {count} of {reading.total} rows"))
-        if settings.proof == "second_pass":
+        if "second_pass" in settings.proofs:
             proofs.append(Proof(ProofKind.SECOND_PASS_AGREES, f"{pages}, {count} rows, the same twice"))
-        if settings.proof == "end_reached":
+        if "end_of_pages" in settings.proofs:
             proofs.append(Proof(ProofKind.END_REACHED, f"{pages}, {count} rows up to the end of paging"))
+        if "one_answer" in settings.proofs:
+            proofs.append(Proof(ProofKind.END_REACHED, f"one answer, {count} rows, taken for all about one student"))
         return Snapshot(tuple(self._question.columns), reading.rows, began, self._question.clock(), tuple(proofs))
 
     def _present(self, rows: list[tuple[Cell, ...]]) -> str:
         if not rows:
             return "no record came, so there was none to look at"
-        names = ", ".join(path for name, path in self._question.columns.items() if name not in self._settings.optional)
+        names = ", ".join(
+            path
+            for name, path in self._question.columns.items()
+            if name not in self._settings.optional and path != _ASKED_NUMBER
+        )
         return f"{names} in each of {len(rows)} rows"
 
-    def _read(self, office: Office, extra: Mapping[str, str], progress: Progress) -> _Reading:
+    def _read(self, office: Office, asked: _Asked, progress: Progress) -> _Reading:
         for left in range(_ATTEMPTS - 1, -1, -1):
             try:
-                return self._read_once(office, extra, progress)
+                return self._read_once(office, asked, progress)
             except _Doubled as doubled:
                 if not left:
                     raise SourceGarbled(
@@ -241,9 +362,9 @@ class Rest:
                     ) from None
         raise AssertionError("the last attempt returns or raises")
 
-    def _read_once(self, office: Office, extra: Mapping[str, str], progress: Progress) -> _Reading:
-        reading = _Reading()
-        for answer in self._pages(office, extra, reading):
+    def _read_once(self, office: Office, asked: _Asked, progress: Progress) -> _Reading:
+        reading = _Reading(asked.student)
+        for answer in self._pages(office, asked, reading):
             self._take(self._records(answer), answer, reading)
             progress(len(reading.rows), reading.total)
         if reading.total is not None and len(reading.rows) != reading.total:
@@ -270,7 +391,7 @@ class Rest:
         if len(records) < reading.size:
             reading.short = reading.pages
         for record in records:
-            cells = self._cells(record, len(reading.rows) + 1)
+            cells = self._cells(record, len(reading.rows) + 1, reading.student)
             self._refuse_overlap(cells, reading)
             reading.rows.append(cells)
         for what, count, most, key in (
@@ -284,13 +405,14 @@ class Rest:
                     f"{key} in [source.{self._question.source}].",
                 )
 
-    def _pages(self, office: Office, extra: Mapping[str, str], reading: _Reading) -> Iterator[Answer]:
+    def _pages(self, office: Office, asked: _Asked, reading: _Reading) -> Iterator[Answer]:
         """Give each page's answer, up to the one that shows the end."""
-        settings, paging = self._settings, self._settings.paging
-        url, params = settings.url, self._first_params(extra)
+        paging = self._settings.paging
+        url, params = asked.url, self._first_params(asked)
         while True:
             before = len(reading.rows)
-            answer = office.get(url, params)
+            # Only of the first page can it be said that the student is unknown.
+            answer = self._got(office, url, params, None if reading.pages else asked.student)
             yield answer
             came = len(reading.rows) - before
             done = reading.total is not None and len(reading.rows) >= reading.total
@@ -304,7 +426,7 @@ class Rest:
                     if not following:
                         self._refuse_unmarked_end(reading, paging, came, "Link header with rel=next")
                         return
-                    url, params = self._own(urljoin(url, following)), {}
+                    url, params = self._own(urljoin(url, following), url), {}
                 case CursorPaging(cursor=cursor, next=path):
                     word = at_path(answer.body, path)
                     if word in (None, "", MISSING) or word is False:
@@ -329,9 +451,9 @@ class Rest:
                 "per_page so that the last page is not full.",
             )
 
-    def _own(self, url: str) -> str:
+    def _own(self, url: str, before: str) -> str:
         """Return a next page's address, unless it lies with somebody else: our credentials do not go there."""
-        ours, theirs = urlsplit(self._settings.url), urlsplit(url)
+        ours, theirs = urlsplit(before), urlsplit(url)
         if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
             raise SourceGarbled(
                 f"{self._named} names a next page elsewhere ({shown(url)})",
@@ -339,8 +461,8 @@ class Rest:
             )
         return url
 
-    def _first_params(self, extra: Mapping[str, str]) -> dict[str, Any]:
-        params: dict[str, Any] = {**self._settings.params, **extra}
+    def _first_params(self, asked: _Asked) -> dict[str, Any]:
+        params = dict(asked.params)
         match self._settings.paging:
             case PagePaging(page=page, size=size, per_page=per_page, first=first):
                 params |= {page: first} | ({size: per_page} if size else {})
@@ -352,6 +474,8 @@ class Rest:
 
     def _records(self, answer: Answer) -> list[Any]:
         records = at_path(answer.body, self._settings.records)
+        if isinstance(records, dict) and self._settings.per_student:
+            return [records]
         if not isinstance(records, list):
             place = f'at "{self._settings.records}"' if self._settings.records else "as the answer itself"
             raise SourceGarbled(
@@ -390,10 +514,10 @@ class Rest:
         if page != reading.pages:
             raise _Doubled(f"a record of page {page} stands on page {reading.pages}, too")
 
-    def _cells(self, record: object, number: int) -> tuple[Cell, ...]:
+    def _cells(self, record: object, number: int, student: str | None) -> tuple[Cell, ...]:
         cells: list[Cell] = []
         for name, path in self._question.columns.items():
-            cell = _found(record, path)
+            cell = student if path == _ASKED_NUMBER and student is not None else _found(record, path)
             if cell is MISSING:
                 if name not in self._settings.optional:
                     raise SourceGarbled(
@@ -445,6 +569,9 @@ def _described(body: object) -> str:
     return f"a list of {len(body)}" if isinstance(body, list) else type(body).__name__
 
 
-def connect(settings: Settings, question: Question) -> Rest:
+def connect(settings: Settings, question: Question) -> Connector:
     """Return the connector; it opens nothing yet."""
-    return Rest(settings, question)
+    about_all_or_one = Rest(settings, question)
+    if settings.per_student is None:
+        return about_all_or_one
+    return EachStudent(about_all_or_one, settings.per_student, question)

@@ -136,12 +136,14 @@ class Answer:
 class Office:
     """A system that answers over the web; one for each pull, closed at its end."""
 
-    def __init__(self, exchange: Exchange, source: str, clock: Clock) -> None:
+    def __init__(
+        self, exchange: Exchange, source: str, clock: Clock, pause: Callable[[float], None] = time.sleep
+    ) -> None:
         self._exchange = exchange
         self._source = source
         self._clock = clock
-        self._deadline = time.monotonic() + exchange.longest.total_seconds()
-        self._pause: Callable[[float], None] = time.sleep
+        self._pause = pause
+        self.begin()
         self._session = requests.Session()
         # Only what the settings say: no proxy, no password file of whoever runs this.
         self._session.trust_env = False
@@ -162,8 +164,15 @@ class Office:
                         manager.pools[key].close()
         self._session.close()
 
-    def get(self, url: str, params: Mapping[str, Any]) -> Answer:
-        """Return the answer to a GET; with a fresh token where the one at hand is no longer good."""
+    def begin(self) -> None:
+        """Let the longest time begin anew: for a system that is asked many questions over one session."""
+        self._deadline = time.monotonic() + self._exchange.longest.total_seconds()
+
+    def get(self, url: str, params: Mapping[str, Any], nothing: Answer | None = None) -> Answer:
+        """Return the answer to a GET; with a fresh token where the one at hand is no longer good.
+
+        Where the system says that it knows no such thing (404), that is an error, unless `nothing` is to stand for it.
+        """
         refreshed = not isinstance(self._exchange.auth, TokenAuth | Oauth2Auth)
         if not refreshed and not self._token:
             self._token, refreshed = self._log_in(), True
@@ -172,6 +181,8 @@ class Office:
             if response.status_code == requests.codes.unauthorized and not refreshed:
                 self._token, refreshed = self._log_in(), True
                 continue
+            if response.status_code == requests.codes.not_found and nothing is not None:
+                return nothing
             self._refuse_status(response)
             answer = Answer(self._json(response, content), response.headers, response.links)
             said = self._not_ok(answer.body)

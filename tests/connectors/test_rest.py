@@ -53,7 +53,7 @@ def ask(office: HttpOffice, columns: Mapping[str, str] = COLUMNS, **own: Any) ->
         {key: value for key, value in keys.items() if value is not None},
         context=Origin(Path(), {"SECRET": SECRET}),
     )
-    return rest.connect(settings, Question("loans", columns, Ticking()))
+    return rest.Rest(settings, Question("loans", columns, Ticking()))
 
 
 def proofs(snapshot: Snapshot) -> dict[ProofKind, str]:
@@ -128,7 +128,7 @@ class TestCursorReadTwice(ConnectorContract):
         with HttpOffice(style="cursor", total="") as served:
             served.admits = lambda call: call.headers.get("X-Api-Key") == SECRET
             yield ContractOffice(
-                served, proof="second_pass", auth={"kind": "header", "name": "X-Api-Key", "value": "env:SECRET"}
+                served, proofs=["second_pass"], auth={"kind": "header", "name": "X-Api-Key", "value": "env:SECRET"}
             )
 
 
@@ -149,7 +149,7 @@ def test_without_a_total_reading_goes_on_to_the_end_of_paging(style: Style, coun
         # A full first page without a next one is another test's matter: here the size is left to the system.
         office.most = 2
         own = paging(style) | ({"size": ""} if style in ("link", "cursor") else {})
-        snapshot = ask(office, proof="end_reached", paging=own).pull()
+        snapshot = ask(office, proofs=["end_of_pages"], paging=own).pull()
     assert len(snapshot.rows) == count
     assert f"{count} rows up to the end" in proofs(snapshot)[ProofKind.END_REACHED]
 
@@ -157,7 +157,7 @@ def test_without_a_total_reading_goes_on_to_the_end_of_paging(style: Style, coun
 @pytest.mark.parametrize("style", STYLES)
 def test_without_a_total_a_second_reading_that_brings_the_same_is_proof(style: Style) -> None:
     with HttpOffice(loans(5), style, "") as office:
-        snapshot = ask(office, proof="second_pass").pull()
+        snapshot = ask(office, proofs=["second_pass"]).pull()
         asked = len(office.asked)
     assert "5 rows, the same twice" in proofs(snapshot)[ProofKind.SECOND_PASS_AGREES]
     assert asked == {"none": 2, "page": 8, "offset": 8}.get(style, 6)
@@ -167,22 +167,22 @@ def test_a_second_reading_that_brings_something_else_is_no_answer() -> None:
     with HttpOffice(loans(4), "none", "") as office:
         office.tamper = lambda _page, records: records[: -len(office.asked)]
         with pytest.raises(SourceGarbled, match=r"\(3 and 2\)"):
-            ask(office, proof="second_pass").pull()
+            ask(office, proofs=["second_pass"]).pull()
 
 
 def test_a_total_is_compared_even_when_a_second_reading_is_asked_for(office: HttpOffice) -> None:
-    shown = proofs(ask(office, proof="second_pass").pull())
+    shown = proofs(ask(office, proofs=["second_pass"]).pull())
     assert {ProofKind.TOTAL_AGREES, ProofKind.SECOND_PASS_AGREES} <= set(shown)
 
 
 def test_without_any_proof_the_settings_are_refused_with_what_to_set(office: HttpOffice) -> None:
-    with pytest.raises(ValidationError, match=r"total_header, or accept proof = .second_pass"):
+    with pytest.raises(ValidationError, match=r"total_header, or accept proofs = ..second_pass"):
         ask(office, total=None)
 
 
 def test_one_answer_alone_shows_no_end(office: HttpOffice) -> None:
     with pytest.raises(ValidationError, match="shows no end"):
-        ask(office, total=None, proof="end_reached", paging={"kind": "none"})
+        ask(office, total=None, proofs=["end_of_pages"], paging={"kind": "none"})
 
 
 @pytest.mark.parametrize(("style", "mark"), [("link", "Link header"), ("cursor", "data.next")])
@@ -191,7 +191,7 @@ def test_a_full_first_page_without_any_mark_of_the_next_is_doubted(style: Style,
         bare = as_json({"data": {"rows": loans(2)}})
         office.script.append(bare)
         with pytest.raises(SourceGarbled, match=mark):
-            ask(office, proof="end_reached").pull()
+            ask(office, proofs=["end_of_pages"]).pull()
 
 
 def test_a_system_that_gives_smaller_pages_than_asked_for_is_read_whole() -> None:
@@ -236,7 +236,7 @@ def test_a_short_page_before_the_last_is_seen_without_a_total(short: int) -> Non
     with HttpOffice(loans(6), "page", "") as office:
         office.tamper = lambda page, records: records[:-1] if page == short else records
         with pytest.raises(SourceGarbled, match=f"page {short} is shorter"):
-            ask(office, proof="end_reached").pull()
+            ask(office, proofs=["end_of_pages"]).pull()
 
 
 def test_a_lost_page_is_no_answer() -> None:
@@ -322,7 +322,7 @@ def test_a_cursor_that_stands_still_is_no_answer() -> None:
         office.script.extend([as_json({"data": {"rows": loans(2), "next": "again"}})])
         office.script.extend([as_json({"data": {"rows": [], "next": "again"}})])
         with pytest.raises(SourceGarbled, match="same next page"):
-            ask(office, proof="end_reached").pull()
+            ask(office, proofs=["end_of_pages"]).pull()
 
 
 def test_a_next_page_with_somebody_else_gets_no_credentials(office: HttpOffice) -> None:

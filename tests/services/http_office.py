@@ -7,6 +7,7 @@ total, and may lay replies into `script`: each is given once, before the ordinar
 import base64
 import contextlib
 import json
+import re
 import socket
 import threading
 from collections import deque
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 Style = Literal["none", "page", "offset", "link", "cursor"]
 
@@ -68,6 +69,10 @@ class HttpOffice:
         self.script: deque[Reply | None] = deque()
         #: The same for requests to log in.
         self.login_script: deque[Reply] = deque()
+        #: What befalls a request for data, told by what it asks; None for the ordinary answer.
+        self.befalls: Callable[[Call], Reply | None] = lambda _call: None
+        #: The numbers it knows at the address of one student, /api/students/NUMBER/loans; None for every number.
+        self.known: set[str] | None = None
         #: Says whether a request for data may come in.
         self.admits: Callable[[Call], bool] = lambda _call: True
         #: Tokens that are good, the latest last.
@@ -108,7 +113,7 @@ class HttpOffice:
     @property
     def asked(self) -> list[Call]:
         """The requests for data."""
-        return [call for call in self.calls if call.path == "/api/loans"]
+        return [call for call in self.calls if call.path.endswith("/loans")]
 
     @property
     def logins(self) -> list[Call]:
@@ -136,14 +141,20 @@ class HttpOffice:
             self.calls.append(call)
             if call.path == "/api/token":
                 return self._log_in()
-            if call.path != "/api/loans":
+            one = re.fullmatch(r"/api/students/([^/]+)/loans", call.path)
+            if call.path != "/api/loans" and not one:
                 return as_json({"message": "no such address"}, 404)
-            scripted = self.script.popleft() if self.script else None
+            scripted = self.script.popleft() if self.script else self.befalls(call)
             if scripted is not None:
                 return scripted
             if not self.admits(call):
                 return as_json({"message": "log in first"}, 401)
-            return self._page(call.params)
+            if one is None:
+                return self._page(call.params)
+            number = unquote(one[1])
+            if self.known is not None and number not in self.known:
+                return as_json({"message": "no such student"}, 404)
+            return self._page({**call.params, "number": number})
 
     def _log_in(self) -> Reply:
         if self.login_script:

@@ -1,0 +1,158 @@
+"""A source that is asked about each student of the roster, and what all its answers show together.
+
+Such a source is never asked about anybody else, so its snapshot names the roster's revision: an answer about the
+students of a roster that has changed meanwhile clears nobody. The population is whoever it answered about.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from connectors.port import (
+    Candidates,
+    Progress,
+    Proof,
+    ProofKind,
+    Question,
+    Sample,
+    Snapshot,
+    SourceGarbled,
+    SourceUnavailable,
+    no_progress,
+    together,
+)
+from connectors.walk import Pause, PerStudent, Watch, walk
+from status_db.model import normalise_number
+
+#: A check looks for a record with so many students.
+_SAMPLED = 10
+
+
+class AsksAboutOne(Protocol):
+    """What can be asked about one student at a time."""
+
+    def asking(self, pause: Pause = ...) -> AbstractContextManager[Callable[[str], Snapshot]]:
+        """Open what asks about one number after the other, each answer whole and proven.
+
+        The population of an answer is that number, or nobody where the source does not know it.
+        """
+        ...
+
+    def check_one(self, student: str) -> Sample:
+        """Look at the answer about one student."""
+        ...
+
+
+class EachStudent:
+    """Asks about every number of every student on the roster."""
+
+    def __init__(
+        self, about_one: AsksAboutOne, limits: PerStudent, question: Question, watch: Watch | None = None
+    ) -> None:
+        self._about_one = about_one
+        self._limits = limits
+        self._question = question
+        self._watch = watch
+
+    def pull(self, progress: Progress = no_progress) -> Snapshot:
+        """Return what it says about everybody on the roster; `progress` is told numbers."""
+        began, candidates = self._question.clock(), on_the_roster(self._question)
+        owners = _owners(candidates)
+
+        @contextmanager
+        def opening(pause: Pause) -> Iterator[Callable[[str], Snapshot]]:
+            with self._about_one.asking(pause) as ask:
+                yield lambda number: self._theirs(ask(number), owners[number])
+
+        numbers = candidates.every_number()
+        answers = walk(numbers, opening, self._limits, self._question.source, progress, self._watch)
+        return joined(self._question, candidates, tuple(answers.values()), began)
+
+    def pull_one(self, student: str) -> Snapshot:
+        """Return what it says about one number; it may name any other of the same student's."""
+        owners = _owners(self._question.candidates())
+        with self._about_one.asking() as ask:
+            answer = self._theirs(ask(student), owners.get(student, frozenset()) | {normalise_number(student)})
+        if any(proof.kind is ProofKind.END_REACHED for proof in answer.proofs):
+            return answer
+        # What it says of a number that it does not know has no total: all its answers must have a proof in common.
+        end = Proof(ProofKind.END_REACHED, "one number, and everything about it")
+        return replace(answer, proofs=(*answer.proofs, end))
+
+    def check(self) -> Sample:
+        """Ask about the first students of the roster, until a record shows itself."""
+        numbers = on_the_roster(self._question).every_number()[:_SAMPLED]
+        for number in numbers[:-1]:
+            sample = self._about_one.check_one(number)
+            if sample.row is not None:
+                return sample
+        return self._about_one.check_one(numbers[-1])
+
+    def _theirs(self, answer: Snapshot, owned: frozenset[str]) -> Snapshot:
+        """Return an answer that is about nobody else; else it is about whomever the system likes."""
+        for row in answer.rows:
+            if row[0] is None or normalise_number(row[0]) not in owned:
+                raise SourceGarbled(
+                    f"{self._question.source}: asked about one student, it answered with a record about "
+                    f"{'nobody' if row[0] is None else 'somebody else'}",
+                    "A system overlooks parameters it does not know: look at one and one_url; if its records carry a "
+                    'number of its own or none, write columns.student = "{student}".',
+                )
+        return answer
+
+
+def on_the_roster(question: Question) -> Candidates:
+    """Return whom a source may be asked about. Raises SourceUnavailable where nobody is on the roster."""
+    candidates = question.candidates()
+    if not candidates.numbers:
+        raise SourceUnavailable(
+            f"{question.source} is asked about each student, and nobody is on the roster",
+            "Sync the roster first: clearance sync roster.",
+        )
+    return candidates
+
+
+def joined(
+    question: Question, candidates: Candidates, answers: Sequence[Snapshot], began: datetime, also: str = ""
+) -> Snapshot:
+    """Return all answers as one that shows what each of them shows, and that every number was asked about once.
+
+    Raises SourceGarbled when the source knows none of the numbers.
+    """
+    numbers = len(candidates.every_number())
+    asked = f"{_counted(len(candidates.numbers), 'student')}, {_counted(numbers, 'number')}, each asked once{also}"
+    # An answer that the source knows nobody of that number shows nothing else; the longest speaks for all.
+    known = sorted((answer for answer in answers if answer.population), key=lambda answer: -len(answer.rows))
+    if not known:
+        raise SourceGarbled(
+            f"{question.source} knows nobody on the roster ({asked})",
+            "Look at the address, and whether it is asked with the numbers that it knows.",
+        )
+    whole = together(known)
+    own = {ProofKind.NO_PAGE_LOST, ProofKind.END_REACHED}
+    proofs = (
+        Proof(ProofKind.NO_PAGE_LOST, asked),
+        Proof(ProofKind.END_REACHED, f"{_counted(len(answers), 'answer')}, up to the roster's last number"),
+        *(
+            Proof(proof.kind, f"in each of {_counted(len(known), 'answer')}; in the longest: {proof.detail}")
+            for proof in whole.proofs
+            if proof.kind not in own
+        ),
+    )
+    return replace(whole, began=began, ended=question.clock(), proofs=proofs, candidates=candidates.revision)
+
+
+def _owners(candidates: Candidates) -> Mapping[str, frozenset[str]]:
+    """Return, for each number, all numbers of the student it belongs to."""
+    owners: dict[str, frozenset[str]] = {}
+    for numbers in candidates.numbers.values():
+        theirs = frozenset(normalise_number(number) for number in numbers)
+        for number in numbers:
+            owners[number] = owners.get(number, frozenset()) | theirs
+    return owners
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"

@@ -1,0 +1,358 @@
+"""Koha, asked through its REST API: books on loan, or what is owed on the accounts of the roster's students.
+
+As Koha's own description of its API has it (api.koha-community.org): `/api/v1/checkouts` names a patron's and an item's
+id and no number, title or bar code; `/api/v1/patrons` leads from there to the card number, the user id, or an extended
+attribute, which must be asked for by the header `x-koha-embed`; `/api/v1/items` leads to bar code and, embedded, title.
+An account stands under each patron, and only there, so that it is asked for once for each patron on the roster. Lists
+come in pages (`_page`, `_per_page`) and tell their total in `X-Total-Count`; a parameter that Koha does not know is
+refused. OAuth2 tokens last an hour; one that has expired is answered by logging in anew.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from config.secrets import FilePath, Secret, Text
+from config.settings import Span, Table
+from connectors import rest
+from connectors.each_student import joined, on_the_roster
+from connectors.port import (
+    Cell,
+    Progress,
+    Proof,
+    ProofKind,
+    Question,
+    Sample,
+    Snapshot,
+    SourceGarbled,
+    SourceUnavailable,
+    no_progress,
+    together,
+)
+from connectors.walk import PerStudent, walk
+from connectors.web import Auth, BasicAuth, TokenAuth
+from status_db.model import normalise_number
+
+_COLUMNS = {
+    "loans": {"student": "number", "title": "title", "due": "due_date", "reference": "reference"},
+    "fines": {
+        "student": "number",
+        "title": "description",
+        "amount": "amount_outstanding",
+        "reference": "account_line_id",
+    },
+}
+
+#: Columns of a loan that Koha's list of checkouts does not have, and an item's own record does.
+_OF_THE_ITEM = frozenset({"title", "reference"})
+
+#: So many numbers or ids stand in one question: its address must not grow too long.
+_CHUNK = 100
+
+#: A check looks for a record with so many patrons.
+_SAMPLED = 10
+
+#: Koha reckons a balance in floating point; half a fen is no difference.
+_CLOSE = Decimal("0.005")
+
+
+class Settings(Table):
+    """Where Koha's staff interface is, who asks, what is asked, and where the student number stands."""
+
+    #: The staff interface's address, without `/api/v1`.
+    url: Text
+    #: An API key of a patron with the rights, as OAuth2 client credentials …
+    client_id: Text = ""
+    client_secret: Secret | None = None
+    #: … or that patron's user and password, where Basic authentication is switched on.
+    user: Text = ""
+    password: Secret | None = None
+    asks: Literal["loans", "fines"]
+    #: The field of a patron with the student number …
+    number: Literal["cardnumber", "userid", "statistics_1", "statistics_2"] = "cardnumber"
+    #: … or the code of the extended attribute that holds it.
+    attribute: str = ""
+    #: Loans come with title and bar code; without, the account need not read the catalogue.
+    titles: bool = True
+    #: Books read in the reading room count as loans, too.
+    onsite: bool = False
+    per_page: Annotated[int, Field(ge=1, le=10_000)] = 500
+    per_student: PerStudent = PerStudent()
+    timeout: Span = timedelta(seconds=60)
+    longest: Span = timedelta(minutes=10)
+    retries: Annotated[int, Field(ge=0, le=10)] = 3
+    authority: FilePath | None = None
+
+    @classmethod
+    def default_columns(cls, own: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the mapping for what is asked, so that a settings file need not spell it out."""
+        return _COLUMNS.get(str(own.get("asks")), {})
+
+    @model_validator(mode="after")
+    def _somebody_asks(self) -> Self:
+        key, basic = bool(self.client_id and self.client_secret), bool(self.user and self.password)
+        if key == basic:
+            raise ValueError(
+                "Koha lets nobody in without a name: give client_id and client_secret, or user and password"
+            )
+        return self
+
+    def auth(self) -> Auth:
+        """Return how to come in."""
+        if self.password is not None:
+            return BasicAuth(kind="basic", user=self.user, password=self.password)
+        assert self.client_secret is not None  # noqa: S101 - the validator has seen to it
+        return TokenAuth(
+            kind="token",
+            url=f"{self.url.rstrip('/')}/api/v1/oauth/token",
+            form=True,
+            send={"grant_type": "client_credentials", "client_id": self.client_id},
+            send_secret={"client_secret": self.client_secret},
+            token="access_token",  # noqa: S106 - the name of a field
+        )
+
+
+class KohaRest:
+    """Asks for patrons and for what they have or owe, and joins the two; all of both, or nothing."""
+
+    def __init__(self, settings: Settings, question: Question) -> None:
+        self._settings = settings
+        self._question = question
+
+    def pull(self, progress: Progress = no_progress) -> Snapshot:
+        """Return every loan by its patron's number; or what every patron on the roster owes."""
+        if self._settings.asks == "fines":
+            return self._fines(progress)
+        patrons = self._patrons_rest().pull()
+        return self._with(_numbers(patrons), patrons, self._checkouts_rest().pull(progress))
+
+    def pull_one(self, student: str) -> Snapshot:
+        """Return the loans, or the account, of one student."""
+        patrons = self._patrons_with([student])
+        numbers = _of(patrons, [student])
+        things = self._accounts_rest() if self._settings.asks == "fines" else self._checkouts_rest()
+        with things.asking() as ask:
+            answers = {patron: ask(patron) for patron in numbers}
+        known = {patron: answer for patron, answer in answers.items() if answer.population}
+        still = {patron: numbers[patron] for patron in known}
+        return self._with(still, patrons, together(tuple(known.values())) if known else None)
+
+    def check(self) -> Sample:
+        """Log in, and look at the patrons and at the first loan, or at an account of the roster."""
+        self._patrons_rest().check()
+        if self._settings.asks == "loans":
+            checkouts = self._checkouts_rest().check()
+            return replace(checkouts, columns=("number", *sorted(_OF_THE_ITEM), *checkouts.columns))
+        known = _of(patrons := self._patrons_with(numbers := on_the_roster(self._question).every_number()), numbers)
+        sample = Sample(f"{self._base}/patrons", tuple(patrons.fields), None)
+        for patron in list(known)[:_SAMPLED]:
+            sample = self._accounts_rest().check_one(patron)
+            if sample.row is not None:
+                break
+        return replace(sample, columns=("number", *sample.columns))
+
+    def _fines(self, progress: Progress) -> Snapshot:
+        began, candidates = self._question.clock(), on_the_roster(self._question)
+        patrons = self._patrons_with(candidates.every_number())
+        numbers = _of(patrons, candidates.every_number())
+        limits, source = self._settings.per_student, self._question.source
+        answers = walk(numbers, self._accounts_rest().asking, limits, source, progress)
+        by_number = [
+            replace(
+                answer,
+                rows=self._numbered(answer.rows, numbers),
+                population=[numbers[patron] for patron in map(str, answer.population or ())],
+            )
+            for answer in answers.values()
+        ]
+        found = f"; {len(numbers)} patrons have one of them"
+        return joined(self._question, candidates, by_number, began, found)
+
+    def _with(self, numbers: Mapping[str, Cell], patrons: Snapshot, things: Snapshot | None) -> Snapshot:
+        """Join what patrons have or owe with their numbers; what one without a number has is nobody's."""
+        rows: Sequence[tuple[Cell, ...]] = [] if things is None else things.rows
+        if self._settings.asks == "loans":
+            rows = self._described(rows)
+        told = {proof.kind: proof.detail for proof in patrons.proofs}
+        proofs = [
+            Proof(p.kind, f"patrons: {told.get(p.kind, 'found')}; {self._settings.asks}: {p.detail}")
+            for p in (patrons if things is None else things).proofs
+            if p.kind is not ProofKind.COLUMNS_PRESENT
+        ]
+        proofs.append(Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())))
+        if self._settings.asks == "fines":
+            # Also where there are none: what is said of a student's several numbers must have a proof in common.
+            proofs = [proof for proof in proofs if proof.kind is not ProofKind.END_REACHED]
+            proofs.append(Proof(ProofKind.END_REACHED, f"{len(numbers)} accounts, of every patron with the number"))
+        known = [number for number in numbers.values() if number not in (None, "")]
+        fields, ended = tuple(self._question.columns), self._question.clock()
+        return Snapshot(fields, self._numbered(rows, numbers), patrons.began, ended, tuple(proofs), known)
+
+    def _numbered(self, rows: Sequence[tuple[Cell, ...]], numbers: Mapping[str, Cell]) -> list[tuple[Cell, ...]]:
+        at = tuple(self._question.columns).index("student")
+        return [tuple(numbers.get(str(cell)) if i == at else cell for i, cell in enumerate(row)) for row in rows]
+
+    def _described(self, rows: Sequence[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
+        """Return loans with what their items' records tell, without those in the reading room."""
+        columns = tuple(self._question.columns.values())
+        loans = [row[:-1] for row in rows if self._settings.onsite or not row[-1]]
+        of_the_item = [at for at, column in enumerate(columns) if column in _OF_THE_ITEM]
+        ids = {row[at] for row in loans for at in of_the_item if row[at] is not None}
+        items = self._items(ids) if self._settings.titles and ids else {}
+
+        def told(column: str, item: Cell) -> Cell:
+            title, barcode = items.get(item, (None, None))
+            return title if column == "title" else barcode or item
+
+        return [
+            tuple(told(columns[at], cell) if at in of_the_item else cell for at, cell in enumerate(row))
+            for row in loans
+        ]
+
+    def _items(self, ids: Iterable[Cell]) -> dict[Cell, tuple[Cell, Cell]]:
+        """Return the items with these ids: title and bar code."""
+        columns = {"student": "item_id", "title": "biblio.title", "reference": "external_id"}
+        items = self._rest("items", columns, order="item_id", among="item_id", embed="biblio")
+        return {row[0]: (row[1], row[2]) for row in self._among(items, sorted(map(str, ids))).rows}
+
+    def _patrons_with(self, numbers: Sequence[str]) -> Snapshot:
+        """Return the patrons with these numbers; everybody, where the number stands in an extended attribute."""
+        patrons = self._patrons_rest()
+        return patrons.pull() if self._settings.attribute else self._among(patrons, [json.dumps(n) for n in numbers])
+
+    def _among(self, asked: rest.Rest, values: Sequence[str]) -> Snapshot:
+        """Ask for the records with one of these values, a hundred at a time."""
+        chunks = [",".join(values[start : start + _CHUNK]) for start in range(0, max(len(values), 1), _CHUNK)]
+        answers = walk(chunks, asked.asking, self._settings.per_student, self._question.source)
+        return together(tuple(answers.values()))
+
+    def _patrons_rest(self) -> rest.Rest:
+        s = self._settings
+        columns = {"student": "patron_id", "name": "number" if s.attribute else s.number, "reference": "patron_id"}
+        if not s.attribute:
+            return self._rest("patrons", columns, order="patron_id", among=s.number)
+        # Embedded attributes have a patron's id of their own, so that an order by it would be ambiguous.
+        return self._rest("patrons", columns, order="cardnumber", embed="extended_attributes", shape=self._attributed)
+
+    def _checkouts_rest(self) -> rest.Rest:
+        columns = {
+            field: "patron_id" if field == "student" else "item_id" if column in _OF_THE_ITEM else column
+            for field, column in self._question.columns.items()
+        }
+        return self._rest("checkouts", {**columns, "onsite": "onsite_checkout"}, order="checkout_id", among="patron_id")
+
+    def _accounts_rest(self) -> rest.Rest:
+        columns = {f: "{student}" if f == "student" else column for f, column in self._question.columns.items()}
+        own = self._told() | {
+            "one_url": f"{self._base}/patrons/{{student}}/account",
+            "per_student": self._settings.per_student,
+            "proofs": ("one_answer",),
+            "records": "lines",
+            # A patron may have been deleted or merged since the list of patrons was read.
+            "missing": "outside",
+        }
+        return rest.Rest(rest.Settings(**own), self._asking_for(columns), self._lines)
+
+    def _rest(
+        self,
+        path: str,
+        columns: Mapping[str, str],
+        *,
+        order: str,
+        among: str = "",
+        embed: str = "",
+        shape: Callable[[Any], Any] | None = None,
+    ) -> rest.Rest:
+        """Return what reads one of Koha's lists, whole, or only the records whose field `among` has one of some values.
+
+        A parameter of the field's own name would do for neither: Koha looks for such a text within the field.
+        """
+        own = self._told() | {
+            "url": f"{self._base}/{path}",
+            "params": {"_order_by": f"+{order}"},
+            "headers": {"x-koha-embed": embed} if embed else {},
+            "total_header": "X-Total-Count",
+            "paging": rest.PagePaging(kind="page", page="_page", size="_per_page", per_page=self._settings.per_page),
+            "one": {"q": f'{{"{among}":{{"-in":[{{student}}]}}}}'} if among else {},
+        }
+        return rest.Rest(rest.Settings(**own), self._asking_for(columns), shape)
+
+    def _told(self) -> dict[str, Any]:
+        """Return what every exchange is told."""
+        s = self._settings
+        return {
+            "auth": s.auth(),
+            "timeout": s.timeout,
+            "longest": s.longest,
+            "retries": s.retries,
+            "authority": s.authority,
+        }
+
+    def _asking_for(self, columns: Mapping[str, str]) -> Question:
+        return Question(self._question.source, columns, self._question.clock)
+
+    @property
+    def _base(self) -> str:
+        return f"{self._settings.url.rstrip('/')}/api/v1"
+
+    def _attributed(self, patrons: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Give each patron the number that stands in an extended attribute; none where several do: nobody can tell."""
+        if not isinstance(patrons, list):
+            return patrons
+        named = []
+        for patron in patrons:
+            attributes = patron.get("extended_attributes") if isinstance(patron, dict) else None
+            if not isinstance(attributes, list):
+                raise SourceGarbled(
+                    f"{self._question.source}: {self._base}/patrons gives no extended attributes",
+                    "Recent releases do; with an older one name the field that holds the number as number.",
+                )
+            values = {
+                a.get("value") for a in attributes if a.get("type") == self._settings.attribute and a.get("value")
+            }
+            named.append({**patron, "number": values.pop() if len(values) == 1 else None})
+        return named
+
+    def _lines(self, account: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Return an account's open lines, credits negative. Raises SourceGarbled unless they make up its balance."""
+        try:
+            debits, refunds = account["outstanding_debits"]["lines"], account["outstanding_credits"]["lines"]
+            lines = [
+                *(line | {"amount_outstanding": Decimal(line["amount_outstanding"])} for line in debits),
+                *(line | {"amount_outstanding": -abs(Decimal(line["amount_outstanding"]))} for line in refunds),
+            ]
+            balance = Decimal(account["balance"])
+        except (KeyError, TypeError, ArithmeticError):
+            raise SourceGarbled(
+                f"{self._question.source}: an account has no balance, outstanding_debits and outstanding_credits",
+                "Look whether url is Koha's staff interface, and which release it runs.",
+            ) from None
+        owed = sum((line["amount_outstanding"] for line in lines), Decimal(0))
+        if abs(owed - balance) > _CLOSE:
+            # Koha reads them one after the other: somebody may have paid in between, and it is asked again.
+            raise SourceUnavailable(
+                f"{self._question.source}: an account tells a balance of {balance} and lines of {owed}",
+                "The next slot tries again; if it stays so, have the library look at its accounts.",
+            )
+        return {"lines": lines}
+
+
+def _of(patrons: Snapshot, numbers: Iterable[str]) -> dict[str, Cell]:
+    """Return the ids of the patrons who have one of these numbers, each with it as Koha writes it."""
+    wanted = {normalise_number(number) for number in numbers}
+    return {patron: n for patron, n in _numbers(patrons).items() if n is not None and normalise_number(n) in wanted}
+
+
+def _numbers(patrons: Snapshot) -> dict[str, Cell]:
+    """Return every patron's id, with the number, if there is one."""
+    return {str(row[0]): row[1] for row in patrons.rows}
+
+
+def connect(settings: Settings, question: Question) -> KohaRest:
+    """Return the connector; it opens nothing yet."""
+    return KohaRest(settings, question)
