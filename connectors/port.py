@@ -69,6 +69,10 @@ class Candidates:
     #: The roster's revision they were read at; None when there is no roster to read.
     revision: int | None = None
 
+    def every_number(self) -> tuple[str, ...]:
+        """Return all numbers, each once, in order."""
+        return tuple(sorted({number for theirs in self.numbers.values() for number in theirs}))
+
     def chunks(self, most: int) -> list[tuple[str, ...]]:
         """Return every number, about `most` at a time; all of one student's stand in one chunk, each once."""
         chunks: list[dict[str, None]] = []

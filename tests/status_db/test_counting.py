@@ -58,7 +58,7 @@ def store(world: World, students: list[Any], ages: dict[str, timedelta]) -> None
             connection.execute(tables.source_state.update().where(where).values(**state))
         for at, (steps, review) in enumerate(students):
             number = f"S{at:03}"
-            person = {
+            person: dict[str, Any] = {
                 "name": "x",
                 "level": "undergraduate",
                 "college": number,
