@@ -128,7 +128,7 @@ def sources(context: typer.Context, *, json: Json = False) -> None:
         show.as_json([{"source": view, "stale": view.stale(now)} for view in found])
         return
     show.table(
-        ("source", "step", "as of", "held", "unknown", "strangers", "last run", "waits"),
+        ("source", "step", "as of", "held", "unknown", "strangers", "last run", "waits", "proof"),
         (
             (
                 view.source,
@@ -139,6 +139,7 @@ def sources(context: typer.Context, *, json: Json = False) -> None:
                 view.strangers,
                 f"{view.last_run.run} {view.last_run.state.value}" if view.last_run else "none",
                 f"run {view.suspended.run}" if view.suspended else "",
+                ", ".join(view.weaker_proofs) or "total",
             )
             for view in found
         ),

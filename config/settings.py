@@ -236,6 +236,11 @@ class Source(Asked):
     full_every: Span = timedelta(days=1)
 
     @property
+    def weaker_proofs(self) -> tuple[str, ...]:
+        """What the settings accept, by name, in place of a total; each run and the sources' page show it."""
+        return tuple(name for name in getattr(self.own, "proofs", ()) if name != "total")
+
+    @property
     def absent_means(self) -> str:
         """What no row means."""
         return self.absent or ("unknown" if self.means == "status" else "cleared")

@@ -46,6 +46,8 @@ class ProofKind(StrEnum):
     COLUMNS_PRESENT = "columns_present"
     #: The text decodes without replacement characters.
     CHARSET_SANE = "charset_sane"
+    #: The settings accept a weaker proof in place of a total, by its name.
+    ACCEPTED = "accepted"
     #: The source's own fingerprint is the one of the last answer that was read whole, so nothing was brought.
     FINGERPRINT_SAME = "fingerprint_same"
     #: A second pass brought the same rows.

@@ -99,6 +99,13 @@ COUNTS: Mapping[str, str] = {
     "seconds": later("用时（秒）"),
 }
 
+#: What a source's settings may accept in place of a total.
+WEAKER: Mapping[str, str] = {
+    "end_of_pages": later("只凭翻到末页"),
+    "second_pass": later("凭两次读取一致"),
+    "one_answer": later("只凭一次应答"),
+}
+
 PROOFS: Mapping[str, str] = {
     "total_agrees": later("行数与来源自己的计数一致"),
     "end_reached": later("已读到来源的结尾"),
@@ -107,6 +114,7 @@ PROOFS: Mapping[str, str] = {
     "columns_present": later("所需的列齐全"),
     "charset_sane": later("文字编码正常"),
     "second_pass_agrees": later("两次读取结果一致"),
+    "accepted": later("设置中接受的较弱证明"),
     "fingerprint_same": later("来源的数据指纹与上次完整读取时相同"),
 }
 

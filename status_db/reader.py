@@ -5,6 +5,7 @@ Each question is one method and gives frozen values; the time at which it is ans
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -137,8 +138,12 @@ class Reader:
                 for r in self._runs(connection, tables.run.c.cohort == cohort, tables.run.c.state == RunState.SUSPENDED)
             }
         named = {ROSTER: (None, "")} | {n: (s.step, s.title) for n, s in self._settings.source.items()}
+        weaker = {name: source.weaker_proofs for name, source in self._settings.source.items()}
         return tuple(
-            _source_view(name, step, title, states.get(name), last.get(name), waiting.get(name))
+            replace(
+                _source_view(name, step, title, states.get(name), last.get(name), waiting.get(name)),
+                weaker_proofs=weaker.get(name, ()),
+            )
             for name, (step, title) in named.items()
         )
 

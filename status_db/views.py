@@ -136,6 +136,8 @@ class SourceView:
     last_run: RunView | None
     #: The suspended run that waits for a person, if there is one.
     suspended: RunView | None
+    #: What the settings accept in place of a total.
+    weaker_proofs: tuple[str, ...] = ()
 
     def stale(self, now: datetime) -> bool:
         """Say whether the last answer is too old."""

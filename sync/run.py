@@ -8,7 +8,7 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from connectors.port import (
     Connector,
     Fingerprinted,
     Progress,
+    Proof,
     ProofKind,
     Snapshot,
     SourceError,
@@ -316,7 +317,9 @@ class Sync:
                 f"{name} gave no proof that its answer is whole (shown: {', '.join(sorted(shown)) or 'nothing'})",
                 "Let it tell a total, or accept another proof in its settings; see docs/connectors.md.",
             )
-        return snapshot
+        weaker = self._settings.source[name].weaker_proofs if name != ROSTER else ()
+        accepted = tuple(Proof(ProofKind.ACCEPTED, f"{proof}, in place of a total") for proof in weaker)
+        return replace(snapshot, proofs=(*snapshot.proofs, *accepted))
 
     def _asked_by_every_number(self, connector: Connector, student: str) -> Snapshot:
         with reading(self._engine) as connection:

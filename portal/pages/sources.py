@@ -73,6 +73,7 @@ def _source(language: Language, titles: dict[str, str], view: SourceView, now: d
         "name": view.source,
         "as_of": language.moment(view.as_of, now) if view.as_of else "",
         "stale": view.stale(now),
+        "weaker": [words.say(language, words.WEAKER, name) for name in view.weaker_proofs],
         "held": view.held,
         "unknown": view.unknown,
         "strangers": view.strangers,
