@@ -29,6 +29,11 @@ from connectors.port import (
 )
 from connectors.web import MISSING, Answer, Exchange, Office, at_path, shown
 
+_NO_REFERENCE = (
+    "No reference is mapped, so a record that slips from one page to another would not be seen: map what tells two "
+    "records apart as columns.reference, or see that the system sorts its pages."
+)
+
 #: A system whose data move while they are read is read again so often.
 _ATTEMPTS = 3
 
@@ -182,10 +187,7 @@ class Rest:
             if records and name in self._settings.optional and all(_found(r, path) is MISSING for r in records)
         )
         if "reference" not in self._question.columns and not isinstance(self._settings.paging, NoPaging):
-            warnings += (
-                "No reference is mapped, so a record that slips from one page to another would not be seen: map what "
-                "tells two records apart as columns.reference, or see that the system sorts its pages.",
-            )
+            warnings += (_NO_REFERENCE,)
         return Sample(shown(self._settings.url), columns, row, warnings)
 
     def _office(self) -> Office:
@@ -264,8 +266,8 @@ class Rest:
         if reading.total is not None and len(reading.rows) != reading.total:
             raise SourceGarbled(
                 f"{self._named} tells of {reading.total} records and gave {len(reading.rows)} on {reading.pages} pages",
-                "A page has been lost, cut short or doubled, or paging is set wrongly: look at paging and total; a system "
-                "that gives fewer records to a page than it is asked for may want a smaller per_page.",
+                "A page has been lost, cut short or doubled, or paging is set wrongly: look at paging and total; a "
+                "system that gives fewer records to a page than it is asked for may want a smaller per_page.",
             )
         return reading
 
@@ -312,7 +314,9 @@ class Rest:
             came = len(reading.rows) - before
             done = reading.total is not None and len(reading.rows) >= reading.total
             match paging:
-                case PagePaging(page=page) if self._goes_on(reading, int(params[page]), came > 0 and not done):
+                case PagePaging(page=page) if (
+                    came and not done if reading.last is None else int(params[page]) < reading.last
+                ):
                     params = {**params, page: int(params[page]) + 1}
                 case OffsetPaging(offset=offset) if came and not done:
                     params = {**params, offset: len(reading.rows)}
@@ -336,10 +340,6 @@ class Rest:
                     params = {**params, cursor: word}
                 case _:
                     return
-
-    def _goes_on(self, reading: _Reading, page: int, expected: bool) -> bool:
-        """Say whether another numbered page follows: as the system tells, else as far as more is expected."""
-        return expected if reading.last is None else page < reading.last
 
     def _refuse_unmarked_end(self, reading: _Reading, paging: LinkPaging | CursorPaging, came: int, mark: str) -> None:
         """Refuse a first page that is full and names no next one: the mark may have been lost, or never be given."""

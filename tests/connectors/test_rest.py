@@ -459,7 +459,7 @@ def test_the_column_as_it_is_written_goes_before_one_in_another_case(office: Htt
 
 def test_of_two_columns_that_differ_only_in_case_none_is_taken(office: HttpOffice) -> None:
     office.rows = [{"Number": "20152003", "NUMBER": "20152004"}]
-    with pytest.raises(SourceGarbled, match="two names that differ from .number. only in case") as caught:
+    with pytest.raises(SourceGarbled, match=r"two names that differ from .number. only in case") as caught:
         ask(office, {"student": "number"}).pull()
     assert "columns.student" in caught.value.way_out
 
