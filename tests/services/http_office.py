@@ -54,7 +54,13 @@ def as_json(said: object, status: int = 200, headers: Mapping[str, str] | None =
 
 
 class HttpOffice:
-    """An office's system at `url`. Enter it to start it; leaving stops it and waits for its threads."""
+    """An office's system at `url`. Enter it to start it; leaving stops it and waits for its threads.
+
+    A system of another shape is a class below this one that says where its data and its login are, and what they say.
+    """
+
+    token_path = "/api/token"
+    data_paths: tuple[str, ...] = ("/api/loans",)
 
     def __init__(self, rows: Sequence[Mapping[str, Any]] = (), style: Style = "page", total: str = "body") -> None:
         self.rows: list[dict[str, Any]] = [dict(row) for row in rows]
@@ -103,17 +109,17 @@ class HttpOffice:
     @property
     def url(self) -> str:
         """The address of the data."""
-        return f"{self.root}/api/loans"
+        return f"{self.root}{self.data_paths[0]}"
 
     @property
     def asked(self) -> list[Call]:
         """The requests for data."""
-        return [call for call in self.calls if call.path == "/api/loans"]
+        return [call for call in self.calls if call.path in self.data_paths]
 
     @property
     def logins(self) -> list[Call]:
         """The requests to log in."""
-        return [call for call in self.calls if call.path == "/api/token"]
+        return [call for call in self.calls if call.path == self.token_path]
 
     @property
     def connections(self) -> int:
@@ -134,25 +140,23 @@ class HttpOffice:
         """Return the answer to a request."""
         with self._lock:
             self.calls.append(call)
-            if call.path == "/api/token":
-                return self._log_in()
-            if call.path != "/api/loans":
+            if call.path == self.token_path:
+                return self.login_script.popleft() if self.login_script else self._log_in(call)
+            if call.path not in self.data_paths:
                 return as_json({"message": "no such address"}, 404)
             scripted = self.script.popleft() if self.script else None
             if scripted is not None:
                 return scripted
             if not self.admits(call):
                 return as_json({"message": "log in first"}, 401)
-            return self._page(call.params)
+            return self._page(call)
 
-    def _log_in(self) -> Reply:
-        if self.login_script:
-            return self.login_script.popleft()
+    def _log_in(self, _call: Call) -> Reply:
         self.tokens.append(f"token-number-{len(self.tokens) + 1}")
         return as_json({"access_token": self.tokens[-1], "data": {"token": self.tokens[-1]}, "expires_in": 7200})
 
-    def _page(self, params: Mapping[str, str]) -> Reply:
-        rows = self.rows
+    def _page(self, call: Call) -> Reply:
+        rows, params = self.rows, call.params
         if "number" in params:
             rows = [row for row in rows if row.get("NUMBER") == params["number"]]
         size = len(rows) or 1
