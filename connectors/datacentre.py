@@ -2,9 +2,9 @@
 
 By what is public of the platforms that several universities run: for a key and a secret
 `/open_api/authentication/get_access_token` gives a token that is good for 7200 s; `/open_api/customization/API/full`
-gives the data of one API by `page` and `per_page`, with `total` and `max_page` beside each page; columns are upper case;
-a failure comes as HTTP 200 with a `code` other than 10000. That some give fewer records to a page than they are asked
-for, and count `max_page` by their own size, is a guess that is provided for.
+gives the data of one API by `page` and `per_page`, with `total` and `max_page` beside each page; columns are upper
+case; a failure comes as HTTP 200 with a `code` other than 10000. That some give fewer records to a page than they are
+asked for, and count `max_page` by their own size, is a guess that is provided for.
 """
 
 from datetime import timedelta

@@ -31,15 +31,17 @@ def joined(
 ) -> Snapshot:
     """Return the things by student number, with everybody who has a number as the population.
 
-    `people` has the id in its first column and the student number in its second; `things` has the id as its student.
+    `people` has the id in its first column and the student number in its second; `things` has the question's columns in
+    their order, with the id where the student belongs.
     Who has no number is nobody's, and counted. `counts` says of a row of `people` whether it belongs to the
     population; what they have is theirs in any case. Raises SourceGarbled where the two do not fit together.
     """
     numbers = _numbers(question, people, words)
-    at = things.fields.index("student")
+    fields = tuple(question.columns)
+    at = fields.index("student")
     _refuse_strangers(question, [row[at] for row in things.rows], numbers, words)
     rows: list[tuple[Cell, ...]] = [
-        tuple(numbers.get(_plain(cell)) if index == at else cell for index, cell in enumerate(row))
+        tuple(numbers.get(plain(cell)) if index == at else cell for index, cell in enumerate(row))
         for row in things.rows
     ]
     told = {proof.kind: proof.detail for proof in people.proofs}
@@ -49,12 +51,12 @@ def joined(
         if p.kind in told and p.kind is not ProofKind.COLUMNS_PRESENT
     )
     columns = Proof(ProofKind.COLUMNS_PRESENT, ", ".join(question.columns.values()))
-    known = [person[1] for person in people.rows if _plain(person[0]) and _plain(person[1]) and counts(person)]
+    known = [person[1] for person in people.rows if plain(person[0]) and plain(person[1]) and counts(person)]
     began = min(people.began, things.began)
-    return Snapshot(things.fields, rows, began, question.clock(), (*proofs, columns), known)
+    return Snapshot(fields, rows, began, question.clock(), (*proofs, columns), known)
 
 
-def _plain(cell: Cell) -> str:
+def plain(cell: Cell) -> str:
     """Return an id, or a number, as text: one answer may write it as a number, or padded."""
     return "" if cell is None else str(cell).strip()
 
@@ -62,14 +64,14 @@ def _plain(cell: Cell) -> str:
 def _numbers(question: Question, people: Snapshot, words: Words) -> Mapping[str, Cell]:
     numbers: dict[str, Cell] = {}
     for person, number, *_ in people.rows:
-        if not _plain(person):
+        if not plain(person):
             continue
-        if _plain(numbers.setdefault(_plain(person), number)) != _plain(number):
+        if plain(numbers.setdefault(plain(person), number)) != plain(number):
             raise SourceGarbled(
                 f"{question.source}: one of the {words.people} stands there twice, with two student numbers",
                 "Have the office mend it; or map what names one of them alone.",
             )
-    if people.rows and not any(_plain(number) for number in numbers.values()):
+    if people.rows and not any(plain(number) for number in numbers.values()):
         raise SourceGarbled(
             f"{question.source}: none of {len(people.rows)} {words.people} has a student number",
             f"Look in [source.{question.source}] where it is said to stand, and whether the account may read it.",
@@ -79,7 +81,7 @@ def _numbers(question: Question, people: Snapshot, words: Words) -> Mapping[str,
 
 def _refuse_strangers(question: Question, ids: list[Cell], numbers: Mapping[str, Cell], words: Words) -> None:
     """Refuse things of which not one is known to be anybody's: the two are likely to name people by different ids."""
-    if ids and not any(_plain(cell) in numbers for cell in ids):
+    if ids and not any(plain(cell) in numbers for cell in ids):
         raise SourceGarbled(
             f"{question.source}: none of {len(ids)} {words.things} belongs to any of the {len(numbers)} {words.people}",
             f"Look in [source.{question.source}] whether both name people by the same id.",

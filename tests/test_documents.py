@@ -166,7 +166,9 @@ def test_the_page_of_settings_tells_the_rosters_own_keys() -> None:
     assert documented(piece) == {"columns", "levels", "categories", "aliases"}
 
 
-@pytest.mark.parametrize("connector", ["sql", "sheet", "memory", "koha", "huiwen", "folio"])
+@pytest.mark.parametrize(
+    "connector", ["sql", "sheet", "memory", "koha", "huiwen", "folio", "interlib", "interlib_views", "datacentre"]
+)
 def test_a_connectors_page_tells_every_key_and_no_other(connector: str) -> None:
     text = (ROOT / "docs" / "connectors" / f"{connector}.md").read_text(encoding="utf-8")
     schema = schema_of(connector)
