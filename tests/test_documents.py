@@ -111,7 +111,9 @@ def test_every_example_of_a_source_is_one_that_loads(name: str, table: dict[str,
     if table["connector"] == "folder":
         return
     assert schema is not None
-    addresses = {name: f"sqlite:///{name}.db" for name in ("LIBRARY_URL", "FINANCE_URL", "TEXTBOOK_URL", "KOHA_URL")}
+    addresses = {
+        name: f"sqlite:///{name}.db" for name in ("LIBRARY_URL", "FINANCE_URL", "TEXTBOOK_URL", "KOHA_URL", "DORM_URL")
+    }
     everything = _Everything(addresses)
     (tmp_path / "secret").write_text("word\n", encoding="ascii")
     schema.model_validate(_near(own, tmp_path), context=Origin(tmp_path, everything))
