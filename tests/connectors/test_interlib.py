@@ -150,6 +150,15 @@ def test_either_list_being_short_is_no_answer(library: Openlib, path: str) -> No
         ask(library).pull()
 
 
+def test_a_reader_who_slips_from_one_page_to_the_next_is_found_out(library: Openlib) -> None:
+    first = library.tables[READERS][1]
+    library.tamper = lambda page, records: (
+        [first, *records[1:]] if library.calls[-1].path == READERS and page == 2 else records
+    )
+    with pytest.raises(SourceGarbled, match="a record of page 1 stands on page 2, too"):
+        ask(library).pull()
+
+
 @pytest.mark.parametrize("lists", [0, 3], ids=["readers", "loans"])
 @pytest.mark.parametrize(
     ("reply", "error"),
@@ -237,6 +246,7 @@ def test_a_student_who_is_no_reader_is_outside_the_population(library: Openlib) 
 def test_parameters_that_the_library_overlooks_bring_nobody_elses_and_nothing_twice(library: Openlib) -> None:
     library.knows = set()
     assert [row[3] for row in ask(library, **ONE).pull_one(SUN.number).rows] == ["B4"]
+    assert {call.params["rdid"] for call in library.asked_of(LOANS)} == {"R5", "R6"}
 
 
 def test_a_failure_about_one_reader_is_no_answer(library: Openlib) -> None:
