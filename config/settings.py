@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SkipValidation, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SkipValidation,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from config.secrets import DatabaseUrl, Origin, Text
@@ -56,6 +65,11 @@ def _zone(value: object) -> object:
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str)]
 Words = Annotated[dict[str, str], Field(min_length=1)]
+
+
+def _student_first(columns: dict[str, str]) -> dict[str, str]:
+    """Put the student first, where every row is known by: a file may name the columns in any order."""
+    return {"student": columns["student"], **columns} if "student" in columns else columns
 
 
 class Table(BaseModel):
@@ -189,7 +203,7 @@ class Asked(Table):
     """What a source and the roster share: a connector, its columns, and when to ask."""
 
     connector: str
-    columns: Words
+    columns: Annotated[Words, AfterValidator(_student_first)]
     every: Span | None = None
     cron: str | None = None
     #: How long an answer counts as fresh; by default the longer of 4 h and three times the schedule's longest gap.

@@ -17,7 +17,8 @@ from pydantic import Field
 from config.secrets import FilePath, Secret, Text
 from config.settings import Span, Table
 from connectors import rest
-from connectors.port import Cell, Progress, Proof, ProofKind, Question, Sample, Snapshot, no_progress
+from connectors.joined import Words, joined
+from connectors.port import Progress, Question, Sample, Snapshot, no_progress
 from connectors.web import TokenAuth
 
 _COLUMNS = {
@@ -87,22 +88,8 @@ class Folio:
         return self._with(self._users(users), owed, progress)
 
     def _with(self, users: Snapshot, owed: str, progress: Progress) -> Snapshot:
-        numbers: dict[Cell, Cell] = {row[0]: row[1] for row in users.rows}
         things = self._owed_rest(owed).pull(progress)
-        fields = tuple(self._question.columns)
-        at = fields.index("student")
-        rows: list[tuple[Cell, ...]] = [
-            tuple(numbers.get(cell) if index == at else cell for index, cell in enumerate(row)) for row in things.rows
-        ]
-        told = {proof.kind: proof.detail for proof in users.proofs}
-        proofs = tuple(
-            Proof(p.kind, f"users: {told[p.kind]}; {self._settings.asks}: {p.detail}")
-            for p in things.proofs
-            if p.kind in told and p.kind is not ProofKind.COLUMNS_PRESENT
-        )
-        columns = Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values()))
-        population = [number for number in numbers.values() if number not in (None, "")]
-        return Snapshot(fields, rows, users.began, self._question.clock(), (*proofs, columns), population)
+        return joined(self._question, users, things, Words("users", self._settings.asks))
 
     def _users(self, query: str) -> Snapshot:
         return self._users_rest(query).pull()

@@ -35,6 +35,11 @@ from connectors.port import (
 from connectors.walk import Pause, PerStudent
 from connectors.web import MISSING, Answer, Exchange, Office, at_path, shown
 
+_NO_REFERENCE = (
+    "No reference is mapped, so a record that slips from one page to another would not be seen: map what tells two "
+    "records apart as columns.reference, or see that the system sorts its pages."
+)
+
 #: A system whose data move while they are read is read again so often.
 _ATTEMPTS = 3
 
@@ -59,6 +64,8 @@ class PagePaging(Table):
     size: str = "page_size"
     per_page: Annotated[int, Field(ge=1)] = 100
     first: int = 1
+    #: Where each answer tells the number of the last page; reading then goes on up to that page.
+    last: str = ""
 
 
 class OffsetPaging(Table):
@@ -106,8 +113,8 @@ class Settings(Exchange):
     #: Where the system tells how many records there are: in the body, or in a header.
     total: str = ""
     total_header: str = ""
-    #: What shows that an answer is whole: its total; or, where none is told, that its end was reached, or that a second
-    #: reading brings the same; or, about one student, that a single answer is taken for everything of theirs.
+    #: What is to show that an answer is whole, each of them: its total; or, where none is told, that paging came to its
+    #: end, or that a second reading brings the same; or, about one student, that a single answer holds all of theirs.
     proofs: tuple[Literal["total", "end_of_pages", "second_pass", "one_answer"], ...] = ("total",)
     #: Parameters for one student, with {student} for the number; left out, everybody is asked for and one is kept.
     one: dict[str, str] = {}  # noqa: RUF012 - pydantic copies a field's default
@@ -188,6 +195,8 @@ class _Reading:
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
     pages: int = 0
     total: int | None = None
+    #: The number of the last page, where the system tells it.
+    last: int | None = None
     #: How many records the first page held, and which page held fewer.
     size: int = 0
     short: int = 0
@@ -249,7 +258,9 @@ class Rest:
                 answer = self._got(office, asked.url, self._first_params(asked), asked.student)
             except _Unknown:
                 return Sample(self._where, tuple(self._question.columns.values()), None)
-        self._note_total(answer, _Reading())
+        told = _Reading()
+        self._note_total(answer, told)
+        self._note_last(answer, told)
         records = self._records(answer)
         offered = dict.fromkeys(path for record in records for path in _paths(record))
         columns = tuple(offered) or tuple(self._question.columns.values())
@@ -264,6 +275,8 @@ class Rest:
             for name, path in self._question.columns.items()
             if records and name in self._settings.optional and all(_found(r, path) is MISSING for r in records)
         )
+        if "reference" not in self._question.columns and not isinstance(self._settings.paging, NoPaging):
+            warnings += (_NO_REFERENCE,)
         return Sample(self._where, columns, row, warnings)
 
     def _office(self, pause: Pause = time.sleep) -> Office:
@@ -327,7 +340,11 @@ class Rest:
             proofs.append(Proof(ProofKind.TOTAL_AGREES, f"{pages}, {count} of {reading.total} rows"))
         if "second_pass" in settings.proofs:
             proofs.append(Proof(ProofKind.SECOND_PASS_AGREES, f"{pages}, {count} rows, the same twice"))
-        if "end_of_pages" in settings.proofs:
+        if reading.last is not None:
+            proofs.append(
+                Proof(ProofKind.END_REACHED, f"{pages}, up to page {reading.last}, which is told as the last")
+            )
+        elif "end_of_pages" in settings.proofs:
             proofs.append(Proof(ProofKind.END_REACHED, f"{pages}, {count} rows up to the end of paging"))
         if "one_answer" in settings.proofs:
             proofs.append(Proof(ProofKind.END_REACHED, f"one answer, {count} rows, taken for all about one student"))
@@ -370,7 +387,8 @@ class Rest:
         if reading.total is not None and len(reading.rows) != reading.total:
             raise SourceGarbled(
                 f"{self._named} tells of {reading.total} records and gave {len(reading.rows)} on {reading.pages} pages",
-                "A page has been lost, cut short or doubled, or paging is set wrongly: look at paging and total.",
+                "A page has been lost, cut short or doubled, or paging is set wrongly: look at paging and total; a "
+                "system that gives fewer records to a page than it is asked for may want a smaller per_page.",
             )
         return reading
 
@@ -378,6 +396,7 @@ class Rest:
         """Add a page to what has been read, unless it cannot be the next one."""
         reading.pages += 1
         self._note_total(answer, reading)
+        self._note_last(answer, reading)
         if records and reading.seen_pages.setdefault(hash(repr(records)), reading.pages) != reading.pages:
             raise _Doubled(f"page {reading.pages} repeats page {reading.seen_pages[hash(repr(records))]}")
         if reading.pages == 1:
@@ -417,7 +436,9 @@ class Rest:
             came = len(reading.rows) - before
             done = reading.total is not None and len(reading.rows) >= reading.total
             match paging:
-                case PagePaging(page=page) if came and not done:
+                case PagePaging(page=page) if (
+                    came and not done if reading.last is None else int(params[page]) < reading.last
+                ):
                     params = {**params, page: int(params[page]) + 1}
                 case OffsetPaging(offset=offset) if came and not done:
                     params = {**params, offset: len(reading.rows)}
@@ -476,6 +497,9 @@ class Rest:
         records = at_path(answer.body, self._settings.records)
         if isinstance(records, dict) and self._settings.per_student:
             return [records]
+        if records is None and self._told_total(answer) == 0:
+            # Some systems write null for an empty list; their own count says that this is one.
+            return []
         if not isinstance(records, list):
             place = f'at "{self._settings.records}"' if self._settings.records else "as the answer itself"
             raise SourceGarbled(
@@ -485,25 +509,38 @@ class Rest:
         return records
 
     def _note_total(self, answer: Answer, reading: _Reading) -> None:
-        settings = self._settings
-        if not (settings.total or settings.total_header):
-            return
-        if settings.total:
-            said: Any = at_path(answer.body, settings.total)
-            place = f'at "{settings.total}"'
-        else:
-            said = answer.headers.get(settings.total_header, MISSING)
-            place = f"in the header {settings.total_header}"
-        try:
-            total = int(str(said))
-        except ValueError:
-            raise SourceGarbled(
-                f"{self._named} tells no total {place}",
-                f"Mend total in [source.{self._question.source}].",
-            ) from None
-        if reading.total is not None and reading.total != total:
+        total = self._told_total(answer)
+        if None not in (total, reading.total) and reading.total != total:
             raise _Moved(f"its total went from {reading.total} to {total}")
         reading.total = total
+
+    def _told_total(self, answer: Answer) -> int | None:
+        """Return how many records the system says there are; None where it is not to say so."""
+        settings = self._settings
+        if settings.total:
+            return self._number(at_path(answer.body, settings.total), f'total at "{settings.total}"', "total")
+        if settings.total_header:
+            said = answer.headers.get(settings.total_header, MISSING)
+            return self._number(said, f"total in the header {settings.total_header}", "total_header")
+        return None
+
+    def _note_last(self, answer: Answer, reading: _Reading) -> None:
+        paging = self._settings.paging
+        if not isinstance(paging, PagePaging) or not paging.last:
+            return
+        last = self._number(at_path(answer.body, paging.last), f'last page at "{paging.last}"', "paging.last")
+        if reading.last not in (None, last):
+            raise _Moved(f"its last page went from {reading.last} to {last}")
+        reading.last = last
+
+    def _number(self, said: object, what: str, key: str) -> int:
+        try:
+            return int(str(said))
+        except ValueError:
+            raise SourceGarbled(
+                f"{self._named} tells no {what}",
+                f"Mend {key} in [source.{self._question.source}].",
+            ) from None
 
     def _refuse_overlap(self, cells: tuple[Cell, ...], reading: _Reading) -> None:
         """Notice a record that comes on two pages: one has slipped in before it, and another may have slipped out."""
@@ -518,6 +555,12 @@ class Rest:
         cells: list[Cell] = []
         for name, path in self._question.columns.items():
             cell = student if path == _ASKED_NUMBER and student is not None else _found(record, path)
+            if cell is _AMBIGUOUS:
+                raise SourceGarbled(
+                    f'{self._named}: record {number} has two names that differ from "{path}" only in case '
+                    f"(it has {_described(record)})",
+                    f"Write columns.{name} in [source.{self._question.source}] as the one that is meant.",
+                )
             if cell is MISSING:
                 if name not in self._settings.optional:
                     raise SourceGarbled(
@@ -539,14 +582,33 @@ class Rest:
         return tuple(cells)
 
 
+#: Stands for a name that two names of a record differ from only in case.
+_AMBIGUOUS = object()
+
+
 def _found(record: object, path: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return a record's value; None also where something on the way to it is null, MISSING where a name is absent."""
+    """Return a record's value; None also where something on the way to it is null, MISSING where a name is absent.
+
+    A name as it is written goes before one that differs only in case; of two such, neither is taken.
+    """
     # Some systems have dots in their names; a name as it stands goes before a path.
-    if isinstance(record, dict) and path in record:
-        return record[path]
+    value = _named(record, path)
     above, _, last = path.rpartition(".")
-    parent = _found(record, above) if above else record
-    return None if parent is None and above else at_path(parent, last)
+    if value is not MISSING or not above:
+        return value
+    parent = _found(record, above)
+    return parent if parent is None or parent is _AMBIGUOUS else _named(parent, last)
+
+
+def _named(record: object, name: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    if not isinstance(record, dict):
+        return MISSING
+    if name in record:
+        return record[name]
+    fitting = [own for own in record if own.casefold() == name.casefold()]
+    if len(fitting) > 1:
+        return _AMBIGUOUS
+    return record[fitting[0]] if fitting else MISSING
 
 
 def _is_broken(text: str) -> bool:

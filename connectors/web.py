@@ -449,11 +449,17 @@ MISSING = _Missing()
 
 
 def at_path(body: object, path: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return what stands at a dotted path; MISSING where there is nothing, and the body itself for no path."""
+    """Return what stands at a dotted path; MISSING where there is nothing, and the body itself for no path.
+
+    In a list a number leads on, counted from 0.
+    """
     for name in path.split(".") if path else ():
-        if not isinstance(body, dict) or name not in body:
+        if isinstance(body, list) and name.isdecimal() and int(name) < len(body):
+            body = body[int(name)]
+        elif isinstance(body, dict) and name in body:
+            body = body[name]
+        else:
             return MISSING
-        body = body[name]
     return body
 
 

@@ -111,7 +111,9 @@ def test_every_example_of_a_source_is_one_that_loads(name: str, table: dict[str,
     if table["connector"] == "folder":
         return
     assert schema is not None
-    addresses = {name: f"sqlite:///{name}.db" for name in ("LIBRARY_URL", "FINANCE_URL", "TEXTBOOK_URL", "KOHA_URL")}
+    addresses = {
+        name: f"sqlite:///{name}.db" for name in ("LIBRARY_URL", "FINANCE_URL", "TEXTBOOK_URL", "KOHA_URL", "DORM_URL")
+    }
     everything = _Everything(addresses)
     (tmp_path / "secret").write_text("word\n", encoding="ascii")
     schema.model_validate(_near(own, tmp_path), context=Origin(tmp_path, everything))
@@ -166,7 +168,10 @@ def test_the_page_of_settings_tells_the_rosters_own_keys() -> None:
     assert documented(piece) == {"columns", "levels", "categories", "aliases"}
 
 
-@pytest.mark.parametrize("connector", ["sql", "sheet", "memory", "koha", "koha_rest", "huiwen", "folio"])
+@pytest.mark.parametrize(
+    "connector",
+    ["sql", "sheet", "memory", "koha", "koha_rest", "huiwen", "folio", "interlib", "interlib_views", "datacentre"],
+)
 def test_a_connectors_page_tells_every_key_and_no_other(connector: str) -> None:
     text = (ROOT / "docs" / "connectors" / f"{connector}.md").read_text(encoding="utf-8")
     schema = schema_of(connector)

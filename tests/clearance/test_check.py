@@ -176,7 +176,7 @@ class TestApis:
         assert "Mend total in [source.loans]" in fault(site, SourceGarbled, rest(served(), total='"count"'))
 
     def test_a_wrong_column(self, site: Site, served: Any) -> None:
-        body = b'{"total": 1, "rows": [{"card": "20151001", "TITLE": "x"}]}'
+        body = b'{"total": 1, "rows": [{"card_no": "20151001", "TITLE": "x"}]}'
         assert "columns.student in [source.loans]" in fault(site, SourceGarbled, rest(served(body)))
 
     def test_a_failure_that_comes_as_a_success(self, site: Site, served: Any) -> None:

@@ -36,6 +36,11 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
     assert read.sources_of("library") == ("loans", "fines")
 
 
+def test_columns_may_stand_in_any_order_and_the_student_comes_first(tmp_path: Path) -> None:
+    text = changed('student = "CARD", amount = "AMOUNT"', 'amount = "AMOUNT", student = "CARD"')
+    assert next(iter(settings(tmp_path, text).source["fines"].columns)) == "student"
+
+
 def test_settings_are_frozen(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="frozen"):
         setattr(settings(tmp_path).portal, "port", 1)  # noqa: B010 - what a type checker would not let through

@@ -176,8 +176,18 @@ def test_a_total_is_compared_even_when_a_second_reading_is_asked_for(office: Htt
 
 
 def test_without_any_proof_the_settings_are_refused_with_what_to_set(office: HttpOffice) -> None:
-    with pytest.raises(ValidationError, match=r"total_header, or accept proofs = ..second_pass"):
+    with pytest.raises(ValidationError, match=r"total_header, or accept proofs = \[.second_pass"):
         ask(office, total=None)
+
+
+def test_proofs_may_not_be_left_empty(office: HttpOffice) -> None:
+    with pytest.raises(ValidationError, match="proofs"):
+        ask(office, proofs=[])
+
+
+def test_each_proof_that_is_named_is_shown(office: HttpOffice) -> None:
+    shown = proofs(ask(office, proofs=["total", "end_of_pages", "second_pass"]).pull())
+    assert {ProofKind.TOTAL_AGREES, ProofKind.END_REACHED, ProofKind.SECOND_PASS_AGREES} <= set(shown)
 
 
 def test_one_answer_alone_shows_no_end(office: HttpOffice) -> None:
@@ -305,6 +315,65 @@ def test_a_total_that_never_rests_is_given_up_after_three_readings() -> None:
             ask(office).pull()
 
 
+def told_last(office: HttpOffice, page: str, rows: Any, total: int, last: object) -> None:
+    """Have the office tell a last page once."""
+    office.script.append(as_json({"data": {"rows": rows, "total": total, "pages": last, "page": page}}))
+
+
+def to_last(**own: Any) -> dict[str, Any]:
+    """Return the keys for numbered pages that tell which is the last."""
+    return {"paging": {**paging("page"), "last": "data.pages", **own}}
+
+
+def test_reading_goes_on_to_the_last_page_that_is_told_and_shows_it(office: HttpOffice) -> None:
+    told_last(office, "1", loans(4)[:2], 4, 3)
+    told_last(office, "2", loans(4)[2:], 4, 3)
+    told_last(office, "3", [], 4, 3)
+    shown = proofs(ask(office, **to_last()).pull())
+    assert [call.params["page"] for call in office.asked] == ["1", "2", "3"]
+    assert shown[ProofKind.END_REACHED] == "3 pages, up to page 3, which is told as the last"
+    assert ProofKind.TOTAL_AGREES in shown
+
+
+def test_a_last_page_that_comes_before_the_total_is_reached_is_no_answer(office: HttpOffice) -> None:
+    told_last(office, "1", loans(4)[:2], 4, 1)
+    with pytest.raises(SourceGarbled, match="tells of 4 records and gave 2") as caught:
+        ask(office, **to_last()).pull()
+    assert "smaller per_page" in caught.value.way_out
+
+
+def test_a_last_page_that_moves_starts_the_reading_over(office: HttpOffice) -> None:
+    told_last(office, "1", loans(4)[:2], 4, 2)
+    told_last(office, "2", loans(4)[2:], 4, 3)
+    told_last(office, "1", loans(4)[:2], 4, 2)
+    told_last(office, "2", loans(4)[2:], 4, 2)
+    assert len(ask(office, **to_last()).pull().rows) == 4
+    assert [call.params["page"] for call in office.asked] == ["1", "2", "1", "2"]
+
+
+@pytest.mark.parametrize("said", [None, "many", True, 4.5])
+def test_a_last_page_that_is_no_number_is_no_answer(office: HttpOffice, said: object) -> None:
+    told_last(office, "1", [], 0, said)
+    with pytest.raises(SourceGarbled, match=r"tells no last page .*Mend paging\.last"):
+        ask(office, **to_last()).pull()
+
+
+def test_null_is_an_empty_list_where_the_total_is_nought_and_nowhere_else(office: HttpOffice) -> None:
+    for total, whole in ((0, True), (4, False)):
+        office.script.append(as_json({"data": {"rows": None, "total": total}}))
+        if whole:
+            assert list(ask(office).pull().rows) == []
+        else:
+            with pytest.raises(SourceGarbled, match="no list"):
+                ask(office).pull()
+
+
+def test_null_is_no_list_where_no_total_is_told(office: HttpOffice) -> None:
+    office.script.append(as_json({"data": {"rows": None}}))
+    with pytest.raises(SourceGarbled, match="no list"):
+        ask(office, total=None, proofs=["end_of_pages"]).pull()
+
+
 @pytest.mark.parametrize("said", [None, "many", True, 4.5, [4]])
 def test_a_total_that_is_no_number_is_no_answer(office: HttpOffice, said: object) -> None:
     office.script.append(as_json({"data": {"rows": [], "total": said}}))
@@ -375,6 +444,35 @@ def test_columns_lie_at_dotted_paths(office: HttpOffice) -> None:
     connector = ask(office, {"student": "student.no", "amount": "fee.owed"})
     assert list(connector.pull().rows) == [("20151001", 3), (None, 4)]
     assert set(connector.check().columns) == {"student.no", "fee.owed", "student"}
+
+
+def test_a_column_that_differs_only_in_case_is_found(office: HttpOffice) -> None:
+    office.rows = [{"NUMBER": "20151001", "Fee": {"OWED": 3}}]
+    connector = ask(office, {"student": "number", "amount": "fee.owed"})
+    assert list(connector.pull().rows) == [("20151001", 3)]
+
+
+def test_the_column_as_it_is_written_goes_before_one_in_another_case(office: HttpOffice) -> None:
+    office.rows = [{"Number": "20152003", "number": "20151001", "NUMBER": "20152004"}]
+    assert list(ask(office, {"student": "number"}).pull().rows) == [("20151001",)]
+
+
+def test_of_two_columns_that_differ_only_in_case_none_is_taken(office: HttpOffice) -> None:
+    office.rows = [{"Number": "20152003", "NUMBER": "20152004"}]
+    with pytest.raises(SourceGarbled, match=r"two names that differ from .number. only in case") as caught:
+        ask(office, {"student": "number"}).pull()
+    assert "columns.student" in caught.value.way_out
+
+
+def test_nor_is_one_within_another(office: HttpOffice) -> None:
+    office.rows = [{"NUMBER": "20151001", "fee": {"Owed": 1, "OWED": 2}}]
+    with pytest.raises(SourceGarbled, match="only in case"):
+        ask(office, {"student": "NUMBER", "amount": "fee.owed"}, optional=["amount"]).pull()
+
+
+def test_a_check_warns_where_nothing_tells_two_records_apart(office: HttpOffice) -> None:
+    assert any("columns.reference" in warning for warning in ask(office, {"student": "NUMBER"}).check().warnings)
+    assert not ask(office).check().warnings
 
 
 def test_a_column_that_holds_more_than_one_value_is_no_answer(office: HttpOffice) -> None:

@@ -12,12 +12,15 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 Style = Literal["none", "page", "offset", "link", "cursor"]
+
+#: The address of one student's records.
+_ONE = re.compile(r"/api/students/([^/]+)/loans")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,13 @@ def as_json(said: object, status: int = 200, headers: Mapping[str, str] | None =
 
 
 class HttpOffice:
-    """An office's system at `url`. Enter it to start it; leaving stops it and waits for its threads."""
+    """An office's system at `url`. Enter it to start it; leaving stops it and waits for its threads.
+
+    A system of another shape is a class below this one that says where its data and its login are, and what they say.
+    """
+
+    token_path = "/api/token"
+    data_paths: tuple[str, ...] = ("/api/loans",)
 
     def __init__(self, rows: Sequence[Mapping[str, Any]] = (), style: Style = "page", total: str = "body") -> None:
         self.rows: list[dict[str, Any]] = [dict(row) for row in rows]
@@ -108,17 +117,17 @@ class HttpOffice:
     @property
     def url(self) -> str:
         """The address of the data."""
-        return f"{self.root}/api/loans"
+        return f"{self.root}{self.data_paths[0]}"
 
     @property
     def asked(self) -> list[Call]:
         """The requests for data."""
-        return [call for call in self.calls if call.path.endswith("/loans")]
+        return [call for call in self.calls if call.path in self.data_paths or _ONE.fullmatch(call.path)]
 
     @property
     def logins(self) -> list[Call]:
         """The requests to log in."""
-        return [call for call in self.calls if call.path == "/api/token"]
+        return [call for call in self.calls if call.path == self.token_path]
 
     @property
     def connections(self) -> int:
@@ -139,10 +148,10 @@ class HttpOffice:
         """Return the answer to a request."""
         with self._lock:
             self.calls.append(call)
-            if call.path == "/api/token":
-                return self._log_in()
-            one = re.fullmatch(r"/api/students/([^/]+)/loans", call.path)
-            if call.path != "/api/loans" and not one:
+            if call.path == self.token_path:
+                return self.login_script.popleft() if self.login_script else self._log_in(call)
+            one = _ONE.fullmatch(call.path)
+            if call.path not in self.data_paths and not one:
                 return as_json({"message": "no such address"}, 404)
             scripted = self.script.popleft() if self.script else self.befalls(call)
             if scripted is not None:
@@ -150,20 +159,18 @@ class HttpOffice:
             if not self.admits(call):
                 return as_json({"message": "log in first"}, 401)
             if one is None:
-                return self._page(call.params)
+                return self._page(call)
             number = unquote(one[1])
             if self.known is not None and number not in self.known:
                 return as_json({"message": "no such student"}, 404)
-            return self._page({**call.params, "number": number})
+            return self._page(replace(call, params={**call.params, "number": number}))
 
-    def _log_in(self) -> Reply:
-        if self.login_script:
-            return self.login_script.popleft()
+    def _log_in(self, _call: Call) -> Reply:
         self.tokens.append(f"token-number-{len(self.tokens) + 1}")
         return as_json({"access_token": self.tokens[-1], "data": {"token": self.tokens[-1]}, "expires_in": 7200})
 
-    def _page(self, params: Mapping[str, str]) -> Reply:
-        rows = self.rows
+    def _page(self, call: Call) -> Reply:
+        rows, params = self.rows, call.params
         if "number" in params:
             rows = [row for row in rows if row.get("NUMBER") == params["number"]]
         size = len(rows) or 1

@@ -1,0 +1,224 @@
+"""图创 Interlib, asked through its open interface (openlib): loans, or debts, joined with the readers behind them.
+
+What is public of it, in programs of libraries that use it: `service/barcode/token` gives a token for an `appid` and a
+`secret`, which is sent as the parameter `token`; answers are JSON with `success` and, where that is false, words in
+`messagelist`, as HTTP 200; a reader's `rdid` is not the student number, which stands in `workcardno`; `rdcfstate` is 1
+valid, 2 to be verified, 3 lost, 4 paused, 5 cancelled, in newer releases 10 valid on credit;
+`service/barcode/currentloan` and `service/reader/searchdebt` tell of one `rdid`; `service/reader/searchreaderlist`
+looks readers up.
+
+Guesses, each of them a setting: that these addresses also tell of everybody, what their lists and their total are
+called, and the columns of a loan and of a debt. Where the interface has no list of everybody, the database has: see
+`interlib_views`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from config.secrets import FilePath, Secret, Text
+from config.settings import Span, Table
+from connectors import rest
+from connectors.joined import Words, joined, plain
+from connectors.port import Cell, Progress, Proof, Question, Sample, Snapshot, no_progress
+from connectors.web import Ok, TokenAuth
+from status_db.model import normalise_number
+
+_COLUMNS = {
+    "loans": {"student": "workcardno", "title": "title", "due": "returndate", "reference": "barcode"},
+    "debts": {"student": "workcardno", "title": "title", "amount": "money", "reference": "tranid"},
+}
+
+#: Where each is asked for, and where its list stands.
+_OWED = {
+    "loans": ("service/barcode/currentloan", "loanlist"),
+    "debts": ("service/reader/searchdebt", "debtdetails"),
+}
+
+
+class Settings(Table):
+    """Where the interface is, what is asked, and what its addresses and columns are called there."""
+
+    #: The interface's root, such as https://library.example.edu.cn/openlib.
+    url: Text
+    appid: Text
+    secret: Secret
+    asks: Literal["loans", "debts"]
+    login: str = "service/barcode/token"
+    #: Where the token stands in the answer.
+    token: str = "messagelist.0.token"  # noqa: S105 - the name of a field
+    #: Where readers are listed, with which parameters, and where the list stands in the answer.
+    readers: str = "service/reader/searchreaderlist"
+    readers_params: dict[str, Text | int] = {}  # noqa: RUF012 - pydantic copies a field's default
+    readers_list: str = "readerlist"
+    #: The same for what is owed; left out, as `asks` says.
+    owed: str = ""
+    owed_params: dict[str, Text | int] = {}  # noqa: RUF012 - pydantic copies a field's default
+    owed_list: str = ""
+    #: Parameters that pick one student's readers, with {student}, and what one of them owes, with {reader}; unless both
+    #: are given, everybody is asked for and one is kept.
+    one_reader: dict[str, str] = {}  # noqa: RUF012 - pydantic copies a field's default
+    one_owed: dict[str, str] = {}  # noqa: RUF012 - pydantic copies a field's default
+    #: The column that names the reader in both lists.
+    reader: str = "rdid"
+    #: The column of a reader's state, and the states that are no longer a reader's; empty where there is none.
+    state: str = "rdcfstate"
+    cancelled: tuple[str, ...] = ("5",)
+    #: The parameters of paging, and where the number of all records stands.
+    page: str = "page"
+    rows: str = "rows"
+    per_page: Annotated[int, Field(ge=1)] = 500
+    total: str = "total"
+    proofs: Annotated[tuple[Literal["total", "end_of_pages", "second_pass"], ...], Field(min_length=1)] = ("total",)
+    #: Fields that a record of what is owed may leave out.
+    optional: tuple[str, ...] = ()
+    connect_timeout: Span = timedelta(seconds=10)
+    timeout: Span = timedelta(seconds=60)
+    longest: Span = timedelta(minutes=10)
+    retries: Annotated[int, Field(ge=0, le=10)] = 3
+    authority: FilePath | None = None
+
+    @classmethod
+    def default_columns(cls, own: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the mapping for what is asked, so that a settings file need not spell it out."""
+        return _COLUMNS.get(str(own.get("asks")), {})
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if "total" in self.proofs and not self.total:
+            raise ValueError("nothing would show that an answer is whole: name total, or accept other proofs")
+        if "student" in self.optional:
+            raise ValueError('what is nobody\'s cannot be joined: take "student" out of optional')
+        if bool(self.one_reader) != bool(self.one_owed):
+            raise ValueError("one_reader and one_owed go together: give both or neither")
+        return self
+
+
+class Interlib:
+    """Asks for readers and for what they owe, and joins the two; all of both, or nothing."""
+
+    def __init__(self, settings: Settings, question: Question) -> None:
+        self._settings = settings
+        self._question = question
+        self._words = Words("readers", settings.asks)
+
+    def pull(self, progress: Progress = no_progress) -> Snapshot:
+        """Return everything owed by its reader's number; what a reader without one owes is nobody's."""
+        readers = self._readers({}).pull()
+        return self._joined(readers, self._owed({}).pull(progress))
+
+    def pull_one(self, student: str) -> Snapshot:
+        """Return what one student owes: by each of their readers, else by asking for everybody and keeping theirs."""
+        settings = self._settings
+        if not settings.one_reader:
+            return self.pull().about(student)
+        found = self._readers(_filled(settings.one_reader, "{student}", student)).pull()
+        asked = normalise_number(student)
+        readers = replace(found, rows=[row for row in found.rows if normalise_number(plain(row[1])) == asked])
+        rows: list[tuple[Cell, ...]] = []
+        told: list[tuple[Proof, ...]] = []
+        at = tuple(self._question.columns).index("student")
+        for reader in dict.fromkeys(plain(row[0]) for row in readers.rows):
+            owed = self._owed(_filled(settings.one_owed, "{reader}", reader)).pull()
+            # A parameter that the system overlooks would bring what others owe, once for each reader.
+            rows += [row for row in owed.rows if plain(row[at]) == reader]
+            told.append(owed.proofs)
+        proofs = _every(told) if told else readers.proofs
+        fields = tuple(self._question.columns)
+        owed_by_them = Snapshot(fields, rows, readers.began, self._question.clock(), proofs)
+        return self._joined(readers, owed_by_them).about(student)
+
+    def check(self) -> Sample:
+        """Log in, read the readers, and show the first record of what is owed with its student's number."""
+        readers = self._readers({}).pull()
+        sample = self._owed({}).check()
+        row = sample.row
+        if row is not None:
+            numbers = {plain(reader[0]): reader[1] for reader in readers.rows}
+            row = {
+                field: numbers.get(plain(row["reader"])) if field == "student" else row[field]
+                for field in self._question.columns
+            }
+        columns = (self._question.columns["student"], *sample.columns)
+        return Sample(sample.where, columns, row, sample.warnings)
+
+    def _joined(self, readers: Snapshot, owed: Snapshot) -> Snapshot:
+        return joined(self._question, readers, owed, self._words, self._counts)
+
+    def _counts(self, reader: tuple[Cell, ...]) -> bool:
+        return not self._settings.state or plain(reader[2]) not in self._settings.cancelled
+
+    def _readers(self, extra: Mapping[str, str]) -> rest.Rest:
+        s = self._settings
+        columns = {"reader": s.reader, "number": self._question.columns["student"]}
+        columns |= {"state": s.state} if s.state else {}
+        params = {**s.readers_params, **extra}
+        return self._rest(s.readers, params, s.readers_list, {**columns, "reference": s.reader}, ("number",))
+
+    def _owed(self, extra: Mapping[str, str]) -> rest.Rest:
+        s = self._settings
+        path, records = _OWED[s.asks]
+        columns = {
+            "reader" if field == "student" else field: s.reader if field == "student" else column
+            for field, column in self._question.columns.items()
+        }
+        params = {**s.owed_params, **extra}
+        return self._rest(s.owed or path, params, s.owed_list or records, columns, s.optional)
+
+    def _rest(
+        self,
+        path: str,
+        params: Mapping[str, str | int],
+        records: str,
+        columns: Mapping[str, str],
+        optional: tuple[str, ...],
+    ) -> rest.Rest:
+        s = self._settings
+        root = s.url.rstrip("/")
+        own = rest.Settings(
+            url=f"{root}/{path}",
+            params=dict(params),
+            records=records,
+            total=s.total,
+            proofs=s.proofs,
+            paging=rest.PagePaging(kind="page", page=s.page, size=s.rows, per_page=s.per_page),
+            ok=Ok(path="success", equals=(True, "true"), reason="messagelist.0.message"),
+            auth=TokenAuth(
+                kind="token",
+                url=f"{root}/{s.login}",
+                method="GET",
+                send={"appid": s.appid},
+                send_secret={"secret": s.secret},
+                token=s.token,
+                param="token",
+            ),
+            optional=optional,
+            connect_timeout=s.connect_timeout,
+            timeout=s.timeout,
+            longest=s.longest,
+            retries=s.retries,
+            authority=s.authority,
+        )
+        return rest.Rest(own, Question(self._question.source, columns, self._question.clock))
+
+
+def _filled(params: Mapping[str, str], place: str, value: str) -> dict[str, str]:
+    return {name: text.replace(place, value) for name, text in params.items()}
+
+
+def _every(told: list[tuple[Proof, ...]]) -> tuple[Proof, ...]:
+    """Return what each of several answers shows."""
+    by_kind = [{proof.kind: proof.detail for proof in proofs} for proofs in told]
+    return tuple(
+        Proof(kind, "; ".join(details[kind] for details in by_kind))
+        for kind in by_kind[0]
+        if all(kind in details for details in by_kind)
+    )
+
+
+def connect(settings: Settings, question: Question) -> Interlib:
+    """Return the connector; it opens nothing yet."""
+    return Interlib(settings, question)

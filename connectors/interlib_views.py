@@ -1,0 +1,113 @@
+"""图创 Interlib, asked through its Oracle database, or through read-only views on it: books on loan, or debts.
+
+What is public of its tables: a reader's RDID is not the student number, which stands in WORKCARDNO; RDCFSTATE is 1
+valid, 2 to be verified, 3 lost, 4 paused, 5 cancelled; HOLDING has a copy's BARCODE and leads by BOOKRECNO to BIBLIOS
+and its TITLE. Guesses are the schema's name, LOAN_WORK with RETURNDATE for what is out, and FIN_DEBT with MONEY for
+what is owed: every name is a setting. Look with `clearance check`, and name yours, or have the library make views of
+these shapes.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from config.secrets import DatabaseUrl, FilePath
+from config.settings import Span, Table
+from connectors import sql
+from connectors.port import Question
+
+_COLUMNS = {
+    "loans": {"student": "STUDENT_NO", "title": "TITLE", "due": "DUE", "reference": "BARCODE"},
+    "debts": {"student": "STUDENT_NO", "amount": "AMOUNT"},
+}
+
+
+def _identifier(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_$#]{0,127}", name):
+        raise ValueError(f'"{name}" is no name of a table or column: letters, digits and _')
+    return name.upper()
+
+
+Name = Annotated[str, AfterValidator(_identifier)]
+State = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,10}$")]
+
+
+class Settings(Table):
+    """Where the database is, what is asked, and what its tables are called there."""
+
+    url: DatabaseUrl
+    asks: Literal["loans", "debts"]
+    owner: Name = "INTERLIB"
+    #: The readers: who they are, their student number, their state, and the states that are no longer a reader's.
+    readers: Name = "READER"
+    reader: Name = "RDID"
+    number: Name = "WORKCARDNO"
+    state: Name = "RDCFSTATE"
+    cancelled: tuple[State, ...] = ("5",)
+    #: What is on loan, or a view of it, and the column of the day it is due.
+    loans: Name = "LOAN_WORK"
+    due: Name = "RETURNDATE"
+    #: Copies and their books.
+    holdings: Name = "HOLDING"
+    barcode: Name = "BARCODE"
+    books: Name = "BIBLIOS"
+    book: Name = "BOOKRECNO"
+    title: Name = "TITLE"
+    #: What is owed, or a view of it, and the column of the amount.
+    debts: Name = "FIN_DEBT"
+    amount: Name = "MONEY"
+    #: The charset of the titles, where the database believes itself ASCII: mostly "gbk".
+    bytes_as: str = ""
+    oracle_client: FilePath | None = None
+    timeout: Span = timedelta(minutes=2)
+    connect_timeout: Span = timedelta(seconds=10)
+
+    @classmethod
+    def default_columns(cls, own: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the mapping for what is asked, so that a settings file need not spell it out."""
+        return _COLUMNS.get(str(own.get("asks")), {})
+
+
+def _query(s: Settings) -> str:
+    """Return the query for everybody; what no reader is found for is kept, and is nobody's."""
+    number = f"TRIM(r.{s.number}) AS STUDENT_NO"
+    if s.asks == "debts":
+        return (
+            f"SELECT {number}, d.{s.amount} AS AMOUNT FROM {s.owner}.{s.debts} d "  # noqa: S608 - names are checked
+            f"LEFT JOIN {s.owner}.{s.readers} r ON r.{s.reader} = d.{s.reader} WHERE d.{s.amount} <> 0"
+        )
+    return (
+        f"SELECT {number}, b.{s.title} AS TITLE, l.{s.due} AS DUE, TRIM(l.{s.barcode}) AS BARCODE "  # noqa: S608 - names are checked
+        f"FROM {s.owner}.{s.loans} l LEFT JOIN {s.owner}.{s.readers} r ON r.{s.reader} = l.{s.reader} "
+        f"LEFT JOIN {s.owner}.{s.holdings} h ON h.{s.barcode} = l.{s.barcode} "
+        f"LEFT JOIN {s.owner}.{s.books} b ON b.{s.book} = h.{s.book}"
+    )
+
+
+def _population(s: Settings) -> str:
+    """Return the query for every reader with a student number who has not been cancelled."""
+    # A state is a number in some places and text in others.
+    number, state = f"TRIM(r.{s.number})", f"TRIM(TO_CHAR(r.{s.state}))"
+    states = ", ".join(f"'{word}'" for word in s.cancelled)
+    cancelled = f" AND ({state} IS NULL OR {state} NOT IN ({states}))" if states else ""
+    return f"SELECT {number} AS STUDENT_NO FROM {s.owner}.{s.readers} r WHERE {number} IS NOT NULL{cancelled}"  # noqa: S608 - names and states are checked
+
+
+def connect(settings: Settings, question: Question) -> sql.Sql:
+    """Return the connector; it opens nothing yet."""
+    query = _query(settings)
+    one = f"{query} {'AND' if ' WHERE ' in query else 'WHERE'} TRIM(r.{settings.number}) = :student"
+    own = sql.Settings(
+        url=settings.url,
+        query=query,
+        population=_population(settings),
+        one=one,
+        bytes_as=settings.bytes_as,
+        oracle_client=settings.oracle_client,
+        timeout=settings.timeout,
+        connect_timeout=settings.connect_timeout,
+    )
+    return sql.connect(own, question)
