@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from config.secrets import FilePath, Secret, Text
 from config.settings import Span, Table
 from connectors import rest
+from connectors.paging import PagePaging
 from connectors.port import Question
 from connectors.web import Ok, TokenAuth
 
@@ -65,7 +66,7 @@ def connect(settings: Settings, question: Question) -> rest.Rest:
         params=s.filters,
         records="result.data",
         total="result.total",
-        paging=rest.PagePaging(kind="page", size="per_page", per_page=s.per_page, last="result.max_page"),
+        paging=PagePaging(kind="page", size="per_page", per_page=s.per_page, last="result.max_page"),
         one={s.one: "{student}"} if s.one else {},
         optional=s.optional,
         ok=Ok(path="code", equals=(10000, "10000"), reason="message"),

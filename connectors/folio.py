@@ -18,6 +18,7 @@ from config.secrets import FilePath, Secret, Text
 from config.settings import Span, Table
 from connectors import rest
 from connectors.joined import Words, joined
+from connectors.paging import OffsetPaging
 from connectors.port import Progress, Question, Sample, Snapshot, no_progress
 from connectors.web import TokenAuth
 
@@ -117,7 +118,7 @@ class Folio:
             headers={"x-okapi-tenant": s.tenant},
             records=records,
             total="totalRecords",
-            paging=rest.OffsetPaging(kind="offset", per_page=s.per_page),
+            paging=OffsetPaging(kind="offset", per_page=s.per_page),
             auth=TokenAuth(
                 kind="token",
                 url=f"{base}/authn/login-with-expiry",

@@ -23,6 +23,7 @@ from config.secrets import FilePath, Secret, Text
 from config.settings import Span, Table
 from connectors import rest
 from connectors.joined import Words, joined, plain
+from connectors.paging import PagePaging
 from connectors.port import Cell, Progress, Proof, Question, Sample, Snapshot, no_progress
 from connectors.web import Ok, TokenAuth
 from status_db.model import normalise_number
@@ -184,7 +185,7 @@ class Interlib:
             records=records,
             total=s.total,
             proofs=s.proofs,
-            paging=rest.PagePaging(kind="page", page=s.page, size=s.rows, per_page=s.per_page),
+            paging=PagePaging(kind="page", page=s.page, size=s.rows, per_page=s.per_page),
             ok=Ok(path="success", equals=(True, "true"), reason="messagelist.0.message"),
             auth=TokenAuth(
                 kind="token",

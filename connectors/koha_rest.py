@@ -21,6 +21,7 @@ from config.secrets import FilePath, Secret, Text
 from config.settings import Span, Table
 from connectors import rest
 from connectors.each_student import joined, on_the_roster
+from connectors.paging import PagePaging
 from connectors.port import (
     Cell,
     Progress,
@@ -277,7 +278,7 @@ class KohaRest:
             "params": {"_order_by": f"+{order}"},
             "headers": {"x-koha-embed": embed} if embed else {},
             "total_header": "X-Total-Count",
-            "paging": rest.PagePaging(kind="page", page="_page", size="_per_page", per_page=self._settings.per_page),
+            "paging": PagePaging(kind="page", page="_page", size="_per_page", per_page=self._settings.per_page),
             "one": {"q": f'{{"{among}":{{"-in":[{{student}}]}}}}'} if among else {},
         }
         return rest.Rest(rest.Settings(**own), self._asking_for(columns), shape)

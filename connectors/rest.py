@@ -17,11 +17,21 @@ from urllib.parse import quote, urljoin, urlsplit
 from pydantic import Field, model_validator
 
 from config.secrets import Text
-from config.settings import Table
 from connectors.each_student import EachStudent
+from connectors.paging import (
+    CursorPaging,
+    KeyPaging,
+    LinkPaging,
+    NoPaging,
+    OffsetPaging,
+    PagePaging,
+    Paging,
+    first_page,
+)
 from connectors.port import (
     Cell,
     Connector,
+    Fingerprint,
     Progress,
     Proof,
     ProofKind,
@@ -34,10 +44,16 @@ from connectors.port import (
 )
 from connectors.walk import Pause, PerStudent
 from connectors.web import MISSING, Answer, Exchange, Office, at_path, shown
+from status_db.model import digest_of
 
 _NO_REFERENCE = (
     "No reference is mapped, so a record that slips from one page to another would not be seen: map what tells two "
     "records apart as columns.reference, or see that the system sorts its pages."
+)
+
+_NO_FINGERPRINT = (
+    "The system tells no ETag, and no Last-Modified older than a moment, so everything is read each time: leave out "
+    "fingerprint, or have the office's system tell one."
 )
 
 #: A system whose data move while they are read is read again so often.
@@ -48,57 +64,6 @@ _ASKED_NUMBER = "{student}"
 
 #: What a system says of a student whom it does not know, where the settings have a 404 mean that.
 _NOBODY = Answer(None, {}, {})
-
-
-class NoPaging(Table):
-    """One answer holds everything."""
-
-    kind: Literal["none"] = "none"
-
-
-class PagePaging(Table):
-    """Pages are numbered."""
-
-    kind: Literal["page"]
-    page: str = "page"
-    size: str = "page_size"
-    per_page: Annotated[int, Field(ge=1)] = 100
-    first: int = 1
-    #: Where each answer tells the number of the last page; reading then goes on up to that page.
-    last: str = ""
-
-
-class OffsetPaging(Table):
-    """A page begins after so many records."""
-
-    kind: Literal["offset"]
-    offset: str = "offset"
-    limit: str = "limit"
-    per_page: Annotated[int, Field(ge=1)] = 100
-
-
-class LinkPaging(Table):
-    """Each answer's Link header names the next page (RFC 8288)."""
-
-    kind: Literal["link"]
-    #: The parameter for the size of a page; left out, the system chooses.
-    size: str = ""
-    per_page: Annotated[int, Field(ge=1)] = 100
-
-
-class CursorPaging(Table):
-    """Each answer holds a word to ask for the next page with; none on the last."""
-
-    kind: Literal["cursor"]
-    #: The parameter it is sent as.
-    cursor: str = "cursor"
-    #: Where it stands in the answer.
-    next: str = "next"
-    size: str = ""
-    per_page: Annotated[int, Field(ge=1)] = 100
-
-
-Paging = Annotated[NoPaging | PagePaging | OffsetPaging | LinkPaging | CursorPaging, Field(discriminator="kind")]
 
 
 class Settings(Exchange):
@@ -126,6 +91,8 @@ class Settings(Exchange):
     missing: Literal["refused", "outside"] = "refused"
     #: Fields that a record may leave out.
     optional: tuple[str, ...] = ()
+    #: Whether its one answer is still the last one is asked first: by HEAD, for an ETag or Last-Modified.
+    fingerprint: bool = False
     #: More records than this are no answer, nor are more pages.
     limit: Annotated[int, Field(ge=1)] = 1_000_000
     most_pages: Annotated[int, Field(ge=1)] = 100_000
@@ -144,6 +111,12 @@ class Settings(Exchange):
                 "nothing would show that an answer is whole: name total or total_header, "
                 'or accept proofs = ["second_pass"] or proofs = ["end_of_pages"]'
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_fingerprint(self) -> Self:
+        if self.fingerprint and (self.per_student or not isinstance(self.paging, NoPaging)):
+            raise ValueError("a fingerprint is told of one answer: leave it out, or ask for everything at once")
         return self
 
     @model_validator(mode="after")
@@ -219,7 +192,21 @@ class Rest:
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return every record."""
         with self._office() as office:
-            return self._pulled(office, self._everybody(), progress)
+            told = self._told(office)
+            snapshot = self._pulled(office, self._everybody(), progress)
+        return replace(snapshot, fingerprint=told.value if told else None)
+
+    def fingerprint(self) -> Fingerprint | None:
+        """Return the system's own word on whether its answer is another one; None where it tells none."""
+        with self._office() as office:
+            return self._told(office)
+
+    def _told(self, office: Office) -> Fingerprint | None:
+        if not self._settings.fingerprint:
+            return None
+        began, asked = self._question.clock(), self._everybody()
+        told = office.version(asked.url, asked.params)
+        return Fingerprint(digest_of([told.encode()]), began, told) if told else None
 
     def pull_one(self, student: str) -> Snapshot:
         """Return the records about one student: by `one` and `one_url`, else by reading all and keeping theirs."""
@@ -255,7 +242,7 @@ class Rest:
     def _looked_at(self, asked: _Asked) -> Sample:
         with self._office() as office:
             try:
-                answer = self._got(office, asked.url, self._first_params(asked), asked.student)
+                answer = self._got(office, asked.url, first_page(self._settings.paging, asked.params), asked.student)
             except _Unknown:
                 return Sample(self._where, tuple(self._question.columns.values()), None)
         told = _Reading()
@@ -275,6 +262,8 @@ class Rest:
             for name, path in self._question.columns.items()
             if records and name in self._settings.optional and all(_found(r, path) is MISSING for r in records)
         )
+        if self._settings.fingerprint and self.fingerprint() is None:
+            warnings += (_NO_FINGERPRINT,)
         if "reference" not in self._question.columns and not isinstance(self._settings.paging, NoPaging):
             warnings += (_NO_REFERENCE,)
         return Sample(self._where, columns, row, warnings)
@@ -427,7 +416,7 @@ class Rest:
     def _pages(self, office: Office, asked: _Asked, reading: _Reading) -> Iterator[Answer]:
         """Give each page's answer, up to the one that shows the end."""
         paging = self._settings.paging
-        url, params = asked.url, self._first_params(asked)
+        url, params = asked.url, first_page(self._settings.paging, asked.params)
         while True:
             before = len(reading.rows)
             # Only of the first page can it be said that the student is unknown.
@@ -460,8 +449,20 @@ class Rest:
                             "Look at paging: next and cursor.",
                         )
                     params = {**params, cursor: word}
+                case KeyPaging(after=after, key=path) if came and not done:
+                    params = {**params, after: self._last_key(answer, path, params.get(after))}
                 case _:
                     return
+
+    def _last_key(self, answer: Answer, path: str, before: object) -> object:
+        """Return the key that the next page begins after. Raises SourceGarbled where there is none, or no other one."""
+        key = _found(self._records(answer)[-1], path)
+        if key in (None, "", MISSING, _AMBIGUOUS) or key == before:
+            raise SourceGarbled(
+                f'{self._named}: the last record of a page has no "{path}" to go on from, or that of the page before',
+                "Look at paging: key and after; and whether records come in the order of that key.",
+            )
+        return key
 
     def _refuse_unmarked_end(self, reading: _Reading, paging: LinkPaging | CursorPaging, came: int, mark: str) -> None:
         """Refuse a first page that is full and names no next one: the mark may have been lost, or never be given."""
@@ -481,17 +482,6 @@ class Rest:
                 "Have the office mend the addresses its system gives, or write url as they are written.",
             )
         return url
-
-    def _first_params(self, asked: _Asked) -> dict[str, Any]:
-        params = dict(asked.params)
-        match self._settings.paging:
-            case PagePaging(page=page, size=size, per_page=per_page, first=first):
-                params |= {page: first} | ({size: per_page} if size else {})
-            case OffsetPaging(offset=offset, limit=limit, per_page=per_page):
-                params |= {offset: 0, limit: per_page}
-            case LinkPaging(size=size, per_page=per_page) | CursorPaging(size=size, per_page=per_page) if size:
-                params |= {size: per_page}
-        return params
 
     def _records(self, answer: Answer) -> list[Any]:
         records = at_path(answer.body, self._settings.records)

@@ -32,6 +32,9 @@ _LONGEST_PAUSE = 60.0
 
 _CHUNK = 1 << 16
 
+#: What was modified longer ago than this can have been modified only once in that second.
+_SETTLED = timedelta(seconds=2)
+
 #: Answers that may be others in a moment.
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -195,6 +198,26 @@ class Office:
                     "Have the office look at the account and its rights; the words above are its own.",
                 )
             return answer
+
+    def version(self, url: str, params: Mapping[str, Any]) -> str:
+        """Return what the system tells of an answer's version by HEAD: its ETag, else when it was last modified.
+
+        Empty where it tells neither, or was modified a moment ago: another change within the same second would show
+        the same time (RFC 9110, section 8.8.2.2).
+        """
+        if isinstance(self._exchange.auth, TokenAuth | Oauth2Auth) and not self._token:
+            self._token = self._log_in()
+        response, _ = self._tried("HEAD", url, params=dict(params), auth=self._credentials())
+        if not response.ok or response.is_redirect:
+            return ""
+        if tag := response.headers.get("ETag", ""):
+            return f"ETag {tag}"
+        modified = response.headers.get("Last-Modified", "")
+        try:
+            age = parsedate_to_datetime(response.headers["Date"]) - parsedate_to_datetime(modified)
+        except (KeyError, TypeError, ValueError):
+            return ""
+        return f"Last-Modified {modified}" if age >= _SETTLED else ""
 
     def _credentials(self) -> AuthBase | None:
         match self._exchange.auth:

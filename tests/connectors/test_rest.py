@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
-from email.utils import format_datetime
+from email.utils import format_datetime, formatdate
 from pathlib import Path
 from typing import Any
 
@@ -536,6 +536,83 @@ def test_what_comes_about_others_is_dropped(office: HttpOffice) -> None:
 def test_one_student_is_found_however_the_number_is_written(office: HttpOffice) -> None:
     office.rows = [{**ROWS[0], "NUMBER": " s２０15 "}]
     assert len(ask(office).pull_one("s2015").rows) == 1
+
+
+def by_key(office: HttpOffice, **own: Any) -> rest.Rest:
+    paging = {"kind": "key", "after": "after", "key": "BARCODE", "size": "limit", "per_page": 10}
+    made = ask(office, **{"paging": paging, "total": None, "proofs": ["end_of_pages"], **own})
+    assert isinstance(made, rest.Rest)
+    return made
+
+
+def test_by_key_nothing_slips_when_a_record_before_it_goes() -> None:
+    with HttpOffice(loans(35), style="key", total="") as office:
+
+        def returned(page: int, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            if page == 2:
+                # A book of the first page comes back while the second is read.
+                office.rows = [row for row in office.rows if row["BARCODE"] != "B000003"]
+            return records
+
+        office.tamper = returned
+        barcodes = {str(row[2]) for row in by_key(office).pull().rows}
+    assert barcodes == {f"B{n:06}" for n in range(35)}
+
+
+@pytest.mark.parametrize("count", [0, 9, 10, 20, 35])
+def test_by_key_reading_goes_on_to_an_empty_page(count: int) -> None:
+    with HttpOffice(loans(count), style="key", total="") as office:
+        assert len(by_key(office).pull().rows) == count
+        assert len(office.asked) == -(-count // 10) + 1
+
+
+def test_a_key_that_stands_still_or_is_missing_is_no_answer() -> None:
+    with HttpOffice(loans(35), style="none", total="") as office, pytest.raises(SourceGarbled):
+        by_key(office).pull()
+    with HttpOffice(loans(35), style="key", total="") as office, pytest.raises(SourceGarbled, match="key and after"):
+        by_key(office, paging={"kind": "key", "key": "ID", "size": "limit", "per_page": 10}).pull()
+
+
+class TestFingerprint:
+    @pytest.fixture
+    def office(self) -> Iterator[HttpOffice]:
+        with HttpOffice(ROWS, style="none") as made:
+            yield made
+
+    def told(self, office: HttpOffice) -> bytes | None:
+        connector = ask(office, paging={"kind": "none"}, fingerprint=True)
+        assert isinstance(connector, rest.Rest)
+        found = connector.fingerprint()
+        return found.value if found else None
+
+    def test_an_etag_tells_one_answer_from_another(self, office: HttpOffice) -> None:
+        office.versions = {"ETag": '"a"'}
+        first = self.told(office)
+        assert first == self.told(office)
+        office.versions = {"ETag": '"b"'}
+        assert first not in (None, self.told(office))
+        assert {call.method for call in office.asked} == {"HEAD"}
+
+    def test_a_pull_brings_the_fingerprint_of_before(self, office: HttpOffice) -> None:
+        office.versions = {"ETag": '"a"'}
+        snapshot = ask(office, paging={"kind": "none"}, fingerprint=True).pull()
+        assert snapshot.fingerprint == self.told(office)
+        assert [call.method for call in office.asked][:2] == ["HEAD", "GET"]
+
+    def test_a_change_of_long_ago_is_told_and_one_of_this_moment_is_not(self, office: HttpOffice) -> None:
+        office.versions = {"Last-Modified": "Thu, 30 May 2019 08:00:00 GMT"}
+        assert self.told(office)
+        office.versions = {"Last-Modified": formatdate(usegmt=True)}
+        assert self.told(office) is None
+
+    def test_a_system_that_tells_nothing_is_read_and_a_check_says_so(self, office: HttpOffice) -> None:
+        connector = ask(office, paging={"kind": "none"}, fingerprint=True)
+        assert connector.pull().fingerprint is None
+        assert any("leave out fingerprint" in warning for warning in connector.check().warnings)
+
+    def test_pages_have_none(self, office: HttpOffice) -> None:
+        with pytest.raises(ValidationError, match="a fingerprint is told of one answer"):
+            ask(office, fingerprint=True, paging={"kind": "page"})
 
 
 def test_a_bearer_token_is_sent_with_each_page(office: HttpOffice) -> None:

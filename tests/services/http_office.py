@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-Style = Literal["none", "page", "offset", "link", "cursor"]
+Style = Literal["none", "page", "offset", "link", "cursor", "key"]
 
 #: The address of one student's records.
 _ONE = re.compile(r"/api/students/([^/]+)/loans")
@@ -76,6 +76,8 @@ class HttpOffice:
         self.calls: list[Call] = []
         #: Replies given once each, in order, to requests for data; None for the ordinary answer.
         self.script: deque[Reply | None] = deque()
+        #: Sent with each answer: an ETag, a time of its last change.
+        self.versions: dict[str, str] = {}
         #: The same for requests to log in.
         self.login_script: deque[Reply] = deque()
         #: What befalls a request for data, told by what it asks; None for the ordinary answer.
@@ -183,6 +185,10 @@ class HttpOffice:
         elif self.style in ("page", "link"):
             number = int(params.get("page", 1))
             start = (number - 1) * size
+        elif self.style == "key":
+            keys = [row["BARCODE"] for row in rows]
+            start = keys.index(params["after"]) + 1 if params.get("after") in keys else 0
+            number = start // size + 1
         elif self.style == "cursor":
             start = int(params.get("cursor", "after-0").removeprefix("after-"))
             number = start // size + 1
@@ -198,7 +204,7 @@ class HttpOffice:
             data["next"] = f"after-{start + size}" if more else None
         if self.style == "link" and more:
             headers["Link"] = f'</api/loans?page={number + 1}&page_size={size}>; rel="next", </api/loans>; rel="first"'
-        return as_json({"code": 0, "msg": "ok", "data": data}, headers=headers)
+        return as_json({"code": 0, "msg": "ok", "data": data}, headers={**headers, **self.versions})
 
 
 class _Server(ThreadingHTTPServer):
@@ -233,6 +239,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve()
 
+    def do_HEAD(self) -> None:
+        self._serve()
+
     def do_POST(self) -> None:
         self._serve()
 
@@ -260,6 +269,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
             self.close_connection = True
         self.end_headers()
+        if self.command == "HEAD":
+            return
         if not reply.drip:
             self.wfile.write(reply.body)
             return

@@ -1,0 +1,90 @@
+"""How a JSON API goes on from one page to the next, in words of the settings."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from config.settings import Table
+
+
+class NoPaging(Table):
+    """One answer holds everything."""
+
+    kind: Literal["none"] = "none"
+
+
+class PagePaging(Table):
+    """Pages are numbered."""
+
+    kind: Literal["page"]
+    page: str = "page"
+    size: str = "page_size"
+    per_page: Annotated[int, Field(ge=1)] = 100
+    first: int = 1
+    #: Where each answer tells the number of the last page; reading then goes on up to that page.
+    last: str = ""
+
+
+class OffsetPaging(Table):
+    """A page begins after so many records."""
+
+    kind: Literal["offset"]
+    offset: str = "offset"
+    limit: str = "limit"
+    per_page: Annotated[int, Field(ge=1)] = 100
+
+
+class LinkPaging(Table):
+    """Each answer's Link header names the next page (RFC 8288)."""
+
+    kind: Literal["link"]
+    #: The parameter for the size of a page; left out, the system chooses.
+    size: str = ""
+    per_page: Annotated[int, Field(ge=1)] = 100
+
+
+class CursorPaging(Table):
+    """Each answer holds a word to ask for the next page with; none on the last."""
+
+    kind: Literal["cursor"]
+    #: The parameter it is sent as.
+    cursor: str = "cursor"
+    #: Where it stands in the answer.
+    next: str = "next"
+    size: str = ""
+    per_page: Annotated[int, Field(ge=1)] = 100
+
+
+class KeyPaging(Table):
+    """A page begins after a record's own key, so that nothing slips when others come or go; up to an empty page."""
+
+    kind: Literal["key"]
+    #: The parameter that the last record's key is sent as.
+    after: str = "after"
+    #: Where the key stands in a record; records come in its order.
+    key: str = "id"
+    size: str = ""
+    per_page: Annotated[int, Field(ge=1)] = 100
+
+
+Paging = Annotated[
+    NoPaging | PagePaging | OffsetPaging | LinkPaging | CursorPaging | KeyPaging, Field(discriminator="kind")
+]
+
+
+def first_page(paging: Paging, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is sent for the first page."""
+    match paging:
+        case PagePaging(page=page, size=size, per_page=per_page, first=first):
+            return {**params, page: first} | ({size: per_page} if size else {})
+        case OffsetPaging(offset=offset, limit=limit, per_page=per_page):
+            return {**params, offset: 0, limit: per_page}
+        case (
+            LinkPaging(size=size, per_page=per_page)
+            | CursorPaging(size=size, per_page=per_page)
+            | KeyPaging(size=size, per_page=per_page)
+        ) if size:
+            return {**params, size: per_page}
+        case _:
+            return dict(params)
