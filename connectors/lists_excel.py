@@ -56,11 +56,7 @@ def _lines(file: io.BufferedReader, asked: ListAsked) -> Iterator[Line]:
             return
         for number, row in values:
             yield Line(number, tuple(plain(cell) for cell in row))
-    except DefusedXmlException as error:
-        raise asked.garbled("its XML declares entities of its own, which no spreadsheet writes", _SAVE_ANEW) from error
     except _NOT_WHOLE as error:
-        if isinstance(error, SyntaxError) and getattr(error, "code", None) == _XML_OUT_OF_MEMORY:
-            raise MemoryError from error
         raise _no_workbook(error, asked) from error
 
 
@@ -123,7 +119,15 @@ def _calculated(values: _Rows, formulas: _Rows, asked: ListAsked) -> Iterator[Li
         yield Line(number, tuple(plain(cell) for cell in row))
 
 
-def _no_workbook(error: Exception, asked: ListAsked) -> SourceGarbled:
+def _no_workbook(error: BaseException, asked: ListAsked) -> SourceGarbled:
+    """Return the refusal; raise MemoryError where that is what happened."""
+    # openpyxl wraps what happened into a sentence that does not say it.
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, SyntaxError) and getattr(error, "code", None) == _XML_OUT_OF_MEMORY:
+        raise MemoryError from error
+    if isinstance(error, DefusedXmlException):
+        return asked.garbled("its XML declares entities of its own, which no spreadsheet writes", _SAVE_ANEW)
     return asked.garbled(f"it is no whole Excel workbook ({' '.join(str(error).split())[:200]})", _SAVE_ANEW)
 
 

@@ -49,6 +49,9 @@ Reader: TypeAlias = Callable[[Path, Asked], Generator[Row, None, Any]]
 #: So many rows come back at a time, and progress is told as often.
 _BATCH = 1_000
 
+#: What a row and a cell take here besides what they say, in bytes, roughly.
+_ROW_TAKES, _CELL_TAKES = 64, 56
+
 #: The length of a message stands before it, in so many bytes.
 _LENGTH = 8
 
@@ -79,7 +82,7 @@ _FAILURES = {failure.__name__: failure for failure in (SourceUnavailable, Source
 class Limits:
     """What reading one file may take."""
 
-    #: Bytes of address space; also the most that may come back.
+    #: Bytes of address space for the child; and, counted roughly, the most that its rows may take here.
     memory: int
     #: By the clock on the wall.
     longest: timedelta
@@ -212,6 +215,9 @@ def _messages(answers: IO[bytes], limits: Limits, file: FileNamed) -> Iterator[t
             kind, what = _PlainUnpickler(io.BytesIO(said)).load()
         except (pickle.UnpicklingError, EOFError, ValueError, TypeError) as error:
             raise _broken(f"{type(error).__name__}: {error}", file) from error
+        if kind == "rows":
+            # A cell that repeats is short in the message, and a row of them is not in memory.
+            received += sum(_ROW_TAKES + _CELL_TAKES * len(row) for row in what)
         yield kind, what
 
 
