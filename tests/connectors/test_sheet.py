@@ -13,6 +13,7 @@ import xlsxwriter
 
 from connectors import sheet
 from connectors.port import Connector, ProofKind, Question, SourceGarbled, SourceRefused, SourceUnavailable
+from status_db.model import normalise_number
 from tests.contract import COLUMNS, ConnectorContract, Ticking
 
 DORM = {"student": "学号", "status": "清退状态", "title": "宿舍房间号"}
@@ -324,3 +325,89 @@ def test_a_folder_is_no_list(tmp_path: Path) -> None:
     (tmp_path / "list.xlsx").mkdir()
     with pytest.raises(SourceRefused, match="is no file"):
         ask(tmp_path / "list.xlsx").pull()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "delimiter"),
+    [("utf-8", ","), ("utf-8-sig", ","), ("gb18030", ","), ("utf-16", "\t"), ("gb18030", ";")],
+)
+def test_whatever_wrote_the_text_the_rows_are_the_same(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    path = tmp_path / "list.csv"
+    lines = (
+        ["学号", "清退状态", "宿舍房间号"],
+        ['="20151001"', "未清退", '"东区\n412"'],
+        ["'20152003", "已清退", "305"],
+        ["合计", "2 人", ""],
+    )
+    path.write_text("".join(delimiter.join(line) + "\r\n" for line in lines), encoding=encoding, newline="")
+    assert list(ask(path).pull().rows) == [("20151001", "未清退", "东区\n412"), ("20152003", "已清退", "305")]
+
+
+def test_numbers_as_integer_float_and_text_in_one_column_are_the_same_number(tmp_path: Path) -> None:
+    same: list[object] = [20151001, 20151001.0, "20151001"]
+    path = workbook(tmp_path / "list.xlsx", HEADER, *([number, *LIN[1:]] for number in same))
+    assert {normalise_number(row[0]) for row in ask(path).pull().rows} == {"20151001"}
+
+
+@pytest.mark.parametrize("error", ["#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"])
+def test_every_formula_error_is_refused(tmp_path: Path, error: str) -> None:
+    path = workbook(tmp_path / "list.xlsx", HEADER, [*LIN[:4], error])
+    with pytest.raises(SourceGarbled, match="holds the formula error"):
+        ask(path).pull()
+
+
+@pytest.mark.parametrize("number", [110101199001011234, 1.1010119900101123e17, float("inf")])
+def test_a_long_number_that_excel_has_rounded_is_refused(tmp_path: Path, number: float) -> None:
+    path = workbook(tmp_path / "list.xlsx", HEADER, [LIN[0], *LIN[1:]], ["=1+1", *LIN[1:]])
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(tmp_path / "other.xlsx", "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            held = b"1E400" if number == float("inf") else str(number).encode()
+            target.writestr(
+                name,
+                data.replace(b"<f>1+1</f><v></v>", b"<v>" + held + b"</v>").replace(
+                    b"<f>1+1</f><v />", b"<v>" + held + b"</v>"
+                ),
+            )
+    with pytest.raises(SourceGarbled, match="row 3 has been ruined"):
+        ask(tmp_path / "other.xlsx").pull()
+
+
+def test_a_formula_in_the_place_of_a_number_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("学号,清退状态,宿舍房间号\n=A1+1,未清退,412\n", encoding="utf-8")
+    with pytest.raises(SourceGarbled, match="the student number in row 2 is a formula"):
+        ask(path).pull()
+
+
+def test_a_workbook_with_locked_parts_is_refused(tmp_path: Path) -> None:
+    """Not as Excel locks one, which is another kind of file, but as a packer of archives does."""
+    path = workbook(tmp_path / "list.xlsx", HEADER, LIN)
+    raw = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as packed:
+        for entry in packed.infolist():
+            raw[entry.header_offset + 6] |= 1
+    at = raw.find(b"PK\x01\x02")
+    while at >= 0:
+        raw[at + 8] |= 1
+        at = raw.find(b"PK\x01\x02", at + 4)
+    path.write_bytes(raw)
+    with pytest.raises(SourceGarbled, match="password required"):
+        ask(path).pull()
+
+
+@pytest.mark.parametrize("kept", [0.5, 1.0])
+def test_a_file_that_is_still_being_written_is_no_answer_and_no_fault(tmp_path: Path, kept: float) -> None:
+    path = workbook(tmp_path / "list.xlsx", HEADER, *([LIN] * 50))
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
+    readings = iter(range(100))
+
+    def clock() -> datetime:
+        # The first reading is of the pull's beginning, the second stands right before the file is opened.
+        if next(readings) == 1:
+            os.utime(path, (1_558_760_000, 1_558_760_000))
+        return datetime(2019, 5, 25, 8, tzinfo=UTC)
+
+    settings = sheet.Settings.model_validate({"path": str(path), "older_than": "30 d"})
+    with pytest.raises(SourceUnavailable, match="was changed while it was read"):
+        sheet.connect(settings, Question("checkouts", DORM, clock)).pull()
