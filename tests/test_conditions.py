@@ -147,6 +147,7 @@ def test_everybody_a_stranger_is_a_wrong_column(asked: Asked) -> None:
         pytest.param(["0.004"], CLEARED, id="less than half a fen"),
         pytest.param(["0.01"], HELD, id="one fen"),
         pytest.param(["见备注"], UNKNOWN, id="words"),
+        pytest.param(["#N/A"], UNKNOWN, id="a formula that has failed"),
         pytest.param(["10", "见备注"], UNKNOWN, id="words beside a sum"),
     ],
 )
@@ -201,6 +202,7 @@ def test_a_day_that_is_none_leaves_the_book_owed(asked: Asked, due: object) -> N
         pytest.param(["已清退", "已清退"], CLEARED, id="both rooms"),
         pytest.param(["　已清退 "], CLEARED, id="with blanks around it"),
         pytest.param(["已退"], UNKNOWN, id="a word that nobody told"),
+        pytest.param(["#REF!"], UNKNOWN, id="a formula that has failed"),
         pytest.param([None], UNKNOWN, id="no word"),
         pytest.param(["外宿"], Verdict.EXEMPT, id="who need not"),
     ],
