@@ -4,11 +4,10 @@ Facts stand beside their use, as the databases' documentation gives them: SQLSTA
 of the others in their own modules. What other drivers say is sorted by the classes that PEP 249 names.
 """
 
-import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -238,6 +237,16 @@ class Sqlite(Backend):
         return SourceGarbled
 
 
+#: Who asks, and whether they may do everything or change a table, by a grant to them, to a role of theirs, or to all.
+_RIGHTS = """
+SELECT current_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) OR EXISTS (
+  SELECT 1 FROM information_schema.table_privileges p
+  WHERE p.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+    AND p.table_schema NOT IN ('pg_catalog', 'information_schema')
+    AND CASE p.grantee WHEN 'PUBLIC' THEN true ELSE pg_has_role(current_user, CAST(p.grantee AS name), 'USAGE') END)
+"""
+
+
 class Postgres(Backend):
     """PostgreSQL, and what speaks its wire: openGauss, GaussDB, Kingbase."""
 
@@ -274,13 +283,7 @@ class Postgres(Backend):
         try:
             # A savepoint is no query: streamed, it would be declared a cursor.
             with connection.execution_options(stream_results=False).begin_nested():
-                account, writes = connection.exec_driver_sql(
-                    "SELECT current_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) OR EXISTS "
-                    "(SELECT 1 FROM information_schema.table_privileges p WHERE CASE WHEN p.grantee = 'PUBLIC' THEN true "
-                    "ELSE pg_has_role(current_user, CAST(p.grantee AS name), 'USAGE') END AND p.privilege_type IN "
-                    "('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE') AND p.table_schema NOT IN "
-                    "('pg_catalog', 'information_schema'))"
-                ).one()
+                account, writes = connection.exec_driver_sql(_RIGHTS).one()
         except DBAPIError:
             return ()
         finally:
@@ -296,7 +299,14 @@ class Postgres(Backend):
             return SourceRefused
         if state:
             return SourceGarbled
-        refused = ("password authentication", "no pg_hba.conf", "does not exist", "not permitted", "no password", "SASL")
+        refused = (
+            "password authentication",
+            "no pg_hba.conf",
+            "does not exist",
+            "not permitted",
+            "no password",
+            "SASL",
+        )
         return SourceRefused if any(words in str(error) for words in refused) else super().kind(error)
 
     def explained(self, error: BaseException) -> SourceError:
@@ -305,8 +315,8 @@ class Postgres(Backend):
         if "SASL" in str(error):
             return SourceRefused(
                 plain.what,
-                "openGauss and GaussDB keep passwords in a way of their own: have the office set password_encryption_type "
-                "to 1 and this account's password anew; see docs/databases.md.",
+                "openGauss and GaussDB keep passwords in a way of their own: have the office set "
+                "password_encryption_type to 1 and this account's password anew; see docs/databases.md.",
             )
         return plain
 

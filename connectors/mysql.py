@@ -6,6 +6,7 @@ OceanBase gives a query up after `ob_query_timeout`, ten seconds unless told oth
 """
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine
@@ -54,16 +55,15 @@ class Mysql(Backend):
 
     def abandon(self, connection: Connection, cursor: Any) -> None:  # noqa: ANN401 - a driver's cursor
         """Drop the cursor unread: its close would read every row that is left, or fail where the connection is gone."""
-        result = getattr(cursor, "_result", None)
+        result: Any = getattr(cursor, "_result", None)
         if hasattr(result, "unbuffered_active"):
             result.unbuffered_active = False
             cursor.connection = None
             connection.invalidate()
             return
         # mysqlclient too reads what is left; from a socket that is shut there is nothing.
-        raw: Any = connection.connection.driver_connection
-        if raw is not None:
-            self.cut(raw)
+        with suppress(Exception):  # it may be gone already, each driver says so in its own way
+            self.cut(cursor.connection)
         super().abandon(connection, cursor)
 
     def warnings(self, connection: Connection) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""SQL Server for the connectors that ask a database: one state where it keeps one, limits of time, its error numbers.
+"""SQL Server for the connectors that ask a database: one state, limits of time, its error numbers.
 
-The numbers are those of Microsoft's list of database engine events, and of FreeTDS's DB-Library (20000 and above), which
-pymssql stands on; pyodbc tells a SQLSTATE besides. SQL Server has no read-only transaction: what cannot write is the
-account. Written by that documentation and tried against the drivers, not against a server.
+The numbers are those of Microsoft's list of database engine events, and of FreeTDS's DB-Library (20000 and above),
+which pymssql stands on; pyodbc tells a SQLSTATE besides. SQL Server has no read-only transaction: what cannot write is
+the account. Written by that documentation and tried against the drivers, not against a server.
 """
 
 import re
@@ -16,14 +16,14 @@ from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUna
 
 _SLIP = "The query is not written as SQL Server wants it: try it in the office's own tool, with the same account."
 _DERIVED = (
-    "To be counted, the query stands inside another: write it without WITH and without ORDER BY, each column with a name "
-    "of its own; or have the office make it a view."
+    "To be counted, the query stands inside another: write it without WITH and without ORDER BY, each column with a "
+    "name of its own; or have the office make it a view."
 )
 
 #: Number → what it means for us, and the way out.
 _MEANS: dict[int, tuple[type[SourceError], str]] = {
     **dict.fromkeys(
-        # Server: paused, stopping, starting, full, single user, out of memory; database: recovering, restoring, offline.
+        # The server: paused, stopping, starting, full, in one user's hands, without memory; the database: not open yet.
         (233, 596, 601, 701, 802, 921, 922, 927, 942, 945, 976, 983, 1204, 6005, 8645, 8651, 10053, 10054, 10060, 10061,
          17142, 17197, 17809, 18401, 18451, 18461, 40197, 40501, 40613, 49918, 49919, 49920,
          # The driver: no connection, no answer, connection lost.
@@ -34,7 +34,7 @@ _MEANS: dict[int, tuple[type[SourceError], str]] = {
     1222: (SourceUnavailable, "Somebody else holds the rows for longer than timeout: ask at a quieter hour."),
     **dict.fromkeys(
         (3957, 3958, 3959, 3960, 3961, 3966, 3967),
-        (SourceUnavailable, "What it was reading changed or could not be kept: ask at a quieter hour, or ask for less."),
+        (SourceUnavailable, "The state it was reading could not be kept: ask at a quieter hour, or for less."),
     ),
     18456: (SourceRefused, "The name or the password is wrong, or the server takes no passwords: mend the url."),
     18452: (SourceRefused, "The server takes only the accounts of its domain: have the office make one of its own."),
@@ -42,21 +42,24 @@ _MEANS: dict[int, tuple[type[SourceError], str]] = {
     18486: (SourceRefused, "The account is locked: have the office unlock it, and look who tries it."),
     **dict.fromkeys(
         (18463, 18464, 18465, 18466, 18467, 18468, 18487, 18488),
-        (SourceRefused, "The password has expired or must be changed: have the office set it anew, and put it into the url."),
+        (SourceRefused, "The password has expired: have the office set it anew, and put it into the url."),
     ),
     **dict.fromkeys(
         (911, 916, 4060, 4064),
-        (SourceRefused, "There is no such database, or the account may not open it: look at the url, or have it let in."),
+        (SourceRefused, "There is no such database, or the account may not open it: look at the url."),
     ),
     **dict.fromkeys(
         (229, 230, 262, 297, 300, 15247),
-        (SourceRefused, "The account may not do that: have the office grant SELECT on what the query reads, and no more."),
+        (SourceRefused, "The account may not do that: have the office grant SELECT on what the query reads."),
     ),
     **dict.fromkeys(
         (3951, 3952, 3956),
         (SourceRefused, "Have the office say ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON for each database read."),
     ),
-    208: (SourceGarbled, "There is no such table or view, or the account may not see it: write SCHEMA.NAME, or have SELECT granted."),
+    208: (
+        SourceGarbled,
+        "There is no such table or view, or the account may not see it: write SCHEMA.NAME, or have SELECT granted.",
+    ),
     207: (SourceGarbled, "There is no such column: mend the query."),
     **dict.fromkeys((102, 105, 170, 195, 209, 4104, 8120), (SourceGarbled, _SLIP)),
     **dict.fromkeys((156, 319, 1033, 8155, 8156), (SourceGarbled, _DERIVED)),
@@ -136,11 +139,8 @@ class SqlServer(Backend):
             if by_statement
             else "rows that move while they are read may be missed"
         )
-        return (
-            *found,
-            f"the database keeps no snapshots, so {weaker}: have the office say ALTER DATABASE … SET "
-            "ALLOW_SNAPSHOT_ISOLATION ON.",
-        )
+        way_out = "have the office say ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON."
+        return (*found, f"the database keeps no snapshots, so {weaker}: {way_out}")
 
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort by the error's number, else by its SQLSTATE."""
