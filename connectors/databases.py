@@ -357,6 +357,10 @@ def _backend(name: str) -> type[Backend]:
             from connectors.sqlserver import SqlServer  # noqa: PLC0415 - it stands on this module
 
             return SqlServer
+        case "dm":
+            from connectors.dameng import Dameng  # noqa: PLC0415 - it stands on this module
+
+            return Dameng
         case "oracle":
             from connectors.oracle import Oracle  # noqa: PLC0415 - its driver is loaded only where it is needed
 

@@ -65,3 +65,10 @@ def test_a_server_that_falls_silent_in_the_middle_is_given_up(url: URL) -> None:
             connector.pull()
         assert halting.halted
     assert len(ask(url, QUERIES[url.get_backend_name()], COLUMNS).pull().rows) == MANY
+
+
+def test_a_check_leaves_a_large_answer_unread(url: URL) -> None:
+    sample = ask(url, QUERIES[url.get_backend_name()], COLUMNS).check()
+    assert sample.row is not None
+    assert sample.row["student"] in (1, "1")
+    assert kill_others(url) == 0, "no session is left behind"

@@ -127,6 +127,17 @@ def test_dates_numbers_and_clobs_come_as_what_they_are(library: Place) -> None:
     assert row[3].startswith("备注")
 
 
+def test_every_digit_of_a_sum_is_kept(tmp_path: Path) -> None:
+    tables = {"OWED": {"CARD": "CHAR(12)", "AMOUNT": "NUMBER(12,2)", "FEN": "NUMBER(18)"}}
+    rows = {"OWED": [("20151001", 1234567890.1, 9007199254740993)]}
+    columns = {"student": "CARD", "amount": "AMOUNT", "reference": "FEN"}
+    with oracle(tmp_path / "owed.sqlite", tables, rows, USERS) as place:
+        ((_, amount, fen),) = ask(place, "SELECT CARD, AMOUNT, FEN FROM OWED", columns).pull().rows
+    assert amount == Decimal("1234567890.1")
+    assert isinstance(amount, Decimal)
+    assert fen == 9007199254740993
+
+
 def test_values_are_bound(library: Place) -> None:
     query = LENT_QUERY + " WHERE TRIM(CERT_ID_F) = :student"
     connector = ask(library, LENT_QUERY, LENT, one=query)
