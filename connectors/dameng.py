@@ -24,11 +24,18 @@ class Dameng(Backend):
 
     def engine(self, url: URL) -> Engine:
         """Connect with limits of time."""
-        engine = create_engine(
-            url, poolclass=NullPool, connect_args={"connection_timeout": seconds(self.patience.statement)}
-        )
+        try:
+            engine = self._engine(url)
+        except ImportError:
+            # dmSQLAlchemy 2.0 stumbles over its asynchronous half with SQLAlchemy 2.1; the half that is wanted here is
+            # loaded by then, and found when it is asked for again.
+            engine = self._engine(url)
         event.listen(engine, "do_connect", self.connected_in_time)
         return engine
+
+    def _engine(self, url: URL) -> Engine:
+        limits = {"connection_timeout": seconds(self.patience.statement)}
+        return create_engine(url, poolclass=NullPool, connect_args=limits)
 
     def begin(self, connection: Connection) -> None:
         """Begin a transaction that cannot write."""
