@@ -3,6 +3,7 @@
 The texts are those that pymssql's and pyodbc's documentation and users show, with names of our own cast.
 """
 
+import socket
 from datetime import timedelta
 from typing import Any
 
@@ -102,6 +103,14 @@ def test_a_server_that_is_not_there_is_unavailable_and_the_password_untold() -> 
     with pytest.raises(SourceUnavailable, match="Unable to connect") as caught:
         sql.connect(settings, Question("fees", {"student": "XH"}, Ticking())).pull()
     assert "hidden-word" not in str(caught.value)
+
+
+def test_a_server_that_says_nothing_is_left_before_every_version_of_the_protocol_was_tried() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"env:NO_SUCH_NAME:-mssql+pymssql://reader@127.0.0.1:{silent.getsockname()[1]}/fees"
+        settings = sql.Settings.model_validate({"url": url, "query": "SELECT XH FROM V_SFQF", "connect_timeout": "1 s"})
+        with pytest.raises(SourceUnavailable, match="took the call and said nothing"):
+            sql.connect(settings, Question("fees", {"student": "XH"}, Ticking())).pull()
 
 
 @pytest.mark.parametrize("statement", [sqlserver.RIGHTS, sqlserver.KEEPS])

@@ -10,11 +10,15 @@ from sqlalchemy import URL
 
 
 class Halting:
-    """Stands before a server. `url` leads through it; `halted` is true once it has stopped."""
+    """Stands before a server; `url` leads through it.
+
+    `carried` counts the bytes of its answers; `halted` is true once it has stopped.
+    """
 
     def __init__(self, url: URL, after: int) -> None:
         self._server = url
-        self._left = after
+        self._after = after
+        self.carried = 0
         self._ends: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         query = {key: value for key, value in url.query.items() if key not in ("unix_socket", "host", "port")}
@@ -47,8 +51,8 @@ class Halting:
         with suppress(OSError):
             while piece := source.recv(65_536):
                 if answers:
-                    self._left -= len(piece)
-                    if self._left < 0:
+                    self.carried += len(piece)
+                    if self.carried > self._after:
                         self.halted = True
                         return
                 sink.sendall(piece)
