@@ -247,6 +247,10 @@ SELECT current_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user
 """
 
 
+#: What PostgreSQL's client says of a handshake that it does not know.
+_OTHER_HANDSHAKE = "SASL authentication mechanisms"
+
+
 class Postgres(Backend):
     """PostgreSQL, and what speaks its wire: openGauss, GaussDB, Kingbase."""
 
@@ -305,14 +309,14 @@ class Postgres(Backend):
             "does not exist",
             "not permitted",
             "no password",
-            "SASL",
+            _OTHER_HANDSHAKE,
         )
         return SourceRefused if any(words in str(error) for words in refused) else super().kind(error)
 
     def explained(self, error: BaseException) -> SourceError:
         """Give the handshake that PostgreSQL's client does not know its own way out."""
         plain = super().explained(error)
-        if "SASL" in str(error):
+        if isinstance(plain, SourceRefused) and _OTHER_HANDSHAKE in str(error):
             return SourceRefused(
                 plain.what,
                 "openGauss and GaussDB keep passwords in a way of their own: have the office set "
