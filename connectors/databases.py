@@ -1,14 +1,13 @@
 """What differs between databases: limits of time, one state, and errors sorted by who must do something about them.
 
 Facts stand beside their use, as the databases' documentation gives them: SQLSTATE classes of PostgreSQL, error numbers
-of MySQL and MariaDB. What other drivers say is sorted by the classes that PEP 249 names.
+of the others in their own modules. What other drivers say is sorted by the classes that PEP 249 names.
 """
 
-import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,6 +42,10 @@ class Options:
     oracle_client: Path | None = None
 
 
+#: Drivers that come only when they are asked for: the driver in the url → our extra that brings it.
+_EXTRAS = {"cx_oracle": "cx-oracle", "mysqldb": "mysqlclient", "pymssql": "mssql"}
+
+
 @contextmanager
 def reading(
     url: URL,
@@ -60,9 +63,11 @@ def reading(
     try:
         engine = backend.engine(url)
     except (NoSuchModuleError, ImportError, ArgumentError) as error:
+        extra = _EXTRAS.get(url.drivername.partition("+")[2])
+        install = f"Install it with the extra {extra}" if extra else "Install it into this environment"
         raise SourceRefused(
-            f"{source}: there is no driver here for {url.drivername} ({error})",
-            "Install it into this environment, or name another driver in the url; see docs/connectors/sql.md.",
+            f"{source}: there is no driver here for {url.drivername} ({short(str(error))})",
+            f"{install}, or name another driver in the url; see docs/databases.md.",
         ) from error
     try:
         with engine.connect() as connection:
@@ -102,6 +107,26 @@ class Backend:
     def engine(self, url: URL) -> Engine:
         """Return an engine that opens one connection at a time."""
         return create_engine(url, poolclass=NullPool)
+
+    def connected_in_time(self, dialect: Any, _record: object, cargs: Any, cparams: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy calls it
+        """Connect, and wait no longer than told: for a server that never speaks some drivers know no limit."""
+        opened: list[Any] = []
+        failed: list[Exception] = []
+
+        def connect() -> None:
+            try:
+                opened.append(dialect.loaded_dbapi.connect(*cargs, **cparams))
+            except Exception as error:  # noqa: BLE001 - it is raised again, in the thread that waits
+                failed.append(error)
+
+        thread = threading.Thread(target=connect, name=f"connect {self.source}", daemon=True)
+        thread.start()
+        thread.join(self.patience.connect.total_seconds() + 1)
+        if failed:
+            raise failed[0]
+        if not opened:
+            raise SourceUnavailable(f"{self.source}: {self.where} took the call and said nothing", LATER)
+        return opened[0]
 
     def begin(self, connection: Connection) -> None:
         """Begin a transaction that reads one state."""
@@ -158,8 +183,10 @@ class Backend:
 
 #: What a database did, by the kind of its error.
 DID = {SourceUnavailable: "did not answer", SourceRefused: "refused", SourceGarbled: "could not run the query"}
+#: The way out where nobody answered.
+LATER = "See that it runs and can be reached from here; the next slot tries again."
 _WAYS_OUT = {
-    SourceUnavailable: "See that it runs and can be reached from here; the next slot tries again.",
+    SourceUnavailable: LATER,
     SourceRefused: "Have the office look at the account's name, password and rights, and at the url.",
     SourceGarbled: "Mend the query or the mapping, then run: clearance check.",
 }
@@ -210,125 +237,137 @@ class Sqlite(Backend):
         return SourceGarbled
 
 
+#: Who asks, and whether they may do everything or change a table, by a grant to them, to a role of theirs, or to all.
+_RIGHTS = """
+SELECT current_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) OR EXISTS (
+  SELECT 1 FROM information_schema.table_privileges p
+  WHERE p.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+    AND p.table_schema NOT IN ('pg_catalog', 'information_schema')
+    AND CASE p.grantee WHEN 'PUBLIC' THEN true ELSE pg_has_role(current_user, CAST(p.grantee AS name), 'USAGE') END)
+"""
+
+
+#: What PostgreSQL's client says of a handshake that it does not know.
+_OTHER_HANDSHAKE = "SASL authentication mechanisms"
+
+
 class Postgres(Backend):
-    """PostgreSQL, and what speaks its wire."""
+    """PostgreSQL, and what speaks its wire: openGauss, GaussDB, Kingbase."""
 
     def engine(self, url: URL) -> Engine:
         """Connect with limits of time."""
-        seconds = int(self.patience.connect.total_seconds())
-        arguments = {"connect_timeout": max(2, seconds), "keepalives_idle": 15, "keepalives_interval": 5}
-        return create_engine(url, poolclass=NullPool, connect_args=arguments)
+        patience = int(self.patience.connect.total_seconds())
+        arguments = {"connect_timeout": max(2, patience), "keepalives_idle": 15, "keepalives_interval": 5}
+        engine = create_engine(url, poolclass=NullPool, connect_args=arguments, **_no_hstore(url))
+        told: Any = engine.dialect
+        of_its_own = told._get_server_version_info  # noqa: SLF001 - SQLAlchemy's hook for what follows another wire
+
+        def version(connection: Connection) -> tuple[int, ...]:
+            """Return the version told; one that is no PostgreSQL's counts as 9.2, from which openGauss comes."""
+            try:
+                found: tuple[int, ...] = of_its_own(connection)
+            except AssertionError:
+                return (9, 2)
+            return found
+
+        told._get_server_version_info = version  # noqa: SLF001 - as above
+        return engine
 
     def begin(self, connection: Connection) -> None:
         """Begin a read-only transaction that sees one state."""
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {_milliseconds(self.patience.statement)}")
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds(self.patience.statement)}")
 
     def cut(self, raw: Any) -> None:  # noqa: ANN401 - a driver's connection
         """Close its socket: the client library itself waits without end for a server that has stopped talking."""
-        with socket.socket(fileno=socket.dup(raw.pgconn.socket)) as wire:
-            wire.shutdown(socket.SHUT_RDWR)
+        shut(raw.fileno())
 
     def warnings(self, connection: Connection) -> tuple[str, ...]:
-        """Look at the account's rights on tables."""
-        found = connection.exec_driver_sql(
-            "SELECT current_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) OR EXISTS (SELECT 1 "
-            "FROM information_schema.table_privileges p WHERE pg_has_role(current_user, p.grantee, 'USAGE') AND "
-            "p.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE') AND p.table_schema NOT IN "
-            "('pg_catalog', 'information_schema'))"
-            if self._is_postgres(connection)
-            else "SELECT current_user, false"
-        ).one()
-        return (self.can_write(found[0]),) if found[1] else ()
-
-    def _is_postgres(self, connection: Connection) -> bool:
-        return "PostgreSQL" in str(connection.exec_driver_sql("SELECT version()").scalar_one())
+        """Look at the account's rights on tables; a database that tells them otherwise is not asked twice."""
+        try:
+            # A savepoint is no query: streamed, it would be declared a cursor.
+            with connection.execution_options(stream_results=False).begin_nested():
+                account, writes = connection.exec_driver_sql(_RIGHTS).one()
+        except DBAPIError:
+            return ()
+        finally:
+            connection.execution_options(stream_results=True)
+        return (self.can_write(account),) if writes else ()
 
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort by SQLSTATE (PostgreSQL's documentation, appendix A); before a session there is only text."""
-        state = getattr(error, "sqlstate", None) or ""
+        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
         if state[:2] in ("08", "53", "57", "40", "55") or state == "25P03":
             return SourceUnavailable
         if state[:2] in ("28", "3D", "25") or state == "42501":
             return SourceRefused
         if state:
             return SourceGarbled
-        refused = ("password authentication", "no pg_hba.conf", "does not exist", "not permitted", "no password")
+        refused = (
+            "password authentication",
+            "no pg_hba.conf",
+            "does not exist",
+            "not permitted",
+            "no password",
+            _OTHER_HANDSHAKE,
+        )
         return SourceRefused if any(words in str(error) for words in refused) else super().kind(error)
 
-
-class Mysql(Backend):
-    """MySQL and MariaDB."""
-
-    #: Access denied, to a database, a table, a column, from this host, by this plugin; unknown database; read-only.
-    _REFUSED = frozenset(
-        {1044, 1045, 1129, 1130, 1142, 1143, 1227, 1251, 1290, 1370, 1698, 1049, 1792, 1820, 1862, 3118}
-    )
-    #: No server, connection lost, too many connections, killed, shut down, lock or statement timed out.
-    _UNAVAILABLE = frozenset(
-        {2002, 2003, 2005, 2006, 2013, 2014, 2055, 1040, 1053, 1152, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1226,
-         1317, 1927, 1969, 3024}
-    )  # fmt: skip
-
-    def engine(self, url: URL) -> Engine:
-        """Connect with limits of time, in utf8mb4 unless the url tells another charset."""
-        seconds = max(1, int(self.patience.connect.total_seconds()))
-        arguments: dict[str, Any] = {"connect_timeout": seconds}
-        if url.get_driver_name() == "pymysql":
-            # Without it a server that has stopped talking is waited for without end.
-            arguments["read_timeout"] = max(1, int(self.patience.statement.total_seconds()))
-            arguments["write_timeout"] = seconds
-        if "charset" not in url.query:
-            arguments["charset"] = "utf8mb4"
-        return create_engine(url, poolclass=NullPool, connect_args=arguments)
-
-    def begin(self, connection: Connection) -> None:
-        """Begin a read-only transaction on a consistent snapshot."""
-        milliseconds = _milliseconds(self.patience.statement)
-        maria = "MariaDB" in str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
-        limit = f"max_statement_time = {milliseconds / 1000}" if maria else f"max_execution_time = {milliseconds}"
-        connection.exec_driver_sql(f"SET SESSION {limit}")
-        connection.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-
-    def abandon(self, connection: Connection, cursor: Any) -> None:  # noqa: ANN401 - a driver's cursor
-        """Drop the cursor unread: its close would read every row that is left, or fail where the connection is gone."""
-        result = getattr(cursor, "_result", None)
-        if result is not None:
-            result.unbuffered_active = False
-            cursor.connection = None
-        connection.invalidate()
-
-    def warnings(self, connection: Connection) -> tuple[str, ...]:
-        """Look at the account's grants."""
-        grants = [str(row[0]) for row in connection.exec_driver_sql("SHOW GRANTS").all()]
-        writes = re.compile(r"^GRANT [^'`]*\b(ALL PRIVILEGES|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE|SUPER)\b")
-        if not any(writes.match(grant) for grant in grants):
-            return ()
-        account = connection.exec_driver_sql("SELECT CURRENT_USER()").scalar_one()
-        return (self.can_write(str(account)),)
-
-    def kind(self, error: BaseException) -> type[SourceError]:
-        """Sort by the error's number (MySQL's and MariaDB's error references)."""
-        number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-        if number in self._REFUSED:
-            return SourceRefused
-        if number in self._UNAVAILABLE or isinstance(error, OSError):
-            return SourceUnavailable
-        # A cut stream comes from PyMySQL as an InterfaceError, or as one without a number.
-        return super().kind(error) if number == 0 else SourceGarbled
+    def explained(self, error: BaseException) -> SourceError:
+        """Give the handshake that PostgreSQL's client does not know its own way out."""
+        plain = super().explained(error)
+        if isinstance(plain, SourceRefused) and _OTHER_HANDSHAKE in str(error):
+            return SourceRefused(
+                plain.what,
+                "openGauss and GaussDB keep passwords in a way of their own: have the office set "
+                "password_encryption_type to 1 and this account's password anew; see docs/databases.md.",
+            )
+        return plain
 
 
-def _milliseconds(span: timedelta) -> int:
+def _no_hstore(url: URL) -> dict[str, Any]:
+    """Have nobody look for a type that only PostgreSQL knows, where the driver would."""
+    return {"use_native_hstore": False} if url.get_driver_name() in ("psycopg", "psycopg2") else {}
+
+
+def shut(descriptor: int) -> None:
+    """Shut down the socket of a driver's connection, which stays the driver's to close."""
+    with suppress(OSError), socket.socket(fileno=socket.dup(descriptor)) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
+
+
+def milliseconds(span: timedelta) -> int:
+    """Return a span in whole milliseconds, and never nought: that would mean no limit."""
     return max(1, round(span.total_seconds() * 1000))
 
 
-_BACKENDS: Mapping[str, type[Backend]] = {"sqlite": Sqlite, "postgresql": Postgres, "mysql": Mysql, "mariadb": Mysql}
+def seconds(span: timedelta) -> int:
+    """Return a span in whole seconds, and never nought: that would mean no limit."""
+    return max(1, int(span.total_seconds()))
 
 
 def _backend(name: str) -> type[Backend]:
-    if name == "oracle":
-        from connectors.oracle import Oracle  # noqa: PLC0415 - its driver is loaded only where it is needed
+    """Return what is particular about a database; what speaks another's wire is treated as that other."""
+    match name:
+        case "sqlite":
+            return Sqlite
+        case "postgresql" | "opengauss" | "gaussdb" | "kingbase":
+            return Postgres
+        case "mysql" | "mariadb":
+            from connectors.mysql import Mysql  # noqa: PLC0415 - it stands on this module
 
-        return Oracle
-    return _BACKENDS.get(name, Backend)
+            return Mysql
+        case "mssql":
+            from connectors.sqlserver import SqlServer  # noqa: PLC0415 - it stands on this module
+
+            return SqlServer
+        case "dm":
+            from connectors.dameng import Dameng  # noqa: PLC0415 - it stands on this module
+
+            return Dameng
+        case "oracle":
+            from connectors.oracle import Oracle  # noqa: PLC0415 - its driver is loaded only where it is needed
+
+            return Oracle
+        case _:
+            return Backend

@@ -3,6 +3,9 @@
 The numbers and what they mean are those of Oracle's Database Error Messages and of python-oracledb's and ODPI-C's
 documentation (ORA-, DPY-, DPI-). The thin driver is the default: it needs no client, a server of 12.1 or later, and an
 account whose password has an 11G or 12C verifier. Thick mode is for the whole process, set once.
+
+cx_Oracle is oracledb's forerunner and is asked in the same way: what the two call differently stands beside its use. It
+stands on Oracle's client always; without one it was tried, with one it was not.
 """
 
 import re
@@ -14,14 +17,14 @@ from typing import Any
 
 import oracledb
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from connectors.databases import BATCH, DID, Backend, short
+from connectors.databases import BATCH, DID, LATER, Backend, milliseconds, short
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
 _CODE = re.compile(r"\b((?:ORA|DPY|DPI)-\d+)")
 
-_LATER = "See that it runs and can be reached from here; the next slot tries again."
 _CLIENT = (
     "Install Oracle's client here and set oracle_client to its folder, for thick mode; see docs/connectors/sql.md."
 )
@@ -34,12 +37,12 @@ _MEANS: dict[str, tuple[type[SourceError], str]] = {
          "ORA-12516", "ORA-12518", "ORA-12519", "ORA-12520", "ORA-12528", "ORA-12535", "ORA-12537", "ORA-12541",
          "ORA-12543", "ORA-12545", "ORA-12560", "ORA-27101", "DPY-1001", "DPY-4011", "DPY-6000", "DPY-6002",
          "DPY-6005", "DPI-1010", "DPI-1080"),
-        (SourceUnavailable, _LATER),
+        (SourceUnavailable, LATER),
     ),
     "DPY-4024": (SourceUnavailable, "Raise timeout, or have the office look why the query takes so long."),
     "DPI-1067": (SourceUnavailable, "Raise timeout, or have the office look why the query takes so long."),
     "ORA-01555": (SourceUnavailable, "It took longer than the old state is kept: ask at a quieter hour, or less."),
-    "ORA-08177": (SourceUnavailable, _LATER),
+    "ORA-08177": (SourceUnavailable, LATER),
     "ORA-01005": (SourceRefused, "The name or the password is wrong: mend the url."),
     "ORA-01017": (SourceRefused, "The name or the password is wrong: mend the url."),
     "ORA-28000": (SourceRefused, "The account is locked: have the office unlock it, and look who tries it."),
@@ -71,7 +74,10 @@ _MEANS: dict[str, tuple[type[SourceError], str]] = {
     "ORA-00904": (SourceGarbled, "There is no such column: mend the query."),
     "ORA-00933": (SourceGarbled, "The query is not written as Oracle wants it: look where it ends."),
     "ORA-01722": (SourceGarbled, "Text is compared with a number: compare text with text."),
-    "ORA-01861": (SourceGarbled, "A date is compared with text of another form: use TO_DATE with a format."),
+    **dict.fromkeys(
+        ("ORA-01830", "ORA-01840", "ORA-01841", "ORA-01843", "ORA-01847", "ORA-01858", "ORA-01861"),
+        (SourceGarbled, "A date is compared with text of another form: use TO_DATE with a format."),
+    ),
 }  # fmt: skip
 
 #: These say that there is no connection; what they tell besides says why.
@@ -79,35 +85,60 @@ _UMBRELLAS = frozenset({"DPY-6005", "DPY-6000", "DPY-4011"})
 
 _THICK = threading.Lock()
 
+#: What lets an account change the office's data: privileges over any table, its own tables, and what it was granted,
+#: directly and through roles. Oracle's own tables do not count: everybody may write into a few of them.
+RIGHTS = (
+    """SELECT COUNT(*) FROM SESSION_PRIVS
+    WHERE PRIVILEGE IN ('INSERT ANY TABLE', 'UPDATE ANY TABLE', 'DELETE ANY TABLE', 'DROP ANY TABLE',
+    'ALTER ANY TABLE', 'EXECUTE ANY PROCEDURE', 'GRANT ANY PRIVILEGE', 'GRANT ANY ROLE')""",
+    "SELECT COUNT(*) FROM USER_TABLES",
+    """SELECT COUNT(*) FROM USER_TAB_PRIVS_RECD
+    WHERE PRIVILEGE IN ('INSERT', 'UPDATE', 'DELETE', 'ALTER') AND OWNER NOT IN ('SYS', 'SYSTEM')""",
+    """SELECT COUNT(*) FROM ROLE_TAB_PRIVS
+    WHERE PRIVILEGE IN ('INSERT', 'UPDATE', 'DELETE', 'ALTER') AND OWNER NOT IN ('SYS', 'SYSTEM')""",
+)
+
 
 class Oracle(Backend):
     """Oracle, through oracledb, or through cx_Oracle where that is still installed."""
 
     def engine(self, url: URL) -> Engine:
         """Connect with limits of time; in thick mode where a client's folder was told."""
-        seconds = self.patience.connect.total_seconds()
-        if url.get_driver_name() != "oracledb":
-            return create_engine(url, poolclass=NullPool, arraysize=BATCH)
-        if self.options.oracle_client is not None:
-            self._become_thick(self.options.oracle_client)
-        engine = create_engine(
-            url, poolclass=NullPool, arraysize=BATCH, connect_args={"tcp_connect_timeout": seconds, "retry_count": 0}
+        arguments: dict[str, Any] = (
+            {"tcp_connect_timeout": self.patience.connect.total_seconds(), "retry_count": 0}
+            if url.get_driver_name() == "oracledb"
+            # One thread waits for an answer while another may break it off.
+            else {"threaded": True}
         )
-        event.listen(engine, "do_connect", self._connected_in_time)
+        engine = create_engine(url, poolclass=NullPool, arraysize=BATCH, connect_args=arguments)
+        if self.options.oracle_client is not None:
+            self._become_thick(engine.dialect.loaded_dbapi, self.options.oracle_client)
+        event.listen(engine, "do_connect", self.connected_in_time)
         if self.options.bytes_as:
-            event.listen(engine, "connect", self._take_text_as_bytes, insert=False)
+            event.listen(engine, "connect", self._take_text_as_bytes(engine.dialect.loaded_dbapi), insert=False)
         return engine
 
     def begin(self, connection: Connection) -> None:
         """Begin a transaction that sees one state and cannot write."""
         raw: Any = connection.connection.driver_connection
-        raw.call_timeout = max(1, round(self.patience.statement.total_seconds() * 1000))
+        raw.call_timeout = milliseconds(self.patience.statement)
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
 
     def cut(self, raw: Any) -> None:  # noqa: ANN401 - a driver's connection
         """Have the server stop: each piece of an answer that drips comes within the driver's limit."""
-        with suppress(oracledb.Error):
+        # Each driver has an error of its own, and one that is gone already needs no stopping.
+        with suppress(Exception):
             raw.cancel()
+
+    def warnings(self, connection: Connection) -> tuple[str, ...]:
+        """Look at the account's rights; a view that is not to be seen tells nothing, and is no failure."""
+        writes = False
+        for question in RIGHTS:
+            with suppress(DBAPIError):
+                writes = writes or connection.exec_driver_sql(question).scalar_one() > 0
+        if not writes:
+            return ()
+        return (self.can_write(str(connection.exec_driver_sql("SELECT USER FROM DUAL").scalar_one())),)
 
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort by the error's number."""
@@ -125,47 +156,41 @@ class Oracle(Backend):
             return SourceGarbled(plain.what, 'Tell what the bytes really are, such as bytes_as = "gbk".')
         return plain
 
-    def _connected_in_time(self, _dialect: object, _record: object, cargs: Any, cparams: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy calls it
-        """Connect, and wait no longer than told: for a listener that never speaks the driver has no limit."""
-        opened: list[Any] = []
-        failed: list[oracledb.Error] = []
-
-        def connect() -> None:
-            try:
-                opened.append(oracledb.connect(*cargs, **cparams))
-            except oracledb.Error as error:
-                failed.append(error)
-
-        thread = threading.Thread(target=connect, name=f"connect {self.source}", daemon=True)
-        thread.start()
-        thread.join(self.patience.connect.total_seconds() + 1)
-        if failed:
-            raise failed[0]
-        if not opened:
-            raise SourceUnavailable(f"{self.source}: {self.where} took the call and said nothing", _LATER)
-        return opened[0]
-
-    def _become_thick(self, client: Path) -> None:
+    def _become_thick(self, driver: Any, client: Path) -> None:  # noqa: ANN401 - oracledb or cx_Oracle
+        """Have the driver use Oracle's client: once in a process, whoever asks."""
         with _THICK:
-            if oracledb.is_thin_mode():
-                try:
-                    oracledb.init_oracle_client(lib_dir=str(client))
-                except oracledb.Error as error:
+            if driver is oracledb and not oracledb.is_thin_mode():
+                return
+            try:
+                driver.init_oracle_client(lib_dir=str(client))
+            except driver.Error as error:
+                # cx_Oracle cannot be asked whether it has its client, and says so only here.
+                if "already been initialized" not in str(error):
                     raise self.explained(error) from error
 
-    def _take_text_as_bytes(self, raw: Any, _record: object) -> None:  # noqa: ANN401 - a driver's connection
+    def _take_text_as_bytes(self, driver: Any) -> Any:  # noqa: ANN401 - oracledb or cx_Oracle
         """Have text come as the bytes it is stored as: a database that believes itself ASCII may hold GBK."""
 
-        def handler(cursor: Any, metadata: Any) -> Any:  # noqa: ANN401 - as the driver calls it
-            if metadata.type_code in (oracledb.DB_TYPE_VARCHAR, oracledb.DB_TYPE_CHAR, oracledb.DB_TYPE_LONG):
-                return cursor.var(str, size=metadata.internal_size, arraysize=cursor.arraysize, bypass_decode=True)
-            if metadata.type_code is oracledb.DB_TYPE_CLOB:
-                return cursor.var(oracledb.DB_TYPE_LONG, arraysize=cursor.arraysize)
-            if metadata.type_code is oracledb.DB_TYPE_NUMBER:
+        def fetched(cursor: Any, kind: Any, size: int) -> Any:  # noqa: ANN401 - as the driver calls it
+            if kind in (driver.DB_TYPE_VARCHAR, driver.DB_TYPE_CHAR, driver.DB_TYPE_LONG):
+                return cursor.var(str, size=size, arraysize=cursor.arraysize, bypass_decode=True)
+            if kind is driver.DB_TYPE_CLOB:
+                return cursor.var(driver.DB_TYPE_LONG, arraysize=cursor.arraysize)
+            if kind is driver.DB_TYPE_NUMBER:
                 return cursor.var(Decimal, arraysize=cursor.arraysize)
             return None
 
-        raw.outputtypehandler = handler
+        def told_by_metadata(cursor: Any, metadata: Any) -> Any:  # noqa: ANN401 - oracledb's form
+            return fetched(cursor, metadata.type_code, metadata.internal_size)
+
+        def told_by_arguments(cursor: Any, _name: str, kind: Any, size: int, _precision: int, _scale: int) -> Any:  # noqa: ANN401 - cx_Oracle's form
+            # Its size may count letters.
+            return fetched(cursor, kind, 4 * size)
+
+        def listener(raw: Any, _record: object) -> None:  # noqa: ANN401 - a driver's connection
+            raw.outputtypehandler = told_by_metadata if driver is oracledb else told_by_arguments
+
+        return listener
 
 
 def _code(error: BaseException) -> str:

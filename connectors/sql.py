@@ -44,6 +44,11 @@ _NUMBERS_AT_ONCE = 500
 #: Bound by us, where a query names them.
 _OURS = frozenset({"student", "numbers", "opens", "closes"})
 
+#: What a SELECT may hold that writes, or locks rows that the office works with.
+_WRITES_OR_LOCKS = re.compile(
+    r"\bINTO\b|\bFOR\s+(?:NO\s+KEY\s+)?UPDATE\b|\bFOR\s+(?:KEY\s+)?SHARE\b|\bLOCK\s+IN\s+SHARE\s+MODE\b", re.IGNORECASE
+)
+
 _QUOTED_OR_REMARK = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
@@ -55,6 +60,9 @@ def _one_select(query: str) -> str:
         raise ValueError("this is no query: write one that begins with SELECT or WITH")
     if ";" in bare:
         raise ValueError("these are several statements: write one SELECT, without a semicolon within")
+    if found := _WRITES_OR_LOCKS.search(bare):
+        words = " ".join(found[0].upper().split())
+        raise ValueError(f"{words} writes something, or locks the office's rows: leave it out")
     return query
 
 

@@ -13,8 +13,9 @@ from sqlalchemy.pool import NullPool
 from clearance.wiring import Program, load_settings
 from config.settings import SettingsError
 from connectors.port import Sample, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
-from tests.connectors.test_sql_oracle import LENT_QUERY, USERS, WORD
+from tests.connectors.test_sql_oracle import LENT_QUERY, USERS
 from tests.services.one_answer import answering
+from tests.services.oracle import WORD
 from tests.services.oracle_wire.library import fill
 from tests.services.oracle_wire.wire import OracleWire
 from tests.services.university import free_port

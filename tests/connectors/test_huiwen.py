@@ -13,28 +13,29 @@ from connectors import huiwen, sql
 from connectors.port import Candidates, Question, SourceGarbled
 from sync.rows import day
 from tests.contract import Ticking
-from tests.services.oracle_wire.library import fill, loans, reader_no
-from tests.services.oracle_wire.wire import Account, OracleWire
+from tests.services.oracle import WORD, Place, oracle
+from tests.services.oracle_wire.library import TABLES, everything, loans, reader_no
+from tests.services.oracle_wire.wire import Account
 
 COUNT = 120
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OracleWire]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     path = tmp_path_factory.mktemp("huiwen") / "library.sqlite"
-    with OracleWire(path, fill(path, COUNT), users={"CLEARANCE": Account("word")}, require_owner=True) as wire:
-        yield wire
+    with oracle(path, TABLES, everything(COUNT), {"CLEARANCE": Account(WORD)}, require_owner=True) as place:
+        yield place
 
 
-def ask(server: OracleWire, **own: Any) -> sql.Sql:
-    url = f"oracle+oracledb://clearance:word@127.0.0.1:{server.port}/?service_name=LIBSYS"
-    settings = huiwen.Settings.model_validate({"url": f"env:URL:-{url}", **own})
+def ask(server: Place, **own: Any) -> sql.Sql:
+    told = {"url": f"env:NO_SUCH_NAME:-{server.address()}", "owner": server.owner, **own}
+    settings = huiwen.Settings.model_validate(told)
     roster = Candidates({reader_no(0): (reader_no(0),), "20159999": ("20159999",)}, 1)
     columns = huiwen.Settings.default_columns(own)
     return huiwen.connect(settings, Question("loans", columns, Ticking(), lambda: roster))
 
 
-def test_loans_come_by_the_readers_own_number_with_title_day_and_copy(server: OracleWire) -> None:
+def test_loans_come_by_the_readers_own_number_with_title_day_and_copy(server: Place) -> None:
     snapshot = ask(server, asks="loans", number="reader").pull()
     assert len(snapshot.rows) == len(list(loans(COUNT)))
     number, title, due, copy = snapshot.rows[0]
@@ -45,34 +46,34 @@ def test_loans_come_by_the_readers_own_number_with_title_day_and_copy(server: Or
     assert str(copy) == str(copy).strip()
 
 
-def test_or_by_the_number_of_the_card(server: OracleWire) -> None:
+def test_or_by_the_number_of_the_card(server: Place) -> None:
     snapshot = ask(server, asks="loans").pull()
     assert all(str(row[0]).startswith("C") and str(row[0]) == str(row[0]).strip() for row in snapshot.rows)
 
 
-def test_everybody_with_a_card_is_known(server: OracleWire) -> None:
+def test_everybody_with_a_card_is_known(server: Place) -> None:
     assert len(ask(server, asks="loans").pull().population or ()) == COUNT
 
 
-def test_debts_are_those_that_are_not_nought(server: OracleWire) -> None:
+def test_debts_are_those_that_are_not_nought(server: Place) -> None:
     rows = ask(server, asks="debts", number="reader").pull().rows
     assert rows
     assert all(Decimal(str(row[1])) > 0 for row in rows)
 
 
-def test_one_reader_is_asked_for_alone(server: OracleWire) -> None:
+def test_one_reader_is_asked_for_alone(server: Place) -> None:
     snapshot = ask(server, asks="loans", number="reader").pull_one(reader_no(0))
     assert {row[0] for row in snapshot.rows} == {reader_no(0)}
     assert snapshot.population == [reader_no(0)]
 
 
-def test_the_roster_alone_may_be_asked_for(server: OracleWire) -> None:
+def test_the_roster_alone_may_be_asked_for(server: Place) -> None:
     snapshot = ask(server, asks="loans", number="reader", roster_only=True).pull()
     assert {row[0] for row in snapshot.rows} == {reader_no(0)}
     assert snapshot.population == [reader_no(0)]
 
 
-def test_names_that_differ_here_are_told(server: OracleWire) -> None:
+def test_names_that_differ_here_are_told(server: Place) -> None:
     with pytest.raises(SourceGarbled, match=r"OWNER\.NAME"):
         ask(server, asks="loans", lent="VLEND_ALL").pull()
 

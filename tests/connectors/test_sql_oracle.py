@@ -1,4 +1,7 @@
-"""Oracle, through the real driver, against a listener that speaks its wire protocol."""
+"""Oracle, through the real driver: against a listener that speaks its wire protocol, or against a real server.
+
+ORACLE_TEST_URL names a real one; what needs the listener is then left out.
+"""
 
 import sqlite3
 import subprocess
@@ -17,15 +20,15 @@ from connectors import sql
 from connectors.port import Connector, Question, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from status_db.model import normalise_number
 from tests.contract import COLUMNS, ConnectorContract, Ticking
-from tests.services.oracle_wire.library import fill, reader_no
-from tests.services.oracle_wire.sql import Schema, load
+from tests.services.oracle import WORD, Place, listener_alone, listening, oracle
+from tests.services.oracle_wire.library import TABLES, everything, fill, reader_no
+from tests.services.oracle_wire.sql import Rights, Schema, load
 from tests.services.oracle_wire.wire import Account, Fault, OracleWire
 from tests.services.university import ROOT, free_port
 
 # Refused or reset, the driver leaves its socket to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-WORD = "hidden-word"
 USERS = {
     "CLEARANCE": Account(WORD),
     "LOCKED": Account(WORD, "locked"),
@@ -36,87 +39,84 @@ USERS = {
 QUERY = "SELECT number_ AS NUMBER_, title AS TITLE, barcode AS BARCODE FROM loans"
 
 
-def ask(
-    server: OracleWire | int,
-    query: str,
-    columns: Mapping[str, str],
-    *,
-    user: str = "clearance",
-    word: str = WORD,
-    **own: Any,
-) -> sql.Sql:
-    """Return a connector that asks this server."""
-    port = server if isinstance(server, int) else server.port
-    service = own.pop("service", "LIBSYS")
-    url = f"oracle+oracledb://{user}:{word}@127.0.0.1:{port}/?service_name={service}"
-    settings = sql.Settings.model_validate({"url": f"env:URL:-{url}", "query": query, **own})
+def ask(where: Place | OracleWire, query: str, columns: Mapping[str, str], **own: Any) -> sql.Sql:
+    """Return a connector that asks there, with another account, password or service where they are told."""
+    place = listening(where) if isinstance(where, OracleWire) else where
+    told = {key: own.pop(key) for key in ("user", "word", "service") if key in own}
+    settings = sql.Settings.model_validate({"url": f"env:NO_SUCH_NAME:-{place.address(**told)}", "query": query, **own})
     return sql.connect(settings, Question("loans", columns, Ticking()))
 
 
 class OracleOffice:
-    """A library's table behind Oracle's own wire."""
+    """A library's table in Oracle."""
 
-    secret = WORD
-
-    def __init__(self, server: OracleWire) -> None:
-        self.server = server
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.secret = str(place.url.password)
 
     def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
-        with closing(sqlite3.connect(self.server.path)) as file:
-            file.execute("DELETE FROM LOANS")
-            padded = [((r["NUMBER"] or "").ljust(20), r["TITLE"], r["BARCODE"]) for r in rows]
-            file.executemany("INSERT INTO LOANS VALUES (?, ?, ?)", padded)
-            file.commit()
+        self.place.refill(
+            "LOANS", [{"NUMBER_": r["NUMBER"], "TITLE": r["TITLE"], "BARCODE": r["BARCODE"]} for r in rows]
+        )
 
     def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
         query = 'SELECT TRIM(NUMBER_) AS "NUMBER", TITLE, BARCODE FROM LOANS'
-        return ask(self.server, query, columns)
+        return ask(self.place, query, columns)
 
     def out_of_reach(self) -> Connector:
-        return ask(free_port(), QUERY, COLUMNS, connect_timeout="2 s")
+        nowhere = Place(self.place.url.set(host="127.0.0.1", port=free_port()), self.place.owner)
+        return ask(nowhere, QUERY, COLUMNS, connect_timeout="2 s")
 
 
 @pytest.fixture
-def loans(tmp_path: Path) -> Iterator[OracleWire]:
+def loans(tmp_path: Path) -> Iterator[Place]:
     """A table of loans whose numbers are blank-padded."""
-    schema = Schema.of(
-        {"LOANS": {"NUMBER_": "CHAR(20)", "TITLE": "VARCHAR2(200)", "BARCODE": "VARCHAR2(40)"}}, "LIBSYS"
-    )
-    load(tmp_path / "loans.sqlite", schema, {"LOANS": []})
-    with OracleWire(tmp_path / "loans.sqlite", schema, users=USERS) as server:
-        yield server
+    tables = {"LOANS": {"NUMBER_": "CHAR(20)", "TITLE": "VARCHAR2(200)", "BARCODE": "VARCHAR2(40)"}}
+    with oracle(tmp_path / "loans.sqlite", tables, {"LOANS": []}, USERS) as place:
+        yield place
 
 
 class TestOracle(ConnectorContract):
     @pytest.fixture
-    def office(self, loans: OracleWire) -> OracleOffice:
+    def office(self, loans: Place) -> OracleOffice:
         return OracleOffice(loans)
+
+
+COUNT = 300
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Schema]:
     path = tmp_path_factory.mktemp("oracle") / "library.sqlite"
-    return path, fill(path, 300)
+    return path, fill(path, COUNT)
 
 
 @pytest.fixture
-def library(data: tuple[Path, Schema]) -> Iterator[OracleWire]:
-    """A library in the manner of Huiwen's."""
+def wire(data: tuple[Path, Schema]) -> Iterator[OracleWire]:
+    """A listener with a library in the manner of Huiwen's."""
     with OracleWire(*data, users=USERS) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The same library, in a real server where one is named."""
+    path = tmp_path_factory.mktemp("oracle") / "library.sqlite"
+    with oracle(path, TABLES, everything(COUNT), USERS) as place:
+        yield place
 
 
 LENT = {"student": "CERT_ID_F", "reference": "PROP_NO_F", "due": "NORM_RET_DATE"}
 LENT_QUERY = "SELECT CERT_ID_F, PROP_NO_F, NORM_RET_DATE FROM LEND_LST"
 
 
-def test_blank_padded_keys_match_students(library: OracleWire) -> None:
+def test_blank_padded_keys_match_students(library: Place) -> None:
     rows = ask(library, LENT_QUERY, LENT).pull().rows
     assert rows[0][0] != reader_no(0)
-    assert normalise_number(rows[0][0]) in {reader_no(i) for i in range(300)}
+    assert normalise_number(rows[0][0]) in {reader_no(i) for i in range(COUNT)}
 
 
-def test_dates_numbers_and_clobs_come_as_what_they_are(library: OracleWire) -> None:
+def test_dates_numbers_and_clobs_come_as_what_they_are(library: Place) -> None:
     query = """SELECT r.CERT_ID_F, r.CREATED, c.DEBT, r.NOTE FROM READER r
         JOIN READER_CERT c ON c.CERT_ID_F = r.CERT_ID_F WHERE r.NOTE IS NOT NULL"""
     columns = {"student": "CERT_ID_F", "due": "CREATED", "amount": "DEBT", "title": "NOTE"}
@@ -127,15 +127,28 @@ def test_dates_numbers_and_clobs_come_as_what_they_are(library: OracleWire) -> N
     assert row[3].startswith("备注")
 
 
-def test_values_are_bound(library: OracleWire) -> None:
+def test_every_digit_of_a_sum_is_kept(tmp_path: Path) -> None:
+    tables = {"OWED": {"CARD": "CHAR(12)", "AMOUNT": "NUMBER(12,2)", "FEN": "NUMBER(18)"}}
+    rows = {"OWED": [("20151001", 1234567890.1, 9007199254740993)]}
+    columns = {"student": "CARD", "amount": "AMOUNT", "reference": "FEN"}
+    with oracle(tmp_path / "owed.sqlite", tables, rows, USERS) as place:
+        ((_, amount, fen),) = ask(place, "SELECT CARD, AMOUNT, FEN FROM OWED", columns).pull().rows
+    assert amount == Decimal("1234567890.1")
+    assert isinstance(amount, Decimal)
+    assert fen == 9007199254740993
+
+
+def test_values_are_bound(library: Place) -> None:
     query = LENT_QUERY + " WHERE TRIM(CERT_ID_F) = :student"
     connector = ask(library, LENT_QUERY, LENT, one=query)
     assert connector.pull_one(reader_no(0)).rows
     assert connector.pull_one("' OR 1 = 1 --").rows == []
-    assert reader_no(0) in str(next(done.binds for done in library.executed if ":student" in done.sql))
+    if library.wire is not None:
+        assert reader_no(0) in str(next(done.binds for done in library.wire.executed if ":student" in done.sql))
 
 
-def test_gbk_in_a_database_that_believes_itself_ascii(library: OracleWire, tmp_path: Path) -> None:
+@listener_alone
+def test_gbk_in_a_database_that_believes_itself_ascii(tmp_path: Path) -> None:
     """Unless told, it is refused with the way out; told, it is text, and the keys match."""
     schema = Schema.of({"OLD": {"CARD": "CHAR(12)", "TITLE": "VARCHAR2(60)", "QTY": "NUMBER(6)"}}, "LIBSYS")
     path = tmp_path / "old.sqlite"
@@ -158,20 +171,21 @@ class TestRefused:
         ("who", "way_out"),
         [
             ({"word": "wrong"}, "password is wrong"),
-            ({"user": "nobody"}, "password is wrong"),
-            ({"user": "locked"}, "account is locked"),
-            ({"user": "expired"}, "password has expired"),
-            ({"user": "ten"}, "only a 10G password"),
+            ({"user": "nobody", "word": "wrong"}, "password is wrong"),
+            pytest.param({"user": "locked", "word": WORD}, "account is locked", marks=listener_alone),
+            pytest.param({"user": "expired", "word": WORD}, "password has expired", marks=listener_alone),
+            pytest.param({"user": "ten", "word": WORD}, "only a 10G password", marks=listener_alone),
             ({"service": "NOWHERE"}, "service_name in the url"),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )
-    def test_each_refusal_has_its_own_way_out(self, library: OracleWire, who: dict[str, str], way_out: str) -> None:
+    def test_each_refusal_has_its_own_way_out(self, library: Place, who: dict[str, str], way_out: str) -> None:
         with pytest.raises(SourceRefused) as caught:
             ask(library, LENT_QUERY, LENT, **who).pull()
         assert way_out in caught.value.way_out
-        assert WORD not in str(caught.value)
+        assert str(library.url.password) not in str(caught.value)
 
+    @listener_alone
     def test_a_server_too_old_for_the_thin_driver(self, data: tuple[Path, Schema]) -> None:
         with (
             OracleWire(*data, users=USERS, protocol_version=314) as server,
@@ -196,8 +210,9 @@ except SourceRefused as error:
         said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
         assert "Oracle's client library is not to be found" in said.stdout, said.stderr
 
-    def test_a_password_about_to_expire_still_lets_in(self, library: OracleWire) -> None:
-        assert ask(library, LENT_QUERY, LENT, user="grace").pull().rows
+    @listener_alone
+    def test_a_password_about_to_expire_still_lets_in(self, library: Place) -> None:
+        assert ask(library, LENT_QUERY, LENT, user="grace", word=WORD).pull().rows
 
 
 class TestGarbled:
@@ -210,11 +225,12 @@ class TestGarbled:
             ("SELECT CERT_ID_F FROM LEND_LST WHERE CHANGED > '2019/05/30 x'", "TO_DATE"),
         ],
     )
-    def test_each_slip_has_its_own_way_out(self, library: OracleWire, query: str, way_out: str) -> None:
+    def test_each_slip_has_its_own_way_out(self, library: Place, query: str, way_out: str) -> None:
         with pytest.raises(SourceGarbled) as caught:
             ask(library, query, {"student": "CERT_ID_F"}).pull()
         assert way_out in caught.value.way_out
 
+    @listener_alone
     def test_without_synonyms_the_owner_must_be_named(self, data: tuple[Path, Schema]) -> None:
         with OracleWire(*data, users=USERS, require_owner=True) as server:
             with pytest.raises(SourceGarbled, match=r"OWNER\.NAME"):
@@ -222,6 +238,7 @@ class TestGarbled:
             assert ask(server, LENT_QUERY.replace("FROM ", "FROM LIBSYS."), LENT).pull().rows
 
 
+@listener_alone
 class TestFaults:
     """Each fault is shown to have fired, and the next pull, without it, to be whole."""
 
@@ -242,25 +259,66 @@ class TestFaults:
         ids=lambda value: f"{value.action}-{value.code}-{value.rows}" if isinstance(value, Fault) else "",
     )
     def test_a_broken_answer_is_no_answer_and_the_next_is_whole(
-        self, library: OracleWire, fault: Fault, kind: type[SourceError]
+        self, wire: OracleWire, fault: Fault, kind: type[SourceError]
     ) -> None:
         fresh = copy(fault)
         if fault.rows or fault.action == "drip":
             # The count, which comes first, has but one row.
             fresh.times = 2
-        library.inject(fresh)
-        connector = ask(library, LENT_QUERY, LENT, timeout="1 s", connect_timeout="1 s")
+        wire.inject(fresh)
+        connector = ask(wire, LENT_QUERY, LENT, timeout="1 s", connect_timeout="1 s")
         with pytest.raises(kind):
             connector.pull()
-        assert fresh not in library.faults, "the fault fired"
+        assert fresh not in wire.faults, "the fault fired"
         assert len(connector.pull().rows) > 100
 
-    def test_a_session_killed_in_the_middle(self, library: OracleWire) -> None:
-        connector = ask(library, LENT_QUERY, LENT)
+    def test_a_session_killed_in_the_middle(self, wire: OracleWire) -> None:
+        connector = ask(wire, LENT_QUERY, LENT)
 
         def kill(_done: int, _expected: int | None) -> None:
-            library.kill_sessions()
+            wire.kill_sessions()
 
         with pytest.raises(SourceUnavailable):
             connector.pull(kill)
         assert connector.pull().rows
+
+
+class TestAnAccountThatCanWrite:
+    @listener_alone
+    @pytest.mark.parametrize(
+        "rights",
+        [
+            Rights(system=("CREATE SESSION", "UPDATE ANY TABLE")),
+            Rights(tables=(("LEND_LST", "DELETE"),)),
+            Rights(by_role=(("CLERK", "LEND_LST", "INSERT"),)),
+        ],
+        ids=["any table", "one table", "through a role"],
+    )
+    def test_it_is_pointed_out_however_it_came_by_the_right(self, data: tuple[Path, Schema], rights: Rights) -> None:
+        with OracleWire(*data, users={"CLEARANCE": Account(WORD, rights=rights)}) as server:
+            (warning,) = ask(server, LENT_QUERY, LENT).check().warnings
+        assert warning.startswith("the account CLEARANCE may change the office's data")
+
+    def test_who_owns_tables_can_write_them(self, data: tuple[Path, Schema], library: Place) -> None:
+        if library.wire is None:
+            (warning,) = ask(library, LENT_QUERY, LENT).check().warnings
+            assert "only read" in warning
+            return
+        with OracleWire(*data, users={"LIBSYS": Account(WORD)}) as server:
+            (warning,) = ask(server, LENT_QUERY, LENT, user="libsys", word=WORD).check().warnings
+        assert "the account LIBSYS" in warning
+
+    @listener_alone
+    @pytest.mark.parametrize(
+        "rights",
+        [
+            Rights(tables=(("LEND_LST", "SELECT"),), by_role=(("READERS", "READER", "SELECT"),)),
+            Rights(told=False),
+        ],
+        ids=["may only read", "is not told its rights"],
+    )
+    def test_who_may_only_read_or_is_not_told_passes_the_check(self, data: tuple[Path, Schema], rights: Rights) -> None:
+        with OracleWire(*data, users={"CLEARANCE": Account(WORD, rights=rights)}) as server:
+            sample = ask(server, LENT_QUERY, LENT).check()
+        assert sample.warnings == ()
+        assert sample.row is not None

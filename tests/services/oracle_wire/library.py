@@ -116,23 +116,30 @@ def loans(count: int) -> Iterator[Row]:
             )
 
 
-def fill(path: str | Path, count: int, owner: str = "LIBSYS") -> Schema:
-    """Write an SQLite file with ``count`` readers and what belongs to them."""
-    schema = Schema.of(TABLES, owner)
+def everything(count: int) -> dict[str, Iterator[Row]]:
+    """Give the rows of each table for ``count`` readers."""
     lent = sorted({str(row[1]) for row in loans(count)})
-    marc = (
+    marc: Iterator[Row] = (
         (f"{i:010}", f"第{i}种图书：数据与方法", SURNAMES[i % 10] + "某某", f"978-7-{i:05}-00-1")
         for i in range(min(count, 1000))
     )
-    items = (
+    items: Iterator[Row] = (
         (no, f"B{no[1:]}", f"{i % min(count, 1000):010}", f"TP{i % 400}/{i}", 12.5 + i % 90)
         for i, no in enumerate(lent)
     )
-    load(
-        path,
-        schema,
-        {"READER": readers(count), "READER_CERT": cards(count), "LEND_LST": loans(count), "MARC": marc, "ITEM": items},
-    )
+    return {
+        "READER": readers(count),
+        "READER_CERT": cards(count),
+        "LEND_LST": loans(count),
+        "MARC": marc,
+        "ITEM": items,
+    }
+
+
+def fill(path: str | Path, count: int, owner: str = "LIBSYS") -> Schema:
+    """Write an SQLite file with ``count`` readers and what belongs to them."""
+    schema = Schema.of(TABLES, owner)
+    load(path, schema, everything(count))
     return schema
 
 

@@ -587,16 +587,34 @@ class _ListAgg:
         return self.separator.join(_number_text(value) for _, value in rows) or None
 
 
+@dataclass
+class Rights:
+    """What the views of privileges tell an account; ``told`` false hides the views."""
+
+    system: tuple[str, ...] = ("CREATE SESSION",)
+    tables: tuple[tuple[str, str], ...] = ()  # table, privilege
+    by_role: tuple[tuple[str, str, str], ...] = ()  # role, table, privilege
+    told: bool = True
+
+
 class Engine:
     """One read-only SQLite connection that answers as one Oracle session."""
 
-    def __init__(self, path: str | Path, schema: Schema, settings: Settings, service: str, version: str) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        schema: Schema,
+        settings: Settings,
+        service: str,
+        version: str,
+        rights: Rights | None = None,
+    ) -> None:
         self.db = sqlite3.connect(
             f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False, isolation_level=None
         )
         self.schema, self.settings = schema, settings
         self.raised: OraError | None = None
-        self.system = _system_tables(self.db, schema, settings, service, version)
+        self.system = _system_tables(self.db, schema, settings, service, version, rights or Rights())
         self.db.execute("PRAGMA query_only = ON")
         self.db.execute("PRAGMA case_sensitive_like = ON")
         for name, (call, _) in FUNCTIONS.items():
@@ -647,7 +665,7 @@ class Engine:
 
 
 def _system_tables(
-    db: sqlite3.Connection, schema: Schema, settings: Settings, service: str, version: str
+    db: sqlite3.Connection, schema: Schema, settings: Settings, service: str, version: str, rights: Rights
 ) -> dict[str, Columns]:
     """DUAL and the few dictionary views that clients ask on connecting, as temp tables."""
     banner = f"Oracle Database 19c Enterprise Edition Release {version} - Production (oracle_wire test server)"
@@ -717,6 +735,15 @@ def _system_tables(
         "ALL_COL_COMMENTS": (("OWNER", "TABLE_NAME", "COLUMN_NAME", "COMMENTS"), []),
         "ALL_TAB_IDENTITY_COLS": (("OWNER", "TABLE_NAME", "COLUMN_NAME", "GENERATION_TYPE", "IDENTITY_OPTIONS"), []),
     }
+    if rights.told:
+        views |= {
+            "SESSION_PRIVS": (("PRIVILEGE",), [(name,) for name in rights.system]),
+            "USER_TAB_PRIVS_RECD": (("OWNER", "TABLE_NAME", "PRIVILEGE"), [(owner, *row) for row in rights.tables]),
+            "ROLE_TAB_PRIVS": (
+                ("ROLE", "OWNER", "TABLE_NAME", "PRIVILEGE"),
+                [(role, owner, *row) for role, *row in rights.by_role],
+            ),
+        }
     system: dict[str, Columns] = {}
     for view, (names, rows) in views.items():
         system[view] = {

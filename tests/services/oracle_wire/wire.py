@@ -38,6 +38,7 @@ from tests.services.oracle_wire.sql import (
     OraError,
     OraType,
     Plan,
+    Rights,
     Schema,
     Settings,
     Translator,
@@ -333,6 +334,7 @@ class Account:
     password: str
     status: Literal["open", "locked", "expired", "grace"] = "open"
     verifier: Literal["12c", "11g", "10g"] = "12c"
+    rights: Rights = field(default_factory=Rights)
 
 
 @dataclass
@@ -720,7 +722,9 @@ class Session:
         if account.status == "expired":
             raise OraError(28001)
         settings = Settings(self.user, self.user, clock=self.server.clock)
-        self.engine = Engine(self.server.path, self.server.schema, settings, self.server.service, VERSION)
+        self.engine = Engine(
+            self.server.path, self.server.schema, settings, self.server.service, VERSION, account.rights
+        )
         proof = aes(session_key, secrets.token_bytes(16) + b"SERVER_TO_CLIENT" + b"\x10" * 16)
         values = {
             "AUTH_VERSION_STRING": "- Production",
