@@ -124,7 +124,7 @@ def writing(engine: Engine, cohort: str, part: Part = "marks") -> Iterator[Conne
 
 # The version is read in a statement of its own: what a statement sees is settled before it waits for a lock.
 _WRITERS_TURN = text("SELECT pg_advisory_xact_lock_shared({}, {}), pg_advisory_xact_lock(:key)".format(*VERSION_LOCK))
-_VERSIONS: dict[Part, Select[tuple[str]]] = {
+_VERSIONS: dict[Part, Select[str]] = {
     part: select(column("version_num", String)).select_from(table(versions.version_table(part)))
     for part in versions.PARTS
 }
@@ -176,6 +176,8 @@ def _explained(engine: Engine, said: str) -> str:
         what, way_out = "its disk is full or failing", "Make room there, then run this again."
     elif "locked" in said or "busy" in said:
         what, way_out = f"another writer has held it for {_BUSY_SECONDS} s", "Try again when that one has ended."
+    elif 'database "' in said and "does not exist" in said:
+        what, way_out = "there is no database of that name", "Create it on the server, then run this again."
     elif "no such table" in said or "does not exist" in said:
         what, way_out = "it has not all its tables yet", "Run: clearance db upgrade"
     elif "unable to open" in said:
