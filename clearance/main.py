@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clearance import deciding, demo_command, judging, reading, services, syncing
+from clearance import deciding, demo_command, judging, keeping, reading, services, syncing
 from clearance.context import Chosen
 from clearance.wiring import CONFIG_VARIABLE
 
@@ -43,6 +43,8 @@ app.command()(reading.sources)
 app.command()(reading.strangers)
 app.command()(services.schedule)
 app.command()(services.serve)
+app.command()(keeping.backup)
+app.command()(keeping.restore)
 app.add_typer(demo_command.app, name="demo")
 
 runs = typer.Typer(help="Runs: what happened, and what waits for a person.", no_args_is_help=True)

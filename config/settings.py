@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from config.secrets import DatabaseUrl, Origin, Text
+from config.secrets import DatabaseUrl, FilePath, Origin, Text
 
 
 class SettingsError(Exception):
@@ -95,6 +95,8 @@ class StatusDb(Table):
     desk_url: DatabaseUrl | None = None
     #: What the portal reads the marks with, when that is a role of its own; `url` otherwise.
     portal_url: DatabaseUrl | None = None
+    #: The folder of pg_dump, pg_restore and psql, where those on the PATH are none or too old.
+    postgres_tools: FilePath | None = None
 
 
 class Window(Table):

@@ -129,7 +129,7 @@ class Accounts:
             grants=tuple(grants),
         )
         _refuse_nonsense(added)
-        with writing(self._engine, _DESK) as connection:
+        with writing(self._engine, _DESK, "desk") as connection:
             if _row(connection, added.account) is not None:
                 raise AccountRefused(f'there is an account "{added.account}" already. Choose another name.')
             connection.execute(
@@ -188,7 +188,7 @@ class Accounts:
         Raises AccountRefused when there is no such active account.
         """
         name = normalise_account(account)
-        with writing(self._engine, _DESK) as connection:
+        with writing(self._engine, _DESK, "desk") as connection:
             row = _row(connection, name)
             if row is None or not row.active:
                 raise AccountRefused(f'there is no active account "{name}". See: clearance accounts list')
@@ -212,14 +212,14 @@ class Accounts:
 
     def touch_session(self, token_hash: bytes, now: datetime) -> None:
         """Note that a session has been used."""
-        with writing(self._engine, _DESK) as connection:
+        with writing(self._engine, _DESK, "desk") as connection:
             connection.execute(
                 update(tables.session).where(tables.session.c.token_hash == token_hash).values(seen_at=now)
             )
 
     def close_session(self, token_hash: bytes) -> None:
         """End a session; one that is not there has ended."""
-        with writing(self._engine, _DESK) as connection:
+        with writing(self._engine, _DESK, "desk") as connection:
             connection.execute(delete(tables.session).where(tables.session.c.token_hash == token_hash))
 
     def check(self) -> None:
@@ -229,7 +229,7 @@ class Accounts:
 
     def _change(self, account: str, **values: Any) -> None:  # noqa: ANN401 - columns by name
         name = normalise_account(account)
-        with writing(self._engine, _DESK) as connection:
+        with writing(self._engine, _DESK, "desk") as connection:
             if _row(connection, name) is None:
                 raise AccountRefused(f'there is no account "{name}". See: clearance accounts list')
             connection.execute(update(tables.account).where(tables.account.c.account == name).values(**values))

@@ -1,7 +1,8 @@
 """Opening the status database: one code for SQLite and PostgreSQL.
 
 SQLite: WAL, synchronous FULL, foreign keys on; whoever writes begins with BEGIN IMMEDIATE. PostgreSQL: writers of a
-cohort take one advisory lock. `open_reading` gives a handle that cannot write.
+cohort take one advisory lock. Whoever writes looks at the version of the tables first, so that a process that was
+started before an upgrade writes nothing after it. `open_reading` gives a handle that cannot write.
 """
 
 import json
@@ -12,11 +13,18 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, Engine, Select, String, column, create_engine, event, make_url, select, table, text
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.pool import QueuePool
 
+from status_db import versions
+from status_db.versions import Part
+
 _BUSY_SECONDS = 30
+
+#: The advisory lock of the tables' version, in PostgreSQL's space of two numbers, apart from the cohorts' locks.
+#: Writers share it; who changes the tables has it alone.
+VERSION_LOCK = (int.from_bytes(b"clea"), 0)
 
 
 class StoreError(Exception):
@@ -100,31 +108,57 @@ def reading(engine: Engine) -> Iterator[Connection]:
         try:
             yield connection
         finally:
-            _roll_back(connection, sqlite=engine.dialect.name == "sqlite")
+            roll_back(connection, sqlite=engine.dialect.name == "sqlite")
 
 
 @contextmanager
-def writing(engine: Engine, cohort: str) -> Iterator[Connection]:
+def writing(engine: Engine, cohort: str, part: Part = "marks") -> Iterator[Connection]:
     """Give the only connection that may write this cohort now; commit at the end, or keep nothing.
 
-    Raises StoreError when the database cannot take it.
+    Raises StoreError when the database cannot take it, or its tables are not this program's any more.
     """
+    sqlite = engine.dialect.name == "sqlite"
     with store_errors(engine), engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
+        if sqlite:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": crc32(cohort.encode())})
+            connection.execute(_WRITERS_TURN, {"key": crc32(cohort.encode())})
         try:
+            _confirm_version(connection, part)
             yield connection
-            if engine.dialect.name == "sqlite":
+            if sqlite:
                 connection.exec_driver_sql("COMMIT")
             connection.commit()
         except BaseException:
-            _roll_back(connection, sqlite=engine.dialect.name == "sqlite")
+            roll_back(connection, sqlite=sqlite)
             raise
 
 
-def _roll_back(connection: Connection, *, sqlite: bool) -> None:
+# The version is read in a statement of its own: what a statement sees is settled before it waits for a lock.
+_WRITERS_TURN = text("SELECT pg_advisory_xact_lock_shared({}, {}), pg_advisory_xact_lock(:key)".format(*VERSION_LOCK))
+_VERSIONS: dict[Part, Select[str]] = {
+    part: select(column("version_num", String)).select_from(table(versions.version_table(part)))
+    for part in versions.PARTS
+}
+
+
+def hold_version(connection: Connection) -> None:
+    """Keep every writer of a PostgreSQL out until this transaction ends: it changes the tables."""
+    connection.execute(text("SELECT pg_advisory_xact_lock({}, {})".format(*VERSION_LOCK)))
+
+
+def _confirm_version(connection: Connection, part: Part) -> None:
+    try:
+        version: str | None = connection.execute(_VERSIONS[part]).scalar()
+    except ProgrammingError:
+        # PostgreSQL's word for a table that is not there.
+        version = None
+    if wrong := versions.unlike(part, version, connection.engine.url.render_as_string(hide_password=True)):
+        raise StoreError(wrong)
+
+
+def roll_back(connection: Connection, *, sqlite: bool) -> None:
+    """End a transaction, keeping nothing of it."""
     try:
         if sqlite:
             connection.exec_driver_sql("ROLLBACK")
@@ -154,6 +188,8 @@ def _explained(engine: Engine, said: str) -> str:
         what, way_out = "its disk is full or failing", "Make room there, then run this again."
     elif "locked" in said or "busy" in said:
         what, way_out = f"another writer has held it for {_BUSY_SECONDS} s", "Try again when that one has ended."
+    elif 'database "' in said and "does not exist" in said:
+        what, way_out = "there is no database of that name", "Create it on the server, then run this again."
     elif "no such table" in said or "does not exist" in said:
         what, way_out = "it has not all its tables yet", "Run: clearance db upgrade"
     elif "unable to open" in said:

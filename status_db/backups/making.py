@@ -1,0 +1,147 @@
+"""Making a backup: written beside its place, read again from end to end, and only then given its name."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from status_db import versions
+from status_db.backups import manifest as manifests
+from status_db.backups import postgres, sqlite
+from status_db.backups.files import PRIVATE_FILE, PRIVATE_FOLDER, flush
+from status_db.backups.manifest import FORMAT, BackupError, Database, Manifest, Member
+from status_db.versions import Part
+
+#: How a folder ends that is no backup yet, or none any more.
+_PARTIAL = ".partial"
+
+#: No backup takes longer.
+_UNDER_WAY = timedelta(days=1)
+
+_WHAT = "A backup of a Clearance Sync status database. Restore it with: clearance restore FOLDER"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A backup that was made, and the older ones that went for it."""
+
+    folder: Path
+    manifest: Manifest
+    pruned: tuple[Path, ...]
+
+
+def make(
+    databases: Sequence[Database],
+    folder: Path,
+    *,
+    now: datetime,
+    program: str,
+    keep: int | None = None,
+    tools_folder: Path | None = None,
+) -> Made:
+    """Back databases up into a new folder inside `folder`, then let only the newest `keep` stay.
+
+    Everybody may go on reading and writing meanwhile. Raises StoreError; then nothing is left that looks like a backup,
+    and no older one has gone.
+    """
+    place = folder / manifests.name_of(now)
+    with _os_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if place.exists():
+            raise BackupError(f"{place} is there already. Run this again in a second.")
+        partial = folder / f".{place.name}.{os.getpid()}{_PARTIAL}"
+        partial.mkdir(mode=PRIVATE_FOLDER)
+        try:
+            members = [_copied(database, partial, tools_folder) for database in databases]
+            made = Manifest(FORMAT, _WHAT, now, program, members)
+            for file in (*(partial / member.file for member in members), manifests.write(made, partial)):
+                file.chmod(PRIVATE_FILE)
+                flush(file)
+            flush(partial)
+            verify(partial, tools_folder)
+            partial.rename(place)
+            flush(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        _sweep(folder, now)
+        return Made(place, made, _pruned(folder, place, keep) if keep else ())
+
+
+def _copied(database: Database, folder: Path, tools_folder: Path | None) -> Member:
+    file = folder / database.member
+    content: sqlite.Content | postgres.Content
+    if database.kind == "sqlite":
+        content, server, schema = sqlite.copy(database, file), sqlite.SERVER, ""
+    else:
+        content = postgres.dump(database, file, postgres.Tools.found(tools_folder))
+        server, schema = content.server, content.schema
+    _refuse_strange(database, content.versions)
+    size, sha256 = file.stat().st_size, manifests.digest(file)
+    return Member(database.member, database.kind, server, content.versions, schema, content.rows, size, sha256)
+
+
+def _refuse_strange(database: Database, found: dict[Part, str]) -> None:
+    """Raise BackupError when a part is not there, or newer than this program: we would not know all its tables."""
+    for part in database.parts:
+        if part not in found:
+            raise BackupError(f"{database.name} has no tables of the {part} yet. Run: clearance db upgrade")
+        if too_new := versions.newer(part, found[part]):
+            raise BackupError(too_new)
+
+
+def verify(folder: Path, tools_folder: Path | None) -> Manifest:
+    """Read a backup from end to end and return its manifest. Raises BackupError when anything is not as it says."""
+    made = manifests.read(folder)
+    manifests.refuse_damaged(folder, made)
+    for member in made.members:
+        file = folder / member.file
+        if member.database == "sqlite":
+            content = sqlite.look(file)
+            same = content.rows == member.rows and content.versions == member.versions
+        else:
+            found = postgres.rows_in(file, postgres.Tools.found(tools_folder))
+            same = {table: found.get(table, 0) for table in member.rows} == member.rows
+        if not same:
+            raise BackupError(f"{file} holds not what {manifests.MANIFEST} says. Take another backup.")
+    return made
+
+
+def _pruned(folder: Path, newest: Path, keep: int) -> tuple[Path, ...]:
+    """Let the newest backups stay and remove the rest."""
+    found = sorted((f for f in folder.iterdir() if manifests.is_name(f.name) and _is_ours(f)), reverse=True)
+    older = [backup for backup in found if backup != newest][keep - 1 :]
+    for backup in older:
+        # Half of one must not look like a backup, should this be broken off.
+        going = backup.rename(folder / f".{backup.name}{_PARTIAL}")
+        shutil.rmtree(going)
+    flush(folder)
+    return tuple(older)
+
+
+def _sweep(folder: Path, now: datetime) -> None:
+    """Remove what a backup that was killed has left; one that is younger may be under way."""
+    for left in folder.glob(f".clearance-*{_PARTIAL}"):
+        if left.stat().st_mtime < (now - _UNDER_WAY).timestamp():
+            shutil.rmtree(left)
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        manifests.read(folder)
+    except BackupError:
+        return False
+    return True
+
+
+@contextmanager
+def _os_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BackupError(
+            f"The backup could not be written in {folder}: {error}. "
+            "See that there is room, and that this user may write there; then run this again."
+        ) from error

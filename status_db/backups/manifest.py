@@ -1,0 +1,177 @@
+"""What a backup says about itself: a folder with one file for each database, and `manifest.json` beside them."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
+from sqlalchemy import make_url
+
+from config.settings import StatusDb
+from status_db import tables
+from status_db.accounts import desk_url
+from status_db.engine import StoreError
+from status_db.versions import PARTS, Part, version_table
+
+#: The manifest's own name, and the form of it that this program writes and reads.
+MANIFEST, FORMAT = "manifest.json", 1
+
+_NAME = re.compile(r"clearance-\d{8}T\d{6}Z")
+
+#: Tables that a version of before had and this one has not, for each part: a backup of such a database holds them too.
+FORMER_TABLES: Mapping[Part, tuple[str, ...]] = {"marks": (), "desk": ()}
+
+#: Who has signed out stays out: open sessions are in no backup.
+LEFT_OUT = ("session",)
+
+
+class BackupError(StoreError):
+    """A backup could not be made or restored; nothing half is left. The text ends with the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One database of the settings, and which parts live in it: the marks, the desk, or both."""
+
+    url: str
+    parts: tuple[Part, ...]
+
+    @property
+    def kind(self) -> Literal["sqlite", "postgresql"]:
+        """Say what it is."""
+        return "sqlite" if make_url(self.url).get_backend_name() == "sqlite" else "postgresql"
+
+    @property
+    def file(self) -> Path:
+        """The file of one on SQLite."""
+        return Path(make_url(self.url).database or "")
+
+    @property
+    def name(self) -> str:
+        """Its address, as a message may say it."""
+        return make_url(self.url).render_as_string(hide_password=True)
+
+    @property
+    def member(self) -> str:
+        """The name of its file in a backup."""
+        return self.parts[0] + (".db" if self.kind == "sqlite" else ".dump")
+
+
+Word = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One database in a backup."""
+
+    file: Annotated[str, Field(pattern=r"^[a-z]+\.(db|dump)$")]
+    database: Literal["sqlite", "postgresql"]
+    #: Of the database server, or of SQLite's library.
+    server: str
+    #: The version of the tables of each part in it.
+    versions: dict[Part, str]
+    #: The schema of its tables, on PostgreSQL.
+    schema: str
+    #: How many rows each table had, in the one moment that the copy shows.
+    rows: dict[Word, Annotated[int, Field(ge=0)]]
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A whole backup."""
+
+    format: int
+    what: str
+    made_at: AwareDatetime
+    #: The program's version.
+    program: str
+    members: list[Member]
+
+    @property
+    def rows(self) -> int:
+        """How many rows it holds."""
+        return sum(sum(member.rows.values()) for member in self.members)
+
+
+_ADAPTER = TypeAdapter(Manifest)
+
+
+def databases(status_db: StatusDb) -> list[Database]:
+    """Return the databases that the settings name: one that holds both parts, or one for each."""
+    marks, desk = status_db.url.get_secret_value(), desk_url(status_db)
+    found = [Database(marks, PARTS)] if marks == desk else [Database(marks, ("marks",)), Database(desk, ("desk",))]
+    for database in found:
+        if database.kind == "sqlite" and str(database.file) in (".", ":memory:"):
+            raise BackupError(f"{database.name} is no file, and ends with its process. Name a file in [status_db] url.")
+    return found
+
+
+def tables_of(parts: tuple[Part, ...]) -> list[str]:
+    """Return every table that these parts have, or had at a version of before, with those of the versions."""
+    names: list[str] = []
+    for part in parts:
+        metadata = tables.marks if part == "marks" else tables.desk
+        names += [version_table(part), *sorted(metadata.tables), *FORMER_TABLES[part]]
+    return names
+
+
+def name_of(made_at: datetime) -> str:
+    """Return the folder name of a backup made then; names sort as the times do."""
+    return f"clearance-{made_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def is_name(name: str) -> bool:
+    """Say whether a folder is named as a backup is."""
+    return bool(_NAME.fullmatch(name))
+
+
+def digest(file: Path) -> str:
+    """Return a file's SHA-256. Raises OSError."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def write(manifest: Manifest, folder: Path) -> Path:
+    """Write the manifest and return its file. Raises OSError."""
+    file = folder / MANIFEST
+    file.write_bytes(_ADAPTER.dump_json(manifest, indent=2) + b"\n")
+    return file
+
+
+def read(folder: Path) -> Manifest:
+    """Return what a backup says of itself. Raises BackupError when that is no backup, or one of a newer program."""
+    file = folder / MANIFEST
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise BackupError(
+            f"{folder} is no backup: {file.name} in it cannot be read ({error.strerror}). "
+            "Name the folder that `clearance backup` made."
+        ) from error
+    try:
+        manifest = _ADAPTER.validate_json(text)
+    except ValidationError as error:
+        raise BackupError(
+            f"{folder} is damaged, or of a newer program: {MANIFEST} does not read as one. Take another backup."
+        ) from error
+    if manifest.format != FORMAT:
+        raise BackupError(f"{folder} was made by a newer program ({manifest.program}). Restore it with that one.")
+    return manifest
+
+
+def refuse_damaged(folder: Path, manifest: Manifest) -> None:
+    """Raise BackupError unless every file is there, byte for byte as it was written."""
+    for member in manifest.members:
+        file = folder / member.file
+        try:
+            whole = file.stat().st_size == member.size and digest(file) == member.sha256
+        except OSError as error:
+            raise BackupError(f"{file} cannot be read ({error.strerror}). Take another backup.") from error
+        if not whole:
+            raise BackupError(f"{file} is damaged: it is not what was written. Take another backup.")

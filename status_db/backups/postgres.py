@@ -1,0 +1,301 @@
+"""A dump of a database on PostgreSQL, made and restored by PostgreSQL's own programs.
+
+`pg_dump` writes the custom format from a snapshot that we export, so that our count of the rows is of the same moment.
+The way back is one transaction: `pg_restore` turns the dump into SQL, `psql` runs it, and the COMMIT is sent only when
+the whole has come and every table holds the rows it should.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import Connection, column, func, inspect, make_url, select, table, text
+
+from status_db.backups.manifest import LEFT_OUT, BackupError, Database, Member, tables_of
+from status_db.engine import VERSION_LOCK, open_reading, reading
+from status_db.versions import Part, version_table
+
+#: So long we wait for a table that somebody else has locked.
+_LOCK_SECONDS = 30
+
+_COPY = re.compile(rb'^COPY (?:"?[^".]+"?\.)?"?([a-z0-9_]+)"? \(.*\) FROM stdin;$')
+
+#: A setting that the newer programs write and an older server does not know; nought is its default.
+_UNKNOWN_BEFORE_17 = b"SET transaction_timeout = 0;"
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """PostgreSQL's own programs: `pg_dump`, `pg_restore` and `psql`, of one version."""
+
+    pg_dump: str
+    pg_restore: str
+    psql: str
+    #: The first number of their version.
+    major: int
+
+    @classmethod
+    def found(cls, folder: Path | None) -> "Tools":
+        """Find them in the folder named, else on the PATH. Raises BackupError."""
+        paths: dict[str, str] = {}
+        for name in ("pg_dump", "pg_restore", "psql"):
+            path = shutil.which(name, path=str(folder) if folder else None)
+            if path is None:
+                raise BackupError(
+                    f"{name} was not found {f'in {folder}' if folder else 'on the PATH'}: PostgreSQL's own programs "
+                    "make and restore its dumps. Install the client programs of your server's version (such as "
+                    "the package postgresql-client), or name their folder as postgres_tools in [status_db]."
+                )
+            paths[name] = path
+        said = subprocess.run([paths["pg_dump"], "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 - found above
+        number = re.search(r"\) (\d+)", said)
+        if number is None:
+            raise BackupError(
+                f"{paths['pg_dump']} does not say its version ({said.strip()}). Install PostgreSQL's client again."
+            )
+        return cls(**paths, major=int(number[1]))
+
+    def refuse_older(self, server: int) -> None:
+        """Raise BackupError when the server is newer than the programs: they do not know all it has."""
+        if self.major < server:
+            raise BackupError(
+                f"{self.pg_dump} is of version {self.major}, and the server of {server}. Install the client programs "
+                f"of version {server}, and name their folder as postgres_tools in [status_db]."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What stands in a database at one moment."""
+
+    #: The server's version.
+    server: str
+    #: The schema of the tables; the one where new ones would be made when there are none.
+    schema: str
+    versions: dict[Part, str]
+    rows: dict[str, int]
+
+    @property
+    def major(self) -> int:
+        """The first number of the server's version."""
+        return int(re.split(r"\D", self.server)[0])
+
+
+def look(database: Database) -> Content:
+    """Return what the parts of a database hold now. Raises StoreError."""
+    engine = open_reading(database.url)
+    try:
+        with reading(engine) as connection:
+            return _content(connection, database)
+    finally:
+        engine.dispose()
+
+
+def _content(connection: Connection, database: Database) -> Content:
+    server = str(connection.execute(text("SHOW server_version")).scalar_one())
+    first = version_table(database.parts[0])
+    schema = connection.execute(
+        text(
+            "SELECT COALESCE((SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass(:name)),"
+            " current_schema())"
+        ),
+        {"name": first},
+    ).scalar_one()
+    there = set(inspect(connection).get_table_names(schema))
+    names = [name for name in tables_of(database.parts) if name in there]
+    rows = {
+        name: connection.execute(select(func.count()).select_from(table(name, schema=schema))).scalar_one()
+        for name in names
+    }
+    versions: dict[Part, str] = {}
+    for part in database.parts:
+        name = version_table(part)
+        if rows.get(name):
+            versions[part] = connection.execute(
+                select(column("version_num")).select_from(table(name, schema=schema))
+            ).scalar_one()
+    return Content(server, schema, versions, rows)
+
+
+def dump(database: Database, to: Path, tools: Tools) -> Content:
+    """Dump one moment of a database into a file, and return what that moment held. Raises StoreError.
+
+    Other tables of the same database are left alone.
+    """
+    engine = open_reading(database.url)
+    try:
+        with reading(engine) as connection:
+            content = _content(connection, database)
+            tools.refuse_older(content.major)
+            snapshot = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
+            tables = [f'--table="{content.schema}"."{name}"' for name in content.rows]
+            left_out = [
+                f'--exclude-table-data="{content.schema}"."{name}"' for name in LEFT_OUT if name in content.rows
+            ]
+            with _address(database) as (address, environ):
+                _run(
+                    [
+                        tools.pg_dump, "--format=custom", f"--file={to}", f"--snapshot={snapshot}", "--no-password",
+                        f"--lock-wait-timeout={_LOCK_SECONDS}s", *tables, *left_out, f"--dbname={address}",
+                    ],
+                    environ,
+                    f"{database.name} could not be dumped",
+                )  # fmt: skip
+    finally:
+        engine.dispose()
+    rows = {name: 0 if name in LEFT_OUT else count for name, count in content.rows.items()}
+    return Content(content.server, content.schema, content.versions, rows)
+
+
+def rows_in(dumped: Path, tools: Tools) -> dict[str, int]:
+    """Read a dump from end to end and return the rows of each table in it. Raises BackupError when it is not sound."""
+    what = f"{dumped} cannot be read as a dump"
+    _run([tools.pg_restore, "--list", str(dumped)], {}, what)
+    found: Counter[str] = Counter()
+    with _script([tools.pg_restore, "--data-only", "--file=-", str(dumped)], what) as lines:
+        inside = ""
+        for line in lines:
+            bare = line.rstrip(b"\n")
+            if inside and bare == b"\\.":
+                inside = ""
+            elif inside:
+                found[inside] += 1
+            elif match := _COPY.fullmatch(bare):
+                inside = match[1].decode()
+                found[inside] += 0
+    return dict(found)
+
+
+def restore(member: Member, dumped: Path, database: Database, tools: Tools, *, grants: bool) -> None:
+    """Put what was dumped in the place of what stands there, in one transaction. Raises StoreError.
+
+    Whatever goes wrong before its end, the old tables stay. Writers wait outside meanwhile.
+    """
+    now = look(database)
+    tools.refuse_older(now.major)
+    if now.schema != member.schema:
+        raise BackupError(
+            f'The backup\'s tables lie in the schema "{member.schema}", and those of {database.name} in '
+            f'"{now.schema}". Have the search_path of that role name the same schema first.'
+        )
+    what = f"{database.name} could not be restored, and stands as it was"
+    told = ["--file=-", "--no-owner", *(() if grants else ("--no-privileges",)), str(dumped)]
+    with _address(database) as (address, environ), tempfile.TemporaryFile() as said:
+        psql = subprocess.Popen(  # noqa: S603 - found by Tools
+            [tools.psql, "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-", address],
+            env={**os.environ, **environ},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+        )
+        try:
+            assert psql.stdin is not None  # noqa: S101 - a pipe was asked for
+            try:
+                psql.stdin.write(_before(now.schema, tables_of(database.parts)).encode())
+                with _script([tools.pg_restore, *told], what) as lines:
+                    for line in lines:
+                        if line.rstrip() != _UNKNOWN_BEFORE_17:
+                            psql.stdin.write(line)
+                psql.stdin.write(_after(member.schema, member.rows).encode())
+                psql.stdin.close()
+            except BrokenPipeError:
+                # It has ended at an error, and says below which.
+                pass
+            ended = psql.wait()
+        finally:
+            _ended(psql)
+        if ended:
+            said.seek(0)
+            raise BackupError(f"{what}: {_told(said.read(), environ)}")
+
+
+def _before(schema: str, names: Iterable[str]) -> str:
+    listed = ", ".join(f'"{schema}"."{name}"' for name in names)
+    return (
+        f"BEGIN;\nSET LOCAL lock_timeout = '{_LOCK_SECONDS}s';\nSELECT pg_advisory_xact_lock({{}}, {{}});\n".format(
+            *VERSION_LOCK
+        )
+        + f"DROP TABLE IF EXISTS {listed};\n"
+    )
+
+
+def _after(schema: str, rows: Mapping[str, int]) -> str:
+    # Counted before the end of the transaction, so that a table that is not whole leaves the old one.
+    checks = "".join(
+        f'IF (SELECT count(*) FROM "{schema}"."{name}") <> {count} THEN '  # noqa: S608 - names by the manifest's pattern
+        f"RAISE EXCEPTION 'the table {name} has not its {count} rows'; END IF;\n"
+        for name, count in rows.items()
+    )
+    return f"DO $check$ BEGIN\n{checks}END $check$;\nCOMMIT;\n"
+
+
+@contextmanager
+def _address(database: Database) -> Iterator[tuple[str, dict[str, str]]]:
+    """Give the address for a command line, without its password, and the environment that holds the password."""
+    url = make_url(database.url)
+    _, wanted = url.get_dialect()().create_connect_args(url)
+    password = wanted.pop("password", None)
+    yield make_conninfo(**wanted), {"PGPASSWORD": str(password)} if password else {}
+
+
+def _run(command: list[str], environ: dict[str, str], what: str) -> None:
+    ended = subprocess.run(command, env={**os.environ, **environ}, capture_output=True, check=False)  # noqa: S603 - found by Tools
+    if ended.returncode:
+        raise BackupError(f"{what}: {_told(ended.stderr, environ)}")
+
+
+@contextmanager
+def _script(command: list[str], what: str) -> Iterator[IO[bytes]]:
+    """Give the lines a program writes; raise BackupError at their end when it did not end well."""
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said)  # noqa: S603 - found by Tools
+        try:
+            assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+            yield process.stdout
+            ended = process.wait()
+        finally:
+            _ended(process)
+        if ended:
+            said.seek(0)
+            raise BackupError(f"{what}: {_told(said.read(), {})}")
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    """See that a program has ended, and let go of its pipes."""
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None and not pipe.closed:
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                continue
+
+
+def _told(said: bytes, environ: Mapping[str, str]) -> str:
+    """Return what a program said on its way out, with our way out."""
+    lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
+    words = "; ".join(lines[:3]) or "it was stopped, or could not write"
+    if password := environ.get("PGPASSWORD"):
+        words = words.replace(password, "***")
+    if "No space" in words or "too large" in words or words.startswith("it was"):
+        return f"{words}. Make room there, then run this again."
+    if "role" in words and "does not exist" in words:
+        return f"{words}. Make that role first, or restore with --without-grants and give the grants anew."
+    if "unsupported version" in words:
+        return f"{words}. Install PostgreSQL's newer client programs, and name their folder as postgres_tools."
+    if "lock timeout" in words:
+        return f"{words}. Stop `clearance schedule` and `clearance serve`, then run this again."
+    if "password" in words or "authentication" in words:
+        return f"{words}. See that the password in [status_db] is right."
+    return f"{words}. See what that says, mend it, then run this again."
