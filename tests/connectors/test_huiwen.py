@@ -82,3 +82,23 @@ def test_names_that_differ_here_are_told(server: Place) -> None:
 def test_a_name_is_a_name_and_nothing_else(name: str) -> None:
     with pytest.raises(ValidationError, match="no name of a table"):
         huiwen.Settings.model_validate({"url": "sqlite:///a.db", "asks": "loans", "lent": name})
+
+
+def test_it_may_be_asked_first_whether_anything_has_changed(server: Place) -> None:
+    told = ask(server, asks="loans", number="reader", fingerprint=True).fingerprint()
+    assert told is not None
+    assert told.value == ask(server, asks="loans", number="reader", fingerprint=True).pull().fingerprint
+
+
+def test_another_day_tells_another(server: Place) -> None:
+    asked = {"asks": "loans", "number": "reader", "fingerprint": True}
+    before = ask(server, **asked).fingerprint()
+    rows = [dict(zip(TABLES["LEND_LST"], row, strict=True)) for row in loans(COUNT)]
+    server.refill("LEND_LST", [{**rows[0], "NORM_RET_DATE": "2031-01-01"}, *rows[1:]])
+    other = ask(server, **asked).fingerprint()
+    server.refill("LEND_LST", rows)
+    again = ask(server, **asked).fingerprint()
+    assert before is not None
+    assert other is not None
+    assert again is not None
+    assert before.value == again.value != other.value
