@@ -42,6 +42,7 @@ from connectors.port import (
     SourceUnavailable,
     no_progress,
 )
+from connectors.records import AMBIGUOUS, ASKED_NUMBER, Mapped, described, found, paths
 from connectors.walk import Pause, PerStudent
 from connectors.web import MISSING, Answer, Exchange, Office, at_path, shown
 from status_db.model import digest_of
@@ -58,9 +59,6 @@ _NO_FINGERPRINT = (
 
 #: A system whose data move while they are read is read again so often.
 _ATTEMPTS = 3
-
-#: Stands for the number that is asked about: in `one`, in `one_url`, and as a column of its own.
-_ASKED_NUMBER = "{student}"
 
 #: What a system says of a student whom it does not know, where the settings have a 404 mean that.
 _NOBODY = Answer(None, {}, {})
@@ -121,9 +119,9 @@ class Settings(Exchange):
 
     @model_validator(mode="after")
     def _asks_about_one_rightly(self) -> Self:
-        if self.one_url and _ASKED_NUMBER not in self.one_url:
+        if self.one_url and ASKED_NUMBER not in self.one_url:
             raise ValueError("one_url is the same for everybody: write {student} where the number belongs")
-        names_one = self.one_url or any(_ASKED_NUMBER in text for text in self.one.values())
+        names_one = self.one_url or any(ASKED_NUMBER in text for text in self.one.values())
         if self.per_student is None:
             if not self.url:
                 raise ValueError("nobody is asked: name url")
@@ -249,10 +247,10 @@ class Rest:
         self._note_total(answer, told)
         self._note_last(answer, told)
         records = self._records(answer)
-        offered = dict.fromkeys(path for record in records for path in _paths(record))
+        offered = dict.fromkeys(path for record in records for path in paths(record))
         columns = tuple(offered) or tuple(self._question.columns.values())
         row = (
-            dict(zip(self._question.columns, self._cells(records[0], 1, asked.student), strict=True))
+            dict(zip(self._question.columns, self._mapped.cells(records[0], 1, asked.student), strict=True))
             if records
             else None
         )
@@ -260,7 +258,7 @@ class Rest:
             f'"{path}" is in no record of the first page, and {name} may be left out: look whether '
             f"columns.{name} is written as the system writes it."
             for name, path in self._question.columns.items()
-            if records and name in self._settings.optional and all(_found(r, path) is MISSING for r in records)
+            if records and name in self._settings.optional and all(found(r, path) is MISSING for r in records)
         )
         if self._settings.fingerprint and self.fingerprint() is None:
             warnings += (_NO_FINGERPRINT,)
@@ -276,8 +274,8 @@ class Rest:
 
     def _one(self, student: str) -> _Asked:
         settings = self._settings
-        url = settings.one_url.replace(_ASKED_NUMBER, quote(student, safe="")) or settings.url
-        own = {name: text.replace(_ASKED_NUMBER, student) for name, text in settings.one.items()}
+        url = settings.one_url.replace(ASKED_NUMBER, quote(student, safe="")) or settings.url
+        own = {name: text.replace(ASKED_NUMBER, student) for name, text in settings.one.items()}
         return _Asked(url, {**settings.params, **own}, student)
 
     def _got(self, office: Office, url: str, params: Mapping[str, Any], student: str | None) -> Answer:
@@ -307,6 +305,11 @@ class Rest:
             Proof(ProofKind.COLUMNS_PRESENT, self._present([])),
         )
         return Snapshot(tuple(self._question.columns), [], began, self._question.clock(), proofs, [])
+
+    @property
+    def _mapped(self) -> Mapped:
+        told_in = f"[source.{self._question.source}]"
+        return Mapped(self._named, told_in, self._question.columns, self._settings.optional)
 
     @property
     def _where(self) -> str:
@@ -345,7 +348,7 @@ class Rest:
         names = ", ".join(
             path
             for name, path in self._question.columns.items()
-            if name not in self._settings.optional and path != _ASKED_NUMBER
+            if name not in self._settings.optional and path != ASKED_NUMBER
         )
         return f"{names} in each of {len(rows)} rows"
 
@@ -398,8 +401,9 @@ class Rest:
             )
         if len(records) < reading.size:
             reading.short = reading.pages
+        mapped = self._mapped
         for record in records:
-            cells = self._cells(record, len(reading.rows) + 1, reading.student)
+            cells = mapped.cells(record, len(reading.rows) + 1, reading.student)
             self._refuse_overlap(cells, reading)
             reading.rows.append(cells)
         for what, count, most, key in (
@@ -456,8 +460,8 @@ class Rest:
 
     def _last_key(self, answer: Answer, path: str, before: object) -> object:
         """Return the key that the next page begins after. Raises SourceGarbled where there is none, or no other one."""
-        key = _found(self._records(answer)[-1], path)
-        if key in (None, "", MISSING, _AMBIGUOUS) or key == before:
+        key = found(self._records(answer)[-1], path)
+        if key in (None, "", MISSING, AMBIGUOUS) or key == before:
             raise SourceGarbled(
                 f'{self._named}: the last record of a page has no "{path}" to go on from, or that of the page before',
                 "Look at paging: key and after; and whether records come in the order of that key.",
@@ -493,7 +497,7 @@ class Rest:
         if not isinstance(records, list):
             place = f'at "{self._settings.records}"' if self._settings.records else "as the answer itself"
             raise SourceGarbled(
-                f"{self._named} has no list {place} (there is: {_described(answer.body)})",
+                f"{self._named} has no list {place} (there is: {described(answer.body)})",
                 f"Mend records in [source.{self._question.source}].",
             )
         return records
@@ -540,85 +544,6 @@ class Rest:
         page = reading.seen.setdefault(hash(cells), reading.pages)
         if page != reading.pages:
             raise _Doubled(f"a record of page {page} stands on page {reading.pages}, too")
-
-    def _cells(self, record: object, number: int, student: str | None) -> tuple[Cell, ...]:
-        cells: list[Cell] = []
-        for name, path in self._question.columns.items():
-            cell = student if path == _ASKED_NUMBER and student is not None else _found(record, path)
-            if cell is _AMBIGUOUS:
-                raise SourceGarbled(
-                    f'{self._named}: record {number} has two names that differ from "{path}" only in case '
-                    f"(it has {_described(record)})",
-                    f"Write columns.{name} in [source.{self._question.source}] as the one that is meant.",
-                )
-            if cell is MISSING:
-                if name not in self._settings.optional:
-                    raise SourceGarbled(
-                        f'{self._named}: record {number} has no "{path}" (it has {_described(record)})',
-                        f"Mend columns.{name} in [source.{self._question.source}]; if records leave it out when there "
-                        f'is nothing, add "{name}" to optional.',
-                    )
-                cell = None
-            if isinstance(cell, dict | list):
-                raise SourceGarbled(
-                    f'{self._named}: "{path}" in record {number} is no single value',
-                    f"Mend columns.{name}: name a value within.",
-                )
-            if isinstance(cell, str) and _is_broken(cell):
-                raise SourceGarbled(
-                    f"{self._named}: record {number} holds broken text", "Have the office mend the system's charset."
-                )
-            cells.append(cell)
-        return tuple(cells)
-
-
-#: Stands for a name that two names of a record differ from only in case.
-_AMBIGUOUS = object()
-
-
-def _found(record: object, path: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return a record's value; None also where something on the way to it is null, MISSING where a name is absent.
-
-    A name as it is written goes before one that differs only in case; of two such, neither is taken.
-    """
-    # Some systems have dots in their names; a name as it stands goes before a path.
-    value = _named(record, path)
-    above, _, last = path.rpartition(".")
-    if value is not MISSING or not above:
-        return value
-    parent = _found(record, above)
-    return parent if parent is None or parent is _AMBIGUOUS else _named(parent, last)
-
-
-def _named(record: object, name: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    if not isinstance(record, dict):
-        return MISSING
-    if name in record:
-        return record[name]
-    fitting = [own for own in record if own.casefold() == name.casefold()]
-    if len(fitting) > 1:
-        return _AMBIGUOUS
-    return record[fitting[0]] if fitting else MISSING
-
-
-def _is_broken(text: str) -> bool:
-    """Say whether text holds a replacement character, or half of a surrogate pair, which nothing can store."""
-    return "\ufffd" in text or any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _paths(record: object, prefix: str = "") -> Iterator[str]:
-    if isinstance(record, dict):
-        for name, value in record.items():
-            if isinstance(value, dict):
-                yield from _paths(value, f"{prefix}{name}.")
-            else:
-                yield f"{prefix}{name}"
-
-
-def _described(body: object) -> str:
-    if isinstance(body, dict):
-        return ", ".join(str(name) for name in list(body)[:12]) or "nothing"
-    return f"a list of {len(body)}" if isinstance(body, list) else type(body).__name__
 
 
 def connect(settings: Settings, question: Question) -> Connector:

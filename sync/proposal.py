@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from config.settings import Settings
 from connectors.port import Cell, Fingerprint, Proof, ProofKind, Snapshot, SourceGarbled, SourceUnavailable
 from status_db.marks import Ending, Lease, Pull, Writes
-from status_db.model import ROSTER, Finding, Flip, Means, StepKind, Verdict, digest_of, normalise_number
-from status_db.roster_marks import Listing, RosterMarks, RosterWrites
+from status_db.model import ROSTER, Flip, Means, Verdict, digest_of, normalise_number
+from status_db.roster_marks import RosterMarks
 from status_db.stored import Person, SourceState, Stored
 from status_db.waves import expected
 from sync import guard, reconcile, roster, rules
@@ -158,59 +158,6 @@ class SourceProposal:
         marks.apply(lease, writes, self.pull, ending, approved=approved)
 
 
-@dataclass(frozen=True, slots=True)
-class RosterProposal:
-    """The registrar's list, planned."""
-
-    plan: roster.RosterPlan
-    writes: RosterWrites
-    reasons: tuple[str, ...]
-    pull: Pull
-    snapshot: Snapshot
-
-    @property
-    def base(self) -> int:
-        """The cohort's revision it was made on."""
-        return self.plan.base
-
-    @property
-    def empty(self) -> bool:
-        """Nothing would change."""
-        return self.plan.empty
-
-    @property
-    def digest(self) -> bytes:
-        """What an approval approves."""
-        return self.plan.digest
-
-    @property
-    def flips(self) -> tuple[Flip, ...]:
-        """What particulars alone would flip; what joining and leaving does is found when it is written."""
-        return tuple(self.writes.flips)
-
-    @property
-    def counts(self) -> Mapping[str, Any]:
-        """Figures for the run."""
-        plan = self.plan
-        return {
-            "rows": plan.rows,
-            "leaving": plan.leaving,
-            "joined": len(plan.joined),
-            "changed": len(plan.changed),
-            "left": len(plan.left),
-            "dropped": plan.dropped,
-            "flips": len(self.writes.flips),
-        }
-
-    def kept(self) -> Snapshot:
-        """Return the whole list."""
-        return self.snapshot
-
-    def apply(self, marks: RosterMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
-        """Write it whole."""
-        marks.apply_roster(lease, self.writes, self.pull, ending, approved=approved)
-
-
 def propose_source(
     connection: Connection, settings: Settings, cohort: str, name: str, snapshot: Snapshot, student: str | None = None
 ) -> SourceProposal:
@@ -254,7 +201,7 @@ def propose_source(
             f"Look at columns.student in [source.{name}]: it must name the column with the student numbers.",
         )
     touched = [p for p in _touched(stored, settings, rule.step, answer, now) if student in (None, p.student)]
-    others = _others(stored, settings, rule.step, name)
+    others = others_of(stored, settings, rule.step, name)
     plan = reconcile.plan(
         cohort,
         stored.revision(),
@@ -437,7 +384,8 @@ def _particulars(person: Person) -> dict[str, str]:
     return dict(zip(roster.COLUMNS, person.columns, strict=False)) | dict(person.columns[-1])
 
 
-def _others(stored: Stored, settings: Settings, step: str, name: str) -> dict[str, reconcile.SourceAnswered]:
+def others_of(stored: Stored, settings: Settings, step: str, name: str) -> dict[str, reconcile.SourceAnswered]:
+    """Return the step's sources besides `name`, as stored."""
     return {
         other: reconcile.SourceAnswered(Verdict(settings.source[other].absent_means), stored.source(other).began)
         for other in settings.sources_of(step)
@@ -478,83 +426,3 @@ def _history(
         clearing=announced.get(Verdict.CLEARED, guard.NOTHING),
         holding=announced.get(Verdict.HELD, guard.NOTHING),
     )
-
-
-def propose_roster(connection: Connection, settings: Settings, cohort: str, snapshot: Snapshot) -> RosterProposal:
-    """Plan the registrar's list on the marks as they stand in this read. Raises SourceGarbled."""
-    stored = Stored(connection, cohort)
-    listed = roster.entries(rules.roster_rule(settings), snapshot)
-    rows = stored.roster()
-    known = {n: roster.Listed(row.digest, row.active, row.flow) for n, row in rows.items()}
-    state = stored.source(ROSTER)
-    plan = roster.plan(stored.revision(), state.revision, listed, known)
-    active = sum(1 for entry in known.values() if entry.active and entry.flow)
-    reasons = roster.judge(plan, rules.limits(settings.roster), state.recent_rows, active)
-    findings: list[tuple[str, str, Finding]] = []
-    flips: list[Flip] = []
-    if plan.changed:
-        _reconsider(stored, settings, plan, snapshot.ended, findings, flips)
-    writes = RosterWrites(
-        base=plan.base,
-        joined=[_listing(entry) for entry in plan.joined],
-        returning=[entry.student for entry in plan.joined if entry.student in known],
-        changed=[_listing(entry) for entry in plan.changed],
-        left=plan.left,
-        flows=rules.steps_of_flows(settings),
-        findings=findings,
-        flips=flips,
-    )
-    pull = Pull(
-        began=snapshot.began,
-        ended=snapshot.ended,
-        fresh_for=rules.fresh_for(settings, settings.roster),
-        settings_digest=b"roster",
-        fingerprint=None,
-        told=None,
-        compared_at=snapshot.began,
-        roster_rows=plan.rows,
-    )
-    return RosterProposal(plan, writes, reasons, pull, snapshot)
-
-
-def _listing(entry: roster.Entry) -> Listing:
-    return Listing(entry.student, entry.columns, entry.extra, entry.flow, entry.aliases, entry.digest)
-
-
-def _reconsider(
-    stored: Stored,
-    settings: Settings,
-    plan: roster.RosterPlan,
-    now: datetime,
-    findings: list[tuple[str, str, Finding]],
-    flips: list[Flip],
-) -> None:
-    """Find again what depends on roster columns, for students whose particulars have changed."""
-    particulars = {e.student: dict(zip(roster.COLUMNS, e.columns, strict=True)) | dict(e.extra) for e in plan.changed}
-    synced = {
-        step for steps in rules.steps_of_flows(settings).values() for step, kind in steps if kind is StepKind.SYNCED
-    }
-    for step in sorted(synced):
-        conditions = rules.exemptions(settings, step)
-        if not conditions:
-            continue
-        sources = _others(stored, settings, step, name="")
-        records = stored.records(list(sources), list(particulars))
-        for person in stored.people(step, list(particulars), (), now):
-            if person.student not in particulars:
-                continue
-            parts = [
-                reconcile.Part(
-                    records.get((name, person.student)),
-                    source.absent,
-                    roster.asked_since(source.began, person.joined_at),
-                )
-                for name, source in sources.items()
-            ]
-            exempt = roster.exempt(conditions, particulars[person.student])
-            finding = reconcile.of_step(parts, exempt=exempt)
-            touched = reconcile.Touched(person.student, person.joined_at, exempt, person.finding, person.decided)
-            if (finding.verdict, finding.reason) != (person.finding.verdict, person.finding.reason):
-                findings.append((person.student, step, finding))
-                flip = reconcile.flip_between(touched, finding, step)
-                flips += [flip] if flip else []

@@ -38,7 +38,8 @@ from status_db.roster_marks import RosterMarks
 from status_db.stored import Stored
 from sync import keep, owner, rules
 from sync.look import Look, look
-from sync.proposal import Proposal, propose_roster, propose_source, propose_untouched
+from sync.proposal import Proposal, propose_source, propose_untouched
+from sync.roster_proposal import propose_roster
 
 #: A lease lasts this long and is renewed in the background three times as often.
 LEASE_FOR = timedelta(minutes=2)

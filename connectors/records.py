@@ -1,0 +1,104 @@
+"""Records of a JSON API: a mapped column's value out of each, in the words of the settings."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.port import Cell, SourceGarbled
+from connectors.web import MISSING
+
+#: Stands, as a column, for the number that was asked about.
+ASKED_NUMBER = "{student}"
+
+#: Stands for a name that two names of a record differ from only in case.
+AMBIGUOUS = object()
+
+
+def found(record: object, path: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return a record's value; None also where something on the way to it is null, MISSING where a name is absent.
+
+    A name as it is written goes before one that differs only in case; of two such, neither is taken.
+    """
+    # Some systems have dots in their names; a name as it stands goes before a path.
+    value = _named(record, path)
+    above, _, last = path.rpartition(".")
+    if value is not MISSING or not above:
+        return value
+    parent = found(record, above)
+    return parent if parent is None or parent is AMBIGUOUS else _named(parent, last)
+
+
+def _named(record: object, name: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    if not isinstance(record, dict):
+        return MISSING
+    if name in record:
+        return record[name]
+    fitting = [own for own in record if own.casefold() == name.casefold()]
+    if len(fitting) > 1:
+        return AMBIGUOUS
+    return record[fitting[0]] if fitting else MISSING
+
+
+def _is_broken(text: str) -> bool:
+    """Say whether text holds a replacement character, or half of a surrogate pair, which nothing can store."""
+    return "\ufffd" in text or any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def paths(record: object, prefix: str = "") -> Iterator[str]:
+    """Give the dotted path of each value that a record holds."""
+    if isinstance(record, dict):
+        for name, value in record.items():
+            if isinstance(value, dict):
+                yield from paths(value, f"{prefix}{name}.")
+            else:
+                yield f"{prefix}{name}"
+
+
+def described(body: object) -> str:
+    """Say in a few words what an answer or a record is, without telling what it holds."""
+    if isinstance(body, dict):
+        return ", ".join(str(name) for name in list(body)[:12]) or "nothing"
+    return f"a list of {len(body)}" if isinstance(body, list) else type(body).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What is taken out of a record."""
+
+    #: Begins each message: the source and its address.
+    named: str
+    #: Where the settings tell about it: `[source.NAME]`.
+    told_in: str
+    #: Our field → the path of its value.
+    columns: Mapping[str, str]
+    #: Fields that a record may leave out.
+    optional: Collection[str]
+
+    def cells(self, record: object, number: int, student: str | None) -> tuple[Cell, ...]:
+        """Return a record's values by our fields; `number` counts records from 1. Raises SourceGarbled."""
+        return tuple(self._cell(record, number, student, name, path) for name, path in self.columns.items())
+
+    def _cell(self, record: object, number: int, student: str | None, name: str, path: str) -> Cell:
+        cell = student if path == ASKED_NUMBER and student is not None else found(record, path)
+        if cell is AMBIGUOUS:
+            raise SourceGarbled(
+                f'{self.named}: record {number} has two names that differ from "{path}" only in case '
+                f"(it has {described(record)})",
+                f"Write columns.{name} in {self.told_in} as the one that is meant.",
+            )
+        if cell is MISSING and name in self.optional:
+            return None
+        if cell is MISSING:
+            raise SourceGarbled(
+                f'{self.named}: record {number} has no "{path}" (it has {described(record)})',
+                f"Mend columns.{name} in {self.told_in}; if records leave it out when there is nothing, add "
+                f'"{name}" to optional.',
+            )
+        if isinstance(cell, dict | list):
+            raise SourceGarbled(
+                f'{self.named}: "{path}" in record {number} is no single value',
+                f"Mend columns.{name}: name a value within.",
+            )
+        if isinstance(cell, str) and _is_broken(cell):
+            raise SourceGarbled(f"{self.named}: record {number} holds broken text", "Have the office mend its charset.")
+        return cell
