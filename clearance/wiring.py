@@ -19,6 +19,7 @@ from connectors.port import Connector, Question
 from status_db.accounts import Accounts, desk_url
 from status_db.decisions import Decisions
 from status_db.engine import open_reading, open_writing
+from status_db.ledger import Ledger
 from status_db.migrate import Part, check
 from status_db.model import ROSTER
 from status_db.reader import Reader
@@ -101,14 +102,19 @@ class Program:
         return self._checked(open_writing(self.settings.status_db.url.get_secret_value()), "marks")
 
     @cached_property
+    def ledger(self) -> Ledger:
+        """What seals every write. The pages never ask for it."""
+        return Ledger(self.settings.status_db.ledger_key_file, self.cohort)
+
+    @cached_property
     def sync(self) -> Sync:
         """What runs the sources."""
-        return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock)
+        return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock, self.ledger)
 
     @cached_property
     def decisions(self) -> Decisions:
         """The door for operators' decisions."""
-        return Decisions(self.writing, self.settings, self.cohort)
+        return Decisions(self.writing, self.settings, self.cohort, self.ledger)
 
     @cached_property
     def reader(self) -> Reader:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SkipValidation, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from config.secrets import DatabaseUrl, Origin, Text
+from config.secrets import DatabaseUrl, FilePath, Origin, Text
 
 
 class SettingsError(Exception):
@@ -81,6 +81,8 @@ class StatusDb(Table):
     desk_url: DatabaseUrl | None = None
     #: What the portal reads the marks with, when that is a role of its own; `url` otherwise.
     portal_url: DatabaseUrl | None = None
+    #: What seals the ledger; made when it is first needed. Only what writes the marks, and verify, ever read it.
+    ledger_key_file: FilePath = Field(default=Path("ledger.key"), validate_default=True)
 
 
 class Window(Table):
