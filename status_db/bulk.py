@@ -3,8 +3,8 @@
 Rows are tuples in the order of the named columns; values are what the columns' types take. On PostgreSQL an update, an
 upsert or a delete of many rows is staged by COPY into a temporary table and then done by one statement.
 
-Given a `seal`, each new row passes through it as it goes to the driver, and what it returns is stored as the row's `mac`,
-where the table has one.
+Given a `seal`, each new row passes through it as it goes to the driver, and what it returns is stored as the row's
+`mac`, where the table has one.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

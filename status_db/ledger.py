@@ -18,7 +18,6 @@ from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 from status_db import bulk, ledger_key, raw, tables
 from status_db.engine import reading, writing
 from status_db.ledger_key import LedgerRefused
-from status_db.model import RunState
 from status_db.seals import NOTHING, Seals, moved
 
 #: The sets of sealed rows; each source's records are one more.
@@ -272,11 +271,11 @@ class Ledger:
                 "what stands now cannot be told from what somebody has altered."
             )
         entry = Entry(connection, seals, self._cohort, Head(0, NOTHING, {}), at=at, kind=LinkKind.CHECKPOINT)
-        rows = self._seal_all(connection, entry, seals)
+        rows = self._seal_all(connection, entry)
         run = tables.run
         entry.run = connection.execute(select(func.max(run.c.run)).where(run.c.cohort == self._cohort)).scalar()
         over = seals.running(RUNS)
-        for values in raw.pages(connection, run, raw.RUN, run.c.run, *past_runs(self._cohort, entry.run or 0)):
+        for values in raw.pages(connection, run, raw.RUN, run.c.run, *raw.past_runs(self._cohort, entry.run or 0)):
             over.add(values)
         if over.rows:
             entry.say({RUNS: over.digest()})
@@ -292,7 +291,7 @@ class Ledger:
         self._log.warning("ledger begun", cohort=self._cohort, over_rows=rows)
         return head
 
-    def _seal_all(self, connection: Connection, entry: Entry, seals: Seals) -> int:
+    def _seal_all(self, connection: Connection, entry: Entry) -> int:
         """Seal every row that stands and count it into its set; return how many there were."""
         entry.gone(ROSTER_SET, ())
         entry.gone(DECISION_SET, ())
@@ -328,12 +327,6 @@ def set_of(table: Table, values: Sequence[Any]) -> str:
     if table is tables.record:
         return records_of(values[raw.RECORD.index("source")])
     return ROSTER_SET if table is tables.student else DECISION_SET
-
-
-def past_runs(cohort: str, newest: int) -> tuple[Any, ...]:
-    """Return what finds the runs that were applied or confirmed before there was a ledger."""
-    run = tables.run
-    return run.c.cohort == cohort, run.c.run <= newest, run.c.state.in_((RunState.APPLIED, RunState.UNCHANGED))
 
 
 def first_link(connection: Connection, cohort: str) -> raw.Sealed | None:

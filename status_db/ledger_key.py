@@ -9,7 +9,7 @@ from status_db.engine import StoreError
 from status_db.seals import KEY_BYTES, Seals
 
 
-class LedgerRefused(StoreError):
+class LedgerRefused(StoreError):  # noqa: N818 - named by the reaction
     """The ledger cannot be written with what there is; nothing was. The text ends with the way out."""
 
 

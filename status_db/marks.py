@@ -16,7 +16,8 @@ from sqlalchemy.exc import IntegrityError
 from status_db import bulk, tables
 from status_db.engine import reading, writing
 from status_db.history import write_flips
-from status_db.ledger import Entry, Ledger, LedgerRefused, LinkKind, records_of
+from status_db.ledger import Entry, Ledger, LinkKind, records_of
+from status_db.ledger_key import LedgerRefused
 from status_db.model import Cause, Finding, Flip, Record, RunState, Verdict
 
 #: A suspended plan waits this long for a person.
@@ -323,8 +324,8 @@ class Marks:
                 return None
             if self._ledger.seals(connection).row("pending", (number, row.digest, row.snapshot)) != row.mac:
                 raise LedgerRefused(
-                    f"What is kept of run {number} is not what it was suspended with: it cannot be approved. Find out who "
-                    f'could write to the status database, then: clearance runs reject {number} --reason "altered"'
+                    f"What is kept of run {number} is not what it was suspended with: it cannot be approved. Find out "
+                    f'who could write to the status database, then: clearance runs reject {number} --reason "altered"'
                 )
             return row.digest, row.snapshot
 

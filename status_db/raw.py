@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Column, ColumnElement, Connection, Select, Table, exists, select
 
 from status_db import tables
+from status_db.model import RunState
 
 Values: TypeAlias = tuple[Any, ...]
 
@@ -151,6 +152,12 @@ def pages(
     while page:
         yield from page
         page = fetched(connection, query.where(key > page[-1][0])) if len(page) == _AT_ONCE else []
+
+
+def past_runs(cohort: str, newest: int) -> tuple[ColumnElement[bool], ...]:
+    """Return what finds the runs that were applied or confirmed up to this one."""
+    run = tables.run
+    return run.c.cohort == cohort, run.c.run <= newest, run.c.state.in_((RunState.APPLIED, RunState.UNCHANGED))
 
 
 def shares(connection: Connection, cohort: str) -> Iterator[tuple[str | None, str | None]]:
