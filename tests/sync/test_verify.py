@@ -1,15 +1,17 @@
-"""Verify, on SQLite and on PostgreSQL: what nobody has altered agrees, and whatever somebody alters is found and named."""
+"""Verify, on SQLite and on PostgreSQL: what nobody has altered agrees, and what somebody alters is found and named."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, Table, delete, insert, select, update
+from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, Table, delete, func, insert, select, update
 
+from config.settings import load
+from connectors import memory
 from status_db import ledger_key, tables
 from status_db.decisions import DecisionRefused, Wish
 from status_db.engine import reading
@@ -44,7 +46,18 @@ def listed(**changes: dict[str, str]) -> list[dict[str, str]]:
 
 @pytest.fixture
 def lived(world: World) -> World:
-    """A world with some days behind it: every kind of write there is."""
+    """A world with some days behind it, on both databases."""
+    return live(world)
+
+
+@pytest.fixture
+def sqlite_lived(sqlite_world: World) -> World:
+    """The same on SQLite alone, for what does not depend on the database."""
+    return live(sqlite_world)
+
+
+def live(world: World) -> World:
+    """Have every kind of write there is happen in a world."""
     world.says["loans"] = [GEOLOGY_LOAN, POETRY_LOAN]
     world.says["fines"] = [{"CARD": QIAN.number, "AMOUNT": "3.20"}]
     world.says["fees"] = [
@@ -100,13 +113,12 @@ def test_a_world_that_has_hardly_begun_agrees(world: World) -> None:
 
 def test_settings_that_change_are_told_and_are_no_tampering(sqlite_world: World, tmp_path: Path) -> None:
     sqlite_world.run_all()
-    changed = tmp_path / "changed"
-    changed.mkdir()
-    settings = SETTINGS.replace('exempt = [{ building = ["校外走读"] }]', 'exempt = [{ building = ["东区12栋"] }]')
-    with World(sqlite_world.url, changed, settings) as other:
-        other.now = sqlite_world.now
-        with reading(other.reading) as connection:
-            report = verify(connection, other.settings, COHORT, seals_of(sqlite_world), other.now)
+    file = tmp_path / "changed.toml"
+    text = SETTINGS.replace('exempt = [{ building = ["校外走读"] }]', 'exempt = [{ building = ["东区12栋"] }]')
+    file.write_text(text, encoding="utf-8")
+    changed = load(file, {"memory": memory.Settings}.get, {"STATUS_URL": sqlite_world.url})
+    with reading(sqlite_world.reading) as connection:
+        report = verify(connection, changed, COHORT, seals_of(sqlite_world), sqlite_world.now)
     assert report.disagreements == ()
     assert any("the settings that decide dorm have changed" in note for note in report.notes)
     assert not any("library" in note for note in report.notes)
@@ -297,7 +309,8 @@ class Tampering:
 
     def newest(self, connection: Connection) -> int:
         """Return the newest link's number."""
-        return max(connection.execute(select(tables.ledger.c.link)).scalars())
+        number: int = connection.execute(select(func.max(tables.ledger.c.link))).scalar_one()
+        return number
 
     def added(self, table: Table) -> Callable[[Connection], Any]:
         def do(connection: Connection) -> None:
@@ -364,63 +377,62 @@ class TestTampering:
         assert missed == []
         assert verified(lived).sound, "what was taken back again leaves no trace"
 
-    def test_the_first_bad_row_is_named_and_the_others_counted(self, lived: World) -> None:
-        tampering = Tampering(lived, random.Random(SEED))
+    def test_the_first_bad_row_is_named_and_the_others_counted(self, sqlite_lived: World) -> None:
+        tampering = Tampering(sqlite_lived, random.Random(SEED))
         with tampering.undone() as connection:
             connection.execute(update(tables.student).values(name="somebody"))
             (found,) = [f for f in tampering.report(connection).disagreements if f.table == "student"]
         assert found.key == LI.number
         assert found.more == len(EVERYBODY) - 1
 
-    def test_a_cleared_record_is_found_although_the_finding_was_altered_to_fit(self, lived: World) -> None:
-        tampering = Tampering(lived, random.Random(SEED))
+    def test_a_cleared_record_is_found_although_the_finding_was_altered_to_fit(self, sqlite_lived: World) -> None:
+        tampering = Tampering(sqlite_lived, random.Random(SEED))
         with tampering.undone() as connection:
-            mine = tables.record.c.student == QIAN.number
-            connection.execute(delete(tables.record).where(mine))
+            connection.execute(delete(tables.record).where(tables.record.c.student == QIAN.number))
             mine = (tables.status.c.student == QIAN.number, tables.status.c.step == "library")
             connection.execute(
                 update(tables.status).where(*mine).values(verdict="cleared", reason="nothing_owed", evidence_keys=None)
             )
             told = {(f.table, f.key) for f in tampering.report(connection).disagreements}
-        assert ("record", "records:loans") in told
+        assert ("record", "records:fines") in told
         assert ("status", f"{QIAN.number} library") in told, "its flips end in held"
 
-    def test_links_that_change_places_are_found(self, lived: World) -> None:
-        tampering, link = Tampering(lived, random.Random(SEED)), tables.ledger.c.link
+    def test_links_that_change_places_are_found(self, sqlite_lived: World) -> None:
+        tampering, link = Tampering(sqlite_lived, random.Random(SEED)), tables.ledger.c.link
         with tampering.undone() as connection:
             for number, becomes in ((5, 9_005), (6, 5), (9_005, 6)):
                 connection.execute(update(tables.ledger).where(link == number).values(link=becomes))
             (found,) = [f for f in tampering.report(connection).disagreements if f.table == "ledger"]
         assert found.key == "link 5"
 
-    def test_a_row_put_back_as_it_once_was_is_found(self, world: World) -> None:
+    def test_a_row_put_back_as_it_once_was_is_found(self, sqlite_world: World) -> None:
         """Its seal is a true one, of another day."""
-        world.says["loans"] = [GEOLOGY_LOAN, POETRY_LOAN]
-        world.run_all()
+        sqlite_world.says["loans"] = [GEOLOGY_LOAN, POETRY_LOAN]
+        sqlite_world.run_all()
         table = tables.record
-        with world.engine.connect() as connection:
+        with sqlite_world.engine.connect() as connection:
             once = dict(connection.execute(select(table).where(table.c.student == LIN.number)).one()._mapping)
-        world.says["loans"] = [{**GEOLOGY_LOAN, "BARCODE": "B0009"}, POETRY_LOAN]
-        world.run("loans")
-        with world.engine.begin() as connection:
+        sqlite_world.says["loans"] = [{**GEOLOGY_LOAN, "BARCODE": "B0009"}, POETRY_LOAN]
+        sqlite_world.run("loans")
+        with sqlite_world.engine.begin() as connection:
             connection.execute(update(table).where(table.c.student == LIN.number).values(once))
-        assert ("record", "records:loans") in {(f.table, f.key) for f in verified(world).disagreements}
+        assert ("record", "records:loans") in {(f.table, f.key) for f in verified(sqlite_world).disagreements}
 
-    def test_what_was_altered_stays_found_after_the_program_has_written_on(self, world: World) -> None:
+    def test_what_was_altered_stays_found_after_the_program_has_written_on(self, sqlite_world: World) -> None:
         """A new seal over an altered row would cover up that it was altered."""
-        world.says["loans"] = [GEOLOGY_LOAN]
-        world.run_all()
+        sqlite_world.says["loans"] = [GEOLOGY_LOAN]
+        sqlite_world.run_all()
         table = tables.student
-        with world.engine.begin() as connection:
-            connection.execute(update(table).where(table.c.student == LIN.number).values(joined_at=world.now))
-        world.says[ROSTER] = listed(n20151001={"班级": "011152"})
-        assert world.run(ROSTER).state is RunState.APPLIED
-        assert LIN.number in {f.key for f in verified(world).disagreements if f.table == "student"}
+        with sqlite_world.engine.begin() as connection:
+            connection.execute(update(table).where(table.c.student == LIN.number).values(joined_at=sqlite_world.now))
+        sqlite_world.says[ROSTER] = listed(n20151001={"班级": "011152"})
+        assert sqlite_world.run(ROSTER).state is RunState.APPLIED
+        assert LIN.number in {f.key for f in verified(sqlite_world).disagreements if f.table == "student"}
 
-    def test_another_key_is_found(self, lived: World, tmp_path: Path) -> None:
+    def test_another_key_is_found(self, sqlite_lived: World, tmp_path: Path) -> None:
         other = ledger_key.make(tmp_path / "other.key")
-        with reading(lived.reading) as connection:
-            report = verify(connection, lived.settings, COHORT, other, lived.now)
+        with reading(sqlite_lived.reading) as connection:
+            report = verify(connection, sqlite_lived.settings, COHORT, other, sqlite_lived.now)
         (found,) = report.disagreements
         assert (found.table, found.key) == ("ledger", "link 1")
         assert "another ledger's" in found.what
@@ -431,9 +443,6 @@ class TestTheTail:
         """Return every head that the log has had."""
         with reading(world.reading) as connection:
             return {row.values[1]: (row.mac or b"").hex() for row in LedgerReader(connection, COHORT).links()}
-
-    def back_to(self, world: World, moment: datetime) -> None:
-        """Put the whole database back as it was, as somebody can who has an old copy."""
 
     def test_a_ledger_that_was_cut_is_found_with_a_head_out_of_the_log(self, tmp_path: Path) -> None:
         """An old copy of the whole database agrees with itself; only the log knows that there was more."""
@@ -458,17 +467,17 @@ class TestTheTail:
             assert found.key == f"link {max(heads)}"
             assert "cut off" in found.what
 
-    def test_links_cut_off_alone_are_found_without_the_log_too(self, lived: World) -> None:
-        tampering, table = Tampering(lived, random.Random(SEED)), tables.ledger
+    def test_links_cut_off_alone_are_found_without_the_log_too(self, sqlite_lived: World) -> None:
+        tampering, table = Tampering(sqlite_lived, random.Random(SEED)), tables.ledger
         with tampering.undone() as connection:
             connection.execute(delete(table).where(table.c.link == tampering.newest(connection)))
             told: Sequence[str] = [f.table for f in tampering.report(connection).disagreements]
-            cut = tampering.report(connection, self.heads(lived)).disagreements[0]
+            cut = tampering.report(connection, self.heads(sqlite_lived)).disagreements[0]
         assert "run" in told
         assert cut.table == "ledger"
 
-    def test_a_ledger_taken_away_is_found(self, lived: World) -> None:
-        tampering = Tampering(lived, random.Random(SEED))
+    def test_a_ledger_taken_away_is_found(self, sqlite_lived: World) -> None:
+        tampering = Tampering(sqlite_lived, random.Random(SEED))
         with tampering.undone() as connection:
             connection.execute(delete(tables.ledger))
             (found,) = tampering.report(connection).disagreements
