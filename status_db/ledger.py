@@ -288,7 +288,9 @@ class Ledger:
         entry.reads_states(sources.scalars())
         self._seal_pending(connection, seals)
         head = entry.close()
-        self._log.warning("ledger begun", cohort=self._cohort, over_rows=rows)
+        # Over rows it is worth a look: their past is vouched for by nobody.
+        tell = self._log.warning if rows else self._log.info
+        tell("ledger begun", cohort=self._cohort, over_rows=rows)
         return head
 
     def _seal_all(self, connection: Connection, entry: Entry) -> int:

@@ -155,9 +155,11 @@ def pages(
 
 
 def past_runs(cohort: str, newest: int) -> tuple[ColumnElement[bool], ...]:
-    """Return what finds the runs that were applied or confirmed up to this one."""
-    run = tables.run
-    return run.c.cohort == cohort, run.c.run <= newest, run.c.state.in_((RunState.APPLIED, RunState.UNCHANGED))
+    """Return what finds the runs up to this one that were applied or confirmed, and have no link of their own."""
+    run, ledger = tables.run, tables.ledger
+    own_link = exists().where(ledger.c.cohort == cohort, ledger.c.run == run.c.run, ledger.c.kind == "run")
+    done = run.c.state.in_((RunState.APPLIED, RunState.UNCHANGED))
+    return run.c.cohort == cohort, run.c.run <= newest, done, ~own_link
 
 
 def shares(connection: Connection, cohort: str) -> Iterator[tuple[str | None, str | None]]:
