@@ -16,7 +16,7 @@ from status_db.model import RunState
 Values: TypeAlias = tuple[Any, ...]
 
 #: So many students are read at once, and so many rows of a history.
-_AT_ONCE = 10_000
+_AT_ONCE = 4_000
 
 #: So many values fit into one IN on every database; more students than `_MOST_NAMED` are read without naming them.
 _CHUNK = 5_000

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 #: A key's length in bytes.
@@ -25,23 +26,37 @@ def canonical(values: Iterable[Any]) -> bytes:
 
     Text, whole numbers, bytes, moments and nothing at all; each piece tells its kind and where it ends.
     """
-    parts: list[str] = []
-    for value in values:
-        if value is None:
-            parts.append("n")
-        elif isinstance(value, str):
-            parts.append(f"s{len(value)}:{value}")
-        elif isinstance(value, int):
-            parts.append(f"i{int(value)};")
-        elif isinstance(value, bytes):
-            parts.append(f"b{value.hex()};")
-        elif isinstance(value, datetime):
-            moment = value.astimezone(UTC).isoformat(timespec="microseconds")
-            parts.append(f"s{len(moment)}:{moment}")
-        else:
-            # What no column of ours holds, and SQLite keeps for whoever writes it past us.
-            parts.append(f"?{type(value).__name__}{value!r}")
-    return "".join(parts).encode("utf-8", "surrogatepass")
+    pieces = [
+        f"s{len(value)}:{value}"
+        if type(value) is str
+        else "n"
+        if value is None
+        else f"i{value};"
+        if type(value) is int
+        else _rarer(value)
+        for value in values
+    ]
+    return "".join(pieces).encode("utf-8", "surrogatepass")
+
+
+def _rarer(value: object) -> str:
+    if isinstance(value, bytes):
+        return f"b{value.hex()};"
+    if isinstance(value, datetime):
+        return _moment(value)
+    if isinstance(value, str):
+        return f"s{len(value)}:{value}"
+    if isinstance(value, int):
+        return f"i{int(value)};"
+    # What no column of ours holds, and SQLite keeps for whoever writes it past us.
+    return f"?{type(value).__name__}{value!r}"
+
+
+@lru_cache(maxsize=64)
+def _moment(value: datetime) -> str:
+    """Write a moment; the rows of one transaction mostly share theirs."""
+    text = value.astimezone(UTC).isoformat(timespec="microseconds")
+    return f"s{len(text)}:{text}"
 
 
 class Running:

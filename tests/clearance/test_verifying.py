@@ -19,7 +19,7 @@ def altered(university: University, statement: str) -> None:
 def test_what_nobody_has_altered_agrees(university: University) -> None:
     assert "everything agrees" in university.run("verify")
     university.run("demo", "advance")
-    university.run("sync", code=4)
+    university.run("sync")
     said = university.json("verify")
     assert said["sound"]
     assert said["report"]["looked_at"]["students"] > 4000
