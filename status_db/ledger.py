@@ -38,8 +38,18 @@ def state_of(source: str) -> str:
 
 
 def is_set(name: str) -> bool:
-    """Say whether a link's word is about a set of sealed rows, and so stands in every later link, too."""
+    """Say whether a link's word is about a set of sealed rows."""
     return name in (ROSTER_SET, DECISION_SET) or name.startswith("records:")
+
+
+def is_carried(name: str) -> bool:
+    """Say whether a link's word stands in every later link, too, until that one has another."""
+    return is_set(name) or name.startswith("source:")
+
+
+def altered(name: str) -> str:
+    """Return the name under which a link says that something was not as the links before it had left it."""
+    return f"altered:{name}"
 
 
 class LinkKind(StrEnum):
@@ -57,7 +67,8 @@ class Head:
 
     link: int
     mac: bytes
-    sets: Mapping[str, str]
+    #: What it carries on: name → digest as hex.
+    words: Mapping[str, str]
 
 
 class Entry:
@@ -85,9 +96,20 @@ class Entry:
         """Have the link say this, too: name → digest as hex."""
         self._says |= words
 
-    def reads_states(self, sources: Iterable[str]) -> None:
-        """Have the link say how these sources' own rows stand when it is closed."""
-        self._sources.update(sources)
+    def watch_states(self, sources: Iterable[str]) -> None:
+        """Have the link say how these sources' own rows stand when it is closed; called before any of them is written.
+
+        The guard and the freshness go by these rows. One that is not as the last link about it left it is told of in
+        this link, for good: once it is written on, nothing else would show that it was altered.
+        """
+        fresh = set(sources) - self._sources
+        self._sources |= fresh
+        for source, values in raw.states(self._connection, self._cohort, fresh):
+            digest, said = self._seals.digest("source", values), self._before.words.get(state_of(source))
+            if self._kind is LinkKind.CHECKPOINT or digest == said or (said is None and values[2:] == raw.BLANK_STATE):
+                continue
+            self._log.error("stored row altered", table="source_state", cohort=self._cohort, key=source)
+            self._says[altered(state_of(source))] = digest
 
     def seal_flip(self, values: bulk.Values) -> bytes:
         """Take in a flip as it goes to the driver."""
@@ -146,9 +168,9 @@ class Entry:
 
     def close(self) -> Head:
         """Write the link."""
-        sets = {name: self._before.sets.get(name, NOTHING.hex()) for name in {*self._before.sets, *self._moves}}
+        carried = dict(self._before.words)
         for name, by in self._moves.items():
-            sets[name] = moved(bytes.fromhex(sets[name]), by).hex()
+            carried[name] = moved(bytes.fromhex(carried.get(name, NOTHING.hex())), by).hex()
         said = dict(self._says)
         if self._flips.rows:
             said[FLIPS] = self._flips.digest()
@@ -156,9 +178,8 @@ class Entry:
             (row,) = raw.rows(self._connection, tables.run, raw.RUN, tables.run.c.run == self.run)
             said[RUN] = self._seals.digest(RUN, row)
         for source, values in raw.states(self._connection, self._cohort, self._sources):
-            said[state_of(source)] = self._seals.digest("source", values)
-        head = Head(self.link, b"", dict(sorted(sets.items())))
-        words = {**head.sets, **dict(sorted(said.items()))}
+            carried[state_of(source)] = self._seals.digest("source", values)
+        words = dict(sorted((carried | said).items()))
         text = tables.json_text(words)
         values = (self._cohort, self.link, str(self._kind), self.run, self.decision, self._at, text)
         mac = self._seals.link(self._before.mac, values)
@@ -174,7 +195,7 @@ class Entry:
                 mac=mac,
             )
         )
-        return Head(head.link, mac, head.sets)
+        return Head(self.link, mac, carried)
 
 
 class Ledger:
@@ -260,7 +281,7 @@ class Ledger:
         ).one_or_none()
         if row is None:
             return None
-        return Head(row.link, row.mac, {name: digest for name, digest in row.sets.items() if is_set(name)})
+        return Head(row.link, row.mac, {name: digest for name, digest in row.sets.items() if is_carried(name)})
 
     def _begin(self, connection: Connection, at: datetime) -> Head:
         """Write the first link: a checkpoint over all that stands, each row of it sealed."""
@@ -285,7 +306,7 @@ class Ledger:
         sources = connection.execute(
             select(tables.source_state.c.source).where(tables.source_state.c.cohort == self._cohort)
         )
-        entry.reads_states(sources.scalars())
+        entry.watch_states(sources.scalars())
         self._seal_pending(connection, seals)
         head = entry.close()
         # Over rows it is worth a look: their past is vouched for by nobody.

@@ -102,6 +102,11 @@ class LedgerReader:
         found = raw.rows(self._connection, state, raw.STATE, state.c.cohort == self._cohort)
         return {values[1]: values for values in found}
 
+    def steps(self) -> dict[str, str]:
+        """Return source → the step its row has."""
+        state = tables.source_state
+        return dict(raw.rows(self._connection, state, ("source", "step"), state.c.cohort == self._cohort))
+
     def shares(self) -> Iterator[raw.Share]:
         """Give everything about all students, some students at a time."""
         for low, high in raw.shares(self._connection, self._cohort):

@@ -128,7 +128,7 @@ class Marks:
         """Give the connection that may write now, and the link of the run that ends with it."""
         with self._ledger.linking(self._engine, at=ending.at, kind=LinkKind.RUN, run=lease.run) as (connection, entry):
             entry.say(self._rules.get(lease.source, {}))
-            entry.reads_states([lease.source])
+            entry.watch_states([lease.source])
             yield connection, entry
 
     def open_cohort(self, name: str) -> None:

@@ -35,8 +35,13 @@ LINK = _covered(tables.ledger, "mac")
 #: A flip's number is given by the database; that it keeps to the links' order is looked at on its own.
 FLIP = _covered(tables.flip, "flip")
 RUN = _covered(tables.run)
-#: A lease comes and goes between links.
-STATE = _covered(tables.source_state, "lease_run", "lease_until", "lease_owner")
+#: A lease comes and goes between links, and the step is what the settings say whenever a run begins. Any other column
+#: that is to move without a link must be named here.
+STATE = _covered(tables.source_state, "step", "lease_run", "lease_until", "lease_owner")
+#: What a source's own row says before it was ever asked with success.
+BLANK_STATE = (
+    None, None, 0, None, None, 0, 0, 0, 0, 0, 0, "[]", None,
+)  # fmt: skip
 
 SEALED: Mapping[str, tuple[str, ...]] = {"record": RECORD, "student": STUDENT, "decision": DECISION}
 

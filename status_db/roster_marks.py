@@ -80,7 +80,7 @@ class RosterMarks(Marks):
             write_findings(connection, cohort, writes.findings, now, lease.run)
             write_flips(connection, entry, cohort, writes.flips, now, Cause.ROSTER, run=lease.run)
             if writes.returning or writes.left:
-                entry.reads_states(self._recount(connection, cohort))
+                self._recount(connection, entry, cohort)
             self._note_pull(connection, lease, pull, now, {}, approved=approved)
 
     def _end_old_steps(
@@ -174,9 +174,10 @@ class RosterMarks(Marks):
         rows = sorted((cohort, alias, x.student, kind) for x in listings for alias, kind in x.aliases)
         bulk.insert(connection, tables.alias, ("cohort", "alias", "student", "kind"), rows)
 
-    def _recount(self, connection: Connection, cohort: str) -> list[str]:
-        """Count each source's records again, after some have gone with their students; return the sources."""
+    def _recount(self, connection: Connection, entry: Entry, cohort: str) -> None:
+        """Count each source's records again, after some have gone with their students."""
         state, record, status, person = tables.source_state, tables.record, tables.status, tables.student
+        entry.watch_states(connection.execute(select(state.c.source).where(state.c.cohort == cohort)).scalars().all())
         rows = connection.execute(
             select(record.c.source, record.c.verdict, func.count().label("records"))
             .join(state, and_(state.c.cohort == record.c.cohort, state.c.source == record.c.source))
@@ -199,7 +200,6 @@ class RosterMarks(Marks):
         connection.execute(update(state).where(state.c.cohort == cohort).values(held=0, unknown=0, exempt=0, done=0))
         for source, values in counts.items():
             connection.execute(update(state).where(state.c.cohort == cohort, state.c.source == source).values(**values))
-        return list(connection.execute(select(state.c.source).where(state.c.cohort == cohort)).scalars())
 
 
 def _row(cohort: str, listing: Listing, joined_at: datetime) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from status_db import raw
-from status_db.ledger import FLIPS, RUN, RUNS, LinkKind, is_set
+from status_db.ledger import FLIPS, RUN, RUNS, LinkKind, altered, is_carried
 from status_db.ledger_reader import LedgerReader
 from status_db.seals import NOTHING, Seals
 from sync.verify_words import Found
@@ -86,12 +86,16 @@ class Chain:
             # Its seal has shown already that it was altered.
             return {}
         for name, digest in words.items():
-            if is_set(name) or name not in (FLIPS, RUN, RUNS):
+            if name.startswith(altered("source:")):
+                self._found.add(
+                    "source_state", "before", name.removeprefix(altered("source:")), f"was altered before link {number}"
+                )
+            elif name not in (FLIPS, RUN, RUNS):
                 self.newest[name] = digest, number
-                if not is_set(name):
+                if not is_carried(name):
                     self.ever.setdefault(name, set()).add(digest)
-        for name in [n for n, (_, link) in self.newest.items() if is_set(n) and link != number]:
-            # Each link tells every set; one that is not told any more was dropped by whoever altered the link.
+        for name in [n for n, (_, link) in self.newest.items() if is_carried(n) and link != number]:
+            # Each link carries these on; one that is not told any more was dropped by whoever altered the link.
             del self.newest[name]
         return words
 

@@ -15,12 +15,6 @@ from sync.verify_words import Found
 
 _STATE = {name: at for at, name in enumerate(raw.STATE)}
 
-#: What a source's own row says before it was ever asked with success.
-_BLANK = {
-    "settings_digest": None, "fingerprint": None, "revision": 0, "began": None, "ended": None, "fresh_for_seconds": 0,
-    "held": 0, "unknown": 0, "exempt": 0, "done": 0, "strangers": 0, "recent_rows": "[]", "approved_at": None,
-}  # fmt: skip
-
 #: The verdict of a record → where its source counts it.
 _COUNTED = {"held": "held", "unknown": "unknown", "exempt": "exempt", "cleared": "done"}
 
@@ -40,6 +34,7 @@ class Rows:
         self.looked_at = {"students": 0, "records": 0, "decisions": 0, "statuses": 0}
         self._weights: Counter[str] = Counter()
         self._states = reader.states()
+        self._steps = reader.steps()
         # Told of a flip already, what flips end in would be told as a fault of other rows.
         self._basis = basis_of(reader, settings, chain, now, folds=not found.anything_in("flip"))
 
@@ -54,7 +49,7 @@ class Rows:
         for name, (_, link) in sorted(self._chain.newest.items()):
             if name.startswith("source:") and name.removeprefix("source:") not in self._states:
                 key = name.removeprefix("source:")
-                self._found.add("source_state", "gone", key, f"is not there, and link {link} says how it stood")
+                self._found.add("source_state", "gone", key, f"is not there, and link {link} says how it stands")
 
     def notes(self) -> tuple[str, ...]:
         """Say which settings are others now than those that were applied, and what they would make another."""
@@ -104,12 +99,13 @@ class Rows:
                 )  # fmt: skip
 
     def _look_at_state(self, name: str, row: raw.Values) -> None:
-        said, link = self._chain.newest.get(state_of(name), (None, 0))
+        said, _ = self._chain.newest.get(state_of(name), (None, 0))
         if said is None:
-            if any(row[_STATE[column]] != blank for column, blank in _BLANK.items()):
+            if row[2:] != raw.BLANK_STATE:
                 self._found.add("source_state", "row", name, "says it was asked, and no link says so")
-        elif self._seals.digest("source", row) != said and not self._moved_step(name, row, said):
-            self._found.add("source_state", "row", name, f"is not as link {link} left it")
+        elif self._seals.digest("source", row) != said:
+            self._found.add("source_state", "row", name, "is not as the newest link says")
+        self._look_at_step(name)
         if name in self._settings.source and not self._found.anything_in("record", "student", "status"):
             counted = self._basis.counts.get(name, Counter())
             for verdict, column in _COUNTED.items():
@@ -117,10 +113,9 @@ class Rows:
                     what = f"counts {row[_STATE[column]]} records that are {verdict}, and there are {counted[verdict]}"
                     self._found.add("source_state", "counts", name, what)
 
-    def _moved_step(self, name: str, row: raw.Values, said: str) -> bool:
-        """Say whether the row differs only in its step, which settings have given to another since."""
-        source, at = self._settings.source.get(name), _STATE["step"]
-        if source is None or row[at] != source.step:
-            return False
-        steps = [step.key for step in self._settings.step]
-        return any(self._seals.digest("source", (*row[:at], step, *row[at + 1 :])) == said for step in steps)
+    def _look_at_step(self, name: str) -> None:
+        """See that a source's row has the step that settings give it: now, or when they were last applied."""
+        source, step = self._settings.source.get(name), self._steps.get(name)
+        known = {rules.rules_of(step) for step in (step, source.step) if step} if source is not None else set()
+        if source is not None and step != source.step and not known & self._basis.changed:
+            self._found.add("source_state", "step", name, f"counts for {step}, and the settings have {source.step}")

@@ -20,7 +20,7 @@ from status_db.model import ROSTER, Obligation, RunState, Verdict
 from status_db.seals import Seals
 from status_db.tables import Instant, Json, Obligations
 from sync.verify import Report, verify
-from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
+from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, MORNING, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
 from tests.world import COHORT, SETTINGS, World
 
 SEED = 20190525
@@ -428,6 +428,32 @@ class TestTampering:
         sqlite_world.says[ROSTER] = listed(n20151001={"班级": "011152"})
         assert sqlite_world.run(ROSTER).state is RunState.APPLIED
         assert LIN.number in {f.key for f in verified(sqlite_world).disagreements if f.table == "student"}
+
+    @pytest.mark.parametrize(
+        ("column", "value"), [("recent_rows", [1]), ("approved_at", MORNING), ("held", 9), ("settings_digest", b"x")]
+    )
+    def test_what_the_guard_goes_by_stays_found_after_the_next_run(
+        self, sqlite_world: World, column: str, value: object
+    ) -> None:
+        """The run writes it on, and its link says that it was not as it had been left."""
+        sqlite_world.says["loans"] = [GEOLOGY_LOAN]
+        sqlite_world.run_all()
+        table = tables.source_state
+        with sqlite_world.engine.begin() as connection:
+            connection.execute(update(table).where(table.c.source == "loans").values({column: value}))
+        sqlite_world.says["loans"] = [GEOLOGY_LOAN, POETRY_LOAN]
+        sqlite_world.run("loans")
+        told = [found for found in verified(sqlite_world).disagreements if found.table == "source_state"]
+        assert any(found.key == "loans" and "was altered before link" in found.what for found in told)
+
+    def test_the_first_answer_cannot_be_made_to_look_like_a_later_one(self, sqlite_world: World) -> None:
+        sqlite_world.run(ROSTER)
+        table = tables.source_state
+        with sqlite_world.engine.begin() as connection:
+            row = {"cohort": COHORT, "source": "loans", "step": "library", "settings_digest": b"known"}
+            connection.execute(insert(table).values(row))
+        sqlite_world.run("loans")
+        assert "loans" in {found.key for found in verified(sqlite_world).disagreements}
 
     def test_another_key_is_found(self, sqlite_lived: World, tmp_path: Path) -> None:
         other = ledger_key.make(tmp_path / "other.key")
