@@ -146,7 +146,7 @@ def prepare(place: Place) -> None:
     def connect(name: str) -> Connector:
         return _Roster(place.students) if name == ROSTER else program.connect(name)
 
-    sync = Sync(program.settings, COHORT, program.writing, connect, program.clock)
+    sync = Sync(program.settings, COHORT, program.writing, connect, program.clock, program.ledger)
     sync.open_cohort()
     sync.run(ROSTER, by="bench")
 
@@ -198,8 +198,8 @@ def loading(place: Place) -> Iterator[Callable[[], int]]:
     evidence: tuple[Any, ...] = ()
     students = [_number(index) for index in range(place.students)]
     findings = [("2019", s, "library", "held" if s in held else "cleared", "owed", None, now, 1) for s in students]
-    records = [("2019", "loans", s, "held", "owed", evidence, "", b"0" * 16, now, 1) for s in sorted(held)]
-    flips = [("2019", s, "library", "unknown", "cleared", "owed", "run", 1, None, now, evidence) for s in students]
+    records = [("2019", "loans", s, "held", "owed", evidence, "", b"0" * 16, now, 1, b"0" * 16) for s in sorted(held)]
+    flips = [("2019", s, "library", "unknown", "cleared", "owed", "run", 1, None, now, evidence, 1) for s in students]
     engine = open_writing(place.marks)
 
     def work() -> int:

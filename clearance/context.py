@@ -27,7 +27,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 #: The documented exit codes; 0 is all well, 2 is a command line that makes no sense.
-ERROR, PENDING, SUSPENDED, UNAVAILABLE = 1, 3, 4, 5
+ERROR, PENDING, SUSPENDED, UNAVAILABLE, VERIFY_FAILED = 1, 3, 4, 5, 6
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 

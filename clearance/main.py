@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from clearance import deciding, demo_command, judging, keeping, reading, services, syncing
+from clearance import deciding, demo_command, judging, keeping, reading, services, syncing, verifying
 from clearance.context import Chosen
 from clearance.wiring import CONFIG_VARIABLE
 
 app = typer.Typer(
     help="Pulls what graduates still owe from the offices, and tells everyone where each student stands.",
-    epilog="Exit codes: 0 ok, 1 error, 2 usage, 3 changes pending, 4 suspended, 5 source unavailable or refused.",
+    epilog="Exit codes: 0 ok, 1 error, 2 usage, 3 changes pending, 4 suspended, 5 source unavailable or refused, "
+    "6 verify failed.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -38,6 +39,7 @@ def choose(
 app.command()(syncing.check)
 app.command()(syncing.plan)
 app.command()(syncing.sync)
+app.command()(verifying.verify)
 app.command()(reading.status)
 app.command()(reading.sources)
 app.command()(reading.strangers)

@@ -16,9 +16,11 @@ from sqlalchemy import Engine
 import connectors
 from config.settings import Asked, Settings, load
 from connectors.port import Candidates, Connector, Question
+from status_db import ledger_key
 from status_db.accounts import Accounts, desk_url
 from status_db.decisions import Decisions
 from status_db.engine import open_reading, open_writing, reading
+from status_db.ledger import Ledger
 from status_db.migrate import Part, check
 from status_db.model import ROSTER
 from status_db.opinions import Opinions
@@ -26,6 +28,7 @@ from status_db.reader import Reader
 from status_db.stored import Stored
 from status_db.waves import Waves
 from sync.run import Sync
+from sync.verify import Report, verify
 
 #: Names the settings file where the command line does not.
 CONFIG_VARIABLE = "CLEARANCE_CONFIG"
@@ -120,14 +123,24 @@ class Program:
         return self._checked(open_writing(self.settings.status_db.url.get_secret_value()), "marks")
 
     @cached_property
+    def ledger(self) -> Ledger:
+        """What seals every write. The pages never ask for it."""
+        return Ledger(self.settings.status_db.ledger_key_file, self.cohort)
+
+    @cached_property
     def sync(self) -> Sync:
         """What runs the sources."""
-        return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock)
+        return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock, self.ledger)
 
     @cached_property
     def decisions(self) -> Decisions:
         """The door for operators' decisions."""
-        return Decisions(self.writing, self.settings, self.cohort)
+        return Decisions(self.writing, self.settings, self.cohort, self.ledger)
+
+    @cached_property
+    def reading(self) -> Engine:
+        """The marks, to read alone. Raises StoreError unless they have this program's tables."""
+        return self._checked(open_reading(self.settings.status_db.url.get_secret_value()), "marks")
 
     @cached_property
     def opinions(self) -> Opinions:
@@ -142,8 +155,19 @@ class Program:
     @cached_property
     def reader(self) -> Reader:
         """What answers questions; it cannot write."""
-        engine = open_reading(self.settings.status_db.url.get_secret_value())
-        return Reader(self._checked(engine, "marks"), self.settings)
+        return Reader(self.reading, self.settings)
+
+    def verified(self, heads: Mapping[int, str]) -> Report:
+        """Look whether what stands agrees with the ledger, and with these heads of it. Raises LedgerRefused."""
+        file = self.settings.status_db.ledger_key_file
+        seals = ledger_key.read(file)
+        if seals is None:
+            raise ledger_key.LedgerRefused(
+                f"The ledger's key {file} is not there, and nothing can be verified without it. "
+                "Put that file back from where you keep it, or sync first: that begins a ledger."
+            )
+        with reading(self.reading) as connection:
+            return verify(connection, self.settings, self.cohort, seals, self.clock(), heads)
 
     @cached_property
     def accounts(self) -> Accounts:

@@ -60,9 +60,9 @@ def _secret(value: object, info: ValidationInfo) -> object:
 
 
 def _path(value: object, info: ValidationInfo) -> object:
-    if isinstance(value, str):
+    if isinstance(value, str | Path):
         origin = _origin(info)
-        return (origin.folder / Path(_looked_up(value, origin)).expanduser()).resolve()
+        return (origin.folder / Path(_looked_up(str(value), origin)).expanduser()).resolve()
     return value
 
 

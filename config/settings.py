@@ -97,6 +97,8 @@ class StatusDb(Table):
     portal_url: DatabaseUrl | None = None
     #: The folder of pg_dump, pg_restore and psql, where those on the PATH are none or too old.
     postgres_tools: FilePath | None = None
+    #: What seals the ledger; made when it is first needed. Only what writes the marks, and verify, ever read it.
+    ledger_key_file: FilePath = Field(default=Path("ledger.key"), validate_default=True)
 
 
 class Window(Table):

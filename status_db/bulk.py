@@ -2,6 +2,9 @@
 
 Rows are tuples in the order of the named columns; values are what the columns' types take. On PostgreSQL an update, an
 upsert or a delete of many rows is staged by COPY into a temporary table and then done by one statement.
+
+Given a `seal`, each new row passes through it as it goes to the driver, and what it returns is stored as the row's
+`mac`, where the table has one.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,28 +14,34 @@ from sqlalchemy import Connection, LargeBinary, Table
 
 Values: TypeAlias = tuple[Any, ...]
 
+Seal: TypeAlias = Callable[[Values], bytes]
+
 #: Fewer rows than this change no plan.
 _MANY = 1_000
 
 
-def insert(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values]) -> None:
+def insert(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values], seal: Seal | None = None
+) -> None:
     """Insert rows that are not there yet."""
+    rows = _bound(connection, table, columns, rows)
+    if seal is not None:
+        columns, rows = _sealed(table, columns, rows, seal)
     if connection.dialect.name == "postgresql":
         name = _quoted(connection, table)
-        _learn(connection, name, _copy(connection, name, table, columns, rows))
+        _learn(connection, name, _copy(connection, name, columns, rows))
         return
     marks = ", ".join("?" * len(columns))
-    _execute_many(
-        connection,
-        f"INSERT INTO {_quoted(connection, table)} ({_list(columns)}) VALUES ({marks})",
-        table,
-        columns,
-        rows,
-    )
+    _execute_many(connection, f"INSERT INTO {_quoted(connection, table)} ({_list(columns)}) VALUES ({marks})", rows)
 
 
-def upsert(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values]) -> None:
+def upsert(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values], seal: Seal | None = None
+) -> None:
     """Insert rows, or replace these columns where a row of the same primary key stands."""
+    rows = _bound(connection, table, columns, rows)
+    if seal is not None:
+        columns, rows = _sealed(table, columns, rows, seal)
     keys = [c.name for c in table.primary_key]
     news = ", ".join(f"{_name(c)} = excluded.{_name(c)}" for c in columns if c not in keys)
     name = _quoted(connection, table)
@@ -46,9 +55,7 @@ def upsert(connection: Connection, table: Table, columns: Sequence[str], rows: I
         _learn(connection, name, done.rowcount)
         return
     marks = ", ".join("?" * len(columns))
-    _execute_many(
-        connection, f"INSERT INTO {name} ({_list(columns)}) VALUES ({marks}) {conflict}", table, columns, rows
-    )
+    _execute_many(connection, f"INSERT INTO {name} ({_list(columns)}) VALUES ({marks}) {conflict}", rows)
 
 
 def update(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values]) -> None:
@@ -56,6 +63,7 @@ def update(connection: Connection, table: Table, columns: Sequence[str], rows: I
     keys = [c.name for c in table.primary_key]
     news = [c for c in columns if c not in keys]
     name = _quoted(connection, table)
+    rows = _bound(connection, table, columns, rows)
     if connection.dialect.name == "postgresql":
         staged = _stage(connection, table, columns, rows)
         sets = ", ".join(f"{_name(c)} = {staged}.{_name(c)}" for c in news)
@@ -66,13 +74,13 @@ def update(connection: Connection, table: Table, columns: Sequence[str], rows: I
     sets = ", ".join(f"{_name(c)} = ?" for c in news)
     same = " AND ".join(f"{_name(k)} = ?" for k in keys)
     turned = (values[len(keys) :] + values[: len(keys)] for values in rows)
-    order = [*news, *columns[: len(keys)]]
-    _execute_many(connection, f"UPDATE {name} SET {sets} WHERE {same}", table, order, turned)
+    _execute_many(connection, f"UPDATE {name} SET {sets} WHERE {same}", turned)
 
 
 def delete(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Values]) -> None:
     """Delete the rows whose named columns have these values."""
     name = _quoted(connection, table)
+    rows = _bound(connection, table, columns, rows)
     if connection.dialect.name == "postgresql":
         staged = _stage(connection, table, columns, rows)
         same = " AND ".join(f"{name}.{_name(c)} = {staged}.{_name(c)}" for c in columns)
@@ -80,7 +88,7 @@ def delete(connection: Connection, table: Table, columns: Sequence[str], rows: I
         _drop(connection, staged)
         return
     same = " AND ".join(f"{_name(c)} = ?" for c in columns)
-    _execute_many(connection, f"DELETE FROM {name} WHERE {same}", table, columns, rows)
+    _execute_many(connection, f"DELETE FROM {name} WHERE {same}", rows)
 
 
 def _name(column: str) -> str:
@@ -126,21 +134,33 @@ def _turned(rows: Iterable[Values], turns: Sequence[tuple[int, Callable[[Any], A
         yield tuple(values)
 
 
-def _execute_many(
-    connection: Connection, statement: str, table: Table, columns: Sequence[str], rows: Iterable[Values]
-) -> None:
+def _sealed(
+    table: Table, columns: Sequence[str], rows: Iterable[Values], seal: Seal
+) -> tuple[Sequence[str], Iterable[Values]]:
+    if "mac" in table.c:
+        return (*columns, "mac"), ((*row, seal(row)) for row in rows)
+    return columns, _seen(rows, seal)
+
+
+def _seen(rows: Iterable[Values], seal: Seal) -> Iterator[Values]:
+    for row in rows:
+        seal(row)
+        yield row
+
+
+def _execute_many(connection: Connection, statement: str, rows: Iterable[Values]) -> None:
     cursor = connection.connection.cursor()
     try:
-        cursor.executemany(statement, _bound(connection, table, columns, rows))  # type: ignore[arg-type]  # sqlite3 takes any iterable
+        cursor.executemany(statement, rows)  # type: ignore[arg-type]  # sqlite3 takes any iterable
     finally:
         cursor.close()
 
 
-def _copy(connection: Connection, into: str, table: Table, columns: Sequence[str], rows: Iterable[Values]) -> int:
+def _copy(connection: Connection, into: str, columns: Sequence[str], rows: Iterable[Values]) -> int:
     cursor: Any = connection.connection.cursor()
     try:
         with cursor.copy(f"COPY {into} ({_list(columns)}) FROM STDIN") as copy:
-            for row in _bound(connection, table, columns, rows):
+            for row in rows:
                 copy.write_row(row)
         return int(cursor.rowcount)
     finally:
@@ -165,7 +185,7 @@ def _stage(connection: Connection, table: Table, columns: Sequence[str], rows: I
     connection.exec_driver_sql(
         f"CREATE TEMPORARY TABLE {staged} ON COMMIT DROP AS SELECT {_list(columns)} FROM {name} WITH NO DATA"
     )
-    _copy(connection, staged, table, columns, rows)
+    _copy(connection, staged, columns, rows)
     connection.exec_driver_sql(f"ANALYZE {staged}")
     return staged
 

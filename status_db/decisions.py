@@ -10,9 +10,9 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from config.settings import Settings
-from status_db import tables
-from status_db.engine import writing
+from status_db import raw, tables
 from status_db.history import write_flips
+from status_db.ledger import Entry, Ledger, LinkKind
 from status_db.model import Cause, Decision, Finding, Flip, Reason, StepKind, Verdict
 from status_db.standing import decision_from
 
@@ -39,21 +39,22 @@ class Wish:
 class Decisions:
     """Enters and withdraws the decisions of one cohort."""
 
-    def __init__(self, engine: Engine, settings: Settings, cohort: str) -> None:
+    def __init__(self, engine: Engine, settings: Settings, cohort: str, ledger: Ledger) -> None:
         self._engine = engine
         self._settings = settings
         self._cohort = cohort
+        self._ledger = ledger
 
     def enter(self, wish: Wish, author: str, now: datetime) -> Decision:
         """Enter a decision over the finding as it stands, with the flip it makes. Raises DecisionRefused."""
-        with writing(self._engine, self._cohort) as connection:
+        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
             person = self._person(connection, wish.student)
             self._may_be_decided(wish, person, now)
             finding = self._finding(connection, wish.student, wish.step)
             standing = self._standing(connection, wish.student, wish.step)
             before = standing.verdict if standing and standing.active(now) else finding.verdict
             if standing is not None:
-                self._withdraw(connection, standing.id, author, now)
+                self._withdraw(connection, entry, standing.id, author, now)
             table = tables.decision
             row = connection.execute(
                 insert(table)
@@ -75,22 +76,25 @@ class Decisions:
                 .returning(table)
             ).one()
             decision = decision_from(row)
-            self._flip(connection, decision, before, decision.verdict, decision.reason, now)
+            entry.decision = decision.id
+            entry.seal_decision(decision.id)
+            self._flip(connection, entry, decision, before, decision.verdict, decision.reason, now)
             self._move(connection)
         return decision
 
     def withdraw(self, student: str, step: str, author: str, now: datetime) -> Decision:
         """Withdraw the decision that stands; the finding beneath counts again. Raises DecisionRefused."""
-        with writing(self._engine, self._cohort) as connection:
+        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
             standing = self._standing(connection, student, step)
             if standing is None:
                 raise DecisionRefused(
                     f"{student} has no decision on {step} to withdraw. See: clearance override list {student}"
                 )
             finding = self._finding(connection, student, step)
-            self._withdraw(connection, standing.id, author, now)
+            entry.decision = standing.id
+            self._withdraw(connection, entry, standing.id, author, now)
             before = standing.verdict if standing.active(now) else finding.verdict
-            self._flip(connection, standing, before, finding.verdict, finding.reason, now)
+            self._flip(connection, entry, standing, before, finding.verdict, finding.reason, now)
             self._move(connection)
         return standing
 
@@ -145,18 +149,27 @@ class Decisions:
         ).one_or_none()
         return decision_from(row) if row else None
 
-    def _withdraw(self, connection: Connection, decision: int, author: str, now: datetime) -> None:
+    def _withdraw(self, connection: Connection, entry: Entry, decision: int, author: str, now: datetime) -> None:
         table = tables.decision
+        (stored,) = raw.sealed(connection, table, raw.DECISION, table.c.decision == decision)
         connection.execute(
             update(table).where(table.c.decision == decision).values(withdrawn_at=now, withdrawn_by=author)
         )
+        entry.seal_decision(decision, stored)
 
     def _flip(
-        self, connection: Connection, decision: Decision, before: Verdict, after: Verdict, reason: str, now: datetime
+        self,
+        connection: Connection,
+        entry: Entry,
+        decision: Decision,
+        before: Verdict,
+        after: Verdict,
+        reason: str,
+        now: datetime,
     ) -> None:
         if before is not after:
             flip = Flip(decision.student, decision.step, before, after, reason)
-            write_flips(connection, self._cohort, [flip], now, Cause.DECISION, decision=decision.id)
+            write_flips(connection, entry, self._cohort, [flip], now, Cause.DECISION, decision=decision.id)
 
     def _move(self, connection: Connection) -> None:
         """Step the cohort's revision on: a plan made before this decision must be made again."""

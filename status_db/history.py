@@ -6,11 +6,13 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from status_db import bulk, tables
+from status_db.ledger import Entry
 from status_db.model import Cause, Flip
 
 
 def write_flips(
     connection: Connection,
+    entry: Entry,
     cohort: str,
     flips: Iterable[Flip],
     now: datetime,
@@ -19,15 +21,15 @@ def write_flips(
     run: int | None = None,
     decision: int | None = None,
 ) -> None:
-    """Add flips to the history."""
+    """Add flips to the history, under the link that is being made."""
     columns = (
-        "cohort", "student", "step", "before", "after", "reason", "cause", "run", "decision", "at", "evidence",
+        "cohort", "student", "step", "before", "after", "reason", "cause", "run", "decision", "at", "evidence", "link",
     )  # fmt: skip
     rows = (
         (
             cohort, f.student, f.step, str(f.before), str(f.after), str(f.reason), str(cause), run, decision, now,
-            f.evidence or None,
+            f.evidence or None, entry.link,
         )
         for f in flips
     )  # fmt: skip
-    bulk.insert(connection, tables.flip, columns, rows)
+    bulk.insert(connection, tables.flip, columns, rows, entry.seal_flip)

@@ -4,7 +4,8 @@ Every write is one short transaction. A run is opened under a lease on its sourc
 applies it, so that a crash leaves the old state or the new one, and a stalled owner that wakes late writes nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,8 +14,10 @@ from sqlalchemy import Connection, Engine, delete, insert, literal, select, upda
 from sqlalchemy.exc import IntegrityError
 
 from status_db import bulk, tables
-from status_db.engine import writing
+from status_db.engine import reading, writing
 from status_db.history import write_flips
+from status_db.ledger import Entry, Ledger, LinkKind, records_of
+from status_db.ledger_key import LedgerRefused
 from status_db.model import Cause, Finding, Flip, Record, RunState, Verdict
 
 #: A suspended plan waits this long for a person.
@@ -111,9 +114,26 @@ class Writes:
 class Marks:
     """Writes one cohort's marks."""
 
-    def __init__(self, engine: Engine, cohort: str) -> None:
+    def __init__(
+        self, engine: Engine, cohort: str, ledger: Ledger, rules: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
+        """`rules` says of each source which settings decide what it does: name → digest, for the link of its runs."""
         self._engine = engine
         self._cohort = cohort
+        self._ledger = ledger
+        self._rules = rules or {}
+
+    def open_ledger(self, now: datetime) -> None:
+        """See that the ledger's key is at hand, and begin the ledger where there is none. Raises LedgerRefused."""
+        self._ledger.open(self._engine, now)
+
+    @contextmanager
+    def _linking(self, lease: Lease, ending: Ending) -> Iterator[tuple[Connection, Entry]]:
+        """Give the connection that may write now, and the link of the run that ends with it."""
+        with self._ledger.linking(self._engine, at=ending.at, kind=LinkKind.RUN, run=lease.run) as (connection, entry):
+            entry.say(self._rules.get(lease.source, {}))
+            entry.watch_states([lease.source])
+            yield connection, entry
 
     def open_cohort(self, name: str) -> None:
         """Make the cohort's own row, or give it its new name."""
@@ -209,7 +229,7 @@ class Marks:
 
         Raises BaseMoved when the marks are not at `base` any more: who has joined since was not compared.
         """
-        with writing(self._engine, self._cohort) as connection:
+        with self._linking(lease, ending) as (connection, _):
             self._stand(connection, base)
             self._close(connection, lease, ending)
             self._note_pull(connection, lease, pull, ending.at)
@@ -219,11 +239,11 @@ class Marks:
 
         Raises BaseMoved when the marks are not at the plan's base any more, LeaseLost when the source is another's.
         """
-        with writing(self._engine, self._cohort) as connection:
+        with self._linking(lease, ending) as (connection, entry):
             self._move(connection, writes.base)
             self._close(connection, lease, ending)
-            self._write_records(connection, lease, writes, pull)
-            self._write_findings(connection, lease, writes, ending.at)
+            self._write_records(connection, entry, lease, writes, pull)
+            self._write_findings(connection, entry, lease, writes, ending.at)
             self._note_pull(connection, lease, pull, ending.at, writes.moves, approved=approved)
 
     def suspend(self, lease: Lease, ending: Ending, snapshot: bytes) -> None:
@@ -232,8 +252,9 @@ class Marks:
         with writing(self._engine, self._cohort) as connection:
             self._close(connection, lease, ending)
             self._drop_pending(connection, [lease.run])
+            mac = self._ledger.seals(connection).row("pending", (lease.run, ending.plan_digest, snapshot))
             connection.execute(
-                insert(tables.pending).values(run=lease.run, digest=ending.plan_digest, snapshot=snapshot)
+                insert(tables.pending).values(run=lease.run, digest=ending.plan_digest, snapshot=snapshot, mac=mac)
             )
 
     def expire(self, now: datetime) -> None:
@@ -300,11 +321,21 @@ class Marks:
         return Lease(self._cohort, source, number)
 
     def kept_snapshot(self, number: int) -> tuple[bytes, bytes] | None:
-        """Return a suspended run's plan digest and snapshot; None when it is not kept any more."""
+        """Return a suspended run's plan digest and snapshot; None when it is not kept any more.
+
+        Raises LedgerRefused when they are not the ones it was suspended with.
+        """
         table = tables.pending
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(select(table).where(table.c.run == number)).one_or_none()
-        return (row.digest, row.snapshot) if row else None
+            if row is None:
+                return None
+            if self._ledger.seals(connection).row("pending", (number, row.digest, row.snapshot)) != row.mac:
+                raise LedgerRefused(
+                    f"What is kept of run {number} is not what it was suspended with: it cannot be approved. Find out "
+                    f'who could write to the status database, then: clearance runs reject {number} --reason "altered"'
+                )
+            return row.digest, row.snapshot
 
     def _move(self, connection: Connection, base: int) -> None:
         """Step the cohort's revision on from `base`."""
@@ -413,10 +444,12 @@ class Marks:
     def _drop_pending(self, connection: Connection, runs: Iterable[int]) -> None:
         connection.execute(delete(tables.pending).where(tables.pending.c.run.in_(list(runs))))
 
-    def _write_records(self, connection: Connection, lease: Lease, writes: Writes, pull: Pull) -> None:
+    def _write_records(self, connection: Connection, entry: Entry, lease: Lease, writes: Writes, pull: Pull) -> None:
         columns = (
             "cohort", "source", "student", "verdict", "reason", "obligations", "doubt", "digest", "asked_at", "run",
         )  # fmt: skip
+        if writes.records or writes.removed:
+            entry.replace_records(lease.source, [*(r.student for r in writes.records), *writes.removed])
         if writes.records:
             rows = (
                 (
@@ -425,16 +458,20 @@ class Marks:
                 )
                 for r in sorted(writes.records, key=lambda r: r.student)
             )  # fmt: skip
-            bulk.upsert(connection, tables.record, columns, rows)
+            bulk.upsert(
+                connection, tables.record, columns, rows, entry.sealing(tables.record, records_of(lease.source))
+            )
         if writes.removed:
             gone = ((lease.cohort, lease.source, student) for student in sorted(writes.removed))
             bulk.delete(connection, tables.record, columns[:3], gone)
 
-    def _write_findings(self, connection: Connection, lease: Lease, writes: Writes, now: datetime) -> None:
+    def _write_findings(
+        self, connection: Connection, entry: Entry, lease: Lease, writes: Writes, now: datetime
+    ) -> None:
         if writes.findings:
             write_findings(connection, lease.cohort, ((s, writes.step, f) for s, f in writes.findings), now, lease.run)
         if writes.flips:
-            write_flips(connection, lease.cohort, writes.flips, now, Cause.RUN, run=lease.run)
+            write_flips(connection, entry, lease.cohort, writes.flips, now, Cause.RUN, run=lease.run)
 
 
 def write_findings(

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, select, update
 
-from status_db import bulk, tables
-from status_db.engine import writing
+from status_db import bulk, raw, tables
 from status_db.history import write_flips
+from status_db.ledger import ROSTER_SET, Entry, records_of
 from status_db.marks import Ending, Lease, Marks, Pull, write_findings
 from status_db.model import FIRST_FINDING, Cause, Finding, Flip, StepKind, Verdict
 
@@ -62,34 +62,45 @@ class RosterMarks(Marks):
     ) -> None:
         """Write a roster plan whole, and close its run, in one transaction. Raises as Marks.apply does."""
         cohort, now = lease.cohort, ending.at
-        with writing(self._engine, cohort) as connection:
+        with self._linking(lease, ending) as (connection, entry):
             self._move(connection, writes.base)
             self._close(connection, lease, ending)
-            self._end_old_steps(connection, lease, writes, now)
+            self._end_old_steps(connection, entry, lease, writes, now)
             joined = sorted(writes.joined, key=lambda listing: listing.student)
             # Sources have spoken about a student only if asked after this very answer was given.
-            bulk.upsert(connection, tables.student, _COLUMNS, (_row(cohort, x, pull.began) for x in joined))
+            numbers = {listing.student: raw.aliases_covered(listing.aliases) for listing in joined}
+            seal = entry.sealing(tables.student, ROSTER_SET, lambda values: numbers[values[1]])
+            rows = (_row(cohort, x, pull.began) for x in joined)
+            bulk.upsert(connection, tables.student, _COLUMNS, rows, seal)
             first = ("cohort", "student", "step", "verdict", "reason", "since")
             bulk.insert(connection, tables.status, first, _first_statuses(cohort, joined, writes.flows, now))
-            particulars = [c for c in _COLUMNS if c not in ("active", "joined_at", "left_at", "flow")]
-            bulk.update(connection, tables.student, particulars, (_particulars(cohort, x) for x in writes.changed))
+            self._write_particulars(connection, entry, cohort, writes.changed)
             self._write_aliases(connection, cohort, writes)
-            for student in writes.left:
-                self._deactivate(connection, cohort, student, now)
+            self._deactivate(connection, entry, cohort, writes.left, now)
             write_findings(connection, cohort, writes.findings, now, lease.run)
-            write_flips(connection, cohort, writes.flips, now, Cause.ROSTER, run=lease.run)
+            write_flips(connection, entry, cohort, writes.flips, now, Cause.ROSTER, run=lease.run)
             if writes.returning or writes.left:
-                self._recount(connection, cohort)
+                self._recount(connection, entry, cohort)
             self._note_pull(connection, lease, pull, now, {}, approved=approved)
 
-    def _end_old_steps(self, connection: Connection, lease: Lease, writes: RosterWrites, now: datetime) -> None:
+    def _end_old_steps(
+        self, connection: Connection, entry: Entry, lease: Lease, writes: RosterWrites, now: datetime
+    ) -> None:
         """Take back what was found about returning students, with a flip wherever what counts changes."""
         status, decision = tables.status, tables.decision
         flips: list[Flip] = []
+        person = tables.student
+        entry.gone(ROSTER_SET, raw.macs(connection, person, writes.returning, person.c.cohort == lease.cohort))
         flow_of = {listing.student: listing.flow for listing in writes.joined}
         for student in sorted(writes.returning):
             rows = connection.execute(
-                select(status.c.step, status.c.verdict, decision.c.decision)
+                select(
+                    status.c.step,
+                    status.c.verdict,
+                    decision.c.decision,
+                    decision.c.verdict.label("decided"),
+                    decision.c.until,
+                )
                 .outerjoin(
                     decision,
                     and_(
@@ -105,28 +116,56 @@ class RosterMarks(Marks):
             kinds = dict(writes.flows.get(flow_of[student] or "", ()))
             for row in rows:
                 before = Verdict(row.verdict)
+                if row.decision is not None and (row.until is None or row.until > now):
+                    before = Verdict(row.decided)
                 if row.step not in kinds:
                     flips.append(Flip(student, row.step, before, Verdict.EXEMPT, NOT_IN_FLOW))
                 elif row.decision is None and before is not Verdict.UNKNOWN:
                     first = FIRST_FINDING[kinds[row.step]]
                     flips.append(Flip(student, row.step, before, first.verdict, first.reason))
-            self._forget(connection, lease.cohort, student)
+            self._forget(connection, entry, lease.cohort, student)
             connection.execute(delete(status).where(status.c.cohort == lease.cohort, status.c.student == student))
-        write_flips(connection, lease.cohort, flips, now, Cause.ROSTER, run=lease.run)
+        write_flips(connection, entry, lease.cohort, flips, now, Cause.ROSTER, run=lease.run)
 
-    def _forget(self, connection: Connection, cohort: str, student: str) -> None:
+    def _forget(self, connection: Connection, entry: Entry, cohort: str, student: str) -> None:
         """Drop what sources said about a student: it was said of somebody on another list."""
         record = tables.record
-        connection.execute(delete(record).where(record.c.cohort == cohort, record.c.student == student))
-
-    def _deactivate(self, connection: Connection, cohort: str, student: str, now: datetime) -> None:
-        person = tables.student
-        self._forget(connection, cohort, student)
-        connection.execute(
-            update(person)
-            .where(person.c.cohort == cohort, person.c.student == student)
-            .values(active=False, left_at=now)
+        gone = connection.execute(
+            delete(record)
+            .where(record.c.cohort == cohort, record.c.student == student)
+            .returning(record.c.source, record.c.mac)
         )
+        for source, mac in gone.all():
+            entry.gone(records_of(source), [mac])
+
+    def _write_particulars(self, connection: Connection, entry: Entry, cohort: str, changed: Sequence[Listing]) -> None:
+        """Replace the particulars of students who stay in their flow, and seal each row as it is then."""
+        columns = [c for c in _COLUMNS if c not in ("active", "joined_at", "left_at", "flow")]
+        stored = raw.people(connection, cohort, [listing.student for listing in changed])
+        rows: list[tuple[Any, ...]] = []
+        for listing in changed:
+            news = _particulars(cohort, listing)
+            if listing.student in stored:
+                row = dict(zip(raw.STUDENT, stored[listing.student].values, strict=False))
+                row |= dict(zip(columns, news, strict=True)) | {"extra": tables.json_text(dict(listing.extra))}
+                after = (*row.values(), *raw.aliases_covered(listing.aliases))
+                mac = entry.sealed_anew("student", ROSTER_SET, stored[listing.student], after)
+                rows.append((*news, mac))
+        bulk.update(connection, tables.student, [*columns, "mac"], rows)
+
+    def _deactivate(
+        self, connection: Connection, entry: Entry, cohort: str, left: Sequence[str], now: datetime
+    ) -> None:
+        at_active, at_left = raw.STUDENT.index("active"), raw.STUDENT.index("left_at")
+        rows: list[tuple[Any, ...]] = []
+        for student, stored in raw.people(connection, cohort, left).items():
+            after = list(stored.values)
+            after[at_active], after[at_left] = False, now
+            mac = entry.sealed_anew("student", ROSTER_SET, stored, after)
+            rows.append((cohort, student, False, now, mac))
+        bulk.update(connection, tables.student, ("cohort", "student", "active", "left_at", "mac"), rows)
+        for student in left:
+            self._forget(connection, entry, cohort, student)
 
     def _write_aliases(self, connection: Connection, cohort: str, writes: RosterWrites) -> None:
         listings = [*writes.joined, *writes.changed]
@@ -135,9 +174,10 @@ class RosterMarks(Marks):
         rows = sorted((cohort, alias, x.student, kind) for x in listings for alias, kind in x.aliases)
         bulk.insert(connection, tables.alias, ("cohort", "alias", "student", "kind"), rows)
 
-    def _recount(self, connection: Connection, cohort: str) -> None:
+    def _recount(self, connection: Connection, entry: Entry, cohort: str) -> None:
         """Count each source's records again, after some have gone with their students."""
         state, record, status, person = tables.source_state, tables.record, tables.status, tables.student
+        entry.watch_states(connection.execute(select(state.c.source).where(state.c.cohort == cohort)).scalars().all())
         rows = connection.execute(
             select(record.c.source, record.c.verdict, func.count().label("records"))
             .join(state, and_(state.c.cohort == record.c.cohort, state.c.source == record.c.source))

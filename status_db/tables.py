@@ -61,6 +61,11 @@ class Instant(TypeDecorator[datetime]):
         return value.astimezone(UTC) if dialect.name == "postgresql" else datetime.fromisoformat(value)
 
 
+def json_text(value: object) -> str:
+    """Write compact JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 class Json(TypeDecorator[Any]):
     """Small structured values as compact JSON text, the same on every database."""
 
@@ -69,7 +74,7 @@ class Json(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002 - as SQLAlchemy has it
         """Write compact JSON."""
-        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return None if value is None else json_text(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002 - as SQLAlchemy has it
         """Read it back."""
@@ -181,6 +186,8 @@ student = Table(
     Column("joined_at", Instant, nullable=False),
     Column("left_at", Instant),
     Column("digest", LargeBinary, nullable=False),
+    #: Seals the row and the student's other numbers; NULL only before there is a ledger. So everywhere.
+    Column("mac", LargeBinary),
     sqlite_with_rowid=False,
 )
 Index(
@@ -251,6 +258,7 @@ record = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("asked_at", Instant, nullable=False),
     Column("run", BigInteger, nullable=False),
+    Column("mac", LargeBinary),
     _is_verdict("verdict"),
     sqlite_with_rowid=False,
 )
@@ -317,6 +325,7 @@ pending = Table(
     Column("run", BigInteger, ForeignKey("run.run"), primary_key=True),
     Column("digest", LargeBinary, nullable=False),
     Column("snapshot", LargeBinary, nullable=False),
+    Column("mac", LargeBinary),
 )
 
 opinion = Table(
@@ -394,6 +403,7 @@ decision = Table(
     Column("rests_on", Json, nullable=False, server_default="{}"),
     #: When the end by date was noted, with its flip.
     Column("ended_at", Instant),
+    Column("mac", LargeBinary),
     _is_verdict("verdict"),
     sqlite_autoincrement=True,
 )
@@ -455,9 +465,29 @@ flip = Table(
     Column("decision", BigInteger),
     Column("at", Instant, nullable=False),
     Column("evidence", Obligations),
+    #: The link of the ledger that covers it; what was there before the ledger lies under its first one.
+    Column("link", BigInteger, nullable=False, server_default="1"),
 )
 Index("ix_flip_student", flip.c.cohort, flip.c.student)
 Index("ix_flip_run", flip.c.run)
+
+ledger = Table(
+    "ledger",
+    marks,
+    Column("cohort", _Word, primary_key=True),
+    #: From 1 on, without a gap.
+    Column("link", BigInteger, primary_key=True, autoincrement=False),
+    #: run, decision, checkpoint
+    Column("kind", _Word, nullable=False),
+    #: A checkpoint's is the newest run of before.
+    Column("run", BigInteger),
+    Column("decision", BigInteger),
+    Column("at", Instant, nullable=False),
+    #: Name → digest as hex: of every set of sealed rows after this transaction, and of what else it wrote.
+    Column("sets", Json, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+Index("ix_ledger_run", ledger.c.cohort, ledger.c.run)
 
 
 desk = MetaData(naming_convention=_NAMES)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, SecretStr
 
 from config.settings import Asked, Settings
-from status_db.model import Means, StepKind, Verdict, digest_of
+from status_db.model import ROSTER, Means, StepKind, Verdict, digest_of
 from status_db.opinions import Needed
 from sync.guard import Limits
 from sync.roster import FlowRule, RosterRule
@@ -93,6 +93,37 @@ def steps_of_flows(settings: Settings) -> dict[str, tuple[tuple[str, StepKind], 
 def flows_with(settings: Settings, step: str) -> tuple[str, ...]:
     """Return the flows in which a step is synced."""
     return tuple(f.key for f in settings.flow if any(e.step == step and e.kind == "synced" for e in f.entries))
+
+
+def told_in_links(settings: Settings) -> dict[str, dict[str, str]]:
+    """Return source → what the link of its run says of the settings that decided it: name → digest as hex.
+
+    Only so can it be told later whether a finding is another because somebody altered it or because settings changed.
+    """
+    steps = sorted({source.step for source in settings.source.values()})
+    of_step = {rules_of(step): _decisive(settings, step) for step in steps}
+    told = {name: {rules_of(s.step): of_step[rules_of(s.step)]} for name, s in settings.source.items()}
+    return told | {ROSTER: {**of_step, FLOWS: _flows(settings)}}
+
+
+#: The name under which a roster run's link tells the flows it gave students their steps by.
+FLOWS = "flows"
+
+
+def rules_of(step: str) -> str:
+    """Return the name under which a link tells the settings that decide a step."""
+    return f"rules:{step}"
+
+
+def _decisive(settings: Settings, step: str) -> str:
+    sources = [(name, source_rule(settings, name)) for name in sorted(settings.sources_of(step))]
+    parts = [part for name, rule in sources for part in (name.encode(), rule.digest)]
+    return digest_of([*parts, json.dumps(settings.step_named(step).exempt, sort_keys=True).encode()]).hex()
+
+
+def _flows(settings: Settings) -> str:
+    listed = {flow: [list(pair) for pair in pairs] for flow, pairs in steps_of_flows(settings).items()}
+    return digest_of([json.dumps(listed, sort_keys=True).encode()]).hex()
 
 
 def exemptions(settings: Settings, step: str) -> list[Mapping[str, Collection[str]]]:

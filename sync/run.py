@@ -31,6 +31,7 @@ from connectors.port import (
     together,
 )
 from status_db.engine import StoreError, reading
+from status_db.ledger import Ledger
 from status_db.marks import BaseMoved, Ending, Lease, LeaseLost, RunUnderWay
 from status_db.model import ROSTER, Flip, RunState
 from status_db.opinions import Opinion, Opinions, Says, missing
@@ -130,6 +131,7 @@ class Sync:
         engine: Engine,
         connect: Callable[[str], Connector],
         clock: Callable[[], datetime],
+        ledger: Ledger,
     ) -> None:
         """`connect` makes the connector of a source (or of the roster) by name."""
         self._settings = settings
@@ -137,7 +139,7 @@ class Sync:
         self._engine = engine
         self._connect = connect
         self._clock = clock
-        self._marks = RosterMarks(engine, cohort)
+        self._marks = RosterMarks(engine, cohort, ledger, rules.told_in_links(settings))
         self._log = structlog.get_logger("clearance.sync")
 
     def names(self) -> tuple[str, ...]:
@@ -148,6 +150,7 @@ class Sync:
         """Make the cohort's row, and close suspensions that nobody decided in time."""
         name = next(c.name for c in self._settings.cohort if c.key == self._cohort)
         self._marks.open_cohort(name)
+        self._marks.open_ledger(self._clock())
         self._marks.expire(self._clock())
 
     def preview(self, name: str, progress: Progress = no_progress) -> Preview:

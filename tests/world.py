@@ -12,6 +12,7 @@ from connectors.port import Candidates, Connector, Progress, Question, Sample, S
 from status_db.accounts import Accounts, desk_url
 from status_db.decisions import Decisions
 from status_db.engine import open_reading, open_writing, reading
+from status_db.ledger import Ledger
 from status_db.migrate import upgrade
 from status_db.model import ROSTER, Verdict
 from status_db.opinions import Opinions
@@ -213,10 +214,11 @@ class World:
         self.reading = open_reading(url)
         self.reader = Reader(self.reading, self.settings)
         self.accounts = Accounts(self.desk_engine)
-        self.decisions = Decisions(self.engine, self.settings, COHORT)
+        self.ledger = Ledger(self.settings.status_db.ledger_key_file, COHORT)
+        self.decisions = Decisions(self.engine, self.settings, COHORT, self.ledger)
         self.opinions = Opinions(self.engine, COHORT)
         self.waves = Waves(self.engine, COHORT)
-        self.sync = Sync(self.settings, COHORT, self.engine, self.connect, self.clock)
+        self.sync = Sync(self.settings, COHORT, self.engine, self.connect, self.clock, self.ledger)
         self.sync.open_cohort()
 
     def __enter__(self) -> Self:

@@ -174,6 +174,15 @@ class TestTheRoster:
         world.run(ROSTER)
         assert world.student(LIN.number).steps == ()
 
+    def test_a_step_that_ends_under_a_decision_ends_from_what_counted(self, world: World) -> None:
+        world.says["loans"] = [GEOLOGY_LOAN]
+        world.run_all()
+        world.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", world.now)
+        world.says[ROSTER] = [p.listed() | ({"类别": "延期"} if p is LIN else {}) for p in EVERYBODY]
+        world.run(ROSTER)
+        (ended, *_) = [flip for flip in world.student(LIN.number).flips if flip.step == "library"]
+        assert (ended.before, ended.after) == (Verdict.CLEARED, Verdict.EXEMPT)
+
     def test_a_move_off_campus_lets_off_at_once(self, world: World) -> None:
         world.run_all()
         world.says[ROSTER] = [p.listed() | ({"楼栋": "校外走读"} if p is LIN else {}) for p in EVERYBODY]

@@ -1,0 +1,61 @@
+"""The command that looks whether what stands agrees with the ledger."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from clearance import show
+from clearance.context import VERIFY_FAILED, Json, chosen, ends_well
+from sync.verify import Report
+
+_HEAD = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
+
+
+@ends_well
+def verify(
+    context: typer.Context,
+    *,
+    head: Annotated[
+        list[str] | None,
+        typer.Option("--head", help="A ledger head out of the log, as LINK:MAC. May be given again."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Look whether every mark follows from what is stored, and whether anybody has altered it. Exit code 6 if so."""
+    heads = dict(_read(text) for text in head or ())
+    report = chosen(context).program().verified(heads)
+    if json:
+        show.as_json({"report": report, "sound": report.sound})
+    else:
+        _show(report)
+    if not report.sound:
+        raise typer.Exit(VERIFY_FAILED)
+
+
+def _read(text: str) -> tuple[int, str]:
+    match = _HEAD.fullmatch(text.strip().lower())
+    if not match:
+        raise typer.BadParameter(f'"{text}" is no head: write LINK:MAC, as the log\'s "ledger head" has them')
+    return int(match[1]), match[2]
+
+
+def _show(report: Report) -> None:
+    looked_at = ", ".join(f"{count:,} {what}" for what, count in report.looked_at.items())
+    if looked_at:
+        show.OUT.print(f"looked at {looked_at}")
+    for found in report.disagreements:
+        more = f" (and {found.more:,} more like it)" if found.more else ""
+        show.OUT.print(f"[red]{found.table}[/]", end=" ")
+        show.OUT.print(f"{found.key} {found.what}{more}", markup=False)
+    for note in report.notes:
+        show.OUT.print(f"note: {note}", markup=False)
+    if report.sound:
+        show.OUT.print("[green]everything agrees[/]")
+    else:
+        show.ERR.print(
+            "Something was altered past this program, or lost. Find out who could write to the status database, and "
+            "restore a backup that verifies; docs/running.md says how to go on."
+        )
+    if report.head:
+        show.OUT.print(f"head {report.head[0]}:{report.head[1]}")

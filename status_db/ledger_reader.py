@@ -1,0 +1,117 @@
+"""The ledger, read: what `verify` needs to know, out of one consistent read and some rows at a time."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, select
+
+from status_db import raw, tables
+from status_db.model import RunState
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedRun:
+    """What a finding may say of the run that found it."""
+
+    source: str
+    #: As the driver gives it.
+    ended: Any
+    student: str | None
+
+
+class LedgerReader:
+    """Reads one cohort in one consistent read."""
+
+    def __init__(self, connection: Connection, cohort: str) -> None:
+        self._connection = connection
+        self._cohort = cohort
+
+    def links(self) -> Iterator[raw.Sealed]:
+        """Give every link in order."""
+        table = tables.ledger
+        columns = ("link", *raw.LINK, "mac")
+        for values in raw.pages(self._connection, table, columns, table.c.link, table.c.cohort == self._cohort):
+            yield raw.Sealed(values[1:-1], values[-1])
+
+    def last_two(self) -> list[raw.Sealed]:
+        """Return the newest link and the one before it."""
+        table = tables.ledger
+        query = select(*(table.c[name] for name in (*raw.LINK, "mac"))).where(table.c.cohort == self._cohort)
+        found = raw.fetched(self._connection, query.order_by(table.c.link.desc()).limit(2))
+        return [raw.Sealed(values[:-1], values[-1]) for values in found]
+
+    def flips(self) -> Iterator[raw.Values]:
+        """Give every flip, its number first, in the order in which they were made."""
+        table = tables.flip
+        columns = ("flip", *raw.FLIP)
+        return raw.pages(self._connection, table, columns, table.c.flip, table.c.cohort == self._cohort)
+
+    def runs(self, numbers: Collection[int]) -> dict[int, raw.Values]:
+        """Return run → row for the named ones."""
+        run = tables.run
+        found = raw.rows(self._connection, run, raw.RUN, run.c.run.in_(list(numbers)))
+        return {values[0]: values for values in found}
+
+    def past_runs(self, newest: int) -> Iterator[raw.Values]:
+        """Give the runs applied or confirmed before the ledger was begun."""
+        run = tables.run
+        return raw.pages(self._connection, run, raw.RUN, run.c.run, *raw.past_runs(self._cohort, newest))
+
+    def unlinked_runs(self, after: int) -> list[int]:
+        """Return runs later than `after` that say they were applied or confirmed, and have no link; some of them."""
+        run, ledger = tables.run, tables.ledger
+        query = (
+            select(run.c.run)
+            .outerjoin(
+                ledger,
+                and_(ledger.c.cohort == run.c.cohort, ledger.c.run == run.c.run, ledger.c.kind == "run"),
+            )
+            .where(
+                run.c.cohort == self._cohort,
+                run.c.run > after,
+                run.c.state.in_((RunState.APPLIED, RunState.UNCHANGED)),
+                ledger.c.link.is_(None),
+            )
+        )
+        return [values[0] for values in raw.fetched(self._connection, query.order_by(run.c.run).limit(100))]
+
+    def applied(self) -> dict[int, AppliedRun]:
+        """Return every run that was applied."""
+        run = tables.run
+        columns = ("run", "source", "ended", "student")
+        where = (run.c.cohort == self._cohort, run.c.state == RunState.APPLIED)
+        return {v[0]: AppliedRun(*v[1:]) for v in raw.rows(self._connection, run, columns, *where)}
+
+    def rechecked(self) -> dict[str, set[str]]:
+        """Return student → the sources that were asked with success about that one alone."""
+        run = tables.run
+        where = (
+            run.c.cohort == self._cohort,
+            run.c.student.is_not(None),
+            run.c.state.in_((RunState.APPLIED, RunState.UNCHANGED)),
+        )
+        found: dict[str, set[str]] = {}
+        for student, source in raw.rows(self._connection, run, ("student", "source"), *where):
+            found.setdefault(student, set()).add(source)
+        return found
+
+    def states(self) -> dict[str, raw.Values]:
+        """Return source → its own row."""
+        state = tables.source_state
+        found = raw.rows(self._connection, state, raw.STATE, state.c.cohort == self._cohort)
+        return {values[1]: values for values in found}
+
+    def steps(self) -> dict[str, str]:
+        """Return source → the step its row has."""
+        state = tables.source_state
+        return dict(raw.rows(self._connection, state, ("source", "step"), state.c.cohort == self._cohort))
+
+    def shares(self) -> Iterator[raw.Share]:
+        """Give everything about all students, some students at a time."""
+        for low, high in raw.shares(self._connection, self._cohort):
+            yield raw.share(self._connection, self._cohort, low, high)
+
+    def any_sealed(self) -> bool:
+        """Say whether any row has a seal."""
+        return raw.any_sealed(self._connection, self._cohort)

@@ -1,0 +1,214 @@
+"""Rows as they lie in the database, undecoded, for those who seal them and those who look whether they still agree.
+
+What a seal covers is what the driver takes and gives: a value that is altered shows, whatever it would be read as.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, exists, select
+
+from status_db import tables
+from status_db.model import RunState
+
+Values: TypeAlias = tuple[Any, ...]
+
+#: So many students are read at once, and so many rows of a history.
+_AT_ONCE = 4_000
+
+#: So many values fit into one IN on every database; more students than `_MOST_NAMED` are read without naming them.
+_CHUNK = 5_000
+_MOST_NAMED = 20_000
+
+
+def _covered(table: Table, *but: str) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns if column.name not in but)
+
+
+#: What a seal or a link covers of each table, in this order.
+RECORD = _covered(tables.record, "mac")
+STUDENT = _covered(tables.student, "mac")
+DECISION = _covered(tables.decision, "mac")
+LINK = _covered(tables.ledger, "mac")
+#: A flip's number is given by the database; that it keeps to the links' order is looked at on its own.
+FLIP = _covered(tables.flip, "flip")
+RUN = _covered(tables.run)
+#: A lease comes and goes between links, and the step is what the settings say whenever a run begins. Any other column
+#: that is to move without a link must be named here.
+STATE = _covered(tables.source_state, "step", "lease_run", "lease_until", "lease_owner")
+#: What a source's own row says before it was ever asked with success.
+BLANK_STATE = (
+    None, None, 0, None, None, 0, 0, 0, 0, 0, 0, "[]", None,
+)  # fmt: skip
+
+SEALED: Mapping[str, tuple[str, ...]] = {"record": RECORD, "student": STUDENT, "decision": DECISION}
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A row's values, all that its seal covers, and that seal."""
+
+    values: Values
+    mac: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Everything about the students in one range of numbers, those included whom the roster does not have."""
+
+    #: A student's other numbers follow the columns.
+    people: list[Sealed]
+    records: list[Sealed]
+    decisions: list[Sealed]
+    statuses: list[Values]
+    #: (flip, *FLIP), in the order in which they were made.
+    flips: list[Values]
+    #: Aliases of numbers that are no student's.
+    astray: list[tuple[str, str]]
+
+
+def fetched(connection: Connection, query: Select[Any]) -> list[Values]:
+    """Return a query's rows as the driver gives them."""
+    with connection.execute(query) as result:
+        return [tuple(row) for row in result.cursor.fetchall()]
+
+
+def rows(connection: Connection, table: Table, columns: Sequence[str], *where: ColumnElement[bool]) -> list[Values]:
+    """Return these columns of a table's rows."""
+    return fetched(connection, select(*(table.c[name] for name in columns)).where(*where))
+
+
+def sealed(connection: Connection, table: Table, columns: Sequence[str], *where: ColumnElement[bool]) -> list[Sealed]:
+    """Return rows with their seals."""
+    return [Sealed(values[:-1], values[-1]) for values in rows(connection, table, [*columns, "mac"], *where)]
+
+
+def macs(
+    connection: Connection, table: Table, students: Collection[str], *where: ColumnElement[bool]
+) -> list[bytes | None]:
+    """Return the seals of the rows about these students."""
+    if len(students) > _MOST_NAMED:
+        wanted = set(students)
+        return [mac for student, mac in rows(connection, table, ("student", "mac"), *where) if student in wanted]
+    found: list[bytes | None] = []
+    for chunk in _chunks(students):
+        named = table.c.student.in_(chunk)
+        found += [mac for _, mac in rows(connection, table, ("student", "mac"), *where, named)]
+    return found
+
+
+def people(connection: Connection, cohort: str, students: Collection[str]) -> dict[str, Sealed]:
+    """Return student → row, with what its seal covers beyond it: the student's other numbers."""
+    person, alias = tables.student, tables.alias
+    found: dict[str, Sealed] = {}
+    for chunk in _chunks(students):
+        found |= _with_aliases(
+            sealed(connection, person, STUDENT, person.c.cohort == cohort, person.c.student.in_(chunk)),
+            _aliases(connection, alias.c.cohort == cohort, alias.c.student.in_(chunk)),
+        )
+    return found
+
+
+def aliases_covered(aliases: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Return a student's other numbers as the seal covers them: number and kind by turns, in the numbers' order."""
+    return tuple(word for pair in sorted(aliases) for word in pair)
+
+
+def _aliases(connection: Connection, *where: ColumnElement[bool]) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for student, alias, kind in rows(connection, tables.alias, ("student", "alias", "kind"), *where):
+        found[student].append((alias, kind))
+    return found
+
+
+def _with_aliases(found: list[Sealed], aliases: Mapping[str, list[tuple[str, str]]]) -> dict[str, Sealed]:
+    at = STUDENT.index("student")
+    return {
+        row.values[at]: Sealed((*row.values, *aliases_covered(aliases.get(row.values[at], ()))), row.mac)
+        for row in found
+    }
+
+
+def states(connection: Connection, cohort: str, sources: Collection[str]) -> list[tuple[str, Values]]:
+    """Return each of these sources' own row, in the sources' order."""
+    state = tables.source_state
+    if not sources:
+        return []
+    where = (state.c.cohort == cohort, state.c.source.in_(list(sources)))
+    return sorted((values[1], values) for values in rows(connection, state, STATE, *where))
+
+
+def any_sealed(connection: Connection, cohort: str) -> bool:
+    """Say whether any row of the cohort has a seal."""
+    return any(
+        connection.execute(select(exists().where(table.c.cohort == cohort, table.c.mac.is_not(None)))).scalar_one()
+        for table in (tables.decision, tables.student, tables.record)
+    )
+
+
+def pages(
+    connection: Connection, table: Table, columns: Sequence[str], key: Column[int], *where: ColumnElement[bool]
+) -> Iterator[Values]:
+    """Give rows in the order of `key`, the first of the columns, some at a time."""
+    query = select(*(table.c[name] for name in columns)).where(*where).order_by(key).limit(_AT_ONCE)
+    page = fetched(connection, query)
+    while page:
+        yield from page
+        page = fetched(connection, query.where(key > page[-1][0])) if len(page) == _AT_ONCE else []
+
+
+def past_runs(cohort: str, newest: int) -> tuple[ColumnElement[bool], ...]:
+    """Return what finds the runs up to this one that were applied or confirmed, and have no link of their own."""
+    run, ledger = tables.run, tables.ledger
+    own_link = exists().where(ledger.c.cohort == cohort, ledger.c.run == run.c.run, ledger.c.kind == "run")
+    done = run.c.state.in_((RunState.APPLIED, RunState.UNCHANGED))
+    return run.c.cohort == cohort, run.c.run <= newest, done, ~own_link
+
+
+def shares(connection: Connection, cohort: str) -> Iterator[tuple[str | None, str | None]]:
+    """Cut the student numbers into ranges (above the first, up to the second), each with a bounded number of students.
+
+    Every row about any number lies in exactly one of them.
+    """
+    person, low = tables.student, None
+    while True:
+        query = select(person.c.student).where(person.c.cohort == cohort)
+        if low is not None:
+            query = query.where(person.c.student > low)
+        high = connection.execute(query.order_by(person.c.student).offset(_AT_ONCE - 1).limit(1)).scalar()
+        yield low, high
+        if high is None:
+            return
+        low = high
+
+
+def share(connection: Connection, cohort: str, low: str | None, high: str | None) -> Share:
+    """Return everything about the students in one range."""
+
+    def within(table: Table) -> list[ColumnElement[bool]]:
+        number = table.c.student
+        bounds = [number > low] if low is not None else []
+        return [table.c.cohort == cohort, *bounds, *([number <= high] if high is not None else [])]
+
+    person, record, decision, status, flip = (
+        tables.student, tables.record, tables.decision, tables.status, tables.flip,
+    )  # fmt: skip
+    aliases = _aliases(connection, *within(tables.alias))
+    found = _with_aliases(sealed(connection, person, STUDENT, *within(person)), aliases)
+    flips = rows(connection, flip, ("flip", *FLIP), *within(flip))
+    return Share(
+        people=list(found.values()),
+        records=sealed(connection, record, RECORD, *within(record)),
+        decisions=sealed(connection, decision, DECISION, *within(decision)),
+        statuses=rows(connection, status, _covered(status), *within(status)),
+        flips=sorted(flips, key=lambda values: int(values[0])),
+        astray=[(student, alias) for student, pairs in aliases.items() if student not in found for alias, _ in pairs],
+    )
+
+
+def _chunks(values: Collection[str]) -> Iterator[list[str]]:
+    ordered = sorted(values)
+    for start in range(0, len(ordered), _CHUNK):
+        yield ordered[start : start + _CHUNK]

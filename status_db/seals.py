@@ -1,0 +1,126 @@
+"""Seals: what only the ledger's key can make. Pure: bytes in, bytes out, no database.
+
+A row's seal covers each of its columns, told apart by kind and length. A set's digest is the sum of what its rows'
+seals weigh, so that a change of some rows costs the hashing of those rows and no others. A link's seal covers the
+link before it.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+#: A key's length in bytes.
+KEY_BYTES = 32
+
+#: What the first link of a ledger rests on.
+NOTHING = bytes(32)
+
+_MODULUS = 1 << 256
+
+
+def canonical(values: Iterable[Any]) -> bytes:
+    """Return values as the driver takes or gives them in one unmistakable form, the same on every database.
+
+    Text, whole numbers, bytes, moments and nothing at all; each piece tells its kind and where it ends.
+    """
+    pieces = [
+        f"s{len(value)}:{value}"
+        if type(value) is str
+        else "n"
+        if value is None
+        else f"i{value};"
+        if type(value) is int
+        else _rarer(value)
+        for value in values
+    ]
+    return "".join(pieces).encode("utf-8", "surrogatepass")
+
+
+def _rarer(value: object) -> str:
+    if isinstance(value, bytes):
+        return f"b{value.hex()};"
+    if isinstance(value, datetime):
+        return _moment(value)
+    if isinstance(value, str):
+        return f"s{len(value)}:{value}"
+    if isinstance(value, int):
+        return f"i{int(value)};"
+    # What no column of ours holds, and SQLite keeps for whoever writes it past us.
+    return f"?{type(value).__name__}{value!r}"
+
+
+@lru_cache(maxsize=64)
+def _moment(value: datetime) -> str:
+    """Write a moment; the rows of one transaction mostly share theirs."""
+    text = value.astimezone(UTC).isoformat(timespec="microseconds")
+    return f"s{len(text)}:{text}"
+
+
+class Running:
+    """A digest over rows in their order, fed as they are written or read."""
+
+    def __init__(self, key: bytes, of: str) -> None:
+        self._hasher = hashlib.blake2b(digest_size=32, key=key, person=of.encode())
+        self.rows = 0
+
+    def add(self, values: Iterable[Any]) -> None:
+        """Take in the next row."""
+        self._hasher.update(canonical(values))
+        self.rows += 1
+
+    def digest(self) -> str:
+        """Return the digest of all rows so far, as hex."""
+        return self._hasher.hexdigest()
+
+
+class Seals:
+    """Makes seals with one key, which it never shows."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"a ledger's key has {KEY_BYTES} bytes")
+        self._key = key
+        self._weigher = hashlib.blake2b(digest_size=32, key=key, person=b"weight")
+        self._rows = {
+            table: hashlib.blake2b(digest_size=16, key=key, person=table.encode())
+            for table in ("record", "student", "decision", "pending")
+        }
+
+    def __repr__(self) -> str:
+        return "Seals(…)"
+
+    def row(self, table: str, values: Iterable[Any]) -> bytes:
+        """Return the 16-byte seal of one row of a table: its values in the order of the table's columns."""
+        hasher = self._rows[table].copy()
+        hasher.update(canonical(values))
+        return hasher.digest()
+
+    def weight(self, seal: bytes | None) -> int:
+        """Return what a row's seal weighs in its set's digest; a row without a seal weighs nothing."""
+        if seal is None:
+            return 0
+        hasher = self._weigher.copy()
+        hasher.update(seal)
+        return int.from_bytes(hasher.digest(), "big")
+
+    def running(self, of: str) -> Running:
+        """Begin a digest over rows in their order."""
+        return Running(self._key, of)
+
+    def digest(self, of: str, values: Iterable[Any]) -> str:
+        """Return the digest of one row that is not sealed itself, as hex."""
+        running = self.running(of)
+        running.add(values)
+        return running.digest()
+
+    def link(self, before: bytes, values: Iterable[Any]) -> bytes:
+        """Return the 32-byte seal of a link: its values, and the seal of the link before it."""
+        return hmac.digest(self._key, canonical((before, *values)), "sha256")
+
+
+def moved(digest: bytes, by: int) -> bytes:
+    """Return a set's digest once rows weighing `by` in sum have come (or, below nought, have gone)."""
+    return ((int.from_bytes(digest, "big") + by) % _MODULUS).to_bytes(32, "big")
