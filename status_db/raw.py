@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, exists, select
+from sqlalchemy import Column, ColumnElement, Connection, DefaultClause, Select, Table, exists, select
 
 from status_db import tables
 from status_db.model import RunState
@@ -27,6 +27,14 @@ def _covered(table: Table, *but: str) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns if column.name not in but)
 
 
+def _default(column: Column[Any]) -> int | str | None:
+    """Return what stands in a column that nobody has written, as the driver gives it."""
+    if not isinstance(column.server_default, DefaultClause):
+        return None
+    text = str(column.server_default.arg)
+    return int(text) if text.isdigit() else text
+
+
 #: What a seal or a link covers of each table, in this order.
 RECORD = _covered(tables.record, "mac")
 STUDENT = _covered(tables.student, "mac")
@@ -38,10 +46,8 @@ RUN = _covered(tables.run)
 #: A lease comes and goes between links, and the step is what the settings say whenever a run begins. Any other column
 #: that is to move without a link must be named here.
 STATE = _covered(tables.source_state, "step", "lease_run", "lease_until", "lease_owner")
-#: What a source's own row says before it was ever asked with success.
-BLANK_STATE = (
-    None, None, 0, None, None, 0, 0, 0, 0, 0, 0, "[]", None,
-)  # fmt: skip
+#: What a source's own row says, behind its key, before it was ever asked with success: its columns' defaults.
+BLANK_STATE = tuple(_default(tables.source_state.c[name]) for name in STATE[2:])
 
 SEALED: Mapping[str, tuple[str, ...]] = {"record": RECORD, "student": STUDENT, "decision": DECISION}
 
