@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clearance import deciding, demo_command, judging, keeping, reading, services, syncing, verifying
+from clearance import deciding, demo_command, judging, keeping, reading, reviewing, services, syncing, verifying
 from clearance.context import Chosen
 from clearance.wiring import CONFIG_VARIABLE
 
@@ -69,6 +69,17 @@ override.command("set")(deciding.set_override)
 override.command("withdraw")(deciding.withdraw_override)
 override.command("list")(deciding.list_overrides)
 app.add_typer(override, name="override")
+
+reviews = typer.Typer(help="The final review of each student.", no_args_is_help=True)
+reviews.command("give")(reviewing.give)
+reviews.command("withdraw")(reviewing.withdraw)
+app.add_typer(reviews, name="reviews")
+
+certificates = typer.Typer(help="What students leave with.", no_args_is_help=True)
+certificates.command("issue")(reviewing.issue)
+certificates.command("revoke")(reviewing.revoke)
+certificates.command("list")(reviewing.list_certificates)
+app.add_typer(certificates, name="certificates")
 
 accounts = typer.Typer(help="Who may sign in, and what each may do.", no_args_is_help=True)
 accounts.command("add")(deciding.add_account)

@@ -25,6 +25,7 @@ from status_db.migrate import Part, check
 from status_db.model import ROSTER
 from status_db.opinions import Opinions
 from status_db.reader import Reader
+from status_db.reviews import Reviews
 from status_db.stored import Stored
 from status_db.waves import Waves
 from sync.run import Sync
@@ -141,6 +142,11 @@ class Program:
     def reading(self) -> Engine:
         """The marks, to read alone. Raises StoreError unless they have this program's tables."""
         return self._checked(open_reading(self.settings.status_db.url.get_secret_value()), "marks")
+
+    @cached_property
+    def reviews(self) -> Reviews:
+        """The same door for reviewers: reviews, and certificates."""
+        return Reviews(self.writing, self.settings, self.cohort, self.ledger)
 
     @cached_property
     def opinions(self) -> Opinions:

@@ -4,6 +4,7 @@ A decision lies above the finding and leaves it as it is. It is withdrawn, never
 withdraws the one before.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from config.settings import Settings
 from status_db import raw, tables
+from status_db.engine import reading
 from status_db.history import write_flips
 from status_db.ledger import Entry, Ledger, LinkKind
 from status_db.model import Cause, Decision, Finding, Flip, Reason, StepKind, Verdict
@@ -50,53 +52,103 @@ class Decisions:
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
             person = self._person(connection, wish.student)
             self._may_be_decided(wish, person, now)
-            finding = self._finding(connection, wish.student, wish.step)
-            standing = self._standing(connection, wish.student, wish.step)
-            before = standing.verdict if standing and standing.active(now) else finding.verdict
-            if standing is not None:
-                self._withdraw(connection, entry, standing.id, author, now)
-            table = tables.decision
-            row = connection.execute(
-                insert(table)
-                .values(
-                    cohort=self._cohort,
-                    student=wish.student,
-                    step=wish.step,
-                    verdict=wish.verdict,
-                    author=author,
-                    reason=wish.reason,
-                    words=wish.words,
-                    note=wish.note,
-                    until=wish.until,
-                    decided_at=wish.decided_at or now,
-                    entered_at=now,
-                    answered_verdict=finding.verdict,
-                    answered_keys=list(finding.keys),
-                )
-                .returning(table)
-            ).one()
-            decision = decision_from(row)
-            entry.decision = decision.id
-            entry.seal_decision(decision.id)
-            self._flip(connection, entry, decision, before, decision.verdict, decision.reason, now)
-            self._move(connection)
+            return self._entered(connection, entry, wish, author, now)
+
+    def _entered(
+        self,
+        connection: Connection,
+        entry: Entry,
+        wish: Wish,
+        author: str,
+        now: datetime,
+        rests_on: Mapping[str, str] | None = None,
+    ) -> Decision:
+        """Write a decision that may be entered, in the place of the one that stands."""
+        finding = self._finding(connection, wish.student, wish.step)
+        standing = self._standing(connection, wish.student, wish.step)
+        before = standing.verdict if standing and standing.active(now) else finding.verdict
+        if standing is not None:
+            self._withdraw(connection, entry, standing.id, author, now)
+        table = tables.decision
+        row = connection.execute(
+            insert(table)
+            .values(
+                cohort=self._cohort,
+                student=wish.student,
+                step=wish.step,
+                verdict=wish.verdict,
+                author=author,
+                reason=wish.reason,
+                words=wish.words,
+                note=wish.note,
+                until=wish.until,
+                decided_at=wish.decided_at or now,
+                entered_at=now,
+                answered_verdict=finding.verdict,
+                answered_keys=list(finding.keys),
+                rests_on=dict(rests_on or {}),
+            )
+            .returning(table)
+        ).one()
+        decision = decision_from(row)
+        entry.decision = decision.id
+        entry.seal_decision(decision.id)
+        self._flip(connection, entry, decision, before, decision.verdict, decision.reason, now)
+        self._move(connection)
         return decision
 
     def withdraw(self, student: str, step: str, author: str, now: datetime) -> Decision:
         """Withdraw the decision that stands; the finding beneath counts again. Raises DecisionRefused."""
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
-            standing = self._standing(connection, student, step)
-            if standing is None:
+            flow = self._person(connection, student).flow
+            entries = self._settings.flow_named(flow).entries if flow else []
+            if any(e.step == step and e.kind == StepKind.REVIEW.value for e in entries):
                 raise DecisionRefused(
-                    f"{student} has no decision on {step} to withdraw. See: clearance override list {student}"
+                    f"{step} is a review: its reviewer takes it back. See: clearance reviews withdraw"
                 )
-            finding = self._finding(connection, student, step)
-            entry.decision = standing.id
-            self._withdraw(connection, entry, standing.id, author, now)
-            before = standing.verdict if standing.active(now) else finding.verdict
-            self._flip(connection, entry, standing, before, finding.verdict, finding.reason, now)
-            self._move(connection)
+            return self._taken_back(connection, entry, student, step, author, now)
+
+    def _taken_back(
+        self, connection: Connection, entry: Entry, student: str, step: str, author: str, now: datetime
+    ) -> Decision:
+        standing = self._standing(connection, student, step)
+        if standing is None:
+            raise DecisionRefused(
+                f"{student} has no decision on {step} to withdraw. See: clearance override list {student}"
+            )
+        finding = self._finding(connection, student, step)
+        entry.decision = standing.id
+        self._withdraw(connection, entry, standing.id, author, now)
+        before = standing.verdict if standing.active(now) else finding.verdict
+        self._flip(connection, entry, standing, before, finding.verdict, finding.reason, now)
+        self._move(connection)
         return standing
+
+    def sweep(self, now: datetime) -> int:
+        """Note every decision whose end has come, with the flip that this is; return how many.
+
+        They stopped counting at that moment already; this writes it into the history.
+        """
+        table = tables.decision
+        over = (table.c.cohort == self._cohort, table.c.withdrawn_at.is_(None), table.c.ended_at.is_(None))
+        query = select(table).where(*over, table.c.until.is_not(None), table.c.until <= now)
+        with reading(self._engine) as connection:
+            if connection.execute(query.limit(1)).first() is None:
+                return 0
+        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+            ended = [decision_from(row) for row in connection.execute(query.order_by(table.c.decision)).all()]
+            for decision in ended:
+                (stored,) = raw.sealed(connection, table, raw.DECISION, table.c.decision == decision.id)
+                connection.execute(update(table).where(table.c.decision == decision.id).values(ended_at=now))
+                entry.seal_decision(decision.id, stored)
+                finding = self._finding(connection, decision.student, decision.step)
+                if finding.verdict is not decision.verdict:
+                    flip = Flip(decision.student, decision.step, decision.verdict, finding.verdict, finding.reason)
+                    write_flips(connection, entry, self._cohort, [flip], now, Cause.EXPIRY, decision=decision.id)
+            if ended:
+                entry.decision = ended[0].id
+                self._move(connection)
+        return len(ended)
 
     def _person(self, connection: Connection, student: str) -> Row[str, str | None, bool]:
         table = tables.student

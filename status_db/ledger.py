@@ -21,7 +21,7 @@ from status_db.ledger_key import LedgerRefused
 from status_db.seals import NOTHING, Seals, moved
 
 #: The sets of sealed rows; each source's records are one more.
-ROSTER_SET, DECISION_SET = "roster", "decisions"
+ROSTER_SET, DECISION_SET, CERTIFICATE_SET = "roster", "decisions", "certificates"
 
 #: What a link says of this transaction alone, and the cohort's sets never are named.
 FLIPS, RUN, RUNS = "flips", "run", "runs"
@@ -39,7 +39,7 @@ def state_of(source: str) -> str:
 
 def is_set(name: str) -> bool:
     """Say whether a link's word is about a set of sealed rows."""
-    return name in (ROSTER_SET, DECISION_SET) or name.startswith("records:")
+    return name in (ROSTER_SET, DECISION_SET, CERTIFICATE_SET) or name.startswith("records:")
 
 
 def is_carried(name: str) -> bool:
@@ -152,13 +152,20 @@ class Entry:
 
     def seal_decision(self, number: int, stored: raw.Sealed | None = None) -> None:
         """Seal a decision as it stands now; `stored` is how it stood before, if it did."""
-        table = tables.decision
-        (now,) = raw.sealed(self._connection, table, raw.DECISION, table.c.decision == number)
+        self._seal(tables.decision, DECISION_SET, number, stored)
+
+    def seal_certificate(self, number: int, stored: raw.Sealed | None = None) -> None:
+        """Seal a certificate likewise."""
+        self._seal(tables.certificate, CERTIFICATE_SET, number, stored)
+
+    def _seal(self, table: Table, name: str, number: int, stored: raw.Sealed | None) -> None:
+        (key,) = table.primary_key
+        (now,) = raw.sealed(self._connection, table, raw.SEALED[table.name], key == number)
         if stored is not None:
-            mac = self.sealed_anew(table.name, DECISION_SET, stored, now.values)
+            mac = self.sealed_anew(table.name, name, stored, now.values)
         else:
-            mac = self.sealing(table, DECISION_SET)(now.values)
-        self._connection.execute(update(table).where(table.c.decision == number).values(mac=mac))
+            mac = self.sealing(table, name)(now.values)
+        self._connection.execute(update(table).where(key == number).values(mac=mac))
 
     def replace_records(self, source: str, students: Collection[str]) -> None:
         """Count the records that stand about these students out of the source's set: they are about to go."""
@@ -325,6 +332,7 @@ class Ledger:
                 (tables.student, share.people),
                 (tables.record, share.records),
                 (tables.decision, share.decisions),
+                (tables.certificate, share.certificates),
             ):
                 keys = [c.name for c in table.primary_key]
                 at = [raw.SEALED[table.name].index(key) for key in keys]
@@ -349,7 +357,7 @@ def set_of(table: Table, values: Sequence[Any]) -> str:
     """Return the set that a sealed row belongs to."""
     if table is tables.record:
         return records_of(values[raw.RECORD.index("source")])
-    return ROSTER_SET if table is tables.student else DECISION_SET
+    return {"student": ROSTER_SET, "decision": DECISION_SET, "certificate": CERTIFICATE_SET}[table.name]
 
 
 def first_link(connection: Connection, cohort: str) -> raw.Sealed | None:

@@ -39,6 +39,7 @@ def _default(column: Column[Any]) -> int | str | None:
 RECORD = _covered(tables.record, "mac")
 STUDENT = _covered(tables.student, "mac")
 DECISION = _covered(tables.decision, "mac")
+CERTIFICATE = _covered(tables.certificate, "mac")
 LINK = _covered(tables.ledger, "mac")
 #: A flip's number is given by the database; that it keeps to the links' order is looked at on its own.
 FLIP = _covered(tables.flip, "flip")
@@ -49,7 +50,12 @@ STATE = _covered(tables.source_state, "step", "lease_run", "lease_until", "lease
 #: What a source's own row says, behind its key, before it was ever asked with success: its columns' defaults.
 BLANK_STATE = tuple(_default(tables.source_state.c[name]) for name in STATE[2:])
 
-SEALED: Mapping[str, tuple[str, ...]] = {"record": RECORD, "student": STUDENT, "decision": DECISION}
+SEALED: Mapping[str, tuple[str, ...]] = {
+    "record": RECORD,
+    "student": STUDENT,
+    "decision": DECISION,
+    "certificate": CERTIFICATE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class Share:
     people: list[Sealed]
     records: list[Sealed]
     decisions: list[Sealed]
+    certificates: list[Sealed]
     statuses: list[Values]
     #: (flip, *FLIP), in the order in which they were made.
     flips: list[Values]
@@ -150,7 +157,7 @@ def any_sealed(connection: Connection, cohort: str) -> bool:
     """Say whether any row of the cohort has a seal."""
     return any(
         connection.execute(select(exists().where(table.c.cohort == cohort, table.c.mac.is_not(None)))).scalar_one()
-        for table in (tables.decision, tables.student, tables.record)
+        for table in (tables.decision, tables.student, tables.record, tables.certificate)
     )
 
 
@@ -208,6 +215,7 @@ def share(connection: Connection, cohort: str, low: str | None, high: str | None
         people=list(found.values()),
         records=sealed(connection, record, RECORD, *within(record)),
         decisions=sealed(connection, decision, DECISION, *within(decision)),
+        certificates=sealed(connection, tables.certificate, CERTIFICATE, *within(tables.certificate)),
         statuses=rows(connection, status, _covered(status), *within(status)),
         flips=sorted(flips, key=lambda values: int(values[0])),
         astray=[(student, alias) for student, pairs in aliases.items() if student not in found for alias, _ in pairs],

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, func,
 
 from config.settings import Settings
 from status_db import tables
-from status_db.counting import active, review_stands
+from status_db.counting import active, counts_as_clear, review_stands
 from status_db.engine import reading
 from status_db.model import (
     ROSTER,
@@ -194,6 +194,34 @@ class Reader:
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(table.c.certificate.desc()))
             return tuple(certificate_from(row) for row in rows)
+
+    def opened_after_issue(self, cohort: str, now: datetime) -> tuple[tuple[str, str], ...]:
+        """Return (student, step) where somebody holds a certificate, and a step does not count as clear any more.
+
+        It re-opens nothing: it is a list for whoever looks after such cases.
+        """
+        certificate, status, decision = tables.certificate, tables.status, tables.decision
+        here = and_(
+            decision.c.cohort == status.c.cohort,
+            decision.c.student == status.c.student,
+            decision.c.step == status.c.step,
+            active(decision, now),
+        )
+        with reading(self._engine) as connection:
+            # Staleness is nobody's debt: a source that is down says nothing against who has left.
+            query = (
+                select(status.c.student, status.c.step)
+                .join(certificate, and_(certificate.c.cohort == cohort, certificate.c.student == status.c.student))
+                .outerjoin(decision, here)
+                .where(
+                    status.c.cohort == cohort,
+                    certificate.c.revoked_at.is_(None),
+                    status.c.reason != Reason.AWAITING_REVIEW,
+                    ~counts_as_clear(status, decision, ()),
+                )
+                .order_by(status.c.student, status.c.step)
+            )
+            return tuple((row.student, row.step) for row in connection.execute(query))
 
     def _decided(
         self,

@@ -86,7 +86,7 @@ class Seals:
         self._weigher = hashlib.blake2b(digest_size=32, key=key, person=b"weight")
         self._rows = {
             table: hashlib.blake2b(digest_size=16, key=key, person=table.encode())
-            for table in ("record", "student", "decision", "pending")
+            for table in ("record", "student", "decision", "certificate", "pending")
         }
 
     def __repr__(self) -> str:

@@ -437,6 +437,7 @@ certificate = Table(
     Column("revoked_at", Instant),
     Column("revoked_by", String(100)),
     Column("revoked_because", Text, nullable=False, server_default=""),
+    Column("mac", LargeBinary),
     UniqueConstraint("cohort", "number"),
     sqlite_autoincrement=True,
 )

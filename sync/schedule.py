@@ -24,6 +24,9 @@ _WORKERS = 4
 #: So often it is looked whether somebody has spoken on a suspended run.
 _LISTENS = 5
 
+#: So often it is looked whether a decision's end has come.
+_SWEEPS = 60
+
 
 class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # the library has no types
     """Fires at a timetable's slots; counted from local midnight, not from the process's start."""
@@ -39,8 +42,12 @@ class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # the library has no type
 class Schedule:
     """Keeps a cohort's sources asked."""
 
-    def __init__(self, settings: Settings, sync: Sync, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, settings: Settings, sync: Sync, clock: Callable[[], datetime], sweep: Callable[[datetime], int]
+    ) -> None:
+        """`sweep` notes the decisions whose end has come by the given moment."""
         self._sync = sync
+        self._sweep = sweep
         self._clock = clock
         self._log = structlog.get_logger("clearance.schedule")
         self._timetables = {ROSTER: rules.timetable(settings, settings.roster)}
@@ -57,6 +64,7 @@ class Schedule:
         for name, timetable in self._timetables.items():
             self._scheduler.add_job(self.serve, SlotTrigger(timetable), args=[name], id=name, name=name)
         self._scheduler.add_job(self.carry_out, "interval", seconds=_LISTENS, id="opinions", name="opinions")
+        self._scheduler.add_job(self.sweep, "interval", seconds=_SWEEPS, id="sweep", name="sweep")
         self._scheduler.start()
         self._log.info("schedule started", sources=len(self._timetables))
         for name in self._timetables:
@@ -91,6 +99,16 @@ class Schedule:
             self._log.debug("opinions wait", message=str(busy))
         except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
             self._log.exception("opinions broke")
+
+    def sweep(self) -> None:
+        """Note the decisions whose end has come; they stopped counting by themselves."""
+        try:
+            if ended := self._sweep(self._clock()):
+                self._log.info("decisions ended", count=ended)
+        except StoreError as error:
+            self._log.error("decisions not swept", message=str(error))
+        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+            self._log.exception("sweep broke")
 
     def upcoming(self) -> list[tuple[str, datetime]]:
         """Return each source with its next slot, soonest first."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from config.settings import Settings
 from status_db import raw
-from status_db.ledger import DECISION_SET, ROSTER_SET, is_set, records_of, state_of
+from status_db.ledger import CERTIFICATE_SET, DECISION_SET, ROSTER_SET, is_set, records_of, state_of
 from status_db.ledger_reader import LedgerReader
 from status_db.seals import NOTHING, Seals, moved
 from sync import rules
@@ -13,6 +13,7 @@ from sync.verify_chain import Chain
 from sync.verify_findings import ShareFindings, basis_of, decision_key
 from sync.verify_words import Found
 
+_CERTIFICATE_NUMBER = raw.CERTIFICATE.index("number")
 _STATE = {name: at for at, name in enumerate(raw.STATE)}
 
 #: The verdict of a record → where its source counts it.
@@ -31,7 +32,7 @@ class Rows:
         self._found = found
         self._chain = chain
         self._now = now
-        self.looked_at = {"students": 0, "records": 0, "decisions": 0, "statuses": 0}
+        self.looked_at = {"students": 0, "records": 0, "decisions": 0, "certificates": 0, "statuses": 0}
         self._weights: Counter[str] = Counter()
         self._states = reader.states()
         self._steps = reader.steps()
@@ -76,6 +77,9 @@ class Rows:
             self._look_at_seal("record", records_of(source), f"{source} {student}", row)
         for row in share.decisions:
             self._look_at_seal("decision", DECISION_SET, decision_key(row.values), row)
+        for row in share.certificates:
+            self._look_at_seal("certificate", CERTIFICATE_SET, f"certificate {row.values[_CERTIFICATE_NUMBER]}", row)
+        self.looked_at["certificates"] += len(share.certificates)
         self.looked_at["students"] += len(share.people)
         self.looked_at["records"] += len(share.records)
         self.looked_at["decisions"] += len(share.decisions)
@@ -90,7 +94,7 @@ class Rows:
 
     def _look_at_sets(self) -> None:
         said = {name: digest for name, (digest, _) in self._chain.newest.items() if is_set(name)}
-        table_of = {ROSTER_SET: "student", DECISION_SET: "decision"}
+        table_of = {ROSTER_SET: "student", DECISION_SET: "decision", CERTIFICATE_SET: "certificate"}
         for name in sorted({*said, *self._weights}):
             if moved(NOTHING, self._weights[name]).hex() != said.get(name, NOTHING.hex()):
                 self._found.add(

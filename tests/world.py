@@ -17,6 +17,7 @@ from status_db.migrate import upgrade
 from status_db.model import ROSTER, Verdict
 from status_db.opinions import Opinions
 from status_db.reader import Reader
+from status_db.reviews import Reviews
 from status_db.stored import Stored
 from status_db.views import StudentView
 from status_db.waves import Waves
@@ -216,6 +217,7 @@ class World:
         self.accounts = Accounts(self.desk_engine)
         self.ledger = Ledger(self.settings.status_db.ledger_key_file, COHORT)
         self.decisions = Decisions(self.engine, self.settings, COHORT, self.ledger)
+        self.reviews = Reviews(self.engine, self.settings, COHORT, self.ledger)
         self.opinions = Opinions(self.engine, COHORT)
         self.waves = Waves(self.engine, COHORT)
         self.sync = Sync(self.settings, COHORT, self.engine, self.connect, self.clock, self.ledger)

@@ -24,7 +24,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_ledger_run", "ledger", ["cohort", "run"], unique=False)
     # What stands gets its seals with the first link, from whoever holds the key.
-    for table in ("record", "student", "decision", "pending"):
+    for table in ("record", "student", "decision", "certificate", "pending"):
         op.add_column(table, sa.Column("mac", sa.LargeBinary(), nullable=True))
     # Every flip of before lies under the first link.
     op.add_column("flip", sa.Column("link", sa.BigInteger(), server_default="1", nullable=False))
