@@ -247,6 +247,8 @@ def propose_source(
         roster_rows=plan.roster_rows if student is None else None,
         strangers=strangers if student is None and strangers != stored.strangers(name) else None,
         stranger_count=plan.stranger_count,
+        source_base=state.revision,
+        asked_later=later,
     )
     reasons: tuple[str, ...] = ()
     if plan.changes or plan.findings:
@@ -306,6 +308,8 @@ def _the_same(
         fingerprint=state.fingerprint,
         roster_rows=roster_rows,
         stranger_count=state.strangers,
+        source_base=state.revision,
+        asked_later=stored.asked_later(rule.source, snapshot.began),
     )
     return SourceProposal(plan, (), pull, snapshot, frozenset())
 

@@ -28,7 +28,7 @@ from connectors.port import (
     no_progress,
 )
 from status_db.engine import StoreError, reading
-from status_db.marks import BaseMoved, Ending, Lease, LeaseLost, RunUnderWay
+from status_db.marks import BaseMoved, Ending, Lease, LeaseLost, Overtaken, RunUnderWay
 from status_db.model import ROSTER, Flip, RunState
 from status_db.roster_marks import RosterMarks
 from status_db.stored import Stored
@@ -124,6 +124,7 @@ class Sync:
         engine: Engine,
         connect: Callable[[str], Connector],
         clock: Callable[[], datetime],
+        lease_for: timedelta = LEASE_FOR,
     ) -> None:
         """`connect` makes the connector of a source (or of the roster) by name."""
         self._settings = settings
@@ -131,6 +132,7 @@ class Sync:
         self._engine = engine
         self._connect = connect
         self._clock = clock
+        self._lease_for = lease_for
         self._marks = RosterMarks(engine, cohort)
         self._log = structlog.get_logger("clearance.sync")
 
@@ -173,8 +175,8 @@ class Sync:
                 step,
                 now=self._clock(),
                 by=by,
-                owner=owner.this_process(),
-                lease_for=LEASE_FOR,
+                owner=owner.next_turn(),
+                lease_for=self._lease_for,
                 gone=owner.is_gone,
                 slot=slot,
                 student=student,
@@ -199,8 +201,8 @@ class Sync:
             name,
             by=by,
             now=self._clock(),
-            owner=owner.this_process(),
-            lease_for=LEASE_FOR,
+            owner=owner.next_turn(),
+            lease_for=self._lease_for,
             gone=owner.is_gone,
         )
         if kept is None or lease is None:
@@ -222,7 +224,7 @@ class Sync:
     @contextmanager
     def _closing(self, lease: Lease) -> Iterator[None]:
         """Keep the lease while the run goes on; when it is broken off, say so in the run and let go of the source."""
-        with _renewed(self._marks, lease, self._clock):
+        with _renewed(self._marks, lease, self._lease_for):
             try:
                 yield
             except StoreError as error:
@@ -286,7 +288,12 @@ class Sync:
             proofs = [(proof.kind.value, proof.detail) for proof in snapshot.proofs]
             if proposal.empty:
                 ending = Ending(RunState.UNCHANGED, self._clock(), counts=counts, proofs=proofs)
-                self._marks.unchanged(lease, proposal.pull, ending)
+                try:
+                    self._marks.unchanged(lease, proposal.pull, ending)
+                except BaseMoved:
+                    continue
+                except Overtaken:
+                    return self._overtaken(lease, counts)
                 return Outcome(lease.source, RunState.UNCHANGED, lease.run, counts=counts)
             granted = approved is not None and approved == proposal.digest
             if (
@@ -309,9 +316,18 @@ class Sync:
                 proposal.apply(self._marks, lease, ending, approved=granted)
             except BaseMoved:
                 continue
+            except Overtaken:
+                return self._overtaken(lease, counts)
             return Outcome(lease.source, RunState.APPLIED, lease.run, counts=counts, flips=proposal.flips)
         message = "the marks kept changing while this was planned. Run it again."
         return self._ended(lease, RunState.FAILED, message, fault="busy")
+
+    def _overtaken(self, lease: Lease, counts: dict[str, Any]) -> Outcome:
+        message = (
+            f"{lease.source} was asked again while this answer about {lease.student} was on its way, and the later "
+            "answer stands. Ask again if it is not what you expect."
+        )
+        return self._ended(lease, RunState.SKIPPED, message, counts=counts)
 
     def _held_back(
         self, lease: Lease, proposal: Proposal, counts: dict[str, Any], proofs: list[tuple[str, str]]
@@ -360,7 +376,7 @@ def _logged(log: Any, outcome: Outcome) -> None:  # noqa: ANN401 - structlog's b
 
 
 @contextmanager
-def _renewed(marks: RosterMarks, lease: Lease, clock: Callable[[], datetime]) -> Iterator[None]:
+def _renewed(marks: RosterMarks, lease: Lease, lease_for: timedelta) -> Iterator[None]:
     """Renew the lease in the background; a recheck holds none."""
     if lease.student is not None:
         yield
@@ -368,9 +384,9 @@ def _renewed(marks: RosterMarks, lease: Lease, clock: Callable[[], datetime]) ->
     over = threading.Event()
 
     def beat() -> None:
-        while not over.wait(LEASE_FOR.total_seconds() / 3):
+        while not over.wait(lease_for.total_seconds() / 3):
             try:
-                if not marks.renew(lease, clock() + LEASE_FOR):
+                if not marks.renew(lease, lease_for):
                     return
             except StoreError:
                 # The next beat tries again; until then the lease holds.

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -430,7 +429,7 @@ class TestTurns:
             "library",
             now=world.now,
             by="another",
-            owner=owner.this_process(),
+            owner=owner.next_turn(),
             lease_for=LEASE_FOR,
             gone=lambda _: False,
             slot=slot,
@@ -446,12 +445,12 @@ class TestTurns:
     def test_a_lease_that_has_run_out_is_taken_over_and_its_late_owner_writes_nothing(self, world: World) -> None:
         world.run_all()
         late = self.begun(world)
-        world.later(minutes=10)
+        world.end_leases()
         assert world.sync.run("loans", by="test").state is RunState.UNCHANGED
         abandoned = world.reader.run(COHORT, late.run)
         assert abandoned is not None
         assert abandoned.state is RunState.ABANDONED
-        assert not world.sync._marks.renew(late, world.now + timedelta(minutes=2))
+        assert not world.sync._marks.renew(late, LEASE_FOR)
         with pytest.raises(LeaseLost):
             world.sync._ended(late, RunState.FAILED, "late")
 
