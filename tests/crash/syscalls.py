@@ -1,4 +1,4 @@
-"""Faults at single calls into the kernel, by strace: a signal or an error at the n-th write, sync or removal of a file."""
+"""Faults at single calls into the kernel, by strace: a signal or an error at the n-th write, sync or removal."""
 
 import os
 import re
@@ -13,12 +13,13 @@ import pytest
 
 from tests.crash.processes import Actor
 
-#: Every call by which a process changes a file or waits until a change is on disk; `?` because not every machine has all.
+#: Every call by which a process changes a file or waits until a change is on disk.
 CHANGES = (
     "write", "writev", "pwrite64", "pwritev", "fsync", "fdatasync", "sync_file_range", "fallocate", "truncate",
     "ftruncate", "unlink", "unlinkat", "rename", "renameat", "renameat2",
 )  # fmt: skip
 
+# Not every machine has all of them: `?` lets one be missing.
 _TRACE = ",".join(f"?{name}" for name in CHANGES)
 
 REQUIRE_VARIABLE = "CLEARANCE_TEST_REQUIRE_STRACE"
