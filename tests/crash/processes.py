@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -28,9 +29,9 @@ _PR_SET_PTRACER, _ANY = 0x59616D61, -1
 class Actor:
     """A process that waits for a word before it acts."""
 
-    def __init__(self, act: Callable[..., None], *arguments: Any) -> None:
+    def __init__(self, act: Callable[..., None], *arguments: Any, **named: Any) -> None:
         self.here, there = _CONTEXT.Pipe()
-        self.process: BaseProcess = _CONTEXT.Process(target=_play, args=(there, act, arguments))
+        self.process: BaseProcess = _CONTEXT.Process(target=_play, args=(there, act, arguments, named))
         self.process.start()
         there.close()
         self.hear()
@@ -56,15 +57,20 @@ class Actor:
         assert self.process.exitcode is not None, "it hangs"
         return self.process.exitcode
 
+    def stopped(self) -> None:
+        """Wait until it has stopped."""
+        while Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "T":
+            os.sched_yield()
+
     def signal(self, what: signal.Signals) -> None:
         """Send it a signal."""
         os.kill(self.pid, what)
 
 
 @contextmanager
-def acting(act: Callable[..., None], *arguments: Any) -> Iterator[Actor]:
+def acting(act: Callable[..., None], *arguments: Any, **named: Any) -> Iterator[Actor]:
     """Give a process that waits to do this, and end it afterwards whatever it does."""
-    actor = Actor(act, *arguments)
+    actor = Actor(act, *arguments, **named)
     try:
         yield actor
     finally:
@@ -74,7 +80,7 @@ def acting(act: Callable[..., None], *arguments: Any) -> Iterator[Actor]:
         actor.here.close()
 
 
-def _play(there: Connection, act: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _play(there: Connection, act: Callable[..., None], arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
     if sys.platform == "linux":
         # Where a process may be traced by its parents alone, this one may be by everybody.
         ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANY, 0, 0, 0)
@@ -82,4 +88,4 @@ def _play(there: Connection, act: Callable[..., None], arguments: tuple[Any, ...
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     there.send("ready")
     there.recv()
-    act(there, *arguments)
+    act(there, *arguments, **named)

@@ -154,14 +154,14 @@ class TestKilled:
 class TestStarved:
     def test_of_room_from_any_call_on_it_says_so_and_keeps_the_old_state(self, play: Play) -> None:
         told = set[str]()
-        for name, number in play.chosen(40):
+        for name, number in play.chosen(24):
             if name in ("pwrite64", "ftruncate", "fallocate"):
                 told.add(self.said(play, f"{name}:error=ENOSPC:when={number}+"))
         assert any("Make room there, then run this again." in text for text in told)
 
     def test_by_a_disk_that_fails_once_it_says_so_and_keeps_the_old_state(self, play: Play) -> None:
         told = set[str]()
-        for name, number in play.chosen(40):
+        for name, number in play.chosen(24):
             if name != "write":  # by which the process itself tells how it went
                 told.add(self.said(play, f"{name}:error=EIO:when={number}"))
         assert any("its disk is full or failing" in text for text in told)
