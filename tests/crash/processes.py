@@ -21,7 +21,7 @@ _CONTEXT.set_forkserver_preload(
 )
 
 #: Longer than any of them takes; a process that hangs fails its test and is ended.
-PATIENCE = 60
+PATIENCE = 30
 
 _PR_SET_PTRACER, _ANY = 0x59616D61, -1
 

@@ -1,6 +1,7 @@
 """Several real processes at one status database, on SQLite and on PostgreSQL: one slot runs once, and sleepers lose."""
 
 import signal
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 from status_db.model import RunState
 from sync.run import Outcome
 from tests.crash import actors, stage
-from tests.crash.processes import acting
+from tests.crash.processes import PATIENCE, acting
 from tests.crash.stage import Stage
 
 PROCESSES = 8
@@ -30,8 +31,9 @@ def about(status_url: str, tmp_path: Path) -> Stage:
 def taken_over(about: Stage) -> Outcome:
     """Try to run the library until whoever holds it has lost it."""
     with about.later(minutes=5).sync() as sync:
+        deadline = time.monotonic() + PATIENCE
         while (outcome := sync.run("loans", by="another")).fault == "under_way":
-            pass
+            assert time.monotonic() < deadline, "it is never over"
     return outcome
 
 
