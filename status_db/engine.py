@@ -17,7 +17,7 @@ from sqlalchemy.pool import QueuePool
 
 _BUSY_SECONDS = 30
 
-#: PostgreSQL ends the session of a writer that stands still for so long in its transaction; then others have their turn.
+#: PostgreSQL ends the session of a writer that stands still for so long in its transaction: then it is others' turn.
 _STALLED_SECONDS = 120
 
 
