@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 import connectors
 from config.settings import Asked, Settings, load
 from connectors.port import Connector, Question
+from status_db import durable
 from status_db.accounts import Accounts, desk_url
 from status_db.decisions import Decisions
 from status_db.engine import open_reading, open_writing
@@ -115,6 +116,12 @@ class Program:
         """What answers questions; it cannot write."""
         engine = open_reading(self.settings.status_db.url.get_secret_value())
         return Reader(self._checked(engine, "marks"), self.settings)
+
+    def risks(self) -> tuple[str, ...]:
+        """Say what of the status database's own settings puts at risk what was acknowledged. Raises StoreError."""
+        engine = open_reading(self.settings.status_db.url.get_secret_value())
+        self._opened.append(engine)
+        return durable.warnings(engine)
 
     @cached_property
     def accounts(self) -> Accounts:

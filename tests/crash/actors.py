@@ -1,15 +1,24 @@
 """What the processes do that are killed, stopped or raced."""
 
+import itertools
 import os
 import signal
 import socket
+from dataclasses import replace
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import Any
 
+from clearance.main import app
+from config.settings import load
+from connectors import memory
 from status_db import engine
+from status_db.decisions import Decisions, Wish
 from status_db.engine import StoreError
 from status_db.marks import LeaseLost, SlotTaken
-from tests.crash.stage import Stage
+from status_db.model import RunState, Verdict
+from tests.crash.stage import Stage, loan, number, opened
+from tests.world import COHORT, SETTINGS
 
 #: Said once a run is acknowledged; a write to be found among the calls.
 DONE = "acknowledged"
@@ -77,3 +86,54 @@ def pause_with_short_patience(there: Connection, seconds: int, *arguments: Any, 
     """Do so with a server that ends the session of who stands still for so long while writing."""
     engine._STALLED_SECONDS = seconds
     pause_in_a_run(there, *arguments, **named)
+
+
+#: What `acknowledge` does, in turns.
+ACKNOWLEDGED = ("override set", "override withdraw", "sync", "runs approve")
+
+
+def acknowledge(there: Connection, stage: Stage, turn: int) -> None:
+    """Do one thing after another by the command line, from this turn on, until killed; its output goes to the pipe.
+
+    What has to be there first (a decision to withdraw, a run to approve) is done without a word.
+    """
+    os.setsid()
+    os.dup2(there.fileno(), 1)
+    os.environ["STATUS_URL"] = stage.url
+    for n in itertools.count(turn):
+        student = number(n % 20)
+        rows = [loan(who, n) for who in range(20)]
+        match ACKNOWLEDGED[n % 4]:
+            case "override set":
+                words = ["override", "set", student, "library", "cleared", "--as", "librarian", "--reason", "现场归还"]
+            case "override withdraw":
+                _decided(stage, student)
+                words = ["override", "withdraw", student, "library", "--as", "librarian"]
+            case "sync":
+                words = ["sync", "loans"]
+            case _:
+                words = ["runs", "approve", str(_suspended(stage, rows))]
+        toml = "rows = [" + ", ".join("{" + ", ".join(f'{k} = "{v}"' for k, v in r.items()) + "}" for r in rows) + "]"
+        file = stage.file.with_name(f"turn-{turn}.toml")
+        file.write_text(SETTINGS.replace("[source.loans]\n", f"[source.loans]\n{toml}\n"), encoding="utf-8")
+        code = app(["--config", str(file), *words], standalone_mode=False)
+        assert not code, words
+
+
+def _decided(stage: Stage, student: str) -> None:
+    settings = load(stage.file, {"memory": memory.Settings}.get, {"STATUS_URL": stage.url})
+    with opened(stage.url) as database:
+        wish = Wish(student, "library", Verdict.CLEARED, "现场归还")
+        Decisions(database, settings, COHORT).enter(wish, "librarian", datetime.now(UTC))
+
+
+def _suspended(stage: Stage, rows: list[dict[str, str]]) -> int:
+    """Have the library say something, then nothing at all; return the run that waits for a person because of it."""
+    now = replace(stage, now=datetime.now(UTC))
+    with now.saying("loans", rows).sync() as sync:
+        sync.run("loans", by="test")
+    with now.saying("loans", []).sync() as sync:
+        outcome = sync.run("loans", by="test")
+    assert outcome.state is RunState.SUSPENDED, outcome
+    assert outcome.run is not None
+    return outcome.run
