@@ -209,6 +209,8 @@ class Marks:
             opened = insert(tables.run).values(**values, state=RunState.RUNNING, began=now).returning(tables.run.c.run)
             number: int = connection.execute(opened).scalar_one()
         except IntegrityError as error:
+            if slot is None:
+                raise
             raise SlotTaken(f"{source} has its run for {slot} already") from error
         return number
 

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import Any
 
+from sqlalchemy import event
+
 from clearance.main import app
 from config.settings import load
 from connectors import memory
-from status_db import engine
+from status_db import bulk, engine
 from status_db.decisions import Decisions, Wish
 from status_db.engine import StoreError
 from status_db.marks import LeaseLost, SlotTaken
@@ -86,6 +88,33 @@ def pause_with_short_patience(there: Connection, seconds: int, *arguments: Any, 
     """Do so with a server that ends the session of who stands still for so long while writing."""
     engine._STALLED_SECONDS = seconds
     pause_in_a_run(there, *arguments, **named)
+
+
+def die_at_statement(there: Connection, stage: Stage, source: str, last: int) -> None:
+    """Run a source, and be killed at this statement, counted from one: before it, or just before a commit.
+
+    A copy of rows counts as one before its first row and one after its last. Tells how many there were when it lives.
+    """
+    passed = itertools.count(1)
+
+    def one_more(*_: Any) -> None:
+        if next(passed) == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    copy = bulk._copy
+
+    def counted(*arguments: Any) -> int:
+        one_more()
+        written = copy(*arguments)
+        one_more()
+        return written
+
+    vars(bulk)["_copy"] = counted
+    with stage.sync() as sync:
+        event.listen(sync._engine, "before_cursor_execute", one_more)
+        event.listen(sync._engine, "commit", one_more)
+        sync.run(source, by="test")
+        there.send(next(passed) - 1)
 
 
 #: What `acknowledge` does, in turns.
