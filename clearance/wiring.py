@@ -120,8 +120,10 @@ class Program:
     def risks(self) -> tuple[str, ...]:
         """Say what of the status database's own settings puts at risk what was acknowledged. Raises StoreError."""
         engine = open_reading(self.settings.status_db.url.get_secret_value())
-        self._opened.append(engine)
-        return durable.warnings(engine)
+        try:
+            return durable.warnings(engine)
+        finally:
+            engine.dispose()
 
     @cached_property
     def accounts(self) -> Accounts:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
+from clearance.main import app
 from config.settings import load
 from connectors import memory
 from status_db import durable, tables
@@ -18,6 +19,7 @@ from status_db.model import RunState
 from tests.crash import actors, stage
 from tests.crash.processes import Actor, acting
 from tests.crash.stage import Dump, Stage
+from tests.services.university import free_port
 
 #: A hundred in all.
 ROUNDS = {"sqlite": 60, "postgresql": 40}
@@ -95,12 +97,32 @@ def test_sqlite_waits_for_the_disk_before_it_acknowledges(tmp_path: Path) -> Non
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
 
-def test_of_postgresql_it_is_said_when_the_server_does_not_wait(postgres_url: str) -> None:
+@pytest.fixture
+def forgetful(postgres_url: str, tmp_path: Path) -> Stage:
+    """A university on a PostgreSQL that acknowledges before it is sure."""
+    about = stage.set_up(postgres_url, tmp_path, 40)
     with stage.opened(postgres_url) as engine:
         assert durable.warnings(engine) == ()
         with engine.begin() as connection:
             connection.execute(text(f'ALTER DATABASE "{make_url(postgres_url).database}" SET synchronous_commit = off'))
-    with stage.opened(postgres_url) as engine:
-        (warning,) = durable.warnings(engine)
-    assert "acknowledged" in warning
-    assert warning.endswith("Set synchronous_commit = on for the server, or for this database and this role.")
+    return about
+
+
+def test_of_a_server_that_does_not_wait_for_the_disk_it_is_said(
+    forgetful: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STATUS_URL", forgetful.url)
+    assert not app(["--config", str(forgetful.file), "check", "loans"], standalone_mode=False)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "loses decisions and runs that were acknowledged before it" in told
+    assert "Set synchronous_commit = on for the server, or for this database and this role." in told
+
+
+def test_a_status_database_that_does_not_answer_does_not_keep_the_sources_from_being_looked_at(
+    about: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STATUS_URL", f"postgresql+psycopg://nobody@127.0.0.1:{free_port()}/clearance")
+    assert app(["--config", str(about.file), "check", "loans"], standalone_mode=False) == 1
+    said = capsys.readouterr()
+    assert "it did not answer" in " ".join(said.err.split())
+    assert "answers loans" in said.out
