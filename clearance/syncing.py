@@ -198,7 +198,8 @@ def reject(
     """Close a suspended run for good; nothing of it is applied."""
     program = chosen(context).program()
     source = _source_of(program, run)
-    program.sync.reject(run, by=getpass.getuser(), reason=reason)
+    if not program.sync.reject(run, by=getpass.getuser(), reason=reason):
+        fail(f"run {run} has been decided meanwhile. See: clearance runs show {run}")
     show.OUT.print(f"run {run} of {source} is rejected; the next sync asks {source} anew.")
 
 

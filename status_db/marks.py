@@ -302,16 +302,19 @@ class Marks:
             over = literal("Nobody decided it within a day, so the next pull is judged anew. It had said: ")
             connection.execute(update(run).where(*waiting).values(state=RunState.EXPIRED, message=over + run.c.message))
 
-    def reject(self, number: int, by: str, reason: str, now: datetime) -> None:
-        """Close a suspended run for good; its snapshot goes."""
+    def reject(self, number: int, by: str, reason: str, now: datetime) -> bool:
+        """Close a suspended run for good; its snapshot goes. False when it is not suspended any more."""
         run = tables.run
         with writing(self._engine, self._cohort) as connection:
-            self._drop_pending(connection, [number])
-            connection.execute(
+            rejected = connection.execute(
                 update(run)
                 .where(run.c.run == number, run.c.state == RunState.SUSPENDED)
                 .values(state=RunState.REJECTED, decided_by=by, decided_at=now, message=f"rejected: {reason}")
             )
+            if rejected.rowcount != 1:
+                return False
+            self._drop_pending(connection, [number])
+        return True
 
     def take_up(
         self,

@@ -216,10 +216,12 @@ class Sync:
         _logged(log, outcome)
         return outcome
 
-    def reject(self, number: int, *, by: str, reason: str) -> None:
-        """Close a suspended run for good: nothing of it is applied."""
-        self._marks.reject(number, by, reason, self._clock())
+    def reject(self, number: int, *, by: str, reason: str) -> bool:
+        """Close a suspended run for good: nothing of it is applied. False when it does not wait any more."""
+        if not self._marks.reject(number, by, reason, self._clock()):
+            return False
         self._log.info("run rejected", run=number, by=by)
+        return True
 
     @contextmanager
     def _closing(self, lease: Lease) -> Iterator[None]:

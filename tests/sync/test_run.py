@@ -253,6 +253,14 @@ class TestSuspension:
         world.sync.reject(run, by="admin", reason="the library's migration")
         assert world.run("loans").state is RunState.SUSPENDED
 
+    def test_once_applied_it_is_not_said_to_be_rejected(self, world: World) -> None:
+        run = self.suspended(world)
+        world.sync.approve(run, "loans", by="admin")
+        assert not world.sync.reject(run, by="admin", reason="too late")
+        stored = world.reader.run(COHORT, run)
+        assert stored is not None
+        assert stored.state is RunState.APPLIED
+
     def test_a_later_one_that_is_still_outside_leaves_it_alone(self, world: World) -> None:
         run = self.suspended(world)
         outcome = world.run("loans")
