@@ -18,7 +18,7 @@ from sqlalchemy.pool import QueuePool
 _BUSY_SECONDS = 30
 
 #: PostgreSQL ends the session of a writer that stands still for so long in its transaction: then it is others' turn.
-_STALLED_SECONDS = 120
+_STALLED_SECONDS = 300
 
 
 class StoreError(Exception):
@@ -151,7 +151,7 @@ def _explained(engine: Engine, said: str) -> str:
     if "full" in said or "No space" in said or "disk I/O" in said:
         what, way_out = "its disk is full or failing", "Make room there, then run this again."
     elif "idle-in-transaction" in said:
-        what, way_out = f"this process stood still for {_STALLED_SECONDS} s while it wrote", "Run this again."
+        what, way_out = f"this process stood still for {_STALLED_SECONDS} s in a transaction", "Run this again."
     elif "locked" in said or "busy" in said or "lock timeout" in said:
         what, way_out = f"another writer has held it for {_BUSY_SECONDS} s", "Try again when that one has ended."
     elif "no such table" in said or "does not exist" in said:
