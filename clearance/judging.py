@@ -56,7 +56,8 @@ def reject(
     program = chosen(context).program()
     found, author = _suspended(program, run), speaker or getpass.getuser()
     program.opinions.enter(run, Says.REJECT, author=author, reason=reason, now=program.clock())
-    program.sync.reject(run, by=author, reason=reason)
+    if not program.sync.reject(run, by=author, reason=reason):
+        fail(f"run {run} has been decided meanwhile. See: clearance runs show {run}")
     show.OUT.print(f"run {run} of {found.source} is rejected; the next sync asks {found.source} anew.")
 
 

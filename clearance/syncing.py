@@ -10,6 +10,7 @@ from clearance import show
 from clearance.context import ERROR, PENDING, SUSPENDED, UNAVAILABLE, Json, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.wiring import Program
 from connectors.port import SourceError
+from status_db.engine import StoreError
 from status_db.model import ROSTER, normalise_number
 from sync.run import Outcome, Preview
 
@@ -25,13 +26,13 @@ _SHOWN = 40
 def check(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
     """Look whether the settings make sense and every source answers: its columns, one row, what is wrong."""
     program = chosen(context).program()
-    failed = False
     found: list[dict[str, object]] = []
+    code = _look_at_status_db(program, found, quiet=json)
     for name in _names(program, sources):
         try:
             sample = program.connect(name).check()
         except SourceError as error:
-            failed = True
+            code = UNAVAILABLE
             found.append({"source": name, "fault": type(error).__name__, "message": str(error)})
             if not json:
                 show.OUT.print(f"[red]fails[/]   {name}")
@@ -47,8 +48,23 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
                 show.ERR.print(f"        look at this: {warning}", markup=False)
     if json:
         show.as_json(found)
-    if failed:
-        raise typer.Exit(UNAVAILABLE)
+    if code:
+        raise typer.Exit(code)
+
+
+def _look_at_status_db(program: Program, found: list[dict[str, object]], *, quiet: bool) -> int:
+    """Say what puts at risk what the status database acknowledges; return the exit code that this alone would give."""
+    try:
+        told, code = program.risks(), 0
+    except StoreError as error:
+        told, code = (str(error),), ERROR
+    if told:
+        found.append({"status_db": "fails" if code else "answers", "warnings": told})
+    if told and not quiet:
+        show.OUT.print(f"{'[red]fails[/]  ' if code else '[green]answers[/]'} status database")
+        for line in told:
+            show.ERR.print(f"        look at this: {line}", markup=False)
+    return code
 
 
 @ends_well

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 import connectors
 from config.settings import Asked, Settings, load
 from connectors.port import Candidates, Connector, Question
-from status_db import ledger_key
+from status_db import durable, ledger_key
 from status_db.accounts import Accounts, desk_url
 from status_db.decisions import Decisions
 from status_db.engine import open_reading, open_writing, reading
@@ -174,6 +174,14 @@ class Program:
             )
         with reading(self.reading) as connection:
             return verify(connection, self.settings, self.cohort, seals, self.clock(), heads)
+
+    def risks(self) -> tuple[str, ...]:
+        """Say what of the status database's own settings puts at risk what was acknowledged. Raises StoreError."""
+        engine = open_reading(self.settings.status_db.url.get_secret_value())
+        try:
+            return durable.warnings(engine)
+        finally:
+            engine.dispose()
 
     @cached_property
     def accounts(self) -> Accounts:

@@ -1,8 +1,9 @@
 """Opening the status database: one code for SQLite and PostgreSQL.
 
 SQLite: WAL, synchronous FULL, foreign keys on; whoever writes begins with BEGIN IMMEDIATE. PostgreSQL: writers of a
-cohort take one advisory lock. Whoever writes looks at the version of the tables first, so that a process that was
-started before an upgrade writes nothing after it. `open_reading` gives a handle that cannot write.
+cohort take one advisory lock, and no longer than they may. Whoever writes looks at the version of the tables first, so
+that a process that was started before an upgrade writes nothing after it. `open_reading` gives a handle that cannot
+write.
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import Any
 from zlib import crc32
 
 from sqlalchemy import Connection, Engine, Select, String, column, create_engine, event, make_url, select, table, text
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, ProgrammingError
 from sqlalchemy.pool import QueuePool
 
 from status_db import versions
@@ -25,6 +26,8 @@ _BUSY_SECONDS = 30
 #: The advisory lock of the tables' version, in PostgreSQL's space of two numbers, apart from the cohorts' locks.
 #: Writers share it; who changes the tables has it alone.
 VERSION_LOCK = (int.from_bytes(b"clea"), 0)
+#: PostgreSQL ends the session of a writer that stands still for so long in its transaction: then it is others' turn.
+_STALLED_SECONDS = 300
 
 
 class StoreError(Exception):
@@ -35,7 +38,14 @@ def open_writing(url: str) -> Engine:
     """Return an engine whose transactions may write. Opens nothing yet, but makes the folder of an SQLite file."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, poolclass=QueuePool, pool_size=4, pool_pre_ping=True)
+        limits = {"lock_timeout": _BUSY_SECONDS, "idle_in_transaction_session_timeout": _STALLED_SECONDS}
+        own = parsed.query.get("options", ())
+        options = " ".join(
+            [*(f"-c {name}={seconds}s" for name, seconds in limits.items()), *([own] if isinstance(own, str) else own)]
+        )
+        return create_engine(
+            parsed, poolclass=QueuePool, pool_size=4, pool_pre_ping=True, connect_args={"options": options}
+        )
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     # Kept open between transactions: the last connection to close would copy the whole log back each time.
@@ -175,9 +185,9 @@ def store_errors(engine: Engine) -> Iterator[None]:
     driver = engine.dialect.loaded_dbapi
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, InternalError) as error:
         raise StoreError(_explained(engine, str(error.orig))) from error
-    except driver.OperationalError as error:
+    except (driver.OperationalError, driver.InternalError) as error:
         raise StoreError(_explained(engine, str(error))) from error
 
 
@@ -186,7 +196,9 @@ def _explained(engine: Engine, said: str) -> str:
     said = said.strip().splitlines()[0] if said.strip() else "no reason given"
     if "full" in said or "No space" in said or "disk I/O" in said:
         what, way_out = "its disk is full or failing", "Make room there, then run this again."
-    elif "locked" in said or "busy" in said:
+    elif "idle-in-transaction" in said:
+        what, way_out = f"this process stood still for {_STALLED_SECONDS} s in a transaction", "Run this again."
+    elif "locked" in said or "busy" in said or "lock timeout" in said:
         what, way_out = f"another writer has held it for {_BUSY_SECONDS} s", "Try again when that one has ended."
     elif 'database "' in said and "does not exist" in said:
         what, way_out = "there is no database of that name", "Create it on the server, then run this again."

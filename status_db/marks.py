@@ -2,6 +2,7 @@
 
 Every write is one short transaction. A run is opened under a lease on its source and closed in the transaction that
 applies it, so that a crash leaves the old state or the new one, and a stalled owner that wakes late writes nothing.
+When a lease ends, and whether it is over, the database's own clock says; all other times are the caller's.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,18 +11,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from status_db import bulk, tables
+from status_db.clock import time_there
 from status_db.engine import reading, writing
 from status_db.history import write_flips
 from status_db.ledger import Entry, Ledger, LinkKind, records_of
 from status_db.ledger_key import LedgerRefused
 from status_db.model import Cause, Finding, Flip, Record, RunState, Verdict
+from status_db.stored import Stored
 
 #: A suspended plan waits this long for a person.
 APPROVAL_OPEN_FOR = timedelta(hours=24)
+
+#: A recheck takes seconds or minutes. One that is this old and still under way has lost its process.
+_RECHECK_ENDS_WITHIN = timedelta(hours=1)
 
 #: So many row counts of good pulls are kept for the guard.
 _RECENT = 5
@@ -46,11 +52,18 @@ class BaseMoved(Exception):  # noqa: N818 - named by what is so
     """The marks are no longer the ones the plan was made on: plan the same snapshot again."""
 
 
+class Overtaken(Exception):  # noqa: N818 - named by what is so
+    """The marks hold a later answer than the one to be written: it stays."""
+
+
 class LeaseLost(Exception):  # noqa: N818 - named by what is so
-    """The source has been handed to another run: this one may write nothing any more."""
+    """The run is over by another's word, or its source another's: this one may write nothing any more."""
 
     def __init__(self, source: str, run: int) -> None:
-        super().__init__(f"run {run} took too long, and {source} was handed to another: nothing of it was written.")
+        super().__init__(
+            f"run {run} of {source} took too long and another run took over, or somebody closed it: nothing of it was "
+            "written. The next run asks anew."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,8 @@ class Lease:
     cohort: str
     source: str
     run: int
+    #: Who took it, and in which turn; empty for a recheck.
+    owner: str = ""
     #: A recheck of one student; it holds no source, so a full run need not wait for it.
     student: str | None = None
 
@@ -95,6 +110,10 @@ class Pull:
     roster_rows: int | None
     strangers: Sequence[tuple[str, str, str]] | None = None
     stranger_count: int = 0
+    #: The source's revision it was compared with; None for the roster, which none but its own runs move.
+    source_base: int | None = None
+    #: Students asked about on their own after it began, as far as was known then: they were left alone.
+    asked_later: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +177,12 @@ class Marks:
         slot: datetime | None = None,
         student: str | None = None,
     ) -> Lease:
-        """Open a run and take the lease on its source.
+        """Open a run and take the lease on its source; `owner` is of this one turn alone.
 
-        A lease whose time is over, or whose owner is `gone`, is taken over, and its run marked abandoned.
-        Raises RunUnderWay while another run holds the source, and SlotTaken when the slot has its run.
+        A lease whose time is over by the database's clock, or whose owner is `gone`, is taken over, and its run marked
+        abandoned. Raises RunUnderWay while another run holds the source, and SlotTaken when the slot has its run.
         """
-        run, state = tables.run, tables.source_state
+        state = tables.source_state
         mine = (state.c.cohort == self._cohort, state.c.source == source)
         with writing(self._engine, self._cohort) as connection:
             self._expire(connection, now)
@@ -171,18 +190,40 @@ class Marks:
             if row is None:
                 connection.execute(insert(state).values(cohort=self._cohort, source=source, step=step))
             elif student is None and row.lease_run is not None:
-                if row.lease_until > now and not gone(row.lease_owner):
-                    since = connection.execute(select(run.c.began).where(run.c.run == row.lease_run)).scalar_one()
-                    raise RunUnderWay(source, row.lease_run, row.lease_owner, since)
-                self._abandon(connection, row.lease_run, now)
+                self._take_over(connection, row, now, gone)
+            self._abandon(connection, now, *self._rechecks_of(source, now))
             number = self._open_run(connection, source, now=now, by=by, slot=slot, student=student)
             if student is None:
-                connection.execute(
-                    update(state)
-                    .where(*mine)
-                    .values(step=step, lease_run=number, lease_until=now + lease_for, lease_owner=owner)
-                )
-        return Lease(self._cohort, source, number, student)
+                self._hold(connection, source, number, owner, lease_for)
+                connection.execute(update(state).where(*mine).values(step=step))
+        return Lease(self._cohort, source, number, "" if student else owner, student)
+
+    def _take_over(self, connection: Connection, held: Row[Any], now: datetime, gone: Callable[[str], bool]) -> None:
+        """Mark the run abandoned whose lease is over. Raises RunUnderWay where it is not."""
+        run = tables.run
+        if held.lease_until > time_there(connection) and not gone(held.lease_owner):
+            since = connection.execute(select(run.c.began).where(run.c.run == held.lease_run)).scalar_one()
+            raise RunUnderWay(held.source, held.lease_run, held.lease_owner, since)
+        self._abandon(connection, now, run.c.run == held.lease_run)
+
+    def _hold(self, connection: Connection, source: str, number: int, owner: str, lease_for: timedelta) -> None:
+        state = tables.source_state
+        until = time_there(connection) + lease_for
+        connection.execute(
+            update(state)
+            .where(state.c.cohort == self._cohort, state.c.source == source)
+            .values(lease_run=number, lease_until=until, lease_owner=owner)
+        )
+
+    def _rechecks_of(self, source: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
+        """Name the rechecks whose process must have ended: they hold no lease that would show it."""
+        run = tables.run
+        return (
+            run.c.cohort == self._cohort,
+            run.c.source == source,
+            run.c.student.is_not(None),
+            run.c.began < now - _RECHECK_ENDS_WITHIN,
+        )
 
     def _open_run(
         self, connection: Connection, source: str, *, now: datetime, by: str, slot: datetime | None, student: str | None
@@ -192,14 +233,16 @@ class Marks:
             opened = insert(tables.run).values(**values, state=RunState.RUNNING, began=now).returning(tables.run.c.run)
             number: int = connection.execute(opened).scalar_one()
         except IntegrityError as error:
+            if slot is None:
+                raise
             raise SlotTaken(f"{source} has its run for {slot} already") from error
         return number
 
-    def _abandon(self, connection: Connection, number: int, now: datetime) -> None:
+    def _abandon(self, connection: Connection, now: datetime, *which: ColumnElement[bool]) -> None:
         run = tables.run
         connection.execute(
             update(run)
-            .where(run.c.run == number, run.c.state == RunState.RUNNING)
+            .where(*which, run.c.state == RunState.RUNNING)
             .values(
                 state=RunState.ABANDONED,
                 ended=now,
@@ -207,16 +250,23 @@ class Marks:
             )
         )
 
-    def renew(self, lease: Lease, until: datetime) -> bool:
-        """Hold the source until then; False when it has been handed to another run."""
+    def renew(self, lease: Lease, lease_for: timedelta) -> bool:
+        """Hold the source so much longer from now on; False when it has been handed to another run."""
         state = tables.source_state
         with writing(self._engine, self._cohort) as connection:
+            until = time_there(connection) + lease_for
             found = connection.execute(update(state).where(*self._held(lease)).values(lease_until=until))
             return bool(found.rowcount == 1)
 
     def _held(self, lease: Lease) -> tuple[Any, ...]:
         state = tables.source_state
-        return state.c.cohort == lease.cohort, state.c.source == lease.source, state.c.lease_run == lease.run
+        return (
+            state.c.cohort == lease.cohort,
+            state.c.source == lease.source,
+            state.c.lease_run == lease.run,
+            # An approved run keeps its number when another process takes it up again.
+            state.c.lease_owner == lease.owner,
+        )
 
     def fail(self, lease: Lease, ending: Ending) -> None:
         """Close a run that changes nothing: failed, skipped, rejected."""
@@ -227,21 +277,24 @@ class Marks:
     def unchanged(self, lease: Lease, base: int, pull: Pull, ending: Ending) -> None:
         """Close a run whose source says what is stored: freshness moves, and no record, finding or status row does.
 
-        Raises BaseMoved when the marks are not at `base` any more: who has joined since was not compared.
+        Raises as `apply` does: who has joined since `base`, and what the answer was compared with, would be others.
         """
         with self._linking(lease, ending) as (connection, _):
             self._stand(connection, base)
-            self._close(connection, lease, ending)
+            self._keep_order(connection, lease, pull)
+            self._close(connection, lease, ending, pull)
             self._note_pull(connection, lease, pull, ending.at)
 
     def apply(self, lease: Lease, writes: Writes, pull: Pull, ending: Ending, *, approved: bool = False) -> None:
         """Write a plan whole, and close its run, in one transaction.
 
-        Raises BaseMoved when the marks are not at the plan's base any more, LeaseLost when the source is another's.
+        Raises BaseMoved when the marks are not at the plan's base any more, LeaseLost when the source is another's,
+        and Overtaken when a recheck's question is older than what the marks hold about the student.
         """
         with self._linking(lease, ending) as (connection, entry):
             self._move(connection, writes.base)
-            self._close(connection, lease, ending)
+            self._keep_order(connection, lease, pull)
+            self._close(connection, lease, ending, pull)
             self._write_records(connection, entry, lease, writes, pull)
             self._write_findings(connection, entry, lease, writes, ending.at)
             self._note_pull(connection, lease, pull, ending.at, writes.moves, approved=approved)
@@ -275,16 +328,19 @@ class Marks:
             over = literal("Nobody decided it within a day, so the next pull is judged anew. It had said: ")
             connection.execute(update(run).where(*waiting).values(state=RunState.EXPIRED, message=over + run.c.message))
 
-    def reject(self, number: int, by: str, reason: str, now: datetime) -> None:
-        """Close a suspended run for good; its snapshot goes."""
+    def reject(self, number: int, by: str, reason: str, now: datetime) -> bool:
+        """Close a suspended run for good; its snapshot goes. False when it is not suspended any more."""
         run = tables.run
         with writing(self._engine, self._cohort) as connection:
-            self._drop_pending(connection, [number])
-            connection.execute(
+            rejected = connection.execute(
                 update(run)
                 .where(run.c.run == number, run.c.state == RunState.SUSPENDED)
                 .values(state=RunState.REJECTED, decided_by=by, decided_at=now, message=f"rejected: {reason}")
             )
+            if rejected.rowcount != 1:
+                return False
+            self._drop_pending(connection, [number])
+        return True
 
     def take_up(
         self,
@@ -304,10 +360,7 @@ class Marks:
             self._expire(connection, now)
             row = connection.execute(select(state).where(*mine)).one()
             if row.lease_run is not None:
-                if row.lease_until > now and not gone(row.lease_owner):
-                    since = connection.execute(select(run.c.began).where(run.c.run == row.lease_run)).scalar_one()
-                    raise RunUnderWay(source, row.lease_run, row.lease_owner, since)
-                self._abandon(connection, row.lease_run, now)
+                self._take_over(connection, row, now, gone)
             taken = connection.execute(
                 update(run)
                 .where(run.c.run == number, run.c.state == RunState.SUSPENDED)
@@ -315,10 +368,8 @@ class Marks:
             )
             if taken.rowcount != 1:
                 return None
-            connection.execute(
-                update(state).where(*mine).values(lease_run=number, lease_until=now + lease_for, lease_owner=owner)
-            )
-        return Lease(self._cohort, source, number)
+            self._hold(connection, source, number, owner, lease_for)
+        return Lease(self._cohort, source, number, owner)
 
     def kept_snapshot(self, number: int) -> tuple[bytes, bytes] | None:
         """Return a suspended run's plan digest and snapshot; None when it is not kept any more.
@@ -352,7 +403,24 @@ class Marks:
         if connection.execute(select(table.c.revision).where(table.c.cohort == self._cohort)).scalar() != base:
             raise BaseMoved
 
-    def _close(self, connection: Connection, lease: Lease, ending: Ending) -> None:
+    def _keep_order(self, connection: Connection, lease: Lease, pull: Pull) -> None:
+        """Let no older answer take the place of a newer one, whichever of two that overlap is written first.
+
+        Raises Overtaken for a recheck that is too old, and BaseMoved for a full run that one has come before since it
+        was planned: planned again, it leaves that student alone.
+        """
+        stored = Stored(connection, lease.cohort)
+        if lease.student is not None:
+            latest = stored.asked_about(lease.source, lease.student)
+            if latest is not None and latest > pull.began:
+                raise Overtaken
+        elif pull.source_base is not None and (
+            stored.source(lease.source).revision != pull.source_base
+            or stored.asked_later(lease.source, pull.began) != pull.asked_later
+        ):
+            raise BaseMoved
+
+    def _close(self, connection: Connection, lease: Lease, ending: Ending, pull: Pull | None = None) -> None:
         if lease.student is None:
             state = tables.source_state
             freed = connection.execute(
@@ -360,10 +428,14 @@ class Marks:
             )
             if freed.rowcount != 1:
                 raise LeaseLost(lease.source, lease.run)
-        connection.execute(
-            update(tables.run)
-            .where(tables.run.c.run == lease.run)
+        run = tables.run
+        # Which of two overlapping answers is the newer is told by when each question began.
+        asked = {"began": pull.began} if pull is not None and lease.student is not None else {}
+        closed = connection.execute(
+            update(run)
+            .where(run.c.run == lease.run, run.c.state.in_((RunState.RUNNING, RunState.SUSPENDED)))
             .values(
+                **asked,
                 state=ending.state,
                 ended=ending.at,
                 message=ending.message,
@@ -373,6 +445,8 @@ class Marks:
                 plan_digest=ending.plan_digest,
             )
         )
+        if closed.rowcount != 1:
+            raise LeaseLost(lease.source, lease.run)
 
     def _note_pull(
         self,

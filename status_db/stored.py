@@ -128,6 +128,19 @@ class Stored:
             ).scalars()
         )
 
+    def asked_about(self, source: str, student: str) -> datetime | None:
+        """Return when the latest question began whose answer about this student is stored; None before the first."""
+        table = tables.run
+        moments = self._connection.execute(
+            select(table.c.began).where(
+                table.c.cohort == self._cohort,
+                table.c.source == source,
+                table.c.student == student,
+                table.c.state.in_((RunState.APPLIED, RunState.UNCHANGED)),
+            )
+        ).scalars()
+        return max((m for m in (*moments, self.source(source).began) if m is not None), default=None)
+
     def last_full_run(self, source: str) -> RunState | None:
         """Return how the latest full run that has ended did so; None when there was none."""
         table = tables.run

@@ -178,7 +178,7 @@ def propose_source(
     fingerprint = _fingerprint(rule, listed, snapshot) if student is None else None
     told = _told(rule, listed, snapshot.fingerprint)
     if fingerprint is not None and fingerprint == state.fingerprint:
-        pull = _pull_of_the_same(settings, rule, state, snapshot.began, snapshot.ended)
+        pull = _pull_of_the_same(stored, settings, rule, state, snapshot.began, snapshot.ended)
         pull = replace(pull, told=told, compared_at=snapshot.began)
         return _the_same(cohort, stored, state, rule, snapshot, pull)
     digests = stored.digests(name) if student is None else stored.digest_of(name, student)
@@ -228,6 +228,8 @@ def propose_source(
         roster_rows=plan.roster_rows if student is None else None,
         strangers=strangers if student is None and strangers != stored.strangers(name) else None,
         stranger_count=plan.stranger_count,
+        source_base=state.revision,
+        asked_later=later,
     )
     reasons: tuple[str, ...] = ()
     if plan.changes or plan.findings:
@@ -290,12 +292,12 @@ def propose_untouched(
         return None
     proof = Proof(ProofKind.FINGERPRINT_SAME, fingerprint.detail)
     snapshot = Snapshot((), (), fingerprint.began, now, (proof,))
-    pull = replace(_pull_of_the_same(settings, rule, state, fingerprint.began, now), told=told)
+    pull = replace(_pull_of_the_same(stored, settings, rule, state, fingerprint.began, now), told=told)
     return _the_same(cohort, stored, state, rule, snapshot, pull)
 
 
 def _pull_of_the_same(
-    settings: Settings, rule: SourceRule, state: SourceState, began: datetime, ended: datetime
+    stored: Stored, settings: Settings, rule: SourceRule, state: SourceState, began: datetime, ended: datetime
 ) -> Pull:
     return Pull(
         began=began,
@@ -307,6 +309,8 @@ def _pull_of_the_same(
         compared_at=None,
         roster_rows=state.recent_rows[-1],
         stranger_count=state.strangers,
+        source_base=state.revision,
+        asked_later=stored.asked_later(rule.source, began),
     )
 
 

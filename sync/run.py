@@ -32,7 +32,7 @@ from connectors.port import (
 )
 from status_db.engine import StoreError, reading
 from status_db.ledger import Ledger
-from status_db.marks import BaseMoved, Ending, Lease, LeaseLost, RunUnderWay
+from status_db.marks import BaseMoved, Ending, Lease, LeaseLost, Overtaken, RunUnderWay
 from status_db.model import ROSTER, Flip, RunState
 from status_db.opinions import Opinion, Opinions, Says, missing
 from status_db.roster_marks import RosterMarks
@@ -132,6 +132,7 @@ class Sync:
         connect: Callable[[str], Connector],
         clock: Callable[[], datetime],
         ledger: Ledger,
+        lease_for: timedelta = LEASE_FOR,
     ) -> None:
         """`connect` makes the connector of a source (or of the roster) by name."""
         self._settings = settings
@@ -139,6 +140,7 @@ class Sync:
         self._engine = engine
         self._connect = connect
         self._clock = clock
+        self._lease_for = lease_for
         self._marks = RosterMarks(engine, cohort, ledger, rules.told_in_links(settings))
         self._log = structlog.get_logger("clearance.sync")
 
@@ -182,8 +184,8 @@ class Sync:
                 step,
                 now=self._clock(),
                 by=by,
-                owner=owner.this_process(),
-                lease_for=LEASE_FOR,
+                owner=owner.next_turn(),
+                lease_for=self._lease_for,
                 gone=owner.is_gone,
                 slot=slot,
                 student=student,
@@ -213,8 +215,8 @@ class Sync:
             name,
             by=by,
             now=self._clock(),
-            owner=owner.this_process(),
-            lease_for=LEASE_FOR,
+            owner=owner.next_turn(),
+            lease_for=self._lease_for,
             gone=owner.is_gone,
         )
         if lease is None:
@@ -249,21 +251,23 @@ class Sync:
             asked = self._settings.roster if source == ROSTER else self._settings.source[source]
             against = next((o for o in opinions if o.says is Says.REJECT), None)
             if against is not None:
-                self.reject(run, by=against.author, reason=against.reason)
-                ended.append(Outcome(source, RunState.REJECTED, run, f"rejected: {against.reason}"))
+                if self.reject(run, by=against.author, reason=against.reason):
+                    ended.append(Outcome(source, RunState.REJECTED, run, f"rejected: {against.reason}"))
             elif not missing(tuple(opinions), rules.needed(asked)):
                 ended.append(self.approve(run, source, by=last.author, said_of=last.digest))
         return ended
 
-    def reject(self, number: int, *, by: str, reason: str) -> None:
-        """Close a suspended run for good: nothing of it is applied."""
-        self._marks.reject(number, by, reason, self._clock())
+    def reject(self, number: int, *, by: str, reason: str) -> bool:
+        """Close a suspended run for good: nothing of it is applied. False when it does not wait any more."""
+        if not self._marks.reject(number, by, reason, self._clock()):
+            return False
         self._log.info("run rejected", run=number, by=by)
+        return True
 
     @contextmanager
     def _closing(self, lease: Lease) -> Iterator[None]:
         """Keep the lease while the run goes on; when it is broken off, say so in the run and let go of the source."""
-        with _renewed(self._marks, lease, self._clock):
+        with _renewed(self._marks, lease, self._lease_for):
             try:
                 yield
             except StoreError as error:
@@ -343,9 +347,12 @@ class Sync:
             counts = dict(proposal.counts) | ({"approved": True} if approved else {})
             proofs = [(proof.kind.value, proof.detail) for proof in snapshot.proofs]
             if proposal.empty:
-                with suppress(BaseMoved):
+                try:
                     return self._unchanged(lease, proposal, counts)
-                continue
+                except BaseMoved:
+                    continue
+                except Overtaken:
+                    return self._overtaken(lease, counts)
             granted = approved is not None and approved == proposal.digest
             if (
                 student is not None
@@ -367,9 +374,18 @@ class Sync:
                 proposal.apply(self._marks, lease, ending, approved=granted)
             except BaseMoved:
                 continue
+            except Overtaken:
+                return self._overtaken(lease, counts)
             return Outcome(lease.source, RunState.APPLIED, lease.run, counts=counts, flips=proposal.flips)
         message = "the marks kept changing while this was planned. Run it again."
         return self._ended(lease, RunState.FAILED, message, fault="busy")
+
+    def _overtaken(self, lease: Lease, counts: dict[str, Any]) -> Outcome:
+        message = (
+            f"{lease.source} was asked again while this answer about {lease.student} was on its way, and the later "
+            "answer stands. Ask again if it is not what you expect."
+        )
+        return self._ended(lease, RunState.SKIPPED, message, counts=counts)
 
     def _held_back(
         self, lease: Lease, proposal: Proposal, counts: dict[str, Any], proofs: list[tuple[str, str]]
@@ -418,7 +434,7 @@ def _logged(log: Any, outcome: Outcome) -> None:  # noqa: ANN401 - structlog's b
 
 
 @contextmanager
-def _renewed(marks: RosterMarks, lease: Lease, clock: Callable[[], datetime]) -> Iterator[None]:
+def _renewed(marks: RosterMarks, lease: Lease, lease_for: timedelta) -> Iterator[None]:
     """Renew the lease in the background; a recheck holds none."""
     if lease.student is not None:
         yield
@@ -426,9 +442,9 @@ def _renewed(marks: RosterMarks, lease: Lease, clock: Callable[[], datetime]) ->
     over = threading.Event()
 
     def beat() -> None:
-        while not over.wait(LEASE_FOR.total_seconds() / 3):
+        while not over.wait(lease_for.total_seconds() / 3):
             try:
-                if not marks.renew(lease, clock() + LEASE_FOR):
+                if not marks.renew(lease, lease_for):
                     return
             except StoreError:
                 # The next beat tries again; until then the lease holds.

@@ -10,7 +10,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from config.settings import Settings
 from status_db.engine import StoreError
-from status_db.marks import RunUnderWay, SlotTaken
+from status_db.marks import LeaseLost, RunUnderWay, SlotTaken
 from status_db.model import ROSTER
 from sync import rules
 from sync.run import Sync
@@ -82,6 +82,8 @@ class Schedule:
             self._sync.run(name, by="schedule", slot=slot)
         except SlotTaken:
             self._log.debug("slot taken", source=name, slot=slot.isoformat())
+        except LeaseLost as error:
+            self._log.warning("run overtaken", source=name, slot=slot.isoformat(), message=str(error))
         except StoreError as error:
             self._log.error("run not stored", source=name, slot=slot.isoformat(), message=str(error))
         except Exception:  # noqa: BLE001 - see below

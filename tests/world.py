@@ -1,14 +1,17 @@
 """The cast's university: a whole settings file, sources that say what a test has them say, and a clock it moves."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sqlalchemy import update
+
 from config.settings import Settings, load
 from connectors import memory
 from connectors.port import Candidates, Connector, Progress, Question, Sample, Snapshot, SourceError, no_progress
+from status_db import tables
 from status_db.accounts import Accounts, desk_url
 from status_db.decisions import Decisions
 from status_db.engine import open_reading, open_writing, reading
@@ -248,6 +251,15 @@ class World:
     def later(self, **span: float) -> None:
         """Move the clock on."""
         self.now += timedelta(**span)
+
+    def end_leases(self) -> None:
+        """Have every lease be over: leases go by the database's clock, which no test moves."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(tables.source_state)
+                .where(tables.source_state.c.lease_run.is_not(None))
+                .values(lease_until=datetime(2000, 1, 1, tzinfo=UTC))
+            )
 
     def run(self, name: str) -> Outcome:
         """Run one source, a minute after whatever was before."""

@@ -10,14 +10,15 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 from uuid import uuid4
 
 import pytest
@@ -44,6 +45,35 @@ def postgres_server() -> Iterator[URL]:
     if named:
         yield make_url(named).set(drivername="postgresql+psycopg")
         return
+    with carried_postgres() as server:
+        yield server.url
+
+
+class CarriedPostgres:
+    """A PostgreSQL server that this process has started, and may kill."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+
+    def kill(self) -> None:
+        """End it and every one of its processes at once, as a crash of the machine would."""
+        pid = self._server.get_pid()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        for each in (pid, *children):
+            with suppress(ProcessLookupError):
+                os.kill(int(each), signal.SIGKILL)
+
+    def start_again(self) -> None:
+        """Start it on what it has left; it recovers by itself."""
+        # It leaves the file with its number behind, and a look at that number may still find the dying process.
+        self._server.get_postmaster_info().process.wait(30)
+        self._server.ensure_postgres_running()
+
+
+@contextmanager
+def carried_postgres() -> Iterator[CarriedPostgres]:
+    """Give a PostgreSQL server of our own, whichever others there are."""
     try:
         with warnings.catch_warnings():
             # The package looks up a run-time folder that we do not use, and warns where there is none.
@@ -55,7 +85,7 @@ def postgres_server() -> Iterator[URL]:
     folder = tempfile.mkdtemp(prefix="pg-")
     server = carried.get_server(folder, cleanup_mode="stop")
     try:
-        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        yield CarriedPostgres(server)
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
@@ -132,13 +162,13 @@ def _wait_for(url: URL, socket: Path) -> None:
 
 
 @contextmanager
-def fresh_database(server: URL) -> Iterator[URL]:
-    """Give a new, empty database on a server, and drop it afterwards."""
+def fresh_database(server: URL, like: str = "") -> Iterator[URL]:
+    """Give a new database on a server, empty or `like` one that nobody uses, and drop it afterwards."""
     name = f"clearance_{uuid4().hex[:12]}"
     quoted = f"`{name}`" if server.get_backend_name() == "mysql" else f'"{name}"'
     engine = create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {quoted}"))
+        connection.execute(text(f"CREATE DATABASE {quoted}" + (f' TEMPLATE "{like}"' if like else "")))
     try:
         yield server.set(database=name)
     finally:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +262,14 @@ class TestSuspension:
         world.sync.reject(run, by="admin", reason="the library's migration")
         assert world.run("loans").state is RunState.SUSPENDED
 
+    def test_once_applied_it_is_not_said_to_be_rejected(self, world: World) -> None:
+        run = self.suspended(world)
+        world.sync.approve(run, "loans", by="admin")
+        assert not world.sync.reject(run, by="admin", reason="too late")
+        stored = world.reader.run(COHORT, run)
+        assert stored is not None
+        assert stored.state is RunState.APPLIED
+
     def test_a_later_one_that_is_still_outside_leaves_it_alone(self, world: World) -> None:
         run = self.suspended(world)
         outcome = world.run("loans")
@@ -439,7 +446,7 @@ class TestTurns:
             "library",
             now=world.now,
             by="another",
-            owner=owner.this_process(),
+            owner=owner.next_turn(),
             lease_for=LEASE_FOR,
             gone=lambda _: False,
             slot=slot,
@@ -455,12 +462,12 @@ class TestTurns:
     def test_a_lease_that_has_run_out_is_taken_over_and_its_late_owner_writes_nothing(self, world: World) -> None:
         world.run_all()
         late = self.begun(world)
-        world.later(minutes=10)
+        world.end_leases()
         assert world.sync.run("loans", by="test").state is RunState.UNCHANGED
         abandoned = world.reader.run(COHORT, late.run)
         assert abandoned is not None
         assert abandoned.state is RunState.ABANDONED
-        assert not world.sync._marks.renew(late, world.now + timedelta(minutes=2))
+        assert not world.sync._marks.renew(late, LEASE_FOR)
         with pytest.raises(LeaseLost):
             world.sync._ended(late, RunState.FAILED, "late")
 
