@@ -29,7 +29,7 @@ class Falsehood:
     """One thing that an answer may have wrong with it."""
 
     #: Changes an answer; may draw, and may ask the office for another of its answers.
-    spoil: Callable[[Random, HttpOffice, Call, Reply], Reply]
+    spoil: Callable[[Random, "Spoiled", Call, Reply], Reply]
     #: Only on this page; None for a page that is drawn.
     page: int | None = None
     #: Nothing in the answer itself shows it: the guard must.
@@ -44,7 +44,7 @@ def status(code: int) -> Falsehood:
 def body(change: Callable[[Random, list[Any], Body], Any], **where: Any) -> Falsehood:
     """Change an answer's records and what stands beside them, in place or by what is returned."""
 
-    def spoil(chance: Random, _office: HttpOffice, _call: Call, reply: Reply) -> Reply:
+    def spoil(chance: Random, _office: "Spoiled", _call: Call, reply: Reply) -> Reply:
         said = json.loads(reply.body)
         changed = change(chance, said["data"]["rows"], said["data"])
         return as_json(said if changed is None else changed)
@@ -57,15 +57,15 @@ def page_of(call: Call) -> int:
     return int(call.params["page"])
 
 
-def another_page(by: int) -> Callable[[Random, HttpOffice, Call, Reply], Reply]:
+def another_page(by: int) -> Callable[[Random, "Spoiled", Call, Reply], Reply]:
     """Answer with another page than the one that was asked for."""
-    return lambda _chance, office, call, _reply: office.page({**call.params, "page": str(page_of(call) + by)})
+    return lambda _chance, office, call, _reply: office.other_page(call, page_of(call) + by)
 
 
-def cut(length: str) -> Callable[[Random, HttpOffice, Call, Reply], Reply]:
+def cut(length: str) -> Callable[[Random, "Spoiled", Call, Reply], Reply]:
     """Break the body off somewhere, its whole length having been announced, or not."""
 
-    def spoil(chance: Random, _office: HttpOffice, _call: Call, reply: Reply) -> Reply:
+    def spoil(chance: Random, _office: "Spoiled", _call: Call, reply: Reply) -> Reply:
         part = reply.body[: chance.randrange(len(reply.body))]
         return replace(reply, body=part, length=len(reply.body) if length == "told" else None)
 
@@ -76,13 +76,13 @@ def _drop(chance: Random, rows: list[Any], _data: Body) -> None:
     del rows[chance.randrange(len(rows))]
 
 
-def _slipped(chance: Random, office: HttpOffice, call: Call, reply: Reply) -> Reply:
+def _slipped(chance: Random, office: "Spoiled", call: Call, reply: Reply) -> Reply:
     """Give a record of another page in the place of one, as when rows move between pages while they are read.
 
     One that stands twice on a page itself is let pass: a join doubles rows so, and the total counts them.
     """
     there = chance.choice([number for number in range(1, PAGES + 1) if number != page_of(call)])
-    said, others = json.loads(reply.body), json.loads(office.page({**call.params, "page": str(there)}).body)
+    said, others = json.loads(reply.body), json.loads(office.other_page(call, there).body)
     rows = said["data"]["rows"]
     rows[chance.randrange(len(rows))] = chance.choice(others["data"]["rows"])
     return as_json(said)
@@ -137,10 +137,25 @@ FALSEHOODS: dict[str, Falsehood] = {
 }
 
 
+class Spoiled(HttpOffice):
+    """An office whose answers to requests for data may be changed on their way out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spoil: Callable[[Call, Reply], Reply] = lambda _call, reply: reply
+
+    def other_page(self, call: Call, number: int) -> Reply:
+        """Return the ordinary answer to the same question about another page."""
+        return super()._page(replace(call, params={**call.params, "page": str(number)}))
+
+    def _page(self, call: Call) -> Reply:
+        return self.spoil(call, super()._page(call))
+
+
 class Liar:
     """Spoils one page's answer, once or each time it is asked for."""
 
-    def __init__(self, office: HttpOffice, chance: Random, falsehood: Falsehood) -> None:
+    def __init__(self, office: Spoiled, chance: Random, falsehood: Falsehood) -> None:
         first = 2 if falsehood.page == 0 else 1
         self.page = falsehood.page or chance.randint(first, PAGES)
         self.times = chance.choice((1, 1000))
@@ -155,7 +170,7 @@ class Liar:
 
 
 def test_an_answer_that_is_false_changes_nothing(tmp_path: Path) -> None:
-    with HttpOffice() as office:
+    with Spoiled() as office:
 
         def fill(rows: Any) -> None:
             office.rows = [dict(row) for row in rows]
