@@ -51,6 +51,8 @@ class Settings(Table):
     delimiter: Annotated[str, Field(max_length=1)] = ""
     #: Everybody the office knows is on the list: who is not on it is unknown, not clear.
     population: bool = False
+    #: The list ends with a row of totals that counts its people: without it, it has been cut off.
+    closing_count: bool = False
     #: A list older than this is no answer; left out, any age will do.
     older_than: Span | None = None
     #: A file with the same size, time and content as the last one is not taken apart again.
@@ -172,6 +174,12 @@ class Sheet:
             raise
         progress(len(rows), len(rows))
         self._refuse_changed(before)
+        if settings.closing_count and ending[1] is None:
+            raise SourceGarbled(
+                f"{self._named}: no closing row tells how many rows there are, so it may have been cut off",
+                "Have the office export it anew; if its lists end without such a row, take closing_count out of "
+                f"{self._told_in}.",
+            )
         return ending, rows
 
     def _refuse_changed(self, before: tuple[int, int, int]) -> None:

@@ -98,7 +98,8 @@ def record_from_rows(
 def _plain_record(rule: SourceRule, fields: Sequence[str], student: str, rows: Rows, digest: bytes) -> Record:
     if not rows:
         return Record(student, Verdict.UNKNOWN, Reason.OUTSIDE_POPULATION, (), "", digest)
-    cells = [dict(zip(fields, row, strict=True)) for row in _once(fields, rows)]
+    # In an order of their own: which of two words is told as the doubtful one must not hang on the office's.
+    cells = [dict(zip(fields, row, strict=True)) for row in sorted(_once(fields, rows), key=repr)]
     match rule.means:
         case Means.ITEMS:
             owed = tuple(_obligation(rule, cell, _amount_or_none(rule, cell.get("amount"))) for cell in cells)

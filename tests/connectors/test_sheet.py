@@ -152,6 +152,16 @@ class TestTotals:
         with pytest.raises(SourceGarbled, match="says 2 rows, and 1 stand above it"):
             ask(path).pull()
 
+    @pytest.mark.parametrize("closing", [[], [["合计", None, None, None, "1 间"]]])
+    def test_a_count_that_must_close_the_list_and_is_not_there_is_refused(
+        self, tmp_path: Path, closing: list[list[str | None]]
+    ) -> None:
+        path = workbook(tmp_path / "list.xlsx", HEADER, LIN, *closing)
+        with pytest.raises(SourceGarbled, match="no closing row tells how many rows there are"):
+            ask(path, closing_count=True).pull()
+        with_count = workbook(tmp_path / "counted.xlsx", HEADER, LIN, ["合计", "1 人"])
+        assert len(ask(with_count, closing_count=True).pull().rows) == 1
+
 
 class TestWhatSpreadsheetsRuin:
     @pytest.mark.parametrize("number", ["2.01510E+10", 2015100112345678, 20151001.5, True, datetime(2015, 1, 1)])  # noqa: DTZ001 - as a sheet holds it

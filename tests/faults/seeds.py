@@ -1,0 +1,26 @@
+"""Seeds: each case of a harness follows from one number, told by a failure, and had again through the environment."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+
+VARIABLE = "CLEARANCE_TEST_SEED"
+
+
+def seeds(count: int) -> list[int]:
+    """Return the seeds to try: so many, ten times as many in a soak, or the only one that was asked for."""
+    asked = os.environ.get(VARIABLE)
+    if asked:
+        return [int(asked)]
+    return list(range(count * 10 if os.environ.get("CLEARANCE_TEST_SOAK") else count))
+
+
+@contextmanager
+def case(seed: int) -> Iterator[Random]:
+    """Give a seed's own chance; whatever fails within tells how to have it again."""
+    try:
+        yield Random(seed)
+    except BaseException as error:
+        error.add_note(f"Again with {VARIABLE}={seed}")
+        raise
