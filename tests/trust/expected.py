@@ -121,11 +121,11 @@ class Source:
         for way, base in of.items():
             lately = sum(each[way] for at, each in self.counted if at > since)
             count, percent = self.limits.count[way], self.limits.percent[way]
-            if counted[way] > max(count, Fraction(base * percent, 100)):
+            if counted[way] > max(Fraction(count), Fraction(base * percent, 100)):
                 found.add((way, "at once", str(counted[way]), str(base)))
                 continue
             total, before = counted[way] + lately, base + lately
-            if counted[way] and total > max(count, Fraction(before * self.limits.sum_percent, 100)):
+            if counted[way] and total > max(Fraction(count), Fraction(before * self.limits.sum_percent, 100)):
                 found.add((way, "in sum", str(total), str(before)))
         return found
 

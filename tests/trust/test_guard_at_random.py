@@ -75,7 +75,9 @@ class Game:
         for who, said in self.says[name].items():
             match name, said:
                 case "loans", "1 row" | "2 rows":
-                    rows += [{"CARD": who, "TITLE": "a", "DUE": "2019-06-01", "BARCODE": i} for i in range(int(said[0]))]
+                    rows += [
+                        {"CARD": who, "TITLE": "a", "DUE": "2019-06-01", "BARCODE": i} for i in range(int(said[0]))
+                    ]
                 case "fees", "nought" | "owes" | "unreadable":
                     rows.append({"XH": who, "QFJE": _AMOUNTS[said], "XM": "学费"})
                 case "checkouts", "done" | "not done" | "let off" | "new word":
@@ -208,9 +210,7 @@ class Game:
         for source in self.sources.values():
             source.expire(self.world.now)
 
-    def expect(
-        self, outcome: Outcome, state: str, stood: dict[str, Any], reasons: set[Reason] | None = None
-    ) -> None:
+    def expect(self, outcome: Outcome, state: str, stood: dict[str, Any], reasons: set[Reason] | None = None) -> None:
         """See that a run has ended so, and that the marks are what they must be."""
         self.judged += state != "unchanged"
         assert outcome.state.value == state, (outcome, reasons)

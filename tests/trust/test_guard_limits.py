@@ -79,9 +79,7 @@ def borrowing_anew(at_limit: int) -> Callable[[World, Random, list[str], int], N
 def fewer_rows(world: World, chance: Random, _held: list[str], over: int) -> None:
     """A thousand rows about a hundred students fall to seven hundred; everybody keeps one."""
     rows = world.says["loans"]
-    kept, spare = [r for r in rows if r["BARCODE"].endswith("-0")], [
-        r for r in rows if not r["BARCODE"].endswith("-0")
-    ]
+    kept, spare = [r for r in rows if r["BARCODE"].endswith("-0")], [r for r in rows if not r["BARCODE"].endswith("-0")]
     world.says["loans"] = kept + chance.sample(spare, 600 - over)
 
 
@@ -200,10 +198,16 @@ LIMITS = {
         guarded("loans", rows_fall_percent=100),
     ),
     "clear count": Limit(
-        borrowing(110, 100), returning(20), "loans", "21 of 100 held students would be cleared at once (limit 10 % and 20)"
+        borrowing(110, 100),
+        returning(20),
+        "loans",
+        "21 of 100 held students would be cleared at once (limit 10 % and 20)",
     ),
     "clear percent": Limit(
-        borrowing(310, 300), returning(30), "loans", "31 of 300 held students would be cleared at once (limit 10 % and 20)"
+        borrowing(310, 300),
+        returning(30),
+        "loans",
+        "31 of 300 held students would be cleared at once (limit 10 % and 20)",
     ),
     "hold count": Limit(
         borrowing(400, 0),

@@ -1,8 +1,8 @@
 """Promise 7: stale is shown as stale, everywhere.
 
-The library's loans answer once and then no more, while every other source goes on. At four ages of that answer each page
-of the portal and each command that reads is looked at, in both languages: it says so, with its time, wherever it shows the
-step, and nowhere before.
+The library's loans answer once and then no more, while every other source goes on. At four ages of that answer each
+page of the portal, in both languages, and each command that reads is looked at: it says so, with its time, wherever it
+shows the step, and nowhere before.
 """
 
 import json
@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import product
 from typing import Any
 
-import click
 import pytest
 import typer
+from sqlalchemy import insert
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
@@ -24,7 +25,9 @@ from clearance.main import app as command_line
 from clearance.wiring import Program
 from connectors.port import SourceUnavailable
 from portal.app import create_app
-from status_db.decisions import DecisionRefused, Wish
+from status_db import tables
+from status_db.decisions import Wish
+from status_db.engine import writing
 from status_db.model import ROSTER, RunState, State, Verdict
 from tests.cast import LIN, QIAN, SUN, ZHAO
 from tests.portal.conftest import enter, settle
@@ -69,7 +72,7 @@ class Frozen:
         # Everything of Zhao's is done, Sun waits for the review alone, Qian's library step was decided by a person.
         for who in (ZHAO, SUN):
             self._decide(who.number, "college_items", "无借阅")
-        self._decide(ZHAO.number, "final_review", "")
+        self._review(ZHAO.number)
         self._decide(QIAN.number, "library", "现场归还")
         view = next(view for view in world.reader.sources(COHORT) if view.source == "loans")
         assert view.as_of is not None
@@ -79,6 +82,20 @@ class Frozen:
 
     def _decide(self, student: str, step: str, reason: str) -> None:
         self.world.decisions.enter(Wish(student, step, Verdict.CLEARED, reason), "somebody", self.world.now)
+
+    def _review(self, student: str) -> None:
+        """Enter a review as its reviewer's act leaves it: resting on what stands now."""
+        review = next(s for s in self.world.student(student).steps if s.step == "final_review")
+        assert review.at(self.world.now).state is State.OPEN
+        now = self.world.now
+        given = {"verdict": Verdict.CLEARED, "author": "reviewer", "reason": "", "words": "", "note": ""}
+        seen = {"answered_verdict": Verdict.UNKNOWN, "answered_keys": [], "rests_on": dict(review.stands_on)}
+        with writing(self.world.engine, COHORT) as connection:
+            connection.execute(
+                insert(tables.decision).values(
+                    cohort=COHORT, student=student, step=review.step, decided_at=now, entered_at=now, **given, **seen
+                )
+            )
 
     def age(self, age: Age) -> None:
         """Come to this age: the library is asked, and does not answer; the others do."""
@@ -135,27 +152,26 @@ def text_of(page: str) -> str:
 
 class TestPages:
     @every_age
-    @pytest.mark.parametrize("language", ["zh", "en"])
     def test_every_page_that_shows_the_step_says_so_with_its_time(
-        self, frozen: Frozen, browser: TestClient, age: Age, language: str
+        self, frozen: Frozen, browser: TestClient, age: Age
     ) -> None:
         frozen.age(age)
-        words = WORDS[language].format(frozen.moment(language))
+        words = {language: said.format(frozen.moment(language)) for language, said in WORDS.items()}
         seen: set[str] = set()
         for account in ("dean", "librarian", "admin", LIN.number, SUN.number):
             browser.cookies.clear()
             enter(browser, account)
-            for route, paths in addresses(browser).items():
-                for path in paths:
-                    answer = browser.get(path, params={"lang": language})
-                    if answer.status_code != 200 or answer.url.path != path:
-                        continue
-                    seen.add(route)
-                    page, where = text_of(answer.text), f"{path} for {account}"
-                    if age.stale and route not in SAYS_NOTHING_OF_NOW:
-                        assert words in page, where
-                    else:
-                        assert not ANY_WORD.search(page), where
+            visits = [(route, path) for route, paths in addresses(browser).items() for path in paths]
+            for (route, path), language in product(visits, WORDS):
+                answer = browser.get(path, params={"lang": language})
+                if answer.status_code != 200 or answer.url.path != path:
+                    continue
+                seen.add(route)
+                page, where = text_of(answer.text), f"{path} for {account}, {language}"
+                if age.stale and route not in SAYS_NOTHING_OF_NOW:
+                    assert words[language] in page, where
+                else:
+                    assert not ANY_WORD.search(page), where
         assert {route for route in addresses(browser) if route != "/sign-in"} <= seen
 
     @every_age
@@ -167,8 +183,6 @@ class TestPages:
         enter(browser, "dean")
         page = browser.get("/overview").text
         assert len(ANY_WORD.findall(page)) == (2 if age.stale else 0)
-        for row in re.findall(r"<t[hd][^>]*>\s*图书馆.*?</t[hrd]>", page, re.DOTALL):
-            assert row
         column = re.search(r'<th scope="col">图书馆(.*?)</th>', page, re.DOTALL)
         assert column
         assert bool(ANY_WORD.search(column[1])) is age.stale
@@ -179,9 +193,8 @@ class TestPages:
         enter(browser, ZHAO.number)
         assert ("全部通过" in browser.get("/").text) is not age.stale
 
-    @every_age
-    def test_what_a_person_decided_is_never_stale(self, frozen: Frozen, browser: TestClient, age: Age) -> None:
-        frozen.age(age)
+    def test_what_a_person_decided_is_never_stale(self, frozen: Frozen, browser: TestClient) -> None:
+        frozen.age(AGES[-1])
         enter(browser, QIAN.number)
         page = browser.get("/").text
         assert "通过·人工办理" in page
@@ -225,7 +238,9 @@ class TestCommands:
     @every_age
     def test_sources_says_so(self, frozen: Frozen, said: Callable[..., str], age: Age) -> None:
         frozen.age(age)
-        told: dict[str, Any] = {each["source"]["source"]: each["stale"] for each in json.loads(said("sources", "--json"))}
+        told: dict[str, Any] = {
+            each["source"]["source"]: each["stale"] for each in json.loads(said("sources", "--json"))
+        }
         assert told == dict.fromkeys((ROSTER, *frozen.world.settings.source), False) | {"loans": age.stale}
         lines = [line for line in said("sources").splitlines() if ANY_WORD.search(line)]
         assert [line.split()[0] for line in lines] == (["loans"] if age.stale else [])
@@ -236,7 +251,7 @@ class TestCommands:
         return f"{frozen.as_of.astimezone(frozen.world.settings.institution.timezone):%Y-%m-%d %H:%M}"
 
 
-def _that_read(command: click.Command, name: str = "") -> Iterator[str]:
+def _that_read(command: Any, name: str = "") -> Iterator[str]:  # noqa: ANN401 - Typer keeps the commands' class to itself
     """Give the commands with a --json option, by name."""
     for sub, inner in getattr(command, "commands", {}).items():
         yield from _that_read(inner, f"{name} {sub}".strip())
@@ -252,12 +267,8 @@ class TestWhatRestsOnIt:
         steps = {step.step: step for step in world.student(SUN.number).steps}
         assert steps["library"].counts_as_clear(world.now) is not age.stale
         assert steps["final_review"].at(world.now).state is (State.CLOSED if age.stale else State.OPEN)
-        wish = Wish(SUN.number, "final_review", Verdict.CLEARED, "")
-        if age.stale:
-            with pytest.raises(DecisionRefused):
-                world.decisions.enter(wish, "reviewer", world.now)
-        else:
-            world.decisions.enter(wish, "reviewer", world.now)
+        counted = world.reader.overview(COHORT, world.now).by_step["final_review"].by_state
+        assert counted.get(State.OPEN, 0) == (0 if age.stale else 1)
 
     @every_age
     def test_a_review_that_was_given_lapses_with_it(self, frozen: Frozen, age: Age) -> None:
