@@ -1,4 +1,4 @@
-"""What the guard must say, worked out a second time from the design alone: over whole lists, knowing nothing of plans."""
+"""What the guard must say, worked out again from the design alone: over whole lists, knowing nothing of plans."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """Promise 2 at its limits: through whole runs, each limit one below, on it and one above.
 
-Within it the change is applied; beyond it no record, no finding, no flip has moved, and the reason says what, how many of
-how many, which limit, and what to do.
+Within it the change is applied; beyond it no record, no finding, no flip has moved, and the reason says what, how many
+of how many, which limit, and what to do.
 """
 
 from collections.abc import Callable, Iterator

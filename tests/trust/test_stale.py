@@ -251,7 +251,7 @@ class TestCommands:
         return f"{frozen.as_of.astimezone(frozen.world.settings.institution.timezone):%Y-%m-%d %H:%M}"
 
 
-def _that_read(command: Any, name: str = "") -> Iterator[str]:  # noqa: ANN401 - Typer keeps the commands' class to itself
+def _that_read(command: Any, name: str = "") -> Iterator[str]:
     """Give the commands with a --json option, by name."""
     for sub, inner in getattr(command, "commands", {}).items():
         yield from _that_read(inner, f"{name} {sub}".strip())
