@@ -361,16 +361,15 @@ class Stored:
         return moved
 
     def counted_since(self, source: str, since: datetime) -> dict[Verdict, int]:
-        """Return how many the guard has counted on the way to cleared, held and unknown since then, rechecks included.
+        """Return how many the guard has counted on the way to cleared, held and unknown after then, rechecks included.
 
-        Of approved runs nothing is counted: a person has looked at those.
+        Asked since an approval, it leaves that run itself out: a person has looked at it.
         """
         counted = {Verdict.CLEARED: 0, Verdict.HELD: 0, Verdict.UNKNOWN: 0}
         for counts in self._counts_since(source, since):
-            if not counts.get("approved"):
-                counted[Verdict.CLEARED] += counts.get("counted_cleared", counts.get("released", 0))
-                counted[Verdict.HELD] += counts.get("counted_held", counts.get("newly_held", 0))
-                counted[Verdict.UNKNOWN] += counts.get("newly_unknown", 0)
+            counted[Verdict.CLEARED] += counts.get("counted_cleared", counts.get("released", 0))
+            counted[Verdict.HELD] += counts.get("counted_held", counts.get("newly_held", 0))
+            counted[Verdict.UNKNOWN] += counts.get("newly_unknown", 0)
         return counted
 
     def _counts_since(self, source: str, since: datetime) -> Iterator[Mapping[str, Any]]:

@@ -58,6 +58,10 @@ class Counted:
     unknown: int = 0
 
 
+#: Where nothing has moved.
+NOBODY = Counted()
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """What the guard knows of a source before this run."""
@@ -69,7 +73,7 @@ class History:
     cleared: int
     exempt: int = 0
     #: Counted in its runs since the last approval or within 24 hours, whichever is later.
-    lately: Counted = Counted()
+    lately: Counted = NOBODY
     #: Nothing of this source has ever been applied.
     first: bool = False
     #: The settings that decide what its rows mean are others than those last applied.

@@ -101,7 +101,7 @@ class SourceProposal:
     #: Rows of a balance without an amount, which count as nought.
     no_amount: int = 0
     #: Whom the guard's sums will count.
-    counted: guard.Counted = guard.Counted()
+    counted: guard.Counted = guard.NOBODY
 
     @property
     def base(self) -> int:
@@ -309,7 +309,7 @@ def propose_source(
         stranger_count=plan.stranger_count,
     )
     reasons: tuple[str, ...] = ()
-    counted = guard.Counted()
+    counted = guard.NOBODY
     if plan.changes or plan.findings:
         history = _history(connection, cohort, settings, name, state, rule.digest, now)
         if student is not None:

@@ -213,8 +213,8 @@ def judge(
 ) -> tuple[str, ...]:
     """Return every reason to hold the roster back: what moves many students' steps at once is looked at first.
 
-    `active` are the students who are leaving now, `let_off` those of them whom new particulars would let off a step that
-    does not count as clear.
+    `active` are the students who are leaving now, `let_off` those of them whom new particulars would let off a step
+    that does not count as clear.
     """
     if roster.empty or not recent_rows:
         return ()
