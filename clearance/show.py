@@ -96,6 +96,7 @@ _FIGURES = {
     "records": "records",
     "released": "held → cleared",
     "newly_held": "cleared → held",
+    "newly_unknown": "known → unknown",
     "flips": "flips",
 }
 

@@ -195,7 +195,10 @@ class Guard(Table):
     #: cleared → held, likewise, of those it now clears.
     hold_count: int = 50
     hold_percent: Decimal = Decimal(10)
-    #: The same two limits for the sum since the last approval or 24 hours.
+    #: known → unknown, likewise, of all about whom it says anything now.
+    unknown_count: int = 50
+    unknown_percent: Decimal = Decimal(10)
+    #: The same limits for the sum since the last approval or 24 hours.
     sum_percent: Decimal = Decimal(30)
     #: A suspended run is approved only after the office itself has said that it is plausible …
     office_first: bool = False

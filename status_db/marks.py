@@ -106,7 +106,8 @@ class Pull:
     told: bytes | None
     #: When the answer was read whole; None where the source only told that it is still the same.
     compared_at: datetime | None
-    #: Rows about roster students; None for a recheck, which says nothing about the whole.
+    #: Rows about roster students; None for a recheck, which says nothing about the whole, and for an answer that came
+    #: before anything could be looked at: it is not noted.
     roster_rows: int | None
     strangers: Sequence[tuple[str, str, str]] | None = None
     stranger_count: int = 0

@@ -365,25 +365,36 @@ class Stored:
                 found[row.source, row.student] = record_from(row)
         return found
 
-    def moved_since(self, source: str, since: datetime, *, approved: bool = False) -> dict[Verdict, int]:
-        """Return how many this source's runs have moved to cleared and to held since then.
-
-        Of approved runs nothing is counted, unless told: a person has looked at those.
-        """
-        table = tables.run
+    def announced_since(self, source: str, since: datetime) -> dict[Verdict, int]:
+        """Return how many this source's runs have moved to cleared and to held since a wave was announced."""
         moved = {Verdict.CLEARED: 0, Verdict.HELD: 0}
-        for counts in self._connection.execute(
+        for counts in self._counts_since(source, since):
+            moved[Verdict.CLEARED] += counts.get("released", 0)
+            moved[Verdict.HELD] += counts.get("newly_held", 0)
+        return moved
+
+    def counted_since(self, source: str, since: datetime) -> dict[Verdict, int]:
+        """Return how many the guard has counted on the way to cleared, held and unknown after then, rechecks included.
+
+        Asked since an approval, it leaves that run itself out: a person has looked at it.
+        """
+        counted = {Verdict.CLEARED: 0, Verdict.HELD: 0, Verdict.UNKNOWN: 0}
+        for counts in self._counts_since(source, since):
+            counted[Verdict.CLEARED] += counts.get("counted_cleared", counts.get("released", 0))
+            counted[Verdict.HELD] += counts.get("counted_held", counts.get("newly_held", 0))
+            counted[Verdict.UNKNOWN] += counts.get("newly_unknown", 0)
+        return counted
+
+    def _counts_since(self, source: str, since: datetime) -> Iterator[Mapping[str, Any]]:
+        table = tables.run
+        yield from self._connection.execute(
             select(table.c.counts).where(
                 table.c.cohort == self._cohort,
                 table.c.source == source,
                 table.c.state == RunState.APPLIED,
                 table.c.ended > since,
             )
-        ).scalars():
-            if approved or not counts.get("approved"):
-                moved[Verdict.CLEARED] += counts.get("released", 0)
-                moved[Verdict.HELD] += counts.get("newly_held", 0)
-        return moved
+        ).scalars()
 
     def described(self, students: Collection[str]) -> dict[str, tuple[str, str, str]]:
         """Return student → name, college and class, for those of the students who are listed."""

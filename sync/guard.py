@@ -10,7 +10,9 @@ from decimal import Decimal
 from statistics import median
 
 from status_db.model import Means, Verdict
-from sync.reconcile import Plan
+from sync.reconcile import Change, Plan
+
+_CLEAR = (Verdict.CLEARED, Verdict.EXEMPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Limits:
     clear_percent: Decimal = Decimal(10)
     hold_count: int = 50
     hold_percent: Decimal = Decimal(10)
+    unknown_count: int = 50
+    unknown_percent: Decimal = Decimal(10)
     sum_percent: Decimal = Decimal(30)
 
 
@@ -37,14 +41,25 @@ class Announced:
         """How many more may move."""
         return max(0, self.most - self.moved)
 
-    @property
-    def covered(self) -> int:
-        """How many of those who have moved were expected."""
-        return min(self.moved, self.most)
-
 
 #: What an office has announced that has announced nothing.
 NOTHING = Announced(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Whom the limits count, beyond those announced: in one plan, or of late."""
+
+    #: No longer held: cleared, let off, or left unknown.
+    cleared: int = 0
+    #: Held, where they counted as clear.
+    held: int = 0
+    #: Known before, and unknown now.
+    unknown: int = 0
+
+
+#: Where nothing has moved.
+NOBODY = Counted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +68,12 @@ class History:
 
     #: Rows about roster students in the last good pulls since an approval; at most five.
     recent_rows: Sequence[int]
-    #: Roster students it holds and clears now.
+    #: Roster students it holds, clears and lets off now.
     held: int
     cleared: int
-    #: Moved by its runs since the last approval or within 24 hours, whichever is later.
-    released_lately: int = 0
-    held_lately: int = 0
+    exempt: int = 0
+    #: Counted in its runs since the last approval or within 24 hours, whichever is later.
+    lately: Counted = NOBODY
     #: Nothing of this source has ever been applied.
     first: bool = False
     #: The settings that decide what its rows mean are others than those last applied.
@@ -66,6 +81,24 @@ class History:
     #: What the office has announced: a wave of clearing, a wave of holding.
     clearing: Announced = NOTHING
     holding: Announced = NOTHING
+
+
+def count(plan: Plan, means: Means, history: History) -> Counted:
+    """Count whom the limits concern, without those whom the office has announced.
+
+    Who was held and becomes unknown counts like one who is cleared, announced or not: the next answer may clear them,
+    and nobody would count that.
+    """
+    released = sum(1 for c in plan.changes if c.verdict_before is Verdict.HELD and _let_go(c, means))
+    lost = plan.count(Verdict.HELD, Verdict.UNKNOWN)
+    held = sum(plan.count(before, Verdict.HELD) for before in _CLEAR)
+    unknown = lost + sum(plan.count(before, Verdict.UNKNOWN) for before in _CLEAR)
+    return Counted(max(0, released - history.clearing.left) + lost, max(0, held - history.holding.left), unknown)
+
+
+def _let_go(change: Change, means: Means) -> bool:
+    """Say whether a student is let go; by a status, only where no row says so: one that does is shown, not limited."""
+    return change.verdict_after in _CLEAR and not (means is Means.STATUS and change.after is not None)
 
 
 def judge(plan: Plan, means: Means, limits: Limits, history: History, *, first_applies: bool) -> tuple[str, ...]:
@@ -78,62 +111,62 @@ def judge(plan: Plan, means: Means, limits: Limits, history: History, *, first_a
         return (f"this is the first answer of {plan.source}: {len(plan.changes)} records wait to be looked at",)
     if history.question_changed and plan.changes and not first_applies:
         return (f"the settings of {plan.source} have changed, and with them {len(plan.changes)} records",)
-    reasons: list[str] = []
-    released = plan.count(Verdict.HELD, Verdict.CLEARED) + plan.count(Verdict.HELD, Verdict.EXEMPT)
-    held = plan.count(Verdict.CLEARED, Verdict.HELD)
-    expected = 0 < released <= history.clearing.left
-    before = int(median(history.recent_rows)) if history.recent_rows else 0
-    if before and not plan.roster_rows:
-        reasons.append(f"no rows at all, where there were {before}")
-    elif before and plan.roster_rows < before * (100 - limits.rows_fall_percent) / 100 and not expected:
-        limit = _percent(limits.rows_fall_percent)
-        reasons.append(f"rows about roster students fall from {before} to {plan.roster_rows} (limit {limit})")
-    if means is not Means.STATUS:
-        # A status clears only by an explicit row, so a clearing wave of it is shown, not limited.
-        reasons += _too_many(
-            released,
-            history.released_lately,
-            history.held,
-            limits.clear_count,
-            limits.clear_percent,
-            limits,
-            history.clearing,
-            "cleared",
-        )
-    reasons += _too_many(
-        held,
-        history.held_lately,
-        history.cleared,
-        limits.hold_count,
-        limits.hold_percent,
-        limits,
-        history.holding,
-        "held",
+    counted, lately = count(plan, means, history), history.lately
+    clear = history.cleared + history.exempt
+    lost = plan.count(Verdict.HELD, Verdict.UNKNOWN)
+    return (
+        *_rows(plan, limits, history),
+        *_too_many(
+            (counted.cleared, lately.cleared, history.held, limits.clear_count, limits.clear_percent),
+            limits.sum_percent,
+            ("held", "cleared or unknown" if lost else "cleared", _beyond(history.clearing)),
+        ),
+        *_too_many(
+            (counted.held, lately.held, clear, limits.hold_count, limits.hold_percent),
+            limits.sum_percent,
+            ("cleared", "held", _beyond(history.holding)),
+        ),
+        *_too_many(
+            (counted.unknown, lately.unknown, history.held + clear, limits.unknown_count, limits.unknown_percent),
+            limits.sum_percent,
+            ("known", "unknown", ""),
+        ),
     )
-    return tuple(reasons)
 
 
-def _too_many(
-    all_moved: int, all_lately: int, base: int, count: int, percent: Decimal, limits: Limits, wave: Announced, to: str
-) -> list[str]:
-    """Judge one direction: at once, and, where that passes, together with what has moved lately.
-
-    Whom the office has announced is not counted.
-    """
-    now = "held" if to == "cleared" else "cleared"
-    moved, lately = max(0, all_moved - wave.left), max(0, all_lately - wave.covered)
-    beyond = f" beyond the announced wave of {wave.most}" if wave.most else ""
-    if moved > max(Decimal(count), base * percent / 100):
-        return [
-            f"{moved} of {base} {now} students would be {to} at once{beyond} (limit {_percent(percent)} and {count})"
-        ]
-    total, before = moved + lately, base + lately
-    if moved and total > max(Decimal(count), before * limits.sum_percent / 100):
-        limit = f"limit {_percent(limits.sum_percent)} and {count}"
-        since = f"since the last approval or within 24 h{beyond}"
-        return [f"{total} of {before} {now} students would be {to} {since} ({limit})"]
+def _rows(plan: Plan, limits: Limits, history: History) -> list[str]:
+    """Judge how many rows there are. As many may go as students are announced to be cleared, but never all of them."""
+    before = median(history.recent_rows) if history.recent_rows else 0
+    if before and not plan.roster_rows:
+        return [f"no rows at all, where there were {before:g}"]
+    released = sum(plan.count(Verdict.HELD, after) for after in _CLEAR)
+    if 0 < released <= history.clearing.left:
+        return []
+    if plan.roster_rows < Decimal(before) * (100 - limits.rows_fall_percent) / 100:
+        limit = percent(limits.rows_fall_percent)
+        return [f"rows about roster students fall from {before:g} to {plan.roster_rows} (limit {limit})"]
     return []
 
 
-def _percent(value: Decimal) -> str:
+def _beyond(wave: Announced) -> str:
+    return f" beyond the announced wave of {wave.most}" if wave.most else ""
+
+
+def _too_many(
+    figures: tuple[int, int, int, int, Decimal], sum_percent: Decimal, words: tuple[str, str, str]
+) -> list[str]:
+    """Judge one direction: at once, and, where that passes, together with what has moved lately."""
+    (moved, lately, base, most, part), (now, then, beyond) = figures, words
+    if moved > max(Decimal(most), base * part / 100):
+        return [f"{moved} of {base} {now} students would be {then} at once{beyond} (limit {percent(part)} and {most})"]
+    total, before = moved + lately, base + lately
+    if moved and total > max(Decimal(most), before * sum_percent / 100):
+        since = f"since the last approval or within 24 h{beyond}"
+        limit = f"limit {percent(sum_percent)} and {most}"
+        return [f"{total} of {before} {now} students would be {then} {since} ({limit})"]
+    return []
+
+
+def percent(value: Decimal) -> str:
+    """Write a percentage without needless noughts."""
     return f"{value.normalize():f} %"

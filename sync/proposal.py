@@ -27,6 +27,9 @@ _TELLING = 20
 #: So many rows are digested at once.
 _AT_ONCE = 10_000
 
+#: The verdicts that count as clear.
+CLEAR = (Verdict.CLEARED, Verdict.EXEMPT)
+
 
 class Proposal(Protocol):
     """A plan with what it takes to judge and to carry it out."""
@@ -54,6 +57,11 @@ class Proposal(Protocol):
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why the guard holds it back; empty when it does not."""
+        ...
+
+    @property
+    def clears(self) -> bool:
+        """Say whether anybody would count as clear by it who does not now."""
         ...
 
     @property
@@ -93,6 +101,8 @@ class SourceProposal:
     absent: Verdict
     #: Rows of a balance without an amount, which count as nought.
     no_amount: int = 0
+    #: Whom the guard's sums will count.
+    counted: guard.Counted = guard.NOBODY
 
     @property
     def base(self) -> int:
@@ -115,6 +125,15 @@ class SourceProposal:
         return self.plan.flips
 
     @property
+    def clears(self) -> bool:
+        """Say whether anybody would count as clear by it who does not now."""
+        changes = self.plan.changes
+        if not changes:
+            # A student who has joined is found clear by silence alone.
+            return any(finding.verdict in CLEAR for _, finding in self.plan.findings)
+        return any(c.verdict_after in CLEAR and c.verdict_before not in CLEAR for c in changes)
+
+    @property
     def counts(self) -> Mapping[str, Any]:
         """Figures for the run."""
         plan = self.plan
@@ -127,7 +146,10 @@ class SourceProposal:
             "nameless": plan.nameless,
             "records": len(plan.changes),
             "released": plan.count(Verdict.HELD, Verdict.CLEARED) + plan.count(Verdict.HELD, Verdict.EXEMPT),
-            "newly_held": plan.count(Verdict.CLEARED, Verdict.HELD),
+            "newly_held": plan.count(Verdict.CLEARED, Verdict.HELD) + plan.count(Verdict.EXEMPT, Verdict.HELD),
+            "newly_unknown": self.counted.unknown,
+            "counted_cleared": self.counted.cleared,
+            "counted_held": self.counted.held,
             "flips": len(plan.flips),
         }
 
@@ -232,6 +254,7 @@ def propose_source(
         asked_later=later,
     )
     reasons: tuple[str, ...] = ()
+    counted = guard.NOBODY
     if plan.changes or plan.findings:
         history = _history(connection, cohort, settings, name, state, rule.digest, now)
         if student is not None:
@@ -239,8 +262,13 @@ def propose_source(
             history = replace(history, recent_rows=())
         limits = rules.limits(source)
         reasons = guard.judge(plan, rule.means, limits, history, first_applies=source.first == "apply")
+        counted = guard.count(plan, rule.means, history)
+    elif state.settings_digest is None and source.first != "apply":
+        # An answer with nothing to look at, before the roster or while another source waits, is not the first one:
+        # it leaves nothing behind on which somebody could be cleared later.
+        pull = replace(pull, roster_rows=None)
     known = frozenset(k for k in groups if k in digests or _is_known(k, digests, resolved))
-    return SourceProposal(plan, reasons, pull, snapshot, known, rule.absent, _without_amount(rule, snapshot))
+    return SourceProposal(plan, reasons, pull, snapshot, known, rule.absent, _without_amount(rule, snapshot), counted)
 
 
 def _without_amount(rule: SourceRule, snapshot: Snapshot) -> int:
@@ -408,23 +436,24 @@ def _history(
 ) -> guard.History:
     stored = Stored(connection, cohort)
     announced = {
-        wave.towards: guard.Announced(wave.most, stored.moved_since(name, wave.at, approved=True)[wave.towards])
+        wave.towards: guard.Announced(wave.most, stored.announced_since(name, wave.at)[wave.towards])
         for wave in expected(connection, cohort, name, now)
     }
     since = now - timedelta(hours=24)
     if state.approved_at is not None:
         since = max(since, state.approved_at)
-    moved = stored.moved_since(name, since)
-    cleared = state.done
-    if settings.source[name].absent_means == Verdict.CLEARED:
+    moved = stored.counted_since(name, since)
+    standing = {Verdict.HELD: state.held, Verdict.CLEARED: state.done}
+    absent = Verdict(settings.source[name].absent_means)
+    if absent in standing:
         everybody = stored.headcount(rules.flows_with(settings, settings.source[name].step))
-        cleared = everybody - state.held - state.unknown - state.exempt
+        standing[absent] += everybody - state.held - state.done - state.unknown - state.exempt
     return guard.History(
         recent_rows=state.recent_rows,
-        held=state.held,
-        cleared=cleared,
-        released_lately=moved[Verdict.CLEARED],
-        held_lately=moved[Verdict.HELD],
+        held=standing[Verdict.HELD],
+        cleared=standing[Verdict.CLEARED],
+        exempt=state.exempt,
+        lately=guard.Counted(moved[Verdict.CLEARED], moved[Verdict.HELD], moved[Verdict.UNKNOWN]),
         first=state.settings_digest is None,
         question_changed=state.settings_digest not in (None, digest),
         clearing=announced.get(Verdict.CLEARED, guard.NOTHING),

@@ -9,7 +9,7 @@ from typing import Literal
 
 from connectors.port import Cell, Snapshot, SourceGarbled
 from status_db.model import Finding, Flip, digest_of, normalise_number
-from sync.guard import Limits
+from sync.guard import Limits, percent
 
 #: The roster's columns with a place of their own; every other mapped column is kept under `extra`.
 COLUMNS = ("name", "level", "college", "class", "campus", "building", "category")
@@ -85,6 +85,8 @@ class RosterPlan:
     leaving: int
     #: How many of those who were leaving would no longer be.
     dropped: int
+    #: How many of those who were leaving would begin anew in another flow.
+    restarted: int = 0
 
     @property
     def empty(self) -> bool:
@@ -200,22 +202,36 @@ def plan(base: int, source_base: int, listed: Mapping[str, Entry], stored: Mappi
         rows=len(listed),
         leaving=len(still),
         dropped=sum(1 for n, known in stored.items() if known.active and known.flow and n not in still),
+        restarted=sum(
+            1 for n in still if (known := stored.get(n)) and known.active and known.flow not in (None, listed[n].flow)
+        ),
     )
 
 
-def judge(roster: RosterPlan, limits: Limits, recent_rows: Sequence[int], active: int) -> tuple[str, ...]:
-    """Return every reason to hold the roster back: a list that shrinks is looked at before students leave it."""
+def judge(
+    roster: RosterPlan, limits: Limits, recent_rows: Sequence[int], active: int, let_off: int = 0
+) -> tuple[str, ...]:
+    """Return every reason to hold the roster back: what moves many students' steps at once is looked at first.
+
+    `active` are the students who are leaving now, `let_off` those of them whom new particulars would let off a step
+    that does not count as clear.
+    """
     if roster.empty or not recent_rows:
         return ()
     reasons: list[str] = []
-    before = int(median(recent_rows))
+    before = median(recent_rows)
     if before and not roster.rows:
-        reasons.append(f"the roster is empty, where it had {before} students")
-    elif roster.rows < before * (100 - limits.rows_fall_percent) / 100:
-        reasons.append(f"the roster falls from {before} to {roster.rows} students (limit {limits.rows_fall_percent} %)")
-    if roster.dropped > max(Decimal(limits.clear_count), active * limits.clear_percent / 100):
-        limit = f"limit {limits.clear_percent} % and {limits.clear_count}"
-        reasons.append(f"{roster.dropped} of {active} students would no longer leave this year ({limit})")
+        reasons.append(f"the roster is empty, where it had {before:g} students")
+    elif roster.rows < Decimal(before) * (100 - limits.rows_fall_percent) / 100:
+        limit = percent(limits.rows_fall_percent)
+        reasons.append(f"the roster falls from {before:g} to {roster.rows} students (limit {limit})")
+    for moved, count, part, what in (
+        (roster.dropped, limits.clear_count, limits.clear_percent, "no longer leave this year"),
+        (roster.restarted, limits.unknown_count, limits.unknown_percent, "begin anew in another flow"),
+        (let_off, limits.clear_count, limits.clear_percent, "be let off a step"),
+    ):
+        if moved > max(Decimal(count), active * part / 100):
+            reasons.append(f"{moved} of {active} students would {what} (limit {percent(part)} and {count})")
     return tuple(reasons)
 
 

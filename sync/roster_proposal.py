@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.marks import Ending, Lease, Pull
-from status_db.model import ROSTER, Finding, Flip, StepKind
+from status_db.model import ROSTER, Finding, Flip, StepKind, Verdict
 from status_db.roster_marks import Listing, RosterMarks, RosterWrites
 from status_db.stored import Stored
 from sync import reconcile, roster, rules
-from sync.proposal import others_of
+from sync.proposal import CLEAR, others_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,11 @@ class RosterProposal:
     def digest(self) -> bytes:
         """What an approval approves."""
         return self.plan.digest
+
+    @property
+    def clears(self) -> bool:
+        """Say whether particulars alone would let anybody off."""
+        return any(finding.verdict in CLEAR for _, _, finding in self.writes.findings)
 
     @property
     def flips(self) -> tuple[Flip, ...]:
@@ -79,11 +84,12 @@ def propose_roster(connection: Connection, settings: Settings, cohort: str, snap
     state = stored.source(ROSTER)
     plan = roster.plan(stored.revision(), state.revision, listed, known)
     active = sum(1 for entry in known.values() if entry.active and entry.flow)
-    reasons = roster.judge(plan, rules.limits(settings.roster), state.recent_rows, active)
     findings: list[tuple[str, str, Finding]] = []
     flips: list[Flip] = []
     if plan.changed:
         _reconsider(stored, settings, plan, snapshot.ended, findings, flips)
+    let_off = {flip.student for flip in flips if flip.after is Verdict.EXEMPT and flip.before is not Verdict.CLEARED}
+    reasons = roster.judge(plan, rules.limits(settings.roster), state.recent_rows, active, len(let_off))
     writes = RosterWrites(
         base=plan.base,
         joined=[_listing(entry) for entry in plan.joined],

@@ -344,7 +344,8 @@ class Sync:
             with reading(self._engine) as connection:
                 proposal = self._propose(connection, lease.source, snapshot, student)
                 last_full = Stored(connection, self._cohort).last_full_run(lease.source) if student else None
-            counts = dict(proposal.counts) | ({"approved": True} if approved else {})
+            granted = approved is not None and approved == proposal.digest
+            counts = dict(proposal.counts) | ({"approved": True} if granted else {})
             proofs = [(proof.kind.value, proof.detail) for proof in snapshot.proofs]
             if proposal.empty:
                 try:
@@ -353,12 +354,8 @@ class Sync:
                     continue
                 except Overtaken:
                     return self._overtaken(lease, counts)
-            granted = approved is not None and approved == proposal.digest
-            if (
-                student is not None
-                and counts.get("released")
-                and last_full not in (RunState.APPLIED, RunState.UNCHANGED)
-            ):
+            stands = last_full in (RunState.APPLIED, RunState.UNCHANGED)
+            if student is not None and proposal.clears and not stands:
                 message = (
                     f"{lease.source} would clear {student}, but its last full run {last_full or 'has yet to come'}. "
                     f"Sync {lease.source} first; then ask again."

@@ -96,7 +96,6 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         cohorts=[c for c in settings.cohort if c.key != cohort.key],
         columns=[words.say(language, words.STATES, state) for state in COLUMNS],
         lines=[_line(language, settings, step, found, now) for step in order],
-        titles=[cards.step_titles(language, settings)[step] for step in order],
         colleges=[
             CollegeLine(c, tuple(_cell(tallies.get(s)) for s in order)) for c, tallies in found.by_college.items()
         ],

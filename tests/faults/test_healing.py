@@ -273,7 +273,9 @@ class WakesLate(Odd):
         world = self._world
         said = World.connect(world, self._name).pull(progress)
         world.later(minutes=5)
-        other = Sync(world.settings, COHORT, world.engine, lambda name: World.connect(world, name), world.clock, world.ledger)
+        other = Sync(
+            world.settings, COHORT, world.engine, lambda name: World.connect(world, name), world.clock, world.ledger
+        )
         other.run(self._name, by="another schedule")
         world.stood = world.dump()
         return Snapshot(said.fields, said.rows[::2], said.began, said.ended, said.proofs)

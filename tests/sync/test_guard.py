@@ -5,17 +5,17 @@ from decimal import Decimal
 
 import pytest
 
-from status_db.model import Means, Verdict
-from sync.guard import History, Limits, judge
+from status_db.model import Means, Reason, Record, Verdict
+from sync.guard import Counted, History, Limits, judge
 from sync.reconcile import Change, Plan
 
-CLEARED, HELD, EXEMPT = Verdict.CLEARED, Verdict.HELD, Verdict.EXEMPT
+CLEARED, HELD, EXEMPT, UNKNOWN = Verdict.CLEARED, Verdict.HELD, Verdict.EXEMPT, Verdict.UNKNOWN
 LIMITS = Limits()
 CALM = History(recent_rows=(1000,) * 5, held=1000, cleared=10_000)
 
 
-def moving(before: Verdict, after: Verdict, count: int, rows: int = 1000) -> Plan:
-    changes = tuple(Change(f"S{i}", None, None, before, after, concerned=True) for i in range(count))
+def moving(before: Verdict, after: Verdict, count: int, rows: int = 1000, said: Record | None = None) -> Plan:
+    changes = tuple(Change(f"S{i}", None, said, before, after, concerned=True) for i in range(count))
     return Plan("2019", "loans", "library", 1, 1, changes, (), (), (), (), 0, 0, rows, rows, 0)
 
 
@@ -43,6 +43,20 @@ def test_fifty_may_always_be_held(count: int, back: bool) -> None:
     assert held_back(moving(CLEARED, HELD, count), replace(CALM, cleared=60)) is back
 
 
+@pytest.mark.parametrize(("count", "back"), [(1099, False), (1100, False), (1101, True)])
+def test_losing_sight_of_more_than_a_tenth_of_the_known_at_once(count: int, back: bool) -> None:
+    assert held_back(moving(CLEARED, UNKNOWN, count)) is back
+
+
+@pytest.mark.parametrize(("count", "back"), [(99, False), (100, False), (101, True)])
+def test_the_held_who_become_unknown_count_like_the_cleared(count: int, back: bool) -> None:
+    assert held_back(moving(HELD, UNKNOWN, count)) is back
+
+
+def test_half_a_row_of_a_median_counts() -> None:
+    assert held_back(moving(HELD, CLEARED, 1, 7), replace(CALM, recent_rows=(10, 11)))
+
+
 @pytest.mark.parametrize(("rows", "back"), [(701, False), (700, False), (699, True), (0, True)])
 def test_rows_that_fall_by_more_than_three_in_ten(rows: int, back: bool) -> None:
     assert held_back(moving(HELD, CLEARED, 1, rows)) is back
@@ -56,13 +70,13 @@ def test_rows_are_held_against_the_median_so_that_one_odd_pull_says_nothing() ->
 @pytest.mark.parametrize(("lately", "back"), [(289, False), (290, False), (420, True)])
 def test_slow_leaks_are_summed_up(lately: int, back: bool) -> None:
     """A tenth each time would empty the list unseen; three tenths in a day are looked at."""
-    history = replace(CALM, held=1000 - lately, released_lately=lately)
+    history = replace(CALM, held=1000 - lately, lately=Counted(cleared=lately))
     assert held_back(moving(HELD, CLEARED, 10), history) is back
 
 
 @pytest.mark.parametrize(("lately", "back"), [(2_980, False), (2_990, False), (2_991, True)])
 def test_slow_floods_are_summed_up(lately: int, back: bool) -> None:
-    history = replace(CALM, cleared=10_000 - lately, held_lately=lately)
+    history = replace(CALM, cleared=10_000 - lately, lately=Counted(held=lately))
     assert held_back(moving(CLEARED, HELD, 10), history) is back
 
 
@@ -70,8 +84,10 @@ def test_letting_off_counts_like_clearing() -> None:
     assert held_back(moving(HELD, EXEMPT, 101))
 
 
-def test_a_status_may_clear_as_many_as_it_likes_and_may_not_hold_so_many() -> None:
-    assert not held_back(moving(HELD, CLEARED, 900), means=Means.STATUS)
+def test_a_status_may_clear_as_many_as_it_likes_by_rows_and_may_not_hold_so_many() -> None:
+    done = Record("S0", CLEARED, Reason.DONE)
+    assert not held_back(moving(HELD, CLEARED, 900, said=done), means=Means.STATUS)
+    assert held_back(moving(HELD, CLEARED, 900), means=Means.STATUS)
     assert held_back(moving(CLEARED, HELD, 1001), means=Means.STATUS)
 
 

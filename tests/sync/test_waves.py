@@ -20,13 +20,13 @@ def test_whom_the_office_has_announced_is_not_counted(count: int, back: bool) ->
 
 
 def test_what_has_moved_of_a_wave_is_used_up() -> None:
-    nearly_over = replace(CALM, clearing=Announced(300, moved=250), released_lately=250)
+    nearly_over = replace(CALM, clearing=Announced(300, moved=250))
     assert not held_back(moving(HELD, CLEARED, 150), nearly_over)
     assert held_back(moving(HELD, CLEARED, 151), nearly_over)
 
 
 def test_after_a_wave_has_passed_an_ordinary_day_is_ordinary() -> None:
-    over = replace(CALM, clearing=Announced(300, moved=300), released_lately=300)
+    over = replace(CALM, clearing=Announced(300, moved=300))
     assert not held_back(moving(HELD, CLEARED, 20), over)
 
 

@@ -1,0 +1,283 @@
+"""Promise 7: stale is shown as stale, everywhere.
+
+The library's loans answer once and then no more, while every other source goes on. At four ages of that answer each
+page of the portal, in both languages, and each command that reads is looked at: it says so, with its time, wherever it
+shows the step, and nowhere before.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import product
+from typing import Any
+
+import pytest
+import typer
+from sqlalchemy import insert
+from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from clearance.main import app as command_line
+from clearance.wiring import Program
+from connectors.port import SourceUnavailable
+from portal.app import create_app
+from status_db import tables
+from status_db.decisions import Wish
+from status_db.engine import writing
+from status_db.model import ROSTER, RunState, State, Verdict
+from tests.cast import LIN, QIAN, SUN, ZHAO
+from tests.portal.conftest import enter, settle
+from tests.world import COHORT, World
+
+#: Addresses that show what was, or nobody's steps. Every other one must say of a stale step that it is stale.
+SAYS_NOTHING_OF_NOW = {"/sign-in", "/sign-out", "/students", "/runs/{run:int}", "/healthz", "/static"}
+
+#: The same of commands: what was, what is only proposed, or nobody's steps.
+COMMANDS_SAY_NOTHING_OF_NOW = {
+    "check", "plan", "sync", "strangers", "runs list", "runs show", "runs spot-check", "waves list", "override list",
+    "accounts list",
+}  # fmt: skip
+
+WORDS = {"zh": "数据过期（截至 {}）", "en": "Out of date (as of {})"}
+ANY_WORD = re.compile(r"数据过期|Out of date|\bstale\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How old the library's answer is, against its limit."""
+
+    name: str
+    of: Callable[[timedelta], timedelta]
+    stale: bool
+
+
+AGES = (
+    Age("fresh", lambda _: timedelta(minutes=20), stale=False),
+    Age("a minute before its limit", lambda limit: limit - timedelta(minutes=1), stale=False),
+    Age("at its limit", lambda limit: limit, stale=True),
+    Age("long after its limit", lambda limit: 10 * limit, stale=True),
+)
+
+
+class Frozen:
+    """A world whose library answered once, at `as_of`; `age` moves on and keeps every other source fresh."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        settle(world)
+        # Everything of Zhao's is done, Sun waits for the review alone, Qian's library step was decided by a person.
+        for who in (ZHAO, SUN):
+            self._decide(who.number, "college_items", "无借阅")
+        self._review(ZHAO.number)
+        self._decide(QIAN.number, "library", "现场归还")
+        view = next(view for view in world.reader.sources(COHORT) if view.source == "loans")
+        assert view.as_of is not None
+        assert view.fresh_until is not None
+        self.as_of: datetime = view.as_of
+        self.limit = view.fresh_until - view.as_of
+
+    def _decide(self, student: str, step: str, reason: str) -> None:
+        self.world.decisions.enter(Wish(student, step, Verdict.CLEARED, reason), "somebody", self.world.now)
+
+    def _review(self, student: str) -> None:
+        """Enter a review as its reviewer's act leaves it: resting on what stands now."""
+        review = next(s for s in self.world.student(student).steps if s.step == "final_review")
+        assert review.at(self.world.now).state is State.OPEN
+        now = self.world.now
+        given = {"verdict": Verdict.CLEARED, "author": "reviewer", "reason": "", "words": "", "note": ""}
+        seen = {"answered_verdict": Verdict.UNKNOWN, "answered_keys": [], "rests_on": dict(review.stands_on)}
+        with writing(self.world.engine, COHORT) as connection:
+            connection.execute(
+                insert(tables.decision).values(
+                    cohort=COHORT, student=student, step=review.step, decided_at=now, entered_at=now, **given, **seen
+                )
+            )
+
+    def age(self, age: Age) -> None:
+        """Come to this age: the library is asked, and does not answer; the others do."""
+        at = self.as_of + age.of(self.limit)
+        self.world.now = at - timedelta(minutes=10)
+        self.world.fails["loans"] = SourceUnavailable("the library does not answer", "Wait.")
+        for name in self.world.sync.names():
+            frozen = name == "loans"
+            assert (self.world.run(name).state is RunState.FAILED) is frozen, name
+        self.world.now = at
+
+    def moment(self, language: str) -> str:
+        """Write when the library last answered, as the pages do."""
+        local = self.as_of.astimezone(self.world.settings.institution.timezone)
+        return f"{local.day} May, {local:%H:%M}" if language == "en" else f"5月{local.day}日 {local:%H:%M}"
+
+
+@pytest.fixture
+def frozen(sqlite_world: World) -> Frozen:
+    """The library has answered once."""
+    return Frozen(sqlite_world)
+
+
+every_age = pytest.mark.parametrize("age", AGES, ids=lambda age: age.name)
+
+
+@pytest.fixture
+def browser(frozen: Frozen) -> Iterator[TestClient]:
+    """A browser before the portal."""
+    portal = create_app(frozen.world.settings, clock=frozen.world.clock)
+    with TestClient(portal, base_url="http://testserver", follow_redirects=True) as opened:
+        yield opened
+
+
+def addresses(browser: TestClient) -> dict[str, list[str]]:
+    """Return each of the portal's routes that can be read, with addresses to visit it at."""
+    found: dict[str, list[str]] = {}
+    for route in browser.app.routes:  # type: ignore[attr-defined]  # httpx types the application as a bare callable
+        assert isinstance(route, Route | Mount), route
+        if isinstance(route, Mount) or "GET" not in (route.methods or ()):
+            continue
+        path = route.path.replace("{run:int}", "1")
+        people = (LIN.number, SUN.number) if "{number}" in path else ("",)
+        found[route.path] = [path.replace("{number}", who) for who in people]
+        assert "{" not in found[route.path][0], f"this test does not know how to visit {route.path}"
+    return found
+
+
+def text_of(page: str) -> str:
+    """Return a page's words, without what was: the history of a student's steps."""
+    page = re.sub(r'<details class="history">.*?</details>', "", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+class TestPages:
+    @every_age
+    def test_every_page_that_shows_the_step_says_so_with_its_time(
+        self, frozen: Frozen, browser: TestClient, age: Age
+    ) -> None:
+        frozen.age(age)
+        words = {language: said.format(frozen.moment(language)) for language, said in WORDS.items()}
+        seen: set[str] = set()
+        for account in ("dean", "librarian", "admin", LIN.number, SUN.number):
+            browser.cookies.clear()
+            enter(browser, account)
+            visits = [(route, path) for route, paths in addresses(browser).items() for path in paths]
+            for (route, path), language in product(visits, WORDS):
+                answer = browser.get(path, params={"lang": language})
+                if answer.status_code != 200 or answer.url.path != path:
+                    continue
+                seen.add(route)
+                page, where = text_of(answer.text), f"{path} for {account}, {language}"
+                if age.stale and route not in SAYS_NOTHING_OF_NOW:
+                    assert words[language] in page, where
+                else:
+                    assert not ANY_WORD.search(page), where
+        assert {route for route in addresses(browser) if route != "/sign-in"} <= seen
+
+    @every_age
+    def test_the_overview_says_so_beside_each_figure_of_the_step_and_no_other(
+        self, frozen: Frozen, browser: TestClient, age: Age
+    ) -> None:
+        """Once in the step's own line, once over its column in the table by college."""
+        frozen.age(age)
+        enter(browser, "dean")
+        page = browser.get("/overview").text
+        assert len(ANY_WORD.findall(page)) == (2 if age.stale else 0)
+        column = re.search(r'<th scope="col">图书馆(.*?)</th>', page, re.DOTALL)
+        assert column
+        assert bool(ANY_WORD.search(column[1])) is age.stale
+
+    @every_age
+    def test_nothing_stale_is_called_done(self, frozen: Frozen, browser: TestClient, age: Age) -> None:
+        frozen.age(age)
+        enter(browser, ZHAO.number)
+        assert ("全部通过" in browser.get("/").text) is not age.stale
+
+    def test_what_a_person_decided_is_never_stale(self, frozen: Frozen, browser: TestClient) -> None:
+        frozen.age(AGES[-1])
+        enter(browser, QIAN.number)
+        page = browser.get("/").text
+        assert "通过·人工办理" in page
+        assert not ANY_WORD.search(page)
+
+
+class TestCommands:
+    @pytest.fixture
+    def said(self, frozen: Frozen, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+        """Run a command in this world, at its time."""
+        monkeypatch.setenv("STATUS_URL", frozen.world.url)
+        monkeypatch.setattr("clearance.context.Program", partial(Program, clock=frozen.world.clock))
+
+        def say(*words: str) -> str:
+            result = CliRunner().invoke(command_line, ["--config", str(frozen.world.file), *words])
+            assert result.exit_code == 0, result.output
+            return result.output
+
+        return say
+
+    def test_every_command_that_reads_is_known_here(self) -> None:
+        """A new one is either looked at below, or says nothing of what counts now."""
+        reading = set(_that_read(typer.main.get_command(command_line)))
+        assert reading == COMMANDS_SAY_NOTHING_OF_NOW | {"status", "sources"}
+
+    @every_age
+    def test_status_says_so(self, frozen: Frozen, said: Callable[..., str], age: Age) -> None:
+        frozen.age(age)
+        for who in (LIN.number, SUN.number):
+            standings = json.loads(said("status", who, "--json"))["standings"]
+            for each in standings:
+                stale = age.stale and each["step"]["step"] == "library"
+                assert each["standing"]["stale"] is stale, each["step"]["step"]
+                if stale:
+                    assert each["counts_as_clear"] is False
+                    assert datetime.fromisoformat(each["step"]["as_of"]) == frozen.as_of
+            lines = [line for line in said("status", who).splitlines() if ANY_WORD.search(line)]
+            assert [line.split()[0] for line in lines] == (["library"] if age.stale else [])
+            assert all(self._moment(frozen) in line for line in lines)
+
+    @every_age
+    def test_sources_says_so(self, frozen: Frozen, said: Callable[..., str], age: Age) -> None:
+        frozen.age(age)
+        told: dict[str, Any] = {
+            each["source"]["source"]: each["stale"] for each in json.loads(said("sources", "--json"))
+        }
+        assert told == dict.fromkeys((ROSTER, *frozen.world.settings.source), False) | {"loans": age.stale}
+        lines = [line for line in said("sources").splitlines() if ANY_WORD.search(line)]
+        assert [line.split()[0] for line in lines] == (["loans"] if age.stale else [])
+        assert all(self._moment(frozen) in line for line in lines)
+
+    @staticmethod
+    def _moment(frozen: Frozen) -> str:
+        return f"{frozen.as_of.astimezone(frozen.world.settings.institution.timezone):%Y-%m-%d %H:%M}"
+
+
+def _that_read(command: Any, name: str = "") -> Iterator[str]:
+    """Give the commands with a --json option, by name."""
+    for sub, inner in getattr(command, "commands", {}).items():
+        yield from _that_read(inner, f"{name} {sub}".strip())
+    if any("--json" in option.opts for option in command.params):
+        yield name
+
+
+class TestWhatRestsOnIt:
+    @every_age
+    def test_a_review_does_not_open_on_it(self, frozen: Frozen, age: Age) -> None:
+        frozen.age(age)
+        world = frozen.world
+        steps = {step.step: step for step in world.student(SUN.number).steps}
+        assert steps["library"].counts_as_clear(world.now) is not age.stale
+        assert steps["final_review"].at(world.now).state is (State.CLOSED if age.stale else State.OPEN)
+        counted = world.reader.overview(COHORT, world.now).by_step["final_review"].by_state
+        assert counted.get(State.OPEN, 0) == (0 if age.stale else 1)
+
+    @every_age
+    def test_a_review_that_was_given_lapses_with_it(self, frozen: Frozen, age: Age) -> None:
+        frozen.age(age)
+        review = next(s for s in frozen.world.student(ZHAO.number).steps if s.step == "final_review")
+        assert review.counts_as_clear(frozen.world.now) is not age.stale
+
+    def test_and_heals_with_the_next_answer(self, frozen: Frozen) -> None:
+        frozen.age(AGES[-1])
+        frozen.world.fails.clear()
+        assert frozen.world.run("loans").state is RunState.UNCHANGED
+        assert all(not step.at(frozen.world.now).stale for step in frozen.world.student(LIN.number).steps)
