@@ -430,7 +430,7 @@ class TestTampering:
         assert LIN.number in {f.key for f in verified(sqlite_world).disagreements if f.table == "student"}
 
     @pytest.mark.parametrize(
-        ("column", "value"), [("recent_rows", [1]), ("approved_at", MORNING), ("held", 9), ("settings_digest", b"x")]
+        ("column", "value"), [("recent_rows", [2]), ("approved_at", MORNING), ("held", 9), ("settings_digest", b"x")]
     )
     def test_what_the_guard_goes_by_stays_found_after_the_next_run(
         self, sqlite_world: World, column: str, value: object
@@ -445,6 +445,17 @@ class TestTampering:
         sqlite_world.run("loans")
         told = [found for found in verified(sqlite_world).disagreements if found.table == "source_state"]
         assert any(found.key == "loans" and "was altered before link" in found.what for found in told)
+
+    def test_a_source_that_counts_wrongly_is_found_by_counting(self, sqlite_world: World) -> None:
+        """Even where its row is sealed so: the run added to a count that was wrong already."""
+        sqlite_world.run_all()
+        table = tables.source_state
+        with sqlite_world.engine.begin() as connection:
+            connection.execute(update(table).where(table.c.source == "loans").values(held=9))
+        sqlite_world.says["loans"] = [GEOLOGY_LOAN]
+        sqlite_world.run("loans")
+        told = {found.what for found in verified(sqlite_world).disagreements}
+        assert "counts 10 records that are held, and there are 1" in told
 
     def test_the_first_answer_cannot_be_made_to_look_like_a_later_one(self, sqlite_world: World) -> None:
         sqlite_world.run(ROSTER)
@@ -492,6 +503,11 @@ class TestTheTail:
             assert found.table == "ledger"
             assert found.key == f"link {max(heads)}"
             assert "cut off" in found.what
+            world.says["fees"] = [{"XH": LIN.number, "QFJE": 1, "XM": "学费"}]
+            world.run("fees")
+            (found,) = verified(world, heads).disagreements
+            assert found.key == f"link {max(heads)}"
+            assert "is not the one whose seal the log has" in found.what
 
     def test_links_cut_off_alone_are_found_without_the_log_too(self, sqlite_lived: World) -> None:
         tampering, table = Tampering(sqlite_lived, random.Random(SEED)), tables.ledger
