@@ -109,8 +109,9 @@ def judge(plan: Plan, means: Means, limits: Limits, history: History, *, first_a
         if first_applies:
             return ()
         return (f"this is the first answer of {plan.source}: {len(plan.changes)} records wait to be looked at",)
-    if history.question_changed and plan.changes and not first_applies:
-        return (f"the settings of {plan.source} have changed, and with them {len(plan.changes)} records",)
+    if history.question_changed and not first_applies:
+        what = f"{len(plan.changes)} records and {len(plan.findings)} findings"
+        return (f"the settings of {plan.source} have changed, and with them {what}",)
     counted, lately = count(plan, means, history), history.lately
     clear = history.cleared + history.exempt
     lost = plan.count(Verdict.HELD, Verdict.UNKNOWN)

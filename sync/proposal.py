@@ -222,7 +222,10 @@ def propose_source(
             f"{name} brought {answer.rows} rows, and not one is about anybody on the roster",
             f"Look at columns.student in [source.{name}]: it must name the column with the student numbers.",
         )
-    touched = [p for p in _touched(stored, settings, rule.step, answer, now) if student in (None, p.student)]
+    # Other settings may find another word for somebody about whom the source says what it always said, or nothing.
+    everybody = student is None and state.settings_digest not in (None, rule.digest)
+    found = _touched(stored, settings, rule.step, answer, now, everybody=everybody)
+    touched = [person for person in found if student in (None, person.student)]
     others = others_of(stored, settings, rule.step, name)
     plan = reconcile.plan(
         cohort,
@@ -395,11 +398,12 @@ def _outside(stored: Stored, step: str, snapshot: Snapshot, student: str | None)
 
 
 def _touched(
-    stored: Stored, settings: Settings, step: str, answer: reconcile.Answer, now: datetime
+    stored: Stored, settings: Settings, step: str, answer: reconcile.Answer, now: datetime, *, everybody: bool
 ) -> list[reconcile.Touched]:
     conditions = rules.exemptions(settings, step)
     columns = (*roster.COLUMNS, "extra") if conditions else ()
-    people = stored.people(step, [*answer.changed, *answer.vanished], columns, now)
+    named = stored.with_step(step) if everybody else [*answer.changed, *answer.vanished]
+    people = stored.people(step, named, columns, now)
     return [
         reconcile.Touched(
             p.student,

@@ -52,6 +52,8 @@ class SourceRule:
     institution_zone: ZoneInfo
     #: Digest of the query and mapping behind it: another one is another question.
     question: bytes
+    #: Digest of the roster conditions that let students off its step.
+    exempt: bytes = b""
 
     @property
     def digest(self) -> bytes:
@@ -61,7 +63,7 @@ class SourceRule:
             RULE_VERSION, self.means, self.absent, self.obligation, self.item_title, self.tolerance, self.yuan, words,
             self.zone, self.institution_zone,
         )  # fmt: skip
-        return digest_of([*(str(part).encode() for part in parts), self.question])
+        return digest_of([*(str(part).encode() for part in parts), self.question, self.exempt])
 
 
 def group(snapshot: Snapshot) -> dict[Cell, Rows]:

@@ -36,6 +36,7 @@ def source_rule(settings: Settings, name: str) -> SourceRule:
         zone=source.timezone or settings.institution.timezone,
         institution_zone=settings.institution.timezone,
         question=_question(source),
+        exempt=_exempt(settings, source.step),
     )
 
 
@@ -118,7 +119,11 @@ def rules_of(step: str) -> str:
 def _decisive(settings: Settings, step: str) -> str:
     sources = [(name, source_rule(settings, name)) for name in sorted(settings.sources_of(step))]
     parts = [part for name, rule in sources for part in (name.encode(), rule.digest)]
-    return digest_of([*parts, json.dumps(settings.step_named(step).exempt, sort_keys=True).encode()]).hex()
+    return digest_of([*parts, _exempt(settings, step)]).hex()
+
+
+def _exempt(settings: Settings, step: str) -> bytes:
+    return digest_of([json.dumps(settings.step_named(step).exempt, sort_keys=True).encode()])
 
 
 def _flows(settings: Settings) -> str:

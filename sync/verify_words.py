@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 #: The order in which tables are told: what vouches for others comes first.
-_ORDER = ("ledger", "run", "flip", "source_state", "student", "record", "decision", "status")
+_ORDER = ("ledger", "run", "flip", "source_state", "student", "record", "decision", "certificate", "status")
 
 
 @dataclass(frozen=True, slots=True)

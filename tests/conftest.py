@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 from sqlalchemy import URL
 
@@ -15,6 +16,13 @@ from tests.world import World
 settings.register_profile("daily", deadline=None, print_blob=True)
 settings.register_profile("soak", deadline=None, max_examples=1000)
 settings.load_profile("soak" if os.environ.get("CLEARANCE_TEST_SOAK") else "daily")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_are() -> Iterator[None]:
+    """Leave no log settings behind: a command that ran in this process has set its own."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

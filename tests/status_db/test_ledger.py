@@ -220,7 +220,7 @@ class TestADatabaseFromBefore:
             assert world.run("loans").state is RunState.SUSPENDED
             with world.engine.begin() as connection:
                 connection.execute(text("DROP TABLE ledger"))
-                for table in ("record", "student", "decision", "pending"):
+                for table in ("record", "student", "decision", "certificate", "pending"):
                     connection.execute(text(f"ALTER TABLE {table} DROP COLUMN mac"))
                 connection.execute(text("ALTER TABLE flip DROP COLUMN link"))
                 connection.execute(text("UPDATE version_marks SET version_num = '0004'"))

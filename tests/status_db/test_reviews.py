@@ -4,15 +4,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, insert, update
 
+from status_db import tables
 from status_db.decisions import DecisionRefused, Wish
 from status_db.model import State, StepStatus, Verdict
 from status_db.reviews import Issue
-from tests.cast import GEOLOGY_LOAN, LIN, SUN
+from tests.cast import GEOLOGY_LOAN, LIN, POETRY_LOAN, SUN
 from tests.sync.test_verify import verified
 from tests.world import COHORT, World
 
 STEP = "final_review"
+
+#: Somebody else's books, beside which one more or less is nothing to look at.
+OTHERS = [{**POETRY_LOAN, "BARCODE": f"B1{at}"} for at in range(5)]
 
 
 @pytest.fixture
@@ -21,6 +26,7 @@ def ready(world: World) -> World:
     world.says["checkouts"] = [
         {"学号": p["学号"], "清退状态": "已清退", "房间": "412"} for p in world.says["roster"] if p["类别"] == "毕业"
     ]
+    world.says["loans"] = OTHERS
     world.run_all()
     wish = Wish(LIN.number, "college_items", Verdict.CLEARED, "已还")
     world.decisions.enter(wish, "clerk", world.now)
@@ -46,7 +52,7 @@ def state(world: World) -> State:
 
 def test_it_opens_when_every_step_before_it_counts_as_clear(ready: World) -> None:
     assert state(ready) is State.OPEN
-    ready.says["loans"] = [GEOLOGY_LOAN]
+    ready.says["loans"] = [GEOLOGY_LOAN, *OTHERS]
     ready.run("loans")
     assert state(ready) is State.CLOSED
     with pytest.raises(DecisionRefused, match=r"is not open for 20151001: library does not count as clear"):
@@ -56,7 +62,7 @@ def test_it_opens_when_every_step_before_it_counts_as_clear(ready: World) -> Non
 def test_one_that_passes_stands_and_one_that_does_not_needs_no_opening(ready: World) -> None:
     review(ready)
     assert state(ready) is State.CLEARED
-    ready.says["loans"] = [GEOLOGY_LOAN]
+    ready.says["loans"] = [GEOLOGY_LOAN, *OTHERS]
     ready.run("loans")
     review(ready, Verdict.HELD)
     assert state(ready) is State.HELD
@@ -64,11 +70,11 @@ def test_one_that_passes_stands_and_one_that_does_not_needs_no_opening(ready: Wo
 
 def test_it_lapses_when_a_step_it_rested_on_is_held_again(ready: World) -> None:
     review(ready)
-    ready.says["loans"] = [GEOLOGY_LOAN]
+    ready.says["loans"] = [GEOLOGY_LOAN, *OTHERS]
     ready.run("loans")
     standing = step(ready).at(ready.now)
     assert (standing.state, standing.lapsed, standing.clear) == (State.CLOSED, True, False)
-    ready.says["loans"] = []
+    ready.says["loans"] = OTHERS
     ready.run("loans")
     standing = step(ready).at(ready.now)
     assert (standing.state, standing.lapsed) == (State.OPEN, True), "what it rested on is not what it saw"
@@ -103,11 +109,11 @@ def test_a_certificate_is_issued_only_while_the_review_stands(ready: World) -> N
     with pytest.raises(DecisionRefused, match="no review that stands"):
         issue(ready)
     review(ready)
-    ready.says["loans"] = [GEOLOGY_LOAN]
+    ready.says["loans"] = [GEOLOGY_LOAN, *OTHERS]
     ready.run("loans")
     with pytest.raises(DecisionRefused, match="no review that stands"):
         issue(ready)
-    ready.says["loans"] = []
+    ready.says["loans"] = OTHERS
     ready.run("loans")
     review(ready)
     assert issue(ready).number == "C-1"
@@ -117,7 +123,7 @@ def test_a_certificate_is_issued_only_while_the_review_stands(ready: World) -> N
 def test_it_freezes_the_clearance_and_what_comes_later_is_listed(ready: World) -> None:
     review(ready)
     issue(ready)
-    ready.says["loans"] = [GEOLOGY_LOAN]
+    ready.says["loans"] = [GEOLOGY_LOAN, *OTHERS]
     ready.run("loans")
     ready.later(days=2)
     assert state(ready) is State.CLEARED
@@ -145,7 +151,7 @@ def test_it_is_revoked_by_a_second_person_with_a_reason_and_then_what_stands_cou
         ready.reviews.revoke("C-1", "reviewer", "x", ready.now)
     with pytest.raises(DecisionRefused, match="Say why"):
         ready.reviews.revoke("C-1", "registrar", " ", ready.now)
-    ready.says["loans"] = [GEOLOGY_LOAN]
+    ready.says["loans"] = [GEOLOGY_LOAN, *OTHERS]
     ready.run("loans")
     ready.reviews.revoke("C-1", "registrar", "印错了姓名", ready.now)
     assert state(ready) is State.CLOSED
@@ -185,6 +191,28 @@ def test_the_ledger_vouches_for_all_of_it(ready: World) -> None:
     issue(ready, "C-2")
     report = verified(ready)
     assert report.sound, report.disagreements
+
+
+@pytest.mark.parametrize("column", [c.name for c in tables.certificate.columns])
+def test_a_certificate_that_was_altered_past_the_program_is_found(ready: World, column: str) -> None:
+    review(ready)
+    issue(ready)
+    issued = tables.certificate
+    others: dict[str, Any] = {"certificate": 99, "decision": 1, "mac": b"x", "cohort": "2020"}
+    other = others.get(column, ready.now if column.endswith("_at") else "x")
+    with ready.engine.begin() as connection:
+        if column == "cohort":
+            connection.execute(insert(tables.cohort).values(cohort="2020", name="x"))
+        connection.execute(update(issued).values({column: other + timedelta(1) if column == "issued_at" else other}))
+    assert "certificate" in {found.table for found in verified(ready).disagreements}
+
+
+def test_a_certificate_that_was_taken_away_is_found(ready: World) -> None:
+    review(ready)
+    issue(ready)
+    with ready.engine.begin() as connection:
+        connection.execute(delete(tables.certificate))
+    assert "certificate" in {found.table for found in verified(ready).disagreements}
 
 
 class TestSweep:

@@ -282,7 +282,11 @@ class Tampering:
 
     def edit(self, table: Table, column: Column[Any]) -> Callable[[Connection], Any]:
         def do(connection: Connection) -> None:
-            row = self.chance.choice(self.rows(connection, table))
+            rows = self.rows(connection, table)
+            if column is tables.flip.c.flip:
+                # A number that only grows at the very end is in order still, and says nothing else.
+                rows = [row for row in rows if row["link"] < max(other["link"] for other in rows)]
+            row = self.chance.choice(rows)
             changed = {column.name: self.other(column, row[column.name])}
             connection.execute(update(table).where(*self.where(table, row)).values(changed))
 

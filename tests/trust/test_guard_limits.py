@@ -418,7 +418,7 @@ def test_another_question_waits_as_soon_as_one_record_differs(differ: int, tmp_p
         stood = marks(world)
         if differ:
             outcome = held_back(world, "fines", 1)
-            assert "the settings of fines have changed, and with them 1 records" in outcome.message
+            assert "the settings of fines have changed, and with them 1 records and" in outcome.message
         else:
             assert world.run("fines").fault is None
             assert [row[2] for row in marks(world)["status"]] == [row[2] for row in stood["status"]]
