@@ -5,17 +5,12 @@ from the reader to the card; ITEM and MARC lead to the title; keys are CHAR and 
 between releases and sites, and the types of columns are not published: look with `clearance check`, and name yours.
 """
 
-import re
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator
-
-from config.secrets import DatabaseUrl, FilePath
-from config.settings import Span, Table
 from connectors import sql
 from connectors.port import Question
+from connectors.ready_made import Database, Name, asking
 
 _COLUMNS = {
     "loans": {"student": "STUDENT_NO", "title": "M_TITLE", "due": "NORM_RET_DATE", "reference": "PROP_NO"},
@@ -23,19 +18,9 @@ _COLUMNS = {
 }
 
 
-def _identifier(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_$#]{0,127}", name):
-        raise ValueError(f'"{name}" is no name of a table or column: letters, digits and _')
-    return name.upper()
-
-
-Name = Annotated[str, AfterValidator(_identifier)]
-
-
-class Settings(Table):
+class Settings(Database):
     """Where the database is, what is asked, and what its tables are called there."""
 
-    url: DatabaseUrl
     asks: Literal["loans", "debts"]
     #: What the student number is: the number of the card, or the reader's own.
     number: Literal["card", "reader"] = "card"
@@ -50,15 +35,6 @@ class Settings(Table):
     #: The card's own number, and what is owed on it.
     card: Name = "REDR_CERT_ID"
     debt: Name = "DEBT"
-    #: The charset of the titles, where the database believes itself ASCII: mostly "gbk".
-    bytes_as: str = ""
-    #: Ask about the roster's numbers alone, and not about every reader.
-    roster_only: bool = False
-    #: Ask the database first whether its answer is still the last one.
-    fingerprint: bool = False
-    oracle_client: FilePath | None = None
-    timeout: Span = timedelta(minutes=2)
-    connect_timeout: Span = timedelta(seconds=10)
 
     @classmethod
     def default_columns(cls, own: Mapping[str, Any]) -> Mapping[str, str]:
@@ -86,26 +62,8 @@ def _number(settings: Settings) -> str:
     return f"TRIM(c.{settings.card if settings.number == 'card' else settings.reader})"
 
 
-def _where(query: str, condition: str) -> str:
-    if not condition:
-        return query
-    return f"{query} {'AND' if ' WHERE ' in query else 'WHERE'} {condition}"
-
-
 def connect(settings: Settings, question: Question) -> sql.Sql:
     """Return the connector; it opens nothing yet."""
-    query, number = _query(settings), _number(settings)
+    number = _number(settings)
     everybody = f"SELECT {number} AS STUDENT_NO FROM {settings.owner}.{settings.cards} c"  # noqa: S608 - names are checked
-    theirs = f"{number} IN :numbers" if settings.roster_only else ""
-    own = sql.Settings(
-        url=settings.url,
-        query=_where(query, theirs),
-        population=_where(everybody, theirs),
-        one=_where(query, f"{number} = :student"),
-        fingerprint=settings.fingerprint,
-        bytes_as=settings.bytes_as,
-        oracle_client=settings.oracle_client,
-        timeout=settings.timeout,
-        connect_timeout=settings.connect_timeout,
-    )
-    return sql.connect(own, question)
+    return asking(settings, question, _query(settings), everybody, number)

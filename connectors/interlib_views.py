@@ -7,17 +7,14 @@ what is owed: every name is a setting. Look with `clearance check`, and name you
 these shapes.
 """
 
-import re
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from config.secrets import DatabaseUrl, FilePath
-from config.settings import Span, Table
 from connectors import sql
 from connectors.port import Question
+from connectors.ready_made import Database, Name, asking
 
 _COLUMNS = {
     "loans": {"student": "STUDENT_NO", "title": "TITLE", "due": "DUE", "reference": "BARCODE"},
@@ -25,20 +22,12 @@ _COLUMNS = {
 }
 
 
-def _identifier(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_$#]{0,127}", name):
-        raise ValueError(f'"{name}" is no name of a table or column: letters, digits and _')
-    return name.upper()
-
-
-Name = Annotated[str, AfterValidator(_identifier)]
 State = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,10}$")]
 
 
-class Settings(Table):
+class Settings(Database):
     """Where the database is, what is asked, and what its tables are called there."""
 
-    url: DatabaseUrl
     asks: Literal["loans", "debts"]
     owner: Name = "INTERLIB"
     #: The readers: who they are, their student number, their state, and the states that are no longer a reader's.
@@ -59,11 +48,6 @@ class Settings(Table):
     #: What is owed, or a view of it, and the column of the amount.
     debts: Name = "FIN_DEBT"
     amount: Name = "MONEY"
-    #: The charset of the titles, where the database believes itself ASCII: mostly "gbk".
-    bytes_as: str = ""
-    oracle_client: FilePath | None = None
-    timeout: Span = timedelta(minutes=2)
-    connect_timeout: Span = timedelta(seconds=10)
 
     @classmethod
     def default_columns(cls, own: Mapping[str, Any]) -> Mapping[str, str]:
@@ -98,16 +82,4 @@ def _population(s: Settings) -> str:
 
 def connect(settings: Settings, question: Question) -> sql.Sql:
     """Return the connector; it opens nothing yet."""
-    query = _query(settings)
-    one = f"{query} {'AND' if ' WHERE ' in query else 'WHERE'} TRIM(r.{settings.number}) = :student"
-    own = sql.Settings(
-        url=settings.url,
-        query=query,
-        population=_population(settings),
-        one=one,
-        bytes_as=settings.bytes_as,
-        oracle_client=settings.oracle_client,
-        timeout=settings.timeout,
-        connect_timeout=settings.connect_timeout,
-    )
-    return sql.connect(own, question)
+    return asking(settings, question, _query(settings), _population(settings), f"TRIM(r.{settings.number})")

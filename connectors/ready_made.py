@@ -1,0 +1,60 @@
+"""What ready-made connectors to a library's own tables share: where the database is, and the ways of asking it."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from config.secrets import DatabaseUrl, FilePath
+from config.settings import Span, Table
+from connectors import sql
+from connectors.port import Question
+
+
+def _identifier(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_$#]{0,127}", name):
+        raise ValueError(f'"{name}" is no name of a table or column: letters, digits and _')
+    return name.upper()
+
+
+#: The name of a table, view or column, fit to stand in a query as it is.
+Name = Annotated[str, AfterValidator(_identifier)]
+
+
+class Database(Table):
+    """Where the database is, and how it is asked; the connector's own keys stand beside these."""
+
+    url: DatabaseUrl
+    #: The charset of the titles, where the database believes itself ASCII: mostly "gbk".
+    bytes_as: str = ""
+    #: Ask about the roster's numbers alone, and not about every reader.
+    roster_only: bool = False
+    #: Ask the database first whether its answer is still the last one.
+    fingerprint: bool = False
+    oracle_client: FilePath | None = None
+    timeout: Span = timedelta(minutes=2)
+    connect_timeout: Span = timedelta(seconds=10)
+
+
+def asking(settings: Database, question: Question, query: str, population: str, number: str) -> sql.Sql:
+    """Return what asks `query`, whose readers `population` names; `number` is the student number in both."""
+    theirs = f"{number} IN :numbers" if settings.roster_only else ""
+    own = sql.Settings(
+        url=settings.url,
+        query=_where(query, theirs),
+        population=_where(population, theirs),
+        one=_where(query, f"{number} = :student"),
+        bytes_as=settings.bytes_as,
+        fingerprint=settings.fingerprint,
+        oracle_client=settings.oracle_client,
+        timeout=settings.timeout,
+        connect_timeout=settings.connect_timeout,
+    )
+    return sql.connect(own, question)
+
+
+def _where(query: str, condition: str) -> str:
+    if not condition:
+        return query
+    return f"{query} {'AND' if ' WHERE ' in query else 'WHERE'} {condition}"
