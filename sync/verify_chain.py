@@ -153,7 +153,8 @@ class Chain:
                 began = None
         if not isinstance(began, datetime):
             return ()
-        return (f"the ledger was begun on {began.astimezone(zone):%Y-%m-%d %H:%M:%S}, over what stood then",)
+        since = f"{began.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+        return (f"the ledger was begun on {since}: whatever stood before that it took as it was",)
 
 
 def _named(flip: Sequence[Any]) -> str:
