@@ -204,7 +204,8 @@ class Faulty(Scheduled):
                 FAULTS[chance.choice(list(FAULTS))].befall(self, name)
 
     def mend(self) -> None:
-        """Let every office answer well again."""
+        """Let every office answer well again, a slot later: by then each lease of before is over."""
+        self.end_leases()
         self.fails.clear()
         self.real.clear()
 
@@ -273,6 +274,7 @@ class WakesLate(Odd):
         world = self._world
         said = World.connect(world, self._name).pull(progress)
         world.later(minutes=5)
+        world.end_leases()
         other = Sync(
             world.settings, COHORT, world.engine, lambda name: World.connect(world, name), world.clock, world.ledger
         )
