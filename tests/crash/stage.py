@@ -149,15 +149,24 @@ def dump(url: str) -> Dump:
 
 def said(rows: Dump) -> Mapping[str, set[str]]:
     """Return what a dump says about students and sources, whichever runs it took."""
-    without = {
-        "record": {"asked_at", "run"},
+    without: dict[str, set[str]] = {
+        "record": {"asked_at", "run", "mac"},
         "status": {"since", "run"},
-        "flip": {"flip", "run", "at"},
+        "flip": {"flip", "run", "at", "link"},
         "stranger": {"run"},
-        "source_state": {"began", "ended", "recent_rows", "revision", "fingerprint", "lease_run"},
-        "student": set(),
+        "source_state": {
+            "began",
+            "ended",
+            "recent_rows",
+            "revision",
+            "fingerprint",
+            "told",
+            "compared_at",
+            "lease_run",
+        },
+        "student": {"mac"},
         "alias": set(),
-        "decision": set(),
+        "decision": {"mac"},
     }
     kept: dict[str, set[str]] = {}
     for name, left_out in without.items():

@@ -63,7 +63,8 @@ def there(line: str, rows: Dump) -> str:
     found = runs[int(match["run"])]
     assert found["state"] == RunState.APPLIED, f"lost: {line}"
     if max(runs) == found["run"]:
-        assert {row[0:2] for row in rows["record"] if row[-1] == found["run"]} == (
+        by = tables.record.c.keys().index("run")
+        assert {row[0:2] for row in rows["record"] if row[by] == found["run"]} == (
             set() if found["decided_by"] else {("2019", "loans")}
         )
     return "runs approve" if found["decided_by"] else "sync"
