@@ -1,0 +1,1 @@
+"""The promises, tried: what must hold whatever happens, and in whatever order."""
