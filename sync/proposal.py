@@ -47,6 +47,11 @@ class Proposal(Protocol):
         ...
 
     @property
+    def clears(self) -> bool:
+        """Whether it makes anything clear that was not."""
+        ...
+
+    @property
     def flips(self) -> tuple[Flip, ...]:
         """What counts before and after, for everybody for whom that changes."""
         ...
@@ -108,6 +113,11 @@ class SourceProposal:
     def digest(self) -> bytes:
         """What an approval approves."""
         return self.plan.digest
+
+    @property
+    def clears(self) -> bool:
+        """Whether it makes anything clear that was not."""
+        return self.plan.clears > 0
 
     @property
     def flips(self) -> tuple[Flip, ...]:

@@ -43,6 +43,11 @@ class RosterProposal:
         return self.plan.digest
 
     @property
+    def clears(self) -> bool:
+        """Whether it makes anything clear that was not: sources do, and nobody is rechecked by a list."""
+        return False
+
+    @property
     def flips(self) -> tuple[Flip, ...]:
         """What particulars alone would flip; what joining and leaving does is found when it is written."""
         return tuple(self.writes.flips)

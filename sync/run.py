@@ -349,7 +349,7 @@ class Sync:
             granted = approved is not None and approved == proposal.digest
             if (
                 student is not None
-                and counts.get("released")
+                and proposal.clears
                 and last_full not in (RunState.APPLIED, RunState.UNCHANGED)
             ):
                 message = (
