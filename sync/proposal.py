@@ -197,7 +197,10 @@ def propose_source(
     if student is not None:
         groups = _only(student, groups, digests, resolved)
     outside = _outside(stored, rule.step, snapshot, student)
-    later = frozenset[str]() if student is not None else stored.asked_later(name, snapshot.began)
+    # What was said before a student joined, as by an answer that waited for approval, says nothing about them.
+    later = stored.joined_later(snapshot.began)
+    if student is None:
+        later |= stored.asked_later(name, snapshot.began)
     answer = reconcile.compare(rule, groups, digests, resolved, outside, later)
     about_nobody = not (answer.roster_rows or answer.staying or resolved.doubtful)
     if student is None and answer.rows >= _TELLING and about_nobody:

@@ -347,11 +347,7 @@ class Sync:
                     return self._unchanged(lease, proposal, counts)
                 continue
             granted = approved is not None and approved == proposal.digest
-            if (
-                student is not None
-                and proposal.clears
-                and last_full not in (RunState.APPLIED, RunState.UNCHANGED)
-            ):
+            if student is not None and proposal.clears and last_full not in (RunState.APPLIED, RunState.UNCHANGED):
                 message = (
                     f"{lease.source} would clear {student}, but its last full run {last_full or 'has yet to come'}. "
                     f"Sync {lease.source} first; then ask again."

@@ -7,7 +7,7 @@ import pytest
 
 from status_db.model import ROSTER, RunState, Verdict
 from status_db.opinions import OpinionRefused, Says
-from tests.cast import EVERYBODY, SUN
+from tests.cast import EVERYBODY, LIN, SUN
 from tests.world import COHORT, SETTINGS, World
 
 STRICT = SETTINGS.replace(
@@ -150,3 +150,21 @@ def test_who_joined_by_an_approved_list_is_unknown_until_each_source_is_asked_ag
     assert world.verdict(SUN.number, "library") is Verdict.UNKNOWN
     world.run("loans")
     assert world.verdict(SUN.number, "library") is Verdict.HELD
+
+
+def test_an_approved_answer_says_nothing_of_who_has_joined_since_it_was_given(world: World) -> None:
+    done = [{"学号": p.number, "清退状态": "已清退", "房间": "412"} for p in EVERYBODY[:5]]
+    world.says["checkouts"] = [row for row in done if row["学号"] != SUN.number]
+    world.run_all()
+    world.says["checkouts"] = [row for row in done if row["学号"] in (LIN.number, SUN.number)]
+    run = world.run("checkouts").run
+    assert run is not None
+    for listed in ([p for p in EVERYBODY if p is not SUN], EVERYBODY):
+        world.says[ROSTER] = [p.listed() for p in listed]
+        world.run(ROSTER)
+    for state in (RunState.SUSPENDED, RunState.APPLIED):
+        say(world, run, Says.APPROVE, "admin")
+        assert [o.state for o in world.sync.carry_out()] == [state], "without Sun it is another change"
+    assert world.verdict(SUN.number, "dorm") is Verdict.UNKNOWN
+    world.run("checkouts")
+    assert world.verdict(SUN.number, "dorm") is Verdict.CLEARED
