@@ -293,16 +293,17 @@ class Model:
         self.rechecked.append((answer.source, student, answer.began))
 
     def would_clear(self, answer: Answer, student: str) -> bool:
-        """Whether a recheck would clear: the source's own word, or the step."""
+        """Whether a recheck would clear: in the word that is stored of the source, or in the step."""
         source, step = answer.source, STEP_OF[answer.source]
         before = self._of(source, student, self.people[student], just_asked=False)
         stood = self.found[student, step]
-        kept = self.words.get((source, student))
-        self._say(source, student, self.read(answer).get(student))
+        kept, said = self.words.get((source, student)), self.read(answer).get(student)
+        self._say(source, student, said)
         after = self._of(source, student, self.people[student], just_asked=True)
         finds = self.rule(student, step, source)
         self._say(source, student, kept)
-        return any(b.verdict not in CLEAR and a.verdict in CLEAR for b, a in ((before, after), (stood, finds)))
+        word_clears = kept != said and before.verdict not in CLEAR and after.verdict in CLEAR
+        return word_clears or (stood.verdict not in CLEAR and finds.verdict in CLEAR)
 
     def last_full(self, source: str) -> str:
         """How the source's latest full run ended."""

@@ -17,7 +17,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import URL
 
 from tests.services import databases
-from tests.trust.season import NARROW, Season
+from tests.trust.offices import NARROW
+from tests.trust.season import Season
 from tests.world import SETTINGS, World
 
 SOAK = bool(os.environ.get("CLEARANCE_TEST_SOAK"))
@@ -36,7 +37,7 @@ def live(make: Make, number: int, seasons: int, *, backs_up: bool = True) -> Non
         stateful_step_count=30,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(seed(20190525 + number)(made), settings=many)  # type: ignore[no-untyped-call]  # Hypothesis
+    run_state_machine_as_test(seed(20190525 + number)(made), settings=many)
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +66,11 @@ def test_nothing_that_happens_loses_a_decision_or_a_truth(empty: Path, number: i
 def test_nor_does_it_on_postgresql(postgres_server: URL) -> None:
     @contextmanager
     def make() -> Iterator[World]:
-        with databases.fresh_database(postgres_server) as url, tempfile.TemporaryDirectory() as folder:
-            with World(url.render_as_string(hide_password=False), Path(folder), SETTINGS + NARROW) as world:
-                yield world
+        with (
+            databases.fresh_database(postgres_server) as url,
+            tempfile.TemporaryDirectory() as folder,
+            World(url.render_as_string(hide_password=False), Path(folder), SETTINGS + NARROW) as world,
+        ):
+            yield world
 
     live(make, 0, seasons=5, backs_up=False)
