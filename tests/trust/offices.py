@@ -134,14 +134,18 @@ class Offices(RuleBasedStateMachine):
         if known is not None:
             self.world.population["loans"] = list(known)
 
-    @rule(source=sources)
-    def office_is_down(self, source: str) -> None:
-        """A pull that fails changes nothing at all."""
+    @rule(source=sources, student=st.none() | students, pays=st.booleans())
+    def office_is_down(self, source: str, student: str | None, pays: bool) -> None:
+        """A pull that fails changes nothing at all; then a student asks, with or without having paid."""
         self.world.fails[source] = SourceUnavailable(f"{source} does not answer", "Wait.")
         try:
             self.sync(source)
         finally:
             del self.world.fails[source]
+        if student is not None and pays:
+            self.office_forgets(source, student)
+        if student is not None:
+            self.recheck(source, student)
 
     @rule(
         student=students,
