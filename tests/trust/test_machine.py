@@ -59,7 +59,7 @@ def test_nothing_that_happens_loses_a_decision_or_a_truth(empty: Path, number: i
             with World(f"sqlite:///{folder}/clearance.db", Path(folder), SETTINGS + NARROW) as world:
                 yield world
 
-    live(make, number, seasons=20)
+    live(make, number, seasons=40)
 
 
 @pytest.mark.slow
