@@ -101,8 +101,9 @@ class Decisions:
         """Withdraw the decision that stands; the finding beneath counts again. Raises DecisionRefused."""
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
             flow = self._person(connection, student).flow
-            entries = self._settings.flow_named(flow).entries if flow else []
-            if any(e.step == step and e.kind == StepKind.REVIEW.value for e in entries):
+            # Who does not leave any more has no flow; what is a review in any of them stays the reviewer's.
+            flows = [self._settings.flow_named(flow)] if flow else self._settings.flow
+            if any(e.step == step and e.kind == StepKind.REVIEW.value for f in flows for e in f.entries):
                 raise DecisionRefused(
                     f"{step} is a review: its reviewer takes it back. See: clearance reviews withdraw"
                 )
@@ -116,11 +117,12 @@ class Decisions:
             raise DecisionRefused(
                 f"{student} has no decision on {step} to withdraw. See: clearance override list {student}"
             )
-        finding = self._finding(connection, student, step)
+        finding = self._finding_if_any(connection, student, step)
         entry.decision = standing.id
         self._withdraw(connection, entry, standing.id, author, now)
-        before = standing.verdict if standing.active(now) else finding.verdict
-        self._flip(connection, entry, standing, before, finding.verdict, finding.reason, now)
+        if finding is not None:
+            before = standing.verdict if standing.active(now) else finding.verdict
+            self._flip(connection, entry, standing, before, finding.verdict, finding.reason, now)
         self._move(connection)
         return standing
 
@@ -141,8 +143,8 @@ class Decisions:
                 (stored,) = raw.sealed(connection, table, raw.DECISION, table.c.decision == decision.id)
                 connection.execute(update(table).where(table.c.decision == decision.id).values(ended_at=now))
                 entry.seal_decision(decision.id, stored)
-                finding = self._finding(connection, decision.student, decision.step)
-                if finding.verdict is not decision.verdict:
+                finding = self._finding_if_any(connection, decision.student, decision.step)
+                if finding is not None and finding.verdict is not decision.verdict:
                     flip = Flip(decision.student, decision.step, decision.verdict, finding.verdict, finding.reason)
                     write_flips(connection, entry, self._cohort, [flip], now, Cause.EXPIRY, decision=decision.id)
             if ended:
@@ -181,12 +183,20 @@ class Decisions:
             raise DecisionRefused("its end lies in the past. Give a later one, or none.")
 
     def _finding(self, connection: Connection, student: str, step: str) -> Finding:
+        finding = self._finding_if_any(connection, student, step)
+        assert finding is not None, (student, step)  # noqa: S101 - whoever has a step in their flow has its status
+        return finding
+
+    def _finding_if_any(self, connection: Connection, student: str, step: str) -> Finding | None:
+        """Return what is found of a step; None when the student's steps have ended, as for who stays another year."""
         table = tables.status
         row = connection.execute(
             select(table.c.verdict, table.c.reason, table.c.evidence_keys).where(
                 table.c.cohort == self._cohort, table.c.student == student, table.c.step == step
             )
-        ).one()
+        ).one_or_none()
+        if row is None:
+            return None
         return Finding(Verdict(row.verdict), Reason(row.reason), tables.obligations_of_keys(row.evidence_keys))
 
     def _standing(self, connection: Connection, student: str, step: str) -> Decision | None:

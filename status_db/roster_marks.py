@@ -67,10 +67,11 @@ class RosterMarks(Marks):
             self._close(connection, lease, ending)
             self._end_old_steps(connection, entry, lease, writes, now)
             joined = sorted(writes.joined, key=lambda listing: listing.student)
-            # Sources have spoken about a student only if asked after this very answer was given.
+            # Sources have spoken about a student only if asked from now on: what was asked before, as while the list
+            # waited for approval, was not compared with who was not on it.
             numbers = {listing.student: raw.aliases_covered(listing.aliases) for listing in joined}
             seal = entry.sealing(tables.student, ROSTER_SET, lambda values: numbers[values[1]])
-            rows = (_row(cohort, x, pull.began) for x in joined)
+            rows = (_row(cohort, x, now) for x in joined)
             bulk.upsert(connection, tables.student, _COLUMNS, rows, seal)
             first = ("cohort", "student", "step", "verdict", "reason", "since")
             bulk.insert(connection, tables.status, first, _first_statuses(cohort, joined, writes.flows, now))

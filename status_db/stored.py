@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, func, select
 
 from status_db import tables
-from status_db.model import Finding, Reason, Record, RunState, Verdict
+from status_db.model import ROSTER, Finding, Reason, Record, RunState, Verdict
 from status_db.standing import record_from
 
 #: So many values fit into one IN on every database; more students than `_MOST_NAMED` are read without naming them.
@@ -140,6 +140,20 @@ class Stored:
             )
         ).scalars()
         return max((m for m in (*moments, self.source(source).began) if m is not None), default=None)
+
+    def joined_later(self, began: datetime) -> frozenset[str]:
+        """Return the students who joined, or joined again, after `began`; read only where a list was applied since."""
+        run, person = tables.run, tables.student
+        since = select(run.c.run).where(
+            run.c.cohort == self._cohort,
+            run.c.source == ROSTER,
+            run.c.state == RunState.APPLIED,
+            run.c.ended > began,
+        )
+        if self._connection.execute(since.limit(1)).first() is None:
+            return frozenset()
+        joined = select(person.c.student).where(person.c.cohort == self._cohort, person.c.joined_at > began)
+        return frozenset(self._connection.execute(joined).scalars())
 
     def last_full_run(self, source: str) -> RunState | None:
         """Return how the latest full run that has ended did so; None when there was none."""

@@ -10,9 +10,7 @@ from decimal import Decimal
 from statistics import median
 
 from status_db.model import Means, Verdict
-from sync.reconcile import Change, Plan
-
-_CLEAR = (Verdict.CLEARED, Verdict.EXEMPT)
+from sync.reconcile import CLEAR, Change, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +89,14 @@ def count(plan: Plan, means: Means, history: History) -> Counted:
     """
     released = sum(1 for c in plan.changes if c.verdict_before is Verdict.HELD and _let_go(c, means))
     lost = plan.count(Verdict.HELD, Verdict.UNKNOWN)
-    held = sum(plan.count(before, Verdict.HELD) for before in _CLEAR)
-    unknown = lost + sum(plan.count(before, Verdict.UNKNOWN) for before in _CLEAR)
+    held = sum(plan.count(before, Verdict.HELD) for before in CLEAR)
+    unknown = lost + sum(plan.count(before, Verdict.UNKNOWN) for before in CLEAR)
     return Counted(max(0, released - history.clearing.left) + lost, max(0, held - history.holding.left), unknown)
 
 
 def _let_go(change: Change, means: Means) -> bool:
     """Say whether a student is let go; by a status, only where no row says so: one that does is shown, not limited."""
-    return change.verdict_after in _CLEAR and not (means is Means.STATUS and change.after is not None)
+    return change.verdict_after in CLEAR and not (means is Means.STATUS and change.after is not None)
 
 
 def judge(plan: Plan, means: Means, limits: Limits, history: History, *, first_applies: bool) -> tuple[str, ...]:
@@ -140,7 +138,7 @@ def _rows(plan: Plan, limits: Limits, history: History) -> list[str]:
     before = median(history.recent_rows) if history.recent_rows else 0
     if before and not plan.roster_rows:
         return [f"no rows at all, where there were {before:g}"]
-    released = sum(plan.count(Verdict.HELD, after) for after in _CLEAR)
+    released = sum(plan.count(Verdict.HELD, after) for after in CLEAR)
     if 0 < released <= history.clearing.left:
         return []
     if plan.roster_rows < Decimal(before) * (100 - limits.rows_fall_percent) / 100:

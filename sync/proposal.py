@@ -27,9 +27,6 @@ _TELLING = 20
 #: So many rows are digested at once.
 _AT_ONCE = 10_000
 
-#: The verdicts that count as clear.
-CLEAR = (Verdict.CLEARED, Verdict.EXEMPT)
-
 
 class Proposal(Protocol):
     """A plan with what it takes to judge and to carry it out."""
@@ -50,6 +47,11 @@ class Proposal(Protocol):
         ...
 
     @property
+    def clears(self) -> bool:
+        """Whether it makes anything clear that was not."""
+        ...
+
+    @property
     def flips(self) -> tuple[Flip, ...]:
         """What counts before and after, for everybody for whom that changes."""
         ...
@@ -57,11 +59,6 @@ class Proposal(Protocol):
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why the guard holds it back; empty when it does not."""
-        ...
-
-    @property
-    def clears(self) -> bool:
-        """Say whether anybody would count as clear by it who does not now."""
         ...
 
     @property
@@ -120,18 +117,14 @@ class SourceProposal:
         return self.plan.digest
 
     @property
+    def clears(self) -> bool:
+        """Whether it makes anything clear that was not."""
+        return self.plan.clears > 0
+
+    @property
     def flips(self) -> tuple[Flip, ...]:
         """What counts before and after."""
         return self.plan.flips
-
-    @property
-    def clears(self) -> bool:
-        """Say whether anybody would count as clear by it who does not now."""
-        changes = self.plan.changes
-        if not changes:
-            # A student who has joined is found clear by silence alone.
-            return any(finding.verdict in CLEAR for _, finding in self.plan.findings)
-        return any(c.verdict_after in CLEAR and c.verdict_before not in CLEAR for c in changes)
 
     @property
     def counts(self) -> Mapping[str, Any]:
@@ -209,7 +202,9 @@ def propose_source(
     if student is not None:
         groups = _only(student, groups, digests, resolved)
     outside = _outside(stored, rule.step, snapshot, student)
-    later = frozenset[str]() if student is not None else stored.asked_later(name, snapshot.began)
+    # What was said before a student joined, as by an answer that waited for approval, says nothing about them.
+    asked_later = stored.asked_later(name, snapshot.began) if student is None else frozenset()
+    later = asked_later | stored.joined_later(snapshot.began)
     answer = reconcile.compare(rule, groups, digests, resolved, outside, later)
     about_nobody = not (answer.roster_rows or answer.staying or resolved.doubtful)
     if student is None and answer.rows >= _TELLING and about_nobody:
@@ -254,7 +249,7 @@ def propose_source(
         strangers=strangers if student is None and strangers != stored.strangers(name) else None,
         stranger_count=plan.stranger_count,
         source_base=state.revision,
-        asked_later=later,
+        asked_later=asked_later,
     )
     reasons: tuple[str, ...] = ()
     counted = guard.NOBODY

@@ -32,6 +32,10 @@ _OUTSIDE = b"outside"
 _DOUBT = b"doubt"
 
 
+#: The verdicts with which nothing is left to do.
+CLEAR = (Verdict.CLEARED, Verdict.EXEMPT)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """What one source of a step says about one student, as far as the step's rule is concerned."""
@@ -311,6 +315,8 @@ class Plan:
     rows: int
     roster_rows: int
     nameless: int
+    #: For how many students it makes clear, in the source's word or in the finding, what was not.
+    clears: int = 0
 
     @property
     def empty(self) -> bool:
@@ -366,6 +372,7 @@ def plan(
 
     findings: list[tuple[str, Finding]] = []
     flips: list[Flip] = []
+    clears = {c.student for c in changes if c.verdict_after in CLEAR and c.verdict_before not in CLEAR}
     silent: dict[tuple[bool, ...], Finding] = {}
     names = sorted(others)
     for person in people.values():
@@ -387,6 +394,8 @@ def plan(
         if finding.verdict is stands.verdict and finding.reason is stands.reason and finding.keys == stands.keys:
             continue
         findings.append((student, finding))
+        if finding.verdict in CLEAR and stands.verdict not in CLEAR:
+            clears.add(student)
         flip = flip_between(person, finding, rule.step)
         if flip is not None:
             flips.append(flip)
@@ -406,6 +415,7 @@ def plan(
         rows=answer.rows,
         roster_rows=answer.roster_rows,
         nameless=answer.nameless,
+        clears=len(clears),
     )
 
 

@@ -14,7 +14,8 @@ from status_db.model import ROSTER, Finding, Flip, StepKind, Verdict
 from status_db.roster_marks import Listing, RosterMarks, RosterWrites
 from status_db.stored import Stored
 from sync import reconcile, roster, rules
-from sync.proposal import CLEAR, others_of
+from sync.proposal import others_of
+from sync.reconcile import CLEAR
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import update
+from sqlalchemy import true, update
 
 from config.settings import Settings, load
 from connectors import memory
@@ -252,12 +252,13 @@ class World:
         """Move the clock on."""
         self.now += timedelta(**span)
 
-    def end_leases(self) -> None:
-        """Have every lease be over: leases go by the database's clock, which no test moves."""
+    def end_leases(self, source: str | None = None) -> None:
+        """Have every lease, or one source's, be over: leases go by the database's clock, which no test moves."""
+        state = tables.source_state
         with self.engine.begin() as connection:
             connection.execute(
-                update(tables.source_state)
-                .where(tables.source_state.c.lease_run.is_not(None))
+                update(state)
+                .where(state.c.lease_run.is_not(None), true() if source is None else state.c.source == source)
                 .values(lease_until=datetime(2000, 1, 1, tzinfo=UTC))
             )
 

@@ -10,7 +10,7 @@ from status_db import tables
 from status_db.decisions import DecisionRefused, Wish
 from status_db.model import State, StepStatus, Verdict
 from status_db.reviews import Issue
-from tests.cast import GEOLOGY_LOAN, LIN, POETRY_LOAN, SUN
+from tests.cast import EVERYBODY, GEOLOGY_LOAN, LIN, POETRY_LOAN, SUN
 from tests.sync.test_verify import verified
 from tests.world import COHORT, World
 
@@ -40,6 +40,12 @@ def review(world: World, verdict: Verdict = Verdict.CLEARED, number: str = LIN.n
 
 def issue(world: World, number: str = "C-1", student: str = LIN.number) -> Any:
     return world.reviews.issue(Issue(student, number, "毕业证书"), "reviewer", world.now)
+
+
+def stays(world: World) -> None:
+    """Have Lin stay another year."""
+    world.says["roster"] = [p.listed() | ({"类别": "延期"} if p is LIN else {}) for p in EVERYBODY]
+    world.run("roster")
 
 
 def step(world: World) -> StepStatus:
@@ -215,7 +221,33 @@ def test_a_certificate_that_was_taken_away_is_found(ready: World) -> None:
     assert "certificate" in {found.table for found in verified(ready).disagreements}
 
 
+def test_nor_withdraw_one_of_whom_the_list_does_not_let_go_any_more(ready: World) -> None:
+    review(ready)
+    stays(ready)
+    with pytest.raises(DecisionRefused, match="clearance reviews withdraw"):
+        ready.decisions.withdraw(LIN.number, STEP, "clerk", ready.now)
+
+
+def test_a_decision_on_a_step_that_has_ended_can_be_withdrawn(ready: World) -> None:
+    stays(ready)
+    before = len(ready.student(LIN.number).flips)
+    assert ready.decisions.withdraw(LIN.number, "college_items", "clerk", ready.now).reason == "已还"
+    assert len(ready.student(LIN.number).flips) == before, "what counts had ended with the step"
+    assert verified(ready).sound
+
+
 class TestSweep:
+    def test_the_end_of_a_decision_whose_step_has_ended_is_noted_and_stops_nobody(self, ready: World) -> None:
+        until = ready.now + timedelta(hours=1)
+        for person in (LIN, SUN):
+            wish = Wish(person.number, "finance", Verdict.HELD, "数据有误", until=until)
+            ready.decisions.enter(wish, "clerk", ready.now)
+        stays(ready)
+        ready.later(hours=1)
+        assert ready.decisions.sweep(ready.now) == 2
+        assert ready.student(SUN.number).flips[0].cause == "expiry"
+        assert verified(ready).sound
+
     def test_the_end_of_a_decision_is_noted_once_with_its_flip(self, ready: World) -> None:
         until = ready.now + timedelta(hours=1)
         ready.says["fees"] = [{"XH": LIN.number, "QFJE": "5850", "XM": "学费"}]

@@ -7,7 +7,7 @@ import pytest
 
 from status_db.model import ROSTER, RunState, Verdict
 from status_db.opinions import OpinionRefused, Says
-from tests.cast import SUN
+from tests.cast import EVERYBODY, LIN, SUN
 from tests.world import COHORT, SETTINGS, World
 
 STRICT = SETTINGS.replace(
@@ -131,3 +131,40 @@ def test_a_first_answer_is_spot_checked_on_held_and_on_silent_students(status_ur
 def test_a_run_that_does_not_wait_shows_nothing(world: World) -> None:
     suspended(world)
     assert world.sync.look(world.reader.runs(COHORT, "fines", 1)[0].run, "fines") is None
+
+
+def test_who_joined_by_an_approved_list_is_unknown_until_each_source_is_asked_again(world: World) -> None:
+    """What was asked while the list waited was compared with who was on the roster then."""
+    listed = [p.listed() for p in EVERYBODY]
+    world.says[ROSTER] = [row for row in listed if row["学号"] != SUN.number]
+    world.says["loans"] = [{"CARD": SUN.number, "TITLE": "唐诗选", "DUE": "2019-06-01", "BARCODE": "B1"}]
+    world.run_all()
+    world.says[ROSTER] = listed[3:]
+    run = world.run(ROSTER).run
+    assert run is not None
+    for name in ("loans", "fines", "fees"):
+        world.run(name)
+    say(world, run, Says.APPROVE, "admin")
+    assert [o.state for o in world.sync.carry_out()] == [RunState.APPLIED]
+    world.run("fines")
+    assert world.verdict(SUN.number, "library") is Verdict.UNKNOWN
+    world.run("loans")
+    assert world.verdict(SUN.number, "library") is Verdict.HELD
+
+
+def test_an_approved_answer_says_nothing_of_who_has_joined_since_it_was_given(world: World) -> None:
+    done = [{"学号": p.number, "清退状态": "已清退", "房间": "412"} for p in EVERYBODY[:5]]
+    world.says["checkouts"] = [row for row in done if row["学号"] != SUN.number]
+    world.run_all()
+    world.says["checkouts"] = [row for row in done if row["学号"] in (LIN.number, SUN.number)]
+    run = world.run("checkouts").run
+    assert run is not None
+    for listed in ([p for p in EVERYBODY if p is not SUN], EVERYBODY):
+        world.says[ROSTER] = [p.listed() for p in listed]
+        world.run(ROSTER)
+    for state in (RunState.SUSPENDED, RunState.APPLIED):
+        say(world, run, Says.APPROVE, "admin")
+        assert [o.state for o in world.sync.carry_out()] == [state], "without Sun it is another change"
+    assert world.verdict(SUN.number, "dorm") is Verdict.UNKNOWN
+    world.run("checkouts")
+    assert world.verdict(SUN.number, "dorm") is Verdict.CLEARED

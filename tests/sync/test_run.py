@@ -329,6 +329,22 @@ class TestOneStudent:
         assert outcome.state is RunState.SKIPPED
         assert world.verdict(LIN.number, "library") is Verdict.HELD
 
+    def test_nor_can_those_about_whom_nothing_certain_was_known(self, world: World) -> None:
+        """Somebody who has joined since, and somebody whose debt could not be read."""
+        world.says[ROSTER] = [p.listed() for p in EVERYBODY if p is not SUN]
+        world.says["fees"] = [{"XH": LIN.number, "QFJE": "看备注", "XM": "学费"}]
+        world.run_all()
+        world.says[ROSTER].append(SUN.listed())
+        world.run(ROSTER)
+        world.fails["fees"] = SourceUnavailable("nobody answers", "Try again.")
+        world.run("fees")
+        del world.fails["fees"]
+        world.says["fees"] = []
+        for number in (SUN.number, LIN.number):
+            world.later(minutes=1)
+            assert world.sync.recheck("fees", number, by=number).state is RunState.SKIPPED
+            assert world.verdict(number, "finance") is Verdict.UNKNOWN
+
     def test_it_may_hold_at_any_time(self, world: World) -> None:
         world.run_all()
         world.says["loans"] = [GEOLOGY_LOAN]

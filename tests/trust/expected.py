@@ -101,14 +101,14 @@ class Source:
     def _left(self, way: Way, now: datetime) -> int:
         return self.waves[way].left(now) if way in self.waves else 0
 
-    def reasons(self, answers: Answers, now: datetime, *, whole: bool = True) -> set[Reason]:
-        """Return every reason to hold an answer back."""
+    def reasons(self, answers: Answers, now: datetime, *, whole: Answers | None) -> set[Reason]:
+        """Return every reason to hold an answer back; its rows are those of the `whole`, None for a recheck."""
         if answers == self.stands:
             return set()
         found: set[Reason] = set()
         moved, counted = self.moves(answers, now)
-        if whole and self.rows:
-            middle, rows = _median(self.rows), self.number_of_rows(answers)
+        if whole is not None and self.rows:
+            middle, rows = _median(self.rows), self.number_of_rows(whole)
             expected = 0 < moved["cleared"] <= self._left("cleared", now)
             if middle and not rows:
                 found.add(("no rows",))

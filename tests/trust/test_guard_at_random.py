@@ -137,7 +137,7 @@ class Game:
         now, run = self.world.now, outcome.run
         assert run is not None
         self._expire()
-        reasons = source.reasons(answers, now)
+        reasons = source.reasons(answers, now, whole=answers)
         if answers == source.stands:
             self.expect(outcome, "unchanged", stood)
             source.note(run, "unchanged", source.number_of_rows(answers), now)
@@ -164,7 +164,7 @@ class Game:
         outcome = self.world.sync.recheck(name, who, by="test")
         self._expire()
         before, after = (ANSWERS[source.means][a[who]] in ("cleared", "exempt") for a in (source.stands, answers))
-        reasons = source.reasons(answers, now, whole=False)
+        reasons = source.reasons(answers, now, whole=None)
         if answers == source.stands:
             source.rechecked[who] = now
             self.expect(outcome, "unchanged", stood)
@@ -189,7 +189,7 @@ class Game:
             return
         later = {who for who, at in source.rechecked.items() if at > waiting.at}
         answers = {who: source.stands[who] if who in later else said for who, said in waiting.answers.items()}
-        reasons = source.reasons(answers, waiting.at)
+        reasons = source.reasons(answers, waiting.at, whole=waiting.answers)
         rows = source.number_of_rows(waiting.answers)
         same = waiting.revision == source.revision and source.differs(answers) == waiting.differs
         if answers == source.stands:
@@ -254,7 +254,9 @@ def game(tmp_path: Path, chance: Random) -> Iterator[Game]:
 
 
 def test_every_run_agrees_with_a_second_opinion(game: Game) -> None:
-    while game.judged < _CHANGES:
-        game.step()
     fired = {"applied", "unchanged", "suspended", "skipped", "approved", "rows fall", "cleared at once", "held at once"}
-    assert fired | {"unknown at once", "cleared in sum", "held in sum", "unknown in sum"} <= game.seen.keys(), game.seen
+    fired |= {"unknown at once", "cleared in sum", "held in sum", "unknown in sum"}
+    # Five hundred by chance may leave out what is rare: then some more.
+    while game.judged < _CHANGES or (game.judged < 4 * _CHANGES and not fired <= game.seen.keys()):
+        game.step()
+    assert fired <= game.seen.keys(), game.seen
