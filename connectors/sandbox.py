@@ -348,7 +348,9 @@ def _bound(limits: Limits) -> None:
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
         # macOS refuses a bound of address space below what is already mapped.
         with suppress(ValueError, OSError):
-            resource.setrlimit(what, (allowed, allowed))
+            # At the hard bound of time the kernel kills without a word: only at the soft one does it say what for.
+            beyond = allowed + 1 if what == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else allowed
+            resource.setrlimit(what, (allowed, beyond))
     # The parent ends a child that is late. This is for a parent that is no longer there.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(limits.seconds + 1)
