@@ -9,7 +9,7 @@ import typer
 
 from clearance import show
 from clearance.context import Json, chosen, ends_well, fail
-from clearance.wiring import Program
+from clearance.granted import granted
 from portal.auth.passwords import hash_password
 from status_db.accounts import Act, Grant
 from status_db.decisions import Wish
@@ -36,7 +36,7 @@ def set_override(
     """Decide one student's step; it stands above whatever the sources say until it is withdrawn or ends."""
     program = chosen(context).program()
     number, zone = normalise_number(student), program.settings.institution.timezone
-    author = _may_decide(program, operator, number, step)
+    author = granted(program, operator, Act.DECIDE, number, step)
     end = until.replace(tzinfo=until.tzinfo or zone) if until else None
     wish = Wish(number, step, verdict, reason, words, note, end)
     decision = program.decisions.enter(wish, author, program.clock())
@@ -48,7 +48,7 @@ def withdraw_override(context: typer.Context, student: str, step: str, *, operat
     """Take a decision back; what the sources say counts again."""
     program = chosen(context).program()
     number = normalise_number(student)
-    author = _may_decide(program, operator, number, step)
+    author = granted(program, operator, Act.DECIDE, number, step)
     decision = program.decisions.withdraw(number, step, author, program.clock())
     show.OUT.print(f"decision {decision.id} is withdrawn: what the sources say about {step} counts again for {number}")
 
@@ -84,17 +84,6 @@ def list_overrides(
             for d in found
         ),
     )
-
-
-def _may_decide(program: Program, operator: str, number: str, step: str) -> str:
-    """Return the operator's account, if a grant of theirs covers this step of this student."""
-    account = program.accounts.find(operator)
-    if account is None or not account.active:
-        fail(f'there is no active account "{operator}". See: clearance accounts list')
-    scopes = [g.scope for g in account.grants if g.act is Act.DECIDE and g.step in (None, step)]
-    if not scopes or not program.reader.within(program.cohort, number, scopes):
-        fail(f"{account.account} has no grant to decide {step} for {number}. An administrator gives one.")
-    return account.account
 
 
 @ends_well

@@ -10,6 +10,7 @@ import typer
 
 from clearance import show
 from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.granted import active
 from clearance.spot_check import write_spot_check
 from clearance.syncing import exit_code
 from clearance.wiring import Program
@@ -75,8 +76,8 @@ def plausible(
     if found.source == ROSTER:
         fail("the roster belongs to no office's step: an administrator approves it. See: clearance runs approve")
     step = program.settings.source[found.source].step
-    account = program.accounts.find(operator)
-    if account is None or not any(g.act is Act.DECIDE and g.step in (None, step) for g in account.grants):
+    account = active(program, operator)
+    if not any(g.act is Act.DECIDE and g.step in (None, step) for g in account.grants):
         fail(f'"{operator}" has no grant to decide {step}. An administrator gives one: clearance accounts add')
     program.opinions.enter(run, Says.PLAUSIBLE, author=account.account, reason=reason, now=program.clock())
     show.OUT.print(f"noted: {account.account} finds run {run} of {found.source} plausible.", markup=False)

@@ -6,7 +6,7 @@ import typer
 
 from clearance import show
 from clearance.context import Json, chosen, ends_well, fail
-from clearance.wiring import Program
+from clearance.granted import granted
 from status_db.accounts import Act
 from status_db.decisions import Wish
 from status_db.model import Certificate, Verdict, normalise_number
@@ -32,7 +32,7 @@ def give(
     """Give a student's final review; it opens when every step before it counts as clear."""
     program = chosen(context).program()
     number = normalise_number(student)
-    author = _may(program, reviewer, Act.REVIEW, number, step)
+    author = granted(program, reviewer, Act.REVIEW, number, step)
     decision = program.reviews.review(Wish(number, step, verdict, reason, words, note), author, program.clock())
     show.OUT.print(
         f"decision {decision.id}: the review of {number} is {decision.verdict} ({decision.reason}, by {author})"
@@ -44,7 +44,7 @@ def withdraw(context: typer.Context, student: str, step: str, *, reviewer: Revie
     """Take a review back, as long as no certificate rests on it."""
     program = chosen(context).program()
     number = normalise_number(student)
-    author = _may(program, reviewer, Act.REVIEW, number, step)
+    author = granted(program, reviewer, Act.REVIEW, number, step)
     decision = program.reviews.take_back(number, step, author, program.clock())
     show.OUT.print(f"decision {decision.id} is withdrawn: {number} waits for {step} again")
 
@@ -65,7 +65,7 @@ def issue(
     """Issue a certificate, if the student's review stands at this moment."""
     program = chosen(context).program()
     whose = normalise_number(student)
-    author = _may(program, reviewer, Act.ISSUE, whose, None)
+    author = granted(program, reviewer, Act.ISSUE, whose)
     if collected == "agent" and not collector:
         fail("an agent has a name and a mandate. Give --collector.")
     made = program.reviews.issue(Issue(whose, number, kind, collected, collector), author, program.clock())
@@ -85,7 +85,7 @@ def revoke(
     found = next((c for c in program.reader.certificates(program.cohort) if c.number == number), None)
     if found is None:
         fail(f"there is no certificate {number}. See: clearance certificates list")
-    author = _may(program, reviewer, Act.ISSUE, found.student, None)
+    author = granted(program, reviewer, Act.ISSUE, found.student)
     program.reviews.revoke(number, author, reason, program.clock())
     show.OUT.print(f"certificate {number} is revoked: what is found about {found.student} counts again")
 
@@ -117,14 +117,3 @@ def list_certificates(
     show.table(
         ("number", "kind", "student", "issued", "collected", "revoked", "not clear since"), (row(c) for c in found)
     )
-
-
-def _may(program: Program, name: str, act: Act, number: str, step: str | None) -> str:
-    """Return the account, if a grant of theirs for this act covers this student, and this step."""
-    account = program.accounts.find(name)
-    if account is None or not account.active:
-        fail(f'there is no active account "{name}". See: clearance accounts list')
-    scopes = [g.scope for g in account.grants if g.act is act and (step is None or g.step in (None, step))]
-    if not scopes or not program.reader.within(program.cohort, number, scopes):
-        fail(f"{account.account} has no grant to {act} for {number}. An administrator gives one.")
-    return account.account

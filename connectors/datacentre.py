@@ -7,23 +7,21 @@ case; a failure comes as HTTP 200 with a `code` other than 10000. That some give
 asked for, and count `max_page` by their own size, is a guess that is provided for.
 """
 
-from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from config.secrets import FilePath, Secret, Text
-from config.settings import Span, Table
+from config.secrets import Secret, Text
 from connectors import rest
 from connectors.paging import PagePaging
 from connectors.port import Question
-from connectors.web import Ok, TokenAuth
+from connectors.web import Ok, Patience, TokenAuth
 
 #: What the connector itself says to the platform.
 _OWN = frozenset({"page", "per_page", "access_token"})
 
 
-class Settings(Table):
+class Settings(Patience):
     """Where the platform is, who asks, and which of its APIs."""
 
     #: The platform's root; several sources may name the same.
@@ -41,11 +39,6 @@ class Settings(Table):
     one: str = ""
     #: Fields that a record may leave out.
     optional: tuple[str, ...] = ()
-    connect_timeout: Span = timedelta(seconds=10)
-    timeout: Span = timedelta(seconds=60)
-    longest: Span = timedelta(minutes=10)
-    retries: Annotated[int, Field(ge=0, le=10)] = 3
-    authority: FilePath | None = None
 
     @model_validator(mode="after")
     def _says_nothing_twice(self) -> Self:
@@ -79,10 +72,6 @@ def connect(settings: Settings, question: Question) -> rest.Rest:
             token="result.access_token",  # noqa: S106 - the name of a field
             param="access_token",
         ),
-        connect_timeout=s.connect_timeout,
-        timeout=s.timeout,
-        longest=s.longest,
-        retries=s.retries,
-        authority=s.authority,
+        **s.patience(),
     )
     return rest.Rest(own, question)

@@ -9,18 +9,17 @@ never used.
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.secrets import FilePath, Secret, Text
-from config.settings import Span, Table
+from config.secrets import Secret, Text
 from connectors import rest
 from connectors.joined import Words, joined
+from connectors.known_questions import KnownQuestions
 from connectors.paging import OffsetPaging
 from connectors.port import Progress, Question, Sample, Snapshot, no_progress
-from connectors.web import TokenAuth
+from connectors.web import Patience, TokenAuth
 
 _COLUMNS = {
     "loans": {"student": "number", "title": "item.title", "due": "dueDate", "reference": "id"},
@@ -38,8 +37,10 @@ _PATHS = {"loans": ("circulation/loans", "loans"), "accounts": ("accounts", "acc
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
-class Settings(Table):
+class Settings(KnownQuestions, Patience):
     """Where the gateway is, whose library, what is asked, and where the student number stands."""
+
+    mappings = _COLUMNS
 
     url: Text
     tenant: str
@@ -48,15 +49,6 @@ class Settings(Table):
     asks: Literal["loans", "accounts"]
     number: Literal["externalSystemId", "barcode", "username"] = "externalSystemId"
     per_page: Annotated[int, Field(ge=1, le=10_000)] = 1_000
-    timeout: Span = timedelta(seconds=60)
-    longest: Span = timedelta(minutes=10)
-    retries: Annotated[int, Field(ge=0, le=10)] = 3
-    authority: FilePath | None = None
-
-    @classmethod
-    def default_columns(cls, own: Mapping[str, Any]) -> Mapping[str, str]:
-        """Return the mapping for what is asked, so that a settings file need not spell it out."""
-        return _COLUMNS.get(str(own.get("asks")), {})
 
 
 class Folio:
@@ -127,10 +119,7 @@ class Folio:
                 token="",
             ),
             optional=optional,
-            timeout=s.timeout,
-            longest=s.longest,
-            retries=s.retries,
-            authority=s.authority,
+            **s.patience(),
         )
         return rest.Rest(own, Question(self._question.source, columns, self._question.clock))
 

@@ -5,8 +5,7 @@ from the reader to the card; ITEM and MARC lead to the title; keys are CHAR and 
 between releases and sites, and the types of columns are not published: look with `clearance check`, and name yours.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from connectors import sql
 from connectors.port import Question
@@ -20,6 +19,8 @@ _COLUMNS = {
 
 class Settings(Database):
     """Where the database is, what is asked, and what its tables are called there."""
+
+    mappings = _COLUMNS
 
     asks: Literal["loans", "debts"]
     #: What the student number is: the number of the card, or the reader's own.
@@ -35,11 +36,6 @@ class Settings(Database):
     #: The card's own number, and what is owed on it.
     card: Name = "REDR_CERT_ID"
     debt: Name = "DEBT"
-
-    @classmethod
-    def default_columns(cls, own: Mapping[str, Any]) -> Mapping[str, str]:
-        """Return the mapping for what is asked, so that a settings file need not spell it out."""
-        return _COLUMNS.get(str(own.get("asks")), {})
 
 
 def _query(settings: Settings) -> str:

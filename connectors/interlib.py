@@ -14,18 +14,17 @@ called, and the columns of a loan and of a debt. Where the interface has no list
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from config.secrets import FilePath, Secret, Text
-from config.settings import Span, Table
+from config.secrets import Secret, Text
 from connectors import rest
 from connectors.joined import Words, joined, plain
+from connectors.known_questions import KnownQuestions
 from connectors.paging import PagePaging
 from connectors.port import Cell, Progress, Proof, Question, Sample, Snapshot, no_progress
-from connectors.web import Ok, TokenAuth
+from connectors.web import Ok, Patience, TokenAuth
 from status_db.model import normalise_number
 
 _COLUMNS = {
@@ -40,8 +39,10 @@ _OWED = {
 }
 
 
-class Settings(Table):
+class Settings(KnownQuestions, Patience):
     """Where the interface is, what is asked, and what its addresses and columns are called there."""
+
+    mappings = _COLUMNS
 
     #: The interface's root, such as https://library.example.edu.cn/openlib.
     url: Text
@@ -76,16 +77,6 @@ class Settings(Table):
     proofs: Annotated[tuple[Literal["total", "end_of_pages", "second_pass"], ...], Field(min_length=1)] = ("total",)
     #: Fields that a record of what is owed may leave out.
     optional: tuple[str, ...] = ()
-    connect_timeout: Span = timedelta(seconds=10)
-    timeout: Span = timedelta(seconds=60)
-    longest: Span = timedelta(minutes=10)
-    retries: Annotated[int, Field(ge=0, le=10)] = 3
-    authority: FilePath | None = None
-
-    @classmethod
-    def default_columns(cls, own: Mapping[str, Any]) -> Mapping[str, str]:
-        """Return the mapping for what is asked, so that a settings file need not spell it out."""
-        return _COLUMNS.get(str(own.get("asks")), {})
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -197,11 +188,7 @@ class Interlib:
                 param="token",
             ),
             optional=optional,
-            connect_timeout=s.connect_timeout,
-            timeout=s.timeout,
-            longest=s.longest,
-            retries=s.retries,
-            authority=s.authority,
+            **s.patience(),
         )
         return rest.Rest(own, Question(self._question.source, columns, self._question.clock))
 

@@ -7,8 +7,7 @@ what is owed: every name is a setting. Look with `clearance check`, and name you
 these shapes.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -27,6 +26,8 @@ State = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,10}$")]
 
 class Settings(Database):
     """Where the database is, what is asked, and what its tables are called there."""
+
+    mappings = _COLUMNS
 
     asks: Literal["loans", "debts"]
     owner: Name = "INTERLIB"
@@ -48,11 +49,6 @@ class Settings(Database):
     #: What is owed, or a view of it, and the column of the amount.
     debts: Name = "FIN_DEBT"
     amount: Name = "MONEY"
-
-    @classmethod
-    def default_columns(cls, own: Mapping[str, Any]) -> Mapping[str, str]:
-        """Return the mapping for what is asked, so that a settings file need not spell it out."""
-        return _COLUMNS.get(str(own.get("asks")), {})
 
 
 def _query(s: Settings) -> str:

@@ -6,13 +6,13 @@ positive for charges and negative for credits in both of its dialects. The card 
 where a library keeps that in an extended attribute, name its code.
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from config.secrets import DatabaseUrl
-from config.settings import Span, Table
+from config.settings import Span
 from connectors import sql
+from connectors.known_questions import KnownQuestions
 from connectors.port import Question
 
 _COLUMNS = {
@@ -26,8 +26,10 @@ _COLUMNS = {
 }
 
 
-class Settings(Table):
+class Settings(KnownQuestions):
     """Where Koha's database is, what is asked, and where the student number stands."""
+
+    mappings = _COLUMNS
 
     url: DatabaseUrl
     asks: Literal["loans", "fines"]
@@ -43,11 +45,6 @@ class Settings(Table):
     fingerprint: bool = False
     timeout: Span = timedelta(minutes=2)
     connect_timeout: Span = timedelta(seconds=10)
-
-    @classmethod
-    def default_columns(cls, own: Mapping[str, Any]) -> Mapping[str, str]:
-        """Return the mapping for what is asked, so that a settings file need not spell it out."""
-        return _COLUMNS.get(str(own.get("asks")), {})
 
 
 def query(settings: Settings) -> str:

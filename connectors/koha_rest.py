@@ -11,16 +11,15 @@ refused. OAuth2 tokens last an hour; one that has expired is answered by logging
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from config.secrets import FilePath, Secret, Text
-from config.settings import Span, Table
+from config.secrets import Secret, Text
 from connectors import rest
 from connectors.each_student import joined, on_the_roster
+from connectors.known_questions import KnownQuestions
 from connectors.paging import PagePaging
 from connectors.port import (
     Cell,
@@ -36,7 +35,7 @@ from connectors.port import (
     together,
 )
 from connectors.walk import PerStudent, walk
-from connectors.web import Auth, BasicAuth, TokenAuth
+from connectors.web import Auth, BasicAuth, Patience, TokenAuth
 from status_db.model import normalise_number
 
 _COLUMNS = {
@@ -62,8 +61,10 @@ _SAMPLED = 10
 _CLOSE = Decimal("0.005")
 
 
-class Settings(Table):
+class Settings(KnownQuestions, Patience):
     """Where Koha's staff interface is, who asks, what is asked, and where the student number stands."""
+
+    mappings = _COLUMNS
 
     #: The staff interface's address, without `/api/v1`.
     url: Text
@@ -84,15 +85,6 @@ class Settings(Table):
     onsite: bool = False
     per_page: Annotated[int, Field(ge=1, le=10_000)] = 500
     per_student: PerStudent = PerStudent()
-    timeout: Span = timedelta(seconds=60)
-    longest: Span = timedelta(minutes=10)
-    retries: Annotated[int, Field(ge=0, le=10)] = 3
-    authority: FilePath | None = None
-
-    @classmethod
-    def default_columns(cls, own: Mapping[str, Any]) -> Mapping[str, str]:
-        """Return the mapping for what is asked, so that a settings file need not spell it out."""
-        return _COLUMNS.get(str(own.get("asks")), {})
 
     @model_validator(mode="after")
     def _somebody_asks(self) -> Self:
@@ -285,14 +277,7 @@ class KohaRest:
 
     def _told(self) -> dict[str, Any]:
         """Return what every exchange is told."""
-        s = self._settings
-        return {
-            "auth": s.auth(),
-            "timeout": s.timeout,
-            "longest": s.longest,
-            "retries": s.retries,
-            "authority": s.authority,
-        }
+        return {"auth": self._settings.auth()} | self._settings.patience()
 
     def _asking_for(self, columns: Mapping[str, str]) -> Question:
         return Question(self._question.source, columns, self._question.clock)

@@ -7,8 +7,9 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from config.secrets import DatabaseUrl, FilePath
-from config.settings import Span, Table
+from config.settings import Span
 from connectors import sql
+from connectors.known_questions import KnownQuestions
 from connectors.port import Question
 
 
@@ -22,7 +23,7 @@ def _identifier(name: str) -> str:
 Name = Annotated[str, AfterValidator(_identifier)]
 
 
-class Database(Table):
+class Database(KnownQuestions):
     """Where the database is, and how it is asked; the connector's own keys stand beside these."""
 
     url: DatabaseUrl

@@ -109,21 +109,30 @@ class Ok(Table):
     reason: str = ""
 
 
-class Exchange(Table):
-    """What every source over the web is told, besides its own keys."""
+class Patience(Table):
+    """How long a source over the web is waited for, and whose word is taken for who it is."""
 
-    auth: Auth = NoAuth()
-    headers: dict[str, Text] = {}  # noqa: RUF012 - pydantic copies a field's default
-    ok: Ok | None = None
     connect_timeout: Span = timedelta(seconds=10)
     #: For each answer.
     timeout: Span = timedelta(seconds=60)
     #: For the whole pull.
     longest: Span = timedelta(minutes=10)
     retries: Annotated[int, Field(ge=0, le=10)] = 3
-    most_bytes: Annotated[int, Field(ge=1)] = 50_000_000
     #: The authority that has signed the system's certificate; left out, those this machine knows.
     authority: FilePath | None = None
+
+    def patience(self) -> dict[str, Any]:
+        """Return these keys alone, for a connector that is asked through another."""
+        return {name: getattr(self, name) for name in Patience.model_fields}
+
+
+class Exchange(Patience):
+    """What every source over the web is told, besides its own keys."""
+
+    auth: Auth = NoAuth()
+    headers: dict[str, Text] = {}  # noqa: RUF012 - pydantic copies a field's default
+    ok: Ok | None = None
+    most_bytes: Annotated[int, Field(ge=1)] = 50_000_000
     proxy: Text = ""
 
 

@@ -14,9 +14,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from config.settings import Flow
 from status_db import tables
-from status_db.model import Verdict
-
-_CLEAR = (Verdict.CLEARED, Verdict.EXEMPT)
+from status_db.model import CLEAR, Verdict
 
 
 class _KeysWithin(FunctionElement[bool]):
@@ -75,8 +73,8 @@ def counts_as_clear(status: Any, decision: Any, stale: Iterable[str]) -> ColumnE
         decision.c.answered_verdict == Verdict.HELD, _KeysWithin(status.c.evidence_keys, decision.c.answered_keys)
     )
     outgrown = and_(status.c.verdict == Verdict.HELD, ~seen)
-    decided = and_(decision.c.verdict.in_(_CLEAR), ~outgrown)
-    found = and_(status.c.verdict.in_(_CLEAR), status.c.step.not_in(sorted(stale)))
+    decided = and_(decision.c.verdict.in_(CLEAR), ~outgrown)
+    found = and_(status.c.verdict.in_(CLEAR), status.c.step.not_in(sorted(stale)))
     return case((decision.c.decision.is_not(None), decided), else_=found)
 
 

@@ -176,11 +176,14 @@ class Decisions:
             raise DecisionRefused(f"{wish.step} is a review: it is given by its reviewer, not as an override.")
         if wish.verdict is Verdict.UNKNOWN:
             raise DecisionRefused("a decision says cleared, held or exempt. To take one back, withdraw it.")
+        self._refuse_other_reasons(wish)
+        if wish.until is not None and wish.until <= now:
+            raise DecisionRefused("its end lies in the past. Give a later one, or none.")
+
+    def _refuse_other_reasons(self, wish: Wish) -> None:
         reasons = self._settings.step_named(wish.step).reasons
         if reasons and wish.reason not in reasons:
             raise DecisionRefused(f'"{wish.reason}" is no reason of {wish.step}. Choose one of: {", ".join(reasons)}')
-        if wish.until is not None and wish.until <= now:
-            raise DecisionRefused("its end lies in the past. Give a later one, or none.")
 
     def _finding(self, connection: Connection, student: str, step: str) -> Finding:
         finding = self._finding_if_any(connection, student, step)

@@ -22,6 +22,10 @@ class Verdict(StrEnum):
     EXEMPT = "exempt"
 
 
+#: The verdicts with which nothing is left to do.
+CLEAR = (Verdict.CLEARED, Verdict.EXEMPT)
+
+
 class Reason(StrEnum):
     """Why a finding says what it says: one code word each."""
 
@@ -333,7 +337,7 @@ class Standing:
     @property
     def clear(self) -> bool:
         """Cleared or exempt, not stale, and not overtaken by a new obligation."""
-        return self.verdict in (Verdict.CLEARED, Verdict.EXEMPT) and not self.stale and not self.outgrown
+        return self.verdict in CLEAR and not self.stale and not self.outgrown
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,11 +45,7 @@ class Reviews(Decisions):
             step = self._review_of(self._steps(connection, wish.student, now), wish.student, wish.step)
             if wish.verdict not in (Verdict.CLEARED, Verdict.HELD):
                 raise DecisionRefused("a review passes (cleared) or does not (held). To take one back, withdraw it.")
-            reasons = self._settings.step_named(wish.step).reasons
-            if reasons and wish.reason not in reasons:
-                raise DecisionRefused(
-                    f'"{wish.reason}" is no reason of {wish.step}. Choose one of: {", ".join(reasons)}'
-                )
+            self._refuse_other_reasons(wish)
             if step.issued:
                 raise DecisionRefused(f"{wish.student} has a certificate: revoke that first, if it must be.")
             if wish.verdict is Verdict.CLEARED and step.waits_for:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, select
+from sqlalchemy import Connection, Row, and_, func, select, true
 
 from status_db import tables
 from status_db.model import ROSTER, Finding, Reason, Record, RunState, Verdict
@@ -288,14 +288,15 @@ class Stored:
             found.setdefault(number, [number]).append(owner)
         return found
 
-    def with_step(self, step: str) -> frozenset[str]:
-        """Return everybody on the roster whose flow has the step."""
+    def with_step(self, step: str, student: str | None = None) -> frozenset[str]:
+        """Return everybody on the roster whose flow has the step; of one `student` only, at most that one."""
         person, status = tables.student, tables.status
+        whom = true() if student is None else status.c.student == student
         return frozenset(
             self._connection.execute(
                 select(status.c.student)
                 .join(person, and_(person.c.cohort == status.c.cohort, person.c.student == status.c.student))
-                .where(status.c.cohort == self._cohort, status.c.step == step, person.c.active)
+                .where(status.c.cohort == self._cohort, status.c.step == step, person.c.active, whom)
             ).scalars()
         )
 

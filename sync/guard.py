@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from statistics import median
 
-from status_db.model import Means, Verdict
-from sync.reconcile import CLEAR, Change, Plan
+from status_db.model import CLEAR, Means, Verdict
+from sync.reconcile import Change, Plan
 
 
 @dataclass(frozen=True, slots=True)

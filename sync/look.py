@@ -14,9 +14,9 @@ from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.model import ROSTER, Obligation, Verdict, digest_of
 from status_db.stored import Stored
-from sync.proposal import SourceProposal, propose_source
 from sync.reconcile import Change
 from sync.roster_proposal import RosterProposal, propose_roster
+from sync.source_proposal import SourceProposal, propose_source
 
 #: So many held and so many cleared students are looked up at the office, spread over the colleges.
 SPOT_CHECKS = 10

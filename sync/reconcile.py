@@ -11,6 +11,7 @@ from datetime import datetime
 
 from connectors.port import Cell, Snapshot
 from status_db.model import (
+    CLEAR,
     Finding,
     Flip,
     Reason,
@@ -30,10 +31,6 @@ _OUTSIDE = b"outside"
 
 #: Sets the digest of doubtful rows apart from that of sure ones.
 _DOUBT = b"doubt"
-
-
-#: The verdicts with which nothing is left to do.
-CLEAR = (Verdict.CLEARED, Verdict.EXEMPT)
 
 
 @dataclass(frozen=True, slots=True)

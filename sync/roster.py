@@ -1,14 +1,14 @@
 """The roster: from the registrar's list to who joins, changes and leaves. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from statistics import median
 from typing import Literal
 
 from connectors.port import Cell, Snapshot, SourceGarbled
-from status_db.model import Finding, Flip, digest_of, normalise_number
+from status_db.model import digest_of, normalise_number
 from sync.guard import Limits, percent
 
 #: The roster's columns with a place of their own; every other mapped column is kept under `extra`.
@@ -99,14 +99,6 @@ class RosterPlan:
         parts = [str(self.source_base).encode()]
         parts += [entry.digest for entry in (*self.joined, *self.changed)]
         return digest_of([*parts, *(student.encode() for student in self.left)])
-
-
-@dataclass(frozen=True, slots=True)
-class Consequences:
-    """What a roster plan does to steps already found."""
-
-    findings: tuple[tuple[str, str, Finding], ...] = ()
-    flips: tuple[Flip, ...] = field(default=())
 
 
 def entries(rule: RosterRule, snapshot: Snapshot) -> dict[str, Entry]:

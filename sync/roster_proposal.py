@@ -10,12 +10,11 @@ from sqlalchemy import Connection
 from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.marks import Ending, Lease, Pull
-from status_db.model import ROSTER, Finding, Flip, StepKind, Verdict
+from status_db.model import CLEAR, ROSTER, Finding, Flip, StepKind, Verdict
 from status_db.roster_marks import Listing, RosterMarks, RosterWrites
 from status_db.stored import Stored
 from sync import reconcile, roster, rules
 from sync.proposal import others_of
-from sync.reconcile import CLEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +26,6 @@ class RosterProposal:
     reasons: tuple[str, ...]
     pull: Pull
     snapshot: Snapshot
-
-    @property
-    def base(self) -> int:
-        """The cohort's revision it was made on."""
-        return self.plan.base
-
-    @property
-    def empty(self) -> bool:
-        """Nothing would change."""
-        return self.plan.empty
-
-    @property
-    def digest(self) -> bytes:
-        """What an approval approves."""
-        return self.plan.digest
 
     @property
     def clears(self) -> bool:

@@ -39,8 +39,9 @@ from status_db.roster_marks import RosterMarks
 from status_db.stored import Stored
 from sync import keep, owner, rules
 from sync.look import Look, look
-from sync.proposal import Proposal, propose_source, propose_untouched
+from sync.proposal import Proposal
 from sync.roster_proposal import propose_roster
+from sync.source_proposal import propose_source, propose_untouched
 
 #: A lease lasts this long and is renewed in the background three times as often.
 LEASE_FOR = timedelta(minutes=2)
@@ -314,7 +315,7 @@ class Sync:
     def _unchanged(self, lease: Lease, proposal: Proposal, counts: dict[str, Any]) -> Outcome:
         proofs = [(proof.kind.value, proof.detail) for proof in proposal.snapshot.proofs]
         ending = Ending(RunState.UNCHANGED, self._clock(), counts=counts, proofs=proofs)
-        self._marks.unchanged(lease, proposal.base, proposal.pull, ending)
+        self._marks.unchanged(lease, proposal.plan.base, proposal.pull, ending)
         return Outcome(lease.source, RunState.UNCHANGED, lease.run, counts=counts)
 
     def _asked(self, name: str, connector: Connector, student: str | None, progress: Progress) -> Snapshot:
@@ -344,10 +345,10 @@ class Sync:
             with reading(self._engine) as connection:
                 proposal = self._propose(connection, lease.source, snapshot, student)
                 last_full = Stored(connection, self._cohort).last_full_run(lease.source) if student else None
-            granted = approved is not None and approved == proposal.digest
+            granted = approved is not None and approved == proposal.plan.digest
             counts = dict(proposal.counts) | ({"approved": True} if granted else {})
             proofs = [(proof.kind.value, proof.detail) for proof in snapshot.proofs]
-            if proposal.empty:
+            if proposal.plan.empty:
                 try:
                     return self._unchanged(lease, proposal, counts)
                 except BaseMoved:
@@ -366,7 +367,9 @@ class Sync:
                 return self._ended(lease, RunState.SKIPPED, message, fault="suspended", counts=counts)
             if proposal.reasons and not granted:
                 return self._held_back(lease, proposal, counts, proofs)
-            ending = Ending(RunState.APPLIED, self._clock(), counts=counts, proofs=proofs, plan_digest=proposal.digest)
+            ending = Ending(
+                RunState.APPLIED, self._clock(), counts=counts, proofs=proofs, plan_digest=proposal.plan.digest
+            )
             try:
                 proposal.apply(self._marks, lease, ending, approved=granted)
             except BaseMoved:
@@ -398,7 +401,7 @@ class Sync:
             f"{why}: look at the source, then `clearance runs approve {lease.run}`, or "
             f'`clearance runs reject {lease.run} --reason "…"`.'
         )
-        ending = Ending(RunState.SUSPENDED, self._clock(), message, "suspended", counts, proofs, proposal.digest)
+        ending = Ending(RunState.SUSPENDED, self._clock(), message, "suspended", counts, proofs, proposal.plan.digest)
         self._marks.suspend(lease, ending, keep.pack(proposal.kept()))
         return Outcome(lease.source, RunState.SUSPENDED, lease.run, message, "suspended", counts)
 

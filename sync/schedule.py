@@ -111,8 +111,3 @@ class Schedule:
             self._log.error("decisions not swept", message=str(error))
         except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
             self._log.exception("sweep broke")
-
-    def upcoming(self) -> list[tuple[str, datetime]]:
-        """Return each source with its next slot, soonest first."""
-        now = self._clock()
-        return sorted(((name, t.after(now)) for name, t in self._timetables.items()), key=lambda pair: pair[1])

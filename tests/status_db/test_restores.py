@@ -80,9 +80,10 @@ def test_a_run_whose_process_has_gone_hinders_nobody(house: House) -> None:
     with house.world.engine.begin() as connection:
         connection.execute(update(tables.source_state).values(**held))
     house.stop()
-    restoring.restore(
+    done = restoring.restore(
         made.folder, house.place, now=house.world.now, gone=lambda _: True, replace=True, tools_folder=house.tools
     )
+    assert done.manifest == made.manifest
 
 
 def test_an_older_schema_is_restored_and_told(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,90 @@
+"""Reviews and certificates by the real command on a copy of the demo."""
+
+import pytest
+
+from demo.story import notable
+from tests.services.university import University
+
+CLEAR = notable(2019)[2][0]
+
+
+@pytest.fixture
+def college(university: University) -> University:
+    """A university whose college has an operator, a reviewer and a second one."""
+    grants = {
+        "reading-room": ("decide:college_items",),
+        "reviewer": ("review:final_review", "issue"),
+        "second": ("issue",),
+    }
+    for account, given in grants.items():
+        options = [word for grant in given for word in ("--grant", grant)]
+        university.run("accounts", "add", account, "--name", account, *options)
+    return university
+
+
+@pytest.fixture
+def ready(college: University) -> University:
+    """The same, with everything done of one student but the review."""
+    decide = ("override", "set", CLEAR, "college_items", "cleared", "--as", "reading-room", "--reason", "无借阅")
+    college.run(*decide)
+    return college
+
+
+def give(university: University, student: str, *, code: int = 0) -> str:
+    """Give the final review."""
+    return university.run(
+        "reviews", "give", student, "final_review", "cleared", "--as", "reviewer", "--reason", "通过", code=code
+    )
+
+
+def issue(university: University, number: str, *, code: int = 0) -> str:
+    """Issue a certificate to the student who is clear."""
+    return university.run("certificates", "issue", CLEAR, number, "--as", "reviewer", code=code)
+
+
+class TestReviews:
+    def test_one_is_refused_while_a_step_before_it_is_open(self, college: University) -> None:
+        assert "college_items does not count as clear" in give(college, CLEAR, code=1)
+
+    def test_one_is_given_and_taken_back(self, ready: University) -> None:
+        assert f"the review of {CLEAR} is cleared" in give(ready, CLEAR)
+        assert f"{CLEAR} waits for final_review again" in ready.run(
+            "reviews", "withdraw", CLEAR, "final_review", "--as", "reviewer"
+        )
+
+    def test_it_takes_a_grant(self, ready: University) -> None:
+        said = ready.run(
+            "reviews", "give", CLEAR, "final_review", "cleared", "--as", "second", "--reason", "通过", code=1
+        )
+        assert "no grant to review final_review" in said
+
+
+class TestCertificates:
+    def test_one_is_issued_on_a_review_alone_and_only_once(self, ready: University) -> None:
+        assert "no review that stands" in issue(ready, "2019-0001", code=1)
+        give(ready, CLEAR)
+        assert "certificate 2019-0001" in issue(ready, "2019-0001")
+        assert "has the certificate 2019-0001" in issue(ready, "2019-0002", code=1)
+        (listed,) = ready.json("certificates", "list")
+        assert listed["certificate"]["student"] == CLEAR
+        assert listed["not_clear_since"] == []
+
+    def test_an_agent_has_a_name(self, ready: University) -> None:
+        give(ready, CLEAR)
+        said = ready.run(
+            "certificates", "issue", CLEAR, "2019-0001", "--as", "reviewer", "--collected", "agent", code=1
+        )
+        assert "--collector" in said
+
+    def test_a_second_person_revokes_it_and_the_number_stays_used(self, ready: University) -> None:
+        give(ready, CLEAR)
+        issue(ready, "2019-0001")
+        revoke = ("certificates", "revoke", "2019-0001", "--reason", "印错", "--as")
+        assert "a second person must revoke it" in ready.run(*revoke, "reviewer", code=1)
+        assert "is revoked" in ready.run(*revoke, "second")
+        assert "is that of" in issue(ready, "2019-0001", code=1)
+        issue(ready, "2019-0002")
+
+    def test_one_that_there_is_not_says_where_to_look(self, ready: University) -> None:
+        said = ready.run("certificates", "revoke", "nought", "--reason", "印错", "--as", "second", code=1)
+        assert "clearance certificates list" in said
