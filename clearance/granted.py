@@ -20,4 +20,4 @@ def active(program: Program, name: str) -> Account:
     account = program.accounts.find(name)
     if account is None or not account.active:
         fail(f'there is no active account "{name}". See: clearance accounts list')
-    return account
+    return account.during(program.settings.cohort_keys())

@@ -24,7 +24,7 @@ def schedule(context: typer.Context) -> None:
     """Ask every source as its schedule says, until stopped."""
     program = chosen(context).program(service=True)
     stop_like_ctrl_c()
-    running = Schedule(program.settings, program.sync, program.clock, program.decisions.sweep)
+    running = Schedule(program.settings, program.sync, program.clock, program.decisions.sweep, program.serving.serve)
     running.start()
     try:
         threading.Event().wait()

@@ -18,6 +18,7 @@ from config.settings import Asked, Settings, load
 from connectors.port import Candidates, Connector, Question
 from status_db import durable, ledger_key
 from status_db.accounts import Accounts, desk_url
+from status_db.audit import Audit
 from status_db.decisions import Decisions
 from status_db.engine import open_reading, open_writing, reading
 from status_db.ledger import Ledger
@@ -25,10 +26,12 @@ from status_db.migrate import Part, check
 from status_db.model import ROSTER
 from status_db.opinions import Opinions
 from status_db.reader import Reader
+from status_db.requests import Requests
 from status_db.reviews import Reviews
 from status_db.stored import Stored
 from status_db.waves import Waves
 from sync.run import Sync
+from sync.serving import Serving
 from sync.verify import Report, verify
 
 #: Names the settings file where the command line does not.
@@ -154,6 +157,13 @@ class Program:
         return Opinions(self.writing, self.cohort)
 
     @cached_property
+    def serving(self) -> Serving:
+        """What serves the requests of the pages."""
+        return Serving(
+            self.settings, self.cohort, self.sync, self.reader, self.opinions, Requests(self.desk), self.clock
+        )
+
+    @cached_property
     def waves(self) -> Waves:
         """The door for what offices announce."""
         return Waves(self.writing, self.cohort)
@@ -186,4 +196,14 @@ class Program:
     @cached_property
     def accounts(self) -> Accounts:
         """Accounts, to read and write."""
-        return Accounts(self._checked(open_writing(desk_url(self.settings.status_db)), "desk"))
+        return Accounts(self.desk)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The audit log."""
+        return Audit(self.desk)
+
+    @cached_property
+    def desk(self) -> Engine:
+        """Accounts, requests and the audit log, to read and write. Raises StoreError unless they have their tables."""
+        return self._checked(open_writing(desk_url(self.settings.status_db)), "desk")

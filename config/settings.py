@@ -275,6 +275,8 @@ class Portal(Table):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     #: The address people type; needed behind a proxy, and the reason cookies are marked Secure when it is https.
     public_url: Text = ""
+    #: What keyed hashes, sealed secrets and slips are made with; made when it is first needed.
+    key_file: FilePath = Field(default=Path("desk.key"), validate_default=True)
 
 
 class Auth(Table):

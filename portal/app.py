@@ -10,15 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from config.settings import Settings
 from portal import headers, house
-from portal.entrance import for_visitors
 from portal.house import house_of
 from portal.pages import health, overview, sign_in, sources, student, students
-from status_db.accounts import Act
 from status_db.engine import StoreError
 
 
@@ -33,16 +31,12 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
 
     app = Starlette(
         routes=[
-            Route("/", for_visitors(student.home)),
-            Route("/sign-in", sign_in.show, methods=["GET"]),
-            Route("/sign-in", sign_in.enter, methods=["POST"]),
-            Route("/sign-out", sign_in.leave, methods=["POST"]),
-            Route("/overview", for_visitors(overview.page, Act.READ)),
-            Route("/students", for_visitors(students.find, Act.READ)),
-            Route("/students/{number}", for_visitors(students.page, Act.READ)),
-            Route("/sources", for_visitors(sources.page)),
-            Route("/runs/{run:int}", for_visitors(sources.run)),
-            Route("/healthz", health.page),
+            *student.ROUTES,
+            *sign_in.ROUTES,
+            *overview.ROUTES,
+            *students.ROUTES,
+            *sources.ROUTES,
+            *health.ROUTES,
             Mount("/static", StaticFiles(directory=house.STATIC)),
         ],
         middleware=[Middleware(headers.Headers)],

@@ -44,7 +44,7 @@ async def recognise(request: Request, house: House) -> Visitor | None:
         return None
     if sessions.wants_touch(session, house.settings.auth, now):
         await house.ask_long(house.desk.touch_session, sessions.hash_of(token), now)
-    visitor = Visitor(session.account, token)
+    visitor = Visitor(session.account.during(house.settings.cohort_keys()), token)
     request.state.visitor = visitor
     return visitor
 

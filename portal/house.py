@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 from urllib.parse import urlencode
@@ -20,9 +21,13 @@ from portal import languages
 from portal.auth.sessions import Cookie, form_token
 from portal.auth.slowdown import Slowdown
 from portal.languages import Language
+from portal.navigation import rooms_of
 from status_db.accounts import Account, Accounts, desk_url
+from status_db.audit import Audit, Deed
+from status_db.desk_key import DeskKey
 from status_db.engine import open_reading, open_writing
 from status_db.reader import Reader
+from status_db.requests import Requests
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -55,8 +60,13 @@ class House:
     reader: Reader
     #: For looking up sessions and accounts: it cannot write.
     accounts: Accounts
-    #: For signing in and out.
+    #: For signing in and out, and for what changes accounts.
     desk: Accounts
+    #: Who did what; what was asked for.
+    audit: Audit
+    requests: Requests
+    #: What keyed hashes and slips are made with.
+    key: DeskKey
     cookie: Cookie
     slowdown: Slowdown
     hashing: ThreadPoolExecutor
@@ -96,6 +106,7 @@ class House:
             "form_token": form_token(token) if token else "",
             "languages": [(other, _in_language(request, other)) for other in self.languages.values()],
             "path": request.url.path,
+            "rooms": rooms_of(visitor.account if visitor else None),
         }
         html = self.environments[language.code].get_template(template).render(shared | values)
         response = HTMLResponse(html, status, headers={"Content-Language": language.tag, "Vary": "Cookie"})
@@ -110,6 +121,31 @@ class House:
             response.set_cookie(
                 LANGUAGE_COOKIE, str(asked), _YEAR, path="/", secure=secure, httponly=True, samesite="lax"
             )
+
+    async def note(
+        self,
+        request: Request,
+        deed: Deed,
+        *,
+        account: str = "",
+        cohort: str | None = None,
+        student: str | None = None,
+        run: int | None = None,
+        **detail: str | int | list[str],
+    ) -> None:
+        """Add a line to the audit log: by whoever has signed in, unless an account is named."""
+        visitor = visitor_of(request)
+        line = partial(
+            self.audit.note,
+            deed,
+            account=account or (visitor.account.account if visitor else ""),
+            now=self.clock(),
+            cohort=cohort,
+            student=student,
+            run=run,
+            address=request.client.host if request.client else "",
+        )
+        await self.ask_long(line, **detail)
 
     def close(self) -> None:
         """Let go of the database and of the threads."""
@@ -130,6 +166,9 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         reader=Reader(marks, settings),
         accounts=Accounts(desk_reading),
         desk=Accounts(desk_writing),
+        audit=Audit(desk_writing),
+        requests=Requests(desk_writing),
+        key=DeskKey(settings.portal.key_file),
         cookie=Cookie.of(settings.portal),
         slowdown=Slowdown(),
         hashing=ThreadPoolExecutor(_HASHING_THREADS, "hashing"),

@@ -1,7 +1,7 @@
 """Languages: the pages are written in Chinese, and `locale/en` says each of their sentences in English.
 
-A catalogue is read from its .po file when the program starts; nothing has to be compiled. Dates, times and amounts are
-written as each language does.
+A language's catalogues, one for each group of pages, are read from their .po files when the program starts; nothing
+has to be compiled. Dates, times and amounts are written as each language does.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -111,8 +112,13 @@ def choose(languages: Sequence[str], asked: str | None, cookie: str | None, acce
 
 
 def _catalogue(code: str) -> GNUTranslations:
-    with (LOCALE / code / "portal.po").open("rb") as file:
-        catalogue = read_po(file, locale=code, charset="utf-8", abort_invalid=True)
+    catalogue = Catalog(locale=code, charset="utf-8")
+    for path in sorted((LOCALE / code).glob("*.po")):
+        with path.open("rb") as file:
+            part = read_po(file, locale=code, charset="utf-8", abort_invalid=True)
+        for message in part:
+            if message.id:
+                catalogue[message.id] = message
     compiled = BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)

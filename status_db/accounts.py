@@ -5,8 +5,8 @@ nor the password ever comes to this room.
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -18,12 +18,10 @@ from config.settings import StatusDb
 from status_db import tables
 from status_db.engine import reading, writing
 from status_db.model import normalise_number
+from status_db.turns import DESK
 
 #: The roster columns a scope may name.
 SCOPE_COLUMNS = ("college", "class", "level", "campus", "building", "category")
-
-#: What desk writers of one PostgreSQL take turns by, as the writers of a cohort do.
-_DESK = "desk"
 
 
 class AccountRefused(Exception):  # noqa: N818 - named by the reaction
@@ -38,6 +36,8 @@ class Act(StrEnum):
     REVIEW = "review"
     ISSUE = "issue"
     MANAGE = "manage"
+    #: Reads everything, the audit log too, and does nothing.
+    AUDIT = "audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Grant:
     step: str | None = None
     #: Roster column → the values inside; empty for everybody.
     scope: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: It ends with this cohort; None for every cohort.
+    cohort: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,23 @@ class Account:
 
     account: str
     name: str
-    password_hash: str = field(repr=False)
+    #: None for who has no password here: not yet, or signs in elsewhere.
+    password_hash: str | None = field(repr=False)
     #: The student number, when this is a student.
     student: str | None
     active: bool
     created_at: datetime
     grants: tuple[Grant, ...] = ()
+    #: When the password was set; None where that is not known.
+    password_at: datetime | None = None
 
     def may(self, act: Act) -> bool:
-        """Say whether any grant allows this act, for whatever step and scope."""
-        return any(grant.act is act for grant in self.grants)
+        """Say whether any grant allows this act, for whatever step and scope; an auditor reads."""
+        return any(grant.act is act or (act is Act.READ and grant.act is Act.AUDIT) for grant in self.grants)
+
+    def during(self, cohorts: Collection[str]) -> "Account":
+        """Return it without the grants that have ended with their cohort."""
+        return replace(self, grants=tuple(g for g in self.grants if g.cohort is None or g.cohort in cohorts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ class Accounts:
         self,
         account: str,
         name: str,
-        password_hash: str,
+        password_hash: str | None,
         *,
         student: str | None = None,
         grants: Iterable[Grant] = (),
@@ -129,7 +138,7 @@ class Accounts:
             grants=tuple(grants),
         )
         _refuse_nonsense(added)
-        with writing(self._engine, _DESK, "desk") as connection:
+        with writing(self._engine, DESK, "desk") as connection:
             if _row(connection, added.account) is not None:
                 raise AccountRefused(f'there is an account "{added.account}" already. Choose another name.')
             connection.execute(
@@ -137,6 +146,7 @@ class Accounts:
                     account=added.account,
                     name=added.name,
                     password_hash=password_hash,
+                    password_at=now if password_hash else None,
                     student=added.student,
                     active=True,
                     created_at=now,
@@ -151,6 +161,7 @@ class Accounts:
                             "act": grant.act.value,
                             "step": grant.step,
                             "scope": {column: list(values) for column, values in grant.scope.items()},
+                            "cohort": grant.cohort,
                         }
                         for grant in added.grants
                     ],
@@ -188,7 +199,7 @@ class Accounts:
         Raises AccountRefused when there is no such active account.
         """
         name = normalise_account(account)
-        with writing(self._engine, _DESK, "desk") as connection:
+        with writing(self._engine, DESK, "desk") as connection:
             row = _row(connection, name)
             if row is None or not row.active:
                 raise AccountRefused(f'there is no active account "{name}". See: clearance accounts list')
@@ -212,14 +223,14 @@ class Accounts:
 
     def touch_session(self, token_hash: bytes, now: datetime) -> None:
         """Note that a session has been used."""
-        with writing(self._engine, _DESK, "desk") as connection:
+        with writing(self._engine, DESK, "desk") as connection:
             connection.execute(
                 update(tables.session).where(tables.session.c.token_hash == token_hash).values(seen_at=now)
             )
 
     def close_session(self, token_hash: bytes) -> None:
         """End a session; one that is not there has ended."""
-        with writing(self._engine, _DESK, "desk") as connection:
+        with writing(self._engine, DESK, "desk") as connection:
             connection.execute(delete(tables.session).where(tables.session.c.token_hash == token_hash))
 
     def check(self) -> None:
@@ -229,7 +240,7 @@ class Accounts:
 
     def _change(self, account: str, **values: Any) -> None:  # noqa: ANN401 - columns by name
         name = normalise_account(account)
-        with writing(self._engine, _DESK, "desk") as connection:
+        with writing(self._engine, DESK, "desk") as connection:
             if _row(connection, name) is None:
                 raise AccountRefused(f'there is no account "{name}". See: clearance accounts list')
             connection.execute(update(tables.account).where(tables.account.c.account == name).values(**values))
@@ -255,7 +266,8 @@ def _grants(connection: Connection, account: str) -> tuple[Grant, ...]:
     table = tables.grant
     rows = connection.execute(select(table).where(table.c.account == account).order_by(table.c.grant))
     return tuple(
-        Grant(Act(row.act), row.step, {column: tuple(values) for column, values in row.scope.items()}) for row in rows
+        Grant(Act(row.act), row.step, {column: tuple(values) for column, values in row.scope.items()}, row.cohort)
+        for row in rows
     )
 
 
@@ -268,4 +280,5 @@ def _account(connection: Connection, row: Row[Any]) -> Account:
         active=row.active,
         created_at=row.created_at,
         grants=_grants(connection, row.account),
+        password_at=row.password_at,
     )

@@ -59,8 +59,13 @@ class Opinions:
         self._engine = engine
         self._cohort = cohort
 
-    def enter(self, run: int, says: Says, *, author: str, reason: str = "", now: datetime) -> Opinion:
-        """Say something about a run that waits. Raises OpinionRefused when it does not, or when it was said already."""
+    def enter(
+        self, run: int, says: Says, *, author: str, reason: str = "", now: datetime, said_of: bytes | None = None
+    ) -> Opinion:
+        """Say something about a run that waits. Raises OpinionRefused when it does not, or when it was said already.
+
+        `said_of` is the digest of the change that was looked at: a run that has come to another since is refused.
+        """
         table, known = tables.opinion, tables.run
         with writing(self._engine, self._cohort) as connection:
             row = connection.execute(
@@ -72,6 +77,11 @@ class Opinions:
                 raise OpinionRefused(f"there is no run {run}. See: clearance runs list")
             if row.state != RunState.SUSPENDED:
                 raise OpinionRefused(f"run {run} is {row.state}, and waits for nobody. See: clearance runs show {run}")
+            if said_of not in (None, row.plan_digest):
+                raise OpinionRefused(
+                    f"run {run} would change something else by now than what was looked at. "
+                    f"Look again: clearance runs show {run}"
+                )
             if any(o.says is says and o.author == author for o in _of_run(connection, run)):
                 raise OpinionRefused(
                     f"{author} has said so of run {run} already: another person is needed. "

@@ -390,6 +390,7 @@ class Reader:
                 proofs=r.proofs,
                 decided_by=r.decided_by,
                 decided_at=r.decided_at,
+                digest=r.plan_digest,
             )
             for r in rows
         )

@@ -498,25 +498,36 @@ account = Table(
     desk,
     Column("account", String(100), primary_key=True),
     Column("name", String(200), nullable=False),
-    #: Argon2id, with its parameters.
-    Column("password_hash", String(300), nullable=False),
+    #: Argon2id, with its parameters; NULL for who has no password here: not yet, or signs in elsewhere.
+    Column("password_hash", String(300)),
+    #: When the password was set.
+    Column("password_at", Instant),
     #: The student number, when this is a student.
     Column("student", _Number),
     Column("active", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False),
+    #: A keyed hash of the number of an identity document, and nothing that leads back to it.
+    Column("identity", LargeBinary),
+    #: The second factor's secret, sealed with the portal's key; NULL for none.
+    Column("second_factor", LargeBinary),
+    #: The last of its time steps that was used: none opens twice.
+    Column("second_factor_step", BigInteger),
 )
+Index("ix_account_student", account.c.student)
 
 grant = Table(
     "grant",
     desk,
     Column("grant", _Id, primary_key=True, autoincrement=True),
     Column("account", String(100), ForeignKey("account.account"), nullable=False, index=True),
-    #: read, decide, review, issue, manage
+    #: read, decide, review, issue, manage, audit
     Column("act", _Word, nullable=False),
     #: NULL for every step.
     Column("step", _Word),
     #: Roster column → values; empty for everybody.
     Column("scope", Json, nullable=False),
+    #: It ends with this cohort; NULL for every cohort.
+    Column("cohort", _Word),
     sqlite_autoincrement=True,
 )
 
@@ -528,4 +539,131 @@ session = Table(
     Column("account", String(100), ForeignKey("account.account"), nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
+    #: How it was opened: local, code, identity, cas, oidc, ldap
+    Column("method", _Word, nullable=False, server_default="local"),
+    #: SHA-256 of what a provider ends it by: a CAS ticket, an OIDC session. NULL where nobody does.
+    Column("provider_session", LargeBinary, index=True),
+    #: It leads to one page alone: password (a new one must be set), factor (the second factor is asked). NULL to all.
+    Column("narrowed", _Word),
+)
+
+code = Table(
+    "code",
+    desk,
+    #: A one-time code, with which somebody sets a password. By its keyed hash.
+    Column("code_hash", LargeBinary, primary_key=True),
+    Column("account", String(100), ForeignKey("account.account"), nullable=False, index=True),
+    Column("made_at", Instant, nullable=False),
+    Column("made_by", String(100), nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("used_at", Instant),
+)
+
+attempt = Table(
+    "attempt",
+    desk,
+    #: A keyed hash of what is slowed down: an account on a device, an account, an address.
+    Column("what", LargeBinary, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last", Instant, nullable=False),
+)
+
+used_ticket = Table(
+    "used_ticket",
+    desk,
+    #: SHA-256 of a provider's ticket: none opens twice.
+    Column("ticket_hash", LargeBinary, primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+token = Table(
+    "token",
+    desk,
+    #: SHA-256 of a bearer token: another program's key to the API.
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("title", String(200), nullable=False),
+    #: Whose grants it has.
+    Column("account", String(100), ForeignKey("account.account"), nullable=False, index=True),
+    Column("made_at", Instant, nullable=False),
+    Column("made_by", String(100), nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("withdrawn_at", Instant),
+    Column("used_at", Instant),
+)
+
+audit = Table(
+    "audit",
+    desk,
+    #: Who did what, and when. Lines are added, and never changed.
+    Column("line", _Id, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    #: Empty where nobody had signed in.
+    Column("account", String(100), nullable=False),
+    Column("deed", _Word, nullable=False),
+    Column("cohort", _Word),
+    Column("student", _Number),
+    Column("run", BigInteger),
+    #: Whatever else there is to say, by name; never a secret.
+    Column("detail", Json, nullable=False),
+    Column("address", String(100), nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("ix_audit_account", audit.c.account, audit.c.line)
+Index("ix_audit_student", audit.c.student, audit.c.line)
+
+request = Table(
+    "request",
+    desk,
+    #: What somebody asked for on a page; the scheduler serves it, for the pages write no mark.
+    Column("request", _Id, primary_key=True, autoincrement=True),
+    Column("cohort", _Word, nullable=False),
+    #: recheck: of `student`; opinion: on `run`
+    Column("kind", _Word, nullable=False),
+    Column("student", _Number),
+    Column("run", BigInteger),
+    #: Of an opinion: plausible, approve, reject; of which plan; and why.
+    Column("says", _Word),
+    Column("digest", LargeBinary),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("account", String(100), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("served_at", Instant),
+    #: done, refused, failed; NULL while it waits
+    Column("outcome", _Word),
+    Column("message", Text, nullable=False, server_default=""),
+    sqlite_autoincrement=True,
+)
+Index("ix_request_student", request.c.cohort, request.c.student, request.c.request)
+Index("ix_request_run", request.c.cohort, request.c.run)
+Index(
+    "ix_request_waiting",
+    request.c.cohort,
+    request.c.request,
+    sqlite_where=request.c.served_at.is_(None),
+    postgresql_where=request.c.served_at.is_(None),
+)
+
+announcement = Table(
+    "announcement",
+    desk,
+    Column("announcement", _Id, primary_key=True, autoincrement=True),
+    #: NULL for every cohort.
+    Column("cohort", _Word),
+    #: The step whose office says it: then it stands on that step's card. NULL for the head of the page.
+    Column("step", _Word),
+    #: Roster column → values: to whom; empty for everybody.
+    Column("scope", Json, nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("title_en", String(200), nullable=False, server_default=""),
+    Column("body", Text, nullable=False),
+    Column("body_en", Text, nullable=False, server_default=""),
+    #: Whom to ask.
+    Column("contact", String(200), nullable=False, server_default=""),
+    Column("opens", Instant, nullable=False),
+    Column("closes", Instant),
+    Column("author", String(100), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("withdrawn_at", Instant),
+    Column("withdrawn_by", String(100)),
+    sqlite_autoincrement=True,
 )

@@ -117,6 +117,8 @@ class RunView:
     proofs: Sequence[Sequence[str]]
     decided_by: str | None
     decided_at: datetime | None
+    #: Of what it would change: what is said of a suspended run is said of that change.
+    digest: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ _WORKERS = 4
 #: So often it is looked whether somebody has spoken on a suspended run.
 _LISTENS = 5
 
+#: So often it is looked whether somebody has asked for something on the pages, and waits there.
+_SERVES = 2
+
 #: So often it is looked whether a decision's end has come.
 _SWEEPS = 60
 
@@ -43,11 +46,17 @@ class Schedule:
     """Keeps a cohort's sources asked."""
 
     def __init__(
-        self, settings: Settings, sync: Sync, clock: Callable[[], datetime], sweep: Callable[[datetime], int]
+        self,
+        settings: Settings,
+        sync: Sync,
+        clock: Callable[[], datetime],
+        sweep: Callable[[datetime], int],
+        serving: Callable[[], int],
     ) -> None:
-        """`sweep` notes the decisions whose end has come by the given moment."""
+        """`sweep` notes the decisions whose end has come by the given moment; `serving` serves what was asked for."""
         self._sync = sync
         self._sweep = sweep
+        self._serving = serving
         self._clock = clock
         self._log = structlog.get_logger("clearance.schedule")
         self._timetables = {ROSTER: rules.timetable(settings, settings.roster)}
@@ -65,6 +74,7 @@ class Schedule:
             self._scheduler.add_job(self.serve, SlotTrigger(timetable), args=[name], id=name, name=name)
         self._scheduler.add_job(self.carry_out, "interval", seconds=_LISTENS, id="opinions", name="opinions")
         self._scheduler.add_job(self.sweep, "interval", seconds=_SWEEPS, id="sweep", name="sweep")
+        self._scheduler.add_job(self.answer, "interval", seconds=_SERVES, id="requests", name="requests")
         self._scheduler.start()
         self._log.info("schedule started", sources=len(self._timetables))
         for name in self._timetables:
@@ -101,6 +111,17 @@ class Schedule:
             self._log.debug("opinions wait", message=str(busy))
         except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
             self._log.exception("opinions broke")
+
+    def answer(self) -> None:
+        """Serve what people have asked for on the pages."""
+        try:
+            self._serving()
+        except StoreError as error:
+            self._log.error("requests not served", message=str(error))
+        except RunUnderWay as busy:
+            self._log.debug("requests wait", message=str(busy))
+        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+            self._log.exception("requests broke")
 
     def sweep(self) -> None:
         """Note the decisions whose end has come; they stopped counting by themselves."""

@@ -2,6 +2,7 @@
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from portal.house import house_of
 from status_db.engine import StoreError
@@ -18,3 +19,6 @@ async def page(request: Request) -> Response:
         except StoreError:
             parts[name] = False
     return JSONResponse({"ok": all(parts.values()), **parts}, 200 if all(parts.values()) else 503)
+
+
+ROUTES = (Route("/healthz", page),)

@@ -7,12 +7,15 @@ from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from config.settings import Settings
 from portal import cards, words
 from portal.auth.rights import readable
+from portal.entrance import for_visitors
 from portal.house import House, Visitor
 from portal.languages import Language
+from status_db.accounts import Act
 from status_db.model import State
 from status_db.reader import Reader
 from status_db.views import Scope, StepSource, Tally
@@ -86,7 +89,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     keys = settings.cohort_keys()
     asked = request.query_params.get("cohort", keys[0])
     cohort = settings.cohort_named(asked if asked in keys else keys[0])
-    steps = readable(visitor.account, [step.key for step in settings.step])
+    steps = readable(visitor.account, [step.key for step in settings.step], cohort.key)
     found = await house.ask_long(counted, house.reader, cohort.key, now, steps)
     order = [step.key for step in settings.step if step.key in found.by_step]
     return house.page(
@@ -123,3 +126,6 @@ def _cell(tally: Tally | None) -> tuple[int, int] | None:
     if tally is None:
         return None
     return tally.by_state.get(State.CLEARED, 0) + tally.by_state.get(State.EXEMPT, 0), tally.total
+
+
+ROUTES = (Route("/overview", for_visitors(page, Act.READ)),)

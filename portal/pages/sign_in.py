@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from portal.auth import forms, sessions
 from portal.auth.passwords import verify_password
@@ -97,3 +98,10 @@ def _form(
         response.headers["Retry-After"] = str(math.ceil(wait.total_seconds()))
     house.cookie.set(response, token)
     return response
+
+
+ROUTES = (
+    Route("/sign-in", show, methods=["GET"]),
+    Route("/sign-in", enter, methods=["POST"]),
+    Route("/sign-out", leave, methods=["POST"]),
+)

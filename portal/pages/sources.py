@@ -5,8 +5,10 @@ from datetime import datetime
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from portal import cards, reasons, words
+from portal.entrance import for_visitors
 from portal.house import House, Visitor
 from portal.languages import Language
 from status_db.accounts import Account, Act
@@ -18,8 +20,8 @@ _FLIPS = 200
 
 
 def _may_see(account: Account) -> bool:
-    everything = any(grant.act is Act.READ and grant.step is None and not grant.scope for grant in account.grants)
-    return everything or account.may(Act.MANAGE)
+    reading = [grant for grant in account.grants if grant.act in (Act.READ, Act.AUDIT)]
+    return account.may(Act.MANAGE) or any(grant.step is None and not grant.scope for grant in reading)
 
 
 async def page(request: Request, house: House, visitor: Visitor) -> Response:
@@ -108,3 +110,6 @@ def _flip(language: Language, house: House, flip: FlipView) -> dict[str, str]:
         "after": words.say(language, words.STATES, words.state_of(flip.after, flip.reason)),
         "evidence": language.listed(owed.what for owed in evidence),
     }
+
+
+ROUTES = (Route("/sources", for_visitors(page)), Route("/runs/{run:int}", for_visitors(run)))

@@ -4,8 +4,10 @@ from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from portal import cards
+from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from status_db.accounts import Act
 from status_db.reader import Reader
@@ -55,3 +57,6 @@ def show(
         history=cards.history(language, settings, student.flips, now, only),
         staff=staff,
     )
+
+
+ROUTES = (Route("/", for_visitors(home)),)

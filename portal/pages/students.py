@@ -4,10 +4,13 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from portal.auth.rights import inside, readable
+from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from portal.pages import student
+from status_db.accounts import Act
 from status_db.model import normalise_number
 
 
@@ -23,8 +26,16 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show one student; who is outside the scopes looks like one who does not exist."""
     number, now = normalise_number(request.path_params["number"]), house.clock()
     found = await house.ask(student.newest, house.reader, house.settings.cohort_keys(), number, now)
-    allowed = readable(visitor.account, [step.key for step in house.settings.step])
-    steps = frozenset(step for step, scopes in allowed.items() if found is not None and inside(found, scopes))
+    steps: frozenset[str] = frozenset()
+    if found is not None:
+        allowed = readable(visitor.account, [step.key for step in house.settings.step], found.cohort)
+        steps = frozenset(step for step, scopes in allowed.items() if inside(found, scopes))
     if found is None or not steps:
         return house.page(request, "find.html", status=404, missing=number)
     return student.show(request, house, found, now, steps, staff=True)
+
+
+ROUTES = (
+    Route("/students", for_visitors(find, Act.READ)),
+    Route("/students/{number}", for_visitors(page, Act.READ)),
+)

@@ -153,8 +153,8 @@ class TestAccounts:
         assert "password, shown this once" in said
         listed = {a["account"]: a for a in university.json("accounts", "list")}
         assert listed["li.laoshi"]["grants"] == [
-            {"act": "read", "step": None, "scope": {"college": ["资源学院"]}},
-            {"act": "decide", "step": "library", "scope": {}},
+            {"act": "read", "step": None, "scope": {"college": ["资源学院"]}, "cohort": None},
+            {"act": "decide", "step": "library", "scope": {}, "cohort": None},
         ]
         assert "Choose another name" in university.run("accounts", "add", "li.laoshi", "--name", "x", code=1)
 

@@ -21,6 +21,7 @@ STAFF: dict[str, tuple[Grant, ...]] = {
     "counsellor": (Grant(Act.READ, None, {"college": ("资源学院",)}),),
     "librarian": (Grant(Act.READ, "library"), Grant(Act.DECIDE, "library")),
     "admin": (Grant(Act.MANAGE),),
+    "auditor": (Grant(Act.AUDIT),),
     "nobody": (),
 }
 

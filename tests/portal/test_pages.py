@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 from sqlalchemy import insert
 from sqlalchemy.exc import DBAPIError
@@ -129,14 +130,14 @@ class TestInEnglish:
         assert "登录" in client.get("/sign-in", headers={"accept-language": "fr"}).text
 
     def test_no_sentence_is_left_untranslated_and_none_is_left_over(self) -> None:
-        file = Path(portal.__file__).parent / "locale" / "en" / "portal.po"
-        with file.open("rb") as opened:
-            catalogue = read_po(opened, locale="en", abort_invalid=True)
-        known = {
-            message.id[0] if isinstance(message.id, tuple) else message.id: message
-            for message in catalogue
-            if message.id
-        }
+        known: dict[str, Message] = {}
+        for file in sorted((Path(portal.__file__).parent / "locale" / "en").glob("*.po")):
+            with file.open("rb") as opened:
+                catalogue = read_po(opened, locale="en", abort_invalid=True)
+            for message in (one for one in catalogue if one.id):
+                text = message.id[0] if isinstance(message.id, tuple) else str(message.id)
+                assert text not in known, f"{text} is said twice: {file.name}"
+                known[text] = message
         said = set(sentences())
         assert {text for text, _ in said} == set(known)
         for text, plural in said:

@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, text, update
 from status_db import ledger_key, tables
 from status_db.decisions import Wish
 from status_db.engine import StoreError, reading
+from status_db.key_file import KeyRefused
 from status_db.ledger import Entry, Head, Ledger
 from status_db.ledger_key import LedgerRefused
 from status_db.migrate import upgrade
@@ -171,7 +172,7 @@ class TestTheKey:
     @pytest.mark.parametrize("said", ["", "abcd", "not hex at all", "é"])
     def test_what_is_no_key_is_refused_and_not_repeated(self, begun: World, said: str) -> None:
         self.file(begun).write_text(said, encoding="utf-8")
-        with pytest.raises(LedgerRefused, match="ledger's key") as refused:
+        with pytest.raises(KeyRefused, match="ledger's key") as refused:
             decided(begun, LIN.number)
         assert not said or said not in str(refused.value)
 

@@ -1,0 +1,29 @@
+"""Navigation: the pages for staff that stand in the head of every page, each for whoever may see it."""
+
+from dataclasses import dataclass
+
+from portal.words import later
+from status_db.accounts import Account, Act
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One entry."""
+
+    address: str
+    title: str
+    #: Whoever has a grant for one of these sees it.
+    acts: tuple[Act, ...]
+
+
+ROOMS = (
+    Room("/overview", later("总览"), (Act.READ, Act.AUDIT)),
+    Room("/students", later("查找学生"), (Act.READ, Act.AUDIT)),
+    Room("/sources", later("数据来源"), (Act.READ, Act.MANAGE, Act.AUDIT)),
+)
+
+
+def rooms_of(account: Account | None) -> tuple[Room, ...]:
+    """Return the entries this account sees."""
+    acts = {grant.act for grant in account.grants} if account is not None else set()
+    return tuple(room for room in ROOMS if acts & set(room.acts))

@@ -1,0 +1,119 @@
+"""The audit log: who did what on the pages and the command line, and when. Lines are added, and never changed.
+
+It is read by administrators and auditors. A line names a student where one was looked at or decided on; it holds no
+password, no token and no number of an identity document.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Engine, Row, insert, select
+
+from status_db import tables
+from status_db.engine import reading, writing
+from status_db.turns import DESK
+
+
+class Deed(StrEnum):
+    """What can be done that is worth a line."""
+
+    SIGNED_IN = "signed_in"
+    SIGN_IN_REFUSED = "sign_in_refused"
+    SIGNED_OUT = "signed_out"
+    PASSWORD_SET = "password_set"  # noqa: S105 - the name of a deed
+    CODES_MADE = "codes_made"
+    SECOND_FACTOR_SET = "second_factor_set"
+    SAW_STUDENT = "saw_student"
+    SAW_LIST = "saw_list"
+    EXPORTED = "exported"
+    ASKED_RECHECK = "asked_recheck"
+    MADE_SLIP = "made_slip"
+    SPOKE_ON_RUN = "spoke_on_run"
+    ACCOUNT_MADE = "account_made"
+    ACCOUNT_CHANGED = "account_changed"
+    GRANTED = "granted"
+    GRANT_TAKEN = "grant_taken"
+    HANDED_OVER = "handed_over"
+    ANNOUNCED = "announced"
+    ANNOUNCEMENT_WITHDRAWN = "announcement_withdrawn"
+    TOKEN_MADE = "token_made"  # noqa: S105 - the name of a deed
+    TOKEN_WITHDRAWN = "token_withdrawn"  # noqa: S105 - the name of a deed
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """One line."""
+
+    line: int
+    at: datetime
+    #: Empty where nobody had signed in.
+    account: str
+    deed: Deed
+    cohort: str | None
+    student: str | None
+    run: int | None
+    detail: Mapping[str, Any]
+    address: str
+
+
+class Audit:
+    """Adds and reads lines. An engine of `open_reading` will do for what only reads. Raises StoreError."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def note(
+        self,
+        deed: Deed,
+        *,
+        account: str,
+        now: datetime,
+        cohort: str | None = None,
+        student: str | None = None,
+        run: int | None = None,
+        address: str = "",
+        **detail: str | int | list[str],
+    ) -> None:
+        """Add a line; it is durable when this returns."""
+        with writing(self._engine, DESK, "desk") as connection:
+            connection.execute(
+                insert(tables.audit).values(
+                    at=now,
+                    account=account[:100],
+                    deed=deed,
+                    cohort=cohort,
+                    student=student,
+                    run=run,
+                    detail=detail,
+                    address=address[:100],
+                )
+            )
+
+    def newest(
+        self,
+        limit: int = 100,
+        *,
+        before: int | None = None,
+        account: str | None = None,
+        deed: Deed | None = None,
+        student: str | None = None,
+    ) -> tuple[AuditLine, ...]:
+        """Return lines, the newest first: those before a line, of one account, of one kind, about one student."""
+        table = tables.audit
+        query = select(table).order_by(table.c.line.desc()).limit(limit)
+        if before is not None:
+            query = query.where(table.c.line < before)
+        for column, value in ((table.c.account, account), (table.c.deed, deed), (table.c.student, student)):
+            if value is not None:
+                query = query.where(column == value)
+        with reading(self._engine) as connection:
+            return tuple(_line(row) for row in connection.execute(query))
+
+
+def _line(row: Row[Any]) -> AuditLine:
+    return AuditLine(
+        row.line, row.at, row.account, Deed(row.deed), row.cohort, row.student, row.run, row.detail, row.address
+    )

@@ -1,0 +1,159 @@
+"""Requests: what people ask for on the pages, which write no mark themselves. The scheduler serves them.
+
+A request says who asked and when; whether they may ask is checked by the caller. How it ended stays beside it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, select, update
+
+from status_db import tables
+from status_db.engine import reading, writing
+from status_db.opinions import Says
+from status_db.turns import DESK
+
+
+class Kind(StrEnum):
+    """What can be asked for."""
+
+    #: That the sources be asked about one student.
+    RECHECK = "recheck"
+    #: That something be said about a suspended run.
+    OPINION = "opinion"
+
+
+class RequestOutcome(StrEnum):
+    """How a request ended."""
+
+    DONE = "done"
+    #: It could not be so: the message says why.
+    REFUSED = "refused"
+    #: A source did not answer, or something broke: the message says what, and the way out.
+    FAILED = "failed"
+
+
+class RequestRefused(Exception):  # noqa: N818 - named by the reaction
+    """A request that is not taken now; `wait` says how long until it would be."""
+
+    def __init__(self, message: str, wait: timedelta) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asked for, and how it ended."""
+
+    request: int
+    cohort: str
+    kind: Kind
+    student: str | None
+    run: int | None
+    says: Says | None
+    digest: bytes | None
+    reason: str
+    account: str
+    at: datetime
+    #: None while it waits.
+    served_at: datetime | None
+    outcome: RequestOutcome | None
+    message: str
+
+
+class Requests:
+    """Takes requests and reads them. An engine of `open_reading` will do for what only reads. Raises StoreError."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def ask_recheck(
+        self, cohort: str, student: str, *, account: str, now: datetime, pause: timedelta, day_limit: int
+    ) -> None:
+        """Ask that the sources be asked about a student.
+
+        Raises RequestRefused while one waits, before `pause` has passed since the last, and after `day_limit` in 24 h.
+        """
+        table = tables.request
+        mine = (table.c.cohort == cohort, table.c.kind == Kind.RECHECK, table.c.student == student)
+        with writing(self._engine, DESK, "desk") as connection:
+            times = connection.execute(
+                select(table.c.at, table.c.served_at)
+                .where(*mine, table.c.at > now - timedelta(days=1))
+                .order_by(table.c.request.desc())
+            ).all()
+            if times and times[0].served_at is None:
+                raise RequestRefused("it is being asked already", timedelta(seconds=5))
+            if times and now - times[0].at < pause:
+                raise RequestRefused("it was asked a moment ago", times[0].at + pause - now)
+            if len(times) >= day_limit:
+                raise RequestRefused("it was asked often enough today", times[-1].at + timedelta(days=1) - now)
+            _add(connection, cohort=cohort, kind=Kind.RECHECK, student=student, account=account, at=now)
+
+    def ask_opinion(
+        self, cohort: str, run: int, says: Says, digest: bytes, *, account: str, reason: str = "", now: datetime
+    ) -> None:
+        """Say something about the plan with this digest of a suspended run. Raises RequestRefused when it was said."""
+        table = tables.request
+        same = (table.c.cohort == cohort, table.c.kind == Kind.OPINION, table.c.run == run, table.c.account == account)
+        with writing(self._engine, DESK, "desk") as connection:
+            waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
+            if waiting is not None:
+                raise RequestRefused("it is being carried out already", timedelta(seconds=5))
+            values = {"cohort": cohort, "kind": Kind.OPINION, "run": run, "says": says, "digest": digest}
+            _add(connection, **values, reason=reason, account=account, at=now)
+
+    def waiting(self, cohort: str) -> tuple[Request, ...]:
+        """Return what nobody has served yet, the oldest first."""
+        return self._read(tables.request.c.cohort == cohort, tables.request.c.served_at.is_(None))
+
+    def served(self, request: int, outcome: RequestOutcome, message: str, now: datetime) -> None:
+        """Note how a request ended."""
+        table = tables.request
+        with writing(self._engine, DESK, "desk") as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.request == request, table.c.served_at.is_(None))
+                .values(served_at=now, outcome=outcome, message=message)
+            )
+
+    def last_recheck(self, cohort: str, student: str) -> Request | None:
+        """Return the newest recheck that was asked for a student."""
+        table = tables.request
+        found = self._read(table.c.cohort == cohort, table.c.kind == Kind.RECHECK, table.c.student == student)
+        return found[-1] if found else None
+
+    def about_run(self, cohort: str, run: int) -> tuple[Request, ...]:
+        """Return what was asked to be said about a run, the oldest first."""
+        return self._read(tables.request.c.cohort == cohort, tables.request.c.run == run)
+
+    def _read(self, *conditions: ColumnElement[bool]) -> tuple[Request, ...]:
+        table = tables.request
+        with reading(self._engine) as connection:
+            return tuple(
+                _request(row) for row in connection.execute(select(table).where(*conditions).order_by(table.c.request))
+            )
+
+
+def _add(connection: Connection, **values: Any) -> None:  # noqa: ANN401 - columns by name
+    connection.execute(insert(tables.request).values(**values))
+
+
+def _request(row: Row[Any]) -> Request:
+    return Request(
+        request=row.request,
+        cohort=row.cohort,
+        kind=Kind(row.kind),
+        student=row.student,
+        run=row.run,
+        says=Says(row.says) if row.says else None,
+        digest=row.digest,
+        reason=row.reason,
+        account=row.account,
+        at=row.at,
+        served_at=row.served_at,
+        outcome=RequestOutcome(row.outcome) if row.outcome else None,
+        message=row.message,
+    )

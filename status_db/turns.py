@@ -1,0 +1,3 @@
+"""By what name the writers of the desk take turns on one PostgreSQL, as the writers of a cohort do."""
+
+DESK = "desk"
