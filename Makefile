@@ -58,6 +58,11 @@ format: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks.sync_cost $(BENCH)
 
+## screenshots: take the pictures of docs/screenshots anew, in chromium
+.PHONY: screenshots
+screenshots: $(STAMP)
+	@$(BIN)/python -m tests.browser.screenshots
+
 ## lock: choose the newest allowed versions again and write requirements/*.lock
 .PHONY: lock
 lock: $(STAMP)

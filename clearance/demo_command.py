@@ -57,6 +57,12 @@ def offices_of(file: Path) -> Offices:
     return Offices(file.resolve().parent.parent / ".demo" / "offices", os.environ.get(_LIBRARY_VARIABLE, ""))
 
 
+def _build(here: Chosen, offices: Offices) -> None:
+    """Write the offices as on the first day, and have it be that day."""
+    offices.write(0)
+    _clock(here).start(today_in(here.program().settings.institution.timezone))
+
+
 def _clock(here: Chosen) -> DemoClock:
     file = here.program().settings.demo.clock_file
     if file is None:
@@ -81,9 +87,8 @@ def demo(
     offices = offices_of(here.file)
     if offices.day() is None:
         show.OUT.print("Building the demo university: 4,215 graduates, four offices and a registrar …")
-        offices.write(0)
-        _clock(here).start(today_in(here.program().settings.institution.timezone))
-    _tell_finance_port(finance_port)
+        _build(here, offices)
+    tell_finance_port(finance_port)
     with finance_office(offices, finance_port):
         program = here.program()
         upgrade_both(program.settings)
@@ -92,7 +97,7 @@ def demo(
         outcomes = run_all(program, list(program.sync.names()), "demo")
         show.OUT.print(f"synced in {time.monotonic() - began:.1f} s\n")
         _summary(program)
-        people = _accounts(program)
+        people = make_accounts(program)
         _where_to_look(here, program, people, port, once=once)
         if not once:
             _serve(here, program, port)
@@ -125,7 +130,7 @@ def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT)
     here = chosen(context)
     built = offices_of(here.file)
     if built.day() is None:
-        built.write(0)
+        _build(here, built)
     stop_like_ctrl_c()
     with finance_office(built, finance_port):
         show.OUT.print(f"the finance office answers on http://127.0.0.1:{finance_port}; Ctrl-C closes it")
@@ -136,7 +141,8 @@ def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT)
             show.OUT.print("closed")
 
 
-def _tell_finance_port(port: int) -> None:
+def tell_finance_port(port: int) -> None:
+    """Have the settings ask the finance office on this port."""
     if port != FINANCE_PORT:
         os.environ.setdefault("DEMO_FINANCE_ARREARS_URL", f"http://127.0.0.1:{port}/api/arrears")
         os.environ.setdefault("DEMO_FINANCE_TOKEN_URL", f"http://127.0.0.1:{port}/api/token")
@@ -193,7 +199,7 @@ def _summary(program: Program) -> None:
     )
 
 
-def _accounts(program: Program) -> list[tuple[str, str]]:
+def make_accounts(program: Program) -> list[tuple[str, str]]:
     """Make the demo's accounts where they are not there; return each with what it is for."""
     students = notable(SEED)
     wanted: list[tuple[str, str, str | None, tuple[Grant, ...]]] = [(n, name, n, ()) for n, name, _ in students]

@@ -5,7 +5,6 @@ reason, or fail where `CLEARANCE_TEST_REQUIRE_BROWSER` is set.
 """
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,33 +13,21 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.browsers import DESK, MISSING, chromium_path, launched
 from tests.browser.serving import served
 from tests.portal.conftest import PASSWORD, settle
 from tests.world import World
-
-#: Without these, the browser asks for hosts of its maker at every start.
-_QUIET = (
-    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-
-PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The browser itself."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("CLEARANCE_TEST_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        reason = "there is no chromium: install it (Debian: apt-get install chromium), or set CLEARANCE_TEST_CHROMIUM"
+    if chromium_path() is None:
         if os.environ.get("CLEARANCE_TEST_REQUIRE_BROWSER"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
     with sync_playwright() as playwright:
-        # Nothing but our own pages is opened; a container's root has no other way.
-        sandbox = () if os.geteuid() else ("--no-sandbox",)
-        browser = playwright.chromium.launch(executable_path=path, args=[*_QUIET, *sandbox])
+        browser = launched(playwright.chromium)
         yield browser
         browser.close()
 

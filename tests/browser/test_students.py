@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.browser.conftest import PHONE, Visits
+from tests.browser.browsers import PHONE
+from tests.browser.conftest import Visits
 from tests.cast import LIN
 
 
