@@ -15,12 +15,14 @@ import typer
 
 from clearance import show
 from clearance.context import Chosen, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.demo_life import COLLEGE, lived
 from clearance.services import WEB_TARGET, upgrade_both
 from clearance.syncing import exit_code, run_all
 from clearance.wiring import CONFIG_VARIABLE, Program
 from demo.clock import DemoClock, today_in
 from demo.offices import SEED, Offices
 from demo.story import notable
+from demo.university import Student
 from portal.auth.passwords import hash_password
 from portal.server import serve as serve_pages
 from status_db.accounts import Act, Grant
@@ -33,15 +35,35 @@ FINANCE_PORT = 8619
 
 _LIBRARY_VARIABLE = "DEMO_LIBRARY_URL"
 
+#: A class of that college.
+CLASS = "12151"
+
 _STAFF: tuple[tuple[str, str, tuple[Grant, ...], str], ...] = (
     ("dean", "校领导", (Grant(Act.READ),), "reads every college"),
-    ("counsellor", "就业辅导员", (Grant(Act.READ, None, {"college": ("资源学院",)}),), "reads one college, 资源学院"),
+    ("counsellor", "就业辅导员", (Grant(Act.READ, None, {"college": (COLLEGE,)}),), f"reads one college, {COLLEGE}"),
+    ("teacher", "班主任", (Grant(Act.READ, None, {"class": (CLASS,)}),), f"reads one class, {CLASS}"),
     (
         "librarian",
         "图书馆操作员",
         (Grant(Act.READ, "library"), Grant(Act.DECIDE, "library")),
         "decides for the library",
     ),
+    (
+        "college",
+        "学院资料室",
+        (
+            Grant(Act.READ, "college_items", {"college": (COLLEGE,)}),
+            Grant(Act.DECIDE, "college_items", {"college": (COLLEGE,)}),
+        ),
+        f"decides for the reading room of {COLLEGE}",
+    ),
+    (
+        "reviewer",
+        "学院终审",
+        tuple(Grant(act, None, {"college": (COLLEGE,)}) for act in (Act.READ, Act.REVIEW, Act.ISSUE)),
+        f"reviews {COLLEGE} and issues certificates",
+    ),
+    ("auditor", "审计员", (Grant(Act.AUDIT),), "reads everything, changes nothing"),
     ("admin", "系统管理员", (Grant(Act.MANAGE),), "looks after sources and runs"),
 )
 
@@ -97,7 +119,7 @@ def demo(
         outcomes = run_all(program, list(program.sync.names()), "demo")
         show.OUT.print(f"synced in {time.monotonic() - began:.1f} s\n")
         _summary(program)
-        people = make_accounts(program)
+        people = make_accounts(program, lived(program, SEED))
         _where_to_look(here, program, people, port, once=once)
         if not once:
             _serve(here, program, port)
@@ -199,9 +221,9 @@ def _summary(program: Program) -> None:
     )
 
 
-def make_accounts(program: Program) -> list[tuple[str, str]]:
-    """Make the demo's accounts where they are not there; return each with what it is for."""
-    students = notable(SEED)
+def make_accounts(program: Program, through: list[tuple[Student, str]]) -> list[tuple[str, str]]:
+    """Make the demo's accounts where they are not there, those who are through included; return each and what it is for."""
+    students = (*notable(SEED), *((student.number, student.name, what) for student, what in through))
     wanted: list[tuple[str, str, str | None, tuple[Grant, ...]]] = [(n, name, n, ()) for n, name, _ in students]
     wanted += [(account, name, None, grants) for account, name, grants, _ in _STAFF]
     hashed = ""

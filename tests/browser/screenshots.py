@@ -13,9 +13,10 @@ from typing import Any
 from playwright.sync_api import Browser, sync_playwright
 
 from clearance.demo_command import PASSWORD, finance_office, make_accounts, tell_finance_port
+from clearance.demo_life import lived
 from clearance.services import upgrade_both
 from clearance.wiring import Program, load_settings
-from demo.offices import Offices
+from demo.offices import SEED, Offices
 from demo.story import FIRST_DAY
 from tests.browser.browsers import DESK, launched
 from tests.browser.serving import ROOT, free_port, served
@@ -67,7 +68,7 @@ def season() -> Iterator[tuple[Path, datetime]]:
                     program.sync.open_cohort()
                     for name in program.sync.names():
                         program.sync.run(name, by="schedule")
-                    make_accounts(program)
+                    make_accounts(program, lived(program, SEED))
         yield file, now
 
 
