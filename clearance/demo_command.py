@@ -222,7 +222,7 @@ def _summary(program: Program) -> None:
 
 
 def make_accounts(program: Program, through: list[tuple[Student, str]]) -> list[tuple[str, str]]:
-    """Make the demo's accounts where they are not there, those who are through included; return each and what it is for."""
+    """Make the demo's accounts where they are not there, those who are through included; return what each is for."""
     students = (*notable(SEED), *((student.number, student.name, what) for student, what in through))
     wanted: list[tuple[str, str, str | None, tuple[Grant, ...]]] = [(n, name, n, ()) for n, name, _ in students]
     wanted += [(account, name, None, grants) for account, name, grants, _ in _STAFF]
