@@ -15,7 +15,7 @@ import typer
 
 from clearance import show
 from clearance.context import Chosen, chosen, ends_well, fail, stop_like_ctrl_c
-from clearance.demo_life import COLLEGE, lived
+from clearance.demo_life import COLLEGE, announce, lived
 from clearance.services import WEB_TARGET, upgrade_both
 from clearance.syncing import exit_code, run_all
 from clearance.wiring import CONFIG_VARIABLE, Program
@@ -32,6 +32,9 @@ from status_db.model import State
 PASSWORD = "graduation-2019"  # noqa: S105 - printed for everybody to use, on this machine alone
 
 FINANCE_PORT = 8619
+
+#: The runs under way when the demo ends may take so many seconds more.
+_SCHEDULE_ENDS = 30
 
 _LIBRARY_VARIABLE = "DEMO_LIBRARY_URL"
 
@@ -121,8 +124,10 @@ def demo(
         _summary(program)
         people = make_accounts(program, lived(program, SEED))
         _where_to_look(here, program, people, port, once=once)
+        announce(program)
         if not once:
-            _serve(here, program, port)
+            with schedule_beside(here, offices.folder.parent):
+                _serve(here, program, port)
     if code := exit_code(outcomes):
         raise typer.Exit(code)
 
@@ -161,6 +166,24 @@ def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT)
                 time.sleep(3600)
         except KeyboardInterrupt:
             show.OUT.print("closed")
+
+
+@contextmanager
+def schedule_beside(here: Chosen, folder: Path) -> Iterator[None]:
+    """Have the schedule running in a process of its own, which ends with this; what it says goes into a file."""
+    # Beside the pages, not inside of this process: the server forks its workers, and threads would not survive that.
+    command = [sys.executable, "-c", "from clearance.main import main; main()", "--config", str(here.file)]
+    with (folder / "schedule.log").open("ab") as said:
+        process = subprocess.Popen([*command, "schedule"], stdin=subprocess.DEVNULL, stdout=said, stderr=said)  # noqa: S603 - our own program
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(_SCHEDULE_ENDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def tell_finance_port(port: int) -> None:

@@ -2,6 +2,7 @@
 
 from clearance.wiring import Program
 from demo.university import Student, students
+from status_db.board import Board
 from status_db.decisions import Wish
 from status_db.model import Verdict
 from status_db.reviews import Issue
@@ -44,3 +45,32 @@ def _review(program: Program, number: str) -> None:
         program.decisions.enter(Wish(number, _ITEMS, Verdict.CLEARED, "无借阅"), "college", now)
     if _REVIEW in open_steps:
         program.reviews.review(Wish(number, _REVIEW, Verdict.CLEARED, ""), "reviewer", now)
+
+
+def announce(program: Program) -> None:
+    """Put the demo's announcements on the board, where it is empty: one for everybody, one on the library's card."""
+    board, now = Board(program.desk), program.clock()
+    if board.listed(program.cohort):
+        return
+    board.announce(
+        "请在离校前办完各项手续",
+        "先看下面“要办”的几项，其余的不用跑腿。\n全部通过后，这里会写明领证的时间和地点。",
+        title_en="Settle everything before you leave",
+        body_en="See below what is to be done; for the rest there is nothing to do.\n"
+        "Once all is clear, this page tells when and where to collect your certificate.",
+        contact="学生工作处 027-6788 0000",
+        cohort=program.cohort,
+        author="admin",
+        now=now,
+    )
+    board.announce(
+        "毕业季还书不用排队",
+        "总服务台旁设有还书箱，投入后约 15 分钟这里会更新。遗失图书请到服务台办理赔书。",
+        title_en="No queue for returning books",
+        body_en="Use the return box beside the desk; this page follows after about 15 minutes. "
+        "For a lost book, ask at the desk.",
+        cohort=program.cohort,
+        step="library",
+        author="librarian",
+        now=now,
+    )

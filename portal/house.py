@@ -24,6 +24,7 @@ from portal.languages import Language
 from portal.navigation import rooms_of
 from status_db.accounts import Account, Accounts, desk_url
 from status_db.audit import Audit, Deed
+from status_db.board import Board
 from status_db.desk_key import DeskKey
 from status_db.engine import open_reading, open_writing
 from status_db.reader import Reader
@@ -65,6 +66,8 @@ class House:
     #: Who did what; what was asked for.
     audit: Audit
     requests: Requests
+    #: What is announced to students.
+    board: Board
     #: What keyed hashes and slips are made with.
     key: DeskKey
     cookie: Cookie
@@ -168,6 +171,7 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         desk=Accounts(desk_writing),
         audit=Audit(desk_writing),
         requests=Requests(desk_writing),
+        board=Board(desk_writing),
         key=DeskKey(settings.portal.key_file),
         cookie=Cookie.of(settings.portal),
         slowdown=Slowdown(),
