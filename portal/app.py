@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 import structlog
+from granian.utils.proxies import wrap_asgi_with_proxy_headers
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -16,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from config.settings import Settings
 from portal import headers, house
 from portal.house import house_of
-from portal.pages import health, overview, sign_in, sources, student, students
+from portal.pages import health, overview, password, second_factor, sign_in, sources, student, students
 from status_db.engine import StoreError
 
 
@@ -33,13 +34,18 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
         routes=[
             *student.ROUTES,
             *sign_in.ROUTES,
+            *password.ROUTES,
+            *second_factor.ROUTES,
             *overview.ROUTES,
             *students.ROUTES,
             *sources.ROUTES,
             *health.ROUTES,
             Mount("/static", StaticFiles(directory=house.STATIC)),
         ],
-        middleware=[Middleware(headers.Headers)],
+        middleware=[
+            Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
+            Middleware(headers.Headers),
+        ],
         exception_handlers={HTTPException: refused, StoreError: unavailable, Exception: broken},
         lifespan=lifespan,
     )
