@@ -296,6 +296,8 @@ class Portal(Table):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     #: The address people type; needed behind a proxy, and the reason cookies are marked Secure when it is https.
     public_url: Text = ""
+    #: The addresses of proxies that say for whom they ask (X-Forwarded-For); nobody else is believed.
+    proxies: list[str] = []
     #: What keyed hashes, sealed secrets and slips are made with; made when it is first needed.
     key_file: FilePath = Field(default=Path("desk.key"), validate_default=True)
     #: A student may have the sources asked again after this long, and so many times in 24 hours.
@@ -307,6 +309,16 @@ class Auth(Table):
     """How people sign in."""
 
     local: bool = True
+    #: How long a one-time code, with which somebody sets a password, is good for.
+    code_lasts: Span = timedelta(days=14)
+    #: A student may set the first password, or a forgotten one too, with the number of the identity document.
+    identity: Literal["off", "first", "forgotten"] = "off"
+    #: "strict" locks accounts after failures, has passwords changed, and asks staff for a second factor.
+    profile: Literal["ordinary", "strict"] = "ordinary"
+    #: Of the strict profile: so many failures in a row lock an account, for so long; a password ends after so long.
+    lock_after: Annotated[int, Field(ge=3)] = 10
+    lock_for: Span = timedelta(minutes=30)
+    password_lasts: Span = timedelta(days=90)
     #: A session ends after this long without a click, and after `session_longest` in any case.
     session_idle: Span = timedelta(minutes=30)
     session_longest: Span = timedelta(hours=12)

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 import structlog
+from granian.utils.proxies import wrap_asgi_with_proxy_headers
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -17,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from config.settings import Settings
 from portal import headers, house
 from portal.house import house_of
-from portal.pages import health, overview, recheck, sign_in, slip, sources, student, students
+from portal.pages import health, overview, password, recheck, second_factor, sign_in, slip, sources, student, students
 from status_db.engine import StoreError
 
 
@@ -36,6 +37,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
             *recheck.ROUTES,
             *slip.ROUTES,
             *sign_in.ROUTES,
+            *password.ROUTES,
+            *second_factor.ROUTES,
             *overview.ROUTES,
             *students.ROUTES,
             *sources.ROUTES,
@@ -44,7 +47,10 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
             # compressed together, the length of an answer would tell the one by the other.
             Mount("/static", GZipMiddleware(StaticFiles(directory=house.STATIC))),
         ],
-        middleware=[Middleware(headers.Headers)],
+        middleware=[
+            Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
+            Middleware(headers.Headers),
+        ],
         exception_handlers={HTTPException: refused, StoreError: unavailable, Exception: broken},
         lifespan=lifespan,
     )

@@ -18,15 +18,20 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from config.settings import Settings
 from portal import languages
+from portal.auth.device import Devices
 from portal.auth.sessions import Cookie, form_token
 from portal.auth.slowdown import Slowdown
 from portal.languages import Language
 from portal.navigation import rooms_of
 from status_db.accounts import Account, Accounts, desk_url
+from status_db.attempts import Attempts
 from status_db.audit import Audit, Deed
 from status_db.board import Board
+from status_db.codes import Codes
 from status_db.desk_key import DeskKey
 from status_db.engine import open_reading, open_writing
+from status_db.factors import Factors
+from status_db.identities import Identities
 from status_db.reader import Reader
 from status_db.requests import Requests
 
@@ -50,6 +55,8 @@ class Visitor:
 
     account: Account
     token: str
+    #: The one page the session leads to; None for all that the account may see.
+    narrowed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,11 @@ class House:
     #: What keyed hashes and slips are made with.
     key: DeskKey
     cookie: Cookie
+    devices: Devices
     slowdown: Slowdown
+    codes: Codes
+    identities: Identities
+    factors: Factors
     hashing: ThreadPoolExecutor
     languages: Mapping[str, Language]
     environments: Mapping[str, Environment]
@@ -109,7 +120,7 @@ class House:
             "form_token": form_token(token) if token else "",
             "languages": [(other, _in_language(request, other)) for other in self.languages.values()],
             "path": request.url.path,
-            "rooms": rooms_of(visitor.account if visitor else None),
+            "rooms": rooms_of(visitor.account if visitor and visitor.narrowed is None else None),
         }
         html = self.environments[language.code].get_template(template).render(shared | values)
         response = HTMLResponse(html, status, headers={"Content-Language": language.tag, "Vary": "Cookie"})
@@ -162,6 +173,7 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
     marks_url = (settings.status_db.portal_url or settings.status_db.url).get_secret_value()
     marks = open_reading(marks_url)
     desk_reading, desk_writing = open_reading(desk_url(settings.status_db)), open_writing(desk_url(settings.status_db))
+    key, cookie = DeskKey(settings.portal.key_file), Cookie.of(settings.portal)
     spoken = languages.load(settings.institution.languages, settings.institution.timezone)
     return House(
         settings=settings,
@@ -172,9 +184,13 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         audit=Audit(desk_writing),
         requests=Requests(desk_writing),
         board=Board(desk_writing),
-        key=DeskKey(settings.portal.key_file),
-        cookie=Cookie.of(settings.portal),
-        slowdown=Slowdown(),
+        key=key,
+        cookie=cookie,
+        devices=Devices.of(key, cookie),
+        slowdown=Slowdown.of(Attempts(desk_writing, key), settings.auth),
+        codes=Codes(desk_writing, key),
+        identities=Identities(desk_writing, key),
+        factors=Factors(desk_writing),
         hashing=ThreadPoolExecutor(_HASHING_THREADS, "hashing"),
         languages=spoken,
         environments={code: _environment(language, settings) for code, language in spoken.items()},

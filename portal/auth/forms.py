@@ -1,15 +1,42 @@
-"""Forms: read with a small limit, and only when this portal's own page sent them."""
+"""Forms: bound to the browser's cookie, read with a small limit, and only when this portal's own page sent them."""
 
 import hmac
+import math
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 
-from portal.auth.sessions import form_token
+from portal.auth.sessions import form_token, new_token
+from portal.house import House
 
 #: No form here is longer, in bytes.
 _LONGEST = 8 * 1024
+
+
+def shown(
+    request: Request,
+    house: House,
+    template: str,
+    *,
+    failed: bool | str = False,
+    wait: timedelta = timedelta(0),
+    **values: object,
+) -> Response:
+    """Render a page with a form, anew where it failed, or where the next try has to wait.
+
+    A form is bound to a cookie, so whoever has none gets one that opens nothing.
+    """
+    token, seconds = house.cookie.read(request) or new_token(), math.ceil(wait.total_seconds())
+    status = 429 if seconds else 401 if failed else 200
+    shown = {"failed": failed, "wait": seconds, "form_token": form_token(token)}
+    response = house.page(request, template, status=status, **shown, **values)
+    if seconds:
+        response.headers["Retry-After"] = str(seconds)
+    house.cookie.set(response, token)
+    return response
 
 
 async def read(request: Request, public_url: str, token: str) -> dict[str, str]:
