@@ -15,8 +15,9 @@ from starlette.staticfiles import StaticFiles
 
 from config.settings import Settings
 from portal import headers, house
+from portal.auth.refusals import SignInRefused
 from portal.house import house_of
-from portal.pages import health, overview, sign_in, sources, student, students
+from portal.pages import health, overview, providers, sign_in, sources, student, students
 from status_db.engine import StoreError
 
 
@@ -33,6 +34,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
         routes=[
             *student.ROUTES,
             *sign_in.ROUTES,
+            *providers.ROUTES,
             *overview.ROUTES,
             *students.ROUTES,
             *sources.ROUTES,
@@ -40,7 +42,12 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
             Mount("/static", StaticFiles(directory=house.STATIC)),
         ],
         middleware=[Middleware(headers.Headers)],
-        exception_handlers={HTTPException: refused, StoreError: unavailable, Exception: broken},
+        exception_handlers={
+            HTTPException: refused,
+            SignInRefused: providers.refused,
+            StoreError: unavailable,
+            Exception: broken,
+        },
         lifespan=lifespan,
     )
     app.state.house = built

@@ -20,6 +20,7 @@ from config.settings import Settings
 from portal import languages
 from portal.auth.sessions import Cookie, form_token
 from portal.auth.slowdown import Slowdown
+from portal.auth.ways import Ways
 from portal.languages import Language
 from portal.navigation import rooms_of
 from status_db.accounts import Account, Accounts, desk_url
@@ -28,6 +29,7 @@ from status_db.desk_key import DeskKey
 from status_db.engine import open_reading, open_writing
 from status_db.reader import Reader
 from status_db.requests import Requests
+from status_db.tickets import Tickets
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -65,6 +67,9 @@ class House:
     #: Who did what; what was asked for.
     audit: Audit
     requests: Requests
+    #: Providers to sign in by, and what they gave out that has been used.
+    ways: Ways
+    tickets: Tickets
     #: What keyed hashes and slips are made with.
     key: DeskKey
     cookie: Cookie
@@ -168,6 +173,8 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         desk=Accounts(desk_writing),
         audit=Audit(desk_writing),
         requests=Requests(desk_writing),
+        ways=Ways.of(settings.auth),
+        tickets=Tickets(desk_writing),
         key=DeskKey(settings.portal.key_file),
         cookie=Cookie.of(settings.portal),
         slowdown=Slowdown(),

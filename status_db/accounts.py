@@ -86,6 +86,8 @@ class Session:
     created_at: datetime
     #: The last page, give or take a minute.
     seen_at: datetime
+    #: How it was opened: local, code, identity, cas, oidc, ldap
+    method: str = "local"
 
 
 def desk_url(status_db: StatusDb) -> str:
@@ -193,9 +195,19 @@ class Accounts:
         """Shut an account, and end its sessions. Raises AccountRefused when there is none."""
         self._change(account, active=False)
 
-    def open_session(self, token_hash: bytes, account: str, now: datetime, *, longest: timedelta) -> None:
+    def open_session(
+        self,
+        token_hash: bytes,
+        account: str,
+        now: datetime,
+        *,
+        longest: timedelta,
+        method: str = "local",
+        provider_session: bytes | None = None,
+    ) -> None:
         """Open a session for an active account, and clear away those older than `longest`.
 
+        `method` says how it was opened; `provider_session` is the digest of what a provider may end it by.
         Raises AccountRefused when there is no such active account.
         """
         name = normalise_account(account)
@@ -205,7 +217,14 @@ class Accounts:
                 raise AccountRefused(f'there is no active account "{name}". See: clearance accounts list')
             connection.execute(delete(tables.session).where(tables.session.c.created_at < now - longest))
             connection.execute(
-                insert(tables.session).values(token_hash=token_hash, account=name, created_at=now, seen_at=now)
+                insert(tables.session).values(
+                    token_hash=token_hash,
+                    account=name,
+                    created_at=now,
+                    seen_at=now,
+                    method=method,
+                    provider_session=provider_session,
+                )
             )
 
     def find_session(self, token_hash: bytes, now: datetime, *, idle: timedelta, longest: timedelta) -> Session | None:
@@ -213,13 +232,13 @@ class Accounts:
         session, account = tables.session, tables.account
         with reading(self._engine) as connection:
             row = connection.execute(
-                select(account, session.c.created_at.label("opened_at"), session.c.seen_at)
+                select(account, session.c.created_at.label("opened_at"), session.c.seen_at, session.c.method)
                 .join(session, session.c.account == account.c.account)
                 .where(session.c.token_hash == token_hash, account.c.active)
             ).one_or_none()
             if row is None or now - row.seen_at >= idle or now - row.opened_at >= longest:
                 return None
-            return Session(_account(connection, row), row.opened_at, row.seen_at)
+            return Session(_account(connection, row), row.opened_at, row.seen_at, row.method)
 
     def touch_session(self, token_hash: bytes, now: datetime) -> None:
         """Note that a session has been used."""
@@ -232,6 +251,20 @@ class Accounts:
         """End a session; one that is not there has ended."""
         with writing(self._engine, DESK, "desk") as connection:
             connection.execute(delete(tables.session).where(tables.session.c.token_hash == token_hash))
+
+    def close_provider_session(self, provider_session: bytes) -> tuple[str, ...]:
+        """End what a provider opened under this digest; return whose sessions ended."""
+        table = tables.session
+        # Anybody may ask for this, so nothing is written until there is something to end.
+        with reading(self._engine) as connection:
+            found = connection.scalar(select(table.c.account).where(table.c.provider_session == provider_session))
+        if found is None:
+            return ()
+        with writing(self._engine, DESK, "desk") as connection:
+            ended = connection.execute(
+                delete(table).where(table.c.provider_session == provider_session).returning(table.c.account)
+            )
+            return tuple(sorted(set(ended.scalars())))
 
     def check(self) -> None:
         """Raise StoreError unless the database answers and has its tables."""

@@ -13,7 +13,9 @@ from portal.auth import forms, sessions
 from portal.auth.passwords import verify_password
 from portal.entrance import recognise, safe_next
 from portal.house import House, house_of, see_other
+from portal.pages import providers
 from status_db.accounts import Account, AccountRefused, normalise_account
+from status_db.audit import Deed
 
 
 async def show(request: Request) -> Response:
@@ -27,7 +29,7 @@ async def show(request: Request) -> Response:
 async def enter(request: Request) -> Response:
     """Open a session for the right password; answer everything else alike."""
     house = house_of(request)
-    if not house.settings.auth.local:
+    if not house.settings.auth.takes_passwords:
         raise HTTPException(404)
     old = house.cookie.read(request)
     fields = await forms.read(request, house.settings.portal.public_url, old)
@@ -64,8 +66,11 @@ async def leave(request: Request) -> Response:
     house = house_of(request)
     token = house.cookie.read(request)
     await forms.read(request, house.settings.portal.public_url, token)
+    session = await house.ask(sessions.find, house.accounts, house.settings.auth, token, house.clock())
     await house.ask_long(house.desk.close_session, sessions.hash_of(token))
-    response = see_other("/sign-in")
+    if session is not None:
+        await house.note(request, Deed.SIGNED_OUT, account=session.account.account, method=session.method)
+    response = see_other(providers.way_out(session))
     house.cookie.drop(response)
     return response
 
@@ -91,7 +96,8 @@ def _form(
         name=name,
         failed=failed,
         wait=math.ceil(wait.total_seconds()),
-        local=house.settings.auth.local,
+        passwords=house.settings.auth.takes_passwords,
+        buttons=providers.buttons(request, house, goal),
         form_token=sessions.form_token(token),
     )
     if wait:

@@ -1,0 +1,18 @@
+"""The ways in, other than a password of our own: one object for each provider of the settings."""
+
+from dataclasses import dataclass
+
+from config.settings import Auth
+from portal.auth.cas import CasServer
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """The providers; None for one that the settings do not name."""
+
+    cas: CasServer | None
+
+    @classmethod
+    def of(cls, auth: Auth) -> "Ways":
+        """Return those of the settings. Nothing is asked yet."""
+        return cls(cas=CasServer(auth.cas) if auth.cas else None)
