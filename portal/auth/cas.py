@@ -55,6 +55,9 @@ def read_answer(body: bytes) -> CasUser:
         raise Untrusted("it is neither success nor failure")
     named: dict[str, Element] = {}
     for child in answer:
+        # Some servers say each attribute a second time, in an older way that nobody here reads.
+        if child.tag == f"{_NS}attribute" and not _text(child):
+            continue
         if child.tag not in (f"{_NS}user", f"{_NS}attributes") or child.tag in named:
             raise Untrusted("a success holds something else, or something twice")
         named[child.tag] = child
