@@ -17,7 +17,7 @@ from config.settings import Settings
 from portal import headers, house
 from portal.auth.refusals import SignInRefused
 from portal.house import house_of
-from portal.pages import health, overview, providers, sign_in, sources, student, students
+from portal.pages import by_cas, by_oidc, health, overview, providers, sign_in, sources, student, students
 from status_db.engine import StoreError
 
 
@@ -34,7 +34,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
         routes=[
             *student.ROUTES,
             *sign_in.ROUTES,
-            *providers.ROUTES,
+            *by_cas.ROUTES,
+            *by_oidc.ROUTES,
             *overview.ROUTES,
             *students.ROUTES,
             *sources.ROUTES,

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from config.settings import Settings
 from portal import languages
+from portal.auth.journeys import Journeys
 from portal.auth.sessions import Cookie, form_token
 from portal.auth.slowdown import Slowdown
 from portal.auth.ways import Ways
@@ -67,8 +68,9 @@ class House:
     #: Who did what; what was asked for.
     audit: Audit
     requests: Requests
-    #: Providers to sign in by, and what they gave out that has been used.
+    #: Providers to sign in by, who is on the way to one, and what they gave out that has been used.
     ways: Ways
+    journeys: Journeys
     tickets: Tickets
     #: What keyed hashes and slips are made with.
     key: DeskKey
@@ -165,6 +167,7 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
     marks = open_reading(marks_url)
     desk_reading, desk_writing = open_reading(desk_url(settings.status_db)), open_writing(desk_url(settings.status_db))
     spoken = languages.load(settings.institution.languages, settings.institution.timezone)
+    key, cookie = DeskKey(settings.portal.key_file), Cookie.of(settings.portal)
     return House(
         settings=settings,
         clock=clock,
@@ -175,8 +178,9 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         requests=Requests(desk_writing),
         ways=Ways.of(settings.auth),
         tickets=Tickets(desk_writing),
-        key=DeskKey(settings.portal.key_file),
-        cookie=Cookie.of(settings.portal),
+        journeys=Journeys(key, cookie),
+        key=key,
+        cookie=cookie,
         slowdown=Slowdown(),
         hashing=ThreadPoolExecutor(_HASHING_THREADS, "hashing"),
         languages=spoken,

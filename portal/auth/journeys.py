@@ -5,15 +5,14 @@ What must be known again on the way back stays with the browser, in a sealed coo
 
 import hmac
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from portal.auth.sealed import seal, unseal
-from portal.auth.sessions import new_token
-from portal.entrance import safe_next
-from portal.house import House
+from portal.auth.sessions import Cookie, new_token
+from status_db.desk_key import DeskKey
 
 #: Long enough to look for a password; a page left open overnight begins anew.
 _LONGEST = timedelta(minutes=15)
@@ -30,39 +29,42 @@ class Journey:
     verifier: str = field(default_factory=new_token, repr=False)
 
 
-def begin(house: House, response: Response, method: str, journey: Journey) -> None:
-    """Have the browser keep it."""
-    values = seal(house.key.of(_use(method)), asdict(journey), house.clock() + _LONGEST)
-    response.set_cookie(
-        _name(house, method),
-        values,
-        int(_LONGEST.total_seconds()),
-        path="/",
-        secure=house.cookie.secure,
-        httponly=True,
-        # It must come along when the provider sends the browser back.
-        samesite="lax",
-    )
+@dataclass(frozen=True, slots=True)
+class Journeys:
+    """Those that browsers are on, each in its own. Raises KeyRefused."""
 
+    key: DeskKey
+    cookie: Cookie
 
-def resume(house: House, request: Request, method: str, state: str) -> Journey | None:
-    """Return the journey this browser is on, if it is the one that `state` belongs to."""
-    kept = request.cookies.get(_name(house, method), "")
-    values = unseal(house.key.of(_use(method)), kept, house.clock()) if kept else None
-    if values is None:
-        return None
-    journey = Journey(safe_next(values["goal"]), values["state"], values["nonce"], values["verifier"])
-    return journey if hmac.compare_digest(journey.state.encode(), state.encode()) else None
+    def begin(self, response: Response, method: str, journey: Journey, now: datetime) -> None:
+        """Have the browser keep it."""
+        response.set_cookie(
+            self._name(method),
+            seal(self._key(method), asdict(journey), now + _LONGEST),
+            int(_LONGEST.total_seconds()),
+            path="/",
+            secure=self.cookie.secure,
+            httponly=True,
+            # It must come along when the provider sends the browser back.
+            samesite="lax",
+        )
 
+    def resume(self, request: Request, method: str, now: datetime) -> Journey | None:
+        """Return the journey this browser is on, if it is the one that the address names as its `state`."""
+        kept = request.cookies.get(self._name(method), "")
+        values = unseal(self._key(method), kept, now) if kept else None
+        state = request.query_params.get("state", "")
+        if values is None or not hmac.compare_digest(values["state"].encode(), state.encode()):
+            return None
+        return Journey(**values)
 
-def end(house: House, response: Response, method: str) -> None:
-    """Have the browser forget it."""
-    response.delete_cookie(_name(house, method), path="/", secure=house.cookie.secure, httponly=True, samesite="lax")
+    def end(self, response: Response, method: str) -> None:
+        """Have the browser forget it."""
+        secure = self.cookie.secure
+        response.delete_cookie(self._name(method), path="/", secure=secure, httponly=True, samesite="lax")
 
+    def _key(self, method: str) -> bytes:
+        return self.key.of(f"journey to {method}")
 
-def _use(method: str) -> str:
-    return f"journey to {method}"
-
-
-def _name(house: House, method: str) -> str:
-    return f"{house.cookie.name}-{method}"
+    def _name(self, method: str) -> str:
+        return f"{self.cookie.name}-{method}"

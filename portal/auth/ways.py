@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from config.settings import Auth
 from portal.auth.cas import CasServer
+from portal.auth.oidc import OidcProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,8 +12,12 @@ class Ways:
     """The providers; None for one that the settings do not name."""
 
     cas: CasServer | None
+    oidc: OidcProvider | None
 
     @classmethod
     def of(cls, auth: Auth) -> "Ways":
         """Return those of the settings. Nothing is asked yet."""
-        return cls(cas=CasServer(auth.cas) if auth.cas else None)
+        return cls(
+            cas=CasServer(auth.cas) if auth.cas else None,
+            oidc=OidcProvider(auth.oidc) if auth.oidc else None,
+        )

@@ -1,4 +1,4 @@
-"""People who come by a provider: a university with providers, its pages on a real port, and browsers over real sockets."""
+"""People who come by a provider: the pages on a port of their own, and browsers over real sockets."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,6 @@ import httpx
 
 from portal.app import create_app
 from status_db.audit import Audit, AuditLine, Deed
-from tests.portal.conftest import settle
 from tests.services.pages import served
 from tests.services.university import free_port
 from tests.world import SETTINGS, World
@@ -35,16 +34,13 @@ class Open:
 
 
 @contextmanager
-def opened(folder: Path, auth: str, environ: Mapping[str, str] | None = None, *, whole: bool = False) -> Iterator[Open]:
-    """Open the cast's university with these tables of settings: `whole` with everybody's account, else only a roster."""
+def opened(folder: Path, auth: str, environ: Mapping[str, str] | None = None) -> Iterator[Open]:
+    """Open the cast's university with these tables of settings: its roster is read, and nobody has an account."""
     port = free_port()
     settings = f'{SETTINGS}\n[portal]\npublic_url = "http://127.0.0.1:{port}"\n{auth}'
     folder.mkdir(exist_ok=True)
     with World(f"sqlite:///{folder / 'clearance.db'}", folder, settings, environ) as world:
-        if whole:
-            settle(world)
-        else:
-            world.run("roster")
+        world.run("roster")
         # Providers stamp what they say with the real time.
         world.now = datetime.now(UTC)
         with served(create_app(world.settings, clock=world.clock), port) as address:

@@ -29,7 +29,7 @@ USER = "<cas:user>20151001</cas:user>"
 UNTRUSTED = {
     "two successes": response(f"<cas:authenticationSuccess>{USER}</cas:authenticationSuccess>" * 2),
     "a failure beside a success": response(
-        f'<cas:authenticationFailure code="INVALID_TICKET"/><cas:authenticationSuccess>{USER}</cas:authenticationSuccess>'
+        f'<cas:authenticationFailure code="X"/><cas:authenticationSuccess>{USER}</cas:authenticationSuccess>'
     ),
     "a failure with a user inside": response(f"<cas:authenticationFailure>{USER}</cas:authenticationFailure>"),
     "a failure with a success inside": response(

@@ -97,12 +97,12 @@ class Quiet(WSGIRequestHandler):
 
 
 if __name__ == "__main__":
-    sys.modules["cas_site"] = sys.modules[__name__]
     call_command("migrate", verbosity=0, interactive=False)
     everything = ServicePattern.objects.create(
         pos=1, name="portal", pattern=r"^http://127\.0\.0\.1:\d+/.*$", single_log_out=True
     )
     ReplaceAttributName.objects.create(name="*", service_pattern=everything)
     with make_server("127.0.0.1", 0, get_wsgi_application(), Server, Quiet) as server:
-        print(server.server_port, flush=True)
+        sys.stdout.write(f"{server.server_port}\n")
+        sys.stdout.flush()
         server.serve_forever()
