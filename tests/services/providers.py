@@ -6,6 +6,9 @@ With CLEARANCE_TEST_REQUIRE_PROVIDERS they fail instead.
 import json
 import os
 import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +16,7 @@ from typing import Any, Never
 
 import pytest
 
-from tests.services.university import ROOT
+from tests.services.university import ROOT, free_port
 
 REQUIRE_VARIABLE = "CLEARANCE_TEST_REQUIRE_PROVIDERS"
 
@@ -47,3 +50,33 @@ def cas_server(folder: Path, people: Mapping[str, Mapping[str, Any]]) -> Iterato
         finally:
             process.terminate()
             process.wait(10)
+
+
+@contextmanager
+def openid_provider(people: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Give the issuer of an OpenID provider that knows these people: subject → claims."""
+    port = free_port()
+    arguments = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port), "--require-nonce"]
+    for subject, claims in people.items():
+        arguments += ["--user-claims", json.dumps({"sub": subject, **claims})]
+    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        try:
+            issuer = f"http://127.0.0.1:{port}"
+            _wait_for(f"{issuer}/.well-known/openid-configuration", process)
+            yield issuer
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(url):
+                return
+        except OSError:
+            assert process.poll() is None, "it ended by itself"
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
