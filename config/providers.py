@@ -133,5 +133,5 @@ def providers_contradict(cas: Cas | None, oidc: Oidc | None, ldap: Ldap | None, 
         )
     if bool(ldap.bind_dn) != (ldap.bind_password is not None):
         yield "[auth.ldap] bind_dn: goes with bind_password: give both, or neither"
-    if not timedelta(0) < ldap.timeout <= timedelta(minutes=1):
+    if not timedelta(seconds=1) <= ldap.timeout <= timedelta(minutes=1):
         yield "[auth.ldap] timeout: people wait for it: write one from 1 s to 1 min"

@@ -48,6 +48,20 @@ async def account_of(house: House, arrival: Arrival) -> Account:
     return account
 
 
+async def by_password(house: House, known: Account | None, name: str, password: str) -> Account | None:
+    """Return whom the directory says this password belongs to; None where it is not asked, or says nobody.
+
+    It is asked about everybody who has no password of our own, and about everybody where those do not count.
+    Raises SignInRefused.
+    """
+    directory = house.ways.directory
+    ours = house.settings.auth.local and known is not None and known.password_hash is not None
+    if directory is None or ours:
+        return None
+    found = await house.ask_long(directory.name_of, name, password)
+    return await account_of(house, Arrival("ldap", found)) if found is not None else None
+
+
 async def enter(request: Request, house: House, arrival: Arrival, goal: str) -> Response:
     """Open a session under a fresh token, and lead on. Raises SignInRefused."""
     account = await account_of(house, arrival)

@@ -3,13 +3,14 @@
 import asyncio
 import math
 from datetime import datetime, timedelta
+from functools import partial
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal.auth import forms, sessions
+from portal.auth import arrivals, forms, sessions
 from portal.auth.passwords import verify_password
 from portal.entrance import recognise, safe_next
 from portal.house import House, house_of, see_other
@@ -45,6 +46,7 @@ async def enter(request: Request) -> Response:
         house.slowdown.failed(name, address, now)
         return _form(request, house, goal=goal, name=name, failed=True)
     house.slowdown.succeeded(name, address)
+    await house.note(request, Deed.SIGNED_IN, account=account.account, method=_method(house, account))
     await house.ask_long(house.desk.close_session, sessions.hash_of(old))
     response = see_other(goal)
     house.cookie.set(response, token)
@@ -53,12 +55,18 @@ async def enter(request: Request) -> Response:
 
 async def _opened(house: House, account: Account, token: str, now: datetime) -> bool:
     """Open the session; False when the account was shut in the meantime."""
-    longest = house.settings.auth.session_longest
+    opening = partial(
+        house.desk.open_session, longest=house.settings.auth.session_longest, method=_method(house, account)
+    )
     try:
-        await house.ask_long(house.desk.open_session, sessions.hash_of(token), account.account, now, longest=longest)
+        await house.ask_long(opening, sessions.hash_of(token), account.account, now)
     except AccountRefused:
         return False
     return True
+
+
+def _method(house: House, account: Account) -> str:
+    return "local" if house.settings.auth.local and account.password_hash is not None else "ldap"
 
 
 async def leave(request: Request) -> Response:
@@ -80,7 +88,9 @@ async def _known(house: House, name: str, password: str) -> Account | None:
     account = await house.ask(house.accounts.find, name)
     kept = account.password_hash if account is not None else None
     fits = await asyncio.get_running_loop().run_in_executor(house.hashing, verify_password, password, kept)
-    return account if account is not None and account.active and fits else None
+    if fits and house.settings.auth.local:
+        return account if account is not None and account.active else None
+    return await arrivals.by_password(house, account, name, password)
 
 
 def _form(
