@@ -5,7 +5,6 @@ Keys of a connector's own are checked by that connector's schema, which the call
 """
 
 import difflib
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
@@ -26,8 +25,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from config.opening import Calendar, OpenHours
+from config.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
 from config.secrets import DatabaseUrl, FilePath, Origin, Text
-from config.table import TABLE
+from config.table import STRICT, Span
 
 
 class SettingsError(Exception):
@@ -40,20 +40,6 @@ class SettingsError(Exception):
         super().__init__(f"{file}: {count} in the settings:\n" + "\n".join(f"  {m}" for m in mistakes))
 
 
-_SPAN = re.compile(r"(\d+)\s*(s|min|h|d)")
-_UNIT = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
-
-
-def _span(value: object) -> object:
-    """Read "90 s", "15 min", "4 h" or "1 d"."""
-    if not isinstance(value, str):
-        return value
-    match = _SPAN.fullmatch(value.strip())
-    if not match:
-        raise ValueError(f'"{value}" is no span of time: write a whole number and s, min, h or d, such as "15 min"')
-    return timedelta(**{_UNIT[match[2]]: int(match[1])})
-
-
 def _zone(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -63,7 +49,6 @@ def _zone(value: object) -> object:
         raise ValueError(f'"{value}" is no time zone: write one such as "Asia/Shanghai"') from None
 
 
-Span = Annotated[timedelta, BeforeValidator(_span)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str)]
 Words = Annotated[dict[str, str], Field(min_length=1)]
 
@@ -76,7 +61,7 @@ def _student_first(columns: dict[str, str]) -> dict[str, str]:
 class Table(BaseModel):
     """One table of the settings file: frozen, and strict about its keys."""
 
-    model_config = TABLE
+    model_config = STRICT
 
 
 class Institution(Table):
@@ -322,6 +307,15 @@ class Auth(Table):
     #: A session ends after this long without a click, and after `session_longest` in any case.
     session_idle: Span = timedelta(minutes=30)
     session_longest: Span = timedelta(hours=12)
+    #: Providers of the institution; each stands beside the others.
+    cas: Cas | None = None
+    oidc: Oidc | None = None
+    ldap: Ldap | None = None
+
+    @property
+    def takes_passwords(self) -> bool:
+        """Say whether there is a form for a password: of our own, or of the directory."""
+        return self.local or self.ldap is not None
 
 
 class Log(Table):
@@ -496,6 +490,8 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
         return f'[[{head}]] "{name}" {_key(loc[2:])}'.rstrip(), known
     if head == "source":
         return f"[source.{loc[1]}] {_key(loc[2:])}".rstrip(), known
+    if head == "auth" and str(loc[1]) in PROVIDERS:
+        return f"[auth.{loc[1]}] {_key(loc[2:])}".rstrip(), list(PROVIDERS[str(loc[1])].model_fields)
     return f"[{head}] {_key(loc[1:])}", known
 
 
@@ -567,6 +563,8 @@ def _contradictions(settings: Settings) -> list[str]:
         for key in ("student", "name", "level", "college")
         if key not in settings.roster.columns
     ]
+    auth = settings.auth
+    found += providers_contradict(auth.cas, auth.oidc, auth.ldap, settings.portal.public_url)
     found += _schedule_mistakes("roster", settings.roster)
     for name, source in settings.source.items():
         found += _source_contradictions(name, source, steps, synced)

@@ -17,8 +17,23 @@ from starlette.staticfiles import StaticFiles
 
 from config.settings import Settings
 from portal import headers, house
+from portal.auth.refusals import SignInRefused
 from portal.house import house_of
-from portal.pages import health, overview, password, recheck, second_factor, sign_in, slip, sources, student, students
+from portal.pages import (
+    by_cas,
+    by_oidc,
+    health,
+    overview,
+    password,
+    providers,
+    recheck,
+    second_factor,
+    sign_in,
+    slip,
+    sources,
+    student,
+    students,
+)
 from status_db.engine import StoreError
 
 
@@ -39,6 +54,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
             *sign_in.ROUTES,
             *password.ROUTES,
             *second_factor.ROUTES,
+            *by_cas.ROUTES,
+            *by_oidc.ROUTES,
             *overview.ROUTES,
             *students.ROUTES,
             *sources.ROUTES,
@@ -51,7 +68,12 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
             Middleware(headers.Headers),
         ],
-        exception_handlers={HTTPException: refused, StoreError: unavailable, Exception: broken},
+        exception_handlers={
+            HTTPException: refused,
+            SignInRefused: providers.refused,
+            StoreError: unavailable,
+            Exception: broken,
+        },
         lifespan=lifespan,
     )
     app.state.house = built

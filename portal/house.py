@@ -19,8 +19,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from config.settings import Settings
 from portal import languages
 from portal.auth.device import Devices
+from portal.auth.journeys import Journeys
 from portal.auth.sessions import Cookie, form_token
 from portal.auth.slowdown import Slowdown
+from portal.auth.ways import Ways
 from portal.languages import Language
 from portal.navigation import rooms_of
 from status_db.accounts import Account, Accounts, desk_url
@@ -34,6 +36,7 @@ from status_db.factors import Factors
 from status_db.identities import Identities
 from status_db.reader import Reader
 from status_db.requests import Requests
+from status_db.tickets import Tickets
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -75,6 +78,10 @@ class House:
     requests: Requests
     #: What is announced to students.
     board: Board
+    #: Providers to sign in by, who is on the way to one, and what they gave out that has been used.
+    ways: Ways
+    journeys: Journeys
+    tickets: Tickets
     #: What keyed hashes and slips are made with.
     key: DeskKey
     cookie: Cookie
@@ -173,8 +180,8 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
     marks_url = (settings.status_db.portal_url or settings.status_db.url).get_secret_value()
     marks = open_reading(marks_url)
     desk_reading, desk_writing = open_reading(desk_url(settings.status_db)), open_writing(desk_url(settings.status_db))
-    key, cookie = DeskKey(settings.portal.key_file), Cookie.of(settings.portal)
     spoken = languages.load(settings.institution.languages, settings.institution.timezone)
+    key, cookie = DeskKey(settings.portal.key_file), Cookie.of(settings.portal)
     return House(
         settings=settings,
         clock=clock,
@@ -191,6 +198,9 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         codes=Codes(desk_writing, key),
         identities=Identities(desk_writing, key),
         factors=Factors(desk_writing),
+        ways=Ways.of(settings.auth),
+        tickets=Tickets(desk_writing),
+        journeys=Journeys(key, cookie),
         hashing=ThreadPoolExecutor(_HASHING_THREADS, "hashing"),
         languages=spoken,
         environments={code: _environment(language, settings) for code, language in spoken.items()},

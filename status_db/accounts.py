@@ -216,6 +216,7 @@ class Accounts:
     ) -> None:
         """Open a session for an active account, and clear away those older than `longest`.
 
+        `method` says how it was opened; `provider_session` is the digest of what a provider may end it by.
         Raises AccountRefused when there is no such active account.
         """
         name = normalise_account(account)
@@ -267,6 +268,20 @@ class Accounts:
         """End a session; one that is not there has ended."""
         with writing(self._engine, DESK, "desk") as connection:
             connection.execute(delete(tables.session).where(tables.session.c.token_hash == token_hash))
+
+    def close_provider_session(self, provider_session: bytes) -> tuple[str, ...]:
+        """End what a provider opened under this digest; return whose sessions ended."""
+        table = tables.session
+        # Anybody may ask for this, so nothing is written until there is something to end.
+        with reading(self._engine) as connection:
+            found = connection.scalar(select(table.c.account).where(table.c.provider_session == provider_session))
+        if found is None:
+            return ()
+        with writing(self._engine, DESK, "desk") as connection:
+            ended = connection.execute(
+                delete(table).where(table.c.provider_session == provider_session).returning(table.c.account)
+            )
+            return tuple(sorted(set(ended.scalars())))
 
     def check(self) -> None:
         """Raise StoreError unless the database answers and has its tables."""

@@ -87,6 +87,20 @@ class Reader:
             certificate=certificate,
         )
 
+    def listed_name(self, number: str) -> str | None:
+        """Return the name of a student whom the roster of any cohort has had, as the newest says it."""
+        person = tables.student
+        # The key of students begins with the cohort: so it serves, whichever cohort it is.
+        query = (
+            select(person.c.name)
+            .where(person.c.cohort.in_(select(tables.cohort.c.cohort)), person.c.student == number)
+            .order_by(person.c.joined_at.desc())
+            .limit(1)
+        )
+        with reading(self._engine) as connection:
+            name: str | None = connection.scalar(query)
+            return name
+
     def within(self, cohort: str, number: str, scopes: Sequence[Scope]) -> bool:
         """Say whether a student stands inside one of the scopes."""
         person = tables.student

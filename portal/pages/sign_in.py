@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal.auth import admission, forms, sessions
+from portal.auth import admission, arrivals, forms, sessions
 from portal.auth.passwords import hash_password, verify_password, wants_new_hash
 from portal.entrance import recognise, safe_next
 from portal.house import House, house_of, see_other
+from portal.pages import providers
 from status_db.accounts import Account, normalise_account
 from status_db.audit import Deed
 
@@ -27,7 +28,7 @@ async def show(request: Request) -> Response:
 async def enter(request: Request) -> Response:
     """Open a session for the right password; answer everything else alike."""
     house = house_of(request)
-    if not house.settings.auth.local:
+    if not house.settings.auth.takes_passwords:
         raise HTTPException(404)
     fields = await forms.read(request, house.settings.portal.public_url, house.cookie.read(request))
     name, goal = normalise_account(fields.get("account", "")), safe_next(fields.get("next", "/"))
@@ -39,13 +40,18 @@ async def enter(request: Request) -> Response:
     account = await _known(house, name, fields.get("password", ""))
     answer = None
     if account is not None:
-        narrowed = admission.narrowing(house.settings.auth, account, now, "local")
-        answer = await admission.admit(request, house, account, goal=goal, narrowed=narrowed)
+        method = _method(house, account)
+        narrowed = admission.narrowing(house.settings.auth, account, now, method)
+        answer = await admission.admit(request, house, account, goal=goal, method=method, narrowed=narrowed)
     if answer is None:
-        await refused(request, house, name, "local")
+        await refused(request, house, name, "local" if house.settings.auth.local else "ldap")
         return _form(request, house, goal=goal, name=name, failed=True)
     await house.ask_long(house.slowdown.succeeded, tried)
     return answer
+
+
+def _method(house: House, account: Account) -> str:
+    return "local" if house.settings.auth.local and account.password_hash is not None else "ldap"
 
 
 async def leave(request: Request) -> Response:
@@ -53,10 +59,11 @@ async def leave(request: Request) -> Response:
     house = house_of(request)
     token = house.cookie.read(request)
     await forms.read(request, house.settings.portal.public_url, token)
-    if await recognise(request, house, narrowed=True) is not None:
-        await house.note(request, Deed.SIGNED_OUT)
+    session = await house.ask(sessions.find, house.accounts, house.settings.auth, token, house.clock())
     await house.ask_long(house.desk.close_session, sessions.hash_of(token))
-    response = see_other("/sign-in")
+    if session is not None:
+        await house.note(request, Deed.SIGNED_OUT, account=session.account.account, method=session.method)
+    response = see_other(providers.way_out(session))
     house.cookie.drop(response)
     return response
 
@@ -74,17 +81,17 @@ def caller(request: Request) -> str:
 
 
 async def _known(house: House, name: str, password: str) -> Account | None:
-    """Return the active account this password opens; the work is the same when there is none."""
+    """Return the active account this password opens; the work here is the same when there is none."""
     account = await house.ask(house.accounts.find, name)
     kept = account.password_hash if account is not None else None
     hashing = asyncio.get_running_loop().run_in_executor
     fits = await hashing(house.hashing, verify_password, password, kept)
-    if account is None or kept is None or not account.active or not fits:
-        return None
-    if wants_new_hash(kept):
+    if account is None or kept is None or not fits or not house.settings.auth.local:
+        account = await arrivals.by_password(house, account, name, password)
+    elif wants_new_hash(kept):
         renewed = await hashing(house.hashing, hash_password, password)
         await house.ask_long(house.desk.renew_hash, account.account, kept, renewed)
-    return account.during(house.settings.cohort_keys())
+    return account.during(house.settings.cohort_keys()) if account is not None and account.active else None
 
 
 def _form(
@@ -99,6 +106,8 @@ def _form(
         goal=safe_next(goal),
         name=name,
         local=house.settings.auth.local,
+        passwords=house.settings.auth.takes_passwords,
+        buttons=providers.buttons(request, house, goal),
     )
 
 
