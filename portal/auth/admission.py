@@ -67,7 +67,8 @@ async def admit(
     except AccountRefused:
         return None
     await house.ask_long(house.desk.close_session, sessions.hash_of(house.cookie.read(request)))
-    await house.note(request, Deed.SIGNED_IN, account=account.account, method=method, narrowed=narrowed or "")
+    due = {"narrowed": narrowed} if narrowed else {}
+    await house.note(request, Deed.SIGNED_IN, account=account.account, method=method, **due)
     response = see_other(leading_to(narrowed, goal))
     house.cookie.set(response, token)
     if method not in _WITHOUT_PASSWORD:
