@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn, ParamSpec, TypeVar
 import typer
 
 from clearance.show import ERR
-from clearance.wiring import Program, chosen_file, load_settings
+from clearance.wiring import Program, chosen_file, clock_of, load_settings
 from config import logs
 from config.settings import SettingsError
 from connectors.port import SourceError
@@ -54,7 +54,7 @@ class Chosen:
         cohort = self.cohort or keys[0]
         if cohort not in keys:
             fail(f'there is no cohort "{cohort}" in {self.file}: known are {", ".join(keys)}. Add it as [[cohort]].')
-        return Program(settings, cohort)
+        return Program(settings, cohort, clock_of(settings))
 
 
 def chosen(context: typer.Context) -> Chosen:

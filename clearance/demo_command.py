@@ -18,6 +18,7 @@ from clearance.context import Chosen, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.services import WEB_TARGET, upgrade_both
 from clearance.syncing import exit_code, run_all
 from clearance.wiring import CONFIG_VARIABLE, Program
+from demo.clock import DemoClock, today_in
 from demo.offices import SEED, Offices
 from demo.story import notable
 from portal.auth.passwords import hash_password
@@ -56,6 +57,13 @@ def offices_of(file: Path) -> Offices:
     return Offices(file.resolve().parent.parent / ".demo" / "offices", os.environ.get(_LIBRARY_VARIABLE, ""))
 
 
+def _clock(here: Chosen) -> DemoClock:
+    file = here.program().settings.demo.clock_file
+    if file is None:
+        fail(f"{here.file} has no demo's clock. Add it: [demo] clock_file")
+    return DemoClock(file)
+
+
 @app.callback()
 @ends_well
 def demo(
@@ -74,6 +82,7 @@ def demo(
     if offices.day() is None:
         show.OUT.print("Building the demo university: 4,215 graduates, four offices and a registrar …")
         offices.write(0)
+        _clock(here).start(today_in(here.program().settings.institution.timezone))
     _tell_finance_port(finance_port)
     with finance_office(offices, finance_port):
         program = here.program()
@@ -105,6 +114,7 @@ def advance(
     if day is None:
         fail("the demo university is not built yet. Run: clearance demo")
     offices.write(day + days)
+    _clock(here).advance(days)
     show.OUT.print(f"the offices are at day {day + days} of the season now. Next: clearance plan, then clearance sync")
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 import connectors
 from config.settings import Asked, Settings, load
 from connectors.port import Candidates, Connector, Question
+from demo.clock import DemoClock
 from status_db import durable, ledger_key
 from status_db.accounts import Accounts, desk_url
 from status_db.audit import Audit
@@ -74,6 +75,11 @@ def chosen_file(file: Path | None) -> Path:
 def now() -> datetime:
     """Tell the time."""
     return datetime.now(UTC)
+
+
+def clock_of(settings: Settings) -> Callable[[], datetime]:
+    """Return the clock that everything goes by: the real one, but for the demo."""
+    return DemoClock(settings.demo.clock_file) if settings.demo.clock_file is not None else now
 
 
 @dataclass(frozen=True)

@@ -295,6 +295,13 @@ class Log(Table):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class Demo(Table):
+    """The demo university alone: no real one has this table."""
+
+    #: By how many days its clock is behind; the file is made when the demo is built.
+    clock_file: FilePath | None = None
+
+
 class Settings(Table):
     """Everything the program is told, checked."""
 
@@ -308,6 +315,7 @@ class Settings(Table):
     portal: Portal = Portal()
     auth: Auth = Auth()
     log: Log = Log()
+    demo: Demo = Demo()
 
     def cohort_keys(self) -> tuple[str, ...]:
         """Return the cohorts' keys, in the file's order."""
@@ -440,6 +448,7 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
     tables: dict[str, type[BaseModel]] = {
         "institution": Institution, "status_db": StatusDb, "cohort": Cohort, "roster": Roster, "step": Step,
         "flow": Flow, "source": Source, "portal": Portal, "auth": Auth, "log": Log,
+        "demo": Demo,
     }  # fmt: skip
     if len(loc) < 2 or str(loc[0]) not in tables:
         return _key(loc) or "the file", list(Settings.model_fields)

@@ -150,6 +150,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "[portal]": settings.Portal,
     "[auth]": settings.Auth,
     "[log]": settings.Log,
+    "[demo]": settings.Demo,
 }
 
 
