@@ -25,10 +25,13 @@ from portal.navigation import rooms_of
 from status_db.accounts import Account, Accounts, desk_url
 from status_db.audit import Audit, Deed
 from status_db.board import Board
+from status_db.codes import Codes
 from status_db.desk_key import DeskKey
+from status_db.directory import Directory
 from status_db.engine import open_reading, open_writing
 from status_db.reader import Reader
 from status_db.requests import Requests
+from status_db.run_reader import RunReader
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -59,10 +62,16 @@ class House:
     settings: Settings
     clock: Callable[[], datetime]
     reader: Reader
+    #: Runs, what waits for a person, and strangers.
+    runs: RunReader
     #: For looking up sessions and accounts: it cannot write.
     accounts: Accounts
     #: For signing in and out, and for what changes accounts.
     desk: Accounts
+    #: For finding accounts.
+    directory: Directory
+    #: One-time codes.
+    codes: Codes
     #: Who did what; what was asked for.
     audit: Audit
     requests: Requests
@@ -160,19 +169,22 @@ class House:
 def build(settings: Settings, clock: Callable[[], datetime]) -> House:
     """Open what the pages need. The databases themselves are opened when first asked."""
     marks_url = (settings.status_db.portal_url or settings.status_db.url).get_secret_value()
-    marks = open_reading(marks_url)
+    marks, key = open_reading(marks_url), DeskKey(settings.portal.key_file)
     desk_reading, desk_writing = open_reading(desk_url(settings.status_db)), open_writing(desk_url(settings.status_db))
     spoken = languages.load(settings.institution.languages, settings.institution.timezone)
     return House(
         settings=settings,
         clock=clock,
         reader=Reader(marks, settings),
+        runs=RunReader(marks),
         accounts=Accounts(desk_reading),
         desk=Accounts(desk_writing),
+        directory=Directory(desk_reading),
+        codes=Codes(desk_writing, key),
         audit=Audit(desk_writing),
         requests=Requests(desk_writing),
         board=Board(desk_writing),
-        key=DeskKey(settings.portal.key_file),
+        key=key,
         cookie=Cookie.of(settings.portal),
         slowdown=Slowdown(),
         hashing=ThreadPoolExecutor(_HASHING_THREADS, "hashing"),

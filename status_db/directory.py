@@ -1,25 +1,15 @@
 """The directory: accounts to page through and to search, and who holds which grant. It writes nothing."""
 
-from collections import defaultdict
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select
+from sqlalchemy import ColumnElement, Engine, func, or_, select
 
+from status_db import grants as given
 from status_db import tables
 from status_db.accounts import Act, Grant, normalise_account
 from status_db.engine import reading
 from status_db.model import normalise_number
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A grant, by its number."""
-
-    grant: int
-    account: str
-    what: Grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +23,7 @@ class Listed:
     active: bool
     created_at: datetime
     has_password: bool
-    grants: tuple[Held, ...]
+    grants: tuple[Grant, ...]
 
 
 class Directory:
@@ -66,15 +56,10 @@ class Directory:
         found = self._read(tables.account.c.account == normalise_account(account), limit=1)
         return found[0] if found else None
 
-    def holders(self, act: Act) -> tuple[Held, ...]:
-        """Return the grants for an act that active accounts hold."""
-        account, grant = tables.account, tables.grant
+    def holders(self, act: Act) -> tuple[tuple[str, Grant], ...]:
+        """Return the grants for an act that active accounts hold, each with its account."""
         with reading(self._engine) as connection:
-            return _held(
-                connection,
-                grant.c.act == act,
-                grant.c.account.in_(select(account.c.account).where(account.c.active)),
-            )
+            return given.held_by_active(connection, act)
 
     def counted(self) -> tuple[int, int]:
         """Return how many accounts are staff's, and how many are students'."""
@@ -89,7 +74,7 @@ class Directory:
         query = select(account).where(*conditions).order_by(account.c.student.is_not(None), account.c.account)
         with reading(self._engine) as connection:
             rows = connection.execute(query.limit(limit)).all()
-            grants = _grants_of(connection, [row.account for row in rows])
+            grants = given.of_accounts(connection, [row.account for row in rows])
         return tuple(
             Listed(
                 account=row.account,
@@ -98,27 +83,7 @@ class Directory:
                 active=row.active,
                 created_at=row.created_at,
                 has_password=row.password_hash is not None,
-                grants=tuple(grants[row.account]),
+                grants=grants.get(row.account, ()),
             )
             for row in rows
         )
-
-
-def _grants_of(connection: Connection, accounts: Collection[str]) -> dict[str, list[Held]]:
-    by_account: dict[str, list[Held]] = defaultdict(list)
-    for held in _held(connection, tables.grant.c.account.in_(list(accounts))):
-        by_account[held.account].append(held)
-    return by_account
-
-
-def _held(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[Held, ...]:
-    table = tables.grant
-    rows = connection.execute(select(table).where(*conditions).order_by(table.c.grant))
-    return tuple(
-        Held(
-            row.grant,
-            row.account,
-            Grant(Act(row.act), row.step, {column: tuple(values) for column, values in row.scope.items()}, row.cohort),
-        )
-        for row in rows
-    )
