@@ -24,12 +24,20 @@ from demo.story import notable
 from portal.auth.passwords import hash_password
 from portal.server import serve as serve_pages
 from status_db.accounts import Act, Grant
-from status_db.model import State
+from status_db.board import Board
+from status_db.decisions import DecisionRefused, Wish
+from status_db.model import State, Verdict
 
 #: Everybody's password in the demo.
 PASSWORD = "graduation-2019"  # noqa: S105 - printed for everybody to use, on this machine alone
 
 FINANCE_PORT = 8619
+
+#: Who of the notable students has nothing to settle with any office.
+_OWES_NOTHING = 2
+
+#: The runs under way when the demo ends may take so many seconds more.
+_SCHEDULE_ENDS = 30
 
 _LIBRARY_VARIABLE = "DEMO_LIBRARY_URL"
 
@@ -94,8 +102,11 @@ def demo(
         _summary(program)
         people = _accounts(program)
         _where_to_look(here, program, people, port, once=once)
+        _announce(program)
+        _clear_one(program)
         if not once:
-            _serve(here, program, port)
+            with schedule_beside(here, offices.folder.parent):
+                _serve(here, program, port)
     if code := exit_code(outcomes):
         raise typer.Exit(code)
 
@@ -134,6 +145,24 @@ def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT)
                 time.sleep(3600)
         except KeyboardInterrupt:
             show.OUT.print("closed")
+
+
+@contextmanager
+def schedule_beside(here: Chosen, folder: Path) -> Iterator[None]:
+    """Have the schedule running in a process of its own, which ends with this; what it says goes into a file."""
+    # Beside the pages, not inside of this process: the server forks its workers, and threads would not survive that.
+    command = [sys.executable, "-c", "from clearance.main import main; main()", "--config", str(here.file)]
+    with (folder / "schedule.log").open("ab") as said:
+        process = subprocess.Popen([*command, "schedule"], stdin=subprocess.DEVNULL, stdout=said, stderr=said)  # noqa: S603 - our own program
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(_SCHEDULE_ENDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _tell_finance_port(port: int) -> None:
@@ -206,6 +235,48 @@ def _accounts(program: Program) -> list[tuple[str, str]]:
     return [(number, f"{name}: {what}") for number, name, what in students] + [
         (account, f"{name}: {what}") for account, name, _, what in _STAFF
     ]
+
+
+def _clear_one(program: Program) -> None:
+    """Have the college pass the one who owes nothing, so that there is a slip to look at."""
+    number, now = notable(SEED)[_OWES_NOTHING][0], program.clock()
+    if program.reader.decisions(program.cohort, number):
+        return
+    program.decisions.enter(Wish(number, "college_items", Verdict.CLEARED, "无借阅"), "counsellor", now)
+    try:
+        program.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "材料齐全"), "counsellor", now)
+    except DecisionRefused as refused:
+        # An office did not answer this morning; then the review waits for it.
+        show.OUT.print(str(refused), markup=False)
+
+
+def _announce(program: Program) -> None:
+    """Put the demo's announcements on the board, where it is empty: one for everybody, one on the library's card."""
+    board, now = Board(program.desk), program.clock()
+    if board.listed(program.cohort):
+        return
+    board.announce(
+        "请在离校前办完各项手续",
+        "先看下面“要办”的几项，其余的不用跑腿。\n全部通过后，这里会写明领证的时间和地点。",
+        title_en="Settle everything before you leave",
+        body_en="See below what is to be done; for the rest there is nothing to do.\n"
+        "Once all is clear, this page tells when and where to collect your certificate.",
+        contact="学生工作处 027-6788 0000",
+        cohort=program.cohort,
+        author="admin",
+        now=now,
+    )
+    board.announce(
+        "毕业季还书不用排队",
+        "总服务台旁设有还书箱，投入后约 15 分钟这里会更新。遗失图书请到服务台办理赔书。",
+        title_en="No queue for returning books",
+        body_en="Use the return box beside the desk; this page follows after about 15 minutes. "
+        "For a lost book, ask at the desk.",
+        cohort=program.cohort,
+        step="library",
+        author="librarian",
+        now=now,
+    )
 
 
 def _where_to_look(

@@ -18,7 +18,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     SkipValidation,
@@ -26,7 +25,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from config.opening import Calendar, OpenHours
 from config.secrets import DatabaseUrl, FilePath, Origin, Text
+from config.table import TABLE
 
 
 class SettingsError(Exception):
@@ -75,7 +76,7 @@ def _student_first(columns: dict[str, str]) -> dict[str, str]:
 class Table(BaseModel):
     """One table of the settings file: frozen, and strict about its keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+    model_config = TABLE
 
 
 class Institution(Table):
@@ -108,6 +109,17 @@ class Window(Table):
     closes: date
 
 
+class Collect(Table):
+    """Where and when a student takes the certificate, and what to bring."""
+
+    where: str
+    where_en: str = ""
+    when: str = ""
+    when_en: str = ""
+    bring: str = ""
+    bring_en: str = ""
+
+
 class Cohort(Table):
     """One leaving season."""
 
@@ -115,13 +127,22 @@ class Cohort(Table):
     name: str
     #: level → window; a level without one is open all the time.
     windows: dict[str, Window] = {}
+    #: college → where its students take their certificates; "*" for any other.
+    collect: dict[str, Collect] = {}
+
+    def collected_at(self, college: str) -> Collect | None:
+        """Return where a student of this college takes the certificate."""
+        return self.collect.get(college) or self.collect.get("*")
 
 
 class Place(Table):
     """Where to go, on one campus."""
 
     where: str
+    #: In words of its own; said from `open` where it is left out.
     hours: str = ""
+    #: The same for the page to reckon with: open now, or when next.
+    open: OpenHours | None = None
     phone: str = ""
     url: str = ""
 
@@ -277,6 +298,9 @@ class Portal(Table):
     public_url: Text = ""
     #: What keyed hashes, sealed secrets and slips are made with; made when it is first needed.
     key_file: FilePath = Field(default=Path("desk.key"), validate_default=True)
+    #: A student may have the sources asked again after this long, and so many times in 24 hours.
+    recheck_pause: Span = timedelta(minutes=10)
+    recheck_day_limit: Annotated[int, Field(ge=1)] = 10
 
 
 class Auth(Table):
@@ -312,6 +336,7 @@ class Settings(Table):
     step: Annotated[list[Step], Field(min_length=1)]
     flow: Annotated[list[Flow], Field(min_length=1)]
     source: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Source]
+    calendar: Calendar = Calendar()
     portal: Portal = Portal()
     auth: Auth = Auth()
     log: Log = Log()
@@ -447,7 +472,7 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
     """Name the place of a mistake as the file writes it, and the keys known in its table."""
     tables: dict[str, type[BaseModel]] = {
         "institution": Institution, "status_db": StatusDb, "cohort": Cohort, "roster": Roster, "step": Step,
-        "flow": Flow, "source": Source, "portal": Portal, "auth": Auth, "log": Log,
+        "flow": Flow, "source": Source, "calendar": Calendar, "portal": Portal, "auth": Auth, "log": Log,
         "demo": Demo,
     }  # fmt: skip
     if len(loc) < 2 or str(loc[0]) not in tables:

@@ -8,6 +8,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount
@@ -16,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from config.settings import Settings
 from portal import headers, house
 from portal.house import house_of
-from portal.pages import health, overview, sign_in, sources, student, students
+from portal.pages import health, overview, recheck, sign_in, slip, sources, student, students
 from status_db.engine import StoreError
 
 
@@ -32,12 +33,16 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
     app = Starlette(
         routes=[
             *student.ROUTES,
+            *recheck.ROUTES,
+            *slip.ROUTES,
             *sign_in.ROUTES,
             *overview.ROUTES,
             *students.ROUTES,
             *sources.ROUTES,
             *health.ROUTES,
-            Mount("/static", StaticFiles(directory=house.STATIC)),
+            # Compressed are these alone. A page carries the token of its forms and repeats what its address asks for;
+            # compressed together, the length of an answer would tell the one by the other.
+            Mount("/static", GZipMiddleware(StaticFiles(directory=house.STATIC))),
         ],
         middleware=[Middleware(headers.Headers)],
         exception_handlers={HTTPException: refused, StoreError: unavailable, Exception: broken},

@@ -8,14 +8,38 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from config.settings import Office, Place, Settings, Step
-from portal import reasons, words
+from portal import hours, reasons, words
 from portal.languages import Language
 from portal.reasons import Owed
+from status_db.board import Announcement
 from status_db.model import Decision, Reason, Standing, State, StepKind, StepStatus, Verdict
 from status_db.views import FlipView, StudentView
 
 #: The states in which a student has to go somewhere.
 _GO = (State.HELD, State.NOT_DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceLine:
+    """Where to go, ready to be shown."""
+
+    where: str
+    hours: str
+    #: Whether it is open now, and until or from when; empty where the settings tell no hours to reckon with.
+    door: str
+    open: bool
+    phone: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An announcement, ready to be shown."""
+
+    title: str
+    body: str
+    contact: str
+    at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +65,14 @@ class StepLine:
     owed: tuple[Owed, ...]
     total: str
     #: Where to go; None where there is nothing to go for, or nobody said.
-    place: Place | None
+    place: PlaceLine | None
     #: How soon the page follows; empty where there is nothing to go for.
     updates: str
     #: As of when; empty for steps that no system speaks about.
     as_of: str
     exempt: bool
+    #: What its office has pinned to it.
+    notes: tuple[Note, ...]
     #: For staff: who decided and with what reason, and whether the finding has changed since.
     decided_by: str
     disputed: bool
@@ -66,15 +92,6 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Headline:
-    """The one sentence at the top."""
-
-    text: str
-    detail: str
-    tone: str
-
-
-@dataclass(frozen=True, slots=True)
 class HistoryLine:
     """One change, as the student's history shows it."""
 
@@ -85,47 +102,25 @@ class HistoryLine:
     cause: str
 
 
-def headline(language: Language, settings: Settings, steps: Iterable[StepStatus], now: datetime) -> Headline:
-    """Say where the student stands as a whole: something to do, everything clear, or waiting and for whom."""
-    standings = [(step, step.at(now)) for step in steps]
-    to_do = sum(_must_go(standing) for _, standing in standings)
-    waiting = sum(not standing.clear for _, standing in standings) - to_do
-    review = next((step.step for step, standing in standings if standing.state is State.OPEN), None)
-    if to_do:
-        text = language.ngettext("%(num)s 项要办", to_do)
-        return Headline(text, language.gettext("要办的事、地点和截止时间见下。"), "bad")
-    if not standings:
-        return Headline(
-            language.gettext("名单刚更新，各项还没有数据"), language.gettext("无需跑腿，请稍后再看。"), "wait"
-        )
-    if not waiting:
-        return Headline(language.gettext("全部通过"), language.gettext("离校手续已全部办妥。"), "good")
-    if review is not None:
-        office = _office_name(language, settings.step_named(review).office)
-        text = language.gettext("等待%(office)s终审，无需跑腿", office=office)
-        alone = language.gettext("其他各项都已通过，终审后这里会更新。")
-        return Headline(text, alone if waiting == 1 else language.gettext("有了结果，这里会更新。"), "wait")
-    text = language.ngettext("%(num)s 项等待学校处理，无需跑腿", waiting)
-    return Headline(text, language.gettext("有了结果，这里会更新。"), "wait")
-
-
 def cards(
     language: Language,
     settings: Settings,
     student: StudentView,
     now: datetime,
     only: Collection[str] | None = None,
+    announced: Iterable[Announcement] = (),
 ) -> tuple[Card, ...]:
     """Return a card for each office in the order of the flow, those with nothing to do at all last.
 
-    `only` leaves out every other step.
+    `only` leaves out every other step; what is announced for a step stands on its card.
     """
+    pinned = tuple(announced)
     grouped: dict[str, list[StepStatus]] = {}
     for status in student.steps:
         if only is None or status.step in only:
             step = settings.step_named(status.step)
             grouped.setdefault(step.card or step.key, []).append(status)
-    made = [_card(language, settings, student, statuses, now) for statuses in grouped.values()]
+    made = [_card(language, settings, student, statuses, now, pinned) for statuses in grouped.values()]
     return tuple(sorted(made, key=lambda card: card.exempt))
 
 
@@ -160,26 +155,49 @@ def history(
     return tuple(reversed(lines))
 
 
+def note(language: Language, announcement: Announcement, now: datetime) -> Note:
+    """Return an announcement in this language."""
+    return Note(
+        title=language.pick(announcement.title, announcement.title_en),
+        body=language.pick(announcement.body, announcement.body_en),
+        contact=announcement.contact,
+        at=language.moment(announcement.opens, now),
+    )
+
+
 def _card(
-    language: Language, settings: Settings, student: StudentView, statuses: list[StepStatus], now: datetime
+    language: Language,
+    settings: Settings,
+    student: StudentView,
+    statuses: list[StepStatus],
+    now: datetime,
+    pinned: tuple[Announcement, ...],
 ) -> Card:
-    office = _office_name(language, settings.step_named(statuses[0].step).office)
-    lines = [_line(language, settings, student, status, now, alone=len(statuses) == 1) for status in statuses]
+    office = office_name(language, settings.step_named(statuses[0].step).office)
+    alone = len(statuses) == 1
+    lines = [_line(language, settings, student, status, now, pinned, alone=alone) for status in statuses]
     return Card(office, tuple(sorted(lines, key=lambda line: line.exempt)))
 
 
 def _line(
-    language: Language, settings: Settings, student: StudentView, status: StepStatus, now: datetime, *, alone: bool
+    language: Language,
+    settings: Settings,
+    student: StudentView,
+    status: StepStatus,
+    now: datetime,
+    pinned: tuple[Announcement, ...],
+    *,
+    alone: bool,
 ) -> StepLine:
     step = settings.step_named(status.step)
     standing = status.at(now)
     decision = status.decision if standing.by_decision else None
-    go = _must_go(standing)
+    go = must_go(standing)
     evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go else ()
     title = _step_title(language, step)
     amount = reasons.total(evidence)
     return StepLine(
-        title="" if alone and title == _office_name(language, step.office) else title,
+        title="" if alone and title == office_name(language, step.office) else title,
         word=_word(language, status, standing),
         mark=words.MARKS[standing.state],
         tone="bad" if standing.outgrown else words.TONES[standing.state],
@@ -190,16 +208,28 @@ def _line(
         until=language.moment(decision.until, now) if decision and decision.until else "",
         owed=reasons.owed(language, evidence, now) if len(evidence) > 1 else (),
         total=language.money(amount) if amount is not None and sum(o.amount is not None for o in evidence) > 1 else "",
-        place=step.office.place(student.campus) if go else None,
+        place=_place(language, settings, step.office.place(student.campus), now) if go else None,
         updates=_updates(language, settings, step) if go else "",
         as_of=language.moment(status.as_of, now) if status.as_of and not standing.stale else "",
         exempt=standing.state is State.EXEMPT and not standing.outgrown,
+        notes=tuple(note(language, one, now) for one in pinned if one.step == status.step),
         decided_by=_decided_by(language, decision, now),
         disputed=standing.disputed,
     )
 
 
-def _must_go(standing: Standing) -> bool:
+def _place(language: Language, settings: Settings, place: Place | None, now: datetime) -> PlaceLine | None:
+    if place is None:
+        return None
+    door, is_open = "", False
+    if place.open is not None:
+        door, is_open = hours.say_door(language, place.open, settings.calendar, now)
+    written = place.hours or (hours.say_hours(language, place.open) if place.open is not None else "")
+    return PlaceLine(place.where, written, door, is_open, place.phone, place.url)
+
+
+def must_go(standing: Standing) -> bool:
+    """Say whether the student has to go somewhere for it."""
     return standing.state in _GO or standing.outgrown
 
 
@@ -214,7 +244,7 @@ def _word(language: Language, status: StepStatus, standing: Standing) -> str:
 
 
 def _sentence(language: Language, step: Step, status: StepStatus, standing: Standing, now: datetime) -> str:
-    office = _office_name(language, step.office)
+    office = office_name(language, step.office)
     finding = status.finding
     match standing.state:
         case State.PENDING:
@@ -279,7 +309,8 @@ def _decided_by(language: Language, decision: Decision | None, now: datetime) ->
     )
 
 
-def _office_name(language: Language, office: Office) -> str:
+def office_name(language: Language, office: Office) -> str:
+    """Return an office's name in this language."""
     return language.pick(office.name, office.name_en)
 
 

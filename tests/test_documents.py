@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from clearance.main import app
 from clearance.wiring import schema_of
 from config import settings
+from config.opening import Calendar
 from config.secrets import Origin
 from config.settings import Source
 from connectors.port import ProofKind, Question
@@ -147,6 +148,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "[[flow]]": settings.Flow,
     "[source.NAME]": settings.Source,
     "[source.NAME.guard]": settings.Guard,
+    "[calendar]": Calendar,
     "[portal]": settings.Portal,
     "[auth]": settings.Auth,
     "[log]": settings.Log,

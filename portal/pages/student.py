@@ -1,38 +1,74 @@
 """What a student reads: the state of each own step, what is owed, and where to go."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import cards
+from portal import cards, headline, rechecks
+from portal.auth.rights import inside
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from status_db.accounts import Act
+from status_db.board import Announcement
 from status_db.reader import Reader
 from status_db.views import StudentView
 
 
 async def home(request: Request, house: House, visitor: Visitor) -> Response:
     """Show a student's own page; send everybody else to the first page they may read."""
-    account, now = visitor.account, house.clock()
+    account = visitor.account
     if account.student is None:
         if account.may(Act.READ):
             return see_other("/overview")
         if account.may(Act.MANAGE):
             return see_other("/sources")
         return house.page(request, "no_grants.html", status=403)
-    student = await house.ask(newest, house.reader, house.settings.cohort_keys(), account.student, now)
+    return await own(request, house, account.student)
+
+
+async def own(
+    request: Request, house: House, number: str, *, refused: timedelta | None = None, status: int = 200
+) -> Response:
+    """Show the page of the student with this number; `refused` says how long a new recheck has to wait."""
+    now = house.clock()
+    student = await house.ask(newest, house.reader, house.settings.cohort_keys(), number, now)
     if student is None:
-        return house.page(request, "not_listed.html", number=account.student)
-    return show(request, house, student, now)
+        first = house.settings.cohort[0].key
+        announced = await house.ask(house.board.standing, first, now)
+        return house.page(
+            request,
+            "not_listed.html",
+            number=number,
+            announced=[
+                cards.note(house.language(request), one, now) for one in announced if one.step is None and not one.scope
+            ],
+        )
+    announced = await said_to(house, student, now)
+    last = await house.ask(house.requests.last_recheck, student.cohort, student.student)
+    language, portal = house.language(request), house.settings.portal
+    return show(
+        request,
+        house,
+        student,
+        now,
+        announced=announced,
+        recheck=rechecks.offer(language, portal, student, last, now, refused),
+        status=status,
+    )
 
 
 def newest(reader: Reader, cohorts: tuple[str, ...], number: str, now: datetime) -> StudentView | None:
     """Return a student in the first of these cohorts whose roster has the number."""
     found = (reader.student(cohort, number, now) for cohort in cohorts)
     return next((student for student in found if student is not None), None)
+
+
+async def said_to(house: House, student: StudentView, now: datetime) -> tuple[Announcement, ...]:
+    """Return what is announced to a student now, the newest first."""
+    standing = await house.ask(house.board.standing, student.cohort, now)
+    return tuple(one for one in standing if inside(student, (one.scope,)))
 
 
 def show(
@@ -42,19 +78,33 @@ def show(
     now: datetime,
     only: frozenset[str] | None = None,
     *,
+    announced: tuple[Announcement, ...] = (),
+    recheck: rechecks.Offer | None = None,
     staff: bool = False,
+    status: int = 200,
 ) -> Response:
     """Render one student's page; `only` names the steps that staff may read."""
     language, settings = house.language(request), house.settings
+    cohort = settings.cohort_named(student.cohort)
     steps = [status for status in student.steps if only is None or status.step in only]
+    whole = len(steps) == len(student.steps)
     return house.page(
         request,
         "student.html",
+        status=status,
         student=student,
-        cohort=settings.cohort_named(student.cohort).name,
-        headline=cards.headline(language, settings, steps, now),
-        cards=cards.cards(language, settings, student, now, only),
+        cohort=cohort.name,
+        announced=[cards.note(language, one, now) for one in announced if one.step is None],
+        season=headline.season(language, cohort, student.level, now),
+        headline=(
+            headline.headline(language, settings, student, now)
+            if whole
+            else headline.of_some_steps(language, settings, steps, now)
+        ),
+        cards=cards.cards(language, settings, student, now, only, announced),
         history=cards.history(language, settings, student.flips, now, only),
+        slip=not staff and headline.is_clear(student, now),
+        recheck=recheck,
         staff=staff,
     )
 

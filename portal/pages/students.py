@@ -11,6 +11,7 @@ from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from portal.pages import student
 from status_db.accounts import Act
+from status_db.audit import Deed
 from status_db.model import normalise_number
 
 
@@ -32,7 +33,9 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         steps = frozenset(step for step, scopes in allowed.items() if inside(found, scopes))
     if found is None or not steps:
         return house.page(request, "find.html", status=404, missing=number)
-    return student.show(request, house, found, now, steps, staff=True)
+    await house.note(request, Deed.SAW_STUDENT, cohort=found.cohort, student=found.student)
+    announced = await student.said_to(house, found, now)
+    return student.show(request, house, found, now, steps, announced=announced, staff=True)
 
 
 ROUTES = (

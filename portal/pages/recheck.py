@@ -1,0 +1,66 @@
+"""Asking the sources again about oneself. The scheduler does it; this page waits for it a few seconds."""
+
+from functools import partial
+
+import anyio
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.auth import forms
+from portal.entrance import for_visitors
+from portal.house import House, Visitor, see_other
+from portal.pages.student import newest, own
+from portal.rechecks import waits_on_a_source
+from status_db.audit import Deed
+from status_db.requests import RequestRefused
+
+#: For so long, in seconds, the answer to the form is held back, so that mostly it shows the result at once. A page that
+#: loads itself anew would take a reader's place away; a link to do so is there for whom it took longer.
+PATIENCE = 8.0
+_PAUSE = 0.4
+
+
+async def recheck(request: Request, house: House, visitor: Visitor) -> Response:
+    """Have the sources asked about the student who asks; say when, if not now."""
+    await forms.read(request, house.settings.portal.public_url, visitor.token)
+    number, now = visitor.account.student, house.clock()
+    if number is None:
+        raise HTTPException(404)
+    student = await house.ask(newest, house.reader, house.settings.cohort_keys(), number, now)
+    if student is None or not waits_on_a_source(student, now):
+        return see_other("/")
+    ask = partial(
+        house.requests.ask_recheck,
+        student.cohort,
+        number,
+        account=visitor.account.account,
+        now=now,
+        pause=house.settings.portal.recheck_pause,
+        day_limit=house.settings.portal.recheck_day_limit,
+    )
+    try:
+        await house.ask_long(ask)
+    except RequestRefused as refused:
+        last = await house.ask(house.requests.last_recheck, student.cohort, number)
+        if last is None or last.served_at is not None:
+            response = await own(request, house, number, refused=refused.wait, status=429)
+            response.headers["Retry-After"] = str(max(1, round(refused.wait.total_seconds())))
+            return response
+    else:
+        await house.note(request, Deed.ASKED_RECHECK, cohort=student.cohort, student=number)
+    await _until_served(house, student.cohort, number)
+    return see_other("/")
+
+
+async def _until_served(house: House, cohort: str, number: str) -> None:
+    with anyio.move_on_after(PATIENCE):
+        while True:
+            last = await house.ask(house.requests.last_recheck, cohort, number)
+            if last is None or last.served_at is not None:
+                return
+            await anyio.sleep(_PAUSE)
+
+
+ROUTES = (Route("/recheck", for_visitors(recheck), methods=["POST"]),)

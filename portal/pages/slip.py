@@ -1,0 +1,132 @@
+"""The slip of a student who is clear with everybody: to print, as a PDF, and for anyone to check."""
+
+import segno
+from markupsafe import Markup
+from segno import QRCode
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal import slip_pdf, slips, words
+from portal.cards import step_titles
+from portal.entrance import for_visitors
+from portal.headline import is_clear
+from portal.house import House, Visitor, see_other
+from portal.languages import Language
+from portal.masking import mask_name, mask_number
+from portal.pages.student import newest
+from status_db.audit import Deed
+from status_db.views import StudentView
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show the slip, ready to be printed; who is not clear is sent to the page that says why."""
+    made = await _made(request, house, visitor, "page")
+    if made is None:
+        return see_other("/")
+    student, paper = made
+    code = Markup(paper.code.svg_inline(scale=4, border=2, dark="#000", light="#fff", omitsize=True))  # noqa: S704 - squares alone
+    return house.page(request, "slip.html", student=student, paper=paper, code=code)
+
+
+async def pdf(request: Request, house: House, visitor: Visitor) -> Response:
+    """Give the slip as a PDF."""
+    made = await _made(request, house, visitor, "pdf")
+    if made is None:
+        return see_other("/")
+    student, paper = made
+    content = await house.ask_long(slip_pdf.write, paper)
+    name = f"slip-{student.cohort}-{student.student}.pdf"
+    ascii_name = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)
+    return Response(
+        content,
+        media_type="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{ascii_name}"', "Vary": "Cookie"},
+    )
+
+
+async def verify(request: Request) -> Response:
+    """Say to anyone whether a slip still holds: who, masked, and as of when. Whatever is no slip gets one answer."""
+    house: House = request.app.state.house
+    now = house.clock()
+    try:
+        slip = slips.unseal(request.path_params["token"], house.key.of(slips.USE))
+    except slips.NotASlip:
+        return house.page(request, "verify.html", status=404, slip=None)
+    known = slip.cohort in house.settings.cohort_keys()
+    student = await house.ask(house.reader.student, slip.cohort, slip.student, now) if known else None
+    if student is None:
+        return house.page(request, "verify.html", status=404, slip=None)
+    language = house.language(request)
+    return house.page(
+        request,
+        "verify.html",
+        slip=slip,
+        holds=slips.still_holds(slip, student, now),
+        stale=slips.awaits_sources(student, now),
+        name=mask_name(student.name),
+        number=mask_number(student.student),
+        cohort=house.settings.cohort_named(slip.cohort).name,
+        made=language.moment(slip.made_at, now),
+        checked=language.moment(now, now),
+    )
+
+
+async def _made(
+    request: Request, house: House, visitor: Visitor, form: str
+) -> tuple[StudentView, slip_pdf.Paper] | None:
+    number, now = visitor.account.student, house.clock()
+    if number is None:
+        raise HTTPException(404)
+    student = await house.ask(newest, house.reader, house.settings.cohort_keys(), number, now)
+    if student is None or not is_clear(student, now):
+        return None
+    await house.note(request, Deed.MADE_SLIP, cohort=student.cohort, student=number, form=form)
+    slip = slips.make(student, now)
+    base = house.settings.portal.public_url or str(request.base_url)
+    address = f"{base.rstrip('/')}/verify/{slips.seal(slip, house.key.of(slips.USE))}"
+    return student, _paper(house, house.language(request), student, slip, address)
+
+
+def _paper(house: House, language: Language, student: StudentView, slip: slips.Slip, address: str) -> slip_pdf.Paper:
+    titles, now = step_titles(language, house.settings), slip.made_at
+    cohort = house.settings.cohort_named(student.cohort).name
+    lines: list[tuple[str, str, str]] = []
+    for status in student.steps:
+        standing = status.at(now)
+        word = words.say(language, words.STATES, standing.state)
+        since = status.decision.decided_at if standing.by_decision and status.decision else status.since
+        lines.append((titles[status.step], word, language.moment(since, now)))
+    facts = (
+        (language.gettext("姓名"), student.name),
+        (language.gettext("学号"), student.student),
+        (language.gettext("学院"), student.college),
+        (language.gettext("班级"), student.class_name),
+        (language.gettext("届别"), cohort),
+    )
+    return slip_pdf.Paper(
+        title=language.gettext("离校手续单"),
+        institution=house.settings.institution.name,
+        facts=tuple((word, value) for word, value in facts if value),
+        columns=(language.gettext("事项"), language.gettext("状态"), language.gettext("自何时起")),
+        lines=lines,
+        statement=language.gettext("截至 %(moment)s，离校手续已全部办妥。", moment=language.moment(now, now)),
+        how_to_check=language.gettext("扫码或打开下面的地址，任何人都可以核对此单是否仍然有效："),
+        address=address,
+        code=_code(address),
+        made_at=now,
+        language=language.tag,
+        lacks=language.gettext("〓 处的字本单的字库没有，依次是："),
+    )
+
+
+def _code(address: str) -> QRCode:
+    return segno.make_qr(address, error="m")
+
+
+ROUTES = (
+    Route("/slip", for_visitors(page)),
+    Route("/slip.pdf", for_visitors(pdf)),
+    Route("/verify/{token}", verify),
+)
