@@ -17,7 +17,21 @@ from starlette.staticfiles import StaticFiles
 from config.settings import Settings
 from portal import headers, house
 from portal.house import house_of
-from portal.pages import health, overview, recheck, sign_in, slip, sources, student, students
+from portal.pages import (
+    accounts,
+    announcements,
+    audit,
+    health,
+    overview,
+    recheck,
+    runs,
+    sign_in,
+    slip,
+    sources,
+    strangers,
+    student,
+    students,
+)
 from status_db.engine import StoreError
 
 
@@ -39,6 +53,11 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
             *overview.ROUTES,
             *students.ROUTES,
             *sources.ROUTES,
+            *runs.ROUTES,
+            *strangers.ROUTES,
+            *accounts.ROUTES,
+            *announcements.ROUTES,
+            *audit.ROUTES,
             *health.ROUTES,
             # Compressed are these alone. A page carries the token of its forms and repeats what its address asks for;
             # compressed together, the length of an answer would tell the one by the other.

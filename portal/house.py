@@ -31,6 +31,7 @@ from status_db.directory import Directory
 from status_db.engine import open_reading, open_writing
 from status_db.reader import Reader
 from status_db.requests import Requests
+from status_db.roster_reader import RosterReader
 from status_db.run_reader import RunReader
 
 HERE = Path(__file__).parent
@@ -64,6 +65,7 @@ class House:
     reader: Reader
     #: Runs, what waits for a person, and strangers.
     runs: RunReader
+    roster: RosterReader
     #: For looking up sessions and accounts: it cannot write.
     accounts: Accounts
     #: For signing in and out, and for what changes accounts.
@@ -177,6 +179,7 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         clock=clock,
         reader=Reader(marks, settings),
         runs=RunReader(marks),
+        roster=RosterReader(marks),
         accounts=Accounts(desk_reading),
         desk=Accounts(desk_writing),
         directory=Directory(desk_reading),

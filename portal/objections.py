@@ -23,7 +23,8 @@ _SENTENCES = {
     ObjectionKind.ROSTER_EMPTY: later("离校名单是空的，而此前有 %(before)s 名学生。"),
     ObjectionKind.ROSTER_FALLS: later("离校名单从 %(before)s 名学生降到 %(rows)s 名，降幅超过限额 %(percent)s%%。"),
     ObjectionKind.ROSTER_MOVES: later(
-        "今年离校的 %(base)s 名学生中，有 %(students)s 名会%(what)s（限额是 %(percent)s%% 和 %(count)s 名中较大的一个）。"
+        "今年离校的 %(base)s 名学生中，有 %(students)s 名会%(what)s"
+        "（限额是 %(percent)s%% 和 %(count)s 名中较大的一个）。"
     ),
 }
 

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
 
 from status_db import tables
-from status_db.accounts import SCOPE_COLUMNS
 from status_db.engine import reading
 from status_db.looks import Look, look_from_text
 from status_db.model import RunState
@@ -18,7 +17,7 @@ from status_db.views import RunView, StrangerView
 
 
 class RunReader:
-    """Answers questions about a cohort's runs, and about whom its sources and its roster name. Raises StoreError."""
+    """Answers questions about a cohort's runs, and about whom its sources name beyond its roster. Raises StoreError."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -81,24 +80,6 @@ class RunReader:
             for source, near, count in connection.execute(query.group_by(table.c.source, table.c.near)):
                 counted.setdefault(source, Counter())[near] += count
         return counted
-
-    def roster_values(self, cohort: str) -> Mapping[str, tuple[str, ...]]:
-        """Return scope column → the values that students of the roster have, in order."""
-        person = tables.student
-        with reading(self._engine) as connection:
-            return {
-                name: tuple(
-                    value
-                    for value in connection.execute(
-                        select(person.c[name])
-                        .where(person.c.cohort == cohort, person.c.active)
-                        .distinct()
-                        .order_by(person.c[name])
-                    ).scalars()
-                    if value
-                )
-                for name in SCOPE_COLUMNS
-            }
 
 
 def run_views(connection: Connection, *conditions: ColumnElement[bool], limit: int = 200) -> tuple[RunView, ...]:

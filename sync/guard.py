@@ -10,7 +10,7 @@ from decimal import Decimal
 from statistics import median
 
 from status_db.model import CLEAR, Means, Verdict
-from status_db.objections import Objection, ObjectionKind
+from status_db.objections import Figures, Objection, ObjectionKind
 from sync.reconcile import Change, Plan
 
 
@@ -109,7 +109,7 @@ def judge(plan: Plan, means: Means, limits: Limits, history: History, *, first_a
             return ()
         return (Objection(ObjectionKind.FIRST_ANSWER, {"source": plan.source, "records": len(plan.changes)}),)
     if history.question_changed and not first_applies:
-        figures = {"source": plan.source, "records": len(plan.changes), "findings": len(plan.findings)}
+        figures: Figures = {"source": plan.source, "records": len(plan.changes), "findings": len(plan.findings)}
         return (Objection(ObjectionKind.SETTINGS_CHANGED, figures),)
     counted, lately = count(plan, means, history), history.lately
     clear = history.cleared + history.exempt
@@ -143,7 +143,11 @@ def _rows(plan: Plan, limits: Limits, history: History) -> list[Objection]:
     if 0 < released <= history.clearing.left:
         return []
     if plan.roster_rows < Decimal(before) * (100 - limits.rows_fall_percent) / 100:
-        figures = {"before": f"{before:g}", "rows": plan.roster_rows, "percent": plain(limits.rows_fall_percent)}
+        figures: Figures = {
+            "before": f"{before:g}",
+            "rows": plan.roster_rows,
+            "percent": plain(limits.rows_fall_percent),
+        }
         return [Objection(ObjectionKind.ROWS_FALL, figures)]
     return []
 
@@ -153,7 +157,7 @@ def _too_many(
 ) -> list[Objection]:
     """Judge one direction: at once, and, where that passes, together with what has moved lately."""
     (moved, lately, base, most, part), (now, then, wave) = figures, words
-    said = {"now": now, "then": then, "count": most, "wave": wave}
+    said: dict[str, str | int] = {"now": now, "then": then, "count": most, "wave": wave}
     if moved > max(Decimal(most), base * part / 100):
         at_once = said | {"students": moved, "base": base, "percent": plain(part)}
         return [Objection(ObjectionKind.AT_ONCE, at_once)]

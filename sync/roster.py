@@ -9,7 +9,7 @@ from typing import Literal
 
 from connectors.port import Cell, Snapshot, SourceGarbled
 from status_db.model import digest_of, normalise_number
-from status_db.objections import Objection, ObjectionKind
+from status_db.objections import Figures, Objection, ObjectionKind
 from sync.guard import Limits, plain
 
 #: The roster's columns with a place of their own; every other mapped column is kept under `extra`.
@@ -216,7 +216,7 @@ def judge(
     if before and not roster.rows:
         reasons.append(Objection(ObjectionKind.ROSTER_EMPTY, {"before": f"{before:g}"}))
     elif roster.rows < Decimal(before) * (100 - limits.rows_fall_percent) / 100:
-        fall = {"before": f"{before:g}", "rows": roster.rows, "percent": plain(limits.rows_fall_percent)}
+        fall: Figures = {"before": f"{before:g}", "rows": roster.rows, "percent": plain(limits.rows_fall_percent)}
         reasons.append(Objection(ObjectionKind.ROSTER_FALLS, fall))
     for moved, count, part, what in (
         (roster.dropped, limits.clear_count, limits.clear_percent, "leave_no_more"),
@@ -224,7 +224,7 @@ def judge(
         (let_off, limits.clear_count, limits.clear_percent, "let_off"),
     ):
         if moved > max(Decimal(count), active * part / 100):
-            figures = {"students": moved, "base": active, "what": what, "percent": plain(part), "count": count}
+            figures: Figures = {"students": moved, "base": active, "what": what, "percent": plain(part), "count": count}
             reasons.append(Objection(ObjectionKind.ROSTER_MOVES, figures))
     return tuple(reasons)
 

@@ -97,8 +97,9 @@ def line(language: Language, named: Mapping[str, str], view: RunView, now: datet
 def why(language: Language, view: RunView) -> tuple[str, ...]:
     """Say in plain words what a run met: its end, its fault, and why the guard held it back."""
     said = [admin_words.ENDINGS[view.state]] if view.state in admin_words.ENDINGS else []
-    if view.fault in admin_words.FAULTS and view.state is not RunState.SUSPENDED and not view.objections:
-        said.append(admin_words.FAULTS[view.fault])
+    fault = admin_words.FAULTS.get(view.fault or "")
+    if fault and view.state is not RunState.SUSPENDED and not view.objections:
+        said.append(fault)
     return (*map(language.gettext, said), *(objections.said(language, one) for one in view.objections))
 
 
