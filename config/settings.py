@@ -403,6 +403,8 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
         raise SettingsError(file, [f"this is not TOML ({error}): mend that line"]) from None
     _overlay(raw, _from_environment(origin.environ))
 
+    # A table that is left out is an empty one: what it names by default lies beside this file, too.
+    raw.setdefault("portal", {})
     mistakes = _take_own(raw, schemas, origin)
     try:
         settings = Settings.model_validate(raw, context=origin)

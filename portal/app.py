@@ -20,6 +20,9 @@ from portal import headers, house
 from portal.auth.refusals import SignInRefused
 from portal.house import house_of
 from portal.pages import (
+    accounts,
+    announcements,
+    audit,
     by_cas,
     by_oidc,
     health,
@@ -27,10 +30,12 @@ from portal.pages import (
     password,
     providers,
     recheck,
+    runs,
     second_factor,
     sign_in,
     slip,
     sources,
+    strangers,
     student,
     students,
 )
@@ -59,6 +64,11 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
             *overview.ROUTES,
             *students.ROUTES,
             *sources.ROUTES,
+            *runs.ROUTES,
+            *strangers.ROUTES,
+            *accounts.ROUTES,
+            *announcements.ROUTES,
+            *audit.ROUTES,
             *health.ROUTES,
             # Compressed are these alone. A page carries the token of its forms and repeats what its address asks for;
             # compressed together, the length of an answer would tell the one by the other.

@@ -31,11 +31,14 @@ from status_db.audit import Audit, Deed
 from status_db.board import Board
 from status_db.codes import Codes
 from status_db.desk_key import DeskKey
+from status_db.directory import Directory
 from status_db.engine import open_reading, open_writing
 from status_db.factors import Factors
 from status_db.identities import Identities
 from status_db.reader import Reader
 from status_db.requests import Requests
+from status_db.roster_reader import RosterReader
+from status_db.run_reader import RunReader
 from status_db.tickets import Tickets
 
 HERE = Path(__file__).parent
@@ -69,10 +72,17 @@ class House:
     settings: Settings
     clock: Callable[[], datetime]
     reader: Reader
+    #: Runs, what waits for a person, and strangers.
+    runs: RunReader
+    roster: RosterReader
     #: For looking up sessions and accounts: it cannot write.
     accounts: Accounts
     #: For signing in and out, and for what changes accounts.
     desk: Accounts
+    #: For finding accounts.
+    directory: Directory
+    #: One-time codes.
+    codes: Codes
     #: Who did what; what was asked for.
     audit: Audit
     requests: Requests
@@ -87,7 +97,6 @@ class House:
     cookie: Cookie
     devices: Devices
     slowdown: Slowdown
-    codes: Codes
     identities: Identities
     factors: Factors
     hashing: ThreadPoolExecutor
@@ -178,16 +187,19 @@ class House:
 def build(settings: Settings, clock: Callable[[], datetime]) -> House:
     """Open what the pages need. The databases themselves are opened when first asked."""
     marks_url = (settings.status_db.portal_url or settings.status_db.url).get_secret_value()
-    marks = open_reading(marks_url)
+    marks, key = open_reading(marks_url), DeskKey(settings.portal.key_file)
     desk_reading, desk_writing = open_reading(desk_url(settings.status_db)), open_writing(desk_url(settings.status_db))
     spoken = languages.load(settings.institution.languages, settings.institution.timezone)
-    key, cookie = DeskKey(settings.portal.key_file), Cookie.of(settings.portal)
+    cookie = Cookie.of(settings.portal)
     return House(
         settings=settings,
         clock=clock,
         reader=Reader(marks, settings),
+        runs=RunReader(marks),
+        roster=RosterReader(marks),
         accounts=Accounts(desk_reading),
         desk=Accounts(desk_writing),
+        directory=Directory(desk_reading),
         audit=Audit(desk_writing),
         requests=Requests(desk_writing),
         board=Board(desk_writing),

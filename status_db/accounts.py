@@ -22,7 +22,21 @@ from status_db.model import normalise_number
 from status_db.turns import DESK
 
 #: What a grant is stands beside the account that has it: who asks for one asks for the other.
-__all__ = ["SCOPE_COLUMNS", "Account", "AccountRefused", "Accounts", "Act", "Grant", "Session", "desk_url"]
+__all__ = [
+    "SCOPE_COLUMNS",
+    "Account",
+    "AccountRefused",
+    "Accounts",
+    "Act",
+    "Grant",
+    "LastManager",
+    "Session",
+    "desk_url",
+]
+
+
+class LastManager(AccountRefused):
+    """What would leave nobody who may manage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +199,8 @@ class Accounts:
         """Take a grant away by its number; return whose it was, and the grant. Raises AccountRefused."""
         with writing(self._engine, DESK, "desk") as connection:
             taken = given.take(connection, grant)
+            if taken is not None:
+                _refuse_without_managers(connection, [taken[1]])
         if taken is None:
             raise AccountRefused(f"there is no grant {grant}. See their numbers: clearance accounts list")
         return taken
@@ -297,12 +313,25 @@ class Accounts:
             connection.execute(
                 delete(tables.code).where(tables.code.c.account == name, tables.code.c.used_at.is_(None))
             )
+            if values.get("active") is False:
+                _refuse_without_managers(connection, given.of(connection, name))
 
 
 def _refuse_nonsense(account: str, name: str, grants: Iterable[Grant]) -> None:
     if not account or len(account) > 100 or not name:
         raise AccountRefused("an account needs a sign-in name of at most 100 characters, and a person's name.")
     given.refuse_nonsense(grants)
+
+
+def _refuse_without_managers(connection: Connection, gone: Iterable[Grant]) -> None:
+    """Raise LastManager where these grants were the last by which anybody manages: nobody could give one back."""
+    managed = [grant for grant in gone if grant.act is Act.MANAGE]
+    left = [grant for _, grant in given.held_by_active(connection, Act.MANAGE)]
+    # One that ends with its cohort is no stand-in for one that lasts.
+    if any(not [other for other in left if grant.cohort or not other.cohort] for grant in managed):
+        raise LastManager(
+            "nobody else would be left who may manage. Give somebody else the grant first: clearance accounts grant"
+        )
 
 
 def _row(connection: Connection, account: str) -> Row[Any] | None:

@@ -69,6 +69,26 @@ def by_account(connection: Connection) -> dict[str, tuple[Grant, ...]]:
     return {account: tuple(grants) for account, grants in found.items()}
 
 
+def of_accounts(connection: Connection, accounts: Collection[str]) -> dict[str, tuple[Grant, ...]]:
+    """Return the grants of some accounts; whoever has none is left out."""
+    table = tables.grant
+    found: dict[str, list[Grant]] = {}
+    rows = connection.execute(select(table).where(table.c.account.in_(list(accounts))).order_by(table.c.grant))
+    for row in rows:
+        found.setdefault(row.account, []).append(_grant(row))
+    return {account: tuple(grants) for account, grants in found.items()}
+
+
+def held_by_active(connection: Connection, act: Act) -> tuple[tuple[str, Grant], ...]:
+    """Return the grants for an act that active accounts hold, each with its account."""
+    account, table = tables.account, tables.grant
+    active = select(account.c.account).where(account.c.active)
+    rows = connection.execute(
+        select(table).where(table.c.act == act, table.c.account.in_(active)).order_by(table.c.grant)
+    )
+    return tuple((row.account, _grant(row)) for row in rows)
+
+
 def give(connection: Connection, account: str, grants: Iterable[Grant]) -> tuple[Grant, ...]:
     """Store those of the grants that the account has not yet; return them as they are stored."""
     had: list[Grant] = list(of(connection, account))

@@ -27,6 +27,7 @@ from status_db.model import (
     StepStatus,
     Verdict,
 )
+from status_db.run_reader import run_views
 from status_db.standing import certificate_from, decision_from, freshness, held_certificate, steps_of
 from status_db.views import (
     EVERYBODY,
@@ -146,17 +147,20 @@ class Reader:
                 .where(tables.run.c.cohort == cohort, tables.run.c.student.is_(None))
                 .group_by(tables.run.c.source)
             )
-            last = {r.source: r for r in self._runs(connection, tables.run.c.run.in_(newest))}
+            last = {r.source: r for r in run_views(connection, tables.run.c.run.in_(newest))}
             waiting = {
                 r.source: r
-                for r in self._runs(connection, tables.run.c.cohort == cohort, tables.run.c.state == RunState.SUSPENDED)
+                for r in run_views(connection, tables.run.c.cohort == cohort, tables.run.c.state == RunState.SUSPENDED)
             }
+            under_way = (tables.run.c.state == RunState.RUNNING, tables.run.c.student.is_(None))
+            running = {r.source: r for r in run_views(connection, tables.run.c.cohort == cohort, *under_way)}
         named = {ROSTER: (None, "")} | {n: (s.step, s.title) for n, s in self._settings.source.items()}
         weaker = {name: source.weaker_proofs for name, source in self._settings.source.items()}
         return tuple(
             replace(
                 _source_view(name, step, title, states.get(name), last.get(name), waiting.get(name)),
                 weaker_proofs=weaker.get(name, ()),
+                running=running.get(name),
             )
             for name, (step, title) in named.items()
         )
@@ -167,12 +171,12 @@ class Reader:
         if source is not None:
             conditions.append(tables.run.c.source == source)
         with reading(self._engine) as connection:
-            return self._runs(connection, *conditions, limit=limit)
+            return run_views(connection, *conditions, limit=limit)
 
     def run(self, cohort: str, number: int) -> RunView | None:
         """Return one run."""
         with reading(self._engine) as connection:
-            found = self._runs(connection, tables.run.c.cohort == cohort, tables.run.c.run == number)
+            found = run_views(connection, tables.run.c.cohort == cohort, tables.run.c.run == number)
         return found[0] if found else None
 
     def flips_of_run(self, cohort: str, number: int, limit: int = 1000) -> tuple[FlipView, ...]:
@@ -385,30 +389,6 @@ class Reader:
             for r in rows
         )
 
-    def _runs(self, connection: Connection, *conditions: ColumnElement[bool], limit: int = 200) -> tuple[RunView, ...]:
-        table = tables.run
-        rows = connection.execute(select(table).where(*conditions).order_by(table.c.run.desc()).limit(limit))
-        return tuple(
-            RunView(
-                run=r.run,
-                source=r.source,
-                slot=r.slot,
-                state=RunState(r.state),
-                began=r.began,
-                ended=r.ended,
-                by=r.by,
-                student=r.student,
-                message=r.message,
-                fault=r.fault,
-                counts=r.counts,
-                proofs=r.proofs,
-                decided_by=r.decided_by,
-                decided_at=r.decided_at,
-                digest=r.plan_digest,
-            )
-            for r in rows
-        )
-
 
 def _people(cohort: str, scopes: Sequence[Scope]) -> Any:  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
     person = tables.student
@@ -478,4 +458,5 @@ def _source_view(
         strangers=state.strangers if state else 0,
         last_run=last,
         suspended=suspended,
+        recent_rows=tuple(state.recent_rows) if state else (),
     )

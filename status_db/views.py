@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from status_db.model import Certificate, Obligation, RunState, State, StepStatus, Verdict
+from status_db.objections import Objection
 
 #: Roster column → the values inside; an empty mapping is everybody. Several scopes add up.
 Scope: TypeAlias = Mapping[str, Sequence[str]]
@@ -119,6 +120,8 @@ class RunView:
     decided_at: datetime | None
     #: Of what it would change: what is said of a suspended run is said of that change.
     digest: bytes | None
+    #: Why the guard held it back.
+    objections: tuple[Objection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,10 @@ class SourceView:
     suspended: RunView | None
     #: What the settings accept in place of a total.
     weaker_proofs: tuple[str, ...] = ()
+    #: The run that asks it now, if there is one.
+    running: RunView | None = None
+    #: Rows about roster students in the last good pulls since an approval, newest last.
+    recent_rows: tuple[int, ...] = ()
 
     def stale(self, now: datetime) -> bool:
         """Say whether the last answer is too old."""

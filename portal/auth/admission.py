@@ -5,6 +5,7 @@ staff show a second factor after that.
 """
 
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -67,7 +68,7 @@ async def admit(
     except AccountRefused:
         return None
     await house.ask_long(house.desk.close_session, sessions.hash_of(house.cookie.read(request)))
-    due = {"narrowed": narrowed} if narrowed else {}
+    due: dict[str, Any] = {"narrowed": narrowed} if narrowed else {}
     await house.note(request, Deed.SIGNED_IN, account=account.account, method=method, **due)
     response = see_other(leading_to(narrowed, goal))
     house.cookie.set(response, token)

@@ -39,8 +39,19 @@ def shown(
     return response
 
 
-async def read(request: Request, public_url: str, token: str) -> dict[str, str]:
-    """Return a form's fields, the last of each name.
+async def read(request: Request, public_url: str, token: str, *, longest: int = _LONGEST) -> dict[str, str]:
+    """Return a form's fields, the last of each name. `longest` is its limit in bytes.
+
+    Raises as `read_lists` does.
+    """
+    fields = await read_lists(request, public_url, token, longest=longest)
+    return {name: values[-1] for name, values in fields.items()}
+
+
+async def read_lists(
+    request: Request, public_url: str, token: str, *, longest: int = _LONGEST, most: int = 20
+) -> dict[str, list[str]]:
+    """Return a form's fields, each with every value it was sent with; `most` is how many fields there may be in all.
 
     Raises HTTPException: 413 for a body over the limit, 415 for one that is no form, 403 for one that came from another
     site, or without the token of this browser's cookie.
@@ -51,16 +62,14 @@ async def read(request: Request, public_url: str, token: str) -> dict[str, str]:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _LONGEST:
+        if len(body) > longest:
             raise HTTPException(413)
     try:
         text = body.decode("ascii")
-        fields = {
-            name: values[-1] for name, values in parse_qs(text, keep_blank_values=True, max_num_fields=20).items()
-        }
+        fields = parse_qs(text, keep_blank_values=True, max_num_fields=most)
     except ValueError:
         raise HTTPException(400) from None
-    if not token or not hmac.compare_digest(fields.get("form_token", "").encode(), form_token(token).encode()):
+    if not token or not hmac.compare_digest(fields.get("form_token", [""])[-1].encode(), form_token(token).encode()):
         raise HTTPException(403)
     return fields
 
