@@ -26,6 +26,7 @@ from status_db.accounts import Account, Accounts, desk_url
 from status_db.audit import Audit, Deed
 from status_db.desk_key import DeskKey
 from status_db.engine import open_reading, open_writing
+from status_db.lists import Lists
 from status_db.reader import Reader
 from status_db.requests import Requests
 
@@ -58,6 +59,7 @@ class House:
     settings: Settings
     clock: Callable[[], datetime]
     reader: Reader
+    lists: Lists
     #: For looking up sessions and accounts: it cannot write.
     accounts: Accounts
     #: For signing in and out, and for what changes accounts.
@@ -164,6 +166,7 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         settings=settings,
         clock=clock,
         reader=Reader(marks, settings),
+        lists=Lists(marks, settings),
         accounts=Accounts(desk_reading),
         desk=Accounts(desk_writing),
         audit=Audit(desk_writing),

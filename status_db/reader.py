@@ -25,6 +25,7 @@ from status_db.model import (
 )
 from status_db.seen import Sight, everything, inside
 from status_db.standing import certificate_from, decision_from, freshness, held_certificate, steps_of
+from status_db.trends import Trend, trend
 from status_db.views import (
     EVERYBODY,
     FlipView,
@@ -98,6 +99,10 @@ class Reader:
     def seen(self, sight: Sight, now: datetime, college: str | None = None) -> Overview:
         """Count what may be read at `now`, of one college or of all, by step, college and class."""
         return overview(self._engine, self._settings, sight, now, college=college, classes=True)
+
+    def trend(self, sight: Sight, now: datetime, college: str | None = None) -> Trend:
+        """Return how the season went, day by day, within what may be read: of one college or of all."""
+        return trend(self._engine, self._settings, sight, now, college)
 
     def sources(self, cohort: str) -> tuple[SourceView, ...]:
         """Return the roster and every source in the settings' order, asked or not."""

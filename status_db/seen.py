@@ -3,12 +3,26 @@
 Figures and lists are made on this one statement, so that none of them can count somebody whom another leaves out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, case, false, literal, or_, select, true, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Label,
+    Select,
+    and_,
+    case,
+    exists,
+    false,
+    literal,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from config.settings import Settings
 from status_db import tables
@@ -35,15 +49,18 @@ class Sight:
         """Return every scope in which anything may be read."""
         return tuple(scope for scopes in self.steps.values() for scope in scopes)
 
+    def only(self, step: str) -> "Sight":
+        """Return the sight of one step of these; of none where it may not be read."""
+        return Sight(self.cohort, {step: self.steps[step]} if step in self.steps else {})
+
 
 def everything(settings: Settings, cohort: str, scopes: Sequence[Scope] = EVERYBODY) -> Sight:
     """Return the sight of every step inside the same scopes."""
     return Sight(cohort, {step.key: scopes for step in settings.step})
 
 
-def inside(scopes: Iterable[Scope]) -> ColumnElement[bool]:
+def inside(scopes: Iterable[Scope], person: Any = tables.student) -> ColumnElement[bool]:  # noqa: ANN401 - a table or an alias of it
     """Say whether a student of the roster stands inside one of the scopes."""
-    person = tables.student
     different = {repr(sorted((c, sorted(v)) for c, v in scope.items())): scope for scope in scopes}
     return or_(
         false(),
@@ -54,10 +71,11 @@ def inside(scopes: Iterable[Scope]) -> ColumnElement[bool]:
     )
 
 
-def leaving(sight: Sight) -> ColumnElement[bool]:
+def leaving(sight: Sight, person: Any = tables.student) -> ColumnElement[bool]:  # noqa: ANN401 - a table or an alias of it
     """Say whether a student leaves with the cohort, and anything of theirs may be read."""
-    person = tables.student
-    return and_(person.c.cohort == sight.cohort, person.c.active, person.c.flow.is_not(None), inside(sight.scopes()))
+    return and_(
+        person.c.cohort == sight.cohort, person.c.active, person.c.flow.is_not(None), inside(sight.scopes(), person)
+    )
 
 
 def steps_seen(
@@ -71,13 +89,44 @@ def steps_seen(
     """Return a statement with one row for each student and step that may be read.
 
     It has the given columns of the roster, then student, step, state, and as 0 or 1: clear (it counts as clear), to_do
-    (the student has to go there), stale, outgrown, by_decision, disputed. `where` narrows the students.
+    (the student has to go there), stale, by_decision, disputed. `where` narrows the students.
     """
+    return union_all(*_parts(settings, sight, fresh, now, columns, where)).subquery("seen")
+
+
+def any_step(
+    settings: Settings,
+    sight: Sight,
+    fresh: Mapping[str, StepSource],
+    now: datetime,
+    listed: Any,  # noqa: ANN401 - an alias of the roster's table
+    condition: Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[bool]],
+) -> ColumnElement[bool]:
+    """Say of a student of `listed` whether any step that may be read meets a condition on columns of `steps_seen`."""
+    here = tables.student.c.student == listed.c.student
+    return or_(
+        false(),
+        *(
+            exists(
+                part.where(condition({c.name: c.element for c in part.selected_columns if isinstance(c, Label)}))
+            ).correlate(listed)
+            for part in _parts(settings, sight, fresh, now, (), here)
+        ),
+    )
+
+
+def _parts(
+    settings: Settings,
+    sight: Sight,
+    fresh: Mapping[str, StepSource],
+    now: datetime,
+    columns: Sequence[ColumnElement[Any]],
+    where: ColumnElement[bool] | None,
+) -> list[Select[Any]]:
     stale = sorted(step for step, source in fresh.items() if source.stale(now))
     narrowed = true() if where is None else where
-    parts = [_ordinary(settings, sight, stale, now, columns, narrowed)]
-    parts += _reviews(settings, sight, stale, now, columns, narrowed)
-    return union_all(*parts).subquery("seen")
+    ordinary = _ordinary(settings, sight, stale, now, columns, narrowed)
+    return [ordinary, *_reviews(settings, sight, stale, now, columns, narrowed)]
 
 
 def may_read(sight: Sight, step: ColumnElement[str]) -> ColumnElement[bool]:
@@ -122,7 +171,6 @@ def _ordinary(
             _number(counts_as_clear(status, decision, stale)).label("clear"),
             _number(or_(state.in_(TO_DO), held_anew)).label("to_do"),
             _number(and_(~decided, status.c.step.in_(stale))).label("stale"),
-            _number(held_anew).label("outgrown"),
             _number(decided).label("by_decision"),
             _number(disputed(status, decision)).label("disputed"),
         )
@@ -167,7 +215,6 @@ def _reviews(
                     _number(and_(counts, review.c.verdict.in_(CLEAR))).label("clear"),
                     _number(and_(counts, review.c.verdict == Verdict.HELD)).label("to_do"),
                     literal(0, Integer).label("stale"),
-                    literal(0, Integer).label("outgrown"),
                     _number(counts).label("by_decision"),
                     literal(0, Integer).label("disputed"),
                 )
