@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from config.settings import Settings
 from portal import headers, house
 from portal.house import house_of
-from portal.pages import health, overview, sign_in, sources, student, students
+from portal.pages import days, health, lists, overview, sign_in, sources, student, students
 from status_db.engine import StoreError
 
 
@@ -34,6 +34,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
             *student.ROUTES,
             *sign_in.ROUTES,
             *overview.ROUTES,
+            *days.ROUTES,
+            *lists.ROUTES,
             *students.ROUTES,
             *sources.ROUTES,
             *health.ROUTES,

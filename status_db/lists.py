@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, or_, select, true, tuple_
 
 from config.settings import Settings
 from status_db import tables
@@ -32,6 +32,11 @@ class Wanted(StrEnum):
 
     #: Who has to go somewhere.
     TO_DO = "to_do"
+    #: Of these, who owes something or was refused; who has only ordinary acts left to do.
+    OWES = "owes"
+    UNDONE = "undone"
+    #: Who has to go nowhere, and is not all clear.
+    WAITS = "waits"
     #: Who is not all clear.
     NOT_CLEAR = "not_clear"
     #: Who is all clear.
@@ -96,14 +101,32 @@ class Leaf:
 
 _LISTED = tables.student.alias("listed")
 
-#: What a step must be for its student to be listed; of who is all clear, none may be so.
-_CONDITIONS: Mapping[Wanted | State, Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[bool]]] = {
-    Wanted.TO_DO: lambda seen: seen["to_do"] == 1,
-    Wanted.NOT_CLEAR: lambda seen: seen["clear"] == 0,
-    Wanted.CLEAR: lambda seen: seen["clear"] == 0,
-    Wanted.STALE: lambda seen: seen["stale"] == 1,
-    Wanted.DISPUTED: lambda seen: seen["disputed"] == 1,
-    Wanted.ALL: lambda _: true(),
+_Condition: TypeAlias = Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[bool]]
+
+
+def _to_do(seen: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    return seen["to_do"] == 1
+
+
+def _owed(seen: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    return and_(seen["to_do"] == 1, seen["state"] != State.NOT_DONE)
+
+
+def _not_clear(seen: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    return seen["clear"] == 0
+
+
+#: What some step must be for its student to be listed, and what none may be.
+_CONDITIONS: Mapping[Wanted, tuple[_Condition, _Condition | None]] = {
+    Wanted.TO_DO: (_to_do, None),
+    Wanted.OWES: (_owed, None),
+    Wanted.UNDONE: (_to_do, _owed),
+    Wanted.WAITS: (_not_clear, _to_do),
+    Wanted.NOT_CLEAR: (_not_clear, None),
+    Wanted.CLEAR: (lambda _: true(), _not_clear),
+    Wanted.STALE: (lambda seen: seen["stale"] == 1, None),
+    Wanted.DISPUTED: (lambda seen: seen["disputed"] == 1, None),
+    Wanted.ALL: (lambda _: true(), None),
 }
 
 
@@ -189,12 +212,14 @@ class Lists:
                 )
             )
         own = sight if chosen.step is None else sight.only(chosen.step)
-        condition = _CONDITIONS.get(chosen.wanted, lambda seen: seen["state"] == chosen.wanted)
-        met = any_step(self._settings, own, fresh, now, _LISTED, condition)
-        if chosen.wanted is Wanted.CLEAR:
-            everything = any_step(self._settings, own, fresh, now, _LISTED, _CONDITIONS[Wanted.ALL])
-            return query.where(everything, ~met)
-        return query.where(met)
+        some, none = self._conditions(chosen.wanted)
+        query = query.where(any_step(self._settings, own, fresh, now, _LISTED, some))
+        return query if none is None else query.where(~any_step(self._settings, own, fresh, now, _LISTED, none))
+
+    def _conditions(self, wanted: Wanted | State) -> tuple[_Condition, _Condition | None]:
+        if isinstance(wanted, State):
+            return lambda seen: seen["state"] == wanted, None
+        return _CONDITIONS[wanted]
 
     def _rows(
         self,

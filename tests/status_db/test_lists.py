@@ -12,7 +12,7 @@ from status_db.decisions import Wish
 from status_db.engine import writing
 from status_db.figures import overview
 from status_db.lists import Filter, Lists, Order, Wanted
-from status_db.model import State, StepStatus, Verdict
+from status_db.model import Standing, State, StepStatus, Verdict
 from status_db.reviews import Issue
 from status_db.seen import Sight, everything
 from status_db.views import Scope, Where
@@ -58,6 +58,11 @@ def pages(world: World) -> dict[str, tuple[StepStatus, ...]]:
     return {person.number: world.student(person.number).steps for person in LEAVING}
 
 
+def must_go(standing: Standing) -> bool:
+    """Say it as the student's own page does."""
+    return standing.state in (State.HELD, State.NOT_DONE) or standing.outgrown
+
+
 def looked_at(world: World) -> list[timedelta]:
     """The moments to look: now, past a decision's end, and past every source's freshness."""
     return [timedelta(0), timedelta(hours=1), timedelta(hours=6)]
@@ -95,12 +100,16 @@ def test_every_filter_lists_exactly_those_whose_pages_say_so(season: World, step
             for number, steps in pages(season).items()
         }
         own = {number: steps for number, steps in own.items() if steps}
-        going = (State.HELD, State.NOT_DONE)
+        to_do = {n: {s.state for s in steps if must_go(s)} for n, steps in own.items()}
+        clear = {n for n, steps in own.items() if all(s.clear for s in steps)}
         expected: dict[Wanted | State, set[str]] = {
             Wanted.ALL: set(own),
-            Wanted.TO_DO: {n for n, steps in own.items() if any(s.state in going or s.outgrown for s in steps)},
+            Wanted.TO_DO: {n for n, states in to_do.items() if states},
+            Wanted.OWES: {n for n, states in to_do.items() if states - {State.NOT_DONE}},
+            Wanted.UNDONE: {n for n, states in to_do.items() if states == {State.NOT_DONE}},
+            Wanted.WAITS: {n for n, states in to_do.items() if not states} - clear,
             Wanted.NOT_CLEAR: {n for n, steps in own.items() if not all(s.clear for s in steps)},
-            Wanted.CLEAR: {n for n, steps in own.items() if all(s.clear for s in steps)},
+            Wanted.CLEAR: clear,
             Wanted.STALE: {n for n, steps in own.items() if any(s.stale for s in steps)},
             Wanted.DISPUTED: {n for n, steps in own.items() if any(s.disputed for s in steps)},
         }
@@ -126,7 +135,7 @@ def test_figures_are_the_sum_over_students_pages(season: World) -> None:
             at = {s.step: s.at(season.now) for s in season.student(person.number).steps}
             for step, standing in at.items():
                 states.setdefault((person.college, step), Counter())[standing.state] += 1
-            to_do = {n: s for n, s in at.items() if s.state in (State.HELD, State.NOT_DONE) or s.outgrown}
+            to_do = {n: s for n, s in at.items() if must_go(s)}
             where = Where.CLEAR if all(s.clear for s in at.values()) else Where.WAITING
             if to_do:
                 plain = all(s.state is State.NOT_DONE for s in to_do.values())
