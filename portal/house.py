@@ -35,6 +35,7 @@ from status_db.directory import Directory
 from status_db.engine import open_reading, open_writing
 from status_db.factors import Factors
 from status_db.identities import Identities
+from status_db.lists import Lists
 from status_db.reader import Reader
 from status_db.requests import Requests
 from status_db.roster_reader import RosterReader
@@ -75,6 +76,7 @@ class House:
     #: Runs, what waits for a person, and strangers.
     runs: RunReader
     roster: RosterReader
+    lists: Lists
     #: For looking up sessions and accounts: it cannot write.
     accounts: Accounts
     #: For signing in and out, and for what changes accounts.
@@ -197,6 +199,7 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         reader=Reader(marks, settings),
         runs=RunReader(marks),
         roster=RosterReader(marks),
+        lists=Lists(marks, settings),
         accounts=Accounts(desk_reading),
         desk=Accounts(desk_writing),
         directory=Directory(desk_reading),

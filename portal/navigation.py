@@ -22,6 +22,7 @@ class Room:
 
 ROOMS = (
     Room("/overview", later("总览"), (Act.READ, Act.AUDIT)),
+    Room("/lists", later("名单"), (Act.READ, Act.AUDIT)),
     Room("/students", later("查找学生"), (Act.READ, Act.AUDIT)),
     Room("/sources", later("数据来源"), (Act.READ, Act.MANAGE, Act.AUDIT), oversees),
     Room("/accounts", later("账号与权限"), (Act.MANAGE, Act.AUDIT)),

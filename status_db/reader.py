@@ -3,32 +3,30 @@
 Each question is one method and gives frozen values; the time at which it is answered is passed in.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select
 
 from config.settings import Settings
 from status_db import tables
-from status_db.counting import active, counts_as_clear, review_stands
+from status_db.counting import active, counts_as_clear
 from status_db.engine import reading
+from status_db.figures import overview
 from status_db.model import (
     ROSTER,
     Certificate,
     Decision,
-    Finding,
     Reason,
     RunState,
-    State,
-    StepKind,
-    StepStatus,
     Verdict,
 )
 from status_db.run_reader import run_views
+from status_db.seen import Sight, everything, inside
 from status_db.standing import certificate_from, decision_from, freshness, held_certificate, steps_of
+from status_db.trends import Trend, trend
 from status_db.views import (
     EVERYBODY,
     FlipView,
@@ -36,10 +34,8 @@ from status_db.views import (
     RunView,
     Scope,
     SourceView,
-    StepSource,
     StrangerView,
     StudentView,
-    Tally,
 )
 
 
@@ -107,33 +103,21 @@ class Reader:
         person = tables.student
         with reading(self._engine) as connection:
             found = connection.execute(
-                select(person.c.student).where(person.c.cohort == cohort, person.c.student == number, _inside(scopes))
+                select(person.c.student).where(person.c.cohort == cohort, person.c.student == number, inside(scopes))
             ).first()
         return found is not None
 
     def overview(self, cohort: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Overview:
         """Count the students inside `scopes` by step, college and state at `now`."""
-        with reading(self._engine) as connection:
-            fresh = freshness(connection, self._settings, cohort)
-            people = _people(cohort, scopes)
-            students = connection.execute(select(func.count()).select_from(people.subquery())).scalar_one()
-            decided = self._decided(connection, cohort, people, fresh, now)
-            counts = self._undecided_counts(connection, cohort, people, set(decided))
-            reviews = self._review_counts(connection, cohort, people, fresh, now)
-        tallies: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
-        by_decision: Counter[tuple[str, str]] = Counter()
-        for (college, step, state, given), count in reviews.items():
-            tallies[college, step][state] += count
-            by_decision[college, step] += count if given else 0
-        for (college, step, state), count in counts.items():
-            tallies[college, step][state] += count
-        disputed: Counter[tuple[str, str]] = Counter()
-        for (_, step), (college, status) in decided.items():
-            standing = status.at(now)
-            tallies[college, step][standing.state] += 1
-            by_decision[college, step] += 1
-            disputed[college, step] += standing.disputed
-        return _overview(cohort, students, fresh, tallies, by_decision, disputed)
+        return overview(self._engine, self._settings, everything(self._settings, cohort, scopes), now)
+
+    def seen(self, sight: Sight, now: datetime, college: str | None = None) -> Overview:
+        """Count what may be read at `now`, of one college or of all, by step, college and class."""
+        return overview(self._engine, self._settings, sight, now, college=college, classes=True)
+
+    def trend(self, sight: Sight, now: datetime, college: str | None = None) -> Trend:
+        """Return how the season went, day by day, within what may be read: of one college or of all."""
+        return trend(self._engine, self._settings, sight, now, college)
 
     def sources(self, cohort: str) -> tuple[SourceView, ...]:
         """Return the roster and every source in the settings' order, asked or not."""
@@ -241,133 +225,6 @@ class Reader:
             )
             return tuple((row.student, row.step) for row in connection.execute(query))
 
-    def _decided(
-        self,
-        connection: Connection,
-        cohort: str,
-        people: Any,  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
-        freshness: Mapping[str, StepSource],
-        now: datetime,
-    ) -> dict[tuple[str, str], tuple[str, StepStatus]]:
-        """Return (student, step) → college and status for every decision that counts now, reviews apart: few."""
-        person, status, decision = people.subquery(), tables.status, tables.decision
-        rows = connection.execute(
-            select(
-                person.c.college,
-                person.c.flow,
-                status.c.verdict.label("found"),
-                status.c.reason.label("found_reason"),
-                status.c.evidence_keys,
-                status.c.since,
-                decision,
-            )
-            .join(decision, and_(decision.c.cohort == cohort, decision.c.student == person.c.student))
-            .join(
-                status,
-                and_(
-                    status.c.cohort == cohort,
-                    status.c.student == decision.c.student,
-                    status.c.step == decision.c.step,
-                ),
-            )
-            .where(decision.c.withdrawn_at.is_(None), or_(decision.c.until.is_(None), decision.c.until > now))
-        ).all()
-        decided: dict[tuple[str, str], tuple[str, StepStatus]] = {}
-        for row in rows:
-            flow = self._settings.flow_named(row.flow)
-            kind = next((StepKind(e.kind) for e in flow.entries if e.step == row.step), StepKind.MANUAL)
-            if kind is StepKind.REVIEW:
-                continue
-            fresh = freshness.get(row.step)
-            finding = Finding(
-                Verdict(row.found), Reason(row.found_reason), tables.obligations_of_keys(row.evidence_keys)
-            )
-            decided[row.student, row.step] = (
-                row.college,
-                StepStatus(
-                    row.step,
-                    kind,
-                    finding,
-                    row.since,
-                    as_of=fresh.as_of if fresh else None,
-                    fresh_until=fresh.fresh_until if fresh else None,
-                    decision=decision_from(row),
-                ),
-            )
-        return decided
-
-    def _undecided_counts(
-        self,
-        connection: Connection,
-        cohort: str,
-        people: Any,  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
-        decided: Iterable[tuple[str, str]],
-    ) -> Counter[tuple[str, str, State]]:
-        """Count synced and manual steps by college and state, without those decided."""
-        person, status = people.subquery(), tables.status
-        joined = and_(status.c.cohort == cohort, status.c.student == person.c.student)
-        columns = (person.c.college, status.c.step, status.c.verdict, status.c.reason)
-        counts: Counter[tuple[str, str, State]] = Counter()
-        rows = connection.execute(
-            select(*columns, func.count().label("students"))
-            .join(status, joined)
-            .where(status.c.reason != Reason.AWAITING_REVIEW)
-            .group_by(*columns)
-        )
-        for row in rows:
-            counts[row.college, row.step, _state(row.verdict, row.reason)] += row.students
-        taken_out = list(decided)
-        for start in range(0, len(taken_out), 500):
-            students = {student for student, _ in taken_out[start : start + 500]}
-            steps = set(taken_out[start : start + 500])
-            for row in connection.execute(
-                select(status.c.student, *columns).join(status, joined).where(status.c.student.in_(students))
-            ):
-                if (row.student, row.step) in steps and row.reason != Reason.AWAITING_REVIEW:
-                    counts[row.college, row.step, _state(row.verdict, row.reason)] -= 1
-        return counts
-
-    def _review_counts(
-        self,
-        connection: Connection,
-        cohort: str,
-        people: Any,  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
-        fresh: Mapping[str, StepSource],
-        now: datetime,
-    ) -> Counter[tuple[str, str, State, bool]]:
-        """Count reviews by college and state, and whether one was given that stands."""
-        person, review = people.subquery(), tables.decision
-        stale = [step for step, source in fresh.items() if source.stale(now)]
-        counts: Counter[tuple[str, str, State, bool]] = Counter()
-        for flow in self._settings.flow:
-            for entry in flow.entries:
-                if entry.kind != "review":
-                    continue
-                given = and_(
-                    review.c.cohort == cohort,
-                    review.c.student == person.c.student,
-                    review.c.step == entry.step,
-                    active(review, now),
-                )
-                is_open, stands = review_stands(cohort, person.c.student, flow, entry.step, review, stale, now)
-                columns = (
-                    person.c.college,
-                    case((and_(review.c.decision.is_not(None), stands), review.c.verdict)).label("given"),
-                    is_open.label("open"),
-                )
-                each = (
-                    select(*columns)
-                    .select_from(person.outerjoin(review, given))
-                    .where(person.c.flow == flow.key)
-                    .subquery()
-                )
-                query = select(each.c.college, each.c.given, each.c.open, func.count()).group_by(*each.c)
-                for college, verdict, may, count in connection.execute(query):
-                    undecided = State.OPEN if may else State.CLOSED
-                    state = undecided if verdict is None else State(Verdict(verdict))
-                    counts[college, entry.step, state, verdict is not None] += count
-        return counts
-
     def _flips(
         self, connection: Connection, *conditions: ColumnElement[bool], limit: int = 200
     ) -> tuple[FlipView, ...]:
@@ -388,58 +245,6 @@ class Reader:
             )
             for r in rows
         )
-
-
-def _people(cohort: str, scopes: Sequence[Scope]) -> Any:  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
-    person = tables.student
-    return select(person.c.student, person.c.college, person.c.flow).where(
-        person.c.cohort == cohort, person.c.active, person.c.flow.is_not(None), _inside(scopes)
-    )
-
-
-def _inside(scopes: Sequence[Scope]) -> ColumnElement[bool]:
-    return or_(
-        *(
-            and_(true(), *(tables.student.c[column].in_(list(values)) for column, values in scope.items()))
-            for scope in scopes
-        )
-    )
-
-
-def _state(verdict: str, reason: str) -> State:
-    match verdict:
-        case Verdict.HELD:
-            return State.NOT_DONE if reason == Reason.NOT_DONE else State.HELD
-        case Verdict.UNKNOWN:
-            return State.PENDING if reason == Reason.AWAITING_DECISION else State.UNKNOWN
-        case _:
-            return State(verdict)
-
-
-def _overview(
-    cohort: str,
-    students: int,
-    freshness: Mapping[str, StepSource],
-    tallies: Mapping[tuple[str, str], Counter[State]],
-    by_decision: Mapping[tuple[str, str], int],
-    disputed: Mapping[tuple[str, str], int],
-) -> Overview:
-    by_college: dict[str, dict[str, Tally]] = defaultdict(dict)
-    by_step: dict[str, tuple[Counter[State], list[int]]] = defaultdict(lambda: (Counter(), [0, 0]))
-    for (college, step), states in sorted(tallies.items()):
-        decisions, disputes = by_decision.get((college, step), 0), disputed.get((college, step), 0)
-        by_college[college][step] = Tally(+states, decisions, disputes)
-        total, extras = by_step[step]
-        total.update(states)
-        extras[0] += decisions
-        extras[1] += disputes
-    return Overview(
-        cohort=cohort,
-        students=students,
-        freshness=freshness,
-        by_step={step: Tally(+total, *extras) for step, (total, extras) in by_step.items()},
-        by_college=by_college,
-    )
 
 
 def _source_view(

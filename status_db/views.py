@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from status_db.model import Certificate, Obligation, RunState, State, StepStatus, Verdict
@@ -85,6 +86,41 @@ class Tally:
         return sum(self.by_state.values())
 
 
+class Where(StrEnum):
+    """Where a student stands as a whole, of all that may be read of them; the first that fits."""
+
+    #: Something is owed or was refused.
+    HELD = "held"
+    #: Nothing is, but an ordinary act is not done yet.
+    NOT_DONE = "not_done"
+    #: Nothing to go for; somebody else's turn, or data are missing or too old.
+    WAITING = "waiting"
+    #: Every step counts as clear.
+    CLEAR = "clear"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The students of one college, or of one class of it, each counted once."""
+
+    college: str
+    #: Empty for a whole college, and for who has no class.
+    class_name: str
+    by_where: Mapping[Where, int]
+    #: Step → how many have to go there.
+    to_do: Mapping[str, int]
+
+    @property
+    def students(self) -> int:
+        """Everybody in it."""
+        return sum(self.by_where.values())
+
+    @property
+    def open(self) -> int:
+        """Those who have to go somewhere."""
+        return self.by_where.get(Where.HELD, 0) + self.by_where.get(Where.NOT_DONE, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Overview:
     """A cohort by step, and by college and step."""
@@ -96,6 +132,8 @@ class Overview:
     by_step: Mapping[str, Tally]
     #: College → step → tally, colleges in name order.
     by_college: Mapping[str, Mapping[str, Tally]]
+    #: Each class, in the order of college and name; only where it was asked for.
+    classes: tuple[Group, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
