@@ -288,6 +288,16 @@ class Auth(Table):
     session_longest: Span = timedelta(hours=12)
 
 
+class Api(Table):
+    """What other programs may read, each with a token."""
+
+    enabled: bool = True
+    #: Pages of these origins may ask from a browser; nobody else's.
+    origins: list[Annotated[str, Field(pattern=r"^https?://[^/?#\s*]+$")]] = []
+    #: So many requests a minute for each token.
+    rate: Annotated[int, Field(ge=1)] = 600
+
+
 class Log(Table):
     """What is logged, and how."""
 
@@ -307,6 +317,7 @@ class Settings(Table):
     source: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Source]
     portal: Portal = Portal()
     auth: Auth = Auth()
+    api: Api = Api()
     log: Log = Log()
 
     def cohort_keys(self) -> tuple[str, ...]:
@@ -341,6 +352,7 @@ class _Environment(BaseSettings):
     source: dict[str, Any] = {}
     portal: dict[str, Any] = {}
     auth: dict[str, Any] = {}
+    api: dict[str, Any] = {}
     log: dict[str, Any] = {}
 
 
@@ -439,7 +451,7 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
     """Name the place of a mistake as the file writes it, and the keys known in its table."""
     tables: dict[str, type[BaseModel]] = {
         "institution": Institution, "status_db": StatusDb, "cohort": Cohort, "roster": Roster, "step": Step,
-        "flow": Flow, "source": Source, "portal": Portal, "auth": Auth, "log": Log,
+        "flow": Flow, "source": Source, "portal": Portal, "auth": Auth, "api": Api, "log": Log,
     }  # fmt: skip
     if len(loc) < 2 or str(loc[0]) not in tables:
         return _key(loc) or "the file", list(Settings.model_fields)

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from config.settings import Settings
 from portal import headers, house
+from portal.api import routes
 from portal.house import house_of
 from portal.pages import health, overview, sign_in, sources, student, students
 from status_db.engine import StoreError
@@ -37,6 +38,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
             *students.ROUTES,
             *sources.ROUTES,
             *health.ROUTES,
+            *routes.mounted(built),
             Mount("/static", StaticFiles(directory=house.STATIC)),
         ],
         middleware=[Middleware(headers.Headers)],

@@ -92,7 +92,7 @@ class Reader:
         person = tables.student
         with reading(self._engine) as connection:
             found = connection.execute(
-                select(person.c.student).where(person.c.cohort == cohort, person.c.student == number, _inside(scopes))
+                select(person.c.student).where(person.c.cohort == cohort, person.c.student == number, inside(scopes))
             ).first()
         return found is not None
 
@@ -399,11 +399,12 @@ class Reader:
 def _people(cohort: str, scopes: Sequence[Scope]) -> Any:  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
     person = tables.student
     return select(person.c.student, person.c.college, person.c.flow).where(
-        person.c.cohort == cohort, person.c.active, person.c.flow.is_not(None), _inside(scopes)
+        person.c.cohort == cohort, person.c.active, person.c.flow.is_not(None), inside(scopes)
     )
 
 
-def _inside(scopes: Sequence[Scope]) -> ColumnElement[bool]:
+def inside(scopes: Sequence[Scope]) -> ColumnElement[bool]:
+    """Say, in a question about `student`, whether somebody stands inside one of the scopes."""
     return or_(
         *(
             and_(true(), *(tables.student.c[column].in_(list(values)) for column, values in scope.items()))

@@ -1,11 +1,11 @@
 """Where one student stands, inside a read or a write under way: the steps of the flow, decisions above findings."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Table, select
 
 from config.settings import Flow, Settings
 from status_db import tables
@@ -51,34 +51,65 @@ def steps_of(
     now: datetime,
 ) -> tuple[StepStatus, ...]:
     """Return a student's steps in the order of the flow; what reviews wait for is told as of `now`."""
-    records: dict[str, list[Record]] = defaultdict(list)
-    record, decision, status = tables.record, tables.decision, tables.status
-    said = {
-        row.source: record_from(row)
-        for row in connection.execute(select(record).where(record.c.cohort == cohort, record.c.student == number))
+    return steps_of_each(connection, settings, cohort, {number: flow}, fresh, now)[number]
+
+
+def steps_of_each(
+    connection: Connection,
+    settings: Settings,
+    cohort: str,
+    flows: Mapping[str, Flow],
+    fresh: Mapping[str, StepSource],
+    now: datetime,
+) -> dict[str, tuple[StepStatus, ...]]:
+    """Return the same for each of some students, a few hundred at most, by their flows."""
+    record, decision, status, certificate = tables.record, tables.decision, tables.status, tables.certificate
+
+    def about(table: Table) -> Iterator[Row[Any]]:
+        here = (table.c.cohort == cohort, table.c.student.in_(list(flows)))
+        return iter(connection.execute(select(table).where(*here, *_STANDING.get(table.name, ()))))
+
+    said: dict[str, dict[str, Record]] = defaultdict(dict)
+    for row in about(record):
+        said[row.student][row.source] = record_from(row)
+    decisions = {(row.student, row.step): decision_from(row) for row in about(decision)}
+    found = {(row.student, row.step): row for row in about(status)}
+    issued = {row.student for row in about(certificate)}
+    return {
+        number: _steps(settings, flow, number, said[number], decisions, found, fresh, now, issued=number in issued)
+        for number, flow in flows.items()
     }
+
+
+#: Which rows of a table count: decisions and certificates are kept when they are taken back.
+_STANDING = {
+    "decision": (tables.decision.c.withdrawn_at.is_(None),),
+    "certificate": (tables.certificate.c.revoked_at.is_(None),),
+}
+
+
+def _steps(
+    settings: Settings,
+    flow: Flow,
+    number: str,
+    said: Mapping[str, Record],
+    decisions: Mapping[tuple[str, str], Decision],
+    found: Mapping[tuple[str, str], Row[Any]],
+    fresh: Mapping[str, StepSource],
+    now: datetime,
+    *,
+    issued: bool,
+) -> tuple[StepStatus, ...]:
+    records: dict[str, list[Record]] = defaultdict(list)
     # In the settings' order, which is the order in which a page tells what is owed.
     for name, source in settings.source.items():
         if name in said:
             records[source.step].append(said[name])
-    decisions = {
-        row.step: decision_from(row)
-        for row in connection.execute(
-            select(decision).where(
-                decision.c.cohort == cohort, decision.c.student == number, decision.c.withdrawn_at.is_(None)
-            )
-        )
-    }
-    found = {
-        row.step: row
-        for row in connection.execute(select(status).where(status.c.cohort == cohort, status.c.student == number))
-    }
-    issued = held_certificate(connection, cohort, number) is not None
     steps: dict[str, StepStatus] = {}
     for entry in flow.entries:
-        if entry.step not in found:
+        row, as_of = found.get((number, entry.step)), fresh.get(entry.step)
+        if row is None:
             continue
-        row, as_of = found[entry.step], fresh.get(entry.step)
         after = [steps[s] for s in flow.after(entry.step) if s in steps]
         verdict = Verdict(row.verdict)
         steps[entry.step] = StepStatus(
@@ -88,7 +119,7 @@ def steps_of(
             since=row.since,
             as_of=as_of.as_of if as_of else None,
             fresh_until=as_of.fresh_until if as_of else None,
-            decision=decisions.get(entry.step),
+            decision=decisions.get((number, entry.step)),
             run=row.run,
             waits_for=tuple(step.step for step in after if not step.counts_as_clear(now)),
             stands_on={step.step: step.footing(now) for step in after},

@@ -149,6 +149,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "[source.NAME.guard]": settings.Guard,
     "[portal]": settings.Portal,
     "[auth]": settings.Auth,
+    "[api]": settings.Api,
     "[log]": settings.Log,
 }
 

@@ -39,7 +39,7 @@ SAYS_NOTHING_OF_NOW = {"/sign-in", "/sign-out", "/students", "/runs/{run:int}", 
 #: The same of commands: what was, what is only proposed, or nobody's steps.
 COMMANDS_SAY_NOTHING_OF_NOW = {
     "check", "plan", "sync", "strangers", "runs list", "runs show", "runs spot-check", "waves list", "override list",
-    "accounts list", "certificates list", "backup", "verify",
+    "accounts list", "certificates list", "tokens list", "backup", "verify",
 }  # fmt: skip
 
 WORDS = {"zh": "数据过期（截至 {}）", "en": "Out of date (as of {})"}
