@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from config.settings import Settings
 from portal import headers, house
-from portal.api import routes
+from portal.api import problems, routes
 from portal.house import house_of
 from portal.pages import health, overview, sign_in, sources, student, students
 from status_db.engine import StoreError
@@ -51,6 +51,9 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
 
 async def refused(request: Request, error: Exception) -> Response:
     """Say why a page is not shown, and where to go instead."""
+    if request.url.path.startswith(routes.PREFIX):
+        # An address that even the API's own part does not take for one of its own: a line break in it.
+        return await problems.no_answer(request, error)
     status = error.status_code if isinstance(error, HTTPException) else 500
     return house_of(request).page(request, "error.html", status=status, code=status)
 

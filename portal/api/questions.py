@@ -25,7 +25,7 @@ def _written_out(value: object) -> object:
 
 #: No control character: a database may refuse it, and nobody's name has one.
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
-Limit = Annotated[int, BeforeValidator(_written_out), Field(ge=1, le=MOST)]
+Limit = Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_written_out)]
 
 
 class Question(BaseModel):

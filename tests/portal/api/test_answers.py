@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 import pytest
