@@ -105,6 +105,7 @@ app.add_typer(tokens, name="tokens")
 
 database = typer.Typer(help="The status database.", no_args_is_help=True)
 database.command("upgrade")(services.upgrade_database)
+database.command("roles")(services.database_roles)
 app.add_typer(database, name="db")
 
 

@@ -6,6 +6,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
@@ -61,7 +62,7 @@ def test_whatever_is_asked_the_answer_is_one_that_is_described(university: World
     app = create_app(university.settings.model_copy(update={"api": many}), clock=university.clock)
     secret, _ = give_token(university, "dean")
     schema = schemathesis.openapi.from_asgi(f"{PREFIX}/openapi.json", app)
-    operations = [found.ok() for found in schema.get_all_operations()]
+    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
     assert {operation.path for operation in operations} == {endpoint.path for endpoint, _ in ENDPOINTS}
     for operation in operations:
 
