@@ -59,8 +59,8 @@ def statements(
 ) -> tuple[str, ...]:
     """Return the statements that give each role what it needs in one database, and nothing else; all at once, or again.
 
-    The database holds these parts of the tables in this schema. From version 17 on the server knows a right by which others
-    than the owner may have a table `analyzed`.
+    The database holds these parts of the tables in this schema. From version 17 on the server knows a right by which
+    others than the owner may have a table analyzed.
     """
     return tuple(_statements(roles, parts, _name(database), _name(schema), analyzes=analyzes))
 
