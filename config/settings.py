@@ -480,6 +480,34 @@ def _why(error: Any, known: list[str]) -> str:  # noqa: ANN401 - pydantic's own 
             return f"{message[0].lower()}{message[1:]}: mend this value"
 
 
+#: How columns with the number of an identity document are called: in Chinese, English, the initials of data standards.
+_IDENTITY = re.compile(
+    "身份证|证件号|护照|identity|passport|(?<![a-z])id_?card|national_?id|sfzh|sfzjh|zjhm", re.IGNORECASE
+)
+
+
+def _identities(where: str, columns: Mapping[str, str]) -> list[str]:
+    """Find columns that would bring numbers of identity documents in: where none comes in, none can leak."""
+    return [
+        f'[{where}] columns: {key} = "{column}" is the number of an identity document, and none is ever kept here: '
+        "take it out, and know people by their student number or card"
+        for key, column in columns.items()
+        if _IDENTITY.search(key) or _IDENTITY.search(column)
+    ]
+
+
+def _of_no_use(settings: Settings) -> list[str]:
+    """Find roster columns that serve nothing: what serves nothing is not kept."""
+    used = {"student", "name", "level", "college", "class", "campus", "building", "category", *settings.roster.aliases}
+    used |= {column for step in settings.step for condition in step.exempt for column in condition}
+    return [
+        f"[roster] columns: {key} serves nothing here, and what serves nothing is not kept: take it out, "
+        "or name it in aliases or in a step's exempt"
+        for key in settings.roster.columns
+        if key not in used
+    ]
+
+
 def _contradictions(settings: Settings) -> list[str]:
     """Find what is wrong between tables, each with its way out."""
     found: list[str] = []
@@ -533,6 +561,7 @@ def _contradictions(settings: Settings) -> list[str]:
         for key in ("student", "name", "level", "college")
         if key not in settings.roster.columns
     ]
+    found += _identities("roster", settings.roster.columns) + _of_no_use(settings)
     found += _schedule_mistakes("roster", settings.roster)
     for name, source in settings.source.items():
         found += _source_contradictions(name, source, steps, synced)
@@ -568,6 +597,7 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
         for key in source.columns
         if key not in known
     ]
+    found += _identities(f"source.{name}", source.columns)
     if source.absent == "held" and source.means != "status":
         found.append(f'{at} absent: only for a status can no row mean held: write "cleared" or "unknown"')
     if source.means == "status" and not source.words.get("done"):
