@@ -21,6 +21,7 @@ from status_db.decisions import DecisionRefused
 from status_db.engine import StoreError
 from status_db.marks import LeaseLost, RunUnderWay
 from status_db.opinions import OpinionRefused
+from status_db.tokens import TokenRefused
 from status_db.waves import WaveRefused
 
 P = ParamSpec("P")
@@ -86,6 +87,7 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
             OpinionRefused,
             WaveRefused,
             AccountRefused,
+            TokenRefused,
             LeaseLost,
             RunUnderWay,
             CannotListen,

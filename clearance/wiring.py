@@ -30,6 +30,7 @@ from status_db.reader import Reader
 from status_db.requests import Requests
 from status_db.reviews import Reviews
 from status_db.stored import Stored
+from status_db.tokens import Tokens
 from status_db.waves import Waves
 from sync.run import Sync
 from sync.serving import Serving
@@ -208,6 +209,11 @@ class Program:
     def audit(self) -> Audit:
         """The audit log."""
         return Audit(self.desk)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Other programs' keys to the API."""
+        return Tokens(self.desk)
 
     @cached_property
     def desk(self) -> Engine:

@@ -318,6 +318,16 @@ class Auth(Table):
         return self.local or self.ldap is not None
 
 
+class Api(Table):
+    """What other programs may read, each with a token."""
+
+    enabled: bool = True
+    #: Pages of these origins may ask from a browser; nobody else's.
+    origins: list[Annotated[str, Field(pattern=r"^https?://[^/?#\s*]+$")]] = []
+    #: So many requests a minute for each token.
+    rate: Annotated[int, Field(ge=1)] = 600
+
+
 class Log(Table):
     """What is logged, and how."""
 
@@ -345,6 +355,7 @@ class Settings(Table):
     calendar: Calendar = Calendar()
     portal: Portal = Portal()
     auth: Auth = Auth()
+    api: Api = Api()
     log: Log = Log()
     demo: Demo = Demo()
 
@@ -380,6 +391,7 @@ class _Environment(BaseSettings):
     source: dict[str, Any] = {}
     portal: dict[str, Any] = {}
     auth: dict[str, Any] = {}
+    api: dict[str, Any] = {}
     log: dict[str, Any] = {}
 
 
@@ -480,8 +492,8 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
     """Name the place of a mistake as the file writes it, and the keys known in its table."""
     tables: dict[str, type[BaseModel]] = {
         "institution": Institution, "status_db": StatusDb, "cohort": Cohort, "roster": Roster, "step": Step,
-        "flow": Flow, "source": Source, "calendar": Calendar, "portal": Portal, "auth": Auth, "log": Log,
-        "demo": Demo,
+        "flow": Flow, "source": Source, "calendar": Calendar, "portal": Portal, "auth": Auth, "api": Api,
+        "log": Log, "demo": Demo,
     }  # fmt: skip
     if len(loc) < 2 or str(loc[0]) not in tables:
         return _key(loc) or "the file", list(Settings.model_fields)
@@ -510,6 +522,34 @@ def _why(error: Any, known: list[str]) -> str:  # noqa: ANN401 - pydantic's own 
         case _:
             message = str(error["msg"])
             return f"{message[0].lower()}{message[1:]}: mend this value"
+
+
+#: How columns with the number of an identity document are called: in Chinese, English, the initials of data standards.
+_IDENTITY = re.compile(
+    "身份证|证件号|护照|identity|passport|(?<![a-z])id_?card|national_?id|sfzh|sfzjh|zjhm", re.IGNORECASE
+)
+
+
+def _identities(where: str, columns: Mapping[str, str]) -> list[str]:
+    """Find columns that would bring numbers of identity documents in: where none comes in, none can leak."""
+    return [
+        f'[{where}] columns: {key} = "{column}" is the number of an identity document, and none is ever kept here: '
+        "take it out, and know people by their student number or card"
+        for key, column in columns.items()
+        if _IDENTITY.search(key) or _IDENTITY.search(column)
+    ]
+
+
+def _of_no_use(settings: Settings) -> list[str]:
+    """Find roster columns that serve nothing: what serves nothing is not kept."""
+    used = {"student", "name", "level", "college", "class", "campus", "building", "category", *settings.roster.aliases}
+    used |= {column for step in settings.step for condition in step.exempt for column in condition}
+    return [
+        f"[roster] columns: {key} serves nothing here, and what serves nothing is not kept: take it out, "
+        "or name it in aliases or in a step's exempt"
+        for key in settings.roster.columns
+        if key not in used
+    ]
 
 
 def _contradictions(settings: Settings) -> list[str]:
@@ -567,6 +607,7 @@ def _contradictions(settings: Settings) -> list[str]:
     ]
     auth = settings.auth
     found += providers_contradict(auth.cas, auth.oidc, auth.ldap, settings.portal.public_url)
+    found += _identities("roster", settings.roster.columns) + _of_no_use(settings)
     found += _schedule_mistakes("roster", settings.roster)
     for name, source in settings.source.items():
         found += _source_contradictions(name, source, steps, synced)
@@ -602,6 +643,7 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
         for key in source.columns
         if key not in known
     ]
+    found += _identities(f"source.{name}", source.columns)
     if source.absent == "held" and source.means != "status":
         found.append(f'{at} absent: only for a status can no row mean held: write "cleared" or "unknown"')
     if source.means == "status" and not source.words.get("done"):

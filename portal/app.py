@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from config.settings import Settings
 from portal import headers, house
+from portal.api import problems, routes
 from portal.auth.refusals import SignInRefused
 from portal.house import house_of
 from portal.pages import (
@@ -77,6 +78,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
             # Compressed are these alone. A page carries the token of its forms and repeats what its address asks for;
             # compressed together, the length of an answer would tell the one by the other.
             Mount("/static", GZipMiddleware(StaticFiles(directory=house.STATIC))),
+            *routes.mounted(built),
         ],
         middleware=[
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
@@ -96,6 +98,9 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
 
 async def refused(request: Request, error: Exception) -> Response:
     """Say why a page is not shown, and where to go instead."""
+    if request.url.path.startswith(routes.PREFIX):
+        # An address that even the API's own part does not take for one of its own: a line break in it.
+        return await problems.no_answer(request, error)
     status = error.status_code if isinstance(error, HTTPException) else 500
     return house_of(request).page(request, "error.html", status=status, code=status)
 

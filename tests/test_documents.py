@@ -151,6 +151,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "[calendar]": Calendar,
     "[portal]": settings.Portal,
     "[auth]": settings.Auth,
+    "[api]": settings.Api,
     "[log]": settings.Log,
     "[demo]": settings.Demo,
 }
