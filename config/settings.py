@@ -5,6 +5,7 @@ Keys of a connector's own are checked by that connector's schema, which the call
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta

@@ -22,11 +22,11 @@ from portal.api.problems import HANDLERS, NO_STUDENT, NoAnswer
 from portal.auth.rights import inside, readable
 from portal.house import House
 from portal.languages import Language
-from portal.pages.overview import counted
 from portal.pages.student import newest
 from status_db.accounts import Act
 from status_db.model import normalise_number
 from status_db.roll import Roll, Wanted
+from status_db.seen import Sight
 from status_db.tokens import Tokens
 from status_db.views import Scope
 
@@ -121,7 +121,7 @@ async def students(asked: Asked, question: questions.OfList) -> answers.ListAnsw
 async def overview(asked: Asked, question: questions.OfCohort) -> answers.OverviewAnswer:
     """Say how many stand where, step by step and college by college, within the grants."""
     house, cohort = asked.house, asked.cohort(question.cohort)
-    found = await house.ask_long(counted, house.reader, cohort, asked.now, asked.steps(cohort))
+    found = await house.ask_long(house.reader.seen, Sight(cohort, asked.steps(cohort)), asked.now)
 
     def told(tallies: Mapping[str, Any]) -> list[answers.TallyAnswer]:
         return [

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from config.settings import Settings
-from portal import cards, reasons, words
+from portal import cards, headline, reasons, words
 from portal.api.answers import (
     CertificateAnswer,
     HeadlineAnswer,
@@ -29,7 +29,7 @@ def student(
     steps = [status for status in found.steps if status.step in only]
     leaving = found.active and found.flow is not None
     whole = len(steps) == len(found.steps)
-    headline = cards.headline(language, settings, steps, now) if leaving and whole else None
+    first = headline.headline(language, settings, found, now) if leaving and whole else None
     certificate = found.certificate if whole else None
     return StudentAnswer(
         cohort=found.cohort,
@@ -42,7 +42,7 @@ def student(
         category=found.category,
         leaving=leaving,
         whole=whole,
-        headline=HeadlineAnswer(text=headline.text, detail=headline.detail) if headline else None,
+        headline=HeadlineAnswer(text=first.text, detail=first.detail) if first else None,
         steps=[_step(language, settings, found, status, now) for status in steps],
         certificate=CertificateAnswer(number=certificate.number, kind=certificate.kind, issued_at=certificate.issued_at)
         if certificate
