@@ -186,7 +186,8 @@ def _setting(
     request: Request, house: House, visitor: Visitor, *, goal: str, why: str = "", wait: timedelta = timedelta(0)
 ) -> Response:
     reason, way_out = _WHY[why] if why else ("", "")
-    narrowed, aged = visitor.narrowed is not None, visitor.account.password_at is not None
+    narrowed = visitor.narrowed is not None
+    aged = admission.narrowing(house.settings.auth, visitor.account, house.clock(), "local") == "password"
     return forms.shown(
         request,
         house,

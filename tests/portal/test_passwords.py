@@ -94,7 +94,9 @@ class TestAOneTimeCode:
         self, university: World, codes: Codes, browse: Browse
     ) -> None:
         browser = browse()
-        assert "设置新密码" in give_code(browser, LIN.number, made(codes, university)).text
+        page = give_code(browser, LIN.number, made(codes, university)).text
+        assert "设置新密码" in page
+        assert "密码用得太久了" not in page
         assert "《构造地质学》" in set_password(browser, NEW).text
         assert "《构造地质学》" in enter(browse(), LIN.number, NEW).text
         assert enter(browse(), LIN.number, PASSWORD).status_code == 401
@@ -251,7 +253,7 @@ class TestWeakPasswords:
 class TestAPasswordThatIsKnown:
     def test_it_is_changed_by_who_knows_it(self, browse: Browse) -> None:
         browser = browse()
-        enter(browser, LIN.number)
+        assert 'href="/new-password"' in enter(browser, LIN.number).text
         assert "现在的密码不对" in set_password(browser, NEW, current="wrong").text
         assert "与现在的密码相同" in set_password(browser, PASSWORD, current=PASSWORD).text
         assert "《构造地质学》" in set_password(browser, NEW, current=PASSWORD).text
