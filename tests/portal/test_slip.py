@@ -64,7 +64,16 @@ class TestForWhom:
     def test_it_tells_who_and_each_step_and_as_of_when(self, university: World, signed_in: SignedIn) -> None:
         pass_everything(university)
         page = signed_in(SUN.number).get("/slip").text
-        for word in (SUN.name, SUN.number, SUN.college, "2019届", "图书馆", "学院终审", "通过", "截至 5月25日 08:0"):
+        for word in (
+            SUN.name,
+            SUN.number,
+            SUN.college,
+            "2019届",
+            "图书馆",
+            "学院终审",
+            "通过",
+            "截至 2019年5月25日 08:0",
+        ):
             assert word in page
 
     def test_its_code_says_the_very_address_beside_it(self, university: World, signed_in: SignedIn) -> None:
@@ -109,7 +118,7 @@ class TestTheCheck:
     def test_anyone_reads_that_it_holds_and_no_more_of_whom_than_needed(self, client: TestClient, checked: str) -> None:
         answer = client.get(checked)
         assert answer.status_code == 200
-        for word in ("有效：离校手续已全部办妥", "孙*楠", "****2004", "2019届", "5月25日"):
+        for word in ("有效：离校手续已全部办妥", "孙*楠", "****2004", "2019届", "2019年5月25日"):
             assert word in answer.text
         for word in (SUN.name, SUN.number, SUN.college, "图书馆"):
             assert word not in answer.text
