@@ -78,6 +78,11 @@ class TestTheOffer:
         assert ask(browser).status_code == 200
         assert requests.waiting(COHORT) == ()
 
+    def test_not_where_only_people_have_yet_to_speak(self, signed_in: SignedIn) -> None:
+        page = signed_in(SUN.number).get("/").text
+        assert "待审核" in page
+        assert "/recheck" not in page
+
     def test_not_where_all_is_clear(self, university: World, requests: Requests, signed_in: SignedIn) -> None:
         pass_everything(university)
         browser = signed_in(SUN.number)

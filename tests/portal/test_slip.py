@@ -23,6 +23,7 @@ from portal.slip_pdf import Ink, Paper
 from status_db.audit import Audit, Deed
 from status_db.decisions import Wish
 from status_db.model import Verdict
+from status_db.reviews import Issue
 from tests.cast import LIN, MORNING, POETRY_LOAN, SUN
 from tests.portal.conftest import enter
 from tests.portal.test_student import pass_everything
@@ -162,6 +163,14 @@ class TestTheCheck:
         for name in ("loans", "fines", "fees", "checkouts"):
             university.run(name)
         assert "有效：" in client.get(checked).text
+
+    def test_a_certificate_makes_nothing_fresh_that_is_stale(
+        self, university: World, client: TestClient, checked: str
+    ) -> None:
+        university.reviews.issue(Issue(SUN.number, "1049120190012345", "毕业证书"), "dean", university.now)
+        assert "有效：" in client.get(checked).text
+        university.later(hours=5)
+        assert "暂时不能确认" in client.get(checked).text
 
     def test_whatever_is_no_slip_gets_one_plain_answer(
         self, university: World, client: TestClient, checked: str
