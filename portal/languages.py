@@ -63,6 +63,13 @@ class Language:
         between = ", " if self.code == "en" else " "
         return f"{self.day(local.date(), now)}{between}{local:%H:%M}"
 
+    def dated(self, at: datetime) -> str:
+        """Write a moment with its year, for what is kept: paper, and what is compared with it."""
+        local = at.astimezone(self.zone)
+        if self.code == "en":
+            return f"{format_date(local.date(), 'd MMMM y', locale='en')}, {local:%H:%M}"
+        return f"{local.year}年{local.month}月{local.day}日 {local:%H:%M}"
+
     def money(self, amount: Decimal) -> str:
         """Write an amount in yuan within a sentence."""
         return f"{_sign(amount)}¥{abs(amount):,.2f}" if self.code == "en" else f"{_sign(amount)}{abs(amount):,.2f} 元"

@@ -15,8 +15,9 @@ from status_db.views import StudentView
 #: A request that nobody has served for so long is not being asked just now.
 _LONG = timedelta(minutes=2)
 
-#: What came of a request is told for so long.
+#: What came of a request is told for so long, and is "just now" for so long.
 _TOLD = timedelta(hours=1)
+_JUST_NOW = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,9 @@ def _said(language: Language, last: Request | None, now: datetime) -> tuple[str,
     moment = f"{last.served_at.astimezone(language.zone):%H:%M}"
     match last.outcome:
         case RequestOutcome.DONE:
-            return language.gettext("刚刚重新查询过（%(moment)s）。", moment=moment), "good"
+            if now - last.served_at < _JUST_NOW:
+                return language.gettext("刚刚重新查询过（%(moment)s）。", moment=moment), "good"
+            return language.gettext("%(moment)s 重新查询过。", moment=moment), "good"
         case RequestOutcome.FAILED:
             said = language.gettext(
                 "有部门的系统没有回应（%(moment)s），它的结果还是上次的。请稍后再试。", moment=moment

@@ -57,7 +57,7 @@ def committed() -> list[Path]:
         text=True,
         check=True,
     ).stdout.splitlines()
-    return [ROOT / name for name in listed if (ROOT / name).is_file() and not name.endswith((".png", ".css"))]
+    return [ROOT / name for name in listed if (ROOT / name).is_file() and not name.endswith((".png", ".css", ".ttf"))]
 
 
 def test_no_lock_names_a_registry() -> None:
@@ -85,3 +85,8 @@ def test_everything_vendored_is_listed_with_its_licence() -> None:
     for file in folder.iterdir():
         assert file.name == "README.md" or file.name in listed
     assert (folder / "pico.LICENSE.md").is_file()
+    fonts = ROOT / "portal" / "fonts"
+    told = (fonts / "README.md").read_text(encoding="utf-8")
+    assert {file.name for file in fonts.iterdir() if file.name != "README.md"} == {
+        name for name in ("NotoSansSC-subset.ttf", "NotoSansSC.OFL.txt") if name in told
+    }

@@ -68,8 +68,8 @@ async def verify(request: Request) -> Response:
         name=mask_name(student.name),
         number=mask_number(student.student),
         cohort=house.settings.cohort_named(slip.cohort).name,
-        made=language.moment(slip.made_at, now),
-        checked=language.moment(now, now),
+        made=language.dated(slip.made_at),
+        checked=language.dated(now),
     )
 
 
@@ -97,7 +97,7 @@ def _paper(house: House, language: Language, student: StudentView, slip: slips.S
         standing = status.at(now)
         word = words.say(language, words.STATES, standing.state)
         since = status.decision.decided_at if standing.by_decision and status.decision else status.since
-        lines.append((titles[status.step], word, language.moment(since, now)))
+        lines.append((titles[status.step], word, language.dated(since)))
     facts = (
         (language.gettext("姓名"), student.name),
         (language.gettext("学号"), student.student),
@@ -111,7 +111,7 @@ def _paper(house: House, language: Language, student: StudentView, slip: slips.S
         facts=tuple((word, value) for word, value in facts if value),
         columns=(language.gettext("事项"), language.gettext("状态"), language.gettext("自何时起")),
         lines=lines,
-        statement=language.gettext("截至 %(moment)s，离校手续已全部办妥。", moment=language.moment(now, now)),
+        statement=language.gettext("截至 %(moment)s，离校手续已全部办妥。", moment=language.dated(now)),
         how_to_check=language.gettext("扫码或打开下面的地址，任何人都可以核对此单是否仍然有效："),
         address=address,
         code=_code(address),

@@ -1,11 +1,14 @@
 """The demo as a newcomer runs it: real processes, real offices, the ordinary command."""
 
+import shutil
 import signal
 import sqlite3
 import subprocess
 import time
+import urllib.request
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,9 @@ from clearance.wiring import Program, load_settings
 from demo.story import LIBRARY_SHARE, notable
 from demo.university import GRADUATES, students
 from status_db import tables
+from status_db.requests import RequestOutcome, Requests
 from tests.demo import by_hand
-from tests.services.university import ROOT, University
+from tests.services.university import ROOT, University, free_port
 
 COUNTED = ("library", "textbook", "finance", "dorm")
 
@@ -205,6 +209,71 @@ class TestTheDemo:
             library.execute("ROLLBACK")
             first.communicate(timeout=60)
         assert first.returncode == 0
+
+
+class TestTheDemoAsItIsLookedAt:
+    def test_its_schedule_serves_what_is_asked_on_the_pages_and_ctrl_c_leaves_no_process(
+        self, synced: Path, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "university"
+        shutil.copytree(synced / ".demo", folder / ".demo")
+        with University(folder) as university:
+            pages = free_port()
+            demo = university.start("demo", "--port", str(pages), "--finance-port", str(university.port))
+            started: set[int] = set()
+            try:
+                _wait_until(lambda: _answers(f"http://127.0.0.1:{pages}/healthz"))
+                started = _descendants(demo.pid)
+                _wait_until(lambda: any("schedule" in _command(pid) for pid in started))
+                number = notable(2019)[0][0]
+                with closing(Program(load_settings(university.config), "2019")) as program:
+                    requests = Requests(program.desk)
+                    span = timedelta(minutes=10)
+                    requests.ask_recheck("2019", number, account=number, now=program.clock(), pause=span, day_limit=10)
+                    _wait_until(lambda: requests.waiting("2019") == ())
+                    asked = requests.last_recheck("2019", number)
+                assert asked is not None
+                assert asked.outcome is RequestOutcome.DONE
+                started |= _descendants(demo.pid)
+            finally:
+                demo.send_signal(signal.SIGINT)
+                out, err = demo.communicate(timeout=90)
+            assert demo.returncode in (0, 1), out + err
+            assert len(started) >= 3
+            assert not [pid for pid in started if _command(pid)]
+
+    def test_the_one_who_owes_nothing_may_collect_the_certificate(self, university: University) -> None:
+        number = notable(2019)[2][0]
+        steps = university.json("status", number)["standings"]
+        assert {s["standing"]["verdict"] for s in steps} <= {"cleared", "exempt"}
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _descendants(process: int) -> set[int]:
+    """Return every process that this one has started, and those have."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[int(entry.parent.name)] = int(entry.read_text().rpartition(")")[2].split()[1])
+    found = {process}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {process}
+
+
+def _command(process: int) -> str:
+    """Return what a process runs; nothing once it has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 def _running(university: University) -> bool:
