@@ -1,4 +1,4 @@
-# One environment, .venv, made once and made again when the locked versions change.
+# One environment, .venv, made once and made again when the locked versions change; a second one for a CAS server of tests.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 VENV := .venv
@@ -11,7 +11,7 @@ export PYTHONUTF8 := 1
 help:
 	@sed -n 's/^## \([a-z-]*\): \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
 
-$(STAMP): requirements/dev.lock pyproject.toml requirements/install
+$(STAMP): requirements/dev.lock requirements/cas-server.lock pyproject.toml requirements/install
 	@sh requirements/install $(VENV)
 	@touch $@
 
@@ -58,6 +58,11 @@ format: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks.sync_cost $(BENCH)
 
+## screenshots: take the pictures of docs/screenshots anew, in chromium
+.PHONY: screenshots
+screenshots: $(STAMP)
+	@$(BIN)/python -m tests.browser.screenshots
+
 ## lock: choose the newest allowed versions again and write requirements/*.lock
 .PHONY: lock
 lock: $(STAMP)
@@ -66,4 +71,4 @@ lock: $(STAMP)
 ## clean: remove the environment and the demo university
 .PHONY: clean
 clean:
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-cas .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn, ParamSpec, TypeVar
 import typer
 
 from clearance.show import ERR
-from clearance.wiring import Program, chosen_file, load_settings
+from clearance.wiring import Program, chosen_file, clock_of, load_settings
 from config import logs
 from config.settings import SettingsError
 from connectors.port import SourceError
@@ -21,6 +21,7 @@ from status_db.decisions import DecisionRefused
 from status_db.engine import StoreError
 from status_db.marks import LeaseLost, RunUnderWay
 from status_db.opinions import OpinionRefused
+from status_db.tokens import TokenRefused
 from status_db.waves import WaveRefused
 
 P = ParamSpec("P")
@@ -54,7 +55,7 @@ class Chosen:
         cohort = self.cohort or keys[0]
         if cohort not in keys:
             fail(f'there is no cohort "{cohort}" in {self.file}: known are {", ".join(keys)}. Add it as [[cohort]].')
-        return Program(settings, cohort)
+        return Program(settings, cohort, clock_of(settings))
 
 
 def chosen(context: typer.Context) -> Chosen:
@@ -86,6 +87,7 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
             OpinionRefused,
             WaveRefused,
             AccountRefused,
+            TokenRefused,
             LeaseLost,
             RunUnderWay,
             CannotListen,

@@ -15,40 +15,58 @@ import typer
 
 from clearance import show
 from clearance.context import Chosen, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.demo_life import COLLEGE, announce, lived
 from clearance.services import WEB_TARGET, upgrade_both
 from clearance.syncing import exit_code, run_all
 from clearance.wiring import CONFIG_VARIABLE, Program
+from demo.clock import DemoClock, today_in
 from demo.offices import SEED, Offices
 from demo.story import notable
+from demo.university import Student
 from portal.auth.passwords import hash_password
 from portal.server import serve as serve_pages
 from status_db.accounts import Act, Grant
-from status_db.board import Board
-from status_db.decisions import DecisionRefused, Wish
-from status_db.model import State, Verdict
+from status_db.model import State
 
 #: Everybody's password in the demo.
 PASSWORD = "graduation-2019"  # noqa: S105 - printed for everybody to use, on this machine alone
 
 FINANCE_PORT = 8619
 
-#: Who of the notable students has nothing to settle with any office.
-_OWES_NOTHING = 2
-
 #: The runs under way when the demo ends may take so many seconds more.
 _SCHEDULE_ENDS = 30
 
 _LIBRARY_VARIABLE = "DEMO_LIBRARY_URL"
 
+#: A class of that college.
+CLASS = "12151"
+
 _STAFF: tuple[tuple[str, str, tuple[Grant, ...], str], ...] = (
     ("dean", "校领导", (Grant(Act.READ),), "reads every college"),
-    ("counsellor", "就业辅导员", (Grant(Act.READ, None, {"college": ("资源学院",)}),), "reads one college, 资源学院"),
+    ("counsellor", "就业辅导员", (Grant(Act.READ, None, {"college": (COLLEGE,)}),), f"reads one college, {COLLEGE}"),
+    ("teacher", "班主任", (Grant(Act.READ, None, {"class": (CLASS,)}),), f"reads one class, {CLASS}"),
     (
         "librarian",
         "图书馆操作员",
         (Grant(Act.READ, "library"), Grant(Act.DECIDE, "library")),
         "decides for the library",
     ),
+    (
+        "college",
+        "学院资料室",
+        (
+            Grant(Act.READ, "college_items", {"college": (COLLEGE,)}),
+            Grant(Act.DECIDE, "college_items", {"college": (COLLEGE,)}),
+        ),
+        f"decides for the reading room of {COLLEGE}",
+    ),
+    (
+        "reviewer",
+        "学院终审",
+        tuple(Grant(act, None, {"college": (COLLEGE,)}) for act in (Act.READ, Act.REVIEW, Act.ISSUE)),
+        f"reviews {COLLEGE} and issues certificates",
+    ),
+    ("auditor", "审计员", (Grant(Act.AUDIT),), "reads everything, changes nothing"),
     ("admin", "系统管理员", (Grant(Act.MANAGE),), "looks after sources and runs"),
 )
 
@@ -62,6 +80,19 @@ FinancePort = Annotated[int, typer.Option("--finance-port", min=1, max=65535, he
 def offices_of(file: Path) -> Offices:
     """Return the demo's offices: in .demo, beside the folder of the settings file."""
     return Offices(file.resolve().parent.parent / ".demo" / "offices", os.environ.get(_LIBRARY_VARIABLE, ""))
+
+
+def _build(here: Chosen, offices: Offices) -> None:
+    """Write the offices as on the first day, and have it be that day."""
+    offices.write(0)
+    _clock(here).start(today_in(here.program().settings.institution.timezone))
+
+
+def _clock(here: Chosen) -> DemoClock:
+    file = here.program().settings.demo.clock_file
+    if file is None:
+        fail(f"{here.file} has no demo's clock. Add it: [demo] clock_file")
+    return DemoClock(file)
 
 
 @app.callback()
@@ -81,8 +112,8 @@ def demo(
     offices = offices_of(here.file)
     if offices.day() is None:
         show.OUT.print("Building the demo university: 4,215 graduates, four offices and a registrar …")
-        offices.write(0)
-    _tell_finance_port(finance_port)
+        _build(here, offices)
+    tell_finance_port(finance_port)
     with finance_office(offices, finance_port):
         program = here.program()
         upgrade_both(program.settings)
@@ -91,10 +122,9 @@ def demo(
         outcomes = run_all(program, list(program.sync.names()), "demo")
         show.OUT.print(f"synced in {time.monotonic() - began:.1f} s\n")
         _summary(program)
-        people = _accounts(program)
+        people = make_accounts(program, lived(program, SEED))
         _where_to_look(here, program, people, port, once=once)
-        _announce(program)
-        _clear_one(program)
+        announce(program)
         if not once:
             with schedule_beside(here, offices.folder.parent):
                 _serve(here, program, port)
@@ -116,6 +146,7 @@ def advance(
     if day is None:
         fail("the demo university is not built yet. Run: clearance demo")
     offices.write(day + days)
+    _clock(here).advance(days)
     show.OUT.print(f"the offices are at day {day + days} of the season now. Next: clearance plan, then clearance sync")
 
 
@@ -126,7 +157,7 @@ def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT)
     here = chosen(context)
     built = offices_of(here.file)
     if built.day() is None:
-        built.write(0)
+        _build(here, built)
     stop_like_ctrl_c()
     with finance_office(built, finance_port):
         show.OUT.print(f"the finance office answers on http://127.0.0.1:{finance_port}; Ctrl-C closes it")
@@ -155,7 +186,8 @@ def schedule_beside(here: Chosen, folder: Path) -> Iterator[None]:
                 process.wait()
 
 
-def _tell_finance_port(port: int) -> None:
+def tell_finance_port(port: int) -> None:
+    """Have the settings ask the finance office on this port."""
     if port != FINANCE_PORT:
         os.environ.setdefault("DEMO_FINANCE_ARREARS_URL", f"http://127.0.0.1:{port}/api/arrears")
         os.environ.setdefault("DEMO_FINANCE_TOKEN_URL", f"http://127.0.0.1:{port}/api/token")
@@ -212,9 +244,9 @@ def _summary(program: Program) -> None:
     )
 
 
-def _accounts(program: Program) -> list[tuple[str, str]]:
-    """Make the demo's accounts where they are not there; return each with what it is for."""
-    students = notable(SEED)
+def make_accounts(program: Program, through: list[tuple[Student, str]]) -> list[tuple[str, str]]:
+    """Make the demo's accounts where they are not there, those who are through included; return what each is for."""
+    students = (*notable(SEED), *((student.number, student.name, what) for student, what in through))
     wanted: list[tuple[str, str, str | None, tuple[Grant, ...]]] = [(n, name, n, ()) for n, name, _ in students]
     wanted += [(account, name, None, grants) for account, name, grants, _ in _STAFF]
     hashed = ""
@@ -225,48 +257,6 @@ def _accounts(program: Program) -> list[tuple[str, str]]:
     return [(number, f"{name}: {what}") for number, name, what in students] + [
         (account, f"{name}: {what}") for account, name, _, what in _STAFF
     ]
-
-
-def _clear_one(program: Program) -> None:
-    """Have the college pass the one who owes nothing, so that there is a slip to look at."""
-    number, now = notable(SEED)[_OWES_NOTHING][0], program.clock()
-    if program.reader.decisions(program.cohort, number):
-        return
-    program.decisions.enter(Wish(number, "college_items", Verdict.CLEARED, "无借阅"), "counsellor", now)
-    try:
-        program.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "材料齐全"), "counsellor", now)
-    except DecisionRefused as refused:
-        # An office did not answer this morning; then the review waits for it.
-        show.OUT.print(str(refused), markup=False)
-
-
-def _announce(program: Program) -> None:
-    """Put the demo's announcements on the board, where it is empty: one for everybody, one on the library's card."""
-    board, now = Board(program.desk), program.clock()
-    if board.listed(program.cohort):
-        return
-    board.announce(
-        "请在离校前办完各项手续",
-        "先看下面“要办”的几项，其余的不用跑腿。\n全部通过后，这里会写明领证的时间和地点。",
-        title_en="Settle everything before you leave",
-        body_en="See below what is to be done; for the rest there is nothing to do.\n"
-        "Once all is clear, this page tells when and where to collect your certificate.",
-        contact="学生工作处 027-6788 0000",
-        cohort=program.cohort,
-        author="admin",
-        now=now,
-    )
-    board.announce(
-        "毕业季还书不用排队",
-        "总服务台旁设有还书箱，投入后约 15 分钟这里会更新。遗失图书请到服务台办理赔书。",
-        title_en="No queue for returning books",
-        body_en="Use the return box beside the desk; this page follows after about 15 minutes. "
-        "For a lost book, ask at the desk.",
-        cohort=program.cohort,
-        step="library",
-        author="librarian",
-        now=now,
-    )
 
 
 def _where_to_look(

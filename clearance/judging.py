@@ -16,11 +16,11 @@ from clearance.syncing import exit_code
 from clearance.wiring import Program
 from connectors.port import SourceError
 from status_db.accounts import Act
+from status_db.looks import Look, Looked
 from status_db.model import ROSTER, RunState, Verdict
 from status_db.opinions import Opinion, Says, missing
 from status_db.views import RunView
 from sync import rules
-from sync.look import Look, Looked
 
 Speaker = Annotated[
     str, typer.Option("--as", help="Who says so; the user of this machine when left out.", show_default=False)

@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from clearance import deciding, demo_command, judging, keeping, reading, reviewing, services, syncing, verifying
+from clearance import (
+    deciding,
+    demo_command,
+    judging,
+    keeping,
+    reading,
+    reviewing,
+    services,
+    syncing,
+    tokening,
+    verifying,
+)
 from clearance.context import Chosen
 from clearance.wiring import CONFIG_VARIABLE
 
@@ -86,8 +97,15 @@ accounts.command("add")(deciding.add_account)
 accounts.command("list")(deciding.list_accounts)
 app.add_typer(accounts, name="accounts")
 
+tokens = typer.Typer(help="Other programs' keys to the API.", no_args_is_help=True)
+tokens.command("make")(tokening.make)
+tokens.command("list")(tokening.list_tokens)
+tokens.command("withdraw")(tokening.withdraw)
+app.add_typer(tokens, name="tokens")
+
 database = typer.Typer(help="The status database.", no_args_is_help=True)
 database.command("upgrade")(services.upgrade_database)
+database.command("roles")(services.database_roles)
 app.add_typer(database, name="db")
 
 

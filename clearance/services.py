@@ -5,6 +5,7 @@ import threading
 from typing import Annotated
 
 import typer
+from sqlalchemy import make_url
 
 from clearance import show
 from clearance.context import chosen, ends_well, stop_like_ctrl_c
@@ -12,7 +13,8 @@ from clearance.wiring import CONFIG_VARIABLE
 from config.settings import Settings
 from portal.server import serve as serve_pages
 from status_db.accounts import desk_url
-from status_db.migrate import upgrade
+from status_db.migrate import Part, upgrade
+from status_db.roles import Roles, apply, planned
 from sync.schedule import Schedule
 
 #: What the server imports in each of its processes.
@@ -53,6 +55,37 @@ def upgrade_database(context: typer.Context) -> None:
     """Make the status database's tables, or bring them to this program's."""
     for line in upgrade_both(chosen(context).program().settings):
         show.OUT.print(line, markup=False)
+
+
+@ends_well
+def database_roles(
+    context: typer.Context,
+    *,
+    sync: Annotated[str, typer.Option("--sync", help="Writes the marks.")] = "clearance_sync",
+    desk: Annotated[str, typer.Option("--desk", help="Writes accounts, sessions, requests.")] = "clearance_desk",
+    portal: Annotated[str, typer.Option("--portal", help="Reads the marks.")] = "clearance_portal",
+    only_print: Annotated[bool, typer.Option("--print", help="Print the statements, and run none.")] = False,
+) -> None:
+    """Give three roles of a PostgreSQL what each needs, and nothing else. Run it again after each upgrade."""
+    settings, named = chosen(context).program().settings, Roles(sync, desk, portal)
+    marks, accounts = settings.status_db.url.get_secret_value(), desk_url(settings.status_db)
+    together = _same_database(marks, accounts)
+    where: list[tuple[str, tuple[Part, ...]]] = (
+        [(marks, ("marks", "desk"))] if together else [(marks, ("marks",)), (accounts, ("desk",))]
+    )
+    for url, parts in where:
+        place = make_url(url).database
+        if only_print:
+            show.OUT.print(f"-- in {place}, as the owner of its tables", markup=False)
+            for statement in planned(url, named, parts):
+                show.OUT.print(f"{statement};", markup=False)
+        else:
+            show.OUT.print(f"{place}: {apply(url, named, parts)} statements run", markup=False)
+
+
+def _same_database(one: str, other: str) -> bool:
+    a, b = make_url(one), make_url(other)
+    return (a.host, a.port, a.database, a.query.get("host")) == (b.host, b.port, b.database, b.query.get("host"))
 
 
 def upgrade_both(settings: Settings) -> list[str]:

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import xlsxwriter
 
 from clearance import show
+from status_db.looks import Looked
 from status_db.views import RunView
-from sync.look import Looked
 
 _COLUMNS = (
     ("学号 student", 16),

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 import connectors
 from config.settings import Asked, Settings, load
 from connectors.port import Candidates, Connector, Question
+from demo.clock import DemoClock
 from status_db import durable, ledger_key
 from status_db.accounts import Accounts, desk_url
 from status_db.audit import Audit
@@ -29,6 +30,7 @@ from status_db.reader import Reader
 from status_db.requests import Requests
 from status_db.reviews import Reviews
 from status_db.stored import Stored
+from status_db.tokens import Tokens
 from status_db.waves import Waves
 from sync.run import Sync
 from sync.serving import Serving
@@ -74,6 +76,11 @@ def chosen_file(file: Path | None) -> Path:
 def now() -> datetime:
     """Tell the time."""
     return datetime.now(UTC)
+
+
+def clock_of(settings: Settings) -> Callable[[], datetime]:
+    """Return the clock that everything goes by: the real one, but for the demo."""
+    return DemoClock(settings.demo.clock_file) if settings.demo.clock_file is not None else now
 
 
 @dataclass(frozen=True)
@@ -202,6 +209,11 @@ class Program:
     def audit(self) -> Audit:
         """The audit log."""
         return Audit(self.desk)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Other programs' keys to the API."""
+        return Tokens(self.desk)
 
     @cached_property
     def desk(self) -> Engine:

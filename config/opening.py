@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
-from config.table import TABLE
+from config.table import STRICT
 
 _HOURS = re.compile(r"(\d{1,2}):(\d\d)\s*[-–—]\s*(\d{1,2}):(\d\d)")
 _DAY = 24 * 60
@@ -16,7 +16,7 @@ _DAY = 24 * 60
 class Hours(BaseModel):
     """From one minute of a day until another, that one no longer; counted from midnight, as clocks on the wall show."""
 
-    model_config = TABLE
+    model_config = STRICT
 
     opens: int
     closes: int
@@ -45,7 +45,7 @@ Times = Annotated[tuple[Annotated[Hours, BeforeValidator(_hours)], ...], AfterVa
 class OpenHours(BaseModel):
     """The hours of an office, for each kind of day; none is closed."""
 
-    model_config = TABLE
+    model_config = STRICT
 
     #: Monday to Friday, and days worked in place of another.
     workday: Times = ()
@@ -58,7 +58,7 @@ class OpenHours(BaseModel):
 class Days(BaseModel):
     """Days in a row, both ends among them."""
 
-    model_config = TABLE
+    model_config = STRICT
 
     first: date
     last: date
@@ -84,7 +84,7 @@ EachDay = Annotated[Days, BeforeValidator(_days)]
 class Calendar(BaseModel):
     """Days that are not what their weekday says."""
 
-    model_config = TABLE
+    model_config = STRICT
 
     #: Public holidays and vacations.
     holidays: tuple[EachDay, ...] = ()

@@ -26,8 +26,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from config.opening import Calendar, OpenHours
+from config.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
 from config.secrets import DatabaseUrl, FilePath, Origin, Text
-from config.table import TABLE
+from config.table import STRICT, Span
 
 
 class SettingsError(Exception):
@@ -40,20 +41,6 @@ class SettingsError(Exception):
         super().__init__(f"{file}: {count} in the settings:\n" + "\n".join(f"  {m}" for m in mistakes))
 
 
-_SPAN = re.compile(r"(\d+)\s*(s|min|h|d)")
-_UNIT = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
-
-
-def _span(value: object) -> object:
-    """Read "90 s", "15 min", "4 h" or "1 d"."""
-    if not isinstance(value, str):
-        return value
-    match = _SPAN.fullmatch(value.strip())
-    if not match:
-        raise ValueError(f'"{value}" is no span of time: write a whole number and s, min, h or d, such as "15 min"')
-    return timedelta(**{_UNIT[match[2]]: int(match[1])})
-
-
 def _zone(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -63,7 +50,6 @@ def _zone(value: object) -> object:
         raise ValueError(f'"{value}" is no time zone: write one such as "Asia/Shanghai"') from None
 
 
-Span = Annotated[timedelta, BeforeValidator(_span)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str)]
 Words = Annotated[dict[str, str], Field(min_length=1)]
 
@@ -76,7 +62,7 @@ def _student_first(columns: dict[str, str]) -> dict[str, str]:
 class Table(BaseModel):
     """One table of the settings file: frozen, and strict about its keys."""
 
-    model_config = TABLE
+    model_config = STRICT
 
 
 class Institution(Table):
@@ -296,6 +282,8 @@ class Portal(Table):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     #: The address people type; needed behind a proxy, and the reason cookies are marked Secure when it is https.
     public_url: Text = ""
+    #: The addresses of proxies that say for whom they ask (X-Forwarded-For); nobody else is believed.
+    proxies: list[str] = []
     #: What keyed hashes, sealed secrets and slips are made with; made when it is first needed.
     key_file: FilePath = Field(default=Path("desk.key"), validate_default=True)
     #: A student may have the sources asked again after this long, and so many times in 24 hours.
@@ -307,9 +295,38 @@ class Auth(Table):
     """How people sign in."""
 
     local: bool = True
+    #: How long a one-time code, with which somebody sets a password, is good for.
+    code_lasts: Span = timedelta(days=14)
+    #: A student may set the first password, or a forgotten one too, with the number of the identity document.
+    identity: Literal["off", "first", "forgotten"] = "off"
+    #: "strict" locks accounts after failures, has passwords changed, and asks staff for a second factor.
+    profile: Literal["ordinary", "strict"] = "ordinary"
+    #: Of the strict profile: so many failures in a row lock an account, for so long; a password ends after so long.
+    lock_after: Annotated[int, Field(ge=3)] = 10
+    lock_for: Span = timedelta(minutes=30)
+    password_lasts: Span = timedelta(days=90)
     #: A session ends after this long without a click, and after `session_longest` in any case.
     session_idle: Span = timedelta(minutes=30)
     session_longest: Span = timedelta(hours=12)
+    #: Providers of the institution; each stands beside the others.
+    cas: Cas | None = None
+    oidc: Oidc | None = None
+    ldap: Ldap | None = None
+
+    @property
+    def takes_passwords(self) -> bool:
+        """Say whether there is a form for a password: of our own, or of the directory."""
+        return self.local or self.ldap is not None
+
+
+class Api(Table):
+    """What other programs may read, each with a token."""
+
+    enabled: bool = True
+    #: Pages of these origins may ask from a browser; nobody else's.
+    origins: list[Annotated[str, Field(pattern=r"^https?://[^/?#\s*]+$")]] = []
+    #: So many requests a minute for each token.
+    rate: Annotated[int, Field(ge=1)] = 600
 
 
 class Log(Table):
@@ -317,6 +334,13 @@ class Log(Table):
 
     format: Literal["people", "json"] = "people"
     level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Demo(Table):
+    """The demo university alone: no real one has this table."""
+
+    #: By how many days its clock is behind; the file is made when the demo is built.
+    clock_file: FilePath | None = None
 
 
 class Settings(Table):
@@ -332,7 +356,9 @@ class Settings(Table):
     calendar: Calendar = Calendar()
     portal: Portal = Portal()
     auth: Auth = Auth()
+    api: Api = Api()
     log: Log = Log()
+    demo: Demo = Demo()
 
     def cohort_keys(self) -> tuple[str, ...]:
         """Return the cohorts' keys, in the file's order."""
@@ -366,6 +392,7 @@ class _Environment(BaseSettings):
     source: dict[str, Any] = {}
     portal: dict[str, Any] = {}
     auth: dict[str, Any] = {}
+    api: dict[str, Any] = {}
     log: dict[str, Any] = {}
 
 
@@ -389,6 +416,8 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
         raise SettingsError(file, [f"this is not TOML ({error}): mend that line"]) from None
     _overlay(raw, _from_environment(origin.environ))
 
+    # A table that is left out is an empty one: what it names by default lies beside this file, too.
+    raw.setdefault("portal", {})
     mistakes = _take_own(raw, schemas, origin)
     try:
         settings = Settings.model_validate(raw, context=origin)
@@ -464,7 +493,8 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
     """Name the place of a mistake as the file writes it, and the keys known in its table."""
     tables: dict[str, type[BaseModel]] = {
         "institution": Institution, "status_db": StatusDb, "cohort": Cohort, "roster": Roster, "step": Step,
-        "flow": Flow, "source": Source, "calendar": Calendar, "portal": Portal, "auth": Auth, "log": Log,
+        "flow": Flow, "source": Source, "calendar": Calendar, "portal": Portal, "auth": Auth, "api": Api,
+        "log": Log, "demo": Demo,
     }  # fmt: skip
     if len(loc) < 2 or str(loc[0]) not in tables:
         return _key(loc) or "the file", list(Settings.model_fields)
@@ -475,6 +505,8 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
         return f'[[{head}]] "{name}" {_key(loc[2:])}'.rstrip(), known
     if head == "source":
         return f"[source.{loc[1]}] {_key(loc[2:])}".rstrip(), known
+    if head == "auth" and str(loc[1]) in PROVIDERS:
+        return f"[auth.{loc[1]}] {_key(loc[2:])}".rstrip(), list(PROVIDERS[str(loc[1])].model_fields)
     return f"[{head}] {_key(loc[1:])}", known
 
 
@@ -491,6 +523,34 @@ def _why(error: Any, known: list[str]) -> str:  # noqa: ANN401 - pydantic's own 
         case _:
             message = str(error["msg"])
             return f"{message[0].lower()}{message[1:]}: mend this value"
+
+
+#: How columns with the number of an identity document are called: in Chinese, English, the initials of data standards.
+_IDENTITY = re.compile(
+    "身份证|证件号|护照|identity|passport|(?<![a-z])id_?card|national_?id|sfzh|sfzjh|zjhm", re.IGNORECASE
+)
+
+
+def _identities(where: str, columns: Mapping[str, str]) -> list[str]:
+    """Find columns that would bring numbers of identity documents in: where none comes in, none can leak."""
+    return [
+        f'[{where}] columns: {key} = "{column}" is the number of an identity document, and none is ever kept here: '
+        "take it out, and know people by their student number or card"
+        for key, column in columns.items()
+        if _IDENTITY.search(key) or _IDENTITY.search(column)
+    ]
+
+
+def _of_no_use(settings: Settings) -> list[str]:
+    """Find roster columns that serve nothing: what serves nothing is not kept."""
+    used = {"student", "name", "level", "college", "class", "campus", "building", "category", *settings.roster.aliases}
+    used |= {column for step in settings.step for condition in step.exempt for column in condition}
+    return [
+        f"[roster] columns: {key} serves nothing here, and what serves nothing is not kept: take it out, "
+        "or name it in aliases or in a step's exempt"
+        for key in settings.roster.columns
+        if key not in used
+    ]
 
 
 def _contradictions(settings: Settings) -> list[str]:
@@ -546,6 +606,9 @@ def _contradictions(settings: Settings) -> list[str]:
         for key in ("student", "name", "level", "college")
         if key not in settings.roster.columns
     ]
+    auth = settings.auth
+    found += providers_contradict(auth.cas, auth.oidc, auth.ldap, settings.portal.public_url)
+    found += _identities("roster", settings.roster.columns) + _of_no_use(settings)
     found += _schedule_mistakes("roster", settings.roster)
     for name, source in settings.source.items():
         found += _source_contradictions(name, source, steps, synced)
@@ -581,6 +644,7 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
         for key in source.columns
         if key not in known
     ]
+    found += _identities(f"source.{name}", source.columns)
     if source.absent == "held" and source.means != "status":
         found.append(f'{at} absent: only for a status can no row mean held: write "cleared" or "unknown"')
     if source.means == "status" and not source.words.get("done"):

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Literal
 
 from config.secrets import DatabaseUrl
-from config.settings import Span
+from config.table import Span
 from connectors import sql
 from connectors.known_questions import KnownQuestions
 from connectors.port import Question

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from config.secrets import DatabaseUrl, FilePath
-from config.settings import Span
+from config.table import Span
 from connectors import sql
 from connectors.known_questions import KnownQuestions
 from connectors.port import Question

@@ -11,7 +11,8 @@ from typing import Annotated
 from pydantic import Field
 
 from config.secrets import FilePath
-from config.settings import Span, Table
+from config.settings import Table
+from config.table import Span
 from connectors import lists_excel, lists_text
 from connectors.lists import MOST_ROWS, Ending, ListAsked
 from connectors.port import (

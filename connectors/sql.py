@@ -17,7 +17,8 @@ from pydantic import AfterValidator, Field, model_validator
 from sqlalchemy import Connection, CursorResult, bindparam, make_url, text
 
 from config.secrets import DatabaseUrl, FilePath, Text
-from config.settings import Span, Table
+from config.settings import Table
+from config.table import Span
 from connectors import fingerprints
 from connectors.databases import BATCH, Backend, Options, Patience, reading
 from connectors.port import (

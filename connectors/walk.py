@@ -17,7 +17,8 @@ from typing import Annotated, Generic, TypeAlias, TypeVar
 
 from pydantic import Field
 
-from config.settings import Span, Table
+from config.settings import Table
+from config.table import Span
 from connectors.port import Progress, SourceUnavailable, no_progress
 
 Answer = TypeVar("Answer")

@@ -21,7 +21,8 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from config.secrets import FilePath, Secret, Text
-from config.settings import Span, Table
+from config.settings import Table
+from config.table import Span
 from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
 #: The pause before the second try; it doubles with each.

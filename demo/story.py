@@ -196,7 +196,7 @@ def notable(seed: int) -> tuple[tuple[str, str, str], ...]:
     wanted: tuple[tuple[str, Callable[[Life], bool]], ...] = (
         ("has books to return and a fine to pay", lambda life: long_open(life.loans) and long_open(life.fines)),
         ("has a fee to pay", lambda life: long_open(life.fees) and not life.loans),
-        ("owes nothing, lives off campus, and has passed the review", commuting_free),
+        ("owes nothing and lives off campus", commuting_free),
         ("gets a textbook refund", lambda life: bool(life.refunds)),
     )
     chosen = [(next(life.student for life in undergraduates if fits(life)), what) for what, fits in wanted]

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 import structlog
+from granian.utils.proxies import wrap_asgi_with_proxy_headers
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -16,8 +17,31 @@ from starlette.staticfiles import StaticFiles
 
 from config.settings import Settings
 from portal import headers, house
+from portal.api import problems, routes
+from portal.auth.refusals import SignInRefused
 from portal.house import house_of
-from portal.pages import health, overview, recheck, sign_in, slip, sources, student, students
+from portal.pages import (
+    accounts,
+    announcements,
+    audit,
+    by_cas,
+    by_oidc,
+    days,
+    health,
+    lists,
+    overview,
+    password,
+    providers,
+    recheck,
+    runs,
+    second_factor,
+    sign_in,
+    slip,
+    sources,
+    strangers,
+    student,
+    students,
+)
 from status_db.engine import StoreError
 
 
@@ -36,16 +60,36 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
             *recheck.ROUTES,
             *slip.ROUTES,
             *sign_in.ROUTES,
+            *password.ROUTES,
+            *second_factor.ROUTES,
+            *by_cas.ROUTES,
+            *by_oidc.ROUTES,
             *overview.ROUTES,
+            *days.ROUTES,
+            *lists.ROUTES,
             *students.ROUTES,
             *sources.ROUTES,
+            *runs.ROUTES,
+            *strangers.ROUTES,
+            *accounts.ROUTES,
+            *announcements.ROUTES,
+            *audit.ROUTES,
             *health.ROUTES,
             # Compressed are these alone. A page carries the token of its forms and repeats what its address asks for;
             # compressed together, the length of an answer would tell the one by the other.
             Mount("/static", GZipMiddleware(StaticFiles(directory=house.STATIC))),
+            *routes.mounted(built),
         ],
-        middleware=[Middleware(headers.Headers)],
-        exception_handlers={HTTPException: refused, StoreError: unavailable, Exception: broken},
+        middleware=[
+            Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
+            Middleware(headers.Headers),
+        ],
+        exception_handlers={
+            HTTPException: refused,
+            SignInRefused: providers.refused,
+            StoreError: unavailable,
+            Exception: broken,
+        },
         lifespan=lifespan,
     )
     app.state.house = built
@@ -54,6 +98,9 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
 
 async def refused(request: Request, error: Exception) -> Response:
     """Say why a page is not shown, and where to go instead."""
+    if request.url.path.startswith(routes.PREFIX):
+        # An address that even the API's own part does not take for one of its own: a line break in it.
+        return await problems.no_answer(request, error)
     status = error.status_code if isinstance(error, HTTPException) else 500
     return house_of(request).page(request, "error.html", status=status, code=status)
 

@@ -1,6 +1,6 @@
 """The entrance: a page is shown only to somebody who has signed in and may see it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 from urllib.parse import urlencode
 
@@ -15,20 +15,26 @@ from status_db.accounts import Act
 Page: TypeAlias = Callable[[Request, House, Visitor], Awaitable[Response]]
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
+#: Where a narrowed session leads, and nowhere else.
+NARROWED: Mapping[str, str] = {"password": "/new-password", "factor": "/second-factor"}
 
-def for_visitors(page: Page, act: Act | None = None) -> Handler:
+
+def for_visitors(page: Page, act: Act | None = None, *, narrowed: str | None = None) -> Handler:
     """Return a handler that lets in whoever has signed in, and only those with a grant for `act` where one is named.
 
-    Everybody else is sent to sign in, or, signed in already, refused with 403.
+    Everybody else is sent to sign in, or, signed in already, refused with 403. A session that is narrowed is sent to
+    the one page it leads to; `narrowed` says that this is that page.
     """
 
     async def handler(request: Request) -> Response:
         house = house_of(request)
-        visitor = await recognise(request, house)
+        visitor = await recognise(request, house, narrowed=True)
         if visitor is None:
             response = see_other(f"/sign-in?{urlencode({'next': _here(request)})}")
             house.keep_language(request, response)
             return response
+        if visitor.narrowed not in (None, narrowed):
+            return see_other(NARROWED[visitor.narrowed])
         if act is not None and not visitor.account.may(act):
             raise HTTPException(403)
         return await page(request, house, visitor)
@@ -36,15 +42,18 @@ def for_visitors(page: Page, act: Act | None = None) -> Handler:
     return handler
 
 
-async def recognise(request: Request, house: House) -> Visitor | None:
-    """Return whose session a request brings, and note that it is in use; None without one."""
+async def recognise(request: Request, house: House, *, narrowed: bool = False) -> Visitor | None:
+    """Return whose session a request brings, and note that it is in use; None without one.
+
+    A session that is narrowed counts as none, unless the caller says that it sees to that.
+    """
     token, now = house.cookie.read(request), house.clock()
     session = await house.ask(sessions.find, house.accounts, house.settings.auth, token, now)
-    if session is None:
+    if session is None or (session.narrowed is not None and not narrowed):
         return None
     if sessions.wants_touch(session, house.settings.auth, now):
         await house.ask_long(house.desk.touch_session, sessions.hash_of(token), now)
-    visitor = Visitor(session.account.during(house.settings.cohort_keys()), token)
+    visitor = Visitor(session.account.during(house.settings.cohort_keys()), token, session.narrowed)
     request.state.visitor = visitor
     return visitor
 
@@ -56,4 +65,4 @@ def _here(request: Request) -> str:
 def safe_next(path: str) -> str:
     """Return where to go after signing in: a page of ours, or the first one."""
     plain = path.isprintable() and path.isascii() and "\\" not in path
-    return path if plain and path.startswith("/") and not path.startswith(("//", "/sign-")) else "/"
+    return path if plain and path.startswith("/") and not path.startswith(("//", "/sign-", *NARROWED.values())) else "/"

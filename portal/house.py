@@ -18,17 +18,29 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from config.settings import Settings
 from portal import languages
+from portal.auth.device import Devices
+from portal.auth.journeys import Journeys
 from portal.auth.sessions import Cookie, form_token
 from portal.auth.slowdown import Slowdown
+from portal.auth.ways import Ways
 from portal.languages import Language
 from portal.navigation import rooms_of
 from status_db.accounts import Account, Accounts, desk_url
+from status_db.attempts import Attempts
 from status_db.audit import Audit, Deed
 from status_db.board import Board
+from status_db.codes import Codes
 from status_db.desk_key import DeskKey
+from status_db.directory import Directory
 from status_db.engine import open_reading, open_writing
+from status_db.factors import Factors
+from status_db.identities import Identities
+from status_db.lists import Lists
 from status_db.reader import Reader
 from status_db.requests import Requests
+from status_db.roster_reader import RosterReader
+from status_db.run_reader import RunReader
+from status_db.tickets import Tickets
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -50,6 +62,8 @@ class Visitor:
 
     account: Account
     token: str
+    #: The one page the session leads to; None for all that the account may see.
+    narrowed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +73,34 @@ class House:
     settings: Settings
     clock: Callable[[], datetime]
     reader: Reader
+    #: Runs, what waits for a person, and strangers.
+    runs: RunReader
+    roster: RosterReader
+    lists: Lists
     #: For looking up sessions and accounts: it cannot write.
     accounts: Accounts
     #: For signing in and out, and for what changes accounts.
     desk: Accounts
+    #: For finding accounts.
+    directory: Directory
+    #: One-time codes.
+    codes: Codes
     #: Who did what; what was asked for.
     audit: Audit
     requests: Requests
     #: What is announced to students.
     board: Board
+    #: Providers to sign in by, who is on the way to one, and what they gave out that has been used.
+    ways: Ways
+    journeys: Journeys
+    tickets: Tickets
     #: What keyed hashes and slips are made with.
     key: DeskKey
     cookie: Cookie
+    devices: Devices
     slowdown: Slowdown
+    identities: Identities
+    factors: Factors
     hashing: ThreadPoolExecutor
     languages: Mapping[str, Language]
     environments: Mapping[str, Environment]
@@ -109,7 +138,7 @@ class House:
             "form_token": form_token(token) if token else "",
             "languages": [(other, _in_language(request, other)) for other in self.languages.values()],
             "path": request.url.path,
-            "rooms": rooms_of(visitor.account if visitor else None),
+            "rooms": rooms_of(visitor.account if visitor and visitor.narrowed is None else None),
         }
         html = self.environments[language.code].get_template(template).render(shared | values)
         response = HTMLResponse(html, status, headers={"Content-Language": language.tag, "Vary": "Cookie"})
@@ -160,21 +189,33 @@ class House:
 def build(settings: Settings, clock: Callable[[], datetime]) -> House:
     """Open what the pages need. The databases themselves are opened when first asked."""
     marks_url = (settings.status_db.portal_url or settings.status_db.url).get_secret_value()
-    marks = open_reading(marks_url)
+    marks, key = open_reading(marks_url), DeskKey(settings.portal.key_file)
     desk_reading, desk_writing = open_reading(desk_url(settings.status_db)), open_writing(desk_url(settings.status_db))
     spoken = languages.load(settings.institution.languages, settings.institution.timezone)
+    cookie = Cookie.of(settings.portal)
     return House(
         settings=settings,
         clock=clock,
         reader=Reader(marks, settings),
+        runs=RunReader(marks),
+        roster=RosterReader(marks),
+        lists=Lists(marks, settings),
         accounts=Accounts(desk_reading),
         desk=Accounts(desk_writing),
+        directory=Directory(desk_reading),
         audit=Audit(desk_writing),
         requests=Requests(desk_writing),
         board=Board(desk_writing),
-        key=DeskKey(settings.portal.key_file),
-        cookie=Cookie.of(settings.portal),
-        slowdown=Slowdown(),
+        key=key,
+        cookie=cookie,
+        devices=Devices.of(key, cookie),
+        slowdown=Slowdown.of(Attempts(desk_writing, key), settings.auth),
+        codes=Codes(desk_writing, key),
+        identities=Identities(desk_writing, key),
+        factors=Factors(desk_writing),
+        ways=Ways.of(settings.auth),
+        tickets=Tickets(desk_writing),
+        journeys=Journeys(key, cookie),
         hashing=ThreadPoolExecutor(_HASHING_THREADS, "hashing"),
         languages=spoken,
         environments={code: _environment(language, settings) for code, language in spoken.items()},

@@ -1,7 +1,9 @@
 """Navigation: the pages for staff that stand in the head of every page, each for whoever may see it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from portal.auth.rights import oversees
 from portal.words import later
 from status_db.accounts import Account, Act
 
@@ -14,16 +16,24 @@ class Room:
     title: str
     #: Whoever has a grant for one of these sees it.
     acts: tuple[Act, ...]
+    #: If this says so, too.
+    only: Callable[[Account], bool] = lambda _account: True
 
 
 ROOMS = (
     Room("/overview", later("总览"), (Act.READ, Act.AUDIT)),
+    Room("/lists", later("名单"), (Act.READ, Act.AUDIT)),
     Room("/students", later("查找学生"), (Act.READ, Act.AUDIT)),
-    Room("/sources", later("数据来源"), (Act.READ, Act.MANAGE, Act.AUDIT)),
+    Room("/sources", later("数据来源"), (Act.READ, Act.MANAGE, Act.AUDIT), oversees),
+    Room("/accounts", later("账号与权限"), (Act.MANAGE, Act.AUDIT)),
+    Room("/announcements", later("公告"), (Act.MANAGE, Act.AUDIT)),
+    Room("/audit", later("操作日志"), (Act.MANAGE, Act.AUDIT)),
 )
 
 
 def rooms_of(account: Account | None) -> tuple[Room, ...]:
     """Return the entries this account sees."""
-    acts = {grant.act for grant in account.grants} if account is not None else set()
-    return tuple(room for room in ROOMS if acts & set(room.acts))
+    if account is None:
+        return ()
+    acts = {grant.act for grant in account.grants}
+    return tuple(room for room in ROOMS if acts & set(room.acts) and room.only(account))

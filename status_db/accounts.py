@@ -5,52 +5,38 @@ nor the password ever comes to this room.
 """
 
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, make_url, select, update
 
 from config.settings import StatusDb
+from status_db import grants as given
 from status_db import tables
 from status_db.engine import reading, writing
+from status_db.grants import SCOPE_COLUMNS, AccountRefused, Act, Grant
 from status_db.model import normalise_number
 from status_db.turns import DESK
 
-#: The roster columns a scope may name.
-SCOPE_COLUMNS = ("college", "class", "level", "campus", "building", "category")
+#: What a grant is stands beside the account that has it: who asks for one asks for the other.
+__all__ = [
+    "SCOPE_COLUMNS",
+    "Account",
+    "AccountRefused",
+    "Accounts",
+    "Act",
+    "Grant",
+    "LastManager",
+    "Session",
+    "desk_url",
+]
 
 
-class AccountRefused(Exception):  # noqa: N818 - named by the reaction
-    """An account that cannot be made or changed so; the text says why, and what would do."""
-
-
-class Act(StrEnum):
-    """What a grant allows."""
-
-    READ = "read"
-    DECIDE = "decide"
-    REVIEW = "review"
-    ISSUE = "issue"
-    MANAGE = "manage"
-    #: Reads everything, the audit log too, and does nothing.
-    AUDIT = "audit"
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """One thing an account may do: an act, on one step or on every one, for everybody or inside a scope."""
-
-    act: Act
-    #: None for every step.
-    step: str | None = None
-    #: Roster column → the values inside; empty for everybody.
-    scope: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    #: It ends with this cohort; None for every cohort.
-    cohort: str | None = None
+class LastManager(AccountRefused):
+    """What would leave nobody who may manage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +54,8 @@ class Account:
     grants: tuple[Grant, ...] = ()
     #: When the password was set; None where that is not known.
     password_at: datetime | None = None
+    #: The second factor's secret, sealed; None without one.
+    second_factor: bytes | None = field(default=None, repr=False)
 
     def may(self, act: Act) -> bool:
         """Say whether any grant allows this act, for whatever step and scope; an auditor reads."""
@@ -86,6 +74,10 @@ class Session:
     created_at: datetime
     #: The last page, give or take a minute.
     seen_at: datetime
+    #: How it was opened: local, code, identity, cas, oidc, ldap
+    method: str = "local"
+    #: The one page it leads to: password (a new one must be set), factor (the second one is asked). None to all.
+    narrowed: str | None = None
 
 
 def desk_url(status_db: StatusDb) -> str:
@@ -137,7 +129,7 @@ class Accounts:
             created_at=now,
             grants=tuple(grants),
         )
-        _refuse_nonsense(added)
+        _refuse_nonsense(added.account, added.name, added.grants)
         with writing(self._engine, DESK, "desk") as connection:
             if _row(connection, added.account) is not None:
                 raise AccountRefused(f'there is an account "{added.account}" already. Choose another name.')
@@ -152,50 +144,95 @@ class Accounts:
                     created_at=now,
                 )
             )
-            if added.grants:
-                connection.execute(
-                    insert(tables.grant),
-                    [
-                        {
-                            "account": added.account,
-                            "act": grant.act.value,
-                            "step": grant.step,
-                            "scope": {column: list(values) for column, values in grant.scope.items()},
-                            "cohort": grant.cohort,
-                        }
-                        for grant in added.grants
-                    ],
-                )
-        return added
+            stored = given.give(connection, added.account, added.grants)
+        return replace(added, grants=stored, password_at=now if password_hash else None)
 
     def find(self, account: str) -> Account | None:
         """Return the account of this name, active or not; None when there is none."""
         with reading(self._engine) as connection:
             row = _row(connection, normalise_account(account))
-            return _account(connection, row) if row is not None else None
+            return _account(row, given.of(connection, row.account)) if row is not None else None
 
     def grants(self, account: str) -> tuple[Grant, ...]:
         """Return what an account may do; nothing when there is no such account."""
         with reading(self._engine) as connection:
-            return _grants(connection, normalise_account(account))
+            return given.of(connection, normalise_account(account))
 
     def listed(self) -> tuple[Account, ...]:
         """Return every account, by name."""
         with reading(self._engine) as connection:
             rows = connection.execute(select(tables.account).order_by(tables.account.c.account)).all()
-            return tuple(_account(connection, row) for row in rows)
+            grants = given.by_account(connection)
+            return tuple(_account(row, grants.get(row.account, ())) for row in rows)
 
-    def set_password(self, account: str, password_hash: str) -> None:
-        """Give an account a new password, and end its sessions. Raises AccountRefused when there is none."""
-        self._change(account, password_hash=password_hash)
+    def set_password(self, account: str, password_hash: str, *, now: datetime) -> None:
+        """Give an account a new password; its sessions end, and so do codes that wait. Raises AccountRefused."""
+        self._change(account, password_hash=password_hash, password_at=now)
+
+    def renew_hash(self, account: str, before: str, after: str) -> None:
+        """Keep the same password by a newer hash, unless it has been changed since."""
+        table = tables.account
+        with writing(self._engine, DESK, "desk") as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.account == normalise_account(account), table.c.password_hash == before)
+                .values(password_hash=after)
+            )
 
     def deactivate(self, account: str) -> None:
-        """Shut an account, and end its sessions. Raises AccountRefused when there is none."""
+        """Shut an account; its sessions end, and so do codes that wait. Raises AccountRefused when there is none."""
         self._change(account, active=False)
 
-    def open_session(self, token_hash: bytes, account: str, now: datetime, *, longest: timedelta) -> None:
+    def activate(self, account: str) -> None:
+        """Open a shut account again. Raises AccountRefused when there is none."""
+        self._change(account, active=True)
+
+    def grant(self, account: str, grants: Iterable[Grant]) -> tuple[Grant, ...]:
+        """Give an account grants; return those it had not yet, as they are stored. Raises AccountRefused."""
+        name, wanted = normalise_account(account), tuple(grants)
+        given.refuse_nonsense(wanted)
+        with writing(self._engine, DESK, "desk") as connection:
+            _confirmed(connection, name)
+            return given.give(connection, name, wanted)
+
+    def take_grant(self, grant: int) -> tuple[str, Grant]:
+        """Take a grant away by its number; return whose it was, and the grant. Raises AccountRefused."""
+        with writing(self._engine, DESK, "desk") as connection:
+            taken = given.take(connection, grant)
+            if taken is not None:
+                _refuse_without_managers(connection, [taken[1]])
+        if taken is None:
+            raise AccountRefused(f"there is no grant {grant}. See their numbers: clearance accounts list")
+        return taken
+
+    def hand_over(self, before: str, after: str) -> tuple[Grant, ...]:
+        """Move all grants to another active account; return them. Raises AccountRefused."""
+        source, target = normalise_account(before), normalise_account(after)
+        if source == target:
+            raise AccountRefused("an account cannot hand over to itself. Name two accounts.")
+        with writing(self._engine, DESK, "desk") as connection:
+            _confirmed(connection, source)
+            if not _confirmed(connection, target).active:
+                raise AccountRefused(f'"{target}" is not active. Open it first: clearance accounts activate {target}')
+            moved = given.move(connection, source, target)
+        if not moved:
+            raise AccountRefused(f'"{source}" has no grants to hand over. See: clearance accounts list')
+        return moved
+
+    def open_session(
+        self,
+        token_hash: bytes,
+        account: str,
+        now: datetime,
+        *,
+        longest: timedelta,
+        method: str = "local",
+        narrowed: str | None = None,
+        provider_session: bytes | None = None,
+    ) -> None:
         """Open a session for an active account, and clear away those older than `longest`.
 
+        `method` says how it was opened; `provider_session` is the digest of what a provider may end it by.
         Raises AccountRefused when there is no such active account.
         """
         name = normalise_account(account)
@@ -205,7 +242,15 @@ class Accounts:
                 raise AccountRefused(f'there is no active account "{name}". See: clearance accounts list')
             connection.execute(delete(tables.session).where(tables.session.c.created_at < now - longest))
             connection.execute(
-                insert(tables.session).values(token_hash=token_hash, account=name, created_at=now, seen_at=now)
+                insert(tables.session).values(
+                    token_hash=token_hash,
+                    account=name,
+                    created_at=now,
+                    seen_at=now,
+                    method=method,
+                    narrowed=narrowed,
+                    provider_session=provider_session,
+                )
             )
 
     def find_session(self, token_hash: bytes, now: datetime, *, idle: timedelta, longest: timedelta) -> Session | None:
@@ -213,13 +258,20 @@ class Accounts:
         session, account = tables.session, tables.account
         with reading(self._engine) as connection:
             row = connection.execute(
-                select(account, session.c.created_at.label("opened_at"), session.c.seen_at)
+                select(
+                    account,
+                    session.c.created_at.label("opened_at"),
+                    session.c.seen_at,
+                    session.c.method,
+                    session.c.narrowed,
+                )
                 .join(session, session.c.account == account.c.account)
                 .where(session.c.token_hash == token_hash, account.c.active)
             ).one_or_none()
             if row is None or now - row.seen_at >= idle or now - row.opened_at >= longest:
                 return None
-            return Session(_account(connection, row), row.opened_at, row.seen_at)
+            found = _account(row, given.of(connection, row.account))
+            return Session(found, row.opened_at, row.seen_at, row.method, row.narrowed)
 
     def touch_session(self, token_hash: bytes, now: datetime) -> None:
         """Note that a session has been used."""
@@ -233,6 +285,20 @@ class Accounts:
         with writing(self._engine, DESK, "desk") as connection:
             connection.execute(delete(tables.session).where(tables.session.c.token_hash == token_hash))
 
+    def close_provider_session(self, provider_session: bytes) -> tuple[str, ...]:
+        """End what a provider opened under this digest; return whose sessions ended."""
+        table = tables.session
+        # Anybody may ask for this, so nothing is written until there is something to end.
+        with reading(self._engine) as connection:
+            found = connection.scalar(select(table.c.account).where(table.c.provider_session == provider_session))
+        if found is None:
+            return ()
+        with writing(self._engine, DESK, "desk") as connection:
+            ended = connection.execute(
+                delete(table).where(table.c.provider_session == provider_session).returning(table.c.account)
+            )
+            return tuple(sorted(set(ended.scalars())))
+
     def check(self) -> None:
         """Raise StoreError unless the database answers and has its tables."""
         with reading(self._engine) as connection:
@@ -241,37 +307,45 @@ class Accounts:
     def _change(self, account: str, **values: Any) -> None:  # noqa: ANN401 - columns by name
         name = normalise_account(account)
         with writing(self._engine, DESK, "desk") as connection:
-            if _row(connection, name) is None:
-                raise AccountRefused(f'there is no account "{name}". See: clearance accounts list')
+            _confirmed(connection, name)
             connection.execute(update(tables.account).where(tables.account.c.account == name).values(**values))
             connection.execute(delete(tables.session).where(tables.session.c.account == name))
+            connection.execute(
+                delete(tables.code).where(tables.code.c.account == name, tables.code.c.used_at.is_(None))
+            )
+            if values.get("active") is False:
+                _refuse_without_managers(connection, given.of(connection, name))
 
 
-def _refuse_nonsense(account: Account) -> None:
-    if not account.account or len(account.account) > 100 or not account.name:
+def _refuse_nonsense(account: str, name: str, grants: Iterable[Grant]) -> None:
+    if not account or len(account) > 100 or not name:
         raise AccountRefused("an account needs a sign-in name of at most 100 characters, and a person's name.")
-    for grant in account.grants:
-        for column, values in grant.scope.items():
-            if column not in SCOPE_COLUMNS:
-                raise AccountRefused(f'a scope cannot name "{column}". Use one of: {", ".join(SCOPE_COLUMNS)}')
-            if isinstance(values, str) or not values:
-                raise AccountRefused(f"the scope's {column} lists no values. Give at least one, or leave it out.")
+    given.refuse_nonsense(grants)
+
+
+def _refuse_without_managers(connection: Connection, gone: Iterable[Grant]) -> None:
+    """Raise LastManager where these grants were the last by which anybody manages: nobody could give one back."""
+    managed = [grant for grant in gone if grant.act is Act.MANAGE]
+    left = [grant for _, grant in given.held_by_active(connection, Act.MANAGE)]
+    # One that ends with its cohort is no stand-in for one that lasts.
+    if any(not [other for other in left if grant.cohort or not other.cohort] for grant in managed):
+        raise LastManager(
+            "nobody else would be left who may manage. Give somebody else the grant first: clearance accounts grant"
+        )
 
 
 def _row(connection: Connection, account: str) -> Row[Any] | None:
     return connection.execute(select(tables.account).where(tables.account.c.account == account)).one_or_none()
 
 
-def _grants(connection: Connection, account: str) -> tuple[Grant, ...]:
-    table = tables.grant
-    rows = connection.execute(select(table).where(table.c.account == account).order_by(table.c.grant))
-    return tuple(
-        Grant(Act(row.act), row.step, {column: tuple(values) for column, values in row.scope.items()}, row.cohort)
-        for row in rows
-    )
+def _confirmed(connection: Connection, account: str) -> Row[Any]:
+    row = _row(connection, account)
+    if row is None:
+        raise AccountRefused(f'there is no account "{account}". See: clearance accounts list')
+    return row
 
 
-def _account(connection: Connection, row: Row[Any]) -> Account:
+def _account(row: Row[Any], grants: tuple[Grant, ...]) -> Account:
     return Account(
         account=row.account,
         name=row.name,
@@ -279,6 +353,7 @@ def _account(connection: Connection, row: Row[Any]) -> Account:
         student=row.student,
         active=row.active,
         created_at=row.created_at,
-        grants=_grants(connection, row.account),
+        grants=grants,
         password_at=row.password_at,
+        second_factor=row.second_factor,
     )

@@ -1,4 +1,4 @@
-"""What counts as clear, said in SQL for many students at once: the twin of `StepStatus.counts_as_clear`.
+"""What stands and what counts as clear, said in SQL for many students at once: the twin of `StepStatus` and `Standing`.
 
 A property test holds the two to each other on every kind of finding, decision, freshness, review and certificate.
 """
@@ -7,14 +7,28 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, String, and_, case, cast, exists, func, literal, or_, select
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    String,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from config.settings import Flow
 from status_db import tables
-from status_db.model import CLEAR, Verdict
+from status_db.model import CLEAR, Reason, State, Verdict
 
 
 class _KeysWithin(FunctionElement[bool]):
@@ -69,13 +83,39 @@ def counts_as_clear(status: Any, decision: Any, stale: Iterable[str]) -> ColumnE
     `decision` is the active decision on that step, joined from outside, so NULL where there is none; `stale` names the
     steps whose sources' last answer is too old now.
     """
+    decided = and_(decision.c.verdict.in_(CLEAR), ~outgrown(status, decision))
+    found = and_(status.c.verdict.in_(CLEAR), status.c.step.not_in(sorted(stale)))
+    return case((decision.c.decision.is_not(None), decided), else_=found)
+
+
+def outgrown(status: Any, decision: Any) -> ColumnElement[bool]:  # noqa: ANN401 - tables or aliases
+    """Say whether a student is held for something the active decision has never seen; not so where there is none."""
     seen = and_(
         decision.c.answered_verdict == Verdict.HELD, _KeysWithin(status.c.evidence_keys, decision.c.answered_keys)
     )
-    outgrown = and_(status.c.verdict == Verdict.HELD, ~seen)
-    decided = and_(decision.c.verdict.in_(CLEAR), ~outgrown)
-    found = and_(status.c.verdict.in_(CLEAR), status.c.step.not_in(sorted(stale)))
-    return case((decision.c.decision.is_not(None), decided), else_=found)
+    return and_(decision.c.decision.is_not(None), status.c.verdict == Verdict.HELD, ~seen)
+
+
+def disputed(status: Any, decision: Any) -> ColumnElement[bool]:  # noqa: ANN401 - tables or aliases
+    """Say whether the finding has changed since the active decision answered it; not so where there is none."""
+    # Both are written sorted and by one hand, so that the same keys are the same text.
+    keys = func.coalesce(type_coerce(status.c.evidence_keys, Text), literal("[]", Text))
+    moved = or_(status.c.verdict != decision.c.answered_verdict, keys != type_coerce(decision.c.answered_keys, Text))
+    return and_(decision.c.decision.is_not(None), moved)
+
+
+def state_of(status: Any, decision: Any) -> ColumnElement[str]:  # noqa: ANN401 - tables or aliases
+    """Return the state of a step that is no review, with the active decision on it, joined from outside."""
+    # A verdict's word is its state's word, too, but for the two below.
+    found = case(
+        (and_(status.c.verdict == Verdict.HELD, status.c.reason == Reason.NOT_DONE), literal(State.NOT_DONE)),
+        (
+            and_(status.c.verdict == Verdict.UNKNOWN, status.c.reason == Reason.AWAITING_DECISION),
+            literal(State.PENDING),
+        ),
+        else_=status.c.verdict,
+    )
+    return case((decision.c.decision.is_not(None), decision.c.verdict), else_=found)
 
 
 def footing(status: Any, decision: Any) -> ColumnElement[str]:  # noqa: ANN401 - tables or aliases

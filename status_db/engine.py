@@ -89,17 +89,18 @@ def _keys_within(keys: str, among: str | None) -> bool:
 
 
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-_READ_PRAGMAS = {"query_only", "table_info", "data_version"}
+#: Each tells something; two would set something when given a value.
+_READ_PRAGMAS = {"query_only", "data_version"}
 
 
 def _forbid_writing(connection: sqlite3.Connection, _record: object) -> None:
     _lend_functions(connection)
     connection.execute("PRAGMA query_only = ON").close()
 
-    def allow(action: int, first: str | None, *_rest: Any) -> int:  # noqa: ANN401 - as sqlite3 calls it
+    def allow(action: int, first: str | None, second: str | None, *_rest: Any) -> int:  # noqa: ANN401 - as sqlite3 calls it
         if action in _READS or action == sqlite3.SQLITE_TRANSACTION:
             return sqlite3.SQLITE_OK
-        if action == sqlite3.SQLITE_PRAGMA and first in _READ_PRAGMAS:
+        if action == sqlite3.SQLITE_PRAGMA and (first == "table_info" or (first in _READ_PRAGMAS and second is None)):
             return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY
 

@@ -20,11 +20,10 @@ from status_db.engine import reading, writing
 from status_db.history import write_flips
 from status_db.ledger import Entry, Ledger, LinkKind, records_of
 from status_db.ledger_key import LedgerRefused
+from status_db.looks import Look, look_to_text
 from status_db.model import Cause, Finding, Flip, Record, RunState, Verdict
+from status_db.opinions import APPROVAL_OPEN_FOR
 from status_db.stored import Stored
-
-#: A suspended plan waits this long for a person.
-APPROVAL_OPEN_FOR = timedelta(hours=24)
 
 #: A recheck takes seconds or minutes. One that is this old and still under way has lost its process.
 _RECHECK_ENDS_WITHIN = timedelta(hours=1)
@@ -300,16 +299,19 @@ class Marks:
             self._write_findings(connection, entry, lease, writes, ending.at)
             self._note_pull(connection, lease, pull, ending.at, writes.moves, approved=approved)
 
-    def suspend(self, lease: Lease, ending: Ending, snapshot: bytes) -> None:
-        """Close a run as suspended and keep its snapshot, so that approval applies that answer and no other."""
+    def suspend(self, lease: Lease, ending: Ending, snapshot: bytes, look: Look) -> None:
+        """Close a run as suspended and keep its snapshot, so that approval applies that answer and no other.
+
+        What people are shown of it is kept beside it.
+        """
         assert ending.plan_digest is not None  # noqa: S101 - a suspended run always has a plan
         with writing(self._engine, self._cohort) as connection:
             self._close(connection, lease, ending)
             self._drop_pending(connection, [lease.run])
-            mac = self._ledger.seals(connection).row("pending", (lease.run, ending.plan_digest, snapshot))
-            connection.execute(
-                insert(tables.pending).values(run=lease.run, digest=ending.plan_digest, snapshot=snapshot, mac=mac)
-            )
+            kept = (lease.run, ending.plan_digest, snapshot, look_to_text(look))
+            mac = self._ledger.seals(connection).row("pending", kept)
+            values = dict(zip(("run", "digest", "snapshot", "look"), kept, strict=True))
+            connection.execute(insert(tables.pending).values(**values, mac=mac))
 
     def expire(self, now: datetime) -> None:
         """Close every suspended run that has waited too long."""
@@ -382,7 +384,9 @@ class Marks:
             row = connection.execute(select(table).where(table.c.run == number)).one_or_none()
             if row is None:
                 return None
-            if self._ledger.seals(connection).row("pending", (number, row.digest, row.snapshot)) != row.mac:
+            # A run that was suspended before looks were kept has none, and its seal covers none.
+            kept = (number, row.digest, row.snapshot, *(() if row.look is None else (row.look,)))
+            if self._ledger.seals(connection).row("pending", kept) != row.mac:
                 raise LedgerRefused(
                     f"What is kept of run {number} is not what it was suspended with: it cannot be approved. Find out "
                     f'who could write to the status database, then: clearance runs reject {number} --reason "altered"'

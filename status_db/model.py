@@ -99,6 +99,9 @@ class Cause(StrEnum):
     SETTINGS = "settings"
 
 
+#: Why a step ends for a student who now goes another way, in the place of a finding's reason.
+NOT_IN_FLOW = "not_in_flow"
+
 #: The name under which the roster's own runs and state are kept beside the sources'.
 ROSTER = "roster"
 

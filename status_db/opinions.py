@@ -4,7 +4,7 @@ Whoever enters one says who they are; whether they may say it is checked by the 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +13,9 @@ from sqlalchemy import Connection, Engine, Row, and_, insert, select
 from status_db import tables
 from status_db.engine import reading, writing
 from status_db.model import RunState
+
+#: A suspended run waits this long for a person.
+APPROVAL_OPEN_FOR = timedelta(hours=24)
 
 
 class Says(StrEnum):

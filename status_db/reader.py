@@ -3,31 +3,30 @@
 Each question is one method and gives frozen values; the time at which it is answered is passed in.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select
 
 from config.settings import Settings
 from status_db import tables
-from status_db.counting import active, counts_as_clear, review_stands
+from status_db.counting import active, counts_as_clear
 from status_db.engine import reading
+from status_db.figures import overview
 from status_db.model import (
     ROSTER,
     Certificate,
     Decision,
-    Finding,
     Reason,
     RunState,
-    State,
-    StepKind,
-    StepStatus,
     Verdict,
 )
+from status_db.run_reader import run_views
+from status_db.seen import Sight, everything, inside
 from status_db.standing import certificate_from, decision_from, freshness, held_certificate, steps_of
+from status_db.trends import Trend, trend
 from status_db.views import (
     EVERYBODY,
     FlipView,
@@ -35,10 +34,8 @@ from status_db.views import (
     RunView,
     Scope,
     SourceView,
-    StepSource,
     StrangerView,
     StudentView,
-    Tally,
 )
 
 
@@ -87,38 +84,40 @@ class Reader:
             certificate=certificate,
         )
 
+    def listed_name(self, number: str) -> str | None:
+        """Return the name of a student whom the roster of any cohort has had, as the newest says it."""
+        person = tables.student
+        # The key of students begins with the cohort: so it serves, whichever cohort it is.
+        query = (
+            select(person.c.name)
+            .where(person.c.cohort.in_(select(tables.cohort.c.cohort)), person.c.student == number)
+            .order_by(person.c.joined_at.desc())
+            .limit(1)
+        )
+        with reading(self._engine) as connection:
+            name: str | None = connection.scalar(query)
+            return name
+
     def within(self, cohort: str, number: str, scopes: Sequence[Scope]) -> bool:
         """Say whether a student stands inside one of the scopes."""
         person = tables.student
         with reading(self._engine) as connection:
             found = connection.execute(
-                select(person.c.student).where(person.c.cohort == cohort, person.c.student == number, _inside(scopes))
+                select(person.c.student).where(person.c.cohort == cohort, person.c.student == number, inside(scopes))
             ).first()
         return found is not None
 
     def overview(self, cohort: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Overview:
         """Count the students inside `scopes` by step, college and state at `now`."""
-        with reading(self._engine) as connection:
-            fresh = freshness(connection, self._settings, cohort)
-            people = _people(cohort, scopes)
-            students = connection.execute(select(func.count()).select_from(people.subquery())).scalar_one()
-            decided = self._decided(connection, cohort, people, fresh, now)
-            counts = self._undecided_counts(connection, cohort, people, set(decided))
-            reviews = self._review_counts(connection, cohort, people, fresh, now)
-        tallies: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
-        by_decision: Counter[tuple[str, str]] = Counter()
-        for (college, step, state, given), count in reviews.items():
-            tallies[college, step][state] += count
-            by_decision[college, step] += count if given else 0
-        for (college, step, state), count in counts.items():
-            tallies[college, step][state] += count
-        disputed: Counter[tuple[str, str]] = Counter()
-        for (_, step), (college, status) in decided.items():
-            standing = status.at(now)
-            tallies[college, step][standing.state] += 1
-            by_decision[college, step] += 1
-            disputed[college, step] += standing.disputed
-        return _overview(cohort, students, fresh, tallies, by_decision, disputed)
+        return overview(self._engine, self._settings, everything(self._settings, cohort, scopes), now)
+
+    def seen(self, sight: Sight, now: datetime, college: str | None = None) -> Overview:
+        """Count what may be read at `now`, of one college or of all, by step, college and class."""
+        return overview(self._engine, self._settings, sight, now, college=college, classes=True)
+
+    def trend(self, sight: Sight, now: datetime, college: str | None = None) -> Trend:
+        """Return how the season went, day by day, within what may be read: of one college or of all."""
+        return trend(self._engine, self._settings, sight, now, college)
 
     def sources(self, cohort: str) -> tuple[SourceView, ...]:
         """Return the roster and every source in the settings' order, asked or not."""
@@ -132,17 +131,20 @@ class Reader:
                 .where(tables.run.c.cohort == cohort, tables.run.c.student.is_(None))
                 .group_by(tables.run.c.source)
             )
-            last = {r.source: r for r in self._runs(connection, tables.run.c.run.in_(newest))}
+            last = {r.source: r for r in run_views(connection, tables.run.c.run.in_(newest))}
             waiting = {
                 r.source: r
-                for r in self._runs(connection, tables.run.c.cohort == cohort, tables.run.c.state == RunState.SUSPENDED)
+                for r in run_views(connection, tables.run.c.cohort == cohort, tables.run.c.state == RunState.SUSPENDED)
             }
+            under_way = (tables.run.c.state == RunState.RUNNING, tables.run.c.student.is_(None))
+            running = {r.source: r for r in run_views(connection, tables.run.c.cohort == cohort, *under_way)}
         named = {ROSTER: (None, "")} | {n: (s.step, s.title) for n, s in self._settings.source.items()}
         weaker = {name: source.weaker_proofs for name, source in self._settings.source.items()}
         return tuple(
             replace(
                 _source_view(name, step, title, states.get(name), last.get(name), waiting.get(name)),
                 weaker_proofs=weaker.get(name, ()),
+                running=running.get(name),
             )
             for name, (step, title) in named.items()
         )
@@ -153,12 +155,12 @@ class Reader:
         if source is not None:
             conditions.append(tables.run.c.source == source)
         with reading(self._engine) as connection:
-            return self._runs(connection, *conditions, limit=limit)
+            return run_views(connection, *conditions, limit=limit)
 
     def run(self, cohort: str, number: int) -> RunView | None:
         """Return one run."""
         with reading(self._engine) as connection:
-            found = self._runs(connection, tables.run.c.cohort == cohort, tables.run.c.run == number)
+            found = run_views(connection, tables.run.c.cohort == cohort, tables.run.c.run == number)
         return found[0] if found else None
 
     def flips_of_run(self, cohort: str, number: int, limit: int = 1000) -> tuple[FlipView, ...]:
@@ -223,133 +225,6 @@ class Reader:
             )
             return tuple((row.student, row.step) for row in connection.execute(query))
 
-    def _decided(
-        self,
-        connection: Connection,
-        cohort: str,
-        people: Any,  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
-        freshness: Mapping[str, StepSource],
-        now: datetime,
-    ) -> dict[tuple[str, str], tuple[str, StepStatus]]:
-        """Return (student, step) → college and status for every decision that counts now, reviews apart: few."""
-        person, status, decision = people.subquery(), tables.status, tables.decision
-        rows = connection.execute(
-            select(
-                person.c.college,
-                person.c.flow,
-                status.c.verdict.label("found"),
-                status.c.reason.label("found_reason"),
-                status.c.evidence_keys,
-                status.c.since,
-                decision,
-            )
-            .join(decision, and_(decision.c.cohort == cohort, decision.c.student == person.c.student))
-            .join(
-                status,
-                and_(
-                    status.c.cohort == cohort,
-                    status.c.student == decision.c.student,
-                    status.c.step == decision.c.step,
-                ),
-            )
-            .where(decision.c.withdrawn_at.is_(None), or_(decision.c.until.is_(None), decision.c.until > now))
-        ).all()
-        decided: dict[tuple[str, str], tuple[str, StepStatus]] = {}
-        for row in rows:
-            flow = self._settings.flow_named(row.flow)
-            kind = next((StepKind(e.kind) for e in flow.entries if e.step == row.step), StepKind.MANUAL)
-            if kind is StepKind.REVIEW:
-                continue
-            fresh = freshness.get(row.step)
-            finding = Finding(
-                Verdict(row.found), Reason(row.found_reason), tables.obligations_of_keys(row.evidence_keys)
-            )
-            decided[row.student, row.step] = (
-                row.college,
-                StepStatus(
-                    row.step,
-                    kind,
-                    finding,
-                    row.since,
-                    as_of=fresh.as_of if fresh else None,
-                    fresh_until=fresh.fresh_until if fresh else None,
-                    decision=decision_from(row),
-                ),
-            )
-        return decided
-
-    def _undecided_counts(
-        self,
-        connection: Connection,
-        cohort: str,
-        people: Any,  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
-        decided: Iterable[tuple[str, str]],
-    ) -> Counter[tuple[str, str, State]]:
-        """Count synced and manual steps by college and state, without those decided."""
-        person, status = people.subquery(), tables.status
-        joined = and_(status.c.cohort == cohort, status.c.student == person.c.student)
-        columns = (person.c.college, status.c.step, status.c.verdict, status.c.reason)
-        counts: Counter[tuple[str, str, State]] = Counter()
-        rows = connection.execute(
-            select(*columns, func.count().label("students"))
-            .join(status, joined)
-            .where(status.c.reason != Reason.AWAITING_REVIEW)
-            .group_by(*columns)
-        )
-        for row in rows:
-            counts[row.college, row.step, _state(row.verdict, row.reason)] += row.students
-        taken_out = list(decided)
-        for start in range(0, len(taken_out), 500):
-            students = {student for student, _ in taken_out[start : start + 500]}
-            steps = set(taken_out[start : start + 500])
-            for row in connection.execute(
-                select(status.c.student, *columns).join(status, joined).where(status.c.student.in_(students))
-            ):
-                if (row.student, row.step) in steps and row.reason != Reason.AWAITING_REVIEW:
-                    counts[row.college, row.step, _state(row.verdict, row.reason)] -= 1
-        return counts
-
-    def _review_counts(
-        self,
-        connection: Connection,
-        cohort: str,
-        people: Any,  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
-        fresh: Mapping[str, StepSource],
-        now: datetime,
-    ) -> Counter[tuple[str, str, State, bool]]:
-        """Count reviews by college and state, and whether one was given that stands."""
-        person, review = people.subquery(), tables.decision
-        stale = [step for step, source in fresh.items() if source.stale(now)]
-        counts: Counter[tuple[str, str, State, bool]] = Counter()
-        for flow in self._settings.flow:
-            for entry in flow.entries:
-                if entry.kind != "review":
-                    continue
-                given = and_(
-                    review.c.cohort == cohort,
-                    review.c.student == person.c.student,
-                    review.c.step == entry.step,
-                    active(review, now),
-                )
-                is_open, stands = review_stands(cohort, person.c.student, flow, entry.step, review, stale, now)
-                columns = (
-                    person.c.college,
-                    case((and_(review.c.decision.is_not(None), stands), review.c.verdict)).label("given"),
-                    is_open.label("open"),
-                )
-                each = (
-                    select(*columns)
-                    .select_from(person.outerjoin(review, given))
-                    .where(person.c.flow == flow.key)
-                    .subquery()
-                )
-                query = select(each.c.college, each.c.given, each.c.open, func.count()).group_by(*each.c)
-                for college, verdict, may, count in connection.execute(query):
-                    undecided = State.OPEN if may else State.CLOSED
-                    state = undecided if verdict is None else State(Verdict(verdict))
-                    counts[college, entry.step, state, verdict is not None] += count
-        return counts
-
     def _flips(
         self, connection: Connection, *conditions: ColumnElement[bool], limit: int = 200
     ) -> tuple[FlipView, ...]:
@@ -371,82 +246,6 @@ class Reader:
             for r in rows
         )
 
-    def _runs(self, connection: Connection, *conditions: ColumnElement[bool], limit: int = 200) -> tuple[RunView, ...]:
-        table = tables.run
-        rows = connection.execute(select(table).where(*conditions).order_by(table.c.run.desc()).limit(limit))
-        return tuple(
-            RunView(
-                run=r.run,
-                source=r.source,
-                slot=r.slot,
-                state=RunState(r.state),
-                began=r.began,
-                ended=r.ended,
-                by=r.by,
-                student=r.student,
-                message=r.message,
-                fault=r.fault,
-                counts=r.counts,
-                proofs=r.proofs,
-                decided_by=r.decided_by,
-                decided_at=r.decided_at,
-                digest=r.plan_digest,
-            )
-            for r in rows
-        )
-
-
-def _people(cohort: str, scopes: Sequence[Scope]) -> Any:  # noqa: ANN401 - a Select whose columns SQLAlchemy cannot name
-    person = tables.student
-    return select(person.c.student, person.c.college, person.c.flow).where(
-        person.c.cohort == cohort, person.c.active, person.c.flow.is_not(None), _inside(scopes)
-    )
-
-
-def _inside(scopes: Sequence[Scope]) -> ColumnElement[bool]:
-    return or_(
-        *(
-            and_(true(), *(tables.student.c[column].in_(list(values)) for column, values in scope.items()))
-            for scope in scopes
-        )
-    )
-
-
-def _state(verdict: str, reason: str) -> State:
-    match verdict:
-        case Verdict.HELD:
-            return State.NOT_DONE if reason == Reason.NOT_DONE else State.HELD
-        case Verdict.UNKNOWN:
-            return State.PENDING if reason == Reason.AWAITING_DECISION else State.UNKNOWN
-        case _:
-            return State(verdict)
-
-
-def _overview(
-    cohort: str,
-    students: int,
-    freshness: Mapping[str, StepSource],
-    tallies: Mapping[tuple[str, str], Counter[State]],
-    by_decision: Mapping[tuple[str, str], int],
-    disputed: Mapping[tuple[str, str], int],
-) -> Overview:
-    by_college: dict[str, dict[str, Tally]] = defaultdict(dict)
-    by_step: dict[str, tuple[Counter[State], list[int]]] = defaultdict(lambda: (Counter(), [0, 0]))
-    for (college, step), states in sorted(tallies.items()):
-        decisions, disputes = by_decision.get((college, step), 0), disputed.get((college, step), 0)
-        by_college[college][step] = Tally(+states, decisions, disputes)
-        total, extras = by_step[step]
-        total.update(states)
-        extras[0] += decisions
-        extras[1] += disputes
-    return Overview(
-        cohort=cohort,
-        students=students,
-        freshness=freshness,
-        by_step={step: Tally(+total, *extras) for step, (total, extras) in by_step.items()},
-        by_college=by_college,
-    )
-
 
 def _source_view(
     name: str, step: str | None, title: str, state: Row[Any] | None, last: RunView | None, suspended: RunView | None
@@ -464,4 +263,5 @@ def _source_view(
         strangers=state.strangers if state else 0,
         last_run=last,
         suspended=suspended,
+        recent_rows=tuple(state.recent_rows) if state else (),
     )

@@ -11,10 +11,7 @@ from status_db import bulk, raw, tables
 from status_db.history import write_flips
 from status_db.ledger import ROSTER_SET, Entry, records_of
 from status_db.marks import Ending, Lease, Marks, Pull, write_findings
-from status_db.model import FIRST_FINDING, Cause, Finding, Flip, StepKind, Verdict
-
-#: Why a step ends for a student who now goes another way.
-NOT_IN_FLOW = "not_in_flow"
+from status_db.model import FIRST_FINDING, NOT_IN_FLOW, Cause, Finding, Flip, StepKind, Verdict
 
 
 @dataclass(frozen=True, slots=True)

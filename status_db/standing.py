@@ -1,7 +1,7 @@
-"""Where one student stands, inside a read or a write under way: the steps of the flow, decisions above findings."""
+"""Where a student stands, inside a read or a write under way: the steps of the flow, decisions above findings."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from status_db.model import (
     Certificate,
     Decision,
     Finding,
+    Obligation,
     Reason,
     Record,
     StepKind,
@@ -51,50 +52,89 @@ def steps_of(
     now: datetime,
 ) -> tuple[StepStatus, ...]:
     """Return a student's steps in the order of the flow; what reviews wait for is told as of `now`."""
-    records: dict[str, list[Record]] = defaultdict(list)
-    record, decision, status = tables.record, tables.decision, tables.status
-    said = {
-        row.source: record_from(row)
-        for row in connection.execute(select(record).where(record.c.cohort == cohort, record.c.student == number))
-    }
-    # In the settings' order, which is the order in which a page tells what is owed.
-    for name, source in settings.source.items():
-        if name in said:
-            records[source.step].append(said[name])
+    return steps_of_each(connection, settings, cohort, {number: flow}, fresh, now)[number]
+
+
+def steps_of_each(
+    connection: Connection,
+    settings: Settings,
+    cohort: str,
+    flows: Mapping[str, Flow],
+    fresh: Mapping[str, StepSource],
+    now: datetime,
+) -> dict[str, tuple[StepStatus, ...]]:
+    """Return student → the same, for some students, a few hundred at most, by their flows."""
+    record = tables.record
+    said: dict[str, dict[str, Record]] = defaultdict(dict)
+    for row in connection.execute(select(record).where(record.c.cohort == cohort, record.c.student.in_(list(flows)))):
+        said[row.student][row.source] = record_from(row)
+
+    def evidence(row: Row[Any]) -> tuple[Obligation, ...]:
+        # In the settings' order, which is the order in which a page tells what is owed.
+        own = said.get(row.student, {})
+        return evidence_behind(Verdict(row.verdict), [own[n] for n in settings.sources_of(row.step) if n in own])
+
+    return steps_of_many(connection, cohort, flows, fresh, now, evidence)
+
+
+def by_keys(row: Row[Any]) -> tuple[Obligation, ...]:
+    """Stand in for a finding's obligations by their keys alone: for who needs their number and no more."""
+    return tables.obligations_of_keys(row.evidence_keys)
+
+
+def steps_of_many(
+    connection: Connection,
+    cohort: str,
+    flows: Mapping[str, Flow],
+    fresh: Mapping[str, StepSource],
+    now: datetime,
+    evidence: Callable[[Row[Any]], tuple[Obligation, ...]] = by_keys,
+) -> dict[str, tuple[StepStatus, ...]]:
+    """Return student → steps, as `steps_of` does for one; `evidence` tells what lies behind a finding's row."""
+    decision, status, certificate = tables.decision, tables.status, tables.certificate
+    numbers = list(flows)
     decisions = {
-        row.step: decision_from(row)
+        (row.student, row.step): decision_from(row)
         for row in connection.execute(
             select(decision).where(
-                decision.c.cohort == cohort, decision.c.student == number, decision.c.withdrawn_at.is_(None)
+                decision.c.cohort == cohort, decision.c.student.in_(numbers), decision.c.withdrawn_at.is_(None)
             )
         )
     }
     found = {
-        row.step: row
-        for row in connection.execute(select(status).where(status.c.cohort == cohort, status.c.student == number))
+        (row.student, row.step): row
+        for row in connection.execute(select(status).where(status.c.cohort == cohort, status.c.student.in_(numbers)))
     }
-    issued = held_certificate(connection, cohort, number) is not None
-    steps: dict[str, StepStatus] = {}
-    for entry in flow.entries:
-        if entry.step not in found:
-            continue
-        row, as_of = found[entry.step], fresh.get(entry.step)
-        after = [steps[s] for s in flow.after(entry.step) if s in steps]
-        verdict = Verdict(row.verdict)
-        steps[entry.step] = StepStatus(
-            step=entry.step,
-            kind=StepKind(entry.kind),
-            finding=Finding(verdict, Reason(row.reason), evidence_behind(verdict, records[entry.step])),
-            since=row.since,
-            as_of=as_of.as_of if as_of else None,
-            fresh_until=as_of.fresh_until if as_of else None,
-            decision=decisions.get(entry.step),
-            run=row.run,
-            waits_for=tuple(step.step for step in after if not step.counts_as_clear(now)),
-            stands_on={step.step: step.footing(now) for step in after},
-            issued=issued,
-        )
-    return tuple(steps.values())
+    issued = set(
+        connection.execute(
+            select(certificate.c.student).where(
+                certificate.c.cohort == cohort, certificate.c.student.in_(numbers), certificate.c.revoked_at.is_(None)
+            )
+        ).scalars()
+    )
+    stand: dict[str, tuple[StepStatus, ...]] = {}
+    for number, flow in flows.items():
+        steps: dict[str, StepStatus] = {}
+        for entry in flow.entries:
+            if (number, entry.step) not in found:
+                continue
+            row, as_of = found[number, entry.step], fresh.get(entry.step)
+            after = [steps[s] for s in flow.after(entry.step) if s in steps]
+            steps[entry.step] = StepStatus(
+                step=entry.step,
+                kind=StepKind(entry.kind),
+                finding=Finding(Verdict(row.verdict), Reason(row.reason), evidence(row)),
+                since=row.since,
+                as_of=as_of.as_of if as_of else None,
+                fresh_until=as_of.fresh_until if as_of else None,
+                decision=decisions.get((number, entry.step)),
+                run=row.run,
+                waits_for=tuple(step.step for step in after if not step.counts_as_clear(now)),
+                stands_on={step.step: step.footing(now) for step in after},
+                issued=number in issued,
+            )
+        stand[number] = tuple(steps.values())
+    return stand
 
 
 def held_certificate(connection: Connection, cohort: str, number: str) -> Certificate | None:

@@ -326,6 +326,8 @@ pending = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("snapshot", LargeBinary, nullable=False),
     Column("mac", LargeBinary),
+    #: What people are shown of it, as JSON; NULL for one of before looks were kept.
+    Column("look", Text),
 )
 
 opinion = Table(

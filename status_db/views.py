@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from status_db.model import Certificate, Obligation, RunState, State, StepStatus, Verdict
+from status_db.objections import Objection
 
 #: Roster column → the values inside; an empty mapping is everybody. Several scopes add up.
 Scope: TypeAlias = Mapping[str, Sequence[str]]
@@ -84,6 +86,41 @@ class Tally:
         return sum(self.by_state.values())
 
 
+class Where(StrEnum):
+    """Where a student stands as a whole, of all that may be read of them; the first that fits."""
+
+    #: Something is owed or was refused.
+    HELD = "held"
+    #: Nothing is, but an ordinary act is not done yet.
+    NOT_DONE = "not_done"
+    #: Nothing to go for; somebody else's turn, or data are missing or too old.
+    WAITING = "waiting"
+    #: Every step counts as clear.
+    CLEAR = "clear"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The students of one college, or of one class of it, each counted once."""
+
+    college: str
+    #: Empty for a whole college, and for who has no class.
+    class_name: str
+    by_where: Mapping[Where, int]
+    #: Step → how many have to go there.
+    to_do: Mapping[str, int]
+
+    @property
+    def students(self) -> int:
+        """Everybody in it."""
+        return sum(self.by_where.values())
+
+    @property
+    def open(self) -> int:
+        """Those who have to go somewhere."""
+        return self.by_where.get(Where.HELD, 0) + self.by_where.get(Where.NOT_DONE, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Overview:
     """A cohort by step, and by college and step."""
@@ -95,6 +132,8 @@ class Overview:
     by_step: Mapping[str, Tally]
     #: College → step → tally, colleges in name order.
     by_college: Mapping[str, Mapping[str, Tally]]
+    #: Each class, in the order of college and name; only where it was asked for.
+    classes: tuple[Group, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +158,8 @@ class RunView:
     decided_at: datetime | None
     #: Of what it would change: what is said of a suspended run is said of that change.
     digest: bytes | None
+    #: Why the guard held it back.
+    objections: tuple[Objection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +181,10 @@ class SourceView:
     suspended: RunView | None
     #: What the settings accept in place of a total.
     weaker_proofs: tuple[str, ...] = ()
+    #: The run that asks it now, if there is one.
+    running: RunView | None = None
+    #: Rows about roster students in the last good pulls since an approval, newest last.
+    recent_rows: tuple[int, ...] = ()
 
     def stale(self, now: datetime) -> bool:
         """Say whether the last answer is too old."""

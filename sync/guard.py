@@ -10,6 +10,7 @@ from decimal import Decimal
 from statistics import median
 
 from status_db.model import CLEAR, Means, Verdict
+from status_db.objections import Figures, Objection, ObjectionKind
 from sync.reconcile import Change, Plan
 
 
@@ -99,17 +100,17 @@ def _let_go(change: Change, means: Means) -> bool:
     return change.verdict_after in CLEAR and not (means is Means.STATUS and change.after is not None)
 
 
-def judge(plan: Plan, means: Means, limits: Limits, history: History, *, first_applies: bool) -> tuple[str, ...]:
+def judge(plan: Plan, means: Means, limits: Limits, history: History, *, first_applies: bool) -> tuple[Objection, ...]:
     """Return every reason to hold the plan back: what, how many of how many, and the limit. No reason lets it go."""
     if not (plan.changes or plan.findings):
         return ()
     if history.first:
         if first_applies:
             return ()
-        return (f"this is the first answer of {plan.source}: {len(plan.changes)} records wait to be looked at",)
+        return (Objection(ObjectionKind.FIRST_ANSWER, {"source": plan.source, "records": len(plan.changes)}),)
     if history.question_changed and not first_applies:
-        what = f"{len(plan.changes)} records and {len(plan.findings)} findings"
-        return (f"the settings of {plan.source} have changed, and with them {what}",)
+        figures: Figures = {"source": plan.source, "records": len(plan.changes), "findings": len(plan.findings)}
+        return (Objection(ObjectionKind.SETTINGS_CHANGED, figures),)
     counted, lately = count(plan, means, history), history.lately
     clear = history.cleared + history.exempt
     lost = plan.count(Verdict.HELD, Verdict.UNKNOWN)
@@ -118,54 +119,55 @@ def judge(plan: Plan, means: Means, limits: Limits, history: History, *, first_a
         *_too_many(
             (counted.cleared, lately.cleared, history.held, limits.clear_count, limits.clear_percent),
             limits.sum_percent,
-            ("held", "cleared or unknown" if lost else "cleared", _beyond(history.clearing)),
+            ("held", "cleared_or_unknown" if lost else "cleared", history.clearing.most),
         ),
         *_too_many(
             (counted.held, lately.held, clear, limits.hold_count, limits.hold_percent),
             limits.sum_percent,
-            ("cleared", "held", _beyond(history.holding)),
+            ("cleared", "held", history.holding.most),
         ),
         *_too_many(
             (counted.unknown, lately.unknown, history.held + clear, limits.unknown_count, limits.unknown_percent),
             limits.sum_percent,
-            ("known", "unknown", ""),
+            ("known", "unknown", 0),
         ),
     )
 
 
-def _rows(plan: Plan, limits: Limits, history: History) -> list[str]:
+def _rows(plan: Plan, limits: Limits, history: History) -> list[Objection]:
     """Judge how many rows there are. As many may go as students are announced to be cleared, but never all of them."""
     before = median(history.recent_rows) if history.recent_rows else 0
     if before and not plan.roster_rows:
-        return [f"no rows at all, where there were {before:g}"]
+        return [Objection(ObjectionKind.NO_ROWS, {"before": f"{before:g}"})]
     released = sum(plan.count(Verdict.HELD, after) for after in CLEAR)
     if 0 < released <= history.clearing.left:
         return []
     if plan.roster_rows < Decimal(before) * (100 - limits.rows_fall_percent) / 100:
-        limit = percent(limits.rows_fall_percent)
-        return [f"rows about roster students fall from {before:g} to {plan.roster_rows} (limit {limit})"]
+        figures: Figures = {
+            "before": f"{before:g}",
+            "rows": plan.roster_rows,
+            "percent": plain(limits.rows_fall_percent),
+        }
+        return [Objection(ObjectionKind.ROWS_FALL, figures)]
     return []
-
-
-def _beyond(wave: Announced) -> str:
-    return f" beyond the announced wave of {wave.most}" if wave.most else ""
 
 
 def _too_many(
-    figures: tuple[int, int, int, int, Decimal], sum_percent: Decimal, words: tuple[str, str, str]
-) -> list[str]:
+    figures: tuple[int, int, int, int, Decimal], sum_percent: Decimal, words: tuple[str, str, int]
+) -> list[Objection]:
     """Judge one direction: at once, and, where that passes, together with what has moved lately."""
-    (moved, lately, base, most, part), (now, then, beyond) = figures, words
+    (moved, lately, base, most, part), (now, then, wave) = figures, words
+    said: dict[str, str | int] = {"now": now, "then": then, "count": most, "wave": wave}
     if moved > max(Decimal(most), base * part / 100):
-        return [f"{moved} of {base} {now} students would be {then} at once{beyond} (limit {percent(part)} and {most})"]
+        at_once = said | {"students": moved, "base": base, "percent": plain(part)}
+        return [Objection(ObjectionKind.AT_ONCE, at_once)]
     total, before = moved + lately, base + lately
     if moved and total > max(Decimal(most), before * sum_percent / 100):
-        since = f"since the last approval or within 24 h{beyond}"
-        limit = f"limit {percent(sum_percent)} and {most}"
-        return [f"{total} of {before} {now} students would be {then} {since} ({limit})"]
+        together = said | {"students": total, "base": before, "percent": plain(sum_percent)}
+        return [Objection(ObjectionKind.LATELY, together)]
     return []
 
 
-def percent(value: Decimal) -> str:
-    """Write a percentage without needless noughts."""
-    return f"{value.normalize():f} %"
+def plain(value: Decimal) -> str:
+    """Write a figure without needless noughts."""
+    return f"{value.normalize():f}"

@@ -5,15 +5,16 @@ The kept answer is planned anew on the marks as they stand, exactly as an approv
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 
 from sqlalchemy import Connection
 
 from config.settings import Settings
 from connectors.port import Snapshot
-from status_db.model import ROSTER, Obligation, Verdict, digest_of
+from status_db.looks import Look, Looked, Moved
+from status_db.model import ROSTER, Verdict, digest_of
 from status_db.stored import Stored
+from sync.proposal import Proposal
 from sync.reconcile import Change
 from sync.roster_proposal import RosterProposal, propose_roster
 from sync.source_proposal import SourceProposal, propose_source
@@ -25,49 +26,22 @@ SPOT_CHECKS = 10
 _SAMPLE = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """How many students of one college would move from one verdict of the source's to another."""
-
-    college: str
-    before: Verdict
-    after: Verdict
-    students: int
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """One student, what the source would say, and what it rests on."""
-
-    student: str
-    name: str
-    college: str
-    class_name: str
-    before: Verdict
-    after: Verdict
-    evidence: tuple[Obligation, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a suspended run would do now."""
-
-    source: str
-    #: Why the guard holds it back; empty when it would pass by now.
-    reasons: tuple[str, ...]
-    moved: tuple[Moved, ...]
-    sample: tuple[Looked, ...]
-    #: Students to look up on the office's own screen: the same ones each time one asks about this run.
-    spot_check: tuple[Looked, ...]
-
-
 def look(connection: Connection, settings: Settings, cohort: str, run: int, name: str, snapshot: Snapshot) -> Look:
     """Plan a kept answer anew and show it. Raises SourceError when it cannot be applied any more."""
-    stored = Stored(connection, cohort)
     if name == ROSTER:
-        return _of_roster(propose_roster(connection, settings, cohort, snapshot))
-    proposal = propose_source(connection, settings, cohort, name, snapshot)
-    return _of_source(stored, run, proposal)
+        return look_at(Stored(connection, cohort), run, propose_roster(connection, settings, cohort, snapshot))
+    return look_at(Stored(connection, cohort), run, propose_source(connection, settings, cohort, name, snapshot))
+
+
+def look_at(stored: Stored, run: int, proposal: Proposal) -> Look:
+    """Show what a proposal would do, in the read that it was made in."""
+    match proposal:
+        case SourceProposal():
+            return _of_source(stored, run, proposal)
+        case RosterProposal():
+            return _of_roster(proposal)
+        case _:
+            raise TypeError(f"nobody can look at a {type(proposal).__name__}")
 
 
 def _of_source(stored: Stored, run: int, proposal: SourceProposal) -> Look:

@@ -10,6 +10,7 @@ from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.marks import Ending, Lease, Pull
 from status_db.model import Flip, Verdict
+from status_db.objections import Objection
 from status_db.roster_marks import RosterMarks
 from status_db.stored import Stored
 from sync import reconcile
@@ -53,7 +54,7 @@ class Proposal(Protocol):
         ...
 
     @property
-    def reasons(self) -> tuple[str, ...]:
+    def reasons(self) -> tuple[Objection, ...]:
         """Why the guard holds it back; empty when it does not."""
         ...
 

@@ -9,7 +9,8 @@ from typing import Literal
 
 from connectors.port import Cell, Snapshot, SourceGarbled
 from status_db.model import digest_of, normalise_number
-from sync.guard import Limits, percent
+from status_db.objections import Figures, Objection, ObjectionKind
+from sync.guard import Limits, plain
 
 #: The roster's columns with a place of their own; every other mapped column is kept under `extra`.
 COLUMNS = ("name", "level", "college", "class", "campus", "building", "category")
@@ -202,7 +203,7 @@ def plan(base: int, source_base: int, listed: Mapping[str, Entry], stored: Mappi
 
 def judge(
     roster: RosterPlan, limits: Limits, recent_rows: Sequence[int], active: int, let_off: int = 0
-) -> tuple[str, ...]:
+) -> tuple[Objection, ...]:
     """Return every reason to hold the roster back: what moves many students' steps at once is looked at first.
 
     `active` are the students who are leaving now, `let_off` those of them whom new particulars would let off a step
@@ -210,20 +211,21 @@ def judge(
     """
     if roster.empty or not recent_rows:
         return ()
-    reasons: list[str] = []
+    reasons: list[Objection] = []
     before = median(recent_rows)
     if before and not roster.rows:
-        reasons.append(f"the roster is empty, where it had {before:g} students")
+        reasons.append(Objection(ObjectionKind.ROSTER_EMPTY, {"before": f"{before:g}"}))
     elif roster.rows < Decimal(before) * (100 - limits.rows_fall_percent) / 100:
-        limit = percent(limits.rows_fall_percent)
-        reasons.append(f"the roster falls from {before:g} to {roster.rows} students (limit {limit})")
+        fall: Figures = {"before": f"{before:g}", "rows": roster.rows, "percent": plain(limits.rows_fall_percent)}
+        reasons.append(Objection(ObjectionKind.ROSTER_FALLS, fall))
     for moved, count, part, what in (
-        (roster.dropped, limits.clear_count, limits.clear_percent, "no longer leave this year"),
-        (roster.restarted, limits.unknown_count, limits.unknown_percent, "begin anew in another flow"),
-        (let_off, limits.clear_count, limits.clear_percent, "be let off a step"),
+        (roster.dropped, limits.clear_count, limits.clear_percent, "leave_no_more"),
+        (roster.restarted, limits.unknown_count, limits.unknown_percent, "begin_anew"),
+        (let_off, limits.clear_count, limits.clear_percent, "let_off"),
     ):
         if moved > max(Decimal(count), active * part / 100):
-            reasons.append(f"{moved} of {active} students would {what} (limit {percent(part)} and {count})")
+            figures: Figures = {"students": moved, "base": active, "what": what, "percent": plain(part), "count": count}
+            reasons.append(Objection(ObjectionKind.ROSTER_MOVES, figures))
     return tuple(reasons)
 
 

@@ -11,6 +11,7 @@ from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.marks import Ending, Lease, Pull
 from status_db.model import CLEAR, ROSTER, Finding, Flip, StepKind, Verdict
+from status_db.objections import Objection
 from status_db.roster_marks import Listing, RosterMarks, RosterWrites
 from status_db.stored import Stored
 from sync import reconcile, roster, rules
@@ -23,7 +24,7 @@ class RosterProposal:
 
     plan: roster.RosterPlan
     writes: RosterWrites
-    reasons: tuple[str, ...]
+    reasons: tuple[Objection, ...]
     pull: Pull
     snapshot: Snapshot
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from pydantic import BaseModel, SecretStr
 
 from config.settings import Asked, Settings
+from config.timetable import timetable_of
 from status_db.model import ROSTER, Means, StepKind, Verdict, digest_of
 from status_db.opinions import Needed
 from sync.guard import Limits
 from sync.roster import FlowRule, RosterRule
 from sync.rows import SourceRule, normalise_word
-from sync.slots import Timetable
 
 _WORD_MEANS = {"done": Verdict.CLEARED, "not_done": Verdict.HELD, "exempt": Verdict.EXEMPT}
 
@@ -67,14 +67,9 @@ def needed(asked: Asked) -> Needed:
     return Needed(plausible=asked.guard.office_first, two=asked.guard.two_approve)
 
 
-def timetable(settings: Settings, asked: Asked) -> Timetable:
-    """Return when a source is asked."""
-    return Timetable(asked.every, asked.cron, asked.timezone or settings.institution.timezone)
-
-
 def fresh_for(settings: Settings, asked: Asked) -> timedelta:
     """Return how long its answer counts as fresh."""
-    return asked.fresh_for or timetable(settings, asked).fresh_for()
+    return asked.fresh_for or timetable_of(settings, asked).fresh_for()
 
 
 def roster_rule(settings: Settings) -> RosterRule:

@@ -6,7 +6,7 @@ revision only; if the marks have moved meanwhile, the same snapshot is planned a
 
 import gc
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -32,13 +32,15 @@ from connectors.port import (
 )
 from status_db.engine import StoreError, reading
 from status_db.ledger import Ledger
+from status_db.looks import Look
 from status_db.marks import BaseMoved, Ending, Lease, LeaseLost, Overtaken, RunUnderWay
 from status_db.model import ROSTER, Flip, RunState
+from status_db.objections import Objection, packed
 from status_db.opinions import Opinion, Opinions, Says, missing
 from status_db.roster_marks import RosterMarks
 from status_db.stored import Stored
 from sync import keep, owner, rules
-from sync.look import Look, look
+from sync.look import look, look_at
 from sync.proposal import Proposal
 from sync.roster_proposal import propose_roster
 from sync.source_proposal import propose_source, propose_untouched
@@ -112,7 +114,7 @@ class Preview:
     counts: dict[str, Any]
     flips: tuple[Flip, ...]
     #: Why the guard would hold it back.
-    reasons: tuple[str, ...]
+    reasons: tuple[Objection, ...]
 
     @property
     def pending(self) -> bool:
@@ -344,9 +346,13 @@ class Sync:
         for _ in range(_ATTEMPTS):
             with reading(self._engine) as connection:
                 proposal = self._propose(connection, lease.source, snapshot, student)
-                last_full = Stored(connection, self._cohort).last_full_run(lease.source) if student else None
-            granted = approved is not None and approved == proposal.plan.digest
+                stored = Stored(connection, self._cohort)
+                last_full = stored.last_full_run(lease.source) if student else None
+                granted = approved is not None and approved == proposal.plan.digest
+                held_back = bool(proposal.reasons) and student is None and not granted
+                seen = look_at(stored, lease.run, proposal) if held_back else None
             counts = dict(proposal.counts) | ({"approved": True} if granted else {})
+            counts |= {"objections": packed(proposal.reasons)} if proposal.reasons else {}
             proofs = [(proof.kind.value, proof.detail) for proof in snapshot.proofs]
             if proposal.plan.empty:
                 try:
@@ -363,10 +369,10 @@ class Sync:
                 )
                 return self._ended(lease, RunState.SKIPPED, message, counts=counts)
             if proposal.reasons and student is not None:
-                message = f"{'; '.join(proposal.reasons)}. Look at the source, then sync {lease.source} as a whole."
+                message = f"{_said(proposal.reasons)}. Look at the source, then sync {lease.source} as a whole."
                 return self._ended(lease, RunState.SKIPPED, message, fault="suspended", counts=counts)
-            if proposal.reasons and not granted:
-                return self._held_back(lease, proposal, counts, proofs)
+            if seen is not None:
+                return self._held_back(lease, proposal, seen, counts, proofs)
             ending = Ending(
                 RunState.APPLIED, self._clock(), counts=counts, proofs=proofs, plan_digest=proposal.plan.digest
             )
@@ -388,9 +394,9 @@ class Sync:
         return self._ended(lease, RunState.SKIPPED, message, counts=counts)
 
     def _held_back(
-        self, lease: Lease, proposal: Proposal, counts: dict[str, Any], proofs: list[tuple[str, str]]
+        self, lease: Lease, proposal: Proposal, seen: Look, counts: dict[str, Any], proofs: list[tuple[str, str]]
     ) -> Outcome:
-        why = "; ".join(proposal.reasons)
+        why = _said(proposal.reasons)
         waiting = self._waiting(lease.source, lease.run)
         if waiting is not None:
             message = (
@@ -402,7 +408,7 @@ class Sync:
             f'`clearance runs reject {lease.run} --reason "…"`.'
         )
         ending = Ending(RunState.SUSPENDED, self._clock(), message, "suspended", counts, proofs, proposal.plan.digest)
-        self._marks.suspend(lease, ending, keep.pack(proposal.kept()))
+        self._marks.suspend(lease, ending, keep.pack(proposal.kept()), seen)
         return Outcome(lease.source, RunState.SUSPENDED, lease.run, message, "suspended", counts)
 
     def _waiting(self, source: str, but: int) -> int | None:
@@ -422,8 +428,13 @@ class Sync:
         return Outcome(lease.source, state, lease.run, message, fault, counts or {})
 
 
+def _said(reasons: Iterable[Objection]) -> str:
+    return "; ".join(map(str, reasons))
+
+
 def _logged(log: Any, outcome: Outcome) -> None:  # noqa: ANN401 - structlog's bound logger has no static type
-    figures = {k: v for k, v in outcome.counts.items() if v}
+    # Why it is held back stands in the message.
+    figures = {k: v for k, v in outcome.counts.items() if v and k != "objections"}
     tell = log.warning if outcome.fault else log.info
     tell(
         "run finished",

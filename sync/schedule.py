@@ -9,12 +9,11 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from config.settings import Settings
+from config.timetable import Timetable, timetable_of
 from status_db.engine import StoreError
 from status_db.marks import LeaseLost, RunUnderWay, SlotTaken
 from status_db.model import ROSTER
-from sync import rules
 from sync.run import Sync
-from sync.slots import Timetable
 
 #: A job that could not start in time (the machine slept, all workers were busy) still runs if no later than this.
 _GRACE = timedelta(hours=6)
@@ -59,8 +58,8 @@ class Schedule:
         self._serving = serving
         self._clock = clock
         self._log = structlog.get_logger("clearance.schedule")
-        self._timetables = {ROSTER: rules.timetable(settings, settings.roster)}
-        self._timetables |= {name: rules.timetable(settings, source) for name, source in settings.source.items()}
+        self._timetables = {ROSTER: timetable_of(settings, settings.roster)}
+        self._timetables |= {name: timetable_of(settings, source) for name, source in settings.source.items()}
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(_WORKERS)},

@@ -11,6 +11,7 @@ from config.settings import Settings
 from connectors.port import Cell, Fingerprint, Proof, ProofKind, Snapshot, SourceGarbled, SourceUnavailable
 from status_db.marks import Ending, Lease, Pull, Writes
 from status_db.model import ROSTER, Flip, Means, Verdict, digest_of, normalise_number
+from status_db.objections import Objection
 from status_db.roster_marks import RosterMarks
 from status_db.stored import Person, SourceState, Stored
 from status_db.waves import Wave, expected
@@ -31,7 +32,7 @@ class SourceProposal:
     """A source's answer, planned."""
 
     plan: reconcile.Plan
-    reasons: tuple[str, ...]
+    reasons: tuple[Objection, ...]
     pull: Pull
     snapshot: Snapshot
     known: frozenset[Cell]
@@ -177,7 +178,7 @@ def propose_source(
         source_base=state.revision,
         asked_later=asked_later,
     )
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Objection, ...] = ()
     counted = guard.NOBODY
     if plan.changes or plan.findings:
         history = _history(stored, expected(connection, cohort, name, now), settings, name, state, rule.digest, now)

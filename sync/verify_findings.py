@@ -10,8 +10,7 @@ from typing import Any, TypeAlias
 from config.settings import Settings
 from status_db import raw
 from status_db.ledger_reader import AppliedRun, LedgerReader
-from status_db.model import FIRST_FINDING, ROSTER, Finding, Reason, Record, StepKind, Verdict
-from status_db.roster_marks import NOT_IN_FLOW
+from status_db.model import FIRST_FINDING, NOT_IN_FLOW, ROSTER, Finding, Reason, Record, StepKind, Verdict
 from status_db.tables import json_text, obligations_from_text
 from sync import roster, rules
 from sync.reconcile import Part, of_step

@@ -1,19 +1,57 @@
-"""Forms: read with a small limit, and only when this portal's own page sent them."""
+"""Forms: bound to the browser's cookie, read with a small limit, and only when this portal's own page sent them."""
 
 import hmac
+import math
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 
-from portal.auth.sessions import form_token
+from portal.auth.sessions import form_token, new_token
+from portal.house import House
 
 #: No form here is longer, in bytes.
 _LONGEST = 8 * 1024
 
 
-async def read(request: Request, public_url: str, token: str) -> dict[str, str]:
-    """Return a form's fields, the last of each name.
+def shown(
+    request: Request,
+    house: House,
+    template: str,
+    *,
+    failed: bool | str = False,
+    wait: timedelta = timedelta(0),
+    **values: object,
+) -> Response:
+    """Render a page with a form, anew where it failed, or where the next try has to wait.
+
+    A form is bound to a cookie, so whoever has none gets one that opens nothing.
+    """
+    token, seconds = house.cookie.read(request) or new_token(), math.ceil(wait.total_seconds())
+    status = 429 if seconds else 401 if failed else 200
+    shown = {"failed": failed, "wait": seconds, "form_token": form_token(token)}
+    response = house.page(request, template, status=status, **shown, **values)
+    if seconds:
+        response.headers["Retry-After"] = str(seconds)
+    house.cookie.set(response, token)
+    return response
+
+
+async def read(request: Request, public_url: str, token: str, *, longest: int = _LONGEST) -> dict[str, str]:
+    """Return a form's fields, the last of each name. `longest` is its limit in bytes.
+
+    Raises as `read_lists` does.
+    """
+    fields = await read_lists(request, public_url, token, longest=longest)
+    return {name: values[-1] for name, values in fields.items()}
+
+
+async def read_lists(
+    request: Request, public_url: str, token: str, *, longest: int = _LONGEST, most: int = 20
+) -> dict[str, list[str]]:
+    """Return a form's fields, each with every value it was sent with; `most` is how many fields there may be in all.
 
     Raises HTTPException: 413 for a body over the limit, 415 for one that is no form, 403 for one that came from another
     site, or without the token of this browser's cookie.
@@ -24,16 +62,14 @@ async def read(request: Request, public_url: str, token: str) -> dict[str, str]:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _LONGEST:
+        if len(body) > longest:
             raise HTTPException(413)
     try:
         text = body.decode("ascii")
-        fields = {
-            name: values[-1] for name, values in parse_qs(text, keep_blank_values=True, max_num_fields=20).items()
-        }
+        fields = parse_qs(text, keep_blank_values=True, max_num_fields=most)
     except ValueError:
         raise HTTPException(400) from None
-    if not token or not hmac.compare_digest(fields.get("form_token", "").encode(), form_token(token).encode()):
+    if not token or not hmac.compare_digest(fields.get("form_token", [""])[-1].encode(), form_token(token).encode()):
         raise HTTPException(403)
     return fields
 

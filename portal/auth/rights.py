@@ -16,6 +16,23 @@ def readable(account: Account, steps: Iterable[str], cohort: str) -> dict[str, t
     return {step: scopes for step, scopes in by_step.items() if scopes}
 
 
+def oversees(account: Account) -> bool:
+    """Say whether the account sees sources, runs and strangers: whoever manages, and whoever reads everything."""
+    reading = [grant for grant in account.grants if grant.act in _READING]
+    return account.may(Act.MANAGE) or any(grant.step is None and not grant.scope for grant in reading)
+
+
+def speaks_for(account: Account, step: str, cohort: str) -> bool:
+    """Say whether the account decides a step for everybody: then it may say for the office what is plausible.
+
+    A run moves students of every college, so a grant inside a scope is not enough to look at one.
+    """
+    return any(
+        grant.act is Act.DECIDE and grant.step in (None, step) and not grant.scope and grant.cohort in (None, cohort)
+        for grant in account.grants
+    )
+
+
 def inside(student: StudentView, scopes: Iterable[Scope]) -> bool:
     """Say whether a student stands inside one of the scopes; a column that no student has holds nobody."""
     columns = _columns(student)

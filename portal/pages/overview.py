@@ -1,24 +1,23 @@
-"""The overview: how many stand where, step by step and college by college, within what an account may read."""
+"""The overview: how many stand where, by step, by college and by class, within what an account may read."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from config.settings import Settings
-from portal import cards, words
-from portal.auth.rights import readable
+from portal import words
+from portal.charts import Amount, Bars, Kind, bars
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
-from portal.languages import Language
+from portal.scenes import NONE, Scene, asked, scene
+from portal.words import later
 from status_db.accounts import Act
+from status_db.lists import Wanted
 from status_db.model import State
-from status_db.reader import Reader
-from status_db.views import Scope, StepSource, Tally
+from status_db.views import Group, Overview, Tally, Where
 
 #: The states counted apart, in the order of the columns.
 COLUMNS = (
@@ -32,12 +31,46 @@ COLUMNS = (
     State.EXEMPT,
 )
 
+#: In a bar from left to right: what is done first, what is to do last.
+_DRAWN = (
+    State.CLEARED,
+    State.EXEMPT,
+    State.OPEN,
+    State.PENDING,
+    State.CLOSED,
+    State.UNKNOWN,
+    State.NOT_DONE,
+    State.HELD,
+)
+
+#: What is laid over a state's colour, so that colour is never all there is.
+_PATTERNS: Mapping[State, str] = {
+    State.HELD: "hatch",
+    State.NOT_DONE: "dots",
+    State.PENDING: "lines",
+    State.OPEN: "bars",
+    State.CLOSED: "cross",
+    State.UNKNOWN: "dots",
+}
+
+#: Where students stand as a whole: the word, its colour and pattern, and the list of them.
+_WHERE: Mapping[Where, tuple[str, str, str, Wanted]] = {
+    Where.CLEAR: (later("全部办妥"), "good", "", Wanted.CLEAR),
+    Where.WAITING: (later("等待学校处理"), "wait", "lines", Wanted.WAITS),
+    Where.NOT_DONE: (later("只差未办理"), "todo", "dots", Wanted.UNDONE),
+    Where.HELD: (later("有不通过"), "bad", "hatch", Wanted.OWES),
+}
+
+#: So many classes stand on the overview itself; all of them on a page of their own.
+_WORST = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One step, counted."""
 
     title: str
+    address: str
     total: int
     counts: tuple[int, ...]
     #: Cleared and exempt.
@@ -54,71 +87,110 @@ class CollegeLine:
     """One college: for each step how many are settled, of how many; None where it has no such step."""
 
     college: str
+    address: str
     cells: tuple[tuple[int, int] | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """Everything an account may read of a cohort, counted."""
+class GroupLine:
+    """One college or class, each student of it counted once."""
 
-    by_step: Mapping[str, Tally]
-    by_college: Mapping[str, Mapping[str, Tally]]
-    freshness: Mapping[str, StepSource]
+    title: str
+    college: str
+    address: str
+    #: The list of those who have something to do.
+    open_address: str
+    students: int
+    counts: tuple[int, ...]
+    open: int
+    share: str
+    #: Where most of them have to go.
+    stuck: str
 
 
-def counted(reader: Reader, cohort: str, now: datetime, steps: Mapping[str, Sequence[Scope]]) -> Counted:
-    """Count each step within the scopes it may be read in; steps with the same scopes are counted together."""
-    together: dict[str, tuple[Sequence[Scope], list[str]]] = {}
-    for step, scopes in steps.items():
-        together.setdefault(repr(scopes), (scopes, []))[1].append(step)
-    by_step: dict[str, Tally] = {}
-    by_college: dict[str, dict[str, Tally]] = defaultdict(dict)
-    freshness: Mapping[str, StepSource] = {}
-    for scopes, own in together.values():
-        found = reader.overview(cohort, now, scopes)
-        freshness = found.freshness
-        by_step |= {step: found.by_step[step] for step in own if step in found.by_step}
-        for college, tallies in found.by_college.items():
-            by_college[college] |= {step: tallies[step] for step in own if step in tallies}
-    return Counted(by_step, dict(sorted(by_college.items())), freshness)
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One figure at the head."""
+
+    word: str
+    tone: str
+    count: int
+    share: str
+    address: str
 
 
 async def page(request: Request, house: House, visitor: Visitor) -> Response:
-    """Show the newest cohort, or the one that the address names."""
-    settings, language, now = house.settings, house.language(request), house.clock()
-    keys = settings.cohort_keys()
-    asked = request.query_params.get("cohort", keys[0])
-    cohort = settings.cohort_named(asked if asked in keys else keys[0])
-    steps = readable(visitor.account, [step.key for step in settings.step], cohort.key)
-    found = await house.ask_long(counted, house.reader, cohort.key, now, steps)
-    order = [step.key for step in settings.step if step.key in found.by_step]
+    """Show a cohort as a whole, or one college of it that the address names."""
+    here = scene(request, house, visitor)
+    college = asked(request, "college")
+    found = await house.ask_long(house.reader.seen, here.sight, here.now, college or None)
+    if college and not found.students:
+        raise HTTPException(404)
+    order = [step for step in here.steps if step in found.by_step]
+    worst = _worst(found.classes)
+    every = college or asked(request, "classes") == "all"
+    shown = worst if every else worst[:_WORST]
+    colleges = _colleges(found.classes)
+    classes = [_class_line(here, group) for group in shown]
     return house.page(
         request,
         "overview.html",
-        cohort=cohort,
-        cohorts=[c for c in settings.cohort if c.key != cohort.key],
-        columns=[words.say(language, words.STATES, state) for state in COLUMNS],
-        lines=[_line(language, settings, step, found, now) for step in order],
+        here=here,
+        college=college,
+        cohorts=[c for c in here.settings.cohort if c.key != here.cohort.key],
+        students=found.students,
+        totals=_totals(here, found, college),
+        columns=[words.say(here.language, words.STATES, state) for state in COLUMNS],
+        wheres=[here.language.gettext(word) for word, *_ in _WHERE.values()],
+        lines=[_line(here, step, found, college) for step in order],
+        steps_chart=_steps_chart(here, order, found.by_step),
         colleges=[
-            CollegeLine(c, tuple(_cell(tallies.get(s)) for s in order)) for c, tallies in found.by_college.items()
+            CollegeLine(name, here.address("/overview", college=name), tuple(_cell(tallies.get(s)) for s in order))
+            for name, tallies in found.by_college.items()
         ],
-        at=language.moment(now, now),
+        college_lines=[_college_line(here, group) for group in colleges],
+        colleges_chart=_groups_chart(here, "colleges", here.language.gettext("各学院的学生"), colleges),
+        classes=classes,
+        classes_chart=_groups_chart(here, "classes", here.language.gettext("各班的学生"), shown),
+        more_classes=0 if every else max(0, len(worst) - _WORST),
+        all_classes=here.address("/overview", classes="all"),
+        days_address=here.address("/overview/days", college=college),
+        list_address=here.address("/lists", college=college),
+        at=here.language.moment(here.now, here.now),
+        as_of=here.as_of(found.freshness),
+        notes=here.windows(),
+        stale=here.stale(found.freshness),
     )
 
 
-def _line(language: Language, settings: Settings, step: str, found: Counted, now: datetime) -> Line:
+def _totals(here: Scene, found: Overview, college: str) -> list[Total]:
+    sums = {where: sum(group.by_where.get(where, 0) for group in found.classes) for where in Where}
+    return [
+        Total(
+            here.language.gettext(word),
+            tone,
+            sums[where],
+            here.language.percent(sums[where], found.students),
+            here.address("/lists", wanted=wanted, college=college),
+        )
+        for where, (word, tone, _, wanted) in reversed(tuple(_WHERE.items()))
+    ]
+
+
+def _line(here: Scene, step: str, found: Overview, college: str) -> Line:
     tally, fresh = found.by_step[step], found.freshness.get(step)
     settled, _ = _cell(tally) or (0, 0)
     return Line(
-        title=cards.step_titles(language, settings)[step],
+        title=here.titles[step],
+        address=here.address("/lists", step=step, wanted=Wanted.NOT_CLEAR, college=college),
         total=tally.total,
         counts=tuple(tally.by_state.get(state, 0) for state in COLUMNS),
         settled=settled,
-        share=language.percent(settled, tally.total),
+        share=here.language.percent(settled, tally.total),
         by_decision=tally.by_decision,
         disputed=tally.disputed,
-        as_of=language.moment(fresh.as_of, now) if fresh and fresh.as_of else "",
-        stale=fresh is not None and fresh.stale(now),
+        as_of=here.language.moment(fresh.as_of, here.now) if fresh and fresh.as_of else "",
+        stale=fresh is not None and fresh.stale(here.now),
     )
 
 
@@ -126,6 +198,78 @@ def _cell(tally: Tally | None) -> tuple[int, int] | None:
     if tally is None:
         return None
     return tally.by_state.get(State.CLEARED, 0) + tally.by_state.get(State.EXEMPT, 0), tally.total
+
+
+def _worst(classes: Sequence[Group]) -> list[Group]:
+    """Sort classes by the share of who has something to do, the largest first; of two alike, the larger class."""
+    return sorted(classes, key=lambda g: (-g.open / g.students, -g.open, g.college, g.class_name))
+
+
+def _colleges(classes: Sequence[Group]) -> list[Group]:
+    found: dict[str, tuple[dict[Where, int], dict[str, int]]] = {}
+    for group in classes:
+        stands, to_do = found.setdefault(group.college, ({}, {}))
+        for where, count in group.by_where.items():
+            stands[where] = stands.get(where, 0) + count
+        for step, count in group.to_do.items():
+            to_do[step] = to_do.get(step, 0) + count
+    return [Group(college, "", stands, to_do) for college, (stands, to_do) in sorted(found.items())]
+
+
+def _college_line(here: Scene, group: Group) -> GroupLine:
+    return _group_line(here, group, group.college, here.address("/overview", college=group.college), {})
+
+
+def _class_line(here: Scene, group: Group) -> GroupLine:
+    own = {"class_": group.class_name or NONE}
+    address = here.address("/lists", wanted=Wanted.ALL, college=group.college, **own)
+    return _group_line(here, group, group.class_name or here.language.gettext("未分班"), address, own)
+
+
+def _group_line(here: Scene, group: Group, title: str, address: str, own: Mapping[str, str]) -> GroupLine:
+    most = sorted(group.to_do.items(), key=lambda item: -item[1])[:2]
+    return GroupLine(
+        title=title,
+        college=group.college,
+        address=address,
+        open_address=here.address("/lists", college=group.college, **own),
+        students=group.students,
+        counts=tuple(group.by_where.get(where, 0) for where in _WHERE),
+        open=group.open,
+        share=here.language.percent(group.open, group.students),
+        stuck=here.language.listed(f"{here.titles[step]} {count}" for step, count in most),
+    )
+
+
+def _steps_chart(here: Scene, order: Sequence[str], tallies: Mapping[str, Tally]) -> Bars:
+    language = here.language
+    kinds = [
+        Kind(words.say(language, words.STATES, state), words.TONES[state], _PATTERNS.get(state, "")) for state in _DRAWN
+    ]
+    amounts = [
+        Amount(
+            here.titles[step],
+            tuple(tallies[step].by_state.get(state, 0) for state in _DRAWN),
+            language.percent((_cell(tallies[step]) or (0, 0))[0], tallies[step].total),
+        )
+        for step in order
+    ]
+    title = language.gettext("各事项的状态")
+    return bars("steps", title, language.gettext("每条是一个事项的全部学生，数字同下表。"), kinds, amounts)
+
+
+def _groups_chart(here: Scene, name: str, title: str, groups: Sequence[Group]) -> Bars:
+    language = here.language
+    kinds = [Kind(language.gettext(word), tone, pattern) for word, tone, pattern, _ in _WHERE.values()]
+    amounts = [
+        Amount(
+            group.class_name or (language.gettext("未分班") if name == "classes" else group.college),
+            tuple(group.by_where.get(where, 0) for where in _WHERE),
+            language.percent(group.by_where.get(Where.CLEAR, 0), group.students),
+        )
+        for group in groups
+    ]
+    return bars(name, title, language.gettext("每条是一个单位的全部学生，数字同下表。"), kinds, amounts)
 
 
 ROUTES = (Route("/overview", for_visitors(page, Act.READ)),)

@@ -1,19 +1,20 @@
 """Signing in and out."""
 
 import asyncio
-import math
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal.auth import forms, sessions
-from portal.auth.passwords import verify_password
+from portal.auth import admission, arrivals, forms, sessions
+from portal.auth.passwords import hash_password, verify_password, wants_new_hash
 from portal.entrance import recognise, safe_next
 from portal.house import House, house_of, see_other
-from status_db.accounts import Account, AccountRefused, normalise_account
+from portal.pages import providers
+from status_db.accounts import Account, normalise_account
+from status_db.audit import Deed
 
 
 async def show(request: Request) -> Response:
@@ -27,36 +28,30 @@ async def show(request: Request) -> Response:
 async def enter(request: Request) -> Response:
     """Open a session for the right password; answer everything else alike."""
     house = house_of(request)
-    if not house.settings.auth.local:
+    if not house.settings.auth.takes_passwords:
         raise HTTPException(404)
-    old = house.cookie.read(request)
-    fields = await forms.read(request, house.settings.portal.public_url, old)
+    fields = await forms.read(request, house.settings.portal.public_url, house.cookie.read(request))
     name, goal = normalise_account(fields.get("account", "")), safe_next(fields.get("next", "/"))
-    address = request.client.host if request.client else ""
     now = house.clock()
-    wait = house.slowdown.wait(name, address, now)
-    if wait:
-        return _form(request, house, goal=goal, name=name, wait=wait)
+    device = house.devices.known(request, name)
+    tried = await house.ask_long(house.slowdown.password, name, caller(request), device, now)
+    if tried.wait:
+        return _form(request, house, goal=goal, name=name, wait=tried.wait)
     account = await _known(house, name, fields.get("password", ""))
-    token = sessions.new_token()
-    if account is None or not await _opened(house, account, token, now):
-        house.slowdown.failed(name, address, now)
+    answer = None
+    if account is not None:
+        method = _method(house, account)
+        narrowed = admission.narrowing(house.settings.auth, account, now, method)
+        answer = await admission.admit(request, house, account, goal=goal, method=method, narrowed=narrowed)
+    if answer is None:
+        await refused(request, house, name, "local" if house.settings.auth.local else "ldap")
         return _form(request, house, goal=goal, name=name, failed=True)
-    house.slowdown.succeeded(name, address)
-    await house.ask_long(house.desk.close_session, sessions.hash_of(old))
-    response = see_other(goal)
-    house.cookie.set(response, token)
-    return response
+    await house.ask_long(house.slowdown.succeeded, tried)
+    return answer
 
 
-async def _opened(house: House, account: Account, token: str, now: datetime) -> bool:
-    """Open the session; False when the account was shut in the meantime."""
-    longest = house.settings.auth.session_longest
-    try:
-        await house.ask_long(house.desk.open_session, sessions.hash_of(token), account.account, now, longest=longest)
-    except AccountRefused:
-        return False
-    return True
+def _method(house: House, account: Account) -> str:
+    return "local" if house.settings.auth.local and account.password_hash is not None else "ldap"
 
 
 async def leave(request: Request) -> Response:
@@ -64,40 +59,56 @@ async def leave(request: Request) -> Response:
     house = house_of(request)
     token = house.cookie.read(request)
     await forms.read(request, house.settings.portal.public_url, token)
+    session = await house.ask(sessions.find, house.accounts, house.settings.auth, token, house.clock())
     await house.ask_long(house.desk.close_session, sessions.hash_of(token))
-    response = see_other("/sign-in")
+    if session is not None:
+        await house.note(request, Deed.SIGNED_OUT, account=session.account.account, method=session.method)
+    response = see_other(providers.way_out(session))
     house.cookie.drop(response)
     return response
 
 
+async def refused(request: Request, house: House, name: str, method: str) -> None:
+    """Note that somebody was not let in. A name that is no account's may be a password in the wrong field."""
+    account = await house.ask(house.accounts.find, name)
+    named = account.account if account is not None else ""
+    await house.note(request, Deed.SIGN_IN_REFUSED, account=named, method=method)
+
+
+def caller(request: Request) -> str:
+    """Return the address a request came from; empty when that is not known."""
+    return request.client.host if request.client else ""
+
+
 async def _known(house: House, name: str, password: str) -> Account | None:
-    """Return the active account this password opens; the work is the same when there is none."""
+    """Return the active account this password opens; the work here is the same when there is none."""
     account = await house.ask(house.accounts.find, name)
     kept = account.password_hash if account is not None else None
-    fits = await asyncio.get_running_loop().run_in_executor(house.hashing, verify_password, password, kept)
-    return account if account is not None and account.active and fits else None
+    hashing = asyncio.get_running_loop().run_in_executor
+    fits = await hashing(house.hashing, verify_password, password, kept)
+    if account is None or kept is None or not fits or not house.settings.auth.local:
+        account = await arrivals.by_password(house, account, name, password)
+    elif wants_new_hash(kept):
+        renewed = await hashing(house.hashing, hash_password, password)
+        await house.ask_long(house.desk.renew_hash, account.account, kept, renewed)
+    return account.during(house.settings.cohort_keys()) if account is not None and account.active else None
 
 
 def _form(
     request: Request, house: House, *, goal: str, name: str = "", failed: bool = False, wait: timedelta = timedelta(0)
 ) -> Response:
-    # A form is bound to a cookie, so whoever has none gets one that opens nothing.
-    token = house.cookie.read(request) or sessions.new_token()
-    response = house.page(
+    return forms.shown(
         request,
+        house,
         "sign_in.html",
-        status=429 if wait else 401 if failed else 200,
+        failed=failed,
+        wait=wait,
         goal=safe_next(goal),
         name=name,
-        failed=failed,
-        wait=math.ceil(wait.total_seconds()),
         local=house.settings.auth.local,
-        form_token=sessions.form_token(token),
+        passwords=house.settings.auth.takes_passwords,
+        buttons=providers.buttons(request, house, goal),
     )
-    if wait:
-        response.headers["Retry-After"] = str(math.ceil(wait.total_seconds()))
-    house.cookie.set(response, token)
-    return response
 
 
 ROUTES = (

@@ -1,115 +1,117 @@
-"""Sources and runs: for administrators, and for leaders who read everything."""
+"""Sources, each as it stands: for administrators and auditors, and for leaders who read everything."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from statistics import median
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import cards, reasons, words
+from config.timetable import timetable_of
+from portal import words
+from portal.auth.rights import oversees
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
 from portal.languages import Language
-from status_db.accounts import Account, Act
+from portal.pages import runs
+from portal.words import later
 from status_db.model import ROSTER, RunState
-from status_db.views import FlipView, RunView, SourceView
+from status_db.views import SourceView
 
-_RUNS = 50
-_FLIPS = 200
+_RUNS = 10
+
+#: From this part of the usual rows down, their number is pointed at.
+_FEW = 0.7
 
 
-def _may_see(account: Account) -> bool:
-    reading = [grant for grant in account.grants if grant.act in (Act.READ, Act.AUDIT)]
-    return account.may(Act.MANAGE) or any(grant.step is None and not grant.scope for grant in reading)
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a source does, in a word with its mark, the gravest first."""
+
+    rank: int
+    tone: str
+    mark: str
+    word: str
+
+
+WAITS = Health(0, "todo", "!", later("等待批准"))
+STALE = Health(1, "bad", "✕", later("数据过期"))
+FAILING = Health(2, "todo", "!", later("最近一次失败，数据仍在有效期内"))
+SILENT = Health(3, "wait", "?", later("还没有数据"))
+WELL = Health(4, "good", "✓", later("正常"))
+
+_FAILED = (RunState.FAILED, RunState.ABANDONED)
+
+
+def health_of(view: SourceView, now: datetime) -> Health:
+    """Judge one source."""
+    if view.suspended is not None:
+        return WAITS
+    if view.as_of is None:
+        return SILENT
+    if view.stale(now):
+        return STALE
+    return FAILING if view.last_run is not None and view.last_run.state in _FAILED else WELL
 
 
 async def page(request: Request, house: House, visitor: Visitor) -> Response:
-    """Show every source as it stands, and the newest runs."""
-    if not _may_see(visitor.account):
+    """Show every source as it stands, those that wait for a person first, and the newest runs."""
+    if not oversees(visitor.account):
         raise HTTPException(403)
     language, now, cohort = house.language(request), house.clock(), house.settings.cohort_keys()[0]
     views = await house.ask(house.reader.sources, cohort)
-    runs = await house.ask(house.reader.runs, cohort, None, _RUNS)
-    titles = _titles(language, house)
+    newest = await house.ask(house.runs.listed, cohort, limit=_RUNS)
+    titles = runs.titles(language, house)
+    ordered = sorted(views, key=lambda view: health_of(view, now).rank)
     return house.page(
         request,
         "sources.html",
-        sources=[_source(language, titles, view, now) for view in views],
-        runs=[_run(language, titles, view, now) for view in runs],
+        sources=[_source(language, house, titles, view, now) for view in ordered],
+        waiting=sum(1 for view in views if view.suspended is not None),
+        runs=[runs.line(language, titles, view, now) for view in newest],
+        at=language.moment(now, now),
     )
 
 
-async def run(request: Request, house: House, visitor: Visitor) -> Response:
-    """Show one run: what happened, its figures and proofs, and the changes it made."""
-    if not _may_see(visitor.account):
-        raise HTTPException(403)
-    language, now, cohort = house.language(request), house.clock(), house.settings.cohort_keys()[0]
-    number = int(request.path_params["run"])
-    found = await house.ask(house.reader.run, cohort, number)
-    if found is None:
-        raise HTTPException(404)
-    flips = await house.ask(house.reader.flips_of_run, cohort, number, _FLIPS)
-    return house.page(
-        request,
-        "run.html",
-        run=_run(language, _titles(language, house), found, now),
-        counts=[
-            (words.say(language, words.COUNTS, key), "✓" if value is True else value)
-            for key, value in found.counts.items()
-        ],
-        proofs=[(words.say(language, words.PROOFS, kind), detail) for kind, detail in found.proofs],
-        flips=[_flip(language, house, flip) for flip in flips],
-        more=len(flips) == _FLIPS,
-    )
-
-
-def _titles(language: Language, house: House) -> dict[str, str]:
-    titles = {name: language.pick(s.title, s.title_en) or name for name, s in house.settings.source.items()}
-    return {ROSTER: language.gettext("离校名单")} | titles
-
-
-def _source(language: Language, titles: dict[str, str], view: SourceView, now: datetime) -> dict[str, object]:
+def _source(
+    language: Language, house: House, titles: dict[str, str], view: SourceView, now: datetime
+) -> dict[str, object]:
+    health = health_of(view, now)
+    asked = house.settings.roster if view.source == ROSTER else house.settings.source[view.source]
+    usual = f"{median(view.recent_rows):g}" if view.recent_rows else ""
+    rows = _rows(view)
     return {
         "title": titles.get(view.source, view.source),
         "name": view.source,
+        "tone": health.tone,
+        "mark": health.mark,
+        "health": language.gettext(health.word),
         "as_of": language.moment(view.as_of, now) if view.as_of else "",
+        "fresh_until": language.moment(view.fresh_until, now) if view.fresh_until else "",
         "stale": view.stale(now),
         "weaker": [words.say(language, words.WEAKER, name) for name in view.weaker_proofs],
+        "rows": rows,
+        "usual": usual,
+        "few": rows is not None and bool(view.recent_rows) and rows < _FEW * median(view.recent_rows),
         "held": view.held,
         "unknown": view.unknown,
         "strangers": view.strangers,
-        "last": _run(language, titles, view.last_run, now) if view.last_run else None,
+        "next": language.moment(timetable_of(house.settings, asked).after(now), now),
+        "last": runs.line(language, titles, view.last_run, now) if view.last_run else None,
+        "running": view.running.run if view.running else None,
         "waits": view.suspended.run if view.suspended else None,
     }
 
 
-def _run(language: Language, titles: dict[str, str], view: RunView, now: datetime) -> dict[str, object]:
-    return {
-        "number": view.run,
-        "title": titles.get(view.source, view.source),
-        "state": words.say(language, words.RUN_STATES, view.state),
-        "tone": words.RUN_TONES.get(view.state, "wait"),
-        "began": language.moment(view.began, now),
-        "seconds": f"{(view.ended - view.began).total_seconds():.1f}" if view.ended else "",
-        "by": view.by,
-        "student": view.student or "",
-        "message": view.message,
-        "flips": view.counts.get("flips", 0) if view.state is RunState.APPLIED else 0,
-        "rows": view.counts.get("rows", ""),
-        "decided_by": view.decided_by or "",
-    }
+def _rows(view: SourceView) -> int | None:
+    """Return how many rows the newest answer had, whether it was let through or not."""
+    counts = view.last_run.counts if view.last_run else {}
+    rows = counts.get("roster_rows", counts.get("rows") if view.source == ROSTER else None)
+    if isinstance(rows, int):
+        return rows
+    return view.recent_rows[-1] if view.recent_rows else None
 
 
-def _flip(language: Language, house: House, flip: FlipView) -> dict[str, str]:
-    evidence = reasons.owed(language, flip.evidence, flip.at)
-    return {
-        "student": flip.student,
-        "title": cards.step_titles(language, house.settings).get(flip.step, flip.step),
-        "before": words.say(language, words.STATES, words.state_of(flip.before)),
-        "after": words.say(language, words.STATES, words.state_of(flip.after, flip.reason)),
-        "evidence": language.listed(owed.what for owed in evidence),
-    }
-
-
-ROUTES = (Route("/sources", for_visitors(page)), Route("/runs/{run:int}", for_visitors(run)))
+ROUTES = (Route("/sources", for_visitors(page)),)

@@ -188,3 +188,28 @@ def test_the_demos_own_file_has_no_mistake(tmp_path: Path) -> None:
     copy = tmp_path / "config" / "demo.toml"
     copy.write_bytes(file.read_bytes())
     assert len(load(copy, schema_of, {}).source) == 5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ('card = "一卡通"', 'card = "身份证号"', "[roster] columns: card"),
+        ('former = "原学号"', 'former = "SFZJH"', "[roster] columns: former"),
+        ('card = "一卡通"', 'card = "一卡通"\nid_card = "no"', "[roster] columns: id_card"),
+        ('reference = "BARCODE"', 'reference = "借阅人身份证号"', "[source.loans] columns: reference"),
+        ('student = "XH"', 'student = "ZJHM"', "[source.fees] columns: student"),
+    ],
+)
+def test_a_column_with_the_number_of_an_identity_document_is_refused(
+    tmp_path: Path, old: str, new: str, where: str
+) -> None:
+    said = mistakes(tmp_path, changed(old, new))
+    assert any(line.startswith(where) and "none is ever kept here" in line for line in said), said
+
+
+def test_a_roster_column_that_serves_nothing_is_refused(tmp_path: Path) -> None:
+    text = changed('card = "一卡通"', 'card = "一卡通"\nphone = "手机"')
+    (said,) = mistakes(tmp_path, text)
+    assert said.startswith("[roster] columns: phone serves nothing here")
+    settings(tmp_path, text.replace('["card", "former"]', '["card", "former", "phone"]'))
+    settings(tmp_path, text.replace('exempt = [{ building = ["校外走读"] }]', 'exempt = [{ phone = ["无"] }]'))

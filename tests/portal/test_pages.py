@@ -318,7 +318,7 @@ class TestEveryAnswer:
     def test_its_links_to_static_files_are_good(self, client: TestClient) -> None:
         page = client.get("/sign-in").text
         links = re.findall(r'href="(/static/[^"]+)"', page)
-        assert len(links) == 3
+        assert len(links) == 4
         for link in links:
             answer = client.get(link)
             assert answer.status_code == 200

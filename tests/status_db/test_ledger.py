@@ -199,11 +199,16 @@ class TestWhatIsKeptForApproval:
         assert outcome.run is not None
         return outcome.run
 
-    @pytest.mark.parametrize("column", ["digest", "snapshot", "mac"])
-    def test_an_answer_that_was_exchanged_cannot_be_approved(self, world: World, column: str) -> None:
+    @pytest.mark.parametrize(
+        ("column", "value"),
+        [("digest", b"0" * 16), ("snapshot", b"0" * 16), ("mac", b"0" * 16), ("look", "{}"), ("look", None)],
+    )
+    def test_an_answer_that_was_exchanged_cannot_be_approved(
+        self, world: World, column: str, value: bytes | str | None
+    ) -> None:
         run, table = self.held_back(world), tables.pending
         with world.engine.begin() as connection:
-            connection.execute(update(table).values({column: b"0" * 16}))
+            connection.execute(update(table).values({column: value}))
         with pytest.raises(LedgerRefused, match="not what it was suspended with"):
             world.sync.approve(run, "loans", by="admin")
         assert world.verdict(LIN.number, "library") is Verdict.HELD
@@ -224,6 +229,7 @@ class TestADatabaseFromBefore:
                 for table in ("record", "student", "decision", "certificate", "pending"):
                     connection.execute(text(f"ALTER TABLE {table} DROP COLUMN mac"))
                 connection.execute(text("ALTER TABLE flip DROP COLUMN link"))
+                connection.execute(text("ALTER TABLE pending DROP COLUMN look"))
                 connection.execute(text("UPDATE version_marks SET version_num = '0004'"))
             now = world.now
         assert upgrade(status_url, "marks")[0] == "0004"

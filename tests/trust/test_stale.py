@@ -24,12 +24,14 @@ from typer.testing import CliRunner
 from clearance.main import app as command_line
 from clearance.wiring import Program
 from connectors.port import SourceUnavailable
+from portal.api.routes import ENDPOINTS
 from portal.app import create_app
 from status_db import tables
 from status_db.decisions import Wish
 from status_db.engine import writing
 from status_db.model import ROSTER, RunState, State, Verdict
 from tests.cast import LIN, QIAN, SUN, ZHAO
+from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import enter, settle
 from tests.world import COHORT, World
 
@@ -39,7 +41,7 @@ SAYS_NOTHING_OF_NOW = {"/sign-in", "/sign-out", "/students", "/runs/{run:int}", 
 #: The same of commands: what was, what is only proposed, or nobody's steps.
 COMMANDS_SAY_NOTHING_OF_NOW = {
     "check", "plan", "sync", "strangers", "runs list", "runs show", "runs spot-check", "waves list", "override list",
-    "accounts list", "certificates list", "backup", "verify",
+    "accounts list", "certificates list", "tokens list", "backup", "verify",
 }  # fmt: skip
 
 WORDS = {"zh": "数据过期（截至 {}）", "en": "Out of date (as of {})"}
@@ -199,6 +201,56 @@ class TestPages:
         page = browser.get("/").text
         assert "通过·人工办理" in page
         assert not ANY_WORD.search(page)
+
+
+class TestTheApi:
+    def test_every_endpoint_is_known_here(self) -> None:
+        """A new one is either looked at below, or says nothing of what counts now."""
+        assert {endpoint.path for endpoint, _ in ENDPOINTS} == {
+            "/cohorts", "/students/{number}", "/students", "/overview", "/sources",
+        }  # fmt: skip
+
+    @pytest.fixture
+    def said(self, frozen: Frozen, browser: TestClient) -> Callable[..., Any]:
+        """Ask with a dean's token."""
+        secret, _ = give_token(frozen.world, "dean")
+        return lambda path, **asked: browser.get(f"/api/v1{path}", params=asked, headers=bearing(secret)).json()
+
+    @every_age
+    def test_each_step_of_a_student_says_so_with_its_time(
+        self, frozen: Frozen, said: Callable[..., Any], age: Age
+    ) -> None:
+        frozen.age(age)
+        for language, words in WORDS.items():
+            whole = said(f"/students/{LIN.number}", lang=language)
+            for step in whole["steps"]:
+                stale = age.stale and step["step"] == "library"
+                assert step["stale"] is stale, step["step"]
+                assert step["stale_word"] == (words.format(frozen.moment(language)) if stale else "")
+                if step["step"] == "library":
+                    assert datetime.fromisoformat(step["as_of"]) == frozen.as_of
+
+    @every_age
+    def test_nothing_stale_is_called_clear(self, frozen: Frozen, said: Callable[..., Any], age: Age) -> None:
+        frozen.age(age)
+        done = said(f"/students/{ZHAO.number}")
+        assert (done["headline"]["text"] == "可领证") is not age.stale
+        assert all(step["clear"] for step in done["steps"]) is not age.stale
+        decided = next(s for s in said(f"/students/{QIAN.number}")["steps"] if s["step"] == "library")
+        assert (decided["stale"], decided["clear"]) == (False, True)
+
+    @every_age
+    def test_lists_figures_and_sources_say_so(self, frozen: Frozen, said: Callable[..., Any], age: Age) -> None:
+        frozen.age(age)
+        for line in said("/students")["students"]:
+            told = {step["step"] for step in line["steps"] if step["stale"]}
+            assert told == ({"library"} if age.stale and line["number"] != QIAN.number else set())
+            assert all(bool(step["stale_word"]) is step["stale"] for step in line["steps"])
+        overview = said("/overview")
+        for tallies in (overview["steps"], *(college["steps"] for college in overview["colleges"])):
+            assert {each["step"] for each in tallies if each["stale"]} == ({"library"} if age.stale else set())
+        sources = {each["source"]: each["stale"] for each in said("/sources")["sources"]}
+        assert sources == dict.fromkeys((ROSTER, *frozen.world.settings.source), False) | {"loans": age.stale}
 
 
 class TestCommands:

@@ -1,4 +1,4 @@
-"""When a source is asked. A slot is a pure function of schedule, zone and now; it is told in UTC."""
+"""The timetable: when a source is asked. A slot is a pure function of schedule, zone and now; it is told in UTC."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -6,6 +6,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
+
+from config.settings import Asked, Settings
 
 _LEAST_FRESH = timedelta(hours=4)
 _LOOK_AHEAD = timedelta(days=8)
@@ -50,6 +52,11 @@ class Timetable:
     def fresh_for(self) -> timedelta:
         """Return how long an answer counts as fresh unless the settings say: at least 4 h, and three missed slots."""
         return max(_LEAST_FRESH, 3 * self.longest_gap())
+
+
+def timetable_of(settings: Settings, asked: Asked) -> Timetable:
+    """Return when a source, or the roster, is asked."""
+    return Timetable(asked.every, asked.cron, asked.timezone or settings.institution.timezone)
 
 
 def _next_by_cron(cron: str, zone: ZoneInfo, moment: datetime) -> datetime:

@@ -1,0 +1,74 @@
+"""Commands about tokens: other programs' keys to the API."""
+
+import getpass
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from clearance import show
+from clearance.context import Json, chosen, ends_well
+from status_db import tokens
+from status_db.audit import Deed
+
+
+@ends_well
+def make(
+    context: typer.Context,
+    title: Annotated[str, typer.Argument(help="Which program uses it.")],
+    *,
+    account: Annotated[str, typer.Option("--as", help="The account whose grants it has.")],
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--until", help=f"When it ends, on the institution's clocks; after {tokens.LIFE.days} days when left out."
+        ),
+    ] = None,
+) -> None:
+    """Make a token for the API. It is printed this once."""
+    program = chosen(context).program()
+    now, zone, by = program.clock(), program.settings.institution.timezone, getpass.getuser()
+    end = until.replace(tzinfo=until.tzinfo or zone) if until else now + tokens.LIFE
+    secret = tokens.new_token()
+    made = program.tokens.make(tokens.hash_of(secret), title, account, end, by=by, now=now)
+    program.audit.note(
+        Deed.TOKEN_MADE, account=by, now=now, token=made.id, title=made.title, whose=made.account, until=end.isoformat()
+    )
+    show.OUT.print(f"token {made.id} has the grants of {made.account} until {show.moment(end, zone)}", markup=False)
+    show.OUT.print(f"shown this once: {secret}", markup=False)
+
+
+@ends_well
+def list_tokens(context: typer.Context, *, json: Json = False) -> None:
+    """List tokens, the newest first, those that open nothing any more too."""
+    program = chosen(context).program()
+    now, zone, found = program.clock(), program.settings.institution.timezone, program.tokens.listed()
+    if json:
+        show.as_json(found)
+        return
+    show.table(
+        ("token", "title", "account", "made", "by", "until", "used", "opens"),
+        (
+            (
+                t.id,
+                t.title,
+                t.account,
+                show.moment(t.made_at, zone),
+                t.made_by,
+                show.moment(t.until, zone),
+                show.moment(t.used_at, zone),
+                "yes" if t.opens(now) else "withdrawn" if t.withdrawn_at else "ended",
+            )
+            for t in found
+        ),
+    )
+
+
+@ends_well
+def withdraw(context: typer.Context, token: Annotated[str, typer.Argument(help="As the list names it.")]) -> None:
+    """Have a token open nothing from now on."""
+    program = chosen(context).program()
+    now, by = program.clock(), getpass.getuser()
+    gone = program.tokens.withdraw(token, now)
+    program.audit.note(Deed.TOKEN_WITHDRAWN, account=by, now=now, token=gone.id, title=gone.title, whose=gone.account)
+    show.OUT.print(f"token {gone.id} ({gone.title}) opens nothing any more", markup=False)

@@ -1,0 +1,103 @@
+"""The words of the administrator's pages for the words of the domain, in Chinese, as in `portal.words`."""
+
+from collections.abc import Mapping
+
+from portal.words import later
+from status_db.accounts import Act
+from status_db.audit import Deed
+from status_db.opinions import Says
+
+#: What a run's fault means, and what to do about it.
+FAULTS: Mapping[str, str] = {
+    "unavailable": later("来源没有回应。请该部门看一下系统是否在运行、网络是否通畅；下一次运行会自动重试。"),
+    "refused": later("来源拒绝了查询，多半是账号、密码或权限变了。请该部门核对后改好设置。"),
+    "garbled": later("来源的回答不完整或读不懂，因此没有采用。请该部门核对这个查询。"),
+    "interrupted": later("运行中途被打断，没有写入任何内容。下一次运行会重新开始。"),
+    "store": later("状态数据库当时写不进去，没有写入任何内容。请看磁盘空间和数据库是否正常。"),
+    "busy": later("状态数据库一直有别的改动，这次没能写入。下一次运行会重试。"),
+    "under_way": later("同一来源已有一次运行在进行。"),
+    "suspended": later("改变超出限额，没有写入。"),
+}
+
+#: What ended a run without a fault.
+ENDINGS: Mapping[str, str] = {
+    "superseded": later("后来的运行没有超出限额，已经写入，这次不用再决定。"),
+    "expired": later("一天之内没有人决定，已经作废。下一次运行会重新判断。"),
+    "abandoned": later("进程中途结束或停得太久，没有写入任何内容。下一次运行会重新开始。"),
+    "rejected": later("已被否决，没有写入任何内容。"),
+}
+
+#: Who an objection says would be what.
+GROUPS: Mapping[str, str] = {
+    "held": later("不通过"),
+    "cleared": later("通过"),
+    "cleared_or_unknown": later("通过或数据待核"),
+    "known": later("已有结论"),
+    "unknown": later("数据待核"),
+}
+
+ROSTER_MOVES: Mapping[str, str] = {
+    "leave_no_more": later("不再列入今年离校"),
+    "begin_anew": later("换到另一套流程，从头办理"),
+    "let_off": later("免办某一事项"),
+}
+
+SAYS: Mapping[str, str] = {
+    Says.PLAUSIBLE: later("部门核实属实"),
+    Says.APPROVE: later("批准"),
+    Says.REJECT: later("否决"),
+}
+
+#: What makes a stranger near to a student of the roster.
+NEAR: Mapping[str, str] = {
+    "ambiguous": later("同一个号码对应名单上不止一人"),
+    "leading_zero": later("只差开头的 0"),
+    "one_character": later("只差一个字符"),
+    "same_name": later("姓名相同"),
+    "": later("名单上没有相近的人"),
+}
+
+ACTS: Mapping[str, str] = {
+    Act.READ: later("查看"),
+    Act.DECIDE: later("办理"),
+    Act.REVIEW: later("终审"),
+    Act.ISSUE: later("发证"),
+    Act.MANAGE: later("管理"),
+    Act.AUDIT: later("审计（只看不改）"),
+}
+
+SCOPE_COLUMNS: Mapping[str, str] = {
+    "college": later("学院"),
+    "class": later("班级"),
+    "level": later("培养层次"),
+    "campus": later("校区"),
+    "building": later("楼栋"),
+    "category": later("学籍类别"),
+}
+
+#: The roster's levels, as the settings name them.
+LEVELS: Mapping[str, str] = {"undergraduate": later("本专科"), "postgraduate": later("研究生")}
+
+DEEDS: Mapping[str, str] = {
+    Deed.SIGNED_IN: later("登录"),
+    Deed.SIGN_IN_REFUSED: later("登录被拒绝"),
+    Deed.SIGNED_OUT: later("退出登录"),
+    Deed.PASSWORD_SET: later("设置密码"),
+    Deed.CODES_MADE: later("生成一次性代码"),
+    Deed.SECOND_FACTOR_SET: later("设置第二重验证"),
+    Deed.SAW_STUDENT: later("查看学生"),
+    Deed.SAW_LIST: later("查看名单"),
+    Deed.EXPORTED: later("导出"),
+    Deed.ASKED_RECHECK: later("请求重新核对"),
+    Deed.MADE_SLIP: later("生成离校单"),
+    Deed.SPOKE_ON_RUN: later("对暂停的运行表态"),
+    Deed.ACCOUNT_MADE: later("新建账号"),
+    Deed.ACCOUNT_CHANGED: later("变更账号"),
+    Deed.GRANTED: later("授予权限"),
+    Deed.GRANT_TAKEN: later("收回权限"),
+    Deed.HANDED_OVER: later("移交权限"),
+    Deed.ANNOUNCED: later("发布公告"),
+    Deed.ANNOUNCEMENT_WITHDRAWN: later("撤回公告"),
+    Deed.TOKEN_MADE: later("生成接口令牌"),
+    Deed.TOKEN_WITHDRAWN: later("撤销接口令牌"),
+}

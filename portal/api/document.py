@@ -1,0 +1,125 @@
+"""The API's own description, as OpenAPI 3.1 has it: made from its routes and the shapes of questions and answers."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from config.settings import Settings
+from portal.api.problems import MEDIA_TYPE, Problem
+from portal.api.questions import Question
+
+_REF = "#/components/schemas/{model}"
+
+#: What each status that is no answer means, wherever it may come.
+_PROBLEMS: Mapping[str, str] = {
+    "400": "A parameter or value is not known here.",
+    "401": "No token that opens anything.",
+    "403": "The token's account has no grant to read.",
+    "404": "There is no such student, or none whom the token's account may read.",
+    "429": "Too many requests with this token.",
+    "500": "Something broke here.",
+    "503": "The database does not answer now.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One route: what may be asked there, and what is answered."""
+
+    path: str
+    summary: str
+    question: type[Question]
+    answer: type[BaseModel]
+    #: The address names a student.
+    of_one: bool = False
+    #: The answer carries a tag, by which to ask whether it is still so.
+    tagged: bool = False
+
+    @property
+    def name(self) -> str:
+        """What programs call it."""
+        return "student" if self.of_one else self.path.removeprefix("/")
+
+
+def described(
+    prefix: str, endpoints: Iterable[Endpoint], known: Mapping[str, Sequence[str]], settings: Settings
+) -> bytes:
+    """Return the description as JSON; `known` says what an installation's own parameters may be."""
+    endpoints = list(endpoints)
+    shapes: list[type[BaseModel]] = [*(endpoint.answer for endpoint in endpoints), Problem]
+    _, together = models_json_schema([(shape, "serialization") for shape in shapes], ref_template=_REF)
+    whole = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"{settings.institution.name}: leaving clearance",
+            "version": "1",
+            "description": (
+                "Where each student stands, for the programs of others. It is read, and nothing else. Each request "
+                "brings a token in its Authorization header; what it opens is what the token's account may read."
+            ),
+        },
+        "servers": [{"url": settings.portal.public_url.rstrip("/") + prefix}],
+        "security": [{"token": []}],
+        "paths": {endpoint.path: {"get": _operation(endpoint, known)} for endpoint in endpoints},
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": together["$defs"],
+        },
+    }
+    return json.dumps(whole, ensure_ascii=False).encode()
+
+
+def _operation(endpoint: Endpoint, known: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    parameters = list(_parameters(endpoint, known))
+    answers: dict[str, Any] = {
+        "200": {
+            "description": (endpoint.answer.__doc__ or "").strip(),
+            "content": {"application/json": {"schema": {"$ref": _REF.format(model=endpoint.answer.__name__)}}},
+        }
+    }
+    if endpoint.tagged:
+        answers["200"]["headers"] = {"ETag": {"schema": {"type": "string"}}}
+        answers["304"] = {"description": "It is still as the tag of If-None-Match says."}
+    problem = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model=Problem.__name__)}}}
+    for status, meaning in _PROBLEMS.items():
+        if status != "404" or endpoint.of_one:
+            answers[status] = {"description": meaning, "content": problem}
+    answers["401"]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    answers["429"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
+    return {
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        "parameters": parameters,
+        "responses": answers,
+    }
+
+
+def _parameters(endpoint: Endpoint, known: Mapping[str, Sequence[str]]) -> Iterable[dict[str, Any]]:
+    if endpoint.of_one:
+        yield {
+            "name": "number",
+            "in": "path",
+            "required": True,
+            "description": "The student number, however it is typed.",
+            "schema": {"type": "string", "minLength": 1},
+        }
+    asked = endpoint.question.model_json_schema()
+    for name, shape in asked.get("properties", {}).items():
+        # What may be left out is one of two shapes, the second of them null: an address has no null.
+        schema = next((one for one in shape.get("anyOf", ()) if one.get("type") != "null"), shape)
+        schema = asked["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        schema = {key: value for key, value in schema.items() if key not in ("title", "description")}
+        if name in known:
+            schema["enum"] = list(known[name])
+        yield {"name": name, "in": "query", "description": shape["description"], "schema": schema}
+    if endpoint.tagged:
+        yield {
+            "name": "If-None-Match",
+            "in": "header",
+            "description": "The tag of the answer that is at hand.",
+            "schema": {"type": "string"},
+        }

@@ -1,0 +1,75 @@
+"""Problems: every answer that is none, as RFC 9457 has it, with the way out."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import structlog
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from status_db.engine import StoreError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """Why there is no answer."""
+
+    type: str = Field(description="about:blank: the status says what kind of problem it is.")
+    title: str = Field(description="The status in words.")
+    status: int
+    detail: str = Field(description="What is wrong, and the way out.")
+    known: list[str] | None = Field(description="What would be taken in place of what was asked; null elsewhere.")
+
+
+class NoAnswer(Exception):  # noqa: N818 - named by what is so
+    """There is no answer; what is said instead."""
+
+    def __init__(
+        self, status: int, detail: str, *, known: list[str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.known = known
+        self.headers = headers or {}
+
+
+#: Told alike of a student who is on no list and of one outside the grants.
+NO_STUDENT = "There is no such student, or none whom this token's account may read."
+
+_OTHERS: Mapping[int, str] = {
+    404: "There is nothing at this address. See openapi.json.",
+    405: "This can only be read: ask with GET.",
+}
+
+
+async def no_answer(_request: Request, error: Exception) -> Response:
+    """Say why there is no answer."""
+    if isinstance(error, NoAnswer):
+        return _said(error.status, error.detail, error.known, error.headers)
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return _said(status, _OTHERS.get(status, "See openapi.json."), None, headers or {})
+
+
+async def unavailable(_request: Request, error: Exception) -> Response:
+    """Say that the database does not answer; what it said is for the log alone."""
+    structlog.get_logger("clearance.portal").error("database failed", path="/api", message=str(error))
+    return _said(503, "The database does not answer now. Ask again in half a minute.", None, {"Retry-After": "30"})
+
+
+async def broken(request: Request, error: Exception) -> Response:
+    """Say that something broke here; what it was is for the log alone."""
+    structlog.get_logger("clearance.portal").error("page broke", path=request.url.path, exc_info=error)
+    return _said(500, "Something broke here, and was noted. Ask again later, or tell the administrators.", None, {})
+
+
+def _said(status: int, detail: str, known: list[str] | None, headers: Mapping[str, str]) -> Response:
+    problem = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail, known=known)
+    return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
+
+
+HANDLERS = {NoAnswer: no_answer, HTTPException: no_answer, StoreError: unavailable, Exception: broken}

@@ -1,0 +1,249 @@
+"""The routes of the API in one table: of each the address, the question, the answer. Its description is made of it."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from portal import languages
+from portal.api import answers, document, questions, wording
+from portal.api.bearer import Bearer, Door, Pace
+from portal.api.document import Endpoint
+from portal.api.problems import HANDLERS, NO_STUDENT, NoAnswer
+from portal.auth.rights import inside, readable
+from portal.house import House
+from portal.languages import Language
+from portal.pages.student import newest
+from status_db.accounts import Act
+from status_db.model import normalise_number
+from status_db.roll import Roll, Wanted
+from status_db.seen import Sight
+from status_db.tokens import Tokens
+from status_db.views import Scope
+
+PREFIX = "/api/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: who asks what, when, in which language."""
+
+    request: Request
+    house: House
+    door: Door
+    roll: Roll
+    bearer: Bearer
+    now: datetime
+    language: Language
+
+    def cohort(self, asked: str | None) -> str:
+        """Return the cohort that is meant."""
+        return asked or self.house.settings.cohort_keys()[0]
+
+    def steps(self, cohort: str) -> dict[str, tuple[Scope, ...]]:
+        """Return which steps the account may read, and whose. Raises NoAnswer when it may read none at all."""
+        if not self.bearer.account.may(Act.READ):
+            raise NoAnswer(403, "This token's account has no grant to read. An administrator gives one.")
+        return readable(self.bearer.account, [step.key for step in self.house.settings.step], cohort)
+
+
+Handler = Callable[[Asked, Any], Awaitable[BaseModel]]
+
+
+async def cohorts(asked: Asked, _question: questions.Question) -> answers.CohortsAnswer:
+    """Say which leaving seasons there are."""
+    return answers.CohortsAnswer(
+        cohorts=[
+            answers.CohortAnswer(
+                cohort=cohort.key,
+                name=cohort.name,
+                windows={
+                    level: answers.WindowAnswer(opens=window.opens, closes=window.closes)
+                    for level, window in cohort.windows.items()
+                },
+            )
+            for cohort in asked.house.settings.cohort
+        ]
+    )
+
+
+async def student(asked: Asked, question: questions.OfStudent) -> answers.StudentAnswer:
+    """Say where one student stands; who is outside the grants looks like one who does not exist."""
+    house, account = asked.house, asked.bearer.account
+    number = normalise_number(asked.request.path_params["number"])
+    own = account.student == number
+    if not own and account.student is None:
+        asked.steps(asked.cohort(question.cohort))
+    among = (question.cohort,) if question.cohort else house.settings.cohort_keys()
+    found = await house.ask(newest, house.reader, among, number, asked.now)
+    if found is None:
+        raise NoAnswer(404, NO_STUDENT)
+    keys = [step.key for step in house.settings.step]
+    if own:
+        return wording.student(asked.language, house.settings, found, asked.now, frozenset(keys))
+    allowed = readable(account, keys, found.cohort)
+    only = frozenset(step for step, scopes in allowed.items() if inside(found, scopes))
+    if not only:
+        raise NoAnswer(404, NO_STUDENT)
+    await asked.door.note_student(house, asked.bearer, found.cohort, number, asked.now)
+    return wording.student(asked.language, house.settings, found, asked.now, only)
+
+
+async def students(asked: Asked, question: questions.OfList) -> answers.ListAnswer:
+    """List students who leave, page by page, within the grants."""
+    house, cohort = asked.house, asked.cohort(question.cohort)
+    steps = asked.steps(cohort)
+    if question.step is not None:
+        steps = {step: scopes for step, scopes in steps.items() if step == question.step}
+    columns = {"college": question.college, "class": question.class_name}
+    narrowed = {column: value for column, value in columns.items() if value is not None}
+    wanted = Wanted(question.state, narrowed, normalise_number(question.after) if question.after else "")
+    page = await house.ask_long(asked.roll.page, cohort, steps, wanted, question.limit, asked.now)
+    filters = question.model_dump(exclude={"after", "limit", "lang", "cohort"}, exclude_none=True, by_alias=True)
+    asked_for = " ".join(f"{name}={value}" for name, value in filters.items())
+    await asked.door.note_list(house, asked.bearer, cohort, asked_for, asked.now)
+    return answers.ListAnswer(
+        cohort=cohort,
+        students=[wording.line(asked.language, house.settings, line, asked.now) for line in page.lines],
+        next=page.lines[-1].student if page.more else None,
+    )
+
+
+async def overview(asked: Asked, question: questions.OfCohort) -> answers.OverviewAnswer:
+    """Say how many stand where, step by step and college by college, within the grants."""
+    house, cohort = asked.house, asked.cohort(question.cohort)
+    found = await house.ask_long(house.reader.seen, Sight(cohort, asked.steps(cohort)), asked.now)
+
+    def told(tallies: Mapping[str, Any]) -> list[answers.TallyAnswer]:
+        return [
+            wording.tally(
+                asked.language, house.settings, step.key, tallies[step.key], found.freshness.get(step.key), asked.now
+            )
+            for step in house.settings.step
+            if step.key in tallies
+        ]
+
+    return answers.OverviewAnswer(
+        cohort=cohort,
+        steps=told(found.by_step),
+        colleges=[
+            answers.CollegeAnswer(college=college, steps=told(tallies)) for college, tallies in found.by_college.items()
+        ],
+    )
+
+
+async def sources(asked: Asked, question: questions.OfCohort) -> answers.SourcesAnswer:
+    """Say how fresh the roster is, and each source of a step that may be read."""
+    house, cohort, account = asked.house, asked.cohort(question.cohort), asked.bearer.account
+    every = account.may(Act.MANAGE)
+    steps = {} if every else asked.steps(cohort)
+    views = await house.ask(house.reader.sources, cohort)
+    return answers.SourcesAnswer(
+        cohort=cohort,
+        sources=[
+            answers.SourceAnswer(
+                source=view.source,
+                step=view.step,
+                title=_title(asked, view.source),
+                as_of=view.as_of,
+                fresh_until=view.fresh_until,
+                stale=view.stale(asked.now),
+            )
+            for view in views
+            if every or view.step is None or view.step in steps
+        ],
+    )
+
+
+def _title(asked: Asked, name: str) -> str:
+    source = asked.house.settings.source.get(name)
+    if source is None:
+        return asked.language.gettext("离校名单")
+    return asked.language.pick(source.title, source.title_en) or name
+
+
+ENDPOINTS: tuple[tuple[Endpoint, Handler], ...] = (
+    (Endpoint("/cohorts", "Every leaving season", questions.Question, answers.CohortsAnswer), cohorts),
+    (
+        Endpoint(
+            "/students/{number}",
+            "One student, step by step",
+            questions.OfStudent,
+            answers.StudentAnswer,
+            of_one=True,
+            tagged=True,
+        ),
+        student,
+    ),
+    (
+        Endpoint("/students", "Students, page by page", questions.OfList, answers.ListAnswer, tagged=True),
+        students,
+    ),
+    (Endpoint("/overview", "How many stand where", questions.OfCohort, answers.OverviewAnswer), overview),
+    (Endpoint("/sources", "How fresh the sources are", questions.OfCohort, answers.SourcesAnswer), sources),
+)
+
+
+def mounted(house: House) -> tuple[Mount, ...]:
+    """Return the API as one route of the application, with its own way of saying what is wrong; none when it is off."""
+    settings = house.settings.api
+    if not settings.enabled:
+        return ()
+    marks, desk_reading, desk_writing = house.engines[:3]
+    door = Door(Tokens(desk_reading), Tokens(desk_writing), Pace(settings.rate))
+    roll, known = Roll(marks, house.settings), questions.known_values(house.settings)
+    described = document.described(PREFIX, [endpoint for endpoint, _ in ENDPOINTS], known, house.settings)
+
+    async def description(_request: Request) -> Response:
+        return Response(described, media_type="application/json")
+
+    def answering(endpoint: Endpoint, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            now = house.clock()
+            bearer = await door.enter(request, house, now)
+            question = questions.read(request, endpoint.question, known)
+            language = _language(request, house, getattr(question, "lang", None))
+            said = await handler(Asked(request, house, door, roll, bearer, now, language), question)
+            return _answer(request, said, language, tagged=endpoint.tagged)
+
+        return answer
+
+    routes = [Route(e.path, answering(e, handler), name=e.name, methods=["GET"]) for e, handler in ENDPOINTS]
+    routes.append(Route("/openapi.json", description, methods=["GET"]))
+    elsewhere = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=["GET"],
+        allow_headers=["Authorization", "If-None-Match"],
+        expose_headers=["ETag", "Retry-After", "WWW-Authenticate"],
+    )
+    app = Starlette(
+        routes=routes, middleware=[elsewhere] if settings.origins else [], exception_handlers=dict(HANDLERS)
+    )
+    return (Mount(PREFIX, app),)
+
+
+def _language(request: Request, house: House, asked: str | None) -> Language:
+    code = languages.choose(list(house.languages), asked, None, request.headers.get("accept-language", ""))
+    return house.languages[code]
+
+
+def _answer(request: Request, said: BaseModel, language: Language, *, tagged: bool) -> Response:
+    body = said.model_dump_json(by_alias=True).encode()
+    headers = {"Content-Language": language.tag, "Vary": "Accept-Language, Authorization"}
+    if tagged:
+        tag = f'"{hashlib.sha256(language.code.encode() + body).hexdigest()[:32]}"'
+        headers["ETag"] = tag
+        kept = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+        if kept & {tag, "*"}:
+            return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")

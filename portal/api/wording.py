@@ -1,0 +1,136 @@
+"""From what stands to what is said: the same states, words and reasons as on the pages."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from config.settings import Settings
+from portal import cards, headline, reasons, words
+from portal.api.answers import (
+    CertificateAnswer,
+    HeadlineAnswer,
+    LineAnswer,
+    OwedAnswer,
+    PlaceAnswer,
+    StandingAnswer,
+    StepAnswer,
+    StudentAnswer,
+    TallyAnswer,
+)
+from portal.languages import Language
+from status_db.model import Obligation, State, StepStatus
+from status_db.roll import RollLine
+from status_db.views import StepSource, StudentView, Tally
+
+
+def student(
+    language: Language, settings: Settings, found: StudentView, now: datetime, only: frozenset[str]
+) -> StudentAnswer:
+    """Say where a student stands, at the steps of `only`."""
+    steps = [status for status in found.steps if status.step in only]
+    leaving = found.active and found.flow is not None
+    whole = len(steps) == len(found.steps)
+    first = headline.headline(language, settings, found, now) if leaving and whole else None
+    certificate = found.certificate if whole else None
+    return StudentAnswer(
+        cohort=found.cohort,
+        number=found.student,
+        name=found.name,
+        level=found.level,
+        college=found.college,
+        class_name=found.class_name,
+        campus=found.campus,
+        category=found.category,
+        leaving=leaving,
+        whole=whole,
+        headline=HeadlineAnswer(text=first.text, detail=first.detail) if first else None,
+        steps=[_step(language, settings, found, status, now) for status in steps],
+        certificate=CertificateAnswer(number=certificate.number, kind=certificate.kind, issued_at=certificate.issued_at)
+        if certificate
+        else None,
+    )
+
+
+def line(language: Language, settings: Settings, found: RollLine, now: datetime) -> LineAnswer:
+    """Say where a student of a list stands."""
+    titles = cards.step_titles(language, settings)
+    return LineAnswer(
+        number=found.student,
+        name=found.name,
+        level=found.level,
+        college=found.college,
+        class_name=found.class_name,
+        steps=[StandingAnswer(**_standing(language, titles[status.step], status, now)) for status in found.steps],
+    )
+
+
+def tally(
+    language: Language, settings: Settings, step: str, counted: Tally, fresh: StepSource | None, now: datetime
+) -> TallyAnswer:
+    """Say how many stand where at one step."""
+    return TallyAnswer(
+        step=step,
+        title=cards.step_titles(language, settings)[step],
+        total=counted.total,
+        by_state={state: counted.by_state.get(state, 0) for state in State},
+        settled=counted.by_state.get(State.CLEARED, 0) + counted.by_state.get(State.EXEMPT, 0),
+        by_decision=counted.by_decision,
+        disputed=counted.disputed,
+        as_of=fresh.as_of if fresh else None,
+        stale=fresh is not None and fresh.stale(now),
+    )
+
+
+def _standing(language: Language, title: str, status: StepStatus, now: datetime) -> dict[str, object]:
+    standing = status.at(now)
+    stale = ""
+    if standing.stale and status.as_of is not None:
+        stale = language.gettext("数据过期（截至 %(moment)s）", moment=language.moment(status.as_of, now))
+    return {
+        "step": status.step,
+        "title": title,
+        "kind": status.kind,
+        "state": standing.state,
+        "word": words.say(language, words.STATES, standing.state),
+        "clear": standing.clear,
+        "stale": standing.stale,
+        "stale_word": stale,
+        "as_of": status.as_of,
+        "by_decision": standing.by_decision,
+        "outgrown": standing.outgrown,
+    }
+
+
+def _step(language: Language, settings: Settings, found: StudentView, status: StepStatus, now: datetime) -> StepAnswer:
+    # A card of this step alone, as the pages make it: so the words are theirs.
+    ((said,),) = (card.steps for card in cards.cards(language, settings, found, now, {status.step}))
+    standing, office = status.at(now), settings.step_named(status.step).office
+    go = standing.state in (State.HELD, State.NOT_DONE) or standing.outgrown
+    evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go else ()
+    title = cards.step_titles(language, settings)[status.step]
+    decision = status.decision if standing.by_decision else None
+    common = _standing(language, title, status, now) | {"word": said.word, "stale_word": said.stale}
+    return StepAnswer(
+        **common,
+        office=language.pick(office.name, office.name_en),
+        sentence=said.sentence,
+        said=said.said,
+        until=decision.until if decision else None,
+        owed=list(_owed(language, evidence, now)),
+        total=reasons.total(evidence),
+        place=PlaceAnswer.model_validate(said.place, from_attributes=True) if said.place else None,
+        updates=said.updates,
+        waits_for=len(status.waits_for),
+    )
+
+
+def _owed(language: Language, evidence: Iterable[Obligation], now: datetime) -> Iterable[OwedAnswer]:
+    things = tuple(evidence)
+    for thing, shown in zip(things, reasons.owed(language, things, now), strict=True):
+        yield OwedAnswer(
+            kind=thing.kind,
+            title=shown.what,
+            amount=thing.amount,
+            due=thing.due,
+            overdue=shown.overdue,
+            reference=thing.reference,
+        )

@@ -1,0 +1,85 @@
+"""Admission: what follows once it is clear who somebody is. A fresh session, narrowed where something is still due.
+
+Whoever came with a one-time code must set a password first. In the strict profile so must whoever has an old one, and
+staff show a second factor after that.
+"""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from config.settings import Auth
+from portal.auth import sessions
+from portal.entrance import NARROWED, safe_next
+from portal.house import House, see_other
+from status_db.accounts import Account, AccountRefused
+from status_db.audit import Deed
+
+#: What shows who somebody is, but is no password.
+_WITHOUT_PASSWORD = ("code", "identity")
+#: Who vouches for them has asked for all that is asked for there.
+_VOUCHED = ("cas", "oidc")
+
+
+def narrowing(auth: Auth, account: Account, now: datetime, method: str) -> str | None:
+    """Return what is due before an account that came by this method is let in; None when nothing is."""
+    if method in _WITHOUT_PASSWORD:
+        return "password"
+    if auth.profile != "strict" or method in _VOUCHED:
+        return None
+    set_here = account.password_hash is not None
+    if set_here and (account.password_at is None or now - account.password_at >= auth.password_lasts):
+        return "password"
+    return "factor" if asks_factor(auth, account) else None
+
+
+def asks_factor(auth: Auth, account: Account) -> bool:
+    """Say whether the account is one of staff, and the settings ask those for a second factor."""
+    return auth.profile == "strict" and (account.student is None or bool(account.grants))
+
+
+async def admit(
+    request: Request,
+    house: House,
+    account: Account,
+    *,
+    goal: str = "/",
+    method: str = "local",
+    narrowed: str | None = None,
+    provider_session: bytes | None = None,
+) -> Response | None:
+    """Open a session in place of the one before, and send the browser on; None when the account was shut meanwhile."""
+    token, now = sessions.new_token(), house.clock()
+    longest = house.settings.auth.session_longest
+    try:
+        await house.ask_long(
+            house.desk.open_session,
+            sessions.hash_of(token),
+            account.account,
+            now,
+            longest=longest,
+            method=method,
+            narrowed=narrowed,
+            provider_session=provider_session,
+        )
+    except AccountRefused:
+        return None
+    await house.ask_long(house.desk.close_session, sessions.hash_of(house.cookie.read(request)))
+    due: dict[str, Any] = {"narrowed": narrowed} if narrowed else {}
+    await house.note(request, Deed.SIGNED_IN, account=account.account, method=method, **due)
+    response = see_other(leading_to(narrowed, goal))
+    house.cookie.set(response, token)
+    if method not in _WITHOUT_PASSWORD:
+        house.devices.remember(request, response, account.account)
+    return response
+
+
+def leading_to(narrowed: str | None, goal: str) -> str:
+    """Return where a session leads first; where somebody wanted to go is kept for later."""
+    wanted = safe_next(goal)
+    if narrowed is None:
+        return wanted
+    return NARROWED[narrowed] + (f"?{urlencode({'next': wanted})}" if wanted != "/" else "")

@@ -1,0 +1,131 @@
+"""LDAP: somebody is searched for by their sign-in name; their own password then opens the directory, or does not."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import ldap3
+from ldap3.core.exceptions import LDAPException, LDAPInvalidCredentialsResult, LDAPOperationResult
+from ldap3.utils.conv import escape_filter_chars
+
+from config.providers import Ldap
+from portal.auth.refusals import SignInRefused, Why
+from status_db.accounts import normalise_account
+
+METHOD = "ldap"
+
+
+class _Tls(ldap3.Tls):  # type: ignore[misc]  # its package has no types
+    """Encryption by Python's own defaults: ldap3 would compare the host with the certificate by itself, afterwards."""
+
+    def wrap_socket(self, connection: ldap3.Connection, do_handshake: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 - as ldap3 calls it
+        """Encrypt a connection's socket, once the other side has shown that it is the host of the settings."""
+        context = ssl.create_default_context(cafile=self.ca_certs_file)
+        connection.socket = context.wrap_socket(connection.socket, server_hostname=connection.server.host)
+
+
+class Directory:
+    """The directory of the settings."""
+
+    def __init__(self, settings: Ldap) -> None:
+        self._settings = settings
+
+    def name_of(self, account: str, password: str) -> str | None:
+        """Return the name here of whom this password belongs to; None when it is nobody's, or wrong.
+
+        Raises SignInRefused when the directory does not answer, or not as the settings say.
+        """
+        if not account or not password:
+            # With an empty password a directory says yes to anybody: it takes that for somebody who gives no name.
+            return None
+        own = self._settings
+        try:
+            searcher = own.bind_password.get_secret_value() if own.bind_password else ""
+            with self._bound(own.bind_dn, searcher) as connection:
+                found = self._found(connection, account)
+        except LDAPException as error:
+            raise self._unavailable(f"cannot be searched ({_said(error)})") from None
+        if found is None:
+            return None
+        dn, name = found
+        try:
+            with self._bound(dn, password):
+                return name
+        except LDAPInvalidCredentialsResult:
+            return None
+        except LDAPOperationResult as error:
+            # A locked or expired account is the directory's own no.
+            raise SignInRefused(METHOD, Why.REFUSED, f"the directory said no: {_said(error)}", name) from None
+        except LDAPException as error:
+            raise self._unavailable(f"does not answer ({_said(error)})") from None
+
+    def _found(self, connection: ldap3.Connection, account: str) -> tuple[str, str] | None:
+        own = self._settings
+        connection.search(
+            own.base,
+            own.search.replace("{account}", escape_filter_chars(account)),
+            attributes=[own.attribute],
+            size_limit=2,
+            time_limit=int(own.timeout.total_seconds()),
+        )
+        entries = [entry for entry in connection.response or () if entry.get("type") == "searchResEntry"]
+        if not entries:
+            return None
+        if len(entries) > 1:
+            raise self._unavailable("knows several by one sign-in name: make `search` in [auth.ldap] narrower")
+        values = [str(value) for value in _listed(entries[0]["attributes"].get(own.attribute))]
+        # Of several names it is the one that was typed.
+        typed = [value for value in values if normalise_account(value) == account]
+        names = values if len(values) == 1 else typed
+        if len(names) != 1:
+            raise self._unavailable(f'gives {len(values)} values of "{own.attribute}": name another as `attribute`')
+        return str(entries[0]["dn"]), names[0]
+
+    @contextmanager
+    def _bound(self, dn: str, password: str) -> Iterator[ldap3.Connection]:
+        """Give a connection that this name and password have opened; without a name, one for nobody in particular."""
+        own = self._settings
+        seconds = int(own.timeout.total_seconds())
+        url = urlsplit(own.url)
+        tls = _Tls(ca_certs_file=str(own.ca_file) if own.ca_file else None)
+        server = ldap3.Server(
+            url.hostname,
+            url.port,
+            use_ssl=url.scheme == "ldaps",
+            tls=tls,
+            get_info=ldap3.NONE,
+            connect_timeout=seconds,
+        )
+        connection = ldap3.Connection(
+            server,
+            user=dn or None,
+            password=password or None,
+            auto_bind=ldap3.AUTO_BIND_NONE,
+            # It would lead elsewhere with the password.
+            auto_referrals=False,
+            read_only=True,
+            raise_exceptions=True,
+            receive_timeout=seconds,
+        )
+        try:
+            connection.open(read_server_info=False)
+            if own.start_tls and not connection.start_tls(read_server_info=False):
+                raise self._unavailable("does not start TLS")
+            if not connection.bind(read_server_info=False):
+                raise self._unavailable("lets nobody in")
+            yield connection
+        finally:
+            connection.unbind()
+
+    def _unavailable(self, what: str) -> SignInRefused:
+        return SignInRefused(METHOD, Why.UNAVAILABLE, f"the directory {self._settings.url} {what}")
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _said(error: Exception) -> str:
+    # Its longer texts may repeat what was asked.
+    return str(getattr(error, "description", "") or type(error).__name__)

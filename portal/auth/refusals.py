@@ -1,0 +1,29 @@
+"""Why somebody who comes from a provider is not let in."""
+
+from enum import StrEnum
+
+
+class Why(StrEnum):
+    """Which page they see."""
+
+    #: The provider knows them; nobody here does.
+    UNKNOWN = "unknown"
+    #: Their account has been shut.
+    INACTIVE = "inactive"
+    #: They left for the provider too long ago, in another browser, or not at all.
+    LATE = "late"
+    #: The provider said no, or something that cannot be trusted.
+    REFUSED = "refused"
+    #: The provider does not answer.
+    UNAVAILABLE = "unavailable"
+
+
+class SignInRefused(Exception):  # noqa: N818 - named by the reaction
+    """Nobody is let in. The text is for the log; the page says only what `why` stands for."""
+
+    def __init__(self, method: str, why: Why, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.method = method
+        self.why = why
+        #: Who they are to the provider, where it has said so.
+        self.name = name

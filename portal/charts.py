@@ -1,0 +1,139 @@
+"""Charts, drawn by the server as SVG: pure functions from figures to shapes, which `charts.html` writes out.
+
+Widths are percentages and heights are pixels, so that words keep their size from a phone to a desk. No shape is told
+from its neighbour by colour alone: each has a pattern or a number of its own, and a title.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: A bar's words stand above it.
+_ROW = 48
+_LABEL_AT = 16
+_BAR_AT = 22
+BAR_HEIGHT = 18
+
+#: Narrower than this, in percent, a segment has no room for its number.
+_ROOM = 7.0
+
+#: The drawing area of a curve, stretched to whatever room there is.
+CURVE_WIDTH, CURVE_HEIGHT = 1000, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the segments of one kind stand for."""
+
+    word: str
+    #: What the stylesheet calls its colour.
+    tone: str
+    #: The pattern over the colour; empty for a plain one.
+    pattern: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What one bar shows: a count for each kind."""
+
+    label: str
+    counts: tuple[int, ...]
+    #: Said at the bar's other end.
+    tail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One stretch of a bar."""
+
+    kind: Kind
+    count: int
+    #: In percent of the bar.
+    x: str
+    width: str
+    middle: str
+    #: There is room to write the count into it.
+    roomy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a chart, and the words above it."""
+
+    label: str
+    tail: str
+    label_at: int
+    bar_at: int
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A chart of bars, each stacked up to its own whole."""
+
+    name: str
+    title: str
+    #: What it shows, in words, for who cannot see it.
+    said: str
+    height: int
+    bar_height: int
+    bars: tuple[Bar, ...]
+    #: Those kinds that occur.
+    kinds: tuple[Kind, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """How one number went from day to day, and the area beneath it."""
+
+    name: str
+    title: str
+    said: str
+    #: As SVG writes points: x,y x,y …
+    line: str
+    area: str
+    first: str
+    last: str
+    #: The number at the end, and of how many, written out.
+    end: str
+
+
+def bars(name: str, title: str, said: str, kinds: Sequence[Kind], amounts: Sequence[Amount]) -> Bars:
+    """Return a stacked bar for each amount; one that is nothing stays empty. `name` is the chart's own on its page."""
+    drawn = tuple(_bar(kinds, amount, row * _ROW) for row, amount in enumerate(amounts))
+    occurring = {segment.kind for bar in drawn for segment in bar.segments}
+    return Bars(
+        name, title, said, len(drawn) * _ROW, BAR_HEIGHT, drawn, tuple(kind for kind in kinds if kind in occurring)
+    )
+
+
+def _bar(kinds: Sequence[Kind], amount: Amount, top: int) -> Bar:
+    whole = sum(amount.counts)
+    segments: list[Segment] = []
+    so_far = 0
+    for kind, count in zip(kinds, amount.counts, strict=True):
+        if count:
+            x, width = 100 * so_far / whole, 100 * count / whole
+            segments.append(Segment(kind, count, _percent(x), _percent(width), _percent(x + width / 2), width >= _ROOM))
+            so_far += count
+    return Bar(amount.label, amount.tail, top + _LABEL_AT, top + _BAR_AT, tuple(segments))
+
+
+def curve(
+    name: str, title: str, said: str, counts: Sequence[int], whole: int, first: str, last: str, end: str
+) -> Curve:
+    """Return the curve of a number from day to day, as a part of `whole`; one day alone is a level line."""
+    steps = max(len(counts) - 1, 1)
+    points = [(i * CURVE_WIDTH / steps, _height(count, whole)) for i, count in enumerate(counts)]
+    if len(points) == 1:
+        points.append((float(CURVE_WIDTH), points[0][1]))
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    area = f"0,{CURVE_HEIGHT} {line} {CURVE_WIDTH},{CURVE_HEIGHT}" if points else ""
+    return Curve(name, title, said, line, area, first, last, end)
+
+
+def _height(count: int, whole: int) -> float:
+    return CURVE_HEIGHT * (1 - min(max(count / whole, 0.0), 1.0)) if whole else float(CURVE_HEIGHT)
+
+
+def _percent(value: float) -> str:
+    return f"{value:.3f}%"

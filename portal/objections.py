@@ -1,0 +1,42 @@
+"""Why a run waits, said in the reader's language out of the guard's figures."""
+
+from portal import admin_words, words
+from portal.languages import Language
+from portal.words import later
+from status_db.objections import Objection, ObjectionKind
+
+_SENTENCES = {
+    ObjectionKind.FIRST_ANSWER: later("这是该来源的第一份数据，共 %(records)s 条记录。先要有人看过，才会生效。"),
+    ObjectionKind.SETTINGS_CHANGED: later(
+        "该来源的设置改过，因此 %(records)s 条记录、%(findings)s 个结果会跟着改变，先要有人看过。"
+    ),
+    ObjectionKind.NO_ROWS: later("来源这次一行数据也没有，而此前有 %(before)s 行。"),
+    ObjectionKind.ROWS_FALL: later("名单内学生的数据行从 %(before)s 行降到 %(rows)s 行，降幅超过限额 %(percent)s%%。"),
+    ObjectionKind.AT_ONCE: later(
+        "“%(now)s”的 %(base)s 名学生中，有 %(students)s 名会一次变为“%(then)s”"
+        "（限额是 %(percent)s%% 和 %(count)s 名中较大的一个）。"
+    ),
+    ObjectionKind.LATELY: later(
+        "自上次批准以来（至多 24 小时），“%(now)s”的 %(base)s 名学生中，累计有 %(students)s 名变为“%(then)s”"
+        "（限额是 %(percent)s%% 和 %(count)s 名中较大的一个）。"
+    ),
+    ObjectionKind.ROSTER_EMPTY: later("离校名单是空的，而此前有 %(before)s 名学生。"),
+    ObjectionKind.ROSTER_FALLS: later("离校名单从 %(before)s 名学生降到 %(rows)s 名，降幅超过限额 %(percent)s%%。"),
+    ObjectionKind.ROSTER_MOVES: later(
+        "今年离校的 %(base)s 名学生中，有 %(students)s 名会%(what)s"
+        "（限额是 %(percent)s%% 和 %(count)s 名中较大的一个）。"
+    ),
+}
+
+
+def said(language: Language, objection: Objection) -> str:
+    """Say one objection as a sentence."""
+    figures: dict[str, object] = dict(objection.figures)
+    for name, table in (("now", admin_words.GROUPS), ("then", admin_words.GROUPS), ("what", admin_words.ROSTER_MOVES)):
+        if name in figures:
+            figures[name] = words.say(language, table, str(figures[name]))
+    sentence = language.gettext(_SENTENCES[objection.kind], **figures)
+    if wave := objection.figures.get("wave"):
+        beyond = language.gettext("已预告的 %(most)s 名不计在内。", most=wave)
+        return f"{sentence} {beyond}" if language.code == "en" else sentence + beyond
+    return sentence

@@ -1,0 +1,212 @@
+"""The audit log: for auditors and administrators to read and to take along. Nothing here changes a line."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal import admin_words, audit_sheet, words
+from portal.entrance import for_visitors
+from portal.house import House, Visitor
+from portal.languages import Language
+from portal.words import later
+from status_db.accounts import Account, Act, normalise_account
+from status_db.audit import AuditLine, Deed
+from status_db.model import normalise_number
+
+_PAGE = 100
+
+#: A workbook has no more lines than this, and is asked for by so many at once.
+_LONGEST_SHEET = 100_000
+_AT_ONCE = 5_000
+
+#: What a line's particulars are called; others stand by their own name.
+DETAILS = {
+    "source": later("来源"),
+    "says": later("意见"),
+    "reason": later("原因"),
+    "change": later("改变的摘要码"),
+    "to": later("对象账号"),
+    "held_by": later("原账号"),
+    "grants": later("权限"),
+    "act": later("可做"),
+    "step": later("事项"),
+    "scope": later("范围"),
+    "during": later("届"),
+    "what": later("内容"),
+    "announcement": later("公告"),
+    "title": later("标题"),
+}
+
+#: What some particulars say.
+_WHAT = {"activated": later("启用"), "deactivated": later("停用"), "audit": later("操作日志")}
+
+#: What the columns of the workbook are called.
+COLUMNS = (
+    later("时间"),
+    later("账号"),
+    later("做了什么"),
+    later("届"),
+    later("学号"),
+    later("运行"),
+    later("详情"),
+    later("网络地址"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the log is narrowed to."""
+
+    account: str = ""
+    deed: Deed | None = None
+    student: str = ""
+
+    def query(self, **more: object) -> str:
+        """Return it as an address says it."""
+        own = {"account": self.account, "deed": self.deed or "", "student": self.student}
+        return urlencode({**own, **more})
+
+
+def _may_read(account: Account) -> None:
+    if not (account.may(Act.AUDIT) or account.may(Act.MANAGE)):
+        raise HTTPException(403)
+
+
+def _wanted(request: Request) -> Wanted:
+    asked = request.query_params
+    deed = next((d for d in Deed if d == asked.get("deed")), None)
+    return Wanted(
+        normalise_account(asked.get("account", ""))[:100], deed, normalise_number(asked.get("student", ""))[:64]
+    )
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show the newest lines, or those before one."""
+    _may_read(visitor.account)
+    language, now, wanted = house.language(request), house.clock(), _wanted(request)
+    typed = request.query_params.get("before", "")
+    before = int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 18 else None
+    found = await house.ask_long(_newest, house, wanted, before, _PAGE + 1)
+    return house.page(
+        request,
+        "audit.html",
+        lines=[_line(language, line, now) for line in found[:_PAGE]],
+        wanted=wanted,
+        deeds=[(d.value, words.say(language, admin_words.DEEDS, d), d is wanted.deed) for d in Deed],
+        kept=wanted.query(),
+        later_ones=before is not None,
+        more=wanted.query(before=found[_PAGE - 1].line) if len(found) > _PAGE else "",
+    )
+
+
+async def sheet(request: Request, house: House, visitor: Visitor) -> Response:
+    """Return the log, as far as it was narrowed, as a workbook; that is a line of the log itself."""
+    _may_read(visitor.account)
+    language, now, wanted = house.language(request), house.clock(), _wanted(request)
+    book = await house.ask_long(_sheet, house, language, wanted, visitor.account, now)
+    await house.note(request, Deed.EXPORTED, student=wanted.student or None, what="audit", scope=wanted.query())
+    name = f"audit-{now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
+    return Response(
+        book,
+        media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _newest(house: House, wanted: Wanted, before: int | None, limit: int) -> tuple[AuditLine, ...]:
+    return house.audit.newest(
+        limit,
+        before=before,
+        account=wanted.account or None,
+        deed=wanted.deed,
+        student=wanted.student or None,
+    )
+
+
+def _every(house: House, wanted: Wanted) -> Iterator[AuditLine]:
+    before: int | None = None
+    left = _LONGEST_SHEET
+    while left > 0:
+        found = _newest(house, wanted, before, min(_AT_ONCE, left))
+        yield from found
+        if len(found) < _AT_ONCE:
+            return
+        left -= len(found)
+        before = found[-1].line
+
+
+def _sheet(house: House, language: Language, wanted: Wanted, by: Account, now: datetime) -> bytes:
+    say = language.gettext
+    narrowed = [
+        f"{title}: {value}"
+        for title, value in (
+            (say("账号"), wanted.account),
+            (say("做了什么"), words.say(language, admin_words.DEEDS, wanted.deed) if wanted.deed else ""),
+            (say("学号"), wanted.student),
+        )
+        if value
+    ]
+    head = (
+        say("操作日志"),
+        say("%(moment)s 由 %(who)s 导出", moment=f"{now.astimezone(language.zone):%Y-%m-%d %H:%M}", who=by.account),
+        "; ".join(narrowed) or say("全部"),
+    )
+    return audit_sheet.workbook(
+        head,
+        tuple(map(say, COLUMNS)),
+        (
+            (
+                f"{line.at.astimezone(language.zone):%Y-%m-%d %H:%M:%S}",
+                line.account,
+                words.say(language, admin_words.DEEDS, line.deed),
+                line.cohort or "",
+                line.student or "",
+                str(line.run or ""),
+                _detail(language, line),
+                line.address,
+            )
+            for line in _every(house, wanted)
+        ),
+    )
+
+
+def _line(language: Language, line: AuditLine, now: datetime) -> dict[str, object]:
+    return {
+        "number": line.line,
+        "at": language.moment(line.at, now),
+        "account": line.account,
+        "deed": words.say(language, admin_words.DEEDS, line.deed),
+        "cohort": line.cohort or "",
+        "student": line.student or "",
+        "run": line.run,
+        "detail": _detail(language, line),
+        "address": line.address,
+    }
+
+
+def _detail(language: Language, line: AuditLine) -> str:
+    between = ": " if language.code == "en" else "："
+    return "; ".join(
+        f"{words.say(language, DETAILS, name)}{between}{_value(language, name, value)}"
+        for name, value in line.detail.items()
+        if value not in ("", None, [])
+    )
+
+
+def _value(language: Language, name: str, value: object) -> str:
+    if name == "says":
+        return words.say(language, admin_words.SAYS, str(value))
+    if name == "what":
+        return words.say(language, _WHAT, str(value))
+    if name == "act":
+        return words.say(language, admin_words.ACTS, str(value))
+    return language.listed(map(str, value)) if isinstance(value, list) else str(value)
+
+
+ROUTES = (Route("/audit", for_visitors(page)), Route("/audit.xlsx", for_visitors(sheet)))

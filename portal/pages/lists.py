@@ -1,0 +1,274 @@
+"""Lists of students, within an account's grants: as a page, as an Excel file, and as a reminder to copy."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+from anyio import to_thread
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from portal import exports, reminders, rows, words
+from portal.entrance import for_visitors
+from portal.house import House, Visitor
+from portal.scenes import COLUMNS, NONE, Scene, asked, scene
+from portal.words import later
+from status_db.accounts import Act
+from status_db.audit import Deed
+from status_db.lists import Filter, Lists, Order, Wanted
+from status_db.model import State
+
+_ROWS = 50
+
+#: A choice of more values than this is no choice: the field then takes what is typed.
+_CHOICES = 200
+
+#: A class has fewer; a reminder to more people is none.
+_REMINDED = 500
+
+_WANTED: Mapping[str, str] = {
+    Wanted.TO_DO: later("有事要办（不通过、未办理）"),
+    Wanted.OWES: later("有不通过"),
+    Wanted.UNDONE: later("只差未办理"),
+    Wanted.WAITS: later("等待学校处理"),
+    Wanted.NOT_CLEAR: later("还没有全部办妥"),
+    Wanted.CLEAR: later("全部办妥"),
+    Wanted.STALE: later("数据过期"),
+    Wanted.DISPUTED: later("人工办理后数据有变化"),
+    Wanted.ALL: later("全部学生"),
+}
+
+_ORDERS: Mapping[str, str] = {
+    Order.CLASS: later("按学院和班级"),
+    Order.NUMBER: later("按学号"),
+    Order.NAME: later("按姓名"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One narrowing of the form: a choice, or where there are too many values a text."""
+
+    name: str
+    title: str
+    value: str
+    #: Value and word; empty for a text field.
+    choices: tuple[tuple[str, str], ...]
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show a leaf of the list that the address asks for."""
+    here = scene(request, house, visitor)
+    chosen = _chosen(request, here)
+    after, before = _key(request, "after", chosen), _key(request, "before", chosen)
+    leaf = await house.ask_long(house.lists.leaf, here.sight, chosen, here.now, _ROWS, after=after, before=before)
+    count = await house.ask_long(house.lists.count, here.sight, chosen, here.now)
+    fields = await house.ask_long(_fields, here, house.lists, chosen)
+    await house.note(
+        request, Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows)
+    )
+    own = _address_of(chosen)
+    return house.page(
+        request,
+        "lists.html",
+        here=here,
+        chosen=chosen,
+        cohorts=[c for c in here.settings.cohort if c.key != here.cohort.key],
+        count=count,
+        rows=[rows.row(here, listed) for listed in leaf.rows],
+        titles=[here.titles[step] for step in here.steps],
+        fields=fields,
+        steps=[(step, here.titles[step]) for step in here.steps],
+        wanted=[(key, here.language.gettext(word)) for key, word in _WANTED.items()],
+        wanted_word=_wanted_word(chosen.wanted),
+        states=[(_wanted_word(state), words.say(here.language, words.STATES, state)) for state in State],
+        orders=[(key, here.language.gettext(word)) for key, word in _ORDERS.items()],
+        said=_said(here, chosen),
+        narrowed=chosen != Filter(),
+        first=here.address("/lists", **own) if leaf.earlier else "",
+        earlier=_turned(here, own, "before", leaf.rows[0].key) if leaf.earlier and leaf.rows else "",
+        later=_turned(here, own, "after", leaf.rows[-1].key) if leaf.more and leaf.rows else "",
+        export=here.address("/lists.xlsx", **own),
+        reminder=_reminder(here, chosen),
+        at=here.language.moment(here.now, here.now),
+        as_of=here.as_of(leaf.freshness),
+        stale=here.stale(leaf.freshness),
+        notes=here.windows(),
+    )
+
+
+async def export(request: Request, house: House, visitor: Visitor) -> Response:
+    """Send the list that the address asks for as an Excel file."""
+    here = scene(request, house, visitor)
+    chosen = _chosen(request, here)
+    fresh = await house.ask_long(house.lists.freshness, here.cohort.key)
+    language = here.language
+    title = f"{here.cohort.name} {language.gettext('名单')}"
+    data = (language.gettext("数据截至 %(moment)s", moment=here.as_of(fresh) or "–"), *here.stale(fresh))
+    head = [
+        (language.gettext("时间"), f"{here.now.astimezone(language.zone):%Y-%m-%d %H:%M}"),
+        (language.gettext("数据"), "; ".join(data)),
+        (language.gettext("范围"), here.scope()),
+        (language.gettext("筛选"), _said(here, chosen)),
+        (language.gettext("导出人"), f"{visitor.account.name} ({visitor.account.account})"),
+    ]
+    columns = [
+        language.gettext("学号"),
+        language.gettext("姓名"),
+        *(language.gettext(word) for word in (COLUMNS[name] for name in _EXPORTED)),
+        *(here.titles[step] for step in here.steps),
+    ]
+    folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="list-"))
+    try:
+        file = Path(folder.name) / "list.xlsx"
+        written = await house.ask_long(exports.write, file, title, head, columns, _texts(here, house.lists, chosen))
+        await house.note(request, Deed.EXPORTED, cohort=here.cohort.key, filter=_said(here, chosen), students=written)
+    except BaseException:
+        folder.cleanup()
+        raise
+    name = f"{title.replace(' ', '-')}-{here.now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
+    return FileResponse(file, filename=name, background=BackgroundTask(folder.cleanup))
+
+
+_EXPORTED = ("level", "college", "class", "campus", "building", "category")
+
+
+def _texts(here: Scene, lists: Lists, chosen: Filter) -> Iterator[tuple[str, ...]]:
+    for listed in lists.whole(here.sight, chosen, here.now):
+        row = rows.row(here, listed)
+        yield (row.student, row.name, *row.columns, *(cell.text if cell else "" for cell in row.cells))
+
+
+async def remind(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show a text for one class to copy, in each language: who has to go where still."""
+    here = scene(request, house, visitor)
+    college, class_name = asked(request, "college"), asked(request, "class")
+    columns = {"class": "" if class_name == NONE else class_name} | ({"college": college} if college else {})
+    everybody = Filter(Wanted.ALL, columns=columns)
+    count = await house.ask_long(house.lists.count, here.sight, everybody, here.now)
+    if not class_name or not count:
+        raise HTTPException(404)
+    chosen = Filter(Wanted.TO_DO, columns=columns)
+    leaf = await house.ask_long(house.lists.leaf, here.sight, chosen, here.now, _REMINDED)
+    await house.note(
+        request, Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows)
+    )
+    where = house.settings.portal.public_url or str(request.base_url).rstrip("/")
+    texts = [
+        (language, reminders.text(here.speaking(language), columns["class"], leaf.rows, leaf.freshness, where))
+        for language in house.languages.values()
+    ]
+    return house.page(
+        request,
+        "reminder.html",
+        here=here,
+        class_name=columns["class"],
+        college=college,
+        count=count,
+        people=len(leaf.rows),
+        more=leaf.more,
+        texts=texts,
+        back=here.address("/lists", college=college, class_=class_name),
+    )
+
+
+def _chosen(request: Request, here: Scene) -> Filter:
+    """Read the filter out of the address; what makes no sense narrows nothing."""
+    wanted, step, order = asked(request, "wanted"), asked(request, "step"), asked(request, "order")
+    columns = {name: asked(request, name) for name in COLUMNS}
+    return Filter(
+        wanted=_wanted(wanted),
+        step=step if step in here.steps else None,
+        columns={name: "" if value == NONE else value for name, value in columns.items() if value},
+        text=asked(request, "text"),
+        order=Order(order) if order in set(Order) else Order.CLASS,
+    )
+
+
+def _wanted(word: str) -> Wanted | State:
+    """Return what a word of the address asks for: a state has `state-` before it, for some are called alike."""
+    state = word.removeprefix(_STATE)
+    if word.startswith(_STATE) and state in set(State):
+        return State(state)
+    return Wanted(word) if word in set(Wanted) else Wanted.TO_DO
+
+
+_STATE = "state-"
+
+
+def _wanted_word(wanted: Wanted | State) -> str:
+    return f"{_STATE}{wanted}" if isinstance(wanted, State) else wanted.value
+
+
+def _address_of(chosen: Filter) -> dict[str, str]:
+    columns = {f"{name}_" if name == "class" else name: value or NONE for name, value in chosen.columns.items()}
+    return {
+        "wanted": "" if chosen.wanted is Wanted.TO_DO else _wanted_word(chosen.wanted),
+        "step": chosen.step or "",
+        **columns,
+        "text": chosen.text,
+        "order": "" if chosen.order is Order.CLASS else chosen.order.value,
+    }
+
+
+def _key(request: Request, name: str, chosen: Filter) -> list[str] | None:
+    """Return where in the list to go on; None for its beginning."""
+    parts = request.query_params.getlist(name)
+    wanted = {Order.CLASS: 3, Order.NUMBER: 1, Order.NAME: 2}[chosen.order]
+    return parts if len(parts) == wanted and all(part.isprintable() for part in parts) else None
+
+
+def _turned(here: Scene, own: Mapping[str, str], name: str, key: Sequence[str]) -> str:
+    address = here.address("/lists", **own)
+    return f"{address}{'&' if '?' in address else '?'}{urlencode([(name, part) for part in key])}"
+
+
+def _said(here: Scene, chosen: Filter) -> str:
+    """Say a filter in words."""
+    language = here.language
+    wanted = (
+        words.say(language, words.STATES, chosen.wanted)
+        if isinstance(chosen.wanted, State)
+        else language.gettext(_WANTED[chosen.wanted])
+    )
+    parts = [f"{here.titles[chosen.step]}: {wanted}" if chosen.step else wanted]
+    parts += [
+        f"{language.gettext(COLUMNS[name])} {here.word(name, value) or NONE}" for name, value in chosen.columns.items()
+    ]
+    if chosen.text:
+        parts.append(language.gettext("学号或姓名 “%(part)s”", part=chosen.text))
+    return "; ".join(parts)
+
+
+def _fields(here: Scene, lists: Lists, chosen: Filter) -> list[Field]:
+    fields: list[Field] = []
+    for name, title in COLUMNS.items():
+        within = {"college": chosen.columns["college"]} if name == "class" and "college" in chosen.columns else {}
+        values = lists.choices(here.sight, name, within, _CHOICES)
+        value = chosen.columns.get(name)
+        shown = NONE if value == "" else value or ""
+        known = [*values, *([shown] if shown and shown not in values else [])] if values else []
+        choices = tuple((one, here.word(name, one)) for one in known)
+        if len(values) > 1 or shown or name in ("college", "class"):
+            fields.append(Field(name, here.language.gettext(title), shown, choices))
+    return fields
+
+
+def _reminder(here: Scene, chosen: Filter) -> str:
+    if "class" not in chosen.columns:
+        return ""
+    return here.address(
+        "/lists/reminder", college=chosen.columns.get("college", ""), class_=chosen.columns["class"] or NONE
+    )
+
+
+ROUTES = (
+    Route("/lists", for_visitors(page, Act.READ)),
+    Route("/lists.xlsx", for_visitors(export, Act.READ)),
+    Route("/lists/reminder", for_visitors(remind, Act.READ)),
+)

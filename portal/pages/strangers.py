@@ -1,0 +1,62 @@
+"""Strangers: rows about somebody who is not on the roster, those near to a student first."""
+
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal import admin_words, words
+from portal.auth.rights import oversees
+from portal.entrance import for_visitors
+from portal.house import House, Visitor
+from portal.pages import runs
+
+_PAGE = 100
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show what is listed of one source, or of all, a page at a time."""
+    if not oversees(visitor.account):
+        raise HTTPException(403)
+    language, cohort, asked = house.language(request), house.settings.cohort_keys()[0], request.query_params
+    named = runs.titles(language, house)
+    source = asked.get("source") if asked.get("source") in house.settings.source else None
+    typed = asked.get("page", "")
+    number = max(1, int(typed)) if typed.isascii() and typed.isdecimal() and len(typed) < 7 else 1
+    found = await house.ask(house.runs.strangers, cohort, source, offset=(number - 1) * _PAGE, limit=_PAGE + 1)
+    counted = await house.ask(house.runs.strangers_counted, cohort)
+    views = {view.source: view.strangers for view in await house.ask(house.reader.sources, cohort)}
+    return house.page(
+        request,
+        "strangers.html",
+        sources=[
+            {
+                "name": name,
+                "title": named[name],
+                "all": views.get(name, 0),
+                "listed": sum(counted.get(name, {}).values()),
+                "near": sum(count for near, count in counted.get(name, {}).items() if near),
+                "chosen": name == source,
+            }
+            for name in house.settings.source
+        ],
+        strangers=[
+            {
+                "key": one.key,
+                "source": named.get(one.source, one.source),
+                "near": words.say(language, admin_words.NEAR, one.near),
+                "student": one.student,
+                "close": bool(one.near),
+            }
+            for one in found[:_PAGE]
+        ],
+        source=source,
+        number=number,
+        before=urlencode({"source": source or "", "page": number - 1}) if number > 1 else "",
+        after=urlencode({"source": source or "", "page": number + 1}) if len(found) > _PAGE else "",
+    )
+
+
+ROUTES = (Route("/strangers", for_visitors(page)),)

@@ -1,0 +1,100 @@
+"""One-time codes: with one, somebody sets a password, the first or a forgotten one. Known here by a keyed hash alone.
+
+A code is twelve characters of an alphabet without those that are taken for one another: 60 random bits. It opens one
+session, once, and ends by itself; a new one for the same account ends the one before.
+"""
+
+import secrets
+import unicodedata
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+
+from status_db import tables
+from status_db.accounts import AccountRefused, normalise_account
+from status_db.desk_key import DeskKey
+from status_db.engine import writing
+from status_db.turns import DESK
+
+#: Crockford's: neither I nor L beside 1, no O beside 0, and no U.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_READ_AS = str.maketrans("ILO", "110")
+_GROUPS, _LETTERS = 3, 4
+
+
+class Codes:
+    """Makes one-time codes, and uses them up. Every method raises StoreError when the database fails, or KeyRefused."""
+
+    def __init__(self, engine: Engine, key: DeskKey) -> None:
+        self._engine = engine
+        self._key = key
+
+    def make(self, account: str, *, made_by: str, now: datetime, lasts: timedelta) -> str:
+        """Return a fresh code for an active account; it is not stored, so nobody can be shown it again.
+
+        Raises AccountRefused when there is no such active account.
+        """
+        return self.make_all([account], made_by=made_by, now=now, lasts=lasts)[normalise_account(account)]
+
+    def make_all(self, accounts: Iterable[str], *, made_by: str, now: datetime, lasts: timedelta) -> dict[str, str]:
+        """Return account → a fresh code, for all of them or for none. Raises AccountRefused."""
+        fresh = {normalise_account(account): _fresh() for account in accounts}
+        table = tables.code
+        with writing(self._engine, DESK, "desk") as connection:
+            for account in fresh:
+                _refuse_shut(connection, account)
+                connection.execute(delete(table).where(table.c.account == account))
+            if fresh:
+                connection.execute(
+                    insert(table),
+                    [
+                        {
+                            "code_hash": self._hash(account, code),
+                            "account": account,
+                            "made_at": now,
+                            "made_by": made_by[:100],
+                            "until": now + lasts,
+                        }
+                        for account, code in fresh.items()
+                    ],
+                )
+        return fresh
+
+    def use(self, account: str, code: str, now: datetime) -> bool:
+        """Use a code up; say whether it opens this active account. The work is the same when there is no such one."""
+        name = normalise_account(account)
+        table, owner = tables.code, tables.account
+        open_accounts = select(owner.c.account).where(owner.c.active)
+        with writing(self._engine, DESK, "desk") as connection:
+            used = connection.execute(
+                update(table)
+                .where(
+                    table.c.code_hash == self._hash(name, code),
+                    table.c.account.in_(open_accounts),
+                    table.c.used_at.is_(None),
+                    table.c.until > now,
+                )
+                .values(used_at=now)
+            )
+        return used.rowcount == 1
+
+    def _hash(self, account: str, code: str) -> bytes:
+        return self._key.hashed("code", f"{_normal(code)} {account}")
+
+
+def _fresh() -> str:
+    letters = [secrets.choice(_ALPHABET) for _ in range(_GROUPS * _LETTERS)]
+    return "-".join("".join(letters[at : at + _LETTERS]) for at in range(0, len(letters), _LETTERS))
+
+
+def _normal(code: str) -> str:
+    """Return a code as it is hashed, however it was typed: full-width, lower case, without its hyphens."""
+    typed = unicodedata.normalize("NFKC", code).upper()
+    return "".join(letter for letter in typed if letter.isalnum()).translate(_READ_AS)
+
+
+def _refuse_shut(connection: Connection, account: str) -> None:
+    active = connection.execute(select(tables.account.c.active).where(tables.account.c.account == account)).scalar()
+    if not active:
+        raise AccountRefused(f'there is no active account "{account}". See: clearance accounts list')

@@ -1,0 +1,276 @@
+"""Lists of students, within what may be read: filtered, sorted, and turned over by key, never by counting rows off.
+
+Who stands on a list is asked of the one statement that figures are made on; how each step of a row stands is worked
+out as for the student's own page.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, or_, select, true, tuple_
+
+from config.settings import Settings
+from status_db import tables
+from status_db.engine import reading
+from status_db.model import State, StepStatus, normalise_number
+from status_db.seen import Sight, any_step, inside, leaving
+from status_db.standing import freshness, steps_of_many
+from status_db.views import StepSource
+
+#: The roster columns a list may be narrowed by.
+NARROWING = ("college", "class", "level", "campus", "building", "category")
+
+#: An export reads so many students at a time.
+_CHUNK = 500
+
+
+class Wanted(StrEnum):
+    """Whom a list shows, besides the states that a step may be in."""
+
+    #: Who has to go somewhere.
+    TO_DO = "to_do"
+    #: Of these, who owes something or was refused; who has only ordinary acts left to do.
+    OWES = "owes"
+    UNDONE = "undone"
+    #: Who has to go nowhere, and is not all clear.
+    WAITS = "waits"
+    #: Who is not all clear.
+    NOT_CLEAR = "not_clear"
+    #: Who is all clear.
+    CLEAR = "clear"
+    #: Whose step rests on an answer that is too old.
+    STALE = "stale"
+    #: Whose decided step has seen its finding change since.
+    DISPUTED = "disputed"
+    ALL = "all"
+
+
+class Order(StrEnum):
+    """How a list is sorted; the number decides what is left open."""
+
+    CLASS = "class"
+    NUMBER = "number"
+    NAME = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list shows. An empty text and an empty mapping narrow nothing."""
+
+    wanted: Wanted | State = Wanted.TO_DO
+    #: Only as this step says; of any step where it is None.
+    step: str | None = None
+    #: Roster column → the value it must have.
+    columns: Mapping[str, str] = field(default_factory=dict)
+    #: The beginning of a number, or a part of a name.
+    text: str = ""
+    order: Order = Order.CLASS
+
+
+@dataclass(frozen=True, slots=True)
+class ListedStudent:
+    """One row of a list."""
+
+    student: str
+    name: str
+    level: str
+    college: str
+    class_name: str
+    campus: str
+    building: str
+    category: str
+    #: The steps that may be read, in the order of the flow. What lies behind them is told by its keys alone.
+    steps: tuple[StepStatus, ...]
+    #: Where it stands in the list's order.
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One page of a list."""
+
+    rows: tuple[ListedStudent, ...]
+    #: Whether more come after it, and before it.
+    more: bool
+    earlier: bool
+    freshness: Mapping[str, StepSource]
+
+
+_LISTED = tables.student.alias("listed")
+
+_Condition: TypeAlias = Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[bool]]
+
+
+def _to_do(seen: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    return seen["to_do"] == 1
+
+
+def _owed(seen: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    return and_(seen["to_do"] == 1, seen["state"] != State.NOT_DONE)
+
+
+def _not_clear(seen: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    return seen["clear"] == 0
+
+
+#: What some step must be for its student to be listed, and what none may be.
+_CONDITIONS: Mapping[Wanted, tuple[_Condition, _Condition | None]] = {
+    Wanted.TO_DO: (_to_do, None),
+    Wanted.OWES: (_owed, None),
+    Wanted.UNDONE: (_to_do, _owed),
+    Wanted.WAITS: (_not_clear, _to_do),
+    Wanted.NOT_CLEAR: (_not_clear, None),
+    Wanted.CLEAR: (lambda _: true(), _not_clear),
+    Wanted.STALE: (lambda seen: seen["stale"] == 1, None),
+    Wanted.DISPUTED: (lambda seen: seen["disputed"] == 1, None),
+    Wanted.ALL: (lambda _: true(), None),
+}
+
+
+class Lists:
+    """Answers which students stand where. An engine of `open_reading` will do. Raises StoreError."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+
+    def leaf(
+        self,
+        sight: Sight,
+        chosen: Filter,
+        now: datetime,
+        limit: int,
+        *,
+        after: Sequence[str] | None = None,
+        before: Sequence[str] | None = None,
+    ) -> Leaf:
+        """Return the rows after a key, those before one, or the first ones."""
+        with reading(self._engine) as connection:
+            fresh = freshness(connection, self._settings, sight.cohort)
+            query = self._listed(sight, chosen, fresh, now)
+            key = _key(chosen.order)
+            if before is not None:
+                query = query.where(tuple_(*key) < tuple_(*before)).order_by(*(column.desc() for column in key))
+            else:
+                query = query if after is None else query.where(tuple_(*key) > tuple_(*after))
+                query = query.order_by(*key)
+            found = connection.execute(query.limit(limit + 1)).all()
+            people = found[:limit] if before is None else found[:limit][::-1]
+            rows = self._rows(connection, sight, chosen.order, people, fresh, now)
+        beyond = len(found) > limit
+        if before is not None:
+            return Leaf(rows, more=True, earlier=beyond, freshness=fresh)
+        return Leaf(rows, more=beyond, earlier=after is not None, freshness=fresh)
+
+    def count(self, sight: Sight, chosen: Filter, now: datetime) -> int:
+        """Return how many students a list has."""
+        with reading(self._engine) as connection:
+            fresh = freshness(connection, self._settings, sight.cohort)
+            listed = self._listed(sight, chosen, fresh, now).subquery()
+            return connection.execute(select(func.count()).select_from(listed)).scalar_one()
+
+    def whole(self, sight: Sight, chosen: Filter, now: datetime) -> Iterator[ListedStudent]:
+        """Give every row of a list, in its order, all out of one state of the database; few are held at a time."""
+        with reading(self._engine) as connection:
+            fresh = freshness(connection, self._settings, sight.cohort)
+            query = self._listed(sight, chosen, fresh, now).order_by(*_key(chosen.order))
+            for people in connection.execute(query, execution_options={"yield_per": _CHUNK}).partitions():
+                yield from self._rows(connection, sight, chosen.order, people, fresh, now)
+
+    def choices(self, sight: Sight, column: str, within: Mapping[str, str], most: int) -> tuple[str, ...]:
+        """Return the values that a roster column has among those who may be read; nothing when there are too many."""
+        person = tables.student
+        query = (
+            select(person.c[column])
+            .where(leaving(sight), *(person.c[name] == value for name, value in within.items()))
+            .distinct()
+            .order_by(person.c[column])
+            .limit(most + 1)
+        )
+        with reading(self._engine) as connection:
+            values = connection.execute(query).scalars().all()
+        return tuple(value for value in values if value) if len(values) <= most else ()
+
+    def freshness(self, cohort: str) -> dict[str, StepSource]:
+        """Return how fresh each synced step is."""
+        with reading(self._engine) as connection:
+            return freshness(connection, self._settings, cohort)
+
+    def _listed(self, sight: Sight, chosen: Filter, fresh: Mapping[str, StepSource], now: datetime) -> Select[Any]:
+        query = select(_LISTED).where(
+            leaving(sight, _LISTED), *(_LISTED.c[name] == value for name, value in chosen.columns.items())
+        )
+        if chosen.text:
+            number, name = normalise_number(chosen.text), chosen.text.strip()
+            query = query.where(
+                or_(
+                    _LISTED.c.student.startswith(number, autoescape=True),
+                    _LISTED.c.name.contains(name, autoescape=True),
+                )
+            )
+        own = sight if chosen.step is None else sight.only(chosen.step)
+        some, none = self._conditions(chosen.wanted)
+        query = query.where(any_step(self._settings, own, fresh, now, _LISTED, some))
+        return query if none is None else query.where(~any_step(self._settings, own, fresh, now, _LISTED, none))
+
+    def _conditions(self, wanted: Wanted | State) -> tuple[_Condition, _Condition | None]:
+        if isinstance(wanted, State):
+            return lambda seen: seen["state"] == wanted, None
+        return _CONDITIONS[wanted]
+
+    def _rows(
+        self,
+        connection: Connection,
+        sight: Sight,
+        order: Order,
+        people: Sequence[Row[Any]],
+        fresh: Mapping[str, StepSource],
+        now: datetime,
+    ) -> tuple[ListedStudent, ...]:
+        flows = {row.student: self._settings.flow_named(row.flow) for row in people}
+        steps = steps_of_many(connection, sight.cohort, flows, fresh, now)
+        own = self._readable(connection, sight, list(flows))
+        names = [column.name for column in _key(order)]
+        return tuple(
+            ListedStudent(
+                student=row.student,
+                name=row.name,
+                level=row.level,
+                college=row.college,
+                class_name=row._mapping["class"],  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+                campus=row.campus,
+                building=row.building,
+                category=row.category,
+                steps=tuple(status for status in steps[row.student] if (row.student, status.step) in own),
+                key=tuple(row._mapping[name] for name in names),  # noqa: SLF001
+            )
+            for row in people
+        )
+
+    def _readable(self, connection: Connection, sight: Sight, students: Sequence[str]) -> set[tuple[str, str]]:
+        """Return which steps of which of these students may be read; each kind of scope is asked about once."""
+        person = tables.student
+        together: dict[str, tuple[Any, list[str]]] = {}
+        for step, scopes in sight.steps.items():
+            together.setdefault(repr(scopes), (scopes, []))[1].append(step)
+        found: set[tuple[str, str]] = set()
+        for scopes, steps in together.values():
+            query = select(person.c.student).where(
+                person.c.cohort == sight.cohort, person.c.student.in_(students), inside(scopes)
+            )
+            found |= {(student, step) for student in connection.execute(query).scalars() for step in steps}
+        return found
+
+
+def _key(order: Order) -> tuple[ColumnElement[str], ...]:
+    number = _LISTED.c.student
+    match order:
+        case Order.CLASS:
+            return (_LISTED.c.college, _LISTED.c["class"], number)
+        case Order.NAME:
+            return (_LISTED.c.name, number)
+        case Order.NUMBER:
+            return (number,)

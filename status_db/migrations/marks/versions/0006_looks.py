@@ -1,0 +1,11 @@
+"""What people are shown of a suspended run, beside its answer."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    op.add_column("pending", sa.Column("look", sa.Text(), nullable=True))

@@ -1,0 +1,79 @@
+"""Objections: why the guard holds a change back, as a kind with its figures, so that each language can say it. Pure.
+
+As text an objection is the English sentence of the command line and the log.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+Figures: TypeAlias = Mapping[str, str | int]
+
+
+class ObjectionKind(StrEnum):
+    """What the guard objects to."""
+
+    FIRST_ANSWER = "first_answer"
+    SETTINGS_CHANGED = "settings_changed"
+    NO_ROWS = "no_rows"
+    ROWS_FALL = "rows_fall"
+    #: Too many move one way by this change alone …
+    AT_ONCE = "at_once"
+    #: … or together with those who have moved lately.
+    LATELY = "lately"
+    ROSTER_EMPTY = "roster_empty"
+    ROSTER_FALLS = "roster_falls"
+    ROSTER_MOVES = "roster_moves"
+
+
+_SENTENCES: Mapping[ObjectionKind, str] = {
+    ObjectionKind.FIRST_ANSWER: "this is the first answer of {source}: {records} records wait to be looked at",
+    ObjectionKind.SETTINGS_CHANGED: (
+        "the settings of {source} have changed, and with them {records} records and {findings} findings"
+    ),
+    ObjectionKind.NO_ROWS: "no rows at all, where there were {before}",
+    ObjectionKind.ROWS_FALL: "rows about roster students fall from {before} to {rows} (limit {percent} %)",
+    ObjectionKind.AT_ONCE: (
+        "{students} of {base} {now} students would be {then} at once{beyond} (limit {percent} % and {count})"
+    ),
+    ObjectionKind.LATELY: (
+        "{students} of {base} {now} students would be {then} since the last approval or within 24 h{beyond} "
+        "(limit {percent} % and {count})"
+    ),
+    ObjectionKind.ROSTER_EMPTY: "the roster is empty, where it had {before} students",
+    ObjectionKind.ROSTER_FALLS: "the roster falls from {before} to {rows} students (limit {percent} %)",
+    ObjectionKind.ROSTER_MOVES: "{students} of {base} students would {what} (limit {percent} % and {count})",
+}
+
+#: What figures that are words stand for.
+_WORDS: Mapping[str, str] = {
+    "cleared_or_unknown": "cleared or unknown",
+    "leave_no_more": "no longer leave this year",
+    "begin_anew": "begin anew in another flow",
+    "let_off": "be let off a step",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """One reason to hold a change back."""
+
+    kind: ObjectionKind
+    #: Numbers, and the words that `kind` needs: see the sentences. `wave` is the most of an announced wave, or 0.
+    figures: Figures
+
+    def __str__(self) -> str:
+        wave = self.figures.get("wave")
+        said = {name: _WORDS.get(str(value), value) for name, value in self.figures.items()}
+        return _SENTENCES[self.kind].format(**said, beyond=f" beyond the announced wave of {wave}" if wave else "")
+
+
+def packed(objections: Iterable[Objection]) -> list[list[Any]]:
+    """Return objections as plain lists, to be kept as JSON."""
+    return [[objection.kind.value, dict(objection.figures)] for objection in objections]
+
+
+def unpacked(kept: Iterable[Any]) -> tuple[Objection, ...]:
+    """Return what `packed` kept."""
+    return tuple(Objection(ObjectionKind(kind), figures) for kind, figures in kept)

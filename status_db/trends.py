@@ -1,0 +1,240 @@
+"""Trends: how many were clear at the end of each day, and how long it took them, out of the flips.
+
+Counted are the students who leave now, each in the college of now, and the steps of their flow of now. A step is clear
+from the flip that made it cleared or exempt until one that made it held or unknown; nobody is clear before the first
+flip. Staleness, and a review that lapses because what it rested on has moved, are no flips: they are told of today, by
+the figures, and not of the past.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import BigInteger, Connection, Engine, and_, case, func, or_, select, true
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+from config.settings import Settings
+from status_db import tables
+from status_db.engine import reading
+from status_db.model import CLEAR, NOT_IN_FLOW, ROSTER, RunState
+from status_db.seen import Rows, Sight, leaving, may_read
+
+#: Every zone's offset is a whole number of these, so that each lies inside one day of every zone.
+_QUARTER = 900
+
+
+class _Quarter(FunctionElement[int]):
+    """The number of a moment's quarter of an hour, since 1970 in UTC."""
+
+    type = BigInteger()
+    inherit_cache = True
+    name = "quarter"
+
+
+@compiles(_Quarter, "postgresql")
+def _quarter_postgresql(element: _Quarter, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401 - as SQLAlchemy calls it
+    (at,) = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"CAST(FLOOR(EXTRACT(EPOCH FROM {at}) / {_QUARTER}) AS BIGINT)"
+
+
+@compiles(_Quarter, "sqlite")
+def _quarter_sqlite(element: _Quarter, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401 - as SQLAlchemy calls it
+    (at,) = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"(CAST(strftime('%s', {at}) AS INTEGER) / {_QUARTER})"
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """How many were clear when a day ended, or now, of today."""
+
+    day: date
+    #: All clear: every step that may be read, of those in their flow.
+    clear: int
+    #: Step → how many were clear there.
+    by_step: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How many days it took the students of one college, or all of them, from the opening to all clear."""
+
+    #: Empty for everybody.
+    college: str
+    students: int
+    #: Those who are all clear now; the days below are theirs.
+    clear: int
+    #: A quarter of them took at most so many days, half, three quarters; None where nobody is clear yet.
+    quartiles: tuple[int, int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The season so far."""
+
+    #: How many leave: what the figures of each day are to be seen against.
+    students: int
+    #: Step → how many have it in their flow.
+    with_step: Mapping[str, int]
+    #: From the first day with a list to today, without a gap; nothing before there was a list.
+    days: tuple[Day, ...]
+    #: Everybody, then each college by name.
+    spans: tuple[Span, ...]
+
+
+def trend(engine: Engine, settings: Settings, sight: Sight, now: datetime, college: str | None = None) -> Trend:
+    """Return how the season went within what may be read, in days of the institution's zone.
+
+    Days to all clear are counted from the first day of the student's level's window, or from the day of the first list
+    where it has none; who was clear by then took 0 days.
+    """
+    zone = settings.institution.timezone
+    with reading(engine) as connection:
+        began = _first_list(connection, sight.cohort)
+        present = _present(sight, college)
+        with_step = _with_step(connection, present)
+        needs, own = _needs(present), _own_steps(sight, present)
+        moved = _moved_steps(connection, own)
+        all_clear = _moved_students(connection, needs, own)
+        times = _times(connection, needs, own)
+    if began is None:
+        return Trend(0, {}, (), ())
+    first, today = began.astimezone(zone).date(), now.astimezone(zone).date()
+    by_step: dict[str, Counter[date]] = defaultdict(Counter)
+    for step, quarter, change in moved:
+        by_step[step][_day(quarter, zone)] += change
+    of_all: Counter[date] = Counter()
+    for quarter, change in all_clear:
+        of_all[_day(quarter, zone)] += change
+    days: list[Day] = []
+    clear, sums = 0, dict.fromkeys(with_step, 0)
+    for ahead in range((today - first).days + 1):
+        day = first + timedelta(days=ahead)
+        clear += of_all[day]
+        sums = {step: count + by_step[step][day] for step, count in sums.items()}
+        days.append(Day(day, clear, sums))
+    opens = {level: window.opens for level, window in settings.cohort_named(sight.cohort).windows.items()}
+    taken: dict[str, Counter[int | None]] = defaultdict(Counter)
+    for name, level, reached, students in times:
+        took = None if reached is None else max(0, (_day(reached, zone) - opens.get(level, first)).days)
+        for group in ("", name):
+            taken[group][took] += students
+    spans = tuple(_span(name, counts) for name, counts in sorted(taken.items()))
+    return Trend(sum(taken[""].values()), with_step, tuple(days), spans)
+
+
+def _first_list(connection: Connection, cohort: str) -> datetime | None:
+    run = tables.run
+    began: datetime | None = connection.execute(
+        select(func.min(run.c.ended)).where(
+            run.c.cohort == cohort, run.c.source == ROSTER, run.c.state == RunState.APPLIED
+        )
+    ).scalar_one()
+    return began
+
+
+def _present(sight: Sight, college: str | None) -> Rows:
+    """Read the steps that may be read, of those who leave now."""
+    person, status = tables.student, tables.status
+    own = true() if college is None else person.c.college == college
+    return (
+        select(person.c.student, person.c.college, person.c.level, status.c.step)
+        .join(status, and_(status.c.cohort == person.c.cohort, status.c.student == person.c.student))
+        .where(leaving(sight), may_read(sight, status.c.step), own)
+    )
+
+
+def _with_step(connection: Connection, present: Rows) -> dict[str, int]:
+    each = present.subquery()
+    rows = connection.execute(select(each.c.step, func.count()).group_by(each.c.step))
+    return {step: count for step, count in rows}  # noqa: C416 - the rows are SQLAlchemy's own, no tuples
+
+
+def _needs(present: Rows) -> Rows:
+    """Read each student, with how many steps there are to clear."""
+    each = present.subquery()
+    who = (each.c.student, each.c.college, each.c.level)
+    return select(*who, func.count().label("steps")).group_by(*who)
+
+
+def _own_steps(sight: Sight, present: Rows) -> Rows:
+    """Read every change between clear and not clear of those steps, as +1 and −1."""
+    flip = tables.flip
+    each = present.subquery()
+    # A step that left the flow is no longer the student's; should it come back, it begins anew.
+    after = and_(flip.c.after.in_(CLEAR), flip.c.reason != NOT_IN_FLOW)
+    change = case((after, 1), else_=0) - case((flip.c.before.in_(CLEAR), 1), else_=0)
+    mine = and_(flip.c.cohort == sight.cohort, flip.c.student == each.c.student, flip.c.step == each.c.step)
+    return (
+        select(each.c.student, each.c.step, flip.c.flip, flip.c.at, change.label("change"))
+        .join(flip, mine)
+        .where(change != 0)
+    )
+
+
+def _moved_steps(connection: Connection, own: Rows) -> list[tuple[str, int, int]]:
+    """Return step, quarter of an hour, and by how many the clear ones grew in it."""
+    each = own.subquery()
+    quarter = _Quarter(each.c.at)
+    rows = connection.execute(select(each.c.step, quarter, func.sum(each.c.change)).group_by(each.c.step, quarter))
+    return [(step, int(at), int(change)) for step, at, change in rows]
+
+
+def _moved_students(connection: Connection, needs: Rows, own: Rows) -> list[tuple[int, int]]:
+    """Return quarter of an hour, and by how many the students who are all clear grew in it."""
+    each, needed = own.subquery(), needs.subquery()
+    clear = func.sum(each.c.change).over(partition_by=each.c.student, order_by=each.c.flip)
+    running = (
+        select(each.c.at, each.c.change, clear.label("clear"), needed.c.steps)
+        .join(needed, needed.c.student == each.c.student)
+        .subquery()
+    )
+    became = and_(running.c.change > 0, running.c.clear == running.c.steps)
+    ceased = and_(running.c.change < 0, running.c.clear == running.c.steps - 1)
+    quarter = _Quarter(running.c.at)
+    change = func.sum(case((became, 1), (ceased, -1), else_=0))
+    rows = connection.execute(select(quarter, change).where(or_(became, ceased)).group_by(quarter))
+    return [(int(at), int(moved)) for at, moved in rows]
+
+
+def _times(connection: Connection, needs: Rows, own: Rows) -> list[tuple[str, str, int | None, int]]:
+    """Return college, level, when students became all clear, as a quarter of an hour (None: they are not), how many."""
+    each, needed = own.subquery(), needs.subquery()
+    last = (
+        select(each.c.student, func.sum(each.c.change).label("clear"), func.max(each.c.at).label("at"))
+        .group_by(each.c.student)
+        .subquery()
+    )
+    quarter = case((last.c.clear == needed.c.steps, _Quarter(last.c.at)))
+    keys = (needed.c.college, needed.c.level, quarter.label("quarter"))
+    reached = select(*keys).select_from(needed.outerjoin(last, last.c.student == needed.c.student)).subquery()
+    rows = connection.execute(select(*reached.c, func.count().label("students")).group_by(*reached.c))
+    return [(row.college, row.level, None if row.quarter is None else int(row.quarter), row.students) for row in rows]
+
+
+def _span(college: str, counts: Mapping[int | None, int]) -> Span:
+    clear = sum(count for days, count in counts.items() if days is not None)
+    students = sum(counts.values())
+    if not clear:
+        return Span(college, students, 0, None)
+    by_days = sorted((days, count) for days, count in counts.items() if days is not None)
+    quarter, half, most = (_reached(by_days, -(-clear * part // 4)) for part in (1, 2, 3))
+    return Span(college, students, clear, (quarter, half, most))
+
+
+def _reached(by_days: Sequence[tuple[int, int]], wanted: int) -> int:
+    """Return within how many days so many were clear."""
+    so_far = 0
+    for days, count in by_days:
+        so_far += count
+        if so_far >= wanted:
+            return days
+    raise AssertionError(wanted)
+
+
+def _day(quarter: int, zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(quarter * _QUARTER, UTC).astimezone(zone).date()

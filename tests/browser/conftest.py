@@ -1,0 +1,115 @@
+"""A browser, the cast's university served to it, and visitors of every kind.
+
+`CLEARANCE_TEST_CHROMIUM` names the browser where it is not on the path; without one these tests are skipped with the
+reason, or fail where `CLEARANCE_TEST_REQUIRE_BROWSER` is set.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.browsers import DESK, MISSING, chromium_path, launched
+from tests.browser.serving import served
+from tests.portal.conftest import PASSWORD, settle
+from tests.world import World
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser itself."""
+    if chromium_path() is None:
+        if os.environ.get("CLEARANCE_TEST_REQUIRE_BROWSER"):
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    with sync_playwright() as playwright:
+        browser = launched(playwright.chromium)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """One person's browser: a page, and everything that went wrong on it."""
+
+    page: Page
+    address: str
+    troubles: list[str]
+
+    def open(self, path: str) -> Page:
+        """Go to a page of the portal."""
+        self.page.goto(self.address + path)
+        return self.page
+
+    def sign_in(self, account: str) -> Page:
+        """Sign in as somebody of the cast or the staff."""
+        self.open("/sign-in")
+        self.page.fill('input[name="account"]', account)
+        self.page.fill('input[name="password"]', PASSWORD)
+        self.page.press('input[name="password"]', "Enter")
+        self.page.wait_for_url(lambda url: "/sign-in" not in url)
+        return self.page
+
+    def text(self) -> str:
+        """Return what a person reads on the page."""
+        return self.page.inner_text("main")
+
+    def barriers(self) -> list[str]:
+        """Return what keeps people out by WCAG 2.2, levels A and AA: each rule and the places that break it."""
+        rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": rules}})
+        return [
+            f"{broken['id']}: {node['html']} {node.get('failureSummary', '')}"
+            for broken in found.response["violations"]
+            for node in broken["nodes"]
+        ]
+
+    def wider_than_the_screen(self) -> bool:
+        """Say whether one has to push the page sideways to read it."""
+        return bool(self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
+
+
+Visits = Callable[..., Visit]
+
+
+@pytest.fixture
+def university(sqlite_world: World) -> World:
+    """The cast's university, synced, everybody with an account."""
+    return settle(sqlite_world)
+
+
+@pytest.fixture
+def visits(chromium: Browser, university: World) -> Iterator[Visits]:
+    """Give browsers on the served pages; at the end, none of them may have had trouble."""
+    opened: list[Visit] = []
+    with served(university.file, university.now, {"STATUS_URL": university.url}) as address:
+
+        def visit(
+            size: dict[str, int] = DESK,
+            *,
+            language: str = "zh",
+            scripts: bool = True,
+            scheme: Literal["light", "dark"] = "light",
+        ) -> Visit:
+            context: Any = chromium.new_context(
+                viewport=size,  # type: ignore[arg-type]  # two whole numbers by name
+                locale={"zh": "zh-CN", "en": "en-GB"}[language],
+                java_script_enabled=scripts,
+                color_scheme=scheme,
+            )
+            page = context.new_page()
+            made = Visit(page, address, [])
+            page.on("console", lambda said: made.troubles.append(said.text) if said.type == "error" else None)
+            page.on("pageerror", lambda error: made.troubles.append(str(error)))
+            opened.append(made)
+            return made
+
+        yield visit
+        troubles = [trouble for made in opened for trouble in made.troubles]
+        for made in opened:
+            made.page.context.close()
+    assert troubles == []

@@ -1,0 +1,98 @@
+"""Pictures of the main pages, over the demo university in the second week of its season: `make screenshots`."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, time, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, sync_playwright
+
+from clearance.demo_command import PASSWORD, finance_office, make_accounts, tell_finance_port
+from clearance.demo_life import lived
+from clearance.services import upgrade_both
+from clearance.wiring import Program, load_settings
+from demo.offices import SEED, Offices
+from demo.story import FIRST_DAY
+from tests.browser.browsers import DESK, launched
+from tests.browser.serving import ROOT, free_port, served
+
+#: The season's days that are lived through before the pictures are taken.
+DAYS = 9
+
+
+def main() -> None:
+    """Live through a part of the season, and take the pictures."""
+    target = ROOT / "docs" / "screenshots"
+    target.mkdir(exist_ok=True)
+    with (
+        season() as (file, now),
+        served(file, now, {}) as address,
+        sync_playwright() as playwright,
+        closing(launched(playwright.chromium)) as browser,
+    ):
+        for name, account, path, size, more in PICTURES:
+            shot(browser, address, target / f"{name}.png", account=account, path=path, size=size, more=more)
+
+
+#: Name, who looks, which page, how large, and what else is special about their browser.
+PICTURES: tuple[tuple[str, str, str, dict[str, int], dict[str, Any]], ...] = (
+    ("overview", "dean", "/overview", DESK, {"locale": "zh-CN"}),
+    ("sources", "admin", "/sources", DESK, {"locale": "zh-CN"}),
+)
+
+
+@contextmanager
+def season() -> Iterator[tuple[Path, datetime]]:
+    """Give the settings file of a demo university that has lived through a part of its season, and the time there."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "config" / "clearance.toml"
+        file.parent.mkdir()
+        shutil.copy(ROOT / "config" / "demo.toml", file)
+        offices = Offices(Path(folder) / ".demo" / "offices", "")
+        port = free_port()
+        tell_finance_port(port)
+        offices.write(0)
+        settings = load_settings(file)
+        upgrade_both(settings)
+        now = datetime.combine(FIRST_DAY, time(9, 40), settings.institution.timezone)
+        with finance_office(offices, port):
+            for day in range(DAYS):
+                offices.write(day)
+                now += timedelta(days=min(day, 1))
+                with closing(Program(settings, settings.cohort_keys()[0], partial(_same, now))) as program:
+                    program.sync.open_cohort()
+                    for name in program.sync.names():
+                        program.sync.run(name, by="schedule")
+                    make_accounts(program, lived(program, SEED))
+        yield file, now
+
+
+def _same(moment: datetime) -> datetime:
+    return moment
+
+
+def shot(
+    browser: Browser, address: str, target: Path, *, account: str, path: str, size: dict[str, int], more: dict[str, Any]
+) -> None:
+    """Take one picture of one page, as one account sees it."""
+    context = browser.new_context(viewport=size, **more)  # type: ignore[arg-type]  # two whole numbers by name
+    page = context.new_page()
+    if account:
+        page.goto(f"{address}/sign-in")
+        page.fill('input[name="account"]', account)
+        page.fill('input[name="password"]', PASSWORD)
+        page.press('input[name="password"]', "Enter")
+        page.wait_for_url(lambda url: "/sign-in" not in url)
+    page.goto(address + path)
+    page.screenshot(path=target, full_page=True)
+    sys.stdout.write(f"{target.name}\n")
+    context.close()
+
+
+if __name__ == "__main__":
+    main()

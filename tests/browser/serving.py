@@ -1,0 +1,57 @@
+"""A web server of the tests' own, in a process of its own, over a settings file and at a moment that stands still."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+@contextmanager
+def served(file: Path, now: datetime, environ: dict[str, str]) -> Iterator[str]:
+    """Serve the pages of a settings file, and give their address."""
+    port = free_port()
+    command = [
+        sys.executable, "-m", "granian", "tests.browser.site:app",
+        "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--no-ws",
+    ]  # fmt: skip
+    own = {**os.environ, **environ, "CLEARANCE_TEST_FILE": str(file), "CLEARANCE_TEST_NOW": now.isoformat()}
+    with subprocess.Popen(command, cwd=ROOT, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _until_it_answers(address, process)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _until_it_answers(address: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while not _answers(address):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError("the web server of the browser's tests did not answer")
+        time.sleep(0.05)
+
+
+def _answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{address}/healthz", timeout=5).close()
+    except (urllib.error.URLError, OSError):
+        return False
+    return True

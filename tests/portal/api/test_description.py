@@ -1,0 +1,74 @@
+"""The API's description: it names every route, and what is described is what is answered."""
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
+
+from portal.api.routes import ENDPOINTS, PREFIX
+from portal.app import create_app
+from tests.portal.api.conftest import bearing, give_token
+from tests.services.university import ROOT
+from tests.world import World
+
+
+@pytest.fixture
+def described(client: TestClient) -> dict[str, Any]:
+    """The description, as anybody may read it."""
+    found: dict[str, Any] = client.get(f"{PREFIX}/openapi.json").json()
+    return found
+
+
+def routes_of(app: Starlette) -> set[str]:
+    """Return the addresses of the API's routes, as they are served."""
+    (mount,) = (route for route in app.routes if isinstance(route, Mount) and route.path == PREFIX)
+    return {route.path for route in mount.routes if isinstance(route, Route)}
+
+
+def test_it_names_every_route_with_its_methods(described: dict[str, Any], client: TestClient) -> None:
+    app = client.app
+    assert isinstance(app, Starlette)
+    assert set(described["paths"]) == routes_of(app) - {"/openapi.json"}
+    assert all(set(path) == {"get"} for path in described["paths"].values())
+    assert described["openapi"].startswith("3.1")
+
+
+def test_it_says_which_cohorts_steps_and_languages_there_are_here(described: dict[str, Any], university: World) -> None:
+    parameters = {p["name"]: p["schema"] for p in described["paths"]["/students"]["get"]["parameters"]}
+    assert parameters["cohort"]["enum"] == ["2019"]
+    assert parameters["step"]["enum"] == [step.key for step in university.settings.step]
+    assert parameters["lang"]["enum"] == ["zh", "en"]
+    assert "held" in parameters["state"]["enum"]
+
+
+def test_the_page_about_it_names_every_route_and_every_parameter() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    for endpoint, _ in ENDPOINTS:
+        assert f"`GET {PREFIX}{endpoint.path}`" in page
+        for name, field in endpoint.question.model_fields.items():
+            assert f"`{field.alias or name}`" in page
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value)
+def test_whatever_is_asked_the_answer_is_one_that_is_described(university: World, mode: GenerationMode) -> None:
+    """Questions made out of the description itself: such as it allows, and such as it does not."""
+    many = university.settings.api.model_copy(update={"rate": 10**9})
+    app = create_app(university.settings.model_copy(update={"api": many}), clock=university.clock)
+    secret, _ = give_token(university, "dean")
+    schema = schemathesis.openapi.from_asgi(f"{PREFIX}/openapi.json", app)
+    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+    assert {operation.path for operation in operations} == {endpoint.path for endpoint, _ in ENDPOINTS}
+    for operation in operations:
+
+        @given(operation.as_strategy(generation_mode=mode))
+        @settings(max_examples=25, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        def ask(case: Any) -> None:
+            case.call_and_validate(headers=bearing(secret))
+
+        ask()

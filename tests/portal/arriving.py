@@ -1,0 +1,58 @@
+"""People who come by a provider: the pages on a port of their own, and browsers over real sockets."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from portal.app import create_app
+from status_db.audit import Audit, AuditLine, Deed
+from tests.services.pages import served
+from tests.services.university import free_port
+from tests.world import SETTINGS, World
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A university whose pages are open at an address."""
+
+    world: World
+    address: str
+
+    def browser(self) -> httpx.Client:
+        """Return a browser that follows every redirect and keeps its cookies."""
+        return httpx.Client(base_url=self.address, follow_redirects=True, trust_env=False, timeout=20)
+
+    def lines(self, deed: Deed) -> tuple[AuditLine, ...]:
+        """Return the audit log's lines of one kind, the newest first."""
+        return Audit(self.world.desk_engine).newest(deed=deed)
+
+
+@contextmanager
+def opened(folder: Path, auth: str, environ: Mapping[str, str] | None = None) -> Iterator[Open]:
+    """Open the cast's university with these tables of settings: its roster is read, and nobody has an account."""
+    port = free_port()
+    settings = f'{SETTINGS}\n[portal]\npublic_url = "http://127.0.0.1:{port}"\n{auth}'
+    folder.mkdir(exist_ok=True)
+    with World(f"sqlite:///{folder / 'clearance.db'}", folder, settings, environ) as world:
+        world.run("roster")
+        # Providers stamp what they say with the real time.
+        world.now = datetime.now(UTC)
+        with served(create_app(world.settings, clock=world.clock), port) as address:
+            yield Open(world, address)
+
+
+def fields_of(page: httpx.Response) -> dict[str, str]:
+    """Return the fields that stand in a page's last form."""
+    form = page.text[page.text.rindex("<form") :]
+    found: dict[str, str] = {}
+    for tag in re.findall(r"<input[^>]*>", form):
+        said: dict[str, Any] = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+        if "name" in said:
+            found[said["name"]] = said.get("value", "")
+    return found

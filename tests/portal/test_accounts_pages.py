@@ -1,0 +1,207 @@
+"""Accounts and grants on the pages: who may do what, changed by administrators and read by auditors."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from starlette.testclient import TestClient
+
+from portal.auth.passwords import hash_password
+from status_db.accounts import Act, Grant
+from status_db.audit import Audit, Deed
+from status_db.codes import Codes
+from status_db.desk_key import DeskKey
+from tests.cast import LIN
+from tests.portal.conftest import PASSWORD, token_in
+from tests.portal.waiting import MORE_STAFF, browser
+from tests.world import World
+
+SignedIn = Callable[[str], TestClient]
+
+
+def post(made: TestClient, account: str, what: str, **fields: str | list[str]) -> tuple[int, str]:
+    token = token_in(made.get("/accounts"))
+    answer = made.post(f"/accounts/{account}/{what}", data={"form_token": token, **fields})
+    return answer.status_code, answer.text
+
+
+def grants(world: World, account: str) -> list[tuple[Act, str | None, dict[str, tuple[str, ...]], str | None]]:
+    return [
+        (g.act, g.step, {name: tuple(values) for name, values in g.scope.items()}, g.cohort)
+        for g in world.accounts.grants(account)
+    ]
+
+
+def deeds(world: World) -> list[Deed]:
+    return [line.deed for line in Audit(world.desk_engine).newest()]
+
+
+class TestFinding:
+    def test_staff_stand_first_and_students_are_found_by_search_alone(self, signed_in: SignedIn) -> None:
+        made = signed_in("admin")
+        page = made.get("/accounts").text
+        assert "librarian" in page
+        assert LIN.name not in page
+        for text in (LIN.name, LIN.number, "2015100"):
+            assert LIN.name in made.get("/accounts", params={"q": text}).text
+
+    @pytest.mark.parametrize("text", ["%", "_", "' OR 1=1 --", "\\", "没有这个人"])
+    def test_a_search_takes_every_sign_as_itself(self, signed_in: SignedIn, text: str) -> None:
+        assert "没有找到这样的账号" in signed_in("admin").get("/accounts", params={"q": text}).text
+
+    def test_a_college_with_fewer_than_two_reviewers_is_pointed_at(
+        self, university: World, signed_in: SignedIn
+    ) -> None:
+        made = signed_in("admin")
+        assert "2 个学院的终审不足两人" in made.get("/accounts").text
+        for name in ("one", "two"):
+            university.accounts.add(name, name, None, grants=[Grant(Act.REVIEW, "final_review")], now=university.now)
+        assert "终审不足两人" not in made.get("/accounts").text
+        university.accounts.deactivate("two")
+        narrow = Grant(Act.REVIEW, "final_review", {"college": ("资源学院",)})
+        part = Grant(Act.REVIEW, None, {"college": ("地球科学学院",), "class": ("011151",)})
+        university.accounts.add("three", "three", None, grants=[narrow, part], now=university.now)
+        page = made.get("/accounts").text
+        assert "1 个学院的终审不足两人" in page
+        assert "地球科学学院 · 学院终审 · 1 人" in page
+
+
+class TestGrants:
+    def test_one_is_given_within_a_scope_of_the_rosters_own_values(self, university: World) -> None:
+        with browser(university, "admin") as made:
+            page = made.get("/accounts/nobody").text
+            assert 'value="college=资源学院"' in page
+            status, page = post(
+                made, "nobody", "grants", act="decide", step="library", cohort="2019",
+                scope=["college=资源学院", "level=undergraduate"],
+            )  # fmt: skip
+        assert status == 200
+        assert "办理 · 图书馆 · 学院：资源学院; 培养层次：本专科 · 2019届" in page
+        assert grants(university, "nobody") == [
+            (Act.DECIDE, "library", {"college": ("资源学院",), "level": ("undergraduate",)}, "2019")
+        ]
+        (line,) = Audit(university.desk_engine).newest(deed=Deed.GRANTED)
+        assert (line.account, line.detail["to"], line.detail["act"]) == ("admin", "nobody", "decide")
+
+    @pytest.mark.parametrize(
+        ("fields", "says"),
+        [
+            ({"act": ""}, "请选择可以做什么"),
+            ({"act": "rule"}, "请选择可以做什么"),
+            ({"act": "read", "step": "nothing"}, "没有这个事项或这一届"),
+            ({"act": "read", "cohort": "1999"}, "没有这个事项或这一届"),
+            ({"act": "read", "scope": "college=没有的学院"}, "名单上没有的值"),
+            ({"act": "read", "scope": "name=林小满"}, "名单上没有的值"),
+            ({"act": "manage", "scope": "college=资源学院"}, "不能限定事项或范围"),
+            ({"act": "audit", "step": "library"}, "不能限定事项或范围"),
+        ],
+    )
+    def test_what_makes_no_sense_is_told_and_nothing_is_given(
+        self, university: World, fields: dict[str, str], says: str
+    ) -> None:
+        with browser(university, "admin") as made:
+            status, page = post(made, "nobody", "grants", **fields)
+        assert status == 422
+        assert says in page
+        assert grants(university, "nobody") == []
+
+    def test_the_same_one_is_not_given_twice(self, university: World) -> None:
+        with browser(university, "admin") as made:
+            assert "已经有这一项权限了" in post(made, "dean", "grants", act="read")[1]
+        assert len(grants(university, "dean")) == 1
+
+    def test_one_is_taken_away(self, university: World) -> None:
+        (held,) = university.accounts.grants("dean")
+        with browser(university, "admin") as made:
+            status, _ = post(made, "nobody", f"grants/{held.id}/take")
+            assert status == 422, "it is another account's"
+            assert post(made, "dean", f"grants/{held.id}/take")[0] == 200
+            assert "这一项权限已经不在了" in post(made, "dean", f"grants/{held.id}/take")[1]
+        assert grants(university, "dean") == []
+        assert Deed.GRANT_TAKEN in deeds(university)
+
+    def test_the_last_one_that_manages_stays(self, university: World) -> None:
+        (held,) = university.accounts.grants("admin")
+        with browser(university, "admin") as made:
+            status, page = post(made, "admin", f"grants/{held.id}/take")
+            assert status == 422
+            assert "这是最后一个能管理的账号" in page
+            assert len(grants(university, "admin")) == 1
+            post(made, "nobody", "grants", act="manage", cohort="2019")
+            assert post(made, "admin", f"grants/{held.id}/take")[0] == 422, "that one ends with its cohort"
+            post(made, "nobody", "grants", act="manage")
+            assert post(made, "admin", f"grants/{held.id}/take")[0] == 403, "it is taken, and the list is shut"
+        assert grants(university, "admin") == []
+
+    def test_all_are_handed_over(self, university: World) -> None:
+        with browser(university, "admin") as made:
+            for target in ("", "unknown", "librarian"):
+                assert "没有这样一个启用的账号" in post(made, "librarian", "hand-over", target=target)[1]
+            assert post(made, "librarian", "hand-over", target=" Nobody ")[0] == 200
+            assert "没有可移交的权限" in post(made, "librarian", "hand-over", target="nobody")[1]
+        assert grants(university, "librarian") == []
+        assert len(grants(university, "nobody")) == 2
+        (line,) = Audit(university.desk_engine).newest(deed=Deed.HANDED_OVER)
+        assert line.detail["held_by"] == "librarian"
+
+
+class TestSwitching:
+    def test_a_shut_account_is_out_at_once_and_may_be_opened_again(self, university: World) -> None:
+        with browser(university, "admin") as made, browser(university, "dean") as dean:
+            assert "已停用" in post(made, "dean", "active", active="0")[1]
+            assert 'name="password"' in dean.get("/overview").text
+            assert "已停用" not in post(made, "dean", "active", active="1")[1]
+        assert deeds(university).count(Deed.ACCOUNT_CHANGED) == 2
+
+    def test_nobody_shuts_the_own_account_or_the_last_that_manages(self, university: World) -> None:
+        hashed = hash_password(PASSWORD)
+        university.accounts.add("brief", "brief", hashed, grants=[Grant(Act.MANAGE, cohort="2019")], now=university.now)
+        with browser(university, "admin") as made:
+            assert "不能停用自己正在用的账号" in post(made, "admin", "active", active="0")[1]
+        with browser(university, "brief") as made:
+            assert "这是最后一个能管理的账号" in post(made, "admin", "active", active="0")[1]
+        found = university.accounts.find("admin")
+        assert found is not None
+        assert found.active
+
+
+class TestCodes:
+    def test_one_is_shown_once_and_opens_the_account(self, university: World) -> None:
+        with browser(university, "admin") as made:
+            status, page = post(made, "dean", "code")
+            assert status == 200
+            found = re.search(r'<p class="code">([^<]+)</p>', page)
+            assert found
+            assert found[1] not in made.get("/accounts/dean").text
+        codes = Codes(university.desk_engine, DeskKey(university.settings.portal.key_file))
+        assert codes.use("dean", found[1], university.now)
+        (line,) = Audit(university.desk_engine).newest(deed=Deed.CODES_MADE)
+        assert found[1] not in str(line)
+
+    def test_a_shut_account_gets_none(self, university: World) -> None:
+        university.accounts.deactivate("dean")
+        with browser(university, "admin") as made:
+            assert "账号已停用" in post(made, "dean", "code")[1]
+
+
+class TestRights:
+    POSTS = ("grants", "grants/1/take", "hand-over", "active", "code")
+
+    @pytest.mark.parametrize("account", ["auditor", "dean", "librarian", "counsellor", LIN.number])
+    def test_only_who_manages_changes_anything(self, university: World, account: str) -> None:
+        for name, given in MORE_STAFF.items():
+            university.accounts.add(name, name, None, grants=given, now=university.now)
+        reads = account == "auditor"
+        with browser(university, account) as made:
+            for path in ("/accounts", "/accounts/admin"):
+                assert made.get(path).status_code == (200 if reads else 403)
+            if reads:
+                assert 'method="post" action="/accounts' not in made.get("/accounts/admin").text
+            token = token_in(made.get("/overview"))
+            for what in self.POSTS:
+                answer = made.post(f"/accounts/nobody/{what}", data={"form_token": token, "act": "manage"})
+                assert answer.status_code == 403
+        assert grants(university, "nobody") == []
+
+    def test_an_account_that_is_not_there_is_not_found(self, signed_in: SignedIn) -> None:
+        assert signed_in("admin").get("/accounts/unknown").status_code == 404

@@ -1,0 +1,47 @@
+"""The pages on a port of their own, over real sockets: for providers that call them, and for browsers."""
+
+import asyncio
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server.embed import Server
+from starlette.applications import Starlette
+
+
+@contextmanager
+def served(app: Starlette, port: int) -> Iterator[str]:
+    """Serve an application on a port of loopback, in a thread; give its address."""
+    server = Server(app, "127.0.0.1", port, interface=Interfaces.ASGI, log_enabled=False, log_level=LogLevels.error)
+    loop = asyncio.new_event_loop()
+
+    def serve() -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(server.serve())
+        loop.close()
+
+    thread = threading.Thread(target=serve, name="pages")
+    thread.start()
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(address)
+        yield address
+    finally:
+        loop.call_soon_threadsafe(server.stop)
+        thread.join(20)
+
+
+def _wait_for(address: str) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with urllib.request.urlopen(f"{address}/healthz"):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)

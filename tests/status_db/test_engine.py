@@ -1,0 +1,55 @@
+"""The handle of the pages on SQLite: whatever is tried with it, nothing is written, and nothing else is opened."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from status_db import tables
+from status_db.engine import open_reading
+from tests.world import World
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ATTACH DATABASE '{folder}/other.db' AS other",
+        "ATTACH DATABASE ':memory:' AS other",
+        "VACUUM INTO '{folder}/copy.db'",
+        "VACUUM",
+        "PRAGMA writable_schema = ON",
+        "PRAGMA query_only = OFF",
+        "PRAGMA journal_mode = DELETE",
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+        "PRAGMA user_version = 7",
+        "PRAGMA temp_store_directory = '{folder}'",
+        "CREATE TEMP TABLE mine (a)",
+        "CREATE TEMP TABLE status AS SELECT * FROM status",
+        "CREATE TEMP VIEW student AS SELECT 1",
+        "CREATE TEMP TRIGGER mine AFTER INSERT ON status BEGIN SELECT 1; END",
+        "CREATE VIRTUAL TABLE mine USING fts5(a)",
+        "CREATE TABLE mine (a)",
+        "DROP TABLE status",
+        "ALTER TABLE status ADD COLUMN more",
+        "REINDEX",
+        "ANALYZE",
+        "SELECT load_extension('mine')",
+        *(f"INSERT INTO {table.name} DEFAULT VALUES" for table in tables.marks.sorted_tables),
+        *(f"UPDATE {table.name} SET rowid = 1" for table in (tables.run, tables.flip)),
+        *(f"DELETE FROM {table.name}" for table in tables.marks.sorted_tables),
+    ],
+)
+def test_the_reading_handle_refuses_it(sqlite_world: World, tmp_path: Path, statement: str) -> None:
+    engine = open_reading(sqlite_world.url)
+    files = {file.name for file in tmp_path.iterdir()}
+    with engine.connect() as connection, pytest.raises(DBAPIError) as caught:
+        connection.execute(text(statement.replace("{folder}", str(tmp_path)).replace(":memory:", r"\:memory\:")))
+    said = str(caught.value.orig)
+    assert any(
+        word in said for word in ("not authorized", "authorization denied", "prohibited", "readonly", "read-only")
+    ), said
+    assert {file.name for file in tmp_path.iterdir()} == files
+    with engine.connect() as connection:
+        connection.execute(text("SELECT count(*) FROM cohort")).all()
+    engine.dispose()

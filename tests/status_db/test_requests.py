@@ -1,0 +1,92 @@
+"""Requests: what people ask for on the pages is taken once, served once, and how it ended stays beside it."""
+
+from datetime import timedelta
+
+import pytest
+
+from status_db.opinions import Says
+from status_db.requests import Kind, RequestOutcome, RequestRefused, Requests
+from tests.cast import LIN, MORNING, QIAN
+from tests.world import COHORT, World
+
+PAUSE = timedelta(minutes=2)
+
+
+@pytest.fixture
+def requests(world: World) -> Requests:
+    return Requests(world.desk_engine)
+
+
+def ask(requests: Requests, student: str = LIN.number, after: timedelta = timedelta(0), day_limit: int = 3) -> None:
+    requests.ask_recheck(COHORT, student, account=student, now=MORNING + after, pause=PAUSE, day_limit=day_limit)
+
+
+def served(requests: Requests) -> None:
+    for one in requests.waiting(COHORT):
+        requests.served(one.request, RequestOutcome.DONE, "", MORNING)
+
+
+class TestRechecks:
+    def test_one_waits_until_it_is_served_and_says_how_it_ended(self, requests: Requests) -> None:
+        ask(requests)
+        (one,) = requests.waiting(COHORT)
+        assert (one.kind, one.student, one.outcome) == (Kind.RECHECK, LIN.number, None)
+        requests.served(one.request, RequestOutcome.FAILED, "fees does not answer", MORNING + timedelta(seconds=3))
+        assert requests.waiting(COHORT) == ()
+        last = requests.last_recheck(COHORT, LIN.number)
+        assert last is not None
+        assert (last.outcome, last.message) == (RequestOutcome.FAILED, "fees does not answer")
+
+    def test_how_it_ended_is_not_written_over(self, requests: Requests) -> None:
+        ask(requests)
+        (one,) = requests.waiting(COHORT)
+        requests.served(one.request, RequestOutcome.DONE, "", MORNING)
+        requests.served(one.request, RequestOutcome.FAILED, "late", MORNING)
+        last = requests.last_recheck(COHORT, LIN.number)
+        assert last is not None
+        assert last.outcome is RequestOutcome.DONE
+
+    def test_a_second_one_is_not_taken_while_one_waits(self, requests: Requests) -> None:
+        ask(requests)
+        with pytest.raises(RequestRefused, match="already"):
+            ask(requests, after=timedelta(hours=1))
+        ask(requests, QIAN.number)
+
+    def test_it_rests_for_a_while_and_says_how_long(self, requests: Requests) -> None:
+        ask(requests)
+        served(requests)
+        with pytest.raises(RequestRefused, match="a moment ago") as refused:
+            ask(requests, after=timedelta(seconds=30))
+        assert refused.value.wait == timedelta(seconds=90)
+        ask(requests, after=PAUSE)
+
+    def test_a_day_has_its_limit(self, requests: Requests) -> None:
+        for hour in range(3):
+            ask(requests, after=timedelta(hours=hour))
+            served(requests)
+        with pytest.raises(RequestRefused, match="often enough") as refused:
+            ask(requests, after=timedelta(hours=3))
+        assert refused.value.wait == timedelta(hours=21)
+        ask(requests, after=timedelta(hours=24))
+
+
+class TestOpinions:
+    def say(self, requests: Requests, account: str = "admin", run: int = 7, says: Says = Says.APPROVE) -> None:
+        requests.ask_opinion(COHORT, run, says, b"digest", account=account, reason="seen", now=MORNING)
+
+    def test_one_names_the_run_the_change_and_who_said_it(self, requests: Requests) -> None:
+        self.say(requests)
+        (one,) = requests.about_run(COHORT, 7)
+        assert (one.says, one.digest, one.account, one.reason) == (Says.APPROVE, b"digest", "admin", "seen")
+        assert requests.about_run(COHORT, 8) == ()
+        assert requests.about_run("2020", 7) == ()
+
+    def test_the_same_person_says_one_thing_at_a_time_of_a_run(self, requests: Requests) -> None:
+        self.say(requests)
+        with pytest.raises(RequestRefused, match="carried out already"):
+            self.say(requests, says=Says.REJECT)
+        self.say(requests, account="second")
+        self.say(requests, run=8)
+        served(requests)
+        self.say(requests)
+        assert len(requests.about_run(COHORT, 7)) == 3
