@@ -1,17 +1,14 @@
-"""Commands of operators and administrators: override, accounts."""
+"""Commands of operators on single steps: override."""
 
-import secrets
-import sys
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from clearance import show
-from clearance.context import Json, chosen, ends_well, fail
+from clearance.context import Json, chosen, ends_well
 from clearance.granted import granted
-from portal.auth.passwords import hash_password
-from status_db.accounts import Act, Grant
+from status_db.accounts import Act
 from status_db.decisions import Wish
 from status_db.model import Verdict, normalise_number
 
@@ -83,71 +80,4 @@ def list_overrides(
             )
             for d in found
         ),
-    )
-
-
-@ends_well
-def add_account(
-    context: typer.Context,
-    account: str,
-    name: Annotated[str, typer.Option("--name", help="The person's name.")],
-    *,
-    student: Annotated[str, typer.Option("--student", help="The student number, when this is a student.")] = "",
-    grant: Annotated[
-        list[str] | None,
-        typer.Option("--grant", help="ACT, ACT:STEP, or ACT:STEP:COLUMN=VALUE; * for every step. May be given again."),
-    ] = None,
-    password_from_input: Annotated[
-        bool, typer.Option("--password-from-input", help="Read the password's line from standard input.")
-    ] = False,
-) -> None:
-    """Make an account. Without a password given, one is made up and printed this once."""
-    program = chosen(context).program()
-    grants = [_grant(text) for text in grant or ()]
-    password = sys.stdin.readline().rstrip("\r\n") if password_from_input else secrets.token_urlsafe(12)
-    if len(password) < 8:
-        fail("the password is shorter than 8 characters. Give a longer one.")
-    made = program.accounts.add(
-        account, name, hash_password(password), student=student or None, grants=grants, now=program.clock()
-    )
-    show.OUT.print(f"account {made.account} is made for {made.name}", markup=False)
-    if not password_from_input:
-        show.OUT.print(f"password, shown this once: {password}", markup=False)
-
-
-@ends_well
-def list_accounts(context: typer.Context, *, json: Json = False) -> None:
-    """List accounts and what each may do."""
-    program = chosen(context).program()
-    listed = program.accounts.listed()
-    if json:
-        shown = [
-            {"account": a.account, "name": a.name, "student": a.student, "active": a.active, "grants": a.grants}
-            for a in listed
-        ]
-        show.as_json(shown)
-        return
-    show.table(
-        ("account", "name", "student", "active", "grants"),
-        ((a.account, a.name, a.student or "", "yes" if a.active else "no", _described(a.grants)) for a in listed),
-    )
-
-
-def _grant(text: str) -> Grant:
-    act, _, rest = text.partition(":")
-    step, _, scope = rest.partition(":")
-    try:
-        allowed = Act(act)
-    except ValueError:
-        raise typer.BadParameter(f'"{act}" is no act: known are {", ".join(Act)}') from None
-    column, equals, value = scope.partition("=")
-    if scope and not (equals and value):
-        raise typer.BadParameter(f'"{scope}" is no scope: write COLUMN=VALUE, such as college=资源学院')
-    return Grant(allowed, None if step in ("", "*") else step, {column: (value,)} if scope else {})
-
-
-def _described(grants: tuple[Grant, ...]) -> str:
-    return "; ".join(
-        " ".join([g.act.value, g.step or "every step", *(f"{c}={','.join(v)}" for c, v in g.scope.items())])
-        for g in grants
     )

@@ -5,9 +5,12 @@ from typing import Annotated
 
 import typer
 
+from clearance import accounts as accounting
 from clearance import (
+    codes,
     deciding,
     demo_command,
+    granting,
     judging,
     keeping,
     reading,
@@ -93,8 +96,20 @@ certificates.command("list")(reviewing.list_certificates)
 app.add_typer(certificates, name="certificates")
 
 accounts = typer.Typer(help="Who may sign in, and what each may do.", no_args_is_help=True)
-accounts.command("add")(deciding.add_account)
-accounts.command("list")(deciding.list_accounts)
+accounts.command("add")(accounting.add)
+accounts.command("list")(accounting.listed)
+accounts.command("students")(accounting.students)
+accounts.command("deactivate")(accounting.deactivate)
+accounts.command("activate")(accounting.activate)
+accounts.command("unlock")(accounting.unlock)
+accounts.command("reset-factor")(accounting.reset_factor)
+accounts.command("codes")(codes.codes)
+accounts.command("password")(codes.password)
+accounts.command("import-identities")(codes.import_identities)
+accounts.command("grant")(granting.grant)
+accounts.command("take")(granting.take)
+accounts.command("hand-over")(granting.hand_over)
+accounts.command("import-grants")(granting.import_grants)
 app.add_typer(accounts, name="accounts")
 
 tokens = typer.Typer(help="Other programs' keys to the API.", no_args_is_help=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from clearance import show
+from clearance.accounts import lacking_reviewers
 from clearance.context import ERROR, PENDING, SUSPENDED, UNAVAILABLE, Json, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.wiring import Program
 from connectors.port import SourceError
@@ -28,6 +29,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
     program = chosen(context).program()
     found: list[dict[str, object]] = []
     code = _look_at_status_db(program, found, quiet=json)
+    _look_at_reviewers(program, found, quiet=json)
     for name in _names(program, sources):
         try:
             sample = program.connect(name).check()
@@ -65,6 +67,20 @@ def _look_at_status_db(program: Program, found: list[dict[str, object]], *, quie
         for line in told:
             show.ERR.print(f"        look at this: {line}", markup=False)
     return code
+
+
+def _look_at_reviewers(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Say which colleges have too few reviewers; where accounts or roster cannot be read yet there is none to tell."""
+    try:
+        told = lacking_reviewers(program)
+    except StoreError:
+        return
+    if told:
+        found.append({"accounts": "answers", "warnings": told})
+    if told and not quiet:
+        show.OUT.print("[green]answers[/] accounts")
+        for line in told:
+            show.ERR.print(f"        look at this: {line}", markup=False)
 
 
 @ends_well

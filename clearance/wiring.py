@@ -20,8 +20,11 @@ from demo.clock import DemoClock
 from status_db import durable, ledger_key
 from status_db.accounts import Accounts, desk_url
 from status_db.audit import Audit
+from status_db.codes import Codes
 from status_db.decisions import Decisions
+from status_db.desk_key import DeskKey
 from status_db.engine import open_reading, open_writing, reading
+from status_db.leavers import Leavers
 from status_db.ledger import Ledger
 from status_db.migrate import Part, check
 from status_db.model import ROSTER
@@ -204,6 +207,21 @@ class Program:
     def accounts(self) -> Accounts:
         """Accounts, to read and write."""
         return Accounts(self.desk)
+
+    @cached_property
+    def key(self) -> DeskKey:
+        """What keyed hashes and sealed secrets are made with."""
+        return DeskKey(self.settings.portal.key_file)
+
+    @cached_property
+    def codes(self) -> Codes:
+        """One-time codes."""
+        return Codes(self.desk, self.key)
+
+    @cached_property
+    def leavers(self) -> Leavers:
+        """Who leaves."""
+        return Leavers(self.reading)
 
     @cached_property
     def audit(self) -> Audit:

@@ -5,7 +5,7 @@ nor the password ever comes to this room.
 """
 
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,6 +37,10 @@ __all__ = [
 
 class LastManager(AccountRefused):
     """What would leave nobody who may manage."""
+
+
+#: So many accounts are written with one statement.
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +151,61 @@ class Accounts:
             stored = given.give(connection, added.account, added.grants)
         return replace(added, grants=stored, password_at=now if password_hash else None)
 
+    def add_students(self, listed: Iterable[tuple[str, str]], now: datetime) -> tuple[int, tuple[str, ...]]:
+        """Make an account without a password for each student, number and name, who has none.
+
+        Return how many were made, and the numbers that are somebody else's sign-in name: those have none.
+        """
+        table = tables.account
+        with writing(self._engine, DESK, "desk") as connection:
+            had = connection.execute(select(table.c.account, table.c.student)).all()
+            names, students = {row.account for row in had}, {row.student for row in had}
+            wanted = {normalise_number(student): name for student, name in listed}
+            missing = {student: name for student, name in wanted.items() if student not in students}
+            taken = tuple(sorted(student for student in missing if normalise_account(student) in names))
+            fresh = [
+                {
+                    "account": normalise_account(student),
+                    "name": name,
+                    "student": student,
+                    "active": True,
+                    "created_at": now,
+                }
+                for student, name in missing.items()
+                if student not in taken
+            ]
+            for at in range(0, len(fresh), _AT_ONCE):
+                connection.execute(insert(table), fresh[at : at + _AT_ONCE])
+        return len(fresh), taken
+
+    def take_in(
+        self, listed: Mapping[str, tuple[str, Sequence[Grant]]], now: datetime
+    ) -> tuple[tuple[str, ...], dict[str, tuple[Grant, ...]]]:
+        """Give accounts grants, and make those that are not there, all or nothing: account → name, grants.
+
+        Return the accounts made, and what each account had not yet. Raises AccountRefused.
+        """
+        made: list[str] = []
+        new: dict[str, tuple[Grant, ...]] = {}
+        with writing(self._engine, DESK, "desk") as connection:
+            for account, (name, grants) in listed.items():
+                key = normalise_account(account)
+                _refuse_nonsense(key, name.strip(), grants)
+                if _row(connection, key) is None:
+                    values = {"account": key, "name": name.strip(), "active": True, "created_at": now}
+                    connection.execute(insert(tables.account).values(**values))
+                    made.append(key)
+                if fresh := given.give(connection, key, grants):
+                    new[key] = fresh
+        return tuple(made), new
+
     def find(self, account: str) -> Account | None:
         """Return the account of this name, active or not; None when there is none."""
         with reading(self._engine) as connection:
-            row = _row(connection, normalise_account(account))
-            return _account(row, given.of(connection, row.account)) if row is not None else None
+            name = normalise_account(account)
+            # Asked for nobody as well: the answer to a stranger takes as long.
+            row, grants = _row(connection, name), given.of(connection, name)
+            return _account(row, grants) if row is not None else None
 
     def grants(self, account: str) -> tuple[Grant, ...]:
         """Return what an account may do; nothing when there is no such account."""

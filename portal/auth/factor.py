@@ -63,7 +63,16 @@ def picture(uri: str) -> str:
     """Return a QR code as SVG that may stand in a page: dark on white, with nothing inline that a policy forbids."""
     drawn = BytesIO()
     segno.make(uri, error="m", micro=False).save(
-        drawn, kind="svg", scale=4, border=4, dark="#000", light="#fff", xmldecl=False, svgns=True, nl=False
+        drawn,
+        kind="svg",
+        scale=4,
+        border=4,
+        dark="#000",
+        light="#fff",
+        xmldecl=False,
+        svgns=True,
+        nl=False,
+        omitsize=True,
     )
     return drawn.getvalue().decode()
 

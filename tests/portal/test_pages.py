@@ -165,7 +165,7 @@ class TestStaff:
         page = signed_in("dean").get("/overview").text
         heads = re.findall(r'<th scope="col"[^>]*>([^<]+)</th>', page)
         assert heads[:9] == ["事项", "已办结", "人数", "通过", "不通过", "未办理", "待审核", "待终审", "未到此步"]
-        library = re.search(r'<th scope="row">图书馆</th>(.*?)</tr>', page, re.DOTALL)
+        library = re.search(r'<th scope="row"><a [^>]+>图书馆</a></th>(.*?)</tr>', page, re.DOTALL)
         assert library
         cells = [int(n) for n in re.findall(r"<td[^>]*>(\d+)</td>", library[1])]
         assert cells[:4] == [5, 4, 1, 0]

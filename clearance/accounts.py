@@ -1,0 +1,176 @@
+"""Commands about accounts: make, list, shut and open them."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from clearance import show
+from clearance.authors import Author, author_of, note
+from clearance.context import Json, chosen, ends_well, fail
+from clearance.grant_words import Unreadable, all_told, grant_of
+from clearance.wiring import Program
+from portal.auth.passwords import hash_password, weakness
+from portal.auth.slowdown import Slowdown
+from status_db.accounts import normalise_account
+from status_db.attempts import Attempts
+from status_db.audit import Deed
+from status_db.factors import Factors
+from status_db.reviewers import ENOUGH, short_of_reviewers
+
+Grants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--grant",
+        help="ACT, ACT:STEP, or ACT:STEP:COLUMN=VALUE,VALUE;COLUMN=VALUE; * for every step. May be given again.",
+    ),
+]
+UntilCohort = Annotated[
+    str | None, typer.Option("--until-cohort", help="The grants end with this cohort; with none when left out.")
+]
+College = Annotated[str, typer.Option("--college", help="Of this college.")]
+ClassName = Annotated[str, typer.Option("--class", help="Of this class.")]
+
+
+@ends_well
+def add(
+    context: typer.Context,
+    account: str,
+    name: Annotated[str, typer.Option("--name", help="The person's name.")],
+    *,
+    student: Annotated[str, typer.Option("--student", help="The student number, when this is a student.")] = "",
+    grant: Grants = None,
+    until_cohort: UntilCohort = None,
+    password_from_input: Annotated[
+        bool, typer.Option("--password-from-input", help="Read the password's line from standard input.")
+    ] = False,
+    author: Author = "",
+) -> None:
+    """Make an account. Without a password given, a one-time code is printed with which the person sets one."""
+    program = chosen(context).program()
+    try:
+        grants = [grant_of(program, text, until_cohort) for text in grant or ()]
+    except Unreadable as error:
+        raise typer.BadParameter(str(error)) from None
+    hashed = None
+    if password_from_input:
+        password = sys.stdin.readline().rstrip("\r\n")
+        if why := weakness(password, (account, name, student)):
+            fail(f"the password is too easy to guess ({why.value}). Give one of a few unrelated words.")
+        hashed = hash_password(password)
+    by, now = author_of(author), program.clock()
+    made = program.accounts.add(account, name, hashed, student=student or None, grants=grants, now=now)
+    note(program, Deed.ACCOUNT_MADE, by, of=made.account, grants=[all_told([g]) for g in made.grants])
+    show.OUT.print(f"account {made.account} is made for {made.name}", markup=False)
+    if hashed is None and program.settings.auth.local:
+        code = program.codes.make(made.account, made_by=by, now=now, lasts=program.settings.auth.code_lasts)
+        note(program, Deed.CODES_MADE, by, of=made.account, count=1)
+        show.OUT.print(f"one-time code, shown this once: {code}   (the page /first-password asks for it)", markup=False)
+
+
+@ends_well
+def listed(context: typer.Context, *, json: Json = False) -> None:
+    """List accounts and what each may do; a grant's number is what takes it back."""
+    program = chosen(context).program()
+    accounts = program.accounts.listed()
+    if json:
+        show.as_json(
+            [
+                {
+                    "account": a.account,
+                    "name": a.name,
+                    "student": a.student,
+                    "active": a.active,
+                    "password": a.password_hash is not None,
+                    "second_factor": a.second_factor is not None,
+                    "grants": a.grants,
+                }
+                for a in accounts
+            ]
+        )
+        return
+    show.table(
+        ("account", "name", "student", "active", "password", "grants"),
+        (
+            (
+                a.account,
+                a.name,
+                a.student or "",
+                "yes" if a.active else "no",
+                "yes" if a.password_hash else "none yet",
+                all_told(a.grants, numbered=True).replace("[", "\\["),
+            )
+            for a in accounts
+        ),
+    )
+    for line in lacking_reviewers(program):
+        show.ERR.print(f"look at this: {line}", markup=False)
+
+
+def lacking_reviewers(program: Program) -> list[str]:
+    """Say which colleges too few people may review, a line for each cohort. Raises StoreError."""
+    settings = program.settings
+    reviews = {entry.step for flow in settings.flow for entry in flow.entries if entry.kind == "review"}
+    colleges = {cohort: program.leavers.values(cohort, "college") for cohort in settings.cohort_keys()}
+    lines: dict[str, list[str]] = {}
+    for short in short_of_reviewers(program.accounts.listed(), colleges, reviews):
+        lines.setdefault(short.cohort, []).append(f"{short.college} ({short.reviewers})")
+    return [
+        f"{cohort}: fewer than {ENOUGH} active reviewers for {', '.join(found)}. Give another: clearance accounts grant"
+        for cohort, found in lines.items()
+    ]
+
+
+@ends_well
+def students(context: typer.Context, *, college: College = "", class_name: ClassName = "", author: Author = "") -> None:
+    """Make an account without a password for every student of the cohort who leaves and has none."""
+    program = chosen(context).program()
+    inside = {column: value for column, value in (("college", college), ("class", class_name)) if value}
+    leavers = program.leavers.listed(program.cohort, inside)
+    if not leavers:
+        fail(f"nobody leaves there with {program.cohort}. Look at the names, or sync the roster.")
+    made, taken = program.accounts.add_students([(one.student, one.name) for one in leavers], program.clock())
+    if made:
+        note(program, Deed.ACCOUNT_MADE, author_of(author), cohort=program.cohort, count=made, **inside)
+    show.OUT.print(f"{made} accounts are made; {len(leavers) - made - len(taken)} of {len(leavers)} were there already")
+    if taken:
+        fail(f"{', '.join(taken)}: the number is somebody else's sign-in name. Rename that account's owner's first.")
+
+
+@ends_well
+def deactivate(context: typer.Context, account: str, *, author: Author = "") -> None:
+    """Shut an account: its sessions and one-time codes end at once; its grants stay for when it is opened again."""
+    program = chosen(context).program()
+    program.accounts.deactivate(account)
+    note(program, Deed.ACCOUNT_CHANGED, author_of(author), of=normalise_account(account), what="deactivated")
+    show.OUT.print(f"account {normalise_account(account)} is shut", markup=False)
+
+
+@ends_well
+def activate(context: typer.Context, account: str, *, author: Author = "") -> None:
+    """Open a shut account again."""
+    program = chosen(context).program()
+    program.accounts.activate(account)
+    note(program, Deed.ACCOUNT_CHANGED, author_of(author), of=normalise_account(account), what="activated")
+    show.OUT.print(f"account {normalise_account(account)} is open", markup=False)
+
+
+@ends_well
+def unlock(context: typer.Context, account: str, *, author: Author = "") -> None:
+    """Forget an account's failed tries, so that the next one need not wait."""
+    program, name = chosen(context).program(), normalise_account(account)
+    if program.accounts.find(name) is None:
+        fail(f'there is no account "{name}". See: clearance accounts list')
+    Slowdown.of(Attempts(program.desk, program.key), program.settings.auth).unlock(name)
+    note(program, Deed.ACCOUNT_CHANGED, author_of(author), of=name, what="unlocked")
+    show.OUT.print(f"account {name} need not wait any more", markup=False)
+
+
+@ends_well
+def reset_factor(context: typer.Context, account: str, *, author: Author = "") -> None:
+    """Take an account's second factor away, when a phone is lost: the next sign-in sets up a new one."""
+    program, name = chosen(context).program(), normalise_account(account)
+    if not Factors(program.desk).reset(name):
+        fail(f'there is no account "{name}" with a second factor. See: clearance accounts list')
+    note(program, Deed.ACCOUNT_CHANGED, author_of(author), of=name, what="second factor taken away")
+    show.OUT.print(f"account {name} has no second factor any more; its sessions have ended", markup=False)

@@ -1,0 +1,289 @@
+"""Guessing is slowed down over all workers, and locks nobody out of their own device; the strict profile does more."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pyotp
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from config.settings import Auth
+from portal.app import create_app
+from portal.auth.slowdown import Slowdown
+from status_db.accounts import Act, Grant
+from status_db.attempts import Attempts
+from status_db.audit import Audit, Deed
+from status_db.codes import Codes
+from status_db.desk_key import DeskKey
+from tests.cast import LIN, QIAN, SUN
+from tests.portal.conftest import PASSWORD, enter, settle, token_in
+from tests.portal.test_passwords import give_code, set_password
+from tests.world import World
+
+STRICT: dict[str, Any] = {"profile": "strict", "lock_after": 6}
+
+Worker = Callable[..., TestClient]
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    """Open a browser at an address, on a worker of its own."""
+    apps: list[Starlette] = []
+
+    def browser(world: World, address: str = "203.0.113.7", **auth: Any) -> TestClient:
+        settings = world.settings.model_copy(update={"auth": Auth(**auth)})
+        apps.append(create_app(settings, clock=world.clock))
+        return TestClient(apps[-1], base_url="http://testserver", follow_redirects=True, client=(address, 50000))
+
+    yield browser
+    for app in apps:
+        app.state.house.close()
+
+
+def guesses(browser: TestClient, count: int, account: str = LIN.number) -> list[int]:
+    """Return the answers to so many wrong passwords."""
+    return [enter(browser, account, f"guess-{i}").status_code for i in range(count)]
+
+
+class TestSlowingDown:
+    def test_two_workers_count_together(self, world: World, worker: Worker) -> None:
+        settle(world)
+        one, other = worker(world), worker(world, "198.51.100.9")
+        assert guesses(one, 3) == [401] * 3
+        assert guesses(other, 3) == [401, 401, 429]
+        assert guesses(one, 1) == [429]
+
+    def test_waiting_helps_and_each_wait_is_longer(self, university: World, worker: Worker) -> None:
+        browser = worker(university)
+        guesses(browser, 5)
+        university.later(seconds=6)
+        assert guesses(browser, 2) == [401, 429]
+        university.later(seconds=6)
+        assert guesses(browser, 1) == [429]
+        university.later(seconds=6)
+        assert enter(browser, LIN.number).status_code == 200
+        assert enter(worker(university), LIN.number).status_code == 200
+
+    def test_who_guesses_elsewhere_locks_nobody_out_of_their_device(self, university: World, worker: Worker) -> None:
+        own = worker(university)
+        enter(own, LIN.number)
+        own.post("/sign-out", data={"form_token": token_in(own.get("/"))})
+        assert guesses(worker(university, "198.51.100.9"), 7)[-1] == 429
+        assert enter(own, LIN.number).status_code == 200
+        assert enter(worker(university), LIN.number).status_code == 429
+
+    def test_a_device_is_slowed_down_by_itself(self, university: World, worker: Worker) -> None:
+        own = worker(university)
+        enter(own, LIN.number)
+        assert guesses(own, 7)[-1] == 429
+        assert enter(worker(university, "198.51.100.9"), LIN.number).status_code == 200
+
+    def test_a_device_known_to_one_account_is_new_to_another(self, university: World, worker: Worker) -> None:
+        own = worker(university)
+        enter(own, LIN.number)
+        assert guesses(own, 6, QIAN.number)[-1] == 429
+        forged = worker(university)
+        forged.cookies.update(dict(own.cookies))
+        assert guesses(forged, 1, QIAN.number) == [429]
+
+    def test_nobody_can_make_a_devices_cookie(self, university: World, worker: Worker) -> None:
+        assert guesses(worker(university), 6)[-1] == 429
+        forger = worker(university)
+        forger.cookies.set("clearance-device", "A" * 22 + "." + "B" * 22)
+        assert guesses(forger, 1) == [429]
+
+    def test_a_dormitory_may_fail_often_and_not_without_end(self, university: World, worker: Worker) -> None:
+        key = DeskKey(university.settings.portal.key_file)
+        slowdown = Slowdown(Attempts(university.desk_engine, key))
+        for i in range(100):
+            assert not slowdown.password(f"student-{i}", "203.0.113.7", "", university.now).wait
+        assert enter(worker(university), QIAN.number, "wrong").status_code == 401
+        assert enter(worker(university), SUN.number).status_code == 429
+        assert enter(worker(university, "198.51.100.9"), SUN.number).status_code == 200
+        university.later(minutes=31)
+        assert enter(worker(university), QIAN.number).status_code == 200
+
+    def test_honest_sign_ins_use_up_nothing(self, university: World) -> None:
+        key = DeskKey(university.settings.portal.key_file)
+        slowdown = Slowdown(Attempts(university.desk_engine, key))
+        for i in range(150):
+            tried = slowdown.password(f"student-{i}", "203.0.113.7", "", university.now)
+            assert not tried.wait
+            slowdown.succeeded(tried)
+
+    def test_only_a_proxy_of_the_settings_is_believed(self, university: World, worker: Worker) -> None:
+        portal = university.settings.portal.model_copy(update={"proxies": ["127.0.0.1"]})
+        app = create_app(university.settings.model_copy(update={"portal": portal}), clock=university.clock)
+        browser = TestClient(app, base_url="http://testserver", client=("127.0.0.1", 50000))
+        browser.headers["x-forwarded-for"] = "203.0.113.7"
+        enter(browser, LIN.number, "wrong-password")
+        assert Audit(university.desk_engine).newest()[0].address == "203.0.113.7"
+        stranger = worker(university, "198.51.100.9")
+        stranger.headers["x-forwarded-for"] = "203.0.113.8"
+        enter(stranger, LIN.number, "wrong-password")
+        assert Audit(university.desk_engine).newest()[0].address == "198.51.100.9"
+
+    def test_a_code_is_guessed_by_nobody_so_nobody_is_locked_out(self, university: World, worker: Worker) -> None:
+        codes = Codes(university.desk_engine, DeskKey(university.settings.portal.key_file))
+        code = codes.make(LIN.number, made_by="x", now=university.now, lasts=timedelta(days=1))
+        guesses(worker(university), 7)
+        browser = worker(university)
+        for _ in range(7):
+            assert give_code(browser, LIN.number, "XXXX").status_code == 401
+        assert give_code(browser, LIN.number, code).status_code == 200
+
+
+class TestTheStrictProfile:
+    def test_an_account_is_locked_wherever_the_failures_came_from(self, university: World, worker: Worker) -> None:
+        own = worker(university, **STRICT)
+        enter(own, LIN.number)
+        for i in range(6):
+            university.later(minutes=5)
+            enter(worker(university, f"203.0.113.{i}", **STRICT), LIN.number, "guess")
+        university.later(minutes=5)
+        locked = enter(own, LIN.number)
+        assert locked.status_code == 429
+        assert "25 分钟后再试" in locked.text
+        university.later(minutes=25)
+        assert enter(own, LIN.number).status_code == 200
+
+    def test_an_administrator_unlocks_it(self, university: World, worker: Worker) -> None:
+        for _ in range(6):
+            university.later(minutes=5)
+            enter(worker(university, **STRICT), LIN.number, "guess")
+        assert enter(worker(university, **STRICT), LIN.number).status_code == 429
+        key = DeskKey(university.settings.portal.key_file)
+        Slowdown.of(Attempts(university.desk_engine, key), Auth(**STRICT)).unlock(LIN.number)
+        assert enter(worker(university, **STRICT), LIN.number).status_code == 200
+
+    def test_an_old_password_must_be_changed(self, university: World, worker: Worker) -> None:
+        university.later(days=90)
+        browser = worker(university, **STRICT)
+        page = enter(browser, LIN.number)
+        assert "密码用得太久了" in page.text
+        assert browser.get("/", follow_redirects=False).headers["location"] == "/new-password"
+        assert "相同" in set_password(browser, PASSWORD).text
+        assert set_password(browser, "lampe-birne-treppe").url.path == "/"
+        assert enter(worker(university), QIAN.number).url.path == "/", "an ordinary profile asks for none of this"
+
+    def test_students_are_asked_for_no_second_factor(self, university: World, worker: Worker) -> None:
+        assert enter(worker(university, **STRICT), LIN.number).url.path == "/"
+
+
+def secret_in(page: httpx.Response) -> str:
+    """Return the secret that a page shows to set up."""
+    return page.text.split('<code class="secret">')[1].split("</code>")[0].replace(" ", "")
+
+
+def give_digits(browser: TestClient, page: httpx.Response, digits: str) -> httpx.Response:
+    """Fill in the form for the second factor."""
+    form = {"digits": digits, "form_token": token_in(page)}
+    if 'name="sealed"' in page.text:
+        form["sealed"] = page.text.split('name="sealed" value="')[1].split('"')[0]
+    answer: httpx.Response = browser.post("/second-factor", data=form)
+    return answer
+
+
+def now_of(secret: str, world: World) -> str:
+    """Return the digits an app would show now."""
+    return pyotp.TOTP(secret).at(world.now)
+
+
+@pytest.fixture
+def enrolled(university: World, worker: Worker) -> str:
+    """Set up the dean's second factor, a minute ago; return its secret."""
+    browser = worker(university, **STRICT)
+    page = enter(browser, "dean")
+    secret = secret_in(page)
+    assert give_digits(browser, page, now_of(secret, university)).url.path == "/overview"
+    university.later(minutes=1)
+    return secret
+
+
+class TestASecondFactor:
+    def test_staff_set_one_up_before_anything_else(self, university: World, worker: Worker) -> None:
+        browser = worker(university, **STRICT)
+        page = enter(browser, "dean", next="/sources")
+        assert page.url.path == "/second-factor"
+        assert "<svg" in page.text
+        assert not any(inline in page.text for inline in ("style=", "<style", "<script"))
+        for path in ("/overview", "/sources", "/new-password"):
+            assert browser.get(path, follow_redirects=False).headers["location"] == "/second-factor"
+        wrong = give_digits(browser, page, "000000")
+        assert wrong.status_code == 401
+        assert secret_in(wrong) == secret_in(page), "what the app has scanned still stands"
+        assert give_digits(browser, wrong, now_of(secret_in(page), university)).status_code == 200
+        assert browser.get("/overview").url.path == "/overview"
+        assert Audit(university.desk_engine).newest(deed=Deed.SECOND_FACTOR_SET)[0].account == "dean"
+
+    def test_a_student_with_a_grant_is_staff(self, university: World, worker: Worker) -> None:
+        university.accounts.grant(SUN.number, [Grant(Act.READ)])
+        assert enter(worker(university, **STRICT), SUN.number).url.path == "/second-factor"
+
+    def test_it_is_asked_for_and_works_once(self, university: World, worker: Worker, enrolled: str) -> None:
+        browser, other = worker(university, **STRICT), worker(university, **STRICT)
+        page = enter(browser, "dean")
+        assert "<svg" not in page.text
+        assert enrolled not in page.text
+        digits = now_of(enrolled, university)
+        assert give_digits(browser, page, digits).url.path == "/overview"
+        assert give_digits(other, enter(other, "dean"), digits).status_code == 401
+        university.later(seconds=30)
+        assert give_digits(other, other.get("/second-factor"), now_of(enrolled, university)).url.path == "/overview"
+
+    def test_a_clock_may_be_half_a_minute_off(self, university: World, worker: Worker, enrolled: str) -> None:
+        browser = worker(university, **STRICT)
+        page = enter(browser, "dean")
+        late = pyotp.TOTP(enrolled).at(university.now - timedelta(seconds=60))
+        assert give_digits(browser, page, late).status_code == 401
+        early = pyotp.TOTP(enrolled).at(university.now + timedelta(seconds=30))
+        assert give_digits(browser, page, early).status_code == 200
+
+    def test_guessing_it_is_slowed_down_and_a_right_password_wipes_nothing_out(
+        self, university: World, worker: Worker, enrolled: str
+    ) -> None:
+        browser = worker(university, **STRICT)
+        for _ in range(5):
+            assert give_digits(browser, enter(browser, "dean"), "000000").status_code == 401
+        answer = give_digits(browser, enter(browser, "dean"), now_of(enrolled, university))
+        assert answer.status_code == 429
+
+    def test_a_code_does_not_go_around_it(self, university: World, worker: Worker, enrolled: str) -> None:
+        codes = Codes(university.desk_engine, DeskKey(university.settings.portal.key_file))
+        code = codes.make("dean", made_by="x", now=university.now, lasts=timedelta(days=1))
+        browser = worker(university, **STRICT)
+        give_code(browser, "dean", code)
+        page = set_password(browser, "lampe-birne-treppe")
+        assert page.url.path == "/second-factor"
+        assert "<svg" not in page.text
+
+    def test_somebody_elses_secret_sets_nothing_up(self, university: World, worker: Worker) -> None:
+        one, other = worker(university, **STRICT), worker(university, **STRICT)
+        page, theirs = enter(one, "dean"), enter(other, "admin")
+        form = {
+            "digits": now_of(secret_in(page), university),
+            "sealed": page.text.split('name="sealed" value="')[1].split('"')[0],
+            "form_token": token_in(theirs),
+        }
+        answer = other.post("/second-factor", data=form)
+        assert secret_in(answer) != secret_in(page)
+        assert other.get("/sources").url.path == "/second-factor"
+
+    def test_a_secret_left_open_too_long_is_another(self, university: World, worker: Worker) -> None:
+        browser = worker(university, session_idle=timedelta(hours=2), **STRICT)
+        page = enter(browser, "dean")
+        university.later(minutes=40)
+        answer = give_digits(browser, page, now_of(secret_in(page), university))
+        assert "页面放得太久了" in answer.text
+        assert secret_in(answer) != secret_in(page)
+
+    def test_the_secret_is_nowhere_in_the_database(self, university: World, enrolled: str) -> None:
+        account = university.accounts.find("dean")
+        assert account is not None
+        assert account.second_factor is not None
+        assert enrolled.encode() not in account.second_factor
+        assert enrolled not in repr(account)
+        assert enrolled not in str(Audit(university.desk_engine).newest())
