@@ -117,9 +117,9 @@ class TestSlowingDown:
     def test_only_a_proxy_of_the_settings_is_believed(self, university: World, worker: Worker) -> None:
         portal = university.settings.portal.model_copy(update={"proxies": ["127.0.0.1"]})
         app = create_app(university.settings.model_copy(update={"portal": portal}), clock=university.clock)
-        browser = TestClient(app, base_url="http://testserver", client=("127.0.0.1", 50000))
-        browser.headers["x-forwarded-for"] = "203.0.113.7"
-        enter(browser, LIN.number, "wrong-password")
+        with TestClient(app, base_url="http://testserver", client=("127.0.0.1", 50000)) as browser:
+            browser.headers["x-forwarded-for"] = "203.0.113.7"
+            enter(browser, LIN.number, "wrong-password")
         assert Audit(university.desk_engine).newest()[0].address == "203.0.113.7"
         stranger = worker(university, "198.51.100.9")
         stranger.headers["x-forwarded-for"] = "203.0.113.8"
