@@ -5,7 +5,8 @@ import pytest
 from status_db.audit import Audit, Deed
 from status_db.board import Board
 from status_db.model import RunState
-from tests.browser.conftest import DESK, PHONE, Visits
+from tests.browser.browsers import DESK, PHONE
+from tests.browser.conftest import Visits
 from tests.portal.waiting import held_back, serve
 from tests.world import COHORT, World
 
