@@ -3,6 +3,7 @@
 from portal import admin_words, words
 from portal.languages import Language
 from portal.words import later
+from status_db.model import State
 from status_db.objections import Objection, ObjectionKind
 
 _SENTENCES = {
@@ -29,10 +30,11 @@ _SENTENCES = {
 }
 
 
-def said(language: Language, objection: Objection) -> str:
-    """Say one objection as a sentence."""
+def said(language: Language, objection: Objection, *, undone: bool = False) -> str:
+    """Say one objection as a sentence; `undone` where the source lists who has done something: no debt."""
     figures: dict[str, object] = dict(objection.figures)
-    for name, table in (("now", admin_words.GROUPS), ("then", admin_words.GROUPS), ("what", admin_words.ROSTER_MOVES)):
+    groups = {**admin_words.GROUPS, "held": words.STATES[State.NOT_DONE]} if undone else admin_words.GROUPS
+    for name, table in (("now", groups), ("then", groups), ("what", admin_words.ROSTER_MOVES)):
         if name in figures:
             figures[name] = words.say(language, table, str(figures[name]))
     sentence = language.gettext(_SENTENCES[objection.kind], **figures)

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 import ldap3
@@ -116,7 +116,12 @@ class Directory:
                 raise self._unavailable("lets nobody in")
             yield connection
         finally:
-            connection.unbind()
+            # What went wrong before says more than that a goodbye is not heard, too.
+            with suppress(LDAPException):
+                connection.unbind()
+            if connection.socket is not None:
+                # One that was never connected is left open by ldap3.
+                connection.socket.close()
 
     def _unavailable(self, what: str) -> SignInRefused:
         return SignInRefused(METHOD, Why.UNAVAILABLE, f"the directory {self._settings.url} {what}")

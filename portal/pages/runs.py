@@ -76,8 +76,9 @@ def titles(language: Language, house: House) -> dict[str, str]:
     return {ROSTER: language.gettext("离校名单")} | named
 
 
-def line(language: Language, named: Mapping[str, str], view: RunView, now: datetime) -> dict[str, object]:
+def line(language: Language, house: House, view: RunView, now: datetime) -> dict[str, object]:
     """Return a run as lists show it."""
+    named = titles(language, house)
     return {
         "number": view.run,
         "title": named.get(view.source, view.source),
@@ -87,20 +88,28 @@ def line(language: Language, named: Mapping[str, str], view: RunView, now: datet
         "seconds": f"{(view.ended - view.began).total_seconds():.1f}" if view.ended else "",
         "by": view.by,
         "student": view.student or "",
-        "why": why(language, view),
+        "why": why(language, house, view),
         "message": view.message,
         "flips": view.counts.get("flips", 0) if view.state is RunState.APPLIED else 0,
         "decided_by": view.decided_by or "",
     }
 
 
-def why(language: Language, view: RunView) -> tuple[str, ...]:
+def why(language: Language, house: House, view: RunView) -> tuple[str, ...]:
     """Say in plain words what a run met: its end, its fault, and why the guard held it back."""
     said = [admin_words.ENDINGS[view.state]] if view.state in admin_words.ENDINGS else []
     fault = admin_words.FAULTS.get(view.fault or "")
     if fault and view.state is not RunState.SUSPENDED and not view.objections:
         said.append(fault)
-    return (*map(language.gettext, said), *(objections.said(language, one) for one in view.objections))
+    undone = _lists_acts(house, view.source)
+    held_back = (objections.said(language, one, undone=undone) for one in view.objections)
+    return (*map(language.gettext, said), *held_back)
+
+
+def _lists_acts(house: House, source: str) -> bool:
+    """Say whether a source lists who has done something: what is not there yet is then not done, and no debt."""
+    known = house.settings.source.get(source)
+    return known is not None and known.means == "status"
 
 
 def own_sources(house: House, account: Account, cohort: str) -> tuple[str, ...]:
@@ -127,7 +136,7 @@ async def listed(request: Request, house: House, visitor: Visitor) -> Response:
     return house.page(
         request,
         "runs.html",
-        runs=[line(language, named, view, now) for view in found[:_PAGE]],
+        runs=[line(language, house, view, now) for view in found[:_PAGE]],
         sources=[(name, named.get(name, name), name == source) for name in sources],
         states=[(s.value, words.say(language, words.RUN_STATES, s), s is state) for s in _STATES],
         everything=everything,
@@ -250,7 +259,7 @@ async def _show(
         request,
         "run.html",
         status=409 if refused else 200,
-        run=line(language, titles(language, house), found, now),
+        run=line(language, house, found, now),
         waits=waits,
         until=language.moment(found.ended + APPROVAL_OPEN_FOR, now) if waits and found.ended else "",
         digest=found.digest.hex() if found.digest else "",
@@ -344,13 +353,16 @@ def _looked_at(language: Language, house: House, look: Look, now: datetime) -> d
 
 
 def _state(language: Language, house: House, look: Look, verdict: Verdict) -> str:
-    """Say a source's own verdict; by a list of who has done it, what is not there yet is no debt."""
-    source = house.settings.source.get(look.source)
-    undone = verdict is Verdict.HELD and source is not None and source.means == "status"
+    """Say a source's own verdict."""
+    undone = verdict is Verdict.HELD and _lists_acts(house, look.source)
     return words.say(language, words.STATES, State.NOT_DONE if undone else words.state_of(verdict))
 
 
 def _person(language: Language, house: House, look: Look, one: Looked, now: datetime) -> dict[str, str]:
+    owed = reasons.sentence(language, one.evidence, now)
+    if owed and one.before is Verdict.HELD and one.after is not Verdict.HELD:
+        # It is what they owe until then.
+        owed = language.gettext("原先：%(owed)s", owed=owed)
     return {
         "student": one.student,
         "name": one.name,
@@ -358,7 +370,7 @@ def _person(language: Language, house: House, look: Look, one: Looked, now: date
         "class_name": one.class_name,
         "before": _state(language, house, look, one.before),
         "after": _state(language, house, look, one.after),
-        "evidence": reasons.sentence(language, one.evidence, now),
+        "evidence": owed,
     }
 
 

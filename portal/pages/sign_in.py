@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from portal.auth import admission, arrivals, forms, sessions
 from portal.auth.passwords import hash_password, verify_password, wants_new_hash
+from portal.auth.refusals import SignInRefused
 from portal.entrance import recognise, safe_next
 from portal.house import House, house_of, see_other
 from portal.pages import providers
@@ -37,21 +38,28 @@ async def enter(request: Request) -> Response:
     tried = await house.ask_long(house.slowdown.password, name, caller(request), device, now)
     if tried.wait:
         return _form(request, house, goal=goal, name=name, wait=tried.wait)
-    account = await _known(house, name, fields.get("password", ""))
+    try:
+        account = await _known(house, name, fields.get("password", ""))
+    except SignInRefused:
+        # The password was right, or nobody was there to compare it with: that is no guess.
+        await house.ask_long(house.slowdown.succeeded, tried)
+        raise
     answer = None
     if account is not None:
         method = _method(house, account)
         narrowed = admission.narrowing(house.settings.auth, account, now, method)
         answer = await admission.admit(request, house, account, goal=goal, method=method, narrowed=narrowed)
     if answer is None:
-        await refused(request, house, name, "local" if house.settings.auth.local else "ldap")
+        await refused(request, house, name, _method(house, await house.ask(house.accounts.find, name)))
         return _form(request, house, goal=goal, name=name, failed=True)
     await house.ask_long(house.slowdown.succeeded, tried)
     return answer
 
 
-def _method(house: House, account: Account) -> str:
-    return "local" if house.settings.auth.local and account.password_hash is not None else "ldap"
+def _method(house: House, account: Account | None) -> str:
+    """Return who is asked about this account's password: the directory, where there is one and no password of ours."""
+    ours = house.ways.directory is None or (account is not None and account.password_hash is not None)
+    return "local" if house.settings.auth.local and ours else "ldap"
 
 
 async def leave(request: Request) -> Response:

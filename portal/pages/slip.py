@@ -1,5 +1,7 @@
 """The slip of a student who is clear with everybody: to print, as a PDF, and for anyone to check."""
 
+from datetime import datetime
+
 import segno
 from markupsafe import Markup
 from segno import QRCode
@@ -64,7 +66,7 @@ async def verify(request: Request) -> Response:
         "verify.html",
         slip=slip,
         holds=slips.still_holds(slip, student, now),
-        stale=slips.awaits_sources(student, now),
+        stale=_stale(language, student, now) if slips.awaits_sources(student, now) else "",
         name=mask_name(student.name),
         number=mask_number(student.student),
         cohort=house.settings.cohort_named(slip.cohort).name,
@@ -119,6 +121,12 @@ def _paper(house: House, language: Language, student: StudentView, slip: slips.S
         language=language.tag,
         lacks=language.gettext("〓 处的字本单的字库没有，依次是："),
     )
+
+
+def _stale(language: Language, student: StudentView, now: datetime) -> str:
+    """Say of when the oldest answer is that has grown too old."""
+    oldest = min(step.as_of for step in student.steps if step.at(now).stale and step.as_of is not None)
+    return language.gettext("数据过期（截至 %(moment)s）", moment=language.moment(oldest, now))
 
 
 def _code(address: str) -> QRCode:

@@ -70,7 +70,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         "sources.html",
         sources=[_source(language, house, titles, view, now) for view in ordered],
         waiting=sum(1 for view in views if view.suspended is not None),
-        runs=[runs.line(language, titles, view, now) for view in newest],
+        runs=[runs.line(language, house, view, now) for view in newest],
         at=language.moment(now, now),
     )
 
@@ -99,7 +99,7 @@ def _source(
         "unknown": view.unknown,
         "strangers": view.strangers,
         "next": language.moment(timetable_of(house.settings, asked).after(now), now),
-        "last": runs.line(language, titles, view.last_run, now) if view.last_run else None,
+        "last": runs.line(language, house, view.last_run, now) if view.last_run else None,
         "running": view.running.run if view.running else None,
         "waits": view.suspended.run if view.suspended else None,
     }

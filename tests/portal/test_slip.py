@@ -159,6 +159,7 @@ class TestTheCheck:
         university.later(hours=5)
         page = client.get(checked).text
         assert "暂时不能确认" in page
+        assert "数据过期（截至 5月25日 08:0" in page
         assert "已失效" not in page
         for name in ("loans", "fines", "fees", "checkouts"):
             university.run(name)

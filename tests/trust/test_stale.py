@@ -24,10 +24,12 @@ from typer.testing import CliRunner
 from clearance.main import app as command_line
 from clearance.wiring import Program
 from connectors.port import SourceUnavailable
+from portal import slips
 from portal.api.routes import ENDPOINTS
 from portal.app import create_app
 from status_db import tables
 from status_db.decisions import Wish
+from status_db.desk_key import DeskKey
 from status_db.engine import writing
 from status_db.model import ROSTER, RunState, State, Verdict
 from tests.cast import LIN, QIAN, SUN, ZHAO
@@ -37,6 +39,9 @@ from tests.world import COHORT, World
 
 #: Addresses that show what was, or nobody's steps. Every other one must say of a stale step that it is stale.
 SAYS_NOTHING_OF_NOW = {"/sign-in", "/sign-out", "/students", "/runs/{run:int}", "/healthz", "/static"}
+
+#: Made of what is fresh alone, for who is done with everything; tried apart.
+FOR_WHO_IS_DONE = {"/slip", "/slip.pdf"}
 
 #: The same of commands: what was, what is only proposed, or nobody's steps.
 COMMANDS_SAY_NOTHING_OF_NOW = {
@@ -132,14 +137,24 @@ def browser(frozen: Frozen) -> Iterator[TestClient]:
         yield opened
 
 
-def addresses(browser: TestClient) -> dict[str, list[str]]:
+def token_of_one_who_was_done(frozen: Frozen) -> str:
+    """Return the token of a slip that was made while everything was fresh."""
+    was = frozen.as_of + timedelta(minutes=20)
+    student = frozen.world.reader.student(COHORT, ZHAO.number, was)
+    assert student is not None
+    return slips.seal(slips.make(student, was), DeskKey(frozen.world.settings.portal.key_file).of(slips.USE))
+
+
+def addresses(browser: TestClient, token: str) -> dict[str, list[str]]:
     """Return each of the portal's routes that can be read, with addresses to visit it at."""
     found: dict[str, list[str]] = {}
     for route in browser.app.routes:  # type: ignore[attr-defined]  # httpx types the application as a bare callable
         assert isinstance(route, Route | Mount), route
         if isinstance(route, Mount) or "GET" not in (route.methods or ()):
             continue
-        path = route.path.replace("{run:int}", "1")
+        if route.path in FOR_WHO_IS_DONE:
+            continue
+        path = route.path.replace("{run:int}", "1").replace("{token}", token)
         people = (LIN.number, SUN.number) if "{number}" in path else ("",)
         found[route.path] = [path.replace("{number}", who) for who in people]
         assert "{" not in found[route.path][0], f"this test does not know how to visit {route.path}"
@@ -160,10 +175,11 @@ class TestPages:
         frozen.age(age)
         words = {language: said.format(frozen.moment(language)) for language, said in WORDS.items()}
         seen: set[str] = set()
+        token = token_of_one_who_was_done(frozen)
         for account in ("dean", "librarian", "admin", LIN.number, SUN.number):
             browser.cookies.clear()
             enter(browser, account)
-            visits = [(route, path) for route, paths in addresses(browser).items() for path in paths]
+            visits = [(route, path) for route, paths in addresses(browser, token).items() for path in paths]
             for (route, path), language in product(visits, WORDS):
                 answer = browser.get(path, params={"lang": language})
                 if answer.status_code != 200 or answer.url.path != path:
@@ -174,7 +190,7 @@ class TestPages:
                     assert words[language] in page, where
                 else:
                     assert not ANY_WORD.search(page), where
-        assert {route for route in addresses(browser) if route != "/sign-in"} <= seen
+        assert {route for route in addresses(browser, token) if route != "/sign-in"} <= seen
 
     @every_age
     def test_the_overview_says_so_beside_each_figure_of_the_step_and_no_other(
@@ -193,7 +209,8 @@ class TestPages:
     def test_nothing_stale_is_called_done(self, frozen: Frozen, browser: TestClient, age: Age) -> None:
         frozen.age(age)
         enter(browser, ZHAO.number)
-        assert ("全部通过" in browser.get("/").text) is not age.stale
+        assert ("可领证" in browser.get("/").text) is not age.stale
+        assert (browser.get("/slip").url.path == "/slip") is not age.stale
 
     def test_what_a_person_decided_is_never_stale(self, frozen: Frozen, browser: TestClient) -> None:
         frozen.age(AGES[-1])
@@ -234,7 +251,7 @@ class TestTheApi:
     def test_nothing_stale_is_called_clear(self, frozen: Frozen, said: Callable[..., Any], age: Age) -> None:
         frozen.age(age)
         done = said(f"/students/{ZHAO.number}")
-        assert (done["headline"]["text"] == "全部通过") is not age.stale
+        assert (done["headline"]["text"] == "可领证") is not age.stale
         assert all(step["clear"] for step in done["steps"]) is not age.stale
         decided = next(s for s in said(f"/students/{QIAN.number}")["steps"] if s["step"] == "library")
         assert (decided["stale"], decided["clear"]) == (False, True)

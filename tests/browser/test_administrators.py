@@ -1,0 +1,68 @@
+"""An administrator at night, at a desk or with a phone: reading a run that waits, and deciding it without scripts."""
+
+import pytest
+
+from status_db.audit import Audit, Deed
+from status_db.board import Board
+from status_db.model import RunState
+from tests.browser.browsers import DESK, PHONE
+from tests.browser.conftest import Visits
+from tests.portal.waiting import held_back, serve
+from tests.world import COHORT, World
+
+NARROW = {"width": 320, "height": 640}
+
+
+@pytest.fixture
+def waiting(university: World) -> int:
+    """A run that waits, among an announcement and lines of the log."""
+    run = held_back(university)
+    Board(university.desk_engine).announce(
+        "图书馆周末照常开放", "还书请到总馆一楼。", author="admin", now=university.now
+    )
+    Audit(university.desk_engine).note(Deed.EXPORTED, account="dean", now=university.now, what="audit")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme", "language"), [(NARROW, "dark", "zh"), (DESK, "light", "en"), (PHONE, "light", "zh")]
+)
+def test_nothing_keeps_anybody_out(
+    waiting: int, visits: Visits, size: dict[str, int], scheme: str, language: str
+) -> None:
+    visit = visits(size, scheme=scheme, language=language)
+    visit.sign_in("admin")
+    for path in (
+        "/sources", "/runs", f"/runs/{waiting}", "/strangers", "/accounts", "/accounts/librarian",
+        "/announcements", "/announcements/new", "/audit",
+    ):  # fmt: skip
+        visit.open(path)
+        assert visit.barriers() == [], path
+        assert not visit.wider_than_the_screen(), path
+
+
+def test_a_run_is_understood_and_decided_without_scripts(waiting: int, university: World, visits: Visits) -> None:
+    visit = visits(PHONE, scripts=False)
+    page = visit.sign_in("admin")
+    page.get_by_role("button", name=f"运行 {waiting} 等待批准").click()
+    assert "29 名会一次变为“通过”" in visit.text()
+    page.get_by_label("我已核对").check()
+    page.get_by_role("button", name="批准这次改变").click()
+    assert "正在执行" in visit.text()
+    assert serve(university) == 1
+    page.get_by_role("link", name="看结果").click()
+    assert "已执行" in visit.text()
+    found = university.reader.run(COHORT, waiting)
+    assert found is not None
+    assert found.state is RunState.APPLIED
+
+
+def test_a_grant_is_given_by_ticking(university: World, visits: Visits) -> None:
+    visit = visits(DESK, scripts=False)
+    page = visit.sign_in("admin")
+    visit.open("/accounts/nobody")
+    page.get_by_label("可以做什么").select_option("review")
+    page.get_by_text("学院", exact=True).first.click()
+    page.get_by_label("资源学院").check()
+    page.get_by_role("button", name="授予").click()
+    assert "终审 · 所有事项 · 学院：资源学院" in visit.text()

@@ -1,0 +1,69 @@
+"""Why a run waits is said in both languages out of the very figures that the guard gives."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from portal import languages, objections
+from status_db.model import Means, Verdict
+from status_db.objections import Objection, ObjectionKind, packed, unpacked
+from sync import roster
+from sync.guard import Announced, Counted, Limits, judge
+from tests.sync.test_guard import CALM, moving
+
+SPOKEN = languages.load(("zh", "en"), ZoneInfo("Asia/Shanghai"))
+HELD, CLEARED = Verdict.HELD, Verdict.CLEARED
+
+
+def raised() -> Iterator[Objection]:
+    """Have the guard object to everything that it objects to."""
+    histories = (
+        (replace(CALM, first=True), moving(HELD, CLEARED, 1)),
+        (replace(CALM, question_changed=True), moving(HELD, CLEARED, 1)),
+        (CALM, moving(HELD, CLEARED, 500, 10)),
+        (CALM, moving(HELD, CLEARED, 500, 0)),
+        (CALM, moving(HELD, Verdict.UNKNOWN, 500)),
+        (CALM, moving(CLEARED, HELD, 5000)),
+        (replace(CALM, clearing=Announced(300)), moving(HELD, CLEARED, 500)),
+        (replace(CALM, lately=Counted(cleared=900)), moving(HELD, CLEARED, 50)),
+    )
+    for history, plan in histories:
+        yield from judge(plan, Means.ITEMS, Limits(), history, first_applies=False)
+    nobody = roster.RosterPlan(
+        base=0, source_base=0, joined=(), changed=(), left=(), rows=0, leaving=0, dropped=0, restarted=0
+    )
+    left = replace(nobody, left=("1",), rows=1, dropped=900, restarted=900)
+    yield from roster.judge(replace(nobody, left=("1",)), Limits(), (1000,), 1000)
+    yield from roster.judge(left, Limits(), (1000,), 1000, 900)
+
+
+OBJECTIONS = tuple(raised())
+
+
+def test_the_guard_raises_every_kind_there_is() -> None:
+    assert {one.kind for one in OBJECTIONS} == set(ObjectionKind)
+
+
+@pytest.mark.parametrize("one", OBJECTIONS, ids=lambda one: str(one)[:50])
+def test_each_is_said_in_both_languages_with_all_its_figures(one: Objection) -> None:
+    for language in SPOKEN.values():
+        said = objections.said(language, one)
+        assert "%(" not in said
+        assert "_" not in said
+        for name, figure in one.figures.items():
+            if str(figure).isdecimal() and (name, figure) != ("wave", 0):
+                assert str(figure) in said, (said, name)
+    assert not any("\u4e00" <= letter <= "\u9fff" for letter in objections.said(SPOKEN["en"], one))
+
+
+@pytest.mark.parametrize("one", OBJECTIONS, ids=lambda one: str(one)[:50])
+def test_each_comes_back_as_it_was_kept(one: Objection) -> None:
+    assert unpacked(packed([one])) == (one,)
+
+
+def test_what_is_not_yet_done_is_told_apart_from_something_owed() -> None:
+    (one,) = judge(moving(CLEARED, HELD, 5000), Means.STATUS, Limits(), CALM, first_applies=False)
+    assert "“不通过”" in objections.said(SPOKEN["zh"], one)
+    assert "“未办理”" in objections.said(SPOKEN["zh"], one, undone=True)
