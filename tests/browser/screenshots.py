@@ -1,6 +1,7 @@
 """Pictures of the main pages, over the demo university in the second week of its season: `make screenshots`."""
 
 import shutil
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,12 +14,12 @@ from typing import Any
 from playwright.sync_api import Browser, sync_playwright
 
 from clearance.demo_command import PASSWORD, finance_office, make_accounts, tell_finance_port
-from clearance.demo_life import lived
+from clearance.demo_life import announce, lived
 from clearance.services import upgrade_both
 from clearance.wiring import Program, load_settings
 from demo.offices import SEED, Offices
 from demo.story import FIRST_DAY
-from tests.browser.browsers import DESK, launched
+from tests.browser.browsers import DESK, PHONE, launched
 from tests.browser.serving import ROOT, free_port, served
 
 #: The season's days that are lived through before the pictures are taken.
@@ -30,25 +31,43 @@ def main() -> None:
     target = ROOT / "docs" / "screenshots"
     target.mkdir(exist_ok=True)
     with (
-        season() as (file, now),
+        season() as (file, now, waiting),
         served(file, now, {}) as address,
         sync_playwright() as playwright,
         closing(launched(playwright.chromium)) as browser,
     ):
         for name, account, path, size, more in PICTURES:
-            shot(browser, address, target / f"{name}.png", account=account, path=path, size=size, more=more)
+            address_of = address + path.format(run=waiting)
+            shot(browser, address, target / f"{name}.png", account=account, at=address_of, size=size, more=more)
 
+
+_CHINESE: dict[str, Any] = {"locale": "zh-CN"}
+#: Of the demo's students: one who owes, one who is through.
+_OWES, _THROUGH = "2015150001", "2015120005"
 
 #: Name, who looks, which page, how large, and what else is special about their browser.
 PICTURES: tuple[tuple[str, str, str, dict[str, int], dict[str, Any]], ...] = (
-    ("overview", "dean", "/overview", DESK, {"locale": "zh-CN"}),
-    ("sources", "admin", "/sources", DESK, {"locale": "zh-CN"}),
+    ("sign-in", "", "/sign-in", PHONE, _CHINESE),
+    ("student", _OWES, "/", PHONE, _CHINESE),
+    ("student-dark-english", _OWES, "/", PHONE, {"locale": "en-GB", "color_scheme": "dark"}),
+    ("student-collect", _THROUGH, "/", PHONE, _CHINESE),
+    ("slip", _THROUGH, "/slip", PHONE, _CHINESE),
+    ("overview", "dean", "/overview", DESK, _CHINESE),
+    ("days", "dean", "/overview/days", DESK, _CHINESE),
+    ("lists", "counsellor", "/lists", DESK, _CHINESE),
+    ("sources", "admin", "/sources", DESK, _CHINESE),
+    ("run", "admin", "/runs/{run}", DESK, _CHINESE),
+    ("accounts", "admin", "/accounts", DESK, _CHINESE),
+    ("announcements", "admin", "/announcements", DESK, _CHINESE),
+    ("audit", "auditor", "/audit", DESK, _CHINESE),
 )
 
 
 @contextmanager
-def season() -> Iterator[tuple[Path, datetime]]:
-    """Give the settings file of a demo university that has lived through a part of its season, and the time there."""
+def season() -> Iterator[tuple[Path, datetime, int]]:
+    """Give the settings file of a demo university that has lived through a part of its season, the time there,
+    and the number of a run that waits for a person.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config" / "clearance.toml"
         file.parent.mkdir()
@@ -69,7 +88,18 @@ def season() -> Iterator[tuple[Path, datetime]]:
                     for name in program.sync.names():
                         program.sync.run(name, by="schedule")
                     make_accounts(program, lived(program, SEED))
-        yield file, now
+                    announce(program)
+            now += timedelta(minutes=15)
+            with closing(Program(settings, settings.cohort_keys()[0], partial(_same, now))) as program:
+                _lose_the_fines(offices.folder / "library.sqlite")
+                outcome = program.sync.run("fines", by="schedule")
+        yield file, now, outcome.run or 0
+
+
+def _lose_the_fines(library: Path) -> None:
+    """Have the library's table of fines empty, as after a failed import: the guard holds that back."""
+    with closing(sqlite3.connect(library)) as connection, connection:
+        connection.execute("DELETE FROM accountlines")
 
 
 def _same(moment: datetime) -> datetime:
@@ -77,7 +107,7 @@ def _same(moment: datetime) -> datetime:
 
 
 def shot(
-    browser: Browser, address: str, target: Path, *, account: str, path: str, size: dict[str, int], more: dict[str, Any]
+    browser: Browser, address: str, target: Path, *, account: str, at: str, size: dict[str, int], more: dict[str, Any]
 ) -> None:
     """Take one picture of one page, as one account sees it."""
     context = browser.new_context(viewport=size, **more)  # type: ignore[arg-type]  # two whole numbers by name
@@ -88,7 +118,7 @@ def shot(
         page.fill('input[name="password"]', PASSWORD)
         page.press('input[name="password"]', "Enter")
         page.wait_for_url(lambda url: "/sign-in" not in url)
-    page.goto(address + path)
+    page.goto(at)
     page.screenshot(path=target, full_page=True)
     sys.stdout.write(f"{target.name}\n")
     context.close()

@@ -242,11 +242,6 @@ class TestTheDemoAsItIsLookedAt:
             assert len(started) >= 3
             assert not [pid for pid in started if _command(pid)]
 
-    def test_the_one_who_owes_nothing_may_collect_the_certificate(self, university: University) -> None:
-        number = notable(2019)[2][0]
-        steps = university.json("status", number)["standings"]
-        assert {s["standing"]["verdict"] for s in steps} <= {"cleared", "exempt"}
-
 
 def _answers(address: str) -> bool:
     try:
