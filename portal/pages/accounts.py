@@ -118,12 +118,13 @@ async def grant(request: Request, house: House, visitor: Visitor) -> Response:
 
 async def take(request: Request, house: House, visitor: Visitor) -> Response:
     """Take a grant away."""
-    await _sent(request, house, visitor)
-    found, number = await _found(request, house), int(request.path_params["grant"])
-    if number not in {held.id for held in found.grants}:
+    fields = await _sent(request, house, visitor)
+    found, number = await _found(request, house), fields.get("grant", [""])[-1]
+    own = next((held.id for held in found.grants if str(held.id) == number), None)
+    if own is None:
         return await _show(request, house, visitor, found, Sent(NOT_THERE))
     try:
-        _, taken = await house.ask_long(house.desk.take_grant, number)
+        _, taken = await house.ask_long(house.desk.take_grant, own)
     except LastManager:
         return await _show(request, house, visitor, found, Sent(LAST))
     except AccountRefused:
@@ -315,7 +316,7 @@ ROUTES = (
     Route("/accounts", for_visitors(page)),
     Route("/accounts/{account}", for_visitors(one)),
     Route("/accounts/{account}/grants", for_visitors(grant), methods=["POST"]),
-    Route("/accounts/{account}/grants/{grant:int}/take", for_visitors(take), methods=["POST"]),
+    Route("/accounts/{account}/take", for_visitors(take), methods=["POST"]),
     Route("/accounts/{account}/hand-over", for_visitors(hand_over), methods=["POST"]),
     Route("/accounts/{account}/active", for_visitors(switch), methods=["POST"]),
     Route("/accounts/{account}/code", for_visitors(code), methods=["POST"]),

@@ -135,7 +135,9 @@ async def withdraw(request: Request, house: House, visitor: Visitor) -> Response
     """Take an announcement down."""
     await forms.read(request, house.settings.portal.public_url, visitor.token)
     _may_write(visitor.account)
-    number = min(int(request.path_params["announcement"]), 2**62)
+    number = int(request.path_params["announcement"])
+    if number not in {one.announcement for one in await house.ask(house.board.listed, house.settings.cohort_keys()[0])}:
+        raise HTTPException(404)
     try:
         down = await house.ask_long(
             partial(house.board.withdraw, number, author=visitor.account.account, now=house.clock())

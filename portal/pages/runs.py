@@ -154,8 +154,10 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
 async def speak(request: Request, house: House, visitor: Visitor) -> Response:
     """Take what somebody says of a run that waits; the scheduler carries it out."""
     fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
-    found = await _found(request, house, visitor)
     cohort, account = house.settings.cohort_keys()[0], visitor.account
+    if not (account.may(Act.MANAGE) or own_sources(house, account, cohort)):
+        raise HTTPException(403)
+    found = await _found(request, house, visitor)
     says = next((s for s in _rights(house, account, found, cohort) if s == fields.get("says")), None)
     if says is None:
         raise HTTPException(403)

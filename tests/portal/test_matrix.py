@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 
 from portal.app import create_app
 from portal.auth.sessions import form_token, hash_of, new_token
+from status_db.board import Board
 from tests.cast import LIN, QIAN
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import PASSWORD
@@ -41,6 +42,7 @@ STUDENTS = frozenset({"student", "other student"})
 READERS = frozenset({"counsellor", "librarian", "dean", "auditor"})
 #: Who reads everything, and administrators.
 OVERSEERS = frozenset({"dean", "auditor", "admin"})
+ADMIN, AUDITOR = frozenset({"admin"}), frozenset({"auditor"})
 EVERYBODY = frozenset(PEOPLE)
 
 #: Whom each may read about, of the two students and one who does not exist.
@@ -92,7 +94,23 @@ LINES = (
     Line("GET", "/students", READERS),
     Line("GET", "/students/{number}", READERS),
     Line("GET", "/sources", OVERSEERS),
+    Line("GET", "/runs", OVERSEERS | {"librarian"}),
     Line("GET", "/runs/{run:int}", OVERSEERS),
+    Line("POST", "/runs/{run:int}/opinion", ADMIN, form={"says": "approve", "digest": "00", "looked": "1"}),
+    Line("GET", "/strangers", OVERSEERS),
+    Line("GET", "/accounts", ADMIN | AUDITOR),
+    Line("GET", "/accounts/{account}", ADMIN | AUDITOR),
+    Line("POST", "/accounts/{account}/grants", ADMIN, form={"act": "read", "step": "library"}),
+    Line("POST", "/accounts/{account}/take", ADMIN, form={"grant": "1"}),
+    Line("POST", "/accounts/{account}/hand-over", ADMIN, form={"target": "librarian"}),
+    Line("POST", "/accounts/{account}/active", ADMIN, form={"active": "1"}),
+    Line("POST", "/accounts/{account}/code", ADMIN),
+    Line("GET", "/announcements", ADMIN | AUDITOR),
+    Line("GET", "/announcements/new", ADMIN),
+    Line("POST", "/announcements", ADMIN, form={"title": "公告"}),
+    Line("POST", "/announcements/{announcement:int}/withdraw", ADMIN),
+    Line("GET", "/audit", ADMIN | AUDITOR),
+    Line("GET", "/audit.xlsx", ADMIN | AUDITOR),
     Line("GET", "/sign-in", door=Door.OPEN),
     Line("POST", "/sign-in", door=Door.OPEN, form={"account": "dean", "password": PASSWORD}),
     Line("POST", "/sign-out"),
@@ -110,6 +128,8 @@ LINES = (
 OBJECTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "{number}": ((LIN.number, QIAN.number), MISSING),
     "{run:int}": (("1",), "999"),
+    "{account}": (("dean", LIN.number), "unknown"),
+    "{announcement:int}": (("1",), "999"),
 }
 
 #: Which of them are students' numbers.
@@ -160,6 +180,7 @@ def _asked(answer: Any) -> httpx.Response:
 @pytest.fixture
 def visits(university: World) -> Iterator[Visits]:
     """Somebody to visit as."""
+    Board(university.desk_engine).announce("一条公告", "", author="admin", now=university.now)
     made = Visits(university)
     yield made
     made.close()
