@@ -108,10 +108,10 @@ def state_of(status: Any, decision: Any) -> ColumnElement[str]:  # noqa: ANN401 
     """Return the state of a step that is no review, with the active decision on it, joined from outside."""
     # A verdict's word is its state's word, too, but for the two below.
     found = case(
-        (and_(status.c.verdict == Verdict.HELD, status.c.reason == Reason.NOT_DONE), literal(State.NOT_DONE)),
+        (and_(status.c.verdict == Verdict.HELD, status.c.reason == Reason.NOT_DONE), literal(State.NOT_DONE.value)),
         (
             and_(status.c.verdict == Verdict.UNKNOWN, status.c.reason == Reason.AWAITING_DECISION),
-            literal(State.PENDING),
+            literal(State.PENDING.value),
         ),
         else_=status.c.verdict,
     )

@@ -4,18 +4,22 @@ Everything is counted by the database; what comes from it is one row for each fi
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, case, func, select, true
+from sqlalchemy import Engine, Integer, Select, String, case, func, literal, select, true, union_all
 
 from config.settings import Settings
 from status_db import tables
 from status_db.engine import reading
 from status_db.model import State
-from status_db.seen import Sight, leaving, steps_seen
+from status_db.seen import Rows, Sight, leaving, steps_seen
 from status_db.standing import freshness
-from status_db.views import Group, Overview, StepSource, Tally, Where
+from status_db.views import Group, Overview, Tally, Where
+
+#: In the place of a step: the student as a whole.
+_WHOLE = ""
 
 
 def overview(
@@ -28,71 +32,86 @@ def overview(
     classes: bool = False,
 ) -> Overview:
     """Count what may be read at `now`, of one college or of all; of each class, too, where that is asked for."""
-    with reading(engine) as connection:
-        fresh = freshness(connection, settings, sight.cohort)
-        person = tables.student
-        own = true() if college is None else person.c.college == college
-        students = connection.execute(select(func.count()).where(leaving(sight), own)).scalar_one()
-        seen = steps_seen(settings, sight, fresh, now, person.c.college, where=own)
-        sums = (func.sum(seen.c.by_decision), func.sum(seen.c.disputed))
-        keys = (seen.c.college, seen.c.step, seen.c.state)
-        rows = connection.execute(select(*keys, func.count(), *sums).group_by(*keys)).all()
-        groups = _classes(connection, settings, sight, fresh, now, college) if classes else ()
-    tallies: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
-    by_decision: Counter[tuple[str, str]] = Counter()
-    disputed: Counter[tuple[str, str]] = Counter()
-    for name, step, state, count, decided, moved in rows:
-        tallies[name, step][State(state)] += count
-        by_decision[name, step] += int(decided)
-        disputed[name, step] += int(moved)
-    by_college: dict[str, dict[str, Tally]] = defaultdict(dict)
-    by_step: dict[str, Tally] = {}
-    for (name, step), states in sorted(tallies.items()):
-        tally = Tally(states, by_decision[name, step], disputed[name, step])
-        by_college[name][step] = tally
-        by_step[step] = _together(by_step.get(step), tally)
-    return Overview(sight.cohort, students, fresh, by_step, by_college, groups)
-
-
-def _together(one: Tally | None, other: Tally) -> Tally:
-    if one is None:
-        return other
-    states = Counter(one.by_state) + Counter(other.by_state)
-    return Tally(states, one.by_decision + other.by_decision, one.disputed + other.disputed)
-
-
-def _classes(
-    connection: Connection,
-    settings: Settings,
-    sight: Sight,
-    fresh: Mapping[str, StepSource],
-    now: datetime,
-    college: str | None,
-) -> tuple[Group, ...]:
-    """Count each class: every student once, by where they stand as a whole, and who has to go where."""
     person = tables.student
     own = true() if college is None else person.c.college == college
-    seen = steps_seen(settings, sight, fresh, now, person.c.college, person.c["class"], where=own)
-    held = case((seen.c.state == State.NOT_DONE, 0), else_=seen.c.to_do)
+    class_name = person.c["class"] if classes else literal("", String).label("class")
+    with reading(engine) as connection:
+        fresh = freshness(connection, settings, sight.cohort)
+        students = connection.execute(select(func.count()).where(leaving(sight), own)).scalar_one()
+        # Named in a WITH, so that the database works it out once for both.
+        seen = steps_seen(settings, sight, fresh, now, person.c.college, class_name, where=own).cte("seen")
+        parts = [_by_step(seen), _by_student(seen)] if classes else [_by_step(seen)]
+        rows = connection.execute(union_all(*parts)).all()
+    tallies: dict[tuple[str, str], _Counted] = defaultdict(_Counted)
+    groups: dict[tuple[str, str], tuple[Counter[Where], Counter[str]]] = defaultdict(lambda: (Counter(), Counter()))
+    for name, of_class, step, word, count, to_do, decided, moved in rows:
+        if step == _WHOLE:
+            groups[name, of_class][0][Where(word)] += count
+            continue
+        counted = tallies[name, step]
+        counted.states[State(word)] += count
+        counted.by_decision += int(decided)
+        counted.disputed += int(moved)
+        if classes and to_do:
+            groups[name, of_class][1][step] += int(to_do)
+    by_college: dict[str, dict[str, Tally]] = defaultdict(dict)
+    by_step: dict[str, _Counted] = defaultdict(_Counted)
+    for (name, step), counted in sorted(tallies.items()):
+        by_college[name][step] = counted.tally()
+        by_step[step].add(counted)
+    return Overview(
+        cohort=sight.cohort,
+        students=students,
+        freshness=fresh,
+        by_step={step: counted.tally() for step, counted in by_step.items()},
+        by_college=by_college,
+        classes=tuple(Group(*key, stands, to_do) for key, (stands, to_do) in sorted(groups.items())),
+    )
+
+
+@dataclass(slots=True)
+class _Counted:
+    states: Counter[State] = field(default_factory=Counter)
+    by_decision: int = 0
+    disputed: int = 0
+
+    def add(self, other: "_Counted") -> None:
+        self.states.update(other.states)
+        self.by_decision += other.by_decision
+        self.disputed += other.disputed
+
+    def tally(self) -> Tally:
+        return Tally(self.states, self.by_decision, self.disputed)
+
+
+def _by_step(seen: Rows) -> Select[Any]:
+    """Count each class's students by step and state."""
+    keys = (seen.c.college, seen.c["class"], seen.c.step, seen.c.state)
+    sums = (func.sum(seen.c.to_do), func.sum(seen.c.by_decision), func.sum(seen.c.disputed))
+    return select(*keys, func.count(), *sums).group_by(*keys)
+
+
+def _by_student(seen: Rows) -> Select[Any]:
+    """Count each class's students once each, by where they stand as a whole."""
+    owed = case((seen.c.state == State.NOT_DONE, 0), else_=seen.c.to_do)
     where = case(
-        (func.sum(held) > 0, Where.HELD.value),
+        (func.sum(owed) > 0, Where.HELD.value),
         (func.sum(seen.c.to_do) > 0, Where.NOT_DONE.value),
         (func.sum(seen.c.clear) < func.count(), Where.WAITING.value),
         else_=Where.CLEAR.value,
     )
-    going = {step: func.sum(case((seen.c.step == step, seen.c.to_do), else_=0)).label(step) for step in sight.steps}
+    # A student has one college and one class; naming them as a sum spares the database sorting by them.
     each = (
-        select(seen.c.college, seen.c["class"], where.label("where"), *going.values())
-        .group_by(seen.c.college, seen.c["class"], seen.c.student)
+        select(
+            func.min(seen.c.college).label("college"),
+            func.min(seen.c["class"]).label("class"),
+            where.label("where"),
+        )
+        .group_by(seen.c.student)
         .subquery()
     )
     keys = (each.c.college, each.c["class"], each.c["where"])
-    sums = [func.sum(each.c[step]) for step in going]
-    found: dict[tuple[str, str], tuple[Counter[Where], Counter[str]]] = {}
-    for name, class_name, where_word, count, *steps in connection.execute(
-        select(*keys, func.count(), *sums).group_by(*keys)
-    ):
-        stands, to_do = found.setdefault((name, class_name), (Counter(), Counter()))
-        stands[Where(where_word)] += count
-        to_do.update({step: int(going_there) for step, going_there in zip(going, steps, strict=True)})
-    return tuple(Group(*key, stands, +to_do) for key, (stands, to_do) in sorted(found.items()))
+    nothing = literal(0, Integer)
+    return select(keys[0], keys[1], literal(_WHOLE, String), keys[2], func.count(), nothing, nothing, nothing).group_by(
+        *keys
+    )

@@ -91,7 +91,7 @@ def steps_seen(
     It has the given columns of the roster, then student, step, state, and as 0 or 1: clear (it counts as clear), to_do
     (the student has to go there), stale, by_decision, disputed. `where` narrows the students.
     """
-    return union_all(*_parts(settings, sight, fresh, now, columns, where)).subquery("seen")
+    return union_all(*_parts(settings, sight, fresh, now, columns, where))
 
 
 def any_step(
@@ -205,7 +205,8 @@ def _reviews(
             )
             is_open, stands = review_stands(sight.cohort, person.c.student, flow, step, review, stale, now)
             counts = and_(review.c.decision.is_not(None), stands)
-            state = case((counts, review.c.verdict), (is_open, literal(State.OPEN)), else_=literal(State.CLOSED))
+            undecided = case((is_open, literal(State.OPEN.value)), else_=literal(State.CLOSED.value))
+            state = case((counts, review.c.verdict), else_=undecided)
             found.append(
                 select(
                     *columns,

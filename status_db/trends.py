@@ -10,10 +10,27 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, Connection, Engine, and_, case, func, or_, select, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    String,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -26,6 +43,9 @@ from status_db.seen import Rows, Sight, leaving, may_read
 
 #: Every zone's offset is a whole number of these, so that each lies inside one day of every zone.
 _QUARTER = 900
+
+
+_TEXT = literal("", String)
 
 
 class _Quarter(FunctionElement[int]):
@@ -95,21 +115,28 @@ def trend(engine: Engine, settings: Settings, sight: Sight, now: datetime, colle
     zone = settings.institution.timezone
     with reading(engine) as connection:
         began = _first_list(connection, sight.cohort)
-        present = _present(sight, college)
-        with_step = _with_step(connection, present)
-        needs, own = _needs(present), _own_steps(sight, present)
-        moved = _moved_steps(connection, own)
-        all_clear = _moved_students(connection, needs, own)
-        times = _times(connection, needs, own)
+        rows = connection.execute(_season(sight, college)).all()
     if began is None:
         return Trend(0, {}, (), ())
     first, today = began.astimezone(zone).date(), now.astimezone(zone).date()
+    opens = {level: window.opens for level, window in settings.cohort_named(sight.cohort).windows.items()}
+    with_step: dict[str, int] = {}
     by_step: dict[str, Counter[date]] = defaultdict(Counter)
-    for step, quarter, change in moved:
-        by_step[step][_day(quarter, zone)] += change
     of_all: Counter[date] = Counter()
-    for quarter, change in all_clear:
-        of_all[_day(quarter, zone)] += change
+    taken: dict[str, Counter[int | None]] = defaultdict(Counter)
+    for what, name, level, quarter, number in rows:
+        day = None if quarter is None else _day(int(quarter), zone)
+        match what:
+            case _What.STEP:
+                with_step[name] = number
+            case _What.CLEAR_STEPS if day:
+                by_step[name][day] += int(number)
+            case _What.CLEAR_STUDENTS if day:
+                of_all[day] += int(number)
+            case _What.TAKEN:
+                took = None if day is None else max(0, (day - opens.get(level, first)).days)
+                for group in ("", name):
+                    taken[group][took] += number
     days: list[Day] = []
     clear, sums = 0, dict.fromkeys(with_step, 0)
     for ahead in range((today - first).days + 1):
@@ -117,12 +144,6 @@ def trend(engine: Engine, settings: Settings, sight: Sight, now: datetime, colle
         clear += of_all[day]
         sums = {step: count + by_step[step][day] for step, count in sums.items()}
         days.append(Day(day, clear, sums))
-    opens = {level: window.opens for level, window in settings.cohort_named(sight.cohort).windows.items()}
-    taken: dict[str, Counter[int | None]] = defaultdict(Counter)
-    for name, level, reached, students in times:
-        took = None if reached is None else max(0, (_day(reached, zone) - opens.get(level, first)).days)
-        for group in ("", name):
-            taken[group][took] += students
     spans = tuple(_span(name, counts) for name, counts in sorted(taken.items()))
     return Trend(sum(taken[""].values()), with_step, tuple(days), spans)
 
@@ -137,6 +158,46 @@ def _first_list(connection: Connection, cohort: str) -> datetime | None:
     return began
 
 
+class _What(StrEnum):
+    """What a row of the season tells."""
+
+    #: How many have a step.
+    STEP = "step"
+    #: By how many a step's clear ones grew in a quarter of an hour; by how many the students who are all clear did.
+    CLEAR_STEPS = "clear_steps"
+    CLEAR_STUDENTS = "clear_students"
+    #: How many of a college and level became all clear in a quarter of an hour; without one, how many are not.
+    TAKEN = "taken"
+
+
+def _season(sight: Sight, college: str | None) -> Rows:
+    """Read all of it in one statement, whose parts the database works out once: what, name, level, quarter, number."""
+    present = _present(sight, college).cte("present")
+    who = (present.c.student, present.c.college, present.c.level)
+    needed = select(*who, func.count().label("steps")).group_by(*who).cte("needed")
+    moved = _moved(sight, present).cte("moved")
+    quarter, nothing = _Quarter(moved.c.at), cast(null(), BigInteger)
+    running = _running(moved, needed).subquery()
+    became = and_(running.c.change > 0, running.c.clear == running.c.steps)
+    ceased = and_(running.c.change < 0, running.c.clear == running.c.steps - 1)
+    moment = _Quarter(running.c.at)
+    taken = _taken(moved, needed).subquery()
+    return union_all(
+        select(_what(_What.STEP), present.c.step, _TEXT, nothing, func.count()).group_by(present.c.step),
+        select(_what(_What.CLEAR_STEPS), moved.c.step, _TEXT, quarter, func.sum(moved.c.change)).group_by(
+            moved.c.step, quarter
+        ),
+        select(_what(_What.CLEAR_STUDENTS), _TEXT, _TEXT, moment, func.sum(case((became, 1), else_=-1)))
+        .where(or_(became, ceased))
+        .group_by(moment),
+        select(_what(_What.TAKEN), *taken.c, func.count()).group_by(*taken.c),
+    )
+
+
+def _what(what: _What) -> ColumnElement[str]:
+    return literal(what.value, String)
+
+
 def _present(sight: Sight, college: str | None) -> Rows:
     """Read the steps that may be read, of those who leave now."""
     person, status = tables.student, tables.status
@@ -148,72 +209,39 @@ def _present(sight: Sight, college: str | None) -> Rows:
     )
 
 
-def _with_step(connection: Connection, present: Rows) -> dict[str, int]:
-    each = present.subquery()
-    rows = connection.execute(select(each.c.step, func.count()).group_by(each.c.step))
-    return {step: count for step, count in rows}  # noqa: C416 - the rows are SQLAlchemy's own, no tuples
-
-
-def _needs(present: Rows) -> Rows:
-    """Read each student, with how many steps there are to clear."""
-    each = present.subquery()
-    who = (each.c.student, each.c.college, each.c.level)
-    return select(*who, func.count().label("steps")).group_by(*who)
-
-
-def _own_steps(sight: Sight, present: Rows) -> Rows:
+def _moved(sight: Sight, present: Rows) -> Rows:
     """Read every change between clear and not clear of those steps, as +1 and −1."""
     flip = tables.flip
-    each = present.subquery()
     # A step that left the flow is no longer the student's; should it come back, it begins anew.
     after = and_(flip.c.after.in_(CLEAR), flip.c.reason != NOT_IN_FLOW)
     change = case((after, 1), else_=0) - case((flip.c.before.in_(CLEAR), 1), else_=0)
-    mine = and_(flip.c.cohort == sight.cohort, flip.c.student == each.c.student, flip.c.step == each.c.step)
+    mine = and_(flip.c.cohort == sight.cohort, flip.c.student == present.c.student, flip.c.step == present.c.step)
     return (
-        select(each.c.student, each.c.step, flip.c.flip, flip.c.at, change.label("change"))
+        select(present.c.student, present.c.step, flip.c.flip, flip.c.at, change.label("change"))
         .join(flip, mine)
         .where(change != 0)
     )
 
 
-def _moved_steps(connection: Connection, own: Rows) -> list[tuple[str, int, int]]:
-    """Return step, quarter of an hour, and by how many the clear ones grew in it."""
-    each = own.subquery()
-    quarter = _Quarter(each.c.at)
-    rows = connection.execute(select(each.c.step, quarter, func.sum(each.c.change)).group_by(each.c.step, quarter))
-    return [(step, int(at), int(change)) for step, at, change in rows]
-
-
-def _moved_students(connection: Connection, needs: Rows, own: Rows) -> list[tuple[int, int]]:
-    """Return quarter of an hour, and by how many the students who are all clear grew in it."""
-    each, needed = own.subquery(), needs.subquery()
-    clear = func.sum(each.c.change).over(partition_by=each.c.student, order_by=each.c.flip)
-    running = (
-        select(each.c.at, each.c.change, clear.label("clear"), needed.c.steps)
-        .join(needed, needed.c.student == each.c.student)
-        .subquery()
+def _running(moved: Rows, needed: Rows) -> Rows:
+    """Read for every change how many of the student's steps are clear after it, and how many there are."""
+    clear = func.sum(moved.c.change).over(partition_by=moved.c.student, order_by=moved.c.flip)
+    return select(moved.c.at, moved.c.change, clear.label("clear"), needed.c.steps).join(
+        needed, needed.c.student == moved.c.student
     )
-    became = and_(running.c.change > 0, running.c.clear == running.c.steps)
-    ceased = and_(running.c.change < 0, running.c.clear == running.c.steps - 1)
-    quarter = _Quarter(running.c.at)
-    change = func.sum(case((became, 1), (ceased, -1), else_=0))
-    rows = connection.execute(select(quarter, change).where(or_(became, ceased)).group_by(quarter))
-    return [(int(at), int(moved)) for at, moved in rows]
 
 
-def _times(connection: Connection, needs: Rows, own: Rows) -> list[tuple[str, str, int | None, int]]:
-    """Return college, level, when students became all clear, as a quarter of an hour (None: they are not), how many."""
-    each, needed = own.subquery(), needs.subquery()
+def _taken(moved: Rows, needed: Rows) -> Rows:
+    """Read each student's college and level, and when they became all clear, where they are: at the last change."""
     last = (
-        select(each.c.student, func.sum(each.c.change).label("clear"), func.max(each.c.at).label("at"))
-        .group_by(each.c.student)
+        select(moved.c.student, func.sum(moved.c.change).label("clear"), func.max(moved.c.at).label("at"))
+        .group_by(moved.c.student)
         .subquery()
     )
     quarter = case((last.c.clear == needed.c.steps, _Quarter(last.c.at)))
-    keys = (needed.c.college, needed.c.level, quarter.label("quarter"))
-    reached = select(*keys).select_from(needed.outerjoin(last, last.c.student == needed.c.student)).subquery()
-    rows = connection.execute(select(*reached.c, func.count().label("students")).group_by(*reached.c))
-    return [(row.college, row.level, None if row.quarter is None else int(row.quarter), row.students) for row in rows]
+    return select(needed.c.college, needed.c.level, quarter.label("quarter")).select_from(
+        needed.outerjoin(last, last.c.student == needed.c.student)
+    )
 
 
 def _span(college: str, counts: Mapping[int | None, int]) -> Span:

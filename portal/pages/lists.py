@@ -25,6 +25,9 @@ from status_db.model import State
 
 _ROWS = 50
 
+#: A list is counted up to this: the overview has the figures of more.
+_COUNTED = 2000
+
 #: A choice of more values than this is no choice: the field then takes what is typed.
 _CHOICES = 200
 
@@ -67,7 +70,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     chosen = _chosen(request, here)
     after, before = _key(request, "after", chosen), _key(request, "before", chosen)
     leaf = await house.ask_long(house.lists.leaf, here.sight, chosen, here.now, _ROWS, after=after, before=before)
-    count = await house.ask_long(house.lists.count, here.sight, chosen, here.now)
+    count = await house.ask_long(house.lists.count, here.sight, chosen, here.now, _COUNTED)
     fields = await house.ask_long(_fields, here, house.lists, chosen)
     await house.note(
         request, Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows)
@@ -79,7 +82,8 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         here=here,
         chosen=chosen,
         cohorts=[c for c in here.settings.cohort if c.key != here.cohort.key],
-        count=count,
+        count=min(count, _COUNTED),
+        uncounted=count > _COUNTED,
         rows=[rows.row(here, listed) for listed in leaf.rows],
         titles=[here.titles[step] for step in here.steps],
         fields=fields,
@@ -150,7 +154,7 @@ async def remind(request: Request, house: House, visitor: Visitor) -> Response:
     college, class_name = asked(request, "college"), asked(request, "class")
     columns = {"class": "" if class_name == NONE else class_name} | ({"college": college} if college else {})
     everybody = Filter(Wanted.ALL, columns=columns)
-    count = await house.ask_long(house.lists.count, here.sight, everybody, here.now)
+    count = await house.ask_long(house.lists.count, here.sight, everybody, here.now, _REMINDED)
     if not class_name or not count:
         raise HTTPException(404)
     chosen = Filter(Wanted.TO_DO, columns=columns)
@@ -169,7 +173,7 @@ async def remind(request: Request, house: House, visitor: Visitor) -> Response:
         here=here,
         class_name=columns["class"],
         college=college,
-        count=count,
+        count=min(count, _REMINDED),
         people=len(leaf.rows),
         more=leaf.more,
         texts=texts,

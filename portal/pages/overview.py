@@ -227,7 +227,8 @@ def _class_line(here: Scene, group: Group) -> GroupLine:
 
 
 def _group_line(here: Scene, group: Group, title: str, address: str, own: Mapping[str, str]) -> GroupLine:
-    most = sorted(group.to_do.items(), key=lambda item: -item[1])[:2]
+    # Of two steps alike, the earlier one.
+    most = sorted(group.to_do.items(), key=lambda item: (-item[1], here.steps.index(item[0])))[:2]
     return GroupLine(
         title=title,
         college=group.college,

@@ -34,7 +34,7 @@ def season(world: World) -> World:
     world.run_all()
     for person in (SUN, LI, ZHAO):
         world.decisions.enter(Wish(person.number, "college_items", Verdict.CLEARED, "无借阅"), "college", world.now)
-    world.decisions.enter(Wish(LIN.number, "college_items", Verdict.HELD, "未还"), "college", world.now)
+    world.decisions.enter(Wish(QIAN.number, "college_items", Verdict.HELD, "未还"), "college", world.now)
     soon = world.now + timedelta(minutes=30)
     world.decisions.enter(Wish(QIAN.number, "finance", Verdict.CLEARED, "缓交批准", until=soon), "x", world.now)
     world.decisions.enter(Wish(QIAN.number, "library", Verdict.CLEARED, "现场归还"), "x", world.now)
@@ -117,7 +117,7 @@ def test_every_filter_lists_exactly_those_whose_pages_say_so(season: World, step
         for wanted, students in expected.items():
             chosen = Filter(wanted, step, order=Order.NUMBER)
             assert listed(season, chosen) == sorted(students), (wanted, season.now)
-            assert lists_of(season).count(everything(season.settings, COHORT), chosen, season.now) == len(students)
+            assert lists_of(season).count(everything(season.settings, COHORT), chosen, season.now, 100) == len(students)
             met[wanted] += len(students)
     if step is None:
         assert all(met[wanted] for wanted in Wanted), met
@@ -208,6 +208,11 @@ def test_a_list_is_searched_by_the_beginning_of_a_number_or_a_part_of_a_name(sea
         LIN.number,
         ZHAO.number,
     ]
+
+
+def test_counting_ends_at_the_most_that_is_asked_for(season: World) -> None:
+    sight, chosen = everything(season.settings, COHORT), Filter(Wanted.ALL)
+    assert [lists_of(season).count(sight, chosen, season.now, most) for most in (2, 4, 5, 6)] == [3, 5, 5, 5]
 
 
 def test_choices_are_those_within_the_scopes_and_none_when_too_many(season: World) -> None:
