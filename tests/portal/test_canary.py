@@ -13,7 +13,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from clearance.main import app as command_line
-from clearance.wiring import Program
 from portal.app import create_app
 from portal.auth.sessions import form_token
 from status_db.audit import Audit
@@ -130,7 +128,7 @@ class Story:
                 for line in LINES:
                     if line.method == "GET" and line.door in (Door.SESSION, Door.OPEN):
                         for thing in objects_of(line):
-                            self._seen(browser.get(address(line, thing)))
+                            self._seen(browser.get(address(line, thing), params=line.query or None))
                 self._seen(browser.get("/nowhere"))
                 self._ask_the_api(browser, account)
             self._in_bad_times(browser)
@@ -164,10 +162,11 @@ class Story:
 
     def _seen(self, answer: httpx.Response) -> None:
         """Note an answer without what is meant for this browser alone: its forms' token."""
-        text = answer.text
-        if 'name="form_token"' in text:
-            text = text.replace(token_in(answer), "")
-        self.everything.note(f"the page {answer.url.path}", text)
+        shown: str | bytes = answer.content
+        if answer.headers.get("content-type", "").startswith(("text/", "application/json")):
+            text = answer.text
+            shown = text.replace(token_in(answer), "") if 'name="form_token"' in text else text
+        self.everything.note(f"the page {answer.url.path}", shown)
         # Where it was sent on the way; what the cookie holds is the browser's own.
         for step in (*answer.history, answer):
             self.everything.note(
@@ -200,7 +199,7 @@ def story(
     """The world, lived through; what it logged is kept with the rest."""
     everything = Everything(tmp_path, sqlite_world.file)
     monkeypatch.setenv("STATUS_URL", sqlite_world.url)
-    monkeypatch.setattr("clearance.context.Program", partial(Program, clock=sqlite_world.clock))
+    monkeypatch.setattr("clearance.context.clock_of", lambda _settings: sqlite_world.clock)
     # A command would set the logs up for itself, and what it logs would be seen by nobody here.
     monkeypatch.setattr("config.logs.configure", lambda _log: None)
     caplog.set_level(logging.WARNING)

@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 
 from portal.app import create_app
 from portal.auth.sessions import form_token, hash_of, new_token
+from portal.pages import recheck
 from status_db.board import Board
 from tests.cast import LIN, QIAN
 from tests.portal.api.conftest import bearing, give_token
@@ -79,6 +80,8 @@ class Line:
     path: str
     may: frozenset[str] = EVERYBODY
     door: Door = Door.SESSION
+    #: What the address asks for, where it must.
+    query: Mapping[str, str] = field(default_factory=dict)
     #: For a form: fields that make sense, without the token.
     form: Mapping[str, str] = field(default_factory=dict)
     #: For what is sent by a program, and so brings no form's token: what stands in its place.
@@ -90,7 +93,15 @@ class Line:
 
 LINES = (
     Line("GET", "/", EVERYBODY - {"nobody"}),
+    Line("GET", "/slip", STUDENTS),
+    Line("GET", "/slip.pdf", STUDENTS),
+    Line("GET", "/verify/{token}", door=Door.OPEN),
+    Line("POST", "/recheck", STUDENTS),
     Line("GET", "/overview", READERS),
+    Line("GET", "/overview/days", READERS),
+    Line("GET", "/lists", READERS),
+    Line("GET", "/lists.xlsx", READERS),
+    Line("GET", "/lists/reminder", READERS, query={"college": QIAN.college, "class": QIAN.class_name}),
     Line("GET", "/students", READERS),
     Line("GET", "/students/{number}", READERS),
     Line("GET", "/sources", OVERSEERS),
@@ -114,6 +125,21 @@ LINES = (
     Line("GET", "/sign-in", door=Door.OPEN),
     Line("POST", "/sign-in", door=Door.OPEN, form={"account": "dean", "password": PASSWORD}),
     Line("POST", "/sign-out"),
+    Line("GET", "/first-password", door=Door.OPEN),
+    Line("POST", "/first-password", door=Door.OPEN, form={"account": "dean", "code": "0000-0000-0000"}),
+    Line("POST", "/first-password/identity", door=Door.SHUT, instead_of_a_form="the settings: it is off"),
+    Line("GET", "/new-password"),
+    Line("POST", "/new-password", form={"current": "no", "password": "four old green ladders", "again": "other"}),
+    Line("GET", "/second-factor"),
+    Line("POST", "/second-factor", form={"digits": "000000"}),
+    Line("GET", "/sign-in/cas", door=Door.SHUT),
+    Line("GET", "/sign-in/cas/back", door=Door.SHUT),
+    Line("POST", "/sign-in/cas/back", door=Door.SHUT, instead_of_a_form="the ticket that the server gave out"),
+    Line("GET", "/sign-out/cas", door=Door.SHUT),
+    Line("GET", "/sign-in/oidc", door=Door.SHUT),
+    Line("GET", "/sign-in/oidc/back", door=Door.SHUT),
+    Line("POST", "/sign-in/oidc/ended", door=Door.SHUT, instead_of_a_form="the provider's signature"),
+    Line("GET", "/sign-out/oidc", door=Door.SHUT),
     Line("GET", "/healthz", door=Door.OPEN),
     Line("GET", "/api/v1/openapi.json", door=Door.OPEN),
     Line("GET", "/api/v1/cohorts", door=Door.TOKEN),
@@ -130,6 +156,7 @@ OBJECTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "{run:int}": (("1",), "999"),
     "{account}": (("dean", LIN.number), "unknown"),
     "{announcement:int}": (("1",), "999"),
+    "{token}": ((), "forged"),
 }
 
 #: Which of them are students' numbers.
@@ -161,7 +188,7 @@ class Visits:
     def ask(self, browser: TestClient, line: Line, path: str, **headers: str) -> httpx.Response:
         """Ask as a page of ours would: a form with its token, from our own origin."""
         if line.method == "GET":
-            return _asked(browser.get(path, headers=headers))
+            return _asked(browser.get(path, params=line.query or None, headers=headers))
         form = dict(line.form) | {"form_token": form_token(browser.cookies["clearance"])}
         return _asked(browser.request(line.method, path, data=form, headers=headers))
 
@@ -178,8 +205,9 @@ def _asked(answer: Any) -> httpx.Response:
 
 
 @pytest.fixture
-def visits(university: World) -> Iterator[Visits]:
-    """Somebody to visit as."""
+def visits(university: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visits]:
+    """Somebody to visit as. Nobody serves what is asked for, so nobody waits for it."""
+    monkeypatch.setattr(recheck, "PATIENCE", 0.0)
     Board(university.desk_engine).announce("一条公告", "", author="admin", now=university.now)
     made = Visits(university)
     yield made
@@ -235,7 +263,7 @@ def sent_to_sign_in(answer: httpx.Response) -> bool:
 
 def let_in(line: Line, answer: httpx.Response) -> bool:
     """Say whether somebody was let in: shown something, sent on, or told what a form lacks."""
-    if line.method != "GET" and answer.status_code in (400, 409, 422):
+    if line.method != "GET" and answer.status_code in (400, 401, 409, 422):
         return True
     leaving = line.path == "/sign-out"
     return answer.status_code in (200, 303) and (leaving or not sent_to_sign_in(answer))
