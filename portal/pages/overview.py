@@ -203,8 +203,8 @@ def _cell(tally: Tally | None) -> tuple[int, int] | None:
 def _worst(classes: Sequence[Group]) -> list[Group]:
     """Sort classes by the share of who has something to do, the largest first.
 
-    Of two alike, that with the larger share of who owes something: before the season's end nearly everybody has still to
-    check out. Then the larger class.
+    Of two alike, that with the larger share of who owes something: until late in a season nearly everybody has still
+    to check out. Then the larger class.
     """
     return sorted(
         classes,
