@@ -201,8 +201,17 @@ def _cell(tally: Tally | None) -> tuple[int, int] | None:
 
 
 def _worst(classes: Sequence[Group]) -> list[Group]:
-    """Sort classes by the share of who has something to do, the largest first; of two alike, the larger class."""
-    return sorted(classes, key=lambda g: (-g.open / g.students, -g.open, g.college, g.class_name))
+    """Sort classes by the share of who has something to do, the largest first.
+
+    Of two alike, that with the larger share of who owes something: until late in a season nearly everybody has still
+    to check out. Then the larger class.
+    """
+    return sorted(
+        classes,
+        key=lambda g: (
+            -g.open / g.students, -g.by_where.get(Where.HELD, 0) / g.students, -g.open, g.college, g.class_name,
+        ),
+    )  # fmt: skip
 
 
 def _colleges(classes: Sequence[Group]) -> list[Group]:

@@ -60,6 +60,12 @@ class TestFigures:
         assert rows[2][-1] == "校计财处 1"
         assert "/lists?college=%E8%B5%84%E6%BA%90%E5%AD%A6%E9%99%A2&amp;class=021152" in page
 
+    def test_of_classes_alike_the_one_that_owes_more_stands_first(self, university: World, signed_in: SignedIn) -> None:
+        wish = Wish(LIN.number, "library", Verdict.CLEARED, "赔书")
+        university.decisions.enter(wish, "librarian", university.now)
+        rows = table_after(signed_in("dean").get("/overview").text, "班级")
+        assert [row[0] for row in rows[1:]] == ["021152", "011151", "S0216"]
+
     def test_a_college_leads_to_its_classes(self, signed_in: SignedIn) -> None:
         browser = signed_in("dean")
         assert "/overview?college=" in browser.get("/overview").text
