@@ -103,7 +103,7 @@ class Scene:
         """Say of each step that may be read and whose data are too old that they are, and from when."""
         return tuple(
             self.language.gettext(
-                "%(step)s数据过期（截至 %(moment)s）",
+                "%(step)s：数据过期（截至 %(moment)s）",
                 step=self.titles[step],
                 moment=self.language.moment(source.as_of, self.now) if source.as_of else "–",
             )

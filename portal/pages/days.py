@@ -44,6 +44,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     found = await house.ask_long(house.reader.trend, here.sight, here.now, college or None)
     if college and not found.students:
         raise HTTPException(404)
+    fresh = await house.ask_long(house.lists.freshness, here.cohort.key)
     order = [step for step in here.steps if step in found.with_step]
     return house.page(
         request,
@@ -57,6 +58,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         spans=[_span(here, span) for span in found.spans],
         at=here.language.moment(here.now, here.now),
         notes=here.windows(),
+        stale=here.stale(fresh),
     )
 
 

@@ -183,7 +183,7 @@ class TestHints:
         enter(browser, "dean")
         for path in ("/overview", "/lists"):
             page = text_of(browser.get(path).text)
-            assert "图书馆数据过期（截至 5月25日 08:0" in page
+            assert "图书馆：数据过期（截至 5月25日 08:0" in page
             assert "数据截至 5月25日" in page
 
     @pytest.mark.parametrize(
