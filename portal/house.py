@@ -1,5 +1,6 @@
 """What every page is given: the settings, the reader, the desk's accounts, the languages, and a way to render."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,9 @@ _YEAR = 365 * 24 * 3600
 #: Each password takes 64 MiB and a core for a tenth of a second: so many at once, and the rest wait their turn.
 _HASHING_THREADS = 2
 
+#: A list of everybody takes a minute or more; the next one waits for it.
+_EXPORTING_THREADS = 1
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -102,6 +106,8 @@ class House:
     identities: Identities
     factors: Factors
     hashing: ThreadPoolExecutor
+    #: Large lists are written out here.
+    exporting: ThreadPoolExecutor
     languages: Mapping[str, Language]
     environments: Mapping[str, Environment]
     #: The marks are in one file on this machine: reading them is quicker than handing the question to a thread.
@@ -117,6 +123,10 @@ class House:
     async def ask_long(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Ask something that takes its time, in a thread, so that others are served meanwhile."""
         return await to_thread.run_sync(lambda: question(*args, **kwargs))
+
+    async def export(self, writing: Callable[[], T]) -> T:
+        """Write out something large, one at a time in each process: the pages go on meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self.exporting, writing)
 
     def language(self, request: Request) -> Language:
         """Return the language this request is answered in."""
@@ -182,6 +192,7 @@ class House:
     def close(self) -> None:
         """Let go of the database and of the threads."""
         self.hashing.shutdown()
+        self.exporting.shutdown()
         for engine in self.engines:
             engine.dispose()
 
@@ -217,6 +228,7 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         tickets=Tickets(desk_writing),
         journeys=Journeys(key, cookie),
         hashing=ThreadPoolExecutor(_HASHING_THREADS, "hashing"),
+        exporting=ThreadPoolExecutor(_EXPORTING_THREADS, "exporting"),
         languages=spoken,
         environments={code: _environment(language, settings) for code, language in spoken.items()},
         inline=marks.dialect.name == "sqlite",

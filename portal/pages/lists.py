@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -130,7 +131,8 @@ async def export(request: Request, house: House, visitor: Visitor) -> Response:
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="list-"))
     try:
         file = Path(folder.name) / "list.xlsx"
-        written = await house.ask_long(exports.write, file, title, head, columns, _texts(here, house.lists, chosen))
+        texts = _texts(here, house.lists, chosen)
+        written = await house.export(partial(exports.write, file, title, head, columns, texts))
         await house.note(request, Deed.EXPORTED, cohort=here.cohort.key, filter=_said(here, chosen), students=written)
     except BaseException:
         folder.cleanup()
