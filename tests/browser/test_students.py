@@ -1,10 +1,17 @@
 """A student with a phone."""
 
+import time
+
 import pytest
 
-from tests.browser.browsers import PHONE
+from status_db.decisions import Wish
+from status_db.model import Verdict
+from status_db.requests import Requests
+from sync.serving import Serving
+from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visits
-from tests.cast import LIN
+from tests.cast import LIN, ZHAO
+from tests.world import COHORT, World
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -35,3 +42,74 @@ def test_it_works_without_scripts(visits: Visits) -> None:
     assert "构造地质学" in visit.text()
     page.get_by_role("button", name="退出").click()
     page.wait_for_url("**/sign-in*")
+
+
+def through(university: World) -> None:
+    """Have the college pass Zhao, who owes nothing."""
+    for step in ("college_items", "final_review"):
+        wish, now = Wish(ZHAO.number, step, Verdict.CLEARED, ""), university.now
+        if step == "final_review":
+            university.reviews.review(wish, "reviewer", now)
+        else:
+            university.decisions.enter(wish, "college", now)
+
+
+@pytest.mark.parametrize(("size", "scheme", "language"), [(PHONE, "dark", "zh"), (DESK, "light", "en")])
+def test_whoever_is_through_finds_where_to_go_and_a_slip_that_anyone_can_check(
+    visits: Visits, university: World, size: dict[str, int], scheme: str, language: str
+) -> None:
+    through(university)
+    visit = visits(size, scheme=scheme, language=language)
+    page = visit.sign_in(ZHAO.number)
+    assert visit.barriers() == []
+    visit.open("/slip")
+    assert page.locator("svg").first.is_visible()
+    assert visit.barriers() == []
+    assert not visit.wider_than_the_screen()
+    code = page.locator('a[href*="/verify/"]').first.get_attribute("href")
+    assert code is not None
+    stranger = visits(size, language=language)
+    stranger.page.goto(stranger.address + code[code.index("/verify/") :])
+    assert ZHAO.name not in stranger.text()
+    assert ZHAO.number not in stranger.text()
+    assert ZHAO.number[-4:] in stranger.text()
+    assert stranger.barriers() == []
+
+
+def test_a_stranger_with_a_students_number_learns_nothing(visits: Visits) -> None:
+    """What is answered about a student and about nobody is the same to the letter, but for the number itself."""
+    told = set()
+    for number in (LIN.number, "20999999"):
+        visit = visits(PHONE)
+        page = visit.open("/sign-in")
+        page.fill('input[name="account"]', number)
+        page.fill('input[name="password"]', "a guess that is wrong")
+        page.press('input[name="password"]', "Enter")
+        page.wait_for_selector('[role="alert"]')
+        told.add(page.inner_text("body").replace(number, "N"))
+        assert visit.troubles.pop().startswith("Failed to load resource: the server responded with a status of 401")
+    assert len(told) == 1
+
+
+def test_asking_again_shows_the_answer(visits: Visits, university: World) -> None:
+    """The book has come back; the scheduler serves the request while the student waits."""
+    visit = visits(PHONE)
+    page = visit.sign_in(LIN.number)
+    assert "构造地质学" in visit.text()
+    university.says["loans"] = []
+    serving = Serving(
+        university.settings,
+        COHORT,
+        university.sync,
+        university.reader,
+        university.opinions,
+        Requests(university.desk_engine),
+        university.clock,
+    )
+    with page.expect_navigation():
+        page.evaluate("document.querySelector('form[action=\"/recheck\"]').requestSubmit()")
+        deadline = time.monotonic() + 20
+        while not serving.serve():
+            assert time.monotonic() < deadline
+    page.wait_for_url("**/")
+    assert "构造地质学" not in visit.text()
