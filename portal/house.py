@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -55,6 +55,9 @@ _HASHING_THREADS = 2
 
 #: A list of everybody takes a minute or more; the next one waits for it.
 _EXPORTING_THREADS = 1
+
+#: Nobody waits for a page longer than this.
+_LONGEST_QUESTION = timedelta(minutes=2)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -200,7 +203,7 @@ class House:
 def build(settings: Settings, clock: Callable[[], datetime]) -> House:
     """Open what the pages need. The databases themselves are opened when first asked."""
     marks_url = (settings.status_db.portal_url or settings.status_db.url).get_secret_value()
-    marks, key = open_reading(marks_url), DeskKey(settings.portal.key_file)
+    marks, key = open_reading(marks_url, at_most=_LONGEST_QUESTION), DeskKey(settings.portal.key_file)
     desk_reading, desk_writing = open_reading(desk_url(settings.status_db)), open_writing(desk_url(settings.status_db))
     spoken = languages.load(settings.institution.languages, settings.institution.timezone)
     cookie = Cookie.of(settings.portal)

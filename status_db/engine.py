@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -55,15 +56,17 @@ def open_writing(url: str) -> Engine:
     return engine
 
 
-def open_reading(url: str) -> Engine:
+def open_reading(url: str, *, at_most: timedelta | None = None) -> Engine:
     """Return an engine that cannot write: SQLite read-only behind an authorizer, PostgreSQL in read-only transactions.
 
     On PostgreSQL only the role's grants hold against somebody who means it; the read-only default protects against
-    our own mistakes.
+    our own mistakes. PostgreSQL breaks off a question that takes longer than `at_most`: its asker may be long gone.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         options = "-c default_transaction_read_only=on"
+        if at_most is not None:
+            options += f" -c statement_timeout={round(at_most.total_seconds())}s"
         return create_engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options})
     read_only = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
     engine = create_engine(read_only, poolclass=QueuePool, pool_size=8, connect_args={"check_same_thread": False})
@@ -199,6 +202,8 @@ def _explained(engine: Engine, said: str) -> str:
         what, way_out = "its disk is full or failing", "Make room there, then run this again."
     elif "idle-in-transaction" in said:
         what, way_out = f"this process stood still for {_STALLED_SECONDS} s in a transaction", "Run this again."
+    elif "statement timeout" in said:
+        what, way_out = "a question took too long", "Run ANALYZE on the database, then try again."
     elif "locked" in said or "busy" in said or "lock timeout" in said:
         what, way_out = f"another writer has held it for {_BUSY_SECONDS} s", "Try again when that one has ended."
     elif 'database "' in said and "does not exist" in said:

@@ -1,5 +1,6 @@
-"""The handle of the pages on SQLite: whatever is tried with it, nothing is written, and nothing else is opened."""
+"""The handle of the pages: whatever is tried with it, nothing is written or opened beside, and nothing goes on for ever."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from status_db import tables
-from status_db.engine import open_reading
+from status_db.engine import StoreError, open_reading, reading
 from tests.world import World
 
 
@@ -52,4 +53,12 @@ def test_the_reading_handle_refuses_it(sqlite_world: World, tmp_path: Path, stat
     assert {file.name for file in tmp_path.iterdir()} == files
     with engine.connect() as connection:
         connection.execute(text("SELECT count(*) FROM cohort")).all()
+    engine.dispose()
+
+
+def test_a_question_that_takes_too_long_is_broken_off_on_postgresql(postgres_url: str) -> None:
+    engine = open_reading(postgres_url, at_most=timedelta(seconds=1))
+    for_ever = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    with pytest.raises(StoreError, match=r"took too long .* Run ANALYZE"), reading(engine) as connection:
+        connection.execute(text(for_ever)).all()
     engine.dispose()
