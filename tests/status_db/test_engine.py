@@ -1,4 +1,4 @@
-"""The handle of the pages: whatever is tried with it, nothing is written or opened beside, and nothing goes on for ever."""
+"""The handle of the pages: whatever is tried, nothing is written or opened beside, and nothing goes on for ever."""
 
 from datetime import timedelta
 from pathlib import Path
