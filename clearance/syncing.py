@@ -27,6 +27,7 @@ _SHOWN = 40
 def check(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
     """Look whether the settings make sense and every source answers: its columns, one row, what is wrong."""
     program = chosen(context).program()
+    context.call_on_close(program.close)
     found: list[dict[str, object]] = []
     code = _look_at_status_db(program, found, quiet=json)
     _look_at_reviewers(program, found, quiet=json)

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import structlog
 from hypothesis import settings
+from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import URL
 
+from tests.browser.browsers import MISSING, chromium_path, launched
 from tests.services import databases
 from tests.world import World
 
@@ -80,3 +82,20 @@ def sqlite_world(tmp_path: Path) -> Iterator[World]:
     """The cast's university on SQLite alone, for what does not depend on the database."""
     with World(f"sqlite:///{tmp_path / 'clearance.db'}", tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A browser, one for each worker.
+
+    `CLEARANCE_TEST_CHROMIUM` names it where it is not on the path; without one its tests are skipped, or
+    fail where `CLEARANCE_TEST_REQUIRE_BROWSER` is set.
+    """
+    if chromium_path() is None:
+        if os.environ.get("CLEARANCE_TEST_REQUIRE_BROWSER"):
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    with sync_playwright() as playwright:
+        browser = launched(playwright.chromium)
+        yield browser
+        browser.close()

@@ -1,35 +1,17 @@
-"""A browser, the cast's university served to it, and visitors of every kind.
+"""The cast's university served to a browser, and visitors of every kind."""
 
-`CLEARANCE_TEST_CHROMIUM` names the browser where it is not on the path; without one these tests are skipped with the
-reason, or fail where `CLEARANCE_TEST_REQUIRE_BROWSER` is set.
-"""
-
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.browser.browsers import DESK, MISSING, chromium_path, launched
+from tests.browser.browsers import DESK
 from tests.browser.serving import served
 from tests.portal.conftest import PASSWORD, settle
 from tests.world import World
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The browser itself."""
-    if chromium_path() is None:
-        if os.environ.get("CLEARANCE_TEST_REQUIRE_BROWSER"):
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
-    with sync_playwright() as playwright:
-        browser = launched(playwright.chromium)
-        yield browser
-        browser.close()
 
 
 @dataclass

@@ -35,6 +35,8 @@ class TestTheDrill:
     def test_what_came_after_the_backup_is_gone_and_a_sync_brings_it_back(self, university: University) -> None:
         before = marks(university)
         folder = backed_up(university)
+        clock = university.folder / ".demo" / "clock"
+        today = clock.read_text(encoding="ascii")
         university.run("demo", "advance")
         university.run("sync")
         after = marks(university)
@@ -46,7 +48,11 @@ class TestTheDrill:
         assert "Restored as of" in said
         assert said.count("What stood there before is kept") == 2
         assert "clearance sync" in said
+        # A day later the same answers would be stale.
+        tomorrow = clock.read_text(encoding="ascii")
+        clock.write_text(today, encoding="ascii")
         assert marks(university) == before
+        clock.write_text(tomorrow, encoding="ascii")
         assert {run["state"] for run in university.json("sync")} == {"applied", "unchanged"}
 
     def test_a_lost_database_comes_back(self, university: University) -> None:

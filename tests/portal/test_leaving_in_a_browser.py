@@ -1,15 +1,14 @@
 """Leaving for a provider and signing out of it in a real browser: it holds redirects after a form to our policy."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.cast import LIN
 from tests.portal.arriving import Open, opened
-from tests.services.providers import cannot_be_had, cas_server
+from tests.services.providers import cas_server
 
 PEOPLE = {LIN.number: {"password": "a word of the campus", "attributes": {}}}
 
@@ -29,19 +28,13 @@ def portal(cas: str, tmp_path: Path) -> Iterator[Open]:
 
 
 @pytest.fixture
-def browser() -> Iterator[BrowserContext]:
-    """Chromium, with scripts off."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        cannot_be_had("no Chromium is installed (Debian: apt-get install chromium)")
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=program, args=["--no-sandbox"]) as chromium,
-    ):
-        context = chromium.new_context(java_script_enabled=False, locale="zh-CN")
-        # Its pages ask for styles from elsewhere, which no test waits for.
-        context.route(lambda url: "127.0.0.1" not in url, lambda route: route.abort())
-        yield context
+def browser(chromium: Browser) -> Iterator[BrowserContext]:
+    """Somebody's window, with scripts off."""
+    context = chromium.new_context(java_script_enabled=False, locale="zh-CN")
+    # Its pages ask for styles from elsewhere, which no test waits for.
+    context.route(lambda url: "127.0.0.1" not in url, lambda route: route.abort())
+    yield context
+    context.close()
 
 
 def test_a_browser_comes_in_and_is_led_out_to_the_server(portal: Open, cas: str, browser: BrowserContext) -> None:
