@@ -16,7 +16,9 @@ from tests.world import COHORT, SETTINGS
 CASES, PARTS = 1000, 10
 
 #: One world serves many cases; how many move in a day is not what is tried here.
-UNGUARDED = SETTINGS.replace("[source.fines]", "[source.loans.guard]\nsum_percent = 1000\n\n[source.fines]")
+UNGUARDED = SETTINGS.replace("[source.fines]", "[source.loans.guard]\nsum_percent = 1000\n\n[source.fines]").replace(
+    "[source.fees]", "[source.fines.guard]\nsum_percent = 10000\n\n[source.fees]"
+)
 
 #: They owe: the first twenty one book each, the last two have numbers that a spreadsheet shortens.
 OWING = (*MANY[:20], "0099123", "0009456")
@@ -154,7 +156,7 @@ def test_a_mangled_number_moves_nobody_else_and_clears_nobody_by_doubt(part: int
                         numbers.say({})
                         fines = world.says["fines"]
                         world.says["fines"] = [*fines, {"CARD": int(SETTLED), "AMOUNT": "3.20"}]
-                        world.run("fines")
+                        assert world.run("fines").fault is None
                         assert numbers.moved() == {SETTLED}
                         assert numbers.verdict(SETTLED) is Verdict.UNKNOWN
                         world.says["fines"] = fines
