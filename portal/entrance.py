@@ -19,8 +19,8 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 NARROWED: Mapping[str, str] = {"password": "/new-password", "factor": "/second-factor"}
 
 
-def for_visitors(page: Page, act: Act | None = None, *, narrowed: str | None = None) -> Handler:
-    """Return a handler that lets in whoever has signed in, and only those with a grant for `act` where one is named.
+def for_visitors(page: Page, *acts: Act, narrowed: str | None = None) -> Handler:
+    """Return a handler that lets in whoever has signed in; where acts are named, whoever has a grant for one of them.
 
     Everybody else is sent to sign in, or, signed in already, refused with 403. A session that is narrowed is sent to
     the one page it leads to; `narrowed` says that this is that page.
@@ -35,7 +35,7 @@ def for_visitors(page: Page, act: Act | None = None, *, narrowed: str | None = N
             return response
         if visitor.narrowed not in (None, narrowed):
             return see_other(NARROWED[visitor.narrowed])
-        if act is not None and not visitor.account.may(act):
+        if acts and not any(visitor.account.may(act) for act in acts):
             raise HTTPException(403)
         return await page(request, house, visitor)
 

@@ -1,6 +1,5 @@
 """Where a student stands, inside a read or a write under way: the steps of the flow, decisions above findings."""
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,29 +51,18 @@ def steps_of(
     now: datetime,
 ) -> tuple[StepStatus, ...]:
     """Return a student's steps in the order of the flow; what reviews wait for is told as of `now`."""
-    return steps_of_each(connection, settings, cohort, {number: flow}, fresh, now)[number]
-
-
-def steps_of_each(
-    connection: Connection,
-    settings: Settings,
-    cohort: str,
-    flows: Mapping[str, Flow],
-    fresh: Mapping[str, StepSource],
-    now: datetime,
-) -> dict[str, tuple[StepStatus, ...]]:
-    """Return student → the same, for some students, a few hundred at most, by their flows."""
     record = tables.record
-    said: dict[str, dict[str, Record]] = defaultdict(dict)
-    for row in connection.execute(select(record).where(record.c.cohort == cohort, record.c.student.in_(list(flows)))):
-        said[row.student][row.source] = record_from(row)
+    said = {
+        row.source: record_from(row)
+        for row in connection.execute(select(record).where(record.c.cohort == cohort, record.c.student == number))
+    }
 
     def evidence(row: Row[Any]) -> tuple[Obligation, ...]:
         # In the settings' order, which is the order in which a page tells what is owed.
-        own = said.get(row.student, {})
-        return evidence_behind(Verdict(row.verdict), [own[n] for n in settings.sources_of(row.step) if n in own])
+        own = [said[name] for name in settings.sources_of(row.step) if name in said]
+        return evidence_behind(Verdict(row.verdict), own)
 
-    return steps_of_many(connection, cohort, flows, fresh, now, evidence)
+    return steps_of_many(connection, cohort, {number: flow}, fresh, now, evidence)[number]
 
 
 def by_keys(row: Row[Any]) -> tuple[Obligation, ...]:

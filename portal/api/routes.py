@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -24,8 +25,8 @@ from portal.house import House
 from portal.languages import Language
 from portal.pages.student import newest
 from status_db.accounts import Act
+from status_db.lists import Filter, Order, Wanted
 from status_db.model import normalise_number
-from status_db.roll import Roll, Wanted
 from status_db.seen import Sight
 from status_db.tokens import Tokens
 from status_db.views import Scope
@@ -40,7 +41,6 @@ class Asked:
     request: Request
     house: House
     door: Door
-    roll: Roll
     bearer: Bearer
     now: datetime
     language: Language
@@ -106,15 +106,17 @@ async def students(asked: Asked, question: questions.OfList) -> answers.ListAnsw
         steps = {step: scopes for step, scopes in steps.items() if step == question.step}
     columns = {"college": question.college, "class": question.class_name}
     narrowed = {column: value for column, value in columns.items() if value is not None}
-    wanted = Wanted(question.state, narrowed, normalise_number(question.after) if question.after else "")
-    page = await house.ask_long(asked.roll.page, cohort, steps, wanted, question.limit, asked.now)
+    chosen = Filter(question.state or Wanted.ALL, columns=narrowed, order=Order.NUMBER)
+    after = (normalise_number(question.after),) if question.after else None
+    leaf = partial(house.lists.leaf, Sight(cohort, steps), chosen, asked.now, question.limit, after=after)
+    page = await house.ask_long(leaf)
     filters = question.model_dump(exclude={"after", "limit", "lang", "cohort"}, exclude_none=True, by_alias=True)
     asked_for = " ".join(f"{name}={value}" for name, value in filters.items())
     await asked.door.note_list(house, asked.bearer, cohort, asked_for, asked.now)
     return answers.ListAnswer(
         cohort=cohort,
-        students=[wording.line(asked.language, house.settings, line, asked.now) for line in page.lines],
-        next=page.lines[-1].student if page.more else None,
+        students=[wording.line(asked.language, house.settings, line, asked.now) for line in page.rows],
+        next=page.rows[-1].student if page.more else None,
     )
 
 
@@ -198,9 +200,9 @@ def mounted(house: House) -> tuple[Mount, ...]:
     settings = house.settings.api
     if not settings.enabled:
         return ()
-    marks, desk_reading, desk_writing = house.engines[:3]
+    _, desk_reading, desk_writing = house.engines[:3]
     door = Door(Tokens(desk_reading), Tokens(desk_writing), Pace(settings.rate))
-    roll, known = Roll(marks, house.settings), questions.known_values(house.settings)
+    known = questions.known_values(house.settings)
     described = document.described(PREFIX, [endpoint for endpoint, _ in ENDPOINTS], known, house.settings)
 
     async def description(_request: Request) -> Response:
@@ -212,7 +214,7 @@ def mounted(house: House) -> tuple[Mount, ...]:
             bearer = await door.enter(request, house, now)
             question = questions.read(request, endpoint.question, known)
             language = _language(request, house, getattr(question, "lang", None))
-            said = await handler(Asked(request, house, door, roll, bearer, now, language), question)
+            said = await handler(Asked(request, house, door, bearer, now, language), question)
             return _answer(request, said, language, tagged=endpoint.tagged)
 
         return answer

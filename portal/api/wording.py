@@ -17,8 +17,8 @@ from portal.api.answers import (
     TallyAnswer,
 )
 from portal.languages import Language
+from status_db.lists import ListedStudent
 from status_db.model import Obligation, State, StepStatus
-from status_db.roll import RollLine
 from status_db.views import StepSource, StudentView, Tally
 
 
@@ -50,7 +50,7 @@ def student(
     )
 
 
-def line(language: Language, settings: Settings, found: RollLine, now: datetime) -> LineAnswer:
+def line(language: Language, settings: Settings, found: ListedStudent, now: datetime) -> LineAnswer:
     """Say where a student of a list stands."""
     titles = cards.step_titles(language, settings)
     return LineAnswer(

@@ -16,7 +16,7 @@ from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from portal.languages import Language
 from portal.words import later
-from status_db.accounts import Account, Act
+from status_db.accounts import Act
 from status_db.audit import Deed
 from status_db.board import Announcement, AnnouncementRefused
 
@@ -54,19 +54,8 @@ class Draft:
     scope: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def _may_see(account: Account) -> None:
-    if not (account.may(Act.MANAGE) or account.may(Act.AUDIT)):
-        raise HTTPException(403)
-
-
-def _may_write(account: Account) -> None:
-    if not account.may(Act.MANAGE):
-        raise HTTPException(403)
-
-
 async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show every announcement to this cohort, the newest first."""
-    _may_see(visitor.account)
     return await _list(request, house, visitor)
 
 
@@ -83,9 +72,8 @@ async def _list(request: Request, house: House, visitor: Visitor, refused: str =
     )
 
 
-async def new(request: Request, house: House, visitor: Visitor) -> Response:
+async def new(request: Request, house: House, _visitor: Visitor) -> Response:
     """Show an empty form."""
-    _may_write(visitor.account)
     return await _form(request, house, Draft())
 
 
@@ -94,7 +82,6 @@ async def write(request: Request, house: House, visitor: Visitor) -> Response:
     fields = await forms.read_lists(
         request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM, most=_MOST_FIELDS
     )
-    _may_write(visitor.account)
     values = await house.ask_long(house.roster.values, house.settings.cohort_keys()[0])
     typed = {name: sent[-1].replace("\r\n", "\n").strip() for name, sent in fields.items()}
     scope = scopes.read(fields.get("scope", ()), values)
@@ -134,7 +121,6 @@ async def write(request: Request, house: House, visitor: Visitor) -> Response:
 async def withdraw(request: Request, house: House, visitor: Visitor) -> Response:
     """Take an announcement down."""
     await forms.read(request, house.settings.portal.public_url, visitor.token)
-    _may_write(visitor.account)
     number = int(request.path_params["announcement"])
     if number not in {one.announcement for one in await house.ask(house.board.listed, house.settings.cohort_keys()[0])}:
         raise HTTPException(404)
@@ -241,8 +227,8 @@ def _listed(language: Language, house: House, one: Announcement, now: datetime) 
 
 
 ROUTES = (
-    Route("/announcements", for_visitors(page)),
-    Route("/announcements", for_visitors(write), methods=["POST"]),
-    Route("/announcements/new", for_visitors(new)),
-    Route("/announcements/{announcement:int}/withdraw", for_visitors(withdraw), methods=["POST"]),
+    Route("/announcements", for_visitors(page, Act.MANAGE, Act.AUDIT)),
+    Route("/announcements", for_visitors(write, Act.MANAGE), methods=["POST"]),
+    Route("/announcements/new", for_visitors(new, Act.MANAGE)),
+    Route("/announcements/{announcement:int}/withdraw", for_visitors(withdraw, Act.MANAGE), methods=["POST"]),
 )

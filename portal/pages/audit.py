@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -73,11 +72,6 @@ class Wanted:
         return urlencode({**own, **more})
 
 
-def _may_read(account: Account) -> None:
-    if not (account.may(Act.AUDIT) or account.may(Act.MANAGE)):
-        raise HTTPException(403)
-
-
 def _wanted(request: Request) -> Wanted:
     asked = request.query_params
     deed = next((d for d in Deed if d == asked.get("deed")), None)
@@ -88,7 +82,6 @@ def _wanted(request: Request) -> Wanted:
 
 async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show the newest lines, or those before one."""
-    _may_read(visitor.account)
     language, now, wanted = house.language(request), house.clock(), _wanted(request)
     typed = request.query_params.get("before", "")
     before = int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 18 else None
@@ -107,7 +100,6 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
 
 async def sheet(request: Request, house: House, visitor: Visitor) -> Response:
     """Return the log, as far as it was narrowed, as a workbook; that is a line of the log itself."""
-    _may_read(visitor.account)
     language, now, wanted = house.language(request), house.clock(), _wanted(request)
     book = await house.ask_long(_sheet, house, language, wanted, visitor.account, now)
     await house.note(request, Deed.EXPORTED, student=wanted.student or None, what="audit", scope=wanted.query())
@@ -209,4 +201,7 @@ def _value(language: Language, name: str, value: object) -> str:
     return language.listed(map(str, value)) if isinstance(value, list) else str(value)
 
 
-ROUTES = (Route("/audit", for_visitors(page)), Route("/audit.xlsx", for_visitors(sheet)))
+ROUTES = (
+    Route("/audit", for_visitors(page, Act.MANAGE, Act.AUDIT)),
+    Route("/audit.xlsx", for_visitors(sheet, Act.MANAGE, Act.AUDIT)),
+)

@@ -14,8 +14,9 @@ from status_db.accounts import Act, Grant
 from status_db.audit import Audit, Deed
 from status_db.decisions import Wish
 from status_db.engine import writing
+from status_db.lists import Filter, Lists, Order, Wanted
 from status_db.model import State, Verdict
-from status_db.roll import Roll, Wanted
+from status_db.seen import Sight
 from status_db.tokens import Tokens, hash_of
 from status_db.views import EVERYBODY
 from tests.cast import LEAVING, LI, LIN, MORNING, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
@@ -188,19 +189,18 @@ class TestTheList:
         world.run("loans")
         for person in people[:-1]:
             world.decisions.enter(Wish(person["学号"], "library", Verdict.CLEARED, "数据有误"), "x", world.now)
-        roll = Roll(world.reading, world.settings)
-        wanted = Wanted(State.HELD)
-        found = roll.page(COHORT, {"library": EVERYBODY}, wanted, 10, world.now)
-        assert [line.student for line in found.lines] == [people[-1]["学号"]]
+        lists, sight = Lists(world.reading, world.settings), Sight(COHORT, {"library": EVERYBODY})
+        found = lists.leaf(sight, Filter(State.HELD, order=Order.NUMBER), world.now, 10)
+        assert [row.student for row in found.rows] == [people[-1]["学号"]]
         assert found.more is False
         everybody: list[str] = []
-        after = ""
+        after: tuple[str, ...] | None = None
         while True:
-            page = roll.page(COHORT, {"library": EVERYBODY}, Wanted(after=after), 200, world.now)
-            everybody += [line.student for line in page.lines]
+            page = lists.leaf(sight, Filter(Wanted.ALL, order=Order.NUMBER), world.now, 200, after=after)
+            everybody += [row.student for row in page.rows]
             if not page.more:
                 break
-            after = page.lines[-1].student
+            after = page.rows[-1].key
         assert everybody == [p["学号"] for p in people]
 
 
