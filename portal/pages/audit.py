@@ -80,7 +80,7 @@ def _wanted(request: Request) -> Wanted:
     )
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(request: Request, house: House, _visitor: Visitor) -> Response:
     """Show the newest lines, or those before one."""
     language, now, wanted = house.language(request), house.clock(), _wanted(request)
     typed = request.query_params.get("before", "")
