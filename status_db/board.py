@@ -15,8 +15,9 @@ from status_db.accounts import SCOPE_COLUMNS
 from status_db.engine import reading, writing
 from status_db.turns import DESK
 
-_LONGEST_TITLE = 200
-_LONGEST_BODY = 4_000
+#: In characters, in each language.
+LONGEST_TITLE = 200
+LONGEST_BODY = 4_000
 
 
 class AnnouncementRefused(Exception):  # noqa: N818 - named by the reaction
@@ -145,11 +146,11 @@ def _refuse_nonsense(values: Mapping[str, Any], scope: Mapping[str, Sequence[str
     if not values["title"]:
         raise AnnouncementRefused("an announcement needs a title. Write one.")
     for name in ("title", "title_en", "contact"):
-        if len(values[name]) > _LONGEST_TITLE:
-            raise AnnouncementRefused(f"its {name} is longer than {_LONGEST_TITLE} characters. Make it shorter.")
+        if len(values[name]) > LONGEST_TITLE:
+            raise AnnouncementRefused(f"its {name} is longer than {LONGEST_TITLE} characters. Make it shorter.")
     for name in ("body", "body_en"):
-        if len(values[name]) > _LONGEST_BODY:
-            raise AnnouncementRefused(f"its {name} is longer than {_LONGEST_BODY:,} characters. Make it shorter.")
+        if len(values[name]) > LONGEST_BODY:
+            raise AnnouncementRefused(f"its {name} is longer than {LONGEST_BODY:,} characters. Make it shorter.")
     if values["closes"] is not None and values["closes"] <= values["opens"]:
         raise AnnouncementRefused("it would end before it begins. Mend one of the two times.")
     for column, wanted in scope.items():

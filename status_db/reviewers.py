@@ -27,14 +27,15 @@ def short_of_reviewers(
     """
     active = [account for account in accounts if account.active]
     counted = (
-        Short(cohort, college, sum(any(_covers(g, cohort, college, reviews) for g in a.grants) for a in active))
+        Short(cohort, college, sum(any(covers(g, cohort, college, reviews) for g in a.grants) for a in active))
         for cohort, theirs in colleges.items()
         for college in sorted(theirs)
     )
     return tuple(short for short in counted if reviews and short.reviewers < ENOUGH)
 
 
-def _covers(grant: Grant, cohort: str, college: str, reviews: Collection[str]) -> bool:
+def covers(grant: Grant, cohort: str, college: str, reviews: Collection[str]) -> bool:
+    """Say whether a grant allows one of these reviews for a whole college: a part of it is not enough."""
     return (
         grant.act is Act.REVIEW
         and (grant.step is None or grant.step in reviews)

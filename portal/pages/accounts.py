@@ -22,6 +22,7 @@ from portal.words import later
 from status_db.accounts import AccountRefused, Act, Grant, LastManager
 from status_db.audit import Deed
 from status_db.directory import Listed
+from status_db.reviewers import ENOUGH, covers
 
 _PAGE = 50
 _LONGEST_FORM = 160 * 1024
@@ -29,9 +30,6 @@ _MOST_FIELDS = 1_000
 
 #: A one-time code opens an account for so long.
 _CODE_LASTS = timedelta(days=3)
-
-#: A college is reviewed by so many, so that nobody's absence holds it up.
-_REVIEWERS = 2
 
 #: These reach everything, so that no step and no scope makes them smaller.
 _WHOLE = (Act.MANAGE, Act.AUDIT)
@@ -221,7 +219,7 @@ def too_few_reviewers(house: House, language: Language) -> list[tuple[str, str, 
     settings = house.settings
     cohort = settings.cohort_keys()[0]
     colleges = house.roster.colleges(cohort)
-    held = [(a, g) for a, g in house.directory.holders(Act.REVIEW) if g.cohort in (None, cohort)]
+    held = house.directory.holders(Act.REVIEW)
     titles = cards.step_titles(language, settings)
     wanted = {
         (entry.step, college)
@@ -232,13 +230,8 @@ def too_few_reviewers(house: House, language: Language) -> list[tuple[str, str, 
     }
     few: list[tuple[str, str, int]] = []
     for step, college in sorted(wanted):
-        # Who reviews a part of a college cannot stand in for the whole.
-        able = {
-            account
-            for account, g in held
-            if g.step in (None, step) and set(g.scope) <= {"college"} and college in g.scope.get("college", (college,))
-        }
-        if len(able) < _REVIEWERS:
+        able = {account for account, grant in held if covers(grant, cohort, college, (step,))}
+        if len(able) < ENOUGH:
             few.append((titles[step], college, len(able)))
     return few
 

@@ -18,14 +18,11 @@ from portal.languages import Language
 from portal.words import later
 from status_db.accounts import Act
 from status_db.audit import Deed
-from status_db.board import Announcement, AnnouncementRefused
+from status_db.board import LONGEST_BODY, LONGEST_TITLE, Announcement, AnnouncementRefused
 
 #: Long texts in two languages, each letter of which a form writes as nine.
 _LONGEST_FORM = 160 * 1024
 _MOST_FIELDS = 1_000
-
-_LONGEST_TITLE = 200
-_LONGEST_BODY = 4_000
 
 #: What is wrong with a draft, each with the way out.
 NO_TITLE = later("公告要有中文标题。请写上。")
@@ -140,9 +137,9 @@ def _wrong(house: House, draft: Draft, opens: datetime, closes: datetime | None)
     """Return what is wrong with a draft; empty when nothing is."""
     if not draft.title:
         return NO_TITLE
-    if max(map(len, (draft.title, draft.title_en, draft.contact))) > _LONGEST_TITLE:
+    if max(map(len, (draft.title, draft.title_en, draft.contact))) > LONGEST_TITLE:
         return LONG_TITLE
-    if max(map(len, (draft.body, draft.body_en))) > _LONGEST_BODY:
+    if max(map(len, (draft.body, draft.body_en))) > LONGEST_BODY:
         return LONG_BODY
     if closes is not None and closes <= opens:
         return BACKWARDS
