@@ -3,7 +3,7 @@
 A property test holds the two to each other on every kind of finding, decision, freshness, review and certificate.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy import (
     case,
     cast,
     exists,
+    false,
     func,
     literal,
     or_,
@@ -130,13 +131,14 @@ def review_stands(
     flow: Flow,
     step: str,
     review: Any,  # noqa: ANN401 - a table or an alias of it
-    stale: Iterable[str],
+    stale: Mapping[str, str],
     now: datetime,
 ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Say of a student whether a review of this flow may be given now, and whether one that was given stands.
 
     `review` is the active decision on it, joined from outside. It stands while every step before it counts as clear and
-    is what it was when the review was given, or once a certificate was issued.
+    is what it was when the review was given, or once a certificate was issued. `stale` names the steps whose last
+    answer is too old, each with that answer's moment: one that the review accepted as it was does not stop it.
     """
     after = flow.after(step)
     status, decision, certificate = tables.status.alias(), tables.decision.alias(), tables.certificate
@@ -153,6 +155,15 @@ def review_stands(
     )
     clear = counts_as_clear(status, decision, stale)
     is_open = ~exists(before.where(~clear))
+    accepted = or_(
+        false(),
+        *(
+            and_(status.c.step == step, func.coalesce(_Member(review.c.accepts, literal(step)), "") == as_of)
+            for step, as_of in stale.items()
+            if step in after
+        ),
+    )
+    enough = ~exists(before.where(~clear, ~and_(accepted, counts_as_clear(status, decision, ()))))
     unmoved = ~exists(
         before.where(func.coalesce(_Member(review.c.rests_on, status.c.step), literal("")) != footing(status, decision))
     )
@@ -161,4 +172,4 @@ def review_stands(
             certificate.c.cohort == cohort, certificate.c.student == student, certificate.c.revoked_at.is_(None)
         )
     )
-    return is_open, or_(review.c.verdict != Verdict.CLEARED, issued, and_(is_open, unmoved))
+    return is_open, or_(review.c.verdict != Verdict.CLEARED, issued, and_(enough, unmoved))

@@ -45,6 +45,8 @@ class Wanted(StrEnum):
     STALE = "stale"
     #: Whose decided step has seen its finding change since.
     DISPUTED = "disputed"
+    #: Whose records an office's list leaves in doubt, so that nothing follows from them.
+    DOUBTFUL = "doubtful"
     ALL = "all"
 
 
@@ -126,6 +128,7 @@ _CONDITIONS: Mapping[Wanted, tuple[_Condition, _Condition | None]] = {
     Wanted.CLEAR: (lambda _: true(), _not_clear),
     Wanted.STALE: (lambda seen: seen["stale"] == 1, None),
     Wanted.DISPUTED: (lambda seen: seen["disputed"] == 1, None),
+    Wanted.DOUBTFUL: (lambda seen: seen["doubtful"] == 1, None),
     Wanted.ALL: (lambda _: true(), None),
 }
 

@@ -8,7 +8,7 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -209,6 +209,16 @@ class Decision:
     withdrawn_by: str = ""
     #: For a review: step → what stood there when it was given, as `StepStatus.footing` names it.
     rests_on: Mapping[str, str] = field(default_factory=dict)
+    #: For a review: step → the moment of an answer that was too old, and was accepted all the same, as `said_as_of`.
+    accepts: Mapping[str, str] = field(default_factory=dict)
+    #: The office's own file about it.
+    file_number: str = ""
+    #: What a pass depends on, for the student to read.
+    condition: str = ""
+    #: The sheet of paper it was first written on.
+    sheet: str = ""
+    #: The batch it was entered with.
+    batch: int | None = None
 
     def active(self, now: datetime) -> bool:
         """Say whether it counts at `now`: neither withdrawn nor past its end."""
@@ -237,13 +247,21 @@ class Certificate:
     kind: str
     issued_at: datetime
     issued_by: str
-    #: How it left: self, agent, post.
+    #: How it left: self, agent, post; empty while it waits to be collected.
     collected: str
     #: Who took it, and on what mandate, where that was not the student.
     collector: str = ""
     revoked_at: datetime | None = None
     revoked_by: str = ""
     revoked_because: str = ""
+    #: When it left; None while it waits, and where it left as it was issued.
+    collected_at: datetime | None = None
+    handed_over_by: str = ""
+
+
+def said_as_of(moment: datetime) -> str:
+    """Name the moment of an answer, as a review keeps which one it accepted."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +284,8 @@ class StepStatus:
     waits_for: tuple[str, ...] = ()
     #: For a review: step → the footing of each step before it, now.
     stands_on: Mapping[str, str] = field(default_factory=dict)
+    #: For a review: of `waits_for`, those that lack nothing but a newer answer → the moment of their last.
+    waits_for_news: Mapping[str, datetime] = field(default_factory=dict)
     #: For a review: the student has a certificate, which freezes it.
     issued: bool = False
 
@@ -281,6 +301,7 @@ class StepStatus:
             disputed=decision is not None and decision.disputed_by(self.finding),
             outgrown=decision is not None and decision.outgrown_by(self.finding),
             lapsed=decision is None and self.decision is not None and self.decision.active(now),
+            doubtful=decision is None and self.finding.reason is Reason.DOUBTFUL,
         )
 
     def footing(self, now: datetime) -> str:
@@ -291,16 +312,22 @@ class StepStatus:
     def _decided(self, now: datetime) -> Decision | None:
         """Return the decision that counts: a review that passes counts while all it rested on stands unmoved and clear.
 
-        A certificate freezes it.
+        An answer that was too old, and accepted so, counts until there is a newer one. A certificate freezes it.
         """
         decision = self.decision
         if decision is None or not decision.active(now):
             return None
         passes = self.kind is StepKind.REVIEW and decision.verdict is Verdict.CLEARED
         moved = any(decision.rests_on.get(step) != footing for step, footing in self.stands_on.items())
-        if passes and not self.issued and (self.waits_for or moved):
+        if passes and not self.issued and (moved or not all(map(self._accepted(decision).__contains__, self.waits_for))):
             return None
         return decision
+
+    def _accepted(self, decision: Decision) -> frozenset[str]:
+        """Return the steps whose too old answer the review was given over, and that have had no newer one since."""
+        return frozenset(
+            step for step, as_of in self.waits_for_news.items() if decision.accepts.get(step) == said_as_of(as_of)
+        )
 
     def counts_as_clear(self, now: datetime) -> bool:
         """Say whether review, headline, slip and export may count this step as clear at `now`."""
@@ -336,11 +363,18 @@ class Standing:
     outgrown: bool
     #: A review was given, and something it rested on has moved or does not count as clear any more.
     lapsed: bool = False
+    #: An office's list leaves it in doubt, so that nothing follows from it.
+    doubtful: bool = False
 
     @property
     def clear(self) -> bool:
         """Cleared or exempt, not stale, and not overtaken by a new obligation."""
         return self.verdict in CLEAR and not self.stale and not self.outgrown
+
+    @property
+    def wants_news(self) -> bool:
+        """It would count as clear, if only its answer were not too old."""
+        return self.verdict in CLEAR and self.stale and not self.outgrown
 
 
 @dataclass(frozen=True, slots=True)

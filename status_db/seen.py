@@ -3,7 +3,7 @@
 Figures and lists are made on this one statement, so that none of them can count somebody whom another leaves out.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -27,7 +27,7 @@ from sqlalchemy import (
 from config.settings import Settings
 from status_db import tables
 from status_db.counting import active, counts_as_clear, disputed, outgrown, review_stands, state_of
-from status_db.model import CLEAR, State, StepKind, Verdict
+from status_db.model import CLEAR, Reason, State, StepKind, Verdict, said_as_of
 from status_db.views import EVERYBODY, Scope, StepSource
 
 #: The states in which a student has to go somewhere.
@@ -89,7 +89,7 @@ def steps_seen(
     """Return a statement with one row for each student and step that may be read.
 
     It has the given columns of the roster, then student, step, state, and as 0 or 1: clear (it counts as clear), to_do
-    (the student has to go there), stale, by_decision, disputed. `where` narrows the students.
+    (the student has to go there), stale, by_decision, disputed, doubtful. `where` narrows the students.
     """
     return union_all(*_parts(settings, sight, fresh, now, columns, where))
 
@@ -123,7 +123,11 @@ def _parts(
     columns: Sequence[ColumnElement[Any]],
     where: ColumnElement[bool] | None,
 ) -> list[Select[Any]]:
-    stale = sorted(step for step, source in fresh.items() if source.stale(now))
+    stale = {
+        step: said_as_of(source.as_of)
+        for step, source in sorted(fresh.items())
+        if source.stale(now) and source.as_of is not None
+    }
     narrowed = true() if where is None else where
     ordinary = _ordinary(settings, sight, stale, now, columns, narrowed)
     return [ordinary, *_reviews(settings, sight, stale, now, columns, narrowed)]
@@ -140,7 +144,7 @@ def may_read(sight: Sight, step: ColumnElement[str]) -> ColumnElement[bool]:
 def _ordinary(
     settings: Settings,
     sight: Sight,
-    stale: Sequence[str],
+    stale: Collection[str],
     now: datetime,
     columns: Sequence[ColumnElement[Any]],
     where: ColumnElement[bool],
@@ -173,6 +177,7 @@ def _ordinary(
             _number(and_(~decided, status.c.step.in_(stale))).label("stale"),
             _number(decided).label("by_decision"),
             _number(disputed(status, decision)).label("disputed"),
+            _number(and_(~decided, status.c.reason == Reason.DOUBTFUL)).label("doubtful"),
         )
         .select_from(
             person.join(
@@ -186,7 +191,7 @@ def _ordinary(
 def _reviews(
     settings: Settings,
     sight: Sight,
-    stale: Sequence[str],
+    stale: Mapping[str, str],
     now: datetime,
     columns: Sequence[ColumnElement[Any]],
     where: ColumnElement[bool],
@@ -218,6 +223,7 @@ def _reviews(
                     literal(0, Integer).label("stale"),
                     _number(counts).label("by_decision"),
                     literal(0, Integer).label("disputed"),
+                    literal(0, Integer).label("doubtful"),
                 )
                 .select_from(person.join(status, here).outerjoin(review, given))
                 .where(leaving(sight), person.c.flow == flow.key, may_read(sight, literal(step)), where)

@@ -119,6 +119,7 @@ def steps_of_many(
                 run=row.run,
                 waits_for=tuple(step.step for step in after if not step.counts_as_clear(now)),
                 stands_on={step.step: step.footing(now) for step in after},
+                waits_for_news={s.step: s.as_of for s in after if s.as_of is not None and s.at(now).wants_news},
                 issued=number in issued,
             )
         stand[number] = tuple(steps.values())
@@ -158,6 +159,11 @@ def decision_from(row: Row[Any]) -> Decision:
         withdrawn_at=row.withdrawn_at,
         withdrawn_by=row.withdrawn_by or "",
         rests_on=row.rests_on,
+        accepts=row.accepts or {},
+        file_number=row.file_number or "",
+        condition=row.condition or "",
+        sheet=row.sheet or "",
+        batch=row.batch,
     )
 
 
@@ -175,4 +181,6 @@ def certificate_from(row: Row[Any]) -> Certificate:
         revoked_at=row.revoked_at,
         revoked_by=row.revoked_by or "",
         revoked_because=row.revoked_because,
+        collected_at=row.collected_at,
+        handed_over_by=row.handed_over_by or "",
     )

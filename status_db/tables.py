@@ -406,8 +406,22 @@ decision = Table(
     #: When the end by date was noted, with its flip.
     Column("ended_at", Instant),
     Column("mac", LargeBinary),
+    #: The office's own file about it, what a pass depends on, and the sheet of paper it was first written on.
+    Column("file_number", String(100)),
+    Column("condition", Text),
+    Column("sheet", String(100)),
+    #: The batch it was entered with; NULL for one entered alone.
+    Column("batch", BigInteger),
+    #: For a review given over answers that were too old: step → the moment of the answer that was accepted.
+    Column("accepts", Json),
     _is_verdict("verdict"),
     sqlite_autoincrement=True,
+)
+Index(
+    "ix_decision_batch",
+    decision.c.batch,
+    sqlite_where=decision.c.batch.is_not(None),
+    postgresql_where=decision.c.batch.is_not(None),
 )
 # One decision stands at a time; the next one withdraws it first.
 Index(
@@ -419,6 +433,30 @@ Index(
     sqlite_where=decision.c.withdrawn_at.is_(None),
     postgresql_where=decision.c.withdrawn_at.is_(None),
 )
+
+batch = Table(
+    "batch",
+    marks,
+    #: Decisions that were entered together, and may be taken back together.
+    Column("batch", _Id, primary_key=True, autoincrement=True),
+    Column("cohort", _Word, nullable=False),
+    #: import, paper, class
+    Column("kind", _Word, nullable=False),
+    Column("step", _Word, nullable=False),
+    Column("author", String(100), nullable=False),
+    Column("at", Instant, nullable=False),
+    #: The file's name, the number of the sheet of paper, or the class.
+    Column("title", String(200), nullable=False),
+    #: Of the preview that was confirmed.
+    Column("digest", LargeBinary, nullable=False),
+    #: How many rows were entered, and how many left out for which cause.
+    Column("counts", Json, nullable=False, server_default="{}"),
+    Column("undone_at", Instant),
+    Column("undone_by", String(100)),
+    Column("undone_because", Text, nullable=False, server_default=""),
+    sqlite_autoincrement=True,
+)
+Index("ix_batch_step", batch.c.cohort, batch.c.step, batch.c.batch)
 
 certificate = Table(
     "certificate",
@@ -433,13 +471,16 @@ certificate = Table(
     Column("decision", BigInteger, ForeignKey("decision.decision"), nullable=False),
     Column("issued_at", Instant, nullable=False),
     Column("issued_by", String(100), nullable=False),
-    #: self, agent, post
+    #: self, agent, post; empty while it waits to be collected
     Column("collected", _Word, nullable=False),
     Column("collector", String(300), nullable=False),
     Column("revoked_at", Instant),
     Column("revoked_by", String(100)),
     Column("revoked_because", Text, nullable=False, server_default=""),
     Column("mac", LargeBinary),
+    #: When it left, and who handed it over; NULL where it left as it was issued.
+    Column("collected_at", Instant),
+    Column("handed_over_by", String(100)),
     UniqueConstraint("cohort", "number"),
     sqlite_autoincrement=True,
 )
@@ -619,7 +660,7 @@ request = Table(
     #: What somebody asked for on a page; the scheduler serves it, for the pages write no mark.
     Column("request", _Id, primary_key=True, autoincrement=True),
     Column("cohort", _Word, nullable=False),
-    #: recheck: of `student`; opinion: on `run`
+    #: recheck: of `student`; opinion: on `run`; ask: every source anew; list: take `upload` as a source's own list
     Column("kind", _Word, nullable=False),
     Column("student", _Number),
     Column("run", BigInteger),
@@ -627,6 +668,8 @@ request = Table(
     Column("says", _Word),
     Column("digest", LargeBinary),
     Column("reason", Text, nullable=False, server_default=""),
+    #: Of a list: the upload that holds it.
+    Column("upload", BigInteger),
     Column("account", String(100), nullable=False),
     Column("at", Instant, nullable=False),
     Column("served_at", Instant),
@@ -669,3 +712,66 @@ announcement = Table(
     Column("withdrawn_by", String(100)),
     sqlite_autoincrement=True,
 )
+
+objection = Table(
+    "objection",
+    desk,
+    #: What a student objects to, or what a reviewer sends back to an office; the office answers.
+    Column("objection", _Id, primary_key=True, autoincrement=True),
+    Column("cohort", _Word, nullable=False),
+    Column("student", _Number, nullable=False),
+    Column("step", _Word, nullable=False),
+    #: objection, sent_back
+    Column("kind", _Word, nullable=False),
+    #: The key of the obligation it is about; empty for the step as a whole.
+    Column("item", String(300), nullable=False),
+    #: Who raised it, and in which words.
+    Column("raised_by", String(100), nullable=False),
+    Column("text", Text, nullable=False),
+    #: What stood there then: verdict, reason, obligations, as_of.
+    Column("seen", Json, nullable=False),
+    Column("at", Instant, nullable=False),
+    #: By when the office is to answer, by its own hours.
+    Column("due", Instant, nullable=False),
+    Column("answered_at", Instant),
+    Column("answered_by", String(100)),
+    #: rechecked, decided, explained, withdrawn; NULL while it waits
+    Column("outcome", _Word),
+    Column("answer", Text, nullable=False, server_default=""),
+    #: The decision that answered it.
+    Column("decision", BigInteger),
+    sqlite_autoincrement=True,
+)
+Index("ix_objection_student", objection.c.cohort, objection.c.student, objection.c.objection)
+Index(
+    "ix_objection_waiting",
+    objection.c.cohort,
+    objection.c.step,
+    objection.c.due,
+    sqlite_where=objection.c.answered_at.is_(None),
+    postgresql_where=objection.c.answered_at.is_(None),
+)
+
+upload = Table(
+    "upload",
+    desk,
+    #: A sheet that somebody has brought, kept until it is confirmed or a day has passed.
+    Column("upload", _Id, primary_key=True, autoincrement=True),
+    Column("cohort", _Word, nullable=False),
+    #: results: decisions on the named rows; list: the whole list of a source
+    Column("kind", _Word, nullable=False),
+    Column("step", _Word, nullable=False),
+    #: The source whose list it is.
+    Column("source", _Word),
+    Column("account", String(100), nullable=False),
+    Column("file", String(200), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    #: What was read of it.
+    Column("rows", Json, nullable=False),
+    Column("at", Instant, nullable=False),
+    #: When it was confirmed: with which batch, or by asking the scheduler.
+    Column("confirmed_at", Instant),
+    Column("batch", BigInteger),
+    sqlite_autoincrement=True,
+)
+Index("ix_upload_account", upload.c.account, upload.c.upload)

@@ -112,6 +112,7 @@ def test_every_filter_lists_exactly_those_whose_pages_say_so(season: World, step
             Wanted.CLEAR: clear,
             Wanted.STALE: {n for n, steps in own.items() if any(s.stale for s in steps)},
             Wanted.DISPUTED: {n for n, steps in own.items() if any(s.disputed for s in steps)},
+            Wanted.DOUBTFUL: {n for n, steps in own.items() if any(s.doubtful for s in steps)},
         }
         expected |= {state: {n for n, steps in own.items() if any(s.state is state for s in steps)} for state in State}
         for wanted, students in expected.items():
