@@ -4,7 +4,7 @@ A decision lies above the finding and leaves it as it is. It is withdrawn, never
 withdraws the one before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,12 +15,28 @@ from status_db import raw, tables
 from status_db.engine import reading
 from status_db.history import write_flips
 from status_db.ledger import Entry, Ledger, LinkKind
-from status_db.model import Cause, Decision, Finding, Flip, Reason, StepKind, Verdict
+from status_db.model import Cause, Decision, Finding, Flip, Reason, StepKind, Verdict, footing_of
+from status_db.seen import inside
 from status_db.standing import decision_from
+from status_db.views import EVERYBODY, Scope
 
 
 class DecisionRefused(Exception):  # noqa: N818 - named by the reaction
     """A decision that may not be entered; the text says why, and what would do."""
+
+    #: One word for what it is, for who says it in another language.
+    word = "refused"
+
+
+class Overtaken(DecisionRefused):
+    """Somebody was first, or the finding has moved since the operator looked."""
+
+    word = "overtaken"
+
+    def __init__(self, message: str, first: Decision | None) -> None:
+        super().__init__(message)
+        #: What stands there now; None where it was a source that spoke.
+        self.first = first
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +50,15 @@ class Wish:
     words: str = ""
     note: str = ""
     until: datetime | None = None
-    #: When it was decided, if that was on paper, earlier than it is entered.
+    #: When it was decided, if that was on paper, earlier than it is entered; and on which sheet.
     decided_at: datetime | None = None
+    sheet: str = ""
+    #: The office's own file about it.
+    file_number: str = ""
+    #: What a pass depends on, for the student to read.
+    condition: str = ""
+    #: What stood there when the operator looked, as `StepStatus.footing` names it; None where nobody looked.
+    saw: str | None = None
 
 
 class Decisions:
@@ -47,11 +70,16 @@ class Decisions:
         self._cohort = cohort
         self._ledger = ledger
 
-    def enter(self, wish: Wish, author: str, now: datetime) -> Decision:
-        """Enter a decision over the finding as it stands, with the flip it makes. Raises DecisionRefused."""
+    def enter(self, wish: Wish, author: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Decision:
+        """Enter a decision over the finding as it stands, with the flip it makes. Raises DecisionRefused.
+
+        Who stands outside the scopes in which the author may decide is as unknown as who is nobody. Overtaken is raised
+        where the wish says what was seen, and something else stands there now.
+        """
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
-            person = self._person(connection, wish.student)
+            person = self._person(connection, wish.student, scopes)
             self._may_be_decided(wish, person, now)
+            self._refuse_overtaken(connection, wish, now)
             return self._entered(connection, entry, wish, author, now)
 
     def _entered(
@@ -62,6 +90,8 @@ class Decisions:
         author: str,
         now: datetime,
         rests_on: Mapping[str, str] | None = None,
+        accepts: Mapping[str, str] | None = None,
+        batch: int | None = None,
     ) -> Decision:
         """Write a decision that may be entered, in the place of the one that stands."""
         finding = self._finding(connection, wish.student, wish.step)
@@ -87,6 +117,12 @@ class Decisions:
                 answered_verdict=finding.verdict,
                 answered_keys=list(finding.keys),
                 rests_on=dict(rests_on or {}),
+                # What holds nothing is NULL: it is not sealed.
+                accepts=dict(accepts) if accepts else None,
+                file_number=wish.file_number or None,
+                condition=wish.condition or None,
+                sheet=wish.sheet or None,
+                batch=batch,
             )
             .returning(table)
         ).one()
@@ -97,10 +133,12 @@ class Decisions:
         self._move(connection)
         return decision
 
-    def withdraw(self, student: str, step: str, author: str, now: datetime) -> Decision:
+    def withdraw(
+        self, student: str, step: str, author: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
+    ) -> Decision:
         """Withdraw the decision that stands; the finding beneath counts again. Raises DecisionRefused."""
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
-            flow = self._person(connection, student).flow
+            flow = self._person(connection, student, scopes).flow
             # Who does not leave any more has no flow; what is a review in any of them stays the reviewer's.
             flows = [self._settings.flow_named(flow)] if flow else self._settings.flow
             if any(e.step == step and e.kind == StepKind.REVIEW.value for f in flows for e in f.entries):
@@ -152,11 +190,36 @@ class Decisions:
                 self._move(connection)
         return len(ended)
 
-    def _person(self, connection: Connection, student: str) -> Row[str, str | None, bool]:
+    def _refuse_overtaken(self, connection: Connection, wish: Wish, now: datetime) -> None:
+        if wish.saw is None:
+            return
+        status = tables.status
+        run = connection.execute(
+            select(status.c.run).where(
+                status.c.cohort == self._cohort, status.c.student == wish.student, status.c.step == wish.step
+            )
+        ).scalar()
+        standing = self._standing(connection, wish.student, wish.step)
+        active = standing if standing is not None and standing.active(now) else None
+        if wish.saw == footing_of(run, active):
+            return
+        if active is not None and not wish.saw.endswith(f":{active.id}"):
+            raise Overtaken(
+                f"{active.author} was first, at {active.entered_at:%Y-%m-%d %H:%M} UTC: {wish.step} of {wish.student} "
+                f"is {active.verdict} ({active.reason}). Look at that, then decide again if it must be.",
+                active,
+            )
+        raise Overtaken(
+            f"{wish.step} of {wish.student} is not as it was looked at: look again, then decide.", active
+        )
+
+    def _person(
+        self, connection: Connection, student: str, scopes: Sequence[Scope] = EVERYBODY
+    ) -> Row[str, str | None, bool]:
         table = tables.student
         person = connection.execute(
             select(table.c.student, table.c.flow, table.c.active).where(
-                table.c.cohort == self._cohort, table.c.student == student
+                table.c.cohort == self._cohort, table.c.student == student, inside(scopes)
             )
         ).one_or_none()
         if person is None:
@@ -179,6 +242,10 @@ class Decisions:
         self._refuse_other_reasons(wish)
         if wish.until is not None and wish.until <= now:
             raise DecisionRefused("its end lies in the past. Give a later one, or none.")
+        if wish.decided_at is not None and wish.decided_at > now:
+            raise DecisionRefused("it was decided later than now. Look at the date on the sheet.")
+        if wish.condition and wish.verdict is not Verdict.CLEARED:
+            raise DecisionRefused("only a pass depends on a condition. Take it out, or say it in the words.")
 
     def _refuse_other_reasons(self, wish: Wish) -> None:
         reasons = self._settings.step_named(wish.step).reasons

@@ -264,6 +264,11 @@ def said_as_of(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+def footing_of(run: int | None, decision: Decision | None) -> str:
+    """Name what a step stands on: the run that found it, and the decision that counts."""
+    return f"{run or 0}:{decision.id if decision else 0}"
+
+
 @dataclass(frozen=True, slots=True)
 class StepStatus:
     """One student's step: the finding, and above it the decision, if there is one."""
@@ -306,8 +311,7 @@ class StepStatus:
 
     def footing(self, now: datetime) -> str:
         """Name what a review given now rests on here: the run that found it, and the decision that counts."""
-        decision = self._decided(now)
-        return f"{self.run or 0}:{decision.id if decision else 0}"
+        return footing_of(self.run, self._decided(now))
 
     def _decided(self, now: datetime) -> Decision | None:
         """Return the decision that counts: a review that passes counts while all it rested on stands unmoved and clear.

@@ -25,12 +25,13 @@ STEPS = ("library", "finance", "dorm", "college_items", "final_review")
 
 @pytest.fixture
 def season(world: World) -> World:
-    """Debts, a decision that has an end, one that was outgrown, one that is disputed, reviews, a certificate."""
+    """Debts, a word nobody can read, a decision that has an end, one that was outgrown, one that is disputed, reviews, a certificate."""
     world.says["loans"] = [GEOLOGY_LOAN]
     world.says["fines"] = [{"CARD": LIN.number, "AMOUNT": "3.20"}]
     world.says["fees"] = [{"XH": QIAN.number, "QFJE": "5850.00", "XM": "学费"}]
     done = [{"学号": p.number, "清退状态": "已清退", "房间": "1"} for p in (SUN, LI)]
-    world.says["checkouts"] = [{"学号": LIN.number, "清退状态": "未清退", "房间": "2"}, *done]
+    unsure = {"学号": QIAN.number, "清退状态": "待定", "房间": "3"}
+    world.says["checkouts"] = [{"学号": LIN.number, "清退状态": "未清退", "房间": "2"}, unsure, *done]
     world.run_all()
     for person in (SUN, LI, ZHAO):
         world.decisions.enter(Wish(person.number, "college_items", Verdict.CLEARED, "无借阅"), "college", world.now)
