@@ -3,16 +3,27 @@
 from clearance.context import fail
 from clearance.wiring import Program
 from status_db.accounts import Account, Act
+from status_db.authority import allowed
+from status_db.views import Scope
 
 
 def granted(program: Program, name: str, act: Act, student: str, step: str | None = None) -> str:
     """Return the account, if a grant of theirs for this act covers the student, and the step; else end the command."""
     account = active(program, name)
-    scopes = [g.scope for g in account.grants if g.act is act and (step is None or g.step in (None, step))]
+    steps = [step] if step else [one.key for one in program.settings.step]
+    scopes = [s for found in allowed(account.grants, (act,), steps, program.cohort).values() for s in found]
     if not scopes or not program.reader.within(program.cohort, student, scopes):
         what = f"{act} {step}" if step else act
         fail(f"{account.account} has no grant to {what} for {student}. An administrator gives one.")
     return account.account
+
+
+def scopes_of(program: Program, account: Account, act: Act, step: str) -> tuple[Scope, ...]:
+    """Return in which scopes an account may do this at a step; else end the command."""
+    scopes = allowed(account.grants, (act,), (step,), program.cohort).get(step, ())
+    if not scopes:
+        fail(f"{account.account} has no grant to {act} {step}. An administrator gives one: clearance accounts grant")
+    return scopes
 
 
 def active(program: Program, name: str) -> Account:

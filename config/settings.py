@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from config.desk import Desk
 from config.opening import Calendar, OpenHours
 from config.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
 from config.secrets import DatabaseUrl, FilePath, Origin, Text
@@ -82,6 +83,8 @@ class StatusDb(Table):
     desk_url: DatabaseUrl | None = None
     #: What the portal reads the marks with, when that is a role of its own; `url` otherwise.
     portal_url: DatabaseUrl | None = None
+    #: The marks, as the role that enters decisions and no more; left out, the desk writes as the sync does.
+    operator_url: DatabaseUrl | None = None
     #: The folder of pg_dump, pg_restore and psql, where those on the PATH are none or too old.
     postgres_tools: FilePath | None = None
     #: What seals the ledger; made when it is first needed. Only what writes the marks, and verify, ever read it.
@@ -354,6 +357,7 @@ class Settings(Table):
     flow: Annotated[list[Flow], Field(min_length=1)]
     source: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Source]
     calendar: Calendar = Calendar()
+    desk: Desk = Desk()
     portal: Portal = Portal()
     auth: Auth = Auth()
     api: Api = Api()

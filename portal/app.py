@@ -1,8 +1,9 @@
 """The application: which address shows which page, and what happens when one cannot be shown."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
@@ -12,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from config.settings import Settings
@@ -45,40 +46,71 @@ from portal.pages import (
 from status_db.engine import StoreError
 
 
-def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlette:
-    """Return the pages of one settings file. The databases are opened when first asked, and closed with the app."""
+class Desk(Protocol):
+    """What offices and colleges decide at: its pages, and the doors behind them."""
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """Its pages."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it has opened."""
+        ...
+
+
+#: Where somebody comes in, whichever pages a process serves.
+_ENTRANCE = (
+    *sign_in.ROUTES,
+    *password.ROUTES,
+    *second_factor.ROUTES,
+    *by_cas.ROUTES,
+    *by_oidc.ROUTES,
+    *health.ROUTES,
+)
+
+_PAGES = (
+    *student.ROUTES,
+    *recheck.ROUTES,
+    *slip.ROUTES,
+    *overview.ROUTES,
+    *days.ROUTES,
+    *lists.ROUTES,
+    *students.ROUTES,
+    *sources.ROUTES,
+    *runs.ROUTES,
+    *strangers.ROUTES,
+    *accounts.ROUTES,
+    *announcements.ROUTES,
+    *audit.ROUTES,
+)
+
+
+def create_app(
+    settings: Settings, *, clock: Callable[[], datetime], desk: Desk | None = None, pages: bool = True
+) -> Starlette:
+    """Return the pages of one settings file. The databases are opened when first asked, and closed with the app.
+
+    Without a desk they only read; `pages` off leaves the desk alone, for a process of its own.
+    """
     built = house.build(settings, clock)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         built.close()
+        if desk is not None:
+            desk.close()
 
     app = Starlette(
         routes=[
-            *student.ROUTES,
-            *recheck.ROUTES,
-            *slip.ROUTES,
-            *sign_in.ROUTES,
-            *password.ROUTES,
-            *second_factor.ROUTES,
-            *by_cas.ROUTES,
-            *by_oidc.ROUTES,
-            *overview.ROUTES,
-            *days.ROUTES,
-            *lists.ROUTES,
-            *students.ROUTES,
-            *sources.ROUTES,
-            *runs.ROUTES,
-            *strangers.ROUTES,
-            *accounts.ROUTES,
-            *announcements.ROUTES,
-            *audit.ROUTES,
-            *health.ROUTES,
+            *_ENTRANCE,
+            *(_PAGES if pages else ()),
+            *(desk.routes if desk is not None else ()),
             # Compressed are these alone. A page carries the token of its forms and repeats what its address asks for;
             # compressed together, the length of an answer would tell the one by the other.
             Mount("/static", GZipMiddleware(StaticFiles(directory=house.STATIC))),
-            *routes.mounted(built),
+            *(routes.mounted(built) if pages else ()),
         ],
         middleware=[
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
@@ -93,6 +125,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime]) -> Starlett
         lifespan=lifespan,
     )
     app.state.house = built
+    app.state.desk = desk
     return app
 
 

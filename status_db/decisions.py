@@ -209,9 +209,7 @@ class Decisions:
                 f"is {active.verdict} ({active.reason}). Look at that, then decide again if it must be.",
                 active,
             )
-        raise Overtaken(
-            f"{wish.step} of {wish.student} is not as it was looked at: look again, then decide.", active
-        )
+        raise Overtaken(f"{wish.step} of {wish.student} is not as it was looked at: look again, then decide.", active)
 
     def _person(
         self, connection: Connection, student: str, scopes: Sequence[Scope] = EVERYBODY

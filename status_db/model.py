@@ -323,7 +323,11 @@ class StepStatus:
             return None
         passes = self.kind is StepKind.REVIEW and decision.verdict is Verdict.CLEARED
         moved = any(decision.rests_on.get(step) != footing for step, footing in self.stands_on.items())
-        if passes and not self.issued and (moved or not all(map(self._accepted(decision).__contains__, self.waits_for))):
+        if (
+            passes
+            and not self.issued
+            and (moved or not all(map(self._accepted(decision).__contains__, self.waits_for)))
+        ):
             return None
         return decision
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from status_db.accounts import Account, Act
+from status_db.authority import allowed
 from status_db.views import Scope, StudentView
 
 #: An auditor reads all that anybody may read.
@@ -11,9 +12,7 @@ _READING = (Act.READ, Act.AUDIT)
 
 def readable(account: Account, steps: Iterable[str], cohort: str) -> dict[str, tuple[Scope, ...]]:
     """Return step → the scopes in which the account may read it in a cohort; steps it may not read are left out."""
-    reading = [grant for grant in account.grants if grant.act in _READING and grant.cohort in (None, cohort)]
-    by_step = {step: tuple(g.scope for g in reading if g.step in (None, step)) for step in steps}
-    return {step: scopes for step, scopes in by_step.items() if scopes}
+    return allowed(account.grants, _READING, steps, cohort)
 
 
 def oversees(account: Account) -> bool:

@@ -20,6 +20,8 @@ async def home(request: Request, house: House, visitor: Visitor) -> Response:
     """Show a student's own page; send everybody else to the first page they may read."""
     account = visitor.account
     if account.student is None:
+        if house.settings.desk.enabled and any(map(account.may, (Act.DECIDE, Act.REVIEW, Act.ISSUE))):
+            return see_other("/desk")
         if account.may(Act.READ):
             return see_other("/overview")
         if account.may(Act.MANAGE):

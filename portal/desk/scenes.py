@@ -1,0 +1,84 @@
+"""What the desk's pages share: which cohort and which step is meant, and for whom an act is allowed there."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from portal.desk.doors import Doors, desk_of
+from portal.house import House, Visitor
+from portal.scenes import Scene, asked
+from status_db.accounts import Act
+from status_db.authority import Allowed, allowed
+from status_db.model import StepKind
+from status_db.seen import Sight
+from status_db.views import Scope
+
+#: Whoever may do any of these has a place at the desk.
+AT_THE_DESK = (Act.DECIDE, Act.REVIEW, Act.ISSUE)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place at the desk: a step, and for whom somebody may act at it."""
+
+    here: Scene
+    doors: Doors
+    account: str
+    step: str
+    #: Those that the account may act at, in the settings' order.
+    steps: tuple[str, ...]
+    scopes: tuple[Scope, ...]
+
+    @property
+    def sight(self) -> Sight:
+        """Who stands in the queue: this step alone, inside the scopes."""
+        return Sight(self.here.cohort.key, {self.step: self.scopes})
+
+    def address(self, path: str, **wanted: str) -> str:
+        """Return a page of this cohort and step."""
+        return self.here.address(path, step=self.step, **wanted)
+
+
+def place(request: Request, house: House, visitor: Visitor, acts: Collection[Act], step: str | None = None) -> Place:
+    """Return the place that an address means: its step, or the first one. Raises HTTPException.
+
+    A step that the account may not act at looks like one that does not exist: 404. Who may act at none reads 403.
+    """
+    settings = house.settings
+    keys = settings.cohort_keys()
+    named = asked(request, "cohort")
+    cohort = settings.cohort_named(named if named in keys else keys[0])
+    may = acts_at(house, visitor, acts, cohort.key)
+    if not may:
+        raise HTTPException(403)
+    wanted = step or asked(request, "step") or next(iter(may))
+    if wanted not in may:
+        raise HTTPException(404)
+    here = Scene(settings, house.language(request), house.clock(), cohort, Sight(cohort.key, may))
+    return Place(
+        here=here,
+        doors=desk_of(request).doors[cohort.key],
+        account=visitor.account.account,
+        step=wanted,
+        steps=tuple(may),
+        scopes=may[wanted],
+    )
+
+
+def acts_at(house: House, visitor: Visitor, acts: Collection[Act], cohort: str) -> Allowed:
+    """Return the steps at which the account may do any of these acts, and for whom.
+
+    Reviews are given and what hangs on them is issued; every other step is decided.
+    """
+    settings = house.settings
+    reviews = {e.step for flow in settings.flow for e in flow.entries if e.kind == StepKind.REVIEW}
+    decided = [step.key for step in settings.step if step.key not in reviews]
+    reviewed = [step.key for step in settings.step if step.key in reviews]
+    found: Allowed = {}
+    for act in acts:
+        of = decided if act is Act.DECIDE else reviewed
+        for step, scopes in allowed(visitor.account.grants, (act,), of, cohort).items():
+            found[step] = (*found.get(step, ()), *scopes)
+    return {step.key: found[step.key] for step in settings.step if step.key in found}

@@ -1,0 +1,17 @@
+"""What an account is allowed: an act, for each step, and for whom. The pages and the command line ask it here alone."""
+
+from collections.abc import Collection, Iterable
+from typing import TypeAlias
+
+from status_db.grants import Act, Grant
+from status_db.views import Scope
+
+#: Step → the scopes inside which something is allowed; a step that is not in it is not allowed at all.
+Allowed: TypeAlias = dict[str, tuple[Scope, ...]]
+
+
+def allowed(grants: Iterable[Grant], acts: Collection[Act], steps: Iterable[str], cohort: str) -> Allowed:
+    """Return for each of these steps in which scopes any of these acts is allowed in a cohort."""
+    own = [grant for grant in grants if grant.act in acts and grant.cohort in (None, cohort)]
+    by_step = {step: tuple(grant.scope for grant in own if grant.step in (None, step)) for step in steps}
+    return {step: scopes for step, scopes in by_step.items() if scopes}
