@@ -238,6 +238,9 @@ class Decisions:
         if wish.verdict is Verdict.UNKNOWN:
             raise DecisionRefused("a decision says cleared, held or exempt. To take one back, withdraw it.")
         self._refuse_other_reasons(wish)
+        self._refuse_nonsense(wish, now)
+
+    def _refuse_nonsense(self, wish: Wish, now: datetime) -> None:
         if wish.until is not None and wish.until <= now:
             raise DecisionRefused("its end lies in the past. Give a later one, or none.")
         if wish.decided_at is not None and wish.decided_at > now:

@@ -25,7 +25,7 @@ STEPS = ("library", "finance", "dorm", "college_items", "final_review")
 
 @pytest.fixture
 def season(world: World) -> World:
-    """Debts, a word nobody can read, a decision that has an end, one that was outgrown, one that is disputed, reviews, a certificate."""
+    """Debts, an unreadable word, decisions that ended, were outgrown or are disputed, reviews, a certificate."""
     world.says["loans"] = [GEOLOGY_LOAN]
     world.says["fines"] = [{"CARD": LIN.number, "AMOUNT": "3.20"}]
     world.says["fees"] = [{"XH": QIAN.number, "QFJE": "5850.00", "XM": "学费"}]
