@@ -16,7 +16,7 @@ import typer
 from clearance import show
 from clearance.context import Chosen, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.demo_life import COLLEGE, announce, lived
-from clearance.services import WEB_TARGET, upgrade_both
+from clearance.services import WEB_TARGETS, Served, upgrade_both
 from clearance.syncing import exit_code, run_all
 from clearance.wiring import CONFIG_VARIABLE, Program
 from demo.clock import DemoClock, today_in
@@ -281,4 +281,4 @@ def _serve(here: Chosen, program: Program, port: int | None) -> None:
     portal = program.settings.portal
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
     show.OUT.print("Ctrl-C ends the demo; what it has made stays in .demo")
-    serve_pages(WEB_TARGET, portal.host, port or portal.port, portal.workers)
+    serve_pages(WEB_TARGETS[Served.ALL], portal.host, port or portal.port, portal.workers)

@@ -2,13 +2,14 @@
 
 import os
 import threading
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 from sqlalchemy import make_url
 
 from clearance import show
-from clearance.context import chosen, ends_well, stop_like_ctrl_c
+from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.wiring import CONFIG_VARIABLE
 from config.settings import Settings
 from portal.server import serve as serve_pages
@@ -17,8 +18,24 @@ from status_db.migrate import Part, upgrade
 from status_db.roles import Roles, apply, planned
 from sync.schedule import Schedule
 
-#: What the server imports in each of its processes.
-WEB_TARGET = "clearance.web:app"
+
+class Served(StrEnum):
+    """What one process serves."""
+
+    #: The pages and the desk.
+    ALL = "all"
+    #: The pages for students, leaders and administrators, which only read.
+    PAGES = "pages"
+    #: The desk, where offices decide and colleges review.
+    DESK = "desk"
+
+
+#: What the server imports in each of its processes: a function that makes the application.
+WEB_TARGETS = {
+    Served.ALL: "clearance.web:both",
+    Served.PAGES: "clearance.web:pages",
+    Served.DESK: "clearance.web:desk",
+}
 
 
 @ends_well
@@ -37,17 +54,20 @@ def schedule(context: typer.Context) -> None:
 @ends_well
 def serve(
     context: typer.Context,
+    what: Annotated[Served, typer.Argument(help="all, or pages and desk each in a process of its own")] = Served.ALL,
     *,
     host: Annotated[str | None, typer.Option("--host", help="Where to listen, if not as [portal] says.")] = None,
     port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Likewise.")] = None,
 ) -> None:
-    """Serve the pages, until stopped."""
+    """Serve the pages, the desk, or both, until stopped."""
     here = chosen(context)
     program = here.program(service=True)
     _ = program.reader, program.accounts
+    if what is Served.DESK and not program.settings.desk.enabled:
+        fail("there is no desk: [desk] says enabled = false. Say true, or serve the pages alone: clearance serve pages")
     portal = program.settings.portal
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
-    serve_pages(WEB_TARGET, host or portal.host, port or portal.port, portal.workers)
+    serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers)
 
 
 @ends_well

@@ -1,10 +1,32 @@
-"""What the web server imports: the pages, with the settings that the environment names."""
+"""What the web server imports: the pages, the desk, or both, with the settings that the environment names."""
 
+from starlette.applications import Starlette
+
+from clearance.sheets import read_sheet
 from clearance.wiring import chosen_file, clock_of, load_settings
 from config import logs
 from portal.app import create_app
+from portal.desk import doors
+from portal.desk.pages import ROUTES
 
-_settings = load_settings(chosen_file(None))
-logs.configure(_settings.log)
 
-app = create_app(_settings, clock=clock_of(_settings))
+def pages() -> Starlette:
+    """Return the pages that only read: no key of the ledger is near."""
+    return _made(desk=False)
+
+
+def desk() -> Starlette:
+    """Return the desk alone."""
+    return _made(pages=False)
+
+
+def both() -> Starlette:
+    """Return the pages and the desk, where one process is enough."""
+    return _made()
+
+
+def _made(*, desk: bool = True, pages: bool = True) -> Starlette:
+    settings = load_settings(chosen_file(None))
+    logs.configure(settings.log)
+    opened = doors.build(settings, read_sheet, ROUTES) if desk and settings.desk.enabled else None
+    return create_app(settings, clock=clock_of(settings), desk=opened, pages=pages)

@@ -21,7 +21,7 @@ class Room:
 
 
 ROOMS = (
-    Room("/desk", later("办理"), (Act.DECIDE, Act.REVIEW, Act.ISSUE)),
+    Room("/desk", later("办理台"), (Act.DECIDE, Act.REVIEW, Act.ISSUE)),
     Room("/overview", later("总览"), (Act.READ, Act.AUDIT)),
     Room("/lists", later("名单"), (Act.READ, Act.AUDIT)),
     Room("/students", later("查找学生"), (Act.READ, Act.AUDIT)),

@@ -12,7 +12,7 @@ class CannotListen(Exception):  # noqa: N818 - named by what is so
 
 
 def serve(target: str, host: str, port: int, workers: int) -> None:
-    """Serve until stopped by SIGTERM or Ctrl-C; `target` names the application, as module:attribute.
+    """Serve until stopped by SIGTERM or Ctrl-C; `target` names what makes the application, as module:function.
 
     Each worker is a process of its own that imports the target. Raises CannotListen.
     """
@@ -30,6 +30,7 @@ def serve(target: str, host: str, port: int, workers: int) -> None:
         address=host,
         port=port,
         interface=Interfaces.ASGI,
+        factory=True,
         workers=workers,
         websockets=False,
         log_access=False,

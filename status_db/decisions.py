@@ -7,8 +7,9 @@ withdraws the one before.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, Row, Select, insert, select, update
 
 from config.settings import Settings
 from status_db import raw, tables
@@ -211,20 +212,16 @@ class Decisions:
             )
         raise Overtaken(f"{wish.step} of {wish.student} is not as it was looked at: look again, then decide.", active)
 
-    def _person(
-        self, connection: Connection, student: str, scopes: Sequence[Scope] = EVERYBODY
-    ) -> Row[str, str | None, bool]:
+    def _person(self, connection: Connection, student: str, scopes: Sequence[Scope] = EVERYBODY) -> Row[Any]:
         table = tables.student
-        person = connection.execute(
-            select(table.c.student, table.c.flow, table.c.active).where(
-                table.c.cohort == self._cohort, table.c.student == student, inside(scopes)
-            )
-        ).one_or_none()
+        query: Select[Any] = select(table.c.student, table.c.flow, table.c.active)
+        own = (table.c.cohort == self._cohort, table.c.student == student, inside(scopes))
+        person = connection.execute(query.where(*own)).one_or_none()
         if person is None:
             raise DecisionRefused(f"there is no student {student} on the roster of {self._cohort}. Look at the number.")
         return person
 
-    def _may_be_decided(self, wish: Wish, person: Row[str, str | None, bool], now: datetime) -> None:
+    def _may_be_decided(self, wish: Wish, person: Row[Any], now: datetime) -> None:
         if not person.active or person.flow is None:
             raise DecisionRefused(
                 f"{wish.student} is not leaving this year: there is nothing to decide. See the roster."

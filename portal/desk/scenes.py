@@ -11,7 +11,6 @@ from portal.house import House, Visitor
 from portal.scenes import Scene, asked
 from status_db.accounts import Act
 from status_db.authority import Allowed, allowed
-from status_db.model import StepKind
 from status_db.seen import Sight
 from status_db.views import Scope
 
@@ -73,7 +72,7 @@ def acts_at(house: House, visitor: Visitor, acts: Collection[Act], cohort: str) 
     Reviews are given and what hangs on them is issued; every other step is decided.
     """
     settings = house.settings
-    reviews = {e.step for flow in settings.flow for e in flow.entries if e.kind == StepKind.REVIEW}
+    reviews = {e.step for flow in settings.flow for e in flow.entries if e.kind == "review"}
     decided = [step.key for step in settings.step if step.key not in reviews]
     reviewed = [step.key for step in settings.step if step.key in reviews]
     found: Allowed = {}

@@ -7,10 +7,10 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from portal.app import create_app
 from portal.auth.passwords import hash_password
 from status_db.accounts import Act, Grant
 from tests.cast import GEOLOGY_LOAN, LIN, QIAN, SUN, ZHAO, ZHOU
+from tests.portal.whole import whole_app
 from tests.world import World
 
 PASSWORD = "a-long-enough-word"
@@ -20,6 +20,10 @@ STAFF: dict[str, tuple[Grant, ...]] = {
     "dean": (Grant(Act.READ),),
     "counsellor": (Grant(Act.READ, None, {"college": ("资源学院",)}),),
     "librarian": (Grant(Act.READ, "library"), Grant(Act.DECIDE, "library")),
+    "reviewer": (
+        Grant(Act.REVIEW, "final_review", {"college": ("资源学院",)}),
+        Grant(Act.ISSUE, "final_review", {"college": ("资源学院",)}),
+    ),
     "admin": (Grant(Act.MANAGE),),
     "auditor": (Grant(Act.AUDIT),),
     "nobody": (),
@@ -53,7 +57,7 @@ def university(sqlite_world: World) -> World:
 @pytest.fixture
 def client(university: World) -> Iterator[TestClient]:
     """A browser that has not signed in."""
-    app = create_app(university.settings, clock=university.clock)
+    app = whole_app(university)
     with TestClient(app, base_url="http://testserver", follow_redirects=True) as browser:
         yield browser
 

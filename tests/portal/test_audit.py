@@ -10,11 +10,11 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from portal.admin_words import DEEDS
-from portal.app import create_app
 from status_db.audit import Audit, Deed
 from tests.cast import LIN, QIAN
 from tests.portal.conftest import token_in
 from tests.portal.waiting import browser, held_back, serve
+from tests.portal.whole import whole_app
 from tests.world import World
 
 SignedIn = Callable[[str], TestClient]
@@ -122,7 +122,7 @@ class TestTheAuditor:
         """Every route that takes a form, whoever adds one, but those by which people enter and leave."""
         run = held_back(university)
         own = ("/sign-in", "/sign-out", "/first-password", "/new-password", "/second-factor")
-        routes = [r for r in create_app(university.settings, clock=university.clock).routes if isinstance(r, Route)]
+        routes = [r for r in whole_app(university).routes if isinstance(r, Route)]
         posts = [r for r in routes if "POST" in (r.methods or ()) and not r.path.startswith(own)]
         assert {r.path for r in posts} >= {"/runs/{run:int}/opinion", "/announcements", "/accounts/{account}/code"}
         with browser(university, "auditor") as made:

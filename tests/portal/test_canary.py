@@ -23,7 +23,6 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from clearance.main import app as command_line
-from portal.app import create_app
 from portal.auth.sessions import form_token
 from status_db.audit import Audit
 from status_db.model import ROSTER, RunState
@@ -32,6 +31,7 @@ from tests.cast import EVERYBODY, LIN, QIAN
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import PASSWORD, enter, settle, token_in
 from tests.portal.test_matrix import LINES, Door, address, objects_of
+from tests.portal.whole import whole_app
 from tests.world import World
 
 #: Marked, and of the right length: the number of an identity document.
@@ -115,7 +115,7 @@ class Story:
     def visit(self) -> None:
         """See every page, each as whoever may, in good times and bad."""
         world = self.world
-        app = create_app(world.settings, clock=world.clock)
+        app = whole_app(world)
         # What breaks is answered, as it is to everybody.
         with TestClient(app, follow_redirects=True, raise_server_exceptions=False) as browser:
             for account in (LIN.number, "dean", "admin", "auditor", "librarian"):
@@ -244,7 +244,7 @@ def test_what_is_typed_into_the_wrong_field_is_kept_nowhere(university: World, t
     """A password or a number of an identity document where the account's name belongs: it names nobody."""
     with (
         structlog.testing.capture_logs() as logged,
-        TestClient(create_app(university.settings, clock=university.clock)) as browser,
+        TestClient(whole_app(university)) as browser,
     ):
         for typed in (MISTYPED, IDENTITY.lower()):
             assert enter(browser, typed, WRONG_PASSWORD).status_code == 401

@@ -18,13 +18,13 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
 
-from portal.app import create_app
 from portal.auth.sessions import form_token, hash_of, new_token
 from portal.pages import recheck
 from status_db.board import Board
 from tests.cast import LIN, QIAN
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import PASSWORD
+from tests.portal.whole import whole_app
 from tests.world import World
 
 #: Everybody there is, with the account of each. The counsellor is of the other student's college alone.
@@ -33,6 +33,7 @@ PEOPLE = {
     "other student": QIAN.number,
     "counsellor": "counsellor",
     "librarian": "librarian",
+    "reviewer": "reviewer",
     "dean": "dean",
     "admin": "admin",
     "auditor": "auditor",
@@ -41,6 +42,8 @@ PEOPLE = {
 
 STUDENTS = frozenset({"student", "other student"})
 READERS = frozenset({"counsellor", "librarian", "dean", "auditor"})
+#: Who has a place at the desk.
+DESK = frozenset({"librarian", "reviewer"})
 #: Who reads everything, and administrators.
 OVERSEERS = frozenset({"dean", "auditor", "admin"})
 ADMIN, AUDITOR = frozenset({"admin"}), frozenset({"auditor"})
@@ -52,6 +55,7 @@ INSIDE: Mapping[str, frozenset[str]] = {
     "other student": frozenset({QIAN.number}),
     "counsellor": frozenset({QIAN.number}),
     "librarian": frozenset({LIN.number, QIAN.number}),
+    "reviewer": frozenset({QIAN.number}),
     "dean": frozenset({LIN.number, QIAN.number}),
     "auditor": frozenset({LIN.number, QIAN.number}),
 }
@@ -104,6 +108,7 @@ LINES = (
     Line("GET", "/lists/reminder", READERS, query={"college": QIAN.college, "class": QIAN.class_name}),
     Line("GET", "/students", READERS),
     Line("GET", "/students/{number}", READERS),
+    Line("GET", "/desk", DESK),
     Line("GET", "/sources", OVERSEERS),
     Line("GET", "/runs", OVERSEERS | {"librarian"}),
     Line("GET", "/runs/{run:int}", OVERSEERS),
@@ -168,7 +173,7 @@ class Visits:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.app = create_app(world.settings, clock=world.clock)
+        self.app = whole_app(world)
         self._opened: list[TestClient] = []
 
     def browser(self, who: str | None, door: Door) -> TestClient:
@@ -197,6 +202,7 @@ class Visits:
         for browser in self._opened:
             browser.close()
         self.app.state.house.close()
+        self.app.state.desk.close()
 
 
 def _asked(answer: Any) -> httpx.Response:

@@ -26,7 +26,6 @@ from clearance.main import app as command_line
 from connectors.port import SourceUnavailable
 from portal import slips
 from portal.api.routes import ENDPOINTS
-from portal.app import create_app
 from status_db import tables
 from status_db.decisions import Wish
 from status_db.desk_key import DeskKey
@@ -35,6 +34,7 @@ from status_db.model import ROSTER, RunState, State, Verdict
 from tests.cast import LIN, QIAN, SUN, ZHAO
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import enter, settle
+from tests.portal.whole import whole_app
 from tests.world import COHORT, World
 
 #: Addresses that show what was, or nobody's steps. Every other one must say of a stale step that it is stale.
@@ -144,7 +144,7 @@ every_age = pytest.mark.parametrize("age", AGES, ids=lambda age: age.name)
 @pytest.fixture
 def browser(frozen: Frozen) -> Iterator[TestClient]:
     """A browser before the portal."""
-    portal = create_app(frozen.world.settings, clock=frozen.world.clock)
+    portal = whole_app(frozen.world)
     with TestClient(portal, base_url="http://testserver", follow_redirects=True) as opened:
         yield opened
 

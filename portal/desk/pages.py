@@ -1,0 +1,5 @@
+"""Every page of the desk."""
+
+from portal.desk import queue
+
+ROUTES = (*queue.ROUTES,)

@@ -1,0 +1,216 @@
+"""The morning of a class: everybody who is clear reviewed and handed the certificate in one go, by one word.
+
+Each student is looked at once more in the transaction that writes; who has come to stand otherwise than the reviewer
+saw is left out and named, and never stops the others.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from status_db import tables
+from status_db.decisions import DecisionRefused, Wish
+from status_db.engine import reading
+from status_db.ledger import Entry, LinkKind
+from status_db.model import Certificate, Decision, StepKind, StepStatus, Verdict, digest_of
+from status_db.reviews import Collected, Issue, Reviews
+from status_db.seen import inside
+from status_db.standing import certificate_from, decision_from
+from status_db.views import EVERYBODY, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One student of the class who is to pass."""
+
+    student: str
+    #: How the student stood when the reviewer looked: `seen_by_review`.
+    saw: str
+    #: The number printed on the certificate; empty where only the review is given.
+    number: str = ""
+    collected: Collected = ""
+    collector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Somebody who was chosen and could not be reviewed, or not be given the certificate."""
+
+    student: str
+    why: DecisionRefused
+    #: The review was given all the same.
+    reviewed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Morning:
+    """What became of a class."""
+
+    #: The batch's number.
+    batch: int
+    reviews: tuple[Decision, ...]
+    certificates: tuple[Certificate, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+class Mornings(Reviews):
+    """Reviews classes and hands out their certificates, through the one door of decisions."""
+
+    def hold(
+        self,
+        step: str,
+        chosen: Sequence[Chosen],
+        author: str,
+        now: datetime,
+        scopes: Sequence[Scope] = EVERYBODY,
+        issue_scopes: Sequence[Scope] = EVERYBODY,
+        *,
+        title: str,
+        kind: str,
+        reason: str,
+        note: str = "",
+        over_old_answers: bool = False,
+    ) -> Morning:
+        """Review those who were chosen, and issue each the certificate whose number is given.
+
+        A review that stands already is left as it is. `over_old_answers` as for one review: the note says why.
+        Raises DecisionRefused when nobody was chosen, or nobody could be reviewed or given a certificate.
+        """
+        if not chosen:
+            raise DecisionRefused("nobody was chosen: tick at least one student.")
+        reviews: list[Decision] = []
+        certificates: list[Certificate] = []
+        left_out: list[LeftOut] = []
+        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+            batch = self._class(connection, step, author, now, title, chosen)
+            for one in chosen:
+                wish = Wish(one.student, step, Verdict.CLEARED, reason, note=note, saw=one.saw)
+                reviewed = False
+                try:
+                    given = self._passed(
+                        connection, entry, wish, author, now, scopes, batch, over_old_answers=over_old_answers
+                    )
+                    reviewed = True
+                    reviews += [given] if given is not None else []
+                    if one.number:
+                        certificates.append(self._given(connection, entry, one, kind, author, now, issue_scopes))
+                except DecisionRefused as why:
+                    left_out.append(LeftOut(one.student, why, reviewed))
+            if not reviews and not certificates:
+                raise left_out[0].why if left_out else DecisionRefused("everybody chosen is reviewed already.")
+            counts = {"chosen": len(chosen), "reviewed": len(reviews), "issued": len(certificates)}
+            table = tables.batch
+            connection.execute(
+                update(table).where(table.c.batch == batch).values(counts=counts | {"left_out": len(left_out)})
+            )
+        return Morning(batch, tuple(reviews), tuple(certificates), tuple(left_out))
+
+    def _passed(
+        self,
+        connection: Connection,
+        entry: Entry,
+        wish: Wish,
+        author: str,
+        now: datetime,
+        scopes: Sequence[Scope],
+        batch: int,
+        *,
+        over_old_answers: bool,
+    ) -> Decision | None:
+        """Give a review that passes; None where one stands already."""
+        steps = self._steps(connection, wish.student, now, scopes)
+        if self._review_of(steps, wish.student, wish.step).counts_as_clear(now):
+            return None
+        return self._reviewed(
+            connection, entry, steps, wish, author, now, over_old_answers=over_old_answers, batch=batch
+        )
+
+    def _given(
+        self,
+        connection: Connection,
+        entry: Entry,
+        one: Chosen,
+        kind: str,
+        author: str,
+        now: datetime,
+        scopes: Sequence[Scope],
+    ) -> Certificate:
+        issue = Issue(one.student, one.number, kind, one.collected, one.collector)
+        return self._issued(connection, entry, self._steps(connection, one.student, now, scopes), issue, author, now)
+
+    def _class(
+        self, connection: Connection, step: str, author: str, now: datetime, title: str, chosen: Sequence[Chosen]
+    ) -> int:
+        table = tables.batch
+        digest = digest_of(part.encode() for one in chosen for part in (one.student, one.saw, one.number))
+        values = {"cohort": self._cohort, "kind": "class", "step": step, "author": author, "at": now}
+        made = insert(table).values(**values, title=title[:200], digest=digest).returning(table.c.batch)
+        number: int = connection.execute(made).scalar_one()
+        return number
+
+    def standing_of(
+        self, students: Sequence[str], now: datetime, scopes: Sequence[Scope] = EVERYBODY
+    ) -> dict[str, tuple[StepStatus, ...]]:
+        """Return student → steps, as the door itself sees them now; who stands outside the scopes is left out."""
+        found: dict[str, tuple[StepStatus, ...]] = {}
+        with reading(self._engine) as connection:
+            for student in students:
+                try:
+                    found[student] = self._steps(connection, student, now, scopes)
+                except DecisionRefused:
+                    continue
+        return found
+
+    def given_over_old_answers(
+        self, step: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
+    ) -> tuple[tuple[Decision, tuple[StepStatus, ...]], ...]:
+        """Return the reviews given over answers that were too old, each with how the student stands now: to look again.
+
+        One is left out once every step it accepted so has had a newer answer and counts as clear.
+        """
+        table, person = tables.decision, tables.student
+        query = (
+            select(table)
+            .join(person, (person.c.cohort == table.c.cohort) & (person.c.student == table.c.student))
+            .where(
+                table.c.cohort == self._cohort,
+                table.c.step == step,
+                table.c.accepts.is_not(None),
+                table.c.withdrawn_at.is_(None),
+                inside(scopes),
+            )
+            .order_by(table.c.decision)
+        )
+        with reading(self._engine) as connection:
+            given = [decision_from(row) for row in connection.execute(query)]
+        stand = self.standing_of([d.student for d in given], now, scopes)
+        return tuple(
+            (decision, stand[decision.student])
+            for decision in given
+            if decision.student in stand
+            and any(not s.counts_as_clear(now) for s in stand[decision.student] if s.step in decision.accepts)
+        )
+
+    def waiting_certificates(self, scopes: Sequence[Scope] = EVERYBODY) -> tuple[Certificate, ...]:
+        """Return the certificates that nobody has collected, the oldest first."""
+        table, person = tables.certificate, tables.student
+        query = (
+            select(table)
+            .join(person, (person.c.cohort == table.c.cohort) & (person.c.student == table.c.student))
+            .where(
+                table.c.cohort == self._cohort,
+                table.c.collected == "",
+                table.c.revoked_at.is_(None),
+                inside(scopes),
+            )
+            .order_by(table.c.certificate)
+        )
+        with reading(self._engine) as connection:
+            return tuple(certificate_from(row) for row in connection.execute(query))
+
+
+def review_in(steps: Sequence[StepStatus], step: str) -> StepStatus | None:
+    """Return the review of this name among a student's steps."""
+    return next((s for s in steps if s.step == step and s.kind is StepKind.REVIEW), None)

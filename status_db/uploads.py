@@ -1,0 +1,117 @@
+"""Uploads: sheets that somebody has brought, kept between the look at them and the word that confirms them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Engine, Row, delete, insert, select, update
+
+from status_db import tables
+from status_db.engine import reading, writing
+from status_db.turns import DESK
+
+#: An upload that nobody has confirmed is gone after this.
+KEPT = timedelta(days=1)
+
+
+class UploadKind(StrEnum):
+    """What a sheet is to do."""
+
+    #: Decisions on the named rows, and on no others.
+    RESULTS = "results"
+    #: The whole list of a source: who is not on it is not there.
+    LIST = "list"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One sheet."""
+
+    upload: int
+    cohort: str
+    kind: UploadKind
+    step: str
+    source: str | None
+    account: str
+    file: str
+    #: What was read of it, as the one who kept it wrote it down.
+    rows: Any
+    at: datetime
+    confirmed_at: datetime | None
+    batch: int | None
+
+
+class Uploads:
+    """Keeps uploads and reads them. Raises StoreError."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def keep(
+        self,
+        cohort: str,
+        kind: UploadKind,
+        step: str,
+        *,
+        account: str,
+        file: str,
+        content: bytes,
+        rows: Sequence[Any],
+        now: datetime,
+        source: str | None = None,
+    ) -> int:
+        """Keep a sheet, and let go of those that nobody has confirmed in time; return its number."""
+        table = tables.upload
+        with writing(self._engine, DESK, "desk") as connection:
+            connection.execute(delete(table).where(table.c.confirmed_at.is_(None), table.c.at < now - KEPT))
+            values = {"cohort": cohort, "kind": kind, "step": step, "source": source, "account": account, "at": now}
+            made = insert(table).values(**values, file=file[:200], content=content, rows=list(rows))
+            number: int = connection.execute(made.returning(table.c.upload)).scalar_one()
+        return number
+
+    def find(self, number: int, account: str) -> Upload | None:
+        """Return an upload of this account; None where there is none, or not any more."""
+        table = tables.upload
+        columns = [column for column in table.columns if column.name != "content"]
+        with reading(self._engine) as connection:
+            row = connection.execute(
+                select(*columns).where(table.c.upload == number, table.c.account == account)
+            ).one_or_none()
+        return _upload(row) if row else None
+
+    def content(self, number: int) -> bytes | None:
+        """Return the sheet itself, as it was brought."""
+        table = tables.upload
+        with reading(self._engine) as connection:
+            content: bytes | None = connection.execute(
+                select(table.c.content).where(table.c.upload == number)
+            ).scalar_one_or_none()
+        return content
+
+    def confirmed(self, number: int, now: datetime, batch: int | None = None) -> None:
+        """Note that a sheet was confirmed: with this batch, or by asking the scheduler."""
+        table = tables.upload
+        with writing(self._engine, DESK, "desk") as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.upload == number, table.c.confirmed_at.is_(None))
+                .values(confirmed_at=now, batch=batch)
+            )
+
+
+def _upload(row: Row[Any]) -> Upload:
+    return Upload(
+        upload=row.upload,
+        cohort=row.cohort,
+        kind=UploadKind(row.kind),
+        step=row.step,
+        source=row.source,
+        account=row.account,
+        file=row.file,
+        rows=row.rows,
+        at=row.at,
+        confirmed_at=row.confirmed_at,
+        batch=row.batch,
+    )

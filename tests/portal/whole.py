@@ -1,0 +1,15 @@
+"""The whole application over a world: the pages and the desk, as `clearance serve` has them."""
+
+from starlette.applications import Starlette
+
+from clearance.sheets import read_sheet
+from portal.app import create_app
+from portal.desk import doors
+from portal.desk.pages import ROUTES
+from tests.world import World
+
+
+def whole_app(world: World) -> Starlette:
+    """Return the pages and the desk of a world."""
+    desk = doors.build(world.settings, read_sheet, ROUTES)
+    return create_app(world.settings, clock=world.clock, desk=desk)
