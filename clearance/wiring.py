@@ -34,6 +34,7 @@ from status_db.requests import Requests
 from status_db.reviews import Reviews
 from status_db.stored import Stored
 from status_db.tokens import Tokens
+from status_db.uploads import Uploads
 from status_db.waves import Waves
 from sync.run import Sync
 from sync.serving import Serving
@@ -170,7 +171,14 @@ class Program:
     def serving(self) -> Serving:
         """What serves the requests of the pages."""
         return Serving(
-            self.settings, self.cohort, self.sync, self.reader, self.opinions, Requests(self.desk), self.clock
+            self.settings,
+            self.cohort,
+            self.sync,
+            self.reader,
+            self.opinions,
+            Requests(self.desk),
+            Uploads(self.desk),
+            self.clock,
         )
 
     @cached_property

@@ -56,6 +56,8 @@ class Settings(Table):
     closing_count: bool = False
     #: A list older than this is no answer; left out, any age will do.
     older_than: Span | None = None
+    #: The office has no system that writes it: its operator brings the list to the desk, and the schedule puts it here.
+    brought: bool = False
     #: A file with the same size, time and content as the last one is not taken apart again.
     fingerprint: bool = False
     #: The largest file, in bytes, and the most it may unpack to.

@@ -23,6 +23,10 @@ class Kind(StrEnum):
     RECHECK = "recheck"
     #: That something be said about a suspended run.
     OPINION = "opinion"
+    #: That every source be asked anew.
+    ASK = "ask"
+    #: That a sheet which was brought be taken as a source's own list.
+    LIST = "list"
 
 
 class RequestOutcome(StrEnum):
@@ -55,6 +59,8 @@ class Request:
     says: Says | None
     digest: bytes | None
     reason: str
+    #: Of a list: the upload that holds it.
+    upload: int | None
     account: str
     at: datetime
     #: None while it waits.
@@ -105,6 +111,41 @@ class Requests:
             values = {"cohort": cohort, "kind": Kind.OPINION, "run": run, "says": says, "digest": digest}
             _add(connection, **values, reason=reason, account=account, at=now)
 
+    def ask_sources(self, cohort: str, *, account: str, now: datetime, pause: timedelta) -> None:
+        """Ask that every source be asked anew. Raises RequestRefused while that waits, and until `pause` has passed."""
+        table = tables.request
+        same = (table.c.cohort == cohort, table.c.kind == Kind.ASK)
+        with writing(self._engine, DESK, "desk") as connection:
+            last = connection.execute(
+                select(table.c.at, table.c.served_at).where(*same).order_by(table.c.request.desc()).limit(1)
+            ).first()
+            if last is not None and last.served_at is None:
+                raise RequestRefused("they are being asked already", timedelta(seconds=5))
+            if last is not None and now - last.at < pause:
+                raise RequestRefused("they were asked a moment ago", last.at + pause - now)
+            _add(connection, cohort=cohort, kind=Kind.ASK, account=account, at=now)
+
+    def ask_list(self, cohort: str, upload: int, *, account: str, now: datetime) -> None:
+        """Ask that a sheet be taken as a source's list. Raises RequestRefused when that was asked of it already."""
+        table = tables.request
+        with writing(self._engine, DESK, "desk") as connection:
+            same = select(table.c.request).where(table.c.kind == Kind.LIST, table.c.upload == upload)
+            if connection.execute(same).first() is not None:
+                raise RequestRefused("this sheet has been confirmed already", timedelta(seconds=5))
+            _add(connection, cohort=cohort, kind=Kind.LIST, upload=upload, account=account, at=now)
+
+    def last_ask(self, cohort: str) -> Request | None:
+        """Return the newest request that every source be asked."""
+        table = tables.request
+        found = self._read(table.c.cohort == cohort, table.c.kind == Kind.ASK)
+        return found[-1] if found else None
+
+    def about_upload(self, cohort: str, upload: int) -> Request | None:
+        """Return the request to take a sheet as a source's list."""
+        table = tables.request
+        found = self._read(table.c.cohort == cohort, table.c.kind == Kind.LIST, table.c.upload == upload)
+        return found[-1] if found else None
+
     def waiting(self, cohort: str) -> tuple[Request, ...]:
         """Return what nobody has served yet, the oldest first."""
         return self._read(tables.request.c.cohort == cohort, tables.request.c.served_at.is_(None))
@@ -151,6 +192,7 @@ def _request(row: Row[Any]) -> Request:
         says=Says(row.says) if row.says else None,
         digest=row.digest,
         reason=row.reason,
+        upload=row.upload,
         account=row.account,
         at=row.at,
         served_at=row.served_at,

@@ -71,6 +71,15 @@ class Uploads:
             number: int = connection.execute(made.returning(table.c.upload)).scalar_one()
         return number
 
+    def source_of(self, number: int) -> str | None:
+        """Return the source whose list a sheet is; None where there is no such sheet, or it is none's."""
+        table = tables.upload
+        with reading(self._engine) as connection:
+            source: str | None = connection.execute(
+                select(table.c.source).where(table.c.upload == number)
+            ).scalar_one_or_none()
+        return source
+
     def find(self, number: int, account: str) -> Upload | None:
         """Return an upload of this account; None where there is none, or not any more."""
         table = tables.upload

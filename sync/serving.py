@@ -1,7 +1,10 @@
-"""Serving what people ask for on the pages: asking the sources about one student, and saying something about a run."""
+"""Serving what people ask for on the pages: asking sources, saying something about a run, taking a list as brought."""
 
+import os
+import tempfile
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import structlog
 
@@ -10,6 +13,7 @@ from status_db.model import RunState
 from status_db.opinions import OpinionRefused, Opinions
 from status_db.reader import Reader
 from status_db.requests import Kind, Request, RequestOutcome, Requests
+from status_db.uploads import Uploads
 from sync.run import Outcome, Sync
 
 
@@ -24,6 +28,7 @@ class Serving:
         reader: Reader,
         opinions: Opinions,
         requests: Requests,
+        uploads: Uploads,
         clock: Callable[[], datetime],
     ) -> None:
         self._settings = settings
@@ -32,6 +37,7 @@ class Serving:
         self._reader = reader
         self._opinions = opinions
         self._requests = requests
+        self._uploads = uploads
         self._clock = clock
         self._log = structlog.get_logger("clearance.serving")
 
@@ -45,7 +51,41 @@ class Serving:
         return len(waiting)
 
     def _served(self, request: Request) -> tuple[RequestOutcome, str]:
-        return self._rechecked(request) if request.kind is Kind.RECHECK else self._said(request)
+        match request.kind:
+            case Kind.RECHECK:
+                return self._rechecked(request)
+            case Kind.OPINION:
+                return self._said(request)
+            case Kind.ASK:
+                return _together([self._sync.run(name, by=request.account) for name in self._settings.source])
+            case Kind.LIST:
+                return self._taken(request)
+
+    def _taken(self, request: Request) -> tuple[RequestOutcome, str]:
+        """Take a sheet that was brought as its source's own list, and ask that source.
+
+        One that the source cannot read is taken away again: the list before it is back in its place.
+        """
+        number = request.upload or 0
+        source, content = self._uploads.source_of(number), self._uploads.content(number)
+        if source is None or source not in self._settings.source or content is None:
+            return RequestOutcome.REFUSED, "The sheet is not kept any more. Bring it again."
+        own = self._settings.source[source].own
+        if not getattr(own, "brought", False):
+            return (
+                RequestOutcome.REFUSED,
+                f"{source} reads its list elsewhere: nobody brings it. See [source.{source}].",
+            )
+        path: Path = own.path
+        try:
+            before = path.read_bytes() if path.exists() else None
+            _put(path, content)
+            outcome = self._sync.run(source, by=request.account)
+            if outcome.fault in ("garbled", "refused") and before is not None:
+                _put(path, before)
+        except OSError as error:
+            return RequestOutcome.FAILED, f"The list could not be put at {path} ({error.strerror}). See its folder."
+        return _together([outcome])
 
     def _rechecked(self, request: Request) -> tuple[RequestOutcome, str]:
         number = request.student or ""
@@ -70,6 +110,15 @@ class Serving:
                 return RequestOutcome.REFUSED, str(refused)
         ended = next((o for o in self._sync.carry_out() if o.run == run), None)
         return RequestOutcome.DONE, ended.message if ended else ""
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Put a file in its place whole: whoever reads there has the one before or this one."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).replace(path)
 
 
 def _together(outcomes: list[Outcome]) -> tuple[RequestOutcome, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import true, update
+from sqlalchemy import Engine, true, update
 
 from config.settings import Settings, load
 from connectors import memory
@@ -20,11 +20,14 @@ from status_db.migrate import upgrade
 from status_db.model import ROSTER, Verdict
 from status_db.opinions import Opinions
 from status_db.reader import Reader
+from status_db.requests import Requests
 from status_db.reviews import Reviews
 from status_db.stored import Stored
+from status_db.uploads import Uploads
 from status_db.views import StudentView
 from status_db.waves import Waves
 from sync.run import Outcome, Sync
+from sync.serving import Serving
 from tests.cast import EVERYBODY, MORNING
 
 COHORT = "2019"
@@ -285,3 +288,18 @@ class World:
         """Return what counts for everybody and every step now."""
         people = (self.reader.student(COHORT, row["学号"], self.now) for row in self.says[ROSTER])
         return {(p.student, s.step): s.at(self.now).verdict for p in people if p for s in p.steps}
+
+
+def serving_of(world: World, desk: Engine | None = None) -> Serving:
+    """Return what the scheduler serves requests with; `desk` where it comes in by another role than the world's."""
+    engine = desk or world.desk_engine
+    return Serving(
+        world.settings,
+        COHORT,
+        world.sync,
+        world.reader,
+        world.opinions,
+        Requests(engine),
+        Uploads(engine),
+        world.clock,
+    )

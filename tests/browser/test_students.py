@@ -6,12 +6,10 @@ import pytest
 
 from status_db.decisions import Wish
 from status_db.model import Verdict
-from status_db.requests import Requests
-from sync.serving import Serving
 from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visits
 from tests.cast import LIN, ZHAO
-from tests.world import COHORT, World
+from tests.world import World, serving_of
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -97,15 +95,7 @@ def test_asking_again_shows_the_answer(visits: Visits, university: World) -> Non
     page = visit.sign_in(LIN.number)
     assert "构造地质学" in visit.text()
     university.says["loans"] = []
-    serving = Serving(
-        university.settings,
-        COHORT,
-        university.sync,
-        university.reader,
-        university.opinions,
-        Requests(university.desk_engine),
-        university.clock,
-    )
+    serving = serving_of(university)
     with page.expect_navigation():
         page.evaluate("document.querySelector('form[action=\"/recheck\"]').requestSubmit()")
         deadline = time.monotonic() + 20

@@ -18,7 +18,7 @@ from sync.serving import Serving
 from tests.cast import GEOLOGY_LOAN, LIN, QIAN, SUN, ZHOU
 from tests.portal.conftest import token_in
 from tests.portal.test_student import pass_everything
-from tests.world import COHORT, World
+from tests.world import COHORT, World, serving_of
 
 SignedIn = Callable[[str], TestClient]
 
@@ -41,8 +41,7 @@ def ask(browser: TestClient, **changed: str) -> httpx.Response:
 
 def serving(world: World) -> Serving:
     """What the scheduler does every two seconds."""
-    requests = Requests(world.desk_engine)
-    return Serving(world.settings, COHORT, world.sync, world.reader, world.opinions, requests, world.clock)
+    return serving_of(world)
 
 
 @contextmanager

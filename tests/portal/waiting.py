@@ -8,11 +8,9 @@ from starlette.testclient import TestClient
 from portal.app import create_app
 from status_db.accounts import Act, Grant
 from status_db.model import ROSTER, RunState
-from status_db.requests import Requests
-from sync.serving import Serving
 from tests.cast import LIN, SUN
 from tests.portal.conftest import _HASHED, enter, token_in
-from tests.world import COHORT, World
+from tests.world import COHORT, World, serving_of
 
 #: Besides the staff of the other pages' tests.
 MORE_STAFF: dict[str, tuple[Grant, ...]] = {
@@ -61,8 +59,7 @@ def another_change(world: World, run: int) -> None:
 
 def serve(world: World) -> int:
     """Have the scheduler serve what was asked for."""
-    requests = Requests(world.desk_engine)
-    return Serving(world.settings, COHORT, world.sync, world.reader, world.opinions, requests, world.clock).serve()
+    return serving_of(world).serve()
 
 
 @contextmanager

@@ -29,10 +29,9 @@ from status_db.requests import Requests
 from status_db.roles import Roles, apply, statements
 from status_db.tokens import Tokens, hash_of, new_token
 from status_db.versions import Part
-from sync.serving import Serving
 from tests.cast import LIN, QIAN
 from tests.portal.conftest import enter, settle
-from tests.world import COHORT, World
+from tests.world import COHORT, World, serving_of
 
 MARKS = tables.marks.sorted_tables
 DESK = tables.desk.sorted_tables
@@ -193,9 +192,7 @@ class TestTheSyncsRole:
                 run = ended[name].run
                 assert run is not None
                 assert world.sync.approve(run, name, by="test").state is RunState.APPLIED
-            serving = Serving(
-                world.settings, COHORT, world.sync, world.reader, world.opinions, Requests(world.engine), world.clock
-            )
+            serving = serving_of(world, world.engine)
             assert serving.serve() == 1
         finally:
             world.engine.dispose()

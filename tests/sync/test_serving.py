@@ -1,18 +1,21 @@
 """Serving: what was said of a run on the pages is carried out as that, once, and how it ended is told."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from connectors.port import SourceUnavailable
 from status_db.model import RunState, Verdict
 from status_db.opinions import Says
-from status_db.requests import Request, RequestOutcome, Requests
+from status_db.requests import Request, RequestOutcome, RequestRefused, Requests
 from status_db.run_reader import RunReader
-from sync.serving import Serving
 from tests.cast import LIN, POETRY_LOAN, QIAN, SUN
 from tests.sync.test_opinions import STRICT, suspended
-from tests.world import COHORT, World
+from tests.world import COHORT, World, serving_of
+
+PAUSE = timedelta(minutes=2)
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def said(world: World, run: int, says: Says, account: str = "admin", digest: byt
     of = digest or found.digest
     assert of is not None
     requests.ask_opinion(COHORT, run, says, of, account=account, reason="seen", now=world.now)
-    serving = Serving(world.settings, COHORT, world.sync, world.reader, world.opinions, requests, world.clock)
+    serving = serving_of(world)
     assert serving.serve() == 1
     assert serving.serve() == 0
     return requests.about_run(COHORT, run)[-1]
@@ -120,7 +123,7 @@ def test_one_student_is_asked_about_anew(world: World) -> None:
     world.says["loans"] = [POETRY_LOAN]
     requests = Requests(world.desk_engine)
     world.later(minutes=1)
-    serving = Serving(world.settings, COHORT, world.sync, world.reader, world.opinions, requests, world.clock)
+    serving = serving_of(world)
     for student in (QIAN.number, "20990001"):
         requests.ask_recheck(
             COHORT, student, account=student, now=world.now, pause=world.settings.portal.recheck_pause, day_limit=9
@@ -131,3 +134,38 @@ def test_one_student_is_asked_about_anew(world: World) -> None:
     last = requests.last_recheck(COHORT, "20990001")
     assert last is not None
     assert last.outcome is RequestOutcome.REFUSED
+
+
+class TestAskingAnew:
+    def test_every_source_is_asked_once(self, world: World) -> None:
+        world.run_all()
+        world.says["loans"] = [{**POETRY_LOAN, "CARD": LIN.number}]
+        requests = Requests(world.desk_engine)
+        requests.ask_sources(COHORT, account="secretary", now=world.now, pause=PAUSE)
+        assert serving_of(world).serve() == 1
+        last = requests.last_ask(COHORT)
+        assert last is not None
+        assert last.outcome is RequestOutcome.DONE
+        assert world.verdict(LIN.number, "library") is Verdict.HELD
+
+    def test_it_rests_between_two(self, world: World) -> None:
+        world.run_all()
+        requests = Requests(world.desk_engine)
+        requests.ask_sources(COHORT, account="secretary", now=world.now, pause=PAUSE)
+        with pytest.raises(RequestRefused, match="already"):
+            requests.ask_sources(COHORT, account="dean", now=world.now + 2 * PAUSE, pause=PAUSE)
+        serving_of(world).serve()
+        with pytest.raises(RequestRefused, match="a moment ago"):
+            requests.ask_sources(COHORT, account="dean", now=world.now + PAUSE / 2, pause=PAUSE)
+        requests.ask_sources(COHORT, account="dean", now=world.now + PAUSE, pause=PAUSE)
+
+    def test_a_source_that_does_not_answer_is_told_of(self, world: World) -> None:
+        world.run_all()
+        world.fails["fees"] = SourceUnavailable("fees does not answer", "Try again later.")
+        requests = Requests(world.desk_engine)
+        requests.ask_sources(COHORT, account="secretary", now=world.now, pause=PAUSE)
+        serving_of(world).serve()
+        last = requests.last_ask(COHORT)
+        assert last is not None
+        assert last.outcome is RequestOutcome.FAILED
+        assert "fees does not answer" in last.message
