@@ -9,7 +9,7 @@ from typing import Any, Self
 from sqlalchemy import Engine, true, update
 
 from config.settings import Settings, load
-from connectors import memory
+from connectors import memory, sheet
 from connectors.port import Candidates, Connector, Progress, Question, Sample, Snapshot, SourceError, no_progress
 from status_db import tables
 from status_db.accounts import Accounts, desk_url
@@ -212,7 +212,7 @@ class World:
         self.file = folder / "clearance.toml"
         self.file.write_text(settings, encoding="utf-8")
         self.settings: Settings = load(
-            self.file, {"memory": memory.Settings}.get, {"STATUS_URL": url, **(environ or {})}
+            self.file, {"memory": memory.Settings, "sheet": sheet.Settings}.get, {"STATUS_URL": url, **(environ or {})}
         )
         upgrade(url, "marks")
         upgrade(desk_url(self.settings.status_db), "desk")
@@ -241,8 +241,10 @@ class World:
         return self.now
 
     def connect(self, name: str) -> Connector:
-        """Return the connector of a source."""
+        """Return a source's connector: the real one where it reads a file, else one that says what the test says."""
         asked = self.settings.roster if name == ROSTER else self.settings.source[name]
+        if asked.connector == "sheet":
+            return sheet.connect(asked.own, Question(name, asked.columns, self.clock))
         return Says(self, name, Question(name, asked.columns, self.clock))
 
     def candidates(self, name: str) -> Candidates:
