@@ -84,10 +84,11 @@ def database_roles(
     sync: Annotated[str, typer.Option("--sync", help="Writes the marks.")] = "clearance_sync",
     desk: Annotated[str, typer.Option("--desk", help="Writes accounts, sessions, requests.")] = "clearance_desk",
     portal: Annotated[str, typer.Option("--portal", help="Reads the marks.")] = "clearance_portal",
+    operator: Annotated[str, typer.Option("--operator", help="Enters decisions.")] = "clearance_operator",
     only_print: Annotated[bool, typer.Option("--print", help="Print the statements, and run none.")] = False,
 ) -> None:
-    """Give three roles of a PostgreSQL what each needs, and nothing else. Run it again after each upgrade."""
-    settings, named = chosen(context).program().settings, Roles(sync, desk, portal)
+    """Give four roles of a PostgreSQL what each needs, and nothing else. Run it again after each upgrade."""
+    settings, named = chosen(context).program().settings, Roles(sync, desk, portal, operator)
     marks, accounts = settings.status_db.url.get_secret_value(), desk_url(settings.status_db)
     together = _same_database(marks, accounts)
     where: list[tuple[str, tuple[Part, ...]]] = (

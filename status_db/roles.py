@@ -1,8 +1,9 @@
 """The database's roles: who may do what on PostgreSQL, said by the server itself.
 
-Three of them, so that a process that is taken can do no more than its role:
+Four of them, so that a process that is taken can do no more than its role:
 
 * sync writes the marks, and serves requests;
+* operator enters decisions, certificates and their links, and reads the marks: the desk's pages;
 * desk writes what the pages write: accounts, sessions, requests, announcements, tokens; it does not even read marks;
 * portal reads the marks, and nothing else.
 
@@ -23,15 +24,16 @@ from status_db.versions import Part
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What the three are called; one name may stand for two of them, and then it may do what both may."""
+    """What the four are called; one name may stand for two of them, and then it may do what both may."""
 
     sync: str
     desk: str
     portal: str
+    operator: str
 
     def names(self) -> tuple[str, ...]:
         """Return each name once."""
-        return tuple(dict.fromkeys((self.sync, self.desk, self.portal)))
+        return tuple(dict.fromkeys((self.sync, self.desk, self.portal, self.operator)))
 
 
 #: What is found anew is deleted; what was ever said or done stays.
@@ -50,7 +52,22 @@ _SYNCS_OWN = {
     tables.account: "SELECT",
     tables.grant: "SELECT",
     tables.request: "SELECT, UPDATE (served_at, outcome, message)",
+    # A list that was brought is put in its place by the schedule.
+    tables.upload: "SELECT",
     tables.audit: _ADDED_TO,
+}
+
+#: What entering decisions writes of the marks. What was found, and who is on the roster, is none of it.
+_OPERATORS_OWN = {
+    tables.cohort: "UPDATE (revision)",
+    tables.batch: "INSERT, UPDATE (counts, undone_at, undone_by, undone_because)",
+    tables.decision: "INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
+    tables.certificate: (
+        "INSERT, UPDATE (collected, collector, collected_at, handed_over_by, revoked_at, revoked_by, revoked_because, "
+        "mac)"
+    ),
+    tables.flip: "INSERT",
+    tables.ledger: "INSERT",
 }
 
 
@@ -90,13 +107,16 @@ def _entry(part: Part, users: Iterable[str], database: str, schema: str) -> Iter
 
 
 def _marks(roles: Roles, database: str, schema: str, *, analyzes: bool) -> Iterator[str]:
-    sync, portal = _name(roles.sync), _name(roles.portal)
-    yield from _entry("marks", (sync, portal), database, schema)
+    sync, portal, operator = _name(roles.sync), _name(roles.portal), _name(roles.operator)
+    yield from _entry("marks", (sync, portal, operator), database, schema)
     # Many rows are staged in a table of the transaction's own.
     yield f"GRANT TEMPORARY ON DATABASE {database} TO {sync}"
     for table in tables.marks.sorted_tables:
         yield from _grant(_ALL if table in _EMPTIED else _WRITTEN, table, schema, sync)
         yield from _grant("SELECT", table, schema, portal)
+        yield from _grant("SELECT", table, schema, operator)
+        if table in _OPERATORS_OWN:
+            yield from _grant(_OPERATORS_OWN[table], table, schema, operator)
         if analyzes:
             # The planner must know of many rows as soon as they are there.
             yield f"GRANT MAINTAIN ON {schema}.{_name(table.name)} TO {sync}"
@@ -123,7 +143,8 @@ def _later(roles: Roles, parts: Collection[Part], schema: str) -> Iterator[str]:
 
     Where marks and desk are one database, a new table may be either's: then nobody may write it but the sync.
     """
-    wanted = {roles.sync: _ALL if "marks" in parts else "", roles.portal: "SELECT" if "marks" in parts else ""}
+    readers = dict.fromkeys((roles.portal, roles.operator), "SELECT" if "marks" in parts else "")
+    wanted = readers | {roles.sync: _ALL if "marks" in parts else ""}
     if tuple(parts) == ("desk",):
         wanted[roles.desk] = _ALL
     head = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pydantic import BaseModel
 from sqlalchemy import Engine, true, update
 
 from config.settings import Settings, load
@@ -163,6 +164,9 @@ columns = { student = "学号", status = "清退状态", title = "房间" }
 """
 
 
+_SCHEMAS: Mapping[str, type[BaseModel]] = {"memory": memory.Settings, "sheet": sheet.Settings}
+
+
 class Says:
     """A connector over rows that a test may change, or told to fail."""
 
@@ -211,9 +215,7 @@ class World:
         self.fails: dict[str, SourceError] = {}
         self.file = folder / "clearance.toml"
         self.file.write_text(settings, encoding="utf-8")
-        self.settings: Settings = load(
-            self.file, {"memory": memory.Settings, "sheet": sheet.Settings}.get, {"STATUS_URL": url, **(environ or {})}
-        )
+        self.settings: Settings = load(self.file, _SCHEMAS.get, {"STATUS_URL": url, **(environ or {})})
         upgrade(url, "marks")
         upgrade(desk_url(self.settings.status_db), "desk")
         self.engine = open_writing(url)

@@ -1,10 +1,10 @@
-"""Promise 10, said by the server: three roles of a real PostgreSQL, each tried at what it may not do."""
+"""Promise 10, said by the server: four roles of a real PostgreSQL, each tried at what it may not do."""
 
 import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,19 @@ from connectors import memory
 from portal.app import create_app
 from status_db import tables
 from status_db.audit import Audit, Deed
-from status_db.engine import StoreError, open_writing, writing
+from status_db.batches import Batches, BatchKind, Told
+from status_db.decisions import Wish
+from status_db.engine import StoreError, open_writing, reading, writing
 from status_db.migrate import check
-from status_db.model import RunState
+from status_db.model import RunState, Verdict
+from status_db.mornings import Chosen, Mornings
 from status_db.requests import Requests
+from status_db.reviews import HandedOver, seen_by_review
 from status_db.roles import Roles, apply, statements
 from status_db.tokens import Tokens, hash_of, new_token
 from status_db.versions import Part
-from tests.cast import LIN, QIAN
+from sync.verify import verify
+from tests.cast import LIN, QIAN, SUN
 from tests.portal.conftest import enter, settle
 from tests.world import COHORT, World, serving_of
 
@@ -39,7 +44,7 @@ DESK = tables.desk.sorted_tables
 
 @dataclass(frozen=True, slots=True)
 class Manned:
-    """A world on PostgreSQL, settled by its owner, and its three roles."""
+    """A world on PostgreSQL, settled by its owner, and its four roles."""
 
     world: World
     roles: Roles
@@ -57,9 +62,9 @@ class Manned:
 
 @pytest.fixture
 def roles(postgres_server: URL) -> Iterator[tuple[Roles, str]]:
-    """Three roles that the server has for this test alone, and their password."""
+    """Four roles that the server has for this test alone, and their password."""
     mark, word = secrets.token_hex(4), secrets.token_hex(8)
-    made = Roles(f"sync-{mark}", f"desk-{mark}", f"portal-{mark}")
+    made = Roles(f"sync-{mark}", f"desk-{mark}", f"portal-{mark}", f"operator-{mark}")
     engine = create_engine(postgres_server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         for name in made.names():
@@ -157,14 +162,14 @@ class TestTheDesksRole:
         engine = manned.engine(manned.roles.desk)
         assert all(refused(engine, select(table)) for table in MARKS)
 
-    @pytest.mark.parametrize("which", ["sync", "desk", "portal"])
+    @pytest.mark.parametrize("which", ["sync", "desk", "portal", "operator"])
     def test_nobody_changes_or_deletes_a_line_of_the_audit_log(self, manned: Manned, which: str) -> None:
         Audit(manned.world.desk_engine).note(Deed.SIGNED_IN, account="dean", now=manned.world.now)
         role: str = getattr(manned.roles, which)
         engine, audit = manned.engine(role), tables.audit
         statements = {k: v for k, v in writes(audit).items() if k not in ("insert", "copy", "grant")}
         assert [what for what, statement in statements.items() if not refused(engine, statement)] == []
-        assert _rights(manned, [audit], role) == (set() if which == "portal" else {"SELECT", "INSERT"})
+        assert _rights(manned, [audit], role) == (set() if which in ("portal", "operator") else {"SELECT", "INSERT"})
 
 
 class TestTheSyncsRole:
@@ -212,6 +217,48 @@ class TestTheSyncsRole:
             assert refused(engine, delete(table)), table.name
         for table in (tables.account, tables.grant, tables.session, tables.token):
             assert refused(engine, writes(table)["insert"]), table.name
+
+
+class TestTheOperatorsRole:
+    def test_it_decides_reviews_issues_and_takes_back(self, manned: Manned) -> None:
+        world, now = manned.world, manned.world.now
+        world.says["checkouts"] = [{"学号": SUN.number, "清退状态": "已清退", "房间": "1"}]
+        world.run_all()
+        engine = open_writing(manned.url(manned.roles.operator))
+        batches = Batches(engine, world.settings, COHORT, world.ledger)
+        mornings = Mornings(engine, world.settings, COHORT, world.ledger)
+        batches.enter(Wish(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", now)
+        rows = [Told(1, LIN.number, None, Verdict.CLEARED, "现场归还")]
+        preview = batches.preview("library", rows, now)
+        entered = batches.enter_all(
+            BatchKind.IMPORT, "library", rows, preview.digest, "librarian", now, title="sheet.xlsx"
+        )
+        batches.undo(entered.batch.id, "librarian", "the wrong sheet", now)
+        (review,) = mornings.standing_of([SUN.number], now)[SUN.number][-1:]
+        chosen = [Chosen(SUN.number, seen_by_review(review), "CERT-1")]
+        mornings.hold("final_review", chosen, "secretary", now, title="021152", kind="毕业证书", reason="通过")
+        mornings.hand_over(HandedOver("CERT-1", "self"), "secretary", now)
+        mornings.revoke("CERT-1", "dean", "a wrong name", now)
+        engine.dispose()
+        with reading(world.reading) as connection:
+            report = verify(connection, world.settings, COHORT, world.ledger.seals(connection), now, {})
+        assert report.disagreements == ()
+
+    def test_what_was_found_and_who_is_on_the_roster_it_cannot_write(self, manned: Manned) -> None:
+        engine = manned.engine(manned.roles.operator)
+        own = {tables.batch, tables.decision, tables.certificate, tables.flip, tables.ledger}
+        for table in set(MARKS) - own - {tables.cohort}:
+            statements = {k: v for k, v in writes(table).items() if k != "grant"}
+            assert [what for what, statement in statements.items() if not refused(engine, statement)] == [], table.name
+        for table in own:
+            assert refused(engine, delete(table)), table.name
+        assert refused(engine, update(tables.decision).values(verdict="cleared"))
+        assert refused(engine, update(tables.certificate).values(student="x"))
+        assert refused(engine, update(tables.cohort).values(name="x"))
+
+    def test_it_sees_nothing_of_the_desk(self, manned: Manned) -> None:
+        engine = manned.engine(manned.roles.operator)
+        assert all(refused(engine, select(table)) for table in DESK)
 
 
 class TestThePages:
@@ -279,17 +326,18 @@ class TestGivingThem:
             manned.roles.sync: {"SELECT", "INSERT", "UPDATE", "DELETE"},
             manned.roles.desk: set(),
             manned.roles.portal: {"SELECT"},
+            manned.roles.operator: {"SELECT"},
         }
 
     def test_one_name_may_stand_for_the_portal_and_the_desk(self, manned: Manned) -> None:
-        both = Roles(manned.roles.sync, manned.roles.desk, manned.roles.desk)
+        both = Roles(manned.roles.sync, manned.roles.desk, manned.roles.desk, manned.roles.operator)
         apply(manned.world.url, both, ("marks", "desk"))
         assert _rights(manned, MARKS, both.desk) == {"SELECT"}
         assert _rights(manned, [tables.session], both.desk) == {"SELECT", "INSERT", "UPDATE", "DELETE"}
 
     def test_a_desk_in_a_database_of_its_own_has_no_place_for_the_portal(self) -> None:
         desk_alone: tuple[Part, ...] = ("desk",)
-        said = statements(Roles("s", "d", "p"), desk_alone, "desk", "public")
+        said = statements(Roles("s", "d", "p", "o"), desk_alone, "desk", "public")
         assert not [line for line in said if line.startswith("GRANT") and line.endswith('TO "p"')]
         assert any("DEFAULT PRIVILEGES" in line and line.endswith('TO "d"') for line in said)
 
@@ -297,11 +345,15 @@ class TestGivingThem:
         owner = make_url(manned.world.url).username
         assert owner
         with pytest.raises(StoreError, match="owns the tables"):
-            apply(manned.world.url, Roles(manned.roles.sync, manned.roles.desk, owner), ("marks", "desk"))
+            apply(manned.world.url, replace(manned.roles, portal=owner), ("marks", "desk"))
 
     def test_a_role_that_is_not_there_is_told_with_the_way_out(self, manned: Manned) -> None:
         with pytest.raises(StoreError, match='CREATE ROLE "nobody" LOGIN'):
-            apply(manned.world.url, Roles(manned.roles.sync, manned.roles.desk, "nobody"), ("marks", "desk"))
+            apply(
+                manned.world.url,
+                Roles(manned.roles.sync, manned.roles.desk, "nobody", manned.roles.operator),
+                ("marks", "desk"),
+            )
 
 
 class TestTheCommand:
@@ -309,7 +361,7 @@ class TestTheCommand:
     def said(self, manned: Manned, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
         """Run `db roles` on this world, with its roles."""
         monkeypatch.setenv("STATUS_URL", manned.world.url)
-        named = ["--sync", manned.roles.sync, "--desk", manned.roles.desk, "--portal", manned.roles.portal]
+        named = [word for name in fields(Roles) for word in (f"--{name.name}", getattr(manned.roles, name.name))]
 
         def say(*words: str, code: int = 0) -> str:
             result = CliRunner().invoke(
