@@ -51,6 +51,7 @@ _STAFF: tuple[tuple[str, str, tuple[Grant, ...], str], ...] = (
         (Grant(Act.READ, "library"), Grant(Act.DECIDE, "library")),
         "decides for the library",
     ),
+    ("warden", "宿管中心操作员", (Grant(Act.READ, "dorm"), Grant(Act.DECIDE, "dorm")), "decides for the dormitories"),
     (
         "college",
         "学院资料室",

@@ -394,6 +394,7 @@ class _Environment(BaseSettings):
     status_db: dict[str, Any] = {}
     roster: dict[str, Any] = {}
     source: dict[str, Any] = {}
+    desk: dict[str, Any] = {}
     portal: dict[str, Any] = {}
     auth: dict[str, Any] = {}
     api: dict[str, Any] = {}

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 
@@ -177,6 +178,34 @@ class TestServices:
         finally:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=30)
+
+    def test_the_desk_is_served_in_a_process_of_its_own(self, university: University) -> None:
+        port = free_port()
+        process = university.start("serve", "desk", "--port", str(port))
+        try:
+            assert "登录" in asked(f"http://127.0.0.1:{port}/desk").decode()
+            with pytest.raises(HTTPError, match="404"):
+                asked(f"http://127.0.0.1:{port}/overview")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
+
+    def test_pages_alone_have_no_desk_and_need_no_key_of_the_ledger(self, university: University) -> None:
+        (university.folder / ".demo" / "ledger.key").unlink()
+        port = free_port()
+        process = university.start("serve", "pages", "--port", str(port))
+        try:
+            assert "登录" in asked(f"http://127.0.0.1:{port}/overview").decode()
+            with pytest.raises(HTTPError, match="404"):
+                asked(f"http://127.0.0.1:{port}/desk")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
+        assert not (university.folder / ".demo" / "ledger.key").exists()
+
+    def test_a_desk_that_is_switched_off_is_not_served(self, university: University) -> None:
+        said = university.run("serve", "desk", code=1, CLEARANCE__DESK__ENABLED="false")
+        assert "clearance serve pages" in said
 
     def test_a_port_that_is_taken_is_told_with_the_way_out(self, university: University) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
