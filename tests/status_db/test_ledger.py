@@ -17,6 +17,7 @@ from status_db.ledger import Entry, Head, Ledger
 from status_db.ledger_key import LedgerRefused
 from status_db.migrate import upgrade
 from status_db.model import ROSTER, RunState, Verdict
+from status_db.reviews import HandedOver, Issue
 from status_db.seals import NOTHING, Seals, canonical, moved
 from sync.verify import Report, verify
 from tests.cast import GEOLOGY_LOAN, LIN, POETRY_LOAN, QIAN, SUN, ZHAO
@@ -282,3 +283,46 @@ class TestSeals:
         one, other = Seals(bytes(32)), Seals(b"k" * 32)
         seals = {one.row("record", ("x",)), one.row("student", ("x",)), other.row("record", ("x",))}
         assert len(seals) == 3
+
+
+class TestYoungerColumns:
+    """Decisions and certificates have got columns since they were first sealed."""
+
+    def test_a_row_from_before_them_still_agrees_with_its_seal(self) -> None:
+        seals, row = Seals(bytes(32)), ("2019", 1, "x", None)
+        assert seals.row("decision", (*row, None, None, None, None, None)) == seals.row("decision", (*row, *[None] * 5))
+        older = Seals(bytes(32))._rows["decision"].copy()
+        older.update(canonical(row))
+        assert seals.row("decision", (*row, *[None] * 5)) == older.digest()
+
+    @pytest.mark.parametrize("at", range(5))
+    def test_what_holds_something_is_sealed_wherever_it_stands(self, at: int) -> None:
+        seals, row = Seals(bytes(32)), ("2019", 1, "x", None)
+        blank = seals.row("decision", (*row, *[None] * 5))
+        said = [None] * at + ["x"] + [None] * (4 - at)
+        assert seals.row("decision", (*row, *said)) != blank
+        shifted = {seals.row("decision", (*row, *[None] * i, "x", *[None] * (4 - i))) for i in range(5)}
+        assert len(shifted) == 5
+
+    @pytest.mark.parametrize("column", ["file_number", "condition", "sheet", "batch", "accepts"])
+    def test_nobody_adds_to_a_decision_unseen(self, sqlite_world: World, column: str) -> None:
+        sqlite_world.run(ROSTER)
+        decided(sqlite_world, LIN.number)
+        assert verified(sqlite_world).sound
+        value = {"batch": 1, "accepts": {"library": "x"}}.get(column, "x")
+        with sqlite_world.engine.begin() as connection:
+            connection.execute(update(tables.decision).values({column: value}))
+        assert not verified(sqlite_world).sound
+
+    def test_nobody_has_a_certificate_leave_unseen(self, sqlite_world: World) -> None:
+        sqlite_world.says["checkouts"] = [{"学号": SUN.number, "清退状态": "已清退", "房间": "1"}]
+        sqlite_world.run_all()
+        now = sqlite_world.now
+        sqlite_world.decisions.enter(Wish(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", now)
+        sqlite_world.reviews.review(Wish(SUN.number, "final_review", Verdict.CLEARED, "通过"), "secretary", now)
+        sqlite_world.reviews.issue(Issue(SUN.number, "CERT-1", "毕业证书", ""), "secretary", now)
+        sqlite_world.reviews.hand_over(HandedOver("CERT-1", "agent", "王芳，委托书 7 号"), "secretary", now)
+        assert verified(sqlite_world).sound
+        with sqlite_world.engine.begin() as connection:
+            connection.execute(update(tables.certificate).values(handed_over_by="dean"))
+        assert not verified(sqlite_world).sound
