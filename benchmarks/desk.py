@@ -55,7 +55,7 @@ def _timed(act: Callable[[], Any]) -> tuple[float, Any]:
 
 def _floor(world: World) -> None:
     """Insert as many decisions as the sheet has."""
-    bare = {
+    bare: dict[str, Any] = {
         "cohort": COHORT,
         "step": "dorm",
         "verdict": "cleared",
@@ -63,8 +63,11 @@ def _floor(world: World) -> None:
         "reason": "x",
         "words": "",
         "note": "",
+        "decided_at": world.now,
+        "entered_at": world.now,
+        "answered_verdict": "unknown",
+        "answered_keys": [],
     }
-    bare = bare | {"decided_at": world.now, "entered_at": world.now, "answered_verdict": "unknown", "answered_keys": []}
     with writing(world.engine, COHORT) as connection:
         for n in range(ROWS):
             connection.execute(insert(tables.decision).values(**bare, student=_number(n)))
