@@ -240,10 +240,10 @@ class Batches(Decisions):
         """
         if not because.strip():
             raise DecisionRefused("a batch is taken back for a reason. Say why.")
-        table, known = tables.decision, tables.batch
+        table, batches = tables.decision, tables.batch
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
             row = connection.execute(
-                select(known).where(known.c.batch == batch, known.c.cohort == self._cohort)
+                select(batches).where(batches.c.batch == batch, batches.c.cohort == self._cohort)
             ).one_or_none()
             if row is None or row.kind == BatchKind.CLASS:
                 raise DecisionRefused(f"there is no batch {batch} to take back. See: clearance import list")
@@ -267,13 +267,15 @@ class Batches(Decisions):
                     moved.append(decision.student)
                 else:
                     withdrawn.append(decision.student)
-                    earlier = self._replaced_by(connection, decision, now)
+                    finding = self._finding_if_any(connection, decision.student, decision.step)
+                    # Who has left meanwhile has no step for it to stand on.
+                    earlier = self._replaced_by(connection, decision, now) if finding is not None else None
                     if earlier is None:
                         self._taken_back(connection, entry, decision.student, decision.step, author, now)
                     else:
                         self._entered(connection, entry, earlier, author, now)
             news = {"undone_at": now, "undone_by": author, "undone_because": because}
-            changed = update(known).where(known.c.batch == batch).values(**news).returning(known)
+            changed = update(batches).where(batches.c.batch == batch).values(**news).returning(batches)
             undone = _batch(connection.execute(changed).one())
             self._move(connection)
         return Undone(undone, tuple(withdrawn), tuple(issued), tuple(moved))

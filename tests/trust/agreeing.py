@@ -55,6 +55,8 @@ def every_decision_is_what_it_was(world: World, model: Model) -> None:
             r.rests_on,
             (r.withdrawn_at, r.withdrawn_by) if r.withdrawn_at else None,
             r.ended_at,
+            {step: datetime.fromisoformat(at) for step, at in (r.accepts or {}).items()},
+            r.batch,
         )
         for r in rows
     ]
@@ -66,6 +68,8 @@ def every_decision_is_what_it_was(world: World, model: Model) -> None:
             p.number,
             p.issued_by,
             (p.revoked_at, p.revoked_by, p.revoked_because) if p.revoked_at else None,
+            p.collected,
+            (p.collected_at, p.handed_over_by) if p.collected_at else None,
         )
         for p in papers
     ]

@@ -102,6 +102,9 @@ class Said:
     rests_on: Mapping[str, str] = field(default_factory=dict)
     withdrawn: tuple[datetime, str] | None = None
     ended_at: datetime | None = None
+    #: For a review: the steps whose answer was too old, each with that answer's moment.
+    accepts: Mapping[str, datetime] = field(default_factory=dict)
+    batch: int | None = None
 
     def active(self, now: datetime) -> bool:
         """Neither withdrawn nor past its end."""
@@ -117,6 +120,9 @@ class Paper:
     number: str
     issued_by: str
     revoked: tuple[datetime, str, str] | None = None
+    collected: str = "self"
+    #: When it left after waiting, and who handed it over.
+    handed_over: tuple[datetime, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +357,9 @@ class Model:
         decision = active
         if step == REVIEW and active is not None and active.verdict == "cleared" and not self.certificate(student):
             moved = active.rests_on != self.footings(student, now)
-            decision = None if waits or moved else active
+            news = self.wants_news(student, now)
+            missing = [step for step in waits if step not in news or active.accepts.get(step) != news[step]]
+            decision = None if missing or moved else active
         verdict = decision.verdict if decision else found.verdict
         asked = [self.asked.get(source) for source in SOURCES.get(step, ())]
         times = [at for at in asked if at is not None]
@@ -380,6 +388,15 @@ class Model:
     def waits_for(self, student: str, now: datetime) -> tuple[str, ...]:
         """The steps before the review that do not count as clear."""
         return tuple(step for step in BEFORE_REVIEW if not self.stands(student, step, now).clear)
+
+    def wants_news(self, student: str, now: datetime) -> dict[str, datetime]:
+        """The steps before the review that lack nothing but a newer answer, each with the moment of the last."""
+        found: dict[str, datetime] = {}
+        for step in BEFORE_REVIEW:
+            stands = self.stands(student, step, now)
+            if stands.verdict in CLEAR and stands.stale and not stands.outgrown:
+                found[step] = min(at for source in SOURCES[step] if (at := self.asked.get(source)) is not None)
+        return found
 
     def footings(self, student: str, now: datetime) -> dict[str, str]:
         """What a review given now would rest on: of each step before it, the run and the decision that counts."""

@@ -5,7 +5,8 @@ withdrawal and its noted end.
 """
 
 import copy
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import ClassVar
 
 import pytest
@@ -14,13 +15,16 @@ from hypothesis.stateful import invariant, precondition, rule
 
 from status_db.backups import making, manifest, restoring
 from status_db.backups.making import Made
+from status_db.batches import Batches, BatchKind, RowKind, Told
 from status_db.decisions import DecisionRefused, Wish
 from status_db.model import Decision, Verdict
-from status_db.reviews import Issue
+from status_db.mornings import Chosen, Mornings, review_in
+from status_db.reviews import Collected, HandedOver, Issue, seen_by_review
 from tests.sync.test_verify import verified
 from tests.trust import agreeing
 from tests.trust.offices import NUMBERS, Broken, Offices, students
 from tests.trust.plain_model import BEFORE_REVIEW, REVIEW, Model, Paper, Said
+from tests.world import COHORT
 
 REASONS = {"library": "赔书", "finance": "缓交批准"}
 
@@ -35,6 +39,9 @@ class Season(Offices):
     def __init__(self) -> None:
         super().__init__()
         self.backup: tuple[Made, Model] | None = None
+        #: Sheets that were entered and not taken back.
+        self.batches: list[int] = []
+        self.batches_then: list[int] = []
 
     # Time, and what people decide.
 
@@ -71,8 +78,15 @@ class Season(Offices):
             entered_at=self.world.now,
             answered=(found.verdict, found.keys),
             rests_on=self.model.footings(decision.student, self.world.now) if decision.step == REVIEW else {},
+            accepts=self.accepted(decision),
+            batch=decision.batch,
         )
         self.model.enter(said)
+
+    def accepted(self, decision: Decision) -> dict[str, datetime]:
+        """What a review that passes accepts as it is: every answer that is too old."""
+        passes = decision.step == REVIEW and decision.verdict is Verdict.CLEARED
+        return self.model.wants_news(decision.student, self.world.now) if passes else {}
 
     @rule(
         student=students,
@@ -112,19 +126,24 @@ class Season(Offices):
         """Those of whom a review that passes may be given."""
         return [s for s in self.model.leaving() if not self.model.waits_for(s, self.world.now)]
 
-    @rule(student=students, likely=st.booleans(), passes=st.booleans())
-    def review(self, student: str, likely: bool, passes: bool) -> None:
-        """A review passes only while everything before it counts as clear; it may be refused at any time."""
-        ready = self.clear_but_for_the_review()
+    def clear_but_for_news(self) -> list[str]:
+        """Those besides who lack nothing but newer answers."""
+        now, model = self.world.now, self.model
+        return [s for s in model.leaving() if set(model.waits_for(s, now)) <= set(model.wants_news(s, now))]
+
+    @rule(student=students, likely=st.booleans(), passes=st.booleans(), over=st.booleans())
+    def review(self, student: str, likely: bool, passes: bool, over: bool = False) -> None:
+        """A review passes only while everything before it counts as clear, or lacks but news; it may fail any time."""
+        ready = self.clear_but_for_news() if over else self.clear_but_for_the_review()
         if likely and ready and student not in ready:
             student = ready[0]
-        wish = Wish(student, REVIEW, Verdict.CLEARED if passes else Verdict.HELD, "齐备")
+        wish = Wish(student, REVIEW, Verdict.CLEARED if passes else Verdict.HELD, "齐备", note="来源未更新")
         may = student in (ready if passes else self.model.leaving()) and self.model.certificate(student) is None
         if may:
-            self.entered(self.world.reviews.review(wish, "reviewer", self.world.now))
+            self.entered(self.world.reviews.review(wish, "reviewer", self.world.now, over_old_answers=over))
         else:
             with pytest.raises(DecisionRefused):
-                self.world.reviews.review(wish, "reviewer", self.world.now)
+                self.world.reviews.review(wish, "reviewer", self.world.now, over_old_answers=over)
 
     @rule(student=students)
     def clear_everything(self, student: str) -> None:
@@ -147,8 +166,10 @@ class Season(Offices):
         self.world.reviews.take_back(student, REVIEW, "reviewer", self.world.now)
         standing.withdrawn = (self.world.now, "reviewer")
 
-    @rule(student=students, likely=st.booleans(), again=st.booleans())
-    def issue(self, student: str, likely: bool, again: bool) -> None:
+    @rule(
+        student=students, likely=st.booleans(), again=st.booleans(), collected=st.sampled_from(("self", "", "", "post"))
+    )
+    def issue(self, student: str, likely: bool, again: bool, collected: Collected) -> None:
         """A certificate is issued only while the review stands."""
         now, leaving = self.world.now, self.model.leaving()
         ready = [s for s in leaving if self.model.stands(s, REVIEW, now).clear and not self.model.certificate(s)]
@@ -156,11 +177,159 @@ class Season(Offices):
             student = ready[0]
         number = next(iter(self.model.papers)) if again and self.model.papers else f"证{self.number()}"
         if student in ready and number not in self.model.papers:
-            made = self.world.reviews.issue(Issue(student, number, "毕业证书"), "reviewer", now)
-            self.model.papers[number] = Paper(made.id, student, number, "reviewer")
+            made = self.world.reviews.issue(Issue(student, number, "毕业证书", collected), "reviewer", now)
+            self.model.papers[number] = Paper(made.id, student, number, "reviewer", collected=collected)
         else:
             with pytest.raises(DecisionRefused):
-                self.world.reviews.issue(Issue(student, number, "毕业证书"), "reviewer", now)
+                self.world.reviews.issue(Issue(student, number, "毕业证书", collected), "reviewer", now)
+
+    @precondition(lambda self: self.model.papers)
+    @rule(data=st.data(), agent=st.booleans())
+    def hand_over(self, data: st.DataObject, agent: bool) -> None:
+        """A certificate that waits leaves once."""
+        paper = data.draw(st.sampled_from(list(self.model.papers.values())))
+        handed = HandedOver(paper.number, "agent" if agent else "self", "王芳，委托书 7 号" if agent else "")
+        if paper.collected or paper.revoked is not None:
+            with pytest.raises(DecisionRefused):
+                self.world.reviews.hand_over(handed, "registrar", self.world.now)
+            return
+        self.world.reviews.hand_over(handed, "registrar", self.world.now)
+        paper.collected, paper.handed_over = handed.collected, (self.world.now, "registrar")
+
+    # What is done to many at once.
+
+    @rule(
+        chosen=st.lists(students, min_size=1, max_size=4, unique=True),
+        verdict=verdicts,
+        takes_place=st.booleans(),
+    )
+    def enter_a_sheet(self, chosen: list[str], verdict: Verdict, takes_place: bool) -> None:
+        """A sheet's right rows are entered together, its wrong ones are named."""
+        self.world.later(seconds=1)
+        now, model = self.world.now, self.model
+        batches = Batches(self.world.engine, self.world.settings, COHORT, self.world.ledger)
+        rows = [Told(at, student, None, verdict, REASONS["library"]) for at, student in enumerate(chosen)]
+        preview = batches.preview("library", rows, now)
+        expected = {student: self.row_kind(student, verdict) for student in chosen}
+        assert {row.told.student: row.kind for row in preview.rows} == expected
+        kinds = {RowKind.NEW, RowKind.CONFLICT} if takes_place else {RowKind.NEW}
+        enter = partial(
+            batches.enter_all,
+            BatchKind.IMPORT,
+            "library",
+            rows,
+            preview.digest,
+            "clerk",
+            now,
+            title="sheet.xlsx",
+            with_conflicts=takes_place,
+            without_wrong=True,
+        )
+        going = [student for student in chosen if expected[student] in kinds]
+        if not going:
+            with pytest.raises(DecisionRefused):
+                enter()
+            return
+        entered = enter()
+        assert [decision.student for decision in entered.decisions] == going
+        for decision in entered.decisions:
+            self.entered(decision)
+        self.batches.append(entered.batch.id)
+        assert model.standing(going[0], "library") is not None
+
+    def row_kind(self, student: str, verdict: Verdict) -> RowKind:
+        """What a row about a student's library step would do."""
+        standing = self.model.standing(student, "library")
+        if student not in self.model.leaving() or self.model.certificate(student):
+            return RowKind.WRONG
+        if standing is None or not standing.active(self.world.now):
+            return RowKind.NEW
+        same = (standing.verdict, standing.reason) == (verdict.value, REASONS["library"])
+        return RowKind.SAME if same else RowKind.CONFLICT
+
+    @precondition(lambda self: self.batches)
+    @rule(data=st.data())
+    def undo_a_sheet(self, data: st.DataObject) -> None:
+        """A sheet is taken back once: what it replaced stands again, and whoever has a certificate keeps all."""
+        self.world.later(seconds=1)
+        now, model = self.world.now, self.model
+        batches = Batches(self.world.engine, self.world.settings, COHORT, self.world.ledger)
+        batch = data.draw(st.sampled_from(self.batches))
+        self.batches.remove(batch)
+        decisions = [said for said in model.decisions.values() if said.batch == batch]
+        issued = [said.student for said in decisions if model.certificate(said.student)]
+        standing = [said for said in decisions if said.student not in issued and said.active(now)]
+        undone = batches.undo(batch, "clerk", "拿错了表", now)
+        assert undone.issued == tuple(issued)
+        assert undone.withdrawn == tuple(said.student for said in standing)
+        assert len(undone.moved) == len(decisions) - len(issued) - len(standing)
+        for said in standing:
+            self.taken_back(said)
+        with pytest.raises(DecisionRefused):
+            batches.undo(batch, "clerk", "拿错了表", now)
+
+    def taken_back(self, said: Said) -> None:
+        """A sheet's decision is withdrawn, and what it took the place of is said again."""
+        now = self.world.now
+        said.withdrawn = (now, "clerk")
+        before = [
+            d
+            for d in self.model.decisions.values()
+            if (d.student, d.step) == (said.student, said.step)
+            and d.id < said.id
+            and d.withdrawn is not None
+            and d.withdrawn[0] == said.entered_at
+        ]
+        leaves = said.student in self.model.leaving()
+        if before and leaves and (before[-1].until is None or before[-1].until > now):
+            again = self.world.reader.decisions(COHORT, said.student)
+            (made,) = [d for d in again if d.entered_at == now and d.step == said.step]
+            assert (made.verdict.value, made.reason, made.words) == (
+                before[-1].verdict,
+                before[-1].reason,
+                before[-1].words,
+            )
+            self.entered(made, made.words)
+
+    @rule(chosen=st.lists(students, min_size=1, max_size=4, unique=True), over=st.booleans())
+    def hold_a_morning(self, chosen: list[str], over: bool) -> None:
+        """Of a class, those pass and leave with the certificate who may; the others are named."""
+        now, model = self.world.now, self.model
+        mornings = Mornings(self.world.engine, self.world.settings, COHORT, self.world.ledger)
+        stand = mornings.standing_of(chosen, now)
+        asked = [
+            Chosen(student, seen_by_review(review), f"证{self.number()}")
+            for student in chosen
+            if student in stand and (review := review_in(stand[student], REVIEW)) is not None
+        ]
+        assert {one.student for one in asked} == {student for student in chosen if student in model.leaving()}
+        ready = self.clear_but_for_news() if over else self.clear_but_for_the_review()
+        reviewed = [s for s in model.leaving() if model.stands(s, REVIEW, now).clear]
+        passes = [one for one in asked if one.student in {*ready, *reviewed} and not model.certificate(one.student)]
+        hold = partial(
+            mornings.hold,
+            REVIEW,
+            asked,
+            "reviewer",
+            now,
+            title="011151",
+            kind="毕业证书",
+            reason="齐备",
+            note="来源未更新",
+            over_old_answers=over,
+        )
+        if not passes:
+            with pytest.raises(DecisionRefused):
+                hold()
+            return
+        held = hold()
+        assert [paper.student for paper in held.certificates] == [one.student for one in passes]
+        assert {left.student for left in held.left_out} == {one.student for one in asked} - {p.student for p in passes}
+        assert [given.student for given in held.reviews] == [p.student for p in passes if p.student not in reviewed]
+        for given in held.reviews:
+            self.entered(given)
+        for paper in held.certificates:
+            model.papers[paper.number] = Paper(paper.id, paper.student, paper.number, "reviewer", collected="")
 
     @precondition(lambda self: self.model.papers)
     @rule(data=st.data(), author=st.sampled_from(("registrar", "registrar", "reviewer")))
@@ -184,6 +353,7 @@ class Season(Offices):
         place = manifest.databases(self.world.settings.status_db)
         made = making.make(place, self.world.file.parent / "backups", now=self.world.now, program="0.1.0")
         self.backup = (made, copy.deepcopy(self.model))
+        self.batches_then = list(self.batches)
 
     @precondition(lambda self: self.backup is not None and not self.model.leases)
     @rule()
@@ -191,7 +361,7 @@ class Season(Offices):
         """A backup is put back: all that came after is forgotten, and nothing else is."""
         assert self.backup is not None
         made, self.model = self.backup
-        self.backup, self.late = None, []
+        self.backup, self.late, self.batches = None, [], self.batches_then
         self.world.later(minutes=1)
         for engine in (self.world.engine, self.world.desk_engine, self.world.reading):
             engine.dispose()
