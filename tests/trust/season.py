@@ -251,10 +251,23 @@ class Season(Offices):
     @rule(data=st.data())
     def undo_a_sheet(self, data: st.DataObject) -> None:
         """A sheet is taken back once: what it replaced stands again, and whoever has a certificate keeps all."""
+        self.undo(data.draw(st.sampled_from(self.batches)))
+
+    @rule(student=students, verdict=verdicts)
+    def enter_a_sheet_over_a_decision_and_take_it_back(self, student: str, verdict: Verdict) -> None:
+        """The wrong sheet, and seen at once: so that what it took the place of comes back at all."""
+        self.decide(student, "library", verdict, None, "dean", breaks=False)
+        known = len(self.batches)
+        other = Verdict.HELD if verdict is Verdict.CLEARED else Verdict.CLEARED
+        self.enter_a_sheet([student], other, takes_place=True)
+        if len(self.batches) > known:
+            self.undo(self.batches[-1])
+
+    def undo(self, batch: int) -> None:
+        """Take a sheet back."""
         self.world.later(seconds=1)
         now, model = self.world.now, self.model
         batches = Batches(self.world.engine, self.world.settings, COHORT, self.world.ledger)
-        batch = data.draw(st.sampled_from(self.batches))
         self.batches.remove(batch)
         decisions = [said for said in model.decisions.values() if said.batch == batch]
         issued = [said.student for said in decisions if model.certificate(said.student)]
