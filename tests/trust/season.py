@@ -263,6 +263,20 @@ class Season(Offices):
         if len(self.batches) > known:
             self.undo(self.batches[-1])
 
+    @rule(student=students, hands_out=st.booleans())
+    def enter_a_sheet_review_and_take_it_back(self, student: str, hands_out: bool) -> None:
+        """What rests on the sheet goes with it, but never from under a certificate."""
+        for step in BEFORE_REVIEW:
+            if step != "library":
+                self.decide(student, step, Verdict.CLEARED, None, "dean", breaks=False)
+        known = len(self.batches)
+        self.enter_a_sheet([student], Verdict.CLEARED, takes_place=True)
+        self.review(student, likely=False, passes=True)
+        if hands_out:
+            self.issue(student, likely=False, again=False, collected="")
+        if len(self.batches) > known:
+            self.undo(self.batches[-1])
+
     def undo(self, batch: int) -> None:
         """Take a sheet back."""
         self.world.later(seconds=1)
