@@ -14,6 +14,7 @@ from clearance import (
     judging,
     keeping,
     reading,
+    reporting,
     reviewing,
     services,
     syncing,
@@ -57,6 +58,7 @@ app.command()(verifying.verify)
 app.command()(reading.status)
 app.command()(reading.sources)
 app.command()(reading.strangers)
+app.command()(reporting.report)
 app.command()(services.schedule)
 app.command()(services.serve)
 app.command()(keeping.backup)

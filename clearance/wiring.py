@@ -28,8 +28,10 @@ from status_db.leavers import Leavers
 from status_db.ledger import Ledger
 from status_db.migrate import Part, check
 from status_db.model import ROSTER
+from status_db.objection_report import ObjectionReports
 from status_db.opinions import Opinions
 from status_db.reader import Reader
+from status_db.report import Reports
 from status_db.requests import Requests
 from status_db.reviews import Reviews
 from status_db.stored import Stored
@@ -190,6 +192,16 @@ class Program:
     def reader(self) -> Reader:
         """What answers questions; it cannot write."""
         return Reader(self.reading, self.settings)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """What makes the report of a cohort."""
+        return Reports(self.reading, self.settings)
+
+    @cached_property
+    def objection_reports(self) -> ObjectionReports:
+        """What counts objections for it."""
+        return ObjectionReports(self.desk, self.reading)
 
     def verified(self, heads: Mapping[int, str]) -> Report:
         """Look whether what stands agrees with the ledger, and with these heads of it. Raises LedgerRefused."""

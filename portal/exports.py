@@ -18,7 +18,7 @@ def write(
     """Write a table to `file`, beneath a head of names and values; return how many rows it has."""
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(file, options) as book:
-        sheet = book.add_worksheet(_sheet_name(title))
+        sheet = book.add_worksheet(sheet_name(title))
         strong, plain = book.add_format({"bold": True}), book.add_format({"num_format": "@"})
         heading = book.add_format(
             {"bold": True, "bottom": 1, "bg_color": "#EEF1F5", "text_wrap": True, "valign": "top"}
@@ -45,7 +45,7 @@ def write(
     return written
 
 
-def _sheet_name(title: str) -> str:
+def sheet_name(title: str) -> str:
     """Return a name that Excel takes: without the characters it forbids, and no longer than 31."""
     return "".join(" " if character in "[]:*?/\\" else character for character in title).strip("' ")[:31] or "1"
 

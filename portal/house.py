@@ -37,7 +37,9 @@ from status_db.engine import open_reading, open_writing
 from status_db.factors import Factors
 from status_db.identities import Identities
 from status_db.lists import Lists
+from status_db.objection_report import ObjectionReports
 from status_db.reader import Reader
+from status_db.report import Reports
 from status_db.requests import Requests
 from status_db.roster_reader import RosterReader
 from status_db.run_reader import RunReader
@@ -84,6 +86,9 @@ class House:
     runs: RunReader
     roster: RosterReader
     lists: Lists
+    #: The report of a cohort: all but what was objected, and that.
+    reports: Reports
+    objection_reports: ObjectionReports
     #: For looking up sessions and accounts: it cannot write.
     accounts: Accounts
     #: For signing in and out, and for what changes accounts.
@@ -214,6 +219,8 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         runs=RunReader(marks),
         roster=RosterReader(marks),
         lists=Lists(marks, settings),
+        reports=Reports(marks, settings),
+        objection_reports=ObjectionReports(desk_reading, marks),
         accounts=Accounts(desk_reading),
         desk=Accounts(desk_writing),
         directory=Directory(desk_reading),

@@ -24,6 +24,7 @@ ROOMS = (
     Room("/desk", later("办理台"), (Act.DECIDE, Act.REVIEW, Act.ISSUE)),
     Room("/overview", later("总览"), (Act.READ, Act.AUDIT)),
     Room("/lists", later("名单"), (Act.READ, Act.AUDIT)),
+    Room("/report", later("离校报告"), (Act.READ, Act.AUDIT)),
     Room("/students", later("查找学生"), (Act.READ, Act.AUDIT)),
     Room("/sources", later("数据来源"), (Act.READ, Act.MANAGE, Act.AUDIT), oversees),
     Room("/accounts", later("账号与权限"), (Act.MANAGE, Act.AUDIT)),

@@ -13,8 +13,10 @@ from portal.auth.rights import readable
 from portal.house import House, Visitor
 from portal.languages import Language
 from portal.words import later
+from status_db.lists import Wanted
+from status_db.model import State
 from status_db.seen import Sight
-from status_db.views import StepSource
+from status_db.views import StepSource, Where
 
 #: The roster columns a list may be narrowed by, in the order of its form.
 COLUMNS: Mapping[str, str] = {
@@ -24,6 +26,26 @@ COLUMNS: Mapping[str, str] = {
     "campus": later("校区"),
     "building": later("楼栋"),
     "category": later("学籍类别"),
+}
+
+#: The states counted apart, in the order of the columns.
+STATES = (
+    State.CLEARED,
+    State.HELD,
+    State.NOT_DONE,
+    State.PENDING,
+    State.OPEN,
+    State.CLOSED,
+    State.UNKNOWN,
+    State.EXEMPT,
+)
+
+#: Where students stand as a whole: the word, its colour and pattern, and the list of them.
+WHERE: Mapping[Where, tuple[str, str, str, Wanted]] = {
+    Where.CLEAR: (later("全部办妥"), "good", "", Wanted.CLEAR),
+    Where.WAITING: (later("等待学校处理"), "wait", "lines", Wanted.WAITS),
+    Where.NOT_DONE: (later("只差未办理"), "todo", "dots", Wanted.UNDONE),
+    Where.HELD: (later("有不通过"), "bad", "hatch", Wanted.OWES),
 }
 
 #: In an address: those for whom the roster says nothing there, as who has no class.

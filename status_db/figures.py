@@ -4,11 +4,12 @@ Everything is counted by the database; what comes from it is one row for each fi
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Integer, Select, String, case, func, literal, select, true, union_all
+from sqlalchemy import Connection, Engine, Integer, Select, String, case, func, literal, select, true, union_all
 
 from config.settings import Settings
 from status_db import tables
@@ -16,7 +17,7 @@ from status_db.engine import reading
 from status_db.model import State
 from status_db.seen import Rows, Sight, leaving, steps_seen
 from status_db.standing import freshness
-from status_db.views import Group, Overview, Tally, Where
+from status_db.views import Group, Overview, StepSource, Tally, Where
 
 #: In the place of a step: the student as a whole.
 _WHOLE = ""
@@ -32,38 +33,53 @@ def overview(
     classes: bool = False,
 ) -> Overview:
     """Count what may be read at `now`, of one college or of all; of each class, too, where that is asked for."""
+    with reading(engine) as connection:
+        fresh = freshness(connection, settings, sight.cohort)
+        return counted(connection, settings, sight, fresh, now, college=college, classes=classes)
+
+
+def counted(
+    connection: Connection,
+    settings: Settings,
+    sight: Sight,
+    fresh: Mapping[str, StepSource],
+    now: datetime,
+    *,
+    college: str | None = None,
+    classes: bool = False,
+) -> Overview:
+    """Count the same inside a read under way, with how fresh each step is."""
     person = tables.student
     own = true() if college is None else person.c.college == college
     class_name = person.c["class"] if classes else literal("", String).label("class")
-    with reading(engine) as connection:
-        fresh = freshness(connection, settings, sight.cohort)
-        students = connection.execute(select(func.count()).where(leaving(sight), own)).scalar_one()
-        # Named in a WITH, so that the database works it out once for both.
-        seen = steps_seen(settings, sight, fresh, now, person.c.college, class_name, where=own).cte("seen")
-        parts = [_by_step(seen), _by_student(seen)] if classes else [_by_step(seen)]
-        rows = connection.execute(union_all(*parts)).all()
+    students = connection.execute(select(func.count()).where(leaving(sight), own)).scalar_one()
+    # Named in a WITH, so that the database works it out once for both.
+    seen = steps_seen(settings, sight, fresh, now, person.c.college, class_name, where=own).cte("seen")
+    parts = [_by_step(seen), _by_student(seen)] if classes else [_by_step(seen)]
+    rows = connection.execute(union_all(*parts)).all()
     tallies: dict[tuple[str, str], _Counted] = defaultdict(_Counted)
     groups: dict[tuple[str, str], tuple[Counter[Where], Counter[str]]] = defaultdict(lambda: (Counter(), Counter()))
     for name, of_class, step, word, count, to_do, decided, moved in rows:
         if step == _WHOLE:
             groups[name, of_class][0][Where(word)] += count
             continue
-        counted = tallies[name, step]
-        counted.states[State(word)] += count
-        counted.by_decision += int(decided)
-        counted.disputed += int(moved)
+        state, tally = State(word), tallies[name, step]
+        tally.states[state] += count
+        tally.by_decision += int(decided)
+        tally.cleared_by_decision += int(decided) if state is State.CLEARED else 0
+        tally.disputed += int(moved)
         if classes and to_do:
             groups[name, of_class][1][step] += int(to_do)
     by_college: dict[str, dict[str, Tally]] = defaultdict(dict)
     by_step: dict[str, _Counted] = defaultdict(_Counted)
-    for (name, step), counted in sorted(tallies.items()):
-        by_college[name][step] = counted.tally()
-        by_step[step].add(counted)
+    for (name, step), tally in sorted(tallies.items()):
+        by_college[name][step] = tally.tally()
+        by_step[step].add(tally)
     return Overview(
         cohort=sight.cohort,
         students=students,
         freshness=fresh,
-        by_step={step: counted.tally() for step, counted in by_step.items()},
+        by_step={step: tally.tally() for step, tally in by_step.items()},
         by_college=by_college,
         classes=tuple(Group(*key, stands, to_do) for key, (stands, to_do) in sorted(groups.items())),
     )
@@ -73,15 +89,17 @@ def overview(
 class _Counted:
     states: Counter[State] = field(default_factory=Counter)
     by_decision: int = 0
+    cleared_by_decision: int = 0
     disputed: int = 0
 
     def add(self, other: "_Counted") -> None:
         self.states.update(other.states)
         self.by_decision += other.by_decision
+        self.cleared_by_decision += other.cleared_by_decision
         self.disputed += other.disputed
 
     def tally(self) -> Tally:
-        return Tally(self.states, self.by_decision, self.disputed)
+        return Tally(self.states, self.by_decision, self.cleared_by_decision, self.disputed)
 
 
 def _by_step(seen: Rows) -> Select[Any]:

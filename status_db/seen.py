@@ -53,6 +53,14 @@ class Sight:
         """Return the sight of one step of these; of none where it may not be read."""
         return Sight(self.cohort, {step: self.steps[step]} if step in self.steps else {})
 
+    def within(self, column: str, value: str) -> "Sight":
+        """Return the sight of those of these students who have this value in a roster column."""
+        steps = {
+            step: tuple({**scope, column: (value,)} for scope in scopes if value in scope.get(column, (value,)))
+            for step, scopes in self.steps.items()
+        }
+        return Sight(self.cohort, {step: scopes for step, scopes in steps.items() if scopes})
+
 
 def everything(settings: Settings, cohort: str, scopes: Sequence[Scope] = EVERYBODY) -> Sight:
     """Return the sight of every step inside the same scopes."""

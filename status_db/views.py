@@ -75,8 +75,9 @@ class Tally:
     """How many students stand where, for one step."""
 
     by_state: Mapping[State, int]
-    #: Of these, decided by an operator.
+    #: Of these, decided by an operator; and of those who are cleared.
     by_decision: int = 0
+    cleared_by_decision: int = 0
     #: Decisions whose finding has changed since.
     disputed: int = 0
 

@@ -43,7 +43,12 @@ DETAILS = {
 }
 
 #: What some particulars say.
-_WHAT = {"activated": later("启用"), "deactivated": later("停用"), "audit": later("操作日志")}
+_WHAT = {
+    "activated": later("启用"),
+    "deactivated": later("停用"),
+    "audit": later("操作日志"),
+    "report": later("离校报告"),
+}
 
 #: What the columns of the workbook are called.
 COLUMNS = (

@@ -12,24 +12,11 @@ from portal import words
 from portal.charts import Amount, Bars, Kind, bars
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
-from portal.scenes import NONE, Scene, asked, scene
-from portal.words import later
+from portal.scenes import NONE, STATES, WHERE, Scene, asked, scene
 from status_db.accounts import Act
 from status_db.lists import Wanted
 from status_db.model import State
 from status_db.views import Group, Overview, Tally, Where
-
-#: The states counted apart, in the order of the columns.
-COLUMNS = (
-    State.CLEARED,
-    State.HELD,
-    State.NOT_DONE,
-    State.PENDING,
-    State.OPEN,
-    State.CLOSED,
-    State.UNKNOWN,
-    State.EXEMPT,
-)
 
 #: In a bar from left to right: what is done first, what is to do last.
 _DRAWN = (
@@ -51,14 +38,6 @@ _PATTERNS: Mapping[State, str] = {
     State.OPEN: "bars",
     State.CLOSED: "cross",
     State.UNKNOWN: "dots",
-}
-
-#: Where students stand as a whole: the word, its colour and pattern, and the list of them.
-_WHERE: Mapping[Where, tuple[str, str, str, Wanted]] = {
-    Where.CLEAR: (later("全部办妥"), "good", "", Wanted.CLEAR),
-    Where.WAITING: (later("等待学校处理"), "wait", "lines", Wanted.WAITS),
-    Where.NOT_DONE: (later("只差未办理"), "todo", "dots", Wanted.UNDONE),
-    Where.HELD: (later("有不通过"), "bad", "hatch", Wanted.OWES),
 }
 
 #: So many classes stand on the overview itself; all of them on a page of their own.
@@ -140,8 +119,8 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         cohorts=[c for c in here.settings.cohort if c.key != here.cohort.key],
         students=found.students,
         totals=_totals(here, found, college),
-        columns=[words.say(here.language, words.STATES, state) for state in COLUMNS],
-        wheres=[here.language.gettext(word) for word, *_ in _WHERE.values()],
+        columns=[words.say(here.language, words.STATES, state) for state in STATES],
+        wheres=[here.language.gettext(word) for word, *_ in WHERE.values()],
         lines=[_line(here, step, found, college) for step in order],
         steps_chart=_steps_chart(here, order, found.by_step),
         colleges=[
@@ -173,7 +152,7 @@ def _totals(here: Scene, found: Overview, college: str) -> list[Total]:
             here.language.percent(sums[where], found.students),
             here.address("/lists", wanted=wanted, college=college),
         )
-        for where, (word, tone, _, wanted) in reversed(tuple(_WHERE.items()))
+        for where, (word, tone, _, wanted) in reversed(tuple(WHERE.items()))
     ]
 
 
@@ -184,7 +163,7 @@ def _line(here: Scene, step: str, found: Overview, college: str) -> Line:
         title=here.titles[step],
         address=here.address("/lists", step=step, wanted=Wanted.NOT_CLEAR, college=college),
         total=tally.total,
-        counts=tuple(tally.by_state.get(state, 0) for state in COLUMNS),
+        counts=tuple(tally.by_state.get(state, 0) for state in STATES),
         settled=settled,
         share=here.language.percent(settled, tally.total),
         by_decision=tally.by_decision,
@@ -244,7 +223,7 @@ def _group_line(here: Scene, group: Group, title: str, address: str, own: Mappin
         address=address,
         open_address=here.address("/lists", college=group.college, **own),
         students=group.students,
-        counts=tuple(group.by_where.get(where, 0) for where in _WHERE),
+        counts=tuple(group.by_where.get(where, 0) for where in WHERE),
         open=group.open,
         share=here.language.percent(group.open, group.students),
         stuck=here.language.listed(f"{here.titles[step]} {count}" for step, count in most),
@@ -270,11 +249,11 @@ def _steps_chart(here: Scene, order: Sequence[str], tallies: Mapping[str, Tally]
 
 def _groups_chart(here: Scene, name: str, title: str, groups: Sequence[Group]) -> Bars:
     language = here.language
-    kinds = [Kind(language.gettext(word), tone, pattern) for word, tone, pattern, _ in _WHERE.values()]
+    kinds = [Kind(language.gettext(word), tone, pattern) for word, tone, pattern, _ in WHERE.values()]
     amounts = [
         Amount(
             group.class_name or (language.gettext("未分班") if name == "classes" else group.college),
-            tuple(group.by_where.get(where, 0) for where in _WHERE),
+            tuple(group.by_where.get(where, 0) for where in WHERE),
             language.percent(group.by_where.get(Where.CLEAR, 0), group.students),
         )
         for group in groups
