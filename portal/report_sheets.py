@@ -51,7 +51,7 @@ def _write(book: Any, title: str, head: Sequence[tuple[str, str]], table: Table)
     sheet = book.add_worksheet(sheet_name(table.title))
     strong = book.add_format({"bold": True})
     heading = book.add_format({"bold": True, "bottom": 1, "bg_color": "#EEF1F5", "text_wrap": True, "valign": "top"})
-    said = [("", table.note)] if table.note else []
+    said = [("", note) for note in table.notes]
     for at, column in enumerate(table.columns):
         sheet.set_column(at, at, _WORDS if column.words else _FIGURES)
     sheet.write_string(0, 0, title, strong)

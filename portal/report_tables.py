@@ -43,7 +43,7 @@ class Table:
     key: str
     title: str
     #: What is counted, where the heads do not say it.
-    note: str
+    notes: tuple[str, ...]
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     #: The sums of the columns; empty where sums would say nothing.
@@ -91,7 +91,7 @@ def colleges_by_step(here: Scene, found: Report) -> Table:
     return Table(
         key="colleges-by-step",
         title=here.language.gettext("学院与事项"),
-        note="",
+        notes=(),
         columns=(
             Column(here.language.gettext("学院"), words=True),
             Column(here.language.gettext("事项"), words=True),
@@ -112,12 +112,10 @@ def colleges_by_step(here: Scene, found: Report) -> Table:
 def _colleges(here: Scene, found: Report) -> Table:
     language = here.language
     categories = sorted(found.whole.staying)
-    note = language.gettext(
-        "应离校的学生每人只数一次，与总览一致。无需办理按项次计，一人两项算两次。"
-    )
+    notes = [language.gettext("应离校的学生每人只数一次，与总览一致。无需办理按项次计，一人两项算两次。")]
     if categories:
-        kinds = here.language.listed(map(_named, categories))
-        note += " " + language.gettext("%(categories)s：在名单上而今年不离校，不在应离校之内。", categories=kinds)
+        kinds = language.listed(map(_named, categories))
+        notes.append(language.gettext("%(categories)s：在名单上而今年不离校，不在应离校之内。", categories=kinds))
 
     def line(one: CollegeFigures, title: Cell, college: str | None) -> tuple[Cell, ...]:
         wheres = (
@@ -135,7 +133,7 @@ def _colleges(here: Scene, found: Report) -> Table:
     return Table(
         key="colleges",
         title=language.gettext("按学院"),
-        note=note,
+        notes=tuple(notes),
         columns=(
             Column(language.gettext("学院"), words=True),
             Column(language.gettext("应离校")),
@@ -165,7 +163,7 @@ def _steps(here: Scene, found: Report, college: str | None) -> Table:
     return Table(
         key="steps",
         title=language.gettext("按事项"),
-        note=language.gettext("每名学生的每一项只数一次；已办结是通过和无需办理。"),
+        notes=(language.gettext("每名学生的每一项只数一次；已办结是通过和无需办理。"),),
         columns=(
             Column(language.gettext("事项"), words=True),
             *_state_columns(here),
@@ -211,7 +209,7 @@ def _origins(here: Scene, found: Report, college: str | None) -> Table:
     return Table(
         key="origins",
         title=language.gettext("自动与人工"),
-        note=language.gettext("通过的事项中，有多少只凭各部门的数据，有多少由人工决定。"),
+        notes=(language.gettext("通过的事项中，有多少只凭各部门的数据，有多少由人工决定。"),),
         columns=(
             Column(language.gettext("事项"), words=True),
             Column(words.say(here.language, words.STATES, State.CLEARED)),
@@ -229,8 +227,10 @@ def _decisions(here: Scene, decided: Sequence[DecidedFor]) -> Table:
     return Table(
         key="decisions",
         title=language.gettext("人工决定及原因"),
-        note=language.gettext(
-            "附条件、凭纸质单、成批录入和数据有变化的，都在有效的之内。终审失效，是它所依据的事项后来有了变化。"
+        notes=(
+            language.gettext(
+                "附条件、凭纸质单、成批录入和数据有变化的，都在有效的之内。终审失效，是它所依据的事项后来有了变化。"
+            ),
         ),
         columns=(
             Column(language.gettext("事项"), words=True),
@@ -263,7 +263,7 @@ def _objections(here: Scene, objected: Sequence[Objected]) -> Table:
     return Table(
         key="objections",
         title=language.gettext("异议"),
-        note=language.gettext("逾期的在待答复之内。答复用时从提出算到答复，自行撤回的不计。"),
+        notes=(language.gettext("逾期的在待答复之内。答复用时从提出算到答复，自行撤回的不计。"),),
         columns=(
             Column(language.gettext("事项"), words=True),
             Column(language.gettext("类别"), words=True),
@@ -298,7 +298,7 @@ def _certificates(here: Scene, found: Report) -> Table:
     return Table(
         key="certificates",
         title=language.gettext("证书"),
-        note=language.gettext("已发证不含作废的；后来离开名单的学生，其证书也数在内。"),
+        notes=(language.gettext("已发证不含作废的；后来离开名单的学生，其证书也数在内。"),),
         columns=(
             Column(language.gettext("学院"), words=True),
             Column(language.gettext("已发证")),

@@ -47,7 +47,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         who=_who(visitor),
         export=here.address("/report.xlsx", college=own),
         overview=here.address("/overview", college=college or ""),
-        at=here.language.moment(here.now, here.now),
+        at=here.language.dated(here.now),
         as_of=here.as_of(found.freshness),
         notes=here.windows(),
         stale=here.stale(found.freshness),

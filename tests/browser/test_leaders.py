@@ -9,7 +9,13 @@ from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visits
 from tests.cast import LIN, QIAN
 
-PAGES = ("/overview", "/overview/days", "/lists", f"/lists/reminder?college={LIN.college}&class={LIN.class_name}")
+PAGES = (
+    "/overview",
+    "/overview/days",
+    "/report",
+    "/lists",
+    f"/lists/reminder?college={LIN.college}&class={LIN.class_name}",
+)
 
 
 def test_a_dean_finds_the_class_that_lags_and_takes_its_list_along(visits: Visits, tmp_path: Path) -> None:

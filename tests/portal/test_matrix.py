@@ -106,6 +106,8 @@ LINES = (
     Line("GET", "/lists", READERS),
     Line("GET", "/lists.xlsx", READERS),
     Line("GET", "/lists/reminder", READERS, query={"college": QIAN.college, "class": QIAN.class_name}),
+    Line("GET", "/report", READERS),
+    Line("GET", "/report.xlsx", READERS),
     Line("GET", "/students", READERS),
     Line("GET", "/students/{number}", READERS),
     Line("GET", "/desk", DESK),

@@ -177,8 +177,9 @@ def words_of(answer: Any) -> str:
     """Return the words of a page, or of a workbook's cells."""
     if "spreadsheet" not in answer.headers["content-type"]:
         return text_of(answer.text)
-    (sheet,) = load_workbook(BytesIO(answer.content)).worksheets
-    return " ".join(str(cell) for row in sheet.iter_rows(values_only=True) for cell in row if cell is not None)
+    sheets = load_workbook(BytesIO(answer.content)).worksheets
+    rows = (row for sheet in sheets for row in sheet.iter_rows(values_only=True))
+    return " ".join(str(cell) for row in rows for cell in row if cell is not None)
 
 
 def text_of(page: str) -> str:
@@ -307,7 +308,7 @@ class TestCommands:
     def test_every_command_that_reads_is_known_here(self) -> None:
         """A new one is either looked at below, or says nothing of what counts now."""
         reading = set(_that_read(typer.main.get_command(command_line)))
-        assert reading == COMMANDS_SAY_NOTHING_OF_NOW | {"status", "sources"}
+        assert reading == COMMANDS_SAY_NOTHING_OF_NOW | {"status", "sources", "report"}
 
     @every_age
     def test_status_says_so(self, frozen: Frozen, said: Callable[..., str], age: Age) -> None:
@@ -334,6 +335,16 @@ class TestCommands:
         lines = [line for line in said("sources").splitlines() if ANY_WORD.search(line)]
         assert [line.split()[0] for line in lines] == (["loans"] if age.stale else [])
         assert all(self._moment(frozen) in line for line in lines)
+
+    @every_age
+    def test_the_report_says_so(self, frozen: Frozen, said: Callable[..., str], age: Age) -> None:
+        frozen.age(age)
+        whole = json.loads(said("report", "--json"))
+        assert whole["stale"] == (["library"] if age.stale else [])
+        assert datetime.fromisoformat(whole["report"]["freshness"]["library"]["as_of"]) == frozen.as_of
+        lines = [line for line in said("report").splitlines() if ANY_WORD.search(line)]
+        assert [line.split()[0] for line in lines] == (["Library"] if age.stale else [])
+        assert all(frozen.moment("en") in line for line in lines)
 
     @staticmethod
     def _moment(frozen: Frozen) -> str:
