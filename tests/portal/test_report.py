@@ -20,7 +20,7 @@ from status_db.engine import writing
 from status_db.model import Verdict
 from status_db.reviews import Issue
 from status_db.turns import DESK
-from tests.cast import EVERYBODY, LIN, QIAN, SUN, ZHAO, Person
+from tests.cast import EVERYBODY, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, Person
 from tests.portal.conftest import _HASHED, enter
 from tests.portal.test_overview import text_of
 from tests.world import COHORT, World
@@ -78,6 +78,24 @@ def sheet_lines(sheet: Any, head: str) -> list[list[Any]]:
     return rows[1 + next(at for at, row in enumerate(rows) if row[0] == head) :]
 
 
+def dispute(world: World) -> None:
+    """Have the finding beneath a decision change in each college."""
+    world.decisions.enter(Wish(QIAN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", world.now)
+    world.says["loans"] = [POETRY_LOAN]
+    world.run("loans")
+
+
+def follow(browser: TestClient, path: str) -> int:
+    """See that each figure with a link leads to a list as long; return how many there are."""
+    page = browser.get(path).text
+    links = re.findall(r'<a href="(/lists\?[^"]+)">(\d+)</a>', page)
+    links += re.findall(r'<dt><a href="(/lists\?[^"]+)">[^<]+</a></dt><dd>(\d+)', page)
+    for address, count in links:
+        listed = browser.get(unescape(address)).text
+        assert f"<strong>{count} 名学生</strong>" in listed, unescape(address)
+    return len(links)
+
+
 class TestThePage:
     def test_each_college_and_the_whole_are_told_with_who_stays_apart(self, signed_in: SignedIn) -> None:
         found = lines(signed_in("dean").get("/report").text, "colleges")
@@ -106,15 +124,11 @@ class TestThePage:
         assert lines(page, "objections")["图书馆"] == ["终审退回", "1", "0", "0", "0", "0", "1", "0", "1.5"]
         assert lines(page, "certificates")["地球科学学院"] == ["1", "1", "0", "0", "0", "0"]
 
-    def test_every_figure_that_leads_to_a_list_is_as_long_as_the_list(self, signed_in: SignedIn) -> None:
-        browser = signed_in("dean")
-        links = re.findall(r'<a href="(/lists\?[^"]+)">(\d+)</a>', browser.get("/report").text)
-        assert len(links) > 30
-        for address, count in links:
-            listed = browser.get(unescape(address)).text
-            assert f"<strong>{count} 名学生</strong>" in listed, unescape(address)
-        for address, count in re.findall(r'<dt><a href="([^"]+)">[^<]+</a></dt><dd>(\d+)', browser.get("/report").text):
-            assert f"<strong>{count} 名学生</strong>" in browser.get(unescape(address)).text
+    def test_every_figure_that_leads_to_a_list_is_as_long_as_the_list(
+        self, university: World, signed_in: SignedIn
+    ) -> None:
+        dispute(university)
+        assert follow(signed_in("dean"), "/report") > 30
 
     def test_one_college_is_shown_alone(self, signed_in: SignedIn) -> None:
         browser = signed_in("dean")
@@ -124,10 +138,10 @@ class TestThePage:
         assert "地球科学学院" not in page
         assert set(lines(page, "colleges")) == {"学院", "资源学院"}
         assert 'id="certificates"' not in page
-        links = re.findall(r'<a href="(/lists\?[^"]+)">(\d+)</a>', page)
-        assert links
-        for link, count in links:
-            assert f"<strong>{count} 名学生</strong>" in browser.get(unescape(link)).text, unescape(link)
+
+    def test_its_figures_lead_to_lists_of_that_college(self, university: World, signed_in: SignedIn) -> None:
+        dispute(university)
+        assert follow(signed_in("dean"), "/report?college=资源学院") > 15
 
     @pytest.mark.parametrize("path", ["/report", "/report.xlsx"])
     def test_a_college_that_is_not_there_is_not_found(self, signed_in: SignedIn, path: str) -> None:
@@ -181,6 +195,16 @@ class TestScopes:
         assert set(lines(page, "decisions")) == {"事项", "图书馆"}
         assert set(lines(page, "objections")) == {"事项", "图书馆"}
         assert 'id="certificates"' not in page
+
+    def test_steps_with_scopes_of_their_own_are_counted_inside_those(
+        self, university: World, client: TestClient
+    ) -> None:
+        grants = (Grant(Act.READ, "library"), Grant(Act.READ, "dorm", {"college": ("资源学院",)}))
+        university.accounts.add("both", "both", _HASHED, grants=grants, now=university.now)
+        enter(client, "both")
+        found = lines(client.get("/report").text, "steps")
+        assert (found["图书馆"][0], found["宿管中心"][0]) == ("5", "3")
+        assert follow(client, "/report") > 5
 
     @pytest.mark.parametrize("path", ["/report", "/report.xlsx"])
     @pytest.mark.parametrize("account", [LIN.number, "admin", "nobody"])

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from status_db import objection_report, tables
 from status_db.engine import writing
@@ -57,6 +57,11 @@ def season(world: World) -> World:
     raise_one(world, ZHAO, "finance", kind="sent_back", outcome="decided", after=HOUR)
     raise_one(world, LIN, "finance")
     raise_one(world, LIN, "library", cohort="2018")
+    # Of another cohort, and in another college then: that says nothing of where the student stands now.
+    with writing(world.engine, COHORT) as connection:
+        row = connection.execute(select(tables.student).where(tables.student.c.student == LIN.number)).one()
+        other = {"cohort": "2018", "college": "资源学院"}
+        connection.execute(insert(tables.student).values(**(row._asdict() | other)))
     world.now += 5 * HOUR
     return world
 
