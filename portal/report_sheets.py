@@ -19,6 +19,9 @@ from status_db.report import Report
 #: So wide is a column of words, and one of figures, in characters.
 _WORDS, _FIGURES = 20, 12
 
+#: As Excel numbers the sizes of paper.
+_A4 = 9
+
 
 def workbook(here: Scene, found: Report, objected: Sequence[Objected], who: str, college: str | None = None) -> bytes:
     """Return the file: with its time, how old the data are, the scope, and who made it on every sheet."""
@@ -69,10 +72,6 @@ def _write(book: Any, title: str, head: Sequence[tuple[str, str]], table: Table)
     sheet.set_paper(_A4)
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
-
-
-#: As Excel numbers the sizes of paper.
-_A4 = 9
 
 
 def _format(cell: Cell) -> str:

@@ -1,7 +1,7 @@
 """How objections went: by step how many wait, how many are overdue, and how the others were answered.
 
-Objections lie in the desk's database and the roster in that of the marks, so that no one statement asks for both: whose
-lie inside the scopes is found by asking the roster about the numbers of those who are objected for.
+Objections lie in the desk's database and the roster in that of the marks, so that no one statement asks for both: which
+students stand inside the scopes is found by asking the roster about the numbers that objections name.
 """
 
 from collections import Counter, defaultdict
@@ -79,7 +79,7 @@ class ObjectionReports:
         )
 
     def _seen(self, sight: Sight, rows: Iterable[Row[Any]]) -> Mapping[str, Collection[str]]:
-        """Return step → of those who are objected for there, the students inside."""
+        """Return step → of the students whom objections to it name, those inside."""
         raised: dict[str, set[str]] = {step: set() for step in sight.steps}
         for row in rows:
             raised[row.step].add(row.student)
