@@ -139,24 +139,24 @@ def _every(house: House, wanted: Wanted) -> Iterator[AuditLine]:
 
 
 def _sheet(house: House, language: Language, wanted: Wanted, by: Account, now: datetime) -> bytes:
-    say = language.gettext
+    gettext = language.gettext
     narrowed = [
         f"{title}: {value}"
         for title, value in (
-            (say("账号"), wanted.account),
-            (say("做了什么"), words.say(language, admin_words.DEEDS, wanted.deed) if wanted.deed else ""),
-            (say("学号"), wanted.student),
+            (gettext("账号"), wanted.account),
+            (gettext("做了什么"), words.say(language, admin_words.DEEDS, wanted.deed) if wanted.deed else ""),
+            (gettext("学号"), wanted.student),
         )
         if value
     ]
     head = (
-        say("操作日志"),
-        say("%(moment)s 由 %(who)s 导出", moment=f"{now.astimezone(language.zone):%Y-%m-%d %H:%M}", who=by.account),
-        "; ".join(narrowed) or say("全部"),
+        gettext("操作日志"),
+        gettext("%(moment)s 由 %(who)s 导出", moment=f"{now.astimezone(language.zone):%Y-%m-%d %H:%M}", who=by.account),
+        "; ".join(narrowed) or gettext("全部"),
     )
     return audit_sheet.workbook(
         head,
-        tuple(map(say, COLUMNS)),
+        tuple(map(gettext, COLUMNS)),
         (
             (
                 f"{line.at.astimezone(language.zone):%Y-%m-%d %H:%M:%S}",
