@@ -13,6 +13,7 @@ from clearance import (
     granting,
     judging,
     keeping,
+    paper,
     reading,
     reporting,
     reviewing,
@@ -61,6 +62,7 @@ app.command()(reading.strangers)
 app.command()(reporting.report)
 app.command()(services.schedule)
 app.command()(services.serve)
+app.command()(paper.paper)
 app.command()(keeping.backup)
 app.command()(keeping.restore)
 app.add_typer(demo_command.app, name="demo")

@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 
 from clearance import show
 from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.paper import nightly
 from clearance.wiring import CONFIG_VARIABLE
 from config.settings import Settings
 from portal.server import serve as serve_pages
@@ -43,7 +44,14 @@ def schedule(context: typer.Context) -> None:
     """Ask every source as its schedule says, until stopped."""
     program = chosen(context).program(service=True)
     stop_like_ctrl_c()
-    running = Schedule(program.settings, program.sync, program.clock, program.decisions.sweep, program.serving.serve)
+    running = Schedule(
+        program.settings,
+        program.sync,
+        program.clock,
+        program.decisions.sweep,
+        program.serving.serve,
+        nightly(program),
+    )
     running.start()
     try:
         threading.Event().wait()

@@ -498,7 +498,7 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
     """Name the place of a mistake as the file writes it, and the keys known in its table."""
     tables: dict[str, type[BaseModel]] = {
         "institution": Institution, "status_db": StatusDb, "cohort": Cohort, "roster": Roster, "step": Step,
-        "flow": Flow, "source": Source, "calendar": Calendar, "portal": Portal, "auth": Auth, "api": Api,
+        "flow": Flow, "source": Source, "calendar": Calendar, "desk": Desk, "portal": Portal, "auth": Auth, "api": Api,
         "log": Log, "demo": Demo,
     }  # fmt: skip
     if len(loc) < 2 or str(loc[0]) not in tables:

@@ -4,7 +4,7 @@ Who stands on a list is asked of the one statement that figures are made on; how
 out as for the student's own page.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,9 +15,9 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, fun
 from config.settings import Settings
 from status_db import tables
 from status_db.engine import reading
-from status_db.model import State, StepStatus, normalise_number
+from status_db.model import Obligation, State, StepStatus, Verdict, evidence_behind, normalise_number
 from status_db.seen import Sight, any_step, inside, leaving
-from status_db.standing import freshness, steps_of_many
+from status_db.standing import by_keys, freshness, record_from, steps_of_many
 from status_db.views import StepSource
 
 #: The roster columns a list may be narrowed by.
@@ -70,6 +70,8 @@ class Filter:
     #: The beginning of a number, or a part of a name.
     text: str = ""
     order: Order = Order.CLASS
+    #: Only these numbers, each in its one exact form; None narrows nothing.
+    numbers: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +177,18 @@ class Lists:
             listed = self._listed(sight, chosen, fresh, now).limit(most + 1).subquery()
             return connection.execute(select(func.count()).select_from(listed)).scalar_one()
 
-    def whole(self, sight: Sight, chosen: Filter, now: datetime) -> Iterator[ListedStudent]:
-        """Give every row of a list, in its order, all out of one state of the database; few are held at a time."""
+    def whole(
+        self, sight: Sight, chosen: Filter, now: datetime, detailed: Collection[str] = ()
+    ) -> Iterator[ListedStudent]:
+        """Give every row of a list, in its order, all out of one state of the database; few are held at a time.
+
+        What lies behind the steps of `detailed` is told in full: titles, amounts, days.
+        """
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, sight.cohort)
             query = self._listed(sight, chosen, fresh, now).order_by(*_key(chosen.order))
             for people in connection.execute(query, execution_options={"yield_per": _CHUNK}).partitions():
-                yield from self._rows(connection, sight, chosen.order, people, fresh, now)
+                yield from self._rows(connection, sight, chosen.order, people, fresh, now, detailed)
 
     def choices(self, sight: Sight, column: str, within: Mapping[str, str], most: int) -> tuple[str, ...]:
         """Return the values that a roster column has among those who may be read; nothing when there are too many."""
@@ -196,6 +203,18 @@ class Lists:
         with reading(self._engine) as connection:
             values = connection.execute(query).scalars().all()
         return tuple(value for value in values if value) if len(values) <= most else ()
+
+    def groups(self, sight: Sight, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Return what these roster columns hold together, each once and in order, among those who may be read.
+
+        Only students whose flow has one of the steps are counted in.
+        """
+        wanted = [tables.student.c[column] for column in columns]
+        flows = [flow.key for flow in self._settings.flow if any(e.step in sight.steps for e in flow.entries)]
+        own = (leaving(sight), tables.student.c.flow.in_(flows))
+        with reading(self._engine) as connection:
+            found = connection.execute(select(*wanted).where(*own).distinct().order_by(*wanted))
+            return tuple(tuple(row) for row in found)
 
     def freshness(self, cohort: str) -> dict[str, StepSource]:
         """Return how fresh each synced step is."""
@@ -214,6 +233,8 @@ class Lists:
                     _LISTED.c.name.contains(name, autoescape=True),
                 )
             )
+        if chosen.numbers is not None:
+            query = query.where(_LISTED.c.student.in_(chosen.numbers))
         own = sight if chosen.step is None else sight.only(chosen.step)
         some, none = self._conditions(chosen.wanted)
         query = query.where(any_step(self._settings, own, fresh, now, _LISTED, some))
@@ -232,9 +253,11 @@ class Lists:
         people: Sequence[Row[Any]],
         fresh: Mapping[str, StepSource],
         now: datetime,
+        detailed: Collection[str] = (),
     ) -> tuple[ListedStudent, ...]:
         flows = {row.student: self._settings.flow_named(row.flow) for row in people}
-        steps = steps_of_many(connection, sight.cohort, flows, fresh, now)
+        evidence = self._evidence(connection, sight.cohort, list(flows), detailed) if detailed else by_keys
+        steps = steps_of_many(connection, sight.cohort, flows, fresh, now, evidence)
         own = self._readable(connection, sight, list(flows))
         names = [column.name for column in _key(order)]
         return tuple(
@@ -252,6 +275,24 @@ class Lists:
             )
             for row in people
         )
+
+    def _evidence(
+        self, connection: Connection, cohort: str, students: Sequence[str], steps: Collection[str]
+    ) -> Callable[[Row[Any]], tuple[Obligation, ...]]:
+        """Return what tells the obligations behind these steps in full, and behind any other by their keys."""
+        record = tables.record
+        sources = {step: self._settings.sources_of(step) for step in steps}
+        named = [name for names in sources.values() for name in names]
+        own = (record.c.cohort == cohort, record.c.student.in_(students), record.c.source.in_(named))
+        said = {(row.student, row.source): record_from(row) for row in connection.execute(select(record).where(*own))}
+
+        def evidence(row: Row[Any]) -> tuple[Obligation, ...]:
+            if row.step not in sources:
+                return by_keys(row)
+            there = [said[row.student, name] for name in sources[row.step] if (row.student, name) in said]
+            return evidence_behind(Verdict(row.verdict), there)
+
+        return evidence
 
     def _readable(self, connection: Connection, sight: Sight, students: Sequence[str]) -> set[tuple[str, str]]:
         """Return which steps of which of these students may be read; each kind of scope is asked about once."""

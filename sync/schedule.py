@@ -29,6 +29,9 @@ _SERVES = 2
 #: So often it is looked whether a decision's end has come.
 _SWEEPS = 60
 
+#: The job that prints sheets.
+_PAPER = "paper"
+
 
 class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # the library has no types
     """Fires at a timetable's slots; counted from local midnight, not from the process's start."""
@@ -51,11 +54,18 @@ class Schedule:
         clock: Callable[[], datetime],
         sweep: Callable[[datetime], int],
         serving: Callable[[], int],
+        printing: Callable[[datetime], int] | None = None,
     ) -> None:
-        """`sweep` notes the decisions whose end has come by the given moment; `serving` serves what was asked for."""
+        """`sweep` notes the decisions whose end has come by the given moment; `serving` serves what was asked for.
+
+        `printing` writes the sheets of a night's slot, unless they are there, and returns how many it wrote; it is
+        asked where the settings say when.
+        """
         self._sync = sync
         self._sweep = sweep
         self._serving = serving
+        self._printing = printing if settings.desk.paper.folder is not None else None
+        self._nights = Timetable(None, settings.desk.paper.cron, settings.institution.timezone)
         self._clock = clock
         self._log = structlog.get_logger("clearance.schedule")
         self._timetables = {ROSTER: timetable_of(settings, settings.roster)}
@@ -78,6 +88,10 @@ class Schedule:
         self._log.info("schedule started", sources=len(self._timetables))
         for name in self._timetables:
             self.serve(name)
+        if self._printing is not None:
+            # Last night's first, where nobody was there to print them.
+            self._scheduler.add_job(self.print_sheets, id=f"{_PAPER} now", name=_PAPER)
+            self._scheduler.add_job(self.print_sheets, SlotTrigger(self._nights), id=_PAPER, name=_PAPER)
 
     def stop(self) -> None:
         """Stop; runs under way are let end."""
@@ -131,3 +145,16 @@ class Schedule:
             self._log.error("decisions not swept", message=str(error))
         except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
             self._log.exception("sweep broke")
+
+    def print_sheets(self) -> None:
+        """Write the sheets of the night that it is, for when the machines are down; no source is asked for it."""
+        if self._printing is None:
+            return
+        slot = self._nights.at(self._clock())
+        try:
+            if written := self._printing(slot):
+                self._log.info("sheets printed", slot=slot.isoformat(), files=written)
+        except (StoreError, OSError) as error:
+            self._log.error("sheets not printed", slot=slot.isoformat(), message=str(error))
+        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+            self._log.exception("printing broke", slot=slot.isoformat())

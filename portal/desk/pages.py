@@ -1,5 +1,5 @@
 """Every page of the desk."""
 
-from portal.desk import queue
+from portal.desk import paper, paper_entry, queue
 
-ROUTES = (*queue.ROUTES,)
+ROUTES = (*queue.ROUTES, *paper.ROUTES, *paper_entry.ROUTES)
