@@ -15,7 +15,7 @@ def pages_of(pdf: bytes) -> list[str]:
     for start in re.finditer(rb"/Type /Page\n.*?stream\n", pdf, re.DOTALL):
         drawn = decompressobj().decompress(pdf[start.end() :])
         said: list[str] = []
-        for piece in re.findall(rb"\((.*?)(?<!\\)\) Tj", drawn, re.DOTALL):
+        for piece in re.findall(rb"\(((?:[^\\]|\\.)*?)\) Tj", drawn, re.DOTALL):
             codes = re.sub(rb"\\(.)", lambda m: {b"r": b"\r", b"n": b"\n"}.get(m[1], m[1]), piece, flags=re.DOTALL)
             said.append("".join(letters[codes[i : i + 2]] for i in range(0, len(codes), 2)))
         pages.append("\n".join(said))

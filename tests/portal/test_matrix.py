@@ -20,12 +20,14 @@ from starlette.testclient import TestClient
 
 from portal.auth.sessions import form_token, hash_of, new_token
 from portal.pages import recheck
+from status_db.batches import Batches, BatchKind, Told
 from status_db.board import Board
+from status_db.model import Verdict
 from tests.cast import LIN, QIAN
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import PASSWORD
 from tests.portal.whole import whole_app
-from tests.world import World
+from tests.world import COHORT, World
 
 #: Everybody there is, with the account of each. The counsellor is of the other student's college alone.
 PEOPLE = {
@@ -44,6 +46,8 @@ STUDENTS = frozenset({"student", "other student"})
 READERS = frozenset({"counsellor", "librarian", "dean", "auditor"})
 #: Who has a place at the desk.
 DESK = frozenset({"librarian", "reviewer"})
+#: Of them, who decides.
+DECIDERS = frozenset({"librarian"})
 #: Who reads everything, and administrators.
 OVERSEERS = frozenset({"dean", "auditor", "admin"})
 ADMIN, AUDITOR = frozenset({"admin"}), frozenset({"auditor"})
@@ -111,6 +115,13 @@ LINES = (
     Line("GET", "/students", READERS),
     Line("GET", "/students/{number}", READERS),
     Line("GET", "/desk", DESK),
+    Line("GET", "/desk/paper", DESK),
+    Line("GET", "/desk/paper.pdf", DESK),
+    Line("GET", "/desk/paper/slip.pdf", DESK),
+    Line("GET", "/desk/paper/entry", DECIDERS),
+    Line("POST", "/desk/paper/entry", DECIDERS, form={"pasted": LIN.number}),
+    Line("GET", "/desk/paper/entered/{sheet:int}", DECIDERS),
+    Line("POST", "/desk/paper/entered/{sheet:int}/undo", DECIDERS, form={"because": "录错了"}),
     Line("GET", "/sources", OVERSEERS),
     Line("GET", "/runs", OVERSEERS | {"librarian"}),
     Line("GET", "/runs/{run:int}", OVERSEERS),
@@ -163,6 +174,7 @@ OBJECTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "{run:int}": (("1",), "999"),
     "{account}": (("dean", LIN.number), "unknown"),
     "{announcement:int}": (("1",), "999"),
+    "{sheet:int}": (("1",), "999"),
     "{token}": ((), "forged"),
 }
 
@@ -217,9 +229,18 @@ def visits(university: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit
     """Somebody to visit as. Nobody serves what is asked for, so nobody waits for it."""
     monkeypatch.setattr(recheck, "PATIENCE", 0.0)
     Board(university.desk_engine).announce("一条公告", "", author="admin", now=university.now)
+    _enter_a_sheet(university)
     made = Visits(university)
     yield made
     made.close()
+
+
+def _enter_a_sheet(world: World) -> None:
+    """Enter what the library has decided on paper: batch 1."""
+    batches = Batches(world.engine, world.settings, COHORT, world.ledger)
+    told = [Told(1, QIAN.number, None, Verdict.CLEARED, "现场归还", sheet="0525-0230-LIB-2-1")]
+    digest = batches.preview("library", told, world.now).digest
+    batches.enter_all(BatchKind.PAPER, "library", told, digest, "librarian", world.now, title="0525-0230-LIB-2-1")
 
 
 def routes_of(routes: Sequence[BaseRoute], before: str = "") -> Iterator[tuple[str, str]]:

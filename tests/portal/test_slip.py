@@ -7,7 +7,6 @@ import string
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from zlib import decompressobj
 
 import pytest
 import segno
@@ -26,6 +25,7 @@ from status_db.model import Verdict
 from status_db.reviews import Issue
 from tests.cast import LIN, MORNING, POETRY_LOAN, SUN
 from tests.portal.conftest import enter
+from tests.portal.pdf_text import text_of
 from tests.portal.test_student import pass_everything
 from tests.world import COHORT, World
 
@@ -338,7 +338,7 @@ class TestThePdf:
         assert ink.of("王\U00031350明\U0001f600") == "王〓明〓"
         assert ink.missing == ["\U00031350", "\U0001f600"]
         with caplog.at_level(logging.WARNING):
-            text = _text_of(slip_pdf.write(paper("王\U00031350明")))
+            text = text_of(slip_pdf.write(paper("王\U00031350明")))
         assert "王〓明" in text
         assert "U+31350" in text
         assert not caplog.records
@@ -365,17 +365,3 @@ class TestThePdf:
 
 #: The last five places of GB 2312's row 55 hold no character.
 _EMPTY = {bytes((0xD7, cell)) for cell in range(0xFA, 0xFF)}
-
-
-def _text_of(pdf: bytes) -> str:
-    """Return the text of a PDF of ours, as a program reads it that copies out of it."""
-    letters = {
-        bytes.fromhex(code.decode()): bytes.fromhex(text.decode()).decode("utf-16-be")
-        for code, text in re.findall(rb"^<([0-9A-F]{4})> <([0-9A-F]+)>$", pdf, re.MULTILINE)
-    }
-    drawn = decompressobj().decompress(pdf[pdf.index(b"stream\n") + len(b"stream\n") :])
-    said: list[str] = []
-    for piece in re.findall(rb"\((.*?)(?<!\\)\) Tj", drawn, re.DOTALL):
-        codes = re.sub(rb"\\(.)", lambda m: {b"r": b"\r", b"n": b"\n"}.get(m[1], m[1]), piece, flags=re.DOTALL)
-        said.append("".join(letters[codes[i : i + 2]] for i in range(0, len(codes), 2)))
-    return "\n".join(said)

@@ -32,6 +32,7 @@ from status_db.desk_key import DeskKey
 from status_db.engine import writing
 from status_db.model import ROSTER, RunState, State, Verdict
 from tests.cast import LIN, QIAN, SUN, ZHAO
+from tests.portal import pdf_text
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import enter, settle
 from tests.portal.whole import whole_app
@@ -41,7 +42,7 @@ from tests.world import COHORT, World
 SAYS_NOTHING_OF_NOW = {
     "/sign-in", "/sign-out", "/first-password", "/new-password", "/second-factor", "/students", "/runs",
     "/runs/{run:int}", "/strangers", "/accounts", "/accounts/{account}", "/announcements", "/announcements/new",
-    "/audit", "/audit.xlsx", "/healthz", "/static",
+    "/audit", "/audit.xlsx", "/healthz", "/static", "/desk/paper/entered/{sheet:int}",
 }  # fmt: skip
 
 #: Made of what is fresh alone, for who is done with everything; tried apart.
@@ -53,7 +54,11 @@ NOT_HERE = {
 }  # fmt: skip
 
 #: What an address must ask for.
-ASKED = {"/lists/reminder": {"college": LIN.college, "class": LIN.class_name}}
+ASKED = {
+    "/lists/reminder": {"college": LIN.college, "class": LIN.class_name},
+    "/desk/paper/slip.pdf": {"number": LIN.number},
+    "/desk/paper/entry": {"college": LIN.college, "class": LIN.class_name},
+}
 
 #: The same of commands: what was, what is only proposed, or nobody's steps.
 COMMANDS_SAY_NOTHING_OF_NOW = {
@@ -167,6 +172,7 @@ def addresses(browser: TestClient, token: str) -> dict[str, list[str]]:
         if route.path in FOR_WHO_IS_DONE | NOT_HERE:
             continue
         path = route.path.replace("{run:int}", "1").replace("{token}", token).replace("{account}", "dean")
+        path = path.replace("{sheet:int}", "1")
         people = (LIN.number, SUN.number) if "{number}" in path else ("",)
         found[route.path] = [path.replace("{number}", who) for who in people]
         assert "{" not in found[route.path][0], f"this test does not know how to visit {route.path}"
@@ -174,7 +180,9 @@ def addresses(browser: TestClient, token: str) -> dict[str, list[str]]:
 
 
 def words_of(answer: Any) -> str:
-    """Return the words of a page, or of a workbook's cells."""
+    """Return the words of a page, of a workbook's cells, or of a sheet of paper."""
+    if "pdf" in answer.headers["content-type"]:
+        return pdf_text.text_of(answer.content)
     if "spreadsheet" not in answer.headers["content-type"]:
         return text_of(answer.text)
     sheets = load_workbook(BytesIO(answer.content)).worksheets
