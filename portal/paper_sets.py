@@ -31,7 +31,7 @@ def sight_of(settings: Settings, cohort: str, step: str, scopes: Sequence[Scope]
     """Return what whoever handles a step has to see on paper: the step alone, or a review with all it rests on."""
     steps = {step}
     for flow in settings.flow:
-        if any(entry.step == step and entry.kind == StepKind.REVIEW for entry in flow.entries):
+        if any(entry.step == step and entry.kind == StepKind.REVIEW.value for entry in flow.entries):
             steps |= set(flow.after(step))
     return Sight(cohort, {one.key: scopes for one in settings.step if one.key in steps})
 

@@ -249,7 +249,8 @@ class TestThePrinting:
 
 class TestForWhom:
     def printed(self, browser: TestClient, path: str = "/desk/paper.pdf", **asked: str) -> httpx.Response:
-        return browser.get(path, params=asked)
+        answer: httpx.Response = browser.get(path, params=asked)
+        return answer
 
     def test_an_office_prints_its_own_step(self, signed_in: SignedIn) -> None:
         answer = self.printed(signed_in("librarian"), college=COLLEGE, **{"class": CLASS})

@@ -1,0 +1,91 @@
+"""Sheets by night: asked for at their time, once more at the start, and never the end of the schedule."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from connectors.port import SourceUnavailable
+from status_db.engine import StoreError
+from sync.schedule import Schedule
+from tests.world import World
+
+#: Half past two in the night of 25 May, in Shanghai.
+SLOT = datetime(2019, 5, 24, 18, 30, tzinfo=UTC)
+
+
+def scheduled(world: World, printing: Callable[[datetime], int], folder: Path | None) -> Schedule:
+    paper = world.settings.desk.paper.model_copy(update={"folder": folder})
+    desk = world.settings.desk.model_copy(update={"paper": paper})
+    settings = world.settings.model_copy(update={"desk": desk})
+    return Schedule(settings, world.sync, world.clock, world.decisions.sweep, lambda: 0, printing)
+
+
+def test_the_night_is_named_by_its_slot_on_the_institutions_clocks(sqlite_world: World, tmp_path: Path) -> None:
+    asked: list[datetime] = []
+
+    def printing(slot: datetime) -> int:
+        asked.append(slot)
+        return 1
+
+    schedule = scheduled(sqlite_world, printing, tmp_path)
+    schedule.print_sheets()
+    sqlite_world.later(hours=18)
+    schedule.print_sheets()
+    sqlite_world.later(minutes=30)
+    schedule.print_sheets()
+    assert asked == [SLOT, SLOT, SLOT + timedelta(days=1)]
+
+
+def test_a_schedule_that_starts_prints_the_last_night_although_every_source_is_down(
+    sqlite_world: World, tmp_path: Path
+) -> None:
+    for name in sqlite_world.sync.names():
+        sqlite_world.fails[name] = SourceUnavailable("nobody is there", "Wait.")
+    printed, slots = threading.Event(), []
+
+    def printing(slot: datetime) -> int:
+        slots.append(slot)
+        printed.set()
+        return 1
+
+    schedule = scheduled(sqlite_world, printing, tmp_path)
+    schedule.start()
+    try:
+        assert printed.wait(20)
+        job = schedule._scheduler.get_job("paper")
+        assert job.trigger.get_next_fire_time(None, sqlite_world.now) == SLOT + timedelta(days=1)
+    finally:
+        schedule.stop()
+    assert slots == [SLOT]
+
+
+def test_where_no_folder_is_named_nothing_is_printed(sqlite_world: World) -> None:
+    schedule = scheduled(sqlite_world, lambda _slot: pytest.fail("nobody asked for it"), None)
+    schedule.print_sheets()
+    schedule.start()
+    assert schedule._scheduler.get_job("paper") is None
+    schedule.stop()
+
+
+@pytest.mark.parametrize(
+    ("error", "event"),
+    [
+        (OSError(28, "No space left on device"), "sheets not printed"),
+        (StoreError("the database does not answer"), "sheets not printed"),
+        (RuntimeError("something else"), "printing broke"),
+    ],
+)
+def test_a_night_that_fails_is_told_and_the_schedule_goes_on(
+    sqlite_world: World, tmp_path: Path, error: Exception, event: str
+) -> None:
+    def printing(_slot: datetime) -> int:
+        raise error
+
+    with capture_logs() as logs:
+        scheduled(sqlite_world, printing, tmp_path).print_sheets()
+    (line,) = logs
+    assert (line["event"], line["log_level"], line["slot"]) == (event, "error", SLOT.isoformat())
