@@ -261,6 +261,7 @@ async def _table(
     leaf = await house.ask_long(house.lists.leaf, at.sight, chosen, here.now, _ROWS)
     people = {one.student: one for one in leaf.rows}
     earlier = await house.ask_long(_earlier, at, draft.sheet) if preview is not None else ()
+    lines = _lines(at, draft, people, preview)
     return house.page(
         request,
         "desk/paper_entry.html",
@@ -268,7 +269,8 @@ async def _table(
         here=here,
         at=at,
         draft=draft,
-        lines=_lines(at, draft, people, preview),
+        lines=lines,
+        told=any(line["why"] or line["kind"] for line in lines),
         reasons=list(enumerate(here.settings.step_named(at.step).reasons, start=1)),
         wrong=here.language.gettext(wrong) if wrong else "",
         previewed=preview is not None,
