@@ -29,8 +29,8 @@ def step_codes(keys: Sequence[str]) -> Mapping[str, str]:
         word = plain[key]
         lengths = range(min(_SHORTEST, len(word)), len(word))
         found = next((word[:n] for n in lengths if not any(other.startswith(word[:n]) for other in others)), word)
-        # Keys that differ by an underscore alone are told apart by their place.
-        codes[key] = f"{found}{at}" if found in others else found
+        # Keys that differ by an underscore alone, or are words of ours, are told apart by their place.
+        codes[key] = f"{found}_{at}" if found in others else found
     return codes
 
 

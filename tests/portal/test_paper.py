@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
@@ -78,6 +78,7 @@ class TestSheetNumbers:
             "final_review": "FINAL", "graduate_check": "GRA",
         }  # fmt: skip
 
+    @example(["all", "slip", "a_b", "ab", "ab1"])
     @given(st.lists(st.from_regex(r"\A[a-z][a-z0-9_]{0,9}\Z"), unique=True, max_size=12))
     def test_no_two_steps_have_one_code_and_none_that_of_sheets_with_every_step(self, keys: list[str]) -> None:
         codes = [*step_codes(keys).values(), sheet_numbers.EVERY_STEP, sheet_numbers.SLIP]
