@@ -83,7 +83,7 @@ def test_settings_are_frozen(tmp_path: Path) -> None:
         ('name = "2019届"\n', 'name = "2019届"\ncollect."*" = { when = "6月" }\n',
          '[[cohort]] "2019" collect.*.where: is missing'),
         ('[roster]\n', '[portal]\nrecheck_day_limit = 0\n\n[roster]\n', "[portal] recheck_day_limit: input should be"),
-        ('[roster]\n', '[desk.paper]\ncron = "0 2 31 2 *"\n\n[roster]\n', '[desk] paper.cron: "0 2 31 2 *" never comes'),
+        ('[roster]\n', '[desk.paper]\ncron = "0 2 31 2 *"\n\n[roster]\n', 'paper.cron: "0 2 31 2 *" never comes'),
         ('[roster]\n', '[desk.paper]\ncron = "at night"\n\n[roster]\n', "write five fields, such as"),
         ('key = "dorm"', 'key = "dorms"', 'entry "dorm": there is no such step'),
     ],
