@@ -19,7 +19,13 @@ def author_of(named: str) -> str:
 
 
 def note(
-    program: Program, deed: Deed, author: str, *, cohort: str | None = None, **detail: str | int | list[str]
+    program: Program,
+    deed: Deed,
+    author: str,
+    *,
+    cohort: str | None = None,
+    student: str | None = None,
+    **detail: str | int | list[str],
 ) -> None:
     """Add a line to the audit log: done on the command line."""
     program.audit.note(
@@ -27,7 +33,7 @@ def note(
         account=author,
         now=program.clock(),
         cohort=cohort,
-        student=None,
+        student=student,
         run=None,
         address="command line",
         **detail,

@@ -9,13 +9,20 @@ from status_db.views import Scope
 
 def granted(program: Program, name: str, act: Act, student: str, step: str | None = None) -> str:
     """Return the account, if a grant of theirs for this act covers the student, and the step; else end the command."""
+    return granted_inside(program, name, act, student, step)[0]
+
+
+def granted_inside(
+    program: Program, name: str, act: Act, student: str, step: str | None = None
+) -> tuple[str, tuple[Scope, ...]]:
+    """Return the account likewise, and the scopes in which it may, for the door to look at once more."""
     account = active(program, name)
     steps = [step] if step else [one.key for one in program.settings.step]
-    scopes = [s for found in allowed(account.grants, (act,), steps, program.cohort).values() for s in found]
+    scopes = tuple(s for found in allowed(account.grants, (act,), steps, program.cohort).values() for s in found)
     if not scopes or not program.reader.within(program.cohort, student, scopes):
         what = f"{act} {step}" if step else act
         fail(f"{account.account} has no grant to {what} for {student}. An administrator gives one.")
-    return account.account
+    return account.account, scopes
 
 
 def scopes_of(program: Program, account: Account, act: Act, step: str) -> tuple[Scope, ...]:

@@ -95,6 +95,7 @@ app.add_typer(reviews, name="reviews")
 
 certificates = typer.Typer(help="What students leave with.", no_args_is_help=True)
 certificates.command("issue")(reviewing.issue)
+certificates.command("hand-over")(reviewing.hand_over)
 certificates.command("revoke")(reviewing.revoke)
 certificates.command("list")(reviewing.list_certificates)
 app.add_typer(certificates, name="certificates")

@@ -1,16 +1,24 @@
 """Commands of reviewers: the final review, and the certificates."""
 
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
 from clearance import show
+from clearance.authors import note
 from clearance.context import Json, chosen, ends_well, fail
-from clearance.granted import granted
+from clearance.granted import granted_inside
+from clearance.wiring import Program
 from status_db.accounts import Act
+from status_db.audit import Deed
 from status_db.decisions import Wish
-from status_db.model import Certificate, Verdict, normalise_number
-from status_db.reviews import Issue
+from status_db.model import Certificate, StepKind, Verdict, normalise_number
+from status_db.reviews import HandedOver, Issue
+from status_db.views import Scope
+
+#: How a certificate leaves.
+Leaves: TypeAlias = Literal["self", "agent", "post"]
 
 Reviewer = Annotated[
     str, typer.Option("--as", help="The reviewer's account; it needs a grant that covers the student.")
@@ -32,8 +40,9 @@ def give(
     """Give a student's final review; it opens when every step before it counts as clear."""
     program = chosen(context).program()
     number = normalise_number(student)
-    author = granted(program, reviewer, Act.REVIEW, number, step)
-    decision = program.reviews.review(Wish(number, step, verdict, reason, words, note), author, program.clock())
+    author, scopes = granted_inside(program, reviewer, Act.REVIEW, number, step)
+    wish = Wish(number, step, verdict, reason, words, note)
+    decision = program.reviews.review(wish, author, program.clock(), scopes)
     show.OUT.print(
         f"decision {decision.id}: the review of {number} is {decision.verdict} ({decision.reason}, by {author})"
     )
@@ -44,8 +53,8 @@ def withdraw(context: typer.Context, student: str, step: str, *, reviewer: Revie
     """Take a review back, as long as no certificate rests on it."""
     program = chosen(context).program()
     number = normalise_number(student)
-    author = granted(program, reviewer, Act.REVIEW, number, step)
-    decision = program.reviews.take_back(number, step, author, program.clock())
+    author, scopes = granted_inside(program, reviewer, Act.REVIEW, number, step)
+    decision = program.reviews.take_back(number, step, author, program.clock(), scopes)
     show.OUT.print(f"decision {decision.id} is withdrawn: {number} waits for {step} again")
 
 
@@ -57,19 +66,56 @@ def issue(
     *,
     reviewer: Reviewer,
     kind: Annotated[str, typer.Option("--kind", help="What it is.")] = "毕业证书",
-    collected: Annotated[
-        Literal["self", "agent", "post"], typer.Option("--collected", help="How it leaves: self, agent, post.")
-    ] = "self",
+    waits: Annotated[bool, typer.Option("--waits", help="It is not collected yet; hand it over later.")] = False,
+    collected: Annotated[Leaves, typer.Option("--collected", help="How it leaves: self, agent, post.")] = "self",
     collector: Annotated[str, typer.Option("--collector", help="Who takes it, and on what mandate.")] = "",
 ) -> None:
     """Issue a certificate, if the student's review stands at this moment."""
     program = chosen(context).program()
     whose = normalise_number(student)
-    author = granted(program, reviewer, Act.ISSUE, whose)
-    if collected == "agent" and not collector:
+    author, step, scopes = _may_issue(program, reviewer, whose)
+    if collected == "agent" and not collector and not waits:
         fail("an agent has a name and a mandate. Give --collector.")
-    made = program.reviews.issue(Issue(whose, number, kind, collected, collector), author, program.clock())
-    show.OUT.print(f"certificate {made.number} ({made.kind}) is issued to {whose}, by {author}", markup=False)
+    wish = Issue(whose, number, kind, "" if waits else collected, "" if waits else collector)
+    made = program.reviews.issue(wish, author, program.clock(), scopes, step=step)
+    note(program, Deed.ISSUED, author, cohort=program.cohort, student=whose, number=made.number, kind=made.kind)
+    how = ", and waits to be collected" if waits else ""
+    show.OUT.print(f"certificate {made.number} ({made.kind}) is issued to {whose}, by {author}{how}", markup=False)
+
+
+@ends_well
+def hand_over(
+    context: typer.Context,
+    number: str,
+    *,
+    reviewer: Reviewer,
+    collected: Annotated[Leaves, typer.Option("--collected", help="How it leaves: self, agent, post.")] = "self",
+    collector: Annotated[
+        str, typer.Option("--collector", help="Who takes it, and on what mandate; or what it went by.")
+    ] = "",
+    when: Annotated[
+        datetime | None,
+        typer.Option(
+            "--when", help="When it left, on the institution's clocks; now when left out.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Note that a certificate that was waiting has left."""
+    program = chosen(context).program()
+    author, _, scopes = _may_issue(program, reviewer, _holder(program, number))
+    at = when.replace(tzinfo=program.settings.institution.timezone) if when else None
+    handed = HandedOver(number, collected, collector, at)
+    left = program.reviews.hand_over(handed, author, program.clock(), scopes)
+    note(
+        program,
+        Deed.CERTIFICATE_HANDED_OVER,
+        author,
+        cohort=program.cohort,
+        student=left.student,
+        number=number,
+        collected=collected,
+    )
+    show.OUT.print(f"certificate {number} of {left.student} has left ({collected})", markup=False)
 
 
 @ends_well
@@ -82,12 +128,27 @@ def revoke(
 ) -> None:
     """Revoke a certificate; somebody else than who issued it must."""
     program = chosen(context).program()
+    whose = _holder(program, number)
+    author, _, scopes = _may_issue(program, reviewer, whose)
+    program.reviews.revoke(number, author, reason, program.clock(), scopes)
+    note(program, Deed.REVOKED, author, cohort=program.cohort, student=whose, number=number, reason=reason)
+    show.OUT.print(f"certificate {number} is revoked: what is found about {whose} counts again")
+
+
+def _holder(program: Program, number: str) -> str:
     found = next((c for c in program.reader.certificates(program.cohort) if c.number == number), None)
     if found is None:
         fail(f"there is no certificate {number}. See: clearance certificates list")
-    author = granted(program, reviewer, Act.ISSUE, found.student)
-    program.reviews.revoke(number, author, reason, program.clock())
-    show.OUT.print(f"certificate {number} is revoked: what is found about {found.student} counts again")
+    return found.student
+
+
+def _may_issue(program: Program, name: str, student: str) -> tuple[str, str | None, tuple[Scope, ...]]:
+    """Return the account, the review its certificates hang on, and in which scopes it may issue them."""
+    found = program.reader.student(program.cohort, student, program.clock())
+    reviews = [status.step for status in found.steps if status.kind is StepKind.REVIEW] if found else []
+    step = reviews[-1] if reviews else None
+    author, scopes = granted_inside(program, name, Act.ISSUE, student, step)
+    return author, step, scopes
 
 
 @ends_well
@@ -95,11 +156,14 @@ def list_certificates(
     context: typer.Context,
     student: Annotated[str | None, typer.Argument(help="Of this student only.", show_default=False)] = None,
     *,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Only those that nobody has collected.")] = False,
     json: Json = False,
 ) -> None:
     """List certificates, the newest first, and what has been found about their holders since."""
     program = chosen(context).program()
     found = program.reader.certificates(program.cohort, normalise_number(student) if student else None)
+    if waiting:
+        found = tuple(c for c in found if not c.collected and c.revoked_at is None)
     since: dict[str, list[str]] = {}
     for whose, step in program.reader.opened_after_issue(program.cohort, program.clock()):
         since.setdefault(whose, []).append(step)
@@ -110,7 +174,7 @@ def list_certificates(
 
     def row(c: Certificate) -> tuple[str, ...]:
         revoked = f"{show.moment(c.revoked_at, zone)} by {c.revoked_by}: {c.revoked_because}" if c.revoked_at else ""
-        taken = f"{c.collected} {c.collector}".strip()
+        taken = f"{c.collected or 'waits'} {c.collector}".strip()
         issued = f"{show.moment(c.issued_at, zone)} by {c.issued_by}"
         return c.number, c.kind, c.student, issued, taken, revoked, ", ".join(since.get(c.student, []))
 

@@ -101,6 +101,10 @@ DEEDS: Mapping[str, str] = {
     Deed.HANDED_OVER: later("移交权限"),
     Deed.ANNOUNCED: later("发布公告"),
     Deed.ANNOUNCEMENT_WITHDRAWN: later("撤回公告"),
+    Deed.MORNING_HELD: later("整班终审发证"),
+    Deed.ISSUED: later("发放证书"),
+    Deed.CERTIFICATE_HANDED_OVER: later("登记领证"),
+    Deed.REVOKED: later("撤销证书"),
     Deed.TOKEN_MADE: later("生成接口令牌"),
     Deed.TOKEN_WITHDRAWN: later("撤销接口令牌"),
 }

@@ -37,18 +37,19 @@ class Headline:
 def headline(language: Language, settings: Settings, student: StudentView, now: datetime) -> Headline:
     """Say where the student stands as a whole."""
     to_do = sum(must_go(step.at(now)) for step in student.steps)
-    if student.certificate is not None:
-        return _collected(language, student.certificate, to_do, now)
-    if to_do or not is_clear(student, now):
+    certificate = student.certificate
+    if certificate is not None and certificate.collected:
+        return _collected(language, certificate, to_do, now)
+    if certificate is None and (to_do or not is_clear(student, now)):
         return _of_steps(language, settings, student.steps, now)
-    collect = settings.cohort_named(student.cohort).collected_at(student.college)
-    if collect is None:
+    collecting = _collecting(language, settings, student)
+    if certificate is not None:
+        return Headline(
+            language.gettext("可领证"), _waiting(language, certificate, collecting, to_do), "good", collecting
+        )
+    if collecting is None:
         detail = language.gettext("离校手续已全部办妥。领取时间和地点请问学院。")
         return Headline(language.gettext("可领证"), detail, "good")
-    where = language.pick(collect.where, collect.where_en)
-    collecting = Collecting(
-        where, language.pick(collect.when, collect.when_en), language.pick(collect.bring, collect.bring_en)
-    )
     return Headline(language.gettext("可领证"), language.gettext("离校手续已全部办妥。"), "good", collecting)
 
 
@@ -77,6 +78,32 @@ def season(language: Language, cohort: Cohort, level: str, now: datetime) -> str
     return language.gettext(
         "%(cohort)s离校手续的集中办理已于 %(day)s 结束。还没办完的仍可办理，这里照常更新。", cohort=cohort.name, day=day
     )
+
+
+def _collecting(language: Language, settings: Settings, student: StudentView) -> Collecting | None:
+    """Say where and when the student takes the certificate; None where nobody said."""
+    collect = settings.cohort_named(student.cohort).collected_at(student.college)
+    if collect is None:
+        return None
+    return Collecting(
+        language.pick(collect.where, collect.where_en),
+        language.pick(collect.when, collect.when_en),
+        language.pick(collect.bring, collect.bring_en),
+    )
+
+
+def _waiting(language: Language, certificate: Certificate, collecting: Collecting | None, to_do: int) -> str:
+    """Say which certificate lies ready, and what has come up since it was issued."""
+    said = [
+        language.gettext(
+            "%(kind)s %(number)s 已办好，等你领取。", kind=certificate.kind, number=mask_number(certificate.number)
+        )
+    ]
+    if collecting is None:
+        said.append(language.gettext("领取时间和地点请问学院。"))
+    if to_do:
+        said.append(language.ngettext("发证之后又有 %(num)s 项未结，见下。", to_do))
+    return (" " if language.code == "en" else "").join(said)
 
 
 def _collected(language: Language, certificate: Certificate, to_do: int, now: datetime) -> Headline:

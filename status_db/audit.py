@@ -42,6 +42,10 @@ class Deed(StrEnum):
     HANDED_OVER = "handed_over"
     ANNOUNCED = "announced"
     ANNOUNCEMENT_WITHDRAWN = "announcement_withdrawn"
+    MORNING_HELD = "morning_held"
+    ISSUED = "issued"
+    CERTIFICATE_HANDED_OVER = "certificate_handed_over"
+    REVOKED = "revoked"
     TOKEN_MADE = "token_made"  # noqa: S105 - the name of a deed
     TOKEN_WITHDRAWN = "token_withdrawn"  # noqa: S105 - the name of a deed
 

@@ -218,8 +218,12 @@ class Decisions:
         own = (table.c.cohort == self._cohort, table.c.student == student, inside(scopes))
         person = connection.execute(query.where(*own)).one_or_none()
         if person is None:
-            raise DecisionRefused(f"there is no student {student} on the roster of {self._cohort}. Look at the number.")
+            raise self._unknown(student)
         return person
+
+    def _unknown(self, student: str) -> DecisionRefused:
+        """Say that there is nobody of this number, or nobody whom the author may decide about: both look alike."""
+        return DecisionRefused(f"there is no student {student} on the roster of {self._cohort}. Look at the number.")
 
     def _may_be_decided(self, wish: Wish, person: Row[Any], now: datetime) -> None:
         if not person.active or person.flow is None:

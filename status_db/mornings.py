@@ -17,7 +17,7 @@ from status_db.ledger import Entry, LinkKind
 from status_db.model import Certificate, Decision, StepKind, StepStatus, Verdict, digest_of
 from status_db.reviews import Collected, Issue, Reviews
 from status_db.seen import inside
-from status_db.standing import certificate_from, decision_from
+from status_db.standing import decision_from
 from status_db.views import EVERYBODY, Scope
 
 
@@ -55,6 +55,16 @@ class Morning:
     left_out: tuple[LeftOut, ...]
 
 
+class NobodyPassed(DecisionRefused):
+    """A morning on which nobody could be reviewed, nor given a certificate: each is left out, and nothing is kept."""
+
+    word = "nobody_passed"
+
+    def __init__(self, left_out: Sequence[LeftOut]) -> None:
+        super().__init__(str(left_out[0].why) if left_out else "everybody chosen is reviewed already.")
+        self.left_out = tuple(left_out)
+
+
 class Mornings(Reviews):
     """Reviews classes and hands out their certificates, through the one door of decisions."""
 
@@ -75,8 +85,9 @@ class Mornings(Reviews):
     ) -> Morning:
         """Review those who were chosen, and issue each the certificate whose number is given.
 
-        A review that stands already is left as it is. `over_old_answers` as for one review: the note says why.
-        Raises DecisionRefused when nobody was chosen, or nobody could be reviewed or given a certificate.
+        A review that stands already is left as it is, and who may issue alone may issue on it. `over_old_answers` as
+        for one review: the note says why. Raises DecisionRefused when nobody was chosen; NobodyPassed when nobody could
+        be reviewed or given a certificate.
         """
         if not chosen:
             raise DecisionRefused("nobody was chosen: tick at least one student.")
@@ -90,16 +101,26 @@ class Mornings(Reviews):
                 reviewed = False
                 try:
                     given = self._passed(
-                        connection, entry, wish, author, now, scopes, batch, over_old_answers=over_old_answers
+                        connection,
+                        entry,
+                        wish,
+                        author,
+                        now,
+                        scopes,
+                        issue_scopes,
+                        batch,
+                        over_old_answers=over_old_answers,
                     )
                     reviewed = True
                     reviews += [given] if given is not None else []
                     if one.number:
-                        certificates.append(self._given(connection, entry, one, kind, author, now, issue_scopes))
+                        steps = self._steps(connection, one.student, now, issue_scopes)
+                        issue = Issue(one.student, one.number, kind, one.collected, one.collector)
+                        certificates.append(self._issued(connection, entry, steps, issue, author, now, step))
                 except DecisionRefused as why:
                     left_out.append(LeftOut(one.student, why, reviewed))
             if not reviews and not certificates:
-                raise left_out[0].why if left_out else DecisionRefused("everybody chosen is reviewed already.")
+                raise NobodyPassed(left_out)
             counts = {"chosen": len(chosen), "reviewed": len(reviews), "issued": len(certificates)}
             table = tables.batch
             connection.execute(
@@ -115,30 +136,19 @@ class Mornings(Reviews):
         author: str,
         now: datetime,
         scopes: Sequence[Scope],
+        issue_scopes: Sequence[Scope],
         batch: int,
         *,
         over_old_answers: bool,
     ) -> Decision | None:
-        """Give a review that passes; None where one stands already."""
-        steps = self._steps(connection, wish.student, now, scopes)
+        """Give a review that passes; None where one stands already, whoever gave it."""
+        steps = self._steps(connection, wish.student, now, (*scopes, *issue_scopes))
         if self._review_of(steps, wish.student, wish.step).counts_as_clear(now):
             return None
+        steps = self._steps(connection, wish.student, now, scopes)
         return self._reviewed(
             connection, entry, steps, wish, author, now, over_old_answers=over_old_answers, batch=batch
         )
-
-    def _given(
-        self,
-        connection: Connection,
-        entry: Entry,
-        one: Chosen,
-        kind: str,
-        author: str,
-        now: datetime,
-        scopes: Sequence[Scope],
-    ) -> Certificate:
-        issue = Issue(one.student, one.number, kind, one.collected, one.collector)
-        return self._issued(connection, entry, self._steps(connection, one.student, now, scopes), issue, author, now)
 
     def _class(
         self, connection: Connection, step: str, author: str, now: datetime, title: str, chosen: Sequence[Chosen]
@@ -192,23 +202,6 @@ class Mornings(Reviews):
             if decision.student in stand
             and any(not s.counts_as_clear(now) for s in stand[decision.student] if s.step in decision.accepts)
         )
-
-    def waiting_certificates(self, scopes: Sequence[Scope] = EVERYBODY) -> tuple[Certificate, ...]:
-        """Return the certificates that nobody has collected, the oldest first."""
-        table, person = tables.certificate, tables.student
-        query = (
-            select(table)
-            .join(person, (person.c.cohort == table.c.cohort) & (person.c.student == table.c.student))
-            .where(
-                table.c.cohort == self._cohort,
-                table.c.collected == "",
-                table.c.revoked_at.is_(None),
-                inside(scopes),
-            )
-            .order_by(table.c.certificate)
-        )
-        with reading(self._engine) as connection:
-            return tuple(certificate_from(row) for row in connection.execute(query))
 
 
 def review_in(steps: Sequence[StepStatus], step: str) -> StepStatus | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select, true
 
 from config.settings import Settings
 from status_db import tables
@@ -197,26 +197,40 @@ class Reader:
             rows = connection.execute(query.order_by(table.c.certificate.desc()))
             return tuple(certificate_from(row) for row in rows)
 
-    def opened_after_issue(self, cohort: str, now: datetime) -> tuple[tuple[str, str], ...]:
-        """Return (student, step) where somebody holds a certificate, and a step does not count as clear any more.
+    def opened_after_issue(
+        self, cohort: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY, review: str | None = None
+    ) -> tuple[tuple[str, str], ...]:
+        """Return (student, step) where a holder of a certificate has a step that does not count as clear any more.
+
+        Of those inside the scopes; `review` narrows it to certificates that were issued on that one.
 
         It re-opens nothing: it is a list for whoever looks after such cases.
         """
-        certificate, status, decision = tables.certificate, tables.status, tables.decision
+        certificate, status, decision, person = (
+            tables.certificate,
+            tables.status,
+            tables.decision.alias(),
+            tables.student,
+        )
         here = and_(
             decision.c.cohort == status.c.cohort,
             decision.c.student == status.c.student,
             decision.c.step == status.c.step,
             active(decision, now),
         )
+        issued_on = select(tables.decision.c.step).where(tables.decision.c.decision == certificate.c.decision)
+        own = true() if review is None else issued_on.scalar_subquery() == review
         with reading(self._engine) as connection:
             # Staleness is nobody's debt: a source that is down says nothing against who has left.
             query = (
                 select(status.c.student, status.c.step)
                 .join(certificate, and_(certificate.c.cohort == cohort, certificate.c.student == status.c.student))
+                .join(person, and_(person.c.cohort == cohort, person.c.student == status.c.student))
                 .outerjoin(decision, here)
                 .where(
                     status.c.cohort == cohort,
+                    inside(scopes),
+                    own,
                     certificate.c.revoked_at.is_(None),
                     status.c.reason != Reason.AWAITING_REVIEW,
                     ~counts_as_clear(status, decision, ()),

@@ -8,6 +8,7 @@ what a source says later is recorded and listed, and re-opens nothing by itself.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Row, and_, insert, select, update
@@ -51,6 +52,45 @@ class HandedOver:
     at: datetime | None = None
 
 
+class Hindrance(StrEnum):
+    """Why a review or a certificate was refused: one word each, for who says it in another language."""
+
+    #: A step does not count as clear; `about` names those.
+    NOT_OPEN = "not_open"
+    #: A step lacks nothing but a newer answer; `about` names those.
+    TOO_OLD = "too_old"
+    #: An answer that is too old is accepted with a note that says why.
+    NO_NOTE = "no_note"
+    #: The student has a certificate; `about` is its number.
+    ISSUED = "issued"
+    #: No review stands.
+    NOT_REVIEWED = "not_reviewed"
+    #: No number is given; the number is another certificate's.
+    NO_NUMBER = "no_number"
+    USED = "used"
+    #: Nobody of that number, or not one whom the author may decide about.
+    NOBODY = "nobody"
+    #: Somebody else takes it, and nobody says who.
+    NO_COLLECTOR = "no_collector"
+    #: There is no such certificate any more; it has left already; it cannot have left then.
+    GONE = "gone"
+    LEFT = "left"
+    WHEN = "when"
+    #: Who issued it cannot revoke it; nobody says why.
+    SAME_PERSON = "same_person"
+    NO_REASON = "no_reason"
+
+
+class ReviewRefused(DecisionRefused):
+    """A review or a certificate that is refused for a reason with a word."""
+
+    def __init__(self, word: Hindrance, message: str, *about: str) -> None:
+        super().__init__(message)
+        self.word = word
+        #: Steps, or the number of a certificate.
+        self.about = about
+
+
 def seen_by_review(review: StepStatus) -> str:
     """Name what a reviewer saw before a review: what each step stood on, and which answers were too old."""
     news = {step: said_as_of(at) for step, at in review.waits_for_news.items()}
@@ -61,7 +101,7 @@ def seen_by_review(review: StepStatus) -> str:
 
 def _refuse_nobody(collected: str, collector: str) -> None:
     if collected == "agent" and not collector.strip():
-        raise DecisionRefused("somebody else takes it: say who, and on what mandate.")
+        raise ReviewRefused(Hindrance.NO_COLLECTOR, "somebody else takes it: say who, and on what mandate.")
 
 
 class Reviews(Decisions):
@@ -104,23 +144,31 @@ class Reviews(Decisions):
         self._refuse_other_reasons(wish)
         self._refuse_nonsense(wish, now)
         if step.issued:
-            raise DecisionRefused(f"{wish.student} has a certificate: revoke that first, if it must be.")
+            raise ReviewRefused(
+                Hindrance.ISSUED, f"{wish.student} has a certificate: revoke that first, if it must be."
+            )
         accepts: dict[str, str] = {}
         if wish.verdict is Verdict.CLEARED and step.waits_for:
             old = {name: said_as_of(at) for name, at in step.waits_for_news.items()}
             if set(step.waits_for) - old.keys():
-                waits = ", ".join(name for name in step.waits_for if name not in old)
-                raise DecisionRefused(
-                    f"{wish.step} is not open for {wish.student}: {waits} does not count as clear. "
-                    "Send the student there; the review opens by itself."
+                waits = [name for name in step.waits_for if name not in old]
+                raise ReviewRefused(
+                    Hindrance.NOT_OPEN,
+                    f"{wish.step} is not open for {wish.student}: {', '.join(waits)} does not count as clear. "
+                    "Send the student there; the review opens by itself.",
+                    *waits,
                 )
             if not over_old_answers:
-                raise DecisionRefused(
+                raise ReviewRefused(
+                    Hindrance.TOO_OLD,
                     f"{wish.step} is not open for {wish.student}: the answer about {', '.join(old)} is too old. "
-                    "Wait for a newer one, or review over it and say why."
+                    "Wait for a newer one, or review over it and say why.",
+                    *old,
                 )
             if not wish.note.strip():
-                raise DecisionRefused("a review over an answer that is too old needs a note that says why.")
+                raise ReviewRefused(
+                    Hindrance.NO_NOTE, "a review over an answer that is too old needs a note that says why."
+                )
             accepts = old
         if wish.saw is not None and wish.saw != seen_by_review(step):
             raise Overtaken(f"{wish.student} does not stand as you saw: look again, then decide.", step.decision)
@@ -133,14 +181,26 @@ class Reviews(Decisions):
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
             found = self._review_of(self._steps(connection, student, now, scopes), student, step)
             if found.issued:
-                raise DecisionRefused(f"{student} has a certificate: revoke that first, if it must be.")
+                raise ReviewRefused(Hindrance.ISSUED, f"{student} has a certificate: revoke that first, if it must be.")
             return self._taken_back(connection, entry, student, step, author, now)
 
-    def issue(self, issue: Issue, author: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Certificate:
-        """Issue a certificate, if the review stands at this very moment. Raises DecisionRefused."""
+    def issue(
+        self,
+        issue: Issue,
+        author: str,
+        now: datetime,
+        scopes: Sequence[Scope] = EVERYBODY,
+        *,
+        step: str | None = None,
+    ) -> Certificate:
+        """Issue a certificate, if the review stands at this very moment. Raises DecisionRefused.
+
+        `step` names the review that the author's scopes are of: who leaves on another one is as unknown as who is
+        nobody.
+        """
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
             steps = self._steps(connection, issue.student, now, scopes)
-            return self._issued(connection, entry, steps, issue, author, now)
+            return self._issued(connection, entry, steps, issue, author, now, step)
 
     def _issued(
         self,
@@ -150,24 +210,32 @@ class Reviews(Decisions):
         issue: Issue,
         author: str,
         now: datetime,
+        step: str | None = None,
     ) -> Certificate:
+        last = [one for one in steps if one.kind is StepKind.REVIEW]
+        if step is not None and (not last or last[-1].step != step):
+            raise self._unknown(issue.student)
         held = held_certificate(connection, self._cohort, issue.student)
         if held is not None:
-            raise DecisionRefused(
-                f"{issue.student} has the certificate {held.number} since {held.issued_at:%Y-%m-%d %H:%M} UTC."
+            raise ReviewRefused(
+                Hindrance.ISSUED,
+                f"{issue.student} has the certificate {held.number} since {held.issued_at:%Y-%m-%d %H:%M} UTC.",
+                held.number,
             )
-        last = [step for step in steps if step.kind is StepKind.REVIEW]
-        missing = [step.step for step in (last or steps) if not step.counts_as_clear(now)]
+        missing = [one.step for one in (last or steps) if not one.counts_as_clear(now)]
         if missing:
-            raise DecisionRefused(
+            raise ReviewRefused(
+                Hindrance.NOT_REVIEWED,
                 f"{issue.student} has no review that stands: {', '.join(missing)} does not count as clear. "
-                "Have it reviewed; then issue the certificate."
+                "Have it reviewed; then issue the certificate.",
             )
         review = last[-1].decision if last else None
         if review is None:
             raise DecisionRefused(f"the flow of {issue.student} has no review. Add one to it, of kind review.")
         if not issue.number.strip():
-            raise DecisionRefused(f"the certificate of {issue.student} has no number. Give the printed one.")
+            raise ReviewRefused(
+                Hindrance.NO_NUMBER, f"the certificate of {issue.student} has no number. Give the printed one."
+            )
         _refuse_nobody(issue.collected, issue.collector)
         self._refuse_used(connection, issue.number)
         table = tables.certificate
@@ -196,15 +264,19 @@ class Reviews(Decisions):
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
             row = self._certificate(connection, handed.number, scopes)
             if row is None or row.revoked_at is not None:
-                raise DecisionRefused(
-                    f"there is no certificate {handed.number} to hand over. See: clearance certificates list"
+                raise ReviewRefused(
+                    Hindrance.GONE,
+                    f"there is no certificate {handed.number} to hand over. See: clearance certificates list",
                 )
             if row.collected:
-                raise DecisionRefused(
-                    f"{handed.number} has left already ({row.collected}). See: clearance certificates list"
+                raise ReviewRefused(
+                    Hindrance.LEFT,
+                    f"{handed.number} has left already ({row.collected}). See: clearance certificates list",
                 )
             if handed.at is not None and not row.issued_at <= handed.at <= now:
-                raise DecisionRefused("it left before it was issued, or later than now. Look at the date.")
+                raise ReviewRefused(
+                    Hindrance.WHEN, "it left before it was issued, or later than now. Look at the date."
+                )
             _refuse_nobody(handed.collected, handed.collector)
             (stored,) = raw.sealed(connection, table, raw.CERTIFICATE, table.c.certificate == row.certificate)
             news = {"collected": handed.collected, "collector": handed.collector, "collected_at": handed.at or now}
@@ -226,11 +298,13 @@ class Reviews(Decisions):
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
             row = self._certificate(connection, number, scopes)
             if row is None or row.revoked_at is not None:
-                raise DecisionRefused(f"there is no certificate {number} to revoke. See: clearance certificates list")
+                raise ReviewRefused(
+                    Hindrance.GONE, f"there is no certificate {number} to revoke. See: clearance certificates list"
+                )
             if row.issued_by == author:
-                raise DecisionRefused(f"{author} issued {number}: a second person must revoke it.")
+                raise ReviewRefused(Hindrance.SAME_PERSON, f"{author} issued {number}: a second person must revoke it.")
             if not because.strip():
-                raise DecisionRefused("a certificate is revoked for a reason. Say why.")
+                raise ReviewRefused(Hindrance.NO_REASON, "a certificate is revoked for a reason. Say why.")
             (stored,) = raw.sealed(connection, table, raw.CERTIFICATE, table.c.certificate == row.certificate)
             changed = update(table).where(table.c.certificate == row.certificate)
             news = {"revoked_at": now, "revoked_by": author, "revoked_because": because}
@@ -252,7 +326,12 @@ class Reviews(Decisions):
             select(table.c.student).where(table.c.cohort == self._cohort, table.c.number == number)
         ).scalar()
         if used is not None:
-            raise DecisionRefused(f"the number {number} is that of {used}'s certificate. Look at the printed one.")
+            raise ReviewRefused(
+                Hindrance.USED, f"the number {number} is that of {used}'s certificate. Look at the printed one.", number
+            )
+
+    def _unknown(self, student: str) -> DecisionRefused:
+        return ReviewRefused(Hindrance.NOBODY, str(super()._unknown(student)))
 
     def _steps(
         self, connection: Connection, student: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
@@ -264,7 +343,9 @@ class Reviews(Decisions):
     def _flow(self, connection: Connection, student: str, scopes: Sequence[Scope]) -> Flow:
         person = self._person(connection, student, scopes)
         if not person.active or person.flow is None:
-            raise DecisionRefused(f"{student} is not leaving this year: there is nothing to review. See the roster.")
+            raise ReviewRefused(
+                Hindrance.NOBODY, f"{student} is not leaving this year: there is nothing to review. See the roster."
+            )
         return self._settings.flow_named(person.flow)
 
     def _review_of(self, steps: tuple[StepStatus, ...], student: str, step: str) -> StepStatus:

@@ -14,6 +14,8 @@ from starlette.routing import BaseRoute
 from config.settings import Settings
 from status_db.accounts import desk_url
 from status_db.batches import Batches
+from status_db.certificates import Certificates
+from status_db.classes import Classes
 from status_db.engine import open_writing
 from status_db.ledger import Ledger
 from status_db.mornings import Mornings
@@ -52,6 +54,9 @@ class Doors:
     batches: Batches
     #: Reviews and certificates, of one student and of a class.
     mornings: Mornings
+    #: Classes on their way out, and their certificates: to read.
+    classes: Classes
+    certificates: Certificates
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,10 @@ def build(settings: Settings, read_sheet: ReadsSheets, routes: Sequence[BaseRout
     return Desk(
         doors={
             key: Doors(
-                batches=Batches(marks, settings, key, ledger(key)), mornings=Mornings(marks, settings, key, ledger(key))
+                batches=Batches(marks, settings, key, ledger(key)),
+                mornings=Mornings(marks, settings, key, ledger(key)),
+                classes=Classes(marks, settings, key),
+                certificates=Certificates(marks, key),
             )
             for key in settings.cohort_keys()
         },

@@ -1,5 +1,13 @@
 """Every page of the desk."""
 
-from portal.desk import paper, paper_entry, queue
+from portal.desk import certificates, classes, look_again, morning, paper, paper_entry, queue
 
-ROUTES = (*queue.ROUTES, *paper.ROUTES, *paper_entry.ROUTES)
+ROUTES = (
+    *queue.ROUTES,
+    *paper.ROUTES,
+    *paper_entry.ROUTES,
+    *classes.ROUTES,
+    *morning.ROUTES,
+    *certificates.ROUTES,
+    *look_again.ROUTES,
+)

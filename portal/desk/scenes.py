@@ -1,11 +1,12 @@
 """What the desk's pages share: which cohort and which step is meant, and for whom an act is allowed there."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from config.settings import Settings
 from portal.desk.doors import Doors, desk_of
 from portal.house import House, Visitor
 from portal.scenes import Scene, asked
@@ -34,6 +35,19 @@ class Place:
     def sight(self) -> Sight:
         """Who stands in the queue: this step alone, inside the scopes."""
         return Sight(self.here.cohort.key, {self.step: self.scopes})
+
+    @property
+    def reviews(self) -> bool:
+        """The step is a review: classes pass it, and certificates hang on it."""
+        return self.step in _reviews(self.here.settings)
+
+    @property
+    def before(self) -> Scene:
+        """The same request, as it reads the steps before the review: how old their answers are."""
+        settings = self.here.settings
+        flows = [flow for flow in settings.flow if self.step in {entry.step for entry in flow.entries}]
+        steps = {step: self.scopes for flow in flows for step in flow.after(self.step)}
+        return replace(self.here, sight=Sight(self.here.cohort.key, steps))
 
     def address(self, path: str, **wanted: str) -> str:
         """Return a page of this cohort and step."""
@@ -72,7 +86,7 @@ def acts_at(house: House, visitor: Visitor, acts: Collection[Act], cohort: str) 
     Reviews are given and what hangs on them is issued; every other step is decided.
     """
     settings = house.settings
-    reviews = {e.step for flow in settings.flow for e in flow.entries if e.kind == "review"}
+    reviews = _reviews(settings)
     decided = [step.key for step in settings.step if step.key not in reviews]
     reviewed = [step.key for step in settings.step if step.key in reviews]
     found: Allowed = {}
@@ -81,3 +95,7 @@ def acts_at(house: House, visitor: Visitor, acts: Collection[Act], cohort: str) 
         for step, scopes in allowed(visitor.account.grants, (act,), of, cohort).items():
             found[step] = (*found.get(step, ()), *scopes)
     return {step.key: found[step.key] for step in settings.step if step.key in found}
+
+
+def _reviews(settings: Settings) -> set[str]:
+    return {entry.step for flow in settings.flow for entry in flow.entries if entry.kind == "review"}
