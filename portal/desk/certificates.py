@@ -18,7 +18,6 @@ from portal import exports
 from portal.auth import forms
 from portal.desk import numbers
 from portal.desk.classes import REVIEWING, class_address, class_asked, powers
-from portal.desk.drafts import LEAVES
 from portal.desk.refusals import sentence
 from portal.desk.scenes import Place, place
 from portal.entrance import for_visitors
@@ -445,7 +444,7 @@ def _new_page(
         held=member.certificate if member else None,
         typed={"number": "", "kind": "", "collected": "", "collector": "", **typed},
         kinds=house.settings.desk.certificates,
-        ways=[("", language.gettext(LEAVES[""])), *_ways(at)],
+        ways=[("", language.gettext(HELD[Held.WAITING])), *_ways(at)],
         wrong=wrong,
     )
 

@@ -23,9 +23,11 @@ from portal.pages import recheck
 from status_db.batches import Batches, BatchKind, Told
 from status_db.board import Board
 from status_db.model import Verdict
-from tests.cast import LIN, QIAN
+from status_db.reviews import Issue
+from tests.cast import LIN, QIAN, SUN
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import PASSWORD
+from tests.portal.test_student import pass_everything
 from tests.portal.whole import whole_app
 from tests.world import COHORT, World
 
@@ -48,6 +50,9 @@ READERS = frozenset({"counsellor", "librarian", "dean", "auditor"})
 DESK = frozenset({"librarian", "reviewer"})
 #: Of them, who decides.
 DECIDERS = frozenset({"librarian"})
+#: Who reviews there and issues certificates, of the other student's college alone; and a class of it.
+REVIEWERS = frozenset({"reviewer"})
+CLASS = {"college": SUN.college, "class": SUN.class_name}
 #: Who reads everything, and administrators.
 OVERSEERS = frozenset({"dean", "auditor", "admin"})
 ADMIN, AUDITOR = frozenset({"admin"}), frozenset({"auditor"})
@@ -122,6 +127,20 @@ LINES = (
     Line("POST", "/desk/paper/entry", DECIDERS, form={"pasted": LIN.number}),
     Line("GET", "/desk/paper/entered/{sheet:int}", DECIDERS),
     Line("POST", "/desk/paper/entered/{sheet:int}/undo", DECIDERS, form={"because": "录错了"}),
+    Line("GET", "/desk/classes", REVIEWERS),
+    Line("GET", "/desk/classes/morning", REVIEWERS, query=CLASS),
+    Line("POST", "/desk/classes/morning", REVIEWERS, form={**CLASS, "kind": "毕业证书", "do": "preview"}),
+    Line("POST", "/desk/classes/recheck", REVIEWERS, form=CLASS),
+    Line("GET", "/desk/certificates", REVIEWERS),
+    Line("GET", "/desk/certificates.xlsx", REVIEWERS),
+    Line("POST", "/desk/certificates/hand-over", REVIEWERS, form={"certificate": "1"}),
+    Line("GET", "/desk/certificates/issue", REVIEWERS),
+    Line("POST", "/desk/certificates/issue", REVIEWERS, form={"student": QIAN.number, "number": "C-9"}),
+    Line("GET", "/desk/certificates/sign-off", REVIEWERS, query=CLASS),
+    Line("GET", "/desk/certificates/{certificate:int}", REVIEWERS),
+    Line("POST", "/desk/certificates/{certificate:int}/hand-over", REVIEWERS, form={"collected": "self"}),
+    Line("POST", "/desk/certificates/{certificate:int}/revoke", REVIEWERS, form={"because": "印错"}),
+    Line("GET", "/desk/look-again", REVIEWERS),
     Line("GET", "/sources", OVERSEERS),
     Line("GET", "/runs", OVERSEERS | {"librarian"}),
     Line("GET", "/runs/{run:int}", OVERSEERS),
@@ -175,6 +194,7 @@ OBJECTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "{account}": (("dean", LIN.number), "unknown"),
     "{announcement:int}": (("1",), "999"),
     "{sheet:int}": (("1",), "999"),
+    "{certificate:int}": (("1",), "999"),
     "{token}": ((), "forged"),
 }
 
@@ -230,6 +250,8 @@ def visits(university: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit
     monkeypatch.setattr(recheck, "PATIENCE", 0.0)
     Board(university.desk_engine).announce("一条公告", "", author="admin", now=university.now)
     _enter_a_sheet(university)
+    pass_everything(university, SUN.number)
+    university.reviews.issue(Issue(SUN.number, "C-1", "毕业证书", ""), "dean", university.now)
     made = Visits(university)
     yield made
     made.close()
