@@ -20,8 +20,8 @@ from status_db.model import ROSTER, Verdict
 from status_db.requests import Requests
 from status_db.reviews import HandedOver, Issue
 from tests.cast import LIN, QIAN, SUN
+from tests.forty import CLASS, COLLEGE, FORTY, forty, name_of
 from tests.portal.conftest import _HASHED, enter, token_in
-from tests.portal.forty import CLASS, COLLEGE, FORTY, forty, name_of
 from tests.world import COHORT, World, serving_of
 
 SignedIn = Callable[[str], TestClient]
