@@ -1,12 +1,16 @@
-"""What the web server imports for the browser's tests: the pages of a settings file, on a clock that stands still."""
+"""What the web server imports for the browser's tests: the pages and the desk of a settings file, at one moment."""
 
 import os
 from datetime import datetime
 from pathlib import Path
 
+from clearance.sheets import read_sheet
 from clearance.wiring import load_settings
 from portal.app import create_app
+from portal.desk import doors
+from portal.desk.pages import ROUTES
 
 _NOW = datetime.fromisoformat(os.environ["CLEARANCE_TEST_NOW"])
+_SETTINGS = load_settings(Path(os.environ["CLEARANCE_TEST_FILE"]))
 
-app = create_app(load_settings(Path(os.environ["CLEARANCE_TEST_FILE"])), clock=lambda: _NOW)
+app = create_app(_SETTINGS, clock=lambda: _NOW, desk=doors.build(_SETTINGS, read_sheet, ROUTES))

@@ -1,5 +1,8 @@
 """Reviews and certificates by the real command on a copy of the demo."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from demo.story import notable
@@ -87,3 +90,30 @@ class TestCertificates:
     def test_one_that_there_is_not_says_where_to_look(self, ready: University) -> None:
         said = ready.run("certificates", "revoke", "nought", "--reason", "印错", "--as", "second", code=1)
         assert "clearance certificates list" in said
+
+    def test_one_waits_until_it_is_handed_over_and_each_act_is_in_the_log(self, ready: University) -> None:
+        give(ready, CLEAR)
+        said = ready.run("certificates", "issue", CLEAR, "2019-0001", "--waits", "--as", "of-all-colleges")
+        assert "waits to be collected" in said
+        assert [c["certificate"]["number"] for c in ready.json("certificates", "list", "--waiting")] == ["2019-0001"]
+        hand_over = ("certificates", "hand-over", "2019-0001", "--as")
+        assert "no grant to issue" in ready.run(*hand_over, "reading-room", code=1)
+        assert "say who" in ready.run(*hand_over, "second", "--collected", "agent", code=1)
+        assert "has left (agent)" in ready.run(
+            *hand_over, "second", "--collected", "agent", "--collector", "王五, 委托书"
+        )
+        assert "has left already" in ready.run(*hand_over, "second", code=1)
+        assert ready.json("certificates", "list", "--waiting") == []
+        (certificate,) = (c["certificate"] for c in ready.json("certificates", "list", CLEAR))
+        assert (certificate["collected"], certificate["handed_over_by"]) == ("agent", "second")
+        ready.run("certificates", "revoke", "2019-0001", "--reason", "印错", "--as", "second")
+        with closing(sqlite3.connect(ready.folder / ".demo" / "clearance-desk.db")) as desk:
+            told = desk.execute(
+                "SELECT deed, account, student FROM audit WHERE deed IN (?, ?, ?) ORDER BY line",
+                ("issued", "certificate_handed_over", "revoked"),
+            ).fetchall()
+        assert told == [
+            ("issued", "of-all-colleges", CLEAR),
+            ("certificate_handed_over", "second", CLEAR),
+            ("revoked", "second", CLEAR),
+        ]
