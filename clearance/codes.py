@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -59,7 +59,7 @@ def codes(
         _claim(xlsx)
     made = program.codes.make_all([one.account for one in owners], made_by=by, now=now, lasts=lasts)
     scope = {key: value for key, value in (("college", college), ("class", class_name)) if value}
-    about: dict[str, str | list[str]] = {**scope} if scope else {"of": [one.account for one in owners]}
+    about: dict[str, Any] = {**scope} if scope else {"of": [one.account for one in owners]}
     note(program, Deed.CODES_MADE, by, cohort=program.cohort if scope else None, count=len(made), **about)
     slips = [Slip(one.account, one.name, one.college, one.class_name, made[one.account]) for one in owners]
     if xlsx is None:

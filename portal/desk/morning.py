@@ -240,9 +240,11 @@ def _line(scenery: Scenery, draft: Draft, member: Member, stage: Stage) -> dict[
         "name": member.name,
         "choosable": drafts.choosable(member, stage),
         "ticked": draft.ticked(member, stage),
-        "lapsed": review.lapsed,
+        # A review that only waits for a newer answer stands again with it.
+        "lapsed": review.lapsed and stage is Stage.CLEAR,
+        "given": review.lapsed and stage is Stage.OLD,
         "over_old": bool(review.by_decision and stage is Stage.REVIEWED and _accepts(scenery, member)),
-        "lacks": _lacks(scenery, member),
+        "lacks": [] if certificate else _lacks(scenery, member),
         "number": certificate.number if certificate else "",
         "kind": certificate.kind if certificate else "",
     }

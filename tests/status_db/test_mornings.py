@@ -156,13 +156,13 @@ class TestScopes:
 
     def test_who_issues_alone_issues_on_reviews_of_others_and_reviews_nobody(self, ready: World) -> None:
         ready.reviews.review(Wish(FORTY[0], STEP, Verdict.CLEARED, "齐备"), "earlier", ready.now)
-        told = {"title": CLASS, "kind": "毕业证书", "reason": "齐备"}
+        told: dict[str, Any] = {"title": CLASS, "kind": "毕业证书", "reason": "齐备"}
         held = mornings(ready).hold(STEP, chosen(ready, FORTY[:2]), "issuer", ready.now, (), OWN, **told)
         assert words(held.left_out) == {FORTY[1]: Hindrance.NOBODY}
         assert holders(ready) == {FORTY[0]}
 
     def test_who_reviews_alone_issues_nothing(self, ready: World) -> None:
-        told = {"title": CLASS, "kind": "毕业证书", "reason": "齐备"}
+        told: dict[str, Any] = {"title": CLASS, "kind": "毕业证书", "reason": "齐备"}
         held = mornings(ready).hold(STEP, chosen(ready, FORTY[:2]), "reviewer", ready.now, OWN, (), **told)
         assert words(held.left_out) == dict.fromkeys(FORTY[:2], Hindrance.NOBODY)
         assert all(one.reviewed for one in held.left_out)
