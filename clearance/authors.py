@@ -7,6 +7,7 @@ import typer
 
 from clearance.wiring import Program
 from status_db.audit import Deed
+from status_db.model import Decision
 
 Author = Annotated[
     str, typer.Option("--as", help="Who does it; the user of this machine when left out.", show_default=False)
@@ -37,4 +38,21 @@ def note(
         run=None,
         address="command line",
         **detail,
+    )
+
+
+def note_decision(program: Program, deed: Deed, author: str, decision: Decision) -> None:
+    """Add the line that the desk's pages add when a decision is entered or taken back."""
+    program.audit.note(
+        deed,
+        account=author,
+        now=program.clock(),
+        cohort=program.cohort,
+        student=decision.student,
+        address="command line",
+        step=decision.step,
+        verdict=decision.verdict,
+        # Why one is taken back is not asked here.
+        reason=decision.reason if deed in (Deed.DECIDED, Deed.REVIEWED) else "",
+        decision=decision.id,
     )

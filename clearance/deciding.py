@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from clearance import show
+from clearance.authors import note_decision
 from clearance.context import Json, chosen, ends_well
-from clearance.granted import granted
+from clearance.granted import active, scopes_of
 from status_db.accounts import Act
+from status_db.audit import Deed
 from status_db.decisions import Wish
 from status_db.model import Verdict, normalise_number
 
@@ -29,14 +31,36 @@ def set_override(
     until: Annotated[
         datetime | None, typer.Option("--until", help="When it ends, on the institution's clocks.")
     ] = None,
+    file_number: Annotated[str, typer.Option("--file", help="The office's own file about it.")] = "",
+    condition: Annotated[
+        str, typer.Option("--condition", help="What a pass depends on, for the student to read.")
+    ] = "",
+    decided_at: Annotated[
+        datetime | None,
+        typer.Option("--decided-at", help="When it was decided on paper, on the institution's clocks."),
+    ] = None,
+    sheet: Annotated[str, typer.Option("--sheet", help="The sheet of paper it was first written on.")] = "",
 ) -> None:
     """Decide one student's step; it stands above whatever the sources say until it is withdrawn or ends."""
     program = chosen(context).program()
     number, zone = normalise_number(student), program.settings.institution.timezone
-    author = granted(program, operator, Act.DECIDE, number, step)
-    end = until.replace(tzinfo=until.tzinfo or zone) if until else None
-    wish = Wish(number, step, verdict, reason, words, note, end)
-    decision = program.decisions.enter(wish, author, program.clock())
+    account = active(program, operator)
+    scopes, author = scopes_of(program, account, Act.DECIDE, step), account.account
+    wish = Wish(
+        number,
+        step,
+        verdict,
+        reason,
+        words,
+        note,
+        until=until.replace(tzinfo=until.tzinfo or zone) if until else None,
+        decided_at=decided_at.replace(tzinfo=decided_at.tzinfo or zone) if decided_at else None,
+        sheet=sheet,
+        file_number=file_number,
+        condition=condition,
+    )
+    decision = program.decisions.enter(wish, author, program.clock(), scopes)
+    note_decision(program, Deed.DECIDED, author, decision)
     show.OUT.print(f"decision {decision.id}: {number} {step} is {decision.verdict} ({decision.reason}, by {author})")
 
 
@@ -45,8 +69,10 @@ def withdraw_override(context: typer.Context, student: str, step: str, *, operat
     """Take a decision back; what the sources say counts again."""
     program = chosen(context).program()
     number = normalise_number(student)
-    author = granted(program, operator, Act.DECIDE, number, step)
-    decision = program.decisions.withdraw(number, step, author, program.clock())
+    account = active(program, operator)
+    scopes, author = scopes_of(program, account, Act.DECIDE, step), account.account
+    decision = program.decisions.withdraw(number, step, author, program.clock(), scopes)
+    note_decision(program, Deed.DECISION_WITHDRAWN, author, decision)
     show.OUT.print(f"decision {decision.id} is withdrawn: what the sources say about {step} counts again for {number}")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from clearance import show
-from clearance.authors import note
+from clearance.authors import note, note_decision
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.granted import granted_inside
 from clearance.wiring import Program
@@ -36,13 +36,18 @@ def give(
     reason: Annotated[str, typer.Option("--reason", help="A reason from the step's list.")],
     words: Annotated[str, typer.Option("--words", help="For the student to read.")] = "",
     note: Annotated[str, typer.Option("--note", help="For the college alone.")] = "",
+    over_old_answers: Annotated[
+        bool,
+        typer.Option("--over-old-answers", help="Pass over steps that lack only a newer answer; --note says why."),
+    ] = False,
 ) -> None:
     """Give a student's final review; it opens when every step before it counts as clear."""
     program = chosen(context).program()
     number = normalise_number(student)
     author, scopes = granted_inside(program, reviewer, Act.REVIEW, number, step)
     wish = Wish(number, step, verdict, reason, words, note)
-    decision = program.reviews.review(wish, author, program.clock(), scopes)
+    decision = program.reviews.review(wish, author, program.clock(), scopes, over_old_answers=over_old_answers)
+    note_decision(program, Deed.REVIEWED, author, decision)
     show.OUT.print(
         f"decision {decision.id}: the review of {number} is {decision.verdict} ({decision.reason}, by {author})"
     )
@@ -55,6 +60,7 @@ def withdraw(context: typer.Context, student: str, step: str, *, reviewer: Revie
     number = normalise_number(student)
     author, scopes = granted_inside(program, reviewer, Act.REVIEW, number, step)
     decision = program.reviews.take_back(number, step, author, program.clock(), scopes)
+    note_decision(program, Deed.REVIEW_WITHDRAWN, author, decision)
     show.OUT.print(f"decision {decision.id} is withdrawn: {number} waits for {step} again")
 
 

@@ -59,7 +59,9 @@ class StepLine:
     sentence: str
     #: What the operator says to the student.
     said: str
-    #: Until when the decision counts; empty for no end.
+    #: What a pass depends on, and until when it counts; empty for a pass without a condition.
+    condition: str
+    #: Until when the decision counts; empty for no end, and where the condition has told it.
     until: str
     #: Each thing owed; empty where the sentence has said it all.
     owed: tuple[Owed, ...]
@@ -205,7 +207,8 @@ def _line(
         outgrown=standing.outgrown,
         sentence=_sentence(language, step, status, standing, now),
         said=decision.words if decision else "",
-        until=language.moment(decision.until, now) if decision and decision.until else "",
+        condition=_condition(language, decision, now) if decision and decision.condition else "",
+        until=language.moment(decision.until, now) if decision and decision.until and not decision.condition else "",
         owed=reasons.owed(language, evidence, now) if len(evidence) > 1 else (),
         total=language.money(amount) if amount is not None and sum(o.amount is not None for o in evidence) > 1 else "",
         place=_place(language, settings, step.office.place(student.campus), now) if go else None,
@@ -261,15 +264,15 @@ def _sentence(language: Language, step: Step, status: StepStatus, standing: Stan
                 said = (
                     _decided_held(language, status) if standing.by_decision else reasons.plain(language, finding.reason)
                 )
-            return _spaced(language, said, language.pick(step.advice, step.advice_en))
+            return spaced(language, said, language.pick(step.advice, step.advice_en))
     if standing.outgrown:
         said = reasons.sentence(language, reasons.owing(finding.verdict, finding.evidence), now)
-        return _spaced(language, said, language.pick(step.advice, step.advice_en))
+        return spaced(language, said, language.pick(step.advice, step.advice_en))
     if standing.by_decision:
         return ""
     said = reasons.plain(language, finding.reason)
     if finding.reason is Reason.REFUND_DUE:
-        said = _spaced(language, said, reasons.refund(language, finding.evidence))
+        said = spaced(language, said, reasons.refund(language, finding.evidence))
     return said
 
 
@@ -278,7 +281,8 @@ def _decided_held(language: Language, status: StepStatus) -> str:
     return f"{decision.reason}{language.stop}" if decision and decision.reason and not decision.words else ""
 
 
-def _spaced(language: Language, *sentences: str) -> str:
+def spaced(language: Language, *sentences: str) -> str:
+    """Join sentences as the language does."""
     return (" " if language.code == "en" else "").join(s for s in sentences if s)
 
 
@@ -299,6 +303,16 @@ def _updates(language: Language, settings: Settings, step: Step) -> str:
         minutes = max(1, round(longest.total_seconds() / 60))
         return language.ngettext("办理后约 %(num)s 分钟更新", minutes)
     return language.ngettext("办理后约 %(num)s 小时更新", round(longest.total_seconds() / 3600))
+
+
+def _condition(language: Language, decision: Decision, now: datetime) -> str:
+    if decision.until is None:
+        return language.gettext("有条件通过：%(condition)s", condition=decision.condition)
+    return language.gettext(
+        "有条件通过：%(condition)s，有效期至 %(moment)s",
+        condition=decision.condition,
+        moment=language.moment(decision.until, now),
+    )
 
 
 def _decided_by(language: Language, decision: Decision | None, now: datetime) -> str:

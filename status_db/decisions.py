@@ -25,17 +25,17 @@ from status_db.views import EVERYBODY, Scope
 class DecisionRefused(Exception):  # noqa: N818 - named by the reaction
     """A decision that may not be entered; the text says why, and what would do."""
 
-    #: One word for what it is, for who says it in another language.
-    word = "refused"
+    def __init__(self, message: str, word: str = "refused") -> None:
+        super().__init__(message)
+        #: One word for what it is, for who says it in another language.
+        self.word = word
 
 
 class Overtaken(DecisionRefused):
     """Somebody was first, or the finding has moved since the operator looked."""
 
-    word = "overtaken"
-
     def __init__(self, message: str, first: Decision | None) -> None:
-        super().__init__(message)
+        super().__init__(message, "overtaken")
         #: What stands there now; None where it was a source that spoke.
         self.first = first
 
@@ -135,9 +135,19 @@ class Decisions:
         return decision
 
     def withdraw(
-        self, student: str, step: str, author: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
+        self,
+        student: str,
+        step: str,
+        author: str,
+        now: datetime,
+        scopes: Sequence[Scope] = EVERYBODY,
+        *,
+        saw: int | None = None,
     ) -> Decision:
-        """Withdraw the decision that stands; the finding beneath counts again. Raises DecisionRefused."""
+        """Withdraw the decision that stands; the finding beneath counts again. Raises DecisionRefused.
+
+        `saw` is the number of the decision that was looked at: Overtaken is raised where another one stands now.
+        """
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
             flow = self._person(connection, student, scopes).flow
             # Who does not leave any more has no flow; what is a review in any of them stays the reviewer's.
@@ -146,16 +156,27 @@ class Decisions:
                 raise DecisionRefused(
                     f"{step} is a review: its reviewer takes it back. See: clearance reviews withdraw"
                 )
-            return self._taken_back(connection, entry, student, step, author, now)
+            return self._taken_back(connection, entry, student, step, author, now, saw=saw)
 
     def _taken_back(
-        self, connection: Connection, entry: Entry, student: str, step: str, author: str, now: datetime
+        self,
+        connection: Connection,
+        entry: Entry,
+        student: str,
+        step: str,
+        author: str,
+        now: datetime,
+        *,
+        saw: int | None = None,
     ) -> Decision:
         standing = self._standing(connection, student, step)
         if standing is None:
             raise DecisionRefused(
-                f"{student} has no decision on {step} to withdraw. See: clearance override list {student}"
+                f"{student} has no decision on {step} to withdraw. See: clearance override list {student}",
+                "nothing_to_withdraw",
             )
+        if saw is not None and saw != standing.id:
+            raise _was_first(standing)
         finding = self._finding_if_any(connection, student, step)
         entry.decision = standing.id
         self._withdraw(connection, entry, standing.id, author, now)
@@ -205,11 +226,7 @@ class Decisions:
         if wish.saw == footing_of(run, active):
             return
         if active is not None and not wish.saw.endswith(f":{active.id}"):
-            raise Overtaken(
-                f"{active.author} was first, at {active.entered_at:%Y-%m-%d %H:%M} UTC: {wish.step} of {wish.student} "
-                f"is {active.verdict} ({active.reason}). Look at that, then decide again if it must be.",
-                active,
-            )
+            raise _was_first(active)
         raise Overtaken(f"{wish.step} of {wish.student} is not as it was looked at: look again, then decide.", active)
 
     def _person(self, connection: Connection, student: str, scopes: Sequence[Scope] = EVERYBODY) -> Row[Any]:
@@ -228,12 +245,12 @@ class Decisions:
     def _may_be_decided(self, wish: Wish, person: Row[Any], now: datetime) -> None:
         if not person.active or person.flow is None:
             raise DecisionRefused(
-                f"{wish.student} is not leaving this year: there is nothing to decide. See the roster."
+                f"{wish.student} is not leaving this year: there is nothing to decide. See the roster.", "not_leaving"
             )
         entry = next((e for e in self._settings.flow_named(person.flow).entries if e.step == wish.step), None)
         if entry is None:
             steps = ", ".join(e.step for e in self._settings.flow_named(person.flow).entries)
-            raise DecisionRefused(f"{wish.student} has no step {wish.step}. Known are: {steps}")
+            raise DecisionRefused(f"{wish.student} has no step {wish.step}. Known are: {steps}", "no_such_step")
         if entry.kind == StepKind.REVIEW.value:
             raise DecisionRefused(f"{wish.step} is a review: it is given by its reviewer, not as an override.")
         if wish.verdict is Verdict.UNKNOWN:
@@ -243,16 +260,20 @@ class Decisions:
 
     def _refuse_nonsense(self, wish: Wish, now: datetime) -> None:
         if wish.until is not None and wish.until <= now:
-            raise DecisionRefused("its end lies in the past. Give a later one, or none.")
+            raise DecisionRefused("its end lies in the past. Give a later one, or none.", "end_in_past")
         if wish.decided_at is not None and wish.decided_at > now:
-            raise DecisionRefused("it was decided later than now. Look at the date on the sheet.")
+            raise DecisionRefused("it was decided later than now. Look at the date on the sheet.", "decided_later")
         if wish.condition and wish.verdict is not Verdict.CLEARED:
-            raise DecisionRefused("only a pass depends on a condition. Take it out, or say it in the words.")
+            raise DecisionRefused(
+                "only a pass depends on a condition. Take it out, or say it in the words.", "condition_without_pass"
+            )
 
     def _refuse_other_reasons(self, wish: Wish) -> None:
         reasons = self._settings.step_named(wish.step).reasons
         if reasons and wish.reason not in reasons:
-            raise DecisionRefused(f'"{wish.reason}" is no reason of {wish.step}. Choose one of: {", ".join(reasons)}')
+            raise DecisionRefused(
+                f'"{wish.reason}" is no reason of {wish.step}. Choose one of: {", ".join(reasons)}', "no_such_reason"
+            )
 
     def _finding(self, connection: Connection, student: str, step: str) -> Finding:
         finding = self._finding_if_any(connection, student, step)
@@ -309,3 +330,11 @@ class Decisions:
         """Step the cohort's revision on: a plan made before this decision must be made again."""
         table = tables.cohort
         connection.execute(update(table).where(table.c.cohort == self._cohort).values(revision=table.c.revision + 1))
+
+
+def _was_first(first: Decision) -> Overtaken:
+    return Overtaken(
+        f"{first.author} was first, at {first.entered_at:%Y-%m-%d %H:%M} UTC: {first.step} of {first.student} is "
+        f"{first.verdict} ({first.reason}). Look at that, then decide again if it must be.",
+        first,
+    )

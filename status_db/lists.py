@@ -10,7 +10,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, or_, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Label,
+    Row,
+    Select,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 
 from config.settings import Settings
 from status_db import tables
@@ -56,6 +70,8 @@ class Order(StrEnum):
     CLASS = "class"
     NUMBER = "number"
     NAME = "name"
+    #: Whose step has stood longest as its sources find it; by number where the filter names no step.
+    SINCE = "since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +172,15 @@ class Lists:
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, sight.cohort)
             query = self._listed(sight, chosen, fresh, now)
-            key = _key(chosen.order)
+            key = _key(chosen)
             if before is not None:
-                query = query.where(tuple_(*key) < tuple_(*before)).order_by(*(column.desc() for column in key))
+                query = query.where(tuple_(*key) < _bound(key, before)).order_by(*(column.desc() for column in key))
             else:
-                query = query if after is None else query.where(tuple_(*key) > tuple_(*after))
+                query = query if after is None else query.where(tuple_(*key) > _bound(key, after))
                 query = query.order_by(*key)
             found = connection.execute(query.limit(limit + 1)).all()
             people = found[:limit] if before is None else found[:limit][::-1]
-            rows = self._rows(connection, sight, chosen.order, people, fresh, now)
+            rows = self._rows(connection, sight, chosen, people, fresh, now)
         beyond = len(found) > limit
         if before is not None:
             return Leaf(rows, more=True, earlier=beyond, freshness=fresh)
@@ -186,9 +202,9 @@ class Lists:
         """
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, sight.cohort)
-            query = self._listed(sight, chosen, fresh, now).order_by(*_key(chosen.order))
+            query = self._listed(sight, chosen, fresh, now).order_by(*_key(chosen))
             for people in connection.execute(query, execution_options={"yield_per": _CHUNK}).partitions():
-                yield from self._rows(connection, sight, chosen.order, people, fresh, now, detailed)
+                yield from self._rows(connection, sight, chosen, people, fresh, now, detailed)
 
     def choices(self, sight: Sight, column: str, within: Mapping[str, str], most: int) -> tuple[str, ...]:
         """Return the values that a roster column has among those who may be read; nothing when there are too many."""
@@ -222,7 +238,8 @@ class Lists:
             return freshness(connection, self._settings, cohort)
 
     def _listed(self, sight: Sight, chosen: Filter, fresh: Mapping[str, StepSource], now: datetime) -> Select[Any]:
-        query = select(_LISTED).where(
+        query = select(_LISTED, *_key(chosen)[:1]) if _by_age(chosen) else select(_LISTED)
+        query = query.where(
             leaving(sight, _LISTED), *(_LISTED.c[name] == value for name, value in chosen.columns.items())
         )
         if chosen.text:
@@ -249,7 +266,7 @@ class Lists:
         self,
         connection: Connection,
         sight: Sight,
-        order: Order,
+        chosen: Filter,
         people: Sequence[Row[Any]],
         fresh: Mapping[str, StepSource],
         now: datetime,
@@ -259,7 +276,7 @@ class Lists:
         evidence = self._evidence(connection, sight.cohort, list(flows), detailed) if detailed else by_keys
         steps = steps_of_many(connection, sight.cohort, flows, fresh, now, evidence)
         own = self._readable(connection, sight, list(flows))
-        names = [column.name for column in _key(order)]
+        names = [column.name for column in _key(chosen)]
         return tuple(
             ListedStudent(
                 student=row.student,
@@ -271,7 +288,7 @@ class Lists:
                 building=row.building,
                 category=row.category,
                 steps=tuple(status for status in steps[row.student] if (row.student, status.step) in own),
-                key=tuple(row._mapping[name] for name in names),  # noqa: SLF001
+                key=tuple(_in_key(row._mapping[name]) for name in names),  # noqa: SLF001
             )
             for row in people
         )
@@ -309,12 +326,34 @@ class Lists:
         return found
 
 
-def _key(order: Order) -> tuple[ColumnElement[str], ...]:
+def _by_age(chosen: Filter) -> bool:
+    return chosen.order is Order.SINCE and chosen.step is not None
+
+
+def _key(chosen: Filter) -> tuple[Any, ...]:
     number = _LISTED.c.student
-    match order:
+    match chosen.order:
         case Order.CLASS:
             return (_LISTED.c.college, _LISTED.c["class"], number)
         case Order.NAME:
             return (_LISTED.c.name, number)
-        case Order.NUMBER:
+        case Order.SINCE if chosen.step is not None:
+            return (_since(chosen.step), number)
+        case Order.NUMBER | Order.SINCE:
             return (number,)
+
+
+def _since(step: str) -> Label[datetime]:
+    status = tables.status
+    own = (status.c.cohort == _LISTED.c.cohort, status.c.student == _LISTED.c.student, status.c.step == step)
+    return select(status.c.since).where(*own).correlate(_LISTED).scalar_subquery().label("since")
+
+
+def _in_key(value: Any) -> str:  # noqa: ANN401 - a column of the key
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _bound(key: tuple[Any, ...], values: Sequence[str]) -> Any:  # noqa: ANN401 - SQLAlchemy's own
+    """Return a place in the list, each part as its column has it."""
+    parts = zip(key, values, strict=True)
+    return tuple_(*(literal(datetime.fromisoformat(v) if c.name == "since" else v, c.type) for c, v in parts))

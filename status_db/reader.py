@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, selec
 from config.settings import Settings
 from status_db import tables
 from status_db.counting import active, counts_as_clear
+from status_db.dossier import Dossier, dossier_of
 from status_db.engine import reading
 from status_db.figures import overview
 from status_db.model import (
@@ -53,18 +54,27 @@ class Reader:
 
     def student(self, cohort: str, number: str, now: datetime) -> StudentView | None:
         """Return one student as they stand at `now`, or None when the roster never had that number."""
-        person = tables.student
         with reading(self._engine) as connection:
-            row = connection.execute(
-                select(person).where(person.c.cohort == cohort, person.c.student == number)
-            ).one_or_none()
-            if row is None:
-                return None
-            flow = self._settings.flow_named(row.flow) if row.flow and row.active else None
-            fresh = freshness(connection, self._settings, cohort)
-            steps = steps_of(connection, self._settings, cohort, number, flow, fresh, now) if flow else ()
-            certificate = held_certificate(connection, cohort, number)
-            flips = self._flips(connection, tables.flip.c.cohort == cohort, tables.flip.c.student == number)
+            return self._student(connection, cohort, number, now)
+
+    def dossier(self, cohort: str, number: str, now: datetime) -> Dossier | None:
+        """Return the same with all that is kept about them, for who decides; None when there is nobody."""
+        with reading(self._engine) as connection:
+            student = self._student(connection, cohort, number, now)
+            return dossier_of(connection, self._settings, student) if student is not None else None
+
+    def _student(self, connection: Connection, cohort: str, number: str, now: datetime) -> StudentView | None:
+        person = tables.student
+        row = connection.execute(
+            select(person).where(person.c.cohort == cohort, person.c.student == number)
+        ).one_or_none()
+        if row is None:
+            return None
+        flow = self._settings.flow_named(row.flow) if row.flow and row.active else None
+        fresh = freshness(connection, self._settings, cohort)
+        steps = steps_of(connection, self._settings, cohort, number, flow, fresh, now) if flow else ()
+        certificate = held_certificate(connection, cohort, number)
+        flips = self._flips(connection, tables.flip.c.cohort == cohort, tables.flip.c.student == number)
         values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
         return StudentView(
             cohort=cohort,

@@ -175,14 +175,24 @@ class Reviews(Decisions):
         return self._entered(connection, entry, wish, author, now, step.stands_on, accepts, batch)
 
     def take_back(
-        self, student: str, step: str, author: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
+        self,
+        student: str,
+        step: str,
+        author: str,
+        now: datetime,
+        scopes: Sequence[Scope] = EVERYBODY,
+        *,
+        saw: int | None = None,
     ) -> Decision:
-        """Withdraw a review. Raises DecisionRefused when there is none, or a certificate rests on it."""
+        """Withdraw a review. Raises DecisionRefused when there is none, or a certificate rests on it.
+
+        `saw` as in `withdraw`.
+        """
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
             found = self._review_of(self._steps(connection, student, now, scopes), student, step)
             if found.issued:
                 raise ReviewRefused(Hindrance.ISSUED, f"{student} has a certificate: revoke that first, if it must be.")
-            return self._taken_back(connection, entry, student, step, author, now)
+            return self._taken_back(connection, entry, student, step, author, now, saw=saw)
 
     def issue(
         self,

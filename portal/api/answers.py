@@ -72,6 +72,7 @@ class StepAnswer(StandingAnswer):
     office: str
     sentence: str = Field(description="Why, and what to do.")
     said: str = Field(description="What the operator says to the student.")
+    condition: str = Field(description="What the pass depends on; empty for a pass without a condition.")
     until: datetime | None = Field(description="When the decision ends.")
     owed: list[OwedAnswer]
     total: Decimal | None

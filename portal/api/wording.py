@@ -114,6 +114,7 @@ def _step(language: Language, settings: Settings, found: StudentView, status: St
         office=language.pick(office.name, office.name_en),
         sentence=said.sentence,
         said=said.said,
+        condition=decision.condition if decision else "",
         until=decision.until if decision else None,
         owed=list(_owed(language, evidence, now)),
         total=reasons.total(evidence),

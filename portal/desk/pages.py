@@ -1,9 +1,10 @@
 """Every page of the desk."""
 
-from portal.desk import certificates, classes, look_again, morning, paper, paper_entry, queue
+from portal.desk import certificates, classes, look_again, morning, paper, paper_entry, queue, record
 
 ROUTES = (
     *queue.ROUTES,
+    *record.ROUTES,
     *paper.ROUTES,
     *paper_entry.ROUTES,
     *classes.ROUTES,

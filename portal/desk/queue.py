@@ -1,20 +1,23 @@
-"""The queue of one step: who is still to be handled there, and who else there is."""
+"""The queue of one step: who is still to be handled there, since when, and who else there is."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import words
+from portal import narrowing, words
 from portal.desk.scenes import AT_THE_DESK, Place, place
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
-from portal.rows import row
+from portal.rows import Cell, row
 from portal.scenes import asked
 from portal.words import later
-from status_db.lists import Filter, Order, Wanted
+from status_db.audit import Deed
+from status_db.lists import Filter, ListedStudent, Order, Wanted
+from status_db.model import State, StepKind
 
 #: So many rows stand on one page.
 _ROWS = 50
@@ -28,60 +31,134 @@ TABS: Mapping[Wanted, str] = {
     Wanted.ALL: later("全部"),
 }
 
+_ORDERS: Mapping[str, str] = {
+    Order.NUMBER: later("按学号"),
+    Order.SINCE: later("等得最久的在前"),
+    Order.CLASS: later("按学院和班级"),
+    Order.NAME: later("按姓名"),
+}
+
+#: The states that a step of a kind may be in.
+_STATES: Mapping[StepKind, tuple[State, ...]] = {
+    StepKind.SYNCED: (State.HELD, State.NOT_DONE, State.UNKNOWN, State.CLEARED, State.EXEMPT),
+    StepKind.MANUAL: (State.PENDING, State.HELD, State.CLEARED, State.EXEMPT),
+    StepKind.REVIEW: (State.OPEN, State.CLOSED, State.HELD, State.CLEARED),
+}
+
 #: Nobody counts further.
 _COUNTED = 999
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One student of the queue. Namesakes are told apart: number, college and class always stand beside the name."""
+
+    student: str
+    name: str
+    college: str
+    class_name: str
+    address: str
+    #: None where the student has no such step.
+    cell: Cell | None
+    #: Since when the sources find it so, and for how many days.
+    since: str
+    days: str
 
 
 async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show the queue of a step."""
     at = place(request, house, visitor, AT_THE_DESK)
-    chosen = _chosen(request)
-    after, before = _key(request, "after"), _key(request, "before")
-    leaf = await house.ask_long(house.lists.leaf, at.sight, chosen, at.here.now, _ROWS, after=after, before=before)
+    here, chosen = at.here, _chosen(request, at)
+    after, before = (narrowing.key(request, name, chosen) for name in ("after", "before"))
+    leaf = await house.ask_long(house.lists.leaf, at.sight, chosen, here.now, _ROWS, after=after, before=before)
+    fields = await house.ask_long(narrowing.fields, here, at.sight, house.lists, chosen)
     counts = {
         tab: await house.ask_long(
-            house.lists.count, at.sight, Filter(tab, at.step, text=chosen.text), at.here.now, _COUNTED
+            house.lists.count,
+            at.sight,
+            Filter(tab, at.step, columns=chosen.columns, text=chosen.text),
+            here.now,
+            _COUNTED,
         )
         for tab in TABS
     }
+    await house.note(request, Deed.SAW_LIST, cohort=here.cohort.key, step=at.step, students=len(leaf.rows))
+    address = _address(at, chosen, chosen.wanted)
+    kind = _kind(at)
     return house.page(
         request,
         "desk/queue.html",
-        here=at.here,
+        here=here,
         at=at,
         chosen=chosen,
+        older=here.cohort.key != here.settings.cohort[0].key,
         tabs=[
             {
-                "word": at.here.language.gettext(word),
-                "address": at.address("/desk", tab=tab.value, text=chosen.text),
+                "word": here.language.gettext(word),
+                "address": _address(at, chosen, tab),
                 "count": f"{_COUNTED}+" if counts[tab] > _COUNTED else str(counts[tab]),
                 "current": tab is chosen.wanted,
             }
             for tab, word in TABS.items()
         ],
-        rows=[row(at.here, listed) for listed in leaf.rows],
-        cell=at.here.steps.index(at.step),
-        earlier=_turned(at, chosen, "before", leaf.rows[0].key) if leaf.earlier and leaf.rows else "",
-        later=_turned(at, chosen, "after", leaf.rows[-1].key) if leaf.more and leaf.rows else "",
-        stale=at.here.stale(leaf.freshness),
-        word=words.say(at.here.language, words.STATES, "open"),
+        fields=fields,
+        wanted=[(tab.value, here.language.gettext(word)) for tab, word in TABS.items()],
+        wanted_word=narrowing.wanted_word(chosen.wanted),
+        states=[
+            (narrowing.wanted_word(state), words.say(here.language, words.STATES, state)) for state in _STATES[kind]
+        ],
+        orders=[(key, here.language.gettext(word)) for key, word in _ORDERS.items()],
+        narrowed=chosen != Filter(Wanted.NOT_CLEAR, at.step, order=Order.NUMBER),
+        rows=[_line(at, listed) for listed in leaf.rows],
+        is_review=kind is StepKind.REVIEW,
+        first=address if leaf.earlier else "",
+        earlier=narrowing.turned(address, "before", leaf.rows[0].key) if leaf.earlier and leaf.rows else "",
+        later=narrowing.turned(address, "after", leaf.rows[-1].key) if leaf.more and leaf.rows else "",
+        stale=here.stale({step: fresh for step, fresh in leaf.freshness.items() if step == at.step}),
     )
 
 
-def _chosen(request: Request) -> Filter:
-    tab = asked(request, "tab")
-    wanted = Wanted(tab) if tab in set(Wanted) and Wanted(tab) in TABS else Wanted.NOT_CLEAR
-    return Filter(wanted, asked(request, "step") or None, text=asked(request, "text"), order=Order.NUMBER)
+def _line(at: Place, listed: ListedStudent) -> Line:
+    here, language = at.here, at.here.language
+    shown = row(here, listed)
+    status = next((status for status in listed.steps if status.step == at.step), None)
+    days = (here.now - status.since).days if status is not None else 0
+    return Line(
+        student=listed.student,
+        name=listed.name,
+        college=listed.college,
+        class_name=listed.class_name,
+        address=at.address(f"/desk/students/{quote(listed.student, safe='')}"),
+        cell=shown.cells[here.steps.index(at.step)],
+        since=language.moment(status.since, here.now) if status is not None else "",
+        days=language.ngettext("%(num)s 天", days) if days else "",
+    )
 
 
-def _key(request: Request, name: str) -> list[str] | None:
-    value = asked(request, name)
-    return [value] if value else None
+def _kind(at: Place) -> StepKind:
+    entries = [entry for flow in at.here.settings.flow for entry in flow.entries if entry.step == at.step]
+    return StepKind(entries[0].kind) if entries else StepKind.SYNCED
 
 
-def _turned(at: Place, chosen: Filter, name: str, key: tuple[str, ...]) -> str:
-    values: dict[str, Any] = {name: key[0]}
-    return at.address("/desk", tab=str(chosen.wanted.value), text=chosen.text, **values)
+def _chosen(request: Request, at: Place) -> Filter:
+    order = asked(request, "order")
+    return Filter(
+        narrowing.wanted(asked(request, "tab"), TABS, Wanted.NOT_CLEAR),
+        at.step,
+        columns=narrowing.columns(request),
+        text=asked(request, "text"),
+        order=Order(order) if order in _ORDERS else Order.NUMBER,
+    )
+
+
+def _address(at: Place, chosen: Filter, wanted: Wanted | State) -> str:
+    return at.address(
+        "/desk",
+        tab="" if wanted is Wanted.NOT_CLEAR else narrowing.wanted_word(wanted),
+        **narrowing.in_address(chosen.columns),
+        text=chosen.text,
+        order="" if chosen.order is Order.NUMBER else chosen.order.value,
+    )
 
 
 ROUTES = (Route("/desk", for_visitors(page, *AT_THE_DESK)),)

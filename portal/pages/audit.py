@@ -40,6 +40,8 @@ DETAILS = {
     "what": later("内容"),
     "announcement": later("公告"),
     "title": later("标题"),
+    "verdict": later("结论"),
+    "decision": later("决定"),
 }
 
 #: What some particulars say.
@@ -201,6 +203,8 @@ def _value(language: Language, name: str, value: object) -> str:
         return words.say(language, admin_words.SAYS, str(value))
     if name == "what":
         return words.say(language, _WHAT, str(value))
+    if name == "verdict":
+        return words.say(language, words.STATES, str(value))
     if name == "act":
         return words.say(language, admin_words.ACTS, str(value))
     return language.listed(map(str, value)) if isinstance(value, list) else str(value)

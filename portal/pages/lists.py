@@ -1,11 +1,9 @@
 """Lists of students, within an account's grants: as a page, as an Excel file, and as a reminder to copy."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlencode
 
 from anyio import to_thread
 from starlette.background import BackgroundTask
@@ -14,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from portal import exports, reminders, rows, words
+from portal import exports, narrowing, reminders, rows, words
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
 from portal.scenes import COLUMNS, NONE, Scene, asked, scene
@@ -28,9 +26,6 @@ _ROWS = 50
 
 #: A list is counted up to this: the overview has the figures of more.
 _COUNTED = 2000
-
-#: A choice of more values than this is no choice: the field then takes what is typed.
-_CHOICES = 200
 
 #: A class has fewer; a reminder to more people is none.
 _REMINDED = 500
@@ -54,29 +49,19 @@ _ORDERS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One narrowing of the form: a choice, or where there are too many values a text."""
-
-    name: str
-    title: str
-    value: str
-    #: Value and word; empty for a text field.
-    choices: tuple[tuple[str, str], ...]
-
-
 async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show a leaf of the list that the address asks for."""
     here = scene(request, house, visitor)
     chosen = _chosen(request, here)
-    after, before = _key(request, "after", chosen), _key(request, "before", chosen)
+    after, before = (narrowing.key(request, name, chosen) for name in ("after", "before"))
     leaf = await house.ask_long(house.lists.leaf, here.sight, chosen, here.now, _ROWS, after=after, before=before)
     count = await house.ask_long(house.lists.count, here.sight, chosen, here.now, _COUNTED)
-    fields = await house.ask_long(_fields, here, house.lists, chosen)
+    fields = await house.ask_long(narrowing.fields, here, here.sight, house.lists, chosen)
     await house.note(
         request, Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows)
     )
     own = _address_of(chosen)
+    address = here.address("/lists", **own)
     return house.page(
         request,
         "lists.html",
@@ -90,14 +75,14 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         fields=fields,
         steps=[(step, here.titles[step]) for step in here.steps],
         wanted=[(key, here.language.gettext(word)) for key, word in _WANTED.items()],
-        wanted_word=_wanted_word(chosen.wanted),
-        states=[(_wanted_word(state), words.say(here.language, words.STATES, state)) for state in State],
+        wanted_word=narrowing.wanted_word(chosen.wanted),
+        states=[(narrowing.wanted_word(state), words.say(here.language, words.STATES, state)) for state in State],
         orders=[(key, here.language.gettext(word)) for key, word in _ORDERS.items()],
         said=_said(here, chosen),
         narrowed=chosen != Filter(),
-        first=here.address("/lists", **own) if leaf.earlier else "",
-        earlier=_turned(here, own, "before", leaf.rows[0].key) if leaf.earlier and leaf.rows else "",
-        later=_turned(here, own, "after", leaf.rows[-1].key) if leaf.more and leaf.rows else "",
+        first=address if leaf.earlier else "",
+        earlier=narrowing.turned(address, "before", leaf.rows[0].key) if leaf.earlier and leaf.rows else "",
+        later=narrowing.turned(address, "after", leaf.rows[-1].key) if leaf.more and leaf.rows else "",
         export=here.address("/lists.xlsx", **own),
         reminder=_reminder(here, chosen),
         at=here.language.moment(here.now, here.now),
@@ -185,53 +170,24 @@ async def remind(request: Request, house: House, visitor: Visitor) -> Response:
 
 def _chosen(request: Request, here: Scene) -> Filter:
     """Read the filter out of the address; what makes no sense narrows nothing."""
-    wanted, step, order = asked(request, "wanted"), asked(request, "step"), asked(request, "order")
-    columns = {name: asked(request, name) for name in COLUMNS}
+    step, order = asked(request, "step"), asked(request, "order")
     return Filter(
-        wanted=_wanted(wanted),
+        wanted=narrowing.wanted(asked(request, "wanted"), _WANTED, Wanted.TO_DO),
         step=step if step in here.steps else None,
-        columns={name: "" if value == NONE else value for name, value in columns.items() if value},
+        columns=narrowing.columns(request),
         text=asked(request, "text"),
-        order=Order(order) if order in set(Order) else Order.CLASS,
+        order=Order(order) if order in _ORDERS else Order.CLASS,
     )
 
 
-def _wanted(word: str) -> Wanted | State:
-    """Return what a word of the address asks for: a state has `state-` before it, for some are called alike."""
-    state = word.removeprefix(_STATE)
-    if word.startswith(_STATE) and state in set(State):
-        return State(state)
-    return Wanted(word) if word in set(Wanted) else Wanted.TO_DO
-
-
-_STATE = "state-"
-
-
-def _wanted_word(wanted: Wanted | State) -> str:
-    return f"{_STATE}{wanted}" if isinstance(wanted, State) else wanted.value
-
-
 def _address_of(chosen: Filter) -> dict[str, str]:
-    columns = {f"{name}_" if name == "class" else name: value or NONE for name, value in chosen.columns.items()}
     return {
-        "wanted": "" if chosen.wanted is Wanted.TO_DO else _wanted_word(chosen.wanted),
+        "wanted": "" if chosen.wanted is Wanted.TO_DO else narrowing.wanted_word(chosen.wanted),
         "step": chosen.step or "",
-        **columns,
+        **narrowing.in_address(chosen.columns),
         "text": chosen.text,
         "order": "" if chosen.order is Order.CLASS else chosen.order.value,
     }
-
-
-def _key(request: Request, name: str, chosen: Filter) -> list[str] | None:
-    """Return where in the list to go on; None for its beginning."""
-    parts = request.query_params.getlist(name)
-    wanted = {Order.CLASS: 3, Order.NUMBER: 1, Order.NAME: 2}[chosen.order]
-    return parts if len(parts) == wanted and all(part.isprintable() for part in parts) else None
-
-
-def _turned(here: Scene, own: Mapping[str, str], name: str, key: Sequence[str]) -> str:
-    address = here.address("/lists", **own)
-    return f"{address}{'&' if '?' in address else '?'}{urlencode([(name, part) for part in key])}"
 
 
 def _said(here: Scene, chosen: Filter) -> str:
@@ -249,20 +205,6 @@ def _said(here: Scene, chosen: Filter) -> str:
     if chosen.text:
         parts.append(language.gettext("学号或姓名 “%(part)s”", part=chosen.text))
     return "; ".join(parts)
-
-
-def _fields(here: Scene, lists: Lists, chosen: Filter) -> list[Field]:
-    fields: list[Field] = []
-    for name, title in COLUMNS.items():
-        within = {"college": chosen.columns["college"]} if name == "class" and "college" in chosen.columns else {}
-        values = lists.choices(here.sight, name, within, _CHOICES)
-        value = chosen.columns.get(name)
-        shown = NONE if value == "" else value or ""
-        known = [*values, *([shown] if shown and shown not in values else [])] if values else []
-        choices = tuple((one, here.word(name, one)) for one in known)
-        if len(values) > 1 or shown or name in ("college", "class"):
-            fields.append(Field(name, here.language.gettext(title), shown, choices))
-    return fields
 
 
 def _reminder(here: Scene, chosen: Filter) -> str:

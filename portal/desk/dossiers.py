@@ -1,0 +1,302 @@
+"""A dossier in words, for who decides one step of it: evidence, decision, where the two disagree, and what was before.
+
+Pure: it is told the time and the language, and asks nothing. Of the student's other steps only the state is told.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from config.settings import Settings
+from portal import admin_words, cards, reasons, words
+from portal.cards import HistoryLine, StepLine
+from portal.languages import Language
+from portal.reasons import Owed
+from portal.scenes import COLUMNS, Scene
+from portal.words import later
+from status_db.dossier import Dossier, SourceSays
+from status_db.model import Certificate, Decision, Obligation, StepStatus
+from status_db.views import StudentView
+
+#: How a certificate left.
+_COLLECTED: Mapping[str, str] = {
+    "": later("待领取"),
+    "self": later("本人领取"),
+    "agent": later("他人代领"),
+    "post": later("邮寄"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """What one source says, as it was read."""
+
+    title: str
+    word: str
+    mark: str
+    tone: str
+    sentence: str
+    owed: tuple[Owed, ...]
+    total: str
+    #: Why it cannot be believed as it stands; empty when it can.
+    doubt: str
+    #: As of when; empty while it has never answered.
+    as_of: str
+    #: Since when it says so, and by which run; empty and None where nothing is stored.
+    since: str
+    run: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionLine:
+    """One decision: its verdict, and everything there is to know of it, title by title."""
+
+    number: int
+    word: str
+    mark: str
+    tone: str
+    #: Withdrawn, or over; empty while it counts.
+    ended: str
+    lines: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Where the sources and the decision disagree."""
+
+    sentence: str
+    #: What would settle it.
+    advice: str
+    tone: str
+    #: What the decision answered, and what is found now: each thing, and whether it is new since.
+    then: tuple[str, ...] = ()
+    now: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OtherStep:
+    """Another step of the student, by its state alone."""
+
+    step: str
+    title: str
+    word: str
+    mark: str
+    tone: str
+    stale: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewDoor:
+    """Whether a review may pass."""
+
+    #: What it waits for, besides newer answers.
+    waits: tuple[str, ...]
+    #: Whose answer is too old, each with its moment.
+    old: tuple[str, ...]
+
+    @property
+    def opens(self) -> bool:
+        """It may pass, if need be over answers that are too old."""
+        return not self.waits
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One step of one student, for who decides it."""
+
+    who: tuple[tuple[str, str], ...]
+    step: StepLine
+    since: str
+    sources: tuple[SourceLine, ...]
+    #: The one that stands, if it counts or has not been taken back.
+    decision: DecisionLine | None
+    disagreement: Disagreement | None
+    others: tuple[OtherStep, ...]
+    earlier: tuple[DecisionLine, ...]
+    history: tuple[HistoryLine, ...]
+    certificate: tuple[tuple[str, str], ...]
+
+
+def shown(here: Scene, dossier: Dossier, status: StepStatus) -> Shown:
+    """Return what may be seen of a dossier by who decides, reviews or issues at this step."""
+    language, settings, student, now = here.language, here.settings, dossier.student, here.now
+    own = [one for one in dossier.decisions if one.step == status.step]
+    stands = status.decision if status.decision is not None and status.decision.active(now) else None
+    flips = [flip for flip in student.flips if flip.step == status.step]
+    return Shown(
+        who=_who(here, student),
+        step=_line(language, settings, student, status.step, now),
+        since=language.moment(status.since, now),
+        sources=tuple(_source(here, says) for says in dossier.said.get(status.step, ())),
+        decision=_decision(here, stands) if stands is not None else None,
+        disagreement=_disagreement(here, dossier, status, stands) if stands is not None else None,
+        others=tuple(_other(here, student, other) for other in student.steps if other.step != status.step),
+        earlier=tuple(_decision(here, one) for one in own if stands is None or one.id != stands.id),
+        history=cards.history(language, settings, flips, now),
+        certificate=_certificate(here, student.certificate),
+    )
+
+
+def review_door(here: Scene, status: StepStatus) -> ReviewDoor:
+    """Say what a review waits for."""
+    old = status.waits_for_news
+    return ReviewDoor(
+        waits=tuple(here.titles[step] for step in status.waits_for if step not in old),
+        old=tuple(f"{here.titles[step]} {here.language.moment(at, here.now)}" for step, at in old.items()),
+    )
+
+
+def _line(language: Language, settings: Settings, student: StudentView, step: str, now: datetime) -> StepLine:
+    # A card of this step alone, as the student's page makes it: so the words are the same.
+    ((line,),) = (card.steps for card in cards.cards(language, settings, student, now, {step}))
+    return line
+
+
+def _who(here: Scene, student: StudentView) -> tuple[tuple[str, str], ...]:
+    values = {
+        "college": student.college,
+        "class": student.class_name,
+        "level": here.word("level", student.level),
+        "campus": student.campus,
+        "building": student.building,
+        "category": student.category,
+    }
+    return tuple((here.language.gettext(COLUMNS[name]), value) for name, value in values.items() if value)
+
+
+def _source(here: Scene, says: SourceSays) -> SourceLine:
+    language, source, record = here.language, here.settings.source[says.source], says.record
+    title = language.pick(source.title, source.title_en) or says.source
+    as_of = language.moment(says.as_of, here.now) if says.as_of else ""
+    if record is None:
+        sentence = language.gettext("来源里没有这名学生的记录。") if as_of else language.gettext("来源还没有回答过。")
+        return SourceLine(title, "", "", "", sentence, (), "", "", as_of, "", None)
+    state, amount = words.state_of(record.verdict, record.reason), reasons.total(record.obligations)
+    several = sum(one.amount is not None for one in record.obligations) > 1
+    return SourceLine(
+        title=title,
+        word=words.say(language, words.STATES, state),
+        mark=words.MARKS[state],
+        tone=words.TONES[state],
+        sentence="" if record.obligations else reasons.plain(language, record.reason),
+        owed=reasons.owed(language, record.obligations, here.now),
+        total=language.money(amount) if amount is not None and several else "",
+        doubt=language.listed(words.say(language, admin_words.NEAR, why) for why in record.doubt.split("; ") if why),
+        as_of=as_of,
+        since=language.moment(says.since, here.now) if says.since else "",
+        run=says.run,
+    )
+
+
+def _decision(here: Scene, decision: Decision) -> DecisionLine:
+    language, now, state = here.language, here.now, words.state_of(decision.verdict)
+    entered_later = decision.entered_at != decision.decided_at
+    told = (
+        (later("办理人"), decision.author),
+        (later("原因"), decision.reason),
+        (later("附加条件"), decision.condition),
+        (later("有效期至"), language.moment(decision.until, now) if decision.until else ""),
+        (later("文号"), decision.file_number),
+        (later("告知学生的话"), decision.words),
+        (later("内部备注"), decision.note),
+        (later("办理时间"), language.moment(decision.decided_at, now)),
+        (later("录入时间"), language.moment(decision.entered_at, now) if entered_later else ""),
+        (later("纸质单号"), decision.sheet),
+        (later("批次"), str(decision.batch or "")),
+        (later("以旧数据为准"), language.listed(_accepted(here, step, at) for step, at in decision.accepts.items())),
+    )
+    return DecisionLine(
+        number=decision.id,
+        word=words.say(language, words.STATES, state),
+        mark=words.MARKS[state],
+        tone=words.TONES[state],
+        ended=_ended(here, decision),
+        lines=tuple((language.gettext(title), value) for title, value in told if value),
+    )
+
+
+def _accepted(here: Scene, step: str, at: str) -> str:
+    return f"{here.titles.get(step, step)} {here.language.moment(datetime.fromisoformat(at), here.now)}"
+
+
+def _ended(here: Scene, decision: Decision) -> str:
+    if decision.withdrawn_at is not None:
+        return here.language.gettext(
+            "%(who)s 于 %(moment)s 撤回或另作决定",
+            who=decision.withdrawn_by,
+            moment=here.language.moment(decision.withdrawn_at, here.now),
+        )
+    return "" if decision.active(here.now) else here.language.gettext("已到期")
+
+
+def _disagreement(here: Scene, dossier: Dossier, status: StepStatus, decision: Decision) -> Disagreement | None:
+    language, standing = here.language, status.at(here.now)
+    if standing.lapsed:
+        moved = [
+            here.titles[step]
+            for step, footing in status.stands_on.items()
+            if step in status.waits_for or decision.rests_on.get(step) != footing
+        ]
+        return Disagreement(
+            language.gettext("终审给出之后，%(steps)s有了变化，这次终审不再算数。", steps=language.listed(moved)),
+            language.gettext("前面各项都办妥后，请看过现状重新终审。"),
+            "bad",
+        )
+    if not standing.disputed:
+        return None
+    names = _names(here, dossier, status)
+    then, found = decision.answered_verdict, status.finding
+    sentence = language.gettext(
+        "办理时来源的结论是“%(then)s”，现在是“%(now)s”。",
+        then=words.say(language, words.STATES, words.state_of(then)),
+        now=words.say(language, words.STATES, words.state_of(found.verdict, found.reason)),
+    )
+    if then is found.verdict:
+        sentence = language.gettext("来源的结论没有变，但未结的事项与办理时不同了。")
+    keep = language.gettext("仍要这样办，请在下面重新办理一次，新决定会以现在的数据为依据；不需要了就撤回。")
+    if standing.outgrown:
+        counts = language.gettext("其中有办理时没有见过的未结事项，所以这一项现在不算办妥。")
+    else:
+        counts = language.gettext("原来的决定仍然算数。")
+    return Disagreement(
+        cards.spaced(language, sentence, counts),
+        keep,
+        "bad" if standing.outgrown else "todo",
+        then=tuple(names.get(key) or _of_key(language, key) for key in decision.answered_keys),
+        now=tuple((names.get(key) or _of_key(language, key), key not in decision.answered_keys) for key in found.keys),
+    )
+
+
+def _names(here: Scene, dossier: Dossier, status: StepStatus) -> dict[str, str]:
+    """Return the key of each thing this step was ever known to owe → its name, as it was told last."""
+    told: list[Obligation] = []
+    for flip in reversed(dossier.student.flips):
+        told += flip.evidence if flip.step == status.step else ()
+    for says in dossier.said.get(status.step, ()):
+        told += says.record.obligations if says.record is not None else ()
+    shown_as = zip(told, reasons.owed(here.language, told, here.now), strict=True)
+    return {one.key: " ".join(filter(None, (owed.what, owed.reference, owed.amount))) for one, owed in shown_as}
+
+
+def _of_key(language: Language, key: str) -> str:
+    """Name something of which nothing is left but its key: its kind, and what the office calls it."""
+    kind, _, mark = key.partition(":")
+    return f"{reasons.kind_word(language, kind)} {mark}".rstrip(": ")
+
+
+def _other(here: Scene, student: StudentView, status: StepStatus) -> OtherStep:
+    line = _line(here.language, here.settings, student, status.step, here.now)
+    return OtherStep(status.step, here.titles[status.step], line.word, line.mark, line.tone, line.stale)
+
+
+def _certificate(here: Scene, held: Certificate | None) -> tuple[tuple[str, str], ...]:
+    if held is None:
+        return ()
+    language = here.language
+    collected = language.gettext(_COLLECTED[held.collected])
+    left = language.moment(held.collected_at, here.now) if held.collected_at else ""
+    return (
+        (language.gettext("证书"), f"{held.kind} {held.number}"),
+        (language.gettext("发放"), f"{language.moment(held.issued_at, here.now)} {held.issued_by}"),
+        (language.gettext("领取"), " ".join(part for part in (collected, held.collector, left) if part)),
+    )
