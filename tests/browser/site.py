@@ -1,4 +1,4 @@
-"""What the web server imports for the browser's tests: the pages and the desk of a settings file, at one moment."""
+"""What the web server imports for the browser's tests: the pages and the desk of a settings file, on a still clock."""
 
 import os
 from datetime import datetime

@@ -13,6 +13,8 @@ from urllib.error import HTTPError
 import pytest
 
 from demo.story import notable
+from status_db.audit import Audit, Deed
+from status_db.engine import open_reading
 from tests.services.university import University, free_port
 
 HELD = notable(2019)[0][0]
@@ -137,6 +139,27 @@ class TestDeciding:
             "2099-06-30",
         )
         assert university.json("override", "list", HELD)[0]["until"].startswith("2099-06-29T16:00")
+
+    def test_what_was_decided_on_paper_is_entered_with_all_that_stands_there_and_noted(
+        self, university: University
+    ) -> None:
+        university.run(
+            "override", "set", HELD, "library", "cleared", "--as", "librarian", "--reason", "赔书",
+            "--file", "图借7号", "--condition", "月底前补齐", "--decided-at", "2019-05-01T09:30", "--sheet", "P-12",
+        )  # fmt: skip
+        (decision,) = university.json("override", "list", HELD)
+        assert (decision["file_number"], decision["condition"]) == ("图借7号", "月底前补齐")
+        assert (decision["sheet"], decision["decided_at"][:16]) == ("P-12", "2019-05-01T01:30")
+        engine = open_reading(f"sqlite:///{university.folder / '.demo' / 'desk.db'}")
+        (line,) = Audit(engine).newest(1, deed=Deed.DECIDED)
+        engine.dispose()
+        assert (line.account, line.student, line.address) == ("librarian", HELD, "command line")
+        assert line.detail["decision"] == decision["id"]
+        said = university.run(
+            "override", "set", HELD, "library", "held", "--as", "librarian", "--reason", "赔书",
+            "--condition", "月底前补齐", code=1,
+        )  # fmt: skip
+        assert "only a pass depends on a condition" in said
 
 
 class TestAccounts:

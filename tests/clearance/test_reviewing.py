@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+from demo.clock import DemoClock
 from demo.story import notable
 from tests.services.university import University
 
@@ -54,6 +55,14 @@ class TestReviews:
         assert f"{CLEAR} waits for final_review again" in ready.run(
             "reviews", "withdraw", CLEAR, "final_review", "--as", "of-all-colleges"
         )
+
+    def test_over_an_answer_that_is_too_old_it_takes_the_option_and_a_note(self, ready: University) -> None:
+        DemoClock(ready.folder / ".demo" / "clock").advance(1)
+        assert "is too old" in give(ready, CLEAR, code=1)
+        over = ("--as", "of-all-colleges", "--reason", "通过", "--over-old-answers")
+        assert "needs a note" in ready.run("reviews", "give", CLEAR, "final_review", "cleared", *over, code=1)
+        said = ready.run("reviews", "give", CLEAR, "final_review", "cleared", *over, "--note", "图书馆停电")
+        assert f"the review of {CLEAR} is cleared" in said
 
     def test_it_takes_a_grant(self, ready: University) -> None:
         said = ready.run(
