@@ -226,7 +226,7 @@ def _ended(here: Scene, decision: Decision) -> str:
             who=decision.withdrawn_by,
             moment=here.language.moment(decision.withdrawn_at, here.now),
         )
-    return "" if decision.active(here.now) else here.language.gettext("已到期")
+    return "" if decision.active(here.now) else here.language.gettext("有效期已过")
 
 
 def _disagreement(here: Scene, dossier: Dossier, status: StepStatus, decision: Decision) -> Disagreement | None:
@@ -296,7 +296,7 @@ def _certificate(here: Scene, held: Certificate | None) -> tuple[tuple[str, str]
     collected = language.gettext(_COLLECTED[held.collected])
     left = language.moment(held.collected_at, here.now) if held.collected_at else ""
     return (
-        (language.gettext("证书"), f"{held.kind} {held.number}"),
+        (language.gettext("证书编号"), f"{held.kind} {held.number}"),
         (language.gettext("发放"), f"{language.moment(held.issued_at, here.now)} {held.issued_by}"),
         (language.gettext("领取"), " ".join(part for part in (collected, held.collector, left) if part)),
     )

@@ -150,7 +150,7 @@ class TestDeciding:
         (decision,) = university.json("override", "list", HELD)
         assert (decision["file_number"], decision["condition"]) == ("图借7号", "月底前补齐")
         assert (decision["sheet"], decision["decided_at"][:16]) == ("P-12", "2019-05-01T01:30")
-        engine = open_reading(f"sqlite:///{university.folder / '.demo' / 'desk.db'}")
+        engine = open_reading(f"sqlite:///{university.folder / '.demo' / 'clearance-desk.db'}")
         (line,) = Audit(engine).newest(1, deed=Deed.DECIDED)
         engine.dispose()
         assert (line.account, line.student, line.address) == ("librarian", HELD, "command line")
