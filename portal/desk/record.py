@@ -17,6 +17,7 @@ from portal.desk.scenes import AT_THE_DESK, Place, acts_at, place
 from portal.desk.typed import LONGEST_FORM, LONGEST_TEXT, LONGEST_WORD, NO_REASON, Typed, Unclear
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
+from portal.languages import Language
 from portal.scenes import asked
 from portal.words import later
 from status_db.accounts import Act
@@ -119,7 +120,8 @@ async def _act(
         sentence = found.at.here.language.gettext(unclear.sentence)
         return await _again(request, house, visitor, typed, sentence, 422)
     except DecisionRefused as refused:
-        sentence = not_entered.said(found.at.here, refused, typed.decision_seen, await _name(house, refused))
+        who = await _name(house, found.at.here.language, refused)
+        sentence = not_entered.said(found.at.here, refused, typed.decision_seen, who)
         if isinstance(refused, Overtaken):
             # Now it has been told, and is shown as it has come to stand.
             typed = replace(typed, saw="", decision="")
@@ -181,13 +183,15 @@ def _refuse_no_reason(typed: Typed) -> None:
         raise Unclear(NO_REASON)
 
 
-async def _name(house: House, refused: DecisionRefused) -> str:
+async def _name(house: House, language: Language, refused: DecisionRefused) -> str:
     """Return the name of who was first."""
     if not isinstance(refused, Overtaken) or refused.first is None:
         return ""
     author = refused.first.author
     account = await house.ask(house.accounts.find, author)
-    return author if account is None or account.name == author else f"{account.name}（{author}）"
+    if account is None or account.name == author:
+        return author
+    return f"{account.name} ({author})" if language.code == "en" else f"{account.name}（{author}）"
 
 
 async def _found(request: Request, house: House, visitor: Visitor, acts: Collection[Act]) -> Found:
@@ -201,15 +205,14 @@ async def _found(request: Request, house: House, visitor: Visitor, acts: Collect
     dossier = await house.ask(
         house.reader.dossier, here.cohort.key, normalise_number(request.path_params["number"]), here.now
     )
-    own = (
-        [s for s in dossier.student.steps if s.step in may and inside(dossier.student, may[s.step])] if dossier else []
-    )
+    student = dossier.student if dossier is not None else None
+    own = [s for s in student.steps if inside(student, may.get(s.step, ()))] if student is not None else []
     wanted = asked(request, "step")
     status = next((s for s in own if wanted in ("", s.step)), None)
     if dossier is None or status is None:
         raise HTTPException(404)
-    here_at = replace(at, step=status.step, scopes=tuple(may[status.step]))
-    return Found(here_at, dossier, status, tuple(s.step for s in own))
+    meant = replace(at, step=status.step, scopes=tuple(may[status.step]))
+    return Found(meant, dossier, status, tuple(s.step for s in own))
 
 
 def _show(
@@ -228,7 +231,7 @@ def _show(
     decides = Act.DECIDE in may and not is_review
     reviews = Act.REVIEW in may and is_review and not step.issued
     blank = Typed(saw=found.saw, decision=str(found.decision.id if found.decision else 0))
-    # Where something else was typed over an older state, it stays bound to what was looked at then.
+    # What comes back for another mistake stays bound to what was looked at first: a colleague may have decided since.
     filled = replace(typed, saw=typed.saw or blank.saw, decision=typed.decision or blank.decision) if typed else blank
     verdicts = _REVIEWED if is_review else _DECIDED
     door = dossiers.review_door(here, step)

@@ -185,7 +185,7 @@ def test_nobody_and_no_step_outside_the_scopes_is_listed_or_counted(
 @pytest.mark.parametrize("order", Order)
 def test_a_list_is_turned_over_by_key_forth_and_back_without_loss(season: World, order: Order) -> None:
     sight, lists = everything(season.settings, COHORT), lists_of(season)
-    chosen = Filter(Wanted.ALL, order=order)
+    chosen = Filter(Wanted.ALL, "library" if order is Order.SINCE else None, order=order)
     whole = [row.student for row in lists.whole(sight, chosen, season.now)]
     assert sorted(whole) == sorted(p.number for p in LEAVING)
     first = lists.leaf(sight, chosen, season.now, 2)
@@ -199,6 +199,13 @@ def test_a_list_is_turned_over_by_key_forth_and_back_without_loss(season: World,
     back = lists.leaf(sight, chosen, season.now, 2, before=leaves[-1].rows[0].key)
     assert back.rows == leaves[-2].rows
     assert lists.leaf(sight, chosen, season.now, 2, before=leaves[1].rows[0].key).earlier is False
+
+
+def test_by_age_those_stand_first_whose_step_has_been_found_so_the_longest(season: World) -> None:
+    ages = {one: next(s.since for s in steps if s.step == "library") for one, steps in pages(season).items()}
+    assert len(set(ages.values())) > 1
+    found = listed(season, Filter(Wanted.ALL, "library", order=Order.SINCE))
+    assert found == sorted(ages, key=lambda one: (ages[one], one))
 
 
 def test_a_list_is_searched_by_the_beginning_of_a_number_or_a_part_of_a_name(season: World) -> None:
