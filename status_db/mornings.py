@@ -58,10 +58,9 @@ class Morning:
 class NobodyPassed(DecisionRefused):
     """A morning on which nobody could be reviewed, nor given a certificate: each is left out, and nothing is kept."""
 
-    word = "nobody_passed"
-
     def __init__(self, left_out: Sequence[LeftOut]) -> None:
-        super().__init__(str(left_out[0].why) if left_out else "everybody chosen is reviewed already.")
+        message = str(left_out[0].why) if left_out else "everybody chosen is reviewed already."
+        super().__init__(message, "nobody_passed")
         self.left_out = tuple(left_out)
 
 
