@@ -113,6 +113,8 @@ async def _list(
     )
     shown = found[:_ROWS]
     own = _address_of(chosen)
+    said = _said(at.here.language, chosen)
+    await house.note(request, Deed.SAW_LIST, cohort=at.here.cohort.key, step=at.step, filter=said, students=len(shown))
     return house.page(
         request,
         "desk/certificates.html",

@@ -1,6 +1,7 @@
 """What a reviewer looks at once more: reviews given over answers that were too old, and certificates over news."""
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from portal.desk.classes import REVIEWING
 from portal.desk.scenes import Place, place
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
+from status_db.audit import Deed
 from status_db.model import Decision, StepStatus, said_as_of
 
 
@@ -24,6 +26,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     people = await house.ask_long(at.doors.classes.named, sorted(students), at.scopes)
     fresh = await house.ask_long(house.lists.freshness, cohort)
     reviews = [_review(at, decision, steps, people) for decision, steps in given]
+    await house.note(request, Deed.SAW_LIST, cohort=cohort, step=at.step, students=len(people))
     by_student: dict[str, list[str]] = {}
     for student, step in opened:
         by_student.setdefault(student, []).append(at.here.titles.get(step, step))
@@ -37,6 +40,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
             {
                 "student": student,
                 "name": people[student][0],
+                "record": _record(at, student),
                 "class_name": people[student][1],
                 "steps": at.here.language.listed(titles),
             }
@@ -57,6 +61,7 @@ def _review(
     return {
         "student": decision.student,
         "name": name,
+        "record": _record(at, decision.student),
         "class_name": class_name,
         "by": decision.author,
         "at": here.language.moment(decision.entered_at, here.now),
@@ -65,6 +70,10 @@ def _review(
         "issued": any(step.issued for step in steps),
         "steps": [(here.titles[step.step], rows.cell(here, step)) for step in newer or accepted],
     }
+
+
+def _record(at: Place, student: str) -> str:
+    return at.address(f"/desk/students/{quote(student)}")
 
 
 ROUTES = (Route("/desk/look-again", for_visitors(page, *REVIEWING)),)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import quote
 
 import anyio
 from starlette.exceptions import HTTPException
@@ -79,6 +80,14 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show a class, with those ticked who are clear or reviewed."""
     at = place(request, house, visitor, REVIEWING)
     scenery = await _scenery(house, visitor, at, *class_asked(request))
+    await house.note(
+        request,
+        Deed.SAW_LIST,
+        cohort=at.here.cohort.key,
+        step=at.step,
+        class_name=scenery.class_name,
+        students=len(scenery.roll.members),
+    )
     return await _form(request, house, scenery, scenery.empty())
 
 
@@ -91,9 +100,9 @@ async def write(request: Request, house: House, visitor: Visitor) -> Response:
     deed = _one(fields, "do")
     if deed == "edit":
         return await _form(request, house, scenery, draft)
-    plan = drafts.planned(scenery.roll, at.step, draft, at.here.now)
     if deed == "confirm":
         return await _confirmed(request, house, visitor, scenery, draft, _chosen(fields, draft))
+    plan = drafts.planned(scenery.roll, at.step, draft, at.here.now)
     used = await house.ask_long(at.doors.classes.used, [one.number for one in plan.passing if one.number])
     wrong = drafts.mistakes(
         at.here.language, scenery.roll, draft, plan, used=used, kinds=scenery.kinds, reasons=scenery.reasons
@@ -238,6 +247,7 @@ def _line(scenery: Scenery, draft: Draft, member: Member, stage: Stage) -> dict[
     return {
         "student": member.student,
         "name": member.name,
+        "record": scenery.at.address(f"/desk/students/{quote(member.student)}"),
         "choosable": drafts.choosable(member, stage),
         "ticked": draft.ticked(member, stage),
         # A review that only waits for a newer answer stands again with it.

@@ -143,6 +143,8 @@ class TestTheClass:
         assert "图书馆" in others
         assert "不通过" in others
         assert "唐诗选" not in page.text, "what is owed is the office's and the student's own"
+        assert f'href="/desk/students/{FORTY[0]}?step=final_review"' in others
+        assert lines(ready, Deed.SAW_LIST)[0].detail["students"] == 40
 
     def test_who_waits_for_a_manual_step_is_not_ticked(self, university: World, signed_in: SignedIn) -> None:
         forty(university, unread=FORTY[5:6])
