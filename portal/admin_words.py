@@ -111,4 +111,8 @@ DEEDS: Mapping[str, str] = {
     Deed.REVOKED: later("撤销证书"),
     Deed.TOKEN_MADE: later("生成接口令牌"),
     Deed.TOKEN_WITHDRAWN: later("撤销接口令牌"),
+    Deed.OBJECTED: later("提出异议"),
+    Deed.OBJECTION_WITHDRAWN: later("撤回异议"),
+    Deed.OBJECTION_ANSWERED: later("答复异议"),
+    Deed.SENT_BACK: later("发回部门重新核对"),
 }

@@ -46,6 +46,7 @@ class Note:
 class StepLine:
     """One step, ready to be shown."""
 
+    step: str
     title: str
     #: The status word, with "人工办理" where a person decided, or with the number of steps still before a review.
     word: str
@@ -199,6 +200,7 @@ def _line(
     title = _step_title(language, step)
     amount = reasons.total(evidence)
     return StepLine(
+        step=status.step,
         title="" if alone and title == office_name(language, step.office) else title,
         word=_word(language, status, standing),
         mark=words.MARKS[standing.state],

@@ -37,12 +37,14 @@ from status_db.engine import open_reading, open_writing
 from status_db.factors import Factors
 from status_db.identities import Identities
 from status_db.lists import Lists
+from status_db.named_students import NamedStudents
 from status_db.objection_report import ObjectionReports
 from status_db.reader import Reader
 from status_db.report import Reports
 from status_db.requests import Requests
 from status_db.roster_reader import RosterReader
 from status_db.run_reader import RunReader
+from status_db.student_objections import StudentObjections
 from status_db.tickets import Tickets
 
 HERE = Path(__file__).parent
@@ -89,6 +91,8 @@ class House:
     #: The report of a cohort: all but what was objected, and that.
     reports: Reports
     objection_reports: ObjectionReports
+    #: Students whom somebody names, several at once.
+    named: NamedStudents
     #: For looking up sessions and accounts: it cannot write.
     accounts: Accounts
     #: For signing in and out, and for what changes accounts.
@@ -102,6 +106,8 @@ class House:
     requests: Requests
     #: What is announced to students.
     board: Board
+    #: What students object to, and what reviewers send back.
+    student_objections: StudentObjections
     #: Providers to sign in by, who is on the way to one, and what they gave out that has been used.
     ways: Ways
     journeys: Journeys
@@ -221,12 +227,14 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         lists=Lists(marks, settings),
         reports=Reports(marks, settings),
         objection_reports=ObjectionReports(desk_reading, marks),
+        named=NamedStudents(marks, settings),
         accounts=Accounts(desk_reading),
         desk=Accounts(desk_writing),
         directory=Directory(desk_reading),
         audit=Audit(desk_writing),
         requests=Requests(desk_writing),
         board=Board(desk_writing),
+        student_objections=StudentObjections(desk_writing),
         key=key,
         cookie=cookie,
         devices=Devices.of(key, cookie),

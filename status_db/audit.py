@@ -52,6 +52,10 @@ class Deed(StrEnum):
     REVOKED = "revoked"
     TOKEN_MADE = "token_made"  # noqa: S105 - the name of a deed
     TOKEN_WITHDRAWN = "token_withdrawn"  # noqa: S105 - the name of a deed
+    OBJECTED = "objected"
+    OBJECTION_WITHDRAWN = "objection_withdrawn"
+    OBJECTION_ANSWERED = "objection_answered"
+    SENT_BACK = "sent_back"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,23 @@
 """Every page of the desk."""
 
-from portal.desk import certificates, classes, look_again, morning, paper, paper_entry, queue, record
+from portal.desk import (
+    certificates,
+    classes,
+    look_again,
+    morning,
+    objections,
+    paper,
+    paper_entry,
+    queue,
+    record,
+    sending_back,
+)
 
 ROUTES = (
     *queue.ROUTES,
     *record.ROUTES,
+    *objections.ROUTES,
+    *sending_back.ROUTES,
     *paper.ROUTES,
     *paper_entry.ROUTES,
     *classes.ROUTES,

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal import narrowing, words
+from portal.desk.heads import desk_page
 from portal.desk.scenes import AT_THE_DESK, Place, place
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
@@ -85,11 +86,11 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     await house.note(request, Deed.SAW_LIST, cohort=here.cohort.key, step=at.step, students=len(leaf.rows))
     address = _address(at, chosen, chosen.wanted)
     kind = _kind(at)
-    return house.page(
+    return await desk_page(
         request,
+        house,
+        at,
         "desk/queue.html",
-        here=here,
-        at=at,
         chosen=chosen,
         older=here.cohort.key != here.settings.cohort[0].key,
         tabs=[

@@ -263,7 +263,7 @@ def _show(
         refused=refused,
         longest_word=LONGEST_WORD,
         longest_text=LONGEST_TEXT,
-        send_back=here.address("/desk/send-back", student=found.student) if Act.REVIEW in may and is_review else "",
+        send_back=found.at.address("/desk/send-back", student=found.student) if Act.REVIEW in may and is_review else "",
         opens_runs=oversees(visitor.account),
     )
 

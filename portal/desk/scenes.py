@@ -18,6 +18,9 @@ from status_db.views import Scope
 #: Whoever may do any of these has a place at the desk.
 AT_THE_DESK = (Act.DECIDE, Act.REVIEW, Act.ISSUE)
 
+#: Whoever decides a step answers what is objected there; of a review, that is the reviewer.
+ANSWERING = (Act.DECIDE, Act.REVIEW)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -30,6 +33,8 @@ class Place:
     #: Those that the account may act at, in the settings' order.
     steps: tuple[str, ...]
     scopes: tuple[Scope, ...]
+    #: Inside which of them the account answers objections: it may only issue, and then it answers none.
+    answers: tuple[Scope, ...]
 
     @property
     def sight(self) -> Sight:
@@ -77,6 +82,7 @@ def place(request: Request, house: House, visitor: Visitor, acts: Collection[Act
         step=wanted,
         steps=tuple(may),
         scopes=may[wanted],
+        answers=acts_at(house, visitor, ANSWERING, cohort.key).get(wanted, ()),
     )
 
 

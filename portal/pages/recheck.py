@@ -50,11 +50,12 @@ async def recheck(request: Request, house: House, visitor: Visitor) -> Response:
             return response
     else:
         await house.note(request, Deed.ASKED_RECHECK, cohort=student.cohort, student=number)
-    await _until_served(house, student.cohort, number)
+    await until_served(house, student.cohort, number)
     return see_other("/")
 
 
-async def _until_served(house: House, cohort: str, number: str) -> None:
+async def until_served(house: House, cohort: str, number: str) -> None:
+    """Hold an answer back until the newest request about a student is served, or `PATIENCE` is over."""
     with anyio.move_on_after(PATIENCE):
         while True:
             last = await house.ask(house.requests.last_recheck, cohort, number)

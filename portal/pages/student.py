@@ -1,15 +1,17 @@
 """What a student reads: the state of each own step, what is owed, and where to go."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import cards, headline, rechecks
+from portal import cards, headline, rechecks, student_objections
 from portal.auth.rights import inside
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
+from portal.names import names_of
 from status_db.accounts import Act
 from status_db.board import Announcement
 from status_db.reader import Reader
@@ -49,6 +51,7 @@ async def own(
         )
     announced = await said_to(house, student, now)
     last = await house.ask(house.requests.last_recheck, student.cohort, student.student)
+    raised = await house.ask(house.student_objections.of_student, student.cohort, student.student)
     language, portal = house.language(request), house.settings.portal
     return show(
         request,
@@ -57,6 +60,9 @@ async def own(
         now,
         announced=announced,
         recheck=rechecks.offer(language, portal, student, last, now, refused),
+        raised=student_objections.on_cards(
+            language, house.settings, student, raised, await names_of(house, raised), now
+        ),
         status=status,
     )
 
@@ -82,6 +88,7 @@ def show(
     *,
     announced: tuple[Announcement, ...] = (),
     recheck: rechecks.Offer | None = None,
+    raised: Mapping[str, tuple[student_objections.OnCard, ...]] | None = None,
     staff: bool = False,
     status: int = 200,
 ) -> Response:
@@ -89,6 +96,8 @@ def show(
     language, settings = house.language(request), house.settings
     cohort = settings.cohort_named(student.cohort)
     steps = [status for status in student.steps if only is None or status.step in only]
+    # By the student alone, and where somebody answers.
+    objecting = not staff and settings.desk.enabled
     whole = len(steps) == len(student.steps)
     return house.page(
         request,
@@ -107,6 +116,8 @@ def show(
         history=cards.history(language, settings, student.flips, now, only),
         slip=not staff and headline.is_clear(student, now),
         recheck=recheck,
+        raised=raised or {},
+        objects=[one.step for one in steps if objecting and student_objections.may_object(one, now)],
         staff=staff,
     )
 

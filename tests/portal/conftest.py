@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -9,9 +10,10 @@ from starlette.testclient import TestClient
 
 from portal.auth.passwords import hash_password
 from status_db.accounts import Act, Grant
+from status_db.student_objections import SeenThen, StudentObjection, StudentObjections
 from tests.cast import GEOLOGY_LOAN, LIN, QIAN, SUN, ZHAO, ZHOU
 from tests.portal.whole import whole_app
-from tests.world import World
+from tests.world import COHORT, World
 
 PASSWORD = "a-long-enough-word"
 _HASHED = hash_password(PASSWORD)
@@ -46,6 +48,23 @@ def settle(world: World) -> World:
     for account, grants in STAFF.items():
         world.accounts.add(account, account, _HASHED, grants=grants, now=world.now)
     return world
+
+
+def lin_objects(world: World) -> StudentObjection:
+    """Have Lin say that she has returned her book."""
+    status = next(step for step in world.student(LIN.number).steps if step.step == "library")
+    return StudentObjections(world.desk_engine).raise_(
+        COHORT,
+        LIN.number,
+        "library",
+        "loan:B0001",
+        "书上周就还了。",
+        account=LIN.number,
+        seen=SeenThen.of(status, world.now),
+        due=world.now + timedelta(days=2),
+        now=world.now,
+        limit=5,
+    )
 
 
 @pytest.fixture

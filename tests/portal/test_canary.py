@@ -29,7 +29,7 @@ from status_db.model import ROSTER, RunState
 from status_db.requests import Requests
 from tests.cast import EVERYBODY, LIN, QIAN
 from tests.portal.api.conftest import bearing, give_token
-from tests.portal.conftest import PASSWORD, enter, settle, token_in
+from tests.portal.conftest import PASSWORD, enter, lin_objects, settle, token_in
 from tests.portal.test_matrix import LINES, Door, address, objects_of
 from tests.portal.whole import whole_app
 from tests.world import World
@@ -102,6 +102,7 @@ class Story:
         world = self.world
         world.says[ROSTER] = [{**person.listed(), **BESIDE} for person in EVERYBODY]
         settle(world)
+        lin_objects(world)
         for name in ("loans", "fines", "fees", "checkouts"):
             world.says[name] = [{**row, **BESIDE} for row in world.says[name]]
             world.run(name)

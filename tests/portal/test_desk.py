@@ -508,7 +508,7 @@ class TestReviewing:
         page = signed_in("reviewer").get(record(QIAN.number, "final_review"))
         assert "校计财处 ✕ 不通过" in words_of(page)
         assert "5,850" not in page.text
-        assert f'href="/desk/send-back?student={QIAN.number}"' in page.text
+        assert f'href="/desk/send-back?step=final_review&amp;student={QIAN.number}"' in page.text
         assert "/decide" not in page.text
 
     def test_who_issues_alone_reviews_nothing(self, ready: World, signed_in: SignedIn) -> None:

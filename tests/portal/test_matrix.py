@@ -26,7 +26,7 @@ from status_db.model import Verdict
 from status_db.reviews import Issue
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.api.conftest import bearing, give_token
-from tests.portal.conftest import PASSWORD
+from tests.portal.conftest import PASSWORD, lin_objects
 from tests.portal.test_student import pass_everything
 from tests.portal.whole import whole_app
 from tests.world import COHORT, World
@@ -110,6 +110,10 @@ LINES = (
     Line("GET", "/slip.pdf", STUDENTS),
     Line("GET", "/verify/{token}", door=Door.OPEN),
     Line("POST", "/recheck", STUDENTS),
+    Line("GET", "/objection", STUDENTS, query={"step": "dorm"}),
+    Line("POST", "/objection", STUDENTS, form={"step": "dorm", "item": "", "text": "已经退房了。"}),
+    Line("POST", "/objection/{objection:int}/withdraw", frozenset({"student"})),
+    Line("GET", "/objection/{objection:int}/record", frozenset({"student"})),
     Line("GET", "/overview", READERS),
     Line("GET", "/overview/days", READERS),
     Line("GET", "/lists", READERS),
@@ -146,6 +150,24 @@ LINES = (
     Line("POST", "/desk/certificates/{certificate:int}/hand-over", REVIEWERS, form={"collected": "self"}),
     Line("POST", "/desk/certificates/{certificate:int}/revoke", REVIEWERS, form={"because": "印错"}),
     Line("GET", "/desk/look-again", REVIEWERS),
+    Line("GET", "/desk/objections", DESK),
+    Line("GET", "/desk/objections/{objection:int}", frozenset({"librarian"})),
+    Line("GET", "/desk/objections/{objection:int}/record", frozenset({"librarian"})),
+    Line("POST", "/desk/objections/{objection:int}/recheck", frozenset({"librarian"})),
+    Line(
+        "POST",
+        "/desk/objections/{objection:int}/answer",
+        frozenset({"librarian"}),
+        form={"outcome": "explained", "answer": "已核对。"},
+    ),
+    Line("GET", "/desk/send-back", frozenset({"reviewer"}), query={"student": QIAN.number}),
+    Line(
+        "POST",
+        "/desk/send-back",
+        frozenset({"reviewer"}),
+        form={"student": QIAN.number, "step": "library", "text": "请再核对。"},
+    ),
+    Line("GET", "/desk/sent-back", frozenset({"reviewer"})),
     Line("GET", "/sources", OVERSEERS),
     Line("GET", "/runs", OVERSEERS | {"librarian"}),
     Line("GET", "/runs/{run:int}", OVERSEERS),
@@ -200,6 +222,8 @@ OBJECTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "{announcement:int}": (("1",), "999"),
     "{sheet:int}": (("1",), "999"),
     "{certificate:int}": (("1",), "999"),
+    #: The first student's, to the library.
+    "{objection:int}": (("1",), "999"),
     "{token}": ((), "forged"),
 }
 
@@ -257,6 +281,7 @@ def visits(university: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit
     _enter_a_sheet(university)
     pass_everything(university, SUN.number)
     university.reviews.issue(Issue(SUN.number, "C-1", "毕业证书", ""), "dean", university.now)
+    lin_objects(university)
     made = Visits(university)
     yield made
     made.close()

@@ -31,10 +31,11 @@ from status_db.decisions import Wish
 from status_db.desk_key import DeskKey
 from status_db.engine import writing
 from status_db.model import ROSTER, RunState, State, Verdict
+from status_db.student_objections import SeenThen, StudentObjections
 from tests.cast import LIN, QIAN, SUN, ZHAO
 from tests.portal import pdf_text
 from tests.portal.api.conftest import bearing, give_token
-from tests.portal.conftest import enter, settle
+from tests.portal.conftest import enter, lin_objects, settle
 from tests.portal.whole import whole_app
 from tests.world import COHORT, World
 
@@ -61,10 +62,14 @@ ASKED = {
     "/desk/paper/slip.pdf": {"number": LIN.number},
     "/desk/paper/entry": {"college": LIN.college, "class": LIN.class_name},
     "/desk/classes/morning": {"college": SUN.college, "class": SUN.class_name},
+    "/objection": {"step": "library"},
+    "/desk/send-back": {"student": SUN.number},
 }
 
 #: Who reviews sees no step but the review itself, and what it waits for on these.
-REVIEWERS_OWN = {"/desk/classes", "/desk/classes/morning", "/desk/look-again"}
+REVIEWERS_OWN = {
+    "/desk/classes", "/desk/classes/morning", "/desk/look-again", "/desk/send-back", "/desk/sent-back",
+}  # fmt: skip
 
 #: The same of commands: what was, what is only proposed, or nobody's steps.
 COMMANDS_SAY_NOTHING_OF_NOW = {
@@ -104,6 +109,8 @@ class Frozen:
             self._decide(who.number, "college_items", "无借阅")
         self._review(ZHAO.number)
         self._decide(QIAN.number, "library", "现场归还")
+        lin_objects(world)
+        self._send_back(SUN.number)
         view = next(view for view in world.reader.sources(COHORT) if view.source == "loans")
         assert view.as_of is not None
         assert view.fresh_until is not None
@@ -112,6 +119,19 @@ class Frozen:
 
     def _decide(self, student: str, step: str, reason: str) -> None:
         self.world.decisions.enter(Wish(student, step, Verdict.CLEARED, reason), "somebody", self.world.now)
+
+    def _send_back(self, student: str) -> None:
+        now, status = self.world.now, self.world.student(student).steps[0]
+        StudentObjections(self.world.desk_engine).send_back(
+            COHORT,
+            student,
+            status.step,
+            "请再核对。",
+            account="reviewer",
+            seen=SeenThen.of(status, now),
+            due=now,
+            now=now,
+        )
 
     def _review(self, student: str) -> None:
         """Enter a review as its reviewer's act leaves it: resting on what stands now."""
@@ -180,6 +200,7 @@ def addresses(browser: TestClient, token: str) -> dict[str, list[str]]:
         path = route.path.replace("{run:int}", "1").replace("{token}", token).replace("{account}", "dean")
         path = path.replace("{sheet:int}", "1")
         path = path.replace("{certificate:int}", "1")
+        path = path.replace("{objection:int}", "1")
         people = (LIN.number, SUN.number) if "{number}" in path else ("",)
         found[route.path] = [path.replace("{number}", who) for who in people]
         assert "{" not in found[route.path][0], f"this test does not know how to visit {route.path}"

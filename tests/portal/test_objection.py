@@ -1,0 +1,567 @@
+"""An objection all the way round: raised on the student's page, answered at the desk, told on the page, printed."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+
+import httpx
+import pytest
+from sqlalchemy import update
+from starlette.testclient import TestClient
+
+from connectors.port import SourceUnavailable
+from portal.auth.sessions import form_token, hash_of, new_token
+from portal.pages import recheck
+from status_db import tables
+from status_db.accounts import Act, Grant
+from status_db.audit import Audit, Deed
+from status_db.decisions import Wish
+from status_db.model import State, Verdict
+from status_db.student_objections import Kind, Outcome, StudentObjection, StudentObjections
+from tests.cast import LI, LIN, QIAN, SUN, ZHAO, ZHOU
+from tests.portal.conftest import _HASHED, lin_objects
+from tests.portal.waiting import serve
+from tests.portal.whole import whole_app
+from tests.world import COHORT, World
+
+#: Besides the staff of the other pages' tests.
+MORE_STAFF: dict[str, tuple[Grant, ...]] = {
+    "branch": (Grant(Act.DECIDE, "library", {"college": ("资源学院",)}),),
+    "cashier": (Grant(Act.DECIDE, "finance"),),
+    "second": (Grant(Act.DECIDE, "library"),),
+    "college": (Grant(Act.DECIDE, "college_items"),),
+}
+BOOK = "loan:B0001"
+
+
+class Place:
+    """Somebody's browser."""
+
+    def __init__(self, browser: TestClient) -> None:
+        self._browser = browser
+
+    def get(self, path: str, **params: str) -> httpx.Response:
+        answer: httpx.Response = self._browser.get(path, params=params or None)
+        return answer
+
+    def text(self, path: str) -> str:
+        """Return a page's words."""
+        answer = self.get(path)
+        assert answer.status_code == 200, answer.text
+        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text))
+
+    def post(self, path: str, **form: str) -> httpx.Response:
+        form["form_token"] = form_token(self._browser.cookies["clearance"])
+        answer: httpx.Response = self._browser.post(path, data=form)
+        return answer
+
+
+class Visits:
+    """Browsers on one application; whoever visits has signed in."""
+
+    def __init__(self, world: World, stack: ExitStack) -> None:
+        self.world = world
+        self._app = whole_app(world)
+        self._stack = stack
+        self._stack.enter_context(TestClient(self._app, base_url="http://testserver"))
+
+    def of(self, account: str) -> Place:
+        """Return the browser of somebody who has just signed in."""
+        browser, cookie = TestClient(self._app, base_url="http://testserver", follow_redirects=True), new_token()
+        browser.cookies.set("clearance", cookie)
+        self.world.accounts.open_session(hash_of(cookie), account, self.world.now, longest=timedelta(hours=12))
+        return Place(browser)
+
+
+@pytest.fixture
+def visits(university: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visits]:
+    """Nobody serves what is asked for, so nobody waits for it."""
+    monkeypatch.setattr(recheck, "PATIENCE", 0)
+    for account, grants in MORE_STAFF.items():
+        university.accounts.add(account, f"{account}老师", _HASHED, grants=grants, now=university.now)
+    with ExitStack() as stack:
+        yield Visits(university, stack)
+
+
+def raised(world: World, student: str = LIN.number) -> tuple[StudentObjection, ...]:
+    return StudentObjections(world.desk_engine).of_student(COHORT, student)
+
+
+def book_comes_back(world: World) -> None:
+    """Have the library take Lin's book back, and say so when it is asked about her."""
+    world.says["loans"] = []
+    world.later(minutes=1)
+    world.sync.recheck("loans", LIN.number, by="test")
+
+
+def object_to(student: Place, step: str = "library", item: str = BOOK, text: str = "书上周就还了。") -> httpx.Response:
+    return student.post("/objection", step=step, item=item, text=text)
+
+
+def deeds(world: World) -> list[Deed]:
+    told = (Deed.SIGNED_IN, Deed.SAW_STUDENT)
+    return [line.deed for line in Audit(world.desk_engine).newest(20) if line.deed not in told]
+
+
+class TestTheStudentsPage:
+    def test_only_what_is_not_clear_may_be_objected_to(self, university: World, visits: Visits) -> None:
+        lin = visits.of(LIN.number)
+        offered = re.findall(r'href="/objection\?step=(\w+)"', lin.get("/").text)
+        # The library and the dormitory hold, the college has not spoken; nothing is owed to the finance office, and
+        # the review is not open.
+        assert sorted(offered) == ["college_items", "dorm", "library"]
+        for step in ("finance", "final_review"):
+            assert lin.get("/objection", step=step).url.path == "/"
+            object_to(lin, step, "")
+        for step in ("nothing", ""):
+            assert lin.get("/objection", step=step).status_code == 404
+            assert object_to(lin, step, "").status_code == 404
+        assert raised(university) == ()
+
+    def test_each_thing_owed_is_offered_as_the_card_shows_it_and_the_step_as_a_whole(self, visits: Visits) -> None:
+        page = visits.of(LIN.number).get("/objection", step="library")
+        assert re.findall(r'name="item" value="([^"]*)"', page.text) == [BOOK, "fine:滞纳金:", ""]
+        assert "checked" not in page.text
+        for words in ("《构造地质学》", "B0001", "5月30日", "3.20 元", "“图书馆”整项", "最迟 5月28日"):
+            assert words in page.text
+        alone = visits.of(LIN.number).get("/objection", step="college_items").text
+        assert re.search(r'name="item" value="" required checked', alone)
+
+    def test_what_is_sent_stands_on_the_card_with_its_due_time(self, university: World, visits: Visits) -> None:
+        lin = visits.of(LIN.number)
+        page = object_to(lin)
+        assert page.url.path == "/"
+        (made,) = raised(university)
+        assert (made.kind, made.step, made.item, made.text) == (Kind.OBJECTION, "library", BOOK, "书上周就还了。")
+        assert made.seen.state is State.HELD
+        assert [thing.key for thing in made.seen.obligations] == [BOOK, "fine:滞纳金:"]
+        library = next(step for step in university.student(LIN.number).steps if step.step == "library")
+        assert (made.seen.as_of, made.seen.run) == (library.as_of, library.run)
+        # A Saturday morning; the library tells its hours in words alone: 16 hours from Monday at eight.
+        assert "图书馆最迟 5月28日 15:00 答复" in page.text
+        assert "异议已提交（5月25日" in page.text
+        assert "《构造地质学》、5月30日" in page.text
+        assert "书上周就还了。" in page.text
+        assert deeds(university)[0] is Deed.OBJECTED
+
+    @pytest.mark.parametrize(
+        ("item", "text", "says"),
+        [
+            (BOOK, " ", "请写一句说明"),
+            (BOOK, "长" * 501, "最多 500 字"),
+            ("loan:B9", "不是我的", "请选一下是哪一项"),
+        ],
+    )
+    def test_what_is_not_taken_comes_back_with_what_was_typed(
+        self, university: World, visits: Visits, item: str, text: str, says: str
+    ) -> None:
+        page = object_to(visits.of(LIN.number), item=item, text=text)
+        assert page.status_code == 422
+        assert says in page.text
+        assert text.strip() in page.text
+        assert raised(university) == ()
+
+    def test_the_same_thing_twice_is_told_and_so_is_one_too_many(self, university: World, visits: Visits) -> None:
+        lin = visits.of(LIN.number)
+        object_to(lin)
+        again = object_to(lin, text="第二次写的话")
+        assert again.status_code == 409
+        assert "正在等答复" in again.text
+        assert "第二次写的话" in again.text
+        for step, item in (("library", ""), ("library", "fine:滞纳金:"), ("dorm", ""), ("college_items", "")):
+            assert object_to(lin, step, item).status_code == 200
+        more = object_to(lin, "dorm", "room:东区12栋412:")
+        assert more.status_code == 429
+        assert "已到上限" in more.text
+        assert len(raised(university)) == university.settings.desk.objections_waiting == 5
+
+    def test_it_is_taken_back_once_and_then_may_be_raised_again(self, university: World, visits: Visits) -> None:
+        lin = visits.of(LIN.number)
+        object_to(lin)
+        (made,) = raised(university)
+        page = lin.post(f"/objection/{made.objection}/withdraw")
+        assert page.url.path == "/"
+        assert "异议已提交" not in page.text
+        assert raised(university)[0].outcome is Outcome.WITHDRAWN
+        assert lin.post(f"/objection/{made.objection}/withdraw").url.path == "/"
+        assert deeds(university)[:2] == [Deed.OBJECTION_WITHDRAWN, Deed.OBJECTED]
+        assert "异议已提交" in object_to(lin).text
+
+    def test_anothers_is_like_one_that_is_not_there(self, university: World, visits: Visits) -> None:
+        object_to(visits.of(LIN.number))
+        (made,) = raised(university)
+        for who in (QIAN.number, "librarian", "20990001", ZHOU.number):
+            other = visits.of(who)
+            for number in (made.objection, 999):
+                assert other.get(f"/objection/{number}/record").status_code == 404
+                assert other.post(f"/objection/{number}/withdraw").status_code == 404
+        assert raised(university)[0].waits
+
+    def test_an_answer_that_is_late_is_said_to_be(self, university: World, visits: Visits) -> None:
+        lin = visits.of(LIN.number)
+        object_to(lin)
+        (made,) = raised(university)
+        university.now = made.due
+        assert "现已逾期" not in visits.of(LIN.number).get("/").text
+        university.later(minutes=1)
+        assert "应在 5月28日 15:00 前答复，现已逾期。请直接联系图书馆。" in visits.of(LIN.number).get("/").text
+
+    def test_where_there_is_no_desk_nobody_objects(self, university: World) -> None:
+        off = university.settings.desk.model_copy(update={"enabled": False})
+        university.settings = university.settings.model_copy(update={"desk": off})
+        with ExitStack() as stack:
+            lin = Visits(university, stack).of(LIN.number)
+            assert "/objection" not in lin.get("/").text
+            assert lin.get("/objection", step="library").status_code == 404
+            assert object_to(lin).status_code == 404
+
+    def test_a_step_that_is_no_more_breaks_no_page(self, university: World, visits: Visits) -> None:
+        lin_objects(university)
+        with university.desk_engine.begin() as connection:
+            connection.execute(update(tables.objection).values(step="gone"))
+        lin = visits.of(LIN.number)
+        assert lin.get("/").status_code == 200
+        assert lin.get("/objection/1/record").status_code == 404
+
+    def test_staff_are_offered_nothing_on_a_students_page(self, visits: Visits) -> None:
+        assert "/objection" not in visits.of("dean").get(f"/students/{LIN.number}").text
+
+
+@pytest.fixture
+def waiting(university: World, visits: Visits) -> StudentObjection:
+    """Lin says that the book is back."""
+    object_to(visits.of(LIN.number))
+    return raised(university)[0]
+
+
+def address(one: StudentObjection, more: str = "") -> str:
+    return f"/desk/objections/{one.objection}{more}"
+
+
+class TestTheQueue:
+    def test_it_tells_what_was_seen_then_against_what_stands_now(
+        self, university: World, visits: Visits, waiting: StudentObjection
+    ) -> None:
+        book_comes_back(university)
+        university.later(hours=3)
+        page = visits.of("librarian").text("/desk/objections?step=library")
+        for words in ("林小满 20151001", "书上周就还了。", "待答复", "最迟 5月28日 15:00，已等 3 小时"):
+            assert words in page
+        then, now = re.search(r"提出时的状态 (.*?) 现在的状态 (.*)", page).groups()  # type: ignore[union-attr]
+        assert "《构造地质学》" in then
+        assert "《构造地质学》" not in now
+        assert "所针对的那一项现在已没有" in now
+
+    def test_whichever_is_due_first_stands_first_and_what_is_overdue_is_named_so(
+        self, university: World, visits: Visits, waiting: StudentObjection
+    ) -> None:
+        university.later(days=2)
+        store = StudentObjections(university.desk_engine)
+        store.send_back(
+            COHORT, QIAN.number, "library", "请核对。", account="reviewer", seen=waiting.seen,
+            due=university.now - timedelta(minutes=1), now=university.now - timedelta(days=1),
+        )  # fmt: skip
+        page = visits.of("librarian").text("/desk/objections?step=library")
+        assert page.index("钱程") < page.index("林小满")
+        assert page.count("已逾期") == 1
+        assert "终审发回 · reviewer" in page
+        university.later(days=3)
+        assert visits.of("librarian").text("/desk/objections?step=library").count("已逾期") == 2
+
+    def test_the_head_of_the_desk_counts_those_who_may_be_answered(
+        self, visits: Visits, waiting: StudentObjection
+    ) -> None:
+        for who, number in (("librarian", 1), ("branch", 0), ("second", 1)):
+            assert f"待答复异议 {number}" in visits.of(who).text("/desk")
+        assert "待答复异议 0" in visits.of("reviewer").text("/desk")
+        assert "没有等待答复的异议" in visits.of("branch").text("/desk/objections")
+
+    def test_answered_ones_are_gone_from_it(self, visits: Visits, waiting: StudentObjection) -> None:
+        librarian = visits.of("librarian")
+        page = librarian.post(address(waiting, "/answer"), outcome="explained", answer="系统里还没有归还记录。")
+        assert page.url.path == "/desk/objections"
+        assert "林小满" not in page.text
+
+
+class TestAnswering:
+    def test_explained_tells_the_student_who_said_what_and_when(
+        self, university: World, visits: Visits, waiting: StudentObjection
+    ) -> None:
+        university.later(hours=1)
+        visits.of("second").post(address(waiting, "/answer"), outcome="explained", answer="请到总台出示借书证。")
+        page = visits.of(LIN.number).text("/")
+        assert re.search(r"5月25日 \d\d:\d\d 图书馆（second老师）答复：经核对，说明如下。 请到总台出示借书证。", page)
+        assert "最迟" not in page
+        (told,) = raised(university)
+        assert (told.outcome, told.answered_by) == (Outcome.EXPLAINED, "second")
+        line = Audit(university.desk_engine).newest(20, deed=Deed.OBJECTION_ANSWERED)[0]
+        assert (line.account, line.student, line.detail["outcome"]) == ("second", LIN.number, "explained")
+
+    def test_explained_needs_words_and_loses_none(
+        self, university: World, visits: Visits, waiting: StudentObjection
+    ) -> None:
+        librarian = visits.of("librarian")
+        page = librarian.post(address(waiting, "/answer"), outcome="explained", answer=" ")
+        assert page.status_code == 422
+        assert "请写一句说明" in page.text
+        for outcome in ("", "withdrawn", "nonsense"):
+            page = librarian.post(address(waiting, "/answer"), outcome=outcome, answer="写好的话")
+            assert page.status_code == 422
+            assert "请选一下处理结果" in page.text
+            assert "写好的话" in page.text
+        assert raised(university)[0].waits
+
+    def test_rechecked_is_an_answer_once_the_sources_have_answered(
+        self, university: World, visits: Visits, waiting: StudentObjection
+    ) -> None:
+        librarian = visits.of("librarian")
+        university.later(minutes=1)
+        early = librarian.post(address(waiting, "/answer"), outcome="rechecked", answer="已核对")
+        assert early.status_code == 422
+        assert "提出之后还没有重新查询成功" in early.text
+        assert "已核对" in early.text
+        page = librarian.post(address(waiting, "/recheck"))
+        assert "正在重新查询" in page.text
+        assert librarian.post(address(waiting, "/answer"), outcome="rechecked").status_code == 422
+        university.says["loans"] = []
+        assert serve(university) == 1
+        assert "重新查询过，现在的状态就是查询后的结果" in librarian.get(address(waiting)).text
+        assert librarian.post(address(waiting, "/answer"), outcome="rechecked", answer="").status_code == 200
+        told = visits.of(LIN.number).text("/")
+        assert "图书馆（librarian）答复：已向该部门的系统重新查询，结果以本页为准。" in told
+        assert "1 册未还" not in told
+
+    def test_a_source_that_did_not_answer_has_rechecked_nothing(
+        self, university: World, visits: Visits, waiting: StudentObjection
+    ) -> None:
+        librarian = visits.of("librarian")
+        librarian.post(address(waiting, "/recheck"))
+        university.fails["loans"] = SourceUnavailable("the library does not answer", "Wait.")
+        serve(university)
+        assert "重新查询没有成功" in librarian.get(address(waiting)).text
+        assert librarian.post(address(waiting, "/answer"), outcome="rechecked").status_code == 422
+
+    def test_what_was_checked_before_it_was_raised_answers_nothing(self, university: World, visits: Visits) -> None:
+        visits.of(LIN.number).post("/recheck")
+        serve(university)
+        university.later(minutes=1)
+        object_to(visits.of(LIN.number))
+        (made,) = raised(university)
+        page = visits.of("librarian").post(address(made, "/answer"), outcome="rechecked")
+        assert page.status_code == 422
+
+    def test_decided_names_the_decision_that_was_entered_since(self, university: World, visits: Visits) -> None:
+        wish = Wish(LIN.number, "library", Verdict.HELD, "数据有误")
+        university.decisions.enter(wish, "librarian", university.now)
+        university.later(minutes=1)
+        object_to(visits.of(LIN.number), item="")
+        (made,) = raised(university)
+        librarian = visits.of("librarian")
+        early = librarian.post(address(made, "/answer"), outcome="decided", answer="已核销")
+        assert early.status_code == 422
+        assert "提出之后还没有人工办理这一项" in early.text
+        assert f'href="/desk/students/{LIN.number}?step=library"' in early.text
+        first = university.student(LIN.number).steps[0].decision
+        assert first is not None
+        university.decisions.withdraw(LIN.number, "library", "librarian", university.now)
+        university.later(minutes=1)
+        university.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "现场归还"), "second", university.now)
+        now = university.student(LIN.number).steps[0].decision
+        assert now is not None
+        assert f"引用提出之后作出的决定 {now.id}" in librarian.get(address(made)).text
+        assert librarian.post(address(made, "/answer"), outcome="decided").status_code == 200
+        (told,) = raised(university)
+        assert (told.outcome, told.decision) == (Outcome.DECIDED, now.id)
+        page = visits.of(LIN.number).text("/")
+        assert "通过·人工办理" in page
+        assert "答复：已人工办理，结果以本页为准。" in page
+
+    def test_an_answer_decides_nothing(self, university: World, visits: Visits, waiting: StudentObjection) -> None:
+        before = university.student(LIN.number).steps
+        visits.of("librarian").post(address(waiting, "/answer"), outcome="explained", answer="已核对。")
+        assert university.student(LIN.number).steps == before
+        assert university.reader.decisions(COHORT) == ()
+
+    def test_the_second_is_told_who_was_first(
+        self, university: World, visits: Visits, waiting: StudentObjection
+    ) -> None:
+        visits.of("librarian").post(address(waiting, "/answer"), outcome="explained", answer="先到的话。")
+        late = visits.of("second").post(address(waiting, "/answer"), outcome="explained", answer="后到的话。")
+        assert late.status_code == 409
+        assert "已经答复或撤回" in late.text
+        assert "先到的话。" in late.text
+        assert "librarian" in late.text
+        assert raised(university)[0].answer == "先到的话。"
+
+    def test_one_that_was_taken_back_is_not_answered(self, visits: Visits, waiting: StudentObjection) -> None:
+        visits.of(LIN.number).post(f"/objection/{waiting.objection}/withdraw")
+        librarian = visits.of("librarian")
+        assert librarian.post(address(waiting, "/answer"), outcome="explained", answer="好。").status_code == 409
+        page = librarian.get(address(waiting)).text
+        assert "已撤回" in page
+        assert 'name="outcome"' not in page
+
+    def test_a_step_without_sources_is_not_rechecked(self, university: World, visits: Visits) -> None:
+        object_to(visits.of(LIN.number), "college_items", "")
+        (made,) = raised(university)
+        college = visits.of("college")
+        assert 'value="rechecked"' not in college.get(address(made)).text
+        assert college.post(address(made, "/recheck")).status_code == 404
+        assert college.post(address(made, "/answer"), outcome="rechecked").status_code == 422
+
+    @pytest.mark.parametrize("who", ["branch", "cashier", "reviewer"])
+    def test_who_may_not_decide_the_step_of_this_student_finds_nothing(
+        self, university: World, visits: Visits, waiting: StudentObjection, who: str
+    ) -> None:
+        """Foreign looks like missing, to the letter."""
+        other = visits.of(who)
+        for more in ("", "/record"):
+            foreign, missing = other.get(address(waiting, more)), other.get(f"/desk/objections/999{more}")
+            assert (foreign.status_code, missing.status_code) == (404, 404)
+            there = f"/desk/objections/{waiting.objection}"
+            assert foreign.text.replace(there, "X") == missing.text.replace("/desk/objections/999", "X")
+        for more in ("/answer", "/recheck"):
+            assert other.post(address(waiting, more), outcome="explained", answer="好").status_code == 404
+        assert raised(university)[0].waits
+
+    @pytest.mark.parametrize("who", ["dean", "admin", "auditor", LIN.number])
+    def test_who_decides_nothing_answers_nothing(self, university: World, visits: Visits, who: str) -> None:
+        object_to(visits.of(LIN.number))
+        (made,) = raised(university)
+        other = visits.of(who)
+        assert other.get("/desk/objections").status_code == 403
+        assert other.post(address(made, "/answer"), outcome="explained", answer="好").status_code == 403
+        assert raised(university)[0].waits
+
+    def test_a_refused_review_is_answered_by_the_reviewer(self, university: World, visits: Visits) -> None:
+        university.decisions.enter(
+            Wish(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", university.now
+        )
+        university.reviews.review(
+            Wish(SUN.number, "final_review", Verdict.HELD, "材料不全"), "reviewer", university.now
+        )
+        object_to(visits.of(SUN.number), "final_review", "")
+        (made,) = raised(university, SUN.number)
+        assert "孙若楠" in visits.of("reviewer").text("/desk/objections")
+        visits.of("reviewer").post(address(made, "/answer"), outcome="explained", answer="请补交登记表。")
+        assert "请补交登记表。" in visits.of(SUN.number).text("/")
+
+
+class TestSendingBack:
+    def send(
+        self, reviewer: Place, student: str = QIAN.number, step: str = "library", text: str = "请再核对。"
+    ) -> httpx.Response:
+        return reviewer.post("/desk/send-back", student=student, step=step, text=text)
+
+    def test_the_steps_before_the_review_are_there_to_choose(self, visits: Visits) -> None:
+        page = visits.of("reviewer").get("/desk/send-back", student=QIAN.number)
+        assert re.findall(r'name="step" value="(\w+)" required', page.text) == [
+            "library", "finance", "dorm", "college_items",
+        ]  # fmt: skip
+        assert "5,850.00 元" in page.text
+
+    def test_it_goes_to_the_office_and_the_answer_comes_back(self, university: World, visits: Visits) -> None:
+        reviewer = visits.of("reviewer")
+        page = self.send(reviewer)
+        assert page.url.path == "/desk/sent-back"
+        (made,) = raised(university, QIAN.number)
+        assert (made.kind, made.step, made.raised_by, made.item) == (Kind.SENT_BACK, "library", "reviewer", "")
+        assert deeds(university)[0] is Deed.SENT_BACK
+        assert "图书馆 · 钱程 20152003 … 待答复" in visits.of("reviewer").text("/desk/sent-back")
+        for who in ("librarian", "branch"):
+            queue = visits.of(who).text("/desk/objections")
+            assert "终审发回 · reviewer" in queue
+            assert "请再核对。" in queue
+        student = visits.of(QIAN.number).text("/")
+        assert "学院已请图书馆重新核对（5月25日" in student
+        assert "请再核对。" not in student
+        assert "/withdraw" not in visits.of(QIAN.number).get("/").text
+        visits.of("branch").post(address(made, "/answer"), outcome="explained", answer="无借阅，情况属实。")
+        listed = visits.of("reviewer").text("/desk/sent-back")
+        assert "branch老师 · 已说明情况 无借阅，情况属实。" in listed
+        student = visits.of(QIAN.number).text("/")
+        assert "图书馆（branch老师）答复：已核对，状态不变。" in student
+        assert "情况属实" not in student
+
+    def test_a_reviewer_cannot_answer_or_decide_what_was_sent_back(self, university: World, visits: Visits) -> None:
+        reviewer = visits.of("reviewer")
+        before = university.student(QIAN.number).steps
+        self.send(reviewer)
+        (made,) = raised(university, QIAN.number)
+        assert reviewer.get(address(made)).status_code == 404
+        assert reviewer.post(address(made, "/answer"), outcome="explained", answer="自己答").status_code == 404
+        assert university.student(QIAN.number).steps == before
+        assert university.reader.decisions(COHORT) == ()
+        assert raised(university, QIAN.number)[0].waits
+
+    @pytest.mark.parametrize("number", [LIN.number, ZHAO.number, "20990009", ""])
+    def test_foreign_and_missing_students_are_not_there(self, university: World, visits: Visits, number: str) -> None:
+        reviewer = visits.of("reviewer")
+        if number:
+            assert reviewer.get("/desk/send-back", student=number).status_code == 404
+        assert self.send(reviewer, number).status_code == 404
+        assert raised(university, number) == ()
+
+    @pytest.mark.parametrize("step", ["final_review", "nothing", ""])
+    def test_only_a_step_before_the_review_is_sent_back(self, university: World, visits: Visits, step: str) -> None:
+        page = self.send(visits.of("reviewer"), step=step, text="写好的话")
+        assert page.status_code == 422
+        assert "请选一下发回哪一项" in page.text
+        assert "写好的话" in page.text
+        assert raised(university, QIAN.number) == ()
+
+    def test_twice_and_without_words_is_told(self, university: World, visits: Visits) -> None:
+        reviewer = visits.of("reviewer")
+        assert self.send(reviewer, text=" ").status_code == 422
+        self.send(reviewer)
+        again = self.send(reviewer, text="第二次的话")
+        assert again.status_code == 409
+        assert "第二次的话" in again.text
+        assert len(raised(university, QIAN.number)) == 1
+
+    def test_postgraduates_have_their_own_steps(self, visits: Visits) -> None:
+        page = visits.of("reviewer").get("/desk/send-back", student=LI.number).text
+        assert re.findall(r'name="step" value="(\w+)" required', page)[0] == "college_items"
+
+    def test_nobody_but_a_reviewer_sends_back(self, university: World, visits: Visits) -> None:
+        for who in ("librarian", "dean", "admin", QIAN.number):
+            other = visits.of(who)
+            assert other.get("/desk/send-back").status_code == 403
+            assert other.get("/desk/sent-back").status_code == 403
+            assert self.send(other).status_code == 403
+        assert raised(university, QIAN.number) == ()
+
+    def test_what_was_sent_back_outside_the_scopes_is_not_listed(self, university: World, visits: Visits) -> None:
+        university.accounts.add(
+            "earth", "earth", _HASHED, now=university.now,
+            grants=(Grant(Act.REVIEW, "final_review", {"college": ("地球科学学院",)}),),
+        )  # fmt: skip
+        self.send(visits.of("reviewer"))
+        page = visits.of("earth").text("/desk/sent-back")
+        assert "钱程" not in page
+        assert "还没有发回过" in page
+
+
+class TestTheRecord:
+    def test_both_print_the_same(self, university: World, visits: Visits, waiting: StudentObjection) -> None:
+        book_comes_back(university)
+        visits.of("second").post(address(waiting, "/answer"), outcome="explained", answer="已补登归还。")
+        own = visits.of(LIN.number).text(f"/objection/{waiting.objection}/record")
+        for words in (
+            "核对记录", "山海大学", "林小满", "20151001", "图书馆", "书上周就还了。", "《构造地质学》", "2019年5月25日",
+            "2019年5月28日 15:00", "已说明情况", "second老师", "已补登归还。", "所针对的那一项现在已没有", "学生签字",
+            "部门经办人签字",
+        ):  # fmt: skip
+            assert words in own, words
+        office = visits.of("librarian").text(address(waiting, "/record"))
+        paper = re.compile(r"山海大学 核对记录 .*打印时间")
+        assert paper.search(own)[0] == paper.search(office)[0]  # type: ignore[index]
+
+    def test_it_may_be_printed_before_there_is_an_answer(self, visits: Visits, waiting: StudentObjection) -> None:
+        assert "尚未答复" in visits.of(LIN.number).text(f"/objection/{waiting.objection}/record")
+
+    def test_the_pages_are_in_english_too(self, visits: Visits, waiting: StudentObjection) -> None:
+        lin = visits.of(LIN.number)
+        assert "Objection sent (25 May, 0" in lin.get("/", lang="en").text
+        assert "Signature of the student" in lin.get(f"/objection/{waiting.objection}/record", lang="en").text
