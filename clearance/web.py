@@ -2,7 +2,7 @@
 
 from starlette.applications import Starlette
 
-from clearance.sheets import read_sheet
+from clearance.sheets import Sheets
 from clearance.wiring import chosen_file, clock_of, load_settings
 from config import logs
 from portal.app import create_app
@@ -28,5 +28,5 @@ def both() -> Starlette:
 def _made(*, desk: bool = True, pages: bool = True) -> Starlette:
     settings = load_settings(chosen_file(None))
     logs.configure(settings.log)
-    opened = doors.build(settings, read_sheet, ROUTES) if desk and settings.desk.enabled else None
+    opened = doors.build(settings, Sheets(settings.desk), ROUTES) if desk and settings.desk.enabled else None
     return create_app(settings, clock=clock_of(settings), desk=opened, pages=pages)

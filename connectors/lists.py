@@ -48,6 +48,8 @@ class ListAsked:
     encoding: str
     delimiter: str
     most_unpacked: int
+    #: No more are given, and one beyond it to say that there are more.
+    most_rows: int = MOST_ROWS
 
     def garbled(self, what: str, way_out: str) -> SourceGarbled:
         """Return a refusal of this list."""
@@ -107,6 +109,37 @@ def rows_of(lines: Iterator[Line], asked: ListAsked, *, text: bool) -> Generator
     return columns, total
 
 
+def whole_rows_of(lines: Iterator[Line], asked: ListAsked, *, text: bool) -> Generator[tuple[Cell, ...], None, Ending]:
+    """Give each row below the header whole: its number, then a cell for every column that the header names or leaves out.
+
+    Ruined numbers are given as they stand: whoever asked looks at each row by itself. No header gives no columns.
+    `text`: a row with too many cells or too few is broken, and no note beside the list.
+    """
+    header, _best = _header_if_any(lines, asked)
+    if header is None:
+        return (), None
+    columns, count = header.names, 0
+    for line in lines:
+        cells = line.cells
+        if all(_is_nothing(cell) for cell in cells[: len(columns)]) and not (text and any(cells)):
+            continue
+        if text and (len(cells) < len(columns) or any(not _is_nothing(cell) for cell in cells[len(columns) :])):
+            raise asked.garbled(
+                f"row {line.number} has {len(cells)} cells, and the header {len(columns)}",
+                "Look for a separator inside a text, and put that text in quotes.",
+            )
+        row = (*cells[: len(columns)], *(None for _ in range(len(columns) - len(cells))))
+        if _is_total(row[header.at[0]], cells):
+            _total_held_against(count, line, asked)
+            continue
+        _refuse_broken_text(row, line.number, asked)
+        count += 1
+        yield (line.number, *row)
+        if count > asked.most_rows:
+            break
+    return columns, None
+
+
 def plain(cell: Cell) -> Cell:
     """Return a cell without what only tells a spreadsheet to keep it as text: ="…", or an apostrophe before it."""
     if not isinstance(cell, str):
@@ -119,6 +152,20 @@ def plain(cell: Cell) -> Cell:
 
 def _header(lines: Iterator[Line], asked: ListAsked) -> _Header:
     """Find the row that names the columns."""
+    header, best = _header_if_any(lines, asked)
+    if header is not None:
+        return header
+    wanted = [_name(column) for column in asked.columns]
+    missing = [name for name in wanted if name not in best]
+    found = ", ".join(name for name in best if name)[:_MOST_SHOWN] or "nothing at all"
+    raise asked.garbled(
+        f'no row names the column "{missing[0] if missing else wanted[0]}" (found: {found})',
+        f"Mend columns in {asked.told_in}, or give header_row.",
+    )
+
+
+def _header_if_any(lines: Iterator[Line], asked: ListAsked) -> tuple[_Header | None, tuple[str, ...]]:
+    """Return the row that names the columns, and the names of the row that came nearest to it."""
     wanted = [_name(column) for column in asked.columns]
     told = asked.header_row
     best: tuple[str, ...] = ()
@@ -134,15 +181,10 @@ def _header(lines: Iterator[Line], asked: ListAsked) -> _Header:
                 raise asked.garbled(
                     f'the column "{twice[0]}" stands twice in row {line.number}', "Give each column its own name."
                 )
-            return _Header(names, tuple(names.index(name) for name in wanted))
+            return _Header(names, tuple(names.index(name) for name in wanted)), names
         if line.number == told or line.number >= _HEADER_WITHIN:
             break
-    missing = [name for name in wanted if name not in best]
-    found = ", ".join(name for name in best if name)[:_MOST_SHOWN] or "nothing at all"
-    raise asked.garbled(
-        f'no row names the column "{missing[0] if missing else wanted[0]}" (found: {found})',
-        f"Mend columns in {asked.told_in}, or give header_row.",
-    )
+    return None, best
 
 
 def _as_wanted(names: tuple[str, ...], wanted: list[str]) -> tuple[str, ...]:
@@ -189,8 +231,12 @@ def _refuse_ruined(row: tuple[Cell, ...], number: int, asked: ListAsked) -> None
         raise asked.garbled(
             f"the student number in row {number} is the formula error {student}", "Mend the formula, and save it anew."
         )
+    # A formula that has failed elsewhere is a word that nobody told: it makes its own student unknown.
+    _refuse_broken_text(row, number, asked)
+
+
+def _refuse_broken_text(row: tuple[Cell, ...], number: int, asked: ListAsked) -> None:
     for cell in row:
-        # A formula that has failed elsewhere is a word that nobody told: it makes its own student unknown.
         if isinstance(cell, str) and ("\ufffd" in cell or "\0" in cell):
             raise asked.garbled(
                 f"row {number} holds broken text",

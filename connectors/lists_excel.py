@@ -13,7 +13,7 @@ from defusedxml.common import DefusedXmlException
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._reader import WorkSheetParser
 
-from connectors.lists import MOST_COLUMNS, MOST_ROWS, Ending, Line, ListAsked, plain, rows_of
+from connectors.lists import MOST_COLUMNS, MOST_ROWS, Ending, Line, ListAsked, plain, rows_of, whole_rows_of
 from connectors.port import Cell, SourceGarbled
 
 #: What openpyxl and what it stands on raise over a file that is no whole workbook.
@@ -46,10 +46,52 @@ def read(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, Endi
         return (yield from rows_of(_lines(file, asked), asked, text=False))
 
 
+def read_whole(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, Ending]:
+    """Give each row whole, its number first; return the columns. Raises SourceGarbled, OSError.
+
+    The list is the one visible worksheet that has the header; where several have rows beneath it, none is chosen.
+    """
+    with path.open("rb") as file:
+        _refuse_what_is_no_workbook(file, asked)
+        try:
+            workbook = _opened(file)
+            sheets = [sheet for sheet in workbook.worksheets if sheet.sheet_state == "visible"]
+        except _NOT_WHOLE as error:
+            raise _no_workbook(error, asked) from error
+        found: tuple[str, ...] = ()
+        holds: list[str] = []
+        for sheet in sheets:
+            rows = whole_rows_of(_lines_of(file, workbook, sheet, asked), asked, text=False)
+            try:
+                row = next(rows)
+            except StopIteration as end:
+                found = found or end.value[0]
+                continue
+            holds.append(sheet.title)
+            if len(holds) > 1:
+                raise asked.garbled(
+                    f"several of its worksheets hold such a list ({', '.join(holds)})", "Keep one of them in the file."
+                )
+            yield row
+            found, _total = yield from rows
+        return found, None
+
+
 def _lines(file: io.BufferedReader, asked: ListAsked) -> Iterator[Line]:
     try:
-        workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        workbook = _opened(file)
         sheet = _worksheet(workbook, asked)
+    except _NOT_WHOLE as error:
+        raise _no_workbook(error, asked) from error
+    yield from _lines_of(file, workbook, sheet, asked)
+
+
+def _opened(file: io.BufferedReader) -> Any:  # noqa: ANN401 - openpyxl's read-only workbook has no type of its own
+    return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+
+
+def _lines_of(file: io.BufferedReader, workbook: Any, sheet: Any, asked: ListAsked) -> Iterator[Line]:  # noqa: ANN401 - see _worksheet
+    try:
         values = _Rows(workbook, sheet, asked, data_only=True)
         if _has_formulas(file, sheet):
             yield from _calculated(values, _Rows(workbook, sheet, asked, data_only=False), asked)

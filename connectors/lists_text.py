@@ -8,7 +8,7 @@ from typing import TextIO
 
 from charset_normalizer import from_bytes
 
-from connectors.lists import Ending, Line, ListAsked, plain, rows_of
+from connectors.lists import Ending, Line, ListAsked, plain, rows_of, whole_rows_of
 from connectors.port import Cell
 
 _MARKS = (
@@ -30,15 +30,21 @@ _LONGEST_LINE = 1_000_000
 def read(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, Ending]:
     """Give each row by our fields; return the columns and the list's own total. Raises SourceGarbled, OSError."""
     with path.open(encoding=_encoding(path, asked), newline="") as text:
-        head = text.read(_HEAD)
-        if head.lstrip()[:1] == "<":
-            raise asked.garbled("it is a web page by another name", "Have the list exported as .csv or .xlsx.")
-        text.seek(0)
-        delimiter = asked.delimiter or max("\t,;", key=head.count)
-        return (yield from rows_of(_lines(text, delimiter, asked), asked, text=True))
+        return (yield from rows_of(_lines(text, asked), asked, text=True))
 
 
-def _lines(text: TextIO, delimiter: str, asked: ListAsked) -> Iterator[Line]:
+def read_whole(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, Ending]:
+    """Give each row whole, its number first; return the columns. Raises SourceGarbled, OSError."""
+    with path.open(encoding=_encoding(path, asked), newline="") as text:
+        return (yield from whole_rows_of(_lines(text, asked), asked, text=True))
+
+
+def _lines(text: TextIO, asked: ListAsked) -> Iterator[Line]:
+    head = text.read(_HEAD)
+    if head.lstrip()[:1] == "<":
+        raise asked.garbled("it is a web page by another name", "Have the list exported as .csv or .xlsx.")
+    text.seek(0)
+    delimiter = asked.delimiter or max("\t,;", key=head.count)
     reader = csv.reader(_bounded(text, asked), delimiter=delimiter, strict=True)
     try:
         for row in reader:

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from portal.auth.parts import Brought, FormBroken, Parts
 from portal.auth.sessions import form_token, new_token
 from portal.house import House
 
@@ -69,9 +70,42 @@ async def read_lists(
         fields = parse_qs(text, keep_blank_values=True, max_num_fields=most)
     except ValueError:
         raise HTTPException(400) from None
-    if not token or not hmac.compare_digest(fields.get("form_token", [""])[-1].encode(), form_token(token).encode()):
-        raise HTTPException(403)
+    _refuse_other_browsers(fields.get("form_token", [""])[-1], token)
     return fields
+
+
+async def read_with_file(
+    request: Request, public_url: str, token: str, *, longest: int
+) -> tuple[dict[str, str], Brought | None]:
+    """Return the fields of a form that may bring a file, and the file; `longest` is the file's limit in bytes.
+
+    What goes beyond the limit is not read. Raises as `read_lists` does, and 400 for a body that is cut off.
+    """
+    if request.headers.get("content-type", "").split(";")[0].strip() != "multipart/form-data":
+        # A browser that can send no file sends the fields alone.
+        return await read(request, public_url, token), None
+    _refuse_other_sites(request, public_url)
+    most, length = longest + _LONGEST, 0
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and int(told) > most:
+        raise HTTPException(413)
+    try:
+        parts = Parts(request.headers["content-type"])
+        async for piece in request.stream():
+            length += len(piece)
+            if length > most:
+                raise HTTPException(413)
+            parts.take(piece)
+        file = parts.file()
+    except FormBroken:
+        raise HTTPException(400) from None
+    _refuse_other_browsers(parts.fields.get("form_token", ""), token)
+    return parts.fields, file
+
+
+def _refuse_other_browsers(sent: str, token: str) -> None:
+    if not token or not hmac.compare_digest(sent.encode(), form_token(token).encode()):
+        raise HTTPException(403)
 
 
 def _refuse_other_sites(request: Request, public_url: str) -> None:

@@ -2,7 +2,7 @@
 
 from starlette.applications import Starlette
 
-from clearance.sheets import read_sheet
+from clearance.sheets import Sheets
 from portal.app import create_app
 from portal.desk import doors
 from portal.desk.pages import ROUTES
@@ -11,5 +11,5 @@ from tests.world import World
 
 def whole_app(world: World) -> Starlette:
     """Return the pages and the desk of a world."""
-    desk = doors.build(world.settings, read_sheet, ROUTES)
+    desk = doors.build(world.settings, Sheets(world.settings.desk), ROUTES)
     return create_app(world.settings, clock=world.clock, desk=desk)
