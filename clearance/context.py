@@ -15,6 +15,7 @@ from clearance.wiring import Program, chosen_file, clock_of, load_settings
 from config import logs
 from config.settings import SettingsError
 from connectors.port import SourceError
+from portal.desk.doors import SheetUnreadable
 from portal.server import CannotListen
 from status_db.accounts import AccountRefused
 from status_db.decisions import DecisionRefused
@@ -91,6 +92,7 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
             LeaseLost,
             RunUnderWay,
             CannotListen,
+            SheetUnreadable,
         ) as error:
             fail(str(error))
         except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from clearance import (
     deciding,
     demo_command,
     granting,
+    importing,
     judging,
     keeping,
     paper,
@@ -87,6 +88,13 @@ override.command("set")(deciding.set_override)
 override.command("withdraw")(deciding.withdraw_override)
 override.command("list")(deciding.list_overrides)
 app.add_typer(override, name="override")
+
+results = typer.Typer(help="Results of an office, brought as a sheet.", no_args_is_help=True)
+results.command("results")(importing.import_results)
+results.command("list")(importing.list_batches)
+results.command("undo")(importing.undo)
+results.command("template")(importing.template)
+app.add_typer(results, name="import")
 
 reviews = typer.Typer(help="The final review of each student.", no_args_is_help=True)
 reviews.command("give")(reviewing.give)

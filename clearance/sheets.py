@@ -50,7 +50,7 @@ class Sheets:
         if not columns:
             raise SheetUnreadable(
                 "columns",
-                f"{name} has no row that names the columns {', '.join(needed)}. Take the template, and leave its header.",
+                f"{name} has no row with the columns {', '.join(needed)}. Use the template, and leave its header.",
             )
         if not rows:
             raise SheetUnreadable("empty", f"{name} has nothing beneath its header. Fill it in and save it first.")
@@ -116,7 +116,8 @@ class Sheets:
             except SourceError as error:
                 # What the settings would do about a source is no way out for who stands at the desk.
                 raise SheetUnreadable(
-                    "broken", f"{error.what}. Open it in Excel, mend that, save it as .xlsx (另存为 .xlsx), and bring that."
+                    "broken",
+                    f"{error.what}. Open it in Excel, mend that, save it as .xlsx (另存为 .xlsx), and bring that.",
                 ) from error
         return columns, rows
 

@@ -20,6 +20,7 @@ from demo.clock import DemoClock
 from status_db import durable, ledger_key
 from status_db.accounts import Accounts, desk_url
 from status_db.audit import Audit
+from status_db.batches import Batches
 from status_db.codes import Codes
 from status_db.decisions import Decisions
 from status_db.desk_key import DeskKey
@@ -153,6 +154,11 @@ class Program:
     def decisions(self) -> Decisions:
         """The door for operators' decisions."""
         return Decisions(self.writing, self.settings, self.cohort, self.ledger)
+
+    @cached_property
+    def batches(self) -> Batches:
+        """The same door for many at once, from a sheet."""
+        return Batches(self.writing, self.settings, self.cohort, self.ledger)
 
     @cached_property
     def reading(self) -> Engine:

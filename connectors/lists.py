@@ -110,7 +110,7 @@ def rows_of(lines: Iterator[Line], asked: ListAsked, *, text: bool) -> Generator
 
 
 def whole_rows_of(lines: Iterator[Line], asked: ListAsked, *, text: bool) -> Generator[tuple[Cell, ...], None, Ending]:
-    """Give each row below the header whole: its number, then a cell for every column that the header names or leaves out.
+    """Give each row below the header whole: its number, then a cell for every column that the header has.
 
     Ruined numbers are given as they stand: whoever asked looks at each row by itself. No header gives no columns.
     `text`: a row with too many cells or too few is broken, and no note beside the list.

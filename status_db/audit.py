@@ -50,6 +50,9 @@ class Deed(StrEnum):
     ISSUED = "issued"
     CERTIFICATE_HANDED_OVER = "certificate_handed_over"
     REVOKED = "revoked"
+    BROUGHT_SHEET = "brought_sheet"
+    IMPORTED = "imported"
+    IMPORT_UNDONE = "import_undone"
     TOKEN_MADE = "token_made"  # noqa: S105 - the name of a deed
     TOKEN_WITHDRAWN = "token_withdrawn"  # noqa: S105 - the name of a deed
     OBJECTED = "objected"

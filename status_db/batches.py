@@ -43,7 +43,7 @@ class RowKind(StrEnum):
 
     #: Decide what nobody has decided.
     NEW = "new"
-    #: Say what is decided already.
+    #: Say nothing but what is decided already.
     SAME = "same"
     #: Take the place of another decision that stands.
     CONFLICT = "conflict"
@@ -68,6 +68,8 @@ class Wrong(StrEnum):
     RESULT = "result"
     REASON = "reason"
     DATE = "date"
+    #: A text is longer than there is room for: `said` is its column.
+    LONG = "long"
     #: The student has the certificate already.
     ISSUED = "issued"
     #: It may not be decided so; `said` says why.
@@ -114,6 +116,17 @@ class Judged:
     standing: Decision | None = None
     #: What stands there, as `StepStatus.footing` names it.
     footing: str = ""
+    #: What the machine finds there, and why; None where the student has no such step.
+    found: Verdict | None = None
+    found_because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A student as the roster has them."""
+
+    name: str
+    class_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +314,12 @@ class Batches(Decisions):
             found = connection.execute(select(table).where(table.c.batch == number).order_by(table.c.decision))
             return _batch(row), tuple(decision_from(one) for one in found)
 
+    def people(self, numbers: Sequence[str], scopes: Sequence[Scope] = EVERYBODY) -> dict[str, Named]:
+        """Return who these students are; who is nobody, or outside the scopes, is left out."""
+        with reading(self._engine) as connection:
+            found = self._people(connection, numbers, scopes)
+        return {number: Named(row.name, _class_of(row)) for number, row in found.items()}
+
     def _replaced_by(self, connection: Connection, decision: Decision, now: datetime) -> Wish | None:
         """Return what a decision took the place of, to be said again; None where there was nothing, or it has ended."""
         table = tables.decision
@@ -336,21 +355,28 @@ class Batches(Decisions):
     def _judged(
         self, connection: Connection, step: str, rows: Sequence[Told], now: datetime, scopes: Sequence[Scope]
     ) -> Preview:
-        numbers = [row.student for row in rows if row.student]
+        # A row that says nothing contradicts nobody, whoever it is about.
+        numbers = [row.student for row in rows if row.student and not _is_blank(row)]
         twice = {number for number, times in Counter(numbers).items() if times > 1}
-        people = self._people(connection, numbers, scopes)
+        people = self._people(connection, [row.student for row in rows if row.student], scopes)
         holders = self._holders(connection, list(people))
-        runs, standing = self._found(connection, step, list(people))
+        findings, standing = self._found(connection, step, list(people))
         judged: list[Judged] = []
         for told in rows:
             person, decision = people.get(told.student), standing.get(told.student)
             active = decision if decision is not None and decision.active(now) else None
-            row = Judged(told, RowKind.NEW, standing=active, footing=footing_of(runs.get(told.student), active))
-            if person is None:
-                judged.append(replace(row, kind=RowKind.WRONG, wrong=Wrong.NOBODY, standing=None, footing=""))
-                continue
-            row = replace(row, name=person.name, class_name=person._mapping["class"])  # noqa: SLF001 - SQLAlchemy's public name for a row by column
-            if told.student in twice:
+            row = Judged(told, RowKind.NEW, standing=active)
+            finding = findings.get(told.student)
+            if finding is not None:
+                row = replace(row, found=Verdict(finding.verdict), found_because=finding.reason)
+            row = replace(row, footing=footing_of(finding.run if finding else None, active))
+            if person is not None:
+                row = replace(row, name=person.name, class_name=_class_of(person))
+            if _is_blank(told):
+                judged.append(replace(row, kind=RowKind.BLANK))
+            elif person is None:
+                judged.append(replace(row, kind=RowKind.WRONG, wrong=Wrong.NOBODY, footing=""))
+            elif told.student in twice:
                 judged.append(replace(row, kind=RowKind.WRONG, wrong=Wrong.TWICE))
             elif told.name is not None and not same_name(told.name, person.name):
                 judged.append(replace(row, kind=RowKind.WRONG, wrong=Wrong.NAME, said=told.name))
@@ -363,8 +389,6 @@ class Batches(Decisions):
         told = row.told
         if told.wrong is not None:
             return replace(row, kind=RowKind.WRONG, wrong=told.wrong, said=told.said)
-        if told.verdict is None:
-            return replace(row, kind=RowKind.BLANK)
         flow = self._settings.flow_named(person.flow) if person.active and person.flow else None
         kind = next((e.kind for e in flow.entries if e.step == step), None) if flow else None
         if kind is None or kind == StepKind.REVIEW.value:
@@ -380,8 +404,7 @@ class Batches(Decisions):
             return replace(row, kind=RowKind.WRONG, wrong=Wrong.REFUSED, said=str(refused))
         if row.standing is None:
             return row
-        same = (row.standing.verdict, row.standing.reason) == (told.verdict, told.reason)
-        return replace(row, kind=RowKind.SAME if same else RowKind.CONFLICT)
+        return replace(row, kind=RowKind.SAME if _says_the_same(told, row.standing) else RowKind.CONFLICT)
 
     def _people(self, connection: Connection, numbers: Sequence[str], scopes: Sequence[Scope]) -> dict[str, Row[Any]]:
         table = tables.student
@@ -404,20 +427,42 @@ class Batches(Decisions):
 
     def _found(
         self, connection: Connection, step: str, numbers: Sequence[str]
-    ) -> tuple[dict[str, int | None], dict[str, Decision]]:
-        """Return for each of these students the run that found the step, and the decision that stands there."""
+    ) -> tuple[dict[str, Row[Any]], dict[str, Decision]]:
+        """Return for each of these students what is found of the step, by which run, and the decision that stands."""
         status, decision = tables.status, tables.decision
-        runs: dict[str, int | None] = {}
+        findings: dict[str, Row[Any]] = {}
         standing: dict[str, Decision] = {}
         for chunk in _chunks(numbers):
             at = (status.c.cohort == self._cohort, status.c.step == step, status.c.student.in_(chunk))
-            runs |= {
-                row.student: row.run for row in connection.execute(select(status.c.student, status.c.run).where(*at))
-            }
+            known = select(status.c.student, status.c.run, status.c.verdict, status.c.reason).where(*at)
+            findings |= {row.student: row for row in connection.execute(known)}
             on = (decision.c.cohort == self._cohort, decision.c.step == step, decision.c.student.in_(chunk))
             rows = connection.execute(select(decision).where(*on, decision.c.withdrawn_at.is_(None)))
             standing |= {row.student: decision_from(row) for row in rows}
-        return runs, standing
+        return findings, standing
+
+
+def _is_blank(told: Told) -> bool:
+    return told.verdict is None and told.wrong is None
+
+
+def _says_the_same(told: Told, standing: Decision) -> bool:
+    """Say whether a decision says all that a row does; what a row leaves empty asks for nothing."""
+    if (told.verdict, told.reason) != (standing.verdict, standing.reason):
+        return False
+    more = (
+        (told.words, standing.words),
+        (told.note, standing.note),
+        (told.file_number, standing.file_number),
+        (told.condition, standing.condition),
+        (told.until, standing.until),
+    )
+    return all(said in ("", None, stands) for said, stands in more)
+
+
+def _class_of(person: Row[Any]) -> str:
+    class_name: str = person._mapping["class"]  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+    return class_name
 
 
 def _wish(told: Told, step: str) -> Wish:

@@ -90,6 +90,16 @@ class Uploads:
             ).one_or_none()
         return _upload(row) if row else None
 
+    def of_batch(self, batch: int, account: str) -> Upload | None:
+        """Return the upload of this account that was entered as a batch; None where that came another way."""
+        table = tables.upload
+        columns = [column for column in table.columns if column.name != "content"]
+        with reading(self._engine) as connection:
+            row = connection.execute(
+                select(*columns).where(table.c.batch == batch, table.c.account == account).order_by(table.c.upload)
+            ).first()
+        return _upload(row) if row else None
+
     def content(self, number: int) -> bytes | None:
         """Return the sheet itself, as it was brought."""
         table = tables.upload
@@ -99,14 +109,20 @@ class Uploads:
             ).scalar_one_or_none()
         return content
 
-    def confirmed(self, number: int, now: datetime, batch: int | None = None) -> None:
-        """Note that a sheet was confirmed: with this batch, or by asking the scheduler."""
+    def confirmed(
+        self, number: int, now: datetime, batch: int | None = None, rows: Sequence[Any] | None = None
+    ) -> None:
+        """Note that a sheet was confirmed: with this batch, or by asking the scheduler.
+
+        `rows`, where they are given, take the place of those that were kept: what has become of each.
+        """
         table = tables.upload
+        became = {} if rows is None else {"rows": list(rows)}
         with writing(self._engine, DESK, "desk") as connection:
             connection.execute(
                 update(table)
                 .where(table.c.upload == number, table.c.confirmed_at.is_(None))
-                .values(confirmed_at=now, batch=batch)
+                .values(confirmed_at=now, batch=batch, **became)
             )
 
 

@@ -1,8 +1,10 @@
 """Every page of the desk."""
 
 from portal.desk import (
+    batches,
     certificates,
     classes,
+    imports,
     look_again,
     morning,
     objections,
@@ -18,6 +20,8 @@ ROUTES = (
     *record.ROUTES,
     *objections.ROUTES,
     *sending_back.ROUTES,
+    *imports.ROUTES,
+    *batches.ROUTES,
     *paper.ROUTES,
     *paper_entry.ROUTES,
     *classes.ROUTES,
