@@ -112,10 +112,11 @@ def rows_of(lines: Iterator[Line], asked: ListAsked, *, text: bool) -> Generator
 def whole_rows_of(lines: Iterator[Line], asked: ListAsked, *, text: bool) -> Generator[tuple[Cell, ...], None, Ending]:
     """Give each row below the header whole: its number, then a cell for every column that the header has.
 
-    Ruined numbers are given as they stand: whoever asked looks at each row by itself. No header gives no columns.
+    Ruined numbers are given as they stand: whoever asked looks at each row by itself. No header gives no columns;
+    one that names a column twice has both.
     `text`: a row with too many cells or too few is broken, and no note beside the list.
     """
-    header, _best = _header_if_any(lines, asked)
+    header, _best = _header_if_any(lines, asked, once=False)
     if header is None:
         return (), None
     columns, count = header.names, 0
@@ -164,8 +165,13 @@ def _header(lines: Iterator[Line], asked: ListAsked) -> _Header:
     )
 
 
-def _header_if_any(lines: Iterator[Line], asked: ListAsked) -> tuple[_Header | None, tuple[str, ...]]:
-    """Return the row that names the columns, and the names of the row that came nearest to it."""
+def _header_if_any(
+    lines: Iterator[Line], asked: ListAsked, *, once: bool = True
+) -> tuple[_Header | None, tuple[str, ...]]:
+    """Return the row that names the columns, and the names of the row that came nearest to it.
+
+    `once`: a column that stands there twice is refused.
+    """
     wanted = [_name(column) for column in asked.columns]
     told = asked.header_row
     best: tuple[str, ...] = ()
@@ -177,7 +183,7 @@ def _header_if_any(lines: Iterator[Line], asked: ListAsked) -> tuple[_Header | N
             best = names
         if set(wanted) <= set(names):
             twice = sorted({name for name in wanted if names.count(name) > 1})
-            if twice:
+            if twice and once:
                 raise asked.garbled(
                     f'the column "{twice[0]}" stands twice in row {line.number}', "Give each column its own name."
                 )

@@ -40,6 +40,9 @@ _NARROWED_BY = ("college", "class")
 #: A choice of more values than this is no choice: the field then takes what is typed.
 _CHOICES = 300
 
+#: What the operator says beside the word that confirms.
+_TICKS = ("with_conflicts", "without_wrong")
+
 #: Why a sheet is not taken, or not entered, each with the way out.
 NO_FILE = later("没有选文件。请先选一个 .xlsx 或 .csv 文件。")
 TOO_MANY = later("符合条件的学生超过 %(most)s 名，一个表放不下。请按学院或班级下载。")
@@ -222,7 +225,7 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
     at, upload = await _brought(request, house, visitor)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
-    ticks = {name: fields.get(name) == "1" for name in ("with_conflicts", "without_wrong")}
+    ticks = {name: fields.get(name) == "1" for name in _TICKS}
     preview = await _judged(house, at, upload)
     language = at.here.language
     wrong, refused = preview.count(RowKind.WRONG), ""
@@ -319,7 +322,7 @@ async def _preview(
         action=at.address(f"/desk/import/{upload.upload}"),
         back=at.address("/desk/import"),
         digest=preview.digest.hex(),
-        ticks=ticks or {},
+        ticks=ticks or dict.fromkeys(_TICKS, False),
         refused=refused,
         stale=replace(at.here, sight=at.sight).stale(fresh),
     )

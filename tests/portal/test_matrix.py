@@ -168,6 +168,15 @@ LINES = (
         form={"student": QIAN.number, "step": "library", "text": "请再核对。"},
     ),
     Line("GET", "/desk/sent-back", frozenset({"reviewer"})),
+    Line("GET", "/desk/import", DECIDERS),
+    Line("POST", "/desk/import", DECIDERS, form={"file": ""}),
+    Line("GET", "/desk/import/template.xlsx", DECIDERS),
+    Line("GET", "/desk/import/{upload:int}", DECIDERS),
+    Line("POST", "/desk/import/{upload:int}", DECIDERS, form={"digest": "00"}),
+    Line("GET", "/desk/import/batches", DECIDERS),
+    Line("GET", "/desk/import/batches/{batch:int}", DECIDERS),
+    Line("GET", "/desk/import/batches/{batch:int}/result.xlsx", DECIDERS),
+    Line("POST", "/desk/import/batches/{batch:int}/undo", DECIDERS, form={"reason": "传错了表"}),
     Line("GET", "/sources", OVERSEERS),
     Line("GET", "/runs", OVERSEERS | {"librarian"}),
     Line("GET", "/runs/{run:int}", OVERSEERS),
@@ -225,6 +234,8 @@ OBJECTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     #: The first student's, to the library.
     "{objection:int}": (("1",), "999"),
     "{token}": ((), "forged"),
+    "{upload:int}": (("1",), "999"),
+    "{batch:int}": (("1",), "999"),
 }
 
 #: Which of them are students' numbers.
