@@ -27,6 +27,7 @@ from status_db.reviews import Issue
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import PASSWORD, lin_objects
+from tests.portal.sheets import a_sheet
 from tests.portal.test_student import pass_everything
 from tests.portal.whole import whole_app
 from tests.world import COHORT, World
@@ -293,6 +294,7 @@ def visits(university: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit
     pass_everything(university, SUN.number)
     university.reviews.issue(Issue(SUN.number, "C-1", "毕业证书", ""), "dean", university.now)
     lin_objects(university)
+    a_sheet(university)
     made = Visits(university)
     yield made
     made.close()

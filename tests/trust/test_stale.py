@@ -36,6 +36,7 @@ from tests.cast import LIN, QIAN, SUN, ZHAO
 from tests.portal import pdf_text
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import enter, lin_objects, settle
+from tests.portal.sheets import a_sheet
 from tests.portal.whole import whole_app
 from tests.world import COHORT, World
 
@@ -46,6 +47,8 @@ SAYS_NOTHING_OF_NOW = {
     "/audit", "/audit.xlsx", "/healthz", "/static", "/desk/paper/entered/{sheet:int}",
     "/desk/certificates", "/desk/certificates.xlsx",
     "/desk/certificates/issue", "/desk/certificates/sign-off", "/desk/certificates/{certificate:int}",
+    "/desk/import", "/desk/import/batches",
+    "/desk/import/batches/{batch:int}", "/desk/import/batches/{batch:int}/result.xlsx",
 }  # fmt: skip
 
 #: Made of what is fresh alone, for who is done with everything; tried apart.
@@ -74,7 +77,7 @@ REVIEWERS_OWN = {
 #: The same of commands: what was, what is only proposed, or nobody's steps.
 COMMANDS_SAY_NOTHING_OF_NOW = {
     "check", "plan", "sync", "strangers", "runs list", "runs show", "runs spot-check", "waves list", "override list",
-    "accounts list", "certificates list", "tokens list", "backup", "verify",
+    "accounts list", "import results", "import list", "certificates list", "tokens list", "backup", "verify",
 }  # fmt: skip
 
 WORDS = {"zh": "数据过期（截至 {}）", "en": "Out of date (as of {})"}
@@ -116,6 +119,8 @@ class Frozen:
         assert view.fresh_until is not None
         self.as_of: datetime = view.as_of
         self.limit = view.fresh_until - view.as_of
+
+        a_sheet(world)
 
     def _decide(self, student: str, step: str, reason: str) -> None:
         self.world.decisions.enter(Wish(student, step, Verdict.CLEARED, reason), "somebody", self.world.now)
@@ -201,6 +206,7 @@ def addresses(browser: TestClient, token: str) -> dict[str, list[str]]:
         path = path.replace("{sheet:int}", "1")
         path = path.replace("{certificate:int}", "1")
         path = path.replace("{objection:int}", "1")
+        path = path.replace("{upload:int}", "1").replace("{batch:int}", "1")
         people = (LIN.number, SUN.number) if "{number}" in path else ("",)
         found[route.path] = [path.replace("{number}", who) for who in people]
         assert "{" not in found[route.path][0], f"this test does not know how to visit {route.path}"
