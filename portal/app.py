@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from config.settings import Settings
-from portal import headers, house
+from portal import headers, house, sending
 from portal.api import problems, routes
 from portal.auth.refusals import SignInRefused
 from portal.house import house_of
@@ -119,6 +119,7 @@ def create_app(
         middleware=[
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
             Middleware(headers.Headers),
+            Middleware(sending.SendsItself),
         ],
         exception_handlers={
             HTTPException: refused,

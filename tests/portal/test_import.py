@@ -533,3 +533,33 @@ def test_every_word_of_an_unreadable_sheet_has_its_sentence() -> None:
     source = Path("clearance/sheets.py").read_text(encoding="utf-8")
     told = set(re.findall(r'SheetUnreadable\(\s*"(\w+)"', source)) | {"web", "xml", "twice"}
     assert told == set(UNREADABLE)
+
+
+def test_a_file_is_sent_before_it_is_deleted(university: World) -> None:
+    """A server that is told only where the file lies comes for it too late."""
+    token = new_token()
+    university.accounts.open_session(hash_of(token), "librarian", university.now, longest=timedelta(hours=12))
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/desk/import/template.xlsx",
+        "query_string": b"",
+        "headers": [(b"cookie", f"clearance={token}".encode()), (b"host", b"testserver")],
+        "client": ("127.0.0.1", 1),
+        "server": ("testserver", 80),
+        "scheme": "http",
+        "http_version": "1.1",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "extensions": {"http.response.pathsend": {}},
+    }
+    asyncio.run(whole_app(university)(scope, receive, send))
+    assert sent[0]["status"] == 200
+    assert b"".join(message.get("body", b"") for message in sent).startswith(b"PK")
