@@ -181,7 +181,7 @@ async def result(request: Request, house: House, visitor: Visitor) -> Response:
     ]
     if batch.undone_at is not None:
         undone = language.gettext("%(who)s 于 %(moment)s 撤销：%(why)s", **_undone(language, batch))
-        head.append((language.gettext("撤销"), undone))
+        head.append((language.gettext("撤销情况"), undone))
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="result-"))
     try:
         file = Path(folder.name) / "result.xlsx"

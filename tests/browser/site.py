@@ -4,7 +4,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from clearance.sheets import read_sheet
+from clearance.sheets import Sheets
 from clearance.wiring import load_settings
 from portal.app import create_app
 from portal.desk import doors
@@ -13,4 +13,4 @@ from portal.desk.pages import ROUTES
 _NOW = datetime.fromisoformat(os.environ["CLEARANCE_TEST_NOW"])
 _SETTINGS = load_settings(Path(os.environ["CLEARANCE_TEST_FILE"]))
 
-app = create_app(_SETTINGS, clock=lambda: _NOW, desk=doors.build(_SETTINGS, read_sheet, ROUTES))
+app = create_app(_SETTINGS, clock=lambda: _NOW, desk=doors.build(_SETTINGS, Sheets(_SETTINGS.desk), ROUTES))

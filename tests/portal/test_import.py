@@ -513,7 +513,7 @@ def test_no_more_of_a_body_is_read_than_the_limit() -> None:
         nonlocal taken
         taken += 1
         head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' if taken == 1 else b""
-        return {"type": "http.request", "body": head + bytes(1000), "more_body": True}
+        return {"type": "http.request", "body": head + bytes(1000), "more_body": taken < 50}
 
     headers = [(b"content-type", b"multipart/form-data; boundary=x"), (b"host", b"testserver")]
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers, "query_string": b"", "server": None}
