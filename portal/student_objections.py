@@ -12,7 +12,7 @@ from portal import cards, reasons, words
 from portal.languages import Language
 from portal.reasons import Owed
 from portal.words import later
-from status_db.model import Reason, State, StepKind, StepStatus, Verdict
+from status_db.model import Finding, Reason, State, StepKind, StepStatus, Verdict
 from status_db.student_objections import Kind, ObjectionRefused, Outcome, Refusal, SeenThen, StudentObjection, item_of
 from status_db.views import StudentView
 
@@ -121,7 +121,7 @@ class Case:
     then: Shown
     #: None where the student does not go this way any more.
     now: Shown | None
-    #: What it is about is not owed any more.
+    #: The sources do not name what it is about any more.
     gone: bool
     answered_at: str
     answered_by: str
@@ -213,7 +213,7 @@ def case(
         overdue=one.overdue(now),
         then=shown(language, one.seen, now),
         now=shown(language, stands, now) if stands is not None else None,
-        gone=bool(one.item) and stands is not None and one.item not in map(item_of, stands.obligations),
+        gone=status is not None and _gone(one.item, status.finding),
         answered_at=written(one.answered_at) if one.answered_at else "",
         answered_by=names.get(one.answered_by, one.answered_by) if one.outcome is not Outcome.WITHDRAWN else "",
         outcome=language.gettext(OUTCOMES[one.outcome]) if one.outcome else "",
@@ -288,6 +288,12 @@ def age(language: Language, span: timedelta) -> str:
     if span < 2 * _DAY:
         return language.ngettext("%(num)s 小时", span // _HOUR)
     return language.ngettext("%(num)s 天", span // _DAY)
+
+
+def _gone(item: str, finding: Finding) -> bool:
+    """Say whether the sources do not name a thing any more; where they leave all in doubt, nothing is gone."""
+    owed = finding.evidence if finding.verdict is Verdict.HELD else ()
+    return bool(item) and finding.verdict is not Verdict.UNKNOWN and item not in map(item_of, owed)
 
 
 def _why(language: Language, seen: SeenThen, *, by_decision: bool) -> str:

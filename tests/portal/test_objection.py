@@ -253,6 +253,16 @@ class TestTheQueue:
         assert "《构造地质学》" not in now
         assert "所针对的那一项现在已没有" in now
 
+    def test_what_a_person_let_off_is_not_said_to_be_gone(
+        self, university: World, visits: Visits, waiting: StudentObjection
+    ) -> None:
+        """The library's system still has the book on loan."""
+        university.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "赔书"), "librarian", university.now)
+        page = visits.of("librarian").text("/desk/objections?step=library")
+        assert "现在的状态 ✓ 通过·人工办理" in page
+        assert "赔书" in page
+        assert "现在已没有" not in page
+
     def test_whichever_is_due_first_stands_first_and_what_is_overdue_is_named_so(
         self, university: World, visits: Visits, waiting: StudentObjection
     ) -> None:
