@@ -110,6 +110,7 @@ DEEDS: Mapping[str, str] = {
     Deed.CERTIFICATE_HANDED_OVER: later("登记领证"),
     Deed.REVOKED: later("撤销证书"),
     Deed.BROUGHT_SHEET: later("上传表格"),
+    Deed.CONFIRMED_LIST: later("以新名单取代原名单"),
     Deed.IMPORTED: later("导入办理结果"),
     Deed.IMPORT_UNDONE: later("撤销一批导入"),
     Deed.TOKEN_MADE: later("生成接口令牌"),

@@ -51,6 +51,7 @@ class Deed(StrEnum):
     CERTIFICATE_HANDED_OVER = "certificate_handed_over"
     REVOKED = "revoked"
     BROUGHT_SHEET = "brought_sheet"
+    CONFIRMED_LIST = "confirmed_list"
     IMPORTED = "imported"
     IMPORT_UNDONE = "import_undone"
     TOKEN_MADE = "token_made"  # noqa: S105 - the name of a deed

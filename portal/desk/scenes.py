@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from config.settings import Settings
+from config.settings import Settings, Source
 from portal.desk.doors import Doors, desk_of
 from portal.house import House, Visitor
 from portal.scenes import Scene, asked
@@ -45,6 +45,13 @@ class Place:
     def reviews(self) -> bool:
         """The step is a review: classes pass it, and certificates hang on it."""
         return self.step in _reviews(self.here.settings)
+
+    @property
+    def brings(self) -> dict[str, Source]:
+        """The sources of the step whose whole list is brought here; none where the account decides for a part alone."""
+        settings, everybody = self.here.settings, any(not scope for scope in self.scopes)
+        named = {name: settings.source[name] for name in settings.sources_of(self.step)} if everybody else {}
+        return {name: source for name, source in named.items() if getattr(source.own, "brought", False)}
 
     @property
     def before(self) -> Scene:
