@@ -42,6 +42,13 @@ DETAILS = {
     "title": later("标题"),
     "verdict": later("结论"),
     "decision": later("决定"),
+    "file": later("文件"),
+    "rows": later("行"),
+    "batch": later("批次"),
+    "entered": later("已导入"),
+    "wrong": later("有错"),
+    "withdrawn": later("已撤回"),
+    "issued": later("已发证，保留"),
 }
 
 #: What some particulars say.

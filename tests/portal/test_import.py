@@ -278,6 +278,14 @@ class TestConfirming:
         deeds = [line.deed for line in Audit(university.desk_engine).newest(4)]
         assert deeds[:3] == [Deed.EXPORTED, Deed.IMPORTED, Deed.BROUGHT_SHEET]
 
+    def test_the_audit_log_says_so_in_words(self, university: World, clerk: TestClient) -> None:
+        confirm(clerk, brought(clerk, row(LIN)))
+        with browser(university, "auditor") as made:
+            log = words(made.get("/audit"))
+        assert "导入办理结果" in log
+        assert "事项：library; 批次：1; 文件：结果.xlsx; 已导入：1; 有错：0" in log
+        assert "上传表格" in log
+
     def test_neither_tick_is_set_beforehand(self, university: World, clerk: TestClient) -> None:
         decided(university, QIAN, Verdict.HELD)
         page = brought(clerk, row(LIN), row(QIAN), [LI.number, "李伟", "通过", "赔书"])
