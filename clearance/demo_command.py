@@ -51,6 +51,7 @@ _STAFF: tuple[tuple[str, str, tuple[Grant, ...], str], ...] = (
         (Grant(Act.READ, "library"), Grant(Act.DECIDE, "library")),
         "decides for the library",
     ),
+    ("cashier", "计财处操作员", (Grant(Act.READ, "finance"), Grant(Act.DECIDE, "finance")), "decides for finance"),
     ("warden", "宿管中心操作员", (Grant(Act.READ, "dorm"), Grant(Act.DECIDE, "dorm")), "decides for the dormitories"),
     (
         "college",

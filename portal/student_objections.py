@@ -4,7 +4,7 @@ Pure: it is told the time, the language, and who is called what. (The guard's ob
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from config.settings import Settings
@@ -71,6 +71,11 @@ class Shown:
     as_of: str
     stale: bool
 
+    @property
+    def bare(self) -> "Shown":
+        """The same without what is owed: titles and amounts are for the student and for the office alone."""
+        return replace(self, why="", things=())
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -129,6 +134,11 @@ class Case:
     answer: str
     #: The decision that settled it; None where none did.
     decision: int | None
+
+    @property
+    def bare(self) -> "Case":
+        """The same without what is owed: for the reviewer who sent it back."""
+        return replace(self, then=self.then.bare, now=self.now.bare if self.now is not None else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ async def desk_page(
     if at.answers:
         counted = house.student_objections.count_waiting
         waiting = await house.ask_long(counted, cohort, (at.step,), inside_of(house, cohort, at.answers))
-    return house.page(request, template, status=status, here=at.here, at=at, waiting=waiting, **values)
+    return house.page(request, template, status=status, here=at.here, at=at, objections_waiting=waiting, **values)
 
 
 def inside_of(house: House, cohort: str, scopes: Sequence[Scope]) -> Inside:

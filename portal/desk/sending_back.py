@@ -61,7 +61,7 @@ async def listed(request: Request, house: House, visitor: Visitor) -> Response:
         cases=[
             (
                 here.titles[one.step],
-                student_objections.case(here.language, one, students.get(one.student), names, here.now),
+                student_objections.case(here.language, one, students.get(one.student), names, here.now).bare,
             )
             for one in found
         ],
@@ -158,7 +158,7 @@ async def _form(
                 step=one.step,
                 title=titles[one.step],
                 office=cards.office_name(language, house.settings.step_named(one.step).office),
-                now=student_objections.shown(language, SeenThen.of(one, now), now),
+                now=student_objections.shown(language, SeenThen.of(one, now), now).bare,
             )
             for one in _steps(at, student)
         ],
