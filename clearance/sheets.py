@@ -39,14 +39,15 @@ class Sheets:
         self._limits = limits
         self._turns = threading.BoundedSemaphore(_AT_A_TIME)
 
-    def __call__(self, content: bytes, name: str, needed: Sequence[str]) -> SheetRead:
+    def __call__(self, content: bytes, name: str, needed: Sequence[str], *, most: int | None = None) -> SheetRead:
         """Find the header by the columns that are needed, the student's first; return all that stands beneath it.
 
-        Whole numbers keep every digit that the file has, and days are ISO 8601. Raises SheetUnreadable.
+        `most` is how many rows that may be, where it is not as many as a sheet of results may have. Whole numbers keep
+        every digit that the file has, and days are ISO 8601. Raises SheetUnreadable.
         """
         reader, end = self._kind(content, name)
-        columns, rows = self._read(reader, content, name, end, needed)
-        most = self._limits.most_rows
+        most = most or self._limits.most_rows
+        columns, rows = self._read(reader, content, name, end, needed, most)
         if not columns:
             raise SheetUnreadable(
                 "columns",
@@ -90,7 +91,7 @@ class Sheets:
         return lists_text.read_whole, ".csv"
 
     def _read(
-        self, reader: Reader[ListAsked], content: bytes, name: str, end: str, needed: Sequence[str]
+        self, reader: Reader[ListAsked], content: bytes, name: str, end: str, needed: Sequence[str], most: int
     ) -> tuple[tuple[str, ...], list[Row]]:
         """Read it apart. Raises SheetUnreadable."""
         asked = ListAsked(
@@ -102,7 +103,7 @@ class Sheets:
             encoding="",
             delimiter="",
             most_unpacked=_MOST_UNPACKED,
-            most_rows=self._limits.most_rows,
+            most_rows=most,
         )
         with self._turns, tempfile.TemporaryDirectory(prefix="sheet-") as folder:
             path = Path(folder) / f"sheet{end}"

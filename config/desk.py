@@ -50,4 +50,6 @@ class Desk(BaseModel):
     #: The largest sheet that is taken in: bytes, and rows.
     most_bytes: Annotated[int, Field(ge=10_000, le=50_000_000)] = 5_000_000
     most_rows: Annotated[int, Field(ge=1, le=20_000)] = 2_000
+    #: The longest whole list of an office, in rows.
+    most_listed: Annotated[int, Field(ge=1, le=1_000_000)] = 100_000
     paper: Paper = Paper()

@@ -3,8 +3,9 @@
 The pages for students and leaders never reach this room: it holds the ledger's key.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from sqlalchemy import Engine
@@ -41,8 +42,8 @@ class SheetRead:
 class ReadsSheets(Protocol):
     """Reads a sheet that somebody brought, in a process of its own. Raises SheetUnreadable."""
 
-    def __call__(self, content: bytes, name: str, needed: Sequence[str]) -> SheetRead:
-        """Find the header by the columns that are needed, and return everything below it."""
+    def __call__(self, content: bytes, name: str, needed: Sequence[str], *, most: int | None = None) -> SheetRead:
+        """Find the header by the columns that are needed, and return everything below it: at most so many rows."""
         ...
 
 
@@ -79,7 +80,7 @@ def build(settings: Settings, read_sheet: ReadsSheets, routes: Sequence[BaseRout
     """Open what the desk needs. The databases themselves are opened when first asked."""
     marks = open_writing((settings.status_db.operator_url or settings.status_db.url).get_secret_value())
     desk = open_writing(desk_url(settings.status_db))
-    ledger: Callable[[str], Ledger] = lambda cohort: Ledger(settings.status_db.ledger_key_file, cohort)  # noqa: E731
+    ledger = partial(Ledger, settings.status_db.ledger_key_file)
     return Desk(
         doors={
             key: Doors(

@@ -132,6 +132,15 @@ def test_a_list_that_is_none_is_told_with_the_way_out(
     assert said in answer.text
 
 
+def test_a_whole_list_may_be_longer_than_a_sheet_of_results(
+    dormitory: World, at_the_desk: Callable[[str], TestClient]
+) -> None:
+    rows = "".join(f"2099{n:05d},已清退,1\n" for n in range(dormitory.settings.desk.most_rows + 1))
+    page = bring(at_the_desk("warden"), f"{HEAD}{SUN.number},已清退,305\n{rows}")
+    assert page.status_code == 200
+    assert "2002 行" in page.text
+
+
 def test_a_workbook_is_no_list_where_a_text_is_kept(at_the_desk: Callable[[str], TestClient]) -> None:
     content = io.BytesIO()
     xlsxwriter.Workbook(content).close()
