@@ -6,7 +6,7 @@ told what the source's settings say of those who are not on it.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePath
 
@@ -80,12 +80,14 @@ async def _page(
         raise HTTPException(404)
     now, language = at.here.now, at.here.language
     views = {view.source: view for view in await house.ask_long(house.reader.sources, at.here.cohort.key)}
+    fresh = await house.ask_long(house.lists.freshness, at.here.cohort.key)
     return await desk_page(
         request,
         house,
         at,
         "desk/full_list.html",
         status=status,
+        stale=replace(at.here, sight=at.sight).stale(fresh),
         action=at.address("/desk/list"),
         sources=[
             {

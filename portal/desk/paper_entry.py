@@ -358,14 +358,13 @@ async def undo(request: Request, house: House, visitor: Visitor) -> Response:
 async def _found(request: Request, house: House, visitor: Visitor) -> tuple[Place, Batch, tuple[Decision, ...]]:
     """Return a batch of the own step whose students all stand inside the own scopes. Raises HTTPException, 404."""
     first = place(request, house, visitor, _DECIDING)
-    found = await house.ask_long(first.doors.batches.batch, int(request.path_params["sheet"]))
+    found = await house.ask_long(first.doors.batches.batch, min(int(request.path_params["sheet"]), 2**62))
     if found is None or found[0].kind is not BatchKind.PAPER:
         raise HTTPException(404)
     batch, decisions = found
     at = place(request, house, visitor, _DECIDING, batch.step)
-    asked = [Told(at_line, one.student, None, None) for at_line, one in enumerate(decisions, start=1)]
-    looked = await house.ask_long(at.doors.batches.preview, at.step, asked, at.here.now, at.scopes)
-    if any(row.wrong is Wrong.NOBODY for row in looked.rows):
+    people = await house.ask_long(at.doors.batches.people, [one.student for one in decisions], at.scopes)
+    if any(one.student not in people for one in decisions):
         raise HTTPException(404)
     return at, batch, decisions
 
@@ -381,19 +380,18 @@ async def _entered(
     status: int = 200,
 ) -> Response:
     here, language = at.here, at.here.language
-    asked = [Told(line, one.student, None, None) for line, one in enumerate(decisions, start=1)]
-    people = (await house.ask_long(at.doors.batches.preview, at.step, asked, here.now, at.scopes)).rows
+    people = await house.ask_long(at.doors.batches.people, [one.student for one in decisions], at.scopes)
     lines = [
         {
             "number": one.student,
-            "name": person.name,
-            "class_name": person.class_name,
+            "name": people[one.student].name,
+            "class_name": people[one.student].class_name,
             "reason": one.reason,
             "file": one.file_number,
             "decided": language.moment(one.decided_at, here.now),
             "stands": one.active(here.now),
         }
-        for one, person in zip(decisions, people, strict=True)
+        for one in decisions
     ]
     return house.page(
         request,

@@ -97,6 +97,12 @@ def test_a_list_is_looked_at_confirmed_and_taken_over(
     assert deeds.index(Deed.CONFIRMED_LIST) < deeds.index(Deed.BROUGHT_SHEET)
 
 
+def test_a_list_that_is_too_old_is_said_to_be(dormitory: World, at_the_desk: Callable[[str], TestClient]) -> None:
+    assert "数据过期" not in at_the_desk("warden").get("/desk/list").text
+    dormitory.later(days=2)
+    assert "数据过期" in at_the_desk("deputy").get("/desk/list").text
+
+
 def test_confirming_twice_asks_once(dormitory: World, at_the_desk: Callable[[str], TestClient]) -> None:
     warden = at_the_desk("warden")
     page = bring(warden, f"{HEAD}{SUN.number},已清退,305\n")

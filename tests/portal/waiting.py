@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 from starlette.testclient import TestClient
 
-from portal.app import create_app
 from status_db.accounts import Act, Grant
 from status_db.model import ROSTER, RunState
 from tests.cast import LIN, SUN
 from tests.portal.conftest import _HASHED, enter, token_in
+from tests.portal.whole import whole_app
 from tests.world import COHORT, World, serving_of
 
 #: Besides the staff of the other pages' tests.
@@ -65,8 +65,7 @@ def serve(world: World) -> int:
 @contextmanager
 def browser(world: World, account: str) -> Iterator[TestClient]:
     """A browser of somebody who has signed in."""
-    app = create_app(world.settings, clock=world.clock)
-    with TestClient(app, base_url="http://testserver", follow_redirects=True) as made:
+    with TestClient(whole_app(world), base_url="http://testserver", follow_redirects=True) as made:
         assert enter(made, account).status_code in (200, 403)
         yield made
 

@@ -231,6 +231,12 @@ class TestADatabaseFromBefore:
                     connection.execute(text(f"ALTER TABLE {table} DROP COLUMN mac"))
                 connection.execute(text("ALTER TABLE flip DROP COLUMN link"))
                 connection.execute(text("ALTER TABLE pending DROP COLUMN look"))
+                connection.execute(text("DROP TABLE batch"))
+                connection.execute(text("DROP INDEX ix_decision_batch"))
+                for column in ("file_number", "condition", "sheet", "batch", "accepts"):
+                    connection.execute(text(f"ALTER TABLE decision DROP COLUMN {column}"))
+                for column in ("collected_at", "handed_over_by"):
+                    connection.execute(text(f"ALTER TABLE certificate DROP COLUMN {column}"))
                 connection.execute(text("UPDATE version_marks SET version_num = '0004'"))
             now = world.now
         assert upgrade(status_url, "marks")[0] == "0004"

@@ -54,8 +54,9 @@ SAYS_NOTHING_OF_NOW = {
 #: Made of what is fresh alone, for who is done with everything; tried apart.
 FOR_WHO_IS_DONE = {"/slip", "/slip.pdf"}
 
-#: Of providers that this university has not.
+#: Of providers that this university has not, and of lists that none of its offices brings.
 NOT_HERE = {
+    "/desk/list", "/desk/list/{upload:int}",
     "/sign-in/cas", "/sign-in/cas/back", "/sign-out/cas", "/sign-in/oidc", "/sign-in/oidc/back", "/sign-out/oidc",
 }  # fmt: skip
 
