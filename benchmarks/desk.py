@@ -21,7 +21,7 @@ from status_db.batches import Batches, BatchKind, Told
 from status_db.decisions import Wish
 from status_db.engine import writing
 from status_db.model import ROSTER, Verdict
-from status_db.mornings import Chosen, Mornings, review_in
+from status_db.mornings import Chosen, Mornings
 from status_db.reviews import seen_by_review
 from tests.cast import SUN
 from tests.services import databases
@@ -92,7 +92,7 @@ def round_of(world: World, mark: int) -> dict[str, float]:
     chosen = [
         Chosen(number, seen_by_review(review), f"{mark}-{number}")
         for number in people
-        if (review := review_in(stand[number], "final_review")) is not None
+        if (review := next((s for s in stand[number] if s.step == "final_review"), None)) is not None
     ]
     took["review and issue it"], held = _timed(
         lambda: mornings.hold("final_review", chosen, "x", world.now, title="x", kind="毕业证书", reason="通过")

@@ -163,18 +163,6 @@ class Classes:
         found = self._roll(step, now, review_scopes, issue_scopes, tables.student.c.student == student).members
         return found[0] if found else None
 
-    def named(self, students: Sequence[str], scopes: Sequence[Scope]) -> dict[str, tuple[str, str]]:
-        """Return student → name and class of those who stand inside the scopes, leaving or not."""
-        person = tables.student
-        found: dict[str, tuple[str, str]] = {}
-        with reading(self._engine) as connection:
-            for chunk in _chunks(students):
-                query = select(person.c.student, person.c.name, person.c["class"]).where(
-                    person.c.cohort == self._cohort, person.c.student.in_(chunk), inside(scopes)
-                )
-                found |= {student: (name, class_name) for student, name, class_name in connection.execute(query)}
-        return found
-
     def used(self, numbers: Sequence[str]) -> set[str]:
         """Return which of these numbers are those of certificates already, revoked ones among them."""
         table = tables.certificate

@@ -14,10 +14,10 @@ from status_db import tables
 from status_db.decisions import DecisionRefused, Wish
 from status_db.engine import reading
 from status_db.ledger import Entry, LinkKind
-from status_db.model import Certificate, Decision, StepKind, StepStatus, Verdict, digest_of
+from status_db.model import Certificate, Decision, StepStatus, Verdict, digest_of
 from status_db.reviews import Collected, Issue, Reviews
 from status_db.seen import inside
-from status_db.standing import decision_from
+from status_db.standing import decision_from, freshness, steps_of_many
 from status_db.views import EVERYBODY, Scope
 
 
@@ -162,15 +162,19 @@ class Mornings(Reviews):
     def standing_of(
         self, students: Sequence[str], now: datetime, scopes: Sequence[Scope] = EVERYBODY
     ) -> dict[str, tuple[StepStatus, ...]]:
-        """Return student → steps, as the door itself sees them now; who stands outside the scopes is left out."""
-        found: dict[str, tuple[StepStatus, ...]] = {}
+        """Return student → steps as they stand now; who does not leave, or stands outside the scopes, is left out."""
+        person = tables.student
+        query = select(person.c.student, person.c.flow).where(
+            person.c.cohort == self._cohort,
+            person.c.student.in_(list(students)),
+            person.c.active,
+            person.c.flow.is_not(None),
+            inside(scopes),
+        )
         with reading(self._engine) as connection:
-            for student in students:
-                try:
-                    found[student] = self._steps(connection, student, now, scopes)
-                except DecisionRefused:
-                    continue
-        return found
+            flows = {row.student: self._settings.flow_named(row.flow) for row in connection.execute(query)}
+            fresh = freshness(connection, self._settings, self._cohort)
+            return steps_of_many(connection, self._cohort, flows, fresh, now)
 
     def given_over_old_answers(
         self, step: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
@@ -201,8 +205,3 @@ class Mornings(Reviews):
             if decision.student in stand
             and any(not s.counts_as_clear(now) for s in stand[decision.student] if s.step in decision.accepts)
         )
-
-
-def review_in(steps: Sequence[StepStatus], step: str) -> StepStatus | None:
-    """Return the review of this name among a student's steps."""
-    return next((s for s in steps if s.step == step and s.kind is StepKind.REVIEW), None)

@@ -71,15 +71,6 @@ class Uploads:
             number: int = connection.execute(made.returning(table.c.upload)).scalar_one()
         return number
 
-    def source_of(self, number: int) -> str | None:
-        """Return the source whose list a sheet is; None where there is no such sheet, or it is none's."""
-        table = tables.upload
-        with reading(self._engine) as connection:
-            source: str | None = connection.execute(
-                select(table.c.source).where(table.c.upload == number)
-            ).scalar_one_or_none()
-        return source
-
     def find(self, number: int, account: str) -> Upload | None:
         """Return an upload of this account; None where there is none, or not any more."""
         table = tables.upload
@@ -100,14 +91,14 @@ class Uploads:
             ).first()
         return _upload(row) if row else None
 
-    def content(self, number: int) -> bytes | None:
-        """Return the sheet itself, as it was brought."""
+    def list_of(self, number: int) -> tuple[str, bytes] | None:
+        """Return the source whose list a sheet is, and the sheet itself; None where it is none's list, or gone."""
         table = tables.upload
         with reading(self._engine) as connection:
-            content: bytes | None = connection.execute(
-                select(table.c.content).where(table.c.upload == number)
-            ).scalar_one_or_none()
-        return content
+            row = connection.execute(
+                select(table.c.source, table.c.content).where(table.c.upload == number, table.c.source.is_not(None))
+            ).one_or_none()
+        return (row.source, row.content) if row else None
 
     def confirmed(
         self, number: int, now: datetime, batch: int | None = None, rows: Sequence[Any] | None = None

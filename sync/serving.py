@@ -66,10 +66,10 @@ class Serving:
 
         One that the source cannot read is taken away again: the list before it is back in its place.
         """
-        number = request.upload or 0
-        source, content = self._uploads.source_of(number), self._uploads.content(number)
-        if source is None or source not in self._settings.source or content is None:
+        kept = self._uploads.list_of(request.upload or 0)
+        if kept is None or kept[0] not in self._settings.source:
             return RequestOutcome.REFUSED, "The sheet is not kept any more. Bring it again."
+        source, content = kept
         own = self._settings.source[source].own
         if not getattr(own, "brought", False):
             return (
@@ -115,10 +115,15 @@ class Serving:
 def _put(path: Path, content: bytes) -> None:
     """Put a file in its place whole: whoever reads there has the one before or this one."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).replace(path)
+        except OSError:
+            # A full disk is not filled further by what was begun.
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 def _together(outcomes: list[Outcome]) -> tuple[RequestOutcome, str]:

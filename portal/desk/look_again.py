@@ -1,6 +1,6 @@
 """What a reviewer looks at once more: reviews given over answers that were too old, and certificates over news."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -13,6 +13,7 @@ from portal.desk.scenes import Place, place
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
 from status_db.audit import Deed
+from status_db.batches import Named
 from status_db.model import Decision, StepStatus, said_as_of
 
 
@@ -23,7 +24,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     given = await house.ask_long(at.doors.mornings.given_over_old_answers, at.step, now, at.scopes)
     opened = await house.ask_long(house.reader.opened_after_issue, cohort, now, at.scopes, at.step)
     students = {decision.student for decision, _ in given} | {student for student, _ in opened}
-    people = await house.ask_long(at.doors.classes.named, sorted(students), at.scopes)
+    people = await house.ask_long(at.doors.batches.people, sorted(students), at.scopes)
     fresh = await house.ask_long(house.lists.freshness, cohort)
     reviews = [_review(at, decision, steps, people) for decision, steps in given]
     await house.note(request, Deed.SAW_LIST, cohort=cohort, step=at.step, students=len(people))
@@ -39,9 +40,9 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         opened=[
             {
                 "student": student,
-                "name": people[student][0],
+                "name": people[student].name,
                 "record": _record(at, student),
-                "class_name": people[student][1],
+                "class_name": people[student].class_name,
                 "steps": at.here.language.listed(titles),
             }
             for student, titles in by_student.items()
@@ -52,10 +53,11 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
 
 
 def _review(
-    at: Place, decision: Decision, steps: Sequence[StepStatus], people: dict[str, tuple[str, str]]
+    at: Place, decision: Decision, steps: Sequence[StepStatus], people: Mapping[str, Named]
 ) -> dict[str, object]:
     here = at.here
-    name, class_name = people.get(decision.student, ("", ""))
+    person = people.get(decision.student, Named("", ""))
+    name, class_name = person.name, person.class_name
     accepted = [step for step in steps if step.step in decision.accepts and not step.counts_as_clear(here.now)]
     newer = [step for step in accepted if step.as_of is None or said_as_of(step.as_of) != decision.accepts[step.step]]
     return {

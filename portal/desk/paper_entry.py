@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from portal import rows
 from portal.auth import forms
-from portal.desk import paper_words
+from portal.desk import paper_words, result_words
 from portal.desk.paper import by_building, by_college, narrowed
 from portal.desk.scenes import Place, place
 from portal.entrance import for_visitors
@@ -276,8 +276,8 @@ async def _table(
         previewed=preview is not None,
         digest=preview.digest.hex() if preview is not None else "",
         counts=[
-            (say(here.language, paper_words.KINDS, kind), preview.count(kind), paper_words.TONES[kind])
-            for kind in paper_words.TONES
+            (say(here.language, paper_words.KINDS, kind), preview.count(kind), result_words.TONES[kind])
+            for kind in map(RowKind, paper_words.KINDS)
             if preview is not None and preview.count(kind)
         ],
         wrongs=preview.count(RowKind.WRONG) if preview is not None else 0,
@@ -310,7 +310,7 @@ def _lines(
                 "reason": draft.reasons.get(number, ""),
                 "file": draft.files.get(number, ""),
                 "kind": say(here.language, paper_words.KINDS, row.kind) if row else "",
-                "tone": paper_words.TONES[row.kind] if row else "",
+                "tone": result_words.TONES[row.kind] if row else "",
                 "mark": paper_words.MARKS[row.kind] if row else "",
                 "why": paper_words.said_of(here.language, row, who)
                 if row

@@ -14,13 +14,6 @@ KINDS: Mapping[str, str] = {
     RowKind.WRONG: later("有错误"),
 }
 
-TONES: Mapping[RowKind, str] = {
-    RowKind.NEW: "good",
-    RowKind.SAME: "none",
-    RowKind.CONFLICT: "todo",
-    RowKind.WRONG: "bad",
-}
-
 MARKS: Mapping[RowKind, str] = {RowKind.NEW: "✓", RowKind.SAME: "–", RowKind.CONFLICT: "!", RowKind.WRONG: "✕"}
 
 WRONG: Mapping[str, str] = {

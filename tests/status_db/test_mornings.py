@@ -18,7 +18,7 @@ from status_db.classes import Classes, Stage
 from status_db.decisions import DecisionRefused, Wish
 from status_db.engine import reading
 from status_db.model import ROSTER, Decision, RunState, StepStatus, Verdict
-from status_db.mornings import Chosen, LeftOut, Morning, Mornings, NobodyPassed, review_in
+from status_db.mornings import Chosen, LeftOut, Morning, Mornings, NobodyPassed
 from status_db.reviews import HandedOver, Hindrance, Issue, ReviewRefused, seen_by_review
 from status_db.views import EVERYBODY, Scope
 from sync.run import Outcome
@@ -48,7 +48,7 @@ def chosen(world: World, students: Sequence[str], first: int | None = 1) -> list
     standing = mornings(world).standing_of(students, world.now)
     found: list[Chosen] = []
     for at, student in enumerate(students):
-        review = review_in(standing[student], STEP)
+        review = next((s for s in standing[student] if s.step == STEP), None)
         assert review is not None
         found.append(Chosen(student, seen_by_review(review), "" if first is None else f"C{first + at:03}"))
     return found
@@ -185,7 +185,6 @@ class TestScopes:
         assert lists.listed(STEP, OTHERS, Narrowed()) == ()
         assert lists.of_class(STEP, OTHERS, COLLEGE, CLASS) == ()
         assert classes.roll(STEP, ready.now, COLLEGE, CLASS, OTHERS, OTHERS).members == ()
-        assert classes.named([FORTY[0]], OTHERS) == {}
         assert {one.college for one in classes.counted(STEP, ready.now, OWN)[0]} == {COLLEGE}
         lends(ready, FORTY[0])
         ready.run("loans")

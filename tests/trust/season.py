@@ -18,7 +18,7 @@ from status_db.backups.making import Made
 from status_db.batches import Batches, BatchKind, RowKind, Told
 from status_db.decisions import DecisionRefused, Wish
 from status_db.model import Decision, Verdict
-from status_db.mornings import Chosen, Mornings, review_in
+from status_db.mornings import Chosen, Mornings
 from status_db.reviews import Collected, HandedOver, Issue, seen_by_review
 from tests.sync.test_verify import verified
 from tests.trust import agreeing
@@ -327,7 +327,7 @@ class Season(Offices):
         asked = [
             Chosen(student, seen_by_review(review), f"证{self.number()}")
             for student in chosen
-            if student in stand and (review := review_in(stand[student], REVIEW)) is not None
+            if student in stand and (review := next((s for s in stand[student] if s.step == REVIEW), None)) is not None
         ]
         assert {one.student for one in asked} == {student for student in chosen if student in model.leaving()}
         ready = self.clear_but_for_news() if over else self.clear_but_for_the_review()
