@@ -78,7 +78,7 @@ class Running:
 
 #: So many columns of these tables are younger than their first seals. What is blank there at a row's end is not sealed,
 #: so that a row from before them still agrees with its seal.
-_LATER = {"decision": 5, "certificate": 2}
+_LATER = {"decision": 5, "certificate": 2, "source": 4}
 
 
 def _without_blanks(values: Iterable[Any], later: int) -> Sequence[Any]:
@@ -99,7 +99,7 @@ class Seals:
         self._weigher = hashlib.blake2b(digest_size=32, key=key, person=b"weight")
         self._rows = {
             table: hashlib.blake2b(digest_size=16, key=key, person=table.encode())
-            for table in ("record", "student", "decision", "certificate", "pending")
+            for table in ("record", "student", "decision", "certificate", "pending", "applied_settings", "reversal")
         }
 
     def __repr__(self) -> str:
@@ -126,7 +126,7 @@ class Seals:
     def digest(self, of: str, values: Iterable[Any]) -> str:
         """Return the digest of one row that is not sealed itself, as hex."""
         running = self.running(of)
-        running.add(values)
+        running.add(_without_blanks(values, _LATER[of]) if of in _LATER else values)
         return running.digest()
 
     def link(self, before: bytes, values: Iterable[Any]) -> bytes:

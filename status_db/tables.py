@@ -243,6 +243,14 @@ source_state = Table(
     Column("lease_run", BigInteger),
     Column("lease_until", Instant),
     Column("lease_owner", String(200)),
+    #: Digest of where and how it was asked for the last good answer: address, query, user; no password.
+    Column("location_digest", LargeBinary),
+    #: The question for which asking about one student was shown to give what the whole answer gives.
+    Column("one_proven", LargeBinary),
+    #: The source's own moment of the last good answer, where the settings name one.
+    Column("as_of", Instant),
+    #: Rows in all, with a match hint, without an amount and unreadable, of the last good pull.
+    Column("quality", Json),
 )
 
 record = Table(
@@ -328,6 +336,29 @@ pending = Table(
     Column("mac", LargeBinary),
     #: What people are shown of it, as JSON; NULL for one of before looks were kept.
     Column("look", Text),
+)
+
+applied_settings = Table(
+    "applied_settings",
+    marks,
+    #: What the settings meant when the last settings run was applied.
+    Column("cohort", _Word, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    #: The meaning itself as JSON, so that a change can be named key by key.
+    Column("meaning", Text, nullable=False),
+    #: The run that applied it; NULL for the first, before any student.
+    Column("run", BigInteger),
+    Column("at", Instant, nullable=False),
+    Column("mac", LargeBinary),
+)
+
+reversal = Table(
+    "reversal",
+    marks,
+    #: The records that an approved run replaced, packed, so that `runs revert` can plan the way back.
+    Column("run", BigInteger, ForeignKey("run.run"), primary_key=True),
+    Column("records", LargeBinary, nullable=False),
+    Column("mac", LargeBinary),
 )
 
 opinion = Table(

@@ -232,6 +232,10 @@ class TestADatabaseFromBefore:
                 connection.execute(text("ALTER TABLE flip DROP COLUMN link"))
                 connection.execute(text("ALTER TABLE pending DROP COLUMN look"))
                 connection.execute(text("DROP TABLE batch"))
+                for table in ("applied_settings", "reversal"):
+                    connection.execute(text(f"DROP TABLE {table}"))
+                for column in ("location_digest", "one_proven", "as_of", "quality"):
+                    connection.execute(text(f"ALTER TABLE source_state DROP COLUMN {column}"))
                 connection.execute(text("DROP INDEX ix_decision_batch"))
                 for column in ("file_number", "condition", "sheet", "batch", "accepts"):
                     connection.execute(text(f"ALTER TABLE decision DROP COLUMN {column}"))
