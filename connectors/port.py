@@ -126,6 +126,15 @@ class Snapshot:
     candidates: int | None = None
     #: The source's fingerprint of this very answer, or of one not later; None where it has none.
     fingerprint: bytes | None = None
+    #: Student numbers, as the source writes them, whose rows differed between the readings of this pull: the answer
+    #: may hold these students, and releases none of them.
+    unsettled: Sequence[Cell] = ()
+    #: The moment up to which the source itself says that its data reach; None where the settings name none.
+    as_of: datetime | None = None
+    #: Where each row is in the office's own list (a row of the sheet, from 1), in the order of `rows`; None elsewhere.
+    places: Sequence[int] | None = None
+    #: What was read with a reservation, such as a letter that could not be decoded, for the run's record.
+    warnings: tuple[str, ...] = ()
 
     def about(self, student: str) -> "Snapshot":
         """Return as much of it as is about one student, by our own form of the number and not by the source's."""
@@ -136,7 +145,7 @@ class Snapshot:
 
         known = None if self.population is None else [cell for cell in self.population if theirs(cell)]
         rows = [row for row in self.rows if theirs(row[0])]
-        return replace(self, rows=rows, population=known)
+        return replace(self, rows=rows, population=known, places=None)
 
 
 def together(answers: Sequence[Snapshot]) -> Snapshot:
@@ -153,6 +162,9 @@ def together(answers: Sequence[Snapshot]) -> Snapshot:
         ended=last.ended,
         proofs=tuple(proof for proof in first.proofs if proof.kind in shown),
         population=[cell for cells in known for cell in cells] if len(known) == len(answers) else None,
+        unsettled=tuple(cell for answer in answers for cell in answer.unsettled),
+        places=None,
+        warnings=tuple(dict.fromkeys(warning for answer in answers for warning in answer.warnings)),
     )
 
 
@@ -189,6 +201,19 @@ class Connector(Protocol):
 
     def check(self) -> Sample:
         """Connect, look at the columns and one row, and say what was found. Raises as `pull` does."""
+        ...
+
+
+@runtime_checkable
+class AsksByNumber(Protocol):
+    """A connector that can ask about some students alone, for less than the whole answer costs."""
+
+    def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
+        """Return everything the source says now about these numbers, proofs included.
+
+        It is a second look: no cache may answer it. `population` then holds at most these numbers. Raises as `pull`
+        does; never returns a part.
+        """
         ...
 
 

@@ -54,6 +54,10 @@ def pack(snapshot: Snapshot) -> bytes:
         "population": population,
         "candidates": snapshot.candidates,
         "fingerprint": _pack(snapshot.fingerprint),
+        "unsettled": [_pack(cell) for cell in snapshot.unsettled],
+        "as_of": snapshot.as_of.isoformat() if snapshot.as_of else None,
+        "places": None if snapshot.places is None else list(snapshot.places),
+        "warnings": list(snapshot.warnings),
     }
     return zlib.compress(json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
@@ -76,4 +80,8 @@ def unpack(kept: bytes) -> Snapshot:
         population=None if population is None else [_unpack(cell) for cell in population],
         candidates=body.get("candidates"),
         fingerprint=_fingerprint(body.get("fingerprint")),
+        unsettled=tuple(_unpack(cell) for cell in body.get("unsettled", ())),
+        as_of=datetime.fromisoformat(as_of) if (as_of := body.get("as_of")) else None,
+        places=body.get("places"),
+        warnings=tuple(body.get("warnings", ())),
     )

@@ -76,7 +76,7 @@ class SourceProposal:
     def kept(self) -> Snapshot:
         """Return the snapshot without the rows about strangers."""
         rows = [row for row in self.snapshot.rows if row[0] in self.known]
-        return replace(self.snapshot, rows=rows)
+        return replace(self.snapshot, rows=rows, places=None)
 
     def apply(self, marks: RosterMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
         """Write it whole."""

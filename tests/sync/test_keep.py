@@ -37,3 +37,10 @@ def test_the_kinds_of_cells_that_drivers_give() -> None:
     rows = [("S", Decimal("1.10")), ("S", date(2019, 6, 1)), ("S", time(7, 40)), ("S", b"\xd5\xc5"), ("S\ud800", 1.5)]
     snapshot = Snapshot(("student", "title"), rows, NOW, NOW, ())
     assert unpack(pack(snapshot)).rows == rows
+
+
+def test_what_was_read_with_a_reservation_comes_back() -> None:
+    snapshot = Snapshot(
+        ("student",), [("S",)], NOW, NOW, (), unsettled=("S", 7), as_of=NOW, places=[4], warnings=("row 4: a letter",)
+    )
+    assert unpack(pack(snapshot)) == snapshot
