@@ -9,6 +9,7 @@ from clearance import show
 from clearance.authors import note_decision
 from clearance.context import Json, chosen, ends_well
 from clearance.granted import active, scopes_of
+from config.renames import stored_name
 from status_db.accounts import Act
 from status_db.audit import Deed
 from status_db.decisions import Wish
@@ -43,6 +44,7 @@ def set_override(
 ) -> None:
     """Decide one student's step; it stands above whatever the sources say until it is withdrawn or ends."""
     program = chosen(context).program()
+    step = stored_name(program.settings, step)
     number, zone = normalise_number(student), program.settings.institution.timezone
     account = active(program, operator)
     scopes, author = scopes_of(program, account, Act.DECIDE, step), account.account
@@ -68,7 +70,7 @@ def set_override(
 def withdraw_override(context: typer.Context, student: str, step: str, *, operator: Operator) -> None:
     """Take a decision back; what the sources say counts again."""
     program = chosen(context).program()
-    number = normalise_number(student)
+    number, step = normalise_number(student), stored_name(program.settings, step)
     account = active(program, operator)
     scopes, author = scopes_of(program, account, Act.DECIDE, step), account.account
     decision = program.decisions.withdraw(number, step, author, program.clock(), scopes)

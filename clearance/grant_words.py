@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from clearance.wiring import Program
+from config.renames import stored_name
 from status_db.accounts import SCOPE_COLUMNS, Act, Grant
 
 _ACTS: Mapping[str, Act] = {
@@ -78,8 +79,8 @@ def _act(word: str) -> Act:
 def _step(program: Program, word: str) -> str | None:
     if word.strip() in _EVERY_STEP:
         return None
-    steps = program.settings.step
-    found = next((s.key for s in steps if word.strip() in (s.key, s.title, s.title_en)), None)
+    steps, word = program.settings.step, stored_name(program.settings, word.strip())
+    found = next((s.key for s in steps if word in (s.key, s.title, s.title_en)), None)
     if found is None:
         raise Unreadable(f'"{word}" is no step: known are {", ".join(s.key for s in steps)}, and * for every one')
     return found

@@ -18,7 +18,7 @@ from connectors.port import SourceError
 from status_db.accounts import Act
 from status_db.looks import Look, Looked
 from status_db.model import ROSTER, RunState, Verdict
-from status_db.opinions import Opinion, Says, missing
+from status_db.opinions import Needed, Opinion, Says, missing
 from status_db.views import RunView
 from sync import rules
 
@@ -36,7 +36,8 @@ def approve(context: typer.Context, run: int, *, speaker: Speaker = "") -> None:
     said = program.opinions.of_run(run)
     if not any(o.says is Says.APPROVE and o.author == author for o in said):
         said = (*said, program.opinions.enter(run, Says.APPROVE, author=author, now=program.clock()))
-    if lacks := missing(said, rules.needed(program.asked(found.source))):
+    asked = program.asked(found.source)
+    if lacks := missing(said, rules.needed(asked) if asked is not None else Needed()):
         show.OUT.print(f"noted: {author} approves run {run}. {lacks}", markup=False)
         return
     outcome = program.sync.approve(run, found.source, by=author, said_of=said[-1].digest)
@@ -75,6 +76,8 @@ def plausible(
     found = _suspended(program, run)
     if found.source == ROSTER:
         fail("the roster belongs to no office's step: an administrator approves it. See: clearance runs approve")
+    if found.source not in program.settings.source:
+        fail(f"a change of settings belongs to no office: an administrator approves it. See: clearance runs show {run}")
     step = program.settings.source[found.source].step
     account = active(program, operator)
     if not any(g.act is Act.DECIDE and g.step in (None, step) for g in account.grants):
@@ -119,6 +122,8 @@ def show_waiting(program: Program, found: RunView, opinions: tuple[Opinion, ...]
         return
     for reason in seen.reasons:
         show.OUT.print(f"  because: {reason}", markup=False)
+    for line in seen.changes:
+        show.OUT.print(f"  {line}", markup=False)
     if seen.moved:
         show.table(
             ("college", "from", "to", "students"),

@@ -105,8 +105,11 @@ def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
         show.OUT.print(f"  {found.message}", markup=False)
     if found.decided_by:
         show.OUT.print(f"  decided by {found.decided_by}, {show.moment(found.decided_at, zone)}", markup=False)
+    for line in found.counts.get("warnings", ()):
+        show.OUT.print(f"  {line}", markup=False)
     for key, value in found.counts.items():
-        show.OUT.print(f"  {key}: {value}", markup=False)
+        if key != "warnings":
+            show.OUT.print(f"  {key}: {value}", markup=False)
     for kind, detail in found.proofs:
         show.OUT.print(f"  proof {kind}: {detail}", markup=False)
     if flips:

@@ -97,6 +97,10 @@ _FIGURES = {
     "released": "held → cleared",
     "newly_held": "cleared → held",
     "newly_unknown": "known → unknown",
+    "steps_added": "steps added",
+    "steps_removed": "steps removed",
+    "findings": "findings changed",
+    "retired": "sources retired",
     "flips": "flips",
 }
 
@@ -116,8 +120,8 @@ def outcome(result: Outcome, seconds: float) -> None:
         f"[{style}]{result.state.value:<10}[/] {result.source:<12} {run}{seconds:.2f} s"
         + (f", {figures(result.counts)}" if figures(result.counts) else "")
     )
-    if result.message:
-        ERR.print(f"           {result.message}", markup=False)
+    for line in (*result.counts.get("warnings", ()), *([result.message] if result.message else [])):
+        ERR.print(f"           {line}", markup=False)
 
 
 @contextmanager

@@ -10,8 +10,10 @@ from clearance import show
 from clearance.accounts import lacking_reviewers
 from clearance.context import ERROR, PENDING, SUSPENDED, UNAVAILABLE, Json, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.wiring import Program
+from config.renames import stored_name
 from connectors.port import SourceError
 from status_db.engine import StoreError
+from status_db.ledger_key import LedgerRefused
 from status_db.model import ROSTER, normalise_number
 from sync.run import Outcome, Preview
 
@@ -31,6 +33,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
     found: list[dict[str, object]] = []
     code = _look_at_status_db(program, found, quiet=json)
     _look_at_reviewers(program, found, quiet=json)
+    _look_at_settings(program, found, quiet=json)
     for name in _names(program, sources):
         try:
             sample = program.connect(name).check()
@@ -84,14 +87,37 @@ def _look_at_reviewers(program: Program, found: list[dict[str, object]], *, quie
             show.ERR.print(f"        look at this: {line}", markup=False)
 
 
+def _look_at_settings(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Name a change of settings that is not applied yet; where the marks cannot be read there is nothing to compare."""
+    try:
+        change = program.sync.preview_change()
+    except (StoreError, LedgerRefused):
+        return
+    if change is None:
+        return
+    found.append({"settings": "changed", "warnings": [*change.changes, *map(str, change.reasons)]})
+    if not quiet:
+        show.OUT.print(
+            "[yellow]changed[/] settings: not applied yet. See `clearance plan`; apply with `clearance sync`"
+        )
+        for line in change.changes:
+            show.ERR.print(f"        {line}", markup=False)
+
+
 @ends_well
 def plan(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
     """Say what a sync would change now; change nothing. Exit code 3 when there is something."""
     program = chosen(context).program()
     stop_like_ctrl_c()
     previews: list[Preview] = []
+    names = _names(program, sources)
+    if (change := program.sync.preview_change()) is not None:
+        previews.append(change)
+        if change.blocks:
+            # What the sources would change can be planned only once the students have their new steps.
+            names = []
     with show.bars() as bars:
-        previews += [program.sync.preview(name, bars.of(name)) for name in _names(program, sources)]
+        previews += [program.sync.preview(name, bars.of(name)) for name in names]
     if json:
         show.as_json(previews)
     else:
@@ -110,6 +136,8 @@ def _show_preview(preview: Preview) -> None:
         return
     what = show.figures(preview.counts) if preview.pending else "nothing would change"
     show.OUT.print(f"[bold]{preview.source}[/]: {what}")
+    for line in preview.changes:
+        show.OUT.print(f"  {line}", markup=False)
     for reason in preview.reasons:
         show.OUT.print(f"  would be suspended: {reason}", style="yellow", markup=False)
     if preview.flips:
@@ -130,14 +158,17 @@ def sync(
     """Ask the sources, decide, and apply. One that fails or is suspended does not keep the others from theirs."""
     program = chosen(context).program()
     stop_like_ctrl_c()
-    program.sync.open_cohort()
-    names = _names(program, sources)
     by = getpass.getuser()
+    changed = program.sync.open_cohort(by=by)
+    names = _names(program, sources)
+    if changed is not None and not json:
+        show.outcome(changed, 0)
     if student:
         number = normalise_number(student)
         outcomes = recheck(program, [n for n in names if n != ROSTER], number, by, quiet=json)
     else:
         outcomes = run_all(program, names, by, quiet=json)
+    outcomes = [changed, *outcomes] if changed is not None else outcomes
     if json:
         show.as_json(outcomes)
     code = exit_code(outcomes)
@@ -186,7 +217,8 @@ def exit_code(outcomes: list[Outcome]) -> int:
 
 def _names(program: Program, sources: list[str] | None) -> list[str]:
     every = [ROSTER, *program.settings.source]
-    for name in sources or ():
+    sources = [stored_name(program.settings, name) for name in sources or ()]
+    for name in sources:
         if name not in every:
             raise typer.BadParameter(f'there is no source "{name}": known are {", ".join(every)}')
     return [name for name in every if not sources or name in sources]

@@ -110,13 +110,14 @@ class Program:
         check(engine, part)
         return engine
 
-    def asked(self, name: str) -> Asked:
-        """Return the settings of a source, or of the roster."""
-        return self.settings.roster if name == ROSTER else self.settings.source[name]
+    def asked(self, name: str) -> Asked | None:
+        """Return the settings of a source, or of the roster; None for a change of settings, or a source of the past."""
+        return self.settings.roster if name == ROSTER else self.settings.source.get(name)
 
     def connect(self, name: str) -> Connector:
         """Make the connector of a source, or of the roster."""
-        asked, windows = self.asked(name), self.settings.cohort_named(self.cohort).windows.values()
+        asked = self.settings.roster if name == ROSTER else self.settings.source[name]
+        windows = self.settings.cohort_named(self.cohort).windows.values()
         question = Question(
             name,
             asked.columns,

@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from config import renames
 from config.desk import Desk
 from config.opening import Calendar, OpenHours
 from config.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
@@ -152,6 +153,8 @@ class Step(Table):
     """One line of a flow."""
 
     key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    #: The key under which it was stored so far, where it was renamed.
+    was: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] | None = None
     title: str
     title_en: str = ""
     #: The card it is shown on; steps with the same word share one.
@@ -247,6 +250,8 @@ class Source(Asked):
     """One question to one office system."""
 
     step: str
+    #: The name under which it was stored so far, where it was renamed.
+    was: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] | None = None
     title: str = ""
     title_en: str = ""
     means: Literal["items", "balance", "status"]
@@ -363,6 +368,8 @@ class Settings(Table):
     api: Api = Api()
     log: Log = Log()
     demo: Demo = Demo()
+    #: Name in the file → the name that it is stored under, for what `was` renames; never written in a file.
+    renamed: Annotated[dict[str, str], Field(exclude=True, max_length=0)] = {}
 
     def cohort_keys(self) -> tuple[str, ...]:
         """Return the cohorts' keys, in the file's order."""
@@ -432,7 +439,7 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
     mistakes += _contradictions(settings)
     if mistakes:
         raise SettingsError(file, mistakes)
-    return settings
+    return renames.applied(settings)
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -611,6 +618,7 @@ def _contradictions(settings: Settings) -> list[str]:
         for key in ("student", "name", "level", "college")
         if key not in settings.roster.columns
     ]
+    found += renames.mistakes(settings)
     auth = settings.auth
     found += providers_contradict(auth.cas, auth.oidc, auth.ldap, settings.portal.public_url)
     found += _identities("roster", settings.roster.columns) + _of_no_use(settings)
@@ -623,8 +631,8 @@ def _contradictions(settings: Settings) -> list[str]:
 def _source_contradictions(name: str, source: Source, steps: list[str], synced: set[str]) -> list[str]:
     at = f"[source.{name}]"
     found = _schedule_mistakes(f"source.{name}", source)
-    if name == "roster":
-        found.append(f"{at}: this name belongs to the roster: choose another")
+    if name in ("roster", "settings"):
+        found.append(f"{at}: this name is used for the {name}: choose another")
     if source.step not in steps:
         found.append(f'{at} step: there is no step "{source.step}": known are {", ".join(steps)}')
     elif source.step not in synced:

@@ -50,6 +50,8 @@ class ProofKind(StrEnum):
     ACCEPTED = "accepted"
     #: The source's own fingerprint is the one of the last answer that was read whole, so nothing was brought.
     FINGERPRINT_SAME = "fingerprint_same"
+    #: Asking about some held students one by one gave what the whole answer gave.
+    ONE_AGREES = "one_agrees"
     #: A second pass brought the same rows.
     SECOND_PASS_AGREES = "second_pass_agrees"  # noqa: S105 - a pass over rows, not a word to enter with
 
@@ -183,7 +185,11 @@ class Sample:
 
 
 class Connector(Protocol):
-    """Asks one question. It keeps nothing open between calls and may be called again after any error."""
+    """Asks one question. It keeps nothing open between calls and may be called again after any error.
+
+    A connector whose `pull_one` reads the whole answer and keeps one student's rows says so with an attribute
+    `one_reads_all = True`; any other is shown to say the same of one student before a recheck may clear.
+    """
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return everything the source says now.

@@ -71,6 +71,9 @@ class Settings(Table):
 class Sheet:
     """Reads one list, whole."""
 
+    #: One student's rows are kept out of the whole answer.
+    one_reads_all = True
+
     def __init__(self, settings: Settings, question: Question) -> None:
         self._settings = settings
         self._question = question

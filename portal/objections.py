@@ -27,6 +27,11 @@ _SENTENCES = {
         "今年离校的 %(base)s 名学生中，有 %(students)s 名会%(what)s"
         "（限额是 %(percent)s%% 和 %(count)s 名中较大的一个）。"
     ),
+    ObjectionKind.STEPS_CHANGE: later(
+        "设置改过：%(base)s 名学生中有 %(students)s 名的环节会改变，"
+        "其中 %(clears)s 项变为通过，%(loses)s 项不再是通过。"
+    ),
+    ObjectionKind.UNPLACED: later("改过的设置里没有适合 %(students)s 名学生的流程（第一名是 %(first)s）。"),
 }
 
 

@@ -98,6 +98,13 @@ COUNTS: Mapping[str, str] = {
     "changed": later("信息变更"),
     "left": later("离开名单"),
     "dropped": later("不再离校"),
+    "students": later("学生"),
+    "steps_added": later("新增的环节"),
+    "steps_removed": later("取消的环节"),
+    "findings": later("改变的结果"),
+    "flows": later("换了流程的学生"),
+    "unplaced": later("没有流程的学生"),
+    "retired": later("停用的来源"),
     "not_pulled": later("来源数据未变，未重新读取"),
     "seconds": later("用时（秒）"),
 }

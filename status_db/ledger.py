@@ -23,6 +23,9 @@ from status_db.seals import NOTHING, Seals, moved
 #: The sets of sealed rows; each source's records are one more.
 ROSTER_SET, DECISION_SET, CERTIFICATE_SET = "roster", "decisions", "certificates"
 
+#: How the settings stand that were last applied.
+APPLIED_SETTINGS = "settings"
+
 #: What a link says of this transaction alone, and the cohort's sets never are named.
 FLIPS, RUN, RUNS = "flips", "run", "runs"
 
@@ -44,7 +47,7 @@ def is_set(name: str) -> bool:
 
 def is_carried(name: str) -> bool:
     """Say whether a link's word stands in every later link, too, until that one has another."""
-    return is_set(name) or name.startswith("source:")
+    return is_set(name) or name.startswith("source:") or name == APPLIED_SETTINGS
 
 
 def altered(name: str) -> str:
@@ -57,6 +60,8 @@ class LinkKind(StrEnum):
 
     RUN = "run"
     DECISION = "decision"
+    #: The settings that a cohort begins with.
+    SETTINGS = "settings"
     #: Over all that stands, where a ledger begins.
     CHECKPOINT = "checkpoint"
 
@@ -90,6 +95,7 @@ class Entry:
         self._flips = seals.running(FLIPS)
         self._sources: set[str] = set()
         self._says: dict[str, str] = {}
+        self._carries: dict[str, str] = {}
         self._log = structlog.get_logger("clearance.ledger")
 
     def say(self, words: Mapping[str, str]) -> None:
@@ -167,6 +173,12 @@ class Entry:
             mac = self.sealing(table, name)(now.values)
         self._connection.execute(update(table).where(key == number).values(mac=mac))
 
+    def seal_applied(self, values: bulk.Values) -> bytes:
+        """Return the seal of the applied settings' row, and have this link and the later ones say it."""
+        mac = self._seals.row("applied_settings", values)
+        self._carries[APPLIED_SETTINGS] = mac.hex()
+        return mac
+
     def replace_records(self, source: str, students: Collection[str]) -> None:
         """Count the records that stand about these students out of the source's set: they are about to go."""
         table = tables.record
@@ -175,7 +187,7 @@ class Entry:
 
     def close(self) -> Head:
         """Write the link."""
-        carried = dict(self._before.words)
+        carried = dict(self._before.words) | self._carries
         for name, by in self._moves.items():
             carried[name] = moved(bytes.fromhex(carried.get(name, NOTHING.hex())), by).hex()
         said = dict(self._says)

@@ -41,6 +41,12 @@ class LedgerReader:
         found = raw.fetched(self._connection, query.order_by(table.c.link.desc()).limit(2))
         return [raw.Sealed(values[:-1], values[-1]) for values in found]
 
+    def applied_settings(self) -> raw.Sealed | None:
+        """Return the row of the applied settings; None where none are recorded."""
+        table = tables.applied_settings
+        found = raw.sealed(self._connection, table, raw.APPLIED, table.c.cohort == self._cohort)
+        return found[0] if found else None
+
     def flips(self) -> Iterator[raw.Values]:
         """Give every flip, its number first, in the order in which they were made."""
         table = tables.flip

@@ -48,6 +48,8 @@ class Look:
     sample: tuple[Looked, ...]
     #: Students to look up on the office's own screen: the same ones each time one asks about this run.
     spot_check: tuple[Looked, ...]
+    #: For a change of settings: what differs, key by key.
+    changes: tuple[str, ...] = ()
 
 
 def look_to_text(look: Look) -> str:
@@ -59,6 +61,7 @@ def look_to_text(look: Look) -> str:
             "moved": [[m.college, m.before, m.after, m.students] for m in look.moved],
             "sample": [_listed(one) for one in look.sample],
             "spot_check": [_listed(one) for one in look.spot_check],
+            "changes": list(look.changes),
         }
     )
 
@@ -75,6 +78,7 @@ def look_from_text(text: str) -> Look:
         ),
         sample=tuple(_looked(one) for one in kept["sample"]),
         spot_check=tuple(_looked(one) for one in kept["spot_check"]),
+        changes=tuple(kept.get("changes", ())),
     )
 
 

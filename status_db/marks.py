@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
-from status_db import bulk, tables
+from config.meaning import Meaning
+from status_db import applied, bulk, tables
 from status_db.clock import time_there
 from status_db.engine import reading, writing
 from status_db.history import write_flips
@@ -114,6 +115,10 @@ class Pull:
     source_base: int | None = None
     #: Students asked about on their own after it began, as far as was known then: they were left alone.
     asked_later: frozenset[str] = frozenset()
+    #: Digest of where and as which user the source was asked.
+    location: bytes | None = None
+    #: The question for which asking about one student was shown to give the same; None leaves what is stored.
+    one_proven: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +138,12 @@ class Writes:
 class Marks:
     """Writes one cohort's marks."""
 
-    def __init__(
-        self, engine: Engine, cohort: str, ledger: Ledger, rules: Mapping[str, Mapping[str, str]] | None = None
-    ) -> None:
-        """`rules` says of each source which settings decide what it does: name → digest, for the link of its runs."""
+    def __init__(self, engine: Engine, cohort: str, ledger: Ledger, meaning: Meaning | None = None) -> None:
+        """`meaning` is what the settings mean: an answer that is applied is applied in it."""
         self._engine = engine
         self._cohort = cohort
         self._ledger = ledger
-        self._rules = rules or {}
+        self._meaning = meaning
 
     def open_ledger(self, now: datetime) -> None:
         """See that the ledger's key is at hand, and begin the ledger where there is none. Raises LedgerRefused."""
@@ -150,7 +153,6 @@ class Marks:
     def _linking(self, lease: Lease, ending: Ending) -> Iterator[tuple[Connection, Entry]]:
         """Give the connection that may write now, and the link of the run that ends with it."""
         with self._ledger.linking(self._engine, at=ending.at, kind=LinkKind.RUN, run=lease.run) as (connection, entry):
-            entry.say(self._rules.get(lease.source, {}))
             entry.watch_states([lease.source])
             yield connection, entry
 
@@ -279,11 +281,12 @@ class Marks:
 
         Raises as `apply` does: who has joined since `base`, and what the answer was compared with, would be others.
         """
-        with self._linking(lease, ending) as (connection, _):
+        with self._linking(lease, ending) as (connection, entry):
             self._stand(connection, base)
             self._keep_order(connection, lease, pull)
             self._close(connection, lease, ending, pull)
             self._note_pull(connection, lease, pull, ending.at)
+            self._note_meaning(connection, entry, lease, pull, ending.at)
 
     def apply(self, lease: Lease, writes: Writes, pull: Pull, ending: Ending, *, approved: bool = False) -> None:
         """Write a plan whole, and close its run, in one transaction.
@@ -298,6 +301,7 @@ class Marks:
             self._write_records(connection, entry, lease, writes, pull)
             self._write_findings(connection, entry, lease, writes, ending.at)
             self._note_pull(connection, lease, pull, ending.at, writes.moves, approved=approved)
+            self._note_meaning(connection, entry, lease, pull, ending.at)
 
     def suspend(self, lease: Lease, ending: Ending, snapshot: bytes, look: Look) -> None:
         """Close a run as suspended and keep its snapshot, so that approval applies that answer and no other.
@@ -489,6 +493,10 @@ class Marks:
                 "recent_rows": [*kept, pull.roster_rows],
                 "strangers": pull.stranger_count,
             }
+            if pull.location is not None:
+                values["location_digest"] = pull.location
+            if pull.one_proven is not None:
+                values["one_proven"] = pull.one_proven
             if pull.compared_at is not None:
                 values["compared_at"] = pull.compared_at
             if approved:
@@ -502,6 +510,12 @@ class Marks:
             rows = [(lease.cohort, lease.source, key, near, who, lease.run) for key, near, who in pull.strangers]
             if rows:
                 bulk.insert(connection, table, ("cohort", "source", "key", "near", "student", "run"), rows)
+
+    def _note_meaning(self, connection: Connection, entry: Entry, lease: Lease, pull: Pull, now: datetime) -> None:
+        """Record in which meaning a whole answer was applied, where that is another than before."""
+        own = self._meaning
+        if own is not None and pull.roster_rows is not None and applied.digest(connection, lease.cohort) != own.digest:
+            applied.note_source(connection, entry, lease.cohort, lease.source, own, now)
 
     def _supersede(self, connection: Connection, lease: Lease) -> None:
         """Close an older suspension of the source: this pull was within the limits, or was approved itself."""

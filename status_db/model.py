@@ -105,6 +105,9 @@ NOT_IN_FLOW = "not_in_flow"
 #: The name under which the roster's own runs and state are kept beside the sources'.
 ROSTER = "roster"
 
+#: The name under which changes of settings are run and wait for approval, beside the sources'.
+SETTINGS = "settings"
+
 
 def normalise_number(raw: object) -> str:
     """Return a student number or alias in its one exact form: NFKC, trimmed, upper case.

@@ -25,6 +25,10 @@ class ObjectionKind(StrEnum):
     ROSTER_EMPTY = "roster_empty"
     ROSTER_FALLS = "roster_falls"
     ROSTER_MOVES = "roster_moves"
+    #: A change of settings changes students' steps.
+    STEPS_CHANGE = "steps_change"
+    #: No flow of the changed settings fits some students.
+    UNPLACED = "unplaced"
 
 
 _SENTENCES: Mapping[ObjectionKind, str] = {
@@ -44,6 +48,10 @@ _SENTENCES: Mapping[ObjectionKind, str] = {
     ObjectionKind.ROSTER_EMPTY: "the roster is empty, where it had {before} students",
     ObjectionKind.ROSTER_FALLS: "the roster falls from {before} to {rows} students (limit {percent} %)",
     ObjectionKind.ROSTER_MOVES: "{students} of {base} students would {what} (limit {percent} % and {count})",
+    ObjectionKind.STEPS_CHANGE: (
+        "the settings change steps of {students} of {base} students: {clears} steps become clear, {loses} no longer are"
+    ),
+    ObjectionKind.UNPLACED: "no flow fits {students} students any more (the first is {first})",
 }
 
 #: What figures that are words stand for.

@@ -41,6 +41,7 @@ STUDENT = _covered(tables.student, "mac")
 DECISION = _covered(tables.decision, "mac")
 CERTIFICATE = _covered(tables.certificate, "mac")
 LINK = _covered(tables.ledger, "mac")
+APPLIED = _covered(tables.applied_settings, "mac")
 #: A flip's number is given by the database; that it keeps to the links' order is looked at on its own.
 FLIP = _covered(tables.flip, "flip")
 RUN = _covered(tables.run)

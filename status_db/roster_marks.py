@@ -80,6 +80,7 @@ class RosterMarks(Marks):
             if writes.returning or writes.left:
                 self._recount(connection, entry, cohort)
             self._note_pull(connection, lease, pull, now, {}, approved=approved)
+            self._note_meaning(connection, entry, lease, pull, now)
 
     def _end_old_steps(
         self, connection: Connection, entry: Entry, lease: Lease, writes: RosterWrites, now: datetime

@@ -4,15 +4,17 @@ Cost follows change: the stored records of one source come as student and digest
 the students whom the new answer touches.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, select, true
+from sqlalchemy import Connection, Row, and_, func, or_, select, true
 
-from status_db import tables
-from status_db.model import ROSTER, Finding, Reason, Record, RunState, Verdict
+from config.meaning import Meaning
+from status_db import applied, tables
+from status_db.model import ROSTER, SETTINGS, Finding, Reason, Record, RunState, Verdict
 from status_db.standing import record_from
 
 #: So many values fit into one IN on every database; more students than `_MOST_NAMED` are read without naming them.
@@ -40,6 +42,10 @@ class SourceState:
     strangers: int
     recent_rows: tuple[int, ...]
     approved_at: datetime | None
+    #: Digest of where it was asked for the last good answer; None before the first.
+    location_digest: bytes | None = None
+    #: The question for which asking about one student was shown to give what the whole answer gives.
+    one_proven: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,23 @@ class Person:
     columns: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedStudent:
+    """An active student who has a flow, with everything that is stored about them."""
+
+    student: str
+    flow: str
+    joined_at: datetime
+    #: Roster column → value, the extra ones included.
+    columns: Mapping[str, str]
+    #: Step → finding.
+    steps: Mapping[str, Finding]
+    #: Source → record.
+    records: Mapping[str, Record]
+    #: Step → the verdict of the decision that counts now.
+    decided: Mapping[str, Verdict]
+
+
 class Stored:
     """One cohort as it stands in one consistent read."""
 
@@ -67,6 +90,11 @@ class Stored:
         table = tables.cohort
         found = self._connection.execute(select(table.c.revision).where(table.c.cohort == self._cohort)).scalar()
         return found or 0
+
+    def meaning(self) -> Meaning | None:
+        """Return what the settings meant when they were last applied; None where none are recorded."""
+        found = applied.read(self._connection, self._cohort)
+        return found.meaning if found is not None else None
 
     def source(self, source: str) -> SourceState:
         """Return what is stored about a source; a blank state for one that was never asked."""
@@ -90,6 +118,8 @@ class Stored:
             row.strangers,
             tuple(row.recent_rows),
             row.approved_at,
+            row.location_digest,
+            row.one_proven,
         )
 
     def digests(self, source: str) -> dict[str, bytes]:
@@ -379,6 +409,62 @@ class Stored:
             for row in self._connection.execute(query.where(table.c.student.in_(chunk))):
                 found[row.source, row.student] = record_from(row)
         return found
+
+    def held_by(self, source: str, most: int) -> dict[str, Record]:
+        """Return some of the students whom a source holds, each with its record."""
+        table = tables.record
+        query = select(table).where(
+            table.c.cohort == self._cohort, table.c.source == source, table.c.verdict == Verdict.HELD
+        )
+        return {row.student: record_from(row) for row in self._connection.execute(query.limit(most))}
+
+    def numbers_of(self, students: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return each student with every number of theirs, the student's own first."""
+        table = tables.alias
+        found: dict[str, list[str]] = {student: [student] for student in students}
+        for chunk in _chunks(students):
+            for student, alias in self._connection.execute(
+                select(table.c.student, table.c.alias)
+                .where(table.c.cohort == self._cohort, table.c.student.in_(chunk))
+                .order_by(table.c.alias)
+            ):
+                found[student].append(alias)
+        return {student: tuple(numbers) for student, numbers in found.items()}
+
+    def placed(self, now: datetime, columns: Sequence[str]) -> list[PlacedStudent]:
+        """Return every active student who has a flow; the whole cohort is read."""
+        person, status, record, decision = tables.student, tables.status, tables.record, tables.decision
+        steps: dict[str, dict[str, Finding]] = defaultdict(dict)
+        for row in self._connection.execute(select(status).where(status.c.cohort == self._cohort)):
+            steps[row.student][row.step] = _finding(Verdict(row.verdict), Reason(row.reason), row.evidence_keys)
+        records: dict[str, dict[str, Record]] = defaultdict(dict)
+        for row in self._connection.execute(select(record).where(record.c.cohort == self._cohort)):
+            records[row.student][row.source] = record_from(row)
+        decided: dict[str, dict[str, Verdict]] = defaultdict(dict)
+        counts = (decision.c.withdrawn_at.is_(None), or_(decision.c.until.is_(None), decision.c.until > now))
+        for row in self._connection.execute(select(decision).where(decision.c.cohort == self._cohort, *counts)):
+            decided[row.student][row.step] = Verdict(row.verdict)
+        people = self._connection.execute(
+            select(person).where(person.c.cohort == self._cohort, person.c.active, person.c.flow.is_not(None))
+        )
+        return [
+            PlacedStudent(
+                student=row.student,
+                flow=row.flow,
+                joined_at=row.joined_at,
+                columns={column: row._mapping[column] for column in columns} | dict(row.extra),  # noqa: SLF001 - SQLAlchemy's public name for it
+                steps=steps.get(row.student, {}),
+                records=records.get(row.student, {}),
+                decided=decided.get(row.student, {}),
+            )
+            for row in people
+        ]
+
+    def asked_sources(self) -> set[str]:
+        """Return every source of which an answer was applied; the roster is none of them."""
+        table = tables.source_state
+        asked = select(table.c.source).where(table.c.cohort == self._cohort, table.c.settings_digest.is_not(None))
+        return set(self._connection.execute(asked).scalars()) - {ROSTER, SETTINGS}
 
     def announced_since(self, source: str, since: datetime) -> dict[Verdict, int]:
         """Return how many this source's runs have moved to cleared and to held since a wave was announced."""

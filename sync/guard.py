@@ -108,7 +108,7 @@ def judge(plan: Plan, means: Means, limits: Limits, history: History, *, first_a
         if first_applies:
             return ()
         return (Objection(ObjectionKind.FIRST_ANSWER, {"source": plan.source, "records": len(plan.changes)}),)
-    if history.question_changed and not first_applies:
+    if history.question_changed:
         figures: Figures = {"source": plan.source, "records": len(plan.changes), "findings": len(plan.findings)}
         return (Objection(ObjectionKind.SETTINGS_CHANGED, figures),)
     counted, lately = count(plan, means, history), history.lately

@@ -12,11 +12,12 @@ from sqlalchemy import Connection
 from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.looks import Look, Looked, Moved
-from status_db.model import ROSTER, Verdict, digest_of
+from status_db.model import ROSTER, SETTINGS, Verdict, digest_of
 from status_db.stored import Stored
 from sync.proposal import Proposal
 from sync.reconcile import Change
 from sync.roster_proposal import RosterProposal, propose_roster
+from sync.settings_proposal import SettingsProposal, propose_settings
 from sync.source_proposal import SourceProposal, propose_source
 
 #: So many held and so many cleared students are looked up at the office, spread over the colleges.
@@ -28,6 +29,8 @@ _SAMPLE = 12
 
 def look(connection: Connection, settings: Settings, cohort: str, run: int, name: str, snapshot: Snapshot) -> Look:
     """Plan a kept answer anew and show it. Raises SourceError when it cannot be applied any more."""
+    if name == SETTINGS:
+        return propose_settings(connection, settings, cohort, snapshot).look()
     if name == ROSTER:
         return look_at(Stored(connection, cohort), run, propose_roster(connection, settings, cohort, snapshot))
     return look_at(Stored(connection, cohort), run, propose_source(connection, settings, cohort, name, snapshot))
@@ -38,6 +41,8 @@ def look_at(stored: Stored, run: int, proposal: Proposal) -> Look:
     match proposal:
         case SourceProposal():
             return _of_source(stored, run, proposal)
+        case SettingsProposal():
+            return proposal.look()
         case RosterProposal():
             return _of_roster(proposal)
         case _:

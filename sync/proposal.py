@@ -6,12 +6,13 @@ A proposal was decided in full on one read of the marks, says whether the guard 
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from config.meaning import Meaning
 from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.marks import Ending, Lease, Pull
 from status_db.model import Flip, Verdict
 from status_db.objections import Objection
-from status_db.roster_marks import RosterMarks
+from status_db.settings_marks import SettingsMarks
 from status_db.stored import Stored
 from sync import reconcile
 
@@ -77,15 +78,25 @@ class Proposal(Protocol):
         """Return the snapshot as far as it may be kept: without strangers."""
         ...
 
-    def apply(self, marks: RosterMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
+    def apply(self, marks: SettingsMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
         """Write it whole. Raises BaseMoved or LeaseLost."""
         ...
 
 
-def others_of(stored: Stored, settings: Settings, step: str, name: str) -> dict[str, reconcile.SourceAnswered]:
-    """Return the step's sources besides `name`, as stored."""
+def others_of(
+    stored: Stored, settings: Settings, step: str, name: str, meaning: Meaning | None
+) -> dict[str, reconcile.SourceAnswered]:
+    """Return the step's sources besides `name`, as stored; `meaning` is that of the applied settings.
+
+    What no row of another source means follows from the settings in which its own answer was applied.
+    """
     return {
-        other: reconcile.SourceAnswered(Verdict(settings.source[other].absent_means), stored.source(other).began)
+        other: reconcile.SourceAnswered(_absent(settings, other, meaning), stored.source(other).began)
         for other in settings.sources_of(step)
         if other != name
     }
+
+
+def _absent(settings: Settings, source: str, meaning: Meaning | None) -> Verdict:
+    applied = meaning.sources.get(source) if meaning is not None else None
+    return Verdict(applied.absent if applied is not None else settings.source[source].absent_means)

@@ -29,6 +29,9 @@ LISTED_STRANGERS = 200
 #: Stands for the rows of a roster student whom the source does not know at all.
 _OUTSIDE = b"outside"
 
+#: Stands for the rows of a student about whom the readings of one pull differ.
+_UNSETTLED = b"unsettled"
+
 #: Sets the digest of doubtful rows apart from that of sure ones.
 _DOUBT = b"doubt"
 
@@ -345,17 +348,20 @@ def plan(
     stored: Mapping[tuple[str, str], Record],
     others: Mapping[str, SourceAnswered],
     asked_before: datetime | None,
+    unsettled: frozenset[str] = frozenset(),
 ) -> Plan:
     """Return the plan for one source's answer.
 
     `touched` are the roster students whose step may change; `stored` maps (source, student) to the stored records of
     all the step's sources about them; `others` are the step's other sources; `asked_before` is when this source's last
-    good snapshot began.
+    good snapshot began. Of the `unsettled` nobody is released: who is held stays so, who would be clear is unknown.
     """
     new: dict[str, Record | None] = {}
     for student, said in answer.changed.items():
         new[student] = record_from_rows(rule, snapshot.fields, student, said.rows, said.digest, said.doubt[:200])
     new.update(dict.fromkeys(answer.vanished))
+    for student in unsettled:
+        _keep_back(rule, student, new, stored.get((rule.source, student)))
 
     people = {person.student: person for person in touched}
     changes: list[Change] = []
@@ -414,6 +420,19 @@ def plan(
         nameless=answer.nameless,
         clears=len(clears),
     )
+
+
+def _keep_back(rule: SourceRule, student: str, new: dict[str, Record | None], before: Record | None) -> None:
+    """Have an answer that is not settled about a student release nobody."""
+    after = new.get(student, before)
+    if after is not None and after.verdict is Verdict.HELD:
+        return
+    if before is not None and before.verdict is Verdict.HELD:
+        new.pop(student, None)
+    elif after is None or after.verdict is not Verdict.UNKNOWN:
+        doubt = "the source's answer about them changed while it was read"
+        digest = digest_of([rule.digest, _UNSETTLED])
+        new[student] = Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), doubt, digest)
 
 
 def flip_between(person: Touched, finding: Finding, step: str) -> Flip | None:

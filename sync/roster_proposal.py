@@ -11,11 +11,15 @@ from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.marks import Ending, Lease, Pull
 from status_db.model import CLEAR, ROSTER, Finding, Flip, StepKind, Verdict
-from status_db.objections import Objection
-from status_db.roster_marks import Listing, RosterMarks, RosterWrites
+from status_db.objections import Figures, Objection, ObjectionKind
+from status_db.roster_marks import Listing, RosterWrites
+from status_db.settings_marks import SettingsMarks
 from status_db.stored import Stored
 from sync import reconcile, roster, rules
 from sync.proposal import others_of
+
+#: What stands in the place of the digest in a database from before it was recorded.
+_UNRECORDED = b"roster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class RosterProposal:
         """Return the whole list."""
         return self.snapshot
 
-    def apply(self, marks: RosterMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
+    def apply(self, marks: SettingsMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
         """Write it whole."""
         marks.apply_roster(lease, self.writes, self.pull, ending, approved=approved)
 
@@ -76,6 +80,12 @@ def propose_roster(connection: Connection, settings: Settings, cohort: str, snap
         _reconsider(stored, settings, plan, snapshot.ended, findings, flips)
     let_off = {flip.student for flip in flips if flip.after is Verdict.EXEMPT and flip.before is not Verdict.CLEARED}
     reasons = roster.judge(plan, rules.limits(settings.roster), state.recent_rows, active, len(let_off))
+    digest, where = rules.roster_digest(settings), rules.location(settings.roster)
+    reread = state.settings_digest not in (None, _UNRECORDED, digest) or state.location_digest not in (None, where)
+    if reread and not plan.empty:
+        moved = len(plan.joined) + len(plan.changed) + len(plan.left)
+        figures: Figures = {"source": ROSTER, "records": moved, "findings": len(findings)}
+        reasons = (*reasons, Objection(ObjectionKind.SETTINGS_CHANGED, figures))
     writes = RosterWrites(
         base=plan.base,
         joined=[_listing(entry) for entry in plan.joined],
@@ -90,11 +100,12 @@ def propose_roster(connection: Connection, settings: Settings, cohort: str, snap
         began=snapshot.began,
         ended=snapshot.ended,
         fresh_for=rules.fresh_for(settings, settings.roster),
-        settings_digest=b"roster",
+        settings_digest=digest,
         fingerprint=None,
         told=None,
         compared_at=snapshot.began,
         roster_rows=plan.rows,
+        location=where,
     )
     return RosterProposal(plan, writes, reasons, pull, snapshot)
 
@@ -116,11 +127,12 @@ def _reconsider(
     synced = {
         step for steps in rules.steps_of_flows(settings).values() for step, kind in steps if kind is StepKind.SYNCED
     }
+    meaning = stored.meaning()
     for step in sorted(synced):
         conditions = rules.exemptions(settings, step)
         if not conditions:
             continue
-        sources = others_of(stored, settings, step, name="")
+        sources = others_of(stored, settings, step, "", meaning)
         records = stored.records(list(sources), list(particulars))
         for person in stored.people(step, list(particulars), (), now):
             if person.student not in particulars:

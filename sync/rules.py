@@ -7,10 +7,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from config.settings import Asked, Settings
 from config.timetable import timetable_of
-from status_db.model import ROSTER, Means, StepKind, Verdict, digest_of
+from status_db.model import Means, StepKind, Verdict, digest_of
 from status_db.opinions import Needed
 from sync.guard import Limits
 from sync.roster import FlowRule, RosterRule
@@ -36,7 +38,6 @@ def source_rule(settings: Settings, name: str) -> SourceRule:
         zone=source.timezone or settings.institution.timezone,
         institution_zone=settings.institution.timezone,
         question=_question(source),
-        exempt=_exempt(settings, source.step),
     )
 
 
@@ -55,6 +56,26 @@ _NOT_THE_QUESTION = {
 def _plain(own: BaseModel) -> dict[str, object]:
     dumped = own.model_dump(mode="python")
     return {k: v for k, v in dumped.items() if k not in _NOT_THE_QUESTION and not isinstance(v, SecretStr | Path)}
+
+
+def location(asked: Asked) -> bytes:
+    """Digest where and as which user a source is asked. No password and no other secret goes into it."""
+    own = asked.own.model_dump(mode="python")
+    where = {key: own[key] for key in sorted(own) if key in _WHERE}
+    return digest_of([asked.connector.encode(), json.dumps(where, sort_keys=True, default=_without_secret).encode()])
+
+
+#: Own keys that say where a source is and as which user it is asked.
+_WHERE = {"url", "base_url", "path", "auth"}
+
+
+def _without_secret(value: object) -> str:
+    if not isinstance(value, SecretStr):
+        return str(value)
+    try:
+        return make_url(value.get_secret_value()).set(password=None).render_as_string()
+    except ArgumentError:
+        return ""
 
 
 def limits(asked: Asked) -> Limits:
@@ -81,6 +102,13 @@ def roster_rule(settings: Settings) -> RosterRule:
     return RosterRule(settings.roster.levels, settings.roster.categories, tuple(settings.roster.aliases), flows)
 
 
+def roster_digest(settings: Settings) -> bytes:
+    """Digest how the registrar's list is read, and what is asked."""
+    asked = settings.roster
+    words = json.dumps([asked.levels, asked.categories, sorted(asked.aliases)], sort_keys=True, default=str)
+    return digest_of([b"roster", _question(asked), words.encode()])
+
+
 def steps_of_flows(settings: Settings) -> dict[str, tuple[tuple[str, StepKind], ...]]:
     """Return flow → its steps and their kinds, in order."""
     return {flow.key: tuple((e.step, StepKind(e.kind)) for e in flow.entries) for flow in settings.flow}
@@ -89,41 +117,6 @@ def steps_of_flows(settings: Settings) -> dict[str, tuple[tuple[str, StepKind], 
 def flows_with(settings: Settings, step: str) -> tuple[str, ...]:
     """Return the flows in which a step is synced."""
     return tuple(f.key for f in settings.flow if any(e.step == step and e.kind == "synced" for e in f.entries))
-
-
-def told_in_links(settings: Settings) -> dict[str, dict[str, str]]:
-    """Return source → what the link of its run says of the settings that decided it: name → digest as hex.
-
-    Only so can it be told later whether a finding is another because somebody altered it or because settings changed.
-    """
-    steps = sorted({source.step for source in settings.source.values()})
-    of_step = {rules_of(step): _decisive(settings, step) for step in steps}
-    told = {name: {rules_of(s.step): of_step[rules_of(s.step)]} for name, s in settings.source.items()}
-    return told | {ROSTER: {**of_step, FLOWS: _flows(settings)}}
-
-
-#: The name under which a roster run's link tells the flows it gave students their steps by.
-FLOWS = "flows"
-
-
-def rules_of(step: str) -> str:
-    """Return the name under which a link tells the settings that decide a step."""
-    return f"rules:{step}"
-
-
-def _decisive(settings: Settings, step: str) -> str:
-    sources = [(name, source_rule(settings, name)) for name in sorted(settings.sources_of(step))]
-    parts = [part for name, rule in sources for part in (name.encode(), rule.digest)]
-    return digest_of([*parts, _exempt(settings, step)]).hex()
-
-
-def _exempt(settings: Settings, step: str) -> bytes:
-    return digest_of([json.dumps(settings.step_named(step).exempt, sort_keys=True).encode()])
-
-
-def _flows(settings: Settings) -> str:
-    listed = {flow: [list(pair) for pair in pairs] for flow, pairs in steps_of_flows(settings).items()}
-    return digest_of([json.dumps(listed, sort_keys=True).encode()]).hex()
 
 
 def exemptions(settings: Settings, step: str) -> list[Mapping[str, Collection[str]]]:

@@ -15,7 +15,8 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Engine
 
-from config.settings import Settings
+from config.meaning import differences, meaning_of
+from config.settings import Asked, Settings
 from connectors.port import (
     Connector,
     Fingerprinted,
@@ -30,20 +31,24 @@ from connectors.port import (
     no_progress,
     together,
 )
+from status_db import applied
+from status_db.applied import SettingsDiffer
 from status_db.engine import StoreError, reading
 from status_db.ledger import Ledger
 from status_db.looks import Look
 from status_db.marks import BaseMoved, Ending, Lease, LeaseLost, Overtaken, RunUnderWay
-from status_db.model import ROSTER, Flip, RunState
+from status_db.model import ROSTER, SETTINGS, Flip, RunState
 from status_db.objections import Objection, packed
-from status_db.opinions import Opinion, Opinions, Says, missing
-from status_db.roster_marks import RosterMarks
+from status_db.opinions import Needed, Opinion, Opinions, Says, missing
+from status_db.settings_marks import SettingsMarks
 from status_db.stored import Stored
 from sync import keep, owner, rules
 from sync.look import look, look_at
 from sync.proposal import Proposal
 from sync.roster_proposal import propose_roster
-from sync.source_proposal import propose_source, propose_untouched
+from sync.second_look import Doubts, reads_all_for_one
+from sync.settings_proposal import SettingsProposal, propose_settings
+from sync.source_proposal import SourceProposal, propose_source, propose_untouched, question_of
 
 #: A lease lasts this long and is renewed in the background three times as often.
 LEASE_FOR = timedelta(minutes=2)
@@ -115,12 +120,17 @@ class Preview:
     flips: tuple[Flip, ...]
     #: Why the guard would hold it back.
     reasons: tuple[Objection, ...]
+    #: For a change of settings: what differs, key by key, and what it does to steps.
+    changes: tuple[str, ...] = ()
+    #: Nothing else is planned or applied before it.
+    blocks: bool = False
 
     @property
     def pending(self) -> bool:
         """Say whether there is something to apply."""
-        return self.fault is None and any(
-            self.counts.get(key) for key in ("records", "flips", "joined", "changed", "left")
+        return bool(self.changes) or (
+            self.fault is None
+            and any(self.counts.get(key) for key in ("records", "flips", "joined", "changed", "left"))
         )
 
 
@@ -144,19 +154,92 @@ class Sync:
         self._connect = connect
         self._clock = clock
         self._lease_for = lease_for
-        self._marks = RosterMarks(engine, cohort, ledger, rules.told_in_links(settings))
+        self._meaning = meaning_of(settings)
+        self._marks = SettingsMarks(engine, cohort, ledger, self._meaning)
         self._log = structlog.get_logger("clearance.sync")
 
     def names(self) -> tuple[str, ...]:
         """Return the roster and every source, in the order in which they are best asked."""
         return (ROSTER, *self._settings.source)
 
-    def open_cohort(self) -> None:
-        """Make the cohort's row, and close suspensions that nobody decided in time."""
+    def open_cohort(self, *, by: str = "settings") -> Outcome | None:
+        """Make the cohort's row, close suspensions that nobody decided in time, and apply a change of settings.
+
+        Return how the change of settings ended: None where the settings are the applied ones.
+        """
         name = next(c.name for c in self._settings.cohort if c.key == self._cohort)
         self._marks.open_cohort(name)
         self._marks.open_ledger(self._clock())
         self._marks.expire(self._clock())
+        return self._settle(by)
+
+    def _settle(self, by: str) -> Outcome | None:
+        """Bring the marks to these settings: at once where no student's steps change, else once a person approves."""
+        proposal = self.preview_settings()
+        if proposal is None:
+            return None
+        if proposal.plan.before is None and not proposal.plan.students:
+            self._marks.begin_settings(self._meaning, self._clock())
+            return None
+        waiting = self._waiting_settings()
+        if proposal.plan.empty:
+            if waiting is not None:
+                self._marks.drop_waiting_settings("The settings are the applied ones again. It had said: ")
+            return None
+        if waiting is not None and waiting[1] == proposal.plan.digest:
+            return Outcome(SETTINGS, RunState.SKIPPED, waiting[0], waits_already(waiting[0]), "suspended")
+        if waiting is not None:
+            self._marks.drop_waiting_settings("The settings have changed once more. It had said: ")
+        return self._run(SETTINGS, by=by, slot=None, student=None, progress=no_progress)
+
+    def preview_change(self) -> Preview | None:
+        """Say what applying these settings would change; None where they are the applied ones."""
+        with reading(self._engine) as connection:
+            known = applied.read(connection, self._cohort)
+            if known is not None and known.digest == self._meaning.digest:
+                return None
+            proposal = propose_settings(connection, self._settings, self._cohort, self._nothing_asked())
+        if known is None and not proposal.plan.students:
+            return None
+        lines = (*differences(known.meaning if known is not None else None, self._meaning), *proposal.by_step())
+        return Preview(
+            SETTINGS, None, "", dict(proposal.counts), proposal.flips, proposal.reasons, lines,
+            blocks=not proposal.plan.empty,
+        )  # fmt: skip
+
+    def preview_settings(self) -> SettingsProposal | None:
+        """Plan the change from the applied settings to these; None where nothing differs and nothing waits."""
+        with reading(self._engine) as connection:
+            same = applied.digest(connection, self._cohort) == self._meaning.digest
+            if same and Stored(connection, self._cohort).suspended(SETTINGS, 0) is None:
+                return None
+            return propose_settings(connection, self._settings, self._cohort, self._nothing_asked())
+
+    def _nothing_asked(self) -> Snapshot:
+        now = self._clock()
+        return Snapshot(("student",), (), now, now, ())
+
+    def _waiting_settings(self) -> tuple[int, bytes] | None:
+        with reading(self._engine) as connection:
+            run = Stored(connection, self._cohort).suspended(SETTINGS, 0)
+        kept = self._marks.kept_snapshot(run) if run is not None else None
+        return (run, kept[0]) if run is not None and kept is not None else None
+
+    def _settings_stand(self, connection: Connection) -> None:
+        """See that students have the steps that these settings give them. Raises SettingsDiffer."""
+        if applied.digest(connection, self._cohort) == self._meaning.digest:
+            return
+        known = applied.read(connection, self._cohort)
+        if known is not None and known.meaning.structure == self._meaning.structure:
+            return
+        waiting = Stored(connection, self._cohort).suspended(SETTINGS, 0)
+        if waiting is not None:
+            raise SettingsDiffer(waits_already(waiting))
+        raise SettingsDiffer(
+            "the settings of this process are not the ones that are applied, so no answer is applied. Look at the "
+            "change with `clearance plan` and apply it with `clearance sync`, or restart this process with the "
+            "settings file that was applied."
+        )
 
     def preview(self, name: str, progress: Progress = no_progress) -> Preview:
         """Ask a source and say what a sync would change; write nothing."""
@@ -180,7 +263,13 @@ class Sync:
         return self._run(name, by=by, slot=None, student=student, progress=no_progress)
 
     def _run(self, name: str, *, by: str, slot: datetime | None, student: str | None, progress: Progress) -> Outcome:
-        step = self._settings.source[name].step if name != ROSTER else ""
+        step = self._settings.source[name].step if name not in (ROSTER, SETTINGS) else ""
+        if name != SETTINGS:
+            try:
+                with reading(self._engine) as connection:
+                    self._settings_stand(connection)
+            except SettingsDiffer as differ:
+                return Outcome(name, RunState.SKIPPED, message=str(differ), fault="suspended")
         try:
             lease = self._marks.begin(
                 name,
@@ -232,6 +321,8 @@ class Sync:
                 outcome = self._applied(lease, keep.unpack(packed), None, approved=digest)
             except SourceError as error:
                 outcome = self._ended(lease, RunState.FAILED, str(error), fault=_FAULTS[type(error)])
+            except SettingsDiffer as differ:
+                outcome = self._ended(lease, RunState.SKIPPED, str(differ), fault="suspended")
         _logged(log, outcome)
         return outcome
 
@@ -251,14 +342,18 @@ class Sync:
         ended: list[Outcome] = []
         for run, opinions in said.items():
             source, last = opinions[0].source, opinions[-1]
-            asked = self._settings.roster if source == ROSTER else self._settings.source[source]
+            asked = self._asked_of(source)
             against = next((o for o in opinions if o.says is Says.REJECT), None)
             if against is not None:
                 if self.reject(run, by=against.author, reason=against.reason):
                     ended.append(Outcome(source, RunState.REJECTED, run, f"rejected: {against.reason}"))
-            elif not missing(tuple(opinions), rules.needed(asked)):
+            elif not missing(tuple(opinions), rules.needed(asked) if asked is not None else Needed()):
                 ended.append(self.approve(run, source, by=last.author, said_of=last.digest))
         return ended
+
+    def _asked_of(self, source: str) -> Asked | None:
+        """Return the settings of a source or of the roster; None for a change of settings, or a source of the past."""
+        return self._settings.roster if source == ROSTER else self._settings.source.get(source)
 
     def reject(self, number: int, *, by: str, reason: str) -> bool:
         """Close a suspended run for good: nothing of it is applied. False when it does not wait any more."""
@@ -290,13 +385,17 @@ class Sync:
 
     def _carried_out(self, lease: Lease, student: str | None, progress: Progress) -> Outcome:
         try:
+            if lease.source == SETTINGS:
+                return self._applied(lease, self._nothing_asked(), None)
             connector = self._connect(lease.source)
             if student is None and (untouched := self._untouched(lease, connector)):
                 return untouched
             snapshot = self._asked(lease.source, connector, student, progress)
-            return self._applied(lease, snapshot, student)
+            return self._applied(lease, snapshot, student, connector=connector)
         except SourceError as error:
             return self._ended(lease, RunState.FAILED, str(error), fault=_FAULTS[type(error)])
+        except SettingsDiffer as differ:
+            return self._ended(lease, RunState.SKIPPED, str(differ), fault="suspended")
 
     def _untouched(self, lease: Lease, connector: Connector) -> Outcome | None:
         """End a run without a pull, where the source tells that its answer is the one that is stored."""
@@ -338,20 +437,38 @@ class Sync:
         return together([connector.pull_one(number) for number in (student, *aliases)])
 
     def _propose(self, connection: Connection, name: str, snapshot: Snapshot, student: str | None) -> Proposal:
+        if name == SETTINGS:
+            return propose_settings(connection, self._settings, self._cohort, snapshot)
+        self._settings_stand(connection)
         if name == ROSTER:
             return propose_roster(connection, self._settings, self._cohort, snapshot)
         return propose_source(connection, self._settings, self._cohort, name, snapshot, student)
 
-    def _applied(self, lease: Lease, snapshot: Snapshot, student: str | None, approved: bytes | None = None) -> Outcome:
+    def _applied(
+        self,
+        lease: Lease,
+        snapshot: Snapshot,
+        student: str | None,
+        approved: bytes | None = None,
+        connector: Connector | None = None,
+    ) -> Outcome:
+        doubts = Doubts(self._settings, connector) if connector is not None and student is None else None
         for _ in range(_ATTEMPTS):
             with reading(self._engine) as connection:
                 proposal = self._propose(connection, lease.source, snapshot, student)
                 stored = Stored(connection, self._cohort)
+                asking = doubts.about(proposal, stored) if doubts and isinstance(proposal, SourceProposal) else None
+                unproven = student is not None and not self._one_is_proven(stored, lease.source, connector)
                 last_full = stored.last_full_run(lease.source) if student else None
                 granted = approved is not None and approved == proposal.plan.digest
                 held_back = bool(proposal.reasons) and student is None and not granted
                 seen = look_at(stored, lease.run, proposal) if held_back else None
+            if asking is not None:
+                # The office is asked outside the read; then the plan is made again on what it said.
+                snapshot = asking(snapshot)
+                continue
             counts = dict(proposal.counts) | ({"approved": True} if granted else {})
+            counts |= {"warnings": list(snapshot.warnings)} if snapshot.warnings else {}
             counts |= {"objections": packed(proposal.reasons)} if proposal.reasons else {}
             proofs = [(proof.kind.value, proof.detail) for proof in snapshot.proofs]
             if proposal.plan.empty:
@@ -366,6 +483,13 @@ class Sync:
                 message = (
                     f"{lease.source} would clear {student}, but its last full run {last_full or 'has yet to come'}. "
                     f"Sync {lease.source} first; then ask again."
+                )
+                return self._ended(lease, RunState.SKIPPED, message, counts=counts)
+            if student is not None and proposal.clears and unproven:
+                message = (
+                    f"{lease.source} would clear {student}, but asking about one student has not been shown to give "
+                    f"what the whole answer gives, and so never clears. Sync {lease.source}: a full run shows it, or "
+                    "says what differs."
                 )
                 return self._ended(lease, RunState.SKIPPED, message, counts=counts)
             if proposal.reasons and student is not None:
@@ -386,6 +510,12 @@ class Sync:
         message = "the marks kept changing while this was planned. Run it again."
         return self._ended(lease, RunState.FAILED, message, fault="busy")
 
+    def _one_is_proven(self, stored: Stored, name: str, connector: Connector | None) -> bool:
+        if connector is None or reads_all_for_one(connector):
+            return True
+        rule, where = rules.source_rule(self._settings, name), rules.location(self._settings.source[name])
+        return stored.source(name).one_proven == question_of(rule, where)
+
     def _overtaken(self, lease: Lease, counts: dict[str, Any]) -> Outcome:
         message = (
             f"{lease.source} was asked again while this answer about {lease.student} was on its way, and the later "
@@ -403,8 +533,9 @@ class Sync:
                 f"{why}. Run {waiting} waits already: look at the source, then `clearance runs approve {waiting}`."
             )
             return self._ended(lease, RunState.SKIPPED, message, fault="suspended", counts=counts)
+        what = "the change with `clearance runs show {0}`" if lease.source == SETTINGS else "the source"
         message = (
-            f"{why}: look at the source, then `clearance runs approve {lease.run}`, or "
+            f"{why}: look at {what.format(lease.run)}, then `clearance runs approve {lease.run}`, or "
             f'`clearance runs reject {lease.run} --reason "…"`.'
         )
         ending = Ending(RunState.SUSPENDED, self._clock(), message, "suspended", counts, proofs, proposal.plan.digest)
@@ -428,6 +559,15 @@ class Sync:
         return Outcome(lease.source, state, lease.run, message, fault, counts or {})
 
 
+def waits_already(run: int) -> str:
+    """Say that a change of settings waits, and how it is decided."""
+    return (
+        f"a change of settings waits for approval as run {run}, and no answer is applied before it: look at it with "
+        f"`clearance runs show {run}`, then `clearance runs approve {run}`, or restart with the settings file that was "
+        "applied."
+    )
+
+
 def _said(reasons: Iterable[Objection]) -> str:
     return "; ".join(map(str, reasons))
 
@@ -445,7 +585,7 @@ def _logged(log: Any, outcome: Outcome) -> None:  # noqa: ANN401 - structlog's b
 
 
 @contextmanager
-def _renewed(marks: RosterMarks, lease: Lease, lease_for: timedelta) -> Iterator[None]:
+def _renewed(marks: SettingsMarks, lease: Lease, lease_for: timedelta) -> Iterator[None]:
     """Renew the lease in the background; a recheck holds none."""
     if lease.student is not None:
         yield

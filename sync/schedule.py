@@ -78,7 +78,10 @@ class Schedule:
 
     def start(self) -> None:
         """Start asking: first the slots that nobody has run, then each as its time comes."""
-        self._sync.open_cohort()
+        changed = self._sync.open_cohort(by="schedule")
+        if changed is not None:
+            tell = self._log.warning if changed.fault else self._log.info
+            tell("settings changed", state=changed.state.value, message=changed.message)
         for name, timetable in self._timetables.items():
             self._scheduler.add_job(self.serve, SlotTrigger(timetable), args=[name], id=name, name=name)
         self._scheduler.add_job(self.carry_out, "interval", seconds=_LISTENS, id="opinions", name="opinions")

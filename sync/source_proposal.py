@@ -1,6 +1,6 @@
 """What a source's answer would change: read the marks, decide in full, say whether the guard lets it go."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from connectors.port import Cell, Fingerprint, Proof, ProofKind, Snapshot, Sourc
 from status_db.marks import Ending, Lease, Pull, Writes
 from status_db.model import ROSTER, Flip, Means, Verdict, digest_of, normalise_number
 from status_db.objections import Objection
-from status_db.roster_marks import RosterMarks
+from status_db.settings_marks import SettingsMarks
 from status_db.stored import Person, SourceState, Stored
 from status_db.waves import Wave, expected
 from sync import guard, reconcile, roster, rules
@@ -78,7 +78,7 @@ class SourceProposal:
         rows = [row for row in self.snapshot.rows if row[0] in self.known]
         return replace(self.snapshot, rows=rows, places=None)
 
-    def apply(self, marks: RosterMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
+    def apply(self, marks: SettingsMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
         """Write it whole."""
         plan = self.plan
         moves: dict[Verdict, int] = dict.fromkeys(Verdict, 0)
@@ -110,7 +110,7 @@ def propose_source(
     """
     rule, source, now = rules.source_rule(settings, name), settings.source[name], snapshot.ended
     stored = Stored(connection, cohort)
-    state, listed = stored.source(name), stored.source(ROSTER).revision
+    state, listed, where = stored.source(name), stored.source(ROSTER).revision, rules.location(source)
     if student is None and snapshot.candidates not in (None, listed):
         # Nobody would have been asked about who has joined since, nor by a number that was given since.
         raise SourceUnavailable(
@@ -118,10 +118,11 @@ def propose_source(
             f"Ask it again: clearance sync {name}. The next slot does, too.",
         )
     fingerprint = _fingerprint(rule, listed, snapshot) if student is None else None
-    told = _told(rule, listed, snapshot.fingerprint)
-    if fingerprint is not None and fingerprint == state.fingerprint:
+    told = _told(rule, where, listed, snapshot.fingerprint)
+    if fingerprint is not None and fingerprint == state.fingerprint and not snapshot.unsettled:
         pull = _pull_of_the_same(stored, settings, rule, state, snapshot.began, snapshot.ended)
-        pull = replace(pull, told=told, compared_at=snapshot.began)
+        proven = _proven(snapshot, rule, where)
+        pull = replace(pull, told=told, compared_at=snapshot.began, location=where, one_proven=proven)
         return _the_same(cohort, stored, state, rule, snapshot, pull)
     digests = stored.digests(name) if student is None else stored.digest_of(name, student)
     groups = group(snapshot)
@@ -132,6 +133,7 @@ def propose_source(
     # What was said before a student joined, as by an answer that waited for approval, says nothing about them.
     asked_later = stored.asked_later(name, snapshot.began) if student is None else frozenset()
     later = asked_later | stored.joined_later(snapshot.began)
+    unsettled = _students_of(stored, snapshot.unsettled, student) - later
     answer = reconcile.compare(rule, groups, digests, resolved, outside, later)
     about_nobody = not (answer.roster_rows or answer.staying or resolved.doubtful)
     if student is None and answer.rows >= _TELLING and about_nobody:
@@ -146,9 +148,10 @@ def propose_source(
         )
     # Other settings may find another word for somebody about whom the source says what it always said, or nothing.
     everybody = student is None and state.settings_digest not in (None, rule.digest)
-    found = _touched(stored, settings, rule.step, answer, now, everybody=everybody)
+    named = [*answer.changed, *answer.vanished, *unsettled]
+    found = _touched(stored, settings, rule.step, named, now, everybody=everybody)
     touched = [person for person in found if student in (None, person.student)]
-    others = others_of(stored, settings, rule.step, name)
+    others = others_of(stored, settings, rule.step, name, stored.meaning())
     plan = reconcile.plan(
         cohort,
         stored.revision(),
@@ -157,11 +160,10 @@ def propose_source(
         snapshot,
         answer,
         touched,
-        stored.records([name, *others], [p.student for p in touched] + list(answer.changed) + list(answer.vanished))
-        if answer.changed or touched
-        else {},
+        stored.records([name, *others], [p.student for p in touched] + named) if named or touched else {},
         others,
         state.began,
+        unsettled,
     )
     strangers = sorted((s.key, s.near, s.student) for s in plan.strangers)
     pull = Pull(
@@ -169,19 +171,23 @@ def propose_source(
         ended=snapshot.ended,
         fresh_for=rules.fresh_for(settings, source),
         settings_digest=rule.digest,
-        fingerprint=fingerprint if not later else None,
-        told=told if not later else None,
+        fingerprint=fingerprint if not (later or unsettled) else None,
+        told=told if not (later or unsettled) else None,
         compared_at=snapshot.began,
         roster_rows=plan.roster_rows if student is None else None,
         strangers=strangers if student is None and strangers != stored.strangers(name) else None,
         stranger_count=plan.stranger_count,
         source_base=state.revision,
         asked_later=asked_later,
+        location=where,
+        one_proven=_proven(snapshot, rule, where),
     )
     reasons: tuple[Objection, ...] = ()
     counted = guard.NOBODY
     if plan.changes or plan.findings:
-        history = _history(stored, expected(connection, cohort, name, now), settings, name, state, rule.digest, now)
+        history = _history(
+            stored, expected(connection, cohort, name, now), settings, name, state, rule.digest, where, now
+        )
         if student is not None:
             # One student's rows say nothing about how many there are in all.
             history = replace(history, recent_rows=())
@@ -220,11 +226,30 @@ def _digest_of_text(text: str) -> bytes:
     return digest_of([text.encode("utf-8", "surrogatepass")])
 
 
-def _told(rule: SourceRule, roster_revision: int, fingerprint: bytes | None) -> bytes | None:
-    """Digest what a source tells of its answer, with all that decides what it means."""
+def _told(rule: SourceRule, where: bytes, roster_revision: int, fingerprint: bytes | None) -> bytes | None:
+    """Digest what a source tells of its answer, with where it was asked and all that decides what it means."""
     if fingerprint is None:
         return None
-    return digest_of([rule.digest, str(roster_revision).encode(), fingerprint])
+    return digest_of([rule.digest, where, str(roster_revision).encode(), fingerprint])
+
+
+def question_of(rule: SourceRule, where: bytes) -> bytes:
+    """Digest what is asked, and where: asking about one student is proven for one question only."""
+    return digest_of([rule.digest, where])
+
+
+def _proven(snapshot: Snapshot, rule: SourceRule, where: bytes) -> bytes | None:
+    shown = any(proof.kind is ProofKind.ONE_AGREES for proof in snapshot.proofs)
+    return question_of(rule, where) if shown else None
+
+
+def _students_of(stored: Stored, cells: Iterable[Cell], student: str | None) -> frozenset[str]:
+    """Return the roster students whose numbers, own or other, these are."""
+    numbers = {normalise_number(cell) for cell in cells if cell is not None}
+    if not numbers:
+        return frozenset()
+    found = stored.leaving(numbers) | {owner for owners in stored.owners(numbers).values() for owner in owners}
+    return frozenset(found) if student is None else frozenset(found) & {student}
 
 
 def propose_untouched(
@@ -237,7 +262,7 @@ def propose_untouched(
     """
     rule, stored = rules.source_rule(settings, name), Stored(connection, cohort)
     state = stored.source(name)
-    told = _told(rule, stored.source(ROSTER).revision, fingerprint.value)
+    told = _told(rule, rules.location(settings.source[name]), stored.source(ROSTER).revision, fingerprint.value)
     full_every = settings.source[name].full_every
     if told != state.told or state.compared_at is None:
         return None
@@ -320,11 +345,11 @@ def _outside(stored: Stored, step: str, snapshot: Snapshot, student: str | None)
 
 
 def _touched(
-    stored: Stored, settings: Settings, step: str, answer: reconcile.Answer, now: datetime, *, everybody: bool
+    stored: Stored, settings: Settings, step: str, students: Collection[str], now: datetime, *, everybody: bool
 ) -> list[reconcile.Touched]:
     conditions = rules.exemptions(settings, step)
     columns = (*roster.COLUMNS, "extra") if conditions else ()
-    named = stored.with_step(step) if everybody else [*answer.changed, *answer.vanished]
+    named = stored.with_step(step) if everybody else students
     people = stored.people(step, named, columns, now)
     return [
         reconcile.Touched(
@@ -349,6 +374,7 @@ def _history(
     name: str,
     state: SourceState,
     digest: bytes,
+    where: bytes,
     now: datetime,
 ) -> guard.History:
     announced = {
@@ -370,7 +396,7 @@ def _history(
         exempt=state.exempt,
         lately=guard.Counted(moved[Verdict.CLEARED], moved[Verdict.HELD], moved[Verdict.UNKNOWN]),
         first=state.settings_digest is None,
-        question_changed=state.settings_digest not in (None, digest),
+        question_changed=state.settings_digest not in (None, digest) or state.location_digest not in (None, where),
         clearing=announced.get(Verdict.CLEARED, guard.NOTHING),
         holding=announced.get(Verdict.HELD, guard.NOTHING),
     )

@@ -33,8 +33,6 @@ class Chain:
         self.looked_at = {"links": 0, "runs": 0, "flips": 0}
         #: What the newest link that says anything of it says: name → digest as hex, and the link.
         self.newest: dict[str, tuple[str, int]] = {}
-        #: Every digest ever told under a name, for the names that are told of settings.
-        self.ever: dict[str, set[str]] = {}
         self._began: Any = None
         self._flips: Iterator[_Group] = iter(())
         self._next_flips: _Group | None = None
@@ -92,8 +90,6 @@ class Chain:
                 )
             elif name not in (FLIPS, RUN, RUNS):
                 self.newest[name] = digest, number
-                if not is_carried(name):
-                    self.ever.setdefault(name, set()).add(digest)
         for name in [n for n, (_, link) in self.newest.items() if is_carried(n) and link != number]:
             # Each link carries these on; one that is not told any more was dropped by whoever altered the link.
             del self.newest[name]

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
+from config.meaning import Meaning, meaning_of
 from config.settings import Settings
 from status_db import raw
 from status_db.ledger_reader import AppliedRun, LedgerReader
 from status_db.model import FIRST_FINDING, NOT_IN_FLOW, ROSTER, Finding, Reason, Record, StepKind, Verdict
 from status_db.tables import json_text, obligations_from_text
-from sync import roster, rules
+from sync import roster
 from sync.reconcile import Part, of_step
-from sync.verify_chain import Chain
 from sync.verify_words import Found
 
 _PERSON = {name: at for at, name in enumerate(raw.STUDENT)}
@@ -49,14 +49,15 @@ def _moment(value: Any) -> datetime | None:  # noqa: ANN401 - as the driver give
 class Basis:
     """What findings rest on beside the students' own rows."""
 
-    settings: Settings
+    #: What the settings meant when they were last applied.
+    meaning: Meaning
+    #: The settings are recorded: every finding follows from them. Else findings cannot be found again.
+    recorded: bool
+    #: The run that last changed the settings; what was found before it may name a source of another step.
+    settings_run: int
     now: datetime
     #: Flow → its steps and their kinds.
     steps: Mapping[str, Sequence[tuple[str, StepKind]]]
-    #: Names of settings that are others now than when the newest link told them.
-    changed: frozenset[str]
-    #: Everybody was given their steps by the flows as they are now.
-    flows_stand: bool
     #: Flips are as they were written, so that what they end in can be held against what counts.
     folds: bool
     applied: Mapping[int, AppliedRun]
@@ -67,22 +68,37 @@ class Basis:
     began: Mapping[str, datetime | None]
     #: How many records of each verdict a source has, counted as the source counts them.
     counts: dict[str, Counter[str]] = field(default_factory=dict)
-    #: How many findings of a step would be others under settings that have changed since.
-    unlike: Counter[str] = field(default_factory=Counter)
     silent: dict[tuple[Any, ...], Finding] = field(default_factory=dict)
     moments: dict[Any, datetime | None] = field(default_factory=dict)
 
 
-def basis_of(reader: LedgerReader, settings: Settings, chain: Chain, now: datetime, *, folds: bool) -> Basis:
+def recorded_settings(reader: LedgerReader) -> tuple[Meaning | None, int]:
+    """Return what the recorded settings mean and the run that last changed them; None where none can be read."""
+    row = reader.applied_settings()
+    if row is None:
+        return None, 0
+    values = dict(zip(raw.APPLIED, row.values, strict=True))
+    try:
+        return Meaning.from_text(values["meaning"]), values["run"] or 0
+    except (ValueError, TypeError, KeyError, AttributeError):
+        # Its seal shows that it was altered.
+        return None, 0
+
+
+def basis_of(reader: LedgerReader, settings: Settings, now: datetime, *, folds: bool) -> Basis:
     """Read what findings rest on beside the students' own rows."""
-    told = rules.told_in_links(settings)[ROSTER]
     applied = reader.applied()
+    meaning, run = recorded_settings(reader)
+    known = meaning if meaning is not None else meaning_of(settings)
     return Basis(
-        settings=settings,
+        meaning=known,
+        recorded=meaning is not None,
+        settings_run=run,
         now=now,
-        steps=rules.steps_of_flows(settings),
-        changed=frozenset(n for n, digest in told.items() if chain.newest.get(n, (digest,))[0] != digest),
-        flows_stand=chain.ever.get(rules.FLOWS) == {told[rules.FLOWS]},
+        steps={
+            flow: tuple((step, StepKind(kind)) for step, kind, _ in taken.entries)
+            for flow, taken in known.flows.items()
+        },
         folds=folds,
         applied=applied,
         roster_ends=frozenset(run.ended for run in applied.values() if run.source == ROSTER),
@@ -134,7 +150,7 @@ class ShareFindings:
         for status in self._share.statuses:
             present.setdefault(status[1], set()).add(status[2])
             self._look_at_status(status, counts)
-        if self._basis.flows_stand:
+        if self._basis.recorded:
             for number, person in self._people.items():
                 for step in sorted(set(self._kinds(person)) - present.get(number, set())):
                     self._found.add("status", "missing", f"{number} {step}", "is missing")
@@ -184,7 +200,7 @@ class ShareFindings:
             if person is None or not person[_PERSON["active"]]:
                 continue
             for name, record in said.items():
-                source = basis.settings.source.get(name)
+                source = basis.meaning.sources.get(name)
                 if source is not None and (student, source.step) in has:
                     basis.counts.setdefault(name, Counter())[record.verdict] += 1
 
@@ -220,8 +236,10 @@ class ShareFindings:
         if not person[_PERSON["active"]]:
             return
         kind = self._kinds(person).get(step)
+        if not self._basis.recorded:
+            return
         if kind is None:
-            if self._basis.flows_stand:
+            if person[_PERSON["flow"]] in self._basis.steps:
                 self._found.add("status", "extra", key, "is no step of this student's flow")
             return
         try:
@@ -230,9 +248,6 @@ class ShareFindings:
             self._found.add("status", "finding", key, "cannot be found again: it, or its student's row, is unreadable")
             return
         if wanted is None:
-            return
-        if rules.rules_of(step) in self._basis.changed:
-            self._basis.unlike[step] += 1
             return
         what = f"says {verdict} ({reason}), and {_said(wanted)} follows from what is stored"
         self._found.add("status", "finding", key, what)
@@ -248,8 +263,8 @@ class ShareFindings:
         if by is None:
             self._found.add("status", "run", key, f"names run {run}, which was never applied")
             return
-        source = basis.settings.source.get(by.source)
-        other_step = source is not None and source.step != step and rules.rules_of(step) not in basis.changed
+        source = basis.meaning.sources.get(by.source)
+        other_step = source is not None and source.step != step and run > basis.settings_run
         if by.ended != since or other_step or by.student not in (None, student):
             self._found.add("status", "run", key, f"names run {run}, which cannot have found this then")
 
@@ -260,7 +275,7 @@ class ShareFindings:
             return None if stands == _plain(first) else first
         basis = self._basis
         joined = self._joined(person)
-        sources = basis.settings.sources_of(step)
+        sources = basis.meaning.sources_of(step)
         records = [self._records.get(student, {}).get(name) for name in sources]
         asked = [roster.asked_since(basis.began.get(name), joined) for name in sources]
         exempt = self._exempt(step, person)
@@ -287,7 +302,7 @@ class ShareFindings:
         return joined
 
     def _exempt(self, step: str, person: raw.Values) -> bool:
-        conditions = rules.exemptions(self._basis.settings, step)
+        conditions = self._basis.meaning.exempt.get(step, ())
         if not conditions:
             return False
         particulars = {column: person[_PERSON[column]] for column in roster.COLUMNS}
@@ -306,7 +321,7 @@ class ShareFindings:
         flags = (step, exempt, *asked) if not any(records) else None
         if flags is not None and flags in basis.silent:
             return basis.silent[flags]
-        absents = [Verdict(basis.settings.source[name].absent_means) for name in sources]
+        absents = [Verdict(basis.meaning.sources[name].absent) for name in sources]
         finding = of_step([Part(r, a, k) for r, a, k in zip(records, absents, asked, strict=True)], exempt=exempt)
         if flags is not None:
             basis.silent[flags] = finding

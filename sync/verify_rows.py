@@ -3,12 +3,12 @@
 from collections import Counter
 from datetime import datetime
 
+from config.meaning import differences, meaning_of
 from config.settings import Settings
 from status_db import raw
-from status_db.ledger import CERTIFICATE_SET, DECISION_SET, ROSTER_SET, is_set, records_of, state_of
+from status_db.ledger import APPLIED_SETTINGS, CERTIFICATE_SET, DECISION_SET, ROSTER_SET, is_set, records_of, state_of
 from status_db.ledger_reader import LedgerReader
 from status_db.seals import NOTHING, Seals, moved
-from sync import rules
 from sync.verify_chain import Chain
 from sync.verify_findings import ShareFindings, basis_of, decision_key
 from sync.verify_words import Found
@@ -18,6 +18,14 @@ _STATE = {name: at for at, name in enumerate(raw.STATE)}
 
 #: The verdict of a record → where its source counts it.
 _COUNTED = {"held": "held", "unknown": "unknown", "exempt": "exempt", "cleared": "done"}
+
+_UNRECORDED = (
+    "the settings are not recorded for this cohort yet, so findings were not derived again. Record them: clearance sync"
+)
+_PENDING = (
+    "the settings file differs from the settings that are applied, and the marks were checked against those. See what "
+    "applying it would change: clearance plan"
+)
 
 
 class Rows:
@@ -37,7 +45,7 @@ class Rows:
         self._states = reader.states()
         self._steps = reader.steps()
         # Told of a flip already, what flips end in would be told as a fault of other rows.
-        self._basis = basis_of(reader, settings, chain, now, folds=not found.anything_in("flip"))
+        self._basis = basis_of(reader, settings, now, folds=not found.anything_in("flip"))
 
     def look(self) -> None:
         """Look at all students, some at a time, then at the sets and the sources."""
@@ -45,6 +53,7 @@ class Rows:
             self._look_at_seals(share)
             ShareFindings(self._basis, self._found, share).look()
         self._look_at_sets()
+        self._look_at_settings()
         for name, row in sorted(self._states.items()):
             self._look_at_state(name, row)
         for name, (_, link) in sorted(self._chain.newest.items()):
@@ -53,21 +62,22 @@ class Rows:
                 self._found.add("source_state", "gone", key, f"is not there, and link {link} says how it stands")
 
     def notes(self) -> tuple[str, ...]:
-        """Say which settings are others now than those that were applied, and what they would make another."""
-        unlike = self._basis.unlike
-        notes = [
-            f"the settings that decide {step} have changed since they were applied: {unlike[step]} findings would be "
-            "others under them, and were not looked at further"
-            for step in sorted(unlike)
-        ]
-        return (
-            *notes,
-            *(
-                f"the {'flows' if name == rules.FLOWS else 'settings that decide ' + name.partition(':')[2]} "
-                "have changed since they were applied"
-                for name in sorted(self._basis.changed - {rules.rules_of(step) for step in unlike})
-            ),
-        )
+        """Name the changes of settings that are not applied yet: they are no disagreement."""
+        if not self._basis.recorded:
+            return (_UNRECORDED,)
+        own = meaning_of(self._settings)
+        if own.digest == self._basis.meaning.digest:
+            return ()
+        return (_PENDING, *differences(self._basis.meaning, own))
+
+    def _look_at_settings(self) -> None:
+        """See that the applied settings are as the newest link says."""
+        row, (said, _) = self._reader.applied_settings(), self._chain.newest.get(APPLIED_SETTINGS, (None, 0))
+        if row is None:
+            if said is not None:
+                self._found.add("applied_settings", "gone", "the settings", "are not there, and the ledger has them")
+        elif row.mac is None or self._seals.row("applied_settings", row.values) != row.mac or row.mac.hex() != said:
+            self._found.add("applied_settings", "seal", "the settings", "are not as they were recorded")
 
     def _look_at_seals(self, share: raw.Share) -> None:
         for row in share.people:
@@ -110,7 +120,7 @@ class Rows:
         elif self._seals.digest("source", row) != said:
             self._found.add("source_state", "row", name, "is not as the newest link says")
         self._look_at_step(name)
-        if name in self._settings.source and not self._found.anything_in("record", "student", "status"):
+        if name in self._basis.meaning.sources and not self._found.anything_in("record", "student", "status"):
             counted = self._basis.counts.get(name, Counter())
             for verdict, column in _COUNTED.items():
                 if row[_STATE[column]] != counted[verdict]:
@@ -118,8 +128,7 @@ class Rows:
                     self._found.add("source_state", "counts", name, what)
 
     def _look_at_step(self, name: str) -> None:
-        """See that a source's row has the step that settings give it: now, or when they were last applied."""
-        source, step = self._settings.source.get(name), self._steps.get(name)
-        known = {rules.rules_of(step) for step in (step, source.step) if step} if source is not None else set()
-        if source is not None and step != source.step and not known & self._basis.changed:
+        """See that a source's row has the step that the applied settings give it."""
+        source, step = self._basis.meaning.sources.get(name), self._steps.get(name)
+        if self._basis.recorded and source is not None and step != source.step:
             self._found.add("source_state", "step", name, f"counts for {step}, and the settings have {source.step}")

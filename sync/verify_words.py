@@ -3,7 +3,10 @@
 from dataclasses import dataclass, replace
 
 #: The order in which tables are told: what vouches for others comes first.
-_ORDER = ("ledger", "run", "flip", "source_state", "student", "record", "decision", "certificate", "status")
+_ORDER = (
+    "ledger", "run", "flip", "applied_settings", "source_state", "student", "record", "decision", "certificate",
+    "status",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

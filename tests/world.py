@@ -170,6 +170,8 @@ _SCHEMAS: Mapping[str, type[BaseModel]] = {"memory": memory.Settings, "sheet": s
 class Says:
     """A connector over rows that a test may change, or told to fail."""
 
+    one_reads_all = True
+
     def __init__(self, world: "World", name: str, question: Question) -> None:
         self._world = world
         self._name = name

@@ -24,7 +24,7 @@ from portal.words import later
 from status_db.accounts import Account, Act
 from status_db.audit import Deed
 from status_db.looks import Look, Looked
-from status_db.model import ROSTER, RunState, State, Verdict
+from status_db.model import ROSTER, SETTINGS, RunState, State, Verdict
 from status_db.opinions import APPROVAL_OPEN_FOR, Opinion, Says
 from status_db.requests import Request as Asked
 from status_db.requests import RequestOutcome, RequestRefused
@@ -73,7 +73,7 @@ class Spoken:
 def titles(language: Language, house: House) -> dict[str, str]:
     """Return source → what people call it."""
     named = {name: language.pick(s.title, s.title_en) or name for name, s in house.settings.source.items()}
-    return {ROSTER: language.gettext("离校名单")} | named
+    return {ROSTER: language.gettext("离校名单"), SETTINGS: language.gettext("设置变更")} | named
 
 
 def line(language: Language, house: House, view: RunView, now: datetime) -> dict[str, object]:
@@ -121,7 +121,7 @@ async def listed(request: Request, house: House, visitor: Visitor) -> Response:
     """Show runs, the newest first, by source and state; to an operator, those of the own step that wait."""
     cohort, asked = house.settings.cohort_keys()[0], request.query_params
     everything = oversees(visitor.account)
-    sources = (ROSTER, *house.settings.source) if everything else own_sources(house, visitor.account, cohort)
+    sources = (ROSTER, SETTINGS, *house.settings.source) if everything else own_sources(house, visitor.account, cohort)
     if not sources:
         raise HTTPException(403)
     language, now = house.language(request), house.clock()
@@ -271,9 +271,11 @@ async def _show(
         asked=[_asked(language, found, one, now) for one in asked],
         spoken=spoken,
         overseer=oversees(visitor.account),
+        warnings=found.counts.get("warnings", ()),
         counts=[
             (words.say(language, words.COUNTS, key), "✓" if value is True else value)
             for key, value in found.counts.items()
+            if key != "warnings"
         ],
         proofs=[(words.say(language, words.PROOFS, kind), detail) for kind, detail in found.proofs],
         flips=[_flip(language, house, flip) for flip in flips],
@@ -284,6 +286,9 @@ async def _show(
 def _lacks(language: Language, house: House, found: RunView, opinions: Sequence[Opinion]) -> list[str]:
     """Say what is still missing before a run is approved."""
     if found.state is not RunState.SUSPENDED:
+        return []
+    if found.source != ROSTER and found.source not in house.settings.source:
+        # A change of settings, or a source that the settings no longer have.
         return []
     guard = (house.settings.roster if found.source == ROSTER else house.settings.source[found.source]).guard
     approved = {o.author for o in opinions if o.says is Says.APPROVE}
@@ -344,6 +349,7 @@ def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> d
 def _looked_at(language: Language, house: House, look: Look, now: datetime) -> dict[str, object]:
     return {
         "roster": look.source == ROSTER,
+        "changes": look.changes,
         "moved": [
             (m.college, _state(language, house, look, m.before), _state(language, house, look, m.after), m.students)
             for m in look.moved

@@ -1,0 +1,228 @@
+"""What the settings mean: the part of them that decides where students stand, as one value with a digest.
+
+Flows, steps, exemptions, what each source's rows mean, and how the roster is read. Where, how and when a source is
+asked, and every word that people only read, are no part of it. Two settings files with the same meaning decide alike.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from config.settings import Settings, Source
+
+#: What of a source's table decides the meaning of its rows, besides `step` and `absent`.
+_OF_SOURCE = (
+    "means", "columns", "obligation", "item_title", "tolerance", "unit", "words", "timezone", "keys", "nameless",
+    "unique_reference", "date_order",
+)  # fmt: skip
+
+#: Stands for the roster among the names of sources; no source may have this name.
+ROSTER_KEY = "roster"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMeaning:
+    """What one source's rows mean."""
+
+    step: str
+    #: What no row means: cleared, unknown or held.
+    absent: str
+    #: Every other key that decides the meaning of a row, as plain JSON.
+    rows: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowMeaning:
+    """Who takes a flow, and its steps in order."""
+
+    levels: tuple[str, ...]
+    #: None for every category.
+    categories: tuple[str, ...] | None
+    #: (step, kind, steps that it waits for) in order.
+    entries: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What one settings file means for the students of a cohort."""
+
+    #: In the file's order: the first that fits a student is theirs.
+    flows: Mapping[str, FlowMeaning]
+    #: Step → the roster conditions that exempt a student from it.
+    exempt: Mapping[str, tuple[Mapping[str, tuple[str, ...]], ...]]
+    sources: Mapping[str, SourceMeaning]
+    roster: Mapping[str, Any]
+
+    @property
+    def digest(self) -> bytes:
+        """Tell two meanings apart."""
+        return hashlib.blake2b(self.to_text().encode(), digest_size=16).digest()
+
+    @property
+    def structure(self) -> tuple[object, ...]:
+        """Return what one settings run moves at once: flows, exemptions, and which sources decide which step.
+
+        What a source's rows mean, and how the roster is read, changes with the next answer of that source instead.
+        """
+        return (
+            list(self.flows.items()),
+            dict(self.exempt),
+            {name: source.step for name, source in self.sources.items()},
+        )
+
+    def sources_of(self, step: str) -> tuple[str, ...]:
+        """Return the sources that decide a step."""
+        return tuple(name for name, source in self.sources.items() if source.step == step)
+
+    def with_source(self, name: str, source: SourceMeaning) -> "Meaning":
+        """Return this meaning with another one of one source."""
+        return replace(self, sources={**self.sources, name: source})
+
+    def with_roster(self, roster: Mapping[str, Any]) -> "Meaning":
+        """Return this meaning with another reading of the roster."""
+        return replace(self, roster=roster)
+
+    def with_structure(self, of: "Meaning", never_asked: Collection[str]) -> "Meaning":
+        """Return this meaning in the structure of another.
+
+        A source that both have keeps what its rows mean here, unless it was `never_asked`: then no mark rests on it.
+        """
+        sources = {
+            name: replace(source, rows=own.rows, absent=own.absent)
+            if (own := self.sources.get(name)) is not None and name not in never_asked
+            else source
+            for name, source in of.sources.items()
+        }
+        return Meaning(of.flows, of.exempt, sources, of.roster if ROSTER_KEY in never_asked else self.roster)
+
+    def to_text(self) -> str:
+        """Write it as JSON; the order of flows and their entries is kept, for it decides."""
+        body = {
+            "flows": [
+                [key, list(flow.levels), None if flow.categories is None else list(flow.categories),
+                 [[step, kind, list(after)] for step, kind, after in flow.entries]]
+                for key, flow in self.flows.items()
+            ],
+            "exempt": {step: [{k: list(v) for k, v in sorted(c.items())} for c in conditions]
+                       for step, conditions in sorted(self.exempt.items())},
+            "sources": [[name, s.step, s.absent, dict(sorted(s.rows.items()))]
+                        for name, s in sorted(self.sources.items())],
+            "roster": dict(sorted(self.roster.items())),
+        }  # fmt: skip
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+    @staticmethod
+    def from_text(text: str) -> "Meaning":
+        """Read what `to_text` wrote."""
+        body = json.loads(text)
+        return Meaning(
+            flows={
+                key: FlowMeaning(
+                    tuple(levels),
+                    None if categories is None else tuple(categories),
+                    tuple((step, kind, tuple(after)) for step, kind, after in entries),
+                )
+                for key, levels, categories, entries in body["flows"]
+            },
+            exempt={
+                step: tuple({k: tuple(v) for k, v in condition.items()} for condition in conditions)
+                for step, conditions in body["exempt"].items()
+            },
+            sources={name: SourceMeaning(step, absent, rows) for name, step, absent, rows in body["sources"]},
+            roster=body["roster"],
+        )
+
+
+def meaning_of(settings: Settings) -> Meaning:
+    """Return what a settings file means."""
+    in_flows = {entry.step for flow in settings.flow for entry in flow.entries}
+    return Meaning(
+        flows={
+            flow.key: FlowMeaning(
+                tuple(sorted(flow.levels)),
+                None if flow.categories is None else tuple(sorted(flow.categories)),
+                tuple((entry.step, entry.kind, flow.after(entry.step)) for entry in flow.entries),
+            )
+            for flow in settings.flow
+        },
+        exempt={
+            step.key: tuple({k: tuple(sorted(v)) for k, v in c.items()} for c in step.exempt)
+            for step in settings.step
+            if step.key in in_flows and step.exempt
+        },
+        sources={name: _of_source(settings, source) for name, source in settings.source.items()},
+        roster={
+            "columns": dict(sorted(settings.roster.columns.items())),
+            "levels": dict(sorted(settings.roster.levels.items())),
+            "categories": dict(sorted(settings.roster.categories.items())),
+            "aliases": sorted(settings.roster.aliases),
+        },
+    )
+
+
+def _of_source(settings: Settings, source: Source) -> SourceMeaning:
+    dumped = source.model_dump(mode="json", include={key for key in _OF_SOURCE if key in Source.model_fields})
+    # What is left out means what is written out with its default, and the order of keys and words means nothing.
+    dumped["timezone"] = str(source.timezone or settings.institution.timezone)
+    dumped["columns"] = dict(sorted(dumped["columns"].items()))
+    dumped["words"] = {kind: sorted(words) for kind, words in sorted(dumped["words"].items())}
+    return SourceMeaning(source.step, source.absent_means, dumped)
+
+
+def differences(before: Meaning | None, after: Meaning) -> tuple[str, ...]:
+    """Name what differs, each as one line: the place in the settings file, what was there and what is there now."""
+    if before is None:
+        return ("the settings have not been recorded for this cohort yet",)
+    lines: list[str] = []
+    lines += _named("[[flow]]", _flow_words(before), _flow_words(after))
+    if list(before.flows) != list(after.flows) and set(before.flows) == set(after.flows):
+        lines.append(f"[[flow]]: their order was {', '.join(before.flows)} and is {', '.join(after.flows)}")
+    lines += _named("[[step]] exempt of", _plain(before.exempt), _plain(after.exempt))
+    lines += _named("[source]", _source_words(before), _source_words(after))
+    lines += _named("[roster]", _plain(before.roster), _plain(after.roster))
+    return tuple(lines)
+
+
+def _flow_words(meaning: Meaning) -> dict[str, str]:
+    return {
+        key: f"levels {', '.join(flow.levels)}; "
+        + (f"categories {', '.join(flow.categories)}; " if flow.categories is not None else "")
+        + ", ".join(
+            step + (f" ({kind})" if kind == "manual" else f" (review after {' '.join(after)})" if after else "")
+            for step, kind, after in flow.entries
+        )
+        for key, flow in meaning.flows.items()
+    }
+
+
+def _source_words(meaning: Meaning) -> dict[str, str]:
+    words: dict[str, str] = {}
+    for name, source in meaning.sources.items():
+        words |= {f"{name} step": source.step, f"{name} absent": source.absent}
+        words |= {f"{name} {key}": _compact(value) for key, value in source.rows.items()}
+    return words
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, str]:
+    return {key: _compact(value) for key, value in values.items()}
+
+
+def _compact(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=list)
+
+
+def _named(where: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    lines: list[str] = []
+    for key in sorted({*before, *after}):
+        old, new = before.get(key), after.get(key)
+        if old == new:
+            continue
+        if old is None:
+            lines.append(f"{where} {key}: new, {new}")
+        elif new is None:
+            lines.append(f"{where} {key}: removed (it was {old})")
+        else:
+            lines.append(f"{where} {key}: was {old}; is {new}")
+    return lines
