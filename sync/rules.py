@@ -37,6 +37,10 @@ def source_rule(settings: Settings, name: str) -> SourceRule:
         institution_zone=settings.institution.timezone,
         question=_question(source),
         exempt=_exempt(settings, source.step),
+        own_numbers=source.keys == "student",
+        nameless=source.nameless,
+        unique_reference=source.unique_reference,
+        date_order=source.date_order,
     )
 
 
