@@ -92,7 +92,7 @@ def group(snapshot: Snapshot) -> dict[Cell, Rows]:
     except TypeError:
         raise SourceGarbled(
             f"a student number is a {type(row[0]).__name__} ({str(row[0])[:40]})",
-            "Map columns.student to a column that holds one number.",
+            "Map columns.student to a column that holds one number as text.",
         ) from None
     return groups
 
