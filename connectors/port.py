@@ -10,7 +10,7 @@ There are three ways to fail, named by what somebody must do about it: `SourceUn
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -181,16 +181,30 @@ def together(answers: Sequence[Snapshot]) -> Snapshot:
 def _each_once(answers: Sequence[Snapshot]) -> list[tuple[Cell, ...]]:
     """Return the rows of all answers, without those that an earlier answer holds already."""
     rows = list(answers[0].rows)
-    taken = Counter(map(repr, rows)) if len(answers) > 1 else Counter[str]()
+    if len(answers) == 1:
+        return rows
+    taken = Counter(map(repr, _blocks(rows)))
     for answer in answers[1:]:
         theirs = Counter[str]()
-        for row in answer.rows:
-            written = repr(row)
+        for block in _blocks(answer.rows):
+            written = repr(block)
             theirs[written] += 1
             if theirs[written] > taken[written]:
                 taken[written] += 1
-                rows.append(row)
+                rows += block
     return rows
+
+
+def _blocks(rows: Iterable[tuple[Cell, ...]]) -> Iterator[list[tuple[Cell, ...]]]:
+    """Give each row together with those below it that have no key of their own."""
+    block: list[tuple[Cell, ...]] = []
+    for row in rows:
+        if block and not is_empty(row[0]):
+            yield block
+            block = []
+        block.append(row)
+    if block:
+        yield block
 
 
 @dataclass(frozen=True, slots=True)

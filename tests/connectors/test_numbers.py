@@ -32,7 +32,8 @@ def test_a_number_is_found_as_a_whole_token_or_written_with_punctuation(key: str
 @pytest.mark.parametrize(
     "key",
     [
-        "X2015150002", "20151500021", "12015150002", "2015150002X", "2015年150002号", "X 20 15 15 00 02", "李二", "", "-",
+        "X2015150002", "20151500021", "12015150002", "2015150002X", "2015年150002号", "X 20 15 15 00 02", "李二", "",
+        "-",
         "2015150003 李二", "15150002 李二",
     ],
 )  # fmt: skip
@@ -121,3 +122,10 @@ def test_a_row_that_two_answers_hold_counts_as_often_as_in_one() -> None:
     assert together([two, one]).rows == [mine, yours, yours, mine]
     assert together([one]).rows == [mine, mine]
     assert together([one, two, two]).rows == [mine, mine, yours, yours]
+
+
+def test_rows_without_a_key_stay_below_the_row_they_belong_to() -> None:
+    fee, room = ("S1", 1), (None, 1200)
+    one, two = (Snapshot(("student", "at"), rows, NOW, NOW, ()) for rows in ([fee, room], [fee, ("C1", 3), room]))
+    assert together([one, two]).rows == [fee, room, fee, ("C1", 3), room]
+    assert together([one, one]).rows == [fee, room]
