@@ -3,13 +3,16 @@
 import csv
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
+from clearance import wiring
 from clearance.main import app
 from tests.services.one_answer import answering
 
@@ -96,9 +99,10 @@ class Office:
 
     def run(self, *words: str, code: int = 0) -> str:
         """Run a command; return what it printed."""
-        result: Result = CliRunner().invoke(
-            app, ["--config", str(self.file), *words], env={"STATUS_URL": self._url, "COLUMNS": "300"}
-        )
+        with _engines_closed():
+            result: Result = CliRunner().invoke(
+                app, ["--config", str(self.file), *words], env={"STATUS_URL": self._url, "COLUMNS": "300"}
+            )
         assert result.exit_code == code, (result.output, result.exception)
         return result.output
 
@@ -118,6 +122,28 @@ class Office:
     def unmatched(self) -> dict[str, str]:
         """Return each listed key with the student whom it resembles."""
         return {row["key"]: row["student"] for row in json.loads(self.run("strangers", "--json"))}
+
+
+@contextmanager
+def _engines_closed() -> Iterator[None]:
+    """Close what a command leaves to the end of its process, which does not end here."""
+    opened: list[Engine] = []
+
+    def noting(plain: Callable[[str], Engine]) -> Callable[[str], Engine]:
+        def open_engine(url: str) -> Engine:
+            opened.append(plain(url))
+            return opened[-1]
+
+        return open_engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("open_writing", "open_reading"):
+            patch.setattr(wiring, name, noting(getattr(wiring, name)))
+        try:
+            yield
+        finally:
+            for engine in opened:
+                engine.dispose()
 
 
 @pytest.fixture
