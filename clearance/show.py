@@ -66,7 +66,7 @@ def owed(obligations: Iterable[Obligation]) -> str:
             for part in (
                 o.title or o.kind,
                 f"¥{o.amount}" if o.amount is not None else "",
-                f"due {o.due}" if o.due else "",
+                f"due {o.due}" if o.due else "due date unreadable" if o.due_unreadable else "",
                 f"({o.reference})" if o.reference else "",
             )
             if part

@@ -266,6 +266,14 @@ class Source(Asked):
     unit: Literal["yuan", "fen"] = "yuan"
     #: For `status`: the office's words.
     words: dict[Literal["done", "not_done", "exempt"], list[str]] = {}
+    #: "student": it sends students' own numbers only, never a card, so that no key can be another's card.
+    keys: Literal["any", "student"] = "any"
+    #: What a row without a number is: a reason to refuse the answer, a row about whom the row above is, or nothing.
+    nameless: Literal["refuse", "above", "ignore"] = "refuse"
+    #: A reference names one thing only, so that a row that repeats another is that row again.
+    unique_reference: bool = False
+    #: How dates are written whose year stands behind: 30/05/2019 is "dmy".
+    date_order: Literal["ymd", "dmy", "mdy"] = "ymd"
     #: "suspend" has a person look at the first answer before it counts; "apply" does not.
     first: Literal["suspend", "apply"] = "suspend"
     #: Where the source tells a fingerprint: so often its answer is read whole all the same.
@@ -658,6 +666,10 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
         if key not in known
     ]
     found += _identities(f"source.{name}", source.columns)
+    if source.unique_reference and "reference" not in source.columns:
+        found.append(f"{at} unique_reference: no reference is mapped: add it to columns, or take the key out")
+    if source.date_order != "ymd" and "due" not in source.columns:
+        found.append(f"{at} date_order: no due date is mapped: add it to columns, or take the key out")
     if source.absent == "held" and source.means != "status":
         found.append(f'{at} absent: only for a status can no row mean held: write "cleared" or "unknown"')
     if source.means == "status" and not source.words.get("done"):

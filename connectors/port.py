@@ -9,12 +9,14 @@ There are three ways to fail, named by what somebody must do about it: `SourceUn
 `SourceRefused` (call someone), `SourceGarbled` (mend the mapping, or the source).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
+from connectors.numbers import is_empty, may_mean
 from status_db.model import normalise_number
 
 #: One cell as the driver gives it: text, number, Decimal, date, datetime, bytes or None.
@@ -139,28 +141,36 @@ class Snapshot:
     warnings: tuple[str, ...] = ()
 
     def about(self, student: str) -> "Snapshot":
-        """Return as much of it as is about one student, by our own form of the number and not by the source's."""
+        """Return as much of it as may be about one student, by our own form of the number and not by the source's.
+
+        Rows that may only turn out to be theirs are kept, such as one whose key contains the number, and rows without
+        a key below one of theirs: the reconciler decides about each as it does for the whole answer.
+        """
         asked = normalise_number(student)
-
-        def theirs(cell: Cell) -> bool:
-            return cell is not None and normalise_number(cell) == asked
-
-        known = None if self.population is None else [cell for cell in self.population if theirs(cell)]
-        rows = [row for row in self.rows if theirs(row[0])]
-        return replace(self, rows=rows, population=known, places=None)
+        known = None if self.population is None else [cell for cell in self.population if may_mean(cell, asked)]
+        kept: list[int] = []
+        below = False
+        for at, row in enumerate(self.rows):
+            below = below if is_empty(row[0]) else may_mean(row[0], asked)
+            if below:
+                kept.append(at)
+        places = None if self.places is None else [self.places[at] for at in kept]
+        return replace(self, rows=[self.rows[at] for at in kept], population=known, places=places)
 
 
 def together(answers: Sequence[Snapshot]) -> Snapshot:
     """Return several answers of one source to the same question, each about somebody else, as one.
 
-    It shows what each of them shows, in the words of the first; it knows a population when each of them does.
+    It shows what each of them shows, in the words of the first; it knows a population when each of them does. A row
+    that several of them hold counts as often as in the one that holds it most: an office that is asked by one number
+    may answer about another of the same person, too.
     """
     first, last = answers[0], answers[-1]
     shown = set.intersection(*({proof.kind for proof in answer.proofs} for answer in answers))
     known = [answer.population for answer in answers if answer.population is not None]
     return replace(
         first,
-        rows=[row for answer in answers for row in answer.rows],
+        rows=_each_once(answers),
         ended=last.ended,
         proofs=tuple(proof for proof in first.proofs if proof.kind in shown),
         population=[cell for cells in known for cell in cells] if len(known) == len(answers) else None,
@@ -168,6 +178,35 @@ def together(answers: Sequence[Snapshot]) -> Snapshot:
         places=None,
         warnings=tuple(dict.fromkeys(warning for answer in answers for warning in answer.warnings)),
     )
+
+
+def _each_once(answers: Sequence[Snapshot]) -> list[tuple[Cell, ...]]:
+    """Return the rows of all answers, without those that an earlier answer holds already."""
+    rows = list(answers[0].rows)
+    if len(answers) == 1:
+        return rows
+    taken = Counter(map(repr, _blocks(rows)))
+    for answer in answers[1:]:
+        theirs = Counter[str]()
+        for block in _blocks(answer.rows):
+            written = repr(block)
+            theirs[written] += 1
+            if theirs[written] > taken[written]:
+                taken[written] += 1
+                rows += block
+    return rows
+
+
+def _blocks(rows: Iterable[tuple[Cell, ...]]) -> Iterator[list[tuple[Cell, ...]]]:
+    """Give each row together with those below it that have no key of their own."""
+    block: list[tuple[Cell, ...]] = []
+    for row in rows:
+        if block and not is_empty(row[0]):
+            yield block
+            block = []
+        block.append(row)
+    if block:
+        yield block
 
 
 @dataclass(frozen=True, slots=True)

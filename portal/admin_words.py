@@ -52,10 +52,16 @@ SAYS: Mapping[str, str] = {
 NEAR: Mapping[str, str] = {
     "ambiguous": later("同一个号码对应名单上不止一人"),
     "leading_zero": later("只差开头的 0"),
+    "number_within": later("含有名单上的号码"),
+    "punctuation": later("只差空格、连字符等符号"),
+    "other_number": later("是名单上某人的一卡通号或原学号"),
     "one_character": later("只差一个字符"),
     "same_name": later("姓名相同"),
     "": later("名单上没有相近的人"),
 }
+
+#: Why a source's record about a student is in doubt, besides the hints of a key.
+DOUBT: Mapping[str, str] = {**NEAR, "moved": later("原有事项现在记在名单之外的号码下")}
 
 ACTS: Mapping[str, str] = {
     Act.READ: later("查看"),

@@ -48,7 +48,7 @@ def owed(language: Language, obligations: Iterable[Obligation], now: datetime) -
     return tuple(
         Owed(
             what=_title(language, o) or kind_word(language, o.kind),
-            due=language.day(o.due, now) if o.due else "",
+            due=language.day(o.due, now) if o.due else _due_unclear(language, o),
             overdue=o.due is not None and o.due < today,
             amount=language.money(o.amount) if o.amount is not None else "",
             reference=o.reference,
@@ -111,13 +111,20 @@ def _named(language: Language, things: tuple[Obligation, ...], now: datetime) ->
     says: list[str] = []
     for thing in things[:_NAMED]:
         title = _title(language, thing)
-        due = _DUE.get(thing.kind, _due_by)(language, language.day(thing.due, now)) if thing.due else ""
+        due = _due_unclear(language, thing)
+        if thing.due:
+            due = _DUE.get(thing.kind, _due_by)(language, language.day(thing.due, now))
         if title or due:
             says.append(f"{title} {due}".strip() if language.code == "en" or not title.endswith("》") else title + due)
     if not says:
         return ""
     more = len(things) - _NAMED
     return language.listed(says) + (language.gettext("等") if more > 0 else "")
+
+
+def _due_unclear(language: Language, thing: Obligation) -> str:
+    """Say that the office gives a day that nobody can read; nothing where it gives none."""
+    return language.gettext("应还日期不明") if thing.due_unreadable else ""
 
 
 def _due_back(language: Language, day: str) -> str:

@@ -138,6 +138,8 @@ class Obligation:
     due: date | None = None
     #: The office's own mark for it: barcode, bill number.
     reference: str = ""
+    #: The source gives a day by which it is due, and that day cannot be read.
+    due_unreadable: bool = False
 
     @property
     def key(self) -> str:

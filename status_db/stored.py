@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, true
 
 from config.meaning import Meaning
 from status_db import applied, tables
@@ -280,6 +280,29 @@ class Stored:
             ):
                 found.setdefault(row.alias, []).append(row.student)
         return found
+
+    def punctuated(self, *, own: bool = False) -> dict[str, set[str]]:
+        """Return each number with other characters than digits and Latin letters, with the leaving students it means.
+
+        `own`: of their own numbers only, not of their aliases.
+        """
+        alias, person = tables.alias, tables.student
+        leaving = (person.c.cohort == self._cohort, person.c.active, person.c.flow.is_not(None))
+        same = and_(person.c.cohort == alias.c.cohort, person.c.student == alias.c.student)
+        queries = [select(person.c.student, person.c.student).where(*leaving, self._is_punctuated(person.c.student))]
+        if not own:
+            others = select(alias.c.alias, alias.c.student).join(person, same)
+            queries.append(others.where(*leaving, self._is_punctuated(alias.c.alias)))
+        found: dict[str, set[str]] = {}
+        for query in queries:
+            for number, student in self._connection.execute(query):
+                found.setdefault(number, set()).add(student)
+        return found
+
+    def _is_punctuated(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+        if self._connection.dialect.name == "postgresql":
+            return column.regexp_match("[^0-9A-Za-z]")
+        return column.op("GLOB", is_comparison=True)("*[^0-9A-Za-z]*")
 
     def aliases_of(self, student: str) -> tuple[str, ...]:
         """Return a student's other numbers, in order."""

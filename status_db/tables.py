@@ -81,14 +81,21 @@ class Json(TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
+#: Stands for a due date that the source gave and nobody could read.
+_UNREADABLE = "?"
+
+
 def obligations_to_text(obligations: Iterable[Obligation]) -> str | None:
-    """Write obligations as JSON text: one list each, in the order kind, title, amount, due, reference."""
+    """Write obligations as JSON text: one list each, in the order kind, title, amount, due, reference.
+
+    A due date that could not be read is "?".
+    """
     listed = [
         [
             o.kind,
             o.title,
             None if o.amount is None else str(o.amount),
-            o.due.isoformat() if o.due else None,
+            o.due.isoformat() if o.due else _UNREADABLE if o.due_unreadable else None,
             o.reference,
         ]
         for o in obligations
@@ -105,8 +112,9 @@ def obligations_from_text(value: str | None) -> tuple[Obligation, ...]:
             kind=kind,
             title=title,
             amount=None if amount is None else Decimal(amount),
-            due=date.fromisoformat(due) if due else None,
+            due=date.fromisoformat(due) if due and due != _UNREADABLE else None,
             reference=reference,
+            due_unreadable=due == _UNREADABLE,
         )
         for kind, title, amount, due, reference in json.loads(value)
     )
@@ -406,7 +414,8 @@ stranger = Table(
     Column("cohort", _Word, primary_key=True),
     Column("source", _Word, primary_key=True),
     Column("key", _Number, primary_key=True),
-    #: Why it may be somebody we know: ambiguous, leading_zero, one_character, same_name; empty when it is nobody near.
+    #: Why it may be somebody we know: ambiguous, leading_zero, number_within, punctuation, other_number, one_character,
+    #: same_name; empty when it is nobody near.
     Column("near", _Word, nullable=False),
     #: The roster student it is near to.
     Column("student", _Number, nullable=False),

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from connectors.numbers import LONGEST, is_empty
 from connectors.port import Cell, Snapshot
 from status_db.model import (
     CLEAR,
     Finding,
     Flip,
+    Obligation,
     Reason,
     Record,
     Verdict,
@@ -139,6 +141,8 @@ class Said:
     digest: bytes
     #: Why other rows may be theirs too; empty when none may.
     doubt: str = ""
+    #: Obligations of theirs that now stand under a key that is nobody's.
+    moved: tuple[Obligation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,10 @@ class Answer:
     roster_rows: int
     #: Rows without any student number.
     nameless: int
+    #: Normalised key → its rows, where it is surely nobody's on the roster, or doubtful; "" for rows without a key.
+    unmatched: Mapping[str, Rows] = field(default_factory=dict)
+    #: Those of its keys under which obligations of roster students now stand.
+    moved_to: frozenset[str] = frozenset()
 
 
 def keys_to_resolve(groups: Mapping[Cell, Rows], stored: Mapping[str, bytes]) -> set[str]:
@@ -183,36 +191,40 @@ def compare(
     sure: dict[str, Rows] = {}
     doubtful: dict[str, tuple[list[str], Rows]] = {}
     strangers: dict[str, Stranger] = {}
+    unmatched: dict[str, Rows] = {}
     staying: set[str] = set()
     nameless = roster_rows = total = 0
     for key, rows in groups.items():
         total += len(rows)
-        if key in stored:
+        # A doubtful key stays doubtful, also where a record of the student is stored already.
+        if key in stored and key not in resolved.doubtful:
             student = str(key)
         else:
             number = _number(key)
             if not number:
                 nameless += len(rows)
+                _add(unmatched, "", rows)
                 continue
             if number in resolved.doubtful:
                 students, near = resolved.doubtful[number]
                 for suspect in students:
                     whys, suspect_rows = doubtful.setdefault(suspect, ([], []))
-                    whys.append(f"{near} {number}")
+                    whys.append(f"{near} {shown_key(number)}")
                     suspect_rows += rows
-                strangers[number] = Stranger(number, near, students[0])
+                strangers[number] = Stranger(shown_key(number), near, students[0])
+                _add(unmatched, number, rows)
                 continue
             found = number if number in stored else resolved.students.get(number)
             if found is None and number in resolved.staying:
                 staying.add(number)
                 continue
             if found is None:
-                strangers[number] = Stranger(number, *resolved.near.get(number, ()))
+                strangers[number] = Stranger(shown_key(number), *resolved.near.get(number, ()))
+                _add(unmatched, number, rows)
                 continue
             student = found
         roster_rows += len(rows)
-        before = sure.get(student)
-        sure[student] = rows if before is None else before + rows
+        _add(sure, student, rows)
 
     changed: dict[str, Said] = {}
     for student, rows in sure.items():
@@ -236,11 +248,32 @@ def compare(
         rows=total,
         roster_rows=roster_rows,
         nameless=nameless,
+        unmatched=unmatched,
     )
 
 
+def _add(to: dict[str, Rows], name: str, rows: Rows) -> None:
+    """Add rows to a name's; the lists of rows themselves are never changed."""
+    before = to.get(name)
+    to[name] = rows if before is None else before + rows
+
+
+def shown_key(number: str) -> str:
+    """Return a key as it is stored and shown: one that is longer than a number can be is shortened, and stays unique.
+
+    Half of a surrogate pair, which no database stores, becomes a "?".
+    """
+    if number.isascii() and len(number) <= LONGEST:
+        return number
+    text = number.encode("utf-8", "replace").decode("utf-8")
+    if text == number and len(text) <= LONGEST:
+        return number
+    mark = digest_of([number.encode("utf-8", "surrogatepass")]).hex()[:16]
+    return f"{text[: LONGEST - len(mark) - 1]}…{mark}"
+
+
 def _number(key: Cell) -> str:
-    return "" if key is None else normalise_number(key)
+    return "" if is_empty(key) else normalise_number(key)
 
 
 def _uncertain(
@@ -358,7 +391,9 @@ def plan(
     """
     new: dict[str, Record | None] = {}
     for student, said in answer.changed.items():
-        new[student] = record_from_rows(rule, snapshot.fields, student, said.rows, said.digest, said.doubt[:200])
+        new[student] = record_from_rows(
+            rule, snapshot.fields, student, said.rows, said.digest, said.doubt[:200], said.moved
+        )
     new.update(dict.fromkeys(answer.vanished))
     for student in unsettled:
         _keep_back(rule, student, new, stored.get((rule.source, student)))

@@ -1,25 +1,27 @@
 """Whom a source's keys mean: roster students by number or alias, somebody doubtful, somebody who stays, or a stranger.
 
-A number is exact after its one normalisation; nothing near is ever taken for the thing itself. What is near is doubtful
-where it can only mean one student, as after a lost leading zero, and is otherwise listed for a person to look at.
+A number is exact after its one normalisation; nothing near is ever taken for the thing itself. What can mean certain
+students and no others, as after a lost leading zero or with words around the number, is doubtful for each of them. What
+is merely near is listed for a person to look at.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from connectors.numbers import LOST_ZEROS, bare, numbers_within
 from connectors.port import Cell
 from status_db.model import normalise_number
 from status_db.stored import Stored
 from sync.reconcile import Resolved, keys_to_resolve
 from sync.rows import Rows
 
-#: So many leading zeros may have been lost on the way through a spreadsheet.
-_LOST_ZEROS = 3
-
 #: Among so many strangers near misses are looked for.
 _LOOKED_AT = 2_000
 
 LEADING_ZERO = "leading_zero"
 AMBIGUOUS = "ambiguous"
+NUMBER_WITHIN = "number_within"
+PUNCTUATION = "punctuation"
+OTHER_NUMBER = "other_number"
 ONE_CHARACTER = "one_character"
 SAME_NAME = "same_name"
 
@@ -28,35 +30,83 @@ _LOOK_ALIKE = str.maketrans("OQDILZSB", "00011258")
 
 
 def resolve(
-    stored: Stored, fields: Sequence[str], groups: Mapping[Cell, Rows], digests: Mapping[str, bytes]
+    stored: Stored,
+    fields: Sequence[str],
+    groups: Mapping[Cell, Rows],
+    digests: Mapping[str, bytes],
+    *,
+    own_numbers: bool = False,
 ) -> Resolved:
-    """Find out whom those keys mean that are no student with a stored record."""
+    """Find out whom those keys mean that are no student with a stored record, and which keys nobody can tell.
+
+    `own_numbers`: the source sends students' own numbers only, so that no key is a card or a former number.
+    """
     keys = keys_to_resolve(groups, digests)
+    contested = {} if own_numbers else stored.contested()
     doubtful: dict[str, tuple[tuple[str, ...], str]] = {
-        number: (tuple(owners), AMBIGUOUS) for number, owners in stored.contested().items()
+        number: (tuple(owners), AMBIGUOUS) for number, owners in contested.items()
     }
     listed = stored.listed(keys)
     found = {number: number for number, leaves in listed.items() if leaves}
     staying = frozenset(listed.keys() - found.keys())
-    rest = keys - listed.keys()
+    rest = keys - listed.keys() - doubtful.keys()
+    near: dict[str, tuple[str, str]] = {}
     for alias, owners in stored.owners(rest).items():
-        if len(owners) == 1:
+        if own_numbers:
+            near[alias] = (OTHER_NUMBER, owners[0])
+        elif len(owners) == 1:
             found[alias] = owners[0]
         else:
             doubtful[alias] = (tuple(owners), AMBIGUOUS)
-    rest -= found.keys() | doubtful.keys()
+    rest -= found.keys() | doubtful.keys() | near.keys()
     doubtful |= _lost_zeros(stored, rest)
+    doubtful |= _numbers_within(stored, rest - doubtful.keys(), own_numbers=own_numbers)
     rest -= doubtful.keys()
-    near: dict[str, tuple[str, str]] = {}
     if rest:
         spoken_of = {str(key) for key in groups if key in digests} | set(found.values())
-        near = _namesakes(stored, fields, groups, rest, spoken_of) | _one_character(stored, rest)
+        near |= _namesakes(stored, fields, groups, rest, spoken_of) | _one_character(stored, rest)
     return Resolved(found, doubtful, near, staying)
+
+
+def _numbers_within(stored: Stored, keys: set[str], *, own_numbers: bool) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Find keys that contain a student's number as a whole token, or are one but for blanks, hyphens and punctuation.
+
+    Only keys with other characters than digits and letters are taken apart; each number is looked up once.
+    """
+    if not keys:
+        return {}
+    within: dict[str, set[str]] = {}
+    for key in keys:
+        for number in numbers_within(key):
+            within.setdefault(number, set()).add(key)
+    suspects: dict[str, set[str]] = {}
+    whole: set[str] = set()
+
+    def name(number: str, students: Iterable[str]) -> None:
+        for key in within.get(number, ()):
+            suspects.setdefault(key, set()).update(students)
+            if bare(key) == number:
+                whole.add(key)
+
+    for student in stored.leaving(within.keys()):
+        name(student, [student])
+    for alias, owners in {} if own_numbers else stored.owners(within.keys()).items():
+        name(alias, owners)
+    # Of numbers that hold punctuation themselves no index knows the bare form.
+    for number, students in stored.punctuated(own=own_numbers).items():
+        plain = bare(number)
+        if plain in keys:
+            within.setdefault(plain, set()).add(plain)
+        name(plain, students)
+    return {
+        key: (tuple(sorted(students)), PUNCTUATION if key in whole else NUMBER_WITHIN)
+        for key, students in suspects.items()
+    }
 
 
 def _lost_zeros(stored: Stored, keys: set[str]) -> dict[str, tuple[tuple[str, ...], str]]:
     """Find keys that fit exactly one student once leading zeros are put back: likely that student, but never surely."""
-    candidates = {"0" * n + key: key for key in keys if key.isdigit() for n in range(1, _LOST_ZEROS + 1)}
+    candidates = {"0" * n + key: key for key in keys if key.isdigit() for n in range(1, LOST_ZEROS + 1)}
     fits: dict[str, list[str]] = {}
     for student in stored.leaving(candidates.keys()):
         fits.setdefault(candidates[student], []).append(student)

@@ -7,10 +7,12 @@ from decimal import Decimal
 from statistics import median
 from typing import Literal
 
+from connectors.numbers import is_empty
 from connectors.port import Cell, Snapshot, SourceGarbled
 from status_db.model import digest_of, normalise_number
 from status_db.objections import Figures, Objection, ObjectionKind
 from sync.guard import Limits, plain
+from sync.row_keys import refuse_what_is_no_number
 
 #: The roster's columns with a place of their own; every other mapped column is kept under `extra`.
 COLUMNS = ("name", "level", "college", "class", "campus", "building", "category")
@@ -105,12 +107,15 @@ class RosterPlan:
 def entries(rule: RosterRule, snapshot: Snapshot) -> dict[str, Entry]:
     """Return the list by student number. Raises SourceGarbled for a list that cannot be trusted whole."""
     found: dict[str, Entry] = {}
-    for row in snapshot.rows:
+    for at, row in enumerate(snapshot.rows):
         cells = dict(zip(snapshot.fields, row, strict=True))
-        number = "" if cells["student"] is None else normalise_number(cells["student"])
+        refuse_what_is_no_number("roster", [cells[kind] for kind in ("student", *rule.aliases)])
+        number = "" if is_empty(cells["student"]) else normalise_number(cells["student"])
         if not number:
+            place = snapshot.places[at] if snapshot.places is not None else at + 1
             raise SourceGarbled(
-                f"the roster has a row without a student number ({_text(cells.get('name')) or 'no name either'})",
+                f"the roster has a row without a student number: row {place} "
+                f"({_text(cells.get('name')) or 'no name either'})",
                 "Have the registrar complete it, or leave the row out.",
             )
         entry = _entry(rule, number, cells)
@@ -160,7 +165,7 @@ def _flow(rule: RosterRule, number: str, level: str, category: str) -> str:
 def _aliases(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> tuple[tuple[str, str], ...]:
     found: dict[str, str] = {}
     for kind in rule.aliases:
-        alias = "" if cells[kind] is None else normalise_number(cells[kind])
+        alias = "" if is_empty(cells[kind]) else normalise_number(cells[kind])
         if alias and alias != number:
             found.setdefault(alias, kind)
     return tuple(sorted(found.items()))

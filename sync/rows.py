@@ -5,22 +5,23 @@ they must; `record_from_rows` reads amounts, dates and words, and runs only for 
 """
 
 import hashlib
-import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from connectors.port import Cell, Snapshot
+from connectors.port import Cell, Snapshot, SourceGarbled
 from status_db.model import Means, Obligation, Reason, Record, Verdict, digest_of
+from sync.cells import DateOrder, Unreadable, amount_in_yuan, day
 
 Rows: TypeAlias = list[tuple[Cell, ...]]
 
 #: Changes when the meaning of rows changes in this code: then every record is read again.
-RULE_VERSION = 1
+RULE_VERSION = 2
 
 _FEN = Decimal("0.01")
 
@@ -52,8 +53,14 @@ class SourceRule:
     institution_zone: ZoneInfo
     #: Digest of the query and mapping behind it: another one is another question.
     question: bytes
-    #: Digest of the roster conditions that let students off its step.
-    exempt: bytes = b""
+    #: It sends students' own numbers only: never a card, nor a former number.
+    own_numbers: bool = False
+    #: What a row without a number is: a reason to refuse the answer, a row about whom the row above is, or nothing.
+    nameless: Literal["refuse", "above", "ignore"] = "refuse"
+    #: A reference names one thing only, so that a row that repeats another is that row again.
+    unique_reference: bool = False
+    #: How dates are written whose year stands behind.
+    date_order: DateOrder = "ymd"
 
     @property
     def digest(self) -> bytes:
@@ -61,20 +68,30 @@ class SourceRule:
         words = ",".join(f"{w}={v}" for w, v in sorted(self.words.items()))
         parts = (
             RULE_VERSION, self.means, self.absent, self.obligation, self.item_title, self.tolerance, self.yuan, words,
-            self.zone, self.institution_zone,
+            self.zone, self.institution_zone, self.own_numbers, self.nameless, self.unique_reference, self.date_order,
         )  # fmt: skip
-        return digest_of([*(str(part).encode() for part in parts), self.question, self.exempt])
+        return digest_of([*(str(part).encode() for part in parts), self.question])
 
 
 def group(snapshot: Snapshot) -> dict[Cell, Rows]:
-    """Return the rows by the student cell as the source wrote it."""
+    """Return the rows by the student cell as the source wrote it.
+
+    Raises SourceGarbled where such a cell is a list or a table of its own.
+    """
     groups: dict[Cell, Rows] = {}
-    for row in snapshot.rows:
-        rows = groups.get(row[0])
-        if rows is None:
-            groups[row[0]] = [row]
-        else:
-            rows.append(row)
+    row: tuple[Cell, ...] = (None,)
+    try:
+        for row in snapshot.rows:
+            rows = groups.get(row[0])
+            if rows is None:
+                groups[row[0]] = [row]
+            else:
+                rows.append(row)
+    except TypeError:
+        raise SourceGarbled(
+            f"a student number is a {type(row[0]).__name__} ({str(row[0])[:40]})",
+            "Map columns.student to a column that holds one number as text.",
+        ) from None
     return groups
 
 
@@ -85,15 +102,24 @@ def digest_of_rows(salt: bytes, rows: Rows) -> bytes:
 
 
 def record_from_rows(
-    rule: SourceRule, fields: Sequence[str], student: str, rows: Rows, digest: bytes, doubt: str = ""
+    rule: SourceRule,
+    fields: Sequence[str],
+    student: str,
+    rows: Rows,
+    digest: bytes,
+    doubt: str = "",
+    moved: tuple[Obligation, ...] = (),
 ) -> Record:
     """Return what `rows` say about one student.
 
-    `doubt` says why there may be more about this student than these rows: then they may hold, but not clear.
+    `doubt` says why there may be more about this student than these rows: then they may hold, but not clear. `moved`
+    are the obligations that now stand under somebody else's key: they stay part of the record.
     """
     record = _plain_record(rule, fields, student, rows, digest)
     if doubt and record.verdict is not Verdict.HELD:
-        return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), doubt, digest)
+        return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, moved, doubt, digest)
+    if moved:
+        return replace(record, obligations=_in_order((*record.obligations, *moved)), doubt=doubt)
     return record
 
 
@@ -101,49 +127,112 @@ def _plain_record(rule: SourceRule, fields: Sequence[str], student: str, rows: R
     if not rows:
         return Record(student, Verdict.UNKNOWN, Reason.OUTSIDE_POPULATION, (), "", digest)
     # In an order of their own: which of two words is told as the doubtful one must not hang on the office's.
-    cells = [dict(zip(fields, row, strict=True)) for row in sorted(_once(fields, rows), key=repr)]
+    ordered = sorted(rows, key=repr)
     match rule.means:
         case Means.ITEMS:
-            owed = tuple(_obligation(rule, cell, _amount_or_none(rule, cell.get("amount"))) for cell in cells)
+            cells = [dict(zip(fields, row, strict=True)) for row in _shown_once(rule, fields, ordered)]
+            owed = tuple(_obligation(rule, cell, _amount_if_any(rule, cell.get("amount"))) for cell in cells)
             return Record(student, Verdict.HELD, Reason.OWED, _in_order(owed), "", digest)
         case Means.BALANCE:
-            return _balance(rule, student, cells, digest)
+            return _balance(rule, fields, student, ordered, digest)
         case Means.STATUS:
+            cells = [dict(zip(fields, row, strict=True)) for row in _shown_once(rule, fields, ordered)]
             return _status(rule, student, cells, digest)
 
 
-def _once(fields: Sequence[str], rows: Rows) -> Rows:
-    """Drop rows that a join has doubled: the same in every cell, with a reference that tells one thing from another."""
+def _shown_once(rule: SourceRule, fields: Sequence[str], rows: Rows) -> Rows:
+    """Drop the repeats of a thing that is owed as such: no verdict hangs on them, and a page shows the thing once.
+
+    A row with an amount is dropped only where the settings say that its reference is unique.
+    """
+    if "amount" in fields and not rule.unique_reference:
+        return rows
+    return _without_repeats(fields, rows)
+
+
+def _without_repeats(fields: Sequence[str], rows: Rows) -> Rows:
+    """Return each row with a reference once, where it is alike in every mapped column."""
     if len(rows) == 1 or "reference" not in fields:
         return rows
     at = list(fields).index("reference")
-    seen: set[tuple[Cell, ...]] = set()
     kept: Rows = []
+    seen: set[str] = set()
     for row in rows:
-        if row[at] in (None, "") or row not in seen:
+        if not text_of(row[at]) or _alike(row) not in seen:
             kept.append(row)
-        seen.add(row)
+        seen.add(_alike(row))
     return kept
 
 
-def _balance(rule: SourceRule, student: str, cells: list[dict[str, Cell]], digest: bytes) -> Record:
-    amounts: list[Decimal] = []
-    for cell in cells:
-        amount = Decimal(0)
-        for field, sign in {"amount": 1, **_BESIDES}.items():
-            part = amount_in_yuan(rule, cell.get(field))
-            if part is None:
-                doubt = f"the amount {str(cell[field])[:40]!r} cannot be read"
-                return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), doubt, digest)
-            amount += sign * part
-        amounts.append(amount)
-    total = sum(amounts, Decimal(0)).quantize(_FEN, ROUND_HALF_UP)
-    parts = _in_order(tuple(_obligation(rule, c, a) for c, a in zip(cells, amounts, strict=True) if a))
+def _alike(row: tuple[Cell, ...]) -> str:
+    """Return what two rows about one student share that are alike; by which number they came does not matter."""
+    return repr(row[1:])
+
+
+def _balance(rule: SourceRule, fields: Sequence[str], student: str, rows: Rows, digest: bytes) -> Record:
+    """Sum the rows. What can only hold always counts; what could release, and is in doubt, releases nobody."""
+    if rule.unique_reference:
+        rows = _without_repeats(fields, rows)
+    doubts: list[str] = []
+    parts: list[Obligation] = []
+    total = Decimal(0)
+    counted = Counter(map(_alike, rows))
+    for row in rows:
+        cell = dict(zip(fields, row, strict=True))
+        try:
+            amount = _sum_of_row(rule, cell)
+        except _UnreadableAmountError as error:
+            return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), str(error), digest)
+        if amount is None:
+            doubts.append("a row has no amount")
+        elif amount < 0 and counted[_alike(row)] > 1:
+            doubts.append("two rows that are alike would both lessen the sum")
+        if amount is None or amount:
+            parts.append(_obligation(rule, cell, amount))
+        total += amount or Decimal(0)
+    if rule.unique_reference and _shared_reference(fields, rows):
+        doubts.append("two rows that differ have one reference, which the settings call unique")
+    total = total.quantize(_FEN, ROUND_HALF_UP)
+    owed = _in_order(tuple(parts))
     if total > rule.tolerance:
-        return Record(student, Verdict.HELD, Reason.OWED, parts, "", digest)
+        return Record(student, Verdict.HELD, Reason.OWED, owed, "", digest)
+    if doubts:
+        return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), "; ".join(sorted(set(doubts))), digest)
     if total < 0:
-        return Record(student, Verdict.CLEARED, Reason.REFUND_DUE, parts, "", digest)
+        return Record(student, Verdict.CLEARED, Reason.REFUND_DUE, owed, "", digest)
     return Record(student, Verdict.CLEARED, Reason.SETTLED, (), "", digest)
+
+
+class _UnreadableAmountError(Exception):
+    """An amount in a row of a balance cannot be read."""
+
+
+def _sum_of_row(rule: SourceRule, cell: Mapping[str, Cell]) -> Decimal | None:
+    """Return what a row adds to the balance; None where it has no amount.
+
+    An empty amount is not 0: nobody knows what it would say. What was paid, let off or paid back is 0 where it is
+    empty, since a row that has none of it leaves it so.
+    """
+    total: Decimal | None = Decimal(0)
+    for field, sign in {"amount": 1, **_BESIDES}.items():
+        try:
+            part = amount_in_yuan(cell.get(field), rule.yuan)
+        except Unreadable:
+            raise _UnreadableAmountError(f"the amount {str(cell[field])[:40]!r} cannot be read") from None
+        if part is None and field == "amount":
+            total = None
+        if total is not None:
+            total += sign * (part or Decimal(0))
+    return total
+
+
+def _shared_reference(fields: Sequence[str], rows: Rows) -> bool:
+    """Say whether two rows have one reference."""
+    if "reference" not in fields:
+        return False
+    at = list(fields).index("reference")
+    references = [reference for row in rows if (reference := text_of(row[at]))]
+    return len(set(references)) < len(references)
 
 
 def _status(rule: SourceRule, student: str, cells: list[dict[str, Cell]], digest: bytes) -> Record:
@@ -161,88 +250,47 @@ def _status(rule: SourceRule, student: str, cells: list[dict[str, Cell]], digest
 
 
 def _obligation(rule: SourceRule, cell: Mapping[str, Cell], amount: Decimal | None) -> Obligation:
+    due, unreadable = due_of(rule, cell.get("due"))
     return Obligation(
-        kind=_text(cell.get("kind")) or rule.obligation,
-        title=_text(cell.get("title")) or rule.item_title,
+        kind=text_of(cell.get("kind")) or rule.obligation,
+        title=text_of(cell.get("title")) or rule.item_title,
         amount=amount,
-        due=day(cell.get("due"), rule.zone, rule.institution_zone),
-        reference=_text(cell.get("reference")),
+        due=due,
+        reference=text_of(cell.get("reference")),
+        due_unreadable=unreadable,
     )
+
+
+def due_of(rule: SourceRule, cell: Cell) -> tuple[date | None, bool]:
+    """Return the day a due date falls on, if any, and whether there is one that cannot be read."""
+    try:
+        return day(cell, rule.zone, rule.institution_zone, rule.date_order), False
+    except Unreadable:
+        return None, True
 
 
 def _in_order(obligations: tuple[Obligation, ...]) -> tuple[Obligation, ...]:
     return tuple(sorted(obligations, key=lambda o: (o.due or date.max, o.title, o.reference, o.amount or Decimal(0))))
 
 
-def _text(value: Cell) -> str:
+def text_of(value: Cell) -> str:
+    """Return a cell as text on one line; half of a surrogate pair, which no database stores, becomes a "?"."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return " ".join(str(value).split())
+    text = " ".join(str(value).split())
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def normalise_word(value: Cell) -> str:
     """Return a status word in its one form: NFKC, no surrounding blanks, lower case."""
-    return unicodedata.normalize("NFKC", _text(value)).strip().lower()
+    return unicodedata.normalize("NFKC", text_of(value)).strip().lower()
 
 
-_NOT_A_NUMBER = re.compile(r"[¥￥元,\s]|RMB|CNY", re.IGNORECASE)
-
-
-def amount_in_yuan(rule: SourceRule, value: Cell) -> Decimal | None:
-    """Return an amount in yuan; nothing at all is 0, and what cannot be read is None."""
-    if value is None:
-        return Decimal(0)
-    if isinstance(value, bool):
+def _amount_if_any(rule: SourceRule, value: Cell) -> Decimal | None:
+    """Return the amount of a thing that is owed as such; one that cannot be read is left out."""
+    try:
+        return amount_in_yuan(value, rule.yuan)
+    except Unreadable:
         return None
-    if isinstance(value, int | Decimal):
-        number = Decimal(value)
-    elif isinstance(value, float):
-        number = Decimal(repr(value))
-    else:
-        text = unicodedata.normalize("NFKC", str(value)).strip()
-        scale = rule.yuan
-        if text.endswith("分"):
-            text, scale = text[:-1], _FEN
-        elif text.endswith("元"):
-            scale = Decimal(1)
-        text = _NOT_A_NUMBER.sub("", text).replace("−", "-")
-        if not text:
-            return Decimal(0) if not str(value).strip() else None
-        try:
-            number = Decimal(text)
-        except InvalidOperation:
-            return None
-        return number * scale if number.is_finite() else None
-    return number * rule.yuan if number.is_finite() else None
-
-
-def _amount_or_none(rule: SourceRule, value: Cell) -> Decimal | None:
-    return None if value is None else amount_in_yuan(rule, value)
-
-
-_DAY = re.compile(r"(\d{4})(?:[-/.年](\d{1,2})[-/.月](\d{1,2})日?|(\d{2})(\d{2}))")
-
-
-def day(value: Cell, zone: ZoneInfo, institution_zone: ZoneInfo) -> date | None:
-    """Return the day a due date falls on where the institution is; None when there is none or it cannot be read."""
-    if isinstance(value, str):
-        match = _DAY.match(value.strip())
-        if not match:
-            return None
-        rest = value.strip()[match.end() :]
-        if rest.startswith(("T", " ")) and zone != institution_zone:
-            try:
-                return day(datetime.fromisoformat(value.strip()), zone, institution_zone)
-            except ValueError:
-                pass
-        year, month, number = match[1], match[2] or match[4], match[3] or match[5]
-        try:
-            return date(int(year), int(month), int(number))
-        except ValueError:
-            return None
-    if isinstance(value, datetime):
-        aware = value if value.tzinfo else value.replace(tzinfo=zone)
-        return aware.astimezone(institution_zone).date()
-    return value if isinstance(value, date) else None

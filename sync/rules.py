@@ -38,6 +38,10 @@ def source_rule(settings: Settings, name: str) -> SourceRule:
         zone=source.timezone or settings.institution.timezone,
         institution_zone=settings.institution.timezone,
         question=_question(source),
+        own_numbers=source.keys == "student",
+        nameless=source.nameless,
+        unique_reference=source.unique_reference,
+        date_order=source.date_order,
     )
 
 

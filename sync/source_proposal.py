@@ -16,9 +16,11 @@ from status_db.settings_marks import SettingsMarks
 from status_db.stored import Person, SourceState, Stored
 from status_db.waves import Wave, expected
 from sync import guard, reconcile, roster, rules
+from sync.moved import with_moved
 from sync.proposal import others_of
 from sync.resolve import resolve
-from sync.rows import Rows, SourceRule, group
+from sync.row_keys import keyed
+from sync.rows import Rows, SourceRule
 
 #: From so many rows on, an answer in which nobody is on the roster means that the wrong column is mapped.
 _TELLING = 20
@@ -38,7 +40,7 @@ class SourceProposal:
     known: frozenset[Cell]
     #: What no row of the source means.
     absent: Verdict
-    #: Rows of a balance without an amount, which count as nought.
+    #: Rows of a balance without an amount: each leaves its student in doubt.
     no_amount: int = 0
     #: Whom the guard's sums will count.
     counted: guard.Counted = guard.NOBODY
@@ -125,16 +127,20 @@ def propose_source(
         pull = replace(pull, told=told, compared_at=snapshot.began, location=where, one_proven=proven)
         return _the_same(cohort, stored, state, rule, snapshot, pull)
     digests = stored.digests(name) if student is None else stored.digest_of(name, student)
-    groups = group(snapshot)
-    resolved = resolve(stored, snapshot.fields, groups, digests)
+    snapshot, groups = keyed(rule, snapshot)
+    resolved = resolve(stored, snapshot.fields, groups, digests, own_numbers=rule.own_numbers)
     if student is not None:
         groups = _only(student, groups, digests, resolved)
-    outside = _outside(stored, rule.step, snapshot, student)
+    outside = _outside(stored, rule, snapshot, student)
     # What was said before a student joined, as by an answer that waited for approval, says nothing about them.
     asked_later = stored.asked_later(name, snapshot.began) if student is None else frozenset()
     later = asked_later | stored.joined_later(snapshot.began)
     unsettled = _students_of(stored, snapshot.unsettled, student) - later
     answer = reconcile.compare(rule, groups, digests, resolved, outside, later)
+    if "reference" in snapshot.fields and (answer.unmatched or student is not None):
+        said = stored.records([name], [s for s in (*answer.changed, *answer.vanished) if s in digests])
+        before = {who: record for (_, who), record in said.items()}
+        answer = with_moved(rule, snapshot.fields, groups, answer, resolved, before, whole=student is None)
     about_nobody = not (answer.roster_rows or answer.staying or resolved.doubtful)
     if student is None and answer.rows >= _TELLING and about_nobody:
         if not stored.headcount(rules.flows_with(settings, rule.step)):
@@ -198,7 +204,7 @@ def propose_source(
         # An answer with nothing to look at, before the roster or while another source waits, is not the first one:
         # it leaves nothing behind on which somebody could be cleared later.
         pull = replace(pull, roster_rows=None)
-    known = frozenset(k for k in groups if k in digests or _is_known(k, digests, resolved))
+    known = frozenset(k for k in groups if k in digests or _is_known(k, digests, resolved, answer.moved_to))
     return SourceProposal(plan, reasons, pull, snapshot, known, rule.absent, _without_amount(rule, snapshot), counted)
 
 
@@ -316,9 +322,10 @@ def _the_same(
     return SourceProposal(plan, (), pull, snapshot, frozenset(), rule.absent)
 
 
-def _is_known(key: Cell, digests: Mapping[str, bytes], resolved: reconcile.Resolved) -> bool:
+def _is_known(key: Cell, digests: Mapping[str, bytes], resolved: reconcile.Resolved, moved_to: frozenset[str]) -> bool:
     number = "" if key is None else normalise_number(key)
-    return number in digests or number in resolved.students or number in resolved.doubtful
+    # Under an unmatched key may be what a student owes: without those rows an approval would clear the student.
+    return number in digests or number in resolved.students or number in resolved.doubtful or number in moved_to
 
 
 def _only(
@@ -334,12 +341,18 @@ def _only(
     return kept
 
 
-def _outside(stored: Stored, step: str, snapshot: Snapshot, student: str | None) -> frozenset[str]:
-    """Return the roster students whom a source with a population does not know."""
+def _outside(stored: Stored, rule: SourceRule, snapshot: Snapshot, student: str | None) -> frozenset[str]:
+    """Return the roster students whom a source with a population does not know.
+
+    A number that may be one student's own or another's card shows of neither that the source knows them.
+    """
     if snapshot.population is None:
         return frozenset()
     known = {normalise_number(cell) for cell in snapshot.population if cell is not None}
-    everybody = stored.with_step(step, student)
+    if rule.own_numbers:
+        return stored.with_step(rule.step, student) - known
+    known -= stored.contested().keys()
+    everybody = stored.with_step(rule.step, student)
     owners = stored.owners(known - everybody)
     return everybody - known - {owner for listed in owners.values() if len(listed) == 1 for owner in listed}
 

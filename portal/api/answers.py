@@ -37,6 +37,7 @@ class OwedAnswer(BaseModel):
     title: str
     amount: Decimal | None = Field(description="Null where the amount does not matter.")
     due: date | None
+    due_unreadable: bool = Field(description="The office gives a due date, and it cannot be read.")
     overdue: bool
     reference: str
 

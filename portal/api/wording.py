@@ -132,6 +132,7 @@ def _owed(language: Language, evidence: Iterable[Obligation], now: datetime) -> 
             title=shown.what,
             amount=thing.amount,
             due=thing.due,
+            due_unreadable=thing.due_unreadable,
             overdue=shown.overdue,
             reference=thing.reference,
         )

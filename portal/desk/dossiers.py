@@ -181,11 +181,17 @@ def _source(here: Scene, says: SourceSays) -> SourceLine:
         sentence="" if record.obligations else reasons.plain(language, record.reason),
         owed=reasons.owed(language, record.obligations, here.now),
         total=language.money(amount) if amount is not None and several else "",
-        doubt=language.listed(words.say(language, admin_words.NEAR, why) for why in record.doubt.split("; ") if why),
+        doubt=language.listed(_doubt(language, why) for why in record.doubt.split("; ") if why),
         as_of=as_of,
         since=language.moment(says.since, here.now) if says.since else "",
         run=says.run,
     )
+
+
+def _doubt(language: Language, why: str) -> str:
+    """Say why a record is in doubt: a word of ours, with the key that it is about; other reasons stand as they are."""
+    code, _, key = why.partition(" ")
+    return f"{words.say(language, admin_words.DOUBT, code)} {key}".strip() if code in admin_words.DOUBT else why
 
 
 def _decision(here: Scene, decision: Decision) -> DecisionLine:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from connectors import huiwen, sql
 from connectors.port import Candidates, Question, SourceGarbled
-from sync.rows import day
+from sync.cells import day
 from tests.contract import Ticking
 from tests.services.oracle import WORD, Place, oracle
 from tests.services.oracle_wire.library import TABLES, everything, loans, reader_no

@@ -221,3 +221,79 @@ def test_who_joined_after_the_last_pull_of_another_source_stays_unknown() -> Non
     fresh = {"fines": SourceAnswered(CLEARED, NOW)}
     plan = reconcile.plan("2019", 1, 1, RULE, snapshot, compared, [joined], {}, fresh, None)
     assert [f.verdict for _, f in plan.findings] == [CLEARED]
+
+
+CARD_OF_S2 = {"S1": (("S1", "S2"), "ambiguous")}
+
+
+@given(st.permutations([("S1", "甲", "B1"), ("S1", "乙", "B2"), ("S2", "丙", "B3"), ("S3", "甲", "B4")]))
+def test_a_contested_number_is_doubtful_for_both_on_every_comparison_in_any_order(rows: list[tuple[Any, ...]]) -> None:
+    rows = [row for row in rows if row[0] != "S2"]
+    stored = applied(answer([("S1", "甲", "B0")], {}), {})
+    for _ in range(3):
+        plan = answer(rows, stored, CARD_OF_S2)
+        stored = applied(plan, stored)
+        assert {s: r.verdict for s, r in stored.items()} == {"S1": UNKNOWN, "S2": UNKNOWN, "S3": HELD}
+    assert plan.empty
+
+
+def test_sure_rows_never_win_over_a_doubt_that_is_stored_already() -> None:
+    rows: list[tuple[Any, ...]] = [("S1", "甲", "B1"), ("1", "乙", "B2")]
+    doubtful = {"1": (("S1",), "leading_zero")}
+    stored = applied(answer(rows, {}, doubtful), {})
+    again = answer(rows, stored, doubtful)
+    assert again.empty
+    assert not again.changes
+
+
+def compared(rows: list[tuple[Any, ...]], stored: dict[str, bytes], **more: Any) -> reconcile.Answer:
+    groups = group(Snapshot(("student", "title", "reference"), rows, NOW, NOW, ()))
+    keys = reconcile.keys_to_resolve(groups, stored)
+    doubtful = more.pop("doubtful", {})
+    return reconcile.compare(RULE, groups, stored, Resolved({k: k for k in keys if k in ROSTER}, doubtful), **more)
+
+
+def test_who_was_asked_later_is_left_alone_whatever_the_older_answer_says() -> None:
+    later = frozenset(ROSTER)
+    stored = {"S1": b"newer", "S2": b"newer"}
+    rows: list[tuple[Any, ...]] = [("S1", "甲", "B1"), ("1", "乙", "B2"), ("S4", "丙", "B3")]
+    doubtful = {"1": (("S3",), "leading_zero")}
+    plain = compared(rows, stored, doubtful=doubtful, outside=frozenset({"S5"}))
+    assert (set(plain.changed), plain.vanished) == ({"S1", "S3", "S4", "S5"}, {"S2"})
+    left_alone = compared(rows, stored, doubtful=doubtful, outside=frozenset({"S5"}), asked_later=later)
+    assert (left_alone.changed, left_alone.vanished) == ({}, frozenset())
+
+
+def test_what_another_source_means_by_no_row_decides_with_it() -> None:
+    snapshot = Snapshot(("student",), [], NOW, NOW, ())
+    joined = Touched("S1", EARLIER, False, Finding(UNKNOWN, Reason.NOT_ASKED), None)
+    for absent, verdict in ((CLEARED, CLEARED), (UNKNOWN, UNKNOWN), (HELD, HELD)):
+        other = {"rooms": SourceAnswered(absent, NOW)}
+        plan = reconcile.plan(
+            "2019", 1, 1, RULE, snapshot, reconcile.compare(RULE, {}, {}, Resolved({})), [joined], {}, other, None
+        )
+        assert [f.verdict for _, f in plan.findings] == [verdict]
+
+
+def test_a_key_longer_than_a_number_is_shortened_and_stays_its_own() -> None:
+    one, two = (compared([("说" * 90 + end, "甲", "B1")], {}).strangers[0].key for end in "甲乙")
+    assert one != two
+    assert len(one) == len(two) == 64
+    assert one.startswith("说" * 47 + "…")
+    assert reconcile.shown_key("9" * 64) == "9" * 64
+    assert len(reconcile.shown_key("9" * 65)) == 64
+    assert reconcile.shown_key("说" * 64) == "说" * 64
+    assert reconcile.shown_key("\ud800甲").startswith("?甲…")
+
+
+def test_rows_without_a_key_and_doubtful_keys_are_among_the_unmatched() -> None:
+    rows: list[tuple[Any, ...]] = [
+        ("S1", "甲", "B1"),
+        ("X", "乙", "B2"),
+        (" x", "丙", "B3"),
+        ("1", "丁", "B4"),
+        (None, "", ""),
+    ]
+    found = compared(rows, {}, doubtful={"1": (("S2",), "leading_zero")}).unmatched
+    assert {key: len(theirs) for key, theirs in found.items()} == {"X": 2, "1": 1, "": 1}
+    assert {row[0] for row in rows} == {"S1", "X", " x", "1", None}

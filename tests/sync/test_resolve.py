@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from status_db.model import Verdict
-from tests.cast import LIN, QIAN, SUN, ZHAO, ZHOU
+from status_db.model import RunState, Verdict
+from tests.cast import LI, LIN, QIAN, SUN, ZHAO, ZHOU
 from tests.world import COHORT, SETTINGS, World
 
 NAMED = SETTINGS.replace('due = "DUE", reference', 'due = "DUE", name = "NAME", reference')
@@ -65,3 +65,80 @@ def test_who_is_listed_and_stays_is_no_stranger(world: World) -> None:
 
 def test_near_misses_come_first_in_the_list(world: World) -> None:
     assert next(iter(near(world, ("0001", "a"), ("2O151001", "b")))) == "2O151001"
+
+
+def test_a_key_with_words_or_punctuation_around_a_number_makes_its_student_unknown(world: World) -> None:
+    world.says["roster"].append({**SUN.listed(), "学号": "研-77", "姓名": "周七", "一卡通": "K/9"})
+    listed = near(
+        world,
+        (f"{LIN.number} 林", "某人"),
+        (f"{QIAN.number[:4]}-{QIAN.number[4:]}", "某人"),
+        ("20152004（资源学院）", "某人"),
+        ("K9", "某人"),
+        ("读者 1201610005 / 20151002", "某人"),
+        ("98765432 张", "某人"),
+        (f"{ZHOU.number} 周", "某人"),
+    )
+    assert {key: why for key, (why, _) in listed.items()} == {
+        f"{LIN.number} 林": "number_within",
+        "2015-2003": "punctuation",
+        "20152004(资源学院)": "number_within",
+        "K9": "punctuation",
+        "读者 1201610005 / 20151002": "number_within",
+        "98765432 张": "",
+        f"{ZHOU.number} 周": "",
+    }
+    unknown = {LIN.number, QIAN.number, SUN.number, "研-77", LI.number, ZHAO.number}
+    people = [row["学号"] for row in world.says["roster"] if row["学号"] != ZHOU.number]
+    assert {n for n in people if world.verdict(n, "library") is Verdict.UNKNOWN} == unknown
+
+
+def test_an_alias_with_words_around_it_is_its_owners_too(world: World) -> None:
+    assert near(world, ("卡 C-1001", "某人"), (f"原 {QIAN.former}", "某人")) == {
+        "卡 C-1001": ("number_within", LIN.number),
+        f"原 {QIAN.former}": ("number_within", QIAN.number),
+    }
+    assert world.verdict(LIN.number, "library") is Verdict.UNKNOWN
+    assert world.verdict(QIAN.number, "library") is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_number_that_is_anothers_card_is_doubtful_for_both_whatever_is_stored(world: World, turn: int) -> None:
+    world.says["roster"] = [{**p.listed(), "一卡通": LIN.number if p is SUN else ""} for p in (LIN, SUN, ZHAO)]
+    for loans in ([(LIN.number, "a")], [(LIN.number, "a"), (ZHAO.number, "b")], [(LIN.number, "a"), (SUN.number, "c")]):
+        assert near(world, *loans[::turn])[LIN.number] == ("ambiguous", LIN.number)
+        assert world.verdict(LIN.number, "library") is Verdict.UNKNOWN
+    assert world.verdict(SUN.number, "library") is Verdict.HELD
+    assert near(world, (LIN.number, "a"), (ZHAO.number, "b"))[LIN.number] == ("ambiguous", LIN.number)
+    assert world.verdict(SUN.number, "library") is Verdict.UNKNOWN
+
+
+def test_a_source_that_sends_students_numbers_only_has_no_card_in_it(status_url: str, tmp_path: Path) -> None:
+    own = NAMED.replace('obligation = "loan"', 'obligation = "loan"\nkeys = "student"')
+    with World(status_url, tmp_path, own) as world:
+        world.says["roster"] = [{**p.listed(), "一卡通": LIN.number if p is SUN else p.card} for p in (LIN, SUN, QIAN)]
+        assert near(world, (LIN.number, "a"), (QIAN.former, "b"), (f"卡 {QIAN.former}", "c")) == {
+            QIAN.former: ("other_number", QIAN.number),
+            f"卡 {QIAN.former}": ("", ""),
+        }
+        assert world.verdict(LIN.number, "library") is Verdict.HELD
+        assert world.verdict(SUN.number, "library") is Verdict.CLEARED
+        assert world.verdict(QIAN.number, "library") is Verdict.CLEARED
+
+
+def test_a_card_in_a_population_that_is_anothers_number_shows_neither_as_known(world: World) -> None:
+    world.says["roster"] = [{**p.listed(), "一卡通": LIN.number if p is SUN else ""} for p in (LIN, SUN, ZHAO)]
+    world.population["loans"] = [LIN.number, ZHAO.number]
+    world.run_all()
+    assert [world.verdict(p.number, "library") for p in (LIN, SUN, ZHAO)] == [
+        Verdict.UNKNOWN,
+        Verdict.UNKNOWN,
+        Verdict.CLEARED,
+    ]
+
+
+def test_a_recheck_sees_the_rows_that_may_be_the_students_as_a_full_run_does(world: World) -> None:
+    near(world, (f"{LIN.number} 林", "某人"))
+    world.later(minutes=5)
+    assert world.sync.recheck("loans", LIN.number, by="test").state is RunState.UNCHANGED
+    assert world.verdict(LIN.number, "library") is Verdict.UNKNOWN
