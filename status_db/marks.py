@@ -114,6 +114,8 @@ class Pull:
     source_base: int | None = None
     #: Students asked about on their own after it began, as far as was known then: they were left alone.
     asked_later: frozenset[str] = frozenset()
+    #: How good its rows are, as plain values for the guard; None to leave what is known.
+    quality: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +330,7 @@ class Marks:
         old = connection.execute(select(run.c.run).where(*waiting)).scalars().all()
         if old:
             self._drop_pending(connection, old)
-            over = literal("Nobody decided it within a day, so the next pull is judged anew. It had said: ")
+            over = literal("Expired: not approved within 72 hours. The next pull is checked again. Original reason: ")
             connection.execute(update(run).where(*waiting).values(state=RunState.EXPIRED, message=over + run.c.message))
 
     def reject(self, number: int, by: str, reason: str, now: datetime) -> bool:
@@ -476,6 +478,8 @@ class Marks:
             values = {columns[verdict]: state.c[columns[verdict]] + by for verdict, by in moves.items() if by}
             values["revision"] = state.c.revision + 1
             values |= {"fingerprint": None, "told": None}
+        if approved:
+            values["approved_at"] = now
         if pull.roster_rows is not None:
             recent = connection.execute(select(state.c.recent_rows).where(*where)).scalar_one()
             kept = [] if approved else recent[-(_RECENT - 1) :]
@@ -491,8 +495,8 @@ class Marks:
             }
             if pull.compared_at is not None:
                 values["compared_at"] = pull.compared_at
-            if approved:
-                values["approved_at"] = now
+            if pull.quality is not None:
+                values["quality"] = dict(pull.quality)
             self._supersede(connection, lease)
         if values:
             connection.execute(update(state).where(*where).values(**values))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, select, true
+from sqlalchemy import Connection, Row, and_, func, or_, select, true
 
 from status_db import tables
 from status_db.model import ROSTER, Finding, Reason, Record, RunState, Verdict
@@ -18,6 +18,9 @@ from status_db.standing import record_from
 #: So many values fit into one IN on every database; more students than `_MOST_NAMED` are read without naming them.
 _CHUNK = 5_000
 _MOST_NAMED = 20_000
+
+#: The roster columns by which the guard looks at groups.
+GROUPED_BY = ("college", "campus", "building")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class SourceState:
     strangers: int
     recent_rows: tuple[int, ...]
     approved_at: datetime | None
+    #: How good the last good pull's rows were, as plain values; None before one was measured.
+    quality: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class Stored:
             row.strangers,
             tuple(row.recent_rows),
             row.approved_at,
+            row.quality,
         )
 
     def digests(self, source: str) -> dict[str, bytes]:
@@ -421,6 +427,61 @@ class Stored:
                 query.where(table.c.cohort == self._cohort, table.c.student.in_(chunk))
             ):
                 found[row[0]] = (row[1], row[2], row[3])
+        return found
+
+    def held_students(self, source: str) -> frozenset[str]:
+        """Return the roster students whose stored record of a source is held."""
+        record, person = tables.record, tables.student
+        query = (
+            select(record.c.student)
+            .join(person, and_(person.c.cohort == record.c.cohort, person.c.student == record.c.student))
+            .where(
+                record.c.cohort == self._cohort,
+                record.c.source == source,
+                record.c.verdict == Verdict.HELD,
+                person.c.active,
+                person.c.flow.is_not(None),
+            )
+        )
+        return frozenset(self._connection.execute(query).scalars())
+
+    def held_by(self, source: str, step: str, column: str, *, without_record: bool) -> dict[str, int]:
+        """Return how many of a step's students a source holds, by a roster column.
+
+        `without_record` counts the students without a record as held: no row means held there.
+        """
+        person, status, record = tables.student, tables.status, tables.record
+        held = record.c.verdict == Verdict.HELD
+        query = (
+            select(person.c[column], func.count())
+            .select_from(status)
+            .join(person, and_(person.c.cohort == status.c.cohort, person.c.student == status.c.student))
+            .outerjoin(
+                record,
+                and_(
+                    record.c.cohort == status.c.cohort,
+                    record.c.student == status.c.student,
+                    record.c.source == source,
+                ),
+            )
+            .where(
+                status.c.cohort == self._cohort,
+                status.c.step == step,
+                person.c.active,
+                or_(held, record.c.student.is_(None)) if without_record else held,
+            )
+            .group_by(person.c[column])
+        )
+        return {name or "": count for name, count in self._connection.execute(query)}
+
+    def groups_of(self, students: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return student → what they have in the columns of `GROUPED_BY`."""
+        table = tables.student
+        query = select(table.c.student, *(table.c[column] for column in GROUPED_BY))
+        found: dict[str, tuple[str, ...]] = {}
+        for chunk in _chunks(students):
+            rows = self._connection.execute(query.where(table.c.cohort == self._cohort, table.c.student.in_(chunk)))
+            found |= {student: tuple(shared) for student, *shared in rows}
         return found
 
     def strangers(self, source: str) -> list[tuple[str, str, str]]:

@@ -13,8 +13,9 @@ from status_db.marks import Ending, Lease, Pull
 from status_db.model import CLEAR, ROSTER, Finding, Flip, StepKind, Verdict
 from status_db.objections import Objection
 from status_db.roster_marks import Listing, RosterMarks, RosterWrites
-from status_db.stored import Stored
+from status_db.stored import GROUPED_BY, Stored
 from sync import reconcile, roster, rules
+from sync.guard import Group
 from sync.proposal import others_of
 
 
@@ -75,7 +76,17 @@ def propose_roster(connection: Connection, settings: Settings, cohort: str, snap
     if plan.changed:
         _reconsider(stored, settings, plan, snapshot.ended, findings, flips)
     let_off = {flip.student for flip in flips if flip.after is Verdict.EXEMPT and flip.before is not Verdict.CLEARED}
-    reasons = roster.judge(plan, rules.limits(settings.roster), state.recent_rows, active, len(let_off))
+    dropped = [n for n, entry in known.items() if entry.active and entry.flow and not _leaves(listed.get(n))]
+    groups: tuple[Group, ...] = ()
+    if dropped and state.recent_rows:
+        leaving = {
+            n: {column: getattr(rows[n], column) for column in GROUPED_BY}
+            for n, entry in known.items()
+            if entry.active and entry.flow
+        }
+        groups = roster.groups_of(leaving, frozenset(dropped))
+    limits = rules.limits(settings.roster)
+    reasons = roster.judge(plan, limits, state.recent_rows, active, len(let_off), groups)
     writes = RosterWrites(
         base=plan.base,
         joined=[_listing(entry) for entry in plan.joined],
@@ -97,6 +108,10 @@ def propose_roster(connection: Connection, settings: Settings, cohort: str, snap
         roster_rows=plan.rows,
     )
     return RosterProposal(plan, writes, reasons, pull, snapshot)
+
+
+def _leaves(entry: roster.Entry | None) -> bool:
+    return entry is not None and entry.flow is not None
 
 
 def _listing(entry: roster.Entry) -> Listing:

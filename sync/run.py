@@ -205,8 +205,9 @@ class Sync:
     def approve(self, number: int, name: str, *, by: str, said_of: bytes | None = None) -> Outcome:
         """Apply a suspended run's own snapshot, if what it would change is still exactly what was approved.
 
-        Where the marks have moved so that it would change something else, it is judged anew. `said_of` is the digest of
-        the change that people spoke of; a run that has come to another one since is left alone.
+        Where the marks have moved so that it would change something else, nothing is applied: the run waits on, with
+        what it would change now. `said_of` is the digest of the change that people spoke of; a run that has come to
+        another one since is left alone.
         """
         message = f"run {number} does not wait for approval any more. See: clearance runs show {number}"
         not_waiting = Outcome(name, RunState.SKIPPED, number, message, "not_waiting")
@@ -349,7 +350,8 @@ class Sync:
                 stored = Stored(connection, self._cohort)
                 last_full = stored.last_full_run(lease.source) if student else None
                 granted = approved is not None and approved == proposal.plan.digest
-                held_back = bool(proposal.reasons) and student is None and not granted
+                moved = approved is not None and not granted
+                held_back = (bool(proposal.reasons) or moved) and student is None and not granted
                 seen = look_at(stored, lease.run, proposal) if held_back else None
             counts = dict(proposal.counts) | ({"approved": True} if granted else {})
             counts |= {"objections": packed(proposal.reasons)} if proposal.reasons else {}
@@ -396,7 +398,10 @@ class Sync:
     def _held_back(
         self, lease: Lease, proposal: Proposal, seen: Look, counts: dict[str, Any], proofs: list[tuple[str, str]]
     ) -> Outcome:
-        why = _said(proposal.reasons)
+        why = (
+            _said(proposal.reasons)
+            or "the marks have moved since this was looked at, and it would change something else"
+        )
         waiting = self._waiting(lease.source, lease.run)
         if waiting is not None:
             message = (

@@ -154,8 +154,8 @@ class Source:
         return {who: said for who, said in answers.items() if said != self.stands[who]}
 
     def expire(self, now: datetime) -> None:
-        """Nobody has spoken of what waits for more than a day."""
-        if self.waiting is not None and now - self.waiting.suspended_at > timedelta(hours=24):
+        """Nobody has spoken of what waits for more than three days."""
+        if self.waiting is not None and now - self.waiting.suspended_at > timedelta(hours=72):
             self.full_runs[self.waiting.run] = "expired"
             self.waiting = None
 
