@@ -98,6 +98,8 @@ COUNTS: Mapping[str, str] = {
     "changed": later("信息变更"),
     "left": later("离开名单"),
     "dropped": later("不再离校"),
+    "reverts": later("撤回的运行"),
+    "left_alone": later("此后另有变化而保留的记录"),
     "not_pulled": later("来源数据未变，未重新读取"),
     "seconds": later("用时（秒）"),
 }

@@ -38,6 +38,17 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A key of the answer that is about nobody on the roster for certain."""
+
+    key: str
+    #: Why it may be somebody all the same, as one word; empty where nothing resembles it.
+    hint: str
+    #: Whom it may mean; empty where nobody.
+    student: str
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What a suspended run would do."""
 
@@ -48,6 +59,10 @@ class Look:
     sample: tuple[Looked, ...]
     #: Students to look up on the office's own screen: the same ones each time one asks about this run.
     spot_check: tuple[Looked, ...]
+    #: Unmatched rows of this very answer by key, those with a match hint first; at most 200 are listed.
+    unmatched: tuple[Unmatched, ...] = ()
+    #: Unmatched keys in all.
+    unmatched_count: int = 0
 
 
 def look_to_text(look: Look) -> str:
@@ -59,6 +74,8 @@ def look_to_text(look: Look) -> str:
             "moved": [[m.college, m.before, m.after, m.students] for m in look.moved],
             "sample": [_listed(one) for one in look.sample],
             "spot_check": [_listed(one) for one in look.spot_check],
+            "unmatched": [[one.key, one.hint, one.student] for one in look.unmatched],
+            "unmatched_count": look.unmatched_count,
         }
     )
 
@@ -75,6 +92,9 @@ def look_from_text(text: str) -> Look:
         ),
         sample=tuple(_looked(one) for one in kept["sample"]),
         spot_check=tuple(_looked(one) for one in kept["spot_check"]),
+        # A look that was kept before these were has none.
+        unmatched=tuple(Unmatched(*one) for one in kept.get("unmatched", ())),
+        unmatched_count=kept.get("unmatched_count", 0),
     )
 
 

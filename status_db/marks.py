@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
-from status_db import bulk, tables
+from status_db import bulk, reversals, tables
 from status_db.clock import time_there
 from status_db.engine import reading, writing
 from status_db.history import write_flips
@@ -23,6 +23,7 @@ from status_db.ledger_key import LedgerRefused
 from status_db.looks import Look, look_to_text
 from status_db.model import Cause, Finding, Flip, Record, RunState, Verdict
 from status_db.opinions import APPROVAL_OPEN_FOR
+from status_db.reversals import Replaced, Reversal
 from status_db.stored import Stored
 
 #: A recheck takes seconds or minutes. One that is this old and still under way has lost its process.
@@ -130,6 +131,8 @@ class Writes:
     flips: Sequence[Flip]
     #: How the counts of held, unknown, exempt and done records move.
     moves: Mapping[Verdict, int]
+    #: What an approved run replaces, to be kept for the way back.
+    replaced: Sequence[Replaced] = ()
 
 
 class Marks:
@@ -300,6 +303,8 @@ class Marks:
             self._write_records(connection, entry, lease, writes, pull)
             self._write_findings(connection, entry, lease, writes, ending.at)
             self._note_pull(connection, lease, pull, ending.at, writes.moves, approved=approved)
+            if writes.replaced:
+                reversals.keep(connection, self._ledger.seals(connection), lease.run, ending.at, writes.replaced)
 
     def suspend(self, lease: Lease, ending: Ending, snapshot: bytes, look: Look) -> None:
         """Close a run as suspended and keep its snapshot, so that approval applies that answer and no other.
@@ -394,6 +399,10 @@ class Marks:
                     f'who could write to the status database, then: clearance runs reject {number} --reason "altered"'
                 )
             return row.digest, row.snapshot
+
+    def reversal(self, connection: Connection, number: int) -> Reversal:
+        """Return the way back from an approved run. Raises ReversalRefused, LedgerRefused."""
+        return reversals.read(connection, self._ledger.seals(connection), number)
 
     def _move(self, connection: Connection, base: int) -> None:
         """Step the cohort's revision on from `base`."""

@@ -162,10 +162,13 @@ class Stored:
         return frozenset(self._connection.execute(joined).scalars())
 
     def last_full_run(self, source: str) -> RunState | None:
-        """Return how the latest full run that has ended did so; None when there was none."""
+        """Return how the latest full run that has ended did so; None when there was none.
+
+        None, too, when it took back what an approved run had done: the source has not been asked since.
+        """
         table = tables.run
-        state = self._connection.execute(
-            select(table.c.state)
+        row = self._connection.execute(
+            select(table.c.state, table.c.counts)
             .where(
                 table.c.cohort == self._cohort,
                 table.c.source == source,
@@ -174,8 +177,10 @@ class Stored:
             )
             .order_by(table.c.run.desc())
             .limit(1)
-        ).scalar()
-        return RunState(state) if state else None
+        ).one_or_none()
+        if row is None or (row.counts or {}).get("reverts"):
+            return None
+        return RunState(row.state)
 
     def suspended(self, source: str, but: int) -> int | None:
         """Return the source's suspended run that waits for a person, other than run `but`."""

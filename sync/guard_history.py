@@ -1,8 +1,8 @@
 """What the guard knows of a source before an answer, and what it compares of the answer: read from the marks."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from config.settings import Settings
@@ -11,7 +11,6 @@ from status_db.model import Verdict, normalise_number
 from status_db.stored import GROUPED_BY, SourceState, Stored
 from status_db.waves import Wave
 from sync import guard, quality, rules
-from sync.quality import Quality
 from sync.reconcile import Plan, Resolved
 from sync.rows import Rows, SourceRule
 
@@ -41,7 +40,8 @@ class AtBranches:
         )
 
 
-_NO_BRANCHES = AtBranches({}, {}, {})
+#: Of a source that names no branches.
+NO_BRANCHES = AtBranches({}, {}, {})
 
 
 def history(
@@ -76,6 +76,11 @@ def history(
     )
 
 
+def without_rows(known: guard.History, found: Sequence[guard.Group] = ()) -> guard.History:
+    """Return the history for a change that says nothing about how many rows there are in all."""
+    return replace(known, recent_rows=(), after_a_night=False, groups=found)
+
+
 def groups(
     stored: Stored, rule: SourceRule, limits: guard.Limits, plan: Plan, held: int, at_branches: AtBranches
 ) -> tuple[guard.Group, ...]:
@@ -103,7 +108,7 @@ def at_branches(
 ) -> AtBranches:
     """Return whom the source's branches hold; `people` are the roster students that its number cells mean."""
     if "branch" not in snapshot.fields:
-        return _NO_BRANCHES
+        return NO_BRANCHES
     at = list(snapshot.fields).index("branch")
     rows_at: dict[str, set[str]] = {}
     for row in snapshot.rows:
@@ -137,13 +142,6 @@ def hinted(groups: Iterable[Cell], digests: Mapping[str, bytes], resolved: Resol
         return frozenset()
     cells = (key for key in groups if key not in digests or key in resolved.doubtful)
     return frozenset(key for key in cells if _number(key) in resolved.near or _number(key) in resolved.doubtful)
-
-
-def measured(
-    rule: SourceRule, snapshot: Snapshot, near: Collection[Cell], about: int, branches: Mapping[str, int]
-) -> Quality:
-    """Return the quality of an answer's rows."""
-    return quality.quality_of(rule, snapshot.fields, snapshot.rows, near, about, branches)
 
 
 def _number(key: Cell) -> str:

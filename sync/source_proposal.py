@@ -1,7 +1,7 @@
 """What a source's answer would change: read the marks, decide in full, say whether the guard lets it go."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,13 +10,14 @@ from sqlalchemy import Connection
 from config.settings import Settings
 from connectors.port import Cell, Fingerprint, Proof, ProofKind, Snapshot, SourceGarbled, SourceUnavailable
 from status_db.marks import Ending, Lease, Pull, Writes
-from status_db.model import ROSTER, Flip, Verdict, digest_of, normalise_number
+from status_db.model import CLEAR, ROSTER, Flip, Verdict, digest_of, normalise_number
 from status_db.objections import Objection
+from status_db.reversals import Replaced
 from status_db.roster_marks import RosterMarks
 from status_db.stored import Person, SourceState, Stored
 from status_db.waves import expected
 from sync import guard, guard_history, quality, reconcile, roster, rules
-from sync.keep import Kept, kept_of
+from sync.keep import Kept, WayBack, kept_of
 from sync.proposal import others_of
 from sync.quality import Quality
 from sync.resolve import resolve
@@ -41,6 +42,8 @@ class SourceProposal:
     quality: Quality | None = None
     #: Whom the guard's sums will count.
     counted: guard.Counted = guard.NOBODY
+    #: Figures besides, for the run.
+    besides: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def clears(self) -> bool:
@@ -70,10 +73,13 @@ class SourceProposal:
             "counted_cleared": self.counted.cleared,
             "counted_held": self.counted.held,
             "flips": len(plan.flips),
+            **self.besides,
         }
 
     def kept(self) -> Snapshot:
         """Return the snapshot without the unmatched rows, and with what is shown of these."""
+        if isinstance(self.snapshot, WayBack):
+            return self.snapshot
         rows = [row for row in self.snapshot.rows if row[0] in self.known]
         plan = self.plan
         return kept_of(self.snapshot, rows, unmatched_of(plan), plan.stranger_count, self.quality)
@@ -96,8 +102,14 @@ class SourceProposal:
             findings=plan.findings,
             flips=plan.flips,
             moves=moves,
+            replaced=[_replaced(change) for change in plan.changes] if approved else (),
         )
         marks.apply(lease, writes, self.pull, ending, approved=approved)
+
+
+def _replaced(change: reconcile.Change) -> Replaced:
+    cleared = change.concerned and change.verdict_before not in CLEAR and change.verdict_after in CLEAR
+    return Replaced(change.student, change.before, change.after.digest if change.after else b"", cleared)
 
 
 def unmatched_of(plan: reconcile.Plan) -> list[tuple[str, str, str]]:
@@ -169,7 +181,7 @@ def propose_source(
         state.began,
     )
     measured: Quality | None = None
-    branches = guard_history.AtBranches({}, {}, {})
+    branches = guard_history.NO_BRANCHES
     if isinstance(snapshot, Kept):
         plan, measured = _with_what_was_kept(plan, snapshot), snapshot.quality
     elif student is None:
@@ -204,7 +216,7 @@ def propose_source(
             history = replace(history, groups=found_groups)
         else:
             # One student's rows say nothing about how many there are in all.
-            history = replace(history, recent_rows=(), after_a_night=False)
+            history = guard_history.without_rows(history)
         reasons = guard.judge(
             plan, rule.means, limits, history, first_applies=source.first == "apply", quality=measured
         )
@@ -353,9 +365,16 @@ def _outside(stored: Stored, step: str, snapshot: Snapshot, student: str | None)
 def _touched(
     stored: Stored, settings: Settings, step: str, answer: reconcile.Answer, now: datetime, *, everybody: bool
 ) -> list[reconcile.Touched]:
+    named = stored.with_step(step) if everybody else [*answer.changed, *answer.vanished]
+    return touched_people(stored, settings, step, named, now)
+
+
+def touched_people(
+    stored: Stored, settings: Settings, step: str, named: Collection[str], now: datetime
+) -> list[reconcile.Touched]:
+    """Return the named students who have the step, and everybody for whom it has not been asked about yet."""
     conditions = rules.exemptions(settings, step)
     columns = (*roster.COLUMNS, "extra") if conditions else ()
-    named = stored.with_step(step) if everybody else [*answer.changed, *answer.vanished]
     people = stored.people(step, named, columns, now)
     return [
         reconcile.Touched(
