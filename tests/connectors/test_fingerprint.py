@@ -185,6 +185,9 @@ class TestInARun:
         assert sqlite_world.verdict(LIN.number, "library") is Verdict.HELD
 
     def test_a_suspended_answer_is_not_taken_for_the_stored_one(self, sqlite_world: World, library: Library) -> None:
+        many = [*LOANS, *((LIN.number, f"第{i}册", None, None) for i in range(3))]
+        library.fill(many)
+        assert self.pulled(sqlite_world)
         library.fill([])
         assert self.pulled(sqlite_world)
         assert self.outcome.state is RunState.SUSPENDED
