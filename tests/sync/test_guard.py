@@ -117,6 +117,10 @@ def test_every_reason_says_what_of_how_many_and_which_limit() -> None:
 
 def test_limits_are_settings() -> None:
     generous = Limits(
-        clear_percent=Decimal(100), clear_count=0, sum_percent=Decimal(100), rows_fall_percent=Decimal(100)
+        clear_percent=Decimal(100),
+        clear_count=0,
+        sum_percent=Decimal(100),
+        rows_fall_percent=Decimal(100),
+        all_of=1001,
     )
     assert not held_back(moving(HELD, CLEARED, 1000, 1), limits=generous)

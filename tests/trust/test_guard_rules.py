@@ -131,6 +131,8 @@ class TestQuality:
             (1000, 0, 49, False),
             (1000, 0, 50, True),
             (1000, 0, 51, True),
+            (1000, 100, 149, False),
+            (1000, 100, 150, True),
         ],
     )
     def test_five_points_and_twenty_rows_more_are_looked_at(
@@ -169,6 +171,13 @@ class TestAnotherYearsList:
             (6, 4, 2, 0, False),
             (8, 8, 4, 2, False),
             (6, 3, 6, 0, False),
+            # More than half of whom it was about are still there.
+            (8, 8, 12, 5, False),
+            # Nearly half of it was about others already; but those have doubled, and the roster's are gone.
+            (7, 4, 9, 0, True),
+            (7, 4, 4, 1, False),
+            # As many about the roster as about others.
+            (6, 6, 6, 3, False),
         ],
     )
     def test_a_list_that_was_about_the_roster_and_is_about_others_is_looked_at(
@@ -215,6 +224,16 @@ def test_first_apply_waives_the_first_answer_and_never_a_changed_question() -> N
     changed = replace(CALM, question_changed=True)
     assert kinds(moving(HELD, CLEARED, 1), changed) == [ObjectionKind.SETTINGS_CHANGED]
     assert kinds(moving(HELD, CLEARED, 900), replace(CALM, first=True)) == []
+
+
+@pytest.mark.parametrize(("held", "back"), [(100, False), (101, True)])
+def test_who_is_let_off_is_among_those_who_may_be_held(held: int, back: bool) -> None:
+    assert bool(kinds(moving(CLEARED, HELD, held), replace(CALM, cleared=900, exempt=100))) is back
+
+
+@pytest.mark.parametrize(("held", "back"), [(1300, False), (1301, True)])
+def test_a_wave_of_holding_raises_the_limit_of_holding(held: int, back: bool) -> None:
+    assert bool(kinds(moving(CLEARED, HELD, held), replace(CALM, holding=Announced(300)))) is back
 
 
 def test_every_limit_is_a_setting() -> None:

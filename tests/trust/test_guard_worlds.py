@@ -317,7 +317,7 @@ class TestApproval:
     def test_what_has_come_to_another_change_is_not_applied_even_within_the_limits(self, world: World) -> None:
         """An approval is of that very change, or of nothing."""
         settle(world, numbers(200), numbers(40))
-        world.says["loans"] = lent(numbers(40)[21:])
+        world.says["loans"] = lent(numbers(40)[21:], each=2)
         run = held_back(world, "loans", 21).run
         assert run is not None
         world.says["loans"] += lent(numbers(41)[40:])
