@@ -22,6 +22,7 @@ from status_db.decisions import DecisionRefused
 from status_db.engine import StoreError
 from status_db.marks import LeaseLost, RunUnderWay
 from status_db.opinions import OpinionRefused
+from status_db.reversals import ReversalRefused
 from status_db.tokens import TokenRefused
 from status_db.waves import WaveRefused
 
@@ -86,6 +87,7 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
             StoreError,
             DecisionRefused,
             OpinionRefused,
+            ReversalRefused,
             WaveRefused,
             AccountRefused,
             TokenRefused,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from clearance import show
 from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
@@ -21,6 +22,9 @@ from status_db.model import ROSTER, RunState, Verdict
 from status_db.opinions import Needed, Opinion, Says, missing
 from status_db.views import RunView
 from sync import rules
+
+#: So many unmatched rows are shown.
+_UNMATCHED = 20
 
 Speaker = Annotated[
     str, typer.Option("--as", help="Who says so; the user of this machine when left out.", show_default=False)
@@ -99,7 +103,7 @@ def spot_check(
     found = _suspended(program, run)
     seen = _look(program, found)
     if xlsx is not None:
-        write_spot_check(xlsx, found, seen.spot_check, program.settings.institution.timezone)
+        write_spot_check(xlsx, found, seen, program.settings.institution.timezone)
         show.OUT.print(f"{len(seen.spot_check)} students are listed in {xlsx}", markup=False)
     elif json:
         show.as_json(seen.spot_check)
@@ -111,6 +115,7 @@ def spot_check(
                 for c in seen.spot_check
             ),
         )
+        _print_unmatched(seen)
 
 
 def show_waiting(program: Program, found: RunView, opinions: tuple[Opinion, ...]) -> None:
@@ -135,6 +140,7 @@ def show_waiting(program: Program, found: RunView, opinions: tuple[Opinion, ...]
             ((*_person(c), c.before.value, c.after.value, show.owed(c.evidence)) for c in seen.sample),
             title="some of its changes",
         )
+    _print_unmatched(seen)
     zone = program.settings.institution.timezone
     for o in opinions:
         why = f": {o.reason}" if o.reason else ""
@@ -189,6 +195,19 @@ def list_waves(context: typer.Context, *, json: Json = False) -> None:
             (w.id, w.source, w.towards.value, w.most, show.moment(w.until, zone), w.author, _yes(w.active(now)), w.note)
             for w in waves
         ),
+    )
+
+
+def _print_unmatched(seen: Look) -> None:
+    """Print the unmatched rows of the answer that waits, those with a match hint first."""
+    if not seen.unmatched:
+        return
+    rest = seen.unmatched_count - len(seen.unmatched[:_UNMATCHED])
+    more = f", of {seen.unmatched_count}" if rest > 0 else ""
+    show.table(
+        ("key", "match hint", "may be student"),
+        ((escape(u.key), u.hint or "none", u.student) for u in seen.unmatched[:_UNMATCHED]),
+        title=f"rows about nobody on the roster{more}",
     )
 
 

@@ -20,6 +20,7 @@ from clearance import (
     reviewing,
     services,
     syncing,
+    taking_back,
     tokening,
     verifying,
 )
@@ -75,6 +76,7 @@ runs.command("spot-check")(judging.spot_check)
 runs.command("plausible")(judging.plausible)
 runs.command("approve")(judging.approve)
 runs.command("reject")(judging.reject)
+runs.command("revert")(taking_back.revert)
 app.add_typer(runs, name="runs")
 
 waves = typer.Typer(help="Waves that offices announce: many students who will move at once.", no_args_is_help=True)

@@ -1,13 +1,12 @@
 """A spot check as a workbook: students to look up on the office's own screen, with places to tick."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import xlsxwriter
 
 from clearance import show
-from status_db.looks import Looked
+from status_db.looks import Look
 from status_db.views import RunView
 
 _COLUMNS = (
@@ -22,8 +21,12 @@ _COLUMNS = (
 )
 
 
-def write_spot_check(file: Path, run: RunView, listed: Sequence[Looked], zone: ZoneInfo) -> None:
-    """Write the list; numbers stand as text, and nothing in it is a formula."""
+_UNMATCHED = (("号码 number as written", 24), ("相近之处 match hint", 24), ("可能是 may be student", 24))
+
+
+def write_spot_check(file: Path, run: RunView, look: Look, zone: ZoneInfo) -> None:
+    """Write the list, and the unmatched rows on a sheet of their own; numbers are text, and nothing is a formula."""
+    listed = look.spot_check
     book = xlsxwriter.Workbook(str(file), {"strings_to_formulas": False, "strings_to_urls": False})
     sheet = book.add_worksheet("spot check")
     sheet.set_landscape()
@@ -42,4 +45,13 @@ def write_spot_check(file: Path, run: RunView, listed: Sequence[Looked], zone: Z
     sheet.write_string(last + 1, 0, "核对人 checked by:")
     sheet.write_string(last + 1, 4, "日期 date:")
     sheet.repeat_rows(2)
+    if look.unmatched:
+        others = book.add_worksheet("unmatched")
+        others.write_string(0, 0, f"名单外的数据行 rows about nobody on the roster: {look.unmatched_count}", title)
+        for at, (name, width) in enumerate(_UNMATCHED):
+            others.set_column(at, at, width)
+            others.write_string(2, at, name, head)
+        for row, one in enumerate(look.unmatched, 3):
+            for at, text in enumerate((one.key, one.hint or "–", one.student)):
+                others.write_string(row, at, text, cell)
     book.close()

@@ -200,8 +200,11 @@ class Flow(Table):
 class Guard(Table):
     """When a change is held back for a person to look at: percent and count, both must be passed."""
 
-    #: Rows about roster students fall by more than this, against the median of the last five good pulls.
+    #: Rows about roster students fall by more than both, against the median of the last five good pulls …
     rows_fall_percent: Decimal = Decimal(30)
+    rows_fall_count: int = 10
+    #: … or are all gone, where there were so many or more.
+    no_rows_after: int = 5
     #: held → cleared: more than the larger of the count and this part of those it now holds.
     clear_count: int = 20
     clear_percent: Decimal = Decimal(10)
@@ -213,6 +216,18 @@ class Guard(Table):
     unknown_percent: Decimal = Decimal(10)
     #: The same limits for the sum since the last approval or 24 hours.
     sum_percent: Decimal = Decimal(30)
+    #: After so long without a good pull, the limit of the sum alone applies to what moves at once.
+    night: Span = timedelta(hours=12)
+    #: So many held, or more, are never all released by one answer.
+    all_of: int = 5
+    #: Of so many held students who share a college, campus, building or branch, at least this part are released at
+    #: once, at so many times the share of everybody else, or more.
+    group_count: int = 10
+    group_percent: Decimal = Decimal(80)
+    group_times: Decimal = Decimal(3)
+    #: The share of rows with a match hint, without an amount or unreadable grows by these points and by so many rows.
+    quality_points: Decimal = Decimal(5)
+    quality_rows: int = 20
     #: A suspended run is approved only after the office itself has said that it is plausible …
     office_first: bool = False
     #: … and only by two different people.
@@ -654,7 +669,7 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
         if key not in source.columns
     ]
     of_sums = ("paid", "waived", "refunded")
-    known = ("student", "title", "amount", *of_sums, "due", "reference", "status", "name", "kind")
+    known = ("student", "title", "amount", *of_sums, "due", "reference", "status", "name", "kind", "branch")
     found += [
         f'{at} columns: {key} lessens or raises a sum: it goes with means = "balance" alone, take it out'
         for key in of_sums

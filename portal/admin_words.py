@@ -22,7 +22,7 @@ FAULTS: Mapping[str, str] = {
 #: What ended a run without a fault.
 ENDINGS: Mapping[str, str] = {
     "superseded": later("后来的运行没有超出限额，已经写入，这次不用再决定。"),
-    "expired": later("一天之内没有人决定，已经作废。下一次运行会重新判断。"),
+    "expired": later("三天之内没有人决定，已经作废。下一次运行会重新判断。"),
     "abandoned": later("进程中途结束或停得太久，没有写入任何内容。下一次运行会重新开始。"),
     "rejected": later("已被否决，没有写入任何内容。"),
 }
@@ -40,6 +40,14 @@ ROSTER_MOVES: Mapping[str, str] = {
     "leave_no_more": later("不再列入今年离校"),
     "begin_anew": later("换到另一套流程，从头办理"),
     "let_off": later("免办某一事项"),
+}
+
+#: What the students of a group share.
+COLUMNS: Mapping[str, str] = {
+    "college": later("学院"),
+    "campus": later("校区"),
+    "building": later("楼栋"),
+    "branch": later("分馆（分部）"),
 }
 
 SAYS: Mapping[str, str] = {

@@ -38,6 +38,17 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A key of the answer that is about nobody on the roster for certain."""
+
+    key: str
+    #: Why it may be somebody all the same, as one word; empty where nothing resembles it.
+    hint: str
+    #: Whom it may mean; empty where nobody.
+    student: str
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What a suspended run would do."""
 
@@ -50,6 +61,10 @@ class Look:
     spot_check: tuple[Looked, ...]
     #: For a change of settings: what differs, key by key.
     changes: tuple[str, ...] = ()
+    #: Unmatched rows of this very answer by key, those with a match hint first; at most 200 are listed.
+    unmatched: tuple[Unmatched, ...] = ()
+    #: Unmatched keys in all.
+    unmatched_count: int = 0
 
 
 def look_to_text(look: Look) -> str:
@@ -62,6 +77,8 @@ def look_to_text(look: Look) -> str:
             "sample": [_listed(one) for one in look.sample],
             "spot_check": [_listed(one) for one in look.spot_check],
             "changes": list(look.changes),
+            "unmatched": [[one.key, one.hint, one.student] for one in look.unmatched],
+            "unmatched_count": look.unmatched_count,
         }
     )
 
@@ -79,6 +96,9 @@ def look_from_text(text: str) -> Look:
         sample=tuple(_looked(one) for one in kept["sample"]),
         spot_check=tuple(_looked(one) for one in kept["spot_check"]),
         changes=tuple(kept.get("changes", ())),
+        # A look that was kept before these were has none.
+        unmatched=tuple(Unmatched(*one) for one in kept.get("unmatched", ())),
+        unmatched_count=kept.get("unmatched_count", 0),
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, l
 from sqlalchemy.exc import IntegrityError
 
 from config.meaning import Meaning
-from status_db import applied, bulk, tables
+from status_db import applied, bulk, reversals, tables
 from status_db.clock import time_there
 from status_db.engine import reading, writing
 from status_db.history import write_flips
@@ -24,6 +24,7 @@ from status_db.ledger_key import LedgerRefused
 from status_db.looks import Look, look_to_text
 from status_db.model import Cause, Finding, Flip, Record, RunState, Verdict
 from status_db.opinions import APPROVAL_OPEN_FOR
+from status_db.reversals import Replaced, Reversal
 from status_db.stored import Stored
 
 #: A recheck takes seconds or minutes. One that is this old and still under way has lost its process.
@@ -119,6 +120,8 @@ class Pull:
     location: bytes | None = None
     #: The question for which asking about one student was shown to give the same; None leaves what is stored.
     one_proven: bytes | None = None
+    #: How good its rows are, as plain values for the guard; None to leave what is known.
+    quality: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,8 @@ class Writes:
     flips: Sequence[Flip]
     #: How the counts of held, unknown, exempt and done records move.
     moves: Mapping[Verdict, int]
+    #: What an approved run replaces, to be kept for the way back.
+    replaced: Sequence[Replaced] = ()
 
 
 class Marks:
@@ -302,6 +307,8 @@ class Marks:
             self._write_findings(connection, entry, lease, writes, ending.at)
             self._note_pull(connection, lease, pull, ending.at, writes.moves, approved=approved)
             self._note_meaning(connection, entry, lease, pull, ending.at)
+            if writes.replaced:
+                reversals.keep(connection, self._ledger.seals(connection), lease.run, ending.at, writes.replaced)
 
     def suspend(self, lease: Lease, ending: Ending, snapshot: bytes, look: Look) -> None:
         """Close a run as suspended and keep its snapshot, so that approval applies that answer and no other.
@@ -332,7 +339,7 @@ class Marks:
         old = connection.execute(select(run.c.run).where(*waiting)).scalars().all()
         if old:
             self._drop_pending(connection, old)
-            over = literal("Nobody decided it within a day, so the next pull is judged anew. It had said: ")
+            over = literal("Expired: not approved within 72 hours. The next pull is checked again. Original reason: ")
             connection.execute(update(run).where(*waiting).values(state=RunState.EXPIRED, message=over + run.c.message))
 
     def reject(self, number: int, by: str, reason: str, now: datetime) -> bool:
@@ -396,6 +403,10 @@ class Marks:
                     f'who could write to the status database, then: clearance runs reject {number} --reason "altered"'
                 )
             return row.digest, row.snapshot
+
+    def reversal(self, connection: Connection, number: int) -> Reversal:
+        """Return the way back from an approved run. Raises ReversalRefused, LedgerRefused."""
+        return reversals.read(connection, self._ledger.seals(connection), number)
 
     def _move(self, connection: Connection, base: int) -> None:
         """Step the cohort's revision on from `base`."""
@@ -480,6 +491,8 @@ class Marks:
             values = {columns[verdict]: state.c[columns[verdict]] + by for verdict, by in moves.items() if by}
             values["revision"] = state.c.revision + 1
             values |= {"fingerprint": None, "told": None}
+        if approved:
+            values["approved_at"] = now
         if pull.roster_rows is not None:
             recent = connection.execute(select(state.c.recent_rows).where(*where)).scalar_one()
             kept = [] if approved else recent[-(_RECENT - 1) :]
@@ -499,8 +512,8 @@ class Marks:
                 values["one_proven"] = pull.one_proven
             if pull.compared_at is not None:
                 values["compared_at"] = pull.compared_at
-            if approved:
-                values["approved_at"] = now
+            if pull.quality is not None:
+                values["quality"] = dict(pull.quality)
             self._supersede(connection, lease)
         if values:
             connection.execute(update(state).where(*where).values(**values))

@@ -22,6 +22,14 @@ class ObjectionKind(StrEnum):
     AT_ONCE = "at_once"
     #: … or together with those who have moved lately.
     LATELY = "lately"
+    #: One answer releases everybody who is held …
+    ALL_OF_FEW = "all_of_few"
+    #: … or nearly everybody of one college, campus, building or branch, and hardly anybody else.
+    GROUP = "group"
+    #: More rows than before are about somebody uncertain, say no amount, or cannot be read.
+    QUALITY = "quality"
+    #: A list that was about the roster's students is about others.
+    OTHER_PEOPLE = "other_people"
     ROSTER_EMPTY = "roster_empty"
     ROSTER_FALLS = "roster_falls"
     ROSTER_MOVES = "roster_moves"
@@ -29,6 +37,9 @@ class ObjectionKind(StrEnum):
     STEPS_CHANGE = "steps_change"
     #: No flow of the changed settings fits some students.
     UNPLACED = "unplaced"
+    ROSTER_GROUP = "roster_group"
+    #: Half of a small roster, or more, would leave it.
+    ROSTER_OTHERS = "roster_others"
 
 
 _SENTENCES: Mapping[ObjectionKind, str] = {
@@ -37,13 +48,26 @@ _SENTENCES: Mapping[ObjectionKind, str] = {
         "the settings of {source} have changed, and with them {records} records and {findings} findings"
     ),
     ObjectionKind.NO_ROWS: "no rows at all, where there were {before}",
-    ObjectionKind.ROWS_FALL: "rows about roster students fall from {before} to {rows} (limit {percent} %)",
+    ObjectionKind.ROWS_FALL: "rows about roster students fall from {before} to {rows} (limit {percent} %{least})",
     ObjectionKind.AT_ONCE: (
         "{students} of {base} {now} students would be {then} at once{beyond} (limit {percent} % and {count})"
     ),
     ObjectionKind.LATELY: (
         "{students} of {base} {now} students would be {then} since the last approval or within 24 h{beyond} "
         "(limit {percent} % and {count})"
+    ),
+    ObjectionKind.ALL_OF_FEW: "all {students} held students would be {then} at once (limit: fewer than {all_of} held)",
+    ObjectionKind.GROUP: (
+        "{students} of the {base} held students of the {column} {group} would be {then} at once, and {others} of the "
+        "{others_base} others (limit {percent} % of {count} or more)"
+    ),
+    ObjectionKind.QUALITY: (
+        "{poor} of {rows} rows have only a match hint ({hinted}), no amount ({no_amount}) or nothing readable "
+        "({unreadable}), where {before} of {before_rows} did (limit {points} points and {count} rows)"
+    ),
+    ObjectionKind.OTHER_PEOPLE: (
+        "{about} of {rows} rows are about students on the roster, where {before} of {before_rows} were: this may be "
+        "another year's list"
     ),
     ObjectionKind.ROSTER_EMPTY: "the roster is empty, where it had {before} students",
     ObjectionKind.ROSTER_FALLS: "the roster falls from {before} to {rows} students (limit {percent} %)",
@@ -52,6 +76,13 @@ _SENTENCES: Mapping[ObjectionKind, str] = {
         "the settings change steps of {students} of {base} students: {clears} steps become clear, {loses} no longer are"
     ),
     ObjectionKind.UNPLACED: "no flow fits {students} students any more (the first is {first})",
+    ObjectionKind.ROSTER_GROUP: (
+        "{students} of the {base} students of the {column} {group} would no longer leave this year, and {others} of "
+        "the {others_base} others (limit {percent} % of {count} or more)"
+    ),
+    ObjectionKind.ROSTER_OTHERS: (
+        "{students} of {base} students would no longer leave this year: this may be another year's list"
+    ),
 }
 
 #: What figures that are words stand for.
@@ -74,7 +105,9 @@ class Objection:
     def __str__(self) -> str:
         wave = self.figures.get("wave")
         said = {name: _WORDS.get(str(value), value) for name, value in self.figures.items()}
-        return _SENTENCES[self.kind].format(**said, beyond=f" beyond the announced wave of {wave}" if wave else "")
+        least = f" and {self.figures['count']}" if "count" in self.figures else ""
+        beyond = f" beyond the announced wave of {wave}" if wave else ""
+        return _SENTENCES[self.kind].format(**said, beyond=beyond, least=least)
 
 
 def packed(objections: Iterable[Objection]) -> list[list[Any]]:

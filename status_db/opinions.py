@@ -15,7 +15,7 @@ from status_db.engine import reading, writing
 from status_db.model import RunState
 
 #: A suspended run waits this long for a person.
-APPROVAL_OPEN_FOR = timedelta(hours=24)
+APPROVAL_OPEN_FOR = timedelta(hours=72)
 
 
 class Says(StrEnum):

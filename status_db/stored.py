@@ -21,6 +21,9 @@ from status_db.standing import record_from
 _CHUNK = 5_000
 _MOST_NAMED = 20_000
 
+#: The roster columns by which the guard looks at groups.
+GROUPED_BY = ("college", "campus", "building")
+
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
@@ -46,6 +49,8 @@ class SourceState:
     location_digest: bytes | None = None
     #: The question for which asking about one student was shown to give what the whole answer gives.
     one_proven: bytes | None = None
+    #: How good the last good pull's rows were, as plain values; None before one was measured.
+    quality: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,7 @@ class Stored:
             row.approved_at,
             row.location_digest,
             row.one_proven,
+            row.quality,
         )
 
     def digests(self, source: str) -> dict[str, bytes]:
@@ -186,10 +192,13 @@ class Stored:
         return frozenset(self._connection.execute(joined).scalars())
 
     def last_full_run(self, source: str) -> RunState | None:
-        """Return how the latest full run that has ended did so; None when there was none."""
+        """Return how the latest full run that has ended did so; None when there was none.
+
+        None, too, when it took back what an approved run had done: the source has not been asked since.
+        """
         table = tables.run
-        state = self._connection.execute(
-            select(table.c.state)
+        row = self._connection.execute(
+            select(table.c.state, table.c.counts)
             .where(
                 table.c.cohort == self._cohort,
                 table.c.source == source,
@@ -198,8 +207,10 @@ class Stored:
             )
             .order_by(table.c.run.desc())
             .limit(1)
-        ).scalar()
-        return RunState(state) if state else None
+        ).one_or_none()
+        if row is None or (row.counts or {}).get("reverts"):
+            return None
+        return RunState(row.state)
 
     def suspended(self, source: str, but: int) -> int | None:
         """Return the source's suspended run that waits for a person, other than run `but`."""
@@ -433,7 +444,7 @@ class Stored:
                 found[row.source, row.student] = record_from(row)
         return found
 
-    def held_by(self, source: str, most: int) -> dict[str, Record]:
+    def some_held(self, source: str, most: int) -> dict[str, Record]:
         """Return some of the students whom a source holds, each with its record."""
         table = tables.record
         query = select(table).where(
@@ -530,6 +541,61 @@ class Stored:
                 query.where(table.c.cohort == self._cohort, table.c.student.in_(chunk))
             ):
                 found[row[0]] = (row[1], row[2], row[3])
+        return found
+
+    def held_students(self, source: str) -> frozenset[str]:
+        """Return the roster students whose stored record of a source is held."""
+        record, person = tables.record, tables.student
+        query = (
+            select(record.c.student)
+            .join(person, and_(person.c.cohort == record.c.cohort, person.c.student == record.c.student))
+            .where(
+                record.c.cohort == self._cohort,
+                record.c.source == source,
+                record.c.verdict == Verdict.HELD,
+                person.c.active,
+                person.c.flow.is_not(None),
+            )
+        )
+        return frozenset(self._connection.execute(query).scalars())
+
+    def held_by(self, source: str, step: str, column: str, *, without_record: bool) -> dict[str, int]:
+        """Return how many of a step's students a source holds, by a roster column.
+
+        `without_record` counts the students without a record as held: no row means held there.
+        """
+        person, status, record = tables.student, tables.status, tables.record
+        held = record.c.verdict == Verdict.HELD
+        query = (
+            select(person.c[column], func.count())
+            .select_from(status)
+            .join(person, and_(person.c.cohort == status.c.cohort, person.c.student == status.c.student))
+            .outerjoin(
+                record,
+                and_(
+                    record.c.cohort == status.c.cohort,
+                    record.c.student == status.c.student,
+                    record.c.source == source,
+                ),
+            )
+            .where(
+                status.c.cohort == self._cohort,
+                status.c.step == step,
+                person.c.active,
+                or_(held, record.c.student.is_(None)) if without_record else held,
+            )
+            .group_by(person.c[column])
+        )
+        return {name or "": count for name, count in self._connection.execute(query)}
+
+    def groups_of(self, students: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return student → what they have in the columns of `GROUPED_BY`."""
+        table = tables.student
+        query = select(table.c.student, *(table.c[column] for column in GROUPED_BY))
+        found: dict[str, tuple[str, ...]] = {}
+        for chunk in _chunks(students):
+            rows = self._connection.execute(query.where(table.c.cohort == self._cohort, table.c.student.in_(chunk)))
+            found |= {student: tuple(shared) for student, *shared in rows}
         return found
 
     def strangers(self, source: str) -> list[tuple[str, str, str]]:

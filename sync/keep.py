@@ -2,12 +2,46 @@
 
 import json
 import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import date, datetime, time
 from decimal import Decimal
 
 from connectors.port import Cell, Proof, ProofKind, Snapshot
+from sync import quality
+from sync.quality import Quality
 
 _TAGS = {Decimal: "decimal", datetime: "datetime", date: "date", time: "time", bytes: "bytes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Snapshot):
+    """A source's answer as it is kept: without the rows about nobody on the roster, and with what is shown of these."""
+
+    #: What was listed of the unmatched rows: key, match hint, and whom it may mean.
+    unmatched: Sequence[tuple[str, str, str]] = ()
+    #: Unmatched keys in all.
+    unmatched_count: int = 0
+    #: How good the whole answer's rows were.
+    quality: Quality | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack(Snapshot):
+    """In place of an answer: the records that an approved run replaced."""
+
+    #: The approved run.
+    reverts: int = 0
+
+
+def kept_of(
+    snapshot: Snapshot, rows: Sequence[tuple[Cell, ...]], unmatched: Sequence[tuple[str, str, str]], count: int,
+    measured: Quality | None,
+) -> Kept:  # fmt: skip
+    """Return a snapshot as it is kept, with these of its rows."""
+    own = {field.name: getattr(snapshot, field.name) for field in fields(Snapshot)}
+    own |= {"rows": rows, "places": None}
+    return Kept(**own, unmatched=unmatched, unmatched_count=count, quality=measured)
 
 
 def _pack(cell: Cell) -> object:
@@ -59,6 +93,17 @@ def pack(snapshot: Snapshot) -> bytes:
         "places": None if snapshot.places is None else list(snapshot.places),
         "warnings": list(snapshot.warnings),
     }
+    match snapshot:
+        case Kept():
+            body |= {
+                "unmatched": [list(one) for one in snapshot.unmatched],
+                "unmatched_count": snapshot.unmatched_count,
+                "quality": quality.to_json(snapshot.quality) if snapshot.quality else None,
+            }
+        case WayBack():
+            body["reverts"] = snapshot.reverts
+        case _:
+            pass
     return zlib.compress(json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
@@ -71,7 +116,7 @@ def unpack(kept: bytes) -> Snapshot:
     """Return what `pack` kept."""
     body = json.loads(zlib.decompress(kept).decode("utf-8", "surrogatepass"))
     population = body["population"]
-    return Snapshot(
+    snapshot = Snapshot(
         fields=tuple(body["fields"]),
         rows=[tuple(_unpack(cell) for cell in row) for row in body["rows"]],
         began=datetime.fromisoformat(body["began"]),
@@ -85,3 +130,11 @@ def unpack(kept: bytes) -> Snapshot:
         places=body.get("places"),
         warnings=tuple(body.get("warnings", ())),
     )
+    if "reverts" in body:
+        own = {field.name: getattr(snapshot, field.name) for field in fields(Snapshot)}
+        return WayBack(**own, reverts=body["reverts"])
+    if "unmatched" not in body:
+        return snapshot
+    unmatched = [(key, hint, student) for key, hint, student in body["unmatched"]]
+    measured = quality.from_json(body["quality"])
+    return kept_of(snapshot, snapshot.rows, unmatched, body["unmatched_count"], measured)

@@ -7,33 +7,20 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import zip_longest
 
-from sqlalchemy import Connection
-
-from config.settings import Settings
-from connectors.port import Snapshot
-from status_db.looks import Look, Looked, Moved
-from status_db.model import ROSTER, SETTINGS, Verdict, digest_of
+from status_db.looks import Look, Looked, Moved, Unmatched
+from status_db.model import ROSTER, Verdict, digest_of
 from status_db.stored import Stored
 from sync.proposal import Proposal
 from sync.reconcile import Change
-from sync.roster_proposal import RosterProposal, propose_roster
-from sync.settings_proposal import SettingsProposal, propose_settings
-from sync.source_proposal import SourceProposal, propose_source
+from sync.roster_proposal import RosterProposal
+from sync.settings_proposal import SettingsProposal
+from sync.source_proposal import SourceProposal
 
 #: So many held and so many cleared students are looked up at the office, spread over the colleges.
 SPOT_CHECKS = 10
 
 #: So many changes are shown.
 _SAMPLE = 12
-
-
-def look(connection: Connection, settings: Settings, cohort: str, run: int, name: str, snapshot: Snapshot) -> Look:
-    """Plan a kept answer anew and show it. Raises SourceError when it cannot be applied any more."""
-    if name == SETTINGS:
-        return propose_settings(connection, settings, cohort, snapshot).look()
-    if name == ROSTER:
-        return look_at(Stored(connection, cohort), run, propose_roster(connection, settings, cohort, snapshot))
-    return look_at(Stored(connection, cohort), run, propose_source(connection, settings, cohort, name, snapshot))
 
 
 def look_at(stored: Stored, run: int, proposal: Proposal) -> Look:
@@ -71,6 +58,10 @@ def _of_source(stored: Stored, run: int, proposal: SourceProposal) -> Look:
         tuple(m for m in moved if m.before is not m.after),
         tuple(_looked(people, change.student, change, proposal.absent) for change in sample),
         tuple(_looked(people, student, concerned.get(student), proposal.absent) for student in (*held, *cleared)),
+        unmatched=tuple(
+            Unmatched(s.key, s.near, s.student) for s in sorted(plan.strangers, key=lambda s: (not s.near, s.key))
+        ),
+        unmatched_count=plan.stranger_count,
     )
 
 

@@ -397,7 +397,25 @@ def plan(
     new.update(dict.fromkeys(answer.vanished))
     for student in unsettled:
         _keep_back(rule, student, new, stored.get((rule.source, student)))
+    return plan_records(
+        cohort, base, source_base, rule, snapshot.began, answer, touched, new, stored, others, asked_before
+    )
 
+
+def plan_records(
+    cohort: str,
+    base: int,
+    source_base: int,
+    rule: SourceRule,
+    began: datetime,
+    answer: Answer,
+    touched: Iterable[Touched],
+    new: Mapping[str, Record | None],
+    stored: Mapping[tuple[str, str], Record],
+    others: Mapping[str, SourceAnswered],
+    asked_before: datetime | None,
+) -> Plan:
+    """Return the plan for these new records of one source, None for one that goes; all else as for `plan`."""
     people = {person.student: person for person in touched}
     changes: list[Change] = []
     respelled: list[Record] = []
@@ -417,7 +435,7 @@ def plan(
         student, joined = person.student, person.joined_at
         own = new[student] if student in new else stored.get((rule.source, student))
         records = [own, *(stored.get((name, student)) for name in names)]
-        asked = [snapshot.began >= joined, *((b := others[name].began) is not None and b >= joined for name in names)]
+        asked = [began >= joined, *((b := others[name].began) is not None and b >= joined for name in names)]
         # Most students owe nothing anywhere: for them the finding follows from these flags alone.
         flags = (person.exempt, *asked) if not any(records) else None
         finding = silent.get(flags) if flags else None

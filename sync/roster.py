@@ -1,5 +1,6 @@
 """The roster: from the registrar's list to who joins, changes and leaves. Pure."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from connectors.numbers import is_empty
 from connectors.port import Cell, Snapshot, SourceGarbled
 from status_db.model import digest_of, normalise_number
 from status_db.objections import Figures, Objection, ObjectionKind
-from sync.guard import Limits, plain
+from sync.guard import Group, Limits, of_groups, plain
 from sync.row_keys import refuse_what_is_no_number
 
 #: The roster's columns with a place of their own; every other mapped column is kept under `extra`.
@@ -207,12 +208,17 @@ def plan(base: int, source_base: int, listed: Mapping[str, Entry], stored: Mappi
 
 
 def judge(
-    roster: RosterPlan, limits: Limits, recent_rows: Sequence[int], active: int, let_off: int = 0
+    roster: RosterPlan,
+    limits: Limits,
+    recent_rows: Sequence[int],
+    active: int,
+    let_off: int = 0,
+    groups: Sequence[Group] = (),
 ) -> tuple[Objection, ...]:
     """Return every reason to hold the roster back: what moves many students' steps at once is looked at first.
 
     `active` are the students who are leaving now, `let_off` those of them whom new particulars would let off a step
-    that does not count as clear.
+    that does not count as clear, `groups` the colleges, campuses and buildings that some would be dropped from.
     """
     if roster.empty or not recent_rows:
         return ()
@@ -220,7 +226,10 @@ def judge(
     before = median(recent_rows)
     if before and not roster.rows:
         reasons.append(Objection(ObjectionKind.ROSTER_EMPTY, {"before": f"{before:g}"}))
-    elif roster.rows < Decimal(before) * (100 - limits.rows_fall_percent) / 100:
+    elif (
+        before - roster.rows > limits.rows_fall_count
+        and roster.rows < Decimal(before) * (100 - limits.rows_fall_percent) / 100
+    ):
         fall: Figures = {"before": f"{before:g}", "rows": roster.rows, "percent": plain(limits.rows_fall_percent)}
         reasons.append(Objection(ObjectionKind.ROSTER_FALLS, fall))
     for moved, count, part, what in (
@@ -231,7 +240,25 @@ def judge(
         if moved > max(Decimal(count), active * part / 100):
             figures: Figures = {"students": moved, "base": active, "what": what, "percent": plain(part), "count": count}
             reasons.append(Objection(ObjectionKind.ROSTER_MOVES, figures))
-    return tuple(reasons)
+    if active >= limits.all_of and roster.dropped * 2 >= active:
+        others: Figures = {"students": roster.dropped, "base": active}
+        reasons.append(Objection(ObjectionKind.ROSTER_OTHERS, others))
+    return (*reasons, *of_groups(groups, limits, ObjectionKind.ROSTER_GROUP, {}))
+
+
+def groups_of(columns: Mapping[str, Mapping[str, str]], dropped: Collection[str]) -> tuple[Group, ...]:
+    """Return the groups that some are dropped from: `columns` maps each leaving student to the columns they share."""
+    size, gone = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for student, shared in columns.items():
+        size.update(shared.items())
+        if student in dropped:
+            gone.update(shared.items())
+    everybody, all_gone = len(columns), sum(1 for student in columns if student in dropped)
+    return tuple(
+        Group(column, name, size[column, name], moved, everybody - size[column, name], all_gone - moved)
+        for (column, name), moved in sorted(gone.items())
+        if name
+    )
 
 
 def exempt(conditions: Sequence[Mapping[str, Collection[str]]], person: Mapping[str, str]) -> bool:

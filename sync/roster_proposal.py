@@ -14,8 +14,9 @@ from status_db.model import CLEAR, ROSTER, Finding, Flip, StepKind, Verdict
 from status_db.objections import Figures, Objection, ObjectionKind
 from status_db.roster_marks import Listing, RosterWrites
 from status_db.settings_marks import SettingsMarks
-from status_db.stored import Stored
+from status_db.stored import GROUPED_BY, Stored
 from sync import reconcile, roster, rules
+from sync.guard import Group
 from sync.proposal import others_of
 
 #: What stands in the place of the digest in a database from before it was recorded.
@@ -79,7 +80,17 @@ def propose_roster(connection: Connection, settings: Settings, cohort: str, snap
     if plan.changed:
         _reconsider(stored, settings, plan, snapshot.ended, findings, flips)
     let_off = {flip.student for flip in flips if flip.after is Verdict.EXEMPT and flip.before is not Verdict.CLEARED}
-    reasons = roster.judge(plan, rules.limits(settings.roster), state.recent_rows, active, len(let_off))
+    dropped = [n for n, entry in known.items() if entry.active and entry.flow and not _leaves(listed.get(n))]
+    groups: tuple[Group, ...] = ()
+    if dropped and state.recent_rows:
+        leaving = {
+            n: {column: getattr(rows[n], column) for column in GROUPED_BY}
+            for n, entry in known.items()
+            if entry.active and entry.flow
+        }
+        groups = roster.groups_of(leaving, frozenset(dropped))
+    limits = rules.limits(settings.roster)
+    reasons = roster.judge(plan, limits, state.recent_rows, active, len(let_off), groups)
     digest, where = rules.roster_digest(settings), rules.location(settings.roster)
     reread = state.settings_digest not in (None, _UNRECORDED, digest) or state.location_digest not in (None, where)
     if reread and not plan.empty:
@@ -108,6 +119,10 @@ def propose_roster(connection: Connection, settings: Settings, cohort: str, snap
         location=where,
     )
     return RosterProposal(plan, writes, reasons, pull, snapshot)
+
+
+def _leaves(entry: roster.Entry | None) -> bool:
+    return entry is not None and entry.flow is not None
 
 
 def _listing(entry: roster.Entry) -> Listing:

@@ -40,15 +40,17 @@ from status_db.marks import BaseMoved, Ending, Lease, LeaseLost, Overtaken, RunU
 from status_db.model import ROSTER, SETTINGS, Flip, RunState
 from status_db.objections import Objection, packed
 from status_db.opinions import Needed, Opinion, Opinions, Says, missing
+from status_db.reversals import GivenSince, Reversal, given_since
 from status_db.settings_marks import SettingsMarks
 from status_db.stored import Stored
 from sync import keep, owner, rules
-from sync.look import look, look_at
+from sync.look import look_at
 from sync.proposal import Proposal
 from sync.roster_proposal import propose_roster
 from sync.second_look import Doubts, reads_all_for_one
 from sync.settings_proposal import SettingsProposal, propose_settings
 from sync.source_proposal import SourceProposal, propose_source, propose_untouched, question_of
+from sync.way_back import propose_way_back
 
 #: A lease lasts this long and is renewed in the background three times as often.
 LEASE_FOR = timedelta(minutes=2)
@@ -262,7 +264,16 @@ class Sync:
         """Ask a source about one student. It may hold at any time; it may clear only if the last full run stands."""
         return self._run(name, by=by, slot=None, student=student, progress=no_progress)
 
-    def _run(self, name: str, *, by: str, slot: datetime | None, student: str | None, progress: Progress) -> Outcome:
+    def _run(
+        self,
+        name: str,
+        *,
+        by: str,
+        slot: datetime | None,
+        student: str | None,
+        progress: Progress,
+        reverts: int | None = None,
+    ) -> Outcome:
         step = self._settings.source[name].step if name not in (ROSTER, SETTINGS) else ""
         if name != SETTINGS:
             try:
@@ -287,15 +298,19 @@ class Sync:
         log = self._log.bind(source=name, run=lease.run)
         log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
         with _COLLECTOR.paused(), self._closing(lease):
-            outcome = self._carried_out(lease, student, progress)
+            if reverts is None:
+                outcome = self._carried_out(lease, student, progress)
+            else:
+                outcome = self._applied(lease, self._to_take_back(reverts), None)
         _logged(log, outcome)
         return outcome
 
     def approve(self, number: int, name: str, *, by: str, said_of: bytes | None = None) -> Outcome:
         """Apply a suspended run's own snapshot, if what it would change is still exactly what was approved.
 
-        Where the marks have moved so that it would change something else, it is judged anew. `said_of` is the digest of
-        the change that people spoke of; a run that has come to another one since is left alone.
+        Where the marks have moved so that it would change something else, nothing is applied: the run waits on, with
+        what it would change now. `said_of` is the digest of the change that people spoke of; a run that has come to
+        another one since is left alone.
         """
         message = f"run {number} does not wait for approval any more. See: clearance runs show {number}"
         not_waiting = Outcome(name, RunState.SKIPPED, number, message, "not_waiting")
@@ -326,13 +341,44 @@ class Sync:
         _logged(log, outcome)
         return outcome
 
+    def way_back(self, number: int, name: str) -> tuple[Preview, Reversal]:
+        """Say what taking an approved run back would change, and what is kept of it; write nothing.
+
+        Raises ReversalRefused when the run keeps nothing, LedgerRefused when what it keeps was altered.
+        """
+        with reading(self._engine) as connection:
+            reversal = self._marks.reversal(connection, number)
+            proposal = self._propose(connection, name, self._to_take_back(number), None)
+        return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons), reversal
+
+    def revert(self, number: int, name: str, *, by: str) -> Outcome:
+        """Take an approved run of a source back, in a run of that source: applied, or suspended by the guard.
+
+        What a later answer has changed since stays. The next full pull of the source speaks again as always; until
+        then nobody is cleared by a recheck. Raises as `way_back` does.
+        """
+        with reading(self._engine) as connection:
+            self._marks.reversal(connection, number)
+        return self._run(name, by=by, slot=None, student=None, progress=no_progress, reverts=number)
+
+    def given_since(self, reversal: Reversal) -> tuple[tuple[GivenSince, ...], tuple[GivenSince, ...]]:
+        """Return the reviews and the certificates that students have been given since a run had cleared them."""
+        review_steps = {e.step for flow in self._settings.flow for e in flow.entries if e.kind == "review"}
+        with reading(self._engine) as connection:
+            return given_since(connection, self._cohort, reversal.cleared, review_steps, reversal.at)
+
+    def _to_take_back(self, number: int) -> keep.WayBack:
+        now = self._clock()
+        return keep.WayBack((), (), now, now, (), reverts=number)
+
     def look(self, number: int, name: str) -> Look | None:
         """Return what a suspended run would do now; None when its answer is not kept any more. Raises SourceError."""
         kept = self._marks.kept_snapshot(number)
         if kept is None:
             return None
         with reading(self._engine) as connection:
-            return look(connection, self._settings, self._cohort, number, name, keep.unpack(kept[1]))
+            proposal = self._propose(connection, name, keep.unpack(kept[1]), None)
+            return look_at(Stored(connection, self._cohort), number, proposal)
 
     def carry_out(self) -> list[Outcome]:
         """Approve and reject the suspended runs of which enough has been said; return how each ended."""
@@ -442,6 +488,9 @@ class Sync:
         self._settings_stand(connection)
         if name == ROSTER:
             return propose_roster(connection, self._settings, self._cohort, snapshot)
+        if isinstance(snapshot, keep.WayBack):
+            reversal = self._marks.reversal(connection, snapshot.reverts)
+            return propose_way_back(connection, self._settings, self._cohort, name, snapshot, reversal)
         return propose_source(connection, self._settings, self._cohort, name, snapshot, student)
 
     def _applied(
@@ -461,7 +510,8 @@ class Sync:
                 unproven = student is not None and not self._one_is_proven(stored, lease.source, connector)
                 last_full = stored.last_full_run(lease.source) if student else None
                 granted = approved is not None and approved == proposal.plan.digest
-                held_back = bool(proposal.reasons) and student is None and not granted
+                moved = approved is not None and not granted
+                held_back = (bool(proposal.reasons) or moved) and student is None and not granted
                 seen = look_at(stored, lease.run, proposal) if held_back else None
             if asking is not None:
                 # The office is asked outside the read; then the plan is made again on what it said.
@@ -526,7 +576,10 @@ class Sync:
     def _held_back(
         self, lease: Lease, proposal: Proposal, seen: Look, counts: dict[str, Any], proofs: list[tuple[str, str]]
     ) -> Outcome:
-        why = _said(proposal.reasons)
+        why = (
+            _said(proposal.reasons)
+            or "the marks have moved since this was looked at, and it would change something else"
+        )
         waiting = self._waiting(lease.source, lease.run)
         if waiting is not None:
             message = (

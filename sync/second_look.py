@@ -66,7 +66,7 @@ def _some_held(plan: Plan, stored: Stored) -> dict[str, Record]:
     changed = {c.student: c for c in plan.changes}
     held = {s: c.after for s, c in changed.items() if c.after is not None and c.after.verdict is Verdict.HELD}
     if len(held) < PROVEN_BY:
-        stand = stored.held_by(plan.source, PROVEN_BY + len(changed))
+        stand = stored.some_held(plan.source, PROVEN_BY + len(changed))
         held |= {student: record for student, record in stand.items() if student not in changed}
     return dict(sorted(held.items())[:PROVEN_BY])
 

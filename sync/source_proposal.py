@@ -1,8 +1,8 @@
 """What a source's answer would change: read the marks, decide in full, say whether the guard lets it go."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -10,20 +10,20 @@ from sqlalchemy import Connection
 from config.settings import Settings
 from connectors.port import Cell, Fingerprint, Proof, ProofKind, Snapshot, SourceGarbled, SourceUnavailable
 from status_db.marks import Ending, Lease, Pull, Writes
-from status_db.model import ROSTER, Flip, Means, Verdict, digest_of, normalise_number
+from status_db.model import CLEAR, ROSTER, Flip, Verdict, digest_of, normalise_number
 from status_db.objections import Objection
+from status_db.reversals import Replaced
 from status_db.settings_marks import SettingsMarks
 from status_db.stored import Person, SourceState, Stored
-from status_db.waves import Wave, expected
-from sync import guard, reconcile, roster, rules
+from status_db.waves import expected
+from sync import guard, guard_history, quality, reconcile, roster, rules
+from sync.keep import Kept, WayBack, kept_of
 from sync.moved import with_moved
 from sync.proposal import others_of
+from sync.quality import Quality
 from sync.resolve import resolve
 from sync.row_keys import keyed
 from sync.rows import Rows, SourceRule
-
-#: From so many rows on, an answer in which nobody is on the roster means that the wrong column is mapped.
-_TELLING = 20
 
 #: So many rows are digested at once.
 _AT_ONCE = 10_000
@@ -40,10 +40,12 @@ class SourceProposal:
     known: frozenset[Cell]
     #: What no row of the source means.
     absent: Verdict
-    #: Rows of a balance without an amount: each leaves its student in doubt.
-    no_amount: int = 0
+    #: How good its rows are; None where nothing is said about the whole.
+    quality: Quality | None = None
     #: Whom the guard's sums will count.
     counted: guard.Counted = guard.NOBODY
+    #: Figures besides, for the run.
+    besides: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def clears(self) -> bool:
@@ -64,7 +66,7 @@ class SourceProposal:
             "roster_rows": plan.roster_rows,
             "strangers": plan.stranger_count,
             "staying": plan.staying,
-            "no_amount": self.no_amount,
+            "no_amount": self.quality.no_amount if self.quality else 0,
             "nameless": plan.nameless,
             "records": len(plan.changes),
             "released": plan.count(Verdict.HELD, Verdict.CLEARED) + plan.count(Verdict.HELD, Verdict.EXEMPT),
@@ -73,12 +75,16 @@ class SourceProposal:
             "counted_cleared": self.counted.cleared,
             "counted_held": self.counted.held,
             "flips": len(plan.flips),
+            **self.besides,
         }
 
     def kept(self) -> Snapshot:
-        """Return the snapshot without the rows about strangers."""
+        """Return the snapshot without the unmatched rows, and with what is shown of these."""
+        if isinstance(self.snapshot, WayBack):
+            return self.snapshot
         rows = [row for row in self.snapshot.rows if row[0] in self.known]
-        return replace(self.snapshot, rows=rows, places=None)
+        plan = self.plan
+        return kept_of(self.snapshot, rows, unmatched_of(plan), plan.stranger_count, self.quality)
 
     def apply(self, marks: SettingsMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
         """Write it whole."""
@@ -98,8 +104,19 @@ class SourceProposal:
             findings=plan.findings,
             flips=plan.flips,
             moves=moves,
+            replaced=[_replaced(change) for change in plan.changes] if approved else (),
         )
         marks.apply(lease, writes, self.pull, ending, approved=approved)
+
+
+def _replaced(change: reconcile.Change) -> Replaced:
+    cleared = change.concerned and change.verdict_before not in CLEAR and change.verdict_after in CLEAR
+    return Replaced(change.student, change.before, change.after.digest if change.after else b"", cleared)
+
+
+def unmatched_of(plan: reconcile.Plan) -> list[tuple[str, str, str]]:
+    """Return the unmatched rows that a plan lists: key, match hint, and whom it may mean; in key order."""
+    return sorted((s.key, s.near, s.student) for s in plan.strangers)
 
 
 def propose_source(
@@ -141,8 +158,7 @@ def propose_source(
         said = stored.records([name], [s for s in (*answer.changed, *answer.vanished) if s in digests])
         before = {who: record for (_, who), record in said.items()}
         answer = with_moved(rule, snapshot.fields, groups, answer, resolved, before, whole=student is None)
-    about_nobody = not (answer.roster_rows or answer.staying or resolved.doubtful)
-    if student is None and answer.rows >= _TELLING and about_nobody:
+    if student is None and state.settings_digest != rule.digest and _about_nobody(stored, snapshot, answer, resolved):
         if not stored.headcount(rules.flows_with(settings, rule.step)):
             raise SourceGarbled(
                 f"{name} brought {answer.rows} rows, and nobody is on the roster whom they could be about",
@@ -150,7 +166,8 @@ def propose_source(
             )
         raise SourceGarbled(
             f"{name} brought {answer.rows} rows, and not one is about anybody on the roster",
-            f"Look at columns.student in [source.{name}]: it must name the column with the student numbers.",
+            f"See columns.student in [source.{name}]: it must name the column with the student numbers. Where the "
+            "office's students simply owe nothing, let the source name its population, too.",
         )
     # Other settings may find another word for somebody about whom the source says what it always said, or nothing.
     everybody = student is None and state.settings_digest not in (None, rule.digest)
@@ -171,7 +188,15 @@ def propose_source(
         state.began,
         unsettled,
     )
-    strangers = sorted((s.key, s.near, s.student) for s in plan.strangers)
+    measured: Quality | None = None
+    branches = guard_history.NO_BRANCHES
+    if isinstance(snapshot, Kept):
+        plan, measured = _with_what_was_kept(plan, snapshot), snapshot.quality
+    elif student is None:
+        near, people = guard_history.hinted(groups, digests, resolved), guard_history.whose(groups, digests, resolved)
+        branches = guard_history.at_branches(stored, rule, state, snapshot, people, plan)
+        measured = quality.quality_of(rule, snapshot.fields, snapshot.rows, near, answer.roster_rows, branches.after)
+    strangers = unmatched_of(plan)
     pull = Pull(
         began=snapshot.began,
         ended=snapshot.ended,
@@ -187,32 +212,48 @@ def propose_source(
         asked_later=asked_later,
         location=where,
         one_proven=_proven(snapshot, rule, where),
+        quality=quality.to_json(measured) if measured else None,
     )
     reasons: tuple[Objection, ...] = ()
     counted = guard.NOBODY
     if plan.changes or plan.findings:
-        history = _history(
-            stored, expected(connection, cohort, name, now), settings, name, state, rule.digest, where, now
+        history = guard_history.history(
+            stored, expected(connection, cohort, name, now), settings, rule, state, snapshot
         )
-        if student is not None:
-            # One student's rows say nothing about how many there are in all.
-            history = replace(history, recent_rows=())
         limits = rules.limits(source)
-        reasons = guard.judge(plan, rule.means, limits, history, first_applies=source.first == "apply")
+        if student is None:
+            found_groups = guard_history.groups(stored, rule, limits, plan, history.held, branches)
+            history = replace(history, groups=found_groups)
+        else:
+            # One student's rows say nothing about how many there are in all.
+            history = guard_history.without_rows(history)
+        reasons = guard.judge(
+            plan, rule.means, limits, history, first_applies=source.first == "apply", quality=measured
+        )
         counted = guard.count(plan, rule.means, history)
     elif state.settings_digest is None and source.first != "apply":
         # An answer with nothing to look at, before the roster or while another source waits, is not the first one:
         # it leaves nothing behind on which somebody could be cleared later.
         pull = replace(pull, roster_rows=None)
     known = frozenset(k for k in groups if k in digests or _is_known(k, digests, resolved, answer.moved_to))
-    return SourceProposal(plan, reasons, pull, snapshot, known, rule.absent, _without_amount(rule, snapshot), counted)
+    return SourceProposal(plan, reasons, pull, snapshot, known, rule.absent, measured, counted)
 
 
-def _without_amount(rule: SourceRule, snapshot: Snapshot) -> int:
-    if rule.means is not Means.BALANCE:
-        return 0
-    at = snapshot.fields.index("amount")
-    return sum(1 for row in snapshot.rows if row[at] is None or row[at] == "")
+def _about_nobody(stored: Stored, snapshot: Snapshot, answer: reconcile.Answer, resolved: reconcile.Resolved) -> bool:
+    """Say whether an answer has rows, and neither a row nor its population is about anybody on the roster."""
+    if not answer.rows or answer.roster_rows or answer.staying:
+        return False
+    if any(row[0] is not None and normalise_number(row[0]) in resolved.doubtful for row in snapshot.rows):
+        return False
+    numbers = {normalise_number(cell) for cell in snapshot.population or () if cell is not None}
+    return not (stored.listed(numbers) or stored.owners(numbers))
+
+
+def _with_what_was_kept(plan: reconcile.Plan, kept: Kept) -> reconcile.Plan:
+    """Return the plan of a kept answer with the unmatched rows of the whole one: these were not kept themselves."""
+    found = {key: reconcile.Stranger(key, hint, student) for key, hint, student in kept.unmatched}
+    found |= {one.key: one for one in plan.strangers}
+    return replace(plan, strangers=tuple(found.values()), stranger_count=kept.unmatched_count)
 
 
 def _fingerprint(rule: SourceRule, roster_revision: int, snapshot: Snapshot) -> bytes:
@@ -360,9 +401,16 @@ def _outside(stored: Stored, rule: SourceRule, snapshot: Snapshot, student: str 
 def _touched(
     stored: Stored, settings: Settings, step: str, students: Collection[str], now: datetime, *, everybody: bool
 ) -> list[reconcile.Touched]:
+    named = stored.with_step(step) if everybody else students
+    return touched_people(stored, settings, step, named, now)
+
+
+def touched_people(
+    stored: Stored, settings: Settings, step: str, named: Collection[str], now: datetime
+) -> list[reconcile.Touched]:
+    """Return the named students who have the step, and everybody for whom it has not been asked about yet."""
     conditions = rules.exemptions(settings, step)
     columns = (*roster.COLUMNS, "extra") if conditions else ()
-    named = stored.with_step(step) if everybody else students
     people = stored.people(step, named, columns, now)
     return [
         reconcile.Touched(
@@ -378,38 +426,3 @@ def _touched(
 
 def _particulars(person: Person) -> dict[str, str]:
     return dict(zip(roster.COLUMNS, person.columns, strict=False)) | dict(person.columns[-1])
-
-
-def _history(
-    stored: Stored,
-    waves: Iterable[Wave],
-    settings: Settings,
-    name: str,
-    state: SourceState,
-    digest: bytes,
-    where: bytes,
-    now: datetime,
-) -> guard.History:
-    announced = {
-        wave.towards: guard.Announced(wave.most, stored.announced_since(name, wave.at)[wave.towards]) for wave in waves
-    }
-    since = now - timedelta(hours=24)
-    if state.approved_at is not None:
-        since = max(since, state.approved_at)
-    moved = stored.counted_since(name, since)
-    standing = {Verdict.HELD: state.held, Verdict.CLEARED: state.done}
-    absent = Verdict(settings.source[name].absent_means)
-    if absent in standing:
-        everybody = stored.headcount(rules.flows_with(settings, settings.source[name].step))
-        standing[absent] += everybody - state.held - state.done - state.unknown - state.exempt
-    return guard.History(
-        recent_rows=state.recent_rows,
-        held=standing[Verdict.HELD],
-        cleared=standing[Verdict.CLEARED],
-        exempt=state.exempt,
-        lately=guard.Counted(moved[Verdict.CLEARED], moved[Verdict.HELD], moved[Verdict.UNKNOWN]),
-        first=state.settings_digest is None,
-        question_changed=state.settings_digest not in (None, digest) or state.location_digest not in (None, where),
-        clearing=announced.get(Verdict.CLEARED, guard.NOTHING),
-        holding=announced.get(Verdict.HELD, guard.NOTHING),
-    )

@@ -50,4 +50,6 @@ LEAVING = (LIN, ZHAO, QIAN, SUN, LI)
 
 #: A book on loan, as a library's row.
 GEOLOGY_LOAN = {"CARD": "20151001", "TITLE": "构造地质学", "DUE": "2019-05-30", "BARCODE": "B0001"}
+#: Five books of one student: so many that the guard looks when all of them are gone.
+GEOLOGY_LOANS = [{**GEOLOGY_LOAN, "BARCODE": f"B001{i}"} for i in range(5)]
 POETRY_LOAN = {"CARD": "20152003", "TITLE": "唐诗选", "DUE": "2019-06-02", "BARCODE": "B0002"}

@@ -109,7 +109,9 @@ def test_a_number_is_the_same_number_however_it_comes(asked: Asked, number: obje
 
 
 def test_a_letter_o_for_a_nought_is_a_stranger_and_never_guessed(asked: Asked) -> None:
-    asked.run("loans", LOANS, [("2O151001", "构造地质学", "2019-05-30", "B1")])
+    # Somebody else's row shows that the column is the right one.
+    other = (SUN.number, "唐诗选", "2019-05-30", "B2")
+    asked.run("loans", LOANS, [("2O151001", "构造地质学", "2019-05-30", "B1"), other])
     assert asked.world.verdict(LIN.number, "library") is CLEARED
     assert [s.key for s in asked.world.reader.strangers(COHORT)] == ["2O151001"]
 

@@ -32,6 +32,7 @@ from status_db.views import FlipView, RunView
 
 _PAGE = 50
 _FLIPS = 200
+_UNMATCHED = 50
 _LONGEST_REASON = 500
 
 #: The states by which the list can be narrowed, those that want a person first.
@@ -255,7 +256,7 @@ async def _show(
     spoken = Spoken(tuple(s for s in may if s not in said), language.gettext(refused) if refused else "", reason)
     if any(one.account == own for one in under_way):
         spoken = replace(spoken, may=())
-    if look is not None and (look.sample or look.spot_check):
+    if look is not None and (look.sample or look.spot_check or look.unmatched):
         await house.note(request, Deed.SAW_LIST, cohort=cohort, run=found.run, source=found.source)
     return house.page(
         request,
@@ -357,6 +358,11 @@ def _looked_at(language: Language, house: House, look: Look, now: datetime) -> d
         "students": sum(m.students for m in look.moved),
         "sample": [_person(language, house, look, one, now) for one in look.sample],
         "spot_check": [_person(language, house, look, one, now) for one in look.spot_check],
+        "unmatched": [
+            (one.key, words.say(language, admin_words.NEAR, one.hint), bool(one.hint), one.student)
+            for one in look.unmatched[:_UNMATCHED]
+        ],
+        "unmatched_count": look.unmatched_count,
     }
 
 

@@ -68,6 +68,51 @@ class TestWhatWaits:
         university.run("runs", "approve", waiting)
         assert state_of(university, waiting) == "applied"
 
+    def test_approved_by_mistake_it_is_taken_back_in_a_run_that_the_guard_judges(
+        self, university: University, waiting: str
+    ) -> None:
+        held = university.json("status", HELD)["standings"]
+        university.run("runs", "approve", waiting)
+        said = university.run("runs", "revert", waiting, "--dry-run")
+        assert f"back from run {waiting} of loans" in said
+        assert "the guard holds this back" in said
+        assert "The next pull of loans speaks again as always" in said
+        planned = university.json("runs", "revert", waiting, "--dry-run")
+        assert planned["plan"]["counts"]["newly_held"] > 500
+        assert university.json("status", HELD)["standings"] != held, "a plan changes nothing"
+        back = university.json("runs", "revert", waiting, code=4)["outcome"]
+        assert back["state"] == "suspended"
+        university.run("runs", "approve", str(back["run"]))
+        after = university.json("status", HELD)["standings"]
+        assert [s["standing"]["verdict"] for s in after] == [s["standing"]["verdict"] for s in held]
+        university.run("verify")
+
+    def test_what_was_never_approved_cannot_be_taken_back(self, university: University, waiting: str) -> None:
+        assert "it changed nothing that could be taken back" in university.run("runs", "revert", waiting, code=1)
+        assert "there is no run 999" in university.run("runs", "revert", "999", code=1)
+        assert "only a run of a source that was approved" in university.run("runs", "revert", "2", code=1)
+        assert "have the registrar correct the list" in university.run("runs", "revert", "1", code=1)
+
+    def test_the_unmatched_rows_are_shown_and_are_a_sheet_of_the_workbook(
+        self, university: University, waiting: str, tmp_path: Path
+    ) -> None:
+        university.run("runs", "reject", waiting, "--reason", "系统故障")
+        library = university.offices.folder / "library.sqlite"
+        change(library, "UPDATE borrowers SET cardnumber = 'LIB[/b]7' WHERE borrowernumber = 4300")
+        change(library, "INSERT INTO issues VALUES (90001, 4300, 1, '2019-04-01', '2019-06-01')")
+        (outcome,) = university.json("sync", "loans", code=4)
+        run = str(outcome["run"])
+        said = university.run("runs", "show", run)
+        assert "rows about nobody on the roster" in said
+        assert "LIB[/b]7" in said
+        file = tmp_path / "spot-check.xlsx"
+        university.run("runs", "spot-check", run, "--xlsx", str(file))
+        sheet = load_workbook(file)["unmatched"]
+        assert "LIB[/b]7" in [row[0] for row in sheet.iter_rows(min_row=4, values_only=True)]
+        waits = university.json("runs", "show", run)["waits"]
+        assert waits["unmatched"][0]["key"] == "LIB[/b]7"
+        assert waits["unmatched_count"] == 1
+
     def test_rejected_it_is_closed_for_good(self, university: University, waiting: str) -> None:
         before = university.json("status", HELD)["standings"]
         university.run("runs", "reject", waiting, "--reason", "系统故障")
@@ -117,6 +162,11 @@ def test_where_two_must_approve_the_same_person_twice_is_one(university: Univers
 
 class TestWaves:
     def test_what_was_announced_passes_and_what_was_withdrawn_waits(self, university: University) -> None:
+        # What is announced is whom it releases; that the rows fall is judged all the same, but for this library.
+        text = university.config.read_text(encoding="utf-8")
+        before, after = text.split("[source.loans]", 1)
+        after = after.replace("guard = {", "guard = { rows_fall_percent = 100,", 1)
+        university.config.write_text(f"{before}[source.loans]{after}", encoding="utf-8")
         library = university.offices.folder / "library.sqlite"
         change(library, "DELETE FROM issues WHERE issue_id % 2 = 0")
         university.json("sync", "loans", code=4)

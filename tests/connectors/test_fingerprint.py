@@ -185,6 +185,9 @@ class TestInARun:
         assert sqlite_world.verdict(LIN.number, "library") is Verdict.HELD
 
     def test_a_suspended_answer_is_not_taken_for_the_stored_one(self, sqlite_world: World, library: Library) -> None:
+        many = [*LOANS, *((LIN.number, f"第{i}册", None, None) for i in range(3))]
+        library.fill(many)
+        assert self.pulled(sqlite_world)
         library.fill([])
         assert self.pulled(sqlite_world)
         assert self.outcome.state is RunState.SUSPENDED
@@ -198,6 +201,7 @@ def test_who_joins_between_the_comparing_and_the_writing_is_compared_anew(
     """A loan of somebody who joins in that moment is not stored yet: an unchanged answer must not clear them."""
     world = sqlite_world
     world.says["loans"] = [{"CARD": "20159009", "TITLE": "地质学", "DUE": "2019-05-30", "BARCODE": "B1"}]
+    world.says["loans"].append({"CARD": LIN.number, "TITLE": "唐诗选", "DUE": "2019-05-30", "BARCODE": "B2"})
     world.run_all()
     marks, unchanged = world.sync._marks, world.sync._marks.unchanged
     joined: list[bool] = []

@@ -27,7 +27,7 @@ from portal.auth.sessions import form_token
 from status_db.audit import Audit
 from status_db.model import ROSTER, RunState
 from status_db.requests import Requests
-from tests.cast import EVERYBODY, LIN, QIAN
+from tests.cast import EVERYBODY, GEOLOGY_LOANS, LIN, QIAN
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import PASSWORD, enter, lin_objects, settle, token_in
 from tests.portal.test_matrix import LINES, Door, address, objects_of
@@ -106,6 +106,8 @@ class Story:
         for name in ("loans", "fines", "fees", "checkouts"):
             world.says[name] = [{**row, **BESIDE} for row in world.says[name]]
             world.run(name)
+        world.says["loans"] = [{**row, **BESIDE} for row in GEOLOGY_LOANS]
+        world.run("loans")
         world.says["loans"] = [{**BESIDE, "CARD": "20990077", "TITLE": "书", "DUE": "", "BARCODE": "B9"}]
         waits = world.run("loans")
         assert waits.state is RunState.SUSPENDED

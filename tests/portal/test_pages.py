@@ -20,7 +20,7 @@ from status_db import tables
 from status_db.decisions import Wish
 from status_db.engine import StoreError
 from status_db.model import State, Verdict
-from tests.cast import LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
+from tests.cast import GEOLOGY_LOANS, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
 from tests.portal.conftest import PASSWORD, enter, token_in
 from tests.portal.sentences import sentences
 from tests.world import World
@@ -214,6 +214,8 @@ class TestStaff:
         assert "构造地质学" in page
 
     def test_a_suspended_run_shows_where_it_waits(self, university: World, signed_in: SignedIn) -> None:
+        university.says["loans"] = list(GEOLOGY_LOANS)
+        university.run("loans")
         university.says["loans"] = []
         run = university.run("loans").run
         browser = signed_in("admin")

@@ -371,3 +371,16 @@ class TestStrangers:
         assert "20152O03" not in second
         assert "没有列出的号码" in made.get("/strangers?source=fees").text
         assert made.get("/strangers?source=x&page=²").status_code == 200
+
+
+def test_the_unmatched_rows_of_the_answer_that_waits_are_on_its_page(university: World, signed_in: SignedIn) -> None:
+    run = held_back(university)
+    university.sync.reject(run, by="admin", reason="x")
+    university.says["loans"] += [{"CARD": "2O150003", "TITLE": "a", "DUE": "", "BARCODE": "X<1>"}]
+    waits = university.run("loans").run
+    page = signed_in("admin").get(f"/runs/{waits}").text
+    assert "这份数据里名单外的人" in page
+    assert "2O150003" in page
+    assert "只差一个字符" in page
+    english = signed_in("admin").get(f"/runs/{waits}", headers={"accept-language": "en"}).text
+    assert "Rows of this answer about nobody on the list" in english

@@ -90,7 +90,11 @@ def house(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> House
     """A university in its season: runs, one of them suspended, a decision, an account that is signed in."""
     tools = None if world.url.startswith("sqlite") else request.getfixturevalue("postgres_tools")
     world.says["loans"] = [GEOLOGY_LOAN, POETRY_LOAN]
-    world.says["fees"] = [{"XH": LIN.number, "QFJE": "120.50", "XM": "学费"}]
+    world.says["fees"] = [
+        {"XH": LIN.number, "QFJE": "120.50", "XM": "学费"},
+        # So many rows that the guard looks when all of them are gone.
+        *({"XH": LIN.number, "QFJE": "0.00", "XM": f"第{i}学期"} for i in range(4)),
+    ]
     world.says["checkouts"] = [{"学号": person.number, "清退状态": "已清退", "房间": "1"} for person in LEAVING]
     world.run_all()
     librarian = world.accounts.add("librarian", "图书馆", "hash", grants=[Grant(Act.DECIDE, "library")], now=world.now)

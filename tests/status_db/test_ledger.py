@@ -20,7 +20,7 @@ from status_db.model import ROSTER, RunState, Verdict
 from status_db.reviews import HandedOver, Issue
 from status_db.seals import NOTHING, Seals, canonical, moved
 from sync.verify import Report, verify
-from tests.cast import GEOLOGY_LOAN, LIN, POETRY_LOAN, QIAN, SUN, ZHAO
+from tests.cast import GEOLOGY_LOAN, GEOLOGY_LOANS, LIN, POETRY_LOAN, QIAN, SUN, ZHAO
 from tests.world import COHORT, World
 
 REASON = "现场归还"
@@ -59,7 +59,7 @@ class TestLinks:
         assert [number for number, _ in links(world)] == [1, 2, 3, 4, 5, 6]
 
     def test_a_run_that_is_held_back_or_fails_has_none_until_it_is_approved(self, world: World) -> None:
-        world.says["loans"] = [GEOLOGY_LOAN]
+        world.says["loans"] = list(GEOLOGY_LOANS)
         world.run_all()
         before = len(links(world))
         world.says["loans"] = []
@@ -193,7 +193,7 @@ class TestTheKey:
 
 class TestWhatIsKeptForApproval:
     def held_back(self, world: World) -> int:
-        world.says["loans"] = [GEOLOGY_LOAN]
+        world.says["loans"] = list(GEOLOGY_LOANS)
         world.run_all()
         world.says["loans"] = []
         outcome = world.run("loans")

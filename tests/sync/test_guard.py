@@ -54,7 +54,8 @@ def test_the_held_who_become_unknown_count_like_the_cleared(count: int, back: bo
 
 
 def test_half_a_row_of_a_median_counts() -> None:
-    assert held_back(moving(HELD, CLEARED, 1, 7), replace(CALM, recent_rows=(10, 11)))
+    assert held_back(moving(HELD, CLEARED, 1, 73), replace(CALM, recent_rows=(104, 105)))
+    assert not held_back(moving(HELD, CLEARED, 1, 73), replace(CALM, recent_rows=(104, 104)))
 
 
 @pytest.mark.parametrize(("rows", "back"), [(701, False), (700, False), (699, True), (0, True)])
@@ -109,13 +110,17 @@ def test_an_empty_plan_is_never_held_back() -> None:
 def test_every_reason_says_what_of_how_many_and_which_limit() -> None:
     reasons = judge(moving(HELD, CLEARED, 500, 10), Means.ITEMS, LIMITS, CALM, first_applies=False)
     assert tuple(map(str, reasons)) == (
-        "rows about roster students fall from 1000 to 10 (limit 30 %)",
+        "rows about roster students fall from 1000 to 10 (limit 30 % and 10)",
         "500 of 1000 held students would be cleared at once (limit 10 % and 20)",
     )
 
 
 def test_limits_are_settings() -> None:
     generous = Limits(
-        clear_percent=Decimal(100), clear_count=0, sum_percent=Decimal(100), rows_fall_percent=Decimal(100)
+        clear_percent=Decimal(100),
+        clear_count=0,
+        sum_percent=Decimal(100),
+        rows_fall_percent=Decimal(100),
+        all_of=1001,
     )
     assert not held_back(moving(HELD, CLEARED, 1000, 1), limits=generous)

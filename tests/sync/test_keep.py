@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.port import Proof, ProofKind, Snapshot
-from sync.keep import pack, unpack
+from sync.keep import WayBack, kept_of, pack, unpack
+from sync.quality import Quality
 
 CELLS = st.one_of(
     st.none(),
@@ -31,6 +32,19 @@ def test_every_cell_comes_back(rows: list[tuple[Any, ...]], population: list[Any
     back = unpack(pack(snapshot))
     assert back == snapshot
     assert [[type(cell) for cell in row] for row in back.rows] == [[type(cell) for cell in row] for row in rows]
+
+
+def test_what_is_shown_of_the_unmatched_rows_comes_back_without_their_rows() -> None:
+    measured = Quality(rows=3, about=1, hinted=1, no_amount=1, unreadable=0, poor=2, branches={"总馆": 1})
+    snapshot = Snapshot(("student",), [("S",), ("X",)], NOW, NOW, (), places=[1, 2])
+    kept = kept_of(snapshot, [("S",)], [("X", "one_character", "S")], 7, measured)
+    assert unpack(pack(kept)) == kept
+    assert (kept.rows, kept.places) == ([("S",)], None)
+
+
+def test_a_way_back_comes_back() -> None:
+    way_back = WayBack((), [], NOW, NOW, (), reverts=7)
+    assert unpack(pack(way_back)) == way_back
 
 
 def test_the_kinds_of_cells_that_drivers_give() -> None:

@@ -16,7 +16,7 @@ from status_db.marks import LeaseLost, RunUnderWay, SlotTaken
 from status_db.model import ROSTER, RunState, State, Verdict
 from sync import owner
 from sync.run import LEASE_FOR
-from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
+from tests.cast import EVERYBODY, GEOLOGY_LOAN, GEOLOGY_LOANS, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
 from tests.world import COHORT, SETTINGS, World
 
 
@@ -26,7 +26,7 @@ def test_before_anybody_is_asked_nothing_is_known(world: World) -> None:
 
 
 def test_a_loan_holds_and_its_return_clears(world: World) -> None:
-    world.says["loans"] = [GEOLOGY_LOAN]
+    world.says["loans"] = list(GEOLOGY_LOANS)
     world.run_all()
     assert world.verdict(LIN.number, "library") is Verdict.HELD
     assert world.verdict(SUN.number, "library") is Verdict.CLEARED
@@ -34,7 +34,7 @@ def test_a_loan_holds_and_its_return_clears(world: World) -> None:
     world.says["fines"] = [{"CARD": SUN.number, "AMOUNT": "0.00"}]
     world.run("fines")
     outcome = world.run("loans")
-    assert outcome.state is RunState.SUSPENDED, "the last row vanishing is looked at first"
+    assert outcome.state is RunState.SUSPENDED, "the last rows vanishing are looked at first"
 
 
 def test_a_step_of_two_sources_is_cleared_only_by_both(world: World) -> None:
@@ -218,7 +218,7 @@ class TestTheRoster:
 
 class TestSuspension:
     def suspended(self, world: World) -> int:
-        world.says["loans"] = [GEOLOGY_LOAN]
+        world.says["loans"] = list(GEOLOGY_LOANS)
         world.run_all()
         world.says["loans"] = []
         outcome = world.run("loans")
@@ -278,28 +278,33 @@ class TestSuspension:
 
     def test_it_closes_by_itself_when_the_rows_are_back(self, world: World) -> None:
         run = self.suspended(world)
-        world.says["loans"] = [GEOLOGY_LOAN]
+        world.says["loans"] = list(GEOLOGY_LOANS)
         assert world.run("loans").state is RunState.UNCHANGED
         stored = world.reader.run(COHORT, run)
         assert stored is not None
         assert stored.state is RunState.SUPERSEDED
         assert "nothing is left to decide" in stored.message
 
-    def test_after_a_day_it_can_no_longer_be_approved_whoever_runs(self, world: World) -> None:
+    def test_after_two_days_it_can_still_be_approved(self, world: World) -> None:
         run = self.suspended(world)
-        world.later(hours=25)
+        world.later(hours=71)
+        assert world.sync.approve(run, "loans", by="admin").state is RunState.APPLIED
+
+    def test_after_three_days_it_can_no_longer_be_approved_whoever_runs(self, world: World) -> None:
+        run = self.suspended(world)
+        world.later(hours=73)
         assert world.sync.approve(run, "loans", by="admin").fault == "not_waiting"
         assert world.verdict(LIN.number, "library") is Verdict.HELD
         assert world.run("loans").state is RunState.SUSPENDED, "the next one waits in its place"
 
-    def test_after_a_day_it_expires(self, world: World) -> None:
+    def test_after_three_days_it_expires(self, world: World) -> None:
         run = self.suspended(world)
-        world.later(hours=25)
+        world.later(hours=73)
         world.sync.open_cohort()
         stored = world.reader.run(COHORT, run)
         assert stored is not None
         assert stored.state is RunState.EXPIRED
-        assert "the next pull is judged anew" in stored.message
+        assert "not approved within 72 hours" in stored.message
         assert world.sync.approve(run, "loans", by="admin").fault == "not_waiting"
 
 
@@ -444,7 +449,7 @@ class TestAListOfThoseWhoAreDone:
         assert leavers.verdict(LIN.number, "dorm") is Verdict.HELD
 
     def test_an_empty_list_after_a_full_one_is_looked_at_first(self, leavers: World) -> None:
-        leavers.says["checkouts"] = [{"学号": SUN.number, "清退状态": "已清退", "房间": "305"}]
+        leavers.says["checkouts"] = [{"学号": SUN.number, "清退状态": "已清退", "房间": f"30{i}"} for i in range(5)]
         leavers.run_all()
         leavers.says["checkouts"] = []
         assert leavers.run("checkouts").state is RunState.SUSPENDED

@@ -63,6 +63,7 @@ def live(world: World) -> World:
     world.says["fees"] = [
         {"XH": LIN.number, "QFJE": "1200.00", "XM": "学费"},
         {"XH": SUN.number, "QFJE": 5, "XM": "卡费"},
+        *({"XH": SUN.number, "QFJE": "0.00", "XM": f"第{i}学期"} for i in range(3)),
     ]
     world.says["checkouts"] = [{"学号": LIN.number, "清退状态": "未清退", "房间": "412"}]
     world.run_all()

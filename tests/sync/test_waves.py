@@ -34,10 +34,15 @@ def test_a_wave_of_clearing_lets_nobody_be_held() -> None:
     assert held_back(moving(CLEARED, HELD, 1_001), replace(CALM, clearing=Announced(5_000)))
 
 
-def test_rows_may_fall_by_a_wave_and_never_to_nothing() -> None:
-    wave = replace(CALM, clearing=Announced(900))
-    assert not held_back(moving(HELD, CLEARED, 900, rows=100), wave)
-    assert held_back(moving(HELD, CLEARED, 900, rows=0), wave)
+@pytest.mark.parametrize(("rows", "back"), [(700, False), (699, True), (100, True), (0, True)])
+def test_a_wave_waives_no_other_limit(rows: int, back: bool) -> None:
+    assert held_back(moving(HELD, CLEARED, 300, rows=rows), replace(CALM, clearing=Announced(900))) is back
+
+
+def test_a_wave_lets_nobody_release_all_of_a_few() -> None:
+    few = replace(CALM, held=30, clearing=Announced(900))
+    assert held_back(moving(HELD, CLEARED, 30), few)
+    assert not held_back(moving(HELD, CLEARED, 29), few)
 
 
 def test_beyond_a_wave_the_reason_names_it() -> None:
@@ -51,15 +56,14 @@ def test_beyond_a_wave_the_reason_names_it() -> None:
 class TestAnnounced:
     @pytest.fixture
     def returned(self, world: World) -> World:
-        """Forty students with books, all of whom bring them back at once."""
-        people = [{**SUN.listed(), "学号": f"2015{i:04}"} for i in range(40)]
+        """A hundred and sixty students with books, of whom forty bring them back at once."""
+        people = [{**SUN.listed(), "学号": f"2015{i:04}"} for i in range(160)]
         world.says[ROSTER] += people
         world.says["loans"] = [
             {"CARD": p["学号"], "TITLE": "a", "DUE": "2019-06-01", "BARCODE": f"B{i}"} for i, p in enumerate(people)
         ]
-        world.says["loans"].append({"CARD": SUN.number, "TITLE": "b", "DUE": "2019-06-01", "BARCODE": "B99"})
         world.run_all()
-        world.says["loans"] = world.says["loans"][-1:]
+        world.says["loans"] = world.says["loans"][40:]
         return world
 
     def announce(self, world: World, most: int = 40, hours: int = 10) -> None:

@@ -65,6 +65,8 @@ class Source:
     rows: list[int] = field(default_factory=list)
     counted: list[tuple[datetime, dict[Way, int]]] = field(default_factory=list)
     approved_at: datetime | None = None
+    #: When the last good full pull began.
+    good_at: datetime | None = None
     waves: dict[Way, Wave] = field(default_factory=dict)
     revision: int = 0
     waiting: Waiting | None = None
@@ -106,28 +108,39 @@ class Source:
         if answers == self.stands:
             return set()
         found: set[Reason] = set()
-        moved, counted = self.moves(answers, now)
+        _, counted = self.moves(answers, now)
         if whole is not None and self.rows:
             middle, rows = _median(self.rows), self.number_of_rows(whole)
-            expected = 0 < moved["cleared"] <= self._left("cleared", now)
-            if middle and not rows:
-                found.add(("no rows",))
-            elif not expected and rows < middle * (100 - self.limits.rows_fall_percent) / 100:
+            if not rows:
+                found |= {("no rows",)} if middle >= 5 else set()
+            elif middle - rows > 10 and rows < middle * (100 - self.limits.rows_fall_percent) / 100:
                 found.add(("rows fall",))
-        since = max(now - timedelta(hours=24), self.approved_at or now - timedelta(hours=24))
+        night = whole is not None and self.good_at is not None and now - self.good_at > timedelta(hours=12)
+        # Two nightly runs are two nights, also when the later one begins some minutes earlier.
+        a_day_ago = now - timedelta(hours=23, minutes=45)
+        since = max(a_day_ago, self.approved_at or a_day_ago)
         stands = list(self.verdicts(self.stands).values())
         held, clear = stands.count("held"), stands.count("cleared") + stands.count("exempt")
         of: dict[Way, int] = {"cleared": held, "held": clear, "unknown": held + clear}
         for way, base in of.items():
             lately = sum(each[way] for at, each in self.counted if at > since)
             count, percent = self.limits.count[way], self.limits.percent[way]
-            if counted[way] > max(Fraction(count), Fraction(base * percent, 100)):
+            if not night and counted[way] > max(Fraction(count), Fraction(base * percent, 100)):
                 found.add((way, "at once", str(counted[way]), str(base)))
                 continue
             total, before = counted[way] + lately, base + lately
             if counted[way] and total > max(Fraction(count), Fraction(before * self.limits.sum_percent, 100)):
                 found.add((way, "in sum", str(total), str(before)))
+        gone = self.released(answers)
+        if 5 <= held <= gone:
+            found.add(("all of a few", str(gone)))
         return found
+
+    def released(self, answers: Answers) -> int:
+        """Return how many are held no more, but for those whom an explicit word of a status lets go."""
+        before, after = self.verdicts(self.stands), self.verdicts(answers)
+        free = ("unknown",) if self.means == "status" else ("cleared", "exempt", "unknown")
+        return sum(before[who] == "held" and after[who] in free for who in before)
 
     def apply(self, answers: Answers, now: datetime, *, at: datetime, approved: bool = False) -> None:
         """Let an answer stand."""
@@ -139,8 +152,11 @@ class Source:
         self.stands = dict(answers)
         self.revision += 1
 
-    def note(self, run: int, state: str, rows: int, at: datetime, *, approved: bool = False) -> None:
+    def note(
+        self, run: int, state: str, rows: int, at: datetime, *, approved: bool = False, began: datetime | None = None
+    ) -> None:
         """Note a full run that was good: whatever waited is over."""
+        self.good_at = began or at
         self.rows = [rows] if approved else [*self.rows, rows][-5:]
         if approved:
             self.approved_at = at
@@ -154,8 +170,8 @@ class Source:
         return {who: said for who, said in answers.items() if said != self.stands[who]}
 
     def expire(self, now: datetime) -> None:
-        """Nobody has spoken of what waits for more than a day."""
-        if self.waiting is not None and now - self.waiting.suspended_at > timedelta(hours=24):
+        """Nobody has spoken of what waits for more than three days."""
+        if self.waiting is not None and now - self.waiting.suspended_at > timedelta(hours=72):
             self.full_runs[self.waiting.run] = "expired"
             self.waiting = None
 

@@ -21,7 +21,7 @@ STEPS = (*BEFORE_REVIEW, REVIEW)
 
 KEY_COLUMN = {"loans": "CARD", "fines": "CARD", "fees": "XH", "checkouts": "学号"}
 FRESH_FOR = timedelta(hours=4)
-APPROVAL_OPEN_FOR = timedelta(hours=24)
+APPROVAL_OPEN_FOR = timedelta(hours=72)
 OFF_CAMPUS = "校外走读"
 CLEAR = ("cleared", "exempt")
 GOOD = ("applied", "unchanged")
@@ -317,7 +317,7 @@ class Model:
         return runs[max(runs)] if runs else ""
 
     def expire(self, now: datetime) -> None:
-        """Suspended runs that nobody decided within a day are over."""
+        """Suspended runs that nobody decided within three days are over."""
         for run, (answer, since) in list(self.waiting.items()):
             if since < now - APPROVAL_OPEN_FOR:
                 self.close(run, answer.source, "expired")

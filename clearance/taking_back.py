@@ -1,0 +1,91 @@
+"""The command that takes back what a wrongly approved run has done."""
+
+import getpass
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from clearance import show
+from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.judging import Speaker
+from clearance.syncing import exit_code
+from clearance.wiring import Program
+from status_db.model import ROSTER, RunState
+from status_db.reversals import GivenSince
+from status_db.views import RunView
+
+#: So many flips are shown.
+_SHOWN = 20
+
+
+@ends_well
+def revert(
+    context: typer.Context,
+    run: int,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    speaker: Speaker = "",
+    json: Json = False,
+) -> None:
+    """Take back a run that was approved by mistake: what it replaced is put back, under the guard as any change."""
+    program = chosen(context).program()
+    stop_like_ctrl_c()
+    found = _approved(program, run)
+    preview, reversal = program.sync.way_back(run, found.source)
+    reviews, certificates = program.sync.given_since(reversal)
+    if json and dry_run:
+        show.as_json({"plan": preview, "reviews": reviews, "certificates": certificates})
+        return
+    if not json:
+        what = show.figures(preview.counts) if preview.pending else "nothing would change"
+        show.OUT.print(f"back from run {run} of {found.source}: {what}", markup=False)
+        if preview.counts.get("left_alone"):
+            show.OUT.print(
+                f"  {preview.counts['left_alone']} records stay: a later answer spoke of these", markup=False
+            )
+        for reason in preview.reasons:
+            show.OUT.print(f"  the guard holds this back: {reason}", style="yellow", markup=False)
+        if preview.flips:
+            show.flips(preview.flips, _SHOWN)
+        _print_given(program, "reviews passed since, of students it had cleared", reviews)
+        _print_given(program, "certificates issued since, to students it had cleared", certificates)
+        if certificates:
+            show.OUT.print(
+                "A certificate stays until it is revoked: clearance certificates revoke NUMBER --as REGISTRAR"
+            )
+        show.OUT.print(
+            f"The next pull of {found.source} speaks again as always: correct the source first, or pause it."
+        )
+    if dry_run:
+        return
+    began = time.monotonic()
+    outcome = program.sync.revert(run, found.source, by=speaker or getpass.getuser())
+    if json:
+        show.as_json({"outcome": outcome, "reviews": reviews, "certificates": certificates})
+    else:
+        show.outcome(outcome, time.monotonic() - began)
+    if code := exit_code([outcome]):
+        raise typer.Exit(code)
+
+
+def _approved(program: Program, run: int) -> RunView:
+    found = program.reader.run(program.cohort, run)
+    if found is None:
+        fail(f"there is no run {run}. See: clearance runs list")
+    if found.source == ROSTER:
+        fail("the roster cannot be taken back: have the registrar correct the list, then: clearance sync roster")
+    if found.state is not RunState.APPLIED:
+        fail(f"run {run} is {found.state.value}: it changed nothing that could be taken back. See: clearance runs list")
+    return found
+
+
+def _print_given(program: Program, title: str, given: Sequence[GivenSince]) -> None:
+    if given:
+        zone = program.settings.institution.timezone
+        show.table(
+            ("student", "what", "by", "at"),
+            ((g.student, g.what, g.by, show.moment(g.at, zone)) for g in given),
+            title=title,
+        )
