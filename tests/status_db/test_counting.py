@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +15,7 @@ from status_db import tables
 from status_db.engine import writing
 from status_db.lists import Filter, Lists, Order, Wanted
 from status_db.model import FIRST_FINDING, Reason, State, StepKind, Verdict, said_as_of
+from status_db.named_students import NamedStudents
 from status_db.seen import everything
 from tests.cast import MORNING, SUN
 from tests.world import COHORT, SETTINGS, World
@@ -48,11 +49,14 @@ ELSEWHERE = ("textbook", "school_check", "final_review")
 KEYS = st.lists(st.sampled_from(["loan:B1", "loan:B2", "fee:1"]), max_size=2, unique=True).map(sorted)
 VERDICTS = st.sampled_from(list(Verdict))
 
+#: A finding or a decision, column by column.
+Found: TypeAlias = st.SearchStrategy[dict[str, Any]]
+
 #: What the table may hold for a step: nothing, what a source found, or what stands there before anybody has decided.
 FOUND = st.fixed_dictionaries(
     {"verdict": VERDICTS, "reason": st.just("owed"), "keys": KEYS, "run": st.sampled_from([None, 1, 2])}
 )
-FIRST = st.sampled_from(["awaiting_decision", "awaiting_review", "not_asked"]).map(
+FIRST: Found = st.sampled_from(["awaiting_decision", "awaiting_review", "not_asked"]).map(
     lambda reason: {"verdict": Verdict.UNKNOWN, "reason": reason, "keys": [], "run": None}
 )
 FINDING = st.one_of(FOUND, FOUND, FIRST, st.none())
@@ -66,7 +70,9 @@ DECISION = st.none() | st.fixed_dictionaries(
     }
 )
 #: An operator has passed it, for good.
-PASSED = st.just({"verdict": Verdict.CLEARED, "answered_verdict": Verdict.UNKNOWN, "answered_keys": [], "until": None})
+PASSED: Found = st.just(
+    {"verdict": Verdict.CLEARED, "answered_verdict": Verdict.UNKNOWN, "answered_keys": [], "until": None}
+)
 REVIEW = st.none() | st.fixed_dictionaries(
     {
         "verdict": st.sampled_from([Verdict.CLEARED, Verdict.CLEARED, Verdict.HELD]),
@@ -193,12 +199,12 @@ def test_python_and_sql_say_the_same_of_every_review(world: World) -> None:
     seen: set[tuple[str, State]] = set()
     accepted: set[tuple[str, ...]] = set()
     never: set[tuple[str, StepKind]] = set()
-    lists = Lists(world.engine, world.settings)
+    lists, named = Lists(world.engine, world.settings), NamedStudents(world.engine, world.settings)
     world.run_all()
 
-    @settings(max_examples=30, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, suppress_health_check=list(HealthCheck))
     @given(
-        st.lists(STUDENT | CLEARISH | ACCEPTED, min_size=6, max_size=10),
+        st.lists(STUDENT | CLEARISH | ACCEPTED, min_size=9, max_size=15),
         st.fixed_dictionaries(
             {name: st.sampled_from([timedelta(minutes=5), timedelta(hours=2)]) for name in ("loans", "fees")}
         ),
@@ -212,9 +218,9 @@ def test_python_and_sql_say_the_same_of_every_review(world: World) -> None:
             {one.student: one for one in lists.leaf(sight, Filter(wanted), NOW, 100).rows}
             for wanted in (Wanted.CLEAR, Wanted.NOT_CLEAR)
         )
+        views = named.students(COHORT, [f"S{at:03}" for at in range(len(students))], NOW)
         for at, (flow, steps, *_) in enumerate(students):
-            view = world.reader.student(COHORT, f"S{at:03}", NOW)
-            assert view is not None
+            view = views[f"S{at:03}"]
             # Every step of the flow as the settings have it, and no other.
             assert {s.step: s.kind for s in view.steps if s.step != "final_review"} == KINDS[flow]
             assert set(counted.get(view.college, {})) == {step.step for step in view.steps}
@@ -244,9 +250,9 @@ def test_python_and_sql_say_the_same_of_every_review(world: World) -> None:
 def test_since_when_is_the_same_in_lists_and_in_sql(world: World) -> None:
     world.run_all()
     found = {"verdict": Verdict.HELD, "reason": Reason.OWED, "keys": [], "run": 1}
-    waits = {"verdict": Verdict.UNKNOWN, "reason": Reason.AWAITING_DECISION, "keys": [], "run": None}
+    waits: dict[str, Any] = {"verdict": Verdict.UNKNOWN, "reason": Reason.AWAITING_DECISION, "keys": [], "run": None}
     steps = [(None, None)] * 2
-    students = [
+    students: list[Any] = [
         ("undergraduate", (*steps, (one, None), (None, None)), [], None, None) for one in (found, None, waits, found)
     ] + [("postgraduate", (*steps, (one, None), (None, None)), [], None, None) for one in (found, None, waits)]
     store(world, students, {})
