@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 import clearance.context
 from clearance.main import app
+from clearance.wiring import Program
+from config.settings import Settings
 from portal.headline import is_clear
 from status_db.accounts import Act, Grant
 from status_db.batches import Batches, Told, Wrong
@@ -126,6 +128,25 @@ def clear_in_lists(world: World) -> list[str]:
     return [one.student for one in lists.whole(sight, Filter(Wanted.CLEAR), world.now)]
 
 
+def commands(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
+    """Return what runs a command over the world's settings file, on the world's clock: its code and what it says."""
+    made: list[Program] = []
+
+    def program(settings: Settings, cohort: str, _: object) -> Program:
+        made.append(Program(settings, cohort, world.clock))
+        return made[-1]
+
+    def run(*words: str) -> tuple[int, str]:
+        options = ["--config", str(world.file), *words]
+        done = CliRunner().invoke(app, options, env={"STATUS_URL": world.url, "COLUMNS": "400"})
+        while made:
+            made.pop().close()
+        return done.exit_code, done.output
+
+    monkeypatch.setattr(clearance.context, "Program", program)
+    return run
+
+
 def test_with_the_settings_of_before_all_of_it_would_go_through(reopened: Reopened) -> None:
     world = reopened(SETTINGS)
     assert [p.number for p in LEAVING if is_clear(world.student(p.number), world.now)] == [QIAN.number]
@@ -162,14 +183,7 @@ class TestAStepOfWhichNothingIsStored:
         world.accounts.add(
             "dean", "dean", None, grants=(Grant(Act.REVIEW, REVIEW), Grant(Act.ISSUE, REVIEW)), now=world.now
         )
-        monkeypatch.setattr(clearance.context, "clock_of", lambda _: world.clock)
-
-        def command(*words: str) -> tuple[int, str]:
-            done = CliRunner().invoke(
-                app, ["--config", str(world.file), *words], env={"STATUS_URL": world.url, "COLUMNS": "400"}
-            )
-            return done.exit_code, done.output
-
+        command = commands(world, monkeypatch)
         given = command("reviews", "give", SUN.number, REVIEW, "cleared", "--as", "dean", "--reason", "齐备")
         assert given[0] == 1, given
         assert f"{wanted.step} does not count as clear" in given[1]
@@ -287,12 +301,9 @@ def test_who_goes_by_a_flow_that_is_not_configured_has_no_steps_and_is_not_clear
     with pytest.raises(DecisionRefused, match="is a review"):
         world.decisions.withdraw(QIAN.number, REVIEW, "clerk", world.now)
     assert world.decisions.withdraw(QIAN.number, "college_items", "clerk", world.now).student == QIAN.number
-    monkeypatch.setattr(clearance.context, "clock_of", lambda _: world.clock)
-    shown = CliRunner().invoke(
-        app, ["--config", str(world.file), "status", SUN.number], env={"STATUS_URL": world.url, "COLUMNS": "400"}
-    )
-    assert shown.exit_code == 0, shown.output
-    assert f'{SUN.number} goes by the flow "undergraduate", which the settings do not have' in shown.output
+    code, shown = commands(world, monkeypatch)("status", SUN.number)
+    assert code == 0, shown
+    assert f'{SUN.number} goes by the flow "undergraduate", which the settings do not have' in shown
 
 
 def test_a_review_that_stands_before_a_step_does_not_make_anybody_clear_there(reopened: Reopened) -> None:
