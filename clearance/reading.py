@@ -9,6 +9,7 @@ import typer
 from clearance import show
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.judging import show_waiting
+from status_db.decisions import not_configured
 from status_db.model import RunState, StepStatus, normalise_number
 from status_db.views import RunView
 
@@ -34,6 +35,8 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
         show.OUT.print("not on the registrar's list any more")
     elif found.flow is None:
         show.OUT.print("on the registrar's list, but not leaving with this cohort")
+    elif program.settings.flow_named(found.flow) is None:
+        show.OUT.print(not_configured(found.student, found.flow), markup=False)
     if found.steps:
         columns = ("step", "state", "why", "owed", "as of", "decided")
         show.table(columns, (_step_row(step, now, zone) for step in found.steps))

@@ -406,9 +406,9 @@ class Settings(Table):
         """Return the step with this key."""
         return next(s for s in self.step if s.key == key)
 
-    def flow_named(self, key: str) -> Flow:
-        """Return the flow with this key."""
-        return next(f for f in self.flow if f.key == key)
+    def flow_named(self, key: str | None) -> Flow | None:
+        """Return the flow with this key; None where the settings do not have it, as after its key was changed."""
+        return next((f for f in self.flow if f.key == key), None)
 
     def sources_of(self, step: str) -> tuple[str, ...]:
         """Return the names of the sources that decide a step, in the file's order."""

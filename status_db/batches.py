@@ -21,6 +21,7 @@ from status_db.model import Decision, StepKind, Verdict, digest_of, footing_of
 from status_db.names import same_name
 from status_db.seen import inside
 from status_db.standing import decision_from
+from status_db.step_rows import step_rows
 from status_db.views import EVERYBODY, Scope
 
 #: So many students are looked up by one question.
@@ -389,7 +390,7 @@ class Batches(Decisions):
         told = row.told
         if told.wrong is not None:
             return replace(row, kind=RowKind.WRONG, wrong=told.wrong, said=told.said)
-        flow = self._settings.flow_named(person.flow) if person.active and person.flow else None
+        flow = self._settings.flow_named(person.flow) if person.active else None
         kind = next((e.kind for e in flow.entries if e.step == step), None) if flow else None
         if kind is None or kind == StepKind.REVIEW.value:
             return replace(row, kind=RowKind.WRONG, wrong=Wrong.NO_STEP)
@@ -429,11 +430,11 @@ class Batches(Decisions):
         self, connection: Connection, step: str, numbers: Sequence[str]
     ) -> tuple[dict[str, Row[Any]], dict[str, Decision]]:
         """Return for each of these students what is found of the step, by which run, and the decision that stands."""
-        status, decision = tables.status, tables.decision
+        status, decision = step_rows(self._settings, self._cohort), tables.decision
         findings: dict[str, Row[Any]] = {}
         standing: dict[str, Decision] = {}
         for chunk in _chunks(numbers):
-            at = (status.c.cohort == self._cohort, status.c.step == step, status.c.student.in_(chunk))
+            at = (status.c.step == step, status.c.student.in_(chunk))
             known = select(status.c.student, status.c.run, status.c.verdict, status.c.reason).where(*at)
             findings |= {row.student: row for row in connection.execute(known)}
             on = (decision.c.cohort == self._cohort, decision.c.step == step, decision.c.student.in_(chunk))

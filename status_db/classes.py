@@ -202,7 +202,7 @@ class Classes:
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, self._cohort)
             people = connection.execute(query).all()
-            flows = {row.student: self._settings.flow_named(row.flow) for row in people}
+            flows = {row.student: flow for row in people if (flow := self._settings.flow_named(row.flow)) is not None}
             steps = steps_of_many(connection, self._cohort, flows, fresh, now)
             held = select(table).where(
                 table.c.cohort == self._cohort, table.c.student.in_(list(flows)), table.c.revoked_at.is_(None)

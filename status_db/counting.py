@@ -29,7 +29,8 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from config.settings import Flow
 from status_db import tables
-from status_db.model import CLEAR, Reason, State, Verdict
+from status_db.model import CLEAR, Reason, State, StepKind, Verdict
+from status_db.step_rows import steps_before
 
 
 class _KeysWithin(FunctionElement[bool]):
@@ -139,22 +140,29 @@ def review_stands(
     `review` is the active decision on it, joined from outside. It stands while every step before it counts as clear and
     is what it was when the review was given, or once a certificate was issued. `stale` names the steps whose last
     answer is too old, each with that answer's moment: one that the review accepted as it was does not stop it.
+
+    What is asked is always whether all of the steps do, never whether one does not: so a step that the statement fails
+    to find keeps the review closed.
     """
     after = flow.after(step)
-    status, decision, certificate = tables.status.alias(), tables.decision.alias(), tables.certificate
+    reviews = [entry.step for entry in flow.entries if entry.step in after and entry.kind == StepKind.REVIEW.value]
+    status, decision, certificate = (
+        steps_before(flow, step, cohort, student),
+        tables.decision.alias(),
+        tables.certificate,
+    )
     here = and_(
-        decision.c.cohort == status.c.cohort,
-        decision.c.student == status.c.student,
+        decision.c.cohort == cohort,
+        decision.c.student == student,
         decision.c.step == status.c.step,
         active(decision, now),
     )
-    before = (
-        select(status.c.step)
-        .select_from(status.outerjoin(decision, here))
-        .where(status.c.cohort == cohort, status.c.student == student, status.c.step.in_(after))
-    )
+
+    def all_are(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        found = select(func.count()).select_from(status.source.outerjoin(decision, here)).where(condition)
+        return found.correlate_except(decision).scalar_subquery() == len(after) - len(reviews)
+
     clear = counts_as_clear(status, decision, stale)
-    is_open = ~exists(before.where(~clear))
     accepted = or_(
         false(),
         *(
@@ -163,13 +171,44 @@ def review_stands(
             if step in after
         ),
     )
-    enough = ~exists(before.where(~clear, ~and_(accepted, counts_as_clear(status, decision, ()))))
-    unmoved = ~exists(
-        before.where(func.coalesce(_Member(review.c.rests_on, status.c.step), literal("")) != footing(status, decision))
-    )
+    enough = all_are(or_(clear, and_(accepted, counts_as_clear(status, decision, ()))))
+    unmoved = all_are(_rested_on(review, status.c.step) == footing(status, decision))
     issued = exists(
-        select(certificate.c.certificate).where(
-            certificate.c.cohort == cohort, certificate.c.student == student, certificate.c.revoked_at.is_(None)
-        )
+        select(certificate.c.certificate)
+        .where(certificate.c.cohort == cohort, certificate.c.student == student, certificate.c.revoked_at.is_(None))
+        .correlate_except(certificate)
     )
-    return is_open, or_(review.c.verdict != Verdict.CLEARED, issued, and_(enough, unmoved))
+    others = [_review_before(cohort, student, flow, one, review, stale, now) for one in reviews]
+    is_open = and_(all_are(clear), *(passed for passed, _ in others))
+    stands = and_(enough, unmoved, *(condition for both in others for condition in both))
+    return is_open, or_(review.c.verdict != Verdict.CLEARED, issued, stands)
+
+
+def _review_before(
+    cohort: str,
+    student: ColumnElement[str],
+    flow: Flow,
+    step: str,
+    waits: Any,  # noqa: ANN401 - a table or an alias of it
+    stale: Mapping[str, str],
+    now: datetime,
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Say of a review before another one, `waits`, whether it counts as clear, and is what that one was given on."""
+    before = tables.decision.alias()
+    _, stands = review_stands(cohort, student, flow, step, before, stale, now)
+    counts = (
+        before.c.cohort == cohort,
+        before.c.student == student,
+        before.c.step == step,
+        active(before, now),
+        stands,
+    )
+    named = select(literal("0:", String).concat(cast(before.c.decision, String))).where(*counts)
+    given = func.coalesce(named.correlate_except(before).scalar_subquery(), literal("0:0", String))
+    passed = exists(select(before.c.decision).where(*counts, before.c.verdict.in_(CLEAR)).correlate_except(before))
+    return passed, _rested_on(waits, literal(step)) == given
+
+
+def _rested_on(review: Any, step: ColumnElement[str]) -> ColumnElement[str]:  # noqa: ANN401 - a table or an alias of it
+    """Return the footing of a step on which a review was given; empty where it did not know the step."""
+    return func.coalesce(_Member(review.c.rests_on, step), literal(""))

@@ -19,6 +19,7 @@ from status_db.ledger import Entry, Ledger, LinkKind
 from status_db.model import Cause, Decision, Finding, Flip, Reason, StepKind, Verdict, footing_of
 from status_db.seen import inside
 from status_db.standing import decision_from
+from status_db.step_rows import step_rows
 from status_db.views import EVERYBODY, Scope
 
 
@@ -149,9 +150,9 @@ class Decisions:
         `saw` is the number of the decision that was looked at: Overtaken is raised where another one stands now.
         """
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
-            flow = self._person(connection, student, scopes).flow
+            flow = self._settings.flow_named(self._person(connection, student, scopes).flow)
             # Who does not leave any more has no flow; what is a review in any of them stays the reviewer's.
-            flows = [self._settings.flow_named(flow)] if flow else self._settings.flow
+            flows = [flow] if flow is not None else self._settings.flow
             if any(e.step == step and e.kind == StepKind.REVIEW.value for f in flows for e in f.entries):
                 raise DecisionRefused(
                     f"{step} is a review: its reviewer takes it back. See: clearance reviews withdraw"
@@ -215,15 +216,10 @@ class Decisions:
     def _refuse_overtaken(self, connection: Connection, wish: Wish, now: datetime) -> None:
         if wish.saw is None:
             return
-        status = tables.status
-        run = connection.execute(
-            select(status.c.run).where(
-                status.c.cohort == self._cohort, status.c.student == wish.student, status.c.step == wish.step
-            )
-        ).scalar()
+        row = self._row(connection, wish.student, wish.step)
         standing = self._standing(connection, wish.student, wish.step)
         active = standing if standing is not None and standing.active(now) else None
-        if wish.saw == footing_of(run, active):
+        if wish.saw == footing_of(row.run if row else None, active):
             return
         if active is not None and not wish.saw.endswith(f":{active.id}"):
             raise _was_first(active)
@@ -247,9 +243,12 @@ class Decisions:
             raise DecisionRefused(
                 f"{wish.student} is not leaving this year: there is nothing to decide. See the roster.", "not_leaving"
             )
-        entry = next((e for e in self._settings.flow_named(person.flow).entries if e.step == wish.step), None)
+        flow = self._settings.flow_named(person.flow)
+        if flow is None:
+            raise DecisionRefused(not_configured(wish.student, person.flow), "no_such_step")
+        entry = next((e for e in flow.entries if e.step == wish.step), None)
         if entry is None:
-            steps = ", ".join(e.step for e in self._settings.flow_named(person.flow).entries)
+            steps = ", ".join(e.step for e in flow.entries)
             raise DecisionRefused(f"{wish.student} has no step {wish.step}. Known are: {steps}", "no_such_step")
         if entry.kind == StepKind.REVIEW.value:
             raise DecisionRefused(f"{wish.step} is a review: it is given by its reviewer, not as an override.")
@@ -277,20 +276,21 @@ class Decisions:
 
     def _finding(self, connection: Connection, student: str, step: str) -> Finding:
         finding = self._finding_if_any(connection, student, step)
-        assert finding is not None, (student, step)  # noqa: S101 - whoever has a step in their flow has its status
+        assert finding is not None, (student, step)  # noqa: S101 - it was seen to be in the student's flow
         return finding
 
     def _finding_if_any(self, connection: Connection, student: str, step: str) -> Finding | None:
-        """Return what is found of a step; None when the student's steps have ended, as for who stays another year."""
-        table = tables.status
-        row = connection.execute(
-            select(table.c.verdict, table.c.reason, table.c.evidence_keys).where(
-                table.c.cohort == self._cohort, table.c.student == student, table.c.step == step
-            )
-        ).one_or_none()
+        """Return what is found of a step; None when it is none of the student's, as for who stays another year."""
+        row = self._row(connection, student, step)
         if row is None:
             return None
         return Finding(Verdict(row.verdict), Reason(row.reason), tables.obligations_of_keys(row.evidence_keys))
+
+    def _row(self, connection: Connection, student: str, step: str) -> Row[Any] | None:
+        """Return what `step_rows` has of a step."""
+        rows = step_rows(self._settings, self._cohort)
+        query: Select[Any] = select(rows.c.run, rows.c.verdict, rows.c.reason, rows.c.evidence_keys)
+        return connection.execute(query.where(rows.c.student == student, rows.c.step == step)).one_or_none()
 
     def _standing(self, connection: Connection, student: str, step: str) -> Decision | None:
         table = tables.decision
@@ -330,6 +330,14 @@ class Decisions:
         """Step the cohort's revision on: a plan made before this decision must be made again."""
         table = tables.cohort
         connection.execute(update(table).where(table.c.cohort == self._cohort).values(revision=table.c.revision + 1))
+
+
+def not_configured(student: str, flow: str) -> str:
+    """Say that a student goes a way that the settings do not have."""
+    return (
+        f'{student} goes by the flow "{flow}", which the settings do not have. '
+        "Put that [[flow]] back, or sync the roster so that the student gets another: clearance sync roster"
+    )
 
 
 def _was_first(first: Decision) -> Overtaken:

@@ -14,7 +14,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Label,
     Row,
     Select,
     and_,
@@ -32,6 +31,7 @@ from status_db.engine import reading
 from status_db.model import Obligation, State, StepStatus, Verdict, evidence_behind, normalise_number
 from status_db.seen import Sight, any_step, inside, leaving
 from status_db.standing import by_keys, freshness, record_from, steps_of_many
+from status_db.step_rows import since
 from status_db.views import StepSource
 
 #: The roster columns a list may be narrowed by.
@@ -172,7 +172,7 @@ class Lists:
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, sight.cohort)
             query = self._listed(sight, chosen, fresh, now)
-            key = _key(chosen)
+            key = self._key(chosen)
             if before is not None:
                 query = query.where(tuple_(*key) < _bound(key, before)).order_by(*(column.desc() for column in key))
             else:
@@ -202,7 +202,7 @@ class Lists:
         """
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, sight.cohort)
-            query = self._listed(sight, chosen, fresh, now).order_by(*_key(chosen))
+            query = self._listed(sight, chosen, fresh, now).order_by(*self._key(chosen))
             for people in connection.execute(query, execution_options={"yield_per": _CHUNK}).partitions():
                 yield from self._rows(connection, sight, chosen, people, fresh, now, detailed)
 
@@ -238,7 +238,7 @@ class Lists:
             return freshness(connection, self._settings, cohort)
 
     def _listed(self, sight: Sight, chosen: Filter, fresh: Mapping[str, StepSource], now: datetime) -> Select[Any]:
-        query = select(_LISTED, *_key(chosen)[:1]) if _by_age(chosen) else select(_LISTED)
+        query = select(_LISTED, *self._key(chosen)[:1]) if _by_age(chosen) else select(_LISTED)
         query = query.where(
             leaving(sight, _LISTED), *(_LISTED.c[name] == value for name, value in chosen.columns.items())
         )
@@ -257,6 +257,18 @@ class Lists:
         query = query.where(any_step(self._settings, own, fresh, now, _LISTED, some))
         return query if none is None else query.where(~any_step(self._settings, own, fresh, now, _LISTED, none))
 
+    def _key(self, chosen: Filter) -> tuple[Any, ...]:
+        number = _LISTED.c.student
+        match chosen.order:
+            case Order.CLASS:
+                return (_LISTED.c.college, _LISTED.c["class"], number)
+            case Order.NAME:
+                return (_LISTED.c.name, number)
+            case Order.SINCE if chosen.step is not None:
+                return (since(self._settings, _LISTED, chosen.step).label("since"), number)
+            case Order.NUMBER | Order.SINCE:
+                return (number,)
+
     def _conditions(self, wanted: Wanted | State) -> tuple[_Condition, _Condition | None]:
         if isinstance(wanted, State):
             return lambda seen: seen["state"] == wanted, None
@@ -272,11 +284,11 @@ class Lists:
         now: datetime,
         detailed: Collection[str] = (),
     ) -> tuple[ListedStudent, ...]:
-        flows = {row.student: self._settings.flow_named(row.flow) for row in people}
+        flows = {row.student: flow for row in people if (flow := self._settings.flow_named(row.flow)) is not None}
         evidence = self._evidence(connection, sight.cohort, list(flows), detailed) if detailed else by_keys
         steps = steps_of_many(connection, sight.cohort, flows, fresh, now, evidence)
         own = self._readable(connection, sight, list(flows))
-        names = [column.name for column in _key(chosen)]
+        names = [column.name for column in self._key(chosen)]
         return tuple(
             ListedStudent(
                 student=row.student,
@@ -287,7 +299,7 @@ class Lists:
                 campus=row.campus,
                 building=row.building,
                 category=row.category,
-                steps=tuple(status for status in steps[row.student] if (row.student, status.step) in own),
+                steps=tuple(status for status in steps.get(row.student, ()) if (row.student, status.step) in own),
                 key=tuple(_in_key(row._mapping[name]) for name in names),  # noqa: SLF001
             )
             for row in people
@@ -328,25 +340,6 @@ class Lists:
 
 def _by_age(chosen: Filter) -> bool:
     return chosen.order is Order.SINCE and chosen.step is not None
-
-
-def _key(chosen: Filter) -> tuple[Any, ...]:
-    number = _LISTED.c.student
-    match chosen.order:
-        case Order.CLASS:
-            return (_LISTED.c.college, _LISTED.c["class"], number)
-        case Order.NAME:
-            return (_LISTED.c.name, number)
-        case Order.SINCE if chosen.step is not None:
-            return (_since(chosen.step), number)
-        case Order.NUMBER | Order.SINCE:
-            return (number,)
-
-
-def _since(step: str) -> Label[datetime]:
-    status = tables.status
-    own = (status.c.cohort == _LISTED.c.cohort, status.c.student == _LISTED.c.student, status.c.step == step)
-    return select(status.c.since).where(*own).correlate(_LISTED).scalar_subquery().label("since")
 
 
 def _in_key(value: Any) -> str:  # noqa: ANN401 - a column of the key

@@ -172,7 +172,11 @@ class Mornings(Reviews):
             inside(scopes),
         )
         with reading(self._engine) as connection:
-            flows = {row.student: self._settings.flow_named(row.flow) for row in connection.execute(query)}
+            flows = {
+                row.student: flow
+                for row in connection.execute(query)
+                if (flow := self._settings.flow_named(row.flow)) is not None
+            }
             fresh = freshness(connection, self._settings, self._cohort)
             return steps_of_many(connection, self._cohort, flows, fresh, now)
 

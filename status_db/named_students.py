@@ -46,7 +46,11 @@ class NamedStudents:
             rows = connection.execute(
                 select(person).where(person.c.cohort == cohort, person.c.student.in_(listed))
             ).all()
-            flows = {row.student: self._settings.flow_named(row.flow) for row in rows if row.flow and row.active}
+            flows = {
+                row.student: flow
+                for row in rows
+                if row.active and (flow := self._settings.flow_named(row.flow)) is not None
+            }
             records = select(record).where(record.c.cohort == cohort, record.c.student.in_(list(flows)))
             said = {(row.student, row.source): record_from(row) for row in connection.execute(records)}
 

@@ -20,13 +20,14 @@ from status_db.model import (
     ROSTER,
     Certificate,
     Decision,
-    Reason,
     RunState,
+    StepKind,
     Verdict,
 )
 from status_db.run_reader import run_views
 from status_db.seen import Sight, everything, inside
 from status_db.standing import certificate_from, decision_from, freshness, held_certificate, steps_of
+from status_db.step_rows import steps_beside
 from status_db.trends import Trend, trend
 from status_db.views import (
     EVERYBODY,
@@ -70,7 +71,7 @@ class Reader:
         ).one_or_none()
         if row is None:
             return None
-        flow = self._settings.flow_named(row.flow) if row.flow and row.active else None
+        flow = self._settings.flow_named(row.flow) if row.active else None
         fresh = freshness(connection, self._settings, cohort)
         steps = steps_of(connection, self._settings, cohort, number, flow, fresh, now) if flow else ()
         certificate = held_certificate(connection, cohort, number)
@@ -216,12 +217,8 @@ class Reader:
 
         It re-opens nothing: it is a list for whoever looks after such cases.
         """
-        certificate, status, decision, person = (
-            tables.certificate,
-            tables.status,
-            tables.decision.alias(),
-            tables.student,
-        )
+        certificate, decision, person = tables.certificate, tables.decision.alias(), tables.student
+        status = steps_beside(self._settings, person)
         here = and_(
             decision.c.cohort == status.c.cohort,
             decision.c.student == status.c.student,
@@ -234,15 +231,17 @@ class Reader:
             # Staleness is nobody's debt: a source that is down says nothing against who has left.
             query = (
                 select(status.c.student, status.c.step)
-                .join(certificate, and_(certificate.c.cohort == cohort, certificate.c.student == status.c.student))
-                .join(person, and_(person.c.cohort == cohort, person.c.student == status.c.student))
-                .outerjoin(decision, here)
+                .select_from(
+                    status.source.join(
+                        certificate, and_(certificate.c.cohort == cohort, certificate.c.student == status.c.student)
+                    ).outerjoin(decision, here)
+                )
                 .where(
                     status.c.cohort == cohort,
                     inside(scopes),
                     own,
                     certificate.c.revoked_at.is_(None),
-                    status.c.reason != Reason.AWAITING_REVIEW,
+                    status.c.kind != StepKind.REVIEW,
                     ~counts_as_clear(status, decision, ()),
                 )
                 .order_by(status.c.student, status.c.step)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from config.settings import Flow
 from status_db import raw, tables
-from status_db.decisions import DecisionRefused, Decisions, Overtaken, Wish
+from status_db.decisions import DecisionRefused, Decisions, Overtaken, Wish, not_configured
 from status_db.ledger import Entry, LinkKind
 from status_db.model import Certificate, Decision, StepKind, StepStatus, Verdict, digest_of, said_as_of
 from status_db.seen import inside
@@ -356,7 +356,10 @@ class Reviews(Decisions):
             raise ReviewRefused(
                 Hindrance.NOBODY, f"{student} is not leaving this year: there is nothing to review. See the roster."
             )
-        return self._settings.flow_named(person.flow)
+        flow = self._settings.flow_named(person.flow)
+        if flow is None:
+            raise DecisionRefused(not_configured(student, person.flow))
+        return flow
 
     def _review_of(self, steps: tuple[StepStatus, ...], student: str, step: str) -> StepStatus:
         found = next((s for s in steps if s.step == step), None)

@@ -28,6 +28,7 @@ from config.settings import Settings
 from status_db import tables
 from status_db.counting import active, counts_as_clear, disputed, outgrown, review_stands, state_of
 from status_db.model import CLEAR, Reason, State, StepKind, Verdict, said_as_of
+from status_db.step_rows import steps_beside
 from status_db.views import EVERYBODY, Scope, StepSource
 
 #: The states in which a student has to go somewhere.
@@ -158,14 +159,8 @@ def _ordinary(
     where: ColumnElement[bool],
 ) -> Select[Any]:
     """Read the steps that are no reviews."""
-    person, status, decision = tables.student, tables.status, tables.decision
-    ordinary = or_(
-        false(),
-        *(
-            and_(person.c.flow == flow.key, status.c.step.in_(_kind(flow.entries, review=False)))
-            for flow in settings.flow
-        ),
-    )
+    person, decision = tables.student, tables.decision
+    status = steps_beside(settings, person)
     here = and_(
         decision.c.cohort == status.c.cohort,
         decision.c.student == status.c.student,
@@ -182,17 +177,13 @@ def _ordinary(
             state.label("state"),
             _number(counts_as_clear(status, decision, stale)).label("clear"),
             _number(or_(state.in_(TO_DO), held_anew)).label("to_do"),
-            _number(and_(~decided, status.c.step.in_(stale))).label("stale"),
+            _number(and_(~decided, status.c.kind == StepKind.SYNCED, status.c.step.in_(stale))).label("stale"),
             _number(decided).label("by_decision"),
             _number(disputed(status, decision)).label("disputed"),
             _number(and_(~decided, status.c.reason == Reason.DOUBTFUL)).label("doubtful"),
         )
-        .select_from(
-            person.join(
-                status, and_(status.c.cohort == person.c.cohort, status.c.student == person.c.student)
-            ).outerjoin(decision, here)
-        )
-        .where(leaving(sight), may_read(sight, status.c.step), ordinary, where)
+        .select_from(status.source.outerjoin(decision, here))
+        .where(leaving(sight), may_read(sight, status.c.step), status.c.kind != StepKind.REVIEW, where)
     )
 
 
@@ -205,11 +196,10 @@ def _reviews(
     where: ColumnElement[bool],
 ) -> list[Select[Any]]:
     """Read the reviews, flow by flow, for each waits for others."""
-    person, status, review = tables.student, tables.status, tables.decision
+    person, review = tables.student, tables.decision
     found: list[Select[Any]] = []
     for flow in settings.flow:
-        for step in _kind(flow.entries, review=True):
-            here = and_(status.c.cohort == person.c.cohort, status.c.student == person.c.student, status.c.step == step)
+        for step in (entry.step for entry in flow.entries if entry.kind == StepKind.REVIEW.value):
             given = and_(
                 review.c.cohort == person.c.cohort,
                 review.c.student == person.c.student,
@@ -233,14 +223,10 @@ def _reviews(
                     literal(0, Integer).label("disputed"),
                     literal(0, Integer).label("doubtful"),
                 )
-                .select_from(person.join(status, here).outerjoin(review, given))
+                .select_from(person.outerjoin(review, given))
                 .where(leaving(sight), person.c.flow == flow.key, may_read(sight, literal(step)), where)
             )
     return found
-
-
-def _kind(entries: Iterable[Any], *, review: bool) -> list[str]:
-    return [entry.step for entry in entries if (entry.kind == StepKind.REVIEW) is review]
 
 
 def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:

@@ -1,6 +1,6 @@
 """Where a student stands, inside a read or a write under way: the steps of the flow, decisions above findings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, select
 from config.settings import Flow, Settings
 from status_db import tables
 from status_db.model import (
+    FIRST_FINDING,
     Certificate,
     Decision,
     Finding,
@@ -20,6 +21,7 @@ from status_db.model import (
     Verdict,
     evidence_behind,
 )
+from status_db.step_rows import fits
 from status_db.views import StepSource
 
 
@@ -78,7 +80,10 @@ def steps_of_many(
     now: datetime,
     evidence: Callable[[Row[Any]], tuple[Obligation, ...]] = by_keys,
 ) -> dict[str, tuple[StepStatus, ...]]:
-    """Return student → steps, as `steps_of` does for one; `evidence` tells what lies behind a finding's row."""
+    """Return student → steps, as `steps_of` does for one; `evidence` tells what lies behind a finding's row.
+
+    Every step of the flow is there: one without a finding of its own is as `step_rows` has it.
+    """
     decision, status, certificate = tables.decision, tables.status, tables.certificate
     numbers = list(flows)
     decisions = {
@@ -100,23 +105,35 @@ def steps_of_many(
             )
         ).scalars()
     )
+    own = {
+        (number, entry.step): row
+        for number, flow in flows.items()
+        for entry in flow.entries
+        if (row := found.get((number, entry.step))) is not None
+        and fits(StepKind(entry.kind), Verdict(row.verdict), Reason(row.reason))
+    }
+    joined = _joined(
+        connection, cohort, {n for n, flow in flows.items() for e in flow.entries if (n, e.step) not in own}
+    )
     stand: dict[str, tuple[StepStatus, ...]] = {}
     for number, flow in flows.items():
         steps: dict[str, StepStatus] = {}
         for entry in flow.entries:
-            if (number, entry.step) not in found:
-                continue
-            row, as_of = found[number, entry.step], fresh.get(entry.step)
-            after = [steps[s] for s in flow.after(entry.step) if s in steps]
+            kind, row = StepKind(entry.kind), own.get((number, entry.step))
+            as_of = fresh.get(entry.step) if kind is StepKind.SYNCED else None
+            # The settings have only steps wait for others that stand before them.
+            after = [steps[s] for s in flow.after(entry.step)]
             steps[entry.step] = StepStatus(
                 step=entry.step,
-                kind=StepKind(entry.kind),
-                finding=Finding(Verdict(row.verdict), Reason(row.reason), evidence(row)),
-                since=row.since,
+                kind=kind,
+                finding=Finding(Verdict(row.verdict), Reason(row.reason), evidence(row))
+                if row
+                else FIRST_FINDING[kind],
+                since=row.since if row else joined[number],
                 as_of=as_of.as_of if as_of else None,
                 fresh_until=as_of.fresh_until if as_of else None,
                 decision=decisions.get((number, entry.step)),
-                run=row.run,
+                run=row.run if row else None,
                 waits_for=tuple(step.step for step in after if not step.counts_as_clear(now)),
                 stands_on={step.step: step.footing(now) for step in after},
                 waits_for_news={s.step: s.as_of for s in after if s.as_of is not None and s.at(now).wants_news},
@@ -124,6 +141,16 @@ def steps_of_many(
             )
         stand[number] = tuple(steps.values())
     return stand
+
+
+def _joined(connection: Connection, cohort: str, numbers: Collection[str]) -> dict[str, datetime]:
+    """Return since when these students are on the roster."""
+    if not numbers:
+        return {}
+    person = tables.student
+    query = select(person.c.student, person.c.joined_at)
+    rows = connection.execute(query.where(person.c.cohort == cohort, person.c.student.in_(sorted(numbers))))
+    return {row.student: row.joined_at for row in rows}
 
 
 def held_certificate(connection: Connection, cohort: str, number: str) -> Certificate | None:

@@ -2,8 +2,9 @@
 
 Counted are the students who leave now, each in the college of now, and the steps of their flow of now. A step is clear
 from the flip that made it cleared or exempt until one that made it held or unknown; nobody is clear before the first
-flip. Staleness, and a review that lapses because what it rested on has moved, are no flips: they are told of today, by
-the figures, and not of the past.
+flip. Where neither a finding nor a decision is stored for a step as it is configured now, its flips are those of
+another step, and do not count. Staleness, and a review that lapses because what it rested on has moved, are no flips:
+they are told of today, by the figures, and not of the past.
 """
 
 from collections import Counter, defaultdict
@@ -23,6 +24,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    exists,
     func,
     literal,
     null,
@@ -40,6 +42,7 @@ from status_db import tables
 from status_db.engine import reading
 from status_db.model import CLEAR, NOT_IN_FLOW, ROSTER, RunState
 from status_db.seen import Rows, Sight, leaving, may_read
+from status_db.step_rows import steps_beside
 
 #: Every zone's offset is a whole number of these, so that each lies inside one day of every zone.
 _QUARTER = 900
@@ -115,7 +118,7 @@ def trend(engine: Engine, settings: Settings, sight: Sight, now: datetime, colle
     zone = settings.institution.timezone
     with reading(engine) as connection:
         began = _first_list(connection, sight.cohort)
-        rows = connection.execute(_season(sight, college)).all()
+        rows = connection.execute(_season(settings, sight, college)).all()
     if began is None:
         return Trend(0, {}, (), ())
     first, today = began.astimezone(zone).date(), now.astimezone(zone).date()
@@ -170,9 +173,9 @@ class _What(StrEnum):
     TAKEN = "taken"
 
 
-def _season(sight: Sight, college: str | None) -> Rows:
+def _season(settings: Settings, sight: Sight, college: str | None) -> Rows:
     """Read all of it in one statement, whose parts the database works out once: what, name, level, quarter, number."""
-    present = _present(sight, college).cte("present")
+    present = _present(settings, sight, college).cte("present")
     who = (present.c.student, present.c.college, present.c.level)
     needed = select(*who, func.count().label("steps")).group_by(*who).cte("needed")
     moved = _moved(sight, present).cte("moved")
@@ -198,13 +201,23 @@ def _what(what: _What) -> ColumnElement[str]:
     return literal(what.value, String)
 
 
-def _present(sight: Sight, college: str | None) -> Rows:
-    """Read the steps that may be read, of those who leave now."""
-    person, status = tables.student, tables.status
+def _present(settings: Settings, sight: Sight, college: str | None) -> Rows:
+    """Read the steps that may be read, of those who leave now, and whether anything is known about each."""
+    person, decision = tables.student, tables.decision
+    status = steps_beside(settings, person)
     own = true() if college is None else person.c.college == college
+    decided = exists(
+        select(decision.c.decision).where(
+            decision.c.cohort == person.c.cohort,
+            decision.c.student == person.c.student,
+            decision.c.step == status.c.step,
+            decision.c.withdrawn_at.is_(None),
+        )
+    )
+    known = case((or_(status.stored, decided), 1), else_=0).label("known")
     return (
-        select(person.c.student, person.c.college, person.c.level, status.c.step)
-        .join(status, and_(status.c.cohort == person.c.cohort, status.c.student == person.c.student))
+        select(person.c.student, person.c.college, person.c.level, status.c.step, known)
+        .select_from(status.source)
         .where(leaving(sight), may_read(sight, status.c.step), own)
     )
 
@@ -219,7 +232,7 @@ def _moved(sight: Sight, present: Rows) -> Rows:
     return (
         select(present.c.student, present.c.step, flip.c.flip, flip.c.at, change.label("change"))
         .join(flip, mine)
-        .where(change != 0)
+        .where(present.c.known == 1, change != 0)
     )
 
 

@@ -128,9 +128,10 @@ async def _student(house: House, at: Place, number: str) -> StudentView:
 
 def _steps(at: Place, student: StudentView) -> tuple[StepStatus, ...]:
     """Return the steps of a student that stand before this review."""
-    if student.flow is None or not student.steps:
+    flow = at.here.settings.flow_named(student.flow)
+    if flow is None or not student.steps:
         return ()
-    before = _before_review(at.here.settings.flow_named(student.flow), at.step)
+    before = _before_review(flow, at.step)
     return tuple(status for status in student.steps if status.step in before)
 
 

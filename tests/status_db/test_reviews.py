@@ -1,15 +1,17 @@
 """The last word before a student leaves: reviews that rest on what stood, and certificates that freeze it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
 from status_db import tables
 from status_db.decisions import DecisionRefused, Wish
+from status_db.engine import reading
 from status_db.model import State, StepStatus, Verdict
-from status_db.reviews import Issue
+from status_db.reviews import HandedOver, Hindrance, Issue, ReviewRefused
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LIN, POETRY_LOAN, SUN
 from tests.sync.test_verify import verified
 from tests.world import COHORT, World
@@ -269,3 +271,47 @@ class TestSweep:
         ready.later(hours=2)
         assert ready.decisions.sweep(ready.now) == 1
         assert len(ready.student(LIN.number).flips) == before
+
+
+def test_a_certificate_that_was_revoked_is_not_handed_over(ready: World) -> None:
+    review(ready)
+    ready.reviews.issue(Issue(LIN.number, "C-1", "毕业证书", ""), "reviewer", ready.now)
+    ready.reviews.revoke("C-1", "second", "印错", ready.now)
+    with pytest.raises(ReviewRefused, match="there is no certificate C-1 to hand over") as refused:
+        ready.reviews.hand_over(HandedOver("C-1", "self"), "clerk", ready.now)
+    assert refused.value.word is Hindrance.GONE
+    (revoked,) = ready.reader.certificates(COHORT)
+    assert (revoked.collected, revoked.collected_at) == ("", None)
+
+
+def test_what_was_decided_later_than_now_is_refused(ready: World) -> None:
+    wish = Wish(LIN.number, "library", Verdict.CLEARED, "现场归还", decided_at=ready.now + timedelta(microseconds=1))
+    with pytest.raises(DecisionRefused, match="it was decided later than now") as refused:
+        ready.decisions.enter(wish, "librarian", ready.now)
+    assert refused.value.word == "decided_later"
+    assert ready.decisions.enter(replace(wish, decided_at=ready.now), "librarian", ready.now).decided_at == ready.now
+
+
+def test_every_decision_and_its_withdrawal_moves_the_revision(ready: World) -> None:
+    def revision() -> int:
+        with reading(ready.engine) as connection:
+            return connection.execute(select(tables.cohort.c.revision)).scalar_one()
+
+    before = revision()
+    ready.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", ready.now)
+    assert revision() == before + 1
+    ready.decisions.withdraw(LIN.number, "library", "librarian", ready.now)
+    assert revision() == before + 2
+
+
+def test_one_that_takes_the_place_of_another_makes_a_flip_from_what_counted_then(ready: World) -> None:
+    """An end that has come gives way to the finding; one that has not is what counted."""
+    ends = ready.now + timedelta(hours=1)
+    ready.decisions.enter(Wish(LIN.number, "library", Verdict.HELD, "数据有误", until=ends), "librarian", ready.now)
+    ready.now = ends - timedelta(microseconds=1)
+    ready.decisions.enter(Wish(LIN.number, "library", Verdict.EXEMPT, "数据有误", until=ends), "librarian", ready.now)
+    ready.now = ends
+    # The finding is cleared, so that this one changes nothing.
+    ready.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", ready.now)
+    flips = [(f.before, f.after) for f in ready.student(LIN.number).flips if f.step == "library" and f.decision]
+    assert flips == [(Verdict.HELD, Verdict.EXEMPT), (Verdict.CLEARED, Verdict.HELD)]
