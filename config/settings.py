@@ -29,7 +29,7 @@ from config.desk import Desk
 from config.opening import Calendar, OpenHours
 from config.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
 from config.secrets import DatabaseUrl, FilePath, Origin, Text
-from config.table import STRICT, Span
+from config.table import STRICT, CronLine, Span
 
 
 class SettingsError(Exception):
@@ -222,7 +222,7 @@ class Asked(Table):
     connector: str
     columns: Annotated[Words, AfterValidator(_student_first)]
     every: Span | None = None
-    cron: str | None = None
+    cron: CronLine | None = None
     #: How long an answer counts as fresh; by default the longer of 4 h and three times the schedule's longest gap.
     fresh_for: Span | None = None
     timezone: Zone | None = None
