@@ -3,6 +3,7 @@
 import os
 import threading
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ from status_db.accounts import desk_url
 from status_db.migrate import Part, upgrade
 from status_db.roles import Roles, apply, planned
 from sync.schedule import Schedule
+from sync.season import for_each
 
 
 class Served(StrEnum):
@@ -42,15 +44,16 @@ WEB_TARGETS = {
 @ends_well
 def schedule(context: typer.Context) -> None:
     """Ask every source as its schedule says, until stopped."""
-    program = chosen(context).program(service=True)
+    served = chosen(context).season(service=True)
     stop_like_ctrl_c()
+    programs, settings = served.programs, served.first.settings
     running = Schedule(
-        program.settings,
-        program.sync,
-        program.clock,
-        program.decisions.sweep,
-        program.serving.serve,
-        nightly(program),
+        settings,
+        served.season,
+        served.first.clock,
+        lambda at: sum(for_each(partial(program.decisions.sweep, at) for program in programs)),
+        lambda: sum(for_each(program.serving.serve for program in programs)),
+        lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
     )
     running.start()
     try:

@@ -1,8 +1,8 @@
 """Putting the rooms together: settings with the connectors' own keys, engines, and what works on them."""
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from importlib import import_module
@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 import connectors
 from config.settings import Asked, Settings, load
-from connectors.port import Candidates, Connector, Question
+from connectors.port import Candidates, Connector, Question, SourceRefused
 from demo.clock import DemoClock
 from status_db import durable, ledger_key
 from status_db.accounts import Accounts, desk_url
@@ -39,7 +39,9 @@ from status_db.stored import Stored
 from status_db.tokens import Tokens
 from status_db.uploads import Uploads
 from status_db.waves import Waves
+from sync import rules
 from sync.run import Sync
+from sync.season import Member, Season
 from sync.serving import Serving
 from sync.verify import Report, verify
 
@@ -58,15 +60,23 @@ class _Module(Protocol):
 
 
 @cache
-def _connectors() -> Mapping[str, _Module]:
-    """Return every connector: the modules of that room that can connect."""
-    found = {name: import_module(f"connectors.{name}") for _, name, _ in iter_modules(connectors.__path__)}
-    return {name: cast("_Module", module) for name, module in found.items() if hasattr(module, "connect")}
+def _connector(name: str) -> _Module | None:
+    """Return a connector: a module of that room that can connect; None when there is none of that name.
+
+    Raises ImportError when it needs a module that is not installed.
+    """
+    if name not in {module.name for module in iter_modules(connectors.__path__)}:
+        return None
+    module = import_module(f"connectors.{name}")
+    return cast("_Module", module) if hasattr(module, "connect") else None
 
 
 def schema_of(connector: str) -> type[BaseModel] | None:
-    """Return the schema of a connector's own keys; None when there is no connector of that name."""
-    module = _connectors().get(connector)
+    """Return the schema of a connector's own keys; None when there is no connector of that name.
+
+    Raises ImportError when it needs a module that is not installed.
+    """
+    module = _connector(connector)
     return module.Settings if module else None
 
 
@@ -94,10 +104,26 @@ def clock_of(settings: Settings) -> Callable[[], datetime]:
 class Program:
     """One settings file at work on one cohort. Databases are opened when first needed."""
 
+    #: With this cohort's roster.
     settings: Settings
     cohort: str
     clock: Callable[[], datetime] = now
     _opened: list[Engine] = field(default_factory=list)
+    #: What has the databases open, where this is another cohort of the same settings file.
+    _beside: "Program | None" = None
+
+    def of_cohort(self, key: str) -> "Program":
+        """Return the same program at work on another cohort, on the same databases."""
+        return (
+            self
+            if key == self.cohort
+            else replace(self, settings=self.settings.of_cohort(key), cohort=key, _beside=self)
+        )
+
+    @property
+    def suffix(self) -> str:
+        """What a line says after a source: its cohort, where there are several."""
+        return f" ({self.cohort})" if len(self.settings.cohort) > 1 else ""
 
     def close(self) -> None:
         """Let go of the databases."""
@@ -115,17 +141,30 @@ class Program:
         return self.settings.roster if name == ROSTER else self.settings.source[name]
 
     def connect(self, name: str) -> Connector:
-        """Make the connector of a source, or of the roster."""
-        asked, windows = self.asked(name), self.settings.cohort_named(self.cohort).windows.values()
+        """Make the connector of a source, or of the roster. Raises SourceRefused where the settings do not allow it."""
+        return self._connected(name, (self.cohort,), partial(self.candidates, name))
+
+    def connect_for(self, cohorts: tuple[str, ...], name: str, candidates: Callable[[], Candidates]) -> Connector:
+        """Make the connector that asks a source once for several cohorts."""
+        return self._connected(name, cohorts, candidates)
+
+    def _connected(self, name: str, cohorts: tuple[str, ...], candidates: Callable[[], Candidates]) -> Connector:
+        asked = self.asked(name)
+        if asked.unusable:
+            raise SourceRefused(f"{name} cannot be asked: {asked.unusable[0]}", f"Then try: clearance check {name}.")
+        windows = [w for key in cohorts for w in self.settings.cohort_named(key).windows.values()]
         question = Question(
             name,
             asked.columns,
             self.clock,
-            partial(self.candidates, name),
+            candidates,
             opens=min((w.opens for w in windows), default=None),
             closes=max((w.closes for w in windows), default=None),
+            cohort=cohorts[0] if len(cohorts) == 1 else "",
         )
-        return _connectors()[asked.connector].connect(asked.own, question)
+        module = _connector(asked.connector)
+        assert module is not None  # noqa: S101 - the settings were read by its schema
+        return module.connect(asked.own, question)
 
     def candidates(self, name: str) -> Candidates:
         """Read whom a source may be asked about by number; the roster itself is asked about nobody."""
@@ -135,9 +174,24 @@ class Program:
             stored = Stored(connection, self.cohort)
             return Candidates(stored.numbers_with(self.settings.source[name].step), stored.source(ROSTER).revision)
 
+    def uses(self, name: str) -> bool:
+        """Say whether a student here has the step that a source decides; so while nobody is on the roster yet."""
+        flows = {flow.key for flow in self.settings.flow}
+        with reading(self.writing) as connection:
+            stored = Stored(connection, self.cohort)
+            own = stored.headcount(rules.flows_with(self.settings, self.settings.source[name].step))
+            return bool(own) or not stored.headcount(flows)
+
+    def season(self, programs: Sequence["Program"]) -> Season:
+        """Return these cohorts, to be served together; each source is asked once for all of them."""
+        members = [Member(p.cohort, p.settings, p.sync, p.candidates, p.uses) for p in programs]
+        return Season(members, partial(self.connect_for, tuple(p.cohort for p in programs)))
+
     @cached_property
     def writing(self) -> Engine:
         """The marks, to write. Raises StoreError unless they have this program's tables."""
+        if self._beside is not None:
+            return self._beside.writing
         return self._checked(open_writing(self.settings.status_db.url.get_secret_value()), "marks")
 
     @cached_property
@@ -163,6 +217,8 @@ class Program:
     @cached_property
     def reading(self) -> Engine:
         """The marks, to read alone. Raises StoreError unless they have this program's tables."""
+        if self._beside is not None:
+            return self._beside.reading
         return self._checked(open_reading(self.settings.status_db.url.get_secret_value()), "marks")
 
     @cached_property
@@ -262,4 +318,6 @@ class Program:
     @cached_property
     def desk(self) -> Engine:
         """Accounts, requests and the audit log, to read and write. Raises StoreError unless they have their tables."""
+        if self._beside is not None:
+            return self._beside.desk
         return self._checked(open_writing(desk_url(self.settings.status_db)), "desk")

@@ -58,15 +58,28 @@ class Person:
 class Stored:
     """One cohort as it stands in one consistent read."""
 
-    def __init__(self, connection: Connection, cohort: str) -> None:
+    def __init__(self, connection: Connection, cohort: str, others: Collection[str] = ()) -> None:
+        """`others` are the other open cohorts, whose students a source may speak about as well."""
         self._connection = connection
         self._cohort = cohort
+        self._others = tuple(others)
 
     def revision(self) -> int:
         """Return the cohort's revision; 0 for one that was never written."""
         table = tables.cohort
         found = self._connection.execute(select(table.c.revision).where(table.c.cohort == self._cohort)).scalar()
         return found or 0
+
+    def roster_revisions(self) -> str:
+        """Return the revisions of the rosters that a source's keys are compared with: this one, each other open one."""
+        table = tables.source_state
+        rows = self._connection.execute(
+            select(table.c.cohort, table.c.revision).where(
+                table.c.cohort.in_([self._cohort, *self._others]), table.c.source == ROSTER
+            )
+        )
+        found = {row.cohort: row.revision for row in rows}
+        return ",".join(str(found.get(cohort) or 0) for cohort in (self._cohort, *self._others))
 
     def source(self, source: str) -> SourceState:
         """Return what is stored about a source; a blank state for one that was never asked."""
@@ -286,7 +299,46 @@ class Stored:
         found: dict[str, list[str]] = {}
         for number, owner in rows:
             found.setdefault(number, [number]).append(owner)
+        for number, owner in self._contested_with_others():
+            found.setdefault(number, []).append(owner)
         return found
+
+    def _contested_with_others(self) -> Iterator[tuple[str, str]]:
+        """Give every number that is one's own in an open cohort and an alias in another, with who has it here."""
+        if not self._others:
+            return
+        alias, person, bearer = tables.alias, tables.student, tables.student.alias("bearer")
+        pairs = (
+            select(alias.c.alias, alias.c.student, alias.c.cohort)
+            .join(person, and_(person.c.student == alias.c.alias, person.c.cohort != alias.c.cohort))
+            .join(bearer, and_(bearer.c.cohort == alias.c.cohort, bearer.c.student == alias.c.student))
+            .where(person.c.active, bearer.c.active)
+            .order_by(alias.c.alias, alias.c.student)
+        )
+        others = list(self._others)
+        theirs = pairs.where(alias.c.cohort == self._cohort, person.c.cohort.in_(others))
+        for number, owner, _ in self._connection.execute(theirs):
+            yield number, owner
+        ours = pairs.where(alias.c.cohort.in_(others), person.c.cohort == self._cohort)
+        for number, _, _ in self._connection.execute(ours):
+            yield number, number
+
+    def elsewhere(self, numbers: Collection[str]) -> frozenset[str]:
+        """Return those of the numbers that are a student's own or other number in another open cohort."""
+        found: set[str] = set()
+        alias, person, others = tables.alias, tables.student, list(self._others)
+        if not others:
+            return frozenset()
+        for chunk in _chunks(numbers):
+            own = select(person.c.student).where(person.c.cohort.in_(others), person.c.student.in_(chunk))
+            found.update(self._connection.execute(own.where(person.c.active)).scalars())
+            other = (
+                select(alias.c.alias)
+                .join(person, and_(person.c.cohort == alias.c.cohort, person.c.student == alias.c.student))
+                .where(alias.c.cohort.in_(others), alias.c.alias.in_(chunk), person.c.active)
+            )
+            found.update(self._connection.execute(other).scalars())
+        return frozenset(found)
 
     def with_step(self, step: str, student: str | None = None) -> frozenset[str]:
         """Return everybody on the roster whose flow has the step; of one `student` only, at most that one."""

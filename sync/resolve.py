@@ -45,6 +45,10 @@ def resolve(
         else:
             doubtful[alias] = (tuple(owners), AMBIGUOUS)
     rest -= found.keys() | doubtful.keys()
+    # Students of another open cohort: known, and nobody here.
+    elsewhere = stored.elsewhere(rest)
+    staying |= elsewhere
+    rest -= elsewhere
     doubtful |= _lost_zeros(stored, rest)
     rest -= doubtful.keys()
     near: dict[str, tuple[str, str]] = {}

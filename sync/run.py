@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Engine
 
+from config.cohorts import naming
 from config.settings import Settings
 from connectors.port import (
     Connector,
@@ -101,6 +102,8 @@ class Outcome:
     fault: str | None = None
     counts: dict[str, Any] = field(default_factory=dict)
     flips: tuple[Flip, ...] = ()
+    #: Of which cohort, where there are several.
+    cohort: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,8 @@ class Preview:
     flips: tuple[Flip, ...]
     #: Why the guard would hold it back.
     reasons: tuple[Objection, ...]
+    #: Of which cohort, where there are several.
+    cohort: str = ""
 
     @property
     def pending(self) -> bool:
@@ -146,6 +151,8 @@ class Sync:
         self._lease_for = lease_for
         self._marks = RosterMarks(engine, cohort, ledger, rules.told_in_links(settings))
         self._log = structlog.get_logger("clearance.sync")
+        #: Where there are several cohorts, outcomes and suggested commands name theirs.
+        self._named = cohort if len(settings.cohort) > 1 else ""
 
     def names(self) -> tuple[str, ...]:
         """Return the roster and every source, in the order in which they are best asked."""
@@ -158,28 +165,47 @@ class Sync:
         self._marks.open_ledger(self._clock())
         self._marks.expire(self._clock())
 
-    def preview(self, name: str, progress: Progress = no_progress) -> Preview:
-        """Ask a source and say what a sync would change; write nothing."""
+    def preview(self, name: str, progress: Progress = no_progress, shared: Connector | None = None) -> Preview:
+        """Ask a source and say what a sync would change; write nothing. `shared` as for `run`."""
         try:
-            snapshot = self._asked(name, self._connect(name), None, progress)
+            snapshot = self._asked(name, shared or self._connect(name), None, progress)
             with reading(self._engine) as connection:
                 proposal = self._propose(connection, name, snapshot, None)
         except SourceError as error:
-            return Preview(name, _FAULTS[type(error)], str(error), {}, (), ())
-        return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons)
+            said = self._suggest(str(error))
+            return Preview(name, _FAULTS[type(error)], said, {}, (), (), cohort=self._named)
+        return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons, cohort=self._named)
 
-    def run(self, name: str, *, by: str, slot: datetime | None = None, progress: Progress = no_progress) -> Outcome:
+    def run(
+        self,
+        name: str,
+        *,
+        by: str,
+        slot: datetime | None = None,
+        progress: Progress = no_progress,
+        shared: Connector | None = None,
+    ) -> Outcome:
         """Ask a source about everybody and apply what it says.
 
+        `shared` asks once for several cohorts and is asked in place of the cohort's own connector.
         Raises SlotTaken when the slot has its run, StoreError when the marks cannot be written.
         """
-        return self._run(name, by=by, slot=slot, student=None, progress=progress)
+        return self._run(name, by=by, slot=slot, student=None, progress=progress, shared=shared)
 
     def recheck(self, name: str, student: str, *, by: str) -> Outcome:
         """Ask a source about one student. It may hold at any time; it may clear only if the last full run stands."""
         return self._run(name, by=by, slot=None, student=student, progress=no_progress)
 
-    def _run(self, name: str, *, by: str, slot: datetime | None, student: str | None, progress: Progress) -> Outcome:
+    def _run(
+        self,
+        name: str,
+        *,
+        by: str,
+        slot: datetime | None,
+        student: str | None,
+        progress: Progress,
+        shared: Connector | None = None,
+    ) -> Outcome:
         step = self._settings.source[name].step if name != ROSTER else ""
         try:
             lease = self._marks.begin(
@@ -194,11 +220,11 @@ class Sync:
                 student=student,
             )
         except RunUnderWay as busy:
-            return Outcome(name, RunState.SKIPPED, message=str(busy), fault="under_way")
+            return Outcome(name, RunState.SKIPPED, message=str(busy), fault="under_way", cohort=self._named)
         log = self._log.bind(source=name, run=lease.run)
         log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
         with _COLLECTOR.paused(), self._closing(lease):
-            outcome = self._carried_out(lease, student, progress)
+            outcome = self._carried_out(lease, student, progress, shared)
         _logged(log, outcome)
         return outcome
 
@@ -208,8 +234,8 @@ class Sync:
         Where the marks have moved so that it would change something else, it is judged anew. `said_of` is the digest of
         the change that people spoke of; a run that has come to another one since is left alone.
         """
-        message = f"run {number} does not wait for approval any more. See: clearance runs show {number}"
-        not_waiting = Outcome(name, RunState.SKIPPED, number, message, "not_waiting")
+        message = self._suggest(f"run {number} does not wait for approval any more. See: clearance runs show {number}")
+        not_waiting = Outcome(name, RunState.SKIPPED, number, message, "not_waiting", cohort=self._named)
         kept = self._marks.kept_snapshot(number)
         if kept is None or said_of not in (None, kept[0]):
             return not_waiting
@@ -255,7 +281,8 @@ class Sync:
             against = next((o for o in opinions if o.says is Says.REJECT), None)
             if against is not None:
                 if self.reject(run, by=against.author, reason=against.reason):
-                    ended.append(Outcome(source, RunState.REJECTED, run, f"rejected: {against.reason}"))
+                    why = f"rejected: {against.reason}"
+                    ended.append(Outcome(source, RunState.REJECTED, run, why, cohort=self._named))
             elif not missing(tuple(opinions), rules.needed(asked)):
                 ended.append(self.approve(run, source, by=last.author, said_of=last.digest))
         return ended
@@ -288,12 +315,14 @@ class Sync:
         except (StoreError, LeaseLost) as error:
             self._log.warning("run not closed", source=lease.source, run=lease.run, because=str(error))
 
-    def _carried_out(self, lease: Lease, student: str | None, progress: Progress) -> Outcome:
+    def _carried_out(
+        self, lease: Lease, student: str | None, progress: Progress, shared: Connector | None = None
+    ) -> Outcome:
         try:
             connector = self._connect(lease.source)
-            if student is None and (untouched := self._untouched(lease, connector)):
+            if student is None and (untouched := self._untouched(lease, shared or connector)):
                 return untouched
-            snapshot = self._asked(lease.source, connector, student, progress)
+            snapshot = self._asked(lease.source, shared or connector, student, progress)
             return self._applied(lease, snapshot, student)
         except SourceError as error:
             return self._ended(lease, RunState.FAILED, str(error), fault=_FAULTS[type(error)])
@@ -318,7 +347,7 @@ class Sync:
         proofs = [(proof.kind.value, proof.detail) for proof in proposal.snapshot.proofs]
         ending = Ending(RunState.UNCHANGED, self._clock(), counts=counts, proofs=proofs)
         self._marks.unchanged(lease, proposal.plan.base, proposal.pull, ending)
-        return Outcome(lease.source, RunState.UNCHANGED, lease.run, counts=counts)
+        return Outcome(lease.source, RunState.UNCHANGED, lease.run, counts=counts, cohort=self._named)
 
     def _asked(self, name: str, connector: Connector, student: str | None, progress: Progress) -> Snapshot:
         snapshot = connector.pull(progress) if student is None else self._asked_by_every_number(connector, student)
@@ -382,7 +411,9 @@ class Sync:
                 continue
             except Overtaken:
                 return self._overtaken(lease, counts)
-            return Outcome(lease.source, RunState.APPLIED, lease.run, counts=counts, flips=proposal.flips)
+            return Outcome(
+                lease.source, RunState.APPLIED, lease.run, counts=counts, flips=proposal.flips, cohort=self._named
+            )
         message = "the marks kept changing while this was planned. Run it again."
         return self._ended(lease, RunState.FAILED, message, fault="busy")
 
@@ -407,9 +438,13 @@ class Sync:
             f"{why}: look at the source, then `clearance runs approve {lease.run}`, or "
             f'`clearance runs reject {lease.run} --reason "…"`.'
         )
+        message = self._suggest(message)
         ending = Ending(RunState.SUSPENDED, self._clock(), message, "suspended", counts, proofs, proposal.plan.digest)
         self._marks.suspend(lease, ending, keep.pack(proposal.kept()), seen)
-        return Outcome(lease.source, RunState.SUSPENDED, lease.run, message, "suspended", counts)
+        return Outcome(lease.source, RunState.SUSPENDED, lease.run, message, "suspended", counts, cohort=self._named)
+
+    def _suggest(self, message: str) -> str:
+        return naming(self._settings, self._cohort, message)
 
     def _waiting(self, source: str, but: int) -> int | None:
         with reading(self._engine) as connection:
@@ -424,8 +459,9 @@ class Sync:
         fault: str | None = None,
         counts: dict[str, Any] | None = None,
     ) -> Outcome:
+        message = self._suggest(message)
         self._marks.fail(lease, Ending(state, self._clock(), message, fault, counts or {}))
-        return Outcome(lease.source, state, lease.run, message, fault, counts or {})
+        return Outcome(lease.source, state, lease.run, message, fault, counts or {}, cohort=self._named)
 
 
 def _said(reasons: Iterable[Objection]) -> str:

@@ -109,7 +109,7 @@ def propose_source(
     revision of it.
     """
     rule, source, now = rules.source_rule(settings, name), settings.source[name], snapshot.ended
-    stored = Stored(connection, cohort)
+    stored = Stored(connection, cohort, settings.open_beside(cohort))
     state, listed = stored.source(name), stored.source(ROSTER).revision
     if student is None and snapshot.candidates not in (None, listed):
         # Nobody would have been asked about who has joined since, nor by a number that was given since.
@@ -117,8 +117,9 @@ def propose_source(
             f"{name} was asked about the students of a roster that has changed since",
             f"Ask it again: clearance sync {name}. The next slot does, too.",
         )
-    fingerprint = _fingerprint(rule, listed, snapshot) if student is None else None
-    told = _told(rule, listed, snapshot.fingerprint)
+    rosters = stored.roster_revisions()
+    fingerprint = _fingerprint(rule, rosters, snapshot) if student is None else None
+    told = _told(rule, rosters, snapshot.fingerprint)
     if fingerprint is not None and fingerprint == state.fingerprint:
         pull = _pull_of_the_same(stored, settings, rule, state, snapshot.began, snapshot.ended)
         pull = replace(pull, told=told, compared_at=snapshot.began)
@@ -203,13 +204,13 @@ def _without_amount(rule: SourceRule, snapshot: Snapshot) -> int:
     return sum(1 for row in snapshot.rows if row[at] is None or row[at] == "")
 
 
-def _fingerprint(rule: SourceRule, roster_revision: int, snapshot: Snapshot) -> bytes:
+def _fingerprint(rule: SourceRule, rosters: str, snapshot: Snapshot) -> bytes:
     """Digest an answer as it came, with all that decides what it means: the settings, the roster and its aliases.
 
     It is taken over the rows themselves, after their proofs. Rows in another order give another one, and are compared.
     """
     rows = snapshot.rows
-    parts = [rule.digest, str(roster_revision).encode(), repr(snapshot.fields).encode()]
+    parts = [rule.digest, rosters.encode(), repr(snapshot.fields).encode()]
     parts += [_digest_of_text(repr(rows[start : start + _AT_ONCE])) for start in range(0, len(rows), _AT_ONCE)]
     if snapshot.population is not None:
         parts.append(_digest_of_text(repr(snapshot.population)))
@@ -220,11 +221,11 @@ def _digest_of_text(text: str) -> bytes:
     return digest_of([text.encode("utf-8", "surrogatepass")])
 
 
-def _told(rule: SourceRule, roster_revision: int, fingerprint: bytes | None) -> bytes | None:
+def _told(rule: SourceRule, rosters: str, fingerprint: bytes | None) -> bytes | None:
     """Digest what a source tells of its answer, with all that decides what it means."""
     if fingerprint is None:
         return None
-    return digest_of([rule.digest, str(roster_revision).encode(), fingerprint])
+    return digest_of([rule.digest, rosters.encode(), fingerprint])
 
 
 def propose_untouched(
@@ -235,9 +236,9 @@ def propose_untouched(
     None where it must be read: it tells another, nothing to compare with is stored, the settings, the roster or an
     alias have changed, somebody was asked about since, or it was last read whole too long ago.
     """
-    rule, stored = rules.source_rule(settings, name), Stored(connection, cohort)
+    rule, stored = rules.source_rule(settings, name), Stored(connection, cohort, settings.open_beside(cohort))
     state = stored.source(name)
-    told = _told(rule, stored.source(ROSTER).revision, fingerprint.value)
+    told = _told(rule, stored.roster_revisions(), fingerprint.value)
     full_every = settings.source[name].full_every
     if told != state.told or state.compared_at is None:
         return None
