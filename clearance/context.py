@@ -42,6 +42,8 @@ class Chosen:
     config: Path | None
     cohort: str | None
     verbose: bool
+    #: Takes what is to be done when the command has ended.
+    at_the_end: Callable[[Callable[[], None]], object] = lambda _call: None
 
     @property
     def file(self) -> Path:
@@ -71,6 +73,7 @@ class Chosen:
             )
         first, *others = (self.cohort,) if self.cohort else settings.open_cohorts() or keys[:1]
         program = Program(settings.of_cohort(first), first, clock_of(settings))
+        self.at_the_end(program.close)
         return (program, *(program.of_cohort(key) for key in others))
 
 
