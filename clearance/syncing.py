@@ -3,6 +3,7 @@
 import getpass
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Annotated
 
@@ -45,7 +46,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
     program = served.first
     context.call_on_close(program.close)
     found: list[dict[str, object]] = []
-    code = _look_at_status_db(program, found, quiet=json)
+    code = _look_at_status_db(served, found, quiet=json)
     _look_at_reviewers(program, found, quiet=json)
     for where, name, connect in _to_check(served, sources):
         try:
@@ -89,12 +90,16 @@ def _of(where: Mapping[str, object]) -> str:
     return f" ({where['cohort']})" if where else ""
 
 
-def _look_at_status_db(program: Program, found: list[dict[str, object]], *, quiet: bool) -> int:
+def _look_at_status_db(served: Served, found: list[dict[str, object]], *, quiet: bool) -> int:
     """Say what puts at risk what the status database acknowledges; return the exit code that this alone would give."""
     try:
-        told, code = program.risks(), 0
+        told, code = served.first.risks(), 0
     except StoreError as error:
         told, code = (str(error),), ERROR
+    with suppress(StoreError):
+        # Before its tables are made, nothing is stored.
+        found_wrong = (line for program in served.programs for line in program.clock_warnings())
+        told = (*told, *dict.fromkeys(found_wrong))
     if told:
         found.append({"status_db": "fails" if code else "answers", "warnings": told})
     if told and not quiet:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy import Engine
 
 import connectors
+from config.cohorts import naming
 from config.settings import Asked, Settings, load
 from connectors.port import Candidates, Connector, Question, SourceRefused
 from demo.clock import DemoClock
@@ -21,6 +22,7 @@ from status_db import durable, ledger_key
 from status_db.accounts import Accounts, desk_url
 from status_db.audit import Audit
 from status_db.batches import Batches
+from status_db.clock import time_there
 from status_db.codes import Codes
 from status_db.decisions import Decisions
 from status_db.desk_key import DeskKey
@@ -28,7 +30,7 @@ from status_db.engine import open_reading, open_writing, reading
 from status_db.leavers import Leavers
 from status_db.ledger import Ledger
 from status_db.migrate import Part, check
-from status_db.model import ROSTER
+from status_db.model import CLOCKS_DIFFER, ROSTER
 from status_db.objection_report import ObjectionReports
 from status_db.opinions import Opinions
 from status_db.reader import Reader
@@ -284,6 +286,25 @@ class Program:
             return durable.warnings(engine)
         finally:
             engine.dispose()
+
+    def clock_warnings(self) -> tuple[str, ...]:
+        """Say which stored moments are later than now, and whether the status database's clock is another one."""
+        now = self.clock()
+        with reading(self.reading) as connection:
+            ahead = Stored(connection, self.cohort).ahead_of(now)
+            there = time_there(connection) if self.settings.demo.clock_file is None else now
+        lines = [
+            f"{name}{self.suffix} was stored as of {moment:%Y-%m-%d %H:%M} UTC, later than now: a clock was wrong. "
+            f"Set the clock right, then: clearance sync {name}."
+            for name, moment in sorted(ahead.items())
+        ]
+        apart = there - self.clock()
+        if abs(apart) > CLOCKS_DIFFER:
+            lines.append(
+                f"the status database's clock says {there:%Y-%m-%d %H:%M:%S} UTC and this machine's "
+                f"{now:%Y-%m-%d %H:%M:%S}: set the wrong one right, best by NTP on both."
+            )
+        return tuple(naming(self.settings, self.cohort, line) for line in lines)
 
     @cached_property
     def accounts(self) -> Accounts:

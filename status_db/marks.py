@@ -114,6 +114,8 @@ class Pull:
     source_base: int | None = None
     #: Students asked about on their own after it began, as far as was known then: they were left alone.
     asked_later: frozenset[str] = frozenset()
+    #: By what time it was judged which stored moments lie ahead; None where none is left out.
+    judged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,12 +418,12 @@ class Marks:
         """
         stored = Stored(connection, lease.cohort)
         if lease.student is not None:
-            latest = stored.asked_about(lease.source, lease.student)
+            latest = stored.asked_about(lease.source, lease.student, pull.judged_at)
             if latest is not None and latest > pull.began:
                 raise Overtaken
         elif pull.source_base is not None and (
             stored.source(lease.source).revision != pull.source_base
-            or stored.asked_later(lease.source, pull.began) != pull.asked_later
+            or stored.asked_later(lease.source, pull.began, pull.judged_at) != pull.asked_later
         ):
             raise BaseMoved
 

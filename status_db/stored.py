@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, func, select, true
 
 from status_db import tables
-from status_db.model import ROSTER, Finding, Reason, Record, RunState, Verdict
+from status_db.model import CLOCKS_DIFFER, ROSTER, Finding, Reason, Record, RunState, Verdict, is_ahead
 from status_db.standing import record_from
 
 #: So many values fit into one IN on every database; more students than `_MOST_NAMED` are read without naming them.
@@ -126,8 +126,11 @@ class Stored:
             )
         }
 
-    def asked_later(self, source: str, began: datetime) -> frozenset[str]:
-        """Return the students who were asked about on their own after `began`."""
+    def asked_later(self, source: str, began: datetime, now: datetime | None = None) -> frozenset[str]:
+        """Return the students who were asked about on their own after `began`.
+
+        An answer that lies ahead of `now` was taken under a wrong clock, and gives way to this one.
+        """
         table = tables.run
         return frozenset(
             self._connection.execute(
@@ -136,13 +139,17 @@ class Stored:
                     table.c.source == source,
                     table.c.student.is_not(None),
                     table.c.began > began,
+                    table.c.began <= now + CLOCKS_DIFFER if now is not None else true(),
                     table.c.state.in_((RunState.APPLIED, RunState.UNCHANGED)),
                 )
             ).scalars()
         )
 
-    def asked_about(self, source: str, student: str) -> datetime | None:
-        """Return when the latest question began whose answer about this student is stored; None before the first."""
+    def asked_about(self, source: str, student: str, now: datetime | None = None) -> datetime | None:
+        """Return when the latest question began whose answer about this student is stored; None before the first.
+
+        One that lies ahead of `now` was asked under a wrong clock and is left out.
+        """
         table = tables.run
         moments = self._connection.execute(
             select(table.c.began).where(
@@ -152,7 +159,8 @@ class Stored:
                 table.c.state.in_((RunState.APPLIED, RunState.UNCHANGED)),
             )
         ).scalars()
-        return max((m for m in (*moments, self.source(source).began) if m is not None), default=None)
+        known = [m for m in (*moments, self.source(source).began) if m is not None]
+        return max((m for m in known if now is None or not is_ahead(m, now)), default=None)
 
     def joined_later(self, began: datetime) -> frozenset[str]:
         """Return the students who joined, or joined again, after `began`; read only where a list was applied since."""
@@ -432,6 +440,18 @@ class Stored:
                 found[row.source, row.student] = record_from(row)
         return found
 
+    def ahead_of(self, now: datetime) -> dict[str, datetime]:
+        """Return what was stored under a clock that was ahead: source → its answer's moment, `roster` → who joined."""
+        state, person = tables.source_state, tables.student
+        limit = now + CLOCKS_DIFFER
+        asked = select(state.c.source, state.c.began).where(state.c.cohort == self._cohort, state.c.began > limit)
+        found = {row.source: row.began for row in self._connection.execute(asked)}
+        joined = select(func.max(person.c.joined_at)).where(person.c.cohort == self._cohort, person.c.active)
+        latest = self._connection.execute(joined).scalar()
+        if latest is not None and is_ahead(latest, now):
+            found[ROSTER] = max(latest, found.get(ROSTER, latest))
+        return found
+
     def announced_since(self, source: str, since: datetime) -> dict[Verdict, int]:
         """Return how many this source's runs have moved to cleared and to held since a wave was announced."""
         moved = {Verdict.CLEARED: 0, Verdict.HELD: 0}
@@ -440,19 +460,21 @@ class Stored:
             moved[Verdict.HELD] += counts.get("newly_held", 0)
         return moved
 
-    def counted_since(self, source: str, since: datetime) -> dict[Verdict, int]:
+    def counted_since(self, source: str, since: datetime, now: datetime | None = None) -> dict[Verdict, int]:
         """Return how many the guard has counted on the way to cleared, held and unknown after then, rechecks included.
+
+        What ended ahead of `now`, under a wrong clock, does not count for ever.
 
         Asked since an approval, it leaves that run itself out: a person has looked at it.
         """
         counted = {Verdict.CLEARED: 0, Verdict.HELD: 0, Verdict.UNKNOWN: 0}
-        for counts in self._counts_since(source, since):
+        for counts in self._counts_since(source, since, now):
             counted[Verdict.CLEARED] += counts.get("counted_cleared", counts.get("released", 0))
             counted[Verdict.HELD] += counts.get("counted_held", counts.get("newly_held", 0))
             counted[Verdict.UNKNOWN] += counts.get("newly_unknown", 0)
         return counted
 
-    def _counts_since(self, source: str, since: datetime) -> Iterator[Mapping[str, Any]]:
+    def _counts_since(self, source: str, since: datetime, now: datetime | None = None) -> Iterator[Mapping[str, Any]]:
         table = tables.run
         yield from self._connection.execute(
             select(table.c.counts).where(
@@ -460,6 +482,7 @@ class Stored:
                 table.c.source == source,
                 table.c.state == RunState.APPLIED,
                 table.c.ended > since,
+                table.c.ended <= now + CLOCKS_DIFFER if now is not None else true(),
             )
         ).scalars()
 

@@ -368,8 +368,8 @@ class Sync:
 
     def _propose(self, connection: Connection, name: str, snapshot: Snapshot, student: str | None) -> Proposal:
         if name == ROSTER:
-            return propose_roster(connection, self._settings, self._cohort, snapshot)
-        return propose_source(connection, self._settings, self._cohort, name, snapshot, student)
+            return propose_roster(connection, self._settings, self._cohort, snapshot, self._clock())
+        return propose_source(connection, self._settings, self._cohort, name, snapshot, student, self._clock())
 
     def _applied(self, lease: Lease, snapshot: Snapshot, student: str | None, approved: bytes | None = None) -> Outcome:
         for _ in range(_ATTEMPTS):

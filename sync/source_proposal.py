@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from config.settings import Settings
 from connectors.port import Cell, Fingerprint, Proof, ProofKind, Snapshot, SourceGarbled, SourceUnavailable
 from status_db.marks import Ending, Lease, Pull, Writes
-from status_db.model import ROSTER, Flip, Means, Verdict, digest_of, normalise_number
+from status_db.model import ROSTER, Flip, Means, Verdict, digest_of, is_ahead, normalise_number
 from status_db.objections import Objection
 from status_db.roster_marks import RosterMarks
 from status_db.stored import Person, SourceState, Stored
@@ -101,9 +101,17 @@ class SourceProposal:
 
 
 def propose_source(
-    connection: Connection, settings: Settings, cohort: str, name: str, snapshot: Snapshot, student: str | None = None
+    connection: Connection,
+    settings: Settings,
+    cohort: str,
+    name: str,
+    snapshot: Snapshot,
+    student: str | None = None,
+    clock: datetime | None = None,
 ) -> SourceProposal:
     """Plan a source's answer on the marks as they stand in this read; about one `student` only, for a recheck.
+
+    `clock` is what time it is, which may be long after the answer was read: what is stored ahead of it gives way.
 
     Raises SourceGarbled when the answer cannot be about this roster, SourceUnavailable when it was asked about another
     revision of it.
@@ -121,7 +129,7 @@ def propose_source(
     fingerprint = _fingerprint(rule, rosters, snapshot) if student is None else None
     told = _told(rule, rosters, snapshot.fingerprint)
     if fingerprint is not None and fingerprint == state.fingerprint:
-        pull = _pull_of_the_same(stored, settings, rule, state, snapshot.began, snapshot.ended)
+        pull = _pull_of_the_same(stored, settings, rule, state, snapshot.began, snapshot.ended, clock)
         pull = replace(pull, told=told, compared_at=snapshot.began)
         return _the_same(cohort, stored, state, rule, snapshot, pull)
     digests = stored.digests(name) if student is None else stored.digest_of(name, student)
@@ -131,7 +139,7 @@ def propose_source(
         groups = _only(student, groups, digests, resolved)
     outside = _outside(stored, rule.step, snapshot, student)
     # What was said before a student joined, as by an answer that waited for approval, says nothing about them.
-    asked_later = stored.asked_later(name, snapshot.began) if student is None else frozenset()
+    asked_later = stored.asked_later(name, snapshot.began, clock) if student is None else frozenset()
     later = asked_later | stored.joined_later(snapshot.began)
     answer = reconcile.compare(rule, groups, digests, resolved, outside, later)
     about_nobody = not (answer.roster_rows or answer.staying or resolved.doubtful)
@@ -178,11 +186,14 @@ def propose_source(
         stranger_count=plan.stranger_count,
         source_base=state.revision,
         asked_later=asked_later,
+        judged_at=clock,
     )
     reasons: tuple[Objection, ...] = ()
     counted = guard.NOBODY
     if plan.changes or plan.findings:
-        history = _history(stored, expected(connection, cohort, name, now), settings, name, state, rule.digest, now)
+        history = _history(
+            stored, expected(connection, cohort, name, now), settings, name, state, rule.digest, clock or now
+        )
         if student is not None:
             # One student's rows say nothing about how many there are in all.
             history = replace(history, recent_rows=())
@@ -242,16 +253,22 @@ def propose_untouched(
     full_every = settings.source[name].full_every
     if told != state.told or state.compared_at is None:
         return None
-    if fingerprint.began >= state.compared_at + full_every:
+    if fingerprint.began >= state.compared_at + full_every or is_ahead(state.compared_at, now):
         return None
     proof = Proof(ProofKind.FINGERPRINT_SAME, fingerprint.detail)
     snapshot = Snapshot((), (), fingerprint.began, now, (proof,))
-    pull = replace(_pull_of_the_same(stored, settings, rule, state, fingerprint.began, now), told=told)
+    pull = replace(_pull_of_the_same(stored, settings, rule, state, fingerprint.began, now, now), told=told)
     return _the_same(cohort, stored, state, rule, snapshot, pull)
 
 
 def _pull_of_the_same(
-    stored: Stored, settings: Settings, rule: SourceRule, state: SourceState, began: datetime, ended: datetime
+    stored: Stored,
+    settings: Settings,
+    rule: SourceRule,
+    state: SourceState,
+    began: datetime,
+    ended: datetime,
+    clock: datetime | None,
 ) -> Pull:
     return Pull(
         began=began,
@@ -264,7 +281,8 @@ def _pull_of_the_same(
         roster_rows=state.recent_rows[-1],
         stranger_count=state.strangers,
         source_base=state.revision,
-        asked_later=stored.asked_later(rule.source, began),
+        asked_later=stored.asked_later(rule.source, began, clock),
+        judged_at=clock,
     )
 
 
@@ -356,9 +374,9 @@ def _history(
         wave.towards: guard.Announced(wave.most, stored.announced_since(name, wave.at)[wave.towards]) for wave in waves
     }
     since = now - timedelta(hours=24)
-    if state.approved_at is not None:
+    if state.approved_at is not None and not is_ahead(state.approved_at, now):
         since = max(since, state.approved_at)
-    moved = stored.counted_since(name, since)
+    moved = stored.counted_since(name, since, now)
     standing = {Verdict.HELD: state.held, Verdict.CLEARED: state.done}
     absent = Verdict(settings.source[name].absent_means)
     if absent in standing:
