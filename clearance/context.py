@@ -25,6 +25,7 @@ from status_db.opinions import OpinionRefused
 from status_db.reversals import ReversalRefused
 from status_db.tokens import TokenRefused
 from status_db.waves import WaveRefused
+from sync.season import Season
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,6 +43,8 @@ class Chosen:
     config: Path | None
     cohort: str | None
     verbose: bool
+    #: Takes what is to be done when the command has ended.
+    at_the_end: Callable[[Callable[[], None]], object] = lambda _call: None
 
     @property
     def file(self) -> Path:
@@ -49,15 +52,43 @@ class Chosen:
         return chosen_file(self.config)
 
     def program(self, *, service: bool = False) -> Program:
-        """Load the settings and put the rooms together. A service tells what it does; a command shows its result."""
+        """Load the settings and put the rooms together. A service tells what it does; a command shows its result.
+
+        The cohort is the one that was named, else the first open one.
+        """
+        return self._programs(service=service)[0]
+
+    def season(self, *, service: bool = False) -> "Served":
+        """Return the cohort that was named, else every open one, to be served together."""
+        programs = self._programs(service=service)
+        return Served(programs, programs[0].season(programs))
+
+    def _programs(self, *, service: bool) -> tuple[Program, ...]:
         settings = load_settings(self.file)
         quiet = not (service or self.verbose or settings.log.format == "json")
         logs.configure(settings.log.model_copy(update={"level": "error"}) if quiet else settings.log)
         keys = settings.cohort_keys()
-        cohort = self.cohort or keys[0]
-        if cohort not in keys:
-            fail(f'there is no cohort "{cohort}" in {self.file}: known are {", ".join(keys)}. Add it as [[cohort]].')
-        return Program(settings, cohort, clock_of(settings))
+        if self.cohort is not None and self.cohort not in keys:
+            fail(
+                f'there is no cohort "{self.cohort}" in {self.file}: known are {", ".join(keys)}. Add it as [[cohort]].'
+            )
+        first, *others = (self.cohort,) if self.cohort else settings.open_cohorts() or keys[:1]
+        program = Program(settings.of_cohort(first), first, clock_of(settings))
+        self.at_the_end(program.close)
+        return (program, *(program.of_cohort(key) for key in others))
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The cohorts a command serves: each by itself, and together."""
+
+    programs: tuple[Program, ...]
+    season: Season
+
+    @property
+    def first(self) -> Program:
+        """The first, for what all have in common."""
+        return self.programs[0]
 
 
 def chosen(context: typer.Context) -> Chosen:

@@ -121,7 +121,7 @@ def demo(
         upgrade_both(program.settings)
         program.sync.open_cohort()
         began = time.monotonic()
-        outcomes = run_all(program, list(program.sync.names()), "demo")
+        outcomes = run_all(program.season((program,)), list(program.sync.names()), "demo")
         show.OUT.print(f"synced in {time.monotonic() - began:.1f} s\n")
         _summary(program)
         people = make_accounts(program, lived(program, SEED))

@@ -51,7 +51,7 @@ def choose(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell what is going on.")] = False,  # noqa: FBT002 - as Typer has options
 ) -> None:
     """Note what was chosen before the command's own name."""
-    context.obj = Chosen(config, cohort, verbose)
+    context.obj = Chosen(config, cohort, verbose, context.call_on_close)
 
 
 app.command()(syncing.check)

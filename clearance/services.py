@@ -3,6 +3,7 @@
 import os
 import threading
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -15,9 +16,11 @@ from clearance.wiring import CONFIG_VARIABLE
 from config.settings import Settings
 from portal.server import serve as serve_pages
 from status_db.accounts import desk_url
+from status_db.engine import StoreError, sqlite_file
 from status_db.migrate import Part, upgrade
 from status_db.roles import Roles, apply, planned
 from sync.schedule import Schedule
+from sync.season import for_each
 
 
 class Served(StrEnum):
@@ -42,15 +45,16 @@ WEB_TARGETS = {
 @ends_well
 def schedule(context: typer.Context) -> None:
     """Ask every source as its schedule says, until stopped."""
-    program = chosen(context).program(service=True)
+    served = chosen(context).season(service=True)
     stop_like_ctrl_c()
+    programs, settings = served.programs, served.first.settings
     running = Schedule(
-        program.settings,
-        program.sync,
-        program.clock,
-        program.decisions.sweep,
-        program.serving.serve,
-        nightly(program),
+        settings,
+        served.season,
+        served.first.clock,
+        lambda at: sum(for_each(partial(program.decisions.sweep, at) for program in programs)),
+        lambda: sum(for_each(program.serving.serve for program in programs)),
+        lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
     )
     running.start()
     try:
@@ -117,8 +121,21 @@ def _same_database(one: str, other: str) -> bool:
     return (a.host, a.port, a.database, a.query.get("host")) == (b.host, b.port, b.database, b.query.get("host"))
 
 
+def _refuse_beside_a_key(settings: Settings) -> None:
+    """Raise StoreError where an SQLite file is not there, or empty, and the ledger's key shows that there was one."""
+    file, key = sqlite_file(settings.status_db.url.get_secret_value()), settings.status_db.ledger_key_file
+    if file is None or not key.exists() or (file.exists() and file.stat().st_size):
+        return
+    raise StoreError(
+        f"The status database {file} is {'empty' if file.exists() else 'not there'}, and the ledger's key {key} shows "
+        "that there was one. Put a backup in its place: clearance restore FOLDER. To begin a new one instead, move the "
+        "key away first."
+    )
+
+
 def upgrade_both(settings: Settings) -> list[str]:
     """Bring the marks and the desk to the newest tables; return a line for each."""
+    _refuse_beside_a_key(settings)
     lines: list[str] = []
     for part, url in (("marks", settings.status_db.url.get_secret_value()), ("desk", desk_url(settings.status_db))):
         before, after = upgrade(url, part)  # type: ignore[arg-type]  # a tuple of literals is read as text

@@ -116,8 +116,9 @@ def outcome(result: Outcome, seconds: float) -> None:
     """Print how one run ended."""
     style = "red" if result.fault else "green"
     run = f"run {result.run}, " if result.run else ""
+    source = f"{result.source} ({result.cohort})" if result.cohort else result.source
     OUT.print(
-        f"[{style}]{result.state.value:<10}[/] {result.source:<12} {run}{seconds:.2f} s"
+        f"[{style}]{result.state.value:<10}[/] {source:<12} {run}{seconds:.2f} s"
         + (f", {figures(result.counts)}" if figures(result.counts) else "")
     )
     for line in (*result.counts.get("warnings", ()), *([result.message] if result.message else [])):

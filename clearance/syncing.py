@@ -2,20 +2,36 @@
 
 import getpass
 import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from clearance import show
 from clearance.accounts import lacking_reviewers
-from clearance.context import ERROR, PENDING, SUSPENDED, UNAVAILABLE, Json, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.context import (
+    ERROR,
+    PENDING,
+    SUSPENDED,
+    UNAVAILABLE,
+    Json,
+    Served,
+    chosen,
+    ends_well,
+    fail,
+    stop_like_ctrl_c,
+)
 from clearance.wiring import Program
+from config.cohorts import binds_cohort
 from config.renames import stored_name
-from connectors.port import SourceError
+from connectors.port import Connector, SourceError
 from status_db.engine import StoreError
 from status_db.ledger_key import LedgerRefused
 from status_db.model import ROSTER, normalise_number
 from sync.run import Outcome, Preview
+from sync.season import Season
 
 Sources = Annotated[
     list[str] | None, typer.Argument(help="Sources to ask; all of them when left out.", show_default=False)
@@ -28,25 +44,26 @@ _SHOWN = 40
 @ends_well
 def check(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
     """Look whether the settings make sense and every source answers: its columns, one row, what is wrong."""
-    program = chosen(context).program()
+    served = chosen(context).season()
+    program = served.first
     context.call_on_close(program.close)
     found: list[dict[str, object]] = []
-    code = _look_at_status_db(program, found, quiet=json)
+    code = _look_at_status_db(served, found, quiet=json)
     _look_at_reviewers(program, found, quiet=json)
-    _look_at_settings(program, found, quiet=json)
-    for name in _names(program, sources):
+    _look_at_settings(served, found, quiet=json)
+    for where, name, connect in _to_check(served, sources):
         try:
-            sample = program.connect(name).check()
+            sample = connect().check()
         except SourceError as error:
             code = UNAVAILABLE
-            found.append({"source": name, "fault": type(error).__name__, "message": str(error)})
+            found.append({**where, "source": name, "fault": type(error).__name__, "message": str(error)})
             if not json:
-                show.OUT.print(f"[red]fails[/]   {name}")
+                show.OUT.print(f"[red]fails[/]   {name}{_of(where)}")
                 show.ERR.print(f"        {error}", markup=False)
             continue
-        found.append({"source": name, "sample": sample})
+        found.append({**where, "source": name, "sample": sample})
         if not json:
-            show.OUT.print(f"[green]answers[/] {name}: {sample.where}")
+            show.OUT.print(f"[green]answers[/] {name}{_of(where)}: {sample.where}")
             row = ", ".join(f"{field} = {cell!r}" for field, cell in (sample.row or {}).items())
             show.OUT.print(f"        columns: {', '.join(sample.columns)}", markup=False)
             show.OUT.print(f"        {'first row: ' + row if row else 'no row at all'}", markup=False)
@@ -58,12 +75,34 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
         raise typer.Exit(code)
 
 
-def _look_at_status_db(program: Program, found: list[dict[str, object]], *, quiet: bool) -> int:
+def _to_check(
+    served: Served, sources: list[str] | None
+) -> Iterator[tuple[dict[str, object], str, Callable[[], Connector]]]:
+    """Give what is to be asked, with its cohort where it is one cohort's own, and what makes its connector.
+
+    A source is asked once for all cohorts; a roster, and a source that binds its cohort, once for each.
+    """
+    for name in _names(served.first, sources):
+        own = name == ROSTER or binds_cohort(served.first.settings.source[name])
+        for program in served.programs if own else served.programs[:1]:
+            where: dict[str, object] = {"cohort": program.cohort} if own and program.suffix else {}
+            yield where, name, partial(program.connect, name)
+
+
+def _of(where: Mapping[str, object]) -> str:
+    return f" ({where['cohort']})" if where else ""
+
+
+def _look_at_status_db(served: Served, found: list[dict[str, object]], *, quiet: bool) -> int:
     """Say what puts at risk what the status database acknowledges; return the exit code that this alone would give."""
     try:
-        told, code = program.risks(), 0
+        told, code = served.first.risks(), 0
     except StoreError as error:
         told, code = (str(error),), ERROR
+    with suppress(StoreError):
+        # Before its tables are made, nothing is stored.
+        found_wrong = (line for program in served.programs for line in program.clock_warnings())
+        told = (*told, *dict.fromkeys(found_wrong))
     if told:
         found.append({"status_db": "fails" if code else "answers", "warnings": told})
     if told and not quiet:
@@ -87,14 +126,18 @@ def _look_at_reviewers(program: Program, found: list[dict[str, object]], *, quie
             show.ERR.print(f"        look at this: {line}", markup=False)
 
 
-def _look_at_settings(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
+def _look_at_settings(served: Served, found: list[dict[str, object]], *, quiet: bool) -> None:
     """Name a change of settings that is not applied yet; where the marks cannot be read there is nothing to compare."""
-    try:
-        change = program.sync.preview_change()
-    except (StoreError, LedgerRefused):
-        return
-    if change is None:
-        return
+    for program in served.programs:
+        try:
+            change = program.sync.preview_change()
+        except (StoreError, LedgerRefused):
+            continue
+        if change is not None:
+            _show_change(change, found, quiet=quiet)
+
+
+def _show_change(change: Preview, found: list[dict[str, object]], *, quiet: bool) -> None:
     found.append({"settings": "changed", "warnings": [*change.changes, *map(str, change.reasons)]})
     if not quiet:
         show.OUT.print(
@@ -107,17 +150,18 @@ def _look_at_settings(program: Program, found: list[dict[str, object]], *, quiet
 @ends_well
 def plan(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
     """Say what a sync would change now; change nothing. Exit code 3 when there is something."""
-    program = chosen(context).program()
+    served = chosen(context).season()
     stop_like_ctrl_c()
     previews: list[Preview] = []
-    names = _names(program, sources)
-    if (change := program.sync.preview_change()) is not None:
-        previews.append(change)
-        if change.blocks:
-            # What the sources would change can be planned only once the students have their new steps.
-            names = []
+    names = _names(served.first, sources)
+    changes = (program.sync.preview_change() for program in served.programs)
+    previews += [change for change in changes if change is not None]
     with show.bars() as bars:
-        previews += [program.sync.preview(name, bars.of(name)) for name in names]
+        blocked = {p.cohort for p in previews if p.blocks}
+        for name in names:
+            # What the sources would change can be planned only once the students have their new steps.
+            turns = [turn for turn in served.season.turns(name) if turn.sync.named not in blocked]
+            previews += [turn.sync.preview(name, bars.of(name), turn.shared) for turn in turns]
     if json:
         show.as_json(previews)
     else:
@@ -131,17 +175,21 @@ def plan(context: typer.Context, sources: Sources = None, *, json: Json = False)
 
 def _show_preview(preview: Preview) -> None:
     if preview.fault:
-        show.OUT.print(f"[red]fails[/]     {preview.source}")
+        show.OUT.print(f"[red]fails[/]     {preview.source}{_in(preview.cohort)}")
         show.ERR.print(f"          {preview.message}", markup=False)
         return
     what = show.figures(preview.counts) if preview.pending else "nothing would change"
-    show.OUT.print(f"[bold]{preview.source}[/]: {what}")
+    show.OUT.print(f"[bold]{preview.source}[/]{_in(preview.cohort)}: {what}")
     for line in preview.changes:
         show.OUT.print(f"  {line}", markup=False)
     for reason in preview.reasons:
         show.OUT.print(f"  would be suspended: {reason}", style="yellow", markup=False)
     if preview.flips:
         show.flips(preview.flips, _SHOWN)
+
+
+def _in(cohort: str) -> str:
+    return f" ({cohort})" if cohort else ""
 
 
 _UNAVAILABLE = ("unavailable", "refused")
@@ -156,19 +204,20 @@ def sync(
     json: Json = False,
 ) -> None:
     """Ask the sources, decide, and apply. One that fails or is suspended does not keep the others from theirs."""
-    program = chosen(context).program()
+    served = chosen(context).season()
     stop_like_ctrl_c()
     by = getpass.getuser()
-    changed = program.sync.open_cohort(by=by)
-    names = _names(program, sources)
-    if changed is not None and not json:
-        show.outcome(changed, 0)
+    changed = served.season.open_cohorts(by=by)
+    names = _names(served.first, sources)
+    if not json:
+        for outcome in changed:
+            show.outcome(outcome, 0)
     if student:
         number = normalise_number(student)
-        outcomes = recheck(program, [n for n in names if n != ROSTER], number, by, quiet=json)
+        outcomes = recheck(served, [n for n in names if n != ROSTER], number, by, quiet=json)
     else:
-        outcomes = run_all(program, names, by, quiet=json)
-    outcomes = [changed, *outcomes] if changed is not None else outcomes
+        outcomes = run_all(served.season, names, by, quiet=json)
+    outcomes = [*changed, *outcomes]
     if json:
         show.as_json(outcomes)
     code = exit_code(outcomes)
@@ -176,32 +225,37 @@ def sync(
         raise typer.Exit(code)
 
 
-def run_all(program: Program, names: list[str], by: str, *, quiet: bool = False) -> list[Outcome]:
-    """Run sources one after the other, and show how each ended."""
+def run_all(season: Season, names: list[str], by: str, *, quiet: bool = False) -> list[Outcome]:
+    """Run sources one after the other, each for every cohort, and show how each ended."""
     outcomes: list[Outcome] = []
     with show.bars() as bars:
         for name in names:
-            began = time.monotonic()
-            outcome = program.sync.run(name, by=by, progress=bars.of(name))
-            outcomes.append(outcome)
-            if not quiet:
-                show.outcome(outcome, time.monotonic() - began)
+            for turn in season.turns(name):
+                began = time.monotonic()
+                outcome = turn.run(name, by=by, progress=bars.of(name))
+                outcomes.append(outcome)
+                if not quiet:
+                    show.outcome(outcome, time.monotonic() - began)
     return outcomes
 
 
-def recheck(program: Program, names: list[str], number: str, by: str, *, quiet: bool = False) -> list[Outcome]:
-    """Ask the sources of this student's own steps about them alone."""
-    student = program.reader.student(program.cohort, number, program.clock())
-    if student is None or not student.steps:
-        fail(f"{number} does not leave with {program.cohort}: there is nothing to ask. Look at the number.")
-    own = {status.step for status in student.steps}
+def recheck(served: Served, names: list[str], number: str, by: str, *, quiet: bool = False) -> list[Outcome]:
+    """Ask the sources of this student's own steps about them alone, in each cohort that they leave with."""
     outcomes: list[Outcome] = []
-    for name in names:
-        if program.settings.source[name].step in own:
-            began = time.monotonic()
-            outcomes.append(program.sync.recheck(name, number, by=by))
-            if not quiet:
-                show.outcome(outcomes[-1], time.monotonic() - began)
+    leaves = False
+    for program in served.programs:
+        student = program.reader.student(program.cohort, number, program.clock())
+        own = {status.step for status in student.steps} if student is not None else set()
+        leaves = leaves or bool(own)
+        for name in names:
+            if program.settings.source[name].step in own:
+                began = time.monotonic()
+                outcomes.append(program.sync.recheck(name, number, by=by))
+                if not quiet:
+                    show.outcome(outcomes[-1], time.monotonic() - began)
+    if not leaves:
+        cohorts = ", ".join(program.cohort for program in served.programs)
+        fail(f"{number} does not leave with {cohorts}: there is nothing to ask. Look at the number.")
     return outcomes
 
 

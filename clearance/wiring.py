@@ -1,8 +1,8 @@
 """Putting the rooms together: settings with the connectors' own keys, engines, and what works on them."""
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
 from importlib import import_module
@@ -14,13 +14,15 @@ from pydantic import BaseModel
 from sqlalchemy import Engine
 
 import connectors
+from config.cohorts import naming
 from config.settings import Asked, Settings, load
-from connectors.port import Candidates, Connector, Question
+from connectors.port import Candidates, Connector, Question, SourceRefused
 from demo.clock import DemoClock
 from status_db import durable, ledger_key
 from status_db.accounts import Accounts, desk_url
 from status_db.audit import Audit
 from status_db.batches import Batches
+from status_db.clock import time_there
 from status_db.codes import Codes
 from status_db.decisions import Decisions
 from status_db.desk_key import DeskKey
@@ -28,7 +30,7 @@ from status_db.engine import open_reading, open_writing, reading
 from status_db.leavers import Leavers
 from status_db.ledger import Ledger
 from status_db.migrate import Part, check
-from status_db.model import ROSTER
+from status_db.model import CLOCKS_DIFFER, ROSTER
 from status_db.objection_report import ObjectionReports
 from status_db.opinions import Opinions
 from status_db.reader import Reader
@@ -39,7 +41,9 @@ from status_db.stored import Stored
 from status_db.tokens import Tokens
 from status_db.uploads import Uploads
 from status_db.waves import Waves
+from sync import rules
 from sync.run import Sync
+from sync.season import Member, Season
 from sync.serving import Serving
 from sync.verify import Report, verify
 
@@ -58,15 +62,23 @@ class _Module(Protocol):
 
 
 @cache
-def _connectors() -> Mapping[str, _Module]:
-    """Return every connector: the modules of that room that can connect."""
-    found = {name: import_module(f"connectors.{name}") for _, name, _ in iter_modules(connectors.__path__)}
-    return {name: cast("_Module", module) for name, module in found.items() if hasattr(module, "connect")}
+def _connector(name: str) -> _Module | None:
+    """Return a connector: a module of that room that can connect; None when there is none of that name.
+
+    Raises ImportError when it needs a module that is not installed.
+    """
+    if name not in {module.name for module in iter_modules(connectors.__path__)}:
+        return None
+    module = import_module(f"connectors.{name}")
+    return cast("_Module", module) if hasattr(module, "connect") else None
 
 
 def schema_of(connector: str) -> type[BaseModel] | None:
-    """Return the schema of a connector's own keys; None when there is no connector of that name."""
-    module = _connectors().get(connector)
+    """Return the schema of a connector's own keys; None when there is no connector of that name.
+
+    Raises ImportError when it needs a module that is not installed.
+    """
+    module = _connector(connector)
     return module.Settings if module else None
 
 
@@ -94,10 +106,26 @@ def clock_of(settings: Settings) -> Callable[[], datetime]:
 class Program:
     """One settings file at work on one cohort. Databases are opened when first needed."""
 
+    #: With this cohort's roster.
     settings: Settings
     cohort: str
     clock: Callable[[], datetime] = now
     _opened: list[Engine] = field(default_factory=list)
+    #: What has the databases open, where this is another cohort of the same settings file.
+    _beside: "Program | None" = None
+
+    def of_cohort(self, key: str) -> "Program":
+        """Return the same program at work on another cohort, on the same databases."""
+        return (
+            self
+            if key == self.cohort
+            else replace(self, settings=self.settings.of_cohort(key), cohort=key, _beside=self)
+        )
+
+    @property
+    def suffix(self) -> str:
+        """What a line says after a source: its cohort, where there are several."""
+        return f" ({self.cohort})" if len(self.settings.cohort) > 1 else ""
 
     def close(self) -> None:
         """Let go of the databases."""
@@ -115,18 +143,30 @@ class Program:
         return self.settings.roster if name == ROSTER else self.settings.source.get(name)
 
     def connect(self, name: str) -> Connector:
-        """Make the connector of a source, or of the roster."""
+        """Make the connector of a source, or of the roster. Raises SourceRefused where the settings do not allow it."""
+        return self._connected(name, (self.cohort,), partial(self.candidates, name))
+
+    def connect_for(self, cohorts: tuple[str, ...], name: str, candidates: Callable[[], Candidates]) -> Connector:
+        """Make the connector that asks a source once for several cohorts."""
+        return self._connected(name, cohorts, candidates)
+
+    def _connected(self, name: str, cohorts: tuple[str, ...], candidates: Callable[[], Candidates]) -> Connector:
         asked = self.settings.roster if name == ROSTER else self.settings.source[name]
-        windows = self.settings.cohort_named(self.cohort).windows.values()
+        if asked.unusable:
+            raise SourceRefused(f"{name} cannot be asked: {asked.unusable[0]}", f"Then try: clearance check {name}.")
+        windows = [w for key in cohorts for w in self.settings.cohort_named(key).windows.values()]
         question = Question(
             name,
             asked.columns,
             self.clock,
-            partial(self.candidates, name),
+            candidates,
             opens=min((w.opens for w in windows), default=None),
             closes=max((w.closes for w in windows), default=None),
+            cohort=cohorts[0] if len(cohorts) == 1 else "",
         )
-        return _connectors()[asked.connector].connect(asked.own, question)
+        module = _connector(asked.connector)
+        assert module is not None  # noqa: S101 - the settings were read by its schema
+        return module.connect(asked.own, question)
 
     def candidates(self, name: str) -> Candidates:
         """Read whom a source may be asked about by number; the roster itself is asked about nobody."""
@@ -136,9 +176,24 @@ class Program:
             stored = Stored(connection, self.cohort)
             return Candidates(stored.numbers_with(self.settings.source[name].step), stored.source(ROSTER).revision)
 
+    def uses(self, name: str) -> bool:
+        """Say whether a student here has the step that a source decides; so while nobody is on the roster yet."""
+        flows = {flow.key for flow in self.settings.flow}
+        with reading(self.writing) as connection:
+            stored = Stored(connection, self.cohort)
+            own = stored.headcount(rules.flows_with(self.settings, self.settings.source[name].step))
+            return bool(own) or not stored.headcount(flows)
+
+    def season(self, programs: Sequence["Program"]) -> Season:
+        """Return these cohorts, to be served together; each source is asked once for all of them."""
+        members = [Member(p.cohort, p.settings, p.sync, p.candidates, p.uses) for p in programs]
+        return Season(members, partial(self.connect_for, tuple(p.cohort for p in programs)))
+
     @cached_property
     def writing(self) -> Engine:
         """The marks, to write. Raises StoreError unless they have this program's tables."""
+        if self._beside is not None:
+            return self._beside.writing
         return self._checked(open_writing(self.settings.status_db.url.get_secret_value()), "marks")
 
     @cached_property
@@ -164,6 +219,8 @@ class Program:
     @cached_property
     def reading(self) -> Engine:
         """The marks, to read alone. Raises StoreError unless they have this program's tables."""
+        if self._beside is not None:
+            return self._beside.reading
         return self._checked(open_reading(self.settings.status_db.url.get_secret_value()), "marks")
 
     @cached_property
@@ -230,6 +287,25 @@ class Program:
         finally:
             engine.dispose()
 
+    def clock_warnings(self) -> tuple[str, ...]:
+        """Say which stored moments are later than now, and whether the status database's clock is another one."""
+        now = self.clock()
+        with reading(self.reading) as connection:
+            ahead = Stored(connection, self.cohort).ahead_of(now)
+            there = time_there(connection) if self.settings.demo.clock_file is None else now
+        lines = [
+            f"{name}{self.suffix} was stored as of {moment:%Y-%m-%d %H:%M} UTC, later than now: a clock was wrong. "
+            f"Set the clock right, then: clearance sync {name}."
+            for name, moment in sorted(ahead.items())
+        ]
+        apart = there - self.clock()
+        if abs(apart) > CLOCKS_DIFFER:
+            lines.append(
+                f"the status database's clock says {there:%Y-%m-%d %H:%M:%S} UTC and this machine's "
+                f"{now:%Y-%m-%d %H:%M:%S}: set the wrong one right, best by NTP on both."
+            )
+        return tuple(naming(self.settings, self.cohort, line) for line in lines)
+
     @cached_property
     def accounts(self) -> Accounts:
         """Accounts, to read and write."""
@@ -263,4 +339,6 @@ class Program:
     @cached_property
     def desk(self) -> Engine:
         """Accounts, requests and the audit log, to read and write. Raises StoreError unless they have their tables."""
+        if self._beside is not None:
+            return self._beside.desk
         return self._checked(open_writing(desk_url(self.settings.status_db)), "desk")

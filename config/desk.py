@@ -1,24 +1,12 @@
 """The desk's own settings: what it takes in, by when it answers, and what it prints."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
-from apscheduler.triggers.cron import CronTrigger
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from config.secrets import FilePath
-from config.table import STRICT, Span
-
-
-def _comes(cron: str) -> str:
-    """Return a cron line that comes at some time. Raises ValueError: nobody may find out in the night of need."""
-    try:
-        comes = CronTrigger.from_crontab(cron, timezone=UTC).get_next_fire_time(None, datetime.now(UTC))
-    except ValueError as error:
-        raise ValueError(f'"{cron}" is no cron line ({error}): write five fields, such as "30 2 * * *"') from None
-    if comes is None:
-        raise ValueError(f'"{cron}" never comes: write a day that there is, such as "30 2 * * *"')
-    return cron
+from config.table import STRICT, CronLine, Span
 
 
 class Paper(BaseModel):
@@ -29,7 +17,7 @@ class Paper(BaseModel):
     #: Where each night's sheets are put; left out, they are printed on demand alone.
     folder: FilePath | None = None
     #: When, on the institution's clocks.
-    cron: Annotated[str, AfterValidator(_comes)] = "30 2 * * *"
+    cron: CronLine = "30 2 * * *"
     #: So many nights are kept.
     keep: Annotated[int, Field(ge=1)] = 7
 

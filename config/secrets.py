@@ -17,10 +17,15 @@ from sqlalchemy.exc import ArgumentError
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where settings come from: relative paths start at `folder`, variables are read from `environ`."""
+    """Where settings come from: relative paths start at `folder`, variables are read from `environ`.
+
+    With `unset`, a value that cannot be looked up is listed there and replaced by a placeholder: what is read can be
+    looked at and compared, but not used.
+    """
 
     folder: Path
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    unset: list[str] | None = None
 
 
 def _origin(info: ValidationInfo) -> Origin:
@@ -28,8 +33,22 @@ def _origin(info: ValidationInfo) -> Origin:
     return context if isinstance(context, Origin) else Origin(Path.cwd())
 
 
-def _looked_up(value: str, origin: Origin) -> str:
+#: Stands for a text, and for a database, that could not be looked up: nothing answers there.
+_PLACEHOLDER, _PLACEHOLDER_URL = "http://unset.invalid", "sqlite://"
+
+
+def _looked_up(value: str, origin: Origin, placeholder: str = _PLACEHOLDER) -> str:
     """Return what an `env:` or `file:` value stands for, and any other value as it is."""
+    if origin.unset is None:
+        return _found(value, origin)
+    try:
+        return _found(value, origin)
+    except ValueError as error:
+        origin.unset.append(str(error))
+        return placeholder
+
+
+def _found(value: str, origin: Origin) -> str:
     if value.startswith("env:"):
         name, has_fallback, fallback = value.removeprefix("env:").partition(":-")
         found = origin.environ.get(name)
@@ -70,7 +89,7 @@ def _database_url(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, str):
         return value
     origin = _origin(info)
-    looked_up = _looked_up(value, origin)
+    looked_up = _looked_up(value, origin, _PLACEHOLDER_URL)
     try:
         url = make_url(looked_up)
     except ArgumentError:

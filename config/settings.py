@@ -8,6 +8,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,11 +27,13 @@ from pydantic import (
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from config import renames
+from config.cohorts import first_roster, split_rosters
+from config.cohorts import mistakes as cohort_mistakes
 from config.desk import Desk
 from config.opening import Calendar, OpenHours
 from config.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
 from config.secrets import DatabaseUrl, FilePath, Origin, Text
-from config.table import STRICT, Span
+from config.table import STRICT, CronLine, Span
 
 
 class SettingsError(Exception):
@@ -115,6 +118,10 @@ class Cohort(Table):
 
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
     name: str
+    #: The key of its [roster.KEY], where there are several.
+    roster: str | None = None
+    #: It is over: no command asks for it unless it is named, and its pages go on.
+    closed: bool = False
     #: level → window; a level without one is open all the time.
     windows: dict[str, Window] = {}
     #: college → where its students take their certificates; "*" for any other.
@@ -240,7 +247,7 @@ class Asked(Table):
     connector: str
     columns: Annotated[Words, AfterValidator(_student_first)]
     every: Span | None = None
-    cron: str | None = None
+    cron: CronLine | None = None
     #: How long an answer counts as fresh; by default the longer of 4 h and three times the schedule's longest gap.
     fresh_for: Span | None = None
     timezone: Zone | None = None
@@ -248,6 +255,9 @@ class Asked(Table):
 
     #: The connector's own keys, as its schema read them; they stand beside the others in the file.
     own: SkipValidation[Any]
+    #: Why it cannot be asked by this process: a secret that is not set, a module that is not there. Its `own` then
+    #: holds placeholders, or nothing.
+    unusable: SkipValidation[tuple[str, ...]] = ()
 
 
 class Roster(Asked):
@@ -380,7 +390,10 @@ class Settings(Table):
     institution: Institution
     status_db: StatusDb
     cohort: Annotated[list[Cohort], Field(min_length=1)]
+    #: The roster of the one cohort; of several, the first open one's, see `of_cohort`.
     roster: Roster
+    #: Of several cohorts, each roster by its key.
+    rosters: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")], Roster] = {}
     step: Annotated[list[Step], Field(min_length=1)]
     flow: Annotated[list[Flow], Field(min_length=1)]
     source: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Source]
@@ -401,6 +414,28 @@ class Settings(Table):
     def cohort_named(self, key: str) -> Cohort:
         """Return the cohort with this key."""
         return next(c for c in self.cohort if c.key == key)
+
+    def open_cohorts(self) -> tuple[str, ...]:
+        """Return the keys of the cohorts that are not closed, in the file's order."""
+        return tuple(c.key for c in self.cohort if not c.closed)
+
+    def default_cohort(self) -> str:
+        """Return the key of the cohort that is meant where none is named: the first open one, else the file's first."""
+        return next(iter(self.open_cohorts()), self.cohort[0].key)
+
+    def newest_first(self, named: str = "") -> tuple[str, ...]:
+        """Return every cohort's key: the named one first, then the open ones, each in the file's order."""
+        first = (named,) if named in self.cohort_keys() else ()
+        return tuple(dict.fromkeys((*first, *self.open_cohorts(), *self.cohort_keys())))
+
+    def open_beside(self, key: str) -> tuple[str, ...]:
+        """Return the keys of the other cohorts that are open."""
+        return tuple(other for other in self.open_cohorts() if other != key)
+
+    def of_cohort(self, key: str) -> "Settings":
+        """Return the same settings with this cohort's roster as the roster."""
+        roster = self.rosters.get(self.cohort_named(key).roster or "", self.roster)
+        return self if roster is self.roster else self.model_copy(update={"roster": roster})
 
     def step_named(self, key: str) -> Step:
         """Return the step with this key."""
@@ -453,11 +488,19 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
 
     # A table that is left out is an empty one: what it names by default lies beside this file, too.
     raw.setdefault("portal", {})
-    mistakes = _take_own(raw, schemas, origin)
+    mistakes = split_rosters(raw, Roster.model_fields)
+    mistakes += _take_own(raw, schemas, origin)
+    if "rosters" in raw:
+        raw["roster"] = raw["rosters"][first_roster(raw)]
     try:
         settings = Settings.model_validate(raw, context=origin)
     except ValidationError as error:
-        mistakes += [_mistake(e, raw) for e in error.errors(include_url=False, include_input=False)]
+        # Of several rosters, one is read twice; what is wrong with it is said once.
+        mistakes += [
+            _mistake(e, raw)
+            for e in error.errors(include_url=False, include_input=False)
+            if e["loc"][:1] != ("roster",) or "rosters" not in raw
+        ]
         raise SettingsError(file, mistakes) from None
     mistakes += _contradictions(settings)
     if mistakes:
@@ -483,16 +526,24 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
     """Move each connector's own keys, read by its schema, under `own`; return the mistakes found in them."""
     mistakes: list[str] = []
     sources = raw.get("source")
-    asked = [("roster", raw.get("roster"), Roster.model_fields)]
+    rosters = raw.get("rosters")
+    asked = [("roster", None if rosters else raw.get("roster"), Roster.model_fields)]
+    asked += [(f"roster.{key}", table, Roster.model_fields) for key, table in (rosters or {}).items()]
     asked += [
         (f"source.{name}", t, Source.model_fields) for name, t in (sources.items() if isinstance(sources, dict) else ())
     ]
     for where, table, common in asked:
         if not isinstance(table, dict):
             continue
-        own = {key: table.pop(key) for key in list(table) if key not in common or key == "own"}
+        own = {key: table.pop(key) for key in list(table) if key not in common or key in ("own", "unusable")}
         table["own"] = None
-        schema = schemas(str(table.get("connector", "")))
+        try:
+            schema = schemas(str(table.get("connector", "")))
+        except ImportError as error:
+            name = table["connector"]
+            missing = f"[{where}] connector: {name} needs a module that is not installed here ({error}): install it"
+            table["unusable"] = (missing,)
+            continue
         if schema is None:
             if "connector" in table:
                 mistakes.append(
@@ -503,10 +554,13 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
         if defaults is not None and "columns" not in table and (columns := defaults(own)):
             # A connector for one system knows that system's columns.
             table["columns"] = dict(columns)
+        unset: list[str] = []
         try:
-            table["own"] = schema.model_validate(own, context=origin)
+            # What cannot be looked up stops this source alone, when it is asked.
+            table["own"] = schema.model_validate(own, context=replace(origin, unset=unset))
+            table["unusable"] = tuple(f"[{where}] {why}" for why in dict.fromkeys(unset))
         except ValidationError as error:
-            known = sorted({*common, *schema.model_fields} - {"own"})
+            known = sorted({*common, *schema.model_fields} - {"own", "unusable"})
             mistakes += [
                 f"[{where}] {_key(e['loc'])}: {_why(e, known)}"
                 for e in error.errors(include_url=False, include_input=False)
@@ -527,9 +581,9 @@ def _mistake(error: Any, raw: Mapping[str, Any]) -> str:  # noqa: ANN401 - pydan
 def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, list[str]]:
     """Name the place of a mistake as the file writes it, and the keys known in its table."""
     tables: dict[str, type[BaseModel]] = {
-        "institution": Institution, "status_db": StatusDb, "cohort": Cohort, "roster": Roster, "step": Step,
-        "flow": Flow, "source": Source, "calendar": Calendar, "desk": Desk, "portal": Portal, "auth": Auth, "api": Api,
-        "log": Log, "demo": Demo,
+        "institution": Institution, "status_db": StatusDb, "cohort": Cohort, "roster": Roster, "rosters": Roster,
+        "step": Step, "flow": Flow, "source": Source, "calendar": Calendar, "desk": Desk, "portal": Portal,
+        "auth": Auth, "api": Api, "log": Log, "demo": Demo,
     }  # fmt: skip
     if len(loc) < 2 or str(loc[0]) not in tables:
         return _key(loc) or "the file", list(Settings.model_fields)
@@ -538,6 +592,8 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
         entry = raw[head][loc[1]] if isinstance(raw.get(head), list) else {}
         name = entry.get("key", loc[1] + 1) if isinstance(entry, dict) else loc[1] + 1
         return f'[[{head}]] "{name}" {_key(loc[2:])}'.rstrip(), known
+    if head == "rosters":
+        return f"[roster.{loc[1]}] {_key(loc[2:])}".rstrip(), list(Roster.model_fields)
     if head == "source":
         return f"[source.{loc[1]}] {_key(loc[2:])}".rstrip(), known
     if head == "auth" and str(loc[1]) in PROVIDERS:
@@ -576,14 +632,14 @@ def _identities(where: str, columns: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _of_no_use(settings: Settings) -> list[str]:
+def _of_no_use(where: str, roster: Roster, settings: Settings) -> list[str]:
     """Find roster columns that serve nothing: what serves nothing is not kept."""
-    used = {"student", "name", "level", "college", "class", "campus", "building", "category", *settings.roster.aliases}
+    used = {"student", "name", "level", "college", "class", "campus", "building", "category", *roster.aliases}
     used |= {column for step in settings.step for condition in step.exempt for column in condition}
     return [
-        f"[roster] columns: {key} serves nothing here, and what serves nothing is not kept: take it out, "
+        f"[{where}] columns: {key} serves nothing here, and what serves nothing is not kept: take it out, "
         "or name it in aliases or in a step's exempt"
-        for key in settings.roster.columns
+        for key in roster.columns
         if key not in used
     ]
 
@@ -625,30 +681,38 @@ def _contradictions(settings: Settings) -> list[str]:
         f'[[step]] "{k}": is synced, but no source decides it: add a [source.NAME] with step = "{k}"'
         for k in sorted(synced - used)
     ]
-    levels = {level for flow in settings.flow for level in flow.levels}
-    found += [
-        f'[roster] levels: "{word}" stands for "{level}", which no flow has: known are {", ".join(sorted(levels))}'
-        for word, level in settings.roster.levels.items()
-        if level not in levels
-    ]
-    found += [
-        f'[roster] aliases: "{name}" is no mapped column: add it to columns'
-        for name in settings.roster.aliases
-        if name not in settings.roster.columns
-    ]
-    found += [
-        f"[roster] columns: {key} is missing: say which column holds it"
-        for key in ("student", "name", "level", "college")
-        if key not in settings.roster.columns
-    ]
     found += renames.mistakes(settings)
     auth = settings.auth
     found += providers_contradict(auth.cas, auth.oidc, auth.ldap, settings.portal.public_url)
-    found += _identities("roster", settings.roster.columns) + _of_no_use(settings)
-    found += _schedule_mistakes("roster", settings.roster)
+    found += cohort_mistakes(settings)
+    rosters = {f"roster.{key}": roster for key, roster in settings.rosters.items()} or {"roster": settings.roster}
+    for where, roster in rosters.items():
+        found += _roster_contradictions(where, roster, settings)
     for name, source in settings.source.items():
         found += _source_contradictions(name, source, steps, synced)
     return found
+
+
+def _roster_contradictions(where: str, roster: Roster, settings: Settings) -> list[str]:
+    levels = {level for flow in settings.flow for level in flow.levels}
+    found: list[str] = []
+    found += [
+        f'[{where}] levels: "{word}" stands for "{level}", which no flow has: known are {", ".join(sorted(levels))}'
+        for word, level in roster.levels.items()
+        if level not in levels
+    ]
+    found += [
+        f'[{where}] aliases: "{name}" is no mapped column: add it to columns'
+        for name in roster.aliases
+        if name not in roster.columns
+    ]
+    found += [
+        f"[{where}] columns: {key} is missing: say which column holds it"
+        for key in ("student", "name", "level", "college")
+        if key not in roster.columns
+    ]
+    found += _identities(where, roster.columns) + _of_no_use(where, roster, settings)
+    return found + _schedule_mistakes(where, roster)
 
 
 def _source_contradictions(name: str, source: Source, steps: list[str], synced: set[str]) -> list[str]:

@@ -4,7 +4,9 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BeforeValidator, ConfigDict
+
+from config import cron
 
 _SPAN = re.compile(r"(\d+)\s*(s|min|h|d)")
 _UNIT = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
@@ -21,6 +23,9 @@ def _span(value: object) -> object:
 
 
 Span = Annotated[timedelta, BeforeValidator(_span)]
+
+#: A cron line, as the crontab writes it.
+CronLine = Annotated[str, AfterValidator(cron.checked)]
 
 #: A table of the settings file is frozen, and strict about its keys.
 STRICT = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)

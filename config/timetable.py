@@ -1,16 +1,24 @@
-"""The timetable: when a source is asked. A slot is a pure function of schedule, zone and now; it is told in UTC."""
+"""The timetable: when a source is asked. A slot is a pure function of schedule, zone and now; it is told in UTC.
 
+Zones skip hours and repeat them, at midnight too, and some have skipped or repeated a day. So a wall time becomes
+moments in one place, `_moments`: one that does not exist comes once, at the next moment that does; one that comes twice
+is taken the first time only, unless the line repeats through the day and keeps its pace.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from apscheduler.triggers.cron import CronTrigger
-
+from config import cron as crontab
 from config.settings import Asked, Settings
 
 _LEAST_FRESH = timedelta(hours=4)
-_LOOK_AHEAD = timedelta(days=8)
+
+#: No zone has ever moved its clocks by more than a day, so the slots of a day lie among those of these days around it.
+_AROUND = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,31 +31,46 @@ class Timetable:
 
     def after(self, moment: datetime) -> datetime:
         """Return the first slot later than `moment`, in UTC."""
-        local = moment.astimezone(self.zone)
-        if self.every is None:
-            return _next_by_cron(self.cron or "", self.zone, local)
-        return next(slot for slot in (self._following(local, days) for days in (0, 1)) if slot > moment)
-
-    def _following(self, local: datetime, days: int) -> datetime:
-        """Return the first slot later than `local` on its day, or `days` on; the next midnight if there is none."""
-        assert self.every is not None  # noqa: S101 - asked for by `after` only where it is given
-        midnight = datetime.combine(local.date() + timedelta(days=days), time(), self.zone).astimezone(UTC)
-        following = datetime.combine(local.date() + timedelta(days=days + 1), time(), self.zone).astimezone(UTC)
-        passed = max(local.astimezone(UTC) - midnight, -self.every)
-        slot = midnight + (passed // self.every + 1) * self.every
-        return min(slot, following)
+        if self.every is not None:
+            slot = self.at(moment) + self.every
+            return min(slot, _midnights(self.zone, moment.astimezone(UTC))[1])
+        return self._by_cron(moment.astimezone(UTC), 1)
 
     def at(self, moment: datetime) -> datetime:
         """Return the slot that `moment` belongs to: the latest that is not later, in UTC."""
-        back = moment - self.longest_gap() - timedelta(seconds=1)
-        slot = self.after(back)
-        while (following := self.after(slot)) <= moment:
-            slot = following
-        return slot
+        if self.every is not None:
+            now = moment.astimezone(UTC)
+            midnight, _ = _midnights(self.zone, now)
+            return midnight + (now - midnight) // self.every * self.every
+        return self._by_cron(moment.astimezone(UTC), -1)
+
+    def _by_cron(self, moment: datetime, step: int) -> datetime:
+        """Return the first slot after a moment in UTC (`step` 1), or the last that is not later (-1)."""
+        line = crontab.read(self.cron or "")
+        best: datetime | None = None
+        start = moment.astimezone(self.zone).date() - timedelta(days=_AROUND * step)
+        found: date | None = None
+        for day in line.dates(start, step):
+            if found is not None and abs((day - found).days) > _AROUND:
+                break
+            slots = _slots(line, self.zone, day)
+            place = bisect_right(slots, moment)
+            if step > 0 and place < len(slots):
+                slot = slots[place]
+                best = slot if best is None else min(best, slot)
+            elif step < 0 and place > 0:
+                slot = slots[place - 1]
+                best = slot if best is None else max(best, slot)
+            else:
+                continue
+            found = found or day
+        if best is None:
+            raise ValueError(f'"{self.cron}" does not come near {moment:%Y-%m-%d}: set the clock right')
+        return best
 
     def longest_gap(self) -> timedelta:
-        """Return the longest time between two slots."""
-        return self.every if self.every is not None else _longest_cron_gap(self.cron or "", self.zone)
+        """Return the longest time between two slots, but for the hour by which clocks are moved."""
+        return self.every if self.every is not None else _longest_gap(self.cron or "")
 
     def fresh_for(self) -> timedelta:
         """Return how long an answer counts as fresh unless the settings say: at least 4 h, and three missed slots."""
@@ -59,23 +82,49 @@ def timetable_of(settings: Settings, asked: Asked) -> Timetable:
     return Timetable(asked.every, asked.cron, asked.timezone or settings.institution.timezone)
 
 
-def _next_by_cron(cron: str, zone: ZoneInfo, moment: datetime) -> datetime:
-    trigger = CronTrigger.from_crontab(cron, timezone=zone)
-    found = trigger.get_next_fire_time(None, moment + timedelta(microseconds=1))
-    if found is None:
-        raise ValueError(f'"{cron}" never comes again: mend the cron line')
-    return found.astimezone(UTC)  # type: ignore[no-any-return]  # the library has no types
-
-
 @lru_cache(maxsize=64)
-def _longest_cron_gap(cron: str, zone: ZoneInfo) -> timedelta:
-    """Look at the fires of a week from a fixed day, or at the first two where they lie further apart."""
-    start = datetime(2019, 1, 7, tzinfo=zone)
-    slot = _next_by_cron(cron, zone, start)
-    longest = timedelta(0)
-    while True:
-        following = _next_by_cron(cron, zone, slot)
-        longest = max(longest, following - slot)
-        if following - start > _LOOK_AHEAD:
-            return longest
-        slot = following
+def _longest_gap(cron: str) -> timedelta:
+    return crontab.read(cron).longest_gap()
+
+
+def _midnights(zone: ZoneInfo, moment: datetime) -> tuple[datetime, datetime]:
+    """Return the last midnight that is not later than a moment, and the first that is; all in UTC."""
+    today = moment.astimezone(zone).date()
+    midnights = sorted({_midnight(zone, today + timedelta(days=days)) for days in range(-_AROUND, _AROUND + 1)})
+    place = bisect_right(midnights, moment)
+    return midnights[place - 1], midnights[place]
+
+
+@lru_cache(maxsize=256)
+def _midnight(zone: ZoneInfo, day: date) -> datetime:
+    """Return when a day begins, in UTC: once, where midnight comes twice or not at all."""
+    return _moments(datetime.combine(day, time()), zone, twice=False)[0]
+
+
+@lru_cache(maxsize=256)
+def _slots(line: crontab.Cron, zone: ZoneInfo, day: date) -> tuple[datetime, ...]:
+    """Return the slots of a day on the wall, in UTC and in order."""
+    walls: Iterable[datetime] = (datetime.combine(day, wall) for wall in line.times)
+    return tuple(sorted({moment for wall in walls for moment in _moments(wall, zone, twice=line.repeating)}))
+
+
+def _moments(wall: datetime, zone: ZoneInfo, *, twice: bool) -> tuple[datetime, ...]:
+    """Return when a wall clock shows a time, in UTC: the next moment that exists where it never does.
+
+    Where it comes twice, both (`twice`) or the first.
+    """
+    first = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    second = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    if first == second:
+        return (first,)
+    if first < second:
+        return (first, second) if twice else (first,)
+    # Skipped: read by the offset after the change it lies before it, and the other way round. Found by halving.
+    before, after = second, first
+    while after - before > timedelta(seconds=1):
+        middle = (before + (after - before) // 2).replace(microsecond=0)
+        if middle.astimezone(zone).replace(tzinfo=None) < wall:
+            before = middle
+        else:
+            after = middle
+    return (after,)

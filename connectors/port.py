@@ -109,6 +109,8 @@ class Question:
     #: The first and the last day of the cohort's windows, for a source that is asked by date; None without a window.
     opens: date | None = None
     closes: date | None = None
+    #: The key of the cohort it is about, for a query that binds it; empty for a question about several.
+    cohort: str = ""
 
 
 @dataclass(frozen=True, slots=True)

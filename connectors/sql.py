@@ -43,7 +43,7 @@ _ATTEMPTS = 2
 _NUMBERS_AT_ONCE = 500
 
 #: Bound by us, where a query names them.
-_OURS = frozenset({"student", "numbers", "opens", "closes"})
+_OURS = frozenset({"student", "numbers", "opens", "closes", "cohort"})
 
 #: What a SELECT may hold that writes, or locks rows that the office works with.
 _WRITES_OR_LOCKS = re.compile(
@@ -309,7 +309,8 @@ class Sql:
         statement, question = text(query), self._question
         named = set(statement.compile().params)
         days = {name: day for name, day in (("opens", question.opens), ("closes", question.closes)) if day is not None}
-        values = {**self._settings.parameters, **days, **extra}
+        theirs = {"cohort": question.cohort} if question.cohort else {}
+        values = {**self._settings.parameters, **days, **theirs, **extra}
         if missing := sorted(named - values.keys()):
             way_out = f"Add it to parameters in [source.{question.source}]; a colon in a text is written \\:."
             if missing[0] in ("opens", "closes"):

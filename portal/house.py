@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from config.settings import Settings
-from portal import languages
+from portal import cohorts, languages
 from portal.auth.device import Devices
 from portal.auth.journeys import Journeys
 from portal.auth.sessions import Cookie, form_token
@@ -157,7 +157,11 @@ class House:
         language = self.language(request)
         visitor = visitor_of(request)
         token = visitor.token if visitor else self.cookie.read(request)
+        cohort = str(values.get("about_cohort") or cohorts.chosen(request, self.settings).key)
+        staff = visitor is not None and visitor.account.student is None
         shared = {
+            "at_cohort": partial(cohorts.address, self.settings, cohort),
+            "choices": cohorts.choices(request, self.settings, cohort) if staff else [],
             "account": visitor.account if visitor else None,
             "form_token": form_token(token) if token else "",
             "languages": [(other, _in_language(request, other)) for other in self.languages.values()],

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 
 from config.settings import Cohort, Settings
-from portal import cards
+from portal import cards, cohorts
 from portal.auth.rights import readable
 from portal.house import House, Visitor
 from portal.languages import Language
@@ -91,10 +90,7 @@ class Scene:
 
     def address(self, path: str, **wanted: str) -> str:
         """Return a page of this cohort; empty values are left out, and `class_` is class."""
-        newest = self.cohort.key == self.settings.cohort[0].key
-        values = {"cohort": "" if newest else self.cohort.key, **wanted}
-        named = {name.rstrip("_"): value for name, value in values.items() if value}
-        return f"{path}?{urlencode(named)}" if named else path
+        return cohorts.address(self.settings, self.cohort.key, path, **wanted)
 
     def windows(self) -> tuple[str, ...]:
         """Say for each level whose window is not open now that it is not yet, or not any more."""
@@ -166,11 +162,10 @@ class Scene:
 
 
 def scene(request: Request, house: House, visitor: Visitor) -> Scene:
-    """Return what a request means: the cohort that its address names, or the newest."""
+    """Return what a request means: the cohort that its address names, or the first open one."""
     settings = house.settings
-    keys = settings.cohort_keys()
-    asked = request.query_params.get("cohort", keys[0])
-    cohort = settings.cohort_named(asked if asked in keys else keys[0])
+    cohort = cohorts.chosen(request, settings)
+    settings = settings.of_cohort(cohort.key)
     steps = readable(visitor.account, [step.key for step in settings.step], cohort.key)
     return Scene(settings, house.language(request), house.clock(), cohort, Sight(cohort.key, steps))
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from portal import admin_words, words
+from portal.house import House
 from portal.languages import Language
 from status_db.views import Scope
 
@@ -28,6 +29,15 @@ class Column:
     choices: tuple[Choice, ...]
     #: Something in it is ticked, so it stands open.
     open: bool
+
+
+def values_of(house: House) -> Mapping[str, tuple[str, ...]]:
+    """Return scope column → the values that students of the open cohorts have, in order."""
+    found: dict[str, set[str]] = {}
+    for key in house.settings.open_cohorts() or (house.settings.default_cohort(),):
+        for name, values in house.roster.values(key).items():
+            found.setdefault(name, set()).update(values)
+    return {name: tuple(sorted(values)) for name, values in found.items()}
 
 
 def columns(language: Language, values: Mapping[str, Sequence[str]], chosen: Scope) -> tuple[Column, ...]:

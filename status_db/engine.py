@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -35,8 +36,12 @@ class StoreError(Exception):
     """The status database could not do its part; nothing of the transaction is kept. The text ends with the way out."""
 
 
-def open_writing(url: str) -> Engine:
-    """Return an engine whose transactions may write. Opens nothing yet, but makes the folder of an SQLite file."""
+def open_writing(url: str, *, create: bool = False) -> Engine:
+    """Return an engine whose transactions may write. Opens nothing yet.
+
+    An SQLite file that is not there is made only with `create`, and its folder with it: an empty one in the place of a
+    lost one would be taken for a season that has not begun.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         limits = {"lock_timeout": _BUSY_SECONDS, "idle_in_transaction_session_timeout": _STALLED_SECONDS}
@@ -47,13 +52,33 @@ def open_writing(url: str) -> Engine:
         return create_engine(
             parsed, poolclass=QueuePool, pool_size=4, pool_pre_ping=True, connect_args={"options": options}
         )
-    if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    file = sqlite_file(url)
+    if create and file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
     # Kept open between transactions: the last connection to close would copy the whole log back each time.
     arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
     engine = create_engine(parsed, poolclass=QueuePool, pool_size=4, connect_args=arguments)
+    if not create and file is not None:
+        event.listen(engine, "do_connect", partial(_see_that_it_is_there, file))
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of an SQLite database; None for any other, and for one in memory."""
+    parsed = make_url(url)
+    name = parsed.database
+    if parsed.get_backend_name() != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
+        return None
+    return Path(name)
+
+
+def _see_that_it_is_there(file: Path, *_connecting: object) -> None:
+    if not file.exists():
+        raise StoreError(
+            f"The status database {file} is not there. If it was lost, put a backup in its place: "
+            "clearance restore FOLDER. If it has yet to be made: clearance db upgrade"
+        )
 
 
 def open_reading(url: str, *, at_most: timedelta | None = None) -> Engine:
@@ -70,6 +95,8 @@ def open_reading(url: str, *, at_most: timedelta | None = None) -> Engine:
         return create_engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options})
     read_only = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
     engine = create_engine(read_only, poolclass=QueuePool, pool_size=8, connect_args={"check_same_thread": False})
+    if (file := sqlite_file(url)) is not None:
+        event.listen(engine, "do_connect", partial(_see_that_it_is_there, file))
     event.listen(engine, "connect", _forbid_writing)
     return engine
 
@@ -189,16 +216,28 @@ def store_errors(engine: Engine) -> Iterator[None]:
     driver = engine.dialect.loaded_dbapi
     try:
         yield
-    except (OperationalError, InternalError) as error:
+    except DBAPIError as error:
+        if not isinstance(error, OperationalError | InternalError) and not _damaged(engine, str(error.orig)):
+            raise
         raise StoreError(_explained(engine, str(error.orig))) from error
-    except (driver.OperationalError, driver.InternalError) as error:
+    except driver.DatabaseError as error:
+        if not isinstance(error, driver.OperationalError | driver.InternalError) and not _damaged(engine, str(error)):
+            raise
         raise StoreError(_explained(engine, str(error))) from error
+
+
+def _damaged(engine: Engine, said: str) -> bool:
+    """Say whether SQLite means that the file itself is no sound database; it says so by a kind of error of its own."""
+    return engine.dialect.name == "sqlite" and ("malformed" in said or "not a database" in said)
 
 
 def _explained(engine: Engine, said: str) -> str:
     where = engine.url.render_as_string(hide_password=True)
     said = said.strip().splitlines()[0] if said.strip() else "no reason given"
-    if "full" in said or "No space" in said or "disk I/O" in said:
+    if _damaged(engine, said):
+        what = "its file is damaged"
+        way_out = "Stop the services, keep that file, and put a backup in its place: clearance restore FOLDER --replace"
+    elif "full" in said or "No space" in said or "disk I/O" in said:
         what, way_out = "its disk is full or failing", "Make room there, then run this again."
     elif "idle-in-transaction" in said:
         what, way_out = f"this process stood still for {_STALLED_SECONDS} s in a transaction", "Run this again."

@@ -122,6 +122,8 @@ class Pull:
     one_proven: bytes | None = None
     #: How good its rows are, as plain values for the guard; None to leave what is known.
     quality: Mapping[str, Any] | None = None
+    #: By what time it was judged which stored moments lie ahead; None where none is left out.
+    judged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,12 +433,12 @@ class Marks:
         """
         stored = Stored(connection, lease.cohort)
         if lease.student is not None:
-            latest = stored.asked_about(lease.source, lease.student)
+            latest = stored.asked_about(lease.source, lease.student, pull.judged_at)
             if latest is not None and latest > pull.began:
                 raise Overtaken
         elif pull.source_base is not None and (
             stored.source(lease.source).revision != pull.source_base
-            or stored.asked_later(lease.source, pull.began) != pull.asked_later
+            or stored.asked_later(lease.source, pull.began, pull.judged_at) != pull.asked_later
         ):
             raise BaseMoved
 

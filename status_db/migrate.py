@@ -20,7 +20,7 @@ def upgrade(url: str, part: Part) -> tuple[str | None, str]:
     It is one transaction that no writer runs beside: whoever writes next finds the old tables whole, or the new ones
     and their version.
     """
-    engine = open_writing(url)
+    engine = open_writing(url, create=True)
     try:
         with _alone(engine) as connection:
             before = _version(connection, part)

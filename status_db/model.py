@@ -8,7 +8,7 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -122,6 +122,22 @@ def normalise_number(raw: object) -> str:
     whole, point, noughts = text.partition(".")
     # A program that took the column for numbers writes it so into a text file.
     return whole if point and noughts and whole.isdigit() and not noughts.strip("0") else text
+
+
+#: Clocks of two machines differ by less. A stored moment that lies further ahead was taken under a wrong clock.
+CLOCKS_DIFFER = timedelta(minutes=1)
+
+
+def is_ahead(moment: datetime, now: datetime) -> bool:
+    """Say whether a stored moment cannot be right: it is later than now."""
+    return moment > now + CLOCKS_DIFFER
+
+
+def is_stale(fresh_until: datetime | None, latest: datetime | None, now: datetime) -> bool:
+    """Say whether an answer is too old, or its moment, the `latest` of several, lies ahead of now."""
+    if latest is not None and is_ahead(latest, now):
+        return True
+    return fresh_until is not None and now >= fresh_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +303,8 @@ class StepStatus:
     as_of: datetime | None = None
     #: Until when that answer is fresh; None for manual steps and reviews, which never go stale.
     fresh_until: datetime | None = None
+    #: When the newest of those answers began: one that lies ahead of now was taken under a wrong clock.
+    latest: datetime | None = None
     decision: Decision | None = None
     #: The run that found it; None before anybody was asked.
     run: int | None = None
@@ -307,7 +325,7 @@ class StepStatus:
             verdict=verdict,
             state=self._state(verdict, decision),
             by_decision=decision is not None,
-            stale=decision is None and self.fresh_until is not None and now >= self.fresh_until,
+            stale=decision is None and is_stale(self.fresh_until, self.latest, now),
             disputed=decision is not None and decision.disputed_by(self.finding),
             outgrown=decision is not None and decision.outgrown_by(self.finding),
             lapsed=decision is None and self.decision is not None and self.decision.active(now),

@@ -39,7 +39,8 @@ def freshness(connection: Connection, settings: Settings, cohort: str) -> dict[s
         if len(known) < len(times):
             fresh[step] = StepSource(step, None, None)
         else:
-            fresh[step] = StepSource(step, min(t[0] for t in known), min(t[1] for t in known))
+            began, until = zip(*known, strict=True)
+            fresh[step] = StepSource(step, min(began), min(until), max(began))
     return fresh
 
 
@@ -132,6 +133,7 @@ def steps_of_many(
                 since=row.since if row else joined[number],
                 as_of=as_of.as_of if as_of else None,
                 fresh_until=as_of.fresh_until if as_of else None,
+                latest=as_of.latest if as_of else None,
                 decision=decisions.get((number, entry.step)),
                 run=row.run if row else None,
                 waits_for=tuple(step.step for step in after if not step.counts_as_clear(now)),

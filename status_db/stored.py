@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, 
 
 from config.meaning import Meaning
 from status_db import applied, tables
-from status_db.model import ROSTER, SETTINGS, Finding, Reason, Record, RunState, Verdict
+from status_db.model import CLOCKS_DIFFER, ROSTER, SETTINGS, Finding, Reason, Record, RunState, Verdict, is_ahead
 from status_db.standing import record_from
 
 #: So many values fit into one IN on every database; more students than `_MOST_NAMED` are read without naming them.
@@ -86,9 +86,11 @@ class PlacedStudent:
 class Stored:
     """One cohort as it stands in one consistent read."""
 
-    def __init__(self, connection: Connection, cohort: str) -> None:
+    def __init__(self, connection: Connection, cohort: str, others: Collection[str] = ()) -> None:
+        """`others` are the other open cohorts, whose students a source may speak about as well."""
         self._connection = connection
         self._cohort = cohort
+        self._others = tuple(others)
 
     def revision(self) -> int:
         """Return the cohort's revision; 0 for one that was never written."""
@@ -100,6 +102,17 @@ class Stored:
         """Return what the settings meant when they were last applied; None where none are recorded."""
         found = applied.read(self._connection, self._cohort)
         return found.meaning if found is not None else None
+
+    def roster_revisions(self) -> str:
+        """Return the revisions of the rosters that a source's keys are compared with: this one, each other open one."""
+        table = tables.source_state
+        rows = self._connection.execute(
+            select(table.c.cohort, table.c.revision).where(
+                table.c.cohort.in_([self._cohort, *self._others]), table.c.source == ROSTER
+            )
+        )
+        found = {row.cohort: row.revision for row in rows}
+        return ",".join(str(found.get(cohort) or 0) for cohort in (self._cohort, *self._others))
 
     def source(self, source: str) -> SourceState:
         """Return what is stored about a source; a blank state for one that was never asked."""
@@ -149,8 +162,11 @@ class Stored:
             )
         }
 
-    def asked_later(self, source: str, began: datetime) -> frozenset[str]:
-        """Return the students who were asked about on their own after `began`."""
+    def asked_later(self, source: str, began: datetime, now: datetime | None = None) -> frozenset[str]:
+        """Return the students who were asked about on their own after `began`.
+
+        An answer that lies ahead of `now` was taken under a wrong clock, and gives way to this one.
+        """
         table = tables.run
         return frozenset(
             self._connection.execute(
@@ -159,13 +175,17 @@ class Stored:
                     table.c.source == source,
                     table.c.student.is_not(None),
                     table.c.began > began,
+                    table.c.began <= now + CLOCKS_DIFFER if now is not None else true(),
                     table.c.state.in_((RunState.APPLIED, RunState.UNCHANGED)),
                 )
             ).scalars()
         )
 
-    def asked_about(self, source: str, student: str) -> datetime | None:
-        """Return when the latest question began whose answer about this student is stored; None before the first."""
+    def asked_about(self, source: str, student: str, now: datetime | None = None) -> datetime | None:
+        """Return when the latest question began whose answer about this student is stored; None before the first.
+
+        One that lies ahead of `now` was asked under a wrong clock and is left out.
+        """
         table = tables.run
         moments = self._connection.execute(
             select(table.c.began).where(
@@ -175,7 +195,8 @@ class Stored:
                 table.c.state.in_((RunState.APPLIED, RunState.UNCHANGED)),
             )
         ).scalars()
-        return max((m for m in (*moments, self.source(source).began) if m is not None), default=None)
+        known = [m for m in (*moments, self.source(source).began) if m is not None]
+        return max((m for m in known if now is None or not is_ahead(m, now)), default=None)
 
     def joined_later(self, began: datetime) -> frozenset[str]:
         """Return the students who joined, or joined again, after `began`; read only where a list was applied since."""
@@ -350,7 +371,46 @@ class Stored:
         found: dict[str, list[str]] = {}
         for number, owner in rows:
             found.setdefault(number, [number]).append(owner)
+        for number, owner in self._contested_with_others():
+            found.setdefault(number, []).append(owner)
         return found
+
+    def _contested_with_others(self) -> Iterator[tuple[str, str]]:
+        """Give every number that is one's own in an open cohort and an alias in another, with who has it here."""
+        if not self._others:
+            return
+        alias, person, bearer = tables.alias, tables.student, tables.student.alias("bearer")
+        pairs = (
+            select(alias.c.alias, alias.c.student, alias.c.cohort)
+            .join(person, and_(person.c.student == alias.c.alias, person.c.cohort != alias.c.cohort))
+            .join(bearer, and_(bearer.c.cohort == alias.c.cohort, bearer.c.student == alias.c.student))
+            .where(person.c.active, bearer.c.active)
+            .order_by(alias.c.alias, alias.c.student)
+        )
+        others = list(self._others)
+        theirs = pairs.where(alias.c.cohort == self._cohort, person.c.cohort.in_(others))
+        for number, owner, _ in self._connection.execute(theirs):
+            yield number, owner
+        ours = pairs.where(alias.c.cohort.in_(others), person.c.cohort == self._cohort)
+        for number, _, _ in self._connection.execute(ours):
+            yield number, number
+
+    def elsewhere(self, numbers: Collection[str]) -> frozenset[str]:
+        """Return those of the numbers that are a student's own or other number in another open cohort."""
+        found: set[str] = set()
+        alias, person, others = tables.alias, tables.student, list(self._others)
+        if not others:
+            return frozenset()
+        for chunk in _chunks(numbers):
+            own = select(person.c.student).where(person.c.cohort.in_(others), person.c.student.in_(chunk))
+            found.update(self._connection.execute(own.where(person.c.active)).scalars())
+            other = (
+                select(alias.c.alias)
+                .join(person, and_(person.c.cohort == alias.c.cohort, person.c.student == alias.c.student))
+                .where(alias.c.cohort.in_(others), alias.c.alias.in_(chunk), person.c.active)
+            )
+            found.update(self._connection.execute(other).scalars())
+        return frozenset(found)
 
     def with_step(self, step: str, student: str | None = None) -> frozenset[str]:
         """Return everybody on the roster whose flow has the step; of one `student` only, at most that one."""
@@ -500,6 +560,18 @@ class Stored:
         asked = select(table.c.source).where(table.c.cohort == self._cohort, table.c.settings_digest.is_not(None))
         return set(self._connection.execute(asked).scalars()) - {ROSTER, SETTINGS}
 
+    def ahead_of(self, now: datetime) -> dict[str, datetime]:
+        """Return what was stored under a clock that was ahead: source → its answer's moment, `roster` → who joined."""
+        state, person = tables.source_state, tables.student
+        limit = now + CLOCKS_DIFFER
+        asked = select(state.c.source, state.c.began).where(state.c.cohort == self._cohort, state.c.began > limit)
+        found = {row.source: row.began for row in self._connection.execute(asked)}
+        joined = select(func.max(person.c.joined_at)).where(person.c.cohort == self._cohort, person.c.active)
+        latest = self._connection.execute(joined).scalar()
+        if latest is not None and is_ahead(latest, now):
+            found[ROSTER] = max(latest, found.get(ROSTER, latest))
+        return found
+
     def announced_since(self, source: str, since: datetime) -> dict[Verdict, int]:
         """Return how many this source's runs have moved to cleared and to held since a wave was announced."""
         moved = {Verdict.CLEARED: 0, Verdict.HELD: 0}
@@ -508,19 +580,21 @@ class Stored:
             moved[Verdict.HELD] += counts.get("newly_held", 0)
         return moved
 
-    def counted_since(self, source: str, since: datetime) -> dict[Verdict, int]:
+    def counted_since(self, source: str, since: datetime, now: datetime | None = None) -> dict[Verdict, int]:
         """Return how many the guard has counted on the way to cleared, held and unknown after then, rechecks included.
+
+        What ended ahead of `now`, under a wrong clock, does not count for ever.
 
         Asked since an approval, it leaves that run itself out: a person has looked at it.
         """
         counted = {Verdict.CLEARED: 0, Verdict.HELD: 0, Verdict.UNKNOWN: 0}
-        for counts in self._counts_since(source, since):
+        for counts in self._counts_since(source, since, now):
             counted[Verdict.CLEARED] += counts.get("counted_cleared", counts.get("released", 0))
             counted[Verdict.HELD] += counts.get("counted_held", counts.get("newly_held", 0))
             counted[Verdict.UNKNOWN] += counts.get("newly_unknown", 0)
         return counted
 
-    def _counts_since(self, source: str, since: datetime) -> Iterator[Mapping[str, Any]]:
+    def _counts_since(self, source: str, since: datetime, now: datetime | None = None) -> Iterator[Mapping[str, Any]]:
         table = tables.run
         yield from self._connection.execute(
             select(table.c.counts).where(
@@ -528,6 +602,7 @@ class Stored:
                 table.c.source == source,
                 table.c.state == RunState.APPLIED,
                 table.c.ended > since,
+                table.c.ended <= now + CLOCKS_DIFFER if now is not None else true(),
             )
         ).scalars()
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from status_db.model import Certificate, Obligation, RunState, State, StepStatus, Verdict
+from status_db.model import Certificate, Obligation, RunState, State, StepStatus, Verdict, is_stale
 from status_db.objections import Objection
 
 #: Roster column → the values inside; an empty mapping is everybody. Several scopes add up.
@@ -64,10 +64,12 @@ class StepSource:
     #: When its sources were last asked with success: the oldest of them; None while one has never answered.
     as_of: datetime | None
     fresh_until: datetime | None
+    #: When the newest of their last answers began.
+    latest: datetime | None = None
 
     def stale(self, now: datetime) -> bool:
-        """Say whether the last answer is too old."""
-        return self.fresh_until is not None and now >= self.fresh_until
+        """Say whether the last answer is too old, or is said to be later than now."""
+        return is_stale(self.fresh_until, self.latest, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +190,8 @@ class SourceView:
     recent_rows: tuple[int, ...] = ()
 
     def stale(self, now: datetime) -> bool:
-        """Say whether the last answer is too old."""
-        return self.fresh_until is not None and now >= self.fresh_until
+        """Say whether the last answer is too old, or is said to be later than now."""
+        return is_stale(self.fresh_until, self.as_of, now)
 
 
 @dataclass(frozen=True, slots=True)

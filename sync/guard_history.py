@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from config.settings import Settings
 from connectors.port import Cell, Snapshot
-from status_db.model import Verdict, normalise_number
+from status_db.model import Verdict, is_ahead, normalise_number
 from status_db.stored import GROUPED_BY, SourceState, Stored
 from status_db.waves import Wave
 from sync import guard, quality, rules
@@ -45,17 +45,26 @@ NO_BRANCHES = AtBranches({}, {}, {})
 
 
 def history(
-    stored: Stored, waves: Iterable[Wave], settings: Settings, rule: SourceRule, state: SourceState, snapshot: Snapshot
+    stored: Stored,
+    waves: Iterable[Wave],
+    settings: Settings,
+    rule: SourceRule,
+    state: SourceState,
+    snapshot: Snapshot,
+    clock: datetime | None = None,
 ) -> guard.History:
-    """Return what the guard knows of a source before this answer, without its groups."""
-    name, source, now = rule.source, settings.source[rule.source], snapshot.ended
+    """Return what the guard knows of a source before this answer, without its groups.
+
+    `clock` is what time it is, which may be long after the answer was read.
+    """
+    name, source, now = rule.source, settings.source[rule.source], clock or snapshot.ended
     announced = {
         wave.towards: guard.Announced(wave.most, stored.announced_since(name, wave.at)[wave.towards]) for wave in waves
     }
     since = now - SUM_OVER
-    if state.approved_at is not None:
+    if state.approved_at is not None and not is_ahead(state.approved_at, now):
         since = max(since, state.approved_at)
-    moved = stored.counted_since(name, since)
+    moved = stored.counted_since(name, since, now)
     standing = {Verdict.HELD: state.held, Verdict.CLEARED: state.done}
     absent = rule.absent
     if absent in standing:

@@ -59,6 +59,10 @@ def resolve(
         else:
             doubtful[alias] = (tuple(owners), AMBIGUOUS)
     rest -= found.keys() | doubtful.keys() | near.keys()
+    # Students of another open cohort: known, and nobody here.
+    elsewhere = stored.elsewhere(rest)
+    staying |= elsewhere
+    rest -= elsewhere
     doubtful |= _lost_zeros(stored, rest)
     doubtful |= _numbers_within(stored, rest - doubtful.keys(), own_numbers=own_numbers)
     rest -= doubtful.keys()

@@ -70,6 +70,8 @@ class Listed:
     digest: bytes
     active: bool
     flow: str | None
+    #: It says that the student joined later than now: it was listed under a wrong clock.
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ def plan(base: int, source_base: int, listed: Mapping[str, Entry], stored: Mappi
     changed: list[Entry] = []
     for number, entry in sorted(listed.items()):
         known = stored.get(number)
-        if known is None or not known.active or known.flow != entry.flow:
+        if known is None or not known.active or known.flow != entry.flow or known.ahead:
             joined.append(entry)
         elif known.digest != entry.digest:
             changed.append(entry)

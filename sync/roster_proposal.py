@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.marks import Ending, Lease, Pull
-from status_db.model import CLEAR, ROSTER, Finding, Flip, StepKind, Verdict
+from status_db.model import CLEAR, ROSTER, Finding, Flip, StepKind, Verdict, is_ahead
 from status_db.objections import Figures, Objection, ObjectionKind
 from status_db.roster_marks import Listing, RosterWrites
 from status_db.settings_marks import SettingsMarks
@@ -66,12 +66,19 @@ class RosterProposal:
         marks.apply_roster(lease, self.writes, self.pull, ending, approved=approved)
 
 
-def propose_roster(connection: Connection, settings: Settings, cohort: str, snapshot: Snapshot) -> RosterProposal:
-    """Plan the registrar's list on the marks as they stand in this read. Raises SourceGarbled."""
+def propose_roster(
+    connection: Connection, settings: Settings, cohort: str, snapshot: Snapshot, clock: datetime | None = None
+) -> RosterProposal:
+    """Plan the registrar's list on the marks as they stand in this read. Raises SourceGarbled.
+
+    Who is stored as having joined ahead of `clock`, what time it is, was listed under a wrong clock and joins now:
+    otherwise no answer would count as given after that.
+    """
+    at = clock or snapshot.ended
     stored = Stored(connection, cohort)
     listed = roster.entries(rules.roster_rule(settings), snapshot)
     rows = stored.roster()
-    known = {n: roster.Listed(row.digest, row.active, row.flow) for n, row in rows.items()}
+    known = {n: roster.Listed(row.digest, row.active, row.flow, is_ahead(row.joined_at, at)) for n, row in rows.items()}
     state = stored.source(ROSTER)
     plan = roster.plan(stored.revision(), state.revision, listed, known)
     active = sum(1 for entry in known.values() if entry.active and entry.flow)

@@ -57,7 +57,10 @@ _NOT_THE_QUESTION = {
 }  # fmt: skip
 
 
-def _plain(own: BaseModel) -> dict[str, object]:
+def _plain(own: BaseModel | None) -> dict[str, object]:
+    if own is None:
+        # A source that cannot be asked here; nothing of it is compared.
+        return {}
     dumped = own.model_dump(mode="python")
     return {k: v for k, v in dumped.items() if k not in _NOT_THE_QUESTION and not isinstance(v, SecretStr | Path)}
 

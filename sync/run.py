@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Engine
 
+from config.cohorts import naming
 from config.meaning import differences, meaning_of
 from config.settings import Asked, Settings
 from connectors.port import (
@@ -108,6 +109,8 @@ class Outcome:
     fault: str | None = None
     counts: dict[str, Any] = field(default_factory=dict)
     flips: tuple[Flip, ...] = ()
+    #: Of which cohort, where there are several.
+    cohort: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,8 @@ class Preview:
     changes: tuple[str, ...] = ()
     #: Nothing else is planned or applied before it.
     blocks: bool = False
+    #: Of which cohort, where there are several.
+    cohort: str = ""
 
     @property
     def pending(self) -> bool:
@@ -159,6 +164,13 @@ class Sync:
         self._meaning = meaning_of(settings)
         self._marks = SettingsMarks(engine, cohort, ledger, self._meaning)
         self._log = structlog.get_logger("clearance.sync")
+        #: Where there are several cohorts, outcomes and suggested commands name theirs.
+        self._named = cohort if len(settings.cohort) > 1 else ""
+
+    @property
+    def named(self) -> str:
+        """The cohort, where there are several; else empty."""
+        return self._named
 
     def names(self) -> tuple[str, ...]:
         """Return the roster and every source, in the order in which they are best asked."""
@@ -189,7 +201,8 @@ class Sync:
                 self._marks.drop_waiting_settings("The settings are the applied ones again. It had said: ")
             return None
         if waiting is not None and waiting[1] == proposal.plan.digest:
-            return Outcome(SETTINGS, RunState.SKIPPED, waiting[0], waits_already(waiting[0]), "suspended")
+            message = self._suggest(waits_already(waiting[0]))
+            return Outcome(SETTINGS, RunState.SKIPPED, waiting[0], message, "suspended", cohort=self._named)
         if waiting is not None:
             self._marks.drop_waiting_settings("The settings have changed once more. It had said: ")
         return self._run(SETTINGS, by=by, slot=None, student=None, progress=no_progress)
@@ -206,7 +219,7 @@ class Sync:
         lines = (*differences(known.meaning if known is not None else None, self._meaning), *proposal.by_step())
         return Preview(
             SETTINGS, None, "", dict(proposal.counts), proposal.flips, proposal.reasons, lines,
-            blocks=not proposal.plan.empty,
+            blocks=not proposal.plan.empty, cohort=self._named,
         )  # fmt: skip
 
     def preview_settings(self) -> SettingsProposal | None:
@@ -243,22 +256,32 @@ class Sync:
             "settings file that was applied."
         )
 
-    def preview(self, name: str, progress: Progress = no_progress) -> Preview:
-        """Ask a source and say what a sync would change; write nothing."""
+    def preview(self, name: str, progress: Progress = no_progress, shared: Connector | None = None) -> Preview:
+        """Ask a source and say what a sync would change; write nothing. `shared` as for `run`."""
         try:
-            snapshot = self._asked(name, self._connect(name), None, progress)
+            snapshot = self._asked(name, shared or self._connect(name), None, progress)
             with reading(self._engine) as connection:
                 proposal = self._propose(connection, name, snapshot, None)
         except SourceError as error:
-            return Preview(name, _FAULTS[type(error)], str(error), {}, (), ())
-        return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons)
+            said = self._suggest(str(error))
+            return Preview(name, _FAULTS[type(error)], said, {}, (), (), cohort=self._named)
+        return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons, cohort=self._named)
 
-    def run(self, name: str, *, by: str, slot: datetime | None = None, progress: Progress = no_progress) -> Outcome:
+    def run(
+        self,
+        name: str,
+        *,
+        by: str,
+        slot: datetime | None = None,
+        progress: Progress = no_progress,
+        shared: Connector | None = None,
+    ) -> Outcome:
         """Ask a source about everybody and apply what it says.
 
+        `shared` asks once for several cohorts and is asked in place of the cohort's own connector.
         Raises SlotTaken when the slot has its run, StoreError when the marks cannot be written.
         """
-        return self._run(name, by=by, slot=slot, student=None, progress=progress)
+        return self._run(name, by=by, slot=slot, student=None, progress=progress, shared=shared)
 
     def recheck(self, name: str, student: str, *, by: str) -> Outcome:
         """Ask a source about one student. It may hold at any time; it may clear only if the last full run stands."""
@@ -273,6 +296,7 @@ class Sync:
         student: str | None,
         progress: Progress,
         reverts: int | None = None,
+        shared: Connector | None = None,
     ) -> Outcome:
         step = self._settings.source[name].step if name not in (ROSTER, SETTINGS) else ""
         if name != SETTINGS:
@@ -280,7 +304,8 @@ class Sync:
                 with reading(self._engine) as connection:
                     self._settings_stand(connection)
             except SettingsDiffer as differ:
-                return Outcome(name, RunState.SKIPPED, message=str(differ), fault="suspended")
+                message = self._suggest(str(differ))
+                return Outcome(name, RunState.SKIPPED, message=message, fault="suspended", cohort=self._named)
         try:
             lease = self._marks.begin(
                 name,
@@ -294,12 +319,12 @@ class Sync:
                 student=student,
             )
         except RunUnderWay as busy:
-            return Outcome(name, RunState.SKIPPED, message=str(busy), fault="under_way")
+            return Outcome(name, RunState.SKIPPED, message=str(busy), fault="under_way", cohort=self._named)
         log = self._log.bind(source=name, run=lease.run)
         log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
         with _COLLECTOR.paused(), self._closing(lease):
             if reverts is None:
-                outcome = self._carried_out(lease, student, progress)
+                outcome = self._carried_out(lease, student, progress, shared)
             else:
                 outcome = self._applied(lease, self._to_take_back(reverts), None)
         _logged(log, outcome)
@@ -312,8 +337,8 @@ class Sync:
         what it would change now. `said_of` is the digest of the change that people spoke of; a run that has come to
         another one since is left alone.
         """
-        message = f"run {number} does not wait for approval any more. See: clearance runs show {number}"
-        not_waiting = Outcome(name, RunState.SKIPPED, number, message, "not_waiting")
+        message = self._suggest(f"run {number} does not wait for approval any more. See: clearance runs show {number}")
+        not_waiting = Outcome(name, RunState.SKIPPED, number, message, "not_waiting", cohort=self._named)
         kept = self._marks.kept_snapshot(number)
         if kept is None or said_of not in (None, kept[0]):
             return not_waiting
@@ -392,7 +417,8 @@ class Sync:
             against = next((o for o in opinions if o.says is Says.REJECT), None)
             if against is not None:
                 if self.reject(run, by=against.author, reason=against.reason):
-                    ended.append(Outcome(source, RunState.REJECTED, run, f"rejected: {against.reason}"))
+                    why = f"rejected: {against.reason}"
+                    ended.append(Outcome(source, RunState.REJECTED, run, why, cohort=self._named))
             elif not missing(tuple(opinions), rules.needed(asked) if asked is not None else Needed()):
                 ended.append(self.approve(run, source, by=last.author, said_of=last.digest))
         return ended
@@ -429,14 +455,16 @@ class Sync:
         except (StoreError, LeaseLost) as error:
             self._log.warning("run not closed", source=lease.source, run=lease.run, because=str(error))
 
-    def _carried_out(self, lease: Lease, student: str | None, progress: Progress) -> Outcome:
+    def _carried_out(
+        self, lease: Lease, student: str | None, progress: Progress, shared: Connector | None = None
+    ) -> Outcome:
         try:
             if lease.source == SETTINGS:
                 return self._applied(lease, self._nothing_asked(), None)
             connector = self._connect(lease.source)
-            if student is None and (untouched := self._untouched(lease, connector)):
+            if student is None and (untouched := self._untouched(lease, shared or connector)):
                 return untouched
-            snapshot = self._asked(lease.source, connector, student, progress)
+            snapshot = self._asked(lease.source, shared or connector, student, progress)
             return self._applied(lease, snapshot, student, connector=connector)
         except SourceError as error:
             return self._ended(lease, RunState.FAILED, str(error), fault=_FAULTS[type(error)])
@@ -463,7 +491,7 @@ class Sync:
         proofs = [(proof.kind.value, proof.detail) for proof in proposal.snapshot.proofs]
         ending = Ending(RunState.UNCHANGED, self._clock(), counts=counts, proofs=proofs)
         self._marks.unchanged(lease, proposal.plan.base, proposal.pull, ending)
-        return Outcome(lease.source, RunState.UNCHANGED, lease.run, counts=counts)
+        return Outcome(lease.source, RunState.UNCHANGED, lease.run, counts=counts, cohort=self._named)
 
     def _asked(self, name: str, connector: Connector, student: str | None, progress: Progress) -> Snapshot:
         snapshot = connector.pull(progress) if student is None else self._asked_by_every_number(connector, student)
@@ -487,11 +515,11 @@ class Sync:
             return propose_settings(connection, self._settings, self._cohort, snapshot)
         self._settings_stand(connection)
         if name == ROSTER:
-            return propose_roster(connection, self._settings, self._cohort, snapshot)
+            return propose_roster(connection, self._settings, self._cohort, snapshot, self._clock())
         if isinstance(snapshot, keep.WayBack):
             reversal = self._marks.reversal(connection, snapshot.reverts)
             return propose_way_back(connection, self._settings, self._cohort, name, snapshot, reversal)
-        return propose_source(connection, self._settings, self._cohort, name, snapshot, student)
+        return propose_source(connection, self._settings, self._cohort, name, snapshot, student, self._clock())
 
     def _applied(
         self,
@@ -556,7 +584,9 @@ class Sync:
                 continue
             except Overtaken:
                 return self._overtaken(lease, counts)
-            return Outcome(lease.source, RunState.APPLIED, lease.run, counts=counts, flips=proposal.flips)
+            return Outcome(
+                lease.source, RunState.APPLIED, lease.run, counts=counts, flips=proposal.flips, cohort=self._named
+            )
         message = "the marks kept changing while this was planned. Run it again."
         return self._ended(lease, RunState.FAILED, message, fault="busy")
 
@@ -591,9 +621,13 @@ class Sync:
             f"{why}: look at {what.format(lease.run)}, then `clearance runs approve {lease.run}`, or "
             f'`clearance runs reject {lease.run} --reason "…"`.'
         )
+        message = self._suggest(message)
         ending = Ending(RunState.SUSPENDED, self._clock(), message, "suspended", counts, proofs, proposal.plan.digest)
         self._marks.suspend(lease, ending, keep.pack(proposal.kept()), seen)
-        return Outcome(lease.source, RunState.SUSPENDED, lease.run, message, "suspended", counts)
+        return Outcome(lease.source, RunState.SUSPENDED, lease.run, message, "suspended", counts, cohort=self._named)
+
+    def _suggest(self, message: str) -> str:
+        return naming(self._settings, self._cohort, message)
 
     def _waiting(self, source: str, but: int) -> int | None:
         with reading(self._engine) as connection:
@@ -608,8 +642,9 @@ class Sync:
         fault: str | None = None,
         counts: dict[str, Any] | None = None,
     ) -> Outcome:
+        message = self._suggest(message)
         self._marks.fail(lease, Ending(state, self._clock(), message, fault, counts or {}))
-        return Outcome(lease.source, state, lease.run, message, fault, counts or {})
+        return Outcome(lease.source, state, lease.run, message, fault, counts or {}, cohort=self._named)
 
 
 def waits_already(run: int) -> str:

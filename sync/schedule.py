@@ -9,11 +9,11 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from config.settings import Settings
-from config.timetable import Timetable, timetable_of
+from config.timetable import Timetable
 from status_db.engine import StoreError
 from status_db.marks import LeaseLost, RunUnderWay, SlotTaken
 from status_db.model import ROSTER
-from sync.run import Sync
+from sync.season import Season, Turn
 
 #: A job that could not start in time (the machine slept, all workers were busy) still runs if no later than this.
 _GRACE = timedelta(hours=6)
@@ -45,12 +45,12 @@ class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # the library has no type
 
 
 class Schedule:
-    """Keeps a cohort's sources asked."""
+    """Keeps the sources of the open cohorts asked: each roster by its own timetable, each source once for all."""
 
     def __init__(
         self,
         settings: Settings,
-        sync: Sync,
+        season: Season,
         clock: Callable[[], datetime],
         sweep: Callable[[datetime], int],
         serving: Callable[[], int],
@@ -61,15 +61,20 @@ class Schedule:
         `printing` writes the sheets of a night's slot, unless they are there, and returns how many it wrote; it is
         asked where the settings say when.
         """
-        self._sync = sync
+        self._season = season
+        self._settings = settings
         self._sweep = sweep
         self._serving = serving
         self._printing = printing if settings.desk.paper.folder is not None else None
         self._nights = Timetable(None, settings.desk.paper.cron, settings.institution.timezone)
         self._clock = clock
         self._log = structlog.get_logger("clearance.schedule")
-        self._timetables = {ROSTER: timetable_of(settings, settings.roster)}
-        self._timetables |= {name: timetable_of(settings, source) for name, source in settings.source.items()}
+        several = len(season.cohorts) > 1
+        #: Name of the job → source, cohort (empty for all), timetable.
+        self._jobs = {
+            f"{source} {cohort}" if cohort and several else source: (source, cohort, timetable)
+            for (source, cohort), timetable in season.timetables().items()
+        }
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(_WORKERS)},
@@ -78,18 +83,18 @@ class Schedule:
 
     def start(self) -> None:
         """Start asking: first the slots that nobody has run, then each as its time comes."""
-        changed = self._sync.open_cohort(by="schedule")
-        if changed is not None:
+        for changed in self._season.open_cohorts(by="schedule"):
             tell = self._log.warning if changed.fault else self._log.info
             tell("settings changed", state=changed.state.value, message=changed.message)
-        for name, timetable in self._timetables.items():
+        self._name_unusable()
+        for name, (_, _, timetable) in self._jobs.items():
             self._scheduler.add_job(self.serve, SlotTrigger(timetable), args=[name], id=name, name=name)
         self._scheduler.add_job(self.carry_out, "interval", seconds=_LISTENS, id="opinions", name="opinions")
         self._scheduler.add_job(self.sweep, "interval", seconds=_SWEEPS, id="sweep", name="sweep")
         self._scheduler.add_job(self.answer, "interval", seconds=_SERVES, id="requests", name="requests")
         self._scheduler.start()
-        self._log.info("schedule started", sources=len(self._timetables))
-        for name in self._timetables:
+        self._log.info("schedule started", sources=len(self._jobs), cohorts=", ".join(self._season.cohorts))
+        for name in self._jobs:
             self.serve(name)
         if self._printing is not None:
             # Last night's first, where nobody was there to print them.
@@ -101,11 +106,27 @@ class Schedule:
         self._scheduler.shutdown(wait=True)
         self._log.info("schedule stopped")
 
+    def _name_unusable(self) -> None:
+        """Say which sources cannot be asked by this process at all; the others are."""
+        rosters = {f"{ROSTER} {key}": roster for key, roster in self._settings.rosters.items()}
+        for name, one in {**(rosters or {ROSTER: self._settings.roster}), **self._settings.source}.items():
+            for why in one.unusable:
+                self._log.error("source cannot be asked", source=name, message=why)
+
     def serve(self, name: str) -> None:
-        """Run the slot that now belongs to, unless it has been run."""
-        slot = self._timetables[name].at(self._clock())
+        """Run the slot that now belongs to, for every cohort where it has not been run."""
+        source, cohort, timetable = self._jobs[name]
         try:
-            self._sync.run(name, by="schedule", slot=slot)
+            slot, turns = timetable.at(self._clock()), self._season.turns(source, cohort)
+        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+            self._log.exception("run not begun", source=name)
+            return
+        for turn in turns:
+            self._run(name, source, slot, turn)
+
+    def _run(self, name: str, source: str, slot: datetime, turn: Turn) -> None:
+        try:
+            turn.run(source, by="schedule", slot=slot)
         except SlotTaken:
             self._log.debug("slot taken", source=name, slot=slot.isoformat())
         except LeaseLost as error:
@@ -119,7 +140,7 @@ class Schedule:
     def carry_out(self) -> None:
         """Carry out what people have said about suspended runs."""
         try:
-            self._sync.carry_out()
+            self._season.carry_out()
         except StoreError as error:
             self._log.error("opinions not carried out", message=str(error))
         except RunUnderWay as busy:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from config.settings import Settings
 from connectors.port import Cell, Fingerprint, Proof, ProofKind, Snapshot, SourceGarbled, SourceUnavailable
 from status_db.marks import Ending, Lease, Pull, Writes
-from status_db.model import CLEAR, ROSTER, Flip, Verdict, digest_of, normalise_number
+from status_db.model import CLEAR, ROSTER, Flip, Verdict, digest_of, is_ahead, normalise_number
 from status_db.objections import Objection
 from status_db.reversals import Replaced
 from status_db.settings_marks import SettingsMarks
@@ -120,15 +120,23 @@ def unmatched_of(plan: reconcile.Plan) -> list[tuple[str, str, str]]:
 
 
 def propose_source(
-    connection: Connection, settings: Settings, cohort: str, name: str, snapshot: Snapshot, student: str | None = None
+    connection: Connection,
+    settings: Settings,
+    cohort: str,
+    name: str,
+    snapshot: Snapshot,
+    student: str | None = None,
+    clock: datetime | None = None,
 ) -> SourceProposal:
     """Plan a source's answer on the marks as they stand in this read; about one `student` only, for a recheck.
+
+    `clock` is what time it is, which may be long after the answer was read: what is stored ahead of it gives way.
 
     Raises SourceGarbled when the answer cannot be about this roster, SourceUnavailable when it was asked about another
     revision of it.
     """
     rule, source, now = rules.source_rule(settings, name), settings.source[name], snapshot.ended
-    stored = Stored(connection, cohort)
+    stored = Stored(connection, cohort, settings.open_beside(cohort))
     state, listed, where = stored.source(name), stored.source(ROSTER).revision, rules.location(source)
     if student is None and snapshot.candidates not in (None, listed):
         # Nobody would have been asked about who has joined since, nor by a number that was given since.
@@ -136,10 +144,11 @@ def propose_source(
             f"{name} was asked about the students of a roster that has changed since",
             f"Ask it again: clearance sync {name}. The next slot does, too.",
         )
-    fingerprint = _fingerprint(rule, listed, snapshot) if student is None else None
-    told = _told(rule, where, listed, snapshot.fingerprint)
+    rosters = stored.roster_revisions()
+    fingerprint = _fingerprint(rule, rosters, snapshot) if student is None else None
+    told = _told(rule, where, rosters, snapshot.fingerprint)
     if fingerprint is not None and fingerprint == state.fingerprint and not snapshot.unsettled:
-        pull = _pull_of_the_same(stored, settings, rule, state, snapshot.began, snapshot.ended)
+        pull = _pull_of_the_same(stored, settings, rule, state, snapshot.began, snapshot.ended, clock)
         proven = _proven(snapshot, rule, where)
         pull = replace(pull, told=told, compared_at=snapshot.began, location=where, one_proven=proven)
         return _the_same(cohort, stored, state, rule, snapshot, pull)
@@ -150,7 +159,7 @@ def propose_source(
         groups = _only(student, groups, digests, resolved)
     outside = _outside(stored, rule, snapshot, student)
     # What was said before a student joined, as by an answer that waited for approval, says nothing about them.
-    asked_later = stored.asked_later(name, snapshot.began) if student is None else frozenset()
+    asked_later = stored.asked_later(name, snapshot.began, clock) if student is None else frozenset()
     later = asked_later | stored.joined_later(snapshot.began)
     unsettled = _students_of(stored, snapshot.unsettled, student) - later
     answer = reconcile.compare(rule, groups, digests, resolved, outside, later)
@@ -213,13 +222,13 @@ def propose_source(
         location=where,
         one_proven=_proven(snapshot, rule, where),
         quality=quality.to_json(measured) if measured else None,
+        judged_at=clock,
     )
     reasons: tuple[Objection, ...] = ()
     counted = guard.NOBODY
     if plan.changes or plan.findings:
-        history = guard_history.history(
-            stored, expected(connection, cohort, name, now), settings, rule, state, snapshot
-        )
+        waves = expected(connection, cohort, name, now)
+        history = guard_history.history(stored, waves, settings, rule, state, snapshot, clock)
         limits = rules.limits(source)
         if student is None:
             found_groups = guard_history.groups(stored, rule, limits, plan, history.held, branches)
@@ -256,13 +265,13 @@ def _with_what_was_kept(plan: reconcile.Plan, kept: Kept) -> reconcile.Plan:
     return replace(plan, strangers=tuple(found.values()), stranger_count=kept.unmatched_count)
 
 
-def _fingerprint(rule: SourceRule, roster_revision: int, snapshot: Snapshot) -> bytes:
+def _fingerprint(rule: SourceRule, rosters: str, snapshot: Snapshot) -> bytes:
     """Digest an answer as it came, with all that decides what it means: the settings, the roster and its aliases.
 
     It is taken over the rows themselves, after their proofs. Rows in another order give another one, and are compared.
     """
     rows = snapshot.rows
-    parts = [rule.digest, str(roster_revision).encode(), repr(snapshot.fields).encode()]
+    parts = [rule.digest, rosters.encode(), repr(snapshot.fields).encode()]
     parts += [_digest_of_text(repr(rows[start : start + _AT_ONCE])) for start in range(0, len(rows), _AT_ONCE)]
     if snapshot.population is not None:
         parts.append(_digest_of_text(repr(snapshot.population)))
@@ -273,11 +282,11 @@ def _digest_of_text(text: str) -> bytes:
     return digest_of([text.encode("utf-8", "surrogatepass")])
 
 
-def _told(rule: SourceRule, where: bytes, roster_revision: int, fingerprint: bytes | None) -> bytes | None:
+def _told(rule: SourceRule, where: bytes, rosters: str, fingerprint: bytes | None) -> bytes | None:
     """Digest what a source tells of its answer, with where it was asked and all that decides what it means."""
     if fingerprint is None:
         return None
-    return digest_of([rule.digest, where, str(roster_revision).encode(), fingerprint])
+    return digest_of([rule.digest, where, rosters.encode(), fingerprint])
 
 
 def question_of(rule: SourceRule, where: bytes) -> bytes:
@@ -307,22 +316,29 @@ def propose_untouched(
     None where it must be read: it tells another, nothing to compare with is stored, the settings, the roster or an
     alias have changed, somebody was asked about since, or it was last read whole too long ago.
     """
-    rule, stored = rules.source_rule(settings, name), Stored(connection, cohort)
+    rule, stored = rules.source_rule(settings, name), Stored(connection, cohort, settings.open_beside(cohort))
     state = stored.source(name)
-    told = _told(rule, rules.location(settings.source[name]), stored.source(ROSTER).revision, fingerprint.value)
+    where = rules.location(settings.source[name])
+    told = _told(rule, where, stored.roster_revisions(), fingerprint.value)
     full_every = settings.source[name].full_every
     if told != state.told or state.compared_at is None:
         return None
-    if fingerprint.began >= state.compared_at + full_every:
+    if fingerprint.began >= state.compared_at + full_every or is_ahead(state.compared_at, now):
         return None
     proof = Proof(ProofKind.FINGERPRINT_SAME, fingerprint.detail)
     snapshot = Snapshot((), (), fingerprint.began, now, (proof,))
-    pull = replace(_pull_of_the_same(stored, settings, rule, state, fingerprint.began, now), told=told)
+    pull = replace(_pull_of_the_same(stored, settings, rule, state, fingerprint.began, now, now), told=told)
     return _the_same(cohort, stored, state, rule, snapshot, pull)
 
 
 def _pull_of_the_same(
-    stored: Stored, settings: Settings, rule: SourceRule, state: SourceState, began: datetime, ended: datetime
+    stored: Stored,
+    settings: Settings,
+    rule: SourceRule,
+    state: SourceState,
+    began: datetime,
+    ended: datetime,
+    clock: datetime | None,
 ) -> Pull:
     return Pull(
         began=began,
@@ -335,7 +351,8 @@ def _pull_of_the_same(
         roster_rows=state.recent_rows[-1],
         stranger_count=state.strangers,
         source_base=state.revision,
-        asked_later=stored.asked_later(rule.source, began),
+        asked_later=stored.asked_later(rule.source, began, clock),
+        judged_at=clock,
     )
 
 

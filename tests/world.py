@@ -28,6 +28,7 @@ from status_db.uploads import Uploads
 from status_db.views import StudentView
 from status_db.waves import Waves
 from sync.run import Outcome, Sync
+from sync.season import Member, Season
 from sync.serving import Serving
 from tests.cast import EVERYBODY, MORNING
 
@@ -294,6 +295,11 @@ class World:
         """Return what counts for everybody and every step now."""
         people = (self.reader.student(COHORT, row["学号"], self.now) for row in self.says[ROSTER])
         return {(p.student, s.step): s.at(self.now).verdict for p in people if p for s in p.steps}
+
+
+def season_of(world: World) -> Season:
+    """Return what a schedule serves: the world's one cohort."""
+    return Season([Member(COHORT, world.settings, world.sync)])
 
 
 def serving_of(world: World, desk: Engine | None = None) -> Serving:

@@ -47,7 +47,7 @@ class Asked:
 
     def cohort(self, asked: str | None) -> str:
         """Return the cohort that is meant."""
-        return asked or self.house.settings.cohort_keys()[0]
+        return asked or self.house.settings.default_cohort()
 
     def steps(self, cohort: str) -> dict[str, tuple[Scope, ...]]:
         """Return which steps the account may read, and whose. Raises NoAnswer when it may read none at all."""

@@ -92,7 +92,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         at,
         "desk/queue.html",
         chosen=chosen,
-        older=here.cohort.key != here.settings.cohort[0].key,
+        older=here.cohort.key != here.settings.default_cohort(),
         tabs=[
             {
                 "word": here.language.gettext(word),

@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from config.settings import Settings, Source
+from portal import cohorts
 from portal.desk.doors import Doors, desk_of
 from portal.house import House, Visitor
 from portal.scenes import Scene, asked
@@ -72,9 +73,8 @@ def place(request: Request, house: House, visitor: Visitor, acts: Collection[Act
     A step that the account may not act at looks like one that does not exist: 404. Who may act at none reads 403.
     """
     settings = house.settings
-    keys = settings.cohort_keys()
-    named = asked(request, "cohort")
-    cohort = settings.cohort_named(named if named in keys else keys[0])
+    cohort = cohorts.chosen(request, settings)
+    settings = settings.of_cohort(cohort.key)
     may = acts_at(house, visitor, acts, cohort.key)
     if not may:
         raise HTTPException(403)

@@ -91,8 +91,8 @@ async def one(request: Request, house: House, visitor: Visitor) -> Response:
 async def grant(request: Request, house: House, visitor: Visitor) -> Response:
     """Give an account a grant."""
     fields = await _sent(request, house, visitor)
-    found, cohort = await _found(request, house), house.settings.cohort_keys()[0]
-    values = await house.ask_long(house.roster.values, cohort)
+    found = await _found(request, house)
+    values = await house.ask_long(scopes.values_of, house)
     scope = scopes.read(fields.get("scope", ()), values)
     act, step, during = (fields.get(name, [""])[-1] for name in ("act", "step", "cohort"))
     sent = Sent(act=act, step=step, cohort=during, scope=scope or {})
@@ -217,23 +217,23 @@ def _address(account: str) -> str:
 def too_few_reviewers(house: House, language: Language) -> list[tuple[str, str, int]]:
     """Return review, college and how many may give it, where that is fewer than two people."""
     settings = house.settings
-    cohort = settings.cohort_keys()[0]
-    colleges = house.roster.colleges(cohort)
     held = house.directory.holders(Act.REVIEW)
     titles = cards.step_titles(language, settings)
-    wanted = {
-        (entry.step, college)
-        for flow in settings.flow
-        for entry in flow.entries
-        if entry.kind == "review"
-        for college in colleges.get(flow.key, ())
-    }
-    few: list[tuple[str, str, int]] = []
-    for step, college in sorted(wanted):
-        able = {account for account, grant in held if covers(grant, cohort, college, (step,))}
-        if len(able) < ENOUGH:
-            few.append((titles[step], college, len(able)))
-    return few
+    # Of several open cohorts, the one with the fewest.
+    few: dict[tuple[str, str], int] = {}
+    for cohort in settings.open_cohorts():
+        colleges = house.roster.colleges(cohort)
+        wanted = {
+            (entry.step, college)
+            for flow in settings.flow
+            for entry in flow.entries
+            if entry.kind == "review"
+            for college in colleges.get(flow.key, ())
+        }
+        for step, college in wanted:
+            able = {account for account, grant in held if covers(grant, cohort, college, (step,))}
+            few[step, college] = min(len(able), few.get((step, college), ENOUGH))
+    return [(titles[step], college, able) for (step, college), able in sorted(few.items()) if able < ENOUGH]
 
 
 async def _show(
@@ -248,7 +248,7 @@ async def _show(
 ) -> Response:
     language, now, sent = house.language(request), house.clock(), sent or Sent()
     writes = visitor.account.may(Act.MANAGE)
-    values = await house.ask_long(house.roster.values, house.settings.cohort_keys()[0]) if writes else {}
+    values = await house.ask_long(scopes.values_of, house) if writes else {}
     return house.page(
         request,
         "account.html",

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import cards, scopes
+from portal import cards, cohorts, scopes
 from portal.auth import forms
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
@@ -57,7 +57,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
 
 
 async def _list(request: Request, house: House, visitor: Visitor, refused: str = "") -> Response:
-    language, now, cohort = house.language(request), house.clock(), house.settings.cohort_keys()[0]
+    language, now, cohort = house.language(request), house.clock(), cohorts.chosen(request, house.settings).key
     found = await house.ask(house.board.listed, cohort)
     return house.page(
         request,
@@ -79,7 +79,7 @@ async def write(request: Request, house: House, visitor: Visitor) -> Response:
     fields = await forms.read_lists(
         request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM, most=_MOST_FIELDS
     )
-    values = await house.ask_long(house.roster.values, house.settings.cohort_keys()[0])
+    values = await house.ask_long(scopes.values_of, house)
     typed = {name: sent[-1].replace("\r\n", "\n").strip() for name, sent in fields.items()}
     scope = scopes.read(fields.get("scope", ()), values)
     texts = {name: typed.get(name, "") for name in Draft.__dataclass_fields__ if name != "scope"}
@@ -119,7 +119,8 @@ async def withdraw(request: Request, house: House, visitor: Visitor) -> Response
     """Take an announcement down."""
     await forms.read(request, house.settings.portal.public_url, visitor.token)
     number = int(request.path_params["announcement"])
-    if number not in {one.announcement for one in await house.ask(house.board.listed, house.settings.cohort_keys()[0])}:
+    listed = [one for key in house.settings.cohort_keys() for one in await house.ask(house.board.listed, key)]
+    if number not in {one.announcement for one in listed}:
         raise HTTPException(404)
     try:
         down = await house.ask_long(
@@ -159,7 +160,7 @@ async def _form(
     preview: bool = False,
 ) -> Response:
     language, now = house.language(request), house.clock()
-    values = await house.ask_long(house.roster.values, house.settings.cohort_keys()[0])
+    values = await house.ask_long(scopes.values_of, house)
     shown = Announcement(
         0,
         draft.title,

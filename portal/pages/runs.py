@@ -7,14 +7,13 @@ while it waits, for the office's own word.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import admin_words, cards, objections, reasons, words
+from portal import admin_words, cards, cohorts, objections, reasons, words
 from portal.auth import forms
 from portal.auth.rights import oversees, speaks_for
 from portal.entrance import for_visitors
@@ -120,7 +119,7 @@ def own_sources(house: House, account: Account, cohort: str) -> tuple[str, ...]:
 
 async def listed(request: Request, house: House, visitor: Visitor) -> Response:
     """Show runs, the newest first, by source and state; to an operator, those of the own step that wait."""
-    cohort, asked = house.settings.cohort_keys()[0], request.query_params
+    cohort, asked = cohorts.chosen(request, house.settings).key, request.query_params
     everything = oversees(visitor.account)
     sources = (ROSTER, SETTINGS, *house.settings.source) if everything else own_sources(house, visitor.account, cohort)
     if not sources:
@@ -133,7 +132,7 @@ async def listed(request: Request, house: House, visitor: Visitor) -> Response:
     found = await house.ask(house.runs.listed, cohort, sources=chosen, state=state, before=before, limit=_PAGE + 1)
     named = titles(language, house)
     kept = {"source": source or "", "state": state or ""}
-    more = urlencode({**kept, "before": found[_PAGE - 1].run}) if len(found) > _PAGE else ""
+    more = found[_PAGE - 1].run if len(found) > _PAGE else 0
     return house.page(
         request,
         "runs.html",
@@ -142,28 +141,30 @@ async def listed(request: Request, house: House, visitor: Visitor) -> Response:
         states=[(s.value, words.say(language, words.RUN_STATES, s), s is state) for s in _STATES],
         everything=everything,
         later_ones=before is not None,
-        kept=urlencode(kept),
+        kept=kept,
         more=more,
+        other_cohort="" if cohort == house.settings.default_cohort() else cohort,
     )
 
 
 async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show one run."""
-    return await _show(request, house, visitor, await _found(request, house, visitor))
+    cohort, found = await _found(request, house, visitor)
+    return await _show(request, house, visitor, cohort, found)
 
 
 async def speak(request: Request, house: House, visitor: Visitor) -> Response:
     """Take what somebody says of a run that waits; the scheduler carries it out."""
     fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
-    cohort, account = house.settings.cohort_keys()[0], visitor.account
-    if not (account.may(Act.MANAGE) or own_sources(house, account, cohort)):
+    account = visitor.account
+    if not (account.may(Act.MANAGE) or any(own_sources(house, account, key) for key in house.settings.cohort_keys())):
         raise HTTPException(403)
-    found = await _found(request, house, visitor)
+    cohort, found = await _found(request, house, visitor)
     says = next((s for s in _rights(house, account, found, cohort) if s == fields.get("says")), None)
     if says is None:
         raise HTTPException(403)
     reason = fields.get("reason", "").strip()
-    refused = await _refusal(house, found, says, account.account, fields, reason)
+    refused = await _refusal(house, cohort, found, says, account.account, fields, reason)
     if not refused:
         assert found.digest is not None  # noqa: S101 - a run that waits has one, and it was compared
         try:
@@ -180,7 +181,7 @@ async def speak(request: Request, house: House, visitor: Visitor) -> Response:
         except RequestRefused:
             refused = UNDER_WAY
     if refused:
-        return await _show(request, house, visitor, found, refused=refused, reason=reason)
+        return await _show(request, house, visitor, cohort, found, refused=refused, reason=reason)
     await house.note(
         request,
         Deed.SPOKE_ON_RUN,
@@ -194,19 +195,26 @@ async def speak(request: Request, house: House, visitor: Visitor) -> Response:
     return see_other(f"/runs/{found.run}")
 
 
-async def _found(request: Request, house: House, visitor: Visitor) -> RunView:
-    """Return the run of the address. Raises HTTPException: who may not see it reads 403 whether it exists or not."""
-    cohort, account = house.settings.cohort_keys()[0], visitor.account
-    number = min(int(request.path_params["run"]), 2**62)
-    found = await house.ask(house.reader.run, cohort, number)
+async def _found(request: Request, house: House, visitor: Visitor) -> tuple[str, RunView]:
+    """Return the run of the address, and its cohort: numbers are counted through all of them.
+
+    Raises HTTPException: who may not see it reads 403 whether it exists or not.
+    """
+    account, number = visitor.account, min(int(request.path_params["run"]), 2**62)
+    found: tuple[str, RunView] | None = None
+    for key in house.settings.cohort_keys():
+        view = await house.ask(house.reader.run, key, number)
+        if view is not None:
+            found = key, view
     if oversees(account):
         if found is None:
             raise HTTPException(404)
         return found
-    if found is None or found.source not in own_sources(house, account, cohort):
+    if found is None or found[1].source not in own_sources(house, account, found[0]):
         raise HTTPException(403)
-    if found.state is not RunState.SUSPENDED:
-        asked = await house.ask(house.requests.about_run, cohort, found.run)
+    cohort, run = found
+    if run.state is not RunState.SUSPENDED:
+        asked = await house.ask(house.requests.about_run, cohort, run.run)
         if all(one.account != account.account for one in asked):
             raise HTTPException(403)
     return found
@@ -223,7 +231,7 @@ def _rights(house: House, account: Account, found: RunView, cohort: str) -> tupl
 
 
 async def _refusal(
-    house: House, found: RunView, says: Says, account: str, fields: Mapping[str, str], reason: str
+    house: House, cohort: str, found: RunView, says: Says, account: str, fields: Mapping[str, str], reason: str
 ) -> str:
     """Return why it cannot be said; empty when it can."""
     if found.state is not RunState.SUSPENDED or found.digest is None:
@@ -236,14 +244,21 @@ async def _refusal(
         return TOO_LONG
     if says is Says.APPROVE and not fields.get("looked"):
         return NOT_LOOKED
-    opinions = await house.ask(house.runs.opinions, house.settings.cohort_keys()[0], found.run)
+    opinions = await house.ask(house.runs.opinions, cohort, found.run)
     return TWICE if any(o.says is says and o.author == account for o in opinions) else ""
 
 
 async def _show(
-    request: Request, house: House, visitor: Visitor, found: RunView, *, refused: str = "", reason: str = ""
+    request: Request,
+    house: House,
+    visitor: Visitor,
+    cohort: str,
+    found: RunView,
+    *,
+    refused: str = "",
+    reason: str = "",
 ) -> Response:
-    language, now, cohort = house.language(request), house.clock(), house.settings.cohort_keys()[0]
+    language, now = house.language(request), house.clock()
     flips = await house.ask(house.reader.flips_of_run, cohort, found.run, _FLIPS)
     waits = found.state is RunState.SUSPENDED
     look = await house.ask(house.runs.look, cohort, found.run) if waits else None
@@ -261,13 +276,14 @@ async def _show(
     return house.page(
         request,
         "run.html",
+        about_cohort=cohort,
         status=409 if refused else 200,
         run=line(language, house, found, now),
         waits=waits,
         until=language.moment(found.ended + APPROVAL_OPEN_FOR, now) if waits and found.ended else "",
         digest=found.digest.hex() if found.digest else "",
         look=_looked_at(language, house, look, now) if look else None,
-        lacks=_lacks(language, house, found, opinions),
+        lacks=_lacks(language, house, cohort, found, opinions),
         opinions=[_opinion(language, o, now) for o in opinions],
         asked=[_asked(language, found, one, now) for one in asked],
         spoken=spoken,
@@ -284,14 +300,15 @@ async def _show(
     )
 
 
-def _lacks(language: Language, house: House, found: RunView, opinions: Sequence[Opinion]) -> list[str]:
+def _lacks(language: Language, house: House, cohort: str, found: RunView, opinions: Sequence[Opinion]) -> list[str]:
     """Say what is still missing before a run is approved."""
     if found.state is not RunState.SUSPENDED:
         return []
-    if found.source != ROSTER and found.source not in house.settings.source:
+    settings = house.settings.of_cohort(cohort)
+    if found.source != ROSTER and found.source not in settings.source:
         # A change of settings, or a source that the settings no longer have.
         return []
-    guard = (house.settings.roster if found.source == ROSTER else house.settings.source[found.source]).guard
+    guard = (settings.roster if found.source == ROSTER else settings.source[found.source]).guard
     approved = {o.author for o in opinions if o.says is Says.APPROVE}
     missing: list[str] = []
     if guard.office_first and all(o.says is not Says.PLAUSIBLE for o in opinions):

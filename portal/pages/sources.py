@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from config.timetable import timetable_of
-from portal import words
+from portal import cohorts, words
 from portal.auth.rights import oversees
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
@@ -60,7 +60,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show every source as it stands, those that wait for a person first, and the newest runs."""
     if not oversees(visitor.account):
         raise HTTPException(403)
-    language, now, cohort = house.language(request), house.clock(), house.settings.cohort_keys()[0]
+    language, now, cohort = house.language(request), house.clock(), cohorts.chosen(request, house.settings).key
     views = await house.ask(house.reader.sources, cohort)
     newest = await house.ask(house.runs.listed, cohort, limit=_RUNS)
     titles = runs.titles(language, house)
@@ -68,7 +68,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     return house.page(
         request,
         "sources.html",
-        sources=[_source(language, house, titles, view, now) for view in ordered],
+        sources=[_source(language, house, titles, view, now, cohort) for view in ordered],
         waiting=sum(1 for view in views if view.suspended is not None),
         runs=[runs.line(language, house, view, now) for view in newest],
         at=language.moment(now, now),
@@ -76,10 +76,10 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
 
 
 def _source(
-    language: Language, house: House, titles: dict[str, str], view: SourceView, now: datetime
+    language: Language, house: House, titles: dict[str, str], view: SourceView, now: datetime, cohort: str
 ) -> dict[str, object]:
     health = health_of(view, now)
-    asked = house.settings.roster if view.source == ROSTER else house.settings.source[view.source]
+    asked = house.settings.of_cohort(cohort).roster if view.source == ROSTER else house.settings.source[view.source]
     usual = f"{median(view.recent_rows):g}" if view.recent_rows else ""
     rows = _rows(view)
     return {

@@ -1,13 +1,11 @@
 """Strangers: rows about somebody who is not on the roster, those near to a student first."""
 
-from urllib.parse import urlencode
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import admin_words, words
+from portal import admin_words, cohorts, words
 from portal.auth.rights import oversees
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
@@ -20,7 +18,8 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show what is listed of one source, or of all, a page at a time."""
     if not oversees(visitor.account):
         raise HTTPException(403)
-    language, cohort, asked = house.language(request), house.settings.cohort_keys()[0], request.query_params
+    language, asked = house.language(request), request.query_params
+    cohort = cohorts.chosen(request, house.settings).key
     named = runs.titles(language, house)
     source = asked.get("source") if asked.get("source") in house.settings.source else None
     typed = asked.get("page", "")
@@ -54,8 +53,8 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         ],
         source=source,
         number=number,
-        before=urlencode({"source": source or "", "page": number - 1}) if number > 1 else "",
-        after=urlencode({"source": source or "", "page": number + 1}) if len(found) > _PAGE else "",
+        before=number - 1,
+        after=number + 1 if len(found) > _PAGE else 0,
     )
 
 

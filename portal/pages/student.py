@@ -37,10 +37,9 @@ async def own(
 ) -> Response:
     """Show the page of the student with this number; `refused` says how long a new recheck has to wait."""
     now = house.clock()
-    student = await house.ask(newest, house.reader, house.settings.cohort_keys(), number, now)
+    student = await house.ask(newest, house.reader, cohorts_of(request, house), number, now)
     if student is None:
-        first = house.settings.cohort[0].key
-        announced = await house.ask(house.board.standing, first, now)
+        announced = await house.ask(house.board.standing, house.settings.default_cohort(), now)
         return house.page(
             request,
             "not_listed.html",
@@ -65,6 +64,11 @@ async def own(
         ),
         status=status,
     )
+
+
+def cohorts_of(request: Request, house: House) -> tuple[str, ...]:
+    """Return in which cohorts a student is looked for: the one the address names, then the open ones."""
+    return house.settings.newest_first(request.query_params.get("cohort", ""))
 
 
 def newest(reader: Reader, cohorts: tuple[str, ...], number: str, now: datetime) -> StudentView | None:

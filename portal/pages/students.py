@@ -26,7 +26,7 @@ async def find(request: Request, house: House, _visitor: Visitor) -> Response:
 async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show one student; who is outside the scopes looks like one who does not exist."""
     number, now = normalise_number(request.path_params["number"]), house.clock()
-    found = await house.ask(student.newest, house.reader, house.settings.cohort_keys(), number, now)
+    found = await house.ask(student.newest, house.reader, student.cohorts_of(request, house), number, now)
     steps: frozenset[str] = frozenset()
     if found is not None:
         allowed = readable(visitor.account, [step.key for step in house.settings.step], found.cohort)

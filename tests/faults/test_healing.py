@@ -30,7 +30,7 @@ from sync.run import LEASE_FOR, Sync
 from sync.schedule import Schedule
 from tests.faults.seeds import case, seeds
 from tests.faults.trial import MANY, Big, listed, loan
-from tests.world import COHORT, SETTINGS, World
+from tests.world import COHORT, SETTINGS, World, season_of
 
 CASES = 50
 
@@ -98,7 +98,7 @@ class Scheduled(Big):
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         super().__init__(folder, STUDENTS, OFTEN)
-        self.schedule = Schedule(self.settings, self.sync, self.clock, self.decisions.sweep, lambda: 0)
+        self.schedule = Schedule(self.settings, season_of(self), self.clock, self.decisions.sweep, lambda: 0)
 
     def slot(self, at: datetime) -> None:
         """Let the schedule serve every source at this time."""

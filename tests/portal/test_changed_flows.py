@@ -3,7 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from status_db.batches import BatchKind, Batches, Told
+from status_db.batches import Batches, BatchKind, Told
 from status_db.model import Verdict
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.api.conftest import bearing, give_token
@@ -81,11 +81,16 @@ def test_no_page_says_that_a_student_is_clear_and_none_breaks(university: World,
                 try:
                     page = browser.get(address)
                 except BaseException as e:
-                    import traceback; bad.append((account, address, traceback.format_exception(e)[-4:])); continue
-                if page.status_code not in (200, 403, 404, 409, 422): bad.append((account, address, page.status_code))
+                    import traceback
+
+                    bad.append((account, address, traceback.format_exception(e)[-4:]))
+                    continue
+                if page.status_code not in (200, 403, 404, 409, 422):
+                    bad.append((account, address, page.status_code))
             if account == SUN.number:
                 assert "可领证" not in headline(browser.get("/").text)
                 for form in ("/slip", "/slip.pdf"):
                     assert browser.get(form, follow_redirects=False).headers["location"] == "/"
-    for b in bad: print(*b)
+    for b in bad:
+        print(*b)
     assert not bad

@@ -153,7 +153,7 @@ class TestWhatABackupIs:
         config = versions.migrations(part)
         script = ScriptDirectory.from_config(config)
         for revision in reversed(list(script.walk_revisions())):
-            engine = open_writing(f"sqlite:///{tmp_path / revision.revision}.db")
+            engine = open_writing(f"sqlite:///{tmp_path / revision.revision}.db", create=True)
             with engine.connect() as connection:
                 config.attributes |= {"connection": connection, "version_table": versions.version_table(part)}
                 command.upgrade(config, revision.revision)

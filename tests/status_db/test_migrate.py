@@ -97,7 +97,7 @@ class TestTheReadingHandle:
 
 
 def test_sqlite_writes_are_durable_by_setting(tmp_path: Path) -> None:
-    engine = open_writing(f"sqlite:///{tmp_path / 'a' / 'clearance.db'}")
+    engine = open_writing(f"sqlite:///{tmp_path / 'a' / 'clearance.db'}", create=True)
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2

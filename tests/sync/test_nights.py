@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from connectors.port import SourceUnavailable
 from status_db.engine import StoreError
 from sync.schedule import Schedule
-from tests.world import World
+from tests.world import World, season_of
 
 #: Half past two in the night of 25 May, in Shanghai.
 SLOT = datetime(2019, 5, 24, 18, 30, tzinfo=UTC)
@@ -21,7 +21,7 @@ def scheduled(world: World, printing: Callable[[datetime], int], folder: Path | 
     paper = world.settings.desk.paper.model_copy(update={"folder": folder})
     desk = world.settings.desk.model_copy(update={"paper": paper})
     settings = world.settings.model_copy(update={"desk": desk})
-    return Schedule(settings, world.sync, world.clock, world.decisions.sweep, lambda: 0, printing)
+    return Schedule(settings, season_of(world), world.clock, world.decisions.sweep, lambda: 0, printing)
 
 
 def test_the_night_is_named_by_its_slot_on_the_institutions_clocks(sqlite_world: World, tmp_path: Path) -> None:

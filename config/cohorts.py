@@ -1,0 +1,89 @@
+"""Several cohorts in one settings file: a roster each, and what is wrong between the two."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from config.settings import Asked, Settings
+
+_FIX = (
+    'give each its own, as [roster.KEY] named by roster = "KEY" in its [[cohort]], or set closed = true in the '
+    "[[cohort]] that is over"
+)
+_BINDS = re.compile(r"(?<![:\w\\]):cohort\b")
+#: A command that a message suggests; one that names its cohort or its file already is left as it is.
+_COMMAND = re.compile(r"(?<![\w/.-])clearance (?=[a-z])(?!\.toml)")
+
+
+def split_rosters(raw: dict[str, Any], known: Mapping[str, Any]) -> list[str]:
+    """Move the tables [roster.KEY] of a settings file under `rosters`; return what is wrong with them.
+
+    A table [roster] with keys of its own (`known`) is the one roster of the one cohort, and stays.
+    """
+    if "rosters" in raw:
+        del raw["rosters"]
+        return ["[rosters]: unknown key: write [roster.KEY]"]
+    table = raw.get("roster")
+    if not isinstance(table, dict) or not table:
+        return []
+    if not all(isinstance(value, dict) for value in table.values()):
+        beside = sorted(key for key, value in table.items() if isinstance(value, dict) and "connector" in value)
+        return [f"[roster.{key}]: [roster] has keys of its own: move them in here, or take this out" for key in beside]
+    if table.keys() & known.keys():
+        return []
+    raw["rosters"] = table
+    raw["roster"] = {}
+    return []
+
+
+def first_roster(raw: Mapping[str, Any]) -> str:
+    """Return the key of the roster that the first open cohort names; the file's first where none does."""
+    rosters, cohorts = raw["rosters"], raw.get("cohort")
+    for cohort in cohorts if isinstance(cohorts, list) else ():
+        if isinstance(cohort, dict) and cohort.get("roster") in rosters and cohort.get("closed") is not True:
+            return str(cohort["roster"])
+    return str(next(iter(rosters)))
+
+
+def binds_cohort(asked: "Asked") -> bool:
+    """Say whether a source or roster is asked about one cohort: a query of its own binds `:cohort`."""
+    own = asked.own
+    queries = (getattr(own, name, None) for name in ("query", "population", "one", "fingerprint", "as_of"))
+    return any(isinstance(query, str) and _BINDS.search(query) for query in queries)
+
+
+def mistakes(settings: "Settings") -> list[str]:
+    """Find cohorts without a roster of their own, each with the fix."""
+    found: list[str] = []
+    names: dict[str, str] = {}
+    for cohort in settings.cohort:
+        at = f'[[cohort]] "{cohort.key}" roster'
+        if not settings.rosters:
+            if cohort.roster is not None:
+                found.append(
+                    f"{at}: there is only one [roster]: write it as [roster.{cohort.roster}], or take this out"
+                )
+            continue
+        known = ", ".join(settings.rosters)
+        if cohort.roster is None:
+            if not cohort.closed:
+                found.append(f"{at}: is missing: name one of {known}")
+        elif cohort.roster not in settings.rosters:
+            found.append(f"{at}: there is no [roster.{cohort.roster}]: known are {known}")
+        elif not cohort.closed:
+            other = names.setdefault(cohort.roster, cohort.key)
+            if other != cohort.key and not binds_cohort(settings.rosters[cohort.roster]):
+                found.append(f'{at}: "{other}" has the same list: bind :cohort in its query, or {_FIX}')
+    open_ones = settings.open_cohorts()
+    if not settings.rosters and len(open_ones) > 1:
+        listed = ", ".join(f'"{key}"' for key in open_ones)
+        found.append(f"[roster]: one roster serves one cohort, and {listed} are open: {_FIX}")
+    return found
+
+
+def naming(settings: "Settings", cohort: str, text: str) -> str:
+    """Return a message in which each suggested command names its cohort, where there are several."""
+    if len(settings.cohort) == 1:
+        return text
+    return _COMMAND.sub(f"clearance --cohort {cohort} ", text)

@@ -1,0 +1,173 @@
+"""A cron line as the crontab writes it: five fields, read once, and the wall times that it names.
+
+Weekdays count as crontab counts them: 0 and 7 are Sunday, 1 is Monday. APScheduler's own reader counts Monday as 0 and
+stops in an hour that comes twice, so neither it nor its trigger is used.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+from functools import lru_cache
+from itertools import pairwise
+
+_FORM = 'write five fields, such as "30 2 * * *"'
+_MACROS = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+_FIELDS = 5
+_WEEKDAYS = {"sun": 0, "mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6}
+_MONTHS = {
+    "jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6, "jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11,
+    "dec": 12,
+}  # fmt: skip
+_ITEM = re.compile(
+    r"(?:(?P<all>\*)|(?P<first>[0-9]{1,4}|[a-z]{3})(?:-(?P<last>[0-9]{1,4}|[a-z]{3}))?)(?:/(?P<step>[0-9]{1,4}))?"
+)
+#: Days of each month in a leap year: 29 February comes, 30 February does not.
+_LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    least: int
+    most: int
+    names: dict[str, int]
+
+
+_MINUTE = _Field("minute", 0, 59, {})
+_HOUR = _Field("hour", 0, 23, {})
+_DAY = _Field("day of month", 1, 31, {})
+_MONTH = _Field("month", 1, 12, _MONTHS)
+_WEEKDAY = _Field("day of week", 0, 7, _WEEKDAYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """When a line comes, on a wall clock."""
+
+    #: In order.
+    times: tuple[time, ...]
+    days: frozenset[int]
+    months: frozenset[int]
+    #: As crontab counts: Sunday is 0.
+    weekdays: frozenset[int]
+    #: Its minute or hour begins with `*`: it runs on through the day, and keeps its pace in an hour that comes twice.
+    repeating: bool
+
+    def on(self, day: date) -> bool:
+        """Say whether it comes on a day."""
+        return day.month in self.months and day.day in self.days and day.isoweekday() % 7 in self.weekdays
+
+    def dates(self, first: date, step: int) -> Iterator[date]:
+        """Give the days on which it comes, from the first on, forwards (`step` 1) or backwards (-1); it ends.
+
+        The longest time between two is eight years, from one 29 February to the next about a year such as 2100.
+        """
+        day = first
+        for _ in range(_LOOK_AHEAD):
+            if self.on(day):
+                yield day
+            try:
+                day += timedelta(days=step)
+            except OverflowError:
+                return
+
+    def longest_gap(self) -> timedelta:
+        """Return the longest time between two of its moments, on a wall clock without summer time."""
+        first, last = (timedelta(hours=t.hour, minutes=t.minute) for t in (self.times[0], self.times[-1]))
+        steps = [timedelta(hours=b.hour - a.hour, minutes=b.minute - a.minute) for a, b in pairwise(self.times)]
+        days = list(self.dates(date(2016, 1, 1), 1))
+        nights = [b - a - last + first for a, b in pairwise(days)]
+        return max([*steps, *nights])
+
+
+#: Days of a little more than eight years.
+_LOOK_AHEAD = 8 * 366 + 7
+
+
+@lru_cache(maxsize=256)
+def read(line: str) -> Cron:
+    """Read a cron line. Raises ValueError with what is wrong and the fix."""
+    text = line.strip()
+    if text.startswith("@"):
+        instead = _MACROS.get(text.lower())
+        fix = f'write "{instead}"' if instead else _FORM
+        raise ValueError(f'"{line}" is a name, and only five fields are read: {fix}')
+    fields = text.lower().split()
+    if len(fields) == _FIELDS + 1:
+        raise ValueError(f'"{line}" has six fields, and there are no seconds or years here: {_FORM}')
+    if len(fields) != _FIELDS:
+        raise ValueError(f'"{line}" has {len(fields)} fields: {_FORM}')
+    minutes, hours, days, months, weekdays = (
+        _values(field, written) for field, written in zip((_MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY), fields, strict=True)
+    )
+    if fields[2] != "*" and fields[4] != "*":
+        raise ValueError(
+            f'"{line}" names a day of month and a day of week, and cron runs on either, which few people mean: '
+            'write "*" for one of them'
+        )
+    if not any(day <= _LONGEST[month - 1] for month in months for day in days):
+        raise ValueError(f'"{line}" never comes: write a day that there is, such as "30 2 * * *"')
+    return Cron(
+        times=tuple(time(hour, minute) for hour in hours for minute in minutes),
+        days=frozenset(days),
+        months=frozenset(months),
+        weekdays=frozenset(day % 7 for day in weekdays),
+        repeating=fields[0].startswith("*") or fields[1].startswith("*"),
+    )
+
+
+def checked(line: str) -> str:
+    """Return a cron line that can be read. Raises ValueError with the fix: nobody may find out in the night of need."""
+    read(line)
+    return line
+
+
+def _values(field: _Field, written: str) -> Sequence[int]:
+    found: set[int] = set()
+    for item in written.split(","):
+        found.update(_item(field, written, item))
+    return sorted(found)
+
+
+def _item(field: _Field, written: str, item: str) -> range:
+    match = _ITEM.fullmatch(item)
+    if match is None:
+        raise ValueError(
+            f'"{written}" is not a {field.name}: write "*", numbers from {field.least} to {field.most}, '
+            f'ranges such as "{field.least}-{field.most}", or steps such as "*/2"'
+        )
+    if match["all"]:
+        first, last = field.least, min(field.most, 6) if field is _WEEKDAY else field.most
+    else:
+        first = _number(field, match["first"])
+        last = _number(field, match["last"]) if match["last"] else first
+        if field is _WEEKDAY and match["last"] and last == 0 < first:
+            # As the end of a range, "sun" is the seventh day.
+            last = 7
+    if first > last:
+        raise ValueError(f'"{item}" runs backwards as a {field.name}: write the smaller one first, or two ranges')
+    step = int(match["step"] or 1)
+    if match["step"] and not match["all"] and not match["last"]:
+        raise ValueError(f'"{item}" has a step without a range: write "{item.split("/", 1)[0]}-{field.most}/{step}"')
+    if not 1 <= step <= field.most - field.least + 1:
+        raise ValueError(
+            f'"{item}" has a step that a {field.name} does not have: write one from 1 to {field.most - field.least + 1}'
+        )
+    return range(first, last + 1, step)
+
+
+def _number(field: _Field, written: str) -> int:
+    number = field.names.get(written, int(written) if written.isdigit() else -1)
+    if not field.least <= number <= field.most:
+        names = f" or {', '.join(field.names)}" if field.names else ""
+        raise ValueError(f'"{written}" is not a {field.name}: write a number from {field.least} to {field.most}{names}')
+    return number
