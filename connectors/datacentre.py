@@ -74,4 +74,4 @@ def connect(settings: Settings, question: Question) -> rest.Rest:
         ),
         **s.patience(),
     )
-    return rest.Rest(own, question)
+    return rest.about_all_or_one(own, question)
