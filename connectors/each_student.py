@@ -4,7 +4,8 @@ Such a source is never asked about anybody else, so its snapshot names the roste
 students of a roster that has changed meanwhile clears nobody. The population is whoever it answered about.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -104,7 +105,7 @@ class EachStudent:
                 return sample
         return self._about_one.check_one(numbers[-1])
 
-    def _theirs(self, answer: Snapshot, owned: Set[str]) -> Snapshot:
+    def _theirs(self, answer: Snapshot, owned: AbstractSet[str]) -> Snapshot:
         """Return an answer that is about nobody else; else it is about whomever the system likes."""
         for row in answer.rows:
             if row[0] is None or normalise_number(row[0]) not in owned:

@@ -1,5 +1,6 @@
 """Reading a JSON API's pages, one after the other, up to the end that it shows: every record once, or an error."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -12,6 +13,7 @@ from connectors.paging import (
     LinkPaging,
     OffsetPaging,
     PagePaging,
+    after,
     first_page,
     may_slip,
 )
@@ -25,6 +27,9 @@ _ATTEMPTS = 3
 
 #: What a system says of a student whom it does not know, where the settings have a 404 mean that.
 _NOBODY = Answer(None, {}, {})
+
+#: Digits, and what identifiers such as UUIDs are written with.
+_HEX = re.compile(r"[0-9a-fA-F-]+")
 
 #: Systems that give fewer records than asked for mostly give a multiple of this.
 _ROUND = 10
@@ -238,7 +243,7 @@ class Pages:
                         )
                     params = {**params, cursor: word}
                 case KeyPaging() if came and (not done or self._is_full(reading, came)):
-                    params = {**params, **self._after_last(reading, paging)}
+                    params = {**params, **after(paging, reading.last_key, asked.student)}
                 case _:
                     self._look_beyond(office, url, params, reading, came)
                     return
@@ -284,12 +289,6 @@ class Pages:
             "total, or take the end of paging as proof (proofs).",
         )
 
-    def _after_last(self, reading: Reading, paging: KeyPaging) -> dict[str, Any]:
-        """Return what asks for the page after the last record's key."""
-        if paging.expression == "{key}":
-            return {paging.after: reading.last_key}
-        return {paging.after: paging.expression.replace("{key}", str(reading.last_key))}
-
     def _note_keys(self, records: list[Any], reading: Reading) -> None:
         """Notice keys after which nothing can be asked for without losing a record. Raises SourceGarbled."""
         paging = self._settings.paging
@@ -302,7 +301,7 @@ class Pages:
                 why = f'has no "{paging.key}" to go on from'
             elif key in reading.keys:
                 why = f'has a "{paging.key}" that came before'
-            elif isinstance(key, int) and isinstance(reading.last_key, int) and key < reading.last_key:
+            elif _is_before(key, reading.last_key):
                 why = f'has a smaller "{paging.key}" than the one before'
             if why:
                 raise SourceGarbled(
@@ -433,3 +432,11 @@ class Pages:
         if len(references) != len(reading.rows) or references & {None, ""}:
             return ""
         return f"{len(references)} references, each once"
+
+
+def _is_before(key: object, last: object) -> bool:
+    """Say whether a key surely comes before the one before it; how a system orders other text nobody can tell."""
+    if isinstance(key, int) and isinstance(last, int):
+        return key < last
+    plain = isinstance(key, str) and isinstance(last, str) and len(key) == len(last)
+    return plain and bool(_HEX.fullmatch(f"{key}{last}")) and str(key).lower() < str(last).lower()

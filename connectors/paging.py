@@ -1,5 +1,6 @@
 """How a JSON API goes on from one page to the next, in words of the settings."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -66,7 +67,7 @@ class KeyPaging(Table):
     kind: Literal["key"]
     #: The parameter that the last record's key is sent as …
     after: str = "after"
-    #: … and how, with {key} for the key.
+    #: … and how, with {key} for the key and {student} for the number, where one student is asked about.
     expression: str = "{key}"
     #: What a total counts: all records, or what is left of them from the key on.
     counts: Literal["all", "rest"] = "all"
@@ -96,6 +97,14 @@ def first_page(paging: Paging, params: Mapping[str, Any]) -> dict[str, Any]:
             return {**params, size: per_page}
         case _:
             return dict(params)
+
+
+def after(paging: KeyPaging, key: object, student: str | None) -> dict[str, Any]:
+    """Return what asks for the records after a key."""
+    if paging.expression == "{key}":
+        return {paging.after: key}
+    words = {"{key}": str(key), "{student}": student or ""}
+    return {paging.after: re.sub(r"\{key\}|\{student\}", lambda found: words[found[0]], paging.expression)}
 
 
 def may_slip(paging: Paging) -> bool:

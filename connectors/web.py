@@ -7,13 +7,13 @@ SourceUnavailable, SourceRefused or SourceGarbled. No secret, and nothing that f
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http.cookiejar import Cookie
-from typing import Annotated, Any, Literal, Never, Self
+from typing import Annotated, Any, Literal, Never, Self, cast
 from urllib.parse import quote, quote_plus, urlsplit
 
 import requests
@@ -324,7 +324,8 @@ class Office:
     def _refuse_cookie_kept_back(self, url: str) -> None:
         """Refuse to ask over plain http with a login whose cookie may travel over https alone."""
         auth = self._exchange.auth
-        cookies: list[Cookie] = list(self._session.cookies) if isinstance(auth, TokenAuth) and not auth.token else []
+        by_cookie = isinstance(auth, TokenAuth) and not auth.token
+        cookies = list(cast("Iterable[Cookie]", self._session.cookies)) if by_cookie else []
         if cookies and urlsplit(url).scheme != "https" and all(cookie.secure for cookie in cookies):
             raise self._kept_back(url)
 
