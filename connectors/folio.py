@@ -11,7 +11,6 @@ never used.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import batched
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -87,13 +86,9 @@ class Folio:
         if not wanted or not all(_PLAIN.fullmatch(number) for number in numbers):
             whole = self._with(self._users_rest(_ALL, fresh=True).pull(), _OPEN, progress, fresh=True)
         else:
-            field = self._settings.number
-            found = [self._among(self._users_rest, field, chunk) for chunk in batched(numbers, _CHUNK, strict=False)]
-            users = together(found)
+            users = together([self._among(self._users_rest, self._settings.number, some) for some in _chunks(numbers)])
             ids = [plain(user[0]) for user in users.rows]
-            owed = [
-                self._among(self._owed_rest, "userId", chunk, _OPEN) for chunk in batched(ids, _CHUNK, strict=False)
-            ]
+            owed = [self._among(self._owed_rest, "userId", some, _OPEN) for some in _chunks(ids)]
             progress(len(numbers), len(numbers))
             things = together(owed or [self._owed_rest(f'userId=="" and {_OPEN}', fresh=True).pull()])
             whole = joined(self._question, users, things, Words("users", self._settings.asks))
@@ -172,6 +167,10 @@ class Folio:
             **s.patience(),
         )
         return rest.Rest(own, Question(self._question.source, columns, self._question.clock), fresh=fresh)
+
+
+def _chunks(values: Sequence[str]) -> list[Sequence[str]]:
+    return [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
 
 
 def connect(settings: Settings, question: Question) -> Folio:

@@ -175,8 +175,13 @@ class Pages:
         """Add a page to what has been read, unless it cannot be the next one."""
         reading.pages += 1
         self._refuse_mixed_ages(answer, reading)
-        self._note_total(answer, reading, len(records))
-        self._note_last(answer, reading)
+        try:
+            self._note_total(answer, reading, len(records))
+            self._note_last(answer, reading)
+        except _Moved:
+            # What this page has is known, though the reading is given up.
+            reading.rows += [self._mapped.cells(record, 0, reading.student, []) for record in records]
+            raise
         marks = [hash(repr(record)) for record in records]
         if records and reading.seen_pages.setdefault(hash(tuple(marks)), reading.pages) != reading.pages:
             raise _Doubled(f"page {reading.pages} repeats page {reading.seen_pages[hash(tuple(marks))]}")
@@ -380,8 +385,11 @@ class Pages:
                     f"{self._named} tells of {total} records and gave {came} on page {reading.pages}",
                     f"Look at total in [source.{self._question.source}].",
                 )
-            # It moves as others come and go, which loses nobody: a page begins after a key.
-            reading.total = len(reading.rows) + total
+            # More may come while it is read, after the key. Fewer may have come back, or have been left out of a page.
+            now = len(reading.rows) + total
+            if reading.total is not None and now < reading.total:
+                raise _Moved(f"its total went from {reading.total} to {now}")
+            reading.total = now
             return
         if None not in (total, reading.total) and reading.total != total:
             raise _Moved(f"its total went from {reading.total} to {total}")

@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -41,6 +41,10 @@ class Gateway(ThreadingHTTPServer):
         self.lasts = 1_000
         self.left: dict[str, int] = {}
         self.tables: dict[str, list[dict[str, Any]]] = {"users": USERS, "loans": LOANS, "accounts": ACCOUNTS}
+        #: Befalls its data before a page of a table is answered, told by the table and the query.
+        self.befalls: Callable[[str, str], None] = lambda _table, _query: None
+        #: Added to the cookie that a login leaves.
+        self.cookie = ""
         super().__init__(("127.0.0.1", 0), Handler)
 
 
@@ -73,18 +77,24 @@ class Handler(BaseHTTPRequestHandler):
         asked = {name: values[-1] for name, values in parse_qs(address.query).items()}
         self.server.asked.append(asked["query"])
         name = address.path.rpartition("/")[2]
+        self.server.befalls(name, asked["query"])
         found = [row for row in self.server.tables[name] if self._fits(row, asked["query"])]
+        if "sortBy id" in asked["query"]:
+            found.sort(key=lambda row: str(row["id"]))
         start, size = int(asked.get("offset", 0)), int(asked.get("limit", 10))
         # Unless asked for exactly, a large total is a guess.
         total = len(found) if asked.get("totalRecords") == "exact" else 1_000_000
         self._answer(200, {name: found[start : start + size], "totalRecords": total})
 
     def _fits(self, row: dict[str, Any], query: str) -> bool:
-        number = re.search(r'externalSystemId=="([^"]*)"', query)
+        number = re.search(r'externalSystemId==(?:"([^"]*)"|\(([^)]*)\))', query)
         users = re.search(r"userId==(?:\(([^)]*)\)|\"\")", query)
-        if number and row.get("externalSystemId") != number[1]:
+        after = re.search(r'id>"([^"]*)"', query)
+        if after and row["id"] <= after[1]:
             return False
-        return not users or row["userId"] in (users[1] or "").split(" or ")
+        if number and row.get("externalSystemId") not in (number[1] or number[2] or "").replace('"', "").split(" or "):
+            return False
+        return not users or row["userId"] in (users[1] or "").replace('"', "").split(" or ")
 
     def _answer(self, status: int, said: object, cookie: str = "") -> None:
         body = json.dumps(said).encode()
@@ -92,7 +102,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         if cookie:
-            self.send_header("Set-Cookie", f"folioAccessToken={cookie}; HttpOnly; Path=/")
+            self.send_header("Set-Cookie", f"folioAccessToken={cookie}; HttpOnly; Path=/{self.server.cookie}")
         self.end_headers()
         self.wfile.write(body)
 

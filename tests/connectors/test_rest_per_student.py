@@ -216,7 +216,7 @@ def test_about_everybody_one_record_without_a_list_is_no_answer(office: HttpOffi
 def test_answers_about_one_student_may_come_in_pages(office: HttpOffice) -> None:
     office.style = "page"
     assert len(ask(office, paging={"kind": "page", "per_page": 1}).pull().rows) == 4
-    assert {call.params["page"] for call in office.asked if number_of(call) == "20151001"} == {"1", "2"}
+    assert {call.params["page"] for call in office.asked if number_of(call) == "20151001"} == {"1", "2", "3"}
 
 
 def test_a_404_about_one_student_is_refused_unless_it_is_said_to_mean_unknown(office: HttpOffice) -> None:
@@ -270,7 +270,8 @@ def test_a_system_that_asks_for_patience_gets_it_from_the_walk(office: HttpOffic
     office.script.append(as_json({}, 429, {"Retry-After": "7"}))
     time = Time()
     assert len(ask(office, time=time, retries=1).pull().rows) == 4
-    assert time.pauses == [7]
+    # Whoever else had a question to ask waited for the same moment.
+    assert {round(pause) for pause in time.pauses} == {7}
 
 
 def test_one_who_is_never_answered_about_leaves_nothing_of_the_others(office: HttpOffice) -> None:
