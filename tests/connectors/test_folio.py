@@ -207,3 +207,47 @@ def test_a_check_shows_a_record(gateway: Gateway, monkeypatch: pytest.MonkeyPatc
     sample = ask(gateway, monkeypatch).check()
     assert "item.title" in sample.columns
     assert sample.row is not None
+
+
+def test_a_book_that_comes_back_while_pages_are_read_hides_nobody(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loans = [{**LOANS[0], "id": f"l{n:02}", "userId": f"u{n}"} for n in range(24)]
+    gateway.tables["loans"] = loans
+
+    def returned(table: str, query: str) -> None:
+        if table == "loans" and 'id>"l09"' in query and loans[1]["id"] == "l01":
+            # A book of the first page comes back, and another is lent.
+            del loans[1]
+            loans.append({**LOANS[0], "id": "l30", "userId": "u24"})
+
+    gateway.befalls = returned
+    numbers = {row[0] for row in ask(gateway, monkeypatch).pull().rows}
+    assert numbers == {f"2015{n:04d}" for n in range(25)}
+    assert len([query for query in gateway.asked if "status" in query]) == 3
+
+
+def test_over_plain_http_a_cookie_that_is_never_sent_is_named(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.cookie = "; Secure"
+    for asked in (lambda: ask(gateway, monkeypatch).pull(), lambda: ask(gateway, monkeypatch).check()):
+        with pytest.raises(SourceRefused, match=r"over https only .* plain http") as caught:
+            asked()
+        assert "https://" in caught.value.way_out
+    assert not gateway.asked
+
+
+def test_some_students_are_asked_for_together(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = ["20150002", "20150003", "20159999"]
+    snapshot = ask(gateway, monkeypatch).pull_these(numbers)
+    assert [row[3] for row in snapshot.rows] == ["l2"]
+    assert sorted(map(str, snapshot.population or ())) == ["20150002", "20150003"]
+    assert len(gateway.asked) == 2
+    assert {proof.kind for proof in snapshot.proofs} >= {ProofKind.TOTAL_AGREES}
+
+
+def test_a_number_that_is_not_plain_is_looked_for_among_all(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = ask(gateway, monkeypatch).pull_these(['20150002" or cql.allRecords=1 or "', "20150002"])
+    assert not any(" or cql" in query for query in gateway.asked)
+    assert {row[0] for row in snapshot.rows} == {"20150002"}

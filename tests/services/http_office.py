@@ -187,7 +187,7 @@ class HttpOffice:
             start = (number - 1) * size
         elif self.style == "key":
             keys = [row["BARCODE"] for row in rows]
-            start = keys.index(params["after"]) + 1 if params.get("after") in keys else 0
+            start = keys.index(params["after"]) + 1 if "after" in params and params["after"] in keys else 0
             number = start // size + 1
         elif self.style == "cursor":
             start = int(params.get("cursor", "after-0").removeprefix("after-"))
