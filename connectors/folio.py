@@ -100,8 +100,11 @@ class Folio:
         """Log in, and show the first user's column and the first record."""
         users = self._users_rest(_ALL).check()
         sample = self._owed_rest(_OPEN).check()
-        warnings = (*users.warnings, *sample.warnings)
-        return Sample(sample.where, ("number", *sample.columns), sample.row, warnings)
+        row, warnings = sample.row, (*users.warnings, *sample.warnings)
+        if row is not None and _PLAIN.fullmatch(plain(row["student"])):
+            owners = self._users(f'id=="{row["student"]}"').rows
+            row = {**row, "student": owners[0][1] if owners else None}
+        return Sample(sample.where, ("number", *sample.columns), row, warnings)
 
     def _among(self, asked: Callable[..., rest.Rest], field: str, values: Sequence[str], besides: str = "") -> Snapshot:
         """Ask for the records with one of these values."""

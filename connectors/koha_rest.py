@@ -163,7 +163,7 @@ class KohaRest:
             row = None if sample.row is None else dict(sample.row)
             if row is not None and described:
                 shown = dict(zip(self._question.columns, described[0], strict=True))
-                row = {field: shown[field] if field != "student" else row[field] for field in self._question.columns}
+                row = {**shown, "student": self._number_of(row["student"])}
             columns = ("number", *sorted(_OF_THE_ITEM), *sample.columns)
             return replace(sample, columns=columns, row=row, warnings=(*everybody.warnings, *sample.warnings))
         known = _of(patrons := self._patrons_with(numbers := on_the_roster(self._question).every_number()), numbers)
@@ -173,6 +173,13 @@ class KohaRest:
             if sample.row is not None:
                 break
         return replace(sample, columns=("number", *sample.columns), warnings=(*everybody.warnings, *sample.warnings))
+
+    def _number_of(self, patron: Cell) -> Cell:
+        """Return the number of one patron for a check to show; the id where only the whole list would tell it."""
+        if self._settings.attribute:
+            return patron
+        patrons = self._among(self._patrons_rest(chosen=True, among="patron_id"), [str(patron)])
+        return next(iter(_numbers(patrons).values()), None)
 
     def _fines(self, progress: Progress) -> Snapshot:
         began, candidates = self._question.clock(), on_the_roster(self._question)
@@ -276,11 +283,12 @@ class KohaRest:
         answers = walk(chunks, asked.asking, self._settings.per_student, self._question.source, progress)
         return together(tuple(answers.values()))
 
-    def _patrons_rest(self, *, chosen: bool = False, fresh: bool = False) -> rest.Rest:
+    def _patrons_rest(self, *, chosen: bool = False, among: str = "", fresh: bool = False) -> rest.Rest:
         s = self._settings
         columns = {"student": "patron_id", "name": "number" if s.attribute else s.number, "reference": "patron_id"}
         if not s.attribute:
-            return self._rest("patrons", columns, order="patron_id", among=s.number, chosen=chosen, fresh=fresh)
+            among = among or s.number
+            return self._rest("patrons", columns, order="patron_id", among=among, chosen=chosen, fresh=fresh)
         # Embedded attributes have a patron's id of their own, so that an order by it would be ambiguous.
         shape = self._attributed
         return self._rest("patrons", columns, order="cardnumber", embed="extended_attributes", shape=shape, fresh=fresh)

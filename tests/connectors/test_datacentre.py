@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from config.secrets import Origin
 from connectors import datacentre, rest, web
 from connectors.port import (
+    AsksByNumber,
     Connector,
     ProofKind,
     Question,
@@ -20,7 +21,7 @@ from connectors.port import (
     SourceUnavailable,
 )
 from tests.connectors.test_rest import nowhere, proofs
-from tests.contract import COLUMNS, ConnectorContract, Ticking
+from tests.contract import COLUMNS, PagedContract, Ticking
 from tests.services.data_centre import DataCentre, said
 from tests.services.http_office import Reply, as_json
 
@@ -62,7 +63,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return made
 
 
-class TestDataCentre(ConnectorContract):
+class TestDataCentre(PagedContract):
     class Office:
         secret = SECRET
 
@@ -71,6 +72,9 @@ class TestDataCentre(ConnectorContract):
 
         def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
             self.served.rows = [dict(row) for row in rows]
+
+        def shift_once(self, gone: int, new: Mapping[str, str | None]) -> None:
+            self.served.shift_once(self.served.rows, gone, dict(new))
 
         def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
             return ask(self.served, columns, one="NUMBER")
@@ -270,3 +274,19 @@ def test_a_platform_that_is_busy_for_a_moment_is_asked_again(centre: DataCentre,
 def test_settings_that_make_no_sense_are_refused(centre: DataCentre, own: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ask(centre, **own)
+
+
+def test_a_code_for_later_is_unavailable_and_tried_again(centre: DataCentre, pauses: list[float]) -> None:
+    centre.script.extend([said(50301, "busy"), None])
+    assert len(ask(centre, later=[50301], retries=1).pull().rows) == 5
+    assert pauses == [0.5]
+    centre.script.append(said(50301, "busy"))
+    with pytest.raises(SourceUnavailable, match="busy"):
+        ask(centre, later=[50301]).pull()
+
+
+def test_only_with_a_parameter_for_one_student_can_some_be_asked_about(centre: DataCentre) -> None:
+    assert not isinstance(ask(centre), AsksByNumber)
+    connector = ask(centre, one="XH")
+    assert isinstance(connector, AsksByNumber)
+    assert {row[0] for row in connector.pull_these(["2015000003", "2015000009"]).rows} == {"2015000003"}

@@ -20,7 +20,7 @@ from connectors.port import (
 )
 from tests.cast import LIN, QIAN, SUN, ZHAO
 from tests.connectors.test_rest import nowhere, proofs
-from tests.contract import COLUMNS, ConnectorContract, Ticking
+from tests.contract import COLUMNS, PagedContract, Ticking
 from tests.services.http_office import Reply, as_json
 from tests.services.openlib import DEBTS, LOANS, READERS, Openlib, failed
 
@@ -72,7 +72,7 @@ def ask(
     return interlib.connect(settings, Question("loans", mapped, Ticking()))
 
 
-class TestInterlib(ConnectorContract):
+class TestInterlib(PagedContract):
     class Office:
         secret = SECRET
 
@@ -81,12 +81,16 @@ class TestInterlib(ConnectorContract):
             self.own = own
 
         def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
-            numbers = list(dict.fromkeys([str(row["NUMBER"]) for row in rows]))
-            ids = {number: f"R{index}" for index, number in enumerate(numbers)}
+            numbers = list(dict.fromkeys([row["NUMBER"] for row in rows]))
+            self.ids = ids = {number: f"R{index}" for index, number in enumerate(numbers)}
             self.served.tables[READERS] = [{"rdid": ids[n], "NUMBER": n, "rdcfstate": 1} for n in numbers]
             self.served.tables[LOANS] = [
-                {"rdid": ids[str(row["NUMBER"])], "TITLE": row["TITLE"], "BARCODE": row["BARCODE"]} for row in rows
+                {"rdid": ids[row["NUMBER"]], "TITLE": row["TITLE"], "BARCODE": row["BARCODE"]} for row in rows
             ]
+
+        def shift_once(self, gone: int, new: Mapping[str, str | None]) -> None:
+            row = {"rdid": self.ids[new["NUMBER"]], "TITLE": new["TITLE"], "BARCODE": new["BARCODE"]}
+            self.served.shift_once(self.served.tables[LOANS], gone, row, LOANS)
 
         def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
             return ask(self.served, columns=columns, **self.own)

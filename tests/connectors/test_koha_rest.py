@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from connectors import koha_rest
 from connectors.port import (
     Candidates,
+    Connector,
     ProofKind,
     Question,
     SourceError,
@@ -22,7 +23,7 @@ from connectors.port import (
     together,
 )
 from tests.connectors.test_rest import nowhere
-from tests.contract import Ticking
+from tests.contract import COLUMNS, PagedContract, Ticking
 from tests.services.http_office import Call, HttpOffice, Reply, as_json, basic
 
 SECRET = "hidden-word"
@@ -134,7 +135,7 @@ class Koha(HttpOffice):
         return self.left[token] >= 0
 
     def _list(self, name: str, call: Call) -> Reply:
-        known = {"_page", "_per_page", "_order_by", "_match", "q", *self.tables[name][0]}
+        known = {"_page", "_per_page", "_order_by", "_match", "q", *(self.tables[name] or [{}])[0]}
         unknown = [{"path": f"/query/{p}", "message": "Malformed query string"} for p in call.params if p not in known]
         if unknown:
             return as_json(unknown, 400)
@@ -512,3 +513,91 @@ def test_progress_tells_of_loans_and_of_patrons(library: Koha) -> None:
         ask(library, asks).pull(note)
         last[asks] = seen[-1]
     assert last == {"loans": (5, 5), "fines": (2, 2)}
+
+
+def test_a_check_finds_what_a_sync_would_that_items_come_without_their_titles(library: Koha) -> None:
+    for item in library.tables["items"]:
+        del item["biblio"]
+    for asked in (lambda: ask(library).check(), lambda: ask(library).pull()):
+        with pytest.raises(SourceGarbled, match="items without biblio") as caught:
+            asked()
+        assert "titles = false" in caught.value.way_out
+    assert ask(library, titles=False).check().row is not None
+
+
+def test_a_check_finds_that_the_catalogue_may_not_be_read(library: Koha) -> None:
+    library.forbidden = {"items"}
+    with pytest.raises(SourceRefused, match=r"/api/v1/items answered HTTP 403"):
+        ask(library).check()
+
+
+def test_a_check_shows_the_title_as_a_sync_would_store_it(library: Koha) -> None:
+    row = ask(library).check().row
+    assert row is not None
+    assert (row["title"], row["reference"]) == ("书101", "B101")
+
+
+def test_a_patron_without_the_attribute_counts_by_the_field_that_is_named_too(library: Koha) -> None:
+    library.tables["patrons"].append(patron(12, "20152004", ("HOUSE", "red")))
+    library.tables["checkouts"].append(checkout(6, 12, 105))
+    alone = ask(library, attribute="STUDENTNO").pull()
+    both = ask(library, attribute="STUDENTNO", number="cardnumber").pull()
+    assert "20152004" not in map(str, alone.population or ())
+    assert sorted(map(str, both.population or ())) == ["20152004", "S1", "S2"], "two attributes are still nobody"
+    assert "20152004" in {row[0] for row in both.rows}
+    assert ask(library, attribute="STUDENTNO", number="cardnumber").pull_one("20152004").population == ["20152004"]
+
+
+@pytest.mark.parametrize("asks", ["loans", "fines"])
+@pytest.mark.parametrize("own", [{}, {"attribute": "STUDENTNO", "number": "cardnumber"}])
+def test_some_students_are_asked_about_together(library: Koha, asks: str, own: dict[str, Any]) -> None:
+    mapping = {"20151001": "S1", "20152003": "S2"} if own else {}
+    numbers = [mapping.get(number, number) for number in ("20151001", "20152003", "20159999")]
+    snapshot = ask(library, asks, **own).pull_these(numbers)
+    assert {str(row[0]) for row in snapshot.rows} <= set(numbers[:2])
+    assert sorted(map(str, snapshot.population or ())) == sorted(numbers[:2])
+    assert len(snapshot.rows) == {"loans": 2, "fines": 3}[asks]
+    assert {proof.kind for proof in snapshot.proofs} & {ProofKind.TOTAL_AGREES, ProofKind.END_REACHED}
+
+
+def test_a_second_look_asks_for_no_other_patrons_loans(library: Koha) -> None:
+    ask(library, per_page=50).pull_these(["20151001", "20152003"])
+    (question,) = [call.params["q"] for call in library.asked_for if call.path.endswith("/checkouts")]
+    assert json.loads(question) == {"patron_id": {"-in": [1, 2]}}
+
+
+def test_a_second_look_about_nobody_it_knows_is_an_answer(library: Koha) -> None:
+    for asks in ("loans", "fines"):
+        snapshot = ask(library, asks).pull_these(["20159999"])
+        assert (list(snapshot.rows), list(snapshot.population or ())) == ([], [])
+
+
+class TestKohaRest(PagedContract):
+    class Office:
+        secret = SECRET
+
+        def __init__(self, served: Koha) -> None:
+            self.served = served
+
+        def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
+            self.numbers = list(dict.fromkeys(row["NUMBER"] for row in rows))
+            known = [patron(n, number) for n, number in enumerate(self.numbers, 1)]
+            self.served.tables["patrons"] = known or [patron(1, None)]
+            self.served.tables["checkouts"] = [self.loan(n, row) for n, row in enumerate(rows, 1)]
+
+        def loan(self, number: int, row: Mapping[str, str | None]) -> dict[str, Any]:
+            return {**checkout(number, self.numbers.index(row["NUMBER"]) + 1, number), **row}
+
+        def shift_once(self, gone: int, new: Mapping[str, str | None]) -> None:
+            self.served.shift_once(self.served.tables["checkouts"], gone, self.loan(50, new), "/api/v1/checkouts")
+
+        def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
+            own = {field: column for field, column in columns.items() if field != "student"}
+            return ask(self.served, columns={"due": "due_date", **own, "student": "NUMBER"})
+
+        def out_of_reach(self) -> Connector:
+            return ask(self.served, url=nowhere())
+
+    @pytest.fixture
+    def office(self, library: Koha) -> Office:
+        return self.Office(library)

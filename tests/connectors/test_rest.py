@@ -30,7 +30,7 @@ from connectors.port import (
     SourceUnavailable,
 )
 from tests.cast import MORNING
-from tests.contract import COLUMNS, ROWS, ConnectorContract, Ticking
+from tests.contract import COLUMNS, ROWS, PagedContract, Ticking
 from tests.services.http_office import Call, HttpOffice, Reply, Style, as_json, basic
 
 STYLES: tuple[Style, ...] = ("none", "page", "offset", "link", "cursor")
@@ -99,6 +99,9 @@ class ContractOffice:
     def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
         self.served.rows = [dict(row) for row in rows]
 
+    def shift_once(self, gone: int, new: Mapping[str, str | None]) -> None:
+        self.served.shift_once(self.served.rows, gone, dict(new))
+
     def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
         return ask(self.served, columns, **self.own)
 
@@ -113,7 +116,7 @@ def nowhere() -> str:
         return f"http://127.0.0.1:{taken.getsockname()[1]}/api/loans"
 
 
-class TestNumberedPages(ConnectorContract):
+class TestNumberedPages(PagedContract):
     @pytest.fixture
     def office(self) -> Iterator[ContractOffice]:
         with HttpOffice() as served:
@@ -122,7 +125,7 @@ class TestNumberedPages(ConnectorContract):
             yield ContractOffice(served, auth=auth, one={"number": "{student}"})
 
 
-class TestCursorReadTwice(ConnectorContract):
+class TestCursorReadTwice(PagedContract):
     @pytest.fixture
     def office(self) -> Iterator[ContractOffice]:
         with HttpOffice(style="cursor", total="") as served:

@@ -34,18 +34,6 @@ secrets = koha_secrets
 STILL_OWES, BRINGS_BACK = "2015000004", "2015000001"
 
 
-def shifting(office: HttpOffice, table: Rows, gone: int, new: dict[str, Any], *, on: str = "") -> None:
-    """Have a record of the first page go and a new one come, once, after the first page has been read."""
-
-    def once(page: int, records: Rows) -> Rows:
-        if page == 1 and table[-1] is not new and (not on or office.calls[-1].path == on):
-            del table[gone]
-            table.append(new)
-        return records
-
-    office.tamper = once
-
-
 def holds(snapshot: Snapshot, *numbers: str) -> bool:
     return set(numbers) <= {str(row[0]) for row in snapshot.rows}
 
@@ -61,7 +49,7 @@ def released(snapshot: Snapshot, number: str) -> bool:
 def test_rest_misses_nobody(style: Style, total: str, *, reference: bool) -> None:
     columns = {"student": "NUMBER", "title": "TITLE"} | ({"reference": "BARCODE"} if reference else {})
     with HttpOffice(loans(11), style, total) as office:
-        shifting(office, office.rows, 1, loans(12)[-1])
+        office.shift_once(office.rows, 1, loans(12)[-1])
         snapshot = ask(office, columns, paging=paging(style, 4)).pull()
     assert holds(snapshot, *(row["NUMBER"] for row in loans(11) if row["NUMBER"] != BRINGS_BACK))
     assert STILL_OWES in snapshot.unsettled
@@ -151,7 +139,7 @@ def test_no_page_lost_is_claimed_only_where_references_show_it() -> None:
 def test_datacentre_misses_nobody(*, reference: bool) -> None:
     columns = {name: column for name, column in FEES.items() if reference or name != "reference"}
     with DataCentre(fees(11), secret=CENTRE_SECRET) as centre:
-        shifting(centre, centre.rows, 1, fees(12)[-1])
+        centre.shift_once(centre.rows, 1, fees(12)[-1])
         keys = {"url": centre.root, "key": "clearance", "secret": "env:S", "api": "arrears", "per_page": 4}
         settings = datacentre.Settings.model_validate(keys, context=Origin(Path(), {"S": CENTRE_SECRET}))
         snapshot = datacentre.connect(settings, Question("arrears", columns, Ticking())).pull()
@@ -162,7 +150,7 @@ def test_interlib_misses_nobody() -> None:
     readers = [reader(f"R{n}", f"2015{n:06}") for n in range(12)]
     books = [loan(f"R{n}", f"书{n}", f"B{n}") for n in range(12)]
     with Openlib(OPENLIB_SECRET, readers, books[:11]) as library:
-        shifting(library, library.tables[LOANS], 1, books[11], on=LOANS)
+        library.shift_once(library.tables[LOANS], 1, books[11], LOANS)
         snapshot = ask_interlib(library, per_page=4).pull()
     assert holds(snapshot, *(f"2015{n:06}" for n in range(11) if n != 1))
     assert not released(snapshot, STILL_OWES)
@@ -179,7 +167,7 @@ def koha() -> Iterator[Koha]:
 
 def test_koha_rest_misses_nobody_and_reads_once(koha: Koha) -> None:
     new = checkout(20, 1, 102)
-    shifting(koha, koha.tables["checkouts"], 1, new, on="/api/v1/checkouts")
+    koha.shift_once(koha.tables["checkouts"], 1, new, "/api/v1/checkouts")
     snapshot = ask_koha(koha, per_page=4, titles=False).pull()
     assert holds(snapshot, *(f"2015{n:06}" for n in range(11)))
     assert len([call for call in koha.asked_for if call.path.endswith("/checkouts")]) == 4
@@ -187,7 +175,7 @@ def test_koha_rest_misses_nobody_and_reads_once(koha: Koha) -> None:
 
 def test_koha_rest_misses_no_patron_whose_number_stands_in_an_attribute(koha: Koha) -> None:
     gone = koha.tables["patrons"][1]
-    shifting(koha, koha.tables["patrons"], 1, patron(30, "2015000030", ("NO", "A30")), on="/api/v1/patrons")
+    koha.shift_once(koha.tables["patrons"], 1, patron(30, "2015000030", ("NO", "A30")), "/api/v1/patrons")
     snapshot = ask_koha(koha, per_page=4, titles=False, attribute="NO").pull()
     assert gone not in koha.tables["patrons"]
     assert {f"A{n}" for n in range(11) if n != 1} <= {str(row[0]) for row in snapshot.rows}

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from connectors import rest
 from connectors.port import Question, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from connectors.quiet import Quiet
 from connectors.web import Exchange, Office
 from tests.cast import MORNING
 from tests.contract import Ticking
@@ -378,3 +379,40 @@ def test_the_settings_charset_goes_before_what_is_declared(office: HttpOffice) -
     for kind in ("application/json", "application/json; charset=utf-8"):
         office.script.append(Reply(CHINESE.encode("gbk"), headers={"Content-Type": kind}))
         assert get(office, charset="gb18030") == json.loads(CHINESE)
+
+
+def asking(pauses: list[float], quiet: Quiet, **own: Any) -> Office:
+    """Return one of several that ask a system during one pull."""
+    return Office(exchange(**own), "loans", lambda: MORNING, pauses.append, quiet)
+
+
+def test_one_is_asked_to_wait_and_all_wait_once(office: HttpOffice) -> None:
+    quiet, first, second = Quiet(), list[float](), list[float]()
+    office.script.append(Reply(status=429, headers={"Retry-After": "7"}))
+    office.script.extend([as_json([])] * 3)
+    with asking(first, quiet, retries=1) as one, asking(second, quiet) as other:
+        one.get(office.url, {})
+        assert (first, second) == ([7.0], [])
+        other.get(office.url, {})
+        other.get(office.url, {})
+    assert [round(pause) for pause in second] == [7]
+    assert first == [7.0]
+
+
+def test_nobody_asks_while_the_pause_is_longer_than_the_longest_time(office: HttpOffice) -> None:
+    quiet, pauses = Quiet(), list[float]()
+    office.script.append(Reply(status=503, headers={"Retry-After": "3600"}))
+    with asking(pauses, quiet, retries=3) as one, asking(pauses, quiet) as other:
+        with pytest.raises(SourceUnavailable, match="HTTP 503"):
+            one.get(office.url, {})
+        with pytest.raises(SourceUnavailable, match="left alone for another 3[56]"):
+            other.get(office.url, {})
+    assert (len(office.asked), pauses) == (1, [])
+
+
+def test_who_may_wait_longer_than_a_minute_does(office: HttpOffice) -> None:
+    pauses: list[float] = []
+    office.script.extend([Reply(status=503, headers={"Retry-After": "120"}), as_json([])])
+    with asking(pauses, Quiet(), retries=1) as one:
+        one.get(office.url, {})
+    assert pauses == [120.0]
