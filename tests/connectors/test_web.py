@@ -405,7 +405,7 @@ def test_nobody_asks_while_the_pause_is_longer_than_the_longest_time(office: Htt
     with asking(pauses, quiet, retries=3) as one, asking(pauses, quiet) as other:
         with pytest.raises(SourceUnavailable, match="HTTP 503"):
             one.get(office.url, {})
-        with pytest.raises(SourceUnavailable, match="left alone for another 3[56]"):
+        with pytest.raises(SourceUnavailable, match=r"left alone for another 3[56]"):
             other.get(office.url, {})
     assert (len(office.asked), pauses) == (1, [])
 
