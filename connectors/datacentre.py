@@ -37,6 +37,8 @@ class Settings(Patience):
     filters: dict[str, Text | int] = {}  # noqa: RUF012 - pydantic copies a field's default
     #: The parameter that picks one student's records; left out, everybody is asked for and one is kept.
     one: str = ""
+    #: Codes by which the platform says that it cannot answer now and may later.
+    later: tuple[int | str, ...] = ()
     #: Fields that a record may leave out.
     optional: tuple[str, ...] = ()
 
@@ -62,7 +64,7 @@ def connect(settings: Settings, question: Question) -> rest.Rest:
         paging=PagePaging(kind="page", size="per_page", per_page=s.per_page, last="result.max_page"),
         one={s.one: "{student}"} if s.one else {},
         optional=s.optional,
-        ok=Ok(path="code", equals=(10000, "10000"), reason="message"),
+        ok=Ok(path="code", equals=(10000, "10000"), later=s.later, reason="message"),
         auth=TokenAuth(
             kind="token",
             url=f"{root}/open_api/authentication/get_access_token",
@@ -74,4 +76,4 @@ def connect(settings: Settings, question: Question) -> rest.Rest:
         ),
         **s.patience(),
     )
-    return rest.Rest(own, question)
+    return rest.about_all_or_one(own, question)

@@ -5,10 +5,11 @@ students of a roster that has changed meanwhile clears nobody. The population is
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self
 
 from connectors.port import (
     Candidates,
@@ -44,6 +45,10 @@ class AsksAboutOne(Protocol):
         """Look at the answer about one student."""
         ...
 
+    def fresh(self) -> Self:
+        """Return one that asks the same and takes no answer out of a cache."""
+        ...
+
 
 class EachStudent:
     """Asks about every number of every student on the roster."""
@@ -59,16 +64,26 @@ class EachStudent:
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return what it says about everybody on the roster; `progress` is told numbers."""
         began, candidates = self._question.clock(), on_the_roster(self._question)
+        answers = self._asked(candidates.every_number(), candidates, self._about_one, progress)
+        return joined(self._question, candidates, tuple(answers.values()), began)
+
+    def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
+        """Return what it says now about these numbers, each asked about alone and never out of a cache."""
+        began = self._question.clock()
+        answers = self._asked(numbers, self._question.candidates(), self._about_one.fresh(), progress)
+        return about_these(self._question, tuple(answers.values()), began)
+
+    def _asked(
+        self, numbers: Sequence[str], candidates: Candidates, about_one: AsksAboutOne, progress: Progress
+    ) -> dict[str, Snapshot]:
         owners = _owners(candidates)
 
         @contextmanager
         def opening(pause: Pause) -> Iterator[Callable[[str], Snapshot]]:
-            with self._about_one.asking(pause) as ask:
-                yield lambda number: self._theirs(ask(number), owners[number])
+            with about_one.asking(pause) as ask:
+                yield lambda number: self._theirs(ask(number), owners.get(number) or {normalise_number(number)})
 
-        numbers = candidates.every_number()
-        answers = walk(numbers, opening, self._limits, self._question.source, progress, self._watch)
-        return joined(self._question, candidates, tuple(answers.values()), began)
+        return walk(numbers, opening, self._limits, self._question.source, progress, self._watch)
 
     def pull_one(self, student: str) -> Snapshot:
         """Return what it says about one number; it may name any other of the same student's."""
@@ -90,7 +105,7 @@ class EachStudent:
                 return sample
         return self._about_one.check_one(numbers[-1])
 
-    def _theirs(self, answer: Snapshot, owned: frozenset[str]) -> Snapshot:
+    def _theirs(self, answer: Snapshot, owned: AbstractSet[str]) -> Snapshot:
         """Return an answer that is about nobody else; else it is about whomever the system likes."""
         for row in answer.rows:
             if row[0] is None or normalise_number(row[0]) not in owned:
@@ -112,6 +127,18 @@ def on_the_roster(question: Question) -> Candidates:
             "Sync the roster first: clearance sync roster.",
         )
     return candidates
+
+
+def about_these(question: Question, answers: Sequence[Snapshot], began: datetime) -> Snapshot:
+    """Return the answers about some numbers as one; it shows that each of them was asked about."""
+    fields = tuple(question.columns)
+    end = Proof(ProofKind.END_REACHED, f"{_counted(len(answers), 'number')}, each asked about alone")
+    if not answers:
+        return Snapshot(fields, [], began, question.clock(), (end,), [])
+    whole = together(answers)
+    # What it says of a number that it does not know shows nothing else than that.
+    proofs = (*(proof for proof in whole.proofs if proof.kind is not ProofKind.END_REACHED), end)
+    return replace(whole, began=min(began, *(answer.began for answer in answers)), proofs=proofs)
 
 
 def joined(
@@ -141,6 +168,7 @@ def joined(
             if proof.kind not in own
         ),
     )
+    began = min(began, *(answer.began for answer in answers))
     return replace(whole, began=began, ended=question.clock(), proofs=proofs, candidates=candidates.revision)
 
 

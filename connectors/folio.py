@@ -2,24 +2,27 @@
 
 As FOLIO's API documentation has it: `/circulation/loans` and `/accounts` name a user's id and no number, `/users` leads
 from there to the bar code or the external id; `limit` is 10 unless told; `totalRecords` is an estimate for large
-answers unless `totalRecords=exact` is asked for; `/authn/login-with-expiry` leaves an access token of ten minutes in a
+answers unless `totalRecords=exact` is asked for. A page is asked for after the last id that came (`id>`, `sortBy id`),
+so that no record slips while others come and go. `/authn/login-with-expiry` leaves an access token of ten minutes in a
 cookie, and a refresh token that is good once. An expired token is answered by logging in anew: the refresh token is
 never used.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from config.secrets import Secret, Text
 from connectors import rest
-from connectors.joined import Words, joined
+from connectors.joined import Words, joined, plain
 from connectors.known_questions import KnownQuestions
-from connectors.paging import OffsetPaging
-from connectors.port import Progress, Question, Sample, Snapshot, no_progress
+from connectors.paging import KeyPaging
+from connectors.port import Progress, Question, Sample, Snapshot, no_progress, together
 from connectors.web import Patience, TokenAuth
+from status_db.model import normalise_number
 
 _COLUMNS = {
     "loans": {"student": "number", "title": "item.title", "due": "dueDate", "reference": "id"},
@@ -32,6 +35,12 @@ _COLUMNS = {
     },
 }
 _PATHS = {"loans": ("circulation/loans", "loans"), "accounts": ("accounts", "accounts")}
+
+_ALL = "cql.allRecords=1"
+_OPEN = 'status.name=="Open"'
+
+#: So many numbers or ids stand in one question: its address must not grow too long.
+_CHUNK = 50
 
 #: What may stand in a question about one user as it is; anything else is asked for as a whole.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
@@ -60,7 +69,7 @@ class Folio:
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return every open loan, or account, by its user's number; one whose user has none is nobody's."""
-        return self._joined("cql.allRecords=1", 'status.name=="Open"', progress)
+        return self._joined(_ALL, _OPEN, progress)
 
     def pull_one(self, student: str) -> Snapshot:
         """Return those of one student; a number that would not be plain in a question is looked for among all."""
@@ -68,39 +77,71 @@ class Folio:
             return self.pull().about(student)
         users = self._users(f'{self._settings.number}=="{student}"')
         ids = " or ".join(str(row[0]) for row in users.rows)
-        owed = f'userId==({ids}) and status.name=="Open"' if ids else 'userId=="" and status.name=="Open"'
+        owed = f"userId==({ids}) and {_OPEN}" if ids else f'userId=="" and {_OPEN}'
         return self._with(users, owed, no_progress).about(student)
+
+    def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
+        """Return those of the students with these numbers, so many at a time and never out of a cache."""
+        wanted = {normalise_number(number) for number in numbers}
+        if not wanted or not all(_PLAIN.fullmatch(number) for number in numbers):
+            whole = self._with(self._users_rest(_ALL, fresh=True).pull(), _OPEN, progress, fresh=True)
+        else:
+            users = together([self._among(self._users_rest, self._settings.number, some) for some in _chunks(numbers)])
+            ids = [plain(user[0]) for user in users.rows]
+            owed = [self._among(self._owed_rest, "userId", some, _OPEN) for some in _chunks(ids)]
+            progress(len(numbers), len(numbers))
+            things = together(owed or [self._owed_rest(f'userId=="" and {_OPEN}', fresh=True).pull()])
+            whole = joined(self._question, users, things, Words("users", self._settings.asks))
+        rows = [row for row in whole.rows if row[0] is not None and normalise_number(row[0]) in wanted]
+        known = [cell for cell in whole.population or () if normalise_number(cell) in wanted]
+        return replace(whole, rows=rows, population=known)
 
     def check(self) -> Sample:
         """Log in, and show the first user's column and the first record."""
-        self._users_rest("cql.allRecords=1").check()
-        sample = self._owed_rest('status.name=="Open"').check()
-        return Sample(sample.where, ("number", *sample.columns), sample.row, sample.warnings)
+        users = self._users_rest(_ALL).check()
+        sample = self._owed_rest(_OPEN).check()
+        row, warnings = sample.row, (*users.warnings, *sample.warnings)
+        if row is not None and _PLAIN.fullmatch(plain(row["student"])):
+            owners = self._users(f'id=="{row["student"]}"').rows
+            row = {**row, "student": owners[0][1] if owners else None}
+        return Sample(sample.where, ("number", *sample.columns), row, warnings)
+
+    def _among(self, asked: Callable[..., rest.Rest], field: str, values: Sequence[str], besides: str = "") -> Snapshot:
+        """Ask for the records with one of these values."""
+        among = " or ".join(f'"{value}"' for value in values)
+        return asked(f"{field}==({among})" + (f" and {besides}" if besides else ""), fresh=True).pull()
 
     def _joined(self, users: str, owed: str, progress: Progress) -> Snapshot:
         return self._with(self._users(users), owed, progress)
 
-    def _with(self, users: Snapshot, owed: str, progress: Progress) -> Snapshot:
-        things = self._owed_rest(owed).pull(progress)
+    def _with(self, users: Snapshot, owed: str, progress: Progress, *, fresh: bool = False) -> Snapshot:
+        things = self._owed_rest(owed, fresh=fresh).pull(progress)
         return joined(self._question, users, things, Words("users", self._settings.asks))
 
     def _users(self, query: str) -> Snapshot:
         return self._users_rest(query).pull()
 
-    def _users_rest(self, query: str) -> rest.Rest:
+    def _users_rest(self, query: str, *, fresh: bool = False) -> rest.Rest:
         columns = {"student": "id", "name": self._settings.number, "reference": "id"}
-        return self._rest("users", "users", query, columns, ("name",))
+        return self._rest("users", "users", query, columns, ("name",), fresh=fresh)
 
-    def _owed_rest(self, query: str) -> rest.Rest:
+    def _owed_rest(self, query: str, *, fresh: bool = False) -> rest.Rest:
         path, records = _PATHS[self._settings.asks]
         columns = {
             field: "userId" if field == "student" else column for field, column in self._question.columns.items()
         }
         optional = tuple(field for field in columns if field != "student")
-        return self._rest(path, records, query, columns, optional)
+        return self._rest(path, records, query, columns, optional, fresh=fresh)
 
     def _rest(
-        self, path: str, records: str, query: str, columns: Mapping[str, str], optional: tuple[str, ...]
+        self,
+        path: str,
+        records: str,
+        query: str,
+        columns: Mapping[str, str],
+        optional: tuple[str, ...],
+        *,
+        fresh: bool,
     ) -> rest.Rest:
         s = self._settings
         base = s.url.rstrip("/")
@@ -110,7 +151,14 @@ class Folio:
             headers={"x-okapi-tenant": s.tenant},
             records=records,
             total="totalRecords",
-            paging=OffsetPaging(kind="offset", per_page=s.per_page),
+            paging=KeyPaging(
+                kind="key",
+                after="query",
+                expression=f'({query}) and id>"{{key}}" sortBy id',
+                counts="rest",
+                size="limit",
+                per_page=s.per_page,
+            ),
             auth=TokenAuth(
                 kind="token",
                 url=f"{base}/authn/login-with-expiry",
@@ -121,7 +169,11 @@ class Folio:
             optional=optional,
             **s.patience(),
         )
-        return rest.Rest(own, Question(self._question.source, columns, self._question.clock))
+        return rest.Rest(own, Question(self._question.source, columns, self._question.clock), fresh=fresh)
+
+
+def _chunks(values: Sequence[str]) -> list[Sequence[str]]:
+    return [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
 
 
 def connect(settings: Settings, question: Question) -> Folio:

@@ -52,8 +52,17 @@ def joined(
     )
     columns = Proof(ProofKind.COLUMNS_PRESENT, ", ".join(question.columns.values()))
     known = [person[1] for person in people.rows if plain(person[0]) and plain(person[1]) and counts(person)]
-    began = min(people.began, things.began)
-    return Snapshot(fields, rows, began, question.clock(), (*proofs, columns), known)
+    unsettled = [numbers.get(plain(cell)) for cell in (*people.unsettled, *things.unsettled)]
+    return Snapshot(
+        fields,
+        rows,
+        min(people.began, things.began),
+        question.clock(),
+        (*proofs, columns),
+        known,
+        unsettled=[number for number in dict.fromkeys(unsettled) if plain(number)],
+        warnings=tuple(dict.fromkeys((*people.warnings, *things.warnings))),
+    )
 
 
 def plain(cell: Cell) -> str:

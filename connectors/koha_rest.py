@@ -4,8 +4,9 @@ As Koha's own description of its API has it (api.koha-community.org): `/api/v1/c
 id and no number, title or bar code; `/api/v1/patrons` leads from there to the card number, the user id, or an extended
 attribute, which must be asked for by the header `x-koha-embed`; `/api/v1/items` leads to bar code and, embedded, title.
 An account stands under each patron, and only there, so that it is asked for once for each patron on the roster. Lists
-come in pages (`_page`, `_per_page`) and tell their total in `X-Total-Count`; a parameter that Koha does not know is
-refused. OAuth2 tokens last an hour; one that has expired is answered by logging in anew.
+come in pages (`_per_page`) and tell their total in `X-Total-Count`; a parameter that Koha does not know is refused. A
+page is asked for after the last id that came (`q`, `_order_by`), so that no record slips while others come and go.
+OAuth2 tokens last an hour; one that has expired is answered by logging in anew.
 """
 
 import json
@@ -20,7 +21,7 @@ from config.secrets import Secret, Text
 from connectors import rest
 from connectors.each_student import joined, on_the_roster
 from connectors.known_questions import KnownQuestions
-from connectors.paging import PagePaging
+from connectors.paging import KeyPaging, PagePaging, Paging
 from connectors.port import (
     Cell,
     Progress,
@@ -34,6 +35,7 @@ from connectors.port import (
     no_progress,
     together,
 )
+from connectors.records import ASKED_NUMBER
 from connectors.walk import PerStudent, walk
 from connectors.web import Auth, BasicAuth, Patience, TokenAuth
 from status_db.model import normalise_number
@@ -77,12 +79,12 @@ class Settings(KnownQuestions, Patience):
     asks: Literal["loans", "fines"]
     #: The field of a patron with the student number …
     number: Literal["cardnumber", "userid", "statistics_1", "statistics_2"] = "cardnumber"
-    #: … or the code of the extended attribute that holds it.
+    #: … or the code of the extended attribute that holds it; where both are given, `number` is for patrons without it.
     attribute: str = ""
     #: Loans come with title and bar code; without, the account need not read the catalogue.
     titles: bool = True
-    #: Books read in the reading room count as loans, too.
-    onsite: bool = False
+    #: Books read in the reading room count as loans, too, as in Koha's own discharge.
+    onsite: bool = True
     per_page: Annotated[int, Field(ge=1, le=10_000)] = 500
     per_student: PerStudent = PerStudent()
 
@@ -124,30 +126,60 @@ class KohaRest:
         patrons = self._patrons_rest().pull()
         return self._with(_numbers(patrons), patrons, self._checkouts_rest().pull(progress))
 
+    def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
+        """Return the loans, or the accounts, of the students with these numbers, never out of a cache."""
+        patrons = self._patrons_with(numbers, fresh=True)
+        known = _of(patrons, numbers)
+        if self._settings.asks == "loans":
+            loans = self._among(self._checkouts_rest(chosen=True, fresh=True), list(known), progress) if known else None
+            return self._with(known, patrons, loans)
+        limits, source = self._settings.per_student, self._question.source
+        answers = walk(known, self._accounts_rest(fresh=True).asking, limits, source, progress)
+        return self._with_accounts(known, patrons, answers)
+
     def pull_one(self, student: str) -> Snapshot:
         """Return the loans, or the account, of one student."""
         patrons = self._patrons_with([student])
         numbers = _of(patrons, [student])
-        things = self._accounts_rest() if self._settings.asks == "fines" else self._checkouts_rest()
+        things = self._accounts_rest() if self._settings.asks == "fines" else self._checkouts_rest(chosen=True)
         with things.asking() as ask:
             answers = {patron: ask(patron) for patron in numbers}
+        return self._with_accounts(numbers, patrons, answers)
+
+    def _with_accounts(
+        self, numbers: Mapping[str, Cell], patrons: Snapshot, answers: Mapping[str, Snapshot]
+    ) -> Snapshot:
+        """Join what was said of each patron alone; one whom Koha does not know any more is outside."""
         known = {patron: answer for patron, answer in answers.items() if answer.population}
         still = {patron: numbers[patron] for patron in known}
         return self._with(still, patrons, together(tuple(known.values())) if known else None)
 
     def check(self) -> Sample:
-        """Log in, and look at the patrons and at the first loan, or at an account of the roster."""
-        self._patrons_rest().check()
+        """Log in, look at the patrons and at the first loans with their items, or at accounts of the roster."""
+        everybody = self._patrons_rest().check()
         if self._settings.asks == "loans":
-            checkouts = self._checkouts_rest().check()
-            return replace(checkouts, columns=("number", *sorted(_OF_THE_ITEM), *checkouts.columns))
+            sample, loans = self._checkouts_rest().look()
+            described = self._described(loans)[0]
+            row = None if sample.row is None else dict(sample.row)
+            if row is not None and described:
+                shown = dict(zip(self._question.columns, described[0], strict=True))
+                row = {**shown, "student": self._number_of(row["student"])}
+            columns = ("number", *sorted(_OF_THE_ITEM), *sample.columns)
+            return replace(sample, columns=columns, row=row, warnings=(*everybody.warnings, *sample.warnings))
         known = _of(patrons := self._patrons_with(numbers := on_the_roster(self._question).every_number()), numbers)
         sample = Sample(f"{self._base}/patrons", tuple(patrons.fields), None)
         for patron in list(known)[:_SAMPLED]:
             sample = self._accounts_rest().check_one(patron)
             if sample.row is not None:
                 break
-        return replace(sample, columns=("number", *sample.columns))
+        return replace(sample, columns=("number", *sample.columns), warnings=(*everybody.warnings, *sample.warnings))
+
+    def _number_of(self, patron: Cell) -> Cell:
+        """Return the number of one patron for a check to show; the id where only the whole list would tell it."""
+        if self._settings.attribute:
+            return patron
+        patrons = self._among(self._patrons_rest(chosen=True, among="patron_id"), [str(patron)])
+        return next(iter(_numbers(patrons).values()), None)
 
     def _fines(self, progress: Progress) -> Snapshot:
         began, candidates = self._question.clock(), on_the_roster(self._question)
@@ -160,6 +192,7 @@ class KohaRest:
                 answer,
                 rows=self._numbered(answer.rows, numbers),
                 population=[numbers[patron] for patron in map(str, answer.population or ())],
+                unsettled=[numbers.get(patron) for patron in map(str, answer.unsettled)],
             )
             for answer in answers.values()
         ]
@@ -169,8 +202,10 @@ class KohaRest:
     def _with(self, numbers: Mapping[str, Cell], patrons: Snapshot, things: Snapshot | None) -> Snapshot:
         """Join what patrons have or owe with their numbers; what one without a number has is nobody's."""
         rows: Sequence[tuple[Cell, ...]] = [] if things is None else things.rows
+        warnings = patrons.warnings if things is None else (*patrons.warnings, *things.warnings)
         if self._settings.asks == "loans":
-            rows = self._described(rows)
+            rows, of_items = self._described(rows)
+            warnings = (*warnings, *of_items)
         told = {proof.kind: proof.detail for proof in patrons.proofs}
         proofs = [
             Proof(p.kind, f"patrons: {told.get(p.kind, 'found')}; {self._settings.asks}: {p.detail}")
@@ -183,63 +218,90 @@ class KohaRest:
             proofs = [proof for proof in proofs if proof.kind is not ProofKind.END_REACHED]
             proofs.append(Proof(ProofKind.END_REACHED, f"{len(numbers)} accounts, of every patron with the number"))
         known = [number for number in numbers.values() if number not in (None, "")]
-        fields, ended = tuple(self._question.columns), self._question.clock()
-        return Snapshot(fields, self._numbered(rows, numbers), patrons.began, ended, tuple(proofs), known)
+        unsettled = [*patrons.unsettled, *(() if things is None else things.unsettled)]
+        return Snapshot(
+            tuple(self._question.columns),
+            self._numbered(rows, numbers),
+            patrons.began if things is None else min(patrons.began, things.began),
+            self._question.clock(),
+            tuple(proofs),
+            known,
+            unsettled=[numbers[patron] for patron in map(str, unsettled) if numbers.get(patron) not in (None, "")],
+            warnings=warnings,
+        )
 
     def _numbered(self, rows: Sequence[tuple[Cell, ...]], numbers: Mapping[str, Cell]) -> list[tuple[Cell, ...]]:
         at = tuple(self._question.columns).index("student")
         return [tuple(numbers.get(str(cell)) if i == at else cell for i, cell in enumerate(row)) for row in rows]
 
-    def _described(self, rows: Sequence[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
-        """Return loans with what their items' records tell, without those in the reading room."""
+    def _described(self, rows: Sequence[tuple[Cell, ...]]) -> tuple[list[tuple[Cell, ...]], tuple[str, ...]]:
+        """Return loans with what their items' records tell, and the reservations these were read with."""
         columns = tuple(self._question.columns.values())
         loans = [row[:-1] for row in rows if self._settings.onsite or not row[-1]]
         of_the_item = [at for at, column in enumerate(columns) if column in _OF_THE_ITEM]
         ids = {row[at] for row in loans for at in of_the_item if row[at] is not None}
-        items = self._items(ids) if self._settings.titles and ids else {}
+        found = self._items(ids) if self._settings.titles and ids else None
+        items = {row[0]: (row[1], row[2]) for row in found.rows} if found else {}
 
         def told(column: str, item: Cell) -> Cell:
             title, barcode = items.get(item, (None, None))
             return title if column == "title" else barcode or item
 
-        return [
+        described = [
             tuple(told(columns[at], cell) if at in of_the_item else cell for at, cell in enumerate(row))
             for row in loans
         ]
+        return described, found.warnings if found else ()
 
-    def _items(self, ids: Iterable[Cell]) -> dict[Cell, tuple[Cell, Cell]]:
-        """Return the items with these ids: title and bar code."""
+    def _items(self, ids: Iterable[Cell]) -> Snapshot:
+        """Return the items with these ids: id, title and bar code."""
         columns = {"student": "item_id", "title": "biblio.title", "reference": "external_id"}
-        items = self._rest("items", columns, order="item_id", among="item_id", embed="biblio")
-        return {row[0]: (row[1], row[2]) for row in self._among(items, sorted(map(str, ids))).rows}
+        items = self._rest(
+            "items", columns, order="item_id", among="item_id", chosen=True, embed="biblio", shape=self._with_biblio
+        )
+        return self._among(items, sorted(map(str, ids)))
 
-    def _patrons_with(self, numbers: Sequence[str]) -> Snapshot:
+    def _with_biblio(self, items: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Return items as they are. Raises SourceGarbled where Koha does not embed their titles."""
+        if isinstance(items, list) and any(isinstance(item, dict) and "biblio" not in item for item in items):
+            raise SourceGarbled(
+                f"{self._question.source}: {self._base}/items gives items without biblio, so loans have no titles",
+                "This Koha is older than that part of its API: set titles = false in "
+                f"[source.{self._question.source}], or have the library update it.",
+            )
+        return items
+
+    def _patrons_with(self, numbers: Sequence[str], *, fresh: bool = False) -> Snapshot:
         """Return the patrons with these numbers; everybody, where the number stands in an extended attribute."""
-        patrons = self._patrons_rest()
-        return patrons.pull() if self._settings.attribute else self._among(patrons, [json.dumps(n) for n in numbers])
+        if self._settings.attribute:
+            return self._patrons_rest(fresh=fresh).pull()
+        return self._among(self._patrons_rest(chosen=True, fresh=fresh), [json.dumps(n) for n in numbers])
 
-    def _among(self, asked: rest.Rest, values: Sequence[str]) -> Snapshot:
+    def _among(self, asked: rest.Rest, values: Sequence[str], progress: Progress = no_progress) -> Snapshot:
         """Ask for the records with one of these values, a hundred at a time."""
         chunks = [",".join(values[start : start + _CHUNK]) for start in range(0, max(len(values), 1), _CHUNK)]
-        answers = walk(chunks, asked.asking, self._settings.per_student, self._question.source)
+        answers = walk(chunks, asked.asking, self._settings.per_student, self._question.source, progress)
         return together(tuple(answers.values()))
 
-    def _patrons_rest(self) -> rest.Rest:
+    def _patrons_rest(self, *, chosen: bool = False, among: str = "", fresh: bool = False) -> rest.Rest:
         s = self._settings
         columns = {"student": "patron_id", "name": "number" if s.attribute else s.number, "reference": "patron_id"}
         if not s.attribute:
-            return self._rest("patrons", columns, order="patron_id", among=s.number)
+            among = among or s.number
+            return self._rest("patrons", columns, order="patron_id", among=among, chosen=chosen, fresh=fresh)
         # Embedded attributes have a patron's id of their own, so that an order by it would be ambiguous.
-        return self._rest("patrons", columns, order="cardnumber", embed="extended_attributes", shape=self._attributed)
+        shape = self._attributed
+        return self._rest("patrons", columns, order="cardnumber", embed="extended_attributes", shape=shape, fresh=fresh)
 
-    def _checkouts_rest(self) -> rest.Rest:
+    def _checkouts_rest(self, *, chosen: bool = False, fresh: bool = False) -> rest.Rest:
         columns = {
             field: "patron_id" if field == "student" else "item_id" if column in _OF_THE_ITEM else column
             for field, column in self._question.columns.items()
         }
-        return self._rest("checkouts", {**columns, "onsite": "onsite_checkout"}, order="checkout_id", among="patron_id")
+        columns["onsite"] = "onsite_checkout"
+        return self._rest("checkouts", columns, order="checkout_id", among="patron_id", chosen=chosen, fresh=fresh)
 
-    def _accounts_rest(self) -> rest.Rest:
+    def _accounts_rest(self, *, fresh: bool = False) -> rest.Rest:
         columns = {f: "{student}" if f == "student" else column for f, column in self._question.columns.items()}
         own = self._told() | {
             "one_url": f"{self._base}/patrons/{{student}}/account",
@@ -249,7 +311,7 @@ class KohaRest:
             # A patron may have been deleted or merged since the list of patrons was read.
             "missing": "outside",
         }
-        return rest.Rest(rest.Settings(**own), self._asking_for(columns), self._lines)
+        return rest.Rest(rest.Settings(**own), self._asking_for(columns), self._lines, fresh=fresh)
 
     def _rest(
         self,
@@ -258,22 +320,39 @@ class KohaRest:
         *,
         order: str,
         among: str = "",
+        chosen: bool = False,
         embed: str = "",
         shape: Callable[[Any], Any] | None = None,
+        fresh: bool = False,
     ) -> rest.Rest:
-        """Return what reads one of Koha's lists, whole, or only the records whose field `among` has one of some values.
+        """Return what reads one of Koha's lists, whole, or, `chosen`, the records whose field `among` has some values.
 
         A parameter of the field's own name would do for neither: Koha looks for such a text within the field.
         """
+        s = self._settings
+        paging: Paging = PagePaging(kind="page", page="_page", size="_per_page", per_page=s.per_page)
+        some = f'"-in":[{ASKED_NUMBER}]'
+        if order.endswith("_id"):
+            later = '">":{key}'
+            if not chosen:
+                question = f'{{"{order}":{{{later}}}}}'
+            elif among == order:
+                question = f'{{"{order}":{{{some},{later}}}}}'
+            else:
+                question = f'{{"{among}":{{{some}}},"{order}":{{{later}}}}}'
+            paging = KeyPaging(
+                kind="key", after="q", expression=question, key=order, counts="rest", size="_per_page",
+                per_page=s.per_page,
+            )  # fmt: skip
         own = self._told() | {
             "url": f"{self._base}/{path}",
             "params": {"_order_by": f"+{order}"},
             "headers": {"x-koha-embed": embed} if embed else {},
             "total_header": "X-Total-Count",
-            "paging": PagePaging(kind="page", page="_page", size="_per_page", per_page=self._settings.per_page),
-            "one": {"q": f'{{"{among}":{{"-in":[{{student}}]}}}}'} if among else {},
+            "paging": paging,
+            "one": {"q": f'{{"{among}":{{{some}}}}}'} if chosen and among else {},
         }
-        return rest.Rest(rest.Settings(**own), self._asking_for(columns), shape)
+        return rest.Rest(rest.Settings(**own), self._asking_for(columns), shape, fresh=fresh)
 
     def _told(self) -> dict[str, Any]:
         """Return what every exchange is told."""
@@ -287,7 +366,11 @@ class KohaRest:
         return f"{self._settings.url.rstrip('/')}/api/v1"
 
     def _attributed(self, patrons: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Give each patron the number that stands in an extended attribute; none where several do: nobody can tell."""
+        """Give each patron the number that stands in an extended attribute; none where several do: nobody can tell.
+
+        A patron without the attribute has the number of the field `number`, where the settings name that, too.
+        """
+        own_field = self._settings.number if "number" in self._settings.model_fields_set else ""
         if not isinstance(patrons, list):
             return patrons
         named = []
@@ -301,7 +384,8 @@ class KohaRest:
             values = {
                 a.get("value") for a in attributes if a.get("type") == self._settings.attribute and a.get("value")
             }
-            named.append({**patron, "number": values.pop() if len(values) == 1 else None})
+            otherwise = patron.get(own_field) if own_field and not values else None
+            named.append({**patron, "number": values.pop() if len(values) == 1 else otherwise})
         return named
 
     def _lines(self, account: Any) -> Any:  # noqa: ANN401 - whatever JSON holds

@@ -1,5 +1,6 @@
 """How a JSON API goes on from one page to the next, in words of the settings."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -39,6 +40,8 @@ class LinkPaging(Table):
     """Each answer's Link header names the next page (RFC 8288)."""
 
     kind: Literal["link"]
+    #: Whether the system assures that its pages go on from a record, and not from a position.
+    steady: bool = False
     #: The parameter for the size of a page; left out, the system chooses.
     size: str = ""
     per_page: Annotated[int, Field(ge=1)] = 100
@@ -48,6 +51,8 @@ class CursorPaging(Table):
     """Each answer holds a word to ask for the next page with; none on the last."""
 
     kind: Literal["cursor"]
+    #: Whether the system assures that its pages go on from a record, and not from a position.
+    steady: bool = False
     #: The parameter it is sent as.
     cursor: str = "cursor"
     #: Where it stands in the answer.
@@ -60,8 +65,12 @@ class KeyPaging(Table):
     """A page begins after a record's own key, so that nothing slips when others come or go; up to an empty page."""
 
     kind: Literal["key"]
-    #: The parameter that the last record's key is sent as.
+    #: The parameter that the last record's key is sent as …
     after: str = "after"
+    #: … and how, with {key} for the key and {student} for the number, where one student is asked about.
+    expression: str = "{key}"
+    #: What a total counts: all records, or what is left of them from the key on.
+    counts: Literal["all", "rest"] = "all"
     #: Where the key stands in a record; records come in its order.
     key: str = "id"
     size: str = ""
@@ -88,3 +97,20 @@ def first_page(paging: Paging, params: Mapping[str, Any]) -> dict[str, Any]:
             return {**params, size: per_page}
         case _:
             return dict(params)
+
+
+def after(paging: KeyPaging, key: object, student: str | None) -> dict[str, Any]:
+    """Return what asks for the records after a key."""
+    if paging.expression == "{key}":
+        return {paging.after: key}
+    words = {"{key}": str(key), "{student}": student or ""}
+    return {paging.after: re.sub(r"\{key\}|\{student\}", lambda found: words[found[0]], paging.expression)}
+
+
+def may_slip(paging: Paging) -> bool:
+    """Say whether a record can slip from one page to another, past a reader, while others come or go."""
+    match paging:
+        case KeyPaging() | LinkPaging(steady=True) | CursorPaging(steady=True):
+            return False
+        case _:
+            return True

@@ -73,12 +73,18 @@ class Mapped:
     columns: Mapping[str, str]
     #: Fields that a record may leave out.
     optional: Collection[str]
+    #: The field that says whom a record is about.
+    about: str = "student"
 
-    def cells(self, record: object, number: int, student: str | None) -> tuple[Cell, ...]:
-        """Return a record's values by our fields; `number` counts records from 1. Raises SourceGarbled."""
-        return tuple(self._cell(record, number, student, name, path) for name, path in self.columns.items())
+    def cells(self, record: object, number: int, student: str | None, broken: list[str]) -> tuple[Cell, ...]:
+        """Return a record's values by our fields; `number` counts records from 1. Raises SourceGarbled.
 
-    def _cell(self, record: object, number: int, student: str | None, name: str, path: str) -> Cell:
+        Letters that cannot be read are replaced by U+FFFD, and `broken` is given the place; not in what says whom a
+        record is about: nobody can tell whose it is then, so that the whole answer is refused.
+        """
+        return tuple(self._cell(record, number, student, name, path, broken) for name, path in self.columns.items())
+
+    def _cell(self, record: object, number: int, student: str | None, name: str, path: str, broken: list[str]) -> Cell:
         cell = student if path == ASKED_NUMBER and student is not None else found(record, path)
         if cell is AMBIGUOUS:
             raise SourceGarbled(
@@ -100,5 +106,16 @@ class Mapped:
                 f"Mend columns.{name}: name a value within.",
             )
         if isinstance(cell, str) and _is_broken(cell):
-            raise SourceGarbled(f"{self.named}: record {number} holds broken text", "Have the office mend its charset.")
+            if name == self.about:
+                raise SourceGarbled(
+                    f'{self.named}: "{path}" in record {number} holds broken text, so nobody can tell whom it is about',
+                    "Have the office correct that record, or the charset of its system.",
+                )
+            broken.append(f'record {number}: "{path}" holds letters that cannot be read; they are shown as \ufffd.')
+            return _readable(cell)
         return cell
+
+
+def _readable(text: str) -> str:
+    """Return text with the replacement character for halves of surrogate pairs; whole pairs become their letter."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,33 +1,24 @@
 """A JSON API, asked page by page over HTTP with GET; all of it, or nothing.
 
 An answer shows that it is whole by the total that the system itself tells, in the body or in a header, and that total
-may not move while the pages are read. Where no total is told, the settings name what else is to count as proof.
-An API that answers about one student at a time only is asked about each student of the roster (`per_student`).
+may not move while the pages are read. Where no total is told, the settings name what else is to count as proof. Pages
+that are read by their position are read twice, or three times where they differ: nobody is released who is in one of
+the readings, or whose records differ between them. An API that answers about one student at a time only is asked about
+each student of the roster (`per_student`).
 """
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import quote, urljoin, urlsplit
+from dataclasses import replace
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Any, Self
+from urllib.parse import quote
 
-from pydantic import Field, model_validator
-
-from config.secrets import Text
-from connectors.each_student import EachStudent
-from connectors.paging import (
-    CursorPaging,
-    KeyPaging,
-    LinkPaging,
-    NoPaging,
-    OffsetPaging,
-    PagePaging,
-    Paging,
-    first_page,
-)
+from connectors.each_student import EachStudent, about_these
+from connectors.pages import Asked, Pages, Reading, UnknownStudent
+from connectors.paging import NoPaging, may_slip
 from connectors.port import (
     Cell,
     Connector,
@@ -38,17 +29,22 @@ from connectors.port import (
     Question,
     Sample,
     Snapshot,
+    SourceError,
     SourceGarbled,
-    SourceUnavailable,
     no_progress,
 )
-from connectors.records import AMBIGUOUS, ASKED_NUMBER, Mapped, described, found, paths
-from connectors.walk import Pause, PerStudent
-from connectors.web import MISSING, Answer, Exchange, Office, at_path, shown
-from status_db.model import digest_of
+from connectors.quiet import Quiet
+from connectors.readings import MOST_READINGS, agree, keep_no_order, united
+from connectors.records import ASKED_NUMBER, found, paths
+from connectors.rest_settings import Settings
+from connectors.walk import Pause, PerStudent, walk
+from connectors.web import MISSING, Office, shown
+from status_db.model import digest_of, normalise_number
+
+__all__ = ["Office", "Rest", "RestByNumber", "Settings", "about_all_or_one", "connect"]
 
 _NO_REFERENCE = (
-    "No reference is mapped, so a record that slips from one page to another would not be seen: map what tells two "
+    "No reference is mapped, so a record that slips from one page to another may not be seen: map what tells two "
     "records apart as columns.reference, or see that the system sorts its pages."
 )
 
@@ -57,135 +53,31 @@ _NO_FINGERPRINT = (
     "fingerprint, or have the office's system tell one."
 )
 
-#: A system whose data move while they are read is read again so often.
-_ATTEMPTS = 3
-
-#: What a system says of a student whom it does not know, where the settings have a 404 mean that.
-_NOBODY = Answer(None, {}, {})
-
-
-class Settings(Exchange):
-    """Where the API is, how it pages, and how an answer shows that it is whole."""
-
-    #: The address of all records; may be left out where only `one_url` is asked.
-    url: Text = ""
-    params: dict[str, Text | int] = {}  # noqa: RUF012 - pydantic copies a field's default
-    #: Where the list of records stands in the answer; the answer itself when left out.
-    records: str = ""
-    paging: Paging = NoPaging()
-    #: Where the system tells how many records there are: in the body, or in a header.
-    total: str = ""
-    total_header: str = ""
-    #: What is to show that an answer is whole, each of them: its total; or, where none is told, that paging came to its
-    #: end, or that a second reading brings the same; or, about one student, that a single answer holds all of theirs.
-    proofs: tuple[Literal["total", "end_of_pages", "second_pass", "one_answer"], ...] = ("total",)
-    #: Parameters for one student, with {student} for the number; left out, everybody is asked for and one is kept.
-    one: dict[str, str] = {}  # noqa: RUF012 - pydantic copies a field's default
-    #: The address for one student, with {student} for the number, where it is another.
-    one_url: Text = ""
-    #: Each student of the roster is asked about, because nobody else can be.
-    per_student: PerStudent | None = None
-    #: What a 404 about one student means: that something is wrong, or that the system does not know the number.
-    missing: Literal["refused", "outside"] = "refused"
-    #: Fields that a record may leave out.
-    optional: tuple[str, ...] = ()
-    #: Whether its one answer is still the last one is asked first: by HEAD, for an ETag or Last-Modified.
-    fingerprint: bool = False
-    #: More records than this are no answer, nor are more pages.
-    limit: Annotated[int, Field(ge=1)] = 1_000_000
-    most_pages: Annotated[int, Field(ge=1)] = 100_000
-
-    @model_validator(mode="after")
-    def _proves_something(self) -> Self:
-        if "student" in self.optional:
-            raise ValueError('a record without its student is about nobody: take "student" out of optional')
-        if "end_of_pages" in self.proofs and isinstance(self.paging, NoPaging):
-            raise ValueError(
-                "one answer shows no end that could be reached, the system may stop at a default of its own: "
-                'name total or total_header, set paging, or accept proofs = ["second_pass"]'
-            )
-        if not self.proofs or ("total" in self.proofs and not (self.total or self.total_header)):
-            raise ValueError(
-                "nothing would show that an answer is whole: name total or total_header, "
-                'or accept proofs = ["second_pass"] or proofs = ["end_of_pages"]'
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _has_one_fingerprint(self) -> Self:
-        if self.fingerprint and (self.per_student or not isinstance(self.paging, NoPaging)):
-            raise ValueError("a fingerprint is told of one answer: leave it out, or ask for everything at once")
-        return self
-
-    @model_validator(mode="after")
-    def _asks_about_one_rightly(self) -> Self:
-        if self.one_url and ASKED_NUMBER not in self.one_url:
-            raise ValueError("one_url is the same for everybody: write {student} where the number belongs")
-        names_one = self.one_url or any(ASKED_NUMBER in text for text in self.one.values())
-        if self.per_student is None:
-            if not self.url:
-                raise ValueError("nobody is asked: name url")
-            if "one_answer" in self.proofs or self.missing == "outside":
-                raise ValueError(
-                    'proofs = ["one_answer"] and missing = "outside" are about single students: set per_student, too'
-                )
-        elif not names_one:
-            raise ValueError("per_student asks about each student: name one or one_url, with {student} for the number")
-        elif "one_answer" in self.proofs and not isinstance(self.paging, NoPaging):
-            raise ValueError('a single page is not everything: leave out paging, or accept proofs = ["end_of_pages"]')
-        return self
-
-
-class _Moved(Exception):  # noqa: N818 - named by what has happened
-    """The data moved while the pages were read: read them again."""
-
-
-class _Doubled(_Moved):
-    """The same came twice, which also happens when paging is set wrongly."""
-
-
-class _Unknown(Exception):  # noqa: N818 - named by what was said
-    """The system says that it does not know the student."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is asked: for everybody's records, or for those of one student."""
-
-    url: str
-    params: Mapping[str, Any]
-    student: str | None = None
-
-
-@dataclass(slots=True)
-class _Reading:
-    """What has been read so far."""
-
-    #: The number that was asked about, if it was one.
-    student: str | None = None
-    rows: list[tuple[Cell, ...]] = field(default_factory=list)
-    pages: int = 0
-    total: int | None = None
-    #: The number of the last page, where the system tells it.
-    last: int | None = None
-    #: How many records the first page held, and which page held fewer.
-    size: int = 0
-    short: int = 0
-    #: Which page each page's records, and each record that can be told apart, came on; by hash, to be small.
-    seen_pages: dict[int, int] = field(default_factory=dict)
-    seen: dict[int, int] = field(default_factory=dict)
+#: So many places of broken letters are kept with a run; the others are counted.
+_PLACES = 10
 
 
 class Rest:
     """Asks one API one question.
 
     A ready-made connector may hand in `shape`: it is given the body of each answer, and returns the one to be read.
+    With `fresh` no answer out of a cache is taken, however young.
     """
 
-    def __init__(self, settings: Settings, question: Question, shape: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, question: Question, shape: Callable[[Any], Any] | None = None, *, fresh: bool = False
+    ) -> None:
         self._settings = settings
         self._question = question
         self._shape = shape
+        self._pages = Pages(settings, question, shape, fresh=fresh)
+        self._lock = Lock()
+        self._sessions = 0
+        self._quiet = Quiet()
+
+    def fresh(self) -> Self:
+        """Return one that asks the same and takes no answer out of a cache."""
+        return type(self)(self._settings, self._question, self._shape, fresh=True)
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return every record."""
@@ -224,80 +116,120 @@ class Rest:
                 began = self._question.clock()
                 try:
                     return replace(self._pulled(office, self._one(student), no_progress), population=[student])
-                except _Unknown:
+                except UnknownStudent:
                     return self._nobody(began)
 
             yield ask
 
     def check(self) -> Sample:
-        """Log in, and look at the first page."""
-        return self._looked_at(self._everybody())
+        """Log in, look at the whole first page, and ask about one of its students alone where that can be done."""
+        return self.look()[0]
 
     def check_one(self, student: str) -> Sample:
         """Log in, and look at the first page about one student."""
-        return self._looked_at(self._one(student))
-
-    def _looked_at(self, asked: _Asked) -> Sample:
         with self._office() as office:
-            try:
-                answer = self._got(office, asked.url, first_page(self._settings.paging, asked.params), asked.student)
-            except _Unknown:
-                return Sample(self._where, tuple(self._question.columns.values()), None)
-        told = _Reading()
-        self._note_total(answer, told)
-        self._note_last(answer, told)
-        records = self._records(answer)
+            return self._looked_at(office, self._one(student))[0]
+
+    def look(self) -> tuple[Sample, Sequence[tuple[Cell, ...]]]:
+        """Return what `check` shows, with the rows of the first page."""
+        with self._office() as office:
+            sample, rows = self._looked_at(office, self._everybody())
+            warnings = self._one_tried(office, rows)
+        return replace(sample, warnings=(*sample.warnings, *warnings)), rows
+
+    def _looked_at(self, office: Office, asked: Asked) -> tuple[Sample, list[tuple[Cell, ...]]]:
+        try:
+            records, reading = self._pages.first(office, asked)
+        except UnknownStudent:
+            return Sample(self._where, tuple(self._question.columns.values()), None), []
         offered = dict.fromkeys(path for record in records for path in paths(record))
         columns = tuple(offered) or tuple(self._question.columns.values())
-        row = (
-            dict(zip(self._question.columns, self._mapped.cells(records[0], 1, asked.student), strict=True))
-            if records
-            else None
-        )
+        row = dict(zip(self._question.columns, reading.rows[0], strict=True)) if records else None
         warnings = tuple(
             f'"{path}" is in no record of the first page, and {name} may be left out: look whether '
             f"columns.{name} is written as the system writes it."
             for name, path in self._question.columns.items()
             if records and name in self._settings.optional and all(found(r, path) is MISSING for r in records)
         )
-        if self._settings.fingerprint and self.fingerprint() is None:
+        if self._settings.fingerprint and self._told(office) is None:
             warnings += (_NO_FINGERPRINT,)
         if "reference" not in self._question.columns and not isinstance(self._settings.paging, NoPaging):
             warnings += (_NO_REFERENCE,)
-        return Sample(self._where, columns, row, warnings)
+        return Sample(self._where, columns, row, (*warnings, *_of_broken(reading.broken))), reading.rows
 
-    def _office(self, pause: Pause = time.sleep) -> Office:
-        return Office(self._settings, self._question.source, self._question.clock, pause)
+    def _one_tried(self, office: Office, rows: Sequence[tuple[Cell, ...]]) -> tuple[str, ...]:
+        """Ask about a student of the first page alone, and warn where that does not bring what the page has."""
+        about = self._pages.about
+        numbers = [normalise_number(row[about]) for row in rows if row[about] not in (None, "")]
+        if not (self._settings.one or self._settings.one_url) or not numbers:
+            return ()
+        fix = f"Correct one and one_url in [source.{self._question.source}]; until then no recheck of a student counts."
+        theirs = [row for row in rows if row[about] not in (None, "") and normalise_number(row[about]) == numbers[0]]
+        try:
+            answer = self._pulled(office, self._one(numbers[0]), no_progress).rows
+        except UnknownStudent:
+            answer = []
+        except SourceError as error:
+            return (f"Asked about one student of the list by one, it fails: {error.what}. {fix}",)
+        missing = [row for row in theirs if row not in answer]
+        if not missing:
+            return ()
+        what = f"{len(missing)} of the {len(theirs)} records that the list has about that student"
+        return (f"Asked about one student of the list by one, it leaves out {what}. {fix}",)
 
-    def _everybody(self) -> _Asked:
-        return _Asked(self._settings.url, self._settings.params)
+    @contextmanager
+    def _office(self, pause: Pause = time.sleep) -> Iterator[Office]:
+        """Open a session; all that are open at the same time wait where the system asks one of them to."""
+        with self._lock:
+            if not self._sessions:
+                self._quiet = Quiet()
+            self._sessions += 1
+            quiet = self._quiet
+        try:
+            with Office(self._settings, self._question.source, self._question.clock, pause, quiet) as office:
+                yield office
+        finally:
+            with self._lock:
+                self._sessions -= 1
 
-    def _one(self, student: str) -> _Asked:
+    def _everybody(self) -> Asked:
+        return Asked(self._settings.url, self._settings.params)
+
+    def _one(self, student: str) -> Asked:
         settings = self._settings
         url = settings.one_url.replace(ASKED_NUMBER, quote(student, safe="")) or settings.url
         own = {name: text.replace(ASKED_NUMBER, student) for name, text in settings.one.items()}
-        return _Asked(url, {**settings.params, **own}, student)
+        return Asked(url, {**settings.params, **own}, student)
 
-    def _got(self, office: Office, url: str, params: Mapping[str, Any], student: str | None) -> Answer:
-        unknown_means_outside = student is not None and self._settings.missing == "outside"
-        answer = office.get(url, params, _NOBODY if unknown_means_outside else None)
-        if answer is _NOBODY:
-            raise _Unknown
-        return replace(answer, body=self._shape(answer.body)) if self._shape else answer
-
-    def _pulled(self, office: Office, asked: _Asked, progress: Progress) -> Snapshot:
+    def _pulled(self, office: Office, asked: Asked, progress: Progress) -> Snapshot:
+        """Read until it need not be doubted who is missing: once, twice, or three times."""
         began = self._question.clock()
-        reading = self._read(office, asked, progress)
-        if "second_pass" in self._settings.proofs:
-            again = self._read(office, asked, no_progress)
-            if Counter(again.rows) != Counter(reading.rows):
-                raise SourceGarbled(
-                    f"{self._named}: two readings brought different records ({len(reading.rows)} and "
-                    f"{len(again.rows)})",
-                    "It changes while it is read, or keeps no order: add a sort order to params, ask at a quieter "
-                    "hour, or have the office tell a total.",
-                )
-        return self._snapshot(reading, began)
+        abandoned: list[list[tuple[Cell, ...]]] = []
+        readings = [self._pages.read(office, asked, progress, abandoned)]
+        twice = "second_pass" in self._settings.proofs
+        if twice or (readings[0].pages > 1 and may_slip(self._settings.paging)):
+            while len(readings) < MOST_READINGS and (
+                len(readings) == 1 or not agree(readings[-1].rows, readings[-2].rows)
+            ):
+                readings.append(self._pages.read(office, asked, no_progress, abandoned))
+            self._refuse_disorder(readings)
+        return self._snapshot(readings, abandoned, began)
+
+    def _refuse_disorder(self, readings: Sequence[Reading]) -> None:
+        sizes = " and ".join(str(len(reading.rows)) for reading in readings)
+        if keep_no_order([reading.rows for reading in readings]):
+            raise SourceGarbled(
+                f"{self._named}: {len(readings)} readings brought different records ({sizes}), more of them than "
+                "change in that time",
+                "It keeps no order between its pages: add a sort order by what tells records apart to params, page by "
+                "key, or ask for everything on one page.",
+            )
+        if "second_pass" in self._settings.proofs and not agree(readings[-1].rows, readings[-2].rows):
+            raise SourceGarbled(
+                f"{self._named}: {len(readings)} readings brought different records ({sizes})",
+                "It changes while it is read, or keeps no order: add a sort order to params, ask at a quieter "
+                "hour, or have the office tell a total.",
+            )
 
     def _nobody(self, began: datetime) -> Snapshot:
         proofs = (
@@ -307,11 +239,6 @@ class Rest:
         return Snapshot(tuple(self._question.columns), [], began, self._question.clock(), proofs, [])
 
     @property
-    def _mapped(self) -> Mapped:
-        told_in = f"[source.{self._question.source}]"
-        return Mapped(self._named, told_in, self._question.columns, self._settings.optional)
-
-    @property
     def _where(self) -> str:
         return shown(self._settings.url or self._settings.one_url)
 
@@ -319,18 +246,24 @@ class Rest:
     def _named(self) -> str:
         return f"{self._question.source}: {self._where}"
 
-    def _snapshot(self, reading: _Reading, began: datetime) -> Snapshot:
-        count, settings = len(reading.rows), self._settings
-        pages = f"{reading.pages} page{'s' if reading.pages != 1 else ''}"
+    def _snapshot(
+        self, readings: Sequence[Reading], abandoned: Sequence[Sequence[tuple[Cell, ...]]], began: datetime
+    ) -> Snapshot:
+        reading, settings = readings[-1], self._settings
+        count, pages = len(reading.rows), f"{reading.pages} page{'s' if reading.pages != 1 else ''}"
+        whole = united([each.rows for each in readings], abandoned, self._pages.about)
         proofs = [
-            Proof(ProofKind.NO_PAGE_LOST, f"{pages}, each once"),
             Proof(ProofKind.LIMIT_NOT_HIT, f"{count} rows of at most {settings.limit}"),
-            Proof(ProofKind.COLUMNS_PRESENT, self._present(reading.rows)),
-            Proof(ProofKind.CHARSET_SANE, f"{count} rows decoded, no replacement character"),
+            Proof(ProofKind.COLUMNS_PRESENT, self._present(whole.rows)),
         ]
+        if not reading.broken:
+            proofs.append(Proof(ProofKind.CHARSET_SANE, f"{count} rows decoded, no replacement character"))
+        each_once = [self._pages.shows_each_page(each) for each in readings]
+        if all(each_once):
+            proofs.append(Proof(ProofKind.NO_PAGE_LOST, f"{pages}, {each_once[-1]}"))
         if reading.total is not None:
             proofs.append(Proof(ProofKind.TOTAL_AGREES, f"{pages}, {count} of {reading.total} rows"))
-        if "second_pass" in settings.proofs:
+        if len(readings) > 1 and agree(reading.rows, readings[-2].rows):
             proofs.append(Proof(ProofKind.SECOND_PASS_AGREES, f"{pages}, {count} rows, the same twice"))
         if reading.last is not None:
             proofs.append(
@@ -340,9 +273,26 @@ class Rest:
             proofs.append(Proof(ProofKind.END_REACHED, f"{pages}, {count} rows up to the end of paging"))
         if "one_answer" in settings.proofs:
             proofs.append(Proof(ProofKind.END_REACHED, f"one answer, {count} rows, taken for all about one student"))
-        return Snapshot(tuple(self._question.columns), reading.rows, began, self._question.clock(), tuple(proofs))
+        oldest = max(each.oldest for each in readings)
+        warnings = list(_of_broken(reading.broken))
+        if oldest:
+            warnings.append(f"It was answered out of a cache, {oldest:.0f} s old: what it shows counts from then on.")
+        if whole.unsettled:
+            warnings.append(
+                f"It changed while its pages were read {len(readings)} times; the records of {len(whole.unsettled)} "
+                "students differ between the readings, and none of them is released by this answer."
+            )
+        return Snapshot(
+            tuple(self._question.columns),
+            whole.rows if len(readings) > 1 else reading.rows,
+            began - timedelta(seconds=oldest),
+            self._question.clock(),
+            tuple(proofs),
+            unsettled=tuple(whole.unsettled),
+            warnings=tuple(warnings),
+        )
 
-    def _present(self, rows: list[tuple[Cell, ...]]) -> str:
+    def _present(self, rows: Sequence[tuple[Cell, ...]]) -> str:
         if not rows:
             return "no record came, so there was none to look at"
         names = ", ".join(
@@ -352,203 +302,35 @@ class Rest:
         )
         return f"{names} in each of {len(rows)} rows"
 
-    def _read(self, office: Office, asked: _Asked, progress: Progress) -> _Reading:
-        for left in range(_ATTEMPTS - 1, -1, -1):
-            try:
-                return self._read_once(office, asked, progress)
-            except _Doubled as doubled:
-                if not left:
-                    raise SourceGarbled(
-                        f"{self._named}: {doubled}, each of {_ATTEMPTS} times it was read",
-                        "Look at the names in paging: a system overlooks those it does not know; if they are right, "
-                        "add a sort order to params.",
-                    ) from None
-            except _Moved as moved:
-                if not left:
-                    raise SourceUnavailable(
-                        f"{self._named} changed each of {_ATTEMPTS} times it was read: {moved}",
-                        "Ask at a quieter hour; the next slot tries again.",
-                    ) from None
-        raise AssertionError("the last attempt returns or raises")
 
-    def _read_once(self, office: Office, asked: _Asked, progress: Progress) -> _Reading:
-        reading = _Reading(asked.student)
-        for answer in self._pages(office, asked, reading):
-            self._take(self._records(answer), answer, reading)
-            progress(len(reading.rows), reading.total)
-        if reading.total is not None and len(reading.rows) != reading.total:
-            raise SourceGarbled(
-                f"{self._named} tells of {reading.total} records and gave {len(reading.rows)} on {reading.pages} pages",
-                "A page has been lost, cut short or doubled, or paging is set wrongly: look at paging and total; a "
-                "system that gives fewer records to a page than it is asked for may want a smaller per_page.",
-            )
-        return reading
+class RestByNumber(Rest):
+    """Asks an API that can also be asked about one student at a time, by `one` or `one_url`."""
 
-    def _take(self, records: list[Any], answer: Answer, reading: _Reading) -> None:
-        """Add a page to what has been read, unless it cannot be the next one."""
-        reading.pages += 1
-        self._note_total(answer, reading)
-        self._note_last(answer, reading)
-        if records and reading.seen_pages.setdefault(hash(repr(records)), reading.pages) != reading.pages:
-            raise _Doubled(f"page {reading.pages} repeats page {reading.seen_pages[hash(repr(records))]}")
-        if reading.pages == 1:
-            reading.size = len(records)
-        grown = len(records) > reading.size
-        if records and (grown or reading.short) and isinstance(self._settings.paging, PagePaging):
-            raise SourceGarbled(
-                f"{self._named}: page {reading.short or 1} is shorter than others, and is not the last",
-                "Records have been left out of it: have the office mend its paging, or ask for everything at once.",
-            )
-        if len(records) < reading.size:
-            reading.short = reading.pages
-        mapped = self._mapped
-        for record in records:
-            cells = mapped.cells(record, len(reading.rows) + 1, reading.student)
-            self._refuse_overlap(cells, reading)
-            reading.rows.append(cells)
-        for what, count, most, key in (
-            ("records", len(reading.rows), self._settings.limit, "limit"),
-            ("pages", reading.pages, self._settings.most_pages, "most_pages"),
-        ):
-            if count > most:
-                raise SourceGarbled(
-                    f"{self._named} brings more {what} than its limit of {most}",
-                    "Look whether params have lost a condition, and whether paging ends; if all is right, raise "
-                    f"{key} in [source.{self._question.source}].",
-                )
+    def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
+        """Return what it says now about these numbers, each asked about alone and never out of a cache.
 
-    def _pages(self, office: Office, asked: _Asked, reading: _Reading) -> Iterator[Answer]:
-        """Give each page's answer, up to the one that shows the end."""
-        paging = self._settings.paging
-        url, params = asked.url, first_page(self._settings.paging, asked.params)
-        while True:
-            before = len(reading.rows)
-            # Only of the first page can it be said that the student is unknown.
-            answer = self._got(office, url, params, None if reading.pages else asked.student)
-            yield answer
-            came = len(reading.rows) - before
-            done = reading.total is not None and len(reading.rows) >= reading.total
-            match paging:
-                case PagePaging(page=page) if (
-                    came and not done if reading.last is None else int(params[page]) < reading.last
-                ):
-                    params = {**params, page: int(params[page]) + 1}
-                case OffsetPaging(offset=offset) if came and not done:
-                    params = {**params, offset: len(reading.rows)}
-                case LinkPaging():
-                    following = answer.links.get("next", {}).get("url", "")
-                    if not following:
-                        self._refuse_unmarked_end(reading, paging, came, "Link header with rel=next")
-                        return
-                    url, params = self._own(urljoin(url, following), url), {}
-                case CursorPaging(cursor=cursor, next=path):
-                    word = at_path(answer.body, path)
-                    if word in (None, "", MISSING) or word is False:
-                        if word is MISSING:
-                            self._refuse_unmarked_end(reading, paging, came, f'"{path}"')
-                        return
-                    if params.get(cursor) == word:
-                        raise SourceGarbled(
-                            f"{self._named} names the same next page again and again",
-                            "Look at paging: next and cursor.",
-                        )
-                    params = {**params, cursor: word}
-                case KeyPaging(after=after, key=path) if came and not done:
-                    params = {**params, after: self._last_key(answer, path, params.get(after))}
-                case _:
-                    return
+        It names no population. Raises as `pull` does.
+        """
+        began, settings = self._question.clock(), self._settings
+        limits = settings.per_student or PerStudent()
+        answers = walk(numbers, self.fresh().asking, limits, self._question.source, progress)
+        whole = about_these(self._question, [answer.about(number) for number, answer in answers.items()], began)
+        return replace(whole, population=None)
 
-    def _last_key(self, answer: Answer, path: str, before: object) -> object:
-        """Return the key that the next page begins after. Raises SourceGarbled where there is none, or no other one."""
-        key = found(self._records(answer)[-1], path)
-        if key in (None, "", MISSING, AMBIGUOUS) or key == before:
-            raise SourceGarbled(
-                f'{self._named}: the last record of a page has no "{path}" to go on from, or that of the page before',
-                "Look at paging: key and after; and whether records come in the order of that key.",
-            )
-        return key
 
-    def _refuse_unmarked_end(self, reading: _Reading, paging: LinkPaging | CursorPaging, came: int, mark: str) -> None:
-        """Refuse a first page that is full and names no next one: the mark may have been lost, or never be given."""
-        if reading.total is None and reading.pages == 1 and paging.size and came >= paging.per_page:
-            raise SourceGarbled(
-                f"{self._named}: the first page is full ({came} records) and has no {mark}",
-                "That may be the end or not: mend paging, look whether something on the way drops headers, or change "
-                "per_page so that the last page is not full.",
-            )
+def _of_broken(places: Sequence[str]) -> tuple[str, ...]:
+    """Return the first places of broken letters, and how many there are besides."""
+    more = len(places) - _PLACES
+    return (*places[:_PLACES], *([f"{more} more records hold letters that cannot be read."] if more > 0 else []))
 
-    def _own(self, url: str, before: str) -> str:
-        """Return a next page's address, unless it lies with somebody else: our credentials do not go there."""
-        ours, theirs = urlsplit(before), urlsplit(url)
-        if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
-            raise SourceGarbled(
-                f"{self._named} names a next page elsewhere ({shown(url)})",
-                "Have the office mend the addresses its system gives, or write url as they are written.",
-            )
-        return url
 
-    def _records(self, answer: Answer) -> list[Any]:
-        records = at_path(answer.body, self._settings.records)
-        if isinstance(records, dict) and self._settings.per_student:
-            return [records]
-        if records is None and self._told_total(answer) == 0:
-            # Some systems write null for an empty list; their own count says that this is one.
-            return []
-        if not isinstance(records, list):
-            place = f'at "{self._settings.records}"' if self._settings.records else "as the answer itself"
-            raise SourceGarbled(
-                f"{self._named} has no list {place} (there is: {described(answer.body)})",
-                f"Mend records in [source.{self._question.source}].",
-            )
-        return records
-
-    def _note_total(self, answer: Answer, reading: _Reading) -> None:
-        total = self._told_total(answer)
-        if None not in (total, reading.total) and reading.total != total:
-            raise _Moved(f"its total went from {reading.total} to {total}")
-        reading.total = total
-
-    def _told_total(self, answer: Answer) -> int | None:
-        """Return how many records the system says there are; None where it is not to say so."""
-        settings = self._settings
-        if settings.total:
-            return self._number(at_path(answer.body, settings.total), f'total at "{settings.total}"', "total")
-        if settings.total_header:
-            said = answer.headers.get(settings.total_header, MISSING)
-            return self._number(said, f"total in the header {settings.total_header}", "total_header")
-        return None
-
-    def _note_last(self, answer: Answer, reading: _Reading) -> None:
-        paging = self._settings.paging
-        if not isinstance(paging, PagePaging) or not paging.last:
-            return
-        last = self._number(at_path(answer.body, paging.last), f'last page at "{paging.last}"', "paging.last")
-        if reading.last not in (None, last):
-            raise _Moved(f"its last page went from {reading.last} to {last}")
-        reading.last = last
-
-    def _number(self, said: object, what: str, key: str) -> int:
-        try:
-            return int(str(said))
-        except ValueError:
-            raise SourceGarbled(
-                f"{self._named} tells no {what}",
-                f"Mend {key} in [source.{self._question.source}].",
-            ) from None
-
-    def _refuse_overlap(self, cells: tuple[Cell, ...], reading: _Reading) -> None:
-        """Notice a record that comes on two pages: one has slipped in before it, and another may have slipped out."""
-        fields = tuple(self._question.columns)
-        if "reference" not in fields or cells[fields.index("reference")] in (None, ""):
-            return
-        page = reading.seen.setdefault(hash(cells), reading.pages)
-        if page != reading.pages:
-            raise _Doubled(f"a record of page {page} stands on page {reading.pages}, too")
+def about_all_or_one(settings: Settings, question: Question) -> Rest:
+    """Return what asks this API; with `pull_these` where it can be asked about one student."""
+    return (RestByNumber if settings.one or settings.one_url else Rest)(settings, question)
 
 
 def connect(settings: Settings, question: Question) -> Connector:
     """Return the connector; it opens nothing yet."""
-    about_all_or_one = Rest(settings, question)
     if settings.per_student is None:
-        return about_all_or_one
-    return EachStudent(about_all_or_one, settings.per_student, question)
+        return about_all_or_one(settings, question)
+    return EachStudent(Rest(settings, question), settings.per_student, question)

@@ -228,6 +228,8 @@ class _Walk(Generic[Answer]):
         self._wait(turn - now)
 
     def _wait(self, seconds: float) -> None:
+        if self._watch.now() + seconds > self._deadline:
+            raise self._too_long()
         if self._watch.wait(self._over, seconds):
             raise _Over
 

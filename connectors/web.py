@@ -4,14 +4,16 @@ Limits of time and size hold for every answer, what may pass is tried again, and
 SourceUnavailable, SourceRefused or SourceGarbled. No secret, and nothing that follows a `?`, is ever told.
 """
 
+import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any, Literal, Never, Self
+from http.cookiejar import Cookie
+from typing import Annotated, Any, Literal, Never, Self, cast
 from urllib.parse import quote, quote_plus, urlsplit
 
 import requests
@@ -23,7 +25,9 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from config.secrets import FilePath, Secret, Text
 from config.settings import Table
 from config.table import Span
+from connectors.answers import CharsetError, cached_for, text_of, why_stale
 from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from connectors.quiet import Quiet
 
 #: The pause before the second try; it doubles with each.
 _FIRST_PAUSE = 0.5
@@ -106,6 +110,8 @@ class Ok(Table):
 
     path: str
     equals: tuple[str | int | bool, ...]
+    #: What stands there where the system cannot answer now and may later.
+    later: tuple[str | int, ...] = ()
     #: Where it says what went wrong.
     reason: str = ""
 
@@ -134,6 +140,8 @@ class Exchange(Patience):
     headers: dict[str, Text] = {}  # noqa: RUF012 - pydantic copies a field's default
     ok: Ok | None = None
     most_bytes: Annotated[int, Field(ge=1)] = 50_000_000
+    #: The charset of the answers, for a system that declares none, or a wrong one, and does not send UTF-8.
+    charset: str = ""
     proxy: Text = ""
 
 
@@ -144,23 +152,40 @@ class Answer:
     body: Any
     headers: Mapping[str, str]
     links: Mapping[str, Mapping[str, str]]
+    #: For how many seconds it has been in a cache on its way, within the time that counts as fresh; 0 for none.
+    age: float = 0.0
 
 
 class Office:
-    """A system that answers over the web; one for each pull, closed at its end."""
+    """A system that answers over the web; one for each pull, closed at its end.
+
+    Several that share `quiet` all wait where the system asks one of them to. One that is given a `pause` of its own
+    waits as long as that allows, within the longest time; else no longer than a minute at a time.
+    """
 
     def __init__(
-        self, exchange: Exchange, source: str, clock: Clock, pause: Callable[[float], None] = time.sleep
+        self,
+        exchange: Exchange,
+        source: str,
+        clock: Clock,
+        pause: Callable[[float], None] = time.sleep,
+        quiet: Quiet | None = None,
     ) -> None:
         self._exchange = exchange
         self._source = source
         self._clock = clock
+        self._longest_pause = _LONGEST_PAUSE if pause is time.sleep else float("inf")
         self._pause = pause
+        self._quiet = quiet or Quiet()
+        #: The last wish to be left alone that has been kept.
+        self._kept = 0.0
         self.begin()
         self._session = requests.Session()
         # Only what the settings say: no proxy, no password file of whoever runs this.
         self._session.trust_env = False
-        self._session.headers.update({"Accept": "application/json", **exchange.headers})
+        self._session.headers.update(
+            {"Accept": "application/json", "Cache-Control": "no-cache", "Pragma": "no-cache", **exchange.headers}
+        )
         if exchange.proxy:
             self._session.proxies = {"http": exchange.proxy, "https": exchange.proxy}
         self._token = ""
@@ -189,6 +214,7 @@ class Office:
         refreshed = not isinstance(self._exchange.auth, TokenAuth | Oauth2Auth)
         if not refreshed and not self._token:
             self._token, refreshed = self._log_in(), True
+        self._refuse_cookie_kept_back(url)
         while True:
             response, content = self._tried("GET", url, params=dict(params), auth=self._credentials())
             if response.status_code == requests.codes.unauthorized and not refreshed:
@@ -197,7 +223,14 @@ class Office:
             if response.status_code == requests.codes.not_found and nothing is not None:
                 return nothing
             self._refuse_status(response)
-            answer = Answer(self._json(response, content), response.headers, response.links)
+            self._refuse_part(response)
+            if stale := why_stale(response.headers):
+                raise SourceRefused(
+                    f"{self._source}: {shown(url)} is answered out of a cache with what is out of date ({stale})",
+                    "Have whoever runs the cache or gateway on the way leave this address out of it.",
+                )
+            body = self._json(response, content)
+            answer = Answer(body, response.headers, response.links, cached_for(response.headers))
             said = self._not_ok(answer.body)
             if said and not refreshed:
                 self._token, refreshed = self._log_in(), True
@@ -218,7 +251,7 @@ class Office:
         if isinstance(self._exchange.auth, TokenAuth | Oauth2Auth) and not self._token:
             self._token = self._log_in()
         response, _ = self._tried("HEAD", url, params=dict(params), auth=self._credentials())
-        if not response.ok or response.is_redirect:
+        if response.status_code != requests.codes.ok or why_stale(response.headers) or cached_for(response.headers):
             return ""
         if tag := response.headers.get("ETag", ""):
             return f"ETag {tag}"
@@ -288,26 +321,78 @@ class Office:
             )
         return max(left, key=len)
 
+    def _refuse_cookie_kept_back(self, url: str) -> None:
+        """Refuse to ask over plain http with a login whose cookie may travel over https alone."""
+        auth = self._exchange.auth
+        by_cookie = isinstance(auth, TokenAuth) and not auth.token
+        cookies = list(cast("Iterable[Cookie]", self._session.cookies)) if by_cookie else []
+        if cookies and urlsplit(url).scheme != "https" and all(cookie.secure for cookie in cookies):
+            raise self._kept_back(url)
+
+    def _kept_back(self, url: str) -> SourceRefused:
+        return SourceRefused(
+            f"{self._source}: the login leaves a cookie that is sent over https only (Secure), and {shown(url)} is "
+            "plain http, so every question would come without it",
+            "Write url with https://, at the address where the system is reached that way.",
+        )
+
     def _tried(self, method: str, url: str, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
         """Send until there is an answer that is not just passing. Raises SourceUnavailable or SourceRefused."""
         pause = _FIRST_PAUSE
         for left in range(self._exchange.retries, -1, -1):
+            self._keep_quiet(url)
+            wished = 0.0
             try:
                 response, content = self._sent(method, url, **sent)
-                if response.status_code not in _PASSING:
+                failed = self._passing(response, content)
+                if failed is None:
                     return response, content
-                failed: SourceError = SourceUnavailable(
-                    f"{self._source}: {shown(url)} answered HTTP {response.status_code}", _TRY_LATER
-                )
                 wished = self._wished_pause(response)
             except SourceUnavailable as error:
-                failed, wished = error, 0.0
+                failed = error
+            if wished:
+                self._quiet.wish(time.monotonic() + wished)
             wait = max(pause, wished)
-            if not left or wait > _LONGEST_PAUSE or time.monotonic() + wait > self._deadline:
+            if not left or wait > self._longest_pause or time.monotonic() + wait > self._deadline:
                 raise failed
+            wish = self._quiet.until
             self._pause(wait)
+            if wished:
+                self._kept = max(self._kept, wish)
             pause *= 2
         raise AssertionError("the last try returns or raises")
+
+    def _keep_quiet(self, url: str) -> None:
+        """Wait where another has been asked to. Raises SourceUnavailable where that would take too long."""
+        until = self._quiet.until
+        wait = until - time.monotonic()
+        if until <= self._kept or wait <= 0:
+            return
+        if wait > self._longest_pause or until > self._deadline:
+            raise SourceUnavailable(
+                f"{self._source}: {shown(url)} has asked to be left alone for another {wait:.0f} s", _TRY_LATER
+            )
+        self._pause(wait)
+        self._kept = until
+
+    def _passing(self, response: requests.Response, content: bytes) -> SourceUnavailable | None:
+        """Return what an answer failed by that may be another in a moment; None for every other answer."""
+        url = shown(response.url)
+        if response.status_code in _PASSING:
+            return SourceUnavailable(f"{self._source}: {url} answered HTTP {response.status_code}", _TRY_LATER)
+        ok = self._exchange.ok
+        if ok is None or not ok.later or response.status_code != requests.codes.ok:
+            return None
+        try:
+            body = self._json(response, content)
+        except SourceError:
+            return None
+        said = at_path(body, ok.path)
+        if isinstance(said, bool) or str(said) not in {str(code) for code in ok.later}:
+            return None
+        return SourceUnavailable(
+            f"{self._source}: {url} cannot answer now, in its own words: {self._not_ok(body)}", _TRY_LATER
+        )
 
     def _sent(self, method: str, url: str, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
         left = self._deadline - time.monotonic()
@@ -390,6 +475,29 @@ class Office:
             raise SourceUnavailable(what, _TRY_LATER)
         raise SourceRefused(what, "Look at the url and params: the system does not understand the question.")
 
+    def _refuse_part(self, response: requests.Response) -> None:
+        """Refuse what is called a success and is not the system's own, whole answer."""
+        status = response.status_code
+        if status == requests.codes.ok:
+            return
+        what = f"{self._source}: {shown(response.url)} answered HTTP {status}"
+        if status == requests.codes.accepted:
+            raise SourceUnavailable(f"{what}: it has taken the question and has no answer yet", _TRY_LATER)
+        if status == requests.codes.non_authoritative_info:
+            raise SourceRefused(
+                f"{what}: something on the way has changed the answer",
+                "Reach the system directly, or have the proxy on the way pass answers on as they are.",
+            )
+        if status == requests.codes.partial_content:
+            raise SourceGarbled(
+                f"{what}: a part of the answer, where all of it was asked for",
+                "Look at paging and headers: ask for whole pages, and for no range; have the proxy on the way "
+                "deliver whole answers.",
+            )
+        raise SourceGarbled(
+            f"{what}, which holds no answer to read", "Look at the url: it must answer HTTP 200 with JSON."
+        )
+
     def _json(self, response: requests.Response, content: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
         url = shown(response.url)
         if content.lstrip()[:1] == b"<":
@@ -397,15 +505,14 @@ class Office:
                 f"{self._source}: {url} answered with a web page, where data were asked for",
                 "It is likely a login page: look at the url and at auth.",
             )
-        charset = requests.utils.get_encoding_from_headers(response.headers)
-        told = charset if "charset" in response.headers.get("Content-Type", "").lower() else None
         try:
-            text = content.decode(told or json.detect_encoding(content)).removeprefix("\ufeff")
+            text = text_of(content, response.headers.get("Content-Type", ""), self._exchange.charset)
             return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
-        except (UnicodeDecodeError, LookupError) as error:
+        except CharsetError as error:
             raise SourceGarbled(
-                f"{self._source}: the answer of {url} is not in its charset ({_first(error)})",
-                "Have the office mend the system's charset.",
+                f"{self._source}: the answer of {url} is not in its charset: {error}",
+                "Have the office send UTF-8, or declare the charset in Content-Type; the connector rest reads the one "
+                "that charset names.",
             ) from None
         except (ValueError, RecursionError) as error:
             raise SourceGarbled(
@@ -422,11 +529,20 @@ class Office:
         if any(type(said) is type(expected) and said == expected for expected in ok.equals):
             return ""
         reason = at_path(body, ok.reason) if ok.reason else None
-        told = "nothing" if said is MISSING else repr(said)
-        words = f"{ok.path} is {told}" + (f", {reason}" if reason not in (None, MISSING) else "")
-        for secret in self._secrets():
-            words = words.replace(secret, "…")
-        return words[:300]
+        told = "nothing" if said is MISSING else repr(self._masked(said))
+        words = f"{ok.path} is {told}" + (f", {self._masked(reason)}" if reason not in (None, MISSING) else "")
+        return str(self._masked(words))[:300]
+
+    def _masked(self, said: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Return words without any secret in them; before they are quoted, which may spell a secret in another way."""
+        if isinstance(said, dict):
+            return {self._masked(name): self._masked(value) for name, value in said.items()}
+        if isinstance(said, list):
+            return [self._masked(value) for value in said]
+        if isinstance(said, str):
+            for secret in sorted(self._secrets(), key=len, reverse=True):
+                said = said.replace(secret, "…")
+        return said
 
     def _secrets(self) -> list[str]:
         """Return what a system may repeat in its answers, and nobody may read."""
@@ -435,6 +551,9 @@ class Office:
         if isinstance(auth, TokenAuth):
             held += auth.send_secret.values()
         bare = [secret for secret in (self._token, *(value.get_secret_value() for value in held)) if secret]
+        if isinstance(auth, BasicAuth):
+            # As it travels, in the header.
+            bare.append(base64.b64encode(f"{auth.user}:{auth.password.get_secret_value()}".encode()).decode("ascii"))
         # An address repeats them in its own spelling.
         return [*bare, *(quote(secret, safe="") for secret in bare), *(quote_plus(secret) for secret in bare)]
 

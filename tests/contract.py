@@ -178,3 +178,65 @@ class ConnectorContract:
             office.out_of_reach().pull()
         told.append(str(caught.value))
         assert not [text for text in told if office.secret in text]
+
+
+#: Eight books of eight students; a page holds two.
+MANY: tuple[dict[str, str | None], ...] = tuple(
+    {"NUMBER": f"2015100{n}", "TITLE": f"书{n}", "BARCODE": f"C{n}"} for n in range(8)
+)
+
+
+class PagedOffice(Office, Protocol):
+    """An office that answers page by page, two rows to a page."""
+
+    def shift_once(self, gone: int, new: Mapping[str, str | None]) -> None:
+        """Lose a row and get another one, as soon as the first page has been read."""
+        ...
+
+
+class PagedContract(ConnectorContract):
+    """What every connector promises besides that asks page by page for text."""
+
+    @pytest.fixture
+    def office(self) -> PagedOffice:
+        raise NotImplementedError("a connector's suite brings its own office")
+
+    def test_rows_that_shift_between_pages_release_nobody(self, office: PagedOffice) -> None:
+        office.fill(MANY)
+        office.shift_once(1, {**MANY[0], "TITLE": "又一本", "BARCODE": "D1"})
+        snapshot = office.connector().pull()
+        held = {normalise_number(row[0]) for row in snapshot.rows}
+        assert {str(row["NUMBER"]) for row in MANY} - {str(MANY[1]["NUMBER"])} <= held
+
+    def test_a_quiet_office_leaves_nobody_unsettled(self, office: PagedOffice) -> None:
+        office.fill(MANY)
+        snapshot = office.connector().pull()
+        assert (len(snapshot.rows), list(snapshot.unsettled)) == (len(MANY), [])
+
+    def test_a_broken_cell_in_a_title_costs_no_other_row(self, office: PagedOffice) -> None:
+        office.fill([{**MANY[0], "TITLE": "构造\ufffd学"}, *MANY[1:]])
+        snapshot = office.connector().pull()
+        assert len(snapshot.rows) == len(MANY)
+        assert [warning for warning in snapshot.warnings if "TITLE" in warning]
+        assert ProofKind.CHARSET_SANE not in {proof.kind for proof in snapshot.proofs}
+
+    def test_a_broken_number_clears_nobody(self, office: PagedOffice) -> None:
+        office.fill([{**MANY[0], "NUMBER": "2015\ufffd000"}, *MANY[1:]])
+        try:
+            known = office.connector().pull().population
+        except SourceGarbled:
+            return
+        # Whom it may be about is outside the population then, and unknown.
+        assert known is not None
+        assert "20151000" not in {normalise_number(number) for number in known}
+
+    def test_an_aware_time_keeps_its_zone(self, office: PagedOffice) -> None:
+        office.fill([{**MANY[0], "TITLE": "2019-05-30T16:30:00Z"}])
+        (row,) = office.connector().pull().rows
+        assert "2019-05-30T16:30:00Z" in row
+
+    def test_a_row_about_nobody_is_kept(self, office: PagedOffice) -> None:
+        office.fill([*MANY, {**MANY[0], "NUMBER": None, "BARCODE": "D2"}])
+        snapshot = office.connector().pull()
+        assert len(snapshot.rows) == len(MANY) + 1
+        assert [row for row in snapshot.rows if row[0] in (None, "")]

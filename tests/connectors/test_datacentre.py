@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from config.secrets import Origin
 from connectors import datacentre, rest, web
 from connectors.port import (
+    AsksByNumber,
     Connector,
     ProofKind,
     Question,
@@ -20,7 +21,7 @@ from connectors.port import (
     SourceUnavailable,
 )
 from tests.connectors.test_rest import nowhere, proofs
-from tests.contract import COLUMNS, ConnectorContract, Ticking
+from tests.contract import COLUMNS, PagedContract, Ticking
 from tests.services.data_centre import DataCentre, said
 from tests.services.http_office import Reply, as_json
 
@@ -62,7 +63,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return made
 
 
-class TestDataCentre(ConnectorContract):
+class TestDataCentre(PagedContract):
     class Office:
         secret = SECRET
 
@@ -71,6 +72,9 @@ class TestDataCentre(ConnectorContract):
 
         def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
             self.served.rows = [dict(row) for row in rows]
+
+        def shift_once(self, gone: int, new: Mapping[str, str | None]) -> None:
+            self.served.shift_once(self.served.rows, gone, dict(new))
 
         def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
             return ask(self.served, columns, one="NUMBER")
@@ -100,7 +104,7 @@ def test_both_the_total_and_the_last_page_are_shown(centre: DataCentre) -> None:
 def test_a_platform_that_gives_smaller_pages_than_asked_for_is_read_to_its_own_last_page(centre: DataCentre) -> None:
     centre.rows, centre.most = fees(11), 5
     assert len(ask(centre, per_page=1_000).pull().rows) == 11
-    assert [call.params["page"] for call in centre.asked] == ["1", "2", "3"]
+    assert [call.params["page"] for call in centre.asked] == ["1", "2", "3"] * 2
 
 
 def test_a_last_page_counted_by_the_size_that_was_asked_for_is_no_answer(centre: DataCentre) -> None:
@@ -172,7 +176,7 @@ def test_a_token_that_runs_out_midway_is_got_anew(centre: DataCentre, expired: R
     centre.lasts, centre.expired = 2, expired
     snapshot = ask(centre).pull()
     assert len(snapshot.rows) == 5
-    assert [call.params["access_token"] for call in centre.asked] == ["token-1", "token-1", "token-1", "token-2"]
+    assert [call.params["access_token"] for call in centre.asked][:4] == ["token-1", "token-1", "token-1", "token-2"]
 
 
 @pytest.mark.parametrize("expired", [said(40101, "expired"), as_json({"code": 401}, 401)])
@@ -270,3 +274,19 @@ def test_a_platform_that_is_busy_for_a_moment_is_asked_again(centre: DataCentre,
 def test_settings_that_make_no_sense_are_refused(centre: DataCentre, own: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ask(centre, **own)
+
+
+def test_a_code_for_later_is_unavailable_and_tried_again(centre: DataCentre, pauses: list[float]) -> None:
+    centre.script.extend([said(50301, "busy"), None])
+    assert len(ask(centre, later=[50301], retries=1).pull().rows) == 5
+    assert pauses == [0.5]
+    centre.script.append(said(50301, "busy"))
+    with pytest.raises(SourceUnavailable, match="busy"):
+        ask(centre, later=[50301]).pull()
+
+
+def test_only_with_a_parameter_for_one_student_can_some_be_asked_about(centre: DataCentre) -> None:
+    assert not isinstance(ask(centre), AsksByNumber)
+    connector = ask(centre, one="XH")
+    assert isinstance(connector, AsksByNumber)
+    assert {row[0] for row in connector.pull_these(["2015000003", "2015000009"]).rows} == {"2015000003"}

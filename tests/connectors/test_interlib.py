@@ -20,7 +20,7 @@ from connectors.port import (
 )
 from tests.cast import LIN, QIAN, SUN, ZHAO
 from tests.connectors.test_rest import nowhere, proofs
-from tests.contract import COLUMNS, ConnectorContract, Ticking
+from tests.contract import COLUMNS, PagedContract, Ticking
 from tests.services.http_office import Reply, as_json
 from tests.services.openlib import DEBTS, LOANS, READERS, Openlib, failed
 
@@ -72,7 +72,7 @@ def ask(
     return interlib.connect(settings, Question("loans", mapped, Ticking()))
 
 
-class TestInterlib(ConnectorContract):
+class TestInterlib(PagedContract):
     class Office:
         secret = SECRET
 
@@ -81,12 +81,16 @@ class TestInterlib(ConnectorContract):
             self.own = own
 
         def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
-            numbers = list(dict.fromkeys([str(row["NUMBER"]) for row in rows]))
-            ids = {number: f"R{index}" for index, number in enumerate(numbers)}
+            numbers = list(dict.fromkeys([row["NUMBER"] for row in rows]))
+            self.ids = ids = {number: f"R{index}" for index, number in enumerate(numbers)}
             self.served.tables[READERS] = [{"rdid": ids[n], "NUMBER": n, "rdcfstate": 1} for n in numbers]
             self.served.tables[LOANS] = [
-                {"rdid": ids[str(row["NUMBER"])], "TITLE": row["TITLE"], "BARCODE": row["BARCODE"]} for row in rows
+                {"rdid": ids[row["NUMBER"]], "TITLE": row["TITLE"], "BARCODE": row["BARCODE"]} for row in rows
             ]
+
+        def shift_once(self, gone: int, new: Mapping[str, str | None]) -> None:
+            row = {"rdid": self.ids[new["NUMBER"]], "TITLE": new["TITLE"], "BARCODE": new["BARCODE"]}
+            self.served.shift_once(self.served.tables[LOANS], gone, row, LOANS)
 
         def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
             return ask(self.served, columns=columns, **self.own)
@@ -159,7 +163,7 @@ def test_a_reader_who_slips_from_one_page_to_the_next_is_found_out(library: Open
         ask(library).pull()
 
 
-@pytest.mark.parametrize("lists", [0, 3], ids=["readers", "loans"])
+@pytest.mark.parametrize("lists", [0, 8], ids=["readers", "loans"])
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
@@ -173,7 +177,7 @@ def test_a_reader_who_slips_from_one_page_to_the_next_is_found_out(library: Open
         (Reply(hang_up=True), SourceUnavailable),
         (Reply(b'{"success": true, "loanl', length=None), SourceGarbled),
         (Reply(b'{"success": true, "loanl', length=900), SourceUnavailable),
-        (as_json({"success": True, "total": 0}), SourceGarbled),
+        (as_json({"success": True, "total": 2}), SourceGarbled),
     ],
 )
 def test_either_list_failing_is_no_answer(library: Openlib, lists: int, reply: Reply, error: type[SourceError]) -> None:
@@ -192,7 +196,8 @@ def test_a_failure_is_told_in_the_librarys_own_words(library: Openlib) -> None:
 def test_a_token_that_ends_between_pages_is_got_anew(library: Openlib) -> None:
     library.lasts = 2
     assert len(ask(library).pull().rows) == 4
-    assert len(library.logins) == 3
+    # Three and two pages, each twice, and a look beyond the last one where it is full.
+    assert len(library.logins) == 7
 
 
 def test_a_wrong_secret_is_refused_and_never_told() -> None:

@@ -30,7 +30,7 @@ from connectors.port import (
     SourceUnavailable,
 )
 from tests.cast import MORNING
-from tests.contract import COLUMNS, ROWS, ConnectorContract, Ticking
+from tests.contract import COLUMNS, ROWS, PagedContract, Ticking
 from tests.services.http_office import Call, HttpOffice, Reply, Style, as_json, basic
 
 STYLES: tuple[Style, ...] = ("none", "page", "offset", "link", "cursor")
@@ -99,6 +99,9 @@ class ContractOffice:
     def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
         self.served.rows = [dict(row) for row in rows]
 
+    def shift_once(self, gone: int, new: Mapping[str, str | None]) -> None:
+        self.served.shift_once(self.served.rows, gone, dict(new))
+
     def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
         return ask(self.served, columns, **self.own)
 
@@ -113,7 +116,7 @@ def nowhere() -> str:
         return f"http://127.0.0.1:{taken.getsockname()[1]}/api/loans"
 
 
-class TestNumberedPages(ConnectorContract):
+class TestNumberedPages(PagedContract):
     @pytest.fixture
     def office(self) -> Iterator[ContractOffice]:
         with HttpOffice() as served:
@@ -122,7 +125,7 @@ class TestNumberedPages(ConnectorContract):
             yield ContractOffice(served, auth=auth, one={"number": "{student}"})
 
 
-class TestCursorReadTwice(ConnectorContract):
+class TestCursorReadTwice(PagedContract):
     @pytest.fixture
     def office(self) -> Iterator[ContractOffice]:
         with HttpOffice(style="cursor", total="") as served:
@@ -166,7 +169,7 @@ def test_without_a_total_a_second_reading_that_brings_the_same_is_proof(style: S
 def test_a_second_reading_that_brings_something_else_is_no_answer() -> None:
     with HttpOffice(loans(4), "none", "") as office:
         office.tamper = lambda _page, records: records[: -len(office.asked)]
-        with pytest.raises(SourceGarbled, match=r"\(3 and 2\)"):
+        with pytest.raises(SourceGarbled, match=r"\(3 and 2 and 1\)"):
             ask(office, proofs=["second_pass"]).pull()
 
 
@@ -326,11 +329,12 @@ def to_last(**own: Any) -> dict[str, Any]:
 
 
 def test_reading_goes_on_to_the_last_page_that_is_told_and_shows_it(office: HttpOffice) -> None:
-    told_last(office, "1", loans(4)[:2], 4, 3)
-    told_last(office, "2", loans(4)[2:], 4, 3)
-    told_last(office, "3", [], 4, 3)
+    for _ in range(2):
+        told_last(office, "1", loans(4)[:2], 4, 3)
+        told_last(office, "2", loans(4)[2:], 4, 3)
+        told_last(office, "3", [], 4, 3)
     shown = proofs(ask(office, **to_last()).pull())
-    assert [call.params["page"] for call in office.asked] == ["1", "2", "3"]
+    assert [call.params["page"] for call in office.asked] == ["1", "2", "3"] * 2
     assert shown[ProofKind.END_REACHED] == "3 pages, up to page 3, which is told as the last"
     assert ProofKind.TOTAL_AGREES in shown
 
@@ -345,10 +349,14 @@ def test_a_last_page_that_comes_before_the_total_is_reached_is_no_answer(office:
 def test_a_last_page_that_moves_starts_the_reading_over(office: HttpOffice) -> None:
     told_last(office, "1", loans(4)[:2], 4, 2)
     told_last(office, "2", loans(4)[2:], 4, 3)
-    told_last(office, "1", loans(4)[:2], 4, 2)
-    told_last(office, "2", loans(4)[2:], 4, 2)
-    assert len(ask(office, **to_last()).pull().rows) == 4
-    assert [call.params["page"] for call in office.asked] == ["1", "2", "1", "2"]
+    for _ in range(2):
+        told_last(office, "1", loans(3)[:2], 3, 2)
+        told_last(office, "2", loans(3)[2:], 3, 2)
+    snapshot = ask(office, **to_last()).pull()
+    assert len(snapshot.rows) == 3
+    assert [call.params["page"] for call in office.asked] == ["1", "2"] * 3
+    # The reading that was given up had a fourth book.
+    assert list(snapshot.unsettled) == ["2015000003"]
 
 
 @pytest.mark.parametrize("said", [None, "many", True, 4.5])
@@ -379,6 +387,193 @@ def test_a_total_that_is_no_number_is_no_answer(office: HttpOffice, said: object
     office.script.append(as_json({"data": {"rows": [], "total": said}}))
     with pytest.raises(SourceGarbled, match="Mend total"):
         ask(office).pull()
+
+
+@pytest.mark.parametrize("said", [1, 1.0, "1", " 1 ", "1.0", "01"])
+def test_a_total_is_read_however_its_number_is_written(office: HttpOffice, said: object) -> None:
+    office.script.append(as_json({"data": {"rows": [ROWS[0]], "total": said}}))
+    assert len(ask(office).pull().rows) == 1
+
+
+@pytest.mark.parametrize("said", ["", "1,000", "1e3", "-1", -1, "1_0", "１", 1.5])
+def test_a_total_that_is_no_count_is_no_answer(office: HttpOffice, said: object) -> None:
+    office.script.append(as_json({"data": {"rows": [], "total": said}}))
+    with pytest.raises(SourceGarbled, match=r"tells no total .*Mend total"):
+        ask(office).pull()
+
+
+NOTHING: list[dict[str, Any]] = [{}, {"rows": None}, {"rows": ""}, {"rows": {}}, {"rows": []}]
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+@pytest.mark.parametrize("total", [0, 0.0, "0"])
+def test_a_total_of_zero_needs_no_list(office: HttpOffice, nothing: dict[str, Any], total: object) -> None:
+    office.script.append(as_json({"data": {**nothing, "total": total}}))
+    snapshot = ask(office).pull()
+    assert (list(snapshot.rows), proofs(snapshot)[ProofKind.TOTAL_AGREES]) == ([], "1 page, 0 of 0 rows")
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+def test_any_other_total_without_a_list_is_refused(office: HttpOffice, nothing: dict[str, Any]) -> None:
+    office.script.append(as_json({"data": {**nothing, "total": 2}}))
+    with pytest.raises(SourceGarbled):
+        ask(office).pull()
+
+
+def test_a_bare_record_is_a_list_of_one_where_the_total_says_that_one_is_left(office: HttpOffice) -> None:
+    office.script.append(as_json({"data": {"rows": dict(ROWS[0]), "total": 1}}))
+    assert list(ask(office).pull().rows) == [("20151001", "构造地质学", "B0001")]
+    for _ in range(2):
+        office.script.append(as_json({"data": {"rows": loans(2), "total": 3}}))
+        office.script.append(as_json({"data": {"rows": loans(3)[2], "total": 3}}))
+    assert len(ask(office).pull().rows) == 3
+
+
+@pytest.mark.parametrize("total", [0, 2, 3])
+def test_a_bare_record_where_the_total_says_otherwise_is_no_answer(office: HttpOffice, total: int) -> None:
+    office.script.append(as_json({"data": {"rows": dict(ROWS[0]), "total": total}}))
+    with pytest.raises(SourceGarbled, match="bare_record"):
+        ask(office).pull()
+
+
+def test_without_a_total_the_settings_may_allow_a_bare_record(office: HttpOffice) -> None:
+    bare = as_json({"data": {"rows": dict(ROWS[0])}})
+    own: dict[str, Any] = {"total": None, "proofs": ["second_pass"], "paging": {"kind": "none"}}
+    office.script.extend([bare] * 2)
+    assert len(ask(office, **own, bare_record=True).pull().rows) == 1
+    office.script.append(bare)
+    with pytest.raises(SourceGarbled, match="no list"):
+        ask(office, **own).pull()
+
+
+@pytest.mark.parametrize("style", ["page", "offset"])
+def test_a_total_that_counts_one_page_is_found_out_by_asking_for_one_more(style: Style) -> None:
+    with HttpOffice(loans(7), style, "") as office:
+        office.befalls = lambda call: as_json({"data": {"total": 2, "rows": loans(7)[(at := start(call)) : at + 2]}})
+        with pytest.raises(SourceGarbled, match="a total of 2 and has more on the page after that"):
+            ask(office, total="data.total", total_header=None).pull()
+
+
+def start(call: Call) -> int:
+    return int(call.params.get("offset", 2 * (int(call.params.get("page", 1)) - 1)))
+
+
+def test_nor_is_a_smaller_page_than_asked_for_taken_for_everything() -> None:
+    with HttpOffice(loans(25), "page", "") as office:
+        office.befalls = lambda call: as_json(
+            {"data": {"total": 10, "rows": loans(25)[10 * (int(call.params["page"]) - 1) :][:10]}}
+        )
+        with pytest.raises(SourceGarbled, match="a total of 10 and has more"):
+            ask(office, total="data.total", paging=paging("page", 500)).pull()
+
+
+@pytest.mark.parametrize("style", ["link", "cursor"])
+def test_a_total_that_counts_a_full_page_without_a_next_one_is_doubted(style: Style) -> None:
+    with HttpOffice(loans(2), style) as office:
+        office.script.append(as_json({"data": {"rows": loans(2), "total": 2}}))
+        with pytest.raises(SourceGarbled, match="the first page is full"):
+            ask(office).pull()
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        as_json({"message": "no such page"}, 404),
+        as_json({"message": "no such page"}, 400),
+        as_json({"data": {"rows": loans(4)[2:], "total": 4}}),
+        as_json({"data": {"rows": None, "total": 4}}),
+        as_json({"data": {"total": 4}}),
+    ],
+)
+def test_beyond_the_last_page_a_system_may_say_what_it_likes_but_more(office: HttpOffice, beyond: Reply) -> None:
+    office.rows = loans(4)
+    office.befalls = lambda call: beyond if call.params["page"] == "3" else None
+    assert len(ask(office).pull().rows) == 4
+
+
+def test_a_record_that_is_added_while_the_end_is_looked_for_starts_the_reading_over(office: HttpOffice) -> None:
+    office.rows = loans(4)
+
+    def lent(call: Call) -> None:
+        if call.params["page"] == "3" and len(office.rows) == 4:
+            office.rows.append(loans(5)[-1])
+
+    office.befalls = lent
+    assert len(ask(office).pull().rows) == 5
+
+
+CACHED = {"Age": "40", "Cache-Control": "max-age=60"}
+
+
+def test_an_answer_out_of_a_cache_counts_from_when_it_was_given(office: HttpOffice) -> None:
+    office.versions = CACHED
+    fresh = ask(office, paging=paging("page", 100)).pull()
+    assert MORNING - timedelta(seconds=41) < fresh.began < MORNING - timedelta(seconds=30)
+    assert [warning for warning in fresh.warnings if "40 s old" in warning]
+
+
+@pytest.mark.parametrize("own", [{}, {"proofs": ["second_pass"], "paging": {"kind": "none"}}])
+def test_pages_out_of_a_cache_are_not_put_together(office: HttpOffice, own: dict[str, Any]) -> None:
+    office.versions = CACHED
+    with pytest.raises(SourceRefused, match="different moments"):
+        ask(office, **own).pull()
+
+
+def test_a_second_look_takes_nothing_out_of_a_cache(office: HttpOffice) -> None:
+    one: dict[str, Any] = {"one": {"number": "{student}"}, "paging": paging("page", 100)}
+    connector = by_number(office, **one)
+    assert len(connector.pull_these(["20151001", "20152003"]).rows) == 3
+    office.versions = CACHED
+    with pytest.raises(SourceRefused, match="out of a cache"):
+        connector.pull_these(["20151001"])
+
+
+def by_number(office: HttpOffice, **own: Any) -> rest.RestByNumber:
+    asked = ask(office, **own)
+    return rest.RestByNumber(asked._settings, asked._question)
+
+
+def test_some_students_are_each_asked_about_alone_and_nobody_else_comes(office: HttpOffice) -> None:
+    snapshot = by_number(office, one={"number": "{student}"}, paging=paging("page", 100)).pull_these(
+        ["20151001", "20159999"]
+    )
+    assert sorted(call.params["number"] for call in office.asked) == ["20151001", "20159999"]
+    assert {row[0] for row in snapshot.rows} == {"20151001"}
+    assert snapshot.population is None
+    assert {ProofKind.TOTAL_AGREES, ProofKind.END_REACHED} <= set(proofs(snapshot))
+    overlooked = by_number(office, one={"nummer": "{student}"}).pull_these(["20151001"])
+    assert {row[0] for row in overlooked.rows} == {"20151001"}
+
+
+def test_a_second_look_that_one_is_not_answered_in_is_no_answer(office: HttpOffice) -> None:
+    office.befalls = lambda call: as_json({}, 500) if call.params.get("number") == "20152003" else None
+    limits = {"rounds": 1}
+    connector = by_number(office, one={"number": "{student}"}, paging=paging("page", 100), per_student=limits)
+    with pytest.raises(SourceUnavailable, match="1 of 2 questions"):
+        connector.pull_these(["20151001", "20152003"])
+
+
+@pytest.mark.parametrize(
+    ("own", "warns"),
+    [({"number": "{student}"}, ""), ({"nummer": "{student}"}, ""), ({"number": "x{student}"}, "leaves out 2 of the 2")],
+)
+def test_a_check_tries_one_with_a_student_of_the_list(office: HttpOffice, own: dict[str, str], warns: str) -> None:
+    sample = ask(office, one=own, paging=paging("page", 100)).check()
+    asked = office.asked[1].params
+    assert asked.get("number", asked.get("nummer")) in ("20151001", "x20151001")
+    assert bool([w for w in sample.warnings if "leaves out 2 of the 2" in w and "Correct one" in w]) is bool(warns)
+
+
+def test_a_check_says_where_one_fails(office: HttpOffice) -> None:
+    office.befalls = lambda call: as_json({}, 403) if "number" in call.params else None
+    sample = ask(office, one={"number": "{student}"}).check()
+    assert [w for w in sample.warnings if "HTTP 403" in w and w.endswith("counts.")]
+
+
+def test_a_check_looks_at_the_whole_page_as_a_pull_does(office: HttpOffice) -> None:
+    del office.rows[2]["TITLE"]
+    with pytest.raises(SourceGarbled, match='record 3 has no "TITLE"'):
+        ask(office, paging=paging("page", 100)).check()
 
 
 def test_a_missing_total_header_is_named(office: HttpOffice) -> None:
@@ -484,17 +679,36 @@ def test_a_column_that_holds_more_than_one_value_is_no_answer(office: HttpOffice
 def test_amounts_are_exact(office: HttpOffice) -> None:
     body = b'{"data": {"rows": [{"NUMBER": 20151001, "owed": 0.10}, {"NUMBER": 20151002, "owed": 12}], "total": 2}}'
     office.script.append(Reply(body))
-    rows = ask(office, {"student": "NUMBER", "amount": "owed"}).pull().rows
+    rows = ask(office, {"student": "NUMBER", "amount": "owed"}, paging={"kind": "none"}).pull().rows
     assert [repr(row[1]) for row in rows] == ["Decimal('0.10')", "12"]
     assert isinstance(rows[0][1], Decimal)
 
 
-@pytest.mark.parametrize("broken", [r"\ufffd", r"\ud83d"], ids=["replacement", "half a pair"])
-def test_broken_text_is_no_answer(office: HttpOffice, broken: str) -> None:
+BROKEN = pytest.mark.parametrize("broken", [r"\ufffd", r"\ud83d"], ids=["replacement", "half a pair"])
+
+
+@BROKEN
+def test_a_broken_letter_in_a_title_is_replaced_and_reported(office: HttpOffice, broken: str) -> None:
     whole = json.dumps({"data": {"rows": [ROWS[0]], "total": 1}}, ensure_ascii=False)
     office.script.append(Reply(whole.replace("地质", broken).encode()))
-    with pytest.raises(SourceGarbled, match="broken text"):
+    snapshot = ask(office).pull()
+    assert snapshot.rows[0] == ("20151001", "构造\ufffd学", "B0001")
+    assert [warning for warning in snapshot.warnings if 'record 1: "TITLE" holds letters' in warning]
+    assert ProofKind.CHARSET_SANE not in proofs(snapshot)
+
+
+@BROKEN
+def test_a_broken_letter_in_a_number_is_no_answer(office: HttpOffice, broken: str) -> None:
+    whole = json.dumps({"data": {"rows": [ROWS[0]], "total": 1}}, ensure_ascii=False)
+    office.script.append(Reply(whole.replace("20151001", f"2015{broken}001").encode()))
+    with pytest.raises(SourceGarbled, match="nobody can tell whom it is about"):
         ask(office).pull()
+
+
+def test_text_cut_within_a_letter_is_replaced_and_the_rest_is_read(office: HttpOffice) -> None:
+    body = json.dumps({"data": {"rows": [ROWS[0]], "total": 1}}, ensure_ascii=False).encode()
+    office.script.append(Reply(body.replace("学".encode(), "学".encode()[:2])))
+    assert ask(office).pull().rows[0][1] == "构造地质\ufffd"
 
 
 def test_text_in_a_charset_that_is_told_is_read(office: HttpOffice) -> None:
@@ -524,7 +738,7 @@ def test_the_body_itself_may_be_the_list(office: HttpOffice) -> None:
 
 
 def test_one_student_is_asked_for_by_number(office: HttpOffice) -> None:
-    snapshot = ask(office, one={"number": "{student}"}).pull_one("20151001")
+    snapshot = ask(office, one={"number": "{student}"}, paging=paging("page", 10)).pull_one("20151001")
     assert [call.params["number"] for call in office.asked] == ["20151001"]
     assert proofs(snapshot)[ProofKind.TOTAL_AGREES] == "1 page, 2 of 2 rows"
 
@@ -557,6 +771,36 @@ def test_by_key_nothing_slips_when_a_record_before_it_goes() -> None:
         office.tamper = returned
         barcodes = {str(row[2]) for row in by_key(office).pull().rows}
     assert barcodes == {f"B{n:06}" for n in range(35)}
+
+
+@pytest.mark.parametrize(
+    ("keys", "cause"),
+    [
+        (["B1", "B2", "B2", "B3"], 'has a "BARCODE" that came before'),
+        ([1, 3, 2, 4], 'has a smaller "BARCODE" than the one before'),
+        (["00a0", "00c0", "00b0", "00d0"], 'has a smaller "BARCODE" than the one before'),
+        (["B1", None, "B3", "B4"], 'has no "BARCODE" to go on from'),
+    ],
+)
+def test_keys_that_lose_records_are_no_answer(keys: list[Any], cause: str) -> None:
+    rows = [{**row, "BARCODE": key} for row, key in zip(loans(4), keys, strict=True)]
+    with HttpOffice(rows, style="key", total="") as office, pytest.raises(SourceGarbled, match=cause):
+        by_key(office).pull()
+
+
+def test_a_key_may_be_sent_within_an_expression_and_a_total_count_what_is_left(office: HttpOffice) -> None:
+    rows = loans(5)
+
+    def answer(call: Call) -> Reply:
+        after = call.params.get("q", "after:").removeprefix("after:")
+        left = [row for row in rows if row["BARCODE"] > after]
+        return as_json({"data": {"rows": left[:2], "total": len(left)}})
+
+    office.befalls = answer
+    own = {"kind": "key", "after": "q", "expression": "after:{key}", "key": "BARCODE", "counts": "rest", "per_page": 2}
+    snapshot = ask(office, paging={**own, "size": "limit"}).pull()
+    assert proofs(snapshot)[ProofKind.TOTAL_AGREES] == "3 pages, 5 of 5 rows"
+    assert [call.params.get("q") for call in office.asked] == [None, "after:B000001", "after:B000003"]
 
 
 @pytest.mark.parametrize("count", [0, 9, 10, 20, 35])

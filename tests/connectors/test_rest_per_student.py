@@ -13,6 +13,7 @@ from config.secrets import Origin
 from connectors import rest, web
 from connectors.each_student import EachStudent
 from connectors.port import (
+    AsksByNumber,
     Candidates,
     Connector,
     ProofKind,
@@ -216,7 +217,7 @@ def test_about_everybody_one_record_without_a_list_is_no_answer(office: HttpOffi
 def test_answers_about_one_student_may_come_in_pages(office: HttpOffice) -> None:
     office.style = "page"
     assert len(ask(office, paging={"kind": "page", "per_page": 1}).pull().rows) == 4
-    assert {call.params["page"] for call in office.asked if number_of(call) == "20151001"} == {"1", "2"}
+    assert {call.params["page"] for call in office.asked if number_of(call) == "20151001"} == {"1", "2", "3"}
 
 
 def test_a_404_about_one_student_is_refused_unless_it_is_said_to_mean_unknown(office: HttpOffice) -> None:
@@ -270,7 +271,29 @@ def test_a_system_that_asks_for_patience_gets_it_from_the_walk(office: HttpOffic
     office.script.append(as_json({}, 429, {"Retry-After": "7"}))
     time = Time()
     assert len(ask(office, time=time, retries=1).pull().rows) == 4
-    assert time.pauses == [7]
+    # Whoever else had a question to ask waited for the same moment.
+    assert {round(pause) for pause in time.pauses} == {7}
+
+
+def test_four_workers_leave_a_system_alone_that_asks_one_of_them_to(office: HttpOffice) -> None:
+    office.befalls = lambda _call: as_json({}, 429, {"Retry-After": "3600"})
+    roster = Candidates({f"2015{n:04}": (f"2015{n:04}",) for n in range(40)}, 7)
+    with pytest.raises(SourceUnavailable, match="40 of 40 questions"):
+        ask(office, roster=roster, time=Time(), per_student={"at_once": 4, "per_second": 1000, "rounds": 1}).pull()
+    # Those that were under way, and none besides.
+    assert len(office.asked) <= 4
+
+
+def test_a_second_look_asks_about_these_and_knows_nobody_else(office: HttpOffice) -> None:
+    office.known = {"20151001", "20152004"}
+    connector = ask(office, **by_address(office, missing="outside"))
+    assert isinstance(connector, AsksByNumber)
+    snapshot = connector.pull_these(["20151001", "20159999"])
+    assert {row[0] for row in snapshot.rows} == {"20151001"}
+    assert snapshot.population == ["20151001"]
+    assert {ProofKind.END_REACHED} <= {proof.kind for proof in snapshot.proofs}
+    assert connector.pull_these(["20159999"]).population == []
+    assert connector.pull_these([]).rows == []
 
 
 def test_one_who_is_never_answered_about_leaves_nothing_of_the_others(office: HttpOffice) -> None:

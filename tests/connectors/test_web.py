@@ -16,10 +16,11 @@ from pydantic import SecretStr
 
 from connectors import rest
 from connectors.port import Question, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from connectors.quiet import Quiet
 from connectors.web import Exchange, Office
 from tests.cast import MORNING
 from tests.contract import Ticking
-from tests.services.http_office import HttpOffice, Reply, as_json
+from tests.services.http_office import HttpOffice, Reply, as_json, basic
 
 SECRET = "hidden-word"
 
@@ -221,3 +222,197 @@ def test_a_token_may_be_sent_as_a_parameter_and_is_still_never_told(monkeypatch:
     assert "secret=hidden-word" in seen[0]
     assert "hidden-word" not in str(caught.value)
     assert "tok-en" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "cause"),
+    [
+        (201, SourceGarbled, "holds no answer to read"),
+        (202, SourceUnavailable, "has no answer yet"),
+        (203, SourceRefused, "something on the way has changed the answer"),
+        (204, SourceGarbled, "holds no answer to read"),
+        (206, SourceGarbled, "a part of the answer"),
+        (226, SourceGarbled, "holds no answer to read"),
+        (304, SourceGarbled, "holds no answer to read"),
+    ],
+)
+def test_what_is_called_a_success_and_is_not_the_whole_answer_is_named(
+    office: HttpOffice, status: int, error: type[SourceError], cause: str
+) -> None:
+    office.script.append(Reply(b"" if status in (204, 304) else b"[1]", status))
+    with pytest.raises(error, match=f"HTTP {status}.*{cause}") as caught:
+        get(office)
+    assert caught.value.way_out.endswith(".")
+
+
+STALE = [
+    {"Age": "601", "Cache-Control": "max-age=600"},
+    {"Age": "61", "Cache-Control": "public, s-maxage=60, max-age=600"},
+    {"Age": "90", "Cache-Control": "no-cache, max-age=600"},
+    {"Age": "90"},
+    {"Age": "90", "Date": "Thu, 30 May 2019 08:00:00 GMT", "Expires": "Thu, 30 May 2019 08:01:00 GMT"},
+    {"Warning": '110 proxy "Response is Stale"'},
+    {"Warning": '199 - "Miscellaneous", 111 proxy "Revalidation Failed"'},
+    {"X-Cache-Status": "STALE"},
+    {"X-Cache-Status": "UPDATING"},
+    {"X-Cache": "HIT"},
+    {"X-Cache": "TCP_HIT from gateway"},
+    {"Cache-Status": "gateway; hit"},
+]
+NOT_STALE = [
+    {"Age": "0"},
+    {"Age": "3"},
+    {"Age": "nonsense"},
+    {"Age": "90", "Cache-Control": "max-age=600"},
+    {"Age": "90", "X-Cache": "HIT", "Cache-Control": "max-age=600"},
+    {"X-Cache": "MISS from gateway"},
+    {"X-Cache-Status": "EXPIRED"},
+    {"Cache-Status": "gateway; fwd=stale"},
+    {"Warning": '214 proxy "Transformation applied"'},
+]
+
+
+@pytest.mark.parametrize("headers", STALE)
+def test_an_answer_of_the_past_is_refused(office: HttpOffice, headers: dict[str, str]) -> None:
+    office.script.append(as_json([1], headers=headers))
+    with pytest.raises(SourceRefused, match="out of a cache") as caught:
+        get(office)
+    assert "leave this address out of it" in caught.value.way_out
+
+
+@pytest.mark.parametrize("headers", NOT_STALE)
+def test_an_answer_that_is_fresh_is_taken(office: HttpOffice, headers: dict[str, str]) -> None:
+    office.script.append(as_json([1], headers=headers))
+    assert get(office) == [1]
+
+
+def test_caches_are_asked_to_look_again(office: HttpOffice) -> None:
+    office.script.append(as_json([1]))
+    get(office)
+    assert office.calls[0].headers["Cache-Control"] == "no-cache"
+
+
+BUSY = {"path": "code", "equals": [0], "reason": "msg", "later": [50301]}
+
+
+@pytest.mark.parametrize("code", [50301, "50301"])
+def test_a_code_for_later_is_unavailable_and_tried_again(office: HttpOffice, code: object) -> None:
+    pauses: list[float] = []
+    office.script.extend([as_json({"code": code, "msg": "busy"}), as_json({"code": 0})])
+    with Office(exchange(ok=BUSY, retries=1), "loans", lambda: MORNING, pauses.append) as asking:
+        assert asking.get(office.url, {}).body == {"code": 0}
+    assert pauses == [0.5]
+    office.script.append(as_json({"code": code, "msg": "busy"}))
+    with pytest.raises(SourceUnavailable, match=r"cannot answer now.*busy"):
+        get(office, ok=BUSY)
+
+
+@pytest.mark.parametrize("code", [50302, 1, True, None])
+def test_any_other_code_is_a_refusal_as_ever(office: HttpOffice, code: object) -> None:
+    office.script.append(as_json({"code": code, "msg": "no"}))
+    with pytest.raises(SourceRefused):
+        get(office, ok=BUSY)
+
+
+def test_a_secret_that_is_spelt_otherwise_in_quotes_is_not_told(office: HttpOffice) -> None:
+    secret = "hid\"den\\wo'rd"
+    office.script.append(as_json({"code": f"bad {secret}", "msg": [{"given": secret}]}))
+    ok = {"path": "code", "equals": [0], "reason": "msg"}
+    with pytest.raises(SourceRefused) as caught:
+        get(office, ok=ok, auth={"kind": "bearer", "token": SecretStr(secret)})
+    assert "den" not in str(caught.value)
+
+
+def test_basic_credentials_are_not_told_as_they_travel(office: HttpOffice) -> None:
+    auth = {"kind": "basic", "user": "reader", "password": SecretStr(SECRET)}
+    office.script.append(as_json({"code": 1, "msg": f"who is {basic('reader', SECRET)}"}))
+    with pytest.raises(SourceRefused) as caught:
+        get(office, ok={"path": "code", "equals": [0], "reason": "msg"}, auth=auth)
+    assert basic("reader", SECRET)[6:] not in str(caught.value)
+
+
+CHINESE = json.dumps(["构造地质学", "唐诗选"], ensure_ascii=False)
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF8", '"utf-8"', "GBK", "gb2312", "ISO-8859-1", "us-ascii", "x-odd"])
+def test_utf_8_is_read_as_that_whatever_is_declared(office: HttpOffice, charset: str) -> None:
+    office.script.append(Reply(CHINESE.encode(), headers={"Content-Type": f"application/json;charset={charset}"}))
+    assert get(office) == json.loads(CHINESE)
+
+
+@pytest.mark.parametrize("charset", ["GBK", "gb18030", '"GB18030"', "gbk;boundary=x"])
+def test_a_declared_charset_is_read(office: HttpOffice, charset: str) -> None:
+    office.script.append(Reply(CHINESE.encode("gbk"), headers={"Content-Type": f"application/json; charset={charset}"}))
+    assert get(office) == json.loads(CHINESE)
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xef\xbb\xbf" * 2])
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=GBK"])
+def test_marks_before_utf_8_are_no_fault(office: HttpOffice, mark: bytes, kind: str) -> None:
+    office.script.append(Reply(mark + CHINESE.encode(), headers={"Content-Type": kind}))
+    assert get(office) == json.loads(CHINESE)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_wider_text_is_known_by_itself(office: HttpOffice, encoding: str) -> None:
+    office.script.append(Reply(CHINESE.encode(encoding), headers={"Content-Type": "application/json"}))
+    assert get(office) == json.loads(CHINESE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [
+        ("application/json", "declares no charset and is not UTF-8; its bytes would fit GB18030"),
+        ("application/json; charset=utf-8", "declares UTF-8 and is not that; its bytes would fit GB18030"),
+        ("application/json; charset=x-odd", '"x-odd" is a charset that is not known here'),
+        ("application/json; charset=ascii", "declares ascii and is neither that nor UTF-8"),
+    ],
+)
+def test_a_wrong_charset_is_named(office: HttpOffice, kind: str, cause: str) -> None:
+    office.script.append(Reply(CHINESE.encode("gbk"), headers={"Content-Type": kind}))
+    with pytest.raises(SourceGarbled, match=cause) as caught:
+        get(office)
+    assert "charset" in caught.value.way_out
+
+
+def test_the_settings_charset_goes_before_what_is_declared(office: HttpOffice) -> None:
+    for kind in ("application/json", "application/json; charset=utf-8"):
+        office.script.append(Reply(CHINESE.encode("gbk"), headers={"Content-Type": kind}))
+        assert get(office, charset="gb18030") == json.loads(CHINESE)
+
+
+def asking(pauses: list[float], quiet: Quiet, **own: Any) -> Office:
+    """Return one of several that ask a system during one pull."""
+    return Office(exchange(**own), "loans", lambda: MORNING, pauses.append, quiet)
+
+
+def test_one_is_asked_to_wait_and_all_wait_once(office: HttpOffice) -> None:
+    quiet, first, second = Quiet(), list[float](), list[float]()
+    office.script.append(Reply(status=429, headers={"Retry-After": "7"}))
+    office.script.extend([as_json([])] * 3)
+    with asking(first, quiet, retries=1) as one, asking(second, quiet) as other:
+        one.get(office.url, {})
+        assert (first, second) == ([7.0], [])
+        other.get(office.url, {})
+        other.get(office.url, {})
+    assert [round(pause) for pause in second] == [7]
+    assert first == [7.0]
+
+
+def test_nobody_asks_while_the_pause_is_longer_than_the_longest_time(office: HttpOffice) -> None:
+    quiet, pauses = Quiet(), list[float]()
+    office.script.append(Reply(status=503, headers={"Retry-After": "3600"}))
+    with asking(pauses, quiet, retries=3) as one, asking(pauses, quiet) as other:
+        with pytest.raises(SourceUnavailable, match="HTTP 503"):
+            one.get(office.url, {})
+        with pytest.raises(SourceUnavailable, match=r"left alone for another 3[56]"):
+            other.get(office.url, {})
+    assert (len(office.asked), pauses) == (1, [])
+
+
+def test_who_may_wait_longer_than_a_minute_does(office: HttpOffice) -> None:
+    pauses: list[float] = []
+    office.script.extend([Reply(status=503, headers={"Retry-After": "120"}), as_json([])])
+    with asking(pauses, Quiet(), retries=1) as one:
+        one.get(office.url, {})
+    assert pauses == [120.0]

@@ -103,7 +103,8 @@ def _without(field: str) -> Callable[[Random, list[Any], Body], None]:
 
 
 def _broken(chance: Random, rows: list[Any], _data: Body) -> None:
-    chance.choice(rows)["TITLE"] = "地质\ufffd"
+    # In a title it would be replaced and reported; a number nobody can read is nobody's.
+    chance.choice(rows)["CARD"] = "C-\ufffd"
 
 
 LOGIN_PAGE = "<!DOCTYPE html><html><body><form action='/login'>请登录</form></body></html>".encode()
@@ -130,7 +131,7 @@ FALSEHOODS: dict[str, Falsehood] = {
     "a record of another page instead": Falsehood(_slipped),
     "a record without its student": body(_without("CARD")),
     "a record without its title": body(_without("TITLE")),
-    "broken text": body(_broken),
+    "a number in broken text": body(_broken),
     "cut off, its length told": Falsehood(cut("told")),
     "cut off, its length untold": Falsehood(cut("untold")),
     "hung up on": Falsehood(lambda *_: Reply(hang_up=True)),

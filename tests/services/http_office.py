@@ -146,6 +146,17 @@ class HttpOffice:
         with self._lock:
             self._connections.discard(connection)
 
+    def shift_once(self, table: list[dict[str, Any]], gone: int, new: dict[str, Any], path: str = "") -> None:
+        """Have a record of a table go and a new one come at its end, once, after its first page has been read."""
+
+        def once(page: int, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            if page == 1 and table[-1] is not new and (not path or self.calls[-1].path == path):
+                del table[gone]
+                table.append(new)
+            return records
+
+        self.tamper = once
+
     def answer(self, call: Call) -> Reply:
         """Return the answer to a request."""
         with self._lock:
@@ -187,7 +198,7 @@ class HttpOffice:
             start = (number - 1) * size
         elif self.style == "key":
             keys = [row["BARCODE"] for row in rows]
-            start = keys.index(params["after"]) + 1 if params.get("after") in keys else 0
+            start = keys.index(params["after"]) + 1 if "after" in params and params["after"] in keys else 0
             number = start // size + 1
         elif self.style == "cursor":
             start = int(params.get("cursor", "after-0").removeprefix("after-"))
