@@ -1,4 +1,4 @@
-"""What every list that an office keeps as a file has in common, whichever kind of file it is: its rows and its pages."""
+"""What all lists that offices keep as files have in common, whichever kind of file it is: their pages and rows."""
 
 import re
 from collections.abc import Callable, Iterator

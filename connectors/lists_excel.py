@@ -61,6 +61,8 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
     try:
         workbook = _opened(file)
         sheets = list(workbook.worksheets)
+    except (zipfile.BadZipFile, zlib.error, DefusedXmlException) as error:
+        raise _no_workbook(error, asked) from error
     except _NOT_WHOLE as error:
         sheets, cause = [], error
     else:

@@ -71,7 +71,7 @@ def kind_of(head: bytes) -> tuple[Kind, str]:
 
 
 def read(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, Ending]:
-    """Give each row of the list: its number in the file, then its cells by our fields. Raises SourceGarbled, OSError."""
+    """Give each row: its number in the file, then its cells by our fields. Raises SourceGarbled, OSError."""
     page, asked = _page(_pages(path, asked), asked)
     return (yield from rows_of(page, asked))
 

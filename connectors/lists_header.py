@@ -129,9 +129,8 @@ def _no_header(best: tuple[str, ...], asked: ListAsked) -> tuple[str, str]:
     wanted = [_bare(column) for column in asked.columns]
     missing = [name for name in wanted if name not in best]
     found = ", ".join(name for name in best if name)[:_MOST_SHOWN] or "nothing at all"
-    where = f"row {asked.header_row}" if asked.header_row else f"none of the first {HEADER_WITHIN} rows"
     return (
-        f'no row names the column "{missing[0] if missing else wanted[0]}" (found: {found}; looked in {where})',
+        f'no row names the column "{missing[0] if missing else wanted[0]}" (found: {found})',
         f"Correct columns in {asked.told_in}, or give header_row.",
     )
 

@@ -51,9 +51,7 @@ class Merges:
 
 def filled(lines: Iterable[Line], merges: Iterable[Merge]) -> Iterator[Line]:
     """Give the lines with the cells below the first of each merge filled from it."""
-    waiting = sorted(
-        (merge for merge in merges if merge.last_row > merge.first_row), key=lambda merge: -merge.first_row
-    )
+    waiting = sorted((merge for merge in merges), key=lambda merge: -merge.first_row)
     begun = Merges()
     for line in lines:
         shown = begun.line(line.number, line.cells)

@@ -51,7 +51,10 @@ class _Package:
 
     def read(self, part: str) -> bytes:
         """Return a part in the usual namespaces."""
-        content = self._packed.read(self._names[_name(part)])
+        name = self._names[_name(part)]
+        with self._packed.open(name) as packed:
+            # Asked for no more than it says it holds, a part unpacks to no more.
+            content = packed.read(self._packed.getinfo(name).file_size + 1)
         for strict, usual in _STRICT:
             content = content.replace(strict, usual)
         return content
@@ -126,7 +129,8 @@ def _sheets(workbook: Element, relations: dict[str, tuple[str, str]]) -> list[_S
 def _formats(styles: Element) -> str:
     """Return the number formats of the styles, and no more of them."""
     formats = "".join(
-        f"<numFmt numFmtId={quoteattr(element.get('numFmtId', '0'))} formatCode={quoteattr(element.get('formatCode', ''))}/>"
+        f"<numFmt numFmtId={quoteattr(element.get('numFmtId', '0'))} "
+        f"formatCode={quoteattr(element.get('formatCode', ''))}/>"
         for element in _all(styles, "numFmt")
     )
     cells = "".join(

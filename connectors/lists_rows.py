@@ -118,7 +118,7 @@ class _Table:
         # Cells beside a grid are notes; in text, a separator within a cell shifts all cells after it.
         if self._page.text and any(not is_nothing(cell) for cell in line.cells[width:]):
             raise self._asked.garbled(
-                f"row {line.number} has {len(line.cells)} cells, more cells than the header, which has {width}: "
+                f"row {line.number} has more cells than the header ({len(line.cells)}, and {width}): "
                 "a text or an amount holds the separator",
                 f"Put that text in quotes, export the list with another separator, or as .xlsx; "
                 f"if a column has no name, name it, or give header_row in {self._asked.told_in}.",
@@ -194,7 +194,7 @@ class _Totals:
         self._students_since.add(str(student))
 
     def hold_against(self, line: Line) -> None:
-        """Compare a total's count with all rows above it, a subtotal's with those since the last. Raises SourceGarbled."""
+        """Compare a total's count with all rows above it, a subtotal's with those since the last. Raises as rows do."""
         shown = " ".join(str(settled(cell, student=False)) for cell in line.cells if not is_nothing(cell))
         match = re.search(r"(\d+)\s*(?:人|行|条|rows)", shown)
         if match is not None:
@@ -217,11 +217,11 @@ def _cut(number: int, cells: int, width: int) -> tuple[str, str]:
 
 
 def _too_short(number: int, cells: int, width: int) -> tuple[str, str]:
-    return (
-        f"row {number} has {cells} of {width} cells: a text with a line break is not in quotes, "
-        "or the file may have been cut off there",
-        "Put that text in quotes, or have the list exported as .xlsx.",
+    what = (
+        f"row {number} has {cells} of {width} cells: a text with a line break is not in quotes, or the file may have "
+        "been cut off there"
     )
+    return what, "Put that text in quotes, or have the list exported as .xlsx."
 
 
 class _LongNumbers:
@@ -241,8 +241,8 @@ class _LongNumbers:
         # One long number in a thousand ends in three zeros by itself.
         if self._rounded >= _TOO_MANY_ROUND and self._rounded == self._long:
             raise asked.garbled(
-                f"{self._rounded} student numbers of more than {_KEPT_DIGITS} digits end in zeros, in row {self._first} "
-                "first: they have been ruined by a spreadsheet",
+                f"{self._rounded} student numbers of more than {_KEPT_DIGITS} digits end in zeros (row {self._first} "
+                "first): they have been ruined by a spreadsheet",
                 "Have the list exported by the system itself, or the column formatted as text before it is filled.",
             )
 

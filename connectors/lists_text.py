@@ -7,8 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from charset_normalizer import from_bytes
-
 from connectors.lists import Line, ListAsked, Page, plain
 from connectors.lists_header import HEADER_WITHIN, header_if_any
 from connectors.port import Cell
@@ -220,6 +218,9 @@ def _encodings(path: Path, asked: ListAsked) -> Iterator[str]:
         yield half
         return
     yield from ("utf-8", "gb18030")
+    # A library of much memory, which few lists need.
+    from charset_normalizer import from_bytes  # noqa: PLC0415
+
     # A letter may have been cut at the end of what was read; a line was not.
     guess = from_bytes(head[: head.rfind(b"\n") + 1] or head).best()
     if guess is not None:

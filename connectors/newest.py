@@ -9,7 +9,8 @@ from connectors.port import SourceGarbled, SourceRefused, SourceUnavailable
 
 #: A day in a name, and a time of day after it.
 _DAY = re.compile(
-    r"(?<!\d)(20\d{2})(?:(\d{2})(\d{2})|[-_.年](\d{1,2})[-_.月](\d{1,2})日?)(?:[-_ T]?(\d{2})[-_.:时]?(\d{2})(?:[-_.:分]?(\d{2}))?)?(?!\d)"
+    r"(?<!\d)(20\d{2})(?:(\d{2})(\d{2})|[-_.年](\d{1,2})[-_.月](\d{1,2})日?)"
+    r"(?:[-_ T]?(\d{2})[-_.:时]?(\d{2})(?:[-_.:分]?(\d{2}))?)?(?!\d)"
 )
 
 #: Names of files that are still being written or copied, or that lock another one.
@@ -66,7 +67,7 @@ def newest(pattern: Path, *, now: datetime, source: str, told_in: str) -> Path:
             f"{named}: some names have a day and others have none ({', '.join(without[:_MOST_NAMED])})",
             f"Move the others away, or write path in {told_in} so that it names one kind alone.",
         )
-    return _last({path: day for path, day in dated.items()} if dated else changed, named, now, told_in)
+    return _last(dated or changed, named, now, told_in)
 
 
 def _last(order: dict[Path, datetime] | dict[Path, int], named: str, now: datetime, told_in: str) -> Path:

@@ -149,10 +149,8 @@ class Sheet:
     def _warnings(self, broken: int, rows: tuple[int, ...]) -> tuple[str, ...]:
         if not broken:
             return ()
-        return (
-            f"{broken} rows hold letters that cannot be read (row {', '.join(map(str, rows))}): they are shown as "
-            f"\ufffd. Correct them in the office's system, or give encoding in {self._told_in}.",
-        )
+        what = f"{broken} rows hold letters that cannot be read (row {', '.join(map(str, rows))}), shown as \ufffd"
+        return (f"{what}. Correct them in the office's system, or give encoding in {self._told_in}.",)
 
     @property
     def _told_in(self) -> str:
@@ -185,7 +183,7 @@ class Sheet:
         return found.st_size, found.st_mtime_ns, found.st_ino
 
     def _read(self, path: Path, progress: Progress) -> tuple[Ending, list[Row]]:
-        """Return what is known of the list as a whole; and its rows: each one's number, then its cells by our fields."""
+        """Return what is known of the whole list; and its rows: each one's number, then its cells by our fields."""
         settings, named = self._settings, self._named(path)
         before = self._seen(path)
         try:
