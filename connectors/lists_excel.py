@@ -3,7 +3,7 @@
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -248,24 +248,25 @@ def _scanned(file: IO[bytes], sheet: Any) -> tuple[bool, list[Merge]]:  # noqa: 
                 has_formulas = has_formulas or _FORMULA.search(seen) is not None
                 # A tag that is cut by the end of this piece is whole in the next one.
                 end = max(seen.rfind(b">") + 1, len(seen) - _LONGEST_TAG, 0)
-                merges.extend(_merge(match[2].decode()) for match in _MERGE.finditer(seen[:end]))
+                merges.extend(_merges(match[2].decode() for match in _MERGE.finditer(seen[:end])))
                 tail = seen[end:]
             else:
-                return has_formulas, [merge for merge in merges if merge is not None]
+                return has_formulas, merges
         with packed.open(sheet._worksheet_path) as xml:  # noqa: SLF001 - found nowhere else
-            found = [
-                _merge(element.get("ref", ""))
-                for _event, element in iterparse(xml, forbid_dtd=False)
+            refs = [
+                element.get("ref", "")
+                for _event, element in iterparse(xml)
                 if element.tag.rpartition("}")[2] == "mergeCell"
             ]
-    return True, [merge for merge in found if merge is not None]
+    return True, list(_merges(refs))
 
 
-def _merge(ref: str) -> Merge | None:
-    try:
-        first_column, first_row, last_column, last_row = range_boundaries(ref)
-    except (ValueError, TypeError):
-        return None
-    if first_column is None or first_row is None or last_column is None or last_row is None:
-        return None
-    return Merge(first_row, last_row, first_column - 1, last_column - 1)
+def _merges(refs: Iterable[str]) -> Iterator[Merge]:
+    """Give the merges that are written so; what is written otherwise merges nothing."""
+    for ref in refs:
+        try:
+            first_column, first_row, last_column, last_row = range_boundaries(ref)
+        except (ValueError, TypeError):
+            continue
+        if None not in (first_column, first_row, last_column, last_row):
+            yield Merge(int(first_row), int(last_row), int(first_column) - 1, int(last_column) - 1)

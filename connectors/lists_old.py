@@ -67,13 +67,8 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
 def _lines(workbook: CalamineWorkbook, name: str, asked: ListAsked) -> Iterator[Line]:
     try:
         sheet = workbook.get_sheet_by_name(name)
-        # Blank rows above the first cell are left out there, and rows are counted from the sheet's own first.
-        above = sheet.start[0] if sheet.start else 0
-        before = sheet.start[1] if sheet.start else 0
-        lines = (
-            Line(number, (*(None,) * before, *map(_cell, row)))
-            for number, row in enumerate(sheet.iter_rows(), above + 1)
-        )
+        # These rows begin with the sheet's own first, unlike those that are given as a whole.
+        lines = (Line(number, tuple(map(_cell, row))) for number, row in enumerate(sheet.iter_rows(), 1))
         yield from filled(lines, _merges(sheet))
     except CalamineError as error:
         raise _unreadable(error, asked) from error

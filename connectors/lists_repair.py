@@ -174,7 +174,7 @@ def _date1904(workbook: Element) -> str:
 
 
 def _all(element: Element, name: str) -> list[Element]:
-    return [found for found in element.iter() if isinstance(found.tag, str) and found.tag.rpartition("}")[2] == name]
+    return [found for found in element.iter() if str(found.tag).rpartition("}")[2] == name]
 
 
 def _name(part: str) -> str:

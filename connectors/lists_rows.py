@@ -77,6 +77,11 @@ class _Table:
             self._totals.hold_against(line)
             return
         short = self._missing(line) if self._page.text else ""
+        if line.open_ended and isinstance(cells[-1], str) and cells[-1].endswith("\ufffd"):
+            raise self._asked.garbled(
+                f"row {line.number} ends within a letter: the file may have been cut off there",
+                "Have the office export the list again; a file that is still being copied is read at the next run.",
+            )
         if self._is_note(row, line):
             # A file cut within its last row could end in such a cell, unless it begins as notes do.
             if short and line.open_ended and not is_labelled(cells):

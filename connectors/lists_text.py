@@ -3,7 +3,6 @@
 import codecs
 import csv
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -37,7 +36,7 @@ _LONGEST_CELL = 131_072
 _LIKE_NUMBER = 5
 
 #: At most one letter in so many may be unreadable.
-_ONE_BROKEN_IN = 500
+_ONE_BROKEN_IN = 20
 
 
 def pages_of(path: Path, asked: ListAsked) -> list[Page]:
@@ -140,18 +139,27 @@ def _bounded(text: TextIO, asked: ListAsked) -> Iterator[str]:
 
 def _delimiter(path: Path, encoding: str, errors: str, asked: ListAsked) -> str:
     """Return the separator by which the header is found, or else the one that is there most."""
+    head = _head(path, encoding, errors)
+    return _by_header(head, asked) or max(_SEPARATORS, key=head.count)
+
+
+def _head(path: Path, encoding: str, errors: str) -> str:
     with path.open(encoding=encoding, errors=errors, newline="") as text:
-        head = text.read(_HEAD)
+        return text.read(_HEAD)
+
+
+def _by_header(head: str, asked: ListAsked) -> str:
+    """Return the separator by which the header is found, that of the widest where several do; or nothing."""
     lines = head.splitlines(keepends=True)[:HEADER_WITHIN]
     widest, found = 0, ""
-    for separator in _SEPARATORS:
+    for separator in (asked.delimiter,) if asked.delimiter else _SEPARATORS:
         rows = (
             Line(number, tuple(plain(cell) for cell in _rough(line, separator))) for number, line in enumerate(lines, 1)
         )
-        header, _best = header_if_any(islice(rows, HEADER_WITHIN), asked, once=False)
+        header, _best = header_if_any(rows, asked, once=False)
         if header is not None and len(header.names) > widest:
             widest, found = len(header.names), separator
-    return found or max(_SEPARATORS, key=head.count)
+    return found
 
 
 def _rough(line: str, separator: str) -> list[str]:
@@ -163,16 +171,17 @@ def _rough(line: str, separator: str) -> list[str]:
 
 def _encoding(path: Path, asked: ListAsked) -> tuple[str, str]:
     """Return the first encoding in which the whole file is text, or nearly all of it, and how errors are handled."""
-    tried = list(_encodings(path, asked))
-    for encoding in tried:
+    for encoding in _encodings(path, asked):
         if _is_text(path, encoding):
             return encoding, "strict"
     # A system that cuts texts after so many bytes leaves half letters: each is one broken letter, and reported.
-    with_errors = [(share, encoding) for encoding in tried[:2] if (share := _broken_share(path, encoding)) is not None]
-    if with_errors:
-        share, encoding = min(with_errors)
-        if share * _ONE_BROKEN_IN <= 1:
+    shares = [(share, encoding) for encoding in _encodings(path, asked) if (share := _broken_share(path, encoding))]
+    for share, encoding in sorted(shares):
+        if share * _ONE_BROKEN_IN <= 1 and _by_header(_head(path, encoding, "replace"), asked):
             return encoding, "replace"
+    guess = None if asked.encoding else _guessed(path)
+    if guess is not None and _is_text(path, guess):
+        return guess, "strict"
     told = asked.encoding
     raise asked.garbled(
         f"its text is not {told}" if told else "its encoding cannot be found",
@@ -218,13 +227,17 @@ def _encodings(path: Path, asked: ListAsked) -> Iterator[str]:
         yield half
         return
     yield from ("utf-8", "gb18030")
+
+
+def _guessed(path: Path) -> str | None:
     # A library of much memory, which few lists need.
     from charset_normalizer import from_bytes  # noqa: PLC0415
 
+    with path.open("rb") as file:
+        head = file.read(_GUESSED_FROM)
     # A letter may have been cut at the end of what was read; a line was not.
     guess = from_bytes(head[: head.rfind(b"\n") + 1] or head).best()
-    if guess is not None:
-        yield guess.encoding
+    return None if guess is None else guess.encoding
 
 
 def unmarked_utf16(head: bytes) -> str:

@@ -71,7 +71,7 @@ def newest(pattern: Path, *, now: datetime, source: str, told_in: str) -> Path:
 
 
 def _last(order: dict[Path, datetime] | dict[Path, int], named: str, now: datetime, told_in: str) -> Path:
-    last = max(order.values())  # type: ignore[type-var]
+    last = max(order.values())
     paths = sorted(path for path, value in order.items() if value == last)
     if len(paths) > 1:
         raise SourceGarbled(
