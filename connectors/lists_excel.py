@@ -10,11 +10,13 @@ from typing import IO, Any, Final
 import openpyxl
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
+from openpyxl.cell.text import Text
 from openpyxl.styles.numbers import BUILTIN_FORMATS, BUILTIN_FORMATS_MAX_SIZE
 from openpyxl.utils.cell import range_boundaries
 from openpyxl.utils.escape import unescape
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
+from openpyxl.xml.constants import SHEET_MAIN_NS
 
 from connectors.lists import MOST_COLUMNS, MOST_ROWS, Line, ListAsked, Page, plain
 from connectors.lists_formats import shown
@@ -76,6 +78,10 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
             raise _no_workbook(cause if isinstance(error, NoWorkbookError) else error, asked) from error
     if not sheets:
         raise _no_workbook(cause, asked)
+    try:
+        _reread_texts(workbook, sheets)
+    except _NOT_WHOLE as error:
+        raise _no_workbook(error, asked) from error
     return [
         Page(
             sheet.title,
@@ -223,6 +229,21 @@ def _refuse_what_is_no_workbook(file: IO[bytes], asked: ListAsked) -> None:
             f"it would unpack to {unpacked} bytes, more than {asked.most_unpacked}",
             f"Look whether it is the right file; if so, raise most_unpacked in {asked.told_in}.",
         )
+
+
+def _reread_texts(workbook: Any, sheets: list[Any]) -> None:  # noqa: ANN401 - as above
+    """Read the shared texts as they are written, where they have escapes: openpyxl takes some of them apart."""
+    texts = next((sheet._shared_strings for sheet in sheets), [])  # noqa: SLF001 - found nowhere else
+    archive = workbook._archive  # noqa: SLF001 - found nowhere else
+    part = next((name for name in archive.namelist() if name.lower().endswith("sharedstrings.xml")), None)
+    if part is None or not any("_x" in text for text in texts):
+        return
+    texts.clear()
+    with archive.open(part) as xml:
+        for _event, element in iterparse(xml):
+            if element.tag == f"{{{SHEET_MAIN_NS}}}si":
+                texts.append(Text.from_tree(element).content)
+                element.clear()
 
 
 def _unescaped(text: str) -> str:

@@ -73,7 +73,9 @@ def header_if_any(
 
 
 def _score(names: tuple[str, ...], wanted: list[str]) -> int:
-    return len(set(wanted) & set(names))
+    # A name that is there under several heads is nearer than one that is not there.
+    beneath = {name.rpartition("/")[2] for name in names if "/" in name}
+    return 2 * len(set(wanted) & set(names)) + len(set(wanted) & beneath)
 
 
 def _header(
@@ -129,6 +131,12 @@ def _no_header(best: tuple[str, ...], asked: ListAsked) -> tuple[str, str]:
     wanted = [_bare(column) for column in asked.columns]
     missing = [name for name in wanted if name not in best]
     found = ", ".join(name for name in best if name)[:_MOST_SHOWN] or "nothing at all"
+    beneath = next((name for name in best if missing and name.endswith(f"/{missing[0]}")), "")
+    if beneath:
+        return (
+            f'the column "{missing[0]}" is there under several heads (found: {found})',
+            f'Write it in columns in {asked.told_in} with its head, such as "{beneath}".',
+        )
     return (
         f'no row names the column "{missing[0] if missing else wanted[0]}" (found: {found})',
         f"Correct columns in {asked.told_in}, or give header_row.",
