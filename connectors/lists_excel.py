@@ -233,7 +233,7 @@ def _refuse_what_is_no_workbook(file: IO[bytes], asked: ListAsked) -> None:
 
 def _reread_texts(workbook: Any, sheets: list[Any]) -> None:  # noqa: ANN401 - as above
     """Read the shared texts as they are written, where they have escapes: openpyxl takes some of them apart."""
-    texts = next((sheet._shared_strings for sheet in sheets), [])  # noqa: SLF001 - found nowhere else
+    texts: list[str] = next((sheet._shared_strings for sheet in sheets), [])  # noqa: SLF001 - found nowhere else
     archive = workbook._archive  # noqa: SLF001 - found nowhere else
     part = next((name for name in archive.namelist() if name.lower().endswith("sharedstrings.xml")), None)
     if part is None or not any("_x" in text for text in texts):
@@ -242,7 +242,8 @@ def _reread_texts(workbook: Any, sheets: list[Any]) -> None:  # noqa: ANN401 - a
     with archive.open(part) as xml:
         for _event, element in iterparse(xml):
             if element.tag == f"{{{SHEET_MAIN_NS}}}si":
-                texts.append(Text.from_tree(element).content)
+                text: Any = Text.from_tree(element)
+                texts.append(text.content)
                 element.clear()
 
 
@@ -289,5 +290,5 @@ def _merges(refs: Iterable[str]) -> Iterator[Merge]:
             first_column, first_row, last_column, last_row = range_boundaries(ref)
         except (ValueError, TypeError):
             continue
-        if None not in (first_column, first_row, last_column, last_row):
-            yield Merge(int(first_row), int(last_row), int(first_column) - 1, int(last_column) - 1)
+        if first_column and first_row and last_column and last_row:
+            yield Merge(first_row, last_row, first_column - 1, last_column - 1)

@@ -67,8 +67,9 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
 def _lines(workbook: CalamineWorkbook, name: str, asked: ListAsked) -> Iterator[Line]:
     try:
         sheet = workbook.get_sheet_by_name(name)
-        # These rows begin with the sheet's own first, unlike those that are given as a whole.
-        lines = (Line(number, tuple(map(_cell, row))) for number, row in enumerate(sheet.iter_rows(), 1))
+        # These rows begin with the sheet's own first row, and with the first column that has a cell.
+        left = (None,) * (sheet.start[1] if sheet.start else 0)
+        lines = (Line(number, (*left, *map(_cell, row))) for number, row in enumerate(sheet.iter_rows(), 1))
         yield from filled(lines, _merges(sheet))
     except CalamineError as error:
         raise _unreadable(error, asked) from error

@@ -7,9 +7,9 @@ process of its own, within bounded memory and time. One that is still being writ
 import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from config.secrets import FilePath
 from config.settings import Table
@@ -63,6 +63,12 @@ class Settings(Table):
     #: What reading it may take: bytes of memory, and time.
     most_memory: Annotated[int, Field(ge=100_000_000)] = 512_000_000
     longest: Annotated[Span, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)
+
+    @model_validator(mode="after")
+    def _an_uploaded_list_has_one_name(self) -> Self:
+        if self.brought and is_pattern(self.path):
+            raise ValueError("path: a list that the desk uploads needs one name: write path without * and ?")
+        return self
 
 
 class Sheet:

@@ -1,5 +1,6 @@
 """Lists from the field, rebuilt: each is read as its format defines it, or refused with the true cause."""
 
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 import xlsxwriter
+from pydantic import ValidationError
 
 from connectors import sheet
 from connectors.port import ProofKind, Question, Snapshot, SourceGarbled, SourceUnavailable
@@ -347,23 +349,24 @@ class TestNamedXls:
         assert "entities of its own" in refused(written(tmp_path / "a.xls", trick))
 
 
-class TestOldWorkbooks:
-    @pytest.fixture(scope="class")
-    def saved(self, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-        """The same lists as LibreOffice writes them in the old kind."""
-        folder = tmp_path_factory.mktemp("office")
-        merged = folder / "merged.xlsx"
-        with xlsxwriter.Workbook(merged) as made:
-            page = made.add_worksheet()
-            page.write_row(2, 1, NAMES)
-            page.merge_range("B4:B5", "2015150001")
-            page.write_row(3, 2, ["学费", 0])
-            page.write_row(4, 2, ["住宿费", 1200])
-            page.write_row(6, 1, [2015150002, "学费", 5.25])
-            made.add_worksheet("说明").hide()
-        zeros = book(folder / "zeros.xlsx", (1, 0, 15150005, "0000000000"), (1, 1, "学费", None), (1, 2, 5, None))
-        return {path.stem: path for path in converted([merged, zeros], "xls", folder)}
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same lists as LibreOffice writes them in the old kind."""
+    folder = tmp_path_factory.mktemp("office")
+    merged = folder / "merged.xlsx"
+    with xlsxwriter.Workbook(merged) as made:
+        page = made.add_worksheet()
+        page.write_row(2, 1, NAMES)
+        page.merge_range("B4:B5", "2015150001")
+        page.write_row(3, 2, ["学费", 0])
+        page.write_row(4, 2, ["住宿费", 1200])
+        page.write_row(6, 1, [2015150002, "学费", 5.25])
+        made.add_worksheet("说明").hide()
+    zeros = book(folder / "zeros.xlsx", (1, 0, 15150005, "0000000000"), (1, 1, "学费", None), (1, 2, 5, None))
+    return {path.stem: path for path in converted([merged, zeros], "xls", folder)}
 
+
+class TestOldWorkbooks:
     def test_one_is_read_with_its_merges_and_places(self, saved: dict[str, Path]) -> None:
         answer = pulled(saved["merged"])
         assert rows(answer) == [("2015150001", "学费", 0), ("2015150001", "住宿费", 1200), (2015150002, "学费", 5.25)]
@@ -409,6 +412,15 @@ class TestNewestOfAPattern:
     )
     def test_a_doubt_about_the_newest_is_refused(self, tmp_path: Path, names: tuple[str, ...], words: str) -> None:
         assert words in refused(self.lists(tmp_path, *names))
+
+    def test_without_days_the_last_changed_is_read(self, tmp_path: Path) -> None:
+        pattern = self.lists(tmp_path, "fees_a.csv", "fees_b.csv")
+        os.utime(tmp_path / "fees_b.csv", (1_558_000_000, 1_558_000_000))
+        assert [row[0] for row in pulled(pattern).rows] == ["fees_a.csv"]
+
+    def test_a_list_that_the_desk_uploads_needs_one_name(self, tmp_path: Path) -> None:
+        with pytest.raises(ValidationError, match=r"write path without \* and \?"):
+            sheet.Settings.model_validate({"path": str(tmp_path / "fees_*.csv"), "brought": True})
 
     def test_none_at_all_is_awaited(self, tmp_path: Path) -> None:
         with pytest.raises(SourceUnavailable, match="no file has such a name"):
