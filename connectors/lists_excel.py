@@ -60,6 +60,7 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
     # The reader ends with its process: the file is closed there.
     file: IO[bytes] = path.open("rb")
     _refuse_what_is_no_workbook(file, asked)
+    workbook: Any = None
     try:
         workbook = _opened(file)
         sheets = list(workbook.worksheets)
