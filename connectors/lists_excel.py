@@ -1,19 +1,27 @@
 """A list in an Excel workbook (.xlsx, .xlsm), row by row."""
 
-import io
 import re
 import zipfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import openpyxl
 from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import iterparse
+from openpyxl.cell.text import Text
+from openpyxl.styles.numbers import BUILTIN_FORMATS, BUILTIN_FORMATS_MAX_SIZE
+from openpyxl.utils.cell import range_boundaries
+from openpyxl.utils.escape import unescape
 from openpyxl.utils.exceptions import InvalidFileException
-from openpyxl.worksheet._reader import WorkSheetParser
+from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
+from openpyxl.xml.constants import SHEET_MAIN_NS
 
-from connectors.lists import MOST_COLUMNS, MOST_ROWS, Ending, Line, ListAsked, plain, rows_of, whole_rows_of
+from connectors.lists import MOST_COLUMNS, MOST_ROWS, Line, ListAsked, Page, plain
+from connectors.lists_formats import shown
+from connectors.lists_merges import Merge, filled
+from connectors.lists_repair import NoWorkbookError, repaired
 from connectors.port import Cell, SourceGarbled
 
 #: What openpyxl and what it stands on raise over a file that is no whole workbook.
@@ -32,72 +40,72 @@ _NOT_WHOLE = (
 )
 
 _FORMULA = re.compile(rb"<(\w+:)?f[\s>/]")
+_MERGE = re.compile(rb"<(\w+:)?mergeCell\s[^>]*?\bref\s*=\s*[\"']([A-Za-z$0-9:]{1,40})[\"']")
+
+#: A tag that begins a cell, a formula or a merge has fewer letters.
+_LONGEST_TAG = 4_096
+
 
 #: The parser of XML has run out of memory: its own number for it.
 _XML_OUT_OF_MEMORY: Final = 1
 
-_SAVE_ANEW = "Open it in Excel and save it anew (另存为 .xlsx)."
+_SAVE_ANEW = "Open it in Excel and save it again (另存为 .xlsx)."
 
 
-def read(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, Ending]:
-    """Give each row by our fields; return the columns and the list's own total. Raises SourceGarbled, OSError."""
-    with path.open("rb") as file:
-        _refuse_what_is_no_workbook(file, asked)
-        return (yield from rows_of(_lines(file, asked), asked, text=False))
+def pages_of(path: Path, asked: ListAsked) -> list[Page]:
+    """Return the worksheets of a workbook. Raises SourceGarbled, OSError.
 
-
-def read_whole(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, Ending]:
-    """Give each row whole, its number first; return the columns. Raises SourceGarbled, OSError.
-
-    The list is the one visible worksheet that has the header; where several have rows beneath it, none is chosen.
+    A workbook that Excel opens and openpyxl refuses is read from a copy in memory that has what a list needs alone.
     """
-    with path.open("rb") as file:
-        _refuse_what_is_no_workbook(file, asked)
-        try:
-            workbook = _opened(file)
-            sheets = [sheet for sheet in workbook.worksheets if sheet.sheet_state == "visible"]
-        except _NOT_WHOLE as error:
-            raise _no_workbook(error, asked) from error
-        found: tuple[str, ...] = ()
-        holds: list[str] = []
-        for sheet in sheets:
-            rows = whole_rows_of(_lines_of(file, workbook, sheet, asked), asked, text=False)
-            try:
-                row = next(rows)
-            except StopIteration as end:
-                found = found or end.value[0]
-                continue
-            holds.append(sheet.title)
-            if len(holds) > 1:
-                raise asked.garbled(
-                    f"several of its worksheets hold such a list ({', '.join(holds)})", "Keep one of them in the file."
-                )
-            yield row
-            found, _total = yield from rows
-        return found, None
-
-
-def _lines(file: io.BufferedReader, asked: ListAsked) -> Iterator[Line]:
+    # The reader ends with its process: the file is closed there.
+    file: IO[bytes] = path.open("rb")
+    _refuse_what_is_no_workbook(file, asked)
+    workbook: Any = None
     try:
         workbook = _opened(file)
-        sheet = _worksheet(workbook, asked)
+        sheets = list(workbook.worksheets)
+    except (zipfile.BadZipFile, zlib.error, DefusedXmlException) as error:
+        raise _no_workbook(error, asked) from error
+    except _NOT_WHOLE as error:
+        sheets, cause = [], error
+    else:
+        cause = ValueError("it has no worksheets")
+    if not sheets:
+        try:
+            file = repaired(file)
+            workbook = _opened(file)
+            sheets = list(workbook.worksheets)
+        except _NOT_WHOLE as error:
+            raise _no_workbook(cause if isinstance(error, NoWorkbookError) else error, asked) from error
+    if not sheets:
+        raise _no_workbook(cause, asked)
+    try:
+        _reread_texts(workbook, sheets)
     except _NOT_WHOLE as error:
         raise _no_workbook(error, asked) from error
-    yield from _lines_of(file, workbook, sheet, asked)
+    return [
+        Page(
+            sheet.title,
+            visible=sheet.sheet_state == "visible",
+            lines=lambda sheet=sheet: _lines_of(file, workbook, sheet, asked),  # type: ignore[misc]
+        )
+        for sheet in sheets
+    ]
 
 
-def _opened(file: io.BufferedReader) -> Any:  # noqa: ANN401 - openpyxl's read-only workbook has no type of its own
+def _opened(file: IO[bytes]) -> Any:  # noqa: ANN401 - openpyxl's read-only workbook has no type of its own
     return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
 
 
-def _lines_of(file: io.BufferedReader, workbook: Any, sheet: Any, asked: ListAsked) -> Iterator[Line]:  # noqa: ANN401 - see _worksheet
+def _lines_of(file: IO[bytes], workbook: Any, sheet: Any, asked: ListAsked) -> Iterator[Line]:  # noqa: ANN401 - openpyxl's read-only sheet has no type of its own
     try:
         values = _Rows(workbook, sheet, asked, data_only=True)
-        if _has_formulas(file, sheet):
-            yield from _calculated(values, _Rows(workbook, sheet, asked, data_only=False), asked)
-            return
-        for number, row in values:
-            yield Line(number, tuple(plain(cell) for cell in row))
+        has_formulas, merges = _scanned(file, sheet)
+        if has_formulas:
+            lines = _calculated(values, _Rows(workbook, sheet, asked, data_only=False), asked)
+        else:
+            lines = (Line(number, row) for number, row in values)
+        yield from filled(lines, merges)
     except _NOT_WHOLE as error:
         raise _no_workbook(error, asked) from error
 
@@ -114,6 +122,7 @@ class _Rows:
         self._sheet = sheet
         self._asked = asked
         self._data_only = data_only
+        self._formats: dict[int, str] = {}
 
     def __iter__(self) -> Iterator[tuple[int, tuple[Cell, ...]]]:
         book, before = self._workbook, 0
@@ -126,7 +135,12 @@ class _Rows:
                 date_formats=book._date_formats,  # noqa: SLF001 - told nowhere else
                 timedelta_formats=book._timedelta_formats,  # noqa: SLF001 - told nowhere else
             )
-            for number, cells in parser.parse():
+            for _event, element in iterparse(xml):
+                # What else a sheet has (views, filters, conditional formats) is none of a list.
+                if element.tag != ROW_TAG:
+                    continue
+                number, cells = parser.parse_row(element)
+                element.clear()
                 # Heights and styles of a million rows are kept there, and nobody asks for them.
                 parser.row_dimensions.clear()
                 if number > MOST_ROWS:
@@ -145,8 +159,30 @@ class _Rows:
             if column <= len(row):
                 raise self._asked.garbled(f"the cells of row {number} are out of order", _SAVE_ANEW)
             row.extend([None] * (column - len(row)))
-            row[-1] = cell["value"]
+            row[-1] = self._shown(cell)
         return tuple(row)
+
+    def _shown(self, cell: dict[str, Any]) -> Cell:
+        """Return what a cell shows: text without the escapes of its XML, and a number as its format writes it."""
+        value: Cell = cell["value"]
+        if isinstance(value, str):
+            return plain(_unescaped(value))
+        style = cell.get("style_id") or 0
+        if not style or not isinstance(value, int | float):
+            return value
+        if style not in self._formats:
+            self._formats[style] = self._format(style)
+        return shown(value, self._formats[style])
+
+    def _format(self, style: int) -> str:
+        """Return the number format of a style."""
+        styles = self._workbook._cell_styles  # noqa: SLF001 - found nowhere else
+        number = styles[style].numFmtId if style < len(styles) else 0
+        if number in BUILTIN_FORMATS:
+            return str(BUILTIN_FORMATS[number])
+        own = self._workbook._number_formats  # noqa: SLF001 - found nowhere else
+        at = number - BUILTIN_FORMATS_MAX_SIZE
+        return str(own[at]) if 0 <= at < len(own) else "General"
 
 
 def _calculated(values: _Rows, formulas: _Rows, asked: ListAsked) -> Iterator[Line]:
@@ -156,9 +192,9 @@ def _calculated(values: _Rows, formulas: _Rows, asked: ListAsked) -> Iterator[Li
             if value is None and formula is not None:
                 raise asked.garbled(
                     f"row {number} holds a formula without its value ({str(formula)[:60]})",
-                    "Open it in Excel and save it anew, or paste the column as values.",
+                    "Open it in Excel and save it again, or paste the column as values.",
                 )
-        yield Line(number, tuple(plain(cell) for cell in row))
+        yield Line(number, row)
 
 
 def _no_workbook(error: BaseException, asked: ListAsked) -> SourceGarbled:
@@ -173,22 +209,22 @@ def _no_workbook(error: BaseException, asked: ListAsked) -> SourceGarbled:
     return asked.garbled(f"it is no whole Excel workbook ({' '.join(str(error).split())[:200]})", _SAVE_ANEW)
 
 
-def _refuse_what_is_no_workbook(file: io.BufferedReader, asked: ListAsked) -> None:
-    head = file.read(2048)
-    file.seek(0)
-    if head.startswith(b"\xd0\xcf\x11\xe0"):
-        raise asked.garbled(
-            "it is an old .xls workbook, or one with a password", "Save it as .xlsx without one (另存为 .xlsx)."
-        )
-    if head.lstrip()[:1] == b"<":
-        raise asked.garbled("it is a web page by another name", "Open it in Excel and save it as .xlsx (另存为 .xlsx).")
+def _refuse_what_is_no_workbook(file: IO[bytes], asked: ListAsked) -> None:
     try:
         with zipfile.ZipFile(file) as packed:
             unpacked = sum(entry.file_size for entry in packed.infolist())
+            names = [entry.filename for entry in packed.infolist()]
+            kind = packed.read("mimetype")[:100] if "mimetype" in names else b""
     except _NOT_WHOLE as error:
         raise _no_workbook(error, asked) from error
     finally:
         file.seek(0)
+    if b"opendocument" in kind:
+        raise asked.garbled("it is an OpenDocument file", "Save it as .xlsx (另存为 .xlsx).")
+    if any(name.replace("\\", "/").endswith("xl/workbook.bin") for name in names):
+        raise asked.garbled("it is a binary workbook (.xlsb)", "Save it as .xlsx (另存为 .xlsx).")
+    if any(entry.startswith("word/") for entry in names):
+        raise asked.garbled("it is a Word document", "Have the list exported as .xlsx or .csv.")
     if unpacked > asked.most_unpacked:
         raise asked.garbled(
             f"it would unpack to {unpacked} bytes, more than {asked.most_unpacked}",
@@ -196,25 +232,64 @@ def _refuse_what_is_no_workbook(file: io.BufferedReader, asked: ListAsked) -> No
         )
 
 
-def _worksheet(workbook: Any, asked: ListAsked) -> Any:  # noqa: ANN401 - openpyxl's read-only sheet has no type of its own
-    sheets = {sheet.title: sheet for sheet in workbook.worksheets}
-    visible = [title for title, sheet in sheets.items() if sheet.sheet_state == "visible"]
-    wanted = asked.sheet or (visible[0] if len(visible) == 1 else "")
-    if wanted not in sheets:
-        what = f'it has no worksheet "{wanted}"' if wanted else "it has several worksheets"
-        raise asked.garbled(f"{what} ({', '.join(sheets)})", f"Name the right one as sheet in {asked.told_in}.")
-    return sheets[wanted]
+def _reread_texts(workbook: Any, sheets: list[Any]) -> None:  # noqa: ANN401 - as above
+    """Read the shared texts as they are written, where they have escapes: openpyxl takes some of them apart."""
+    texts: list[str] = next((sheet._shared_strings for sheet in sheets), [])  # noqa: SLF001 - found nowhere else
+    archive = workbook._archive  # noqa: SLF001 - found nowhere else
+    part = next((name for name in archive.namelist() if name.lower().endswith("sharedstrings.xml")), None)
+    if part is None or not any("_x" in text for text in texts):
+        return
+    texts.clear()
+    with archive.open(part) as xml:
+        for _event, element in iterparse(xml):
+            if element.tag == f"{{{SHEET_MAIN_NS}}}si":
+                text: Any = Text.from_tree(element)
+                texts.append(text.content)
+                element.clear()
 
 
-def _has_formulas(file: io.BufferedReader, sheet: Any) -> bool:  # noqa: ANN401 - see _worksheet
-    """Look for a formula in the sheet's own XML; most lists have none, and need not be read twice.
+def _unescaped(text: str) -> str:
+    """Return a text as the spreadsheet shows it: `_x000D_` is a character, and half of a pair is none."""
+    if "_x" not in text:
+        return text
+    return unescape(text).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
-    Another encoding than UTF-8 would hide one, and shows by its zero bytes.
+
+def _scanned(file: IO[bytes], sheet: Any) -> tuple[bool, list[Merge]]:  # noqa: ANN401 - as above
+    """Look for formulas and merges in the sheet's own XML; most lists have none, and need not be read twice.
+
+    Another encoding than UTF-8 would hide both, and shows by its zero bytes: such a sheet is taken apart for them.
     """
-    tail = b""
-    with zipfile.ZipFile(file) as packed, packed.open(sheet._worksheet_path) as xml:  # noqa: SLF001 - told nowhere else
-        while chunk := xml.read(1 << 16):
-            if _FORMULA.search(tail + chunk) or b"\0" in chunk:
-                return True
-            tail = chunk[-64:]
-    return False
+    tail, has_formulas = b"", False
+    merges: list[Merge] = []
+    with zipfile.ZipFile(file) as packed:
+        with packed.open(sheet._worksheet_path) as xml:  # noqa: SLF001 - found nowhere else
+            while chunk := xml.read(1 << 16):
+                if b"\0" in chunk:
+                    break
+                seen = tail + chunk
+                has_formulas = has_formulas or _FORMULA.search(seen) is not None
+                # A tag that is cut by the end of this piece is whole in the next one.
+                end = max(seen.rfind(b">") + 1, len(seen) - _LONGEST_TAG, 0)
+                merges.extend(_merges(match[2].decode() for match in _MERGE.finditer(seen[:end])))
+                tail = seen[end:]
+            else:
+                return has_formulas, merges
+        with packed.open(sheet._worksheet_path) as xml:  # noqa: SLF001 - found nowhere else
+            refs = [
+                element.get("ref", "")
+                for _event, element in iterparse(xml)
+                if element.tag.rpartition("}")[2] == "mergeCell"
+            ]
+    return True, list(_merges(refs))
+
+
+def _merges(refs: Iterable[str]) -> Iterator[Merge]:
+    """Give the merges that are written so; what is written otherwise merges nothing."""
+    for ref in refs:
+        try:
+            first_column, first_row, last_column, last_row = range_boundaries(ref)
+        except (ValueError, TypeError):
+            continue
+        if first_column and first_row and last_column and last_row:
+            yield Merge(first_row, last_row, first_column - 1, last_column - 1)

@@ -1,4 +1,4 @@
-"""A list that an office keeps as a file: an Excel workbook (.xlsx), or text in columns (.csv, .tsv).
+"""A list that an office keeps as a file: an Excel workbook, a web page or XML named .xls, or text in columns.
 
 The header row, the encoding and the separator are found where the settings do not tell them. The file is read in a
 process of its own, within bounded memory and time. One that is still being written is no answer.
@@ -6,15 +6,17 @@ process of its own, within bounded memory and time. One that is still being writ
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from config.secrets import FilePath
 from config.settings import Table
 from config.table import Span
-from connectors import lists_excel, lists_text
+from connectors import lists_files
 from connectors.lists import MOST_ROWS, Ending, ListAsked
+from connectors.newest import is_pattern, newest
 from connectors.port import (
     Fingerprint,
     Progress,
@@ -28,19 +30,14 @@ from connectors.port import (
     SourceUnavailable,
     no_progress,
 )
-from connectors.sandbox import FileNamed, Limits, Reader, Row, read_apart
+from connectors.sandbox import FileNamed, Limits, Row, read_apart
 from status_db.model import digest_of
-
-#: What reads a file, by the end of its name.
-_READERS: dict[str, Reader[ListAsked]] = {
-    **dict.fromkeys((".xlsx", ".xlsm"), lists_excel.read),
-    **dict.fromkeys((".csv", ".tsv", ".txt"), lists_text.read),
-}
 
 
 class Settings(Table):
     """Where the list lies, and what is particular about it."""
 
+    #: The file; with `*` or `?` in its name, the newest file of that pattern.
     path: FilePath
     #: The worksheet; left out, the only visible one.
     sheet: str = ""
@@ -48,7 +45,7 @@ class Settings(Table):
     header_row: Annotated[int, Field(ge=1, le=MOST_ROWS)] | None = None
     #: Left out, it is found: by its byte-order mark, else UTF-8, else GB18030, else by what the letters look like.
     encoding: str = ""
-    #: Left out, it is found: tab, comma or semicolon.
+    #: Left out, it is found by the header: comma, tab, semicolon, bar or full-width comma.
     delimiter: Annotated[str, Field(max_length=1)] = ""
     #: Everybody the office knows is on the list: who is not on it is unknown, not clear.
     population: bool = False
@@ -67,6 +64,12 @@ class Settings(Table):
     most_memory: Annotated[int, Field(ge=100_000_000)] = 512_000_000
     longest: Annotated[Span, Field(ge=timedelta(seconds=1))] = timedelta(minutes=5)
 
+    @model_validator(mode="after")
+    def _an_uploaded_list_has_one_name(self) -> Self:
+        if self.brought and is_pattern(self.path):
+            raise ValueError("path: a list that the desk uploads needs one name: write path without * and ?")
+        return self
+
 
 class Sheet:
     """Reads one list, whole."""
@@ -81,33 +84,53 @@ class Sheet:
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return every row of the list."""
         began = self._question.clock()
-        told = self.fingerprint()
-        (columns, totals), rows = self._read(progress)
+        path = self._path()
+        fingerprint = self._fingerprint(path)
+        (columns, total, broken, broken_rows), numbered = self._read(path, progress)
+        rows = [row[1:] for row in numbered]
+        places = [int(str(row[0])) for row in numbered]
         mapped = self._question.columns
-        ending = "the file's own end" + (f", and its total of {totals}" if totals is not None else "")
+        ending = "the file's own end" + (f", and its total of {total}" if total is not None else "")
+        chosen = f" of {path.name}" if is_pattern(self._settings.path) else ""
+        letters = f"{len(columns)} columns of text " + (
+            f"with {broken} rows that hold replacement characters" if broken else "without replacement characters"
+        )
         proofs = (
-            Proof(ProofKind.END_REACHED, f"{len(rows)} rows to {ending}"),
+            Proof(ProofKind.END_REACHED, f"{len(rows)} rows{chosen} to {ending}"),
             Proof(ProofKind.COLUMNS_PRESENT, ", ".join(mapped.values())),
             Proof(ProofKind.LIMIT_NOT_HIT, f"{len(rows)} rows of at most {MOST_ROWS}"),
-            Proof(ProofKind.CHARSET_SANE, f"{len(columns)} columns of text without replacement characters"),
+            Proof(ProofKind.CHARSET_SANE, letters),
         )
         population = [row[0] for row in rows if row[0] is not None] if self._settings.population else None
-        fingerprint = told.value if told else None
-        return Snapshot(tuple(mapped), rows, began, self._question.clock(), proofs, population, fingerprint=fingerprint)
+        return Snapshot(
+            tuple(mapped),
+            rows,
+            began,
+            self._question.clock(),
+            proofs,
+            population,
+            fingerprint=fingerprint.value if fingerprint else None,
+            places=places,
+            warnings=self._warnings(broken, broken_rows),
+        )
 
     def fingerprint(self) -> Fingerprint | None:
         """Return what tells the file's content from another one: its size, its time, and SHA-256 of all of it."""
+        return self._fingerprint(self._path()) if self._settings.fingerprint else None
+
+    def _fingerprint(self, path: Path) -> Fingerprint | None:
         if not self._settings.fingerprint:
             return None
-        began, seen = self._question.clock(), self._seen()
+        began, seen = self._question.clock(), self._seen(path)
         try:
-            with self._settings.path.open("rb") as file:
+            with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256")
         except OSError as error:
             raise SourceUnavailable(
-                f"{self._named} could not be read ({error.strerror})", "See that it is there, and its drive in reach."
+                f"{self._named(path)} could not be read ({error.strerror})",
+                "See that it is there, and its drive in reach.",
             ) from error
-        self._refuse_changed(seen)
+        self._refuse_changed(path, seen)
         value = digest_of([str(seen).encode(), digest.digest()])
         return Fingerprint(value, began, f"{seen[0]} bytes, SHA-256 {digest.hexdigest()[:16]}…")
 
@@ -117,88 +140,95 @@ class Sheet:
 
     def check(self) -> Sample:
         """Read the list, and show its columns and first row."""
-        (columns, _totals), rows = self._read(no_progress)
-        row = dict(zip(self._question.columns, rows[0], strict=True)) if rows else None
-        return Sample(str(self._settings.path), columns, row)
+        path = self._path()
+        (columns, _total, broken, broken_rows), rows = self._read(path, no_progress)
+        row = dict(zip(self._question.columns, rows[0][1:], strict=True)) if rows else None
+        return Sample(str(path), columns, row, self._warnings(broken, broken_rows))
 
-    @property
-    def _named(self) -> str:
-        return f"{self._question.source}: the list {self._settings.path}"
+    def _named(self, path: Path) -> str:
+        return f"{self._question.source}: the list {path}"
+
+    def _path(self) -> Path:
+        """Return the file: the one that is set, or the newest of the pattern."""
+        path = self._settings.path
+        if not is_pattern(path):
+            return path
+        return newest(path, now=self._question.clock(), source=self._question.source, told_in=self._told_in)
+
+    def _warnings(self, broken: int, rows: tuple[int, ...]) -> tuple[str, ...]:
+        if not broken:
+            return ()
+        what = f"{broken} rows hold letters that cannot be read (row {', '.join(map(str, rows))}), shown as \ufffd"
+        return (f"{what}. Correct them in the office's system, or give encoding in {self._told_in}.",)
 
     @property
     def _told_in(self) -> str:
         return f"[source.{self._question.source}]"
 
-    def _seen(self) -> tuple[int, int, int]:
+    def _seen(self, path: Path) -> tuple[int, int, int]:
         """Return what changes when the file does: size, time and the file itself. Refuse one that is too old or big."""
-        path, settings = self._settings.path, self._settings
+        settings, named = self._settings, self._named(path)
         try:
             found = path.stat()
         except FileNotFoundError:
-            raise SourceUnavailable(f"{self._named} is not there", "See that the office has put it there.") from None
+            raise SourceUnavailable(f"{named} is not there", "See that the office has put it there.") from None
         except PermissionError:
             raise SourceRefused(
-                f"{self._named} may not be read by this user", "Give this user the right to read it."
+                f"{named} may not be read by this user", "Give this user the right to read it."
             ) from None
         if not path.is_file():
-            raise SourceRefused(f"{self._named} is no file", f"Mend path in {self._told_in}.")
+            raise SourceRefused(f"{named} is no file", f"Correct path in {self._told_in}.")
         if found.st_size > settings.most_bytes:
             raise SourceGarbled(
-                f"{self._named} has {found.st_size} bytes, more than {settings.most_bytes}",
+                f"{named} has {found.st_size} bytes, more than {settings.most_bytes}",
                 f"Look whether it is the right file; if so, raise most_bytes in {self._told_in}.",
             )
         changed = datetime.fromtimestamp(found.st_mtime, UTC)
         if settings.older_than is not None and self._question.clock() - changed > settings.older_than:
             raise SourceUnavailable(
-                f"{self._named} is of {changed:%Y-%m-%d %H:%M} UTC, older than {settings.older_than}",
-                "Have the office export it anew.",
+                f"{named} is of {changed:%Y-%m-%d %H:%M} UTC, older than {settings.older_than}",
+                f"Have the office export it again, or raise older_than in {self._told_in}.",
             )
         return found.st_size, found.st_mtime_ns, found.st_ino
 
-    def _read(self, progress: Progress) -> tuple[Ending, list[Row]]:
-        """Return the columns and the total that the list itself gives, if it does; and the rows by our fields."""
-        path, settings = self._settings.path, self._settings
-        before = self._seen()
-        reader = _READERS.get(path.suffix.lower())
-        if reader is None:
-            raise SourceGarbled(
-                f'{self._named}: "{path.suffix.lower()}" is no kind of list that can be read',
-                "Save it as .xlsx (Excel: 另存为 .xlsx) or .csv.",
-            )
+    def _read(self, path: Path, progress: Progress) -> tuple[Ending, list[Row]]:
+        """Return what is known of the whole list; and its rows: each one's number, then its cells by our fields."""
+        settings, named = self._settings, self._named(path)
+        before = self._seen(path)
         try:
             rows, ending = read_apart(
-                reader,
+                lists_files.read,
                 path,
-                self._asked(),
+                self._asked(path),
                 limits=Limits(settings.most_memory, settings.longest, self._told_in),
-                file=FileNamed(self._named, "Open it in Excel and save it anew (另存为 .xlsx)."),
+                file=FileNamed(named, "Open it in Excel and save it again (另存为 .xlsx)."),
                 progress=progress,
             )
         except SourceGarbled:
             # Half a file is what a list looks like while it is being written.
-            self._refuse_changed(before)
+            self._refuse_changed(path, before)
             raise
         progress(len(rows), len(rows))
-        self._refuse_changed(before)
+        self._refuse_changed(path, before)
         if settings.closing_count and ending[1] is None:
             raise SourceGarbled(
-                f"{self._named}: no closing row tells how many rows there are, so it may have been cut off",
-                "Have the office export it anew; if its lists end without such a row, take closing_count out of "
+                f"{named}: no closing row tells how many rows there are, so it may have been cut off",
+                "Have the office export it again; if its lists end without such a row, take closing_count out of "
                 f"{self._told_in}.",
             )
         return ending, rows
 
-    def _refuse_changed(self, before: tuple[int, int, int]) -> None:
-        if self._seen() != before:
+    def _refuse_changed(self, path: Path, before: tuple[int, int, int]) -> None:
+        if self._seen(path) != before:
             raise SourceUnavailable(
-                f"{self._named} was changed while it was read",
+                f"{self._named(path)} was changed while it was read",
                 "Let whoever writes it put the finished file in its place in one move; the next slot tries again.",
             )
 
-    def _asked(self) -> ListAsked:
+    def _asked(self, path: Path) -> ListAsked:
         settings = self._settings
         return ListAsked(
-            named=self._named,
+            named=self._named(path),
             told_in=self._told_in,
             columns=tuple(self._question.columns.values()),
             sheet=settings.sheet,
@@ -206,6 +236,7 @@ class Sheet:
             encoding=settings.encoding,
             delimiter=settings.delimiter,
             most_unpacked=settings.most_unpacked,
+            fields=tuple(self._question.columns),
         )
 
 

@@ -1,0 +1,65 @@
+"""What a row of a list is by its words: a total, a note below the table, or something about a student."""
+
+import re
+import unicodedata
+
+from connectors.lists import Shown, is_nothing
+from connectors.port import Cell
+
+#: A row of totals: 合计, 总计(元), 文学院小计, Total.
+_TOTAL = re.compile(
+    r"(.{0,20}(合计|总计|小计|共计|累计|总合计)|(sub|grand)?total|sum)(\((元|人民币|rmb|¥|￥)+\))?(\d+(人|行|条|rows))?"
+)
+
+#: How notes below a list begin.
+_LABEL = re.compile(
+    r"(制表|填表|制单|填报|审核|复核|核对|打印|导出|经办|负责|签字|签名|签章|盖章|日期|时间|报表|数据来源|统计时间|截止|截至|备注|附注|注|"
+    r"说明|联系|电话|单位|主管|领导|会计|出纳|第\d+页|共\d+页|printed|exported|prepared|note)"
+)
+
+_DATE = re.compile(r"(19|20)\d{2}[-/.年]\d{1,2}[-/.月]\d{1,2}日?([ T]\d{1,2}:\d{2}(:\d{2})?)?")
+
+_AMOUNT = re.compile(r"[(\-+¥￥]*[\d,]*\.?\d+[)\-元]*")
+
+
+def is_total(student: Cell, cells: tuple[Cell, ...]) -> bool:
+    """Say whether a row is one of totals: it has no student number, and its first words name a total."""
+    if is_nothing(student):
+        # Before the word there may be a serial number.
+        student = next((cell for cell in cells if not is_nothing(cell) and not is_like_number(cell)), None)
+    return isinstance(student, str) and _TOTAL.fullmatch(_bare(student)) is not None
+
+
+def is_labelled(cells: tuple[Cell, ...]) -> bool:
+    """Say whether a row begins as a note below a list does (制表人：…), or is a day and nothing else."""
+    first = next((cell for cell in cells if not is_nothing(cell)), None)
+    if not isinstance(first, str):
+        return False
+    text = _bare(first)
+    return _LABEL.match(text) is not None or _DATE.fullmatch(first.strip()) is not None
+
+
+def is_like_number(cell: Cell) -> bool:
+    """Say whether a cell may name a student: a number, a code of letters and digits, or five digits within words."""
+    if isinstance(cell, Shown):
+        return True
+    if not isinstance(cell, str):
+        return not is_nothing(cell)
+    text = unicodedata.normalize("NFKC", cell).strip()
+    if _DATE.fullmatch(text):
+        return False
+    code = re.sub(r"[\s\-_./]", "", text)
+    return re.search(r"\d{5}", text) is not None or (
+        code.isascii() and code.isalnum() and any(letter.isdigit() for letter in code)
+    )
+
+
+def is_like_amount(cell: Cell) -> bool:
+    """Say whether a cell may be an amount."""
+    if isinstance(cell, str):
+        return _AMOUNT.fullmatch("".join(unicodedata.normalize("NFKC", cell).split())) is not None
+    return not is_nothing(cell)
+
+
+def _bare(text: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", text).split()).strip(":").casefold()
