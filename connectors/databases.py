@@ -7,10 +7,10 @@ of the others in their own modules. What other drivers say is sorted by the clas
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,12 @@ class Options:
     bytes_as: str = ""
     #: The folder of Oracle's client, for thick mode.
     oracle_client: Path | None = None
+    #: Bytes that are no letter are replaced, where the driver can, and do not end the answer.
+    lenient: bool = False
+
+
+class Undecodable(SourceGarbled):
+    """Some text is not in the charset that was named; read leniently, what is no letter of it is replaced."""
 
 
 #: Drivers that come only when they are asked for: the driver in the url → our extra that brings it.
@@ -88,7 +94,7 @@ def reading(
         raise backend.explained(error) from error
     except Exception as error:
         # Rows come from the driver's own cursor, so its errors come bare.
-        if isinstance(error, engine.dialect.loaded_dbapi.Error | UnicodeDecodeError | OSError):
+        if isinstance(error, engine.dialect.loaded_dbapi.Error | UnicodeError | OSError):
             raise backend.explained(error) from error
         raise
     finally:
@@ -156,6 +162,23 @@ class Backend:
         """Return what should be looked at: an account that can write."""
         return ()
 
+    @property
+    def charset_fix(self) -> str:
+        """Say what to do where text arrives in another charset than was named."""
+        return 'Name the charset of the text, such as bytes_as = "gbk", or have the office correct those rows.'
+
+    def charset(self, _connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
+        """Return what shows that no letter is lost on the way, for a proof; empty where nothing shows it.
+
+        `_ask` evaluates an expression, with `{}` for the column, for each mapped column. Raises SourceGarbled where
+        the connection's charset cannot hold what the columns may.
+        """
+        return ""
+
+    def utc(self, _connection: Connection) -> datetime | None:
+        """Return the server's own time in UTC; None where there is no server."""
+        return None
+
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort an error by who must do something about it."""
         names = {cls.__name__ for cls in type(error).__mro__}
@@ -164,9 +187,14 @@ class Backend:
     def explained(self, error: BaseException) -> SourceError:
         """Return an error of ours for one of the driver's."""
         if isinstance(error, UnicodeDecodeError):
+            return Undecodable(
+                f"{self.source}: some text from {self.where} is not in the connection's charset ({error.encoding})",
+                self.charset_fix,
+            )
+        if isinstance(error, UnicodeEncodeError):
             return SourceGarbled(
-                f"{self.source}: text from {self.where} is not in the charset that was told ({error.encoding})",
-                "Tell the right charset in the url, such as ?charset=gbk.",
+                f"{self.source}: the query has letters that the connection's charset ({error.encoding}) cannot hold",
+                "Take charset out of the url: without it every letter can be sent.",
             )
         # Only the first line: PostgreSQL's others may quote a row.
         said = " ".join(str(part) for part in error.args if part).strip().partition("\n")[0] or type(error).__name__
@@ -218,6 +246,25 @@ class Sqlite(Backend):
     def begin(self, connection: Connection) -> None:
         """Begin; the first read fixes what is seen."""
         connection.exec_driver_sql("BEGIN")
+        if self.options.lenient:
+            raw: Any = connection.connection.driver_connection
+            raw.text_factory = self._text
+
+    def _text(self, raw: bytes) -> str:
+        """Decode what the file holds as text: UTF-8, else what the settings name."""
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return raw.decode(self.options.bytes_as or "utf-8", "replace")
+
+    def charset(self, _connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
+        """Read text as it is stored."""
+        return "read as it is stored"
+
+    def explained(self, error: BaseException) -> SourceError:
+        """Know text that is not UTF-8."""
+        plain = super().explained(error)
+        return Undecodable(plain.what, self.charset_fix) if "Could not decode to UTF-8" in str(error) else plain
 
     @contextmanager
     def watched(self, connection: Connection) -> Iterator[None]:
@@ -277,6 +324,32 @@ class Postgres(Backend):
         """Begin a read-only transaction that sees one state."""
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds(self.patience.statement)}")
+        if self.options.bytes_as and _encoding(connection, "server_encoding") == "SQL_ASCII":
+            # It converts nothing: its text comes as the bytes that were once put in.
+            connection.exec_driver_sql("SET client_encoding TO SQL_ASCII")
+
+    @property
+    def charset_fix(self) -> str:
+        """Name the charset of a database that has none."""
+        return (
+            "Take client_encoding out of the url; for a database in SQL_ASCII say what its bytes are, such as "
+            'bytes_as = "gbk".'
+        )
+
+    def charset(self, connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
+        """Look at both encodings: a letter that the client's cannot hold is an error of the server's, and never "?"."""
+        server, client = _encoding(connection, "server_encoding"), _encoding(connection, "client_encoding")
+        if not server or not client or (server == "SQL_ASCII" and not self.options.bytes_as):
+            return ""
+        return f"{server} on the server, {client} on the connection"
+
+    def utc(self, connection: Connection) -> datetime | None:
+        """Return the server's time."""
+        # A stream would keep a cursor open.
+        told = connection.execution_options(stream_results=False).exec_driver_sql("SELECT CURRENT_TIMESTAMP")
+        moment: datetime = told.scalar_one()
+        connection.execution_options(stream_results=True)
+        return moment.astimezone(UTC)
 
     def cut(self, raw: Any) -> None:  # noqa: ANN401 - a driver's connection
         """Close its socket: the client library itself waits without end for a server that has stopped talking."""
@@ -323,6 +396,12 @@ class Postgres(Backend):
                 "password_encryption_type to 1 and this account's password anew; see docs/databases.md.",
             )
         return plain
+
+
+def _encoding(connection: Connection, name: str) -> str:
+    """Return one of the encodings that the server reports without being asked; empty where it reports none."""
+    info: Any = getattr(connection.connection.driver_connection, "info", None)
+    return str(info.parameter_status(name) or "") if info is not None else ""
 
 
 def _no_hstore(url: URL) -> dict[str, Any]:

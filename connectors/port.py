@@ -11,7 +11,7 @@ There are three ways to fail, named by what somebody must do about it: `SourceUn
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -105,6 +105,10 @@ class Question:
     #: The first and the last day of the cohort's windows, for a source that is asked by date; None without a window.
     opens: date | None = None
     closes: date | None = None
+    #: A query for the moment up to which the data reach, for a database; empty where the settings name none.
+    as_of: str = ""
+    #: The zone of times that name none.
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)
