@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator
 
@@ -25,6 +25,8 @@ Name = Annotated[str, AfterValidator(_identifier)]
 
 class Database(KnownQuestions):
     """Where the database is, and how it is asked; the connector's own keys stand beside these."""
+
+    asks_database: ClassVar[bool] = True
 
     url: DatabaseUrl
     #: The charset of the titles, where the database believes itself ASCII: mostly "gbk".
