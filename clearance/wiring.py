@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy import Engine
 
 import connectors
-from config.settings import Asked, Settings, load
+from config.settings import Asked, Settings, Source, load
 from connectors.port import Candidates, Connector, Question
 from demo.clock import DemoClock
 from status_db import durable, ledger_key
@@ -39,6 +39,7 @@ from status_db.stored import Stored
 from status_db.tokens import Tokens
 from status_db.uploads import Uploads
 from status_db.waves import Waves
+from sync.as_of import FIELD
 from sync.run import Sync
 from sync.serving import Serving
 from sync.verify import Report, verify
@@ -117,13 +118,18 @@ class Program:
     def connect(self, name: str) -> Connector:
         """Make the connector of a source, or of the roster."""
         asked, windows = self.asked(name), self.settings.cohort_named(self.cohort).windows.values()
+        columns, query = asked.columns, ""
+        if isinstance(asked, Source) and asked.as_of:
+            columns, query = (columns, asked.as_of) if asked.as_of_is_query else ({**columns, FIELD: asked.as_of}, "")
         question = Question(
             name,
-            asked.columns,
+            columns,
             self.clock,
             partial(self.candidates, name),
             opens=min((w.opens for w in windows), default=None),
             closes=max((w.closes for w in windows), default=None),
+            as_of=query,
+            zone=asked.timezone or self.settings.institution.timezone,
         )
         return _connectors()[asked.connector].connect(asked.own, question)
 

@@ -4,6 +4,7 @@ Facts stand beside their use, as the databases' documentation gives them: SQLSTA
 of the others in their own modules. What other drivers say is sorted by the classes that PEP 249 names.
 """
 
+import re
 import socket
 import threading
 import time
@@ -199,6 +200,9 @@ class Backend:
         # Only the first line: PostgreSQL's others may quote a row.
         said = " ".join(str(part) for part in error.args if part).strip().partition("\n")[0] or type(error).__name__
         kind = self.kind(error)
+        if kind is not SourceGarbled and (cause := tls_cause(said)):
+            kind, fix = cause
+            return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", fix)
         return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", _WAYS_OUT[kind])
 
     def can_write(self, account: str) -> str:
@@ -218,6 +222,41 @@ _WAYS_OUT = {
     SourceRefused: "Have the office look at the account's name, password and rights, and at the url.",
     SourceGarbled: "Mend the query or the mapping, then run: clearance check.",
 }
+
+
+#: What TLS libraries say, and databases of TLS → who must do something, and what.
+_TLS: tuple[tuple[str, type[SourceError], str], ...] = (
+    (
+        r"wrong.version.number|record.layer.failure|unknown protocol|(doesn't|does not) support SSL|SSL is required",
+        SourceRefused,
+        "That port does not speak TLS: name the port that does, or take TLS out of the url.",
+    ),
+    (
+        r"unsupported.protocol|alert protocol.version|tlsv1 alert protocol|no.protocols.available",
+        SourceRefused,
+        "The server speaks only versions of TLS that are no longer safe: have the office turn on TLS 1.2.",
+    ),
+    (
+        r"dh.key.too.small|key too small",
+        SourceRefused,
+        "The server's TLS keys are too short: have the office use a Diffie-Hellman group of 2048 bits or more.",
+    ),
+    (
+        r"handshake.failure|no.shared.cipher|no.ciphers.available",
+        SourceRefused,
+        "The server and this machine have no TLS cipher in common: have the office turn on an ECDHE cipher.",
+    ),
+    (
+        r"certificate.verify.failed|self.signed.certificate|unable to get local issuer",
+        SourceRefused,
+        "The server's certificate is not trusted here: name the office's certificate authority in the url.",
+    ),
+)
+
+
+def tls_cause(said: str) -> tuple[type[SourceError], str] | None:
+    """Return who must do something about a failed TLS handshake, and what; None where it is none of TLS."""
+    return next(((kind, fix) for words, kind, fix in _TLS if re.search(words, said, re.IGNORECASE)), None)
 
 
 def short(said: str) -> str:

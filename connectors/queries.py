@@ -6,7 +6,7 @@ A tokeniser that knows strings, quoted names and comments; it parses no dialect,
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator
 from sqlalchemy import text
@@ -18,6 +18,8 @@ _WRITES_OR_LOCKS = re.compile(
 
 #: Text, quoted names and comments: SQL Server's brackets and PostgreSQL's dollars, too.
 _QUOTED_OR_REMARK = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$", re.DOTALL)
+
+_OPENS, _CLOSES = "()"
 
 _TOKEN = re.compile(r":\w+|\d+(?:\.\d+)?|[\w$#]+|<=|>=|<>|!=|\S")
 
@@ -79,7 +81,8 @@ def own_limits(query: str, parameters: Mapping[str, object] | None = None) -> tu
     # A query that is bracketed as a whole limits its whole answer.
     least = _outer_brackets(upper)
     for at, depth, opened_after in _depths(upper):
-        limit = _limit_at(tokens, upper, at, parameters or {})
+        find = _LIMITS.get(upper[at])
+        limit = find(_At(tokens, upper, at, parameters or {})) if find else None
         if limit is None:
             continue
         words, most = limit
@@ -115,74 +118,105 @@ def _depths(upper: list[str]) -> Iterator[tuple[int, int, str]]:
     """Give each token's place, in how many brackets it stands, and the word before the innermost of them."""
     before: list[str] = []
     for at, token in enumerate(upper):
-        if token == ")" and before:
+        if token == _CLOSES and before:
             before.pop()
         yield at, len(before), before[-1] if before else ""
-        if token == "(":  # noqa: S105 - a bracket
+        if token == _OPENS:
             before.append(upper[at - 1] if at else "")
 
 
-def _limit_at(
-    tokens: list[str], upper: list[str], at: int, parameters: Mapping[str, object]
-) -> tuple[str, int | None] | None:
-    """Return the words and the most rows of a limit that begins at this token; None where none does."""
-
-    def word(ahead: int) -> str:
-        return upper[at + ahead] if 0 <= at + ahead < len(upper) else ""
-
-    def number(ahead: int) -> int | None:
-        token = tokens[at + ahead] if at + ahead < len(tokens) else ""
-        value = parameters.get(token[1:]) if token.startswith(":") else token
-        return int(str(value)) if str(value).isdigit() else None
-
-    def said(length: int) -> str:
-        return " ".join(tokens[at : at + length])
-
-    follows = bool(re.match(r"[:\d(?@]", word(1)))
-    match upper[at]:
-        case "LIMIT" if follows and word(-1) != ".":
-            if word(2) == ",":
-                # The first of the two skips rows: nothing shows that those are none of ours.
-                return said(4), number(3) if number(1) == 0 else None
-            return said(2), number(2 if word(1) == "(" else 1)
-        case "OFFSET" if follows and number(1) != 0:
-            return said(2), None
-        case "TOP" if follows and word(-1) in ("SELECT", "DISTINCT", "ALL"):
-            bracket = word(1) == "("
-            most = number(2 if bracket else 1)
-            percent = word(4 if bracket else 2) == "PERCENT"
-            if percent and most == 100:
-                return None
-            return said(4 if bracket else 2), None if percent else most
-        case "FIRST" if word(-1) == "SELECT" and follows:
-            return said(2), number(1)
-        case "FETCH" if word(1) in ("FIRST", "NEXT"):
-            if word(2) in ("ROW", "ROWS"):
-                return said(3), 1
-            return said(4), None if word(3) == "PERCENT" else number(2)
-        case "ROWNUM" if word(-1) != ".":
-            return _rownum(said, word, number)
-        case "TABLESAMPLE":
-            return said(2), None
-        case "SAMPLE" if word(1) in ("(", "BLOCK"):
-            return said(2), None
-        case _:
-            return None
+#: What a limit is found to be: its words, and the most rows it lets through.
+_Found: TypeAlias = tuple[str, int | None] | None
 
 
-def _rownum(
-    said: Callable[[int], str], word: Callable[[int], str], number: Callable[[int], int | None]
-) -> tuple[str, int | None] | None:
+@dataclass(frozen=True, slots=True)
+class _At:
+    """A query's tokens, seen from one of them."""
+
+    tokens: list[str]
+    upper: list[str]
+    at: int
+    parameters: Mapping[str, object]
+
+    def word(self, ahead: int) -> str:
+        """Return a token in upper case; empty beyond the ends."""
+        at = self.at + ahead
+        return self.upper[at] if 0 <= at < len(self.upper) else ""
+
+    def number(self, ahead: int) -> int | None:
+        """Return the number that a token is, or that its parameter stands for."""
+        at = self.at + ahead
+        token = self.tokens[at] if at < len(self.tokens) else ""
+        value = self.parameters.get(token[1:]) if token.startswith(":") else token
+        return int(str(value)) if str(value).isdecimal() else None
+
+    def said(self, length: int) -> str:
+        """Return so many tokens as they are written."""
+        return " ".join(self.tokens[self.at : self.at + length])
+
+    @property
+    def counted(self) -> bool:
+        """Whether a number, a parameter or a bracket follows."""
+        return bool(re.match(r"[:\d(?@]", self.word(1)))
+
+
+def _limit(here: _At) -> _Found:
+    if not here.counted or here.word(-1) == ".":
+        return None
+    if here.word(2) == ",":
+        # The first of the two skips rows: nothing shows that those are none of ours.
+        return here.said(4), here.number(3) if here.number(1) == 0 else None
+    return here.said(2), here.number(2 if here.word(1) == "(" else 1)
+
+
+def _offset(here: _At) -> _Found:
+    return (here.said(2), None) if here.counted and here.number(1) != 0 else None
+
+
+def _top(here: _At) -> _Found:
+    if not here.counted or here.word(-1) not in ("SELECT", "DISTINCT", "ALL"):
+        return None
+    bracket = here.word(1) == "("
+    most, percent = here.number(2 if bracket else 1), here.word(4 if bracket else 2) == "PERCENT"
+    if percent and most == 100:
+        return None
+    return here.said(4 if bracket else 2), None if percent else most
+
+
+def _first(here: _At) -> _Found:
+    return (here.said(2), here.number(1)) if here.counted and here.word(-1) == "SELECT" else None
+
+
+def _fetch(here: _At) -> _Found:
+    if here.word(1) not in ("FIRST", "NEXT"):
+        return None
+    if here.word(2) in ("ROW", "ROWS"):
+        return here.said(3), 1
+    return here.said(4), None if here.word(3) == "PERCENT" else here.number(2)
+
+
+def _rownum(here: _At) -> _Found:
     """Return the limit that a comparison with ROWNUM is; None where it is a column of the answer."""
-    match word(1):
-        case "<=" | "=":
-            return said(3), number(2)
-        case "<":
-            most = number(2)
-            return said(3), None if most is None else most - 1
-        case "BETWEEN" | "IN" | ">" | ">=" | "<>" | "!=":
-            return said(3), None
-        case _ if word(-1) in ("<", "<=", ">", ">=", "=", "<>", "!="):
-            return said(1), None
-        case _:
-            return None
+    follows = here.word(1)
+    if follows in ("<=", "=", "<"):
+        most = here.number(2)
+        return here.said(3), most - 1 if most is not None and follows == "<" else most
+    if follows in ("BETWEEN", "IN", ">", ">=", "<>", "!="):
+        return here.said(3), None
+    return (here.said(1), None) if here.word(-1) in ("<", "<=", ">", ">=", "=", "<>", "!=") else None
+
+
+def _sample(here: _At) -> _Found:
+    return (here.said(2), None) if here.word(0) == "TABLESAMPLE" or here.word(1) in ("(", "BLOCK") else None
+
+
+_LIMITS: Mapping[str, Callable[[_At], _Found]] = {
+    "LIMIT": _limit,
+    "OFFSET": _offset,
+    "TOP": _top,
+    "FIRST": _first,
+    "FETCH": _fetch,
+    "ROWNUM": _rownum,
+    "TABLESAMPLE": _sample,
+    "SAMPLE": _sample,
+}

@@ -254,7 +254,7 @@ class Sql:
         question = self._question
         if not question.as_of:
             return None
-        row = self._execute(connection, question.as_of, {}).fetchone()
+        row = self._execute(connection, question.as_of, {}).first()
         return moment_of(row[0] if row else None, question.zone, question.clock(), question.source)
 
     def _leniently(self, ask: Callable[[], _Answer]) -> _Answer:

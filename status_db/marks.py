@@ -114,6 +114,8 @@ class Pull:
     source_base: int | None = None
     #: Students asked about on their own after it began, as far as was known then: they were left alone.
     asked_later: frozenset[str] = frozenset()
+    #: The source's own moment of the answer, from which its freshness counts; None where it names none.
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -482,6 +484,7 @@ class Marks:
             values |= {
                 "began": pull.began,
                 "ended": pull.ended,
+                "as_of": pull.as_of,
                 "fresh_for_seconds": int(pull.fresh_for.total_seconds()),
                 "settings_digest": pull.settings_digest,
                 "fingerprint": pull.fingerprint,

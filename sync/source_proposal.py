@@ -121,7 +121,7 @@ def propose_source(
     told = _told(rule, listed, snapshot.fingerprint)
     if fingerprint is not None and fingerprint == state.fingerprint:
         pull = _pull_of_the_same(stored, settings, rule, state, snapshot.began, snapshot.ended)
-        pull = replace(pull, told=told, compared_at=snapshot.began)
+        pull = replace(pull, told=told, compared_at=snapshot.began, as_of=snapshot.as_of)
         return _the_same(cohort, stored, state, rule, snapshot, pull)
     digests = stored.digests(name) if student is None else stored.digest_of(name, student)
     groups = group(snapshot)
@@ -177,6 +177,7 @@ def propose_source(
         stranger_count=plan.stranger_count,
         source_base=state.revision,
         asked_later=asked_later,
+        as_of=snapshot.as_of,
     )
     reasons: tuple[Objection, ...] = ()
     counted = guard.NOBODY
