@@ -77,7 +77,7 @@ class Mysql(Backend):
     def begin(self, connection: Connection) -> None:
         """Begin a read-only transaction on a consistent snapshot; older servers know less of that."""
         version = str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
-        isolation, start = beginning(version)
+        _, isolation, start = beginning(version, self.patience)
         self.lacks = lacks = list[str]()
         if not self._limited(connection, version):
             lacks.append(
@@ -185,11 +185,11 @@ def limits(version: str, patience: Patience) -> tuple[str, ...]:
     return (mariadb, mysql) if "MariaDB" in version else (mysql, mariadb)
 
 
-def beginning(version: str) -> tuple[str, str]:
+def beginning(version: str, patience: Patience) -> tuple[str, ...]:
     """Return what begins a transaction that sees one state and, where the database knows how, cannot write."""
     isolation = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
     start = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
-    return isolation, start if "TiDB" in version else start + READ_ONLY
+    return limits(version, patience)[0], isolation, start if "TiDB" in version else start + READ_ONLY
 
 
 def _number(error: BaseException | None) -> int:

@@ -195,7 +195,9 @@ class Oracle(Backend):
 
     def utc(self, connection: Connection) -> datetime | None:
         """Return the server's time."""
-        told: Any = connection.exec_driver_sql("SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP) FROM DUAL").scalar_one()
+        told: Any = None
+        with suppress(DBAPIError):
+            told = connection.exec_driver_sql("SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP) FROM DUAL").scalar_one()
         return told.replace(tzinfo=UTC) if isinstance(told, datetime) else None
 
     def _become_thick(self, driver: Any, client: Path) -> None:  # noqa: ANN401 - oracledb or cx_Oracle

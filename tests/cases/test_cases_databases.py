@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
+from connectors import mysql
 from connectors.port import AsksByNumber, ProofKind, SourceGarbled
 from status_db.model import RunState, Verdict
 from tests.cases.databases_office import ASKS, STUDENTS, Finance
@@ -335,3 +336,46 @@ class TestDataAsOf:
         said = Finance(url, tmp_path, url, source).command("check")
         assert said.exit_code == 1
         assert why in " ".join(said.output.split())
+
+
+class TestAnOlderServer:
+    def test_a_server_without_a_limit_of_time_is_asked_and_check_says_so(
+        self, at_mariadb: Made, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The server itself answers 1193 to a variable it does not know."""
+        monkeypatch.setattr(mysql, "limits", lambda *_: ("SET SESSION no_such_variable = 90000",))
+        finance = at_mariadb()
+        finance.office(TABLE, OWED)
+        assert finance.sync().state is RunState.APPLIED
+        assert [w for w in finance.connector().check().warnings if "no limit of time for a statement" in w]
+
+    def test_a_server_without_read_only_transactions_is_asked_and_check_says_so(
+        self, at_mariadb: Made, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The server itself answers 1064 to words it does not know."""
+        monkeypatch.setattr(mysql, "READ_ONLY", ", READ WITHOUT WRITING")
+        finance = at_mariadb()
+        finance.office(TABLE, OWED)
+        assert finance.sync().state is RunState.APPLIED
+        assert [w for w in finance.connector().check().warnings if "no read-only transaction" in w]
+
+    @pytest.mark.parametrize("version", ["5.5.62-log", "5.6.40", "5.5.5-10.0.38-MariaDB", "8.0.36"])
+    def test_a_version_that_a_proxy_makes_up_costs_no_limit(
+        self, at_mariadb: Made, monkeypatch: pytest.MonkeyPatch, version: str
+    ) -> None:
+        tried = mysql.limits
+        monkeypatch.setattr(mysql, "limits", lambda _, patience: tried(version, patience))
+        finance = at_mariadb()
+        finance.office(TABLE, OWED)
+        assert not [w for w in finance.connector().check().warnings if "no limit of time" in w]
+        assert finance.sync().state is RunState.APPLIED
+
+
+class TestClocks:
+    @pytest.mark.parametrize(("minutes", "warned"), [(0, 0), (1, 0), (-1, 0), (4, 1), (-4, 1), (480, 1)])
+    def test_check_compares_the_databases_clock_with_ours(self, office: Made, minutes: int, warned: int) -> None:
+        finance = office()
+        finance.office(TABLE, OWED)
+        program = finance.program(datetime.now(UTC) + timedelta(minutes=minutes))
+        warnings = [w for w in program.connect("fees").check().warnings if "clock" in w]
+        assert len(warnings) == (0 if finance.office_url.startswith("sqlite") else warned)
