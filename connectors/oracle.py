@@ -50,6 +50,7 @@ _MEANS: dict[str, tuple[type[SourceError], str]] = {
     "ORA-01017": (SourceRefused, "The name or the password is wrong: mend the url."),
     "ORA-28000": (SourceRefused, "The account is locked: have the office unlock it, and look who tries it."),
     "ORA-28001": (SourceRefused, "The password has expired: have the office set it anew, and put it into the url."),
+    "DPY-4001": (SourceRefused, "The url has no name or no password: add them."),
     "ORA-02399": (SourceRefused, "The account may not connect for so long: have the office raise its CONNECT_TIME."),
     "ORA-28040": (
         SourceRefused,

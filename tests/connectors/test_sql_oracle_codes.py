@@ -17,6 +17,10 @@ from tests.services.university import free_port
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
+#: What the driver says of every connection that fails, before it says why.
+UMBRELLA = "DPY-6005: cannot connect to database (CONNECTION_ID=x).\n"
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OracleWire]:
     path = tmp_path_factory.mktemp("oracle") / "library.sqlite"
@@ -50,7 +54,7 @@ def test_the_listeners_own_refusal_is_sorted_likewise(server: OracleWire, code: 
 
 
 def test_the_drivers_second_line_is_kept() -> None:
-    url = f"oracle+oracledb://reader@127.0.0.1:{free_port()}/?service_name=LIBSYS"
+    url = f"oracle+oracledb://reader:word@127.0.0.1:{free_port()}/?service_name=LIBSYS"
     with pytest.raises(SourceUnavailable, match="Connection refused"):
         ask_there(url, LENT_QUERY, LENT, connect_timeout="2 s").pull()
 
@@ -61,34 +65,32 @@ def test_the_drivers_second_line_is_kept() -> None:
         ("DPY-6010: connection lost while it was being made", SourceUnavailable, "next slot"),
         ("DPY-3007: feature is only supported in thick mode", SourceRefused, "oracle_client"),
         (
-            "DPY-6005: cannot connect to database (CONNECTION_ID=x).\nDPY-6006: The name on the server certificate does "
-            "not match the expected value",
+            f"{UMBRELLA}DPY-6006: The name on the server certificate does not match the expected value",
             SourceRefused,
             "certificate is for another name",
         ),
         (
-            "DPY-6005: cannot connect to database (CONNECTION_ID=x).\n[SSL: CERTIFICATE_VERIFY_FAILED] certificate "
-            "verify failed: self-signed certificate (_ssl.c:1000)",
+            f"{UMBRELLA}[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1)",
             SourceRefused,
             "not trusted here",
         ),
         (
-            "DPY-6005: cannot connect to database (CONNECTION_ID=x).\n[SSL: WRONG_VERSION_NUMBER] wrong version number",
+            f"{UMBRELLA}[SSL: WRONG_VERSION_NUMBER] wrong version number",
             SourceRefused,
             "does not speak TLS",
         ),
         (
-            "DPY-6005: cannot connect to database (CONNECTION_ID=x).\n[SSL: UNSUPPORTED_PROTOCOL] unsupported protocol",
+            f"{UMBRELLA}[SSL: UNSUPPORTED_PROTOCOL] unsupported protocol",
             SourceRefused,
             "no longer safe",
         ),
         (
-            "DPY-6005: cannot connect to database (CONNECTION_ID=x).\n[SSL: DH_KEY_TOO_SMALL] dh key too small",
+            f"{UMBRELLA}[SSL: DH_KEY_TOO_SMALL] dh key too small",
             SourceRefused,
             "Diffie-Hellman",
         ),
         (
-            "DPY-6005: cannot connect to database (CONNECTION_ID=x).\n[Errno 111] Connection refused",
+            f"{UMBRELLA}[Errno 111] Connection refused",
             SourceUnavailable,
             "",
         ),
