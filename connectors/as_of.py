@@ -39,7 +39,7 @@ def _read(cell: Cell, zone: tzinfo) -> datetime | None:
         case bool():
             return None
         case int() | float() | Decimal():
-            return _read_number(str(int(cell)), zone) if cell == int(cell) else None
+            return _read_number(str(int(cell)), zone) if Decimal(cell).is_finite() and cell == int(cell) else None
         case str():
             text = cell.strip()
             return _read_number(text, zone) if text.isdecimal() else _read_text(text, zone)

@@ -333,6 +333,9 @@ SELECT current_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user
 """
 
 
+#: Text that is not in the server's charset, or that the client's cannot hold.
+_NOT_IN_CHARSET = frozenset({"22021", "22P05"})
+
 #: What PostgreSQL's client says of a handshake that it does not know.
 _OTHER_HANDSHAKE = "SASL authentication mechanisms"
 
@@ -343,7 +346,14 @@ class Postgres(Backend):
     def engine(self, url: URL) -> Engine:
         """Connect with limits of time."""
         patience = int(self.patience.connect.total_seconds())
-        arguments = {"connect_timeout": max(2, patience), "keepalives_idle": 15, "keepalives_interval": 5}
+        arguments: dict[str, Any] = {
+            "connect_timeout": max(2, patience),
+            "keepalives_idle": 15,
+            "keepalives_interval": 5,
+        }
+        if "client_encoding" not in url.query:
+            # Whatever the server has or the environment names, every letter arrives; SQLAlchemy itself needs text.
+            arguments["client_encoding"] = "utf8"
         engine = create_engine(url, poolclass=NullPool, connect_args=arguments, **_no_hstore(url))
         told: Any = engine.dialect
         of_its_own = told._get_server_version_info  # noqa: SLF001 - SQLAlchemy's hook for what follows another wire
@@ -428,6 +438,8 @@ class Postgres(Backend):
     def explained(self, error: BaseException) -> SourceError:
         """Give the handshake that PostgreSQL's client does not know its own way out."""
         plain = super().explained(error)
+        if (getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)) in _NOT_IN_CHARSET:
+            return SourceGarbled(plain.what, self.charset_fix)
         if isinstance(plain, SourceRefused) and _OTHER_HANDSHAKE in str(error):
             return SourceRefused(
                 plain.what,

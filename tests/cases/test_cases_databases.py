@@ -4,9 +4,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy.pool import NullPool
 
 from connectors import mysql
 from connectors.port import AsksByNumber, ProofKind, SourceGarbled
@@ -171,6 +173,35 @@ class TestOneBadCell:
         assert snapshot.warnings == (f"row {at}, title: a letter could not be decoded",)
         assert finance.sync().state is RunState.APPLIED
         assert finance.verdicts()[:3] == [Verdict.HELD] * 3
+
+    def test_postgresql_that_converts_nothing_is_asked_for_bytes(self, postgres_server: URL, tmp_path: Path) -> None:
+        """In SQL_ASCII text is bytes: refused until the settings say of which charset, and then one bad cell is one."""
+        admin = create_engine(postgres_server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        name = f"ascii_{uuid4().hex[:12]}"
+        with admin.connect() as connection:
+            connection.execute(
+                text(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+            )
+        try:
+            url = postgres_server.set(database=name).render_as_string(hide_password=False)
+            finance = Finance(f"sqlite:///{tmp_path / 'clearance.db'}", tmp_path, url)
+            finance.office_url += "?client_encoding=utf8" if "?" not in url else "&client_encoding=utf8"
+            finance.office("CREATE TABLE f (xh TEXT, xm TEXT, qf DECIMAL(10,2))")
+            good, bad = "学费".encode("gbk").hex(), "D1A7FF"
+            for number, raw in ((A, good), (B, good), (C, bad)):
+                finance.office(
+                    f"INSERT INTO f VALUES ('{number}', convert_from(decode('{raw}', 'hex'), 'SQL_ASCII'), 9)"
+                )
+            finance.office_url = url
+            with pytest.raises(SourceGarbled, match="bytes_as"):
+                finance.connector().pull()
+            finance.says(ASKS + 'bytes_as = "gbk"')
+            snapshot = finance.connector().pull()
+            assert snapshot.rows[0][1] == "学费"
+            assert snapshot.warnings == ("row 3, title: a letter could not be decoded",)
+        finally:
+            with admin.connect() as connection:
+                connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
     def test_a_broken_letter_in_a_number_is_refused_with_its_row(self, office: Made) -> None:
         finance = office()

@@ -167,6 +167,22 @@ def test_gbk_in_a_database_that_believes_itself_ascii(tmp_path: Path) -> None:
     assert row[2] == 3
 
 
+@listener_alone
+def test_a_broken_letter_in_one_title_is_reported_with_its_row(tmp_path: Path) -> None:
+    schema = Schema.of({"OLD": {"CARD": "CHAR(12)", "TITLE": "VARCHAR2(60)"}}, "LIBSYS")
+    path = tmp_path / "old.sqlite"
+    load(path, schema, {"OLD": []})
+    with closing(sqlite3.connect(path)) as file:
+        for number, title in (("20151001", "唐诗选".encode()), ("20151002", "构造".encode() + b"\xff")):
+            file.execute("INSERT INTO OLD VALUES (?, ?)", (number.ljust(12), title))
+        file.commit()
+    with OracleWire(path, schema, users=USERS) as server:
+        connector = ask(server, "SELECT CARD, TITLE FROM OLD", {"student": "CARD", "title": "TITLE"})
+        snapshot = connector.pull()
+    assert [row[1] for row in snapshot.rows] == ["唐诗选", "构造\ufffd"]
+    assert snapshot.warnings == ("row 2, title: a letter could not be decoded",)
+
+
 class TestRefused:
     @pytest.mark.parametrize(
         ("who", "way_out"),
