@@ -200,7 +200,7 @@ class Backend:
         # Only the first line: PostgreSQL's others may quote a row.
         said = " ".join(str(part) for part in error.args if part).strip().partition("\n")[0] or type(error).__name__
         kind = self.kind(error)
-        if kind is not SourceGarbled and (cause := tls_cause(said)):
+        if (kind is not SourceGarbled or re.search(r"\b(SSL|TLS)\b", said)) and (cause := tls_cause(said)):
             kind, fix = cause
             return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", fix)
         return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", _WAYS_OUT[kind])

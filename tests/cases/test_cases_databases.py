@@ -11,10 +11,12 @@ from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from connectors import mysql
-from connectors.port import AsksByNumber, ProofKind, SourceGarbled
+from connectors.databases import Options, Patience
+from connectors.port import AsksByNumber, ProofKind, SourceGarbled, SourceRefused
 from status_db.model import RunState, Verdict
 from tests.cases.databases_office import ASKS, STUDENTS, Finance
 from tests.cast import MORNING
+from tests.connectors.database_office import ask
 
 INPUTS = Path(__file__).parent / "inputs"
 A, B, C, D, E = STUDENTS
@@ -367,6 +369,30 @@ class TestDataAsOf:
         said = Finance(url, tmp_path, url, source).command("check")
         assert said.exit_code == 1
         assert why in " ".join(said.output.split())
+
+
+class TestTls:
+    def test_a_server_without_tls_is_named_as_the_cause(self, mariadb_url: str) -> None:
+        with pytest.raises(SourceRefused, match="does not speak TLS"):
+            ask(make_url(mariadb_url).update_query_dict({"ssl_verify_cert": "true"})).pull()
+
+    @pytest.mark.parametrize(
+        ("said", "fix"),
+        [
+            ("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)", "does not speak TLS"),
+            ("[SSL: UNSUPPORTED_PROTOCOL] unsupported protocol (_ssl.c:1006)", "TLS 1.2"),
+            ("[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version", "TLS 1.2"),
+            ("[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] sslv3 alert handshake failure", "ECDHE"),
+            ("[SSL: DH_KEY_TOO_SMALL] dh key too small", "Diffie-Hellman"),
+            ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate", "not trusted"),
+        ],
+    )
+    def test_each_failed_handshake_has_its_true_cause(self, said: str, fix: str) -> None:
+        office = mysql.Mysql("fees", "mysql://office/", Patience(timedelta(1), timedelta(1)), Options())
+        error = type("OperationalError", (Exception,), {})(2003, f"Can't connect to MySQL server on 'office' ({said})")
+        found = office.explained(error)
+        assert isinstance(found, SourceRefused)
+        assert fix in found.way_out
 
 
 class TestAnOlderServer:
