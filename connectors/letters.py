@@ -21,7 +21,8 @@ _REPLACED = re.compile(r"[?¿？\ufffd]")
 #: So many broken letters are reported with their row; the others are counted.
 _LISTED = 10
 
-_BYTES = (bytes, bytearray, memoryview)
+#: The types in which drivers give bytes.
+BYTES = (bytes, bytearray, memoryview)
 
 Row: TypeAlias = tuple[Cell, ...]
 
@@ -31,7 +32,7 @@ def decoded(cell: Cell, charset: str) -> Cell:
 
     A fixed-length binary column pads with zero bytes, which are no part of its text.
     """
-    return bytes(cell).decode(charset, "replace").rstrip("\0") if isinstance(cell, _BYTES) else cell
+    return bytes(cell).decode(charset, "replace").rstrip("\0") if isinstance(cell, BYTES) else cell
 
 
 class Letters:
@@ -54,8 +55,8 @@ class Letters:
         """
         # Only the types are looked at, so that an answer of millions costs little.
         for at, column in enumerate(zip(*rows, strict=True)):
-            if not set(map(type, column)).isdisjoint(_BYTES):
-                self._refuse_bytes(at, first + next(i for i, c in enumerate(column) if isinstance(c, _BYTES)))
+            if not set(map(type, column)).isdisjoint(BYTES):
+                self._refuse_bytes(at, first + next(i for i, c in enumerate(column) if isinstance(c, BYTES)))
         if BROKEN not in "".join([cell for row in rows for cell in row if type(cell) is str]):
             return
         for number, row in enumerate(rows, first + 1):

@@ -22,7 +22,7 @@ from config.table import Span
 from connectors import by_number, fingerprints
 from connectors.as_of import CLOCKS_DIFFER, moment_of
 from connectors.databases import BATCH, Backend, Options, Patience, Undecodable, reading
-from connectors.letters import Letters, decoded
+from connectors.letters import BYTES, Letters, decoded
 from connectors.port import (
     Cell,
     Fingerprint,
@@ -395,9 +395,14 @@ class Sql:
         if query is None:
             return None
         known: list[Cell] = []
-        for part in parts if binds(query, "numbers") else parts[:1]:
+        for part in parts if binds(query, "numbers") or binds(query, "these") else parts[:1]:
             result = self._execute(connection, query, part)
             known += [cell for row in result for cell in self._decoded((row[0],)) if cell is not None]
+        if any(isinstance(cell, BYTES) for cell in known):
+            raise SourceGarbled(
+                f"{self._question.source}: the population is numbers in bytes, not text",
+                f'Say what they are in [source.{self._question.source}], such as bytes_as = "utf-8".',
+            )
         return known
 
     def _told(self, connection: Connection, parts: Sequence[Mapping[str, Any]]) -> bytes:

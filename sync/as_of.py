@@ -18,7 +18,7 @@ def stamped(settings: Settings, name: str, snapshot: Snapshot, now: datetime) ->
     such moment; it counts from its beginning, and says so. Raises SourceGarbled where a row gives no moment, or one
     in the future.
     """
-    if FIELD not in snapshot.fields:
+    if FIELD not in snapshot.fields or name not in settings.source:
         return snapshot
     at, source = snapshot.fields.index(FIELD), settings.source[name]
     zone = source.timezone or settings.institution.timezone

@@ -91,6 +91,14 @@ class TestBytes:
         assert finance.sync().state is RunState.APPLIED
         assert finance.verdicts() == HELD_TWO
 
+    def test_a_population_of_bytes_is_refused_too(self, at_mariadb: Made) -> None:
+        finance = at_mariadb(ASKS + 'population = "SELECT CAST(xh AS BINARY) FROM f"')
+        finance.office(TABLE, OWED)
+        with pytest.raises(SourceGarbled, match="bytes_as"):
+            finance.connector().pull()
+        finance.says(ASKS + 'population = "SELECT CAST(xh AS BINARY) FROM f"\nbytes_as = "utf-8"')
+        assert list(finance.connector().pull().population or ()) == [A, B]
+
     def test_a_fixed_length_of_bytes_is_no_part_of_the_number(self, at_mariadb: Made) -> None:
         finance = at_mariadb(ASKS + 'bytes_as = "utf-8"')
         finance.office("CREATE TABLE f (xh BINARY(20), xm VARCHAR(50), qf DECIMAL(10,2))", OWED)
@@ -299,6 +307,14 @@ class TestAskedByNumber:
         assert {p.kind for p in snapshot.proofs} == {p.kind for p in connector.pull().proofs}
         assert list(snapshot.population or ()) == [B]
 
+    def test_the_population_holds_those_of_every_statement(self, office: Made) -> None:
+        finance = office(ASKS + 'population = "SELECT xh FROM f"')
+        finance.office(TABLE, OWED)
+        connector = finance.connector()
+        assert isinstance(connector, AsksByNumber)
+        others = [f"{number:010}" for number in range(1, 1200)]
+        assert sorted(map(str, connector.pull_these([A, *others, B]).population or ())) == [A, B]
+
     def test_a_query_with_its_own_limit_is_read_whole(self, office: Made) -> None:
         finance = office(ASKS.replace("FROM f", "FROM f LIMIT 2"))
         finance.office(TABLE, OWED)
@@ -340,6 +356,27 @@ class TestDataAsOf:
         finance.office("UPDATE f SET loaded = '2019-06-02 07:00'")
         assert finance.sync(now + timedelta(days=1)).state is RunState.UNCHANGED
         assert finance.source().as_of == datetime(2019, 6, 1, 23, 0, tzinfo=UTC)
+
+    def test_a_sheet_may_have_a_column_of_it_too(self, tmp_path: Path, environ: None) -> None:
+        url = f"sqlite:///{tmp_path / 'clearance.db'}"
+        source = ASKS.partition("columns")[2] + 'fresh_for = "26 h"\nas_of = "loaded"\npath = "fees.csv"'
+        finance = Finance(url, tmp_path, url, f"columns{source}")
+        settings = finance.file.read_text(encoding="utf-8")
+        settings = settings.replace('connector = "sql"\nurl = "env:OFFICE_URL"', 'connector = "sheet"')
+        finance.file.write_text(settings, encoding="utf-8")
+        rows = f"{A},学费,5000,2019-06-01 06:00\n{B},学费,120,2019-06-01 07:00\n"
+        (tmp_path / "fees.csv").write_text(f"xh,xm,qf,loaded\n{rows}", encoding="utf-8")
+        now = datetime(2019, 6, 1, 0, 0, tzinfo=UTC)
+        assert finance.sync(now).state is RunState.APPLIED
+        assert finance.verdicts() == HELD_TWO
+        assert finance.source().as_of == datetime(2019, 5, 31, 22, 0, tzinfo=UTC)
+
+    def test_an_answer_without_rows_counts_from_when_it_was_asked(self, office: Made) -> None:
+        finance = self.loaded(office, '"loaded"', "2019-06-01 07:00")
+        finance.office("DELETE FROM f")
+        now = datetime(2019, 6, 1, 0, 0, tzinfo=UTC)
+        assert finance.sync(now).state is RunState.APPLIED
+        assert finance.source().as_of == now
 
     def test_the_answer_is_as_old_as_its_oldest_row(self, office: Made) -> None:
         finance = self.loaded(office, '"loaded"', "2019-06-01 07:00")
