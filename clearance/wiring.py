@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 import connectors
 from config.cohorts import naming
-from config.settings import Asked, Settings, load
+from config.settings import Asked, Settings, Source, load
 from connectors.port import Candidates, Connector, Question, SourceRefused
 from demo.clock import DemoClock
 from status_db import durable, ledger_key
@@ -42,6 +42,7 @@ from status_db.tokens import Tokens
 from status_db.uploads import Uploads
 from status_db.waves import Waves
 from sync import rules
+from sync.as_of import FIELD
 from sync.run import Sync
 from sync.season import Member, Season
 from sync.serving import Serving
@@ -155,14 +156,19 @@ class Program:
         if asked.unusable:
             raise SourceRefused(f"{name} cannot be asked: {asked.unusable[0]}", f"Then try: clearance check {name}.")
         windows = [w for key in cohorts for w in self.settings.cohort_named(key).windows.values()]
+        columns, query = asked.columns, ""
+        if isinstance(asked, Source) and asked.as_of:
+            columns, query = (columns, asked.as_of) if asked.as_of_is_query else ({**columns, FIELD: asked.as_of}, "")
         question = Question(
             name,
-            asked.columns,
+            columns,
             self.clock,
             candidates,
             opens=min((w.opens for w in windows), default=None),
             closes=max((w.closes for w in windows), default=None),
             cohort=cohorts[0] if len(cohorts) == 1 else "",
+            as_of=query,
+            zone=asked.timezone or self.settings.institution.timezone,
         )
         module = _connector(asked.connector)
         assert module is not None  # noqa: S101 - the settings were read by its schema

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, SecretStr, ValidationInfo
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+
+from config.database_urls import checked_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,7 @@ def _database_url(value: object, info: ValidationInfo) -> object:
         return value
     origin = _origin(info)
     looked_up = _looked_up(value, origin, _PLACEHOLDER_URL)
-    try:
-        url = make_url(looked_up)
-    except ArgumentError:
-        raise ValueError(
-            "this is no database URL: write DIALECT+DRIVER://USER@HOST:PORT/NAME, such as mysql+pymysql://reader@koha/koha"
-        ) from None
+    url = checked_url(looked_up)
     if url.password and looked_up == value:
         raise ValueError('a URL with a password does not stand in the file: write "env:NAME" or "file:PATH"')
     is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")

@@ -303,6 +303,13 @@ class Source(Asked):
     first: Literal["suspend", "apply"] = "suspend"
     #: Where the source tells a fingerprint: so often its answer is read whole all the same.
     full_every: Span = timedelta(days=1)
+    #: The column, or for a database the query, that gives the moment up to which the source's data reach.
+    as_of: str = ""
+
+    @property
+    def as_of_is_query(self) -> bool:
+        """Whether `as_of` is a query, and not a column of the answer."""
+        return self.as_of.split(maxsplit=1)[0].upper() in ("SELECT", "WITH") if self.as_of.strip() else False
 
     @property
     def weaker_proofs(self) -> tuple[str, ...]:
@@ -744,7 +751,7 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
         for key in source.columns
         if key not in known
     ]
-    found += _identities(f"source.{name}", source.columns)
+    found += _identities(f"source.{name}", source.columns) + _as_of_mistakes(at, source)
     if source.unique_reference and "reference" not in source.columns:
         found.append(f"{at} unique_reference: no reference is mapped: add it to columns, or take the key out")
     if source.date_order != "ymd" and "due" not in source.columns:
@@ -760,6 +767,22 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
         f'{at} words: "{w}" stands twice: let it mean one thing'
         for w in sorted({w for w in every_word if every_word.count(w) > 1})
     ]
+    return found
+
+
+def _as_of_mistakes(at: str, source: Source) -> list[str]:
+    if not source.as_of:
+        return []
+    found: list[str] = []
+    if not source.as_of.strip():
+        found.append(f"{at} as_of: is blank: name a column or a query, or take it out")
+    if source.fresh_for is None:
+        # Derived from the schedule it would call an export of last night stale by noon.
+        found.append(f'{at} as_of: needs fresh_for: say how old the data may be, such as fresh_for = "26 h"')
+    if source.as_of_is_query and not getattr(source.own, "asks_database", False):
+        found.append(f"{at} as_of: only a database can be asked by a query: name a column of the answer")
+    if source.as_of_is_query and ";" in source.as_of:
+        found.append(f"{at} as_of: write one SELECT, without a semicolon")
     return found
 
 

@@ -4,13 +4,14 @@ Facts stand beside their use, as the databases' documentation gives them: SQLSTA
 of the others in their own modules. What other drivers say is sorted by the classes that PEP 249 names.
 """
 
+import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ class Options:
     bytes_as: str = ""
     #: The folder of Oracle's client, for thick mode.
     oracle_client: Path | None = None
+    #: Bytes that are no letter are replaced, where the driver can, and do not end the answer.
+    lenient: bool = False
+
+
+class Undecodable(SourceGarbled):
+    """Some text is not in the charset that was named; read leniently, what is no letter of it is replaced."""
 
 
 #: Drivers that come only when they are asked for: the driver in the url → our extra that brings it.
@@ -88,7 +95,7 @@ def reading(
         raise backend.explained(error) from error
     except Exception as error:
         # Rows come from the driver's own cursor, so its errors come bare.
-        if isinstance(error, engine.dialect.loaded_dbapi.Error | UnicodeDecodeError | OSError):
+        if isinstance(error, engine.dialect.loaded_dbapi.Error | UnicodeError | OSError):
             raise backend.explained(error) from error
         raise
     finally:
@@ -156,6 +163,23 @@ class Backend:
         """Return what should be looked at: an account that can write."""
         return ()
 
+    @property
+    def charset_fix(self) -> str:
+        """Say what to do where text arrives in another charset than was named."""
+        return 'Name the charset of the text, such as bytes_as = "gbk", or have the office correct those rows.'
+
+    def charset(self, _connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
+        """Return what shows that no letter is lost on the way, for a proof; empty where nothing shows it.
+
+        `_ask` evaluates an expression, with `{}` for the column, for each mapped column. Raises SourceGarbled where
+        the connection's charset cannot hold what the columns may.
+        """
+        return ""
+
+    def utc(self, _connection: Connection) -> datetime | None:
+        """Return the server's own time in UTC; None where there is no server."""
+        return None
+
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort an error by who must do something about it."""
         names = {cls.__name__ for cls in type(error).__mro__}
@@ -164,13 +188,21 @@ class Backend:
     def explained(self, error: BaseException) -> SourceError:
         """Return an error of ours for one of the driver's."""
         if isinstance(error, UnicodeDecodeError):
+            return Undecodable(
+                f"{self.source}: some text from {self.where} is not in the connection's charset ({error.encoding})",
+                self.charset_fix,
+            )
+        if isinstance(error, UnicodeEncodeError):
             return SourceGarbled(
-                f"{self.source}: text from {self.where} is not in the charset that was told ({error.encoding})",
-                "Tell the right charset in the url, such as ?charset=gbk.",
+                f"{self.source}: the query has letters that the connection's charset ({error.encoding}) cannot hold",
+                "Take charset out of the url: without it every letter can be sent.",
             )
         # Only the first line: PostgreSQL's others may quote a row.
         said = " ".join(str(part) for part in error.args if part).strip().partition("\n")[0] or type(error).__name__
         kind = self.kind(error)
+        if (kind is not SourceGarbled or re.search(r"\b(SSL|TLS)\b", said)) and (cause := tls_cause(said)):
+            kind, fix = cause
+            return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", fix)
         return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", _WAYS_OUT[kind])
 
     def can_write(self, account: str) -> str:
@@ -190,6 +222,41 @@ _WAYS_OUT = {
     SourceRefused: "Have the office look at the account's name, password and rights, and at the url.",
     SourceGarbled: "Mend the query or the mapping, then run: clearance check.",
 }
+
+
+#: What TLS libraries say, and databases of TLS → who must do something, and what.
+_TLS: tuple[tuple[str, type[SourceError], str], ...] = (
+    (
+        r"wrong.version.number|record.layer.failure|unknown protocol|(doesn't|does not) support SSL|SSL is required",
+        SourceRefused,
+        "That port does not speak TLS: name the port that does, or take TLS out of the url.",
+    ),
+    (
+        r"unsupported.protocol|alert protocol.version|tlsv1 alert protocol|no.protocols.available",
+        SourceRefused,
+        "The server speaks only versions of TLS that are no longer safe: have the office turn on TLS 1.2.",
+    ),
+    (
+        r"dh.key.too.small|key too small",
+        SourceRefused,
+        "The server's TLS keys are too short: have the office use a Diffie-Hellman group of 2048 bits or more.",
+    ),
+    (
+        r"handshake.failure|no.shared.cipher|no.ciphers.available",
+        SourceRefused,
+        "The server and this machine have no TLS cipher in common: have the office turn on an ECDHE cipher.",
+    ),
+    (
+        r"certificate.verify.failed|self.signed.certificate|unable to get local issuer",
+        SourceRefused,
+        "The server's certificate is not trusted here: name the office's certificate authority in the url.",
+    ),
+)
+
+
+def tls_cause(said: str) -> tuple[type[SourceError], str] | None:
+    """Return who must do something about a failed TLS handshake, and what; None where it is none of TLS."""
+    return next(((kind, fix) for words, kind, fix in _TLS if re.search(words, said, re.IGNORECASE)), None)
 
 
 def short(said: str) -> str:
@@ -218,6 +285,25 @@ class Sqlite(Backend):
     def begin(self, connection: Connection) -> None:
         """Begin; the first read fixes what is seen."""
         connection.exec_driver_sql("BEGIN")
+        if self.options.lenient:
+            raw: Any = connection.connection.driver_connection
+            raw.text_factory = self._text
+
+    def _text(self, raw: bytes) -> str:
+        """Decode what the file holds as text: UTF-8, else what the settings name."""
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return raw.decode(self.options.bytes_as or "utf-8", "replace")
+
+    def charset(self, _connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
+        """Read text as it is stored."""
+        return "read as it is stored"
+
+    def explained(self, error: BaseException) -> SourceError:
+        """Know text that is not UTF-8."""
+        plain = super().explained(error)
+        return Undecodable(plain.what, self.charset_fix) if "Could not decode to UTF-8" in str(error) else plain
 
     @contextmanager
     def watched(self, connection: Connection) -> Iterator[None]:
@@ -247,6 +333,9 @@ SELECT current_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user
 """
 
 
+#: Text that is not in the server's charset, or that the client's cannot hold.
+_NOT_IN_CHARSET = frozenset({"22021", "22P05"})
+
 #: What PostgreSQL's client says of a handshake that it does not know.
 _OTHER_HANDSHAKE = "SASL authentication mechanisms"
 
@@ -257,7 +346,14 @@ class Postgres(Backend):
     def engine(self, url: URL) -> Engine:
         """Connect with limits of time."""
         patience = int(self.patience.connect.total_seconds())
-        arguments = {"connect_timeout": max(2, patience), "keepalives_idle": 15, "keepalives_interval": 5}
+        arguments: dict[str, Any] = {
+            "connect_timeout": max(2, patience),
+            "keepalives_idle": 15,
+            "keepalives_interval": 5,
+        }
+        if "client_encoding" not in url.query:
+            # Whatever the server has or the environment names, every letter arrives; SQLAlchemy itself needs text.
+            arguments["client_encoding"] = "utf8"
         engine = create_engine(url, poolclass=NullPool, connect_args=arguments, **_no_hstore(url))
         told: Any = engine.dialect
         of_its_own = told._get_server_version_info  # noqa: SLF001 - SQLAlchemy's hook for what follows another wire
@@ -277,6 +373,32 @@ class Postgres(Backend):
         """Begin a read-only transaction that sees one state."""
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds(self.patience.statement)}")
+        if self.options.bytes_as and _encoding(connection, "server_encoding") == "SQL_ASCII":
+            # It converts nothing: its text comes as the bytes that were once put in.
+            connection.exec_driver_sql("SET client_encoding TO SQL_ASCII")
+
+    @property
+    def charset_fix(self) -> str:
+        """Name the charset of a database that has none."""
+        return (
+            "Take client_encoding out of the url; for a database in SQL_ASCII say what its bytes are, such as "
+            'bytes_as = "gbk".'
+        )
+
+    def charset(self, connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
+        """Look at both encodings: a letter that the client's cannot hold is an error of the server's, and never "?"."""
+        server, client = _encoding(connection, "server_encoding"), _encoding(connection, "client_encoding")
+        if not server or not client or (server == "SQL_ASCII" and not self.options.bytes_as):
+            return ""
+        return f"{server} on the server, {client} on the connection"
+
+    def utc(self, connection: Connection) -> datetime | None:
+        """Return the server's time."""
+        # A stream would keep a cursor open.
+        told = connection.execution_options(stream_results=False).exec_driver_sql("SELECT CURRENT_TIMESTAMP")
+        moment: datetime = told.scalar_one()
+        connection.execution_options(stream_results=True)
+        return moment.astimezone(UTC)
 
     def cut(self, raw: Any) -> None:  # noqa: ANN401 - a driver's connection
         """Close its socket: the client library itself waits without end for a server that has stopped talking."""
@@ -316,6 +438,8 @@ class Postgres(Backend):
     def explained(self, error: BaseException) -> SourceError:
         """Give the handshake that PostgreSQL's client does not know its own way out."""
         plain = super().explained(error)
+        if (getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)) in _NOT_IN_CHARSET:
+            return SourceGarbled(plain.what, self.charset_fix)
         if isinstance(plain, SourceRefused) and _OTHER_HANDSHAKE in str(error):
             return SourceRefused(
                 plain.what,
@@ -323,6 +447,12 @@ class Postgres(Backend):
                 "password_encryption_type to 1 and this account's password anew; see docs/databases.md.",
             )
         return plain
+
+
+def _encoding(connection: Connection, name: str) -> str:
+    """Return one of the encodings that the server reports without being asked; empty where it reports none."""
+    info: Any = getattr(connection.connection.driver_connection, "info", None)
+    return str(info.parameter_status(name) or "") if info is not None else ""
 
 
 def _no_hstore(url: URL) -> dict[str, Any]:

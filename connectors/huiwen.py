@@ -40,14 +40,15 @@ class Settings(Database):
 
 def _query(settings: Settings) -> str:
     s = settings
-    number = _number(s)
     cards = f"{s.owner}.{s.cards} c"
     if s.asks == "debts":
         # A reader may hold several cards; each is summed up, and debts of nought are left out.
-        return f"SELECT {number} AS STUDENT_NO, c.{s.debt} AS DEBT FROM {cards} WHERE c.{s.debt} <> 0"  # noqa: S608 - names are checked
+        return f"SELECT {_number(s)} AS STUDENT_NO, c.{s.debt} AS DEBT FROM {cards} WHERE c.{s.debt} <> 0"  # noqa: S608 - names are checked
+    # A loan holds though its reader's card, its copy or its title is gone.
+    number = _lent_number(s) if s.number == "reader" else f"COALESCE({_number(s)}, 'reader ' || {_lent_number(s)})"
     return (
         f"SELECT {number} AS STUDENT_NO, m.M_TITLE, l.NORM_RET_DATE, TRIM(l.{s.copy_column}) AS PROP_NO "  # noqa: S608 - names are checked
-        f"FROM {s.owner}.{s.lent} l JOIN {cards} ON c.{s.reader} = l.{s.reader} "
+        f"FROM {s.owner}.{s.lent} l LEFT JOIN {cards} ON c.{s.reader} = l.{s.reader} "
         f"LEFT JOIN {s.owner}.ITEM i ON i.{s.copy_column} = l.{s.copy_column} "
         f"LEFT JOIN {s.owner}.MARC m ON m.MARC_REC_NO = i.MARC_REC_NO"
     )
@@ -58,8 +59,14 @@ def _number(settings: Settings) -> str:
     return f"TRIM(c.{settings.card if settings.number == 'card' else settings.reader})"
 
 
+def _lent_number(settings: Settings) -> str:
+    """Return the reader's own number, as what is lent has it."""
+    return f"TRIM(l.{settings.reader})"
+
+
 def connect(settings: Settings, question: Question) -> sql.Sql:
     """Return the connector; it opens nothing yet."""
     number = _number(settings)
     everybody = f"SELECT {number} AS STUDENT_NO FROM {settings.owner}.{settings.cards} c"  # noqa: S608 - names are checked
-    return asking(settings, question, _query(settings), everybody, number)
+    lent = _lent_number(settings) if settings.asks == "loans" and settings.number == "reader" else number
+    return asking(settings, question, _query(settings), everybody, number, lent)

@@ -52,8 +52,9 @@ class Settings(Database):
 
 
 def _query(s: Settings) -> str:
-    """Return the query for everybody; what no reader is found for is kept, and is nobody's."""
-    number = f"TRIM(r.{s.number}) AS STUDENT_NO"
+    """Return the query for everybody; what no reader with a number is found for is listed by the reader's id."""
+    lent = "d" if s.asks == "debts" else "l"
+    number = f"COALESCE(TRIM(r.{s.number}), 'reader ' || TRIM({lent}.{s.reader})) AS STUDENT_NO"
     if s.asks == "debts":
         return (
             f"SELECT {number}, d.{s.amount} AS AMOUNT FROM {s.owner}.{s.debts} d "  # noqa: S608 - names are checked

@@ -3,11 +3,11 @@
 Tables and columns are those of Koha's public schema (schema.koha-community.org), as far as they are used here the same
 from 19.05 to today: `issues` holds what is out and nothing that has come back, `accountlines.amountoutstanding` is
 positive for charges and negative for credits in both of its dialects. The card number need not be the student number;
-where a library keeps that in an extended attribute, name its code.
+where a library keeps that in an extended attribute, name its code: a reader without one is known by the card number.
 """
 
 from datetime import timedelta
-from typing import Literal
+from typing import ClassVar, Literal
 
 from config.secrets import DatabaseUrl
 from config.table import Span
@@ -30,6 +30,7 @@ class Settings(KnownQuestions):
     """Where Koha's database is, what is asked, and where the student number stands."""
 
     mappings = _COLUMNS
+    asks_database: ClassVar[bool] = True
 
     url: DatabaseUrl
     asks: Literal["loans", "fines"]
@@ -37,8 +38,8 @@ class Settings(KnownQuestions):
     number: Literal["cardnumber", "userid", "sort1", "sort2"] = "cardnumber"
     #: … or the code of the extended attribute that holds it.
     attribute: str = ""
-    #: Books read in the reading room count as loans, too.
-    onsite: bool = False
+    #: Books lent for the reading room count as loans, as they do for Koha's own discharge.
+    onsite: bool = True
     #: Ask about the roster's numbers alone, and not about every reader.
     roster_only: bool = False
     #: Ask the database first whether its answer is still the last one.
@@ -54,7 +55,7 @@ def query(settings: Settings) -> str:
 
 def population(settings: Settings) -> str:
     """Return the query for every reader with a student number; who has none is unknown, not clear."""
-    number, joined = _number(settings)
+    number, joined = _known_number(settings)
     theirs = f" AND {number} IN :numbers" if settings.roster_only else ""
     return f"SELECT {number} AS number FROM borrowers b{joined} WHERE {number} IS NOT NULL{theirs}"  # noqa: S608 - every part is one of ours
 
@@ -82,11 +83,20 @@ def _where(settings: Settings, *, one: bool) -> str:
     return f"WHERE {' AND '.join(asked)}" if asked else ""
 
 
+def _known_number(settings: Settings) -> tuple[str, str]:
+    """Return the student number, else the card number, and what it is joined by; NULL for a reader with neither."""
+    if settings.attribute:
+        joined = " LEFT JOIN borrower_attributes a ON a.borrowernumber = b.borrowernumber AND a.code = :attribute"
+        return "COALESCE(NULLIF(TRIM(a.attribute), ''), NULLIF(TRIM(b.cardnumber), ''))", joined
+    if settings.number == "cardnumber":
+        return "NULLIF(TRIM(b.cardnumber), '')", ""
+    return f"COALESCE(NULLIF(TRIM(b.{settings.number}), ''), NULLIF(TRIM(b.cardnumber), ''))", ""
+
+
 def _number(settings: Settings) -> tuple[str, str]:
-    if not settings.attribute:
-        return f"b.{settings.number}", ""
-    joined = " LEFT JOIN borrower_attributes a ON a.borrowernumber = b.borrowernumber AND a.code = :attribute"
-    return "a.attribute", joined
+    """Return the same for what is owed: a reader with neither number is listed by Koha's own, and is nobody's."""
+    number, joined = _known_number(settings)
+    return f"COALESCE({number}, CONCAT('borrower', b.borrowernumber))", joined
 
 
 def connect(settings: Settings, question: Question) -> sql.Sql:

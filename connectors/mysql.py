@@ -5,11 +5,15 @@ TiDB knows `START TRANSACTION WITH CONSISTENT SNAPSHOT`, but refuses READ ONLY a
 OceanBase gives a query up after `ob_query_timeout`, ten seconds unless told otherwise.
 """
 
+import codecs
 import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from connectors.databases import Backend, Patience, milliseconds, seconds, shut
@@ -18,8 +22,32 @@ from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUna
 _WRITES = re.compile(r"^GRANT [^'`]*\b(ALL PRIVILEGES|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE|SUPER)\b")
 
 
+READ_ONLY = ", READ ONLY"
+
+#: What a server says of a variable, or of words, that it does not know: 1193, 1064; TiDB of READ ONLY 1235.
+_NOT_KNOWN = frozenset({1193, 1064, 1235})
+
+#: Begins the name of a codec of ours, which replaces what is no letter.
+_REPLACING = "clearance_"
+
+#: Charsets of a connection that hold every letter there is.
+_HOLDS_ALL = frozenset({"utf8mb4", "gb18030", "utf32", "utf16", "utf16le"})
+
+#: Charsets of a connection → those of columns whose letters they hold.
+_HOLDS = {
+    **dict.fromkeys(
+        ("utf8", "utf8mb3", "ucs2"),
+        frozenset({"utf8", "utf8mb3", "ucs2", "gbk", "gb2312", "big5", "latin1", "latin2", "cp1250", "cp1251"}),
+    ),
+    "gbk": frozenset({"gb2312"}),
+}
+
+
 class Mysql(Backend):
     """MySQL and MariaDB, through PyMySQL or mysqlclient."""
+
+    #: What this server does not know, for `check`.
+    lacks: Sequence[str] = ()
 
     #: Access denied, to a database, a table, a column, from this host, by this plugin; unknown database; read-only.
     _REFUSED = frozenset(
@@ -41,13 +69,72 @@ class Mysql(Backend):
             arguments["write_timeout"] = patience
         if "charset" not in url.query:
             arguments["charset"] = "utf8mb4"
-        return create_engine(url, poolclass=NullPool, connect_args=arguments)
+        engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
+        if self.options.lenient and url.get_driver_name() == "pymysql":
+            event.listen(engine, "connect", lambda raw, _: setattr(raw, "encoding", _REPLACING + raw.encoding))
+        return engine
 
     def begin(self, connection: Connection) -> None:
-        """Begin a read-only transaction on a consistent snapshot."""
+        """Begin a read-only transaction on a consistent snapshot; older servers know less of that."""
         version = str(connection.exec_driver_sql("SELECT VERSION()").scalar_one())
-        for statement in beginning(version, self.patience):
+        _, isolation, start = beginning(version, self.patience)
+        self.lacks = lacks = list[str]()
+        if not self._limited(connection, version):
+            lacks.append(
+                "no limit of time for a statement (it came with MySQL 5.7.8 and MariaDB 10.1): an answer is given up "
+                "only when the driver's own limit is over. Keep the query cheap, or have the office update the server."
+            )
+        connection.exec_driver_sql(isolation)
+        if not self._accepts(connection, start):
+            connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            if READ_ONLY in start:
+                lacks.append(
+                    "no read-only transaction (it came with MySQL 5.6.5 and MariaDB 10.0): only the account's rights "
+                    "keep it from writing. Have the office give it SELECT alone."
+                )
+
+    def _limited(self, connection: Connection, version: str) -> bool:
+        """Limit the time of a statement. A proxy may name another version than the server's, so both ways are tried."""
+        return any(self._accepts(connection, statement) for statement in limits(version, self.patience))
+
+    def _accepts(self, connection: Connection, statement: str) -> bool:
+        """Have the server do something that older ones do not know; False where this one does not."""
+        try:
             connection.exec_driver_sql(statement)
+        except DBAPIError as error:
+            if _number(error.orig) not in _NOT_KNOWN:
+                raise
+            return False
+        return True
+
+    @property
+    def charset_fix(self) -> str:
+        """Say what to do about text in another charset than its column's."""
+        return (
+            "Take charset out of the url (utf8mb4 is used); where a column holds bytes of another charset than its "
+            'own, select CAST(column AS BINARY) and name it, such as bytes_as = "gbk".'
+        )
+
+    def charset(self, connection: Connection, ask: Callable[[str], Sequence[object]]) -> str:
+        """Compare the connection's charset with the columns': what it cannot hold the server replaces by "?"."""
+        results = connection.exec_driver_sql("SELECT @@character_set_results").scalar_one()
+        results = str(results or "binary").lower()
+        if results in _HOLDS_ALL:
+            return f"{results} on the connection, which holds every letter"
+        holds = _HOLDS.get(results, frozenset()) | {results, "ascii", "binary"}
+        lost = sorted({str(charset).lower() for charset in ask("CHARSET({})")} - holds)
+        if lost:
+            raise SourceGarbled(
+                f"{self.source}: charset={results} in the url cannot hold every letter of the columns ({lost[0]}), and "
+                'the server replaces the others by "?"',
+                "Take charset out of the url: then utf8mb4 is used, which holds every letter.",
+            )
+        return f"{results} on the connection, which holds the columns' letters"
+
+    def utc(self, connection: Connection) -> datetime | None:
+        """Return the server's time."""
+        told: datetime | None = connection.exec_driver_sql("SELECT UTC_TIMESTAMP()").scalar_one()
+        return told.replace(tzinfo=UTC) if told is not None else None
 
     def cut(self, raw: Any) -> None:  # noqa: ANN401 - a driver's connection
         """Shut the connection's socket: an answer that drips comes within the driver's limit, piece by piece."""
@@ -69,10 +156,11 @@ class Mysql(Backend):
     def warnings(self, connection: Connection) -> tuple[str, ...]:
         """Look at the account's grants."""
         grants = [str(row[0]) for row in connection.exec_driver_sql("SHOW GRANTS").all()]
+        lacks = tuple(f"the server has {what}" for what in self.lacks)
         if not any(_WRITES.match(grant) for grant in grants):
-            return ()
+            return lacks
         account = connection.exec_driver_sql("SELECT CURRENT_USER()").scalar_one()
-        return (self.can_write(str(account)),)
+        return (self.can_write(str(account)), *lacks)
 
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort by the error's number."""
@@ -85,18 +173,38 @@ class Mysql(Backend):
         return super().kind(error) if number == 0 else SourceGarbled
 
 
+def limits(version: str, patience: Patience) -> tuple[str, ...]:
+    """Return what limits the time of a statement: what this server should know, then what its kin do."""
+    limit = milliseconds(patience.statement)
+    mysql = f"SET SESSION max_execution_time = {limit}"
+    mariadb = f"SET SESSION max_statement_time = {limit / 1000}"
+    if "TiDB" in version:
+        return (mysql,)
+    if "OceanBase" in version:
+        return (f"SET SESSION ob_query_timeout = {1000 * limit}",)
+    return (mariadb, mysql) if "MariaDB" in version else (mysql, mariadb)
+
+
 def beginning(version: str, patience: Patience) -> tuple[str, ...]:
     """Return what begins a transaction that sees one state and, where the database knows how, cannot write."""
-    limit = milliseconds(patience.statement)
     isolation = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
-    start = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
-    if "TiDB" in version:
-        return f"SET SESSION max_execution_time = {limit}", isolation, "START TRANSACTION WITH CONSISTENT SNAPSHOT"
-    if "OceanBase" in version:
-        return f"SET SESSION ob_query_timeout = {1000 * limit}", isolation, start
-    if "MariaDB" in version:
-        return f"SET SESSION max_statement_time = {limit / 1000}", isolation, start
-    return f"SET SESSION max_execution_time = {limit}", isolation, start
+    start = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
+    return limits(version, patience)[0], isolation, start if "TiDB" in version else start + READ_ONLY
+
+
+def _number(error: BaseException | None) -> int:
+    return error.args[0] if error is not None and error.args and isinstance(error.args[0], int) else 0
+
+
+def _replacing(name: str) -> codecs.CodecInfo | None:
+    """Find a codec that replaces what is no letter of its charset: PyMySQL itself knows only to fail."""
+    if not name.startswith(_REPLACING):
+        return None
+    inner = codecs.lookup(name.removeprefix(_REPLACING))
+    return codecs.CodecInfo(inner.encode, lambda raw, _errors="strict": inner.decode(raw, "replace"), name=name)
+
+
+codecs.register(_replacing)
 
 
 def _descriptor(raw: Any) -> int:  # noqa: ANN401 - a driver's connection

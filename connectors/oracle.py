@@ -10,7 +10,9 @@ stands on Oracle's client always; without one it was tried, with one it was not.
 
 import re
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from connectors.databases import BATCH, DID, LATER, Backend, milliseconds, short
+from connectors.databases import BATCH, DID, LATER, Backend, milliseconds, short, tls_cause
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
 _CODE = re.compile(r"\b((?:ORA|DPY|DPI)-\d+)")
@@ -32,11 +34,12 @@ _CLIENT = (
 #: Number → what it means for us, and the way out.
 _MEANS: dict[str, tuple[type[SourceError], str]] = {
     **dict.fromkeys(
-        ("ORA-00028", "ORA-00054", "ORA-01012", "ORA-01013", "ORA-01033", "ORA-01034", "ORA-01089", "ORA-01090",
-         "ORA-01092", "ORA-01109", "ORA-02391", "ORA-03113", "ORA-03114", "ORA-03135", "ORA-03136", "ORA-12170",
-         "ORA-12516", "ORA-12518", "ORA-12519", "ORA-12520", "ORA-12528", "ORA-12535", "ORA-12537", "ORA-12541",
-         "ORA-12543", "ORA-12545", "ORA-12560", "ORA-27101", "DPY-1001", "DPY-4011", "DPY-6000", "DPY-6002",
-         "DPY-6005", "DPI-1010", "DPI-1080"),
+        ("ORA-00018", "ORA-00020", "ORA-00028", "ORA-00040", "ORA-00054", "ORA-00604", "ORA-01012", "ORA-01013",
+         "ORA-01033", "ORA-01034", "ORA-01089", "ORA-01090", "ORA-01092", "ORA-01109", "ORA-01652", "ORA-02391",
+         "ORA-02396", "ORA-03113", "ORA-03114", "ORA-03135", "ORA-03136", "ORA-04031", "ORA-12170", "ORA-12516",
+         "ORA-12518", "ORA-12519", "ORA-12520", "ORA-12526", "ORA-12528", "ORA-12535", "ORA-12537", "ORA-12541",
+         "ORA-12543", "ORA-12545", "ORA-12560", "ORA-12637", "ORA-27101", "DPY-1001", "DPY-4011", "DPY-6000",
+         "DPY-6002", "DPY-6005", "DPY-6010", "DPI-1010", "DPI-1080"),
         (SourceUnavailable, LATER),
     ),
     "DPY-4024": (SourceUnavailable, "Raise timeout, or have the office look why the query takes so long."),
@@ -47,6 +50,30 @@ _MEANS: dict[str, tuple[type[SourceError], str]] = {
     "ORA-01017": (SourceRefused, "The name or the password is wrong: mend the url."),
     "ORA-28000": (SourceRefused, "The account is locked: have the office unlock it, and look who tries it."),
     "ORA-28001": (SourceRefused, "The password has expired: have the office set it anew, and put it into the url."),
+    "DPY-4001": (SourceRefused, "The url has no name or no password: add them."),
+    "ORA-02399": (SourceRefused, "The account may not connect for so long: have the office raise its CONNECT_TIME."),
+    "ORA-28040": (
+        SourceRefused,
+        f"The server refuses this driver's way to sign in: have the office set the password again. Or: {_CLIENT}",
+    ),
+    "ORA-12638": (
+        SourceRefused,
+        "Have the office set SQLNET.AUTHENTICATION_SERVICES = (NONE), or give an account with a password.",
+    ),
+    "ORA-12650": (
+        SourceRefused,
+        f"The server's network encryption and this client's have no algorithm in common. {_CLIENT}",
+    ),
+    "DPY-3007": (SourceRefused, f"The server wants something that thin mode does not have. {_CLIENT}"),
+    "ORA-12504": (SourceRefused, "The url names no service: write ?service_name= into the url."),
+    "DPY-6006": (
+        SourceRefused,
+        "The server's certificate is for another name: write the host that it names into the url.",
+    ),
+    "ORA-29024": (
+        SourceRefused,
+        "The server's certificate is not trusted here: put the office's certificate authority into the wallet.",
+    ),
     "ORA-01045": (SourceRefused, "The account may not log on: have the office grant CREATE SESSION."),
     "ORA-01031": (SourceRefused, "The account may not do that: have the office grant SELECT, and write a query only."),
     "ORA-12514": (SourceRefused, "The listener knows no such service: look at service_name in the url."),
@@ -81,7 +108,7 @@ _MEANS: dict[str, tuple[type[SourceError], str]] = {
 }  # fmt: skip
 
 #: These say that there is no connection; what they tell besides says why.
-_UMBRELLAS = frozenset({"DPY-6005", "DPY-6000", "DPY-4011"})
+_UMBRELLAS = frozenset({"DPY-6005", "DPY-6000", "DPY-4011", "ORA-00604", "DPY-3007"})
 
 _THICK = threading.Lock()
 
@@ -114,8 +141,8 @@ class Oracle(Backend):
         if self.options.oracle_client is not None:
             self._become_thick(engine.dialect.loaded_dbapi, self.options.oracle_client)
         event.listen(engine, "do_connect", self.connected_in_time)
-        if self.options.bytes_as:
-            event.listen(engine, "connect", self._take_text_as_bytes(engine.dialect.loaded_dbapi), insert=False)
+        if self.options.bytes_as or self.options.lenient:
+            event.listen(engine, "connect", self._take_text(engine.dialect.loaded_dbapi), insert=False)
         return engine
 
     def begin(self, connection: Connection) -> None:
@@ -150,11 +177,29 @@ class Oracle(Backend):
         plain, code = super().explained(error), _code(error)
         if code in _MEANS:
             kind, way_out = _MEANS[code]
-            told = next((line for line in str(error).splitlines() if code in line), str(error))
-            return kind(f"{self.source}: {self.where} {DID[kind]}: {short(told)}", way_out)
-        if isinstance(error, UnicodeDecodeError):
-            return SourceGarbled(plain.what, 'Tell what the bytes really are, such as bytes_as = "gbk".')
+            if code in _UMBRELLAS and (cause := tls_cause(str(error))):
+                kind, way_out = cause
+            return kind(f"{self.source}: {self.where} {DID[kind]}: {short(_two_lines(str(error)))}", way_out)
         return plain
+
+    @property
+    def charset_fix(self) -> str:
+        """Name the charset of a database that believes itself ASCII."""
+        return 'Say what the bytes really are, such as bytes_as = "gbk".'
+
+    def charset(self, connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
+        """Look at the database's charset: what an ASCII or Latin one holds of Chinese text is not to be seen."""
+        name = _charset_of(connection)
+        if self.options.bytes_as:
+            return f"{name or 'the database'} read as bytes in {self.options.bytes_as}"
+        return "" if not name or name.startswith(_LATIN) else f"{name} in the database, Unicode on the connection"
+
+    def utc(self, connection: Connection) -> datetime | None:
+        """Return the server's time."""
+        told: Any = None
+        with suppress(DBAPIError):
+            told = connection.exec_driver_sql("SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP) FROM DUAL").scalar_one()
+        return told.replace(tzinfo=UTC) if isinstance(told, datetime) else None
 
     def _become_thick(self, driver: Any, client: Path) -> None:  # noqa: ANN401 - oracledb or cx_Oracle
         """Have the driver use Oracle's client: once in a process, whoever asks."""
@@ -168,12 +213,18 @@ class Oracle(Backend):
                 if "already been initialized" not in str(error):
                     raise self.explained(error) from error
 
-    def _take_text_as_bytes(self, driver: Any) -> Any:  # noqa: ANN401 - oracledb or cx_Oracle
-        """Have text come as the bytes it is stored as: a database that believes itself ASCII may hold GBK."""
+    def _take_text(self, driver: Any) -> Any:  # noqa: ANN401 - oracledb or cx_Oracle
+        """Have text come as the bytes it is stored as, or with what is no letter replaced.
+
+        A database that believes itself ASCII may hold GBK.
+        """
+        how: dict[str, Any] = {"bypass_decode": True} if self.options.bytes_as else {"encoding_errors": "replace"}
+        if driver is not oracledb and "encoding_errors" in how:
+            how = {"encodingErrors": "replace"}
 
         def fetched(cursor: Any, kind: Any, size: int) -> Any:  # noqa: ANN401 - as the driver calls it
             if kind in (driver.DB_TYPE_VARCHAR, driver.DB_TYPE_CHAR, driver.DB_TYPE_LONG):
-                return cursor.var(str, size=size, arraysize=cursor.arraysize, bypass_decode=True)
+                return cursor.var(str, size=size, arraysize=cursor.arraysize, **how)
             if kind is driver.DB_TYPE_CLOB:
                 return cursor.var(driver.DB_TYPE_LONG, arraysize=cursor.arraysize)
             if kind is driver.DB_TYPE_NUMBER:
@@ -191,6 +242,24 @@ class Oracle(Backend):
             raw.outputtypehandler = told_by_metadata if driver is oracledb else told_by_arguments
 
         return listener
+
+
+#: How the names of charsets begin that hold no Chinese text but as bytes of another charset.
+_LATIN = ("US7ASCII", "US8", "WE8", "EE8", "NE8", "EW8")
+
+
+def _charset_of(connection: Connection) -> str:
+    """Return the name of the database's charset; empty where it is not to be seen."""
+    question = "SELECT VALUE FROM NLS_DATABASE_PARAMETERS WHERE PARAMETER = 'NLS_CHARACTERSET'"
+    with suppress(DBAPIError):
+        return str(connection.exec_driver_sql(question).scalar_one_or_none() or "")
+    return ""
+
+
+def _two_lines(said: str) -> str:
+    """Return what the driver said: its first line and its second, which has the cause; without the link to its help."""
+    lines = [line for line in said.splitlines() if line.strip() and not line.startswith("Help:")]
+    return " ".join(lines[:2])
 
 
 def _code(error: BaseException) -> str:

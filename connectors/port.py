@@ -12,7 +12,7 @@ There are three ways to fail, named by what somebody must do about it: `SourceUn
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -111,6 +111,10 @@ class Question:
     closes: date | None = None
     #: The key of the cohort it is about, for a query that binds it; empty for a question about several.
     cohort: str = ""
+    #: A query for the moment up to which the data reach, for a database; empty where the settings name none.
+    as_of: str = ""
+    #: The zone of times that name none.
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)

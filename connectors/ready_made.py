@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator
 
@@ -26,6 +26,8 @@ Name = Annotated[str, AfterValidator(_identifier)]
 class Database(KnownQuestions):
     """Where the database is, and how it is asked; the connector's own keys stand beside these."""
 
+    asks_database: ClassVar[bool] = True
+
     url: DatabaseUrl
     #: The charset of the titles, where the database believes itself ASCII: mostly "gbk".
     bytes_as: str = ""
@@ -38,14 +40,19 @@ class Database(KnownQuestions):
     connect_timeout: Span = timedelta(seconds=10)
 
 
-def asking(settings: Database, question: Question, query: str, population: str, number: str) -> sql.Sql:
-    """Return what asks `query`, whose readers `population` names; `number` is the student number in both."""
-    theirs = f"{number} IN :numbers" if settings.roster_only else ""
+def asking(
+    settings: Database, question: Question, query: str, population: str, number: str, in_query: str = ""
+) -> sql.Sql:
+    """Return what asks `query`, whose readers `population` names.
+
+    `number` is the student number in both, `in_query` in the query where it is another there.
+    """
+    asked = in_query or number
     own = sql.Settings(
         url=settings.url,
-        query=_where(query, theirs),
-        population=_where(population, theirs),
-        one=_where(query, f"{number} = :student"),
+        query=_where(query, f"{asked} IN :numbers" if settings.roster_only else ""),
+        population=_where(population, f"{number} IN :numbers" if settings.roster_only else ""),
+        one=_where(query, f"{asked} = :student"),
         bytes_as=settings.bytes_as,
         fingerprint=settings.fingerprint,
         oracle_client=settings.oracle_client,

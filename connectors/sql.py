@@ -5,13 +5,13 @@ same transaction the database counts the rows of the very same query; unless as 
 """
 
 import codecs
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from operator import itemgetter
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 from sqlalchemy import Connection, CursorResult, bindparam, make_url, text
@@ -19,8 +19,10 @@ from sqlalchemy import Connection, CursorResult, bindparam, make_url, text
 from config.secrets import DatabaseUrl, FilePath, Text
 from config.settings import Table
 from config.table import Span
-from connectors import fingerprints
-from connectors.databases import BATCH, Backend, Options, Patience, reading
+from connectors import by_number, fingerprints
+from connectors.as_of import CLOCKS_DIFFER, moment_of
+from connectors.databases import BATCH, Backend, Options, Patience, Undecodable, reading
+from connectors.letters import BYTES, Letters, decoded
 from connectors.port import (
     Cell,
     Fingerprint,
@@ -34,6 +36,7 @@ from connectors.port import (
     SourceUnavailable,
     no_progress,
 )
+from connectors.queries import OwnLimit, Query, binds, own_limits
 from status_db.model import digest_of
 
 #: So often an answer whose count does not fit is asked for once more.
@@ -42,32 +45,10 @@ _ATTEMPTS = 2
 #: So many numbers are bound into one statement: Oracle takes a thousand, SQL Server two thousand.
 _NUMBERS_AT_ONCE = 500
 
+_Answer = TypeVar("_Answer")
+
 #: Bound by us, where a query names them.
-_OURS = frozenset({"student", "numbers", "opens", "closes", "cohort"})
-
-#: What a SELECT may hold that writes, or locks rows that the office works with.
-_WRITES_OR_LOCKS = re.compile(
-    r"\bINTO\b|\bFOR\s+(?:NO\s+KEY\s+)?UPDATE\b|\bFOR\s+(?:KEY\s+)?SHARE\b|\bLOCK\s+IN\s+SHARE\s+MODE\b", re.IGNORECASE
-)
-
-_QUOTED_OR_REMARK = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)
-
-
-def _one_select(query: str) -> str:
-    """Refuse what is not one SELECT. It guards against slips; against intent stands the account's missing right."""
-    query = query.strip().rstrip(";").rstrip()
-    bare = _QUOTED_OR_REMARK.sub(" ", query).strip()
-    if not re.match(r"\(?\s*(SELECT|WITH)\b", bare, re.IGNORECASE):
-        raise ValueError("this is no query: write one that begins with SELECT or WITH")
-    if ";" in bare:
-        raise ValueError("these are several statements: write one SELECT, without a semicolon within")
-    if found := _WRITES_OR_LOCKS.search(bare):
-        words = " ".join(found[0].upper().split())
-        raise ValueError(f"{words} writes something, or locks the office's rows: leave it out")
-    return query
-
-
-Query = Annotated[str, AfterValidator(_one_select)]
+_OURS = frozenset({"student", "numbers", "these", "opens", "closes", "cohort"})
 
 
 def _charset(name: str) -> str:
@@ -79,6 +60,9 @@ def _charset(name: str) -> str:
 
 class Settings(Table):
     """Where the database is, and what is asked."""
+
+    #: A source of these keys may name a query as `as_of`.
+    asks_database: ClassVar[bool] = True
 
     url: DatabaseUrl
     query: Query
@@ -94,7 +78,7 @@ class Settings(Table):
     #: A statement that takes longer is given up.
     timeout: Span = timedelta(minutes=2)
     connect_timeout: Span = timedelta(seconds=10)
-    #: Text comes as bytes in this charset: for a database that believes itself ASCII, and for columns of bytes.
+    #: The charset of text that comes as bytes: from columns of bytes, and from a database that believes itself ASCII.
     bytes_as: Annotated[str, AfterValidator(_charset)] = ""
     #: The folder of Oracle's client; named, its thick mode is used, by the whole program.
     oracle_client: FilePath | None = None
@@ -105,16 +89,12 @@ class Settings(Table):
     def _binds_safely(self) -> Self:
         if taken := sorted(_OURS & self.parameters.keys()):
             raise ValueError(f":{taken[0]} is bound by the program itself: give the parameter another name")
-        if _binds(self.query, "numbers") and self.population is None:
+        if binds(self.query, "numbers") and self.population is None:
             raise ValueError(
                 "a query that binds :numbers misses whoever the office spells otherwise: name a population, which may "
                 "bind them too, so that who is not found is unknown and not clear"
             )
         return self
-
-
-def _binds(query: str, name: str) -> bool:
-    return name in text(query).compile().params
 
 
 class Sql:
@@ -124,6 +104,8 @@ class Sql:
         self._settings = settings
         self._question = question
         self._url = make_url(settings.url.get_secret_value())
+        #: Whether broken letters are replaced: only once some were met, for drivers are quicker without.
+        self._lenient = False
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return every row of the query, counted by the database itself in the same read."""
@@ -133,7 +115,7 @@ class Sql:
 
     def _parts(self) -> tuple[list[dict[str, Any]], int | None]:
         """Return what is bound for each part of the question, and the roster's revision where its numbers are bound."""
-        if not _binds(self._settings.query, "numbers"):
+        if not binds(self._settings.query, "numbers"):
             return [{}], None
         candidates = self._question.candidates()
         if not (chunks := candidates.chunks(_NUMBERS_AT_ONCE)):
@@ -149,10 +131,59 @@ class Sql:
         The database is not left to compare numbers by itself: its blanks and its case are not ours.
         """
         settings = self._settings
-        if settings.one is None and not _binds(settings.query, "numbers"):
+        if settings.one is None and not binds(settings.query, "numbers"):
             return self.pull().about(student)
         asked = {"student": student, "numbers": (student,)}
         return self._asked(settings.one or settings.query, settings.population, [asked], no_progress).about(student)
+
+    def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
+        """Return the rows about these numbers: the query as a derived table, with every spelling of them bound.
+
+        Where the database cannot be asked so, the whole answer is read, and theirs is kept.
+        """
+        settings, about = self._settings, by_number.About(numbers)
+        chunks = by_number.chunks(numbers, _NUMBERS_AT_ONCE)
+        if binds(settings.query, "numbers"):
+            # It compares by itself, as it does for the whole answer.
+            parts = [{"numbers": chunk} for chunk in chunks]
+            snapshot = self._asked(settings.query, settings.population, parts, progress)
+        elif self._limits(settings.query) or (wrapped := self._wrapped()) is None:
+            snapshot = self._asked(settings.query, settings.population, [{}], progress)
+        else:
+            snapshot = self._asked(*wrapped, [{"these": chunk} for chunk in chunks], progress)
+        known = snapshot.population
+        return replace(
+            snapshot,
+            rows=[row for row in snapshot.rows if about(row[0])],
+            population=None if known is None else [cell for cell in known if about(cell)],
+        )
+
+    def _wrapped(self) -> tuple[str, str | None] | None:
+        """Return the query and the population as questions about `:these` numbers; None where they cannot be asked."""
+        settings = self._settings
+        with self._reading() as (connection, _backend):
+            asked = [self._about_these(connection, settings.query, self._question.columns["student"])]
+            if settings.population is not None:
+                asked.append(self._about_these(connection, settings.population, None))
+        query, *population = asked
+        if query is None or None in population:
+            return None
+        return query, population[0] if population else None
+
+    def _about_these(self, connection: Connection, query: str, column: str | None) -> str | None:
+        nothing = self._execute(connection, f"SELECT * FROM ({query}\n) q WHERE 1 = 0", {})  # noqa: S608 - the configured query
+        described = list(nothing.cursor.description)
+        nothing.close()
+        names = tuple(str(each[0]) for each in described)
+        at = self._find("student", column, names) if column is not None else 0
+        if any(word in str(described[at][1]) for word in ("RAW", "BLOB")):
+            # Oracle would write such bytes out as hexadecimal digits.
+            return None
+        quoted = connection.dialect.identifier_preparer.quote_identifier(names[at])
+        return by_number.statement(connection.dialect.name, query, quoted)
+
+    def _limits(self, query: str) -> tuple[OwnLimit, ...]:
+        return own_limits(query, self._settings.parameters)
 
     def fingerprint(self) -> Fingerprint | None:
         """Return the database's own word on whether the answer is another one; None where the settings want none."""
@@ -165,11 +196,16 @@ class Sql:
         return Fingerprint(value, began, "a count and a digest, computed by the database")
 
     def check(self) -> Sample:
-        """Connect, read one row, and say whether the account could write."""
+        """Connect, read one row, and say what should be looked at: rights, clocks, a limit in the query."""
+        return self._leniently(self._looked_at)
+
+    def _looked_at(self) -> Sample:
         with self._reading() as (connection, backend):
-            warnings = backend.warnings(connection)
-            binds = _binds(self._settings.query, "numbers")
-            chunks = self._question.candidates().chunks(_NUMBERS_AT_ONCE) if binds else []
+            warnings = (*backend.warnings(connection), *self._clocks(connection, backend), *self._announced())
+            if self._question.as_of:
+                self._moment(connection)
+            bound = binds(self._settings.query, "numbers")
+            chunks = self._question.candidates().chunks(_NUMBERS_AT_ONCE) if bound else []
             result = self._execute(connection, self._settings.query, {"numbers": chunks[0] if chunks else ("",)})
             columns = _names(result)
             first = result.fetchone()
@@ -182,6 +218,55 @@ class Sql:
             row = dict(zip(fields, self._decoded(cells), strict=True))
         return Sample(backend.where, columns, row, warnings)
 
+    def _clocks(self, connection: Connection, backend: Backend) -> tuple[str, ...]:
+        """Compare the server's clock with ours."""
+        theirs, ours = backend.utc(connection), self._question.clock()
+        if theirs is None or abs(theirs - ours) <= CLOCKS_DIFFER:
+            return ()
+        warning = (
+            f"the database's clock says {theirs:%Y-%m-%d %H:%M:%S} UTC, and this machine's {ours:%Y-%m-%d %H:%M:%S} "
+            "UTC: set the wrong one right, by NTP."
+        )
+        return (warning,)
+
+    def _announced(self) -> tuple[str, ...]:
+        """Announce what limits the rows within the query itself."""
+        return tuple(
+            f"the query has its own {limit.words}: an answer that may have been cut off there is refused. "
+            f"Take it out; limit in [source.{self._question.source}] guards against too many rows."
+            for limit in self._limits(self._settings.query)
+        )
+
+    def _refuse_cut_off(self, query: str, rows: int) -> None:
+        """Refuse an answer that the query's own limit may have cut off: counted, it would be cut off as well."""
+        for limit in self._limits(query):
+            if limit.reached(rows):
+                how = f"and {rows} rows came" if limit.whole else "in a part of it"
+                raise SourceGarbled(
+                    f"{self._question.source}: the query has its own {limit.words}, {how}, so nothing shows that no "
+                    "row was cut off",
+                    f"Take {limit.words} out of the query; limit in [source.{self._question.source}] guards against "
+                    "too many rows.",
+                )
+
+    def _moment(self, connection: Connection) -> datetime | None:
+        """Ask up to which moment the data reach, in the same read."""
+        question = self._question
+        if not question.as_of:
+            return None
+        row = self._execute(connection, question.as_of, {}).first()
+        return moment_of(row[0] if row else None, question.zone, question.clock(), question.source)
+
+    def _leniently(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Ask; and where some text is broken, once more, with what is no letter replaced."""
+        try:
+            return ask()
+        except Undecodable:
+            if self._lenient:
+                raise
+            self._lenient = True
+            return ask()
+
     def _asked(
         self,
         query: str,
@@ -192,6 +277,17 @@ class Sql:
         whole: bool = False,
     ) -> Snapshot:
         """Ask once for each of the `parts`, which differ in what is bound; all of them in one read of one state."""
+        return self._leniently(lambda: self._read_whole(query, population, parts, progress, whole=whole))
+
+    def _read_whole(
+        self,
+        query: str,
+        population: str | None,
+        parts: Sequence[Mapping[str, Any]],
+        progress: Progress,
+        *,
+        whole: bool,
+    ) -> Snapshot:
         tried: list[str] = []
         for _ in range(_ATTEMPTS):
             began = self._question.clock()
@@ -199,12 +295,19 @@ class Sql:
                 told = self._told(connection, parts) if whole and self._settings.fingerprint else None
                 counts = [self._count(connection, query, part) for part in parts]
                 self._refuse_more_than_the_limit(expected := sum(counts))
+                for count in counts:
+                    self._refuse_cut_off(query, count)
+                charset = backend.charset(connection, partial(self._of_each_column, connection, query, parts[0]))
+                letters = Letters(self._question.source, self._question.columns, backend.charset_fix)
                 rows: list[tuple[Cell, ...]] = []
                 for part in parts:
-                    self._read(connection, backend, query, part, rows, lambda done: progress(done, expected))
+                    self._read(connection, backend, query, part, rows, letters, lambda done: progress(done, expected))
                 everybody = self._population(connection, population, parts)
+                as_of = self._moment(connection)
             if len(rows) == expected:
-                return replace(self._snapshot(rows, expected, everybody, began), fingerprint=told)
+                letters.finish(rows, self._question.candidates)
+                snapshot = self._snapshot(rows, expected, everybody, began, charset if letters.sane else "")
+                return replace(snapshot, fingerprint=told, as_of=as_of, warnings=letters.warnings())
             tried.append(f"{len(rows)} of {expected}")
         raise SourceUnavailable(
             f"{self._question.source}: the database gave other rows than it counted: {', then '.join(tried)}",
@@ -212,15 +315,33 @@ class Sql:
             "or ask at a quieter hour.",
         )
 
+    def _of_each_column(
+        self, connection: Connection, query: str, part: Mapping[str, Any], expression: str
+    ) -> Sequence[object]:
+        """Evaluate an expression for each mapped column of the query, whether it has rows or not."""
+        nothing = self._execute(connection, f"SELECT * FROM ({query}\n) q WHERE 1 = 0", part)  # noqa: S608 - the configured query
+        names = _names(nothing)
+        nothing.close()
+        at = [self._find(field, column, names) for field, column in self._question.columns.items()]
+        quote = connection.dialect.identifier_preparer.quote_identifier
+        asked = ", ".join(expression.format(f"q.{quote(names[each])}") for each in at)
+        question = f"SELECT {asked} FROM (SELECT 1 AS one) o LEFT JOIN ({query}\n) q ON 1 = 1 LIMIT 1"  # noqa: S608 - the configured query
+        return tuple(self._execute(connection, question, part).one())
+
     def _snapshot(
-        self, rows: list[tuple[Cell, ...]], expected: int, everybody: list[Cell] | None, began: datetime
+        self,
+        rows: list[tuple[Cell, ...]],
+        expected: int,
+        everybody: list[Cell] | None,
+        began: datetime,
+        charset: str,
     ) -> Snapshot:
         columns = self._question.columns
         proofs = (
             Proof(ProofKind.TOTAL_AGREES, f"{len(rows)} of {expected} rows, counted in the same read"),
             Proof(ProofKind.COLUMNS_PRESENT, ", ".join(columns.values())),
             Proof(ProofKind.LIMIT_NOT_HIT, f"{len(rows)} rows of at most {self._settings.limit}"),
-            Proof(ProofKind.CHARSET_SANE, "every text decoded, no replacement character"),
+            *((Proof(ProofKind.CHARSET_SANE, f"every text decoded: {charset}"),) if charset else ()),
         )
         return Snapshot(tuple(columns), rows, began, self._question.clock(), proofs, everybody)
 
@@ -244,6 +365,7 @@ class Sql:
         query: str,
         extra: Mapping[str, Any],
         rows: list[tuple[Cell, ...]],
+        letters: Letters,
         tell: Callable[[int], None],
     ) -> None:
         """Add what a query brings to `rows`."""
@@ -252,7 +374,7 @@ class Sql:
             pick, charset = self._picker(_names(result)), self._settings.bytes_as
             while batch := result.fetchmany(BATCH):
                 picked = [self._decoded(pick(row)) for row in batch] if charset else [pick(row) for row in batch]
-                self._refuse_broken_text(picked)
+                letters.look(picked, len(rows))
                 rows += picked
                 tell(len(rows))
         except BaseException:
@@ -263,11 +385,9 @@ class Sql:
             tell(0)
 
     def _decoded(self, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
-        """Turn bytes into text, where a charset was told; what is no letter of it is refused as broken text."""
+        """Turn bytes into text, where the settings say what they are."""
         charset = self._settings.bytes_as
-        if not charset:
-            return row
-        return tuple(cell.decode(charset, "replace") if isinstance(cell, bytes) else cell for cell in row)
+        return tuple(decoded(cell, charset) for cell in row) if charset else row
 
     def _population(
         self, connection: Connection, query: str | None, parts: Sequence[Mapping[str, Any]]
@@ -275,9 +395,14 @@ class Sql:
         if query is None:
             return None
         known: list[Cell] = []
-        for part in parts if _binds(query, "numbers") else parts[:1]:
+        for part in parts if binds(query, "numbers") or binds(query, "these") else parts[:1]:
             result = self._execute(connection, query, part)
             known += [cell for row in result for cell in self._decoded((row[0],)) if cell is not None]
+        if any(isinstance(cell, BYTES) for cell in known):
+            raise SourceGarbled(
+                f"{self._question.source}: the population is numbers in bytes, not text",
+                f'Say what they are in [source.{self._question.source}], such as bytes_as = "utf-8".',
+            )
         return known
 
     def _told(self, connection: Connection, parts: Sequence[Mapping[str, Any]]) -> bytes:
@@ -286,7 +411,7 @@ class Sql:
         for query in (settings.query, settings.population) if settings.fingerprint is True else (settings.fingerprint,):
             if not query:
                 continue
-            for part in parts if _binds(query, "numbers") else parts[:1]:
+            for part in parts if binds(query, "numbers") else parts[:1]:
                 question = self._ready_made(connection, query, part) if settings.fingerprint is True else query
                 told += [repr(tuple(map(str, row))).encode() for row in self._execute(connection, question, part)]
         return digest_of(sorted(told))
@@ -318,8 +443,8 @@ class Sql:
             raise SourceGarbled(
                 f"{question.source}: the query names :{', :'.join(missing)}, and no value is given", way_out
             )
-        if "numbers" in named:
-            statement = statement.bindparams(bindparam("numbers", expanding=True))
+        for many in named & {"numbers", "these"}:
+            statement = statement.bindparams(bindparam(many, expanding=True))
         return connection.execute(statement, {name: values[name] for name in named})
 
     def _picker(self, columns: tuple[str, ...]) -> Callable[[Any], tuple[Cell, ...]]:
@@ -345,16 +470,9 @@ class Sql:
             f"Mend columns.{field} in [source.{self._question.source}], or name the column so in the query with AS.",
         )
 
-    def _refuse_broken_text(self, rows: list[tuple[Cell, ...]]) -> None:
-        if "\ufffd" in "".join([cell for row in rows for cell in row if type(cell) is str]):
-            raise SourceGarbled(
-                f"{self._question.source}: some text arrived broken (it holds the replacement character)",
-                "Tell the right charset in the url, such as ?charset=gbk, or have the office mend those rows.",
-            )
-
     def _reading(self) -> AbstractContextManager[tuple[Connection, Backend]]:
         patience = Patience(self._settings.connect_timeout, self._settings.timeout)
-        options = Options(self._settings.bytes_as, self._settings.oracle_client)
+        options = Options(self._settings.bytes_as, self._settings.oracle_client, self._lenient)
         return reading(self._url, self._question.source, patience, options)
 
 

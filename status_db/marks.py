@@ -124,6 +124,8 @@ class Pull:
     quality: Mapping[str, Any] | None = None
     #: By what time it was judged which stored moments lie ahead; None where none is left out.
     judged_at: datetime | None = None
+    #: The source's own moment of the answer, from which its freshness counts; None where it names none.
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -501,6 +503,7 @@ class Marks:
             values |= {
                 "began": pull.began,
                 "ended": pull.ended,
+                "as_of": pull.as_of,
                 "fresh_for_seconds": int(pull.fresh_for.total_seconds()),
                 "settings_digest": pull.settings_digest,
                 "fingerprint": pull.fingerprint,

@@ -273,13 +273,13 @@ class Reader:
 def _source_view(
     name: str, step: str | None, title: str, state: Row[Any] | None, last: RunView | None, suspended: RunView | None
 ) -> SourceView:
-    began = state.began if state else None
+    since = (state.as_of or state.began) if state else None
     return SourceView(
         source=name,
         step=step,
         title=title or name,
-        as_of=began,
-        fresh_until=began + timedelta(seconds=state.fresh_for_seconds) if state and began else None,
+        as_of=since,
+        fresh_until=since + timedelta(seconds=state.fresh_for_seconds) if state and since else None,
         held=state.held if state else 0,
         unknown=state.unknown if state else 0,
         exempt=state.exempt if state else 0,

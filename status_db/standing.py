@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from config.settings import Flow, Settings
 from status_db import tables
@@ -29,9 +29,11 @@ def freshness(connection: Connection, settings: Settings, cohort: str) -> dict[s
     """Return for each synced step how fresh its answers are, over all its sources."""
     state = tables.source_state
     rows = connection.execute(
-        select(state.c.source, state.c.began, state.c.fresh_for_seconds).where(state.c.cohort == cohort)
+        select(
+            state.c.source, func.coalesce(state.c.as_of, state.c.began).label("since"), state.c.fresh_for_seconds
+        ).where(state.c.cohort == cohort)
     ).all()
-    asked = {r.source: (r.began, r.began + timedelta(seconds=r.fresh_for_seconds)) for r in rows if r.began}
+    asked = {r.source: (r.since, r.since + timedelta(seconds=r.fresh_for_seconds)) for r in rows if r.since}
     fresh: dict[str, StepSource] = {}
     for step in {source.step for source in settings.source.values()}:
         times = [asked.get(name) for name in settings.sources_of(step)]

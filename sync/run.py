@@ -45,6 +45,7 @@ from status_db.reversals import GivenSince, Reversal, given_since
 from status_db.settings_marks import SettingsMarks
 from status_db.stored import Stored
 from sync import keep, owner, rules
+from sync.as_of import stamped
 from sync.look import look_at
 from sync.proposal import Proposal
 from sync.roster_proposal import propose_roster
@@ -473,8 +474,11 @@ class Sync:
 
     def _untouched(self, lease: Lease, connector: Connector) -> Outcome | None:
         """End a run without a pull, where the source tells that its answer is the one that is stored."""
+        if lease.source == ROSTER or self._settings.source[lease.source].as_of:
+            # The moment that its data reach up to may have moved, though its rows have not.
+            return None
         fingerprint = connector.fingerprint() if isinstance(connector, Fingerprinted) else None
-        if fingerprint is None or lease.source == ROSTER:
+        if fingerprint is None:
             return None
         for _ in range(_ATTEMPTS):
             with reading(self._engine) as connection:
@@ -495,6 +499,7 @@ class Sync:
 
     def _asked(self, name: str, connector: Connector, student: str | None, progress: Progress) -> Snapshot:
         snapshot = connector.pull(progress) if student is None else self._asked_by_every_number(connector, student)
+        snapshot = stamped(self._settings, name, snapshot, self._clock())
         shown = {proof.kind for proof in snapshot.proofs}
         if not shown & _WHOLE or ProofKind.COLUMNS_PRESENT not in shown:
             raise SourceGarbled(

@@ -150,7 +150,9 @@ def propose_source(
     if fingerprint is not None and fingerprint == state.fingerprint and not snapshot.unsettled:
         pull = _pull_of_the_same(stored, settings, rule, state, snapshot.began, snapshot.ended, clock)
         proven = _proven(snapshot, rule, where)
-        pull = replace(pull, told=told, compared_at=snapshot.began, location=where, one_proven=proven)
+        pull = replace(
+            pull, told=told, compared_at=snapshot.began, location=where, one_proven=proven, as_of=snapshot.as_of
+        )
         return _the_same(cohort, stored, state, rule, snapshot, pull)
     digests = stored.digests(name) if student is None else stored.digest_of(name, student)
     snapshot, groups = keyed(rule, snapshot)
@@ -223,6 +225,7 @@ def propose_source(
         one_proven=_proven(snapshot, rule, where),
         quality=quality.to_json(measured) if measured else None,
         judged_at=clock,
+        as_of=snapshot.as_of,
     )
     reasons: tuple[Objection, ...] = ()
     counted = guard.NOBODY

@@ -114,8 +114,14 @@ def test_loans_come_by_the_number_on_the_work_card(server: OracleWire) -> None:
     rows = {row[3]: row[:2] for row in ask(server.port).pull().rows}
     assert rows.pop("B1") == (LIN.number, "构造地质学")
     assert rows.pop("B2") == (QIAN.number, "唐诗选")
-    # Of a reader without a number, and of one whom the library does not know: nobody's, and counted.
-    assert rows == {"B3": (None, None), "B4": (None, None)}
+    # Of a reader without a number, and of one whom the library does not know: nobody's, and listed by their ids.
+    assert rows == {"B3": ("reader R4", None), "B4": ("reader R9", None)}
+
+
+def test_some_students_are_asked_for_alone(server: OracleWire) -> None:
+    snapshot = ask(server.port).pull_these([LIN.number, ZHAO.number])
+    assert [row[3] for row in snapshot.rows] == ["B1"]
+    assert sorted(map(str, snapshot.population or ())) == sorted([LIN.number, ZHAO.number])
 
 
 @pytest.mark.parametrize("state", ["NUMBER(2)", "CHAR(2)"])

@@ -19,7 +19,7 @@ from connectors.dameng import Dameng
 from connectors.databases import Options, Patience
 from connectors.mysql import beginning
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
-from tests.connectors.database_office import DatabaseOffice, ask
+from tests.connectors.database_office import DatabaseOffice, ask, but_clocks
 from tests.contract import ROWS
 
 PATIENCE = Patience(timedelta(seconds=10), timedelta(seconds=90))
@@ -43,7 +43,7 @@ def test_a_postgresql_by_another_name_is_read_like_one(postgres_url: str, versio
             text(f"CREATE OR REPLACE FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql AS $$SELECT '{version}'$$")
         )
     sample = ask(postgres_url).check()
-    assert len(sample.warnings) == 1
+    assert len(but_clocks(sample.warnings)) == 1
     assert len(ask(postgres_url).pull().rows) == 4
 
 
@@ -55,7 +55,7 @@ def test_rights_that_are_told_otherwise_are_no_failure(postgres_url: str) -> Non
     with engine.begin() as connection:
         connection.execute(text("ALTER VIEW pg_catalog.pg_roles RENAME TO sys_roles"))
     sample = ask(postgres_url).check()
-    assert sample.warnings == ()
+    assert but_clocks(sample.warnings) == []
     assert sample.row is not None
 
 

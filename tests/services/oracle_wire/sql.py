@@ -519,6 +519,8 @@ Rule = OraType | str  # a fixed result type, or "A": the type of the first argum
 FUNCTIONS: dict[str, tuple[Callable[..., object], Rule]] = {
     "SUBSTR": (_substr, text_type()),
     "UPPER": (str.upper, "A"),
+    # The clock is taken to be in UTC already.
+    "SYS_EXTRACT_UTC": (lambda s: s, OraType("TIMESTAMP")),
     "LOWER": (str.lower, "A"),
     "INITCAP": (lambda s: s.title(), "A"),
     "LENGTH": (lambda s: len(str(s)), NUMBER),
