@@ -44,17 +44,17 @@ def digest(connection: Connection, cohort: str) -> bytes | None:
     return connection.execute(select(table.c.digest).where(table.c.cohort == cohort)).scalar()
 
 
-def demand(connection: Connection, settings: Settings, cohort: str) -> None:
-    """See, inside a transaction that reviews or issues, that these settings are the applied ones.
+#: What a process is told that may not review or issue.
+DIFFER = (
+    "the settings of this process are not the ones that are applied, and nothing is reviewed or issued until they are. "
+    "See the change with `clearance plan` and apply it with `clearance sync`, or restart this process with the "
+    "settings file that was applied."
+)
 
-    Raises SettingsDiffer.
-    """
-    if digest(connection, cohort) != meaning_of(settings).digest:
-        raise SettingsDiffer(
-            "The settings of this process are not the ones that are applied: nothing is reviewed or issued until they "
-            "are. See the change with `clearance plan` and apply it with `clearance sync`, or restart this process "
-            "with the settings file that was applied."
-        )
+
+def same(connection: Connection, settings: Settings, cohort: str) -> bool:
+    """Say, inside a transaction that reviews or issues, whether these settings are the applied ones."""
+    return digest(connection, cohort) == meaning_of(settings.of_cohort(cohort)).digest
 
 
 def write(connection: Connection, entry: Entry, cohort: str, meaning: Meaning, now: datetime, run: int | None) -> None:

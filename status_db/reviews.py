@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from config.settings import Flow
-from status_db import raw, tables
+from status_db import applied, raw, tables
 from status_db.decisions import DecisionRefused, Decisions, Overtaken, Wish, not_configured
 from status_db.ledger import Entry, LinkKind
 from status_db.model import Certificate, Decision, StepKind, StepStatus, Verdict, digest_of, said_as_of
@@ -78,6 +78,8 @@ class Hindrance(StrEnum):
     WHEN = "when"
     #: Who issued it cannot revoke it; nobody says why.
     SAME_PERSON = "same_person"
+    #: The settings of this process are not the applied ones.
+    SETTINGS = "settings"
     NO_REASON = "no_reason"
 
 
@@ -143,6 +145,7 @@ class Reviews(Decisions):
             raise DecisionRefused("a review passes (cleared) or does not (held). To take one back, withdraw it.")
         self._refuse_other_reasons(wish)
         self._refuse_nonsense(wish, now)
+        self._refuse_other_settings(connection)
         if step.issued:
             raise ReviewRefused(
                 Hindrance.ISSUED, f"{wish.student} has a certificate: revoke that first, if it must be."
@@ -225,6 +228,7 @@ class Reviews(Decisions):
         last = [one for one in steps if one.kind is StepKind.REVIEW]
         if step is not None and (not last or last[-1].step != step):
             raise self._unknown(issue.student)
+        self._refuse_other_settings(connection)
         held = held_certificate(connection, self._cohort, issue.student)
         if held is not None:
             raise ReviewRefused(
@@ -323,6 +327,11 @@ class Reviews(Decisions):
             entry.seal_certificate(row.certificate, stored)
             self._move(connection)
         return revoked
+
+    def _refuse_other_settings(self, connection: Connection) -> None:
+        """Refuse where a step that blocks may be missing from the marks, or from these settings."""
+        if not applied.same(connection, self._settings, self._cohort):
+            raise ReviewRefused(Hindrance.SETTINGS, applied.DIFFER)
 
     def _certificate(self, connection: Connection, number: str, scopes: Sequence[Scope]) -> Row[Any] | None:
         table, person = tables.certificate, tables.student

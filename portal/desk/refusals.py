@@ -21,6 +21,7 @@ _SENTENCES: Mapping[str, str] = {
     Hindrance.GONE: later("这本证书已经撤销了。"),
     Hindrance.LEFT: later("这本证书已经登记领走了。"),
     Hindrance.WHEN: later("领走的时间早于发证，或者晚于现在。请改正。"),
+    Hindrance.SETTINGS: later("设置改过，还没有生效，暂时不能终审和发证。请管理员在“运行”页看一看。"),
     Hindrance.SAME_PERSON: later("这本证书是你发的，要由另一个有发证权限的人来撤销。"),
     Hindrance.NO_REASON: later("撤销要写明原因。"),
     "overtaken": later("这名学生的情况刚刚有了变化，请重新看过再决定。"),

@@ -9,8 +9,10 @@ from sqlalchemy import func, select
 
 from config.settings import SettingsError
 from status_db import tables
+from status_db.decisions import Wish
 from status_db.model import SETTINGS as SETTINGS_RUN
 from status_db.model import RunState, StepKind, Verdict
+from status_db.reviews import Hindrance, Issue, ReviewRefused
 from sync.run import Outcome
 from tests.cast import GEOLOGY_LOAN, LEAVING, LIN, QIAN, SUN, ZHAO
 from tests.sync.test_verify import verified
@@ -44,6 +46,7 @@ FINES_APART = (
     .replace('{ step = "library" }', '{ step = "library" }, { step = "fines_desk" }')
     .replace('[source.fines]\nstep = "library"', '[source.fines]\nstep = "fines_desk"')
 )
+WITH_WORDS = SETTINGS.replace('done = ["已清退"]', 'done = ["已清退", "是"]')
 WITHOUT_FINES = SETTINGS[: SETTINGS.index("[source.fines]")] + SETTINGS[SETTINGS.index("[source.fees]") :]
 
 
@@ -245,3 +248,21 @@ def test_altered_settings_in_the_database_are_found(reopen: Reopen) -> None:
         with world.engine.begin() as connection:
             connection.execute(tables.applied_settings.update().values(digest=b"0" * 16))
         assert [d.table for d in verified(world).disagreements] == ["applied_settings"]
+
+
+def test_nothing_is_reviewed_or_issued_by_a_process_with_other_settings(reopen: Reopen) -> None:
+    with reopen(SETTINGS) as world:
+        for step in ("dorm", "college_items"):
+            wish = Wish(SUN.number, step, Verdict.CLEARED, "数据有误" if step == "dorm" else "无借阅", words="已核对")
+            world.decisions.enter(wish, "clerk", world.now)
+        review = Wish(SUN.number, "final_review", Verdict.CLEARED, "齐备")
+        world.reviews.review(review, "dean", world.now)
+    with reopen(WITH_WORDS) as world:
+        with pytest.raises(ReviewRefused, match="restart this process with the settings file that was applied"):
+            world.reviews.issue(Issue(SUN.number, "N1", "毕业证书", "self"), "dean", world.now)
+        with pytest.raises(ReviewRefused) as refused:
+            world.reviews.review(Wish(QIAN.number, "final_review", Verdict.HELD, "不齐"), "dean", world.now)
+        assert refused.value.word is Hindrance.SETTINGS
+        # The answer in the new words changes nobody, so it needs no approval, and the settings are the applied ones.
+        assert world.run("checkouts").state is RunState.APPLIED
+        assert world.reviews.issue(Issue(SUN.number, "N1", "毕业证书", "self"), "dean", world.now).number == "N1"
