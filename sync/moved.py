@@ -26,7 +26,7 @@ def with_moved(
     resolved: Resolved,
     stored: Mapping[str, Record],
     *,
-    whole: bool = True,
+    whole: bool,
 ) -> Answer:
     """Return the answer in which a student whose obligation has moved to an unmatched key is in doubt.
 
