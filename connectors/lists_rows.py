@@ -152,7 +152,8 @@ class _Table:
                 return len(row) > 1 and all(is_nothing(other) for other in row[1:])
             return filled[0] == self._header.at[0] and not is_like_number(cell)
         return (
-            is_labelled(line.cells)
+            filled[0] not in self._header.at[1:]
+            and is_labelled(line.cells)
             and (is_nothing(row[0]) or not is_like_number(row[0]))
             and not any(is_like_amount(cell) for cell in others)
         )

@@ -11,10 +11,11 @@ _TOTAL = re.compile(
     r"(.{0,20}(合计|总计|小计|共计|累计|总合计)|(sub|grand)?total|sum)(\((元|人民币|rmb|¥|￥)+\))?(\d+(人|行|条|rows))?"
 )
 
-#: How notes below a list begin.
+#: How notes below a list begin; a title may begin with the same word (会计学), so most need their colon.
 _LABEL = re.compile(
-    r"(制表|填表|制单|填报|审核|复核|核对|打印|导出|经办|负责|签字|签名|签章|盖章|日期|时间|报表|数据来源|统计时间|截止|截至|备注|附注|注|"
-    r"说明|联系|电话|单位|主管|领导|会计|出纳|第\d+页|共\d+页|printed|exported|prepared|note)"
+    r"((制表|填表|制单|填报|审核|复核|核对|打印|导出|经办|负责|签字|签名|签章|盖章|日期|时间|报表|数据来源|统计|截止|截至|备注|附注|注|"
+    r"说明|联系|电话|单位|主管|领导|会计|出纳|printed|exported|prepared|note)[^:]{0,8}:"
+    r"|(制表|填表|制单|审核|复核|打印|导出|经办)(人|员|时间|日期|部门|单位)|第\d+页|共\d+页)"
 )
 
 _DATE = re.compile(r"(19|20)\d{2}[-/.年]\d{1,2}[-/.月]\d{1,2}日?([ T]\d{1,2}:\d{2}(:\d{2})?)?")
@@ -35,7 +36,7 @@ def is_labelled(cells: tuple[Cell, ...]) -> bool:
     first = next((cell for cell in cells if not is_nothing(cell)), None)
     if not isinstance(first, str):
         return False
-    text = _bare(first)
+    text = "".join(unicodedata.normalize("NFKC", first).split()).casefold()
     return _LABEL.match(text) is not None or _DATE.fullmatch(first.strip()) is not None
 
 

@@ -222,6 +222,12 @@ class TestTotalsAndNotes:
         notes = "制表人：王,审核：李,2019-06-01\n说明：以财务处为准\n2019年6月1日\n"
         assert len(pulled(written(tmp_path / "a.csv", HEAD + "2015150001,学费,5000\n" + notes)).rows) == 1
 
+    @pytest.mark.parametrize("title", ["会计学原理", "时间序列分析", "注册费", "说明：补缴"])
+    def test_a_title_that_begins_as_a_note_does_is_kept_with_its_row(self, tmp_path: Path, title: str) -> None:
+        path = written(tmp_path / "a.csv", f"学号,书名,状态\n2015150001,线性代数,在借\n,{title},在借\n")
+        columns = {"student": "学号", "title": "书名", "status": "状态"}
+        assert rows(pulled(path, columns))[1] == (None, title, "在借")
+
     def test_a_note_that_names_a_number_is_kept(self, tmp_path: Path) -> None:
         path = written(tmp_path / "a.csv", HEAD + "2015150001,学费,5000\n说明：2015150002 已缴,,\n")
         assert [row[0] for row in pulled(path).rows] == ["2015150001", "说明：2015150002 已缴"]
