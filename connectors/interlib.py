@@ -102,10 +102,15 @@ class Interlib:
         readers = self._readers({}).pull()
         return self._joined(readers, self._owed({}).pull(progress))
 
+    @property
+    def one_reads_all(self) -> bool:
+        """Say whether one student's records are kept out of the whole answer."""
+        return not self._settings.one_reader
+
     def pull_one(self, student: str) -> Snapshot:
         """Return what one student owes: by each of their readers, else by asking for everybody and keeping theirs."""
         settings = self._settings
-        if not settings.one_reader:
+        if self.one_reads_all:
             return self.pull().about(student)
         found = self._readers(_filled(settings.one_reader, "{student}", student)).pull()
         asked = normalise_number(student)

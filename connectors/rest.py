@@ -98,6 +98,11 @@ class Rest:
         told = office.version(asked.url, asked.params)
         return Fingerprint(digest_of([told.encode()]), began, told) if told else None
 
+    @property
+    def one_reads_all(self) -> bool:
+        """Say whether one student's records are kept out of the whole answer."""
+        return not (self._settings.one or self._settings.one_url)
+
     def pull_one(self, student: str) -> Snapshot:
         """Return the records about one student: by `one` and `one_url`, else by reading all and keeping theirs."""
         with self._office() as office:

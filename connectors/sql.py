@@ -125,13 +125,18 @@ class Sql:
             )
         return [{"numbers": chunk} for chunk in chunks], candidates.revision
 
+    @property
+    def one_reads_all(self) -> bool:
+        """Say whether one student's rows are kept out of the whole answer."""
+        return self._settings.one is None and not binds(self._settings.query, "numbers")
+
     def pull_one(self, student: str) -> Snapshot:
         """Return the rows about one student: by the query `one`, else by reading all and keeping theirs.
 
         The database is not left to compare numbers by itself: its blanks and its case are not ours.
         """
         settings = self._settings
-        if settings.one is None and not binds(settings.query, "numbers"):
+        if self.one_reads_all:
             return self.pull().about(student)
         asked = {"student": student, "numbers": (student,)}
         return self._asked(settings.one or settings.query, settings.population, [asked], no_progress).about(student)
