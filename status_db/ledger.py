@@ -57,6 +57,8 @@ class LinkKind(StrEnum):
 
     RUN = "run"
     DECISION = "decision"
+    #: A student number that was corrected.
+    RENUMBER = "renumber"
     #: Over all that stands, where a ledger begins.
     CHECKPOINT = "checkpoint"
 
