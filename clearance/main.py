@@ -14,6 +14,7 @@ from clearance import (
     importing,
     judging,
     keeping,
+    numbering,
     paper,
     reading,
     reporting,
@@ -90,6 +91,10 @@ override.command("set")(deciding.set_override)
 override.command("withdraw")(deciding.withdraw_override)
 override.command("list")(deciding.list_overrides)
 app.add_typer(override, name="override")
+
+roster = typer.Typer(help="The registrar's list.", no_args_is_help=True)
+roster.command("renumber")(numbering.renumber)
+app.add_typer(roster, name="roster")
 
 results = typer.Typer(help="Results of an office, brought as a sheet.", no_args_is_help=True)
 results.command("results")(importing.import_results)

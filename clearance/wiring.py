@@ -34,6 +34,7 @@ from status_db.model import CLOCKS_DIFFER, ROSTER
 from status_db.objection_report import ObjectionReports
 from status_db.opinions import Opinions
 from status_db.reader import Reader
+from status_db.renumber import Renumbering
 from status_db.report import Reports
 from status_db.requests import Requests
 from status_db.reviews import Reviews
@@ -252,6 +253,11 @@ class Program:
             Uploads(self.desk),
             self.clock,
         )
+
+    @cached_property
+    def renumbering(self) -> Renumbering:
+        """What corrects student numbers."""
+        return Renumbering(self.writing, self.desk, self.cohort, self.ledger)
 
     @cached_property
     def waves(self) -> Waves:

@@ -116,6 +116,7 @@ DEEDS: Mapping[str, str] = {
     Deed.ACCOUNT_CHANGED: later("变更账号"),
     Deed.GRANTED: later("授予权限"),
     Deed.GRANT_TAKEN: later("收回权限"),
+    Deed.RENUMBERED: later("更正学号"),
     Deed.HANDED_OVER: later("移交权限"),
     Deed.ANNOUNCED: later("发布公告"),
     Deed.ANNOUNCEMENT_WITHDRAWN: later("撤回公告"),

@@ -43,6 +43,7 @@ class Deed(StrEnum):
     ACCOUNT_CHANGED = "account_changed"
     GRANTED = "granted"
     GRANT_TAKEN = "grant_taken"
+    RENUMBERED = "renumbered"
     HANDED_OVER = "handed_over"
     ANNOUNCED = "announced"
     ANNOUNCEMENT_WITHDRAWN = "announcement_withdrawn"

@@ -62,6 +62,8 @@ class LinkKind(StrEnum):
     DECISION = "decision"
     #: The settings that a cohort begins with.
     SETTINGS = "settings"
+    #: A student number that was corrected.
+    RENUMBER = "renumber"
     #: Over all that stands, where a ledger begins.
     CHECKPOINT = "checkpoint"
 

@@ -102,6 +102,9 @@ class Cause(StrEnum):
 #: Why a step ends for a student who now goes another way, in the place of a finding's reason.
 NOT_IN_FLOW = "not_in_flow"
 
+#: The kind of an alias that was a student's own number before it was corrected, and the reason of the flips of then.
+RENUMBERED = "renumbered"
+
 #: The name under which the roster's own runs and state are kept beside the sources'.
 ROSTER = "roster"
 

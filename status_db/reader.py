@@ -17,6 +17,7 @@ from status_db.dossier import Dossier, dossier_of
 from status_db.engine import reading
 from status_db.figures import overview
 from status_db.model import (
+    RENUMBERED,
     ROSTER,
     Certificate,
     Decision,
@@ -75,7 +76,9 @@ class Reader:
         fresh = freshness(connection, self._settings, cohort)
         steps = steps_of(connection, self._settings, cohort, number, flow, fresh, now) if flow else ()
         certificate = held_certificate(connection, cohort, number)
-        flips = self._flips(connection, tables.flip.c.cohort == cohort, tables.flip.c.student == number)
+        flips = self._flips(
+            connection, tables.flip.c.cohort == cohort, tables.flip.c.student.in_(_numbers(connection, cohort, number))
+        )
         values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
         return StudentView(
             cohort=cohort,
@@ -288,3 +291,12 @@ def _source_view(
         suspended=suspended,
         recent_rows=tuple(state.recent_rows) if state else (),
     )
+
+
+def _numbers(connection: Connection, cohort: str, number: str) -> list[str]:
+    """Return a student's number and those that it has replaced: the history keeps the number of its time."""
+    alias = tables.alias
+    former = select(alias.c.alias).where(
+        alias.c.cohort == cohort, alias.c.student == number, alias.c.kind == RENUMBERED
+    )
+    return [number, *connection.execute(former).scalars()]

@@ -1,7 +1,7 @@
 """The roster's marks: who is listed, with which other numbers, and each student's steps from the first moment on."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from status_db import bulk, raw, tables
 from status_db.history import write_flips
 from status_db.ledger import ROSTER_SET, Entry, records_of
 from status_db.marks import Ending, Lease, Marks, Pull, write_findings
-from status_db.model import FIRST_FINDING, NOT_IN_FLOW, Cause, Finding, Flip, StepKind, Verdict
+from status_db.model import FIRST_FINDING, NOT_IN_FLOW, RENUMBERED, Cause, Finding, Flip, StepKind, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class RosterMarks(Marks):
         with self._linking(lease, ending) as (connection, entry):
             self._move(connection, writes.base)
             self._close(connection, lease, ending)
+            writes = _with_former_numbers(connection, cohort, writes)
             self._end_old_steps(connection, entry, lease, writes, now)
             joined = sorted(writes.joined, key=lambda listing: listing.student)
             # Sources have spoken about a student only if asked from now on: what was asked before, as while the list
@@ -199,6 +200,26 @@ class RosterMarks(Marks):
         connection.execute(update(state).where(state.c.cohort == cohort).values(held=0, unknown=0, exempt=0, done=0))
         for source, values in counts.items():
             connection.execute(update(state).where(state.c.cohort == cohort, state.c.source == source).values(**values))
+
+
+def _with_former_numbers(connection: Connection, cohort: str, writes: RosterWrites) -> RosterWrites:
+    """Keep the numbers that were corrected, which no registrar's list names, beside the list's own."""
+    alias = tables.alias
+    query = select(alias.c.student, alias.c.alias).where(alias.c.cohort == cohort, alias.c.kind == RENUMBERED)
+    former: dict[str, list[str]] = {}
+    for student, number in connection.execute(query):
+        former.setdefault(student, []).append(number)
+
+    def kept(listing: Listing) -> Listing:
+        numbers = former.get(listing.student)
+        if not numbers:
+            return listing
+        aliases = dict(listing.aliases) | dict.fromkeys(numbers, RENUMBERED)
+        return replace(listing, aliases=tuple(sorted(aliases.items())))
+
+    if not former:
+        return writes
+    return replace(writes, joined=[*map(kept, writes.joined)], changed=[*map(kept, writes.changed)])
 
 
 def _row(cohort: str, listing: Listing, joined_at: datetime) -> tuple[Any, ...]:

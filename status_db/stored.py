@@ -14,7 +14,18 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, 
 
 from config.meaning import Meaning
 from status_db import applied, tables
-from status_db.model import CLOCKS_DIFFER, ROSTER, SETTINGS, Finding, Reason, Record, RunState, Verdict, is_ahead
+from status_db.model import (
+    CLOCKS_DIFFER,
+    RENUMBERED,
+    ROSTER,
+    SETTINGS,
+    Finding,
+    Reason,
+    Record,
+    RunState,
+    Verdict,
+    is_ahead,
+)  # fmt: skip
 from status_db.standing import record_from
 
 #: So many values fit into one IN on every database; more students than `_MOST_NAMED` are read without naming them.
@@ -691,6 +702,14 @@ class Stored:
         return {
             row.student: row for row in self._connection.execute(select(table).where(table.c.cohort == self._cohort))
         }
+
+    def renumbered(self) -> dict[str, str]:
+        """Return each number that was corrected, with the number in its place."""
+        table = tables.alias
+        corrected = select(table.c.alias, table.c.student).where(
+            table.c.cohort == self._cohort, table.c.kind == RENUMBERED
+        )
+        return {row.alias: row.student for row in self._connection.execute(corrected)}
 
     def aliases(self) -> set[tuple[str, str, str]]:
         """Return every alias: alias, student, kind."""

@@ -1,7 +1,7 @@
 """What the registrar's list would change: read the marks, decide in full, say whether the guard lets it go."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -76,7 +76,7 @@ def propose_roster(
     """
     at = clock or snapshot.ended
     stored = Stored(connection, cohort)
-    listed = roster.entries(rules.roster_rule(settings), snapshot)
+    listed = _renumbered(roster.entries(rules.roster_rule(settings), snapshot), stored.renumbered())
     rows = stored.roster()
     known = {n: roster.Listed(row.digest, row.active, row.flow, is_ahead(row.joined_at, at)) for n, row in rows.items()}
     state = stored.source(ROSTER)
@@ -130,6 +130,18 @@ def propose_roster(
 
 def _leaves(entry: roster.Entry | None) -> bool:
     return entry is not None and entry.flow is not None
+
+
+def _renumbered(listed: Mapping[str, roster.Entry], corrected: Mapping[str, str]) -> Mapping[str, roster.Entry]:
+    """Return the list with corrected numbers, while the registrar's still has the old ones."""
+    found: dict[str, roster.Entry] = {}
+    for number, entry in listed.items():
+        right = corrected.get(number, number)
+        if right != number and right not in listed:
+            found[right] = replace(entry, student=right)
+        else:
+            found[number] = entry
+    return found
 
 
 def _listing(entry: roster.Entry) -> Listing:

@@ -1,0 +1,36 @@
+"""The command that corrects a student number in the season."""
+
+from typing import Annotated
+
+import typer
+
+from clearance import show
+from clearance.authors import Author, author_of, note
+from clearance.context import chosen, ends_well
+from config.cohorts import naming
+from status_db.audit import Deed
+
+
+@ends_well
+def renumber(
+    context: typer.Context,
+    old: Annotated[str, typer.Argument(help="The number on the roster now.")],
+    new: Annotated[str, typer.Argument(help="The right one.")],
+    *,
+    author: Author = "",
+) -> None:
+    """Correct a student number: decisions, certificates, appeals, history and the account go on under the new one."""
+    program = chosen(context).program()
+    done = program.renumbering.renumber(old, new, program.clock())
+    by = author_of(author)
+    note(program, Deed.RENUMBERED, by, cohort=program.cohort, student=done.new, old=done.old, new=done.new)
+    if not done.moved:
+        show.OUT.print(f"{done.old} had become {done.new} already; accounts and appeals follow it.", markup=False)
+        return
+    show.OUT.print(
+        f"{done.old} is {done.new} now: {done.decisions} decisions and {done.certificates} certificates went over, and "
+        f"rows under {done.old} still count for {done.new}.",
+        markup=False,
+    )
+    then = "Ask the sources again, so that their answers are compared under the new number: clearance sync"
+    show.OUT.print(naming(program.settings, program.cohort, then), markup=False)
