@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from config.settings import Settings
 from status_db.marks import Pull
 from status_db.model import Record
+from status_db.objections import Objection
 from status_db.reversals import Reversal
 from status_db.stored import Stored
 from status_db.waves import expected
@@ -76,7 +77,7 @@ def propose_way_back(
 
 def _judged(
     connection: Connection, settings: Settings, cohort: str, name: str, snapshot: WayBack, plan: reconcile.Plan
-) -> tuple[tuple[guard.Objection, ...], guard.Counted]:
+) -> tuple[tuple[Objection, ...], guard.Counted]:
     """Judge the moves as of any run: who is held again, and who is released again. Rows there are none."""
     rule, stored = rules.source_rule(settings, name), Stored(connection, cohort)
     waves = expected(connection, cohort, name, snapshot.ended)
