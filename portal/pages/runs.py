@@ -276,6 +276,7 @@ async def _show(
             (words.say(language, words.COUNTS, key), "✓" if value is True else value)
             for key, value in found.counts.items()
         ],
+        reverts=found.counts.get("reverts", 0),
         proofs=[(words.say(language, words.PROOFS, kind), detail) for kind, detail in found.proofs],
         flips=[_flip(language, house, flip) for flip in flips],
         more=len(flips) == _FLIPS,
