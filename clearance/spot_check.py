@@ -51,7 +51,7 @@ def write_spot_check(file: Path, run: RunView, look: Look, zone: ZoneInfo) -> No
         for at, (name, width) in enumerate(_UNMATCHED):
             others.set_column(at, at, width)
             others.write_string(2, at, name, head)
-        for row, one in enumerate(look.unmatched, 3):
-            for at, text in enumerate((one.key, one.hint or "–", one.student)):
+        for row, key in enumerate(look.unmatched, 3):
+            for at, text in enumerate((key.key, key.hint or "–", key.student)):
                 others.write_string(row, at, text, cell)
     book.close()

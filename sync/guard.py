@@ -196,6 +196,9 @@ def _rows(plan: Plan, limits: Limits, history: History) -> list[Objection]:
     if not rows:
         figures: Figures = {"before": f"{before:g}"}
         return [Objection(ObjectionKind.NO_ROWS, figures)] if before >= limits.no_rows_after else []
+    if history.after_a_night and history.recent_rows:
+        # Five nightly pulls are a week, in which a third of all debts may well be settled.
+        before = min(before, history.recent_rows[-1])
     if Decimal(before) - rows > limits.rows_fall_count and rows < Decimal(before) * _rest(limits.rows_fall_percent):
         figures = {
             "before": f"{before:g}",

@@ -294,6 +294,7 @@ async def _show(
             for key, value in found.counts.items()
             if key != "warnings"
         ],
+        reverts=found.counts.get("reverts", 0),
         proofs=[(words.say(language, words.PROOFS, kind), detail) for kind, detail in found.proofs],
         flips=[_flip(language, house, flip) for flip in flips],
         more=len(flips) == _FLIPS,

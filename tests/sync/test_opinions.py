@@ -7,7 +7,7 @@ import pytest
 
 from status_db.model import ROSTER, RunState, Verdict
 from status_db.opinions import OpinionRefused, Says
-from tests.cast import EVERYBODY, LIN, SUN
+from tests.cast import EVERYBODY, GEOLOGY_LOAN, LIN, SUN
 from tests.world import COHORT, SETTINGS, World
 
 STRICT = SETTINGS.replace(
@@ -30,6 +30,11 @@ def suspended(world: World) -> int:
     assert outcome.state is RunState.SUSPENDED
     assert outcome.run is not None
     return outcome.run
+
+
+def many(count: int) -> list[dict[str, str]]:
+    """Return so many more rows of the registrar's list."""
+    return [{**SUN.listed(), "学号": f"2016{i:04}", "一卡通": "", "原学号": ""} for i in range(count)]
 
 
 def say(world: World, run: int, says: Says, author: str) -> None:
@@ -136,10 +141,10 @@ def test_a_run_that_does_not_wait_shows_nothing(world: World) -> None:
 def test_who_joined_by_an_approved_list_is_unknown_until_each_source_is_asked_again(world: World) -> None:
     """What was asked while the list waited was compared with who was on the roster then."""
     listed = [p.listed() for p in EVERYBODY]
-    world.says[ROSTER] = [row for row in listed if row["学号"] != SUN.number]
-    world.says["loans"] = [{"CARD": SUN.number, "TITLE": "唐诗选", "DUE": "2019-06-01", "BARCODE": "B1"}]
+    world.says[ROSTER] = [row for row in listed if row["学号"] != SUN.number] + many(12)
+    world.says["loans"] = [{"CARD": SUN.number, "TITLE": "唐诗选", "DUE": "2019-06-01", "BARCODE": "B1"}, GEOLOGY_LOAN]
     world.run_all()
-    world.says[ROSTER] = listed[3:]
+    world.says[ROSTER] = listed
     run = world.run(ROSTER).run
     assert run is not None
     for name in ("loans", "fines", "fees"):
@@ -153,14 +158,17 @@ def test_who_joined_by_an_approved_list_is_unknown_until_each_source_is_asked_ag
 
 
 def test_an_approved_answer_says_nothing_of_who_has_joined_since_it_was_given(world: World) -> None:
-    done = [{"学号": p.number, "清退状态": "已清退", "房间": "412"} for p in EVERYBODY[:5]]
+    others = many(20)
+    world.says[ROSTER] += others
+    numbers = [p.number for p in EVERYBODY[:5]] + [row["学号"] for row in others]
+    done = [{"学号": number, "清退状态": "已清退", "房间": "412"} for number in numbers]
     world.says["checkouts"] = [row for row in done if row["学号"] != SUN.number]
     world.run_all()
     world.says["checkouts"] = [row for row in done if row["学号"] in (LIN.number, SUN.number)]
     run = world.run("checkouts").run
     assert run is not None
     for listed in ([p for p in EVERYBODY if p is not SUN], EVERYBODY):
-        world.says[ROSTER] = [p.listed() for p in listed]
+        world.says[ROSTER] = [p.listed() for p in listed] + others
         world.run(ROSTER)
     for state in (RunState.SUSPENDED, RunState.APPLIED):
         say(world, run, Says.APPROVE, "admin")

@@ -109,13 +109,16 @@ class Source:
             return set()
         found: set[Reason] = set()
         _, counted = self.moves(answers, now)
+        night = whole is not None and self.good_at is not None and now - self.good_at > timedelta(hours=12)
         if whole is not None and self.rows:
             middle, rows = _median(self.rows), self.number_of_rows(whole)
             if not rows:
                 found |= {("no rows",)} if middle >= 5 else set()
+            middle = min(middle, self.rows[-1]) if night else middle
+            if not rows:
+                pass
             elif middle - rows > 10 and rows < middle * (100 - self.limits.rows_fall_percent) / 100:
                 found.add(("rows fall",))
-        night = whole is not None and self.good_at is not None and now - self.good_at > timedelta(hours=12)
         # Two nightly runs are two nights, also when the later one begins some minutes earlier.
         a_day_ago = now - timedelta(hours=23, minutes=45)
         since = max(a_day_ago, self.approved_at or a_day_ago)

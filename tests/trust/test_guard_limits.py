@@ -201,7 +201,7 @@ LIMITS = {
         almost_none,
         "loans",
         "no rows at all, where there were 20",
-        guarded("loans", rows_fall_percent=100),
+        guarded("loans", rows_fall_percent=100, group_count=100),
     ),
     "clear count": Limit(
         borrowing(110, 100),
@@ -274,6 +274,7 @@ LIMITS = {
         another_word(50, "封楼"),
         "checkouts",
         "51 of 120 known students would be unknown at once (limit 10 % and 50)",
+        guarded("checkouts", quality_rows=1000),
     ),
     "a status that holds": Limit(
         living(120),

@@ -56,6 +56,18 @@ class TestANight:
     def test_three_in_ten_may_be_held(self, moved: int, back: bool) -> None:
         assert kinds(moving(CLEARED, HELD, moved), self.NIGHT) == ([ObjectionKind.LATELY] if back else [])
 
+    @pytest.mark.parametrize(("rows", "falls"), [(14, False), (5, False), (4, True)])
+    def test_its_rows_are_compared_with_the_night_before(self, rows: int, falls: bool) -> None:
+        """Five nights are a week: of 25 rows then, 15 are left on an ordinary day."""
+        history = replace(self.NIGHT, recent_rows=(30, 25, 25, 20, 15))
+        found = kinds(moving(HELD, CLEARED, 1, rows), history)
+        assert found == ([ObjectionKind.ROWS_FALL] if falls else [])
+        assert kinds(moving(HELD, CLEARED, 1, 14), replace(history, after_a_night=False)) == [ObjectionKind.ROWS_FALL]
+
+    def test_one_pull_with_more_rows_than_ever_is_not_compared_with(self) -> None:
+        history = replace(self.NIGHT, recent_rows=(20, 20, 20, 20, 90))
+        assert kinds(moving(HELD, CLEARED, 1, 14), history) == []
+
     def test_what_was_counted_that_day_is_counted_still(self) -> None:
         history = replace(self.NIGHT, held=900, lately=Counted(cleared=100))
         assert kinds(moving(HELD, CLEARED, 200), history) == []

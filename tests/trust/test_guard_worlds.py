@@ -360,7 +360,9 @@ class TestApproval:
         class Unproven(Says):
             def pull(self, *_: Any) -> Snapshot:
                 snapshot = super().pull()
-                return replace(snapshot, proofs=[p for p in snapshot.proofs if p.kind is ProofKind.COLUMNS_PRESENT])
+                return replace(
+                    snapshot, proofs=tuple(p for p in snapshot.proofs if p.kind is ProofKind.COLUMNS_PRESENT)
+                )
 
         def connect(name: str) -> Connector:
             return Unproven(world, name, Question(name, world.settings.source[name].columns, world.clock))
