@@ -41,13 +41,17 @@ def settle(world: World) -> World:
         {"学号": LIN.number, "清退状态": "未清退", "房间": "东区12栋412"},
         {"学号": SUN.number, "清退状态": "已清退", "房间": "西区3栋305"},
     ]
+    world.reach("settled", lambda: _first_syncs(world))
+    return world
+
+
+def _first_syncs(world: World) -> None:
     world.run_all()
     for person in (LIN, ZHAO, QIAN, SUN, ZHOU):
         world.accounts.add(person.number, person.name, _HASHED, student=person.number, now=world.now)
     world.accounts.add("20990001", "不在名单", _HASHED, student="20990001", now=world.now)
     for account, grants in STAFF.items():
         world.accounts.add(account, account, _HASHED, grants=grants, now=world.now)
-    return world
 
 
 def lin_objects(world: World) -> StudentObjection:
