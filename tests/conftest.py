@@ -21,6 +21,12 @@ settings.register_profile("soak", deadline=None, max_examples=1000)
 settings.load_profile("soak" if os.environ.get("CLEARANCE_TEST_SOAK") else "daily")
 
 
+def pytest_configure() -> None:
+    """Have what tests write lie in memory, where there is room: what is durable is seen in the calls, not on a disk."""
+    if databases.MEMORY is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(databases.MEMORY))
+
+
 @pytest.fixture(autouse=True)
 def logs_as_they_are() -> Iterator[None]:
     """Leave no log settings behind: a command that ran in this process has set its own."""
@@ -53,6 +59,13 @@ def postgres_url(postgres_server: URL) -> Iterator[str]:
     """An empty PostgreSQL database."""
     with databases.fresh_database(postgres_server) as url:
         yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="module")
+def durable_postgres_server() -> Iterator[URL]:
+    """A PostgreSQL server as it is installed: it waits for the disk."""
+    with databases.carried_postgres() as server:
+        yield server.url
 
 
 @pytest.fixture

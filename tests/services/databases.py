@@ -48,7 +48,7 @@ def postgres_server() -> Iterator[URL]:
         finally:
             _drop_templates()
         return
-    with carried_postgres() as server:
+    with carried_postgres(MEMORY) as server:
         # No test pulls its plug: what is durable is tried on a server of its own.
         server.hurry()
         yield server.url
@@ -85,9 +85,13 @@ class CarriedPostgres:
         self._server.ensure_postgres_running()
 
 
+#: A folder in memory; None where there is none, or little room in it.
+MEMORY = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 2**31 else None
+
+
 @contextmanager
-def carried_postgres() -> Iterator[CarriedPostgres]:
-    """Give a PostgreSQL server of our own, whichever others there are."""
+def carried_postgres(folder: Path | None = None) -> Iterator[CarriedPostgres]:
+    """Give a PostgreSQL server of our own, whichever others there are; its data lie in a folder of this one."""
     try:
         with warnings.catch_warnings():
             # The package looks up a run-time folder that we do not use, and warns where there is none.
@@ -96,13 +100,13 @@ def carried_postgres() -> Iterator[CarriedPostgres]:
     except ImportError as error:
         cannot_be_had(f"no PostgreSQL: {error}; install the test dependencies or set {POSTGRES_VARIABLE}")
     # A socket's path may not be long, so the data do not lie in pytest's own folder.
-    folder = tempfile.mkdtemp(prefix="pg-")
-    server = carried.get_server(folder, cleanup_mode="stop")
+    data = tempfile.mkdtemp(prefix="pg-", dir=folder)
+    server = carried.get_server(data, cleanup_mode="stop")
     try:
         yield CarriedPostgres(server)
     finally:
         server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(data, ignore_errors=True)
 
 
 def postgres_tools(server: URL) -> Path:
