@@ -166,4 +166,4 @@ def _rows(engine: Engine, metadata: MetaData) -> dict[str, int]:
     """Return how many rows each table has, asked at once."""
     every = (select(literal(table.name), func.count()).select_from(table) for table in metadata.sorted_tables)
     with engine.connect() as connection:
-        return {name: number for name, number in connection.execute(union_all(*every))}
+        return {str(name): int(number) for name, number in connection.execute(union_all(*every))}
