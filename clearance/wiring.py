@@ -1,5 +1,7 @@
 """Putting the rooms together: settings with the connectors' own keys, engines, and what works on them."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,40 +10,38 @@ from functools import cache, cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import BaseModel
-from sqlalchemy import Engine
 
 import connectors
 from config.settings import Asked, Settings, load
 from connectors.port import Candidates, Connector, Question
-from demo.clock import DemoClock
-from status_db import durable, ledger_key
-from status_db.accounts import Accounts, desk_url
-from status_db.audit import Audit
-from status_db.batches import Batches
-from status_db.codes import Codes
-from status_db.decisions import Decisions
-from status_db.desk_key import DeskKey
-from status_db.engine import open_reading, open_writing, reading
-from status_db.leavers import Leavers
-from status_db.ledger import Ledger
-from status_db.migrate import Part, check
 from status_db.model import ROSTER
-from status_db.objection_report import ObjectionReports
-from status_db.opinions import Opinions
-from status_db.reader import Reader
-from status_db.report import Reports
-from status_db.requests import Requests
-from status_db.reviews import Reviews
-from status_db.stored import Stored
-from status_db.tokens import Tokens
-from status_db.uploads import Uploads
-from status_db.waves import Waves
-from sync.run import Sync
-from sync.serving import Serving
-from sync.verify import Report, verify
+
+if TYPE_CHECKING:
+    # Each part of a program is imported when a command first asks for it: most ask for few.
+    from sqlalchemy import Engine
+
+    from status_db.accounts import Accounts
+    from status_db.audit import Audit
+    from status_db.batches import Batches
+    from status_db.codes import Codes
+    from status_db.decisions import Decisions
+    from status_db.desk_key import DeskKey
+    from status_db.leavers import Leavers
+    from status_db.ledger import Ledger
+    from status_db.migrate import Part
+    from status_db.objection_report import ObjectionReports
+    from status_db.opinions import Opinions
+    from status_db.reader import Reader
+    from status_db.report import Reports
+    from status_db.reviews import Reviews
+    from status_db.tokens import Tokens
+    from status_db.waves import Waves
+    from sync.run import Sync
+    from sync.serving import Serving
+    from sync.verify import Report
 
 #: Names the settings file where the command line does not.
 CONFIG_VARIABLE = "CLEARANCE_CONFIG"
@@ -58,15 +58,17 @@ class _Module(Protocol):
 
 
 @cache
-def _connectors() -> Mapping[str, _Module]:
-    """Return every connector: the modules of that room that can connect."""
-    found = {name: import_module(f"connectors.{name}") for _, name, _ in iter_modules(connectors.__path__)}
-    return {name: cast("_Module", module) for name, module in found.items() if hasattr(module, "connect")}
+def _connector(name: str) -> _Module | None:
+    """Return a connector, a module of that room that can connect; None when there is none of that name."""
+    if name not in {each.name for each in iter_modules(connectors.__path__)}:
+        return None
+    module = import_module(f"connectors.{name}")
+    return cast("_Module", module) if hasattr(module, "connect") else None
 
 
 def schema_of(connector: str) -> type[BaseModel] | None:
     """Return the schema of a connector's own keys; None when there is no connector of that name."""
-    module = _connectors().get(connector)
+    module = _connector(connector)
     return module.Settings if module else None
 
 
@@ -87,6 +89,8 @@ def now() -> datetime:
 
 def clock_of(settings: Settings) -> Callable[[], datetime]:
     """Return the clock that everything goes by: the real one, but for the demo."""
+    from demo.clock import DemoClock
+
     return DemoClock(settings.demo.clock_file) if settings.demo.clock_file is not None else now
 
 
@@ -106,6 +110,8 @@ class Program:
 
     def _checked(self, engine: Engine, part: Part) -> Engine:
         """Keep an engine until the end. Raises StoreError unless its database has this program's tables."""
+        from status_db.migrate import check
+
         self._opened.append(engine)
         check(engine, part)
         return engine
@@ -125,10 +131,15 @@ class Program:
             opens=min((w.opens for w in windows), default=None),
             closes=max((w.closes for w in windows), default=None),
         )
-        return _connectors()[asked.connector].connect(asked.own, question)
+        module = _connector(asked.connector)
+        assert module is not None  # noqa: S101 - the settings were read with its schema
+        return module.connect(asked.own, question)
 
     def candidates(self, name: str) -> Candidates:
         """Read whom a source may be asked about by number; the roster itself is asked about nobody."""
+        from status_db.engine import reading
+        from status_db.stored import Stored
+
         if name == ROSTER:
             return Candidates()
         with reading(self.writing) as connection:
@@ -138,46 +149,66 @@ class Program:
     @cached_property
     def writing(self) -> Engine:
         """The marks, to write. Raises StoreError unless they have this program's tables."""
+        from status_db.engine import open_writing
+
         return self._checked(open_writing(self.settings.status_db.url.get_secret_value()), "marks")
 
     @cached_property
     def ledger(self) -> Ledger:
         """What seals every write. The pages never ask for it."""
+        from status_db.ledger import Ledger
+
         return Ledger(self.settings.status_db.ledger_key_file, self.cohort)
 
     @cached_property
     def sync(self) -> Sync:
         """What runs the sources."""
+        from sync.run import Sync
+
         return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock, self.ledger)
 
     @cached_property
     def decisions(self) -> Decisions:
         """The door for operators' decisions."""
+        from status_db.decisions import Decisions
+
         return Decisions(self.writing, self.settings, self.cohort, self.ledger)
 
     @cached_property
     def batches(self) -> Batches:
         """The same door for many at once, from a sheet."""
+        from status_db.batches import Batches
+
         return Batches(self.writing, self.settings, self.cohort, self.ledger)
 
     @cached_property
     def reading(self) -> Engine:
         """The marks, to read alone. Raises StoreError unless they have this program's tables."""
+        from status_db.engine import open_reading
+
         return self._checked(open_reading(self.settings.status_db.url.get_secret_value()), "marks")
 
     @cached_property
     def reviews(self) -> Reviews:
         """The same door for reviewers: reviews, and certificates."""
+        from status_db.reviews import Reviews
+
         return Reviews(self.writing, self.settings, self.cohort, self.ledger)
 
     @cached_property
     def opinions(self) -> Opinions:
         """The door for what people say about suspended runs."""
+        from status_db.opinions import Opinions
+
         return Opinions(self.writing, self.cohort)
 
     @cached_property
     def serving(self) -> Serving:
         """What serves the requests of the pages."""
+        from status_db.requests import Requests
+        from status_db.uploads import Uploads
+        from sync.serving import Serving
+
         return Serving(
             self.settings,
             self.cohort,
@@ -192,25 +223,37 @@ class Program:
     @cached_property
     def waves(self) -> Waves:
         """The door for what offices announce."""
+        from status_db.waves import Waves
+
         return Waves(self.writing, self.cohort)
 
     @cached_property
     def reader(self) -> Reader:
         """What answers questions; it cannot write."""
+        from status_db.reader import Reader
+
         return Reader(self.reading, self.settings)
 
     @cached_property
     def reports(self) -> Reports:
         """What makes the report of a cohort."""
+        from status_db.report import Reports
+
         return Reports(self.reading, self.settings)
 
     @cached_property
     def objection_reports(self) -> ObjectionReports:
         """What counts objections for it."""
+        from status_db.objection_report import ObjectionReports
+
         return ObjectionReports(self.desk, self.reading)
 
     def verified(self, heads: Mapping[int, str]) -> Report:
         """Look whether what stands agrees with the ledger, and with these heads of it. Raises LedgerRefused."""
+        from status_db import ledger_key
+        from status_db.engine import reading
+        from sync.verify import verify
+
         file = self.settings.status_db.ledger_key_file
         seals = ledger_key.read(file)
         if seals is None:
@@ -223,6 +266,9 @@ class Program:
 
     def risks(self) -> tuple[str, ...]:
         """Say what of the status database's own settings puts at risk what was acknowledged. Raises StoreError."""
+        from status_db import durable
+        from status_db.engine import open_reading
+
         engine = open_reading(self.settings.status_db.url.get_secret_value())
         try:
             return durable.warnings(engine)
@@ -232,34 +278,49 @@ class Program:
     @cached_property
     def accounts(self) -> Accounts:
         """Accounts, to read and write."""
+        from status_db.accounts import Accounts
+
         return Accounts(self.desk)
 
     @cached_property
     def key(self) -> DeskKey:
         """What keyed hashes and sealed secrets are made with."""
+        from status_db.desk_key import DeskKey
+
         return DeskKey(self.settings.portal.key_file)
 
     @cached_property
     def codes(self) -> Codes:
         """One-time codes."""
+        from status_db.codes import Codes
+
         return Codes(self.desk, self.key)
 
     @cached_property
     def leavers(self) -> Leavers:
         """Who leaves."""
+        from status_db.leavers import Leavers
+
         return Leavers(self.reading)
 
     @cached_property
     def audit(self) -> Audit:
         """The audit log."""
+        from status_db.audit import Audit
+
         return Audit(self.desk)
 
     @cached_property
     def tokens(self) -> Tokens:
         """Other programs' keys to the API."""
+        from status_db.tokens import Tokens
+
         return Tokens(self.desk)
 
     @cached_property
     def desk(self) -> Engine:
         """Accounts, requests and the audit log, to read and write. Raises StoreError unless they have their tables."""
+        from status_db.accounts import desk_url
+        from status_db.engine import open_writing
+
         return self._checked(open_writing(desk_url(self.settings.status_db)), "desk")

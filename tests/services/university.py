@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from demo.offices import Offices
+from tests.services import in_process
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = Path(sys.executable).with_name("clearance")
@@ -87,15 +88,22 @@ class University:
         )
 
     def run(self, *arguments: str, code: int = 0, **environ: str) -> str:
-        """Run the command, expect its exit code, and return what it said on both outputs."""
+        """Run the command in this process, expect its exit code, and return what it said on both outputs."""
+        ended = self._ended(arguments, code, environ)
+        return ended.out + ended.err
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """Run the command in this process with --json, and return what it said."""
+        return json.loads(self._ended((*arguments, "--json"), code, {}).out)
+
+    def run_apart(self, *arguments: str, code: int = 0, **environ: str) -> str:
+        """Do as `run` does in a process of its own."""
         process = self.start(*arguments, **environ)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate()
         assert process.returncode == code, f"{arguments} ended with {process.returncode}\n{out}\n{err}"
         return out + err
 
-    def json(self, *arguments: str, code: int = 0) -> Any:
-        """Run the command with --json, and return what it said."""
-        process = self.start(*arguments, "--json")
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == code, f"{arguments} ended with {process.returncode}\n{out}\n{err}"
-        return json.loads(out)
+    def _ended(self, arguments: Sequence[str], code: int, environ: Mapping[str, str]) -> in_process.Ended:
+        ended = in_process.command(["--config", str(self.config), *arguments], {**self.environ, **environ})
+        assert ended.code == code, f"{arguments} ended with {ended.code}\n{ended.out}\n{ended.err}"
+        return ended
