@@ -16,14 +16,15 @@ from connectors import memory
 from status_db import durable, tables
 from status_db.accounts import Accounts, Act, Grant, desk_url
 from status_db.model import RunState
+from tests import sizes
 from tests.crash import actors, stage
 from tests.crash.processes import Actor, acting
 from tests.crash.stage import Dump, Stage
 from tests.services import databases
 from tests.services.university import free_port
 
-#: A hundred in all.
-ROUNDS = {"sqlite": 60, "postgresql": 40}
+#: Forty in all.
+ROUNDS = {"sqlite": 24, "postgresql": 16}
 
 _WORDS = re.compile(r"^(?:decision (?P<made>\d+): |decision (?P<withdrawn>\d+) is|applied +loans +run (?P<run>\d+),)")
 
@@ -71,9 +72,9 @@ def there(line: str, rows: Dump) -> str:
     return "runs approve" if found["decided_by"] else "sync"
 
 
-def test_of_a_hundred_processes_killed_at_their_word_none_has_promised_too_much(about: Stage) -> None:
+def test_of_forty_processes_killed_at_their_word_none_has_promised_too_much(about: Stage) -> None:
     chance, seen = stage.seeded(), list[str]()
-    rounds = stage.times(ROUNDS[make_url(about.url).get_backend_name()])
+    rounds = sizes.times(ROUNDS[make_url(about.url).get_backend_name()])
     for turn in range(rounds):
         with acting(actors.acknowledge, about, turn) as actor:
             actor.go()
