@@ -26,6 +26,8 @@ from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from tests.patience import PATIENCE
+
 POSTGRES_VARIABLE = "CLEARANCE_TEST_POSTGRES_URL"
 MARIADB_VARIABLE = "CLEARANCE_TEST_MARIADB_URL"
 REQUIRE_VARIABLE = "CLEARANCE_TEST_REQUIRE_DATABASES"
@@ -81,7 +83,7 @@ class CarriedPostgres:
     def start_again(self) -> None:
         """Start it on what it has left; it recovers by itself."""
         # It leaves the file with its number behind, and a look at that number may still find the dying process.
-        self._server.get_postmaster_info().process.wait(30)
+        self._server.get_postmaster_info().process.wait(PATIENCE)
         self._server.ensure_postgres_running()
 
 
@@ -159,13 +161,13 @@ def mariadb_server() -> Iterator[URL]:
         yield url
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(PATIENCE)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait_for(url: URL, socket: Path) -> None:
     engine = create_engine(url, poolclass=NullPool)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     # Before there is a socket nobody need knock: the driver would leave its half-open one to the garbage collector.
     while not socket.exists() and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from demo.offices import Offices
+from tests.patience import PATIENCE
 from tests.services import in_process
 
 ROOT = Path(__file__).parent.parent.parent
@@ -59,10 +60,10 @@ class University:
         data, port = str(self.offices.folder), str(self.port)
         arguments = [sys.executable, "-m", "demo.finance_api", "--data", data, "--port", port]
         self._finance = subprocess.Popen(arguments, cwd=ROOT)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/health", timeout=1).close()
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/health", timeout=PATIENCE).close()
             except OSError:
                 time.sleep(0.05)
             else:
@@ -73,7 +74,7 @@ class University:
         """Stop it."""
         if self._finance is not None:
             self._finance.terminate()
-            self._finance.wait(10)
+            self._finance.wait(PATIENCE)
             self._finance = None
 
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
