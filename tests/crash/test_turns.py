@@ -13,8 +13,9 @@ from status_db.model import RunState
 from sync.run import Outcome
 from tests import sizes
 from tests.crash import actors, stage
-from tests.crash.processes import PATIENCE, acting
+from tests.crash.processes import acting
 from tests.crash.stage import Stage
+from tests.patience import PATIENCE
 
 PROCESSES = 8
 SLOTS = 20

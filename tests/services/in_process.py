@@ -18,10 +18,9 @@ from typing import Any
 from unittest.mock import patch
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine
 
 from clearance.main import app
-from status_db import engine as engines
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +67,13 @@ def _left_as_found() -> Iterator[None]:
     """Let go of every database that is opened inside, as the end of a process does, and put back what it set."""
     root, stdin, opened = logging.getLogger(), sys.stdin, list[Engine]()
     handlers, level, stop = list(root.handlers), root.level, signal.getsignal(signal.SIGTERM)
-    make = engines.create_engine
 
     def kept(*args: Any, **kwargs: Any) -> Engine:
-        opened.append(make(*args, **kwargs))
+        opened.append(create_engine(*args, **kwargs))
         return opened[-1]
 
     try:
-        with patch.object(engines, "create_engine", kept):
+        with patch("status_db.engine.create_engine", kept):
             yield
     finally:
         for each in opened:
