@@ -27,12 +27,17 @@ demo: $(STAMP)
 ## test: run the tests
 .PHONY: test
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n auto $(PYTEST)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST)
 
-## soak: run the tests with ten times as many random cases (takes long)
+## check: check style and types, and run the pure tests: no database, no browser, no process (under a minute)
+.PHONY: check
+check: lint
+	@$(BIN)/python -m pytest -q -m pure
+
+## soak: run the tests with all cases of the harnesses, twenty-five times as many and more (takes hours)
 .PHONY: soak
 soak: $(STAMP)
-	@CLEARANCE_TEST_SOAK=1 $(BIN)/python -m pytest -n auto $(PYTEST)
+	@CLEARANCE_TEST_SOAK=1 $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST)
 
 ## docs: check what the documents name: every command, every key, every link
 .PHONY: docs

@@ -10,12 +10,8 @@ from clearance.authors import Author, author_of, note
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.grant_words import Unreadable, all_told, grant_of
 from clearance.wiring import Program
-from portal.auth.passwords import hash_password, weakness
-from portal.auth.slowdown import Slowdown
 from status_db.accounts import normalise_account
-from status_db.attempts import Attempts
 from status_db.audit import Deed
-from status_db.factors import Factors
 from status_db.reviewers import ENOUGH, short_of_reviewers
 
 Grants = Annotated[
@@ -55,6 +51,8 @@ def add(
     hashed = None
     if password_from_input:
         password = sys.stdin.readline().rstrip("\r\n")
+        from portal.auth.passwords import hash_password, weakness  # noqa: PLC0415 - its lists of words take their time
+
         if why := weakness(password, (account, name, student)):
             fail(f"the password is too easy to guess ({why.value}). Give one of a few unrelated words.")
         hashed = hash_password(password)
@@ -161,6 +159,9 @@ def unlock(context: typer.Context, account: str, *, author: Author = "") -> None
     program, name = chosen(context).program(), normalise_account(account)
     if program.accounts.find(name) is None:
         fail(f'there is no account "{name}". See: clearance accounts list')
+    from portal.auth.slowdown import Slowdown  # noqa: PLC0415 - see above
+    from status_db.attempts import Attempts  # noqa: PLC0415
+
     Slowdown.of(Attempts(program.desk, program.key), program.settings.auth).unlock(name)
     note(program, Deed.ACCOUNT_CHANGED, author_of(author), of=name, what="unlocked")
     show.OUT.print(f"account {name} need not wait any more", markup=False)
@@ -170,6 +171,8 @@ def unlock(context: typer.Context, account: str, *, author: Author = "") -> None
 def reset_factor(context: typer.Context, account: str, *, author: Author = "") -> None:
     """Take an account's second factor away, when a phone is lost: the next sign-in sets up a new one."""
     program, name = chosen(context).program(), normalise_account(account)
+    from status_db.factors import Factors  # noqa: PLC0415 - see above
+
     if not Factors(program.desk).reset(name):
         fail(f'there is no account "{name}" with a second factor. See: clearance accounts list')
     note(program, Deed.ACCOUNT_CHANGED, author_of(author), of=name, what="second factor taken away")

@@ -3,29 +3,37 @@
 import functools
 import os
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn, ParamSpec, TypeVar
 
 import typer
 
 from clearance.show import ERR
 from clearance.wiring import Program, chosen_file, clock_of, load_settings
-from config import logs
-from config.settings import SettingsError
 from connectors.port import SourceError
-from portal.desk.doors import SheetUnreadable
-from portal.server import CannotListen
-from status_db.accounts import AccountRefused
-from status_db.decisions import DecisionRefused
-from status_db.engine import StoreError
-from status_db.marks import LeaseLost, RunUnderWay
-from status_db.opinions import OpinionRefused
-from status_db.reversals import ReversalRefused
-from status_db.tokens import TokenRefused
-from status_db.waves import WaveRefused
-from sync.season import Season
+
+if TYPE_CHECKING:
+    from sync.season import Season
+
+#: What a command ends with in a sentence, by module: whatever was raised, its module has been imported.
+_REFUSALS = (
+    ("config.settings", "SettingsError"),
+    ("status_db.engine", "StoreError"),
+    ("status_db.decisions", "DecisionRefused"),
+    ("status_db.opinions", "OpinionRefused"),
+    ("status_db.reversals", "ReversalRefused"),
+    ("status_db.applied", "SettingsDiffer"),
+    ("status_db.waves", "WaveRefused"),
+    ("status_db.accounts", "AccountRefused"),
+    ("status_db.tokens", "TokenRefused"),
+    ("status_db.marks", "LeaseLost"),
+    ("status_db.marks", "RunUnderWay"),
+    ("portal.server", "CannotListen"),
+    ("portal.desk.doors", "SheetUnreadable"),
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,6 +72,8 @@ class Chosen:
         return Served(programs, programs[0].season(programs))
 
     def _programs(self, *, service: bool) -> tuple[Program, ...]:
+        from config import logs  # noqa: PLC0415 - only a command that reads settings writes a log
+
         settings = load_settings(self.file)
         quiet = not (service or self.verbose or settings.log.format == "json")
         logs.configure(settings.log.model_copy(update={"level": "error"}) if quiet else settings.log)
@@ -83,7 +93,7 @@ class Served:
     """The cohorts a command serves: each by itself, and together."""
 
     programs: tuple[Program, ...]
-    season: Season
+    season: "Season"
 
     @property
     def first(self) -> Program:
@@ -113,29 +123,22 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except SourceError as error:
             fail(str(error), UNAVAILABLE)
-        except (
-            SettingsError,
-            StoreError,
-            DecisionRefused,
-            OpinionRefused,
-            ReversalRefused,
-            WaveRefused,
-            AccountRefused,
-            TokenRefused,
-            LeaseLost,
-            RunUnderWay,
-            CannotListen,
-            SheetUnreadable,
-        ) as error:
-            fail(str(error))
         except KeyboardInterrupt:
             fail("Stopped. Nothing of what was under way was written; run it again when you like.")
         except BrokenPipeError:
             # Whoever read our output has seen enough.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             raise typer.Exit(0) from None
+        except Exception as error:
+            if not isinstance(error, _refusals()):
+                raise
+            fail(str(error))
 
     return guarded
+
+
+def _refusals() -> tuple[type[BaseException], ...]:
+    return tuple(getattr(sys.modules[module], name) for module, name in _REFUSALS if module in sys.modules)
 
 
 def stop_like_ctrl_c() -> None:

@@ -5,17 +5,21 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from pydantic_core import to_jsonable_python
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from connectors import port
 from status_db.model import Flip, Obligation, State
-from sync.run import Outcome
+
+if TYPE_CHECKING:
+    # What runs the sources need not be there to show how a student stands.
+    from rich.progress import Progress
+
+    from sync.run import Outcome
 
 #: What is asked for goes to standard output, everything about it to standard error.
 OUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
@@ -112,7 +116,7 @@ def figures(counts: Mapping[str, Any]) -> str:
     return ", ".join(f"{counts[key]:,} {word}" for key, word in _FIGURES.items() if counts.get(key))
 
 
-def outcome(result: Outcome, seconds: float) -> None:
+def outcome(result: "Outcome", seconds: float) -> None:
     """Print how one run ended."""
     style = "red" if result.fault else "green"
     run = f"run {result.run}, " if result.run else ""
@@ -128,6 +132,15 @@ def outcome(result: Outcome, seconds: float) -> None:
 @contextmanager
 def bars() -> Iterator["Bars"]:
     """Give progress bars on a terminal, and nothing elsewhere."""
+    from rich.progress import (  # noqa: PLC0415 - the few commands that ask sources pay for it
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -142,7 +155,7 @@ def bars() -> Iterator["Bars"]:
 class Bars:
     """A bar for each source."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: "Progress") -> None:
         self._progress = progress
 
     def of(self, source: str) -> port.Progress:

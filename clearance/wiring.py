@@ -1,5 +1,7 @@
 """Putting the rooms together: settings with the connectors' own keys, engines, and what works on them."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,46 +10,41 @@ from functools import cache, cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import BaseModel
-from sqlalchemy import Engine
 
 import connectors
 from config.cohorts import naming
 from config.settings import Asked, Settings, Source, load
 from connectors.port import Candidates, Connector, Question, SourceRefused
-from demo.clock import DemoClock
-from status_db import durable, ledger_key
-from status_db.accounts import Accounts, desk_url
-from status_db.audit import Audit
-from status_db.batches import Batches
-from status_db.clock import time_there
-from status_db.codes import Codes
-from status_db.decisions import Decisions
-from status_db.desk_key import DeskKey
-from status_db.engine import open_reading, open_writing, reading
-from status_db.leavers import Leavers
-from status_db.ledger import Ledger
-from status_db.migrate import Part, check
 from status_db.model import CLOCKS_DIFFER, ROSTER
-from status_db.objection_report import ObjectionReports
-from status_db.opinions import Opinions
-from status_db.reader import Reader
-from status_db.renumber import Renumbering
-from status_db.report import Reports
-from status_db.requests import Requests
-from status_db.reviews import Reviews
-from status_db.stored import Stored
-from status_db.tokens import Tokens
-from status_db.uploads import Uploads
-from status_db.waves import Waves
-from sync import rules
-from sync.as_of import FIELD
-from sync.run import Sync
-from sync.season import Member, Season
-from sync.serving import Serving
-from sync.verify import Report, verify
+
+if TYPE_CHECKING:
+    # Each part of a program is imported when a command first asks for it: most ask for few.
+    from sqlalchemy import Engine
+
+    from status_db.accounts import Accounts
+    from status_db.audit import Audit
+    from status_db.batches import Batches
+    from status_db.codes import Codes
+    from status_db.decisions import Decisions
+    from status_db.desk_key import DeskKey
+    from status_db.leavers import Leavers
+    from status_db.ledger import Ledger
+    from status_db.migrate import Part
+    from status_db.objection_report import ObjectionReports
+    from status_db.opinions import Opinions
+    from status_db.reader import Reader
+    from status_db.renumber import Renumbering
+    from status_db.report import Reports
+    from status_db.reviews import Reviews
+    from status_db.tokens import Tokens
+    from status_db.waves import Waves
+    from sync.run import Sync
+    from sync.season import Season
+    from sync.serving import Serving
+    from sync.verify import Report
 
 #: Names the settings file where the command line does not.
 CONFIG_VARIABLE = "CLEARANCE_CONFIG"
@@ -101,6 +98,8 @@ def now() -> datetime:
 
 def clock_of(settings: Settings) -> Callable[[], datetime]:
     """Return the clock that everything goes by: the real one, but for the demo."""
+    from demo.clock import DemoClock
+
     return DemoClock(settings.demo.clock_file) if settings.demo.clock_file is not None else now
 
 
@@ -114,9 +113,9 @@ class Program:
     clock: Callable[[], datetime] = now
     _opened: list[Engine] = field(default_factory=list)
     #: What has the databases open, where this is another cohort of the same settings file.
-    _beside: "Program | None" = None
+    _beside: Program | None = None
 
-    def of_cohort(self, key: str) -> "Program":
+    def of_cohort(self, key: str) -> Program:
         """Return the same program at work on another cohort, on the same databases."""
         return (
             self
@@ -136,6 +135,8 @@ class Program:
 
     def _checked(self, engine: Engine, part: Part) -> Engine:
         """Keep an engine until the end. Raises StoreError unless its database has this program's tables."""
+        from status_db.migrate import check
+
         self._opened.append(engine)
         check(engine, part)
         return engine
@@ -153,6 +154,8 @@ class Program:
         return self._connected(name, cohorts, candidates)
 
     def _connected(self, name: str, cohorts: tuple[str, ...], candidates: Callable[[], Candidates]) -> Connector:
+        from sync.as_of import FIELD
+
         asked = self.settings.roster if name == ROSTER else self.settings.source[name]
         if asked.unusable:
             raise SourceRefused(f"{name} cannot be asked: {asked.unusable[0]}", f"Then try: clearance check {name}.")
@@ -177,6 +180,9 @@ class Program:
 
     def candidates(self, name: str) -> Candidates:
         """Read whom a source may be asked about by number; the roster itself is asked about nobody."""
+        from status_db.engine import reading
+        from status_db.stored import Stored
+
         if name == ROSTER:
             return Candidates()
         with reading(self.writing) as connection:
@@ -185,20 +191,28 @@ class Program:
 
     def uses(self, name: str) -> bool:
         """Say whether a student here has the step that a source decides; so while nobody is on the roster yet."""
+        from status_db.engine import reading
+        from status_db.stored import Stored
+        from sync import rules
+
         flows = {flow.key for flow in self.settings.flow}
         with reading(self.writing) as connection:
             stored = Stored(connection, self.cohort)
             own = stored.headcount(rules.flows_with(self.settings, self.settings.source[name].step))
             return bool(own) or not stored.headcount(flows)
 
-    def season(self, programs: Sequence["Program"]) -> Season:
+    def season(self, programs: Sequence[Program]) -> Season:
         """Return these cohorts, to be served together; each source is asked once for all of them."""
+        from sync.season import Member, Season
+
         members = [Member(p.cohort, p.settings, p.sync, p.candidates, p.uses) for p in programs]
         return Season(members, partial(self.connect_for, tuple(p.cohort for p in programs)))
 
     @cached_property
     def writing(self) -> Engine:
         """The marks, to write. Raises StoreError unless they have this program's tables."""
+        from status_db.engine import open_writing
+
         if self._beside is not None:
             return self._beside.writing
         return self._checked(open_writing(self.settings.status_db.url.get_secret_value()), "marks")
@@ -206,26 +220,36 @@ class Program:
     @cached_property
     def ledger(self) -> Ledger:
         """What seals every write. The pages never ask for it."""
+        from status_db.ledger import Ledger
+
         return Ledger(self.settings.status_db.ledger_key_file, self.cohort)
 
     @cached_property
     def sync(self) -> Sync:
         """What runs the sources."""
+        from sync.run import Sync
+
         return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock, self.ledger)
 
     @cached_property
     def decisions(self) -> Decisions:
         """The door for operators' decisions."""
+        from status_db.decisions import Decisions
+
         return Decisions(self.writing, self.settings, self.cohort, self.ledger)
 
     @cached_property
     def batches(self) -> Batches:
         """The same door for many at once, from a sheet."""
+        from status_db.batches import Batches
+
         return Batches(self.writing, self.settings, self.cohort, self.ledger)
 
     @cached_property
     def reading(self) -> Engine:
         """The marks, to read alone. Raises StoreError unless they have this program's tables."""
+        from status_db.engine import open_reading
+
         if self._beside is not None:
             return self._beside.reading
         return self._checked(open_reading(self.settings.status_db.url.get_secret_value()), "marks")
@@ -233,16 +257,24 @@ class Program:
     @cached_property
     def reviews(self) -> Reviews:
         """The same door for reviewers: reviews, and certificates."""
+        from status_db.reviews import Reviews
+
         return Reviews(self.writing, self.settings, self.cohort, self.ledger)
 
     @cached_property
     def opinions(self) -> Opinions:
         """The door for what people say about suspended runs."""
+        from status_db.opinions import Opinions
+
         return Opinions(self.writing, self.cohort)
 
     @cached_property
     def serving(self) -> Serving:
         """What serves the requests of the pages."""
+        from status_db.requests import Requests
+        from status_db.uploads import Uploads
+        from sync.serving import Serving
+
         return Serving(
             self.settings,
             self.cohort,
@@ -257,30 +289,44 @@ class Program:
     @cached_property
     def renumbering(self) -> Renumbering:
         """What corrects student numbers."""
+        from status_db.renumber import Renumbering
+
         return Renumbering(self.writing, self.desk, self.cohort, self.ledger)
 
     @cached_property
     def waves(self) -> Waves:
         """The door for what offices announce."""
+        from status_db.waves import Waves
+
         return Waves(self.writing, self.cohort)
 
     @cached_property
     def reader(self) -> Reader:
         """What answers questions; it cannot write."""
+        from status_db.reader import Reader
+
         return Reader(self.reading, self.settings)
 
     @cached_property
     def reports(self) -> Reports:
         """What makes the report of a cohort."""
+        from status_db.report import Reports
+
         return Reports(self.reading, self.settings)
 
     @cached_property
     def objection_reports(self) -> ObjectionReports:
         """What counts objections for it."""
+        from status_db.objection_report import ObjectionReports
+
         return ObjectionReports(self.desk, self.reading)
 
     def verified(self, heads: Mapping[int, str]) -> Report:
         """Look whether what stands agrees with the ledger, and with these heads of it. Raises LedgerRefused."""
+        from status_db import ledger_key
+        from status_db.engine import reading
+        from sync.verify import verify
+
         file = self.settings.status_db.ledger_key_file
         seals = ledger_key.read(file)
         if seals is None:
@@ -293,6 +339,9 @@ class Program:
 
     def risks(self) -> tuple[str, ...]:
         """Say what of the status database's own settings puts at risk what was acknowledged. Raises StoreError."""
+        from status_db import durable
+        from status_db.engine import open_reading
+
         engine = open_reading(self.settings.status_db.url.get_secret_value())
         try:
             return durable.warnings(engine)
@@ -301,6 +350,10 @@ class Program:
 
     def clock_warnings(self) -> tuple[str, ...]:
         """Say which stored moments are later than now, and whether the status database's clock is another one."""
+        from status_db.clock import time_there
+        from status_db.engine import reading
+        from status_db.stored import Stored
+
         now = self.clock()
         with reading(self.reading) as connection:
             ahead = Stored(connection, self.cohort).ahead_of(now)
@@ -321,36 +374,51 @@ class Program:
     @cached_property
     def accounts(self) -> Accounts:
         """Accounts, to read and write."""
+        from status_db.accounts import Accounts
+
         return Accounts(self.desk)
 
     @cached_property
     def key(self) -> DeskKey:
         """What keyed hashes and sealed secrets are made with."""
+        from status_db.desk_key import DeskKey
+
         return DeskKey(self.settings.portal.key_file)
 
     @cached_property
     def codes(self) -> Codes:
         """One-time codes."""
+        from status_db.codes import Codes
+
         return Codes(self.desk, self.key)
 
     @cached_property
     def leavers(self) -> Leavers:
         """Who leaves."""
+        from status_db.leavers import Leavers
+
         return Leavers(self.reading)
 
     @cached_property
     def audit(self) -> Audit:
         """The audit log."""
+        from status_db.audit import Audit
+
         return Audit(self.desk)
 
     @cached_property
     def tokens(self) -> Tokens:
         """Other programs' keys to the API."""
+        from status_db.tokens import Tokens
+
         return Tokens(self.desk)
 
     @cached_property
     def desk(self) -> Engine:
         """Accounts, requests and the audit log, to read and write. Raises StoreError unless they have their tables."""
+        from status_db.accounts import desk_url
+        from status_db.engine import open_writing
+
         if self._beside is not None:
             return self._beside.desk
         return self._checked(open_writing(desk_url(self.settings.status_db)), "desk")

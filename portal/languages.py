@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -118,6 +119,7 @@ def choose(languages: Sequence[str], asked: str | None, cookie: str | None, acce
     )
 
 
+@cache
 def _catalogue(code: str) -> GNUTranslations:
     catalogue = Catalog(locale=code, charset="utf-8")
     for path in sorted((LOCALE / code).glob("*.po")):

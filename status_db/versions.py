@@ -2,10 +2,11 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from alembic.config import Config
-from alembic.script import ScriptDirectory
+if TYPE_CHECKING:
+    # Every command looks at the version, and only an upgrade needs Alembic.
+    from alembic.config import Config
 
 Part = Literal["marks", "desk"]
 
@@ -14,8 +15,10 @@ PARTS: tuple[Part, ...] = ("marks", "desk")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def migrations(part: Part) -> Config:
+def migrations(part: Part) -> "Config":
     """Return where a part's migrations are, as Alembic asks for it."""
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS / part).replace("%", "%%"))
     return config
@@ -29,16 +32,16 @@ def version_table(part: Part) -> str:
 @cache
 def newest(part: Part) -> str:
     """Return the version this program works with."""
-    head = ScriptDirectory.from_config(migrations(part)).get_current_head()
-    if head is None:
+    if not known(part):
         raise RuntimeError("this program has no migrations: it was not installed whole")
-    return head
+    return max(known(part))
 
 
 @cache
 def known(part: Part) -> frozenset[str]:
-    """Return every version this program can bring to its own."""
-    return frozenset(script.revision for script in ScriptDirectory.from_config(migrations(part)).walk_revisions())
+    """Return every version this program can bring to its own: its migrations' files begin with them."""
+    files = (_MIGRATIONS / part / "versions").glob("[0-9]*_*.py")
+    return frozenset(file.name.partition("_")[0] for file in files)
 
 
 def newer(part: Part, version: str | None) -> str:

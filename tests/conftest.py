@@ -1,6 +1,7 @@
 """What every test may ask for: servers for the session, a fresh database for each test, and a world to sync."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import URL
 
+import tests.hashing  # noqa: F401 - makes hashes cheap
 from tests.browser.browsers import MISSING, chromium_path, launched
 from tests.services import databases
 from tests.world import World
@@ -18,6 +20,64 @@ from tests.world import World
 settings.register_profile("daily", deadline=None, print_blob=True)
 settings.register_profile("soak", deadline=None, max_examples=1000)
 settings.load_profile("soak" if os.environ.get("CLEARANCE_TEST_SOAK") else "daily")
+
+
+def pytest_configure() -> None:
+    """Have what tests write lie in memory, where there is room: what is durable is seen in the calls, not on a disk."""
+    if databases.MEMORY is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(databases.MEMORY))
+
+
+#: Files whose tests compute and no more: `make check` runs them.
+PURE = (
+    "config/test_logs.py", "config/test_settings.py", "config/test_providers.py", "config/test_timetable.py",
+    "connectors/test_joined.py", "connectors/test_memory.py", "connectors/test_walk.py",
+    "portal/test_charts.py", "portal/test_hours.py", "portal/test_numbers.py", "status_db/test_model.py",
+    "sync/test_guard.py", "sync/test_keep.py", "sync/test_reconcile.py", "sync/test_rows.py",
+)  # fmt: skip
+
+_HERE = Path(__file__).parent
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file that `make check` runs nothing of."""
+    if config.option.markexpr != "pure" or collection_path.suffix != ".py":
+        return None
+    return collection_path.name.startswith("test_") and not _is_pure(collection_path)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the pure ones, and begin with those that take long: nobody waits for the last of them alone."""
+    for item in items:
+        if _is_pure(item.path):
+            item.add_marker(pytest.mark.pure)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def _is_pure(file: Path) -> bool:
+    return file.is_relative_to(_HERE) and file.relative_to(_HERE).as_posix() in PURE
+
+
+#: What a pure test never does, as Python's audit events name it.
+_OUTSIDE = {"sqlite3.connect", "socket.connect", "socket.bind", "subprocess.Popen", "os.fork", "os.posix_spawn"}
+_inside = False
+
+
+def _refuse_outside(event: str, _arguments: tuple[object, ...]) -> None:
+    if _inside and event in _OUTSIDE:
+        raise RuntimeError(f"a pure test asks for {event}: take its file out of PURE in tests/conftest.py")
+
+
+sys.addaudithook(_refuse_outside)
+
+
+@pytest.fixture(autouse=True)
+def _keep_pure(request: pytest.FixtureRequest) -> Iterator[None]:
+    """See that who is called pure is."""
+    global _inside  # noqa: PLW0603 - an audit hook is the whole process's, and stays
+    _inside = request.node.get_closest_marker("pure") is not None
+    yield
+    _inside = False
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +112,13 @@ def postgres_url(postgres_server: URL) -> Iterator[str]:
     """An empty PostgreSQL database."""
     with databases.fresh_database(postgres_server) as url:
         yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="module")
+def durable_postgres_server() -> Iterator[URL]:
+    """A PostgreSQL server as it is installed: it waits for the disk."""
+    with databases.carried_postgres() as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The cast's university: a whole settings file, sources that say what a test has them say, and a clock it moves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,6 @@ from status_db.accounts import Accounts, desk_url
 from status_db.decisions import Decisions
 from status_db.engine import open_reading, open_writing, reading
 from status_db.ledger import Ledger
-from status_db.migrate import upgrade
 from status_db.model import ROSTER, Verdict
 from status_db.opinions import Opinions
 from status_db.reader import Reader
@@ -31,6 +30,7 @@ from sync.run import Outcome, Sync
 from sync.season import Member, Season
 from sync.serving import Serving
 from tests.cast import EVERYBODY, MORNING
+from tests.templates import Home, Places
 
 COHORT = "2019"
 
@@ -219,8 +219,12 @@ class World:
         self.file = folder / "clearance.toml"
         self.file.write_text(settings, encoding="utf-8")
         self.settings: Settings = load(self.file, _SCHEMAS.get, {"STATUS_URL": url, **(environ or {})})
-        upgrade(url, "marks")
-        upgrade(desk_url(self.settings.status_db), "desk")
+        asked = (self.settings.roster, *self.settings.source.values())
+        # What a file of settings says may depend on its folder; such worlds share the tables alone.
+        same_anywhere = all(each.connector == "memory" for each in asked)
+        desk, key = desk_url(self.settings.status_db), self.settings.status_db.ledger_key_file
+        self._home = Home(Places(url, desk, key), settings if same_anywhere else None)
+        opened = self._home.migrate()
         self.engine = open_writing(url)
         self.desk_engine = open_writing(desk_url(self.settings.status_db))
         self.reading = open_reading(url)
@@ -232,13 +236,32 @@ class World:
         self.opinions = Opinions(self.engine, COHORT)
         self.waves = Waves(self.engine, COHORT)
         self.sync = Sync(self.settings, COHORT, self.engine, self.connect, self.clock, self.ledger)
-        self.sync.open_cohort()
+        if not opened:
+            self.sync.open_cohort()
+            self._home.keep("opened", self._engines(), self.now)
+
+    def _engines(self) -> tuple[Engine, Engine, Engine]:
+        return self.engine, self.desk_engine, self.reading
+
+    def reach(self, state: str, how: Callable[[], object]) -> None:
+        """Bring a world in which nothing has happened to a state: by `how`, or by a copy of where that has led before.
+
+        `state` names whatever `how` depends on besides the settings. Whatever `how` does in memory, do it outside.
+        """
+        quiet = self.now == MORNING and not self.fails and not self.population
+        if not quiet or not self._home.untouched(self.engine, self.desk_engine):
+            how()
+        elif (now := self._home.copy(state, self._engines())) is not None:
+            self.now = now
+        else:
+            how()
+            self._home.keep(state, self._engines(), self.now)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for engine in (self.engine, self.desk_engine, self.reading):
+        for engine in self._engines():
             engine.dispose()
 
     def clock(self) -> datetime:

@@ -8,10 +8,18 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from clearance.sheets import Sheets
+from portal.app import create_app
+from portal.desk import doors
+from portal.desk.pages import ROUTES
 from tests.browser.browsers import DESK
-from tests.browser.serving import served
+from tests.patience import PATIENCE
 from tests.portal.conftest import PASSWORD, settle
+from tests.services.pages import served
+from tests.services.university import free_port
 from tests.world import World
+
+_AXE = Axe()
 
 
 @dataclass
@@ -43,7 +51,8 @@ class Visit:
     def barriers(self) -> list[str]:
         """Return what keeps people out by WCAG 2.2, levels A and AA: each rule and the places that break it."""
         rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": rules}})
+        only = {"runOnly": {"type": "tag", "values": rules}, "resultTypes": ["violations"]}
+        found = _AXE.run(self.page, options=only)
         return [
             f"{broken['id']}: {node['html']} {node.get('failureSummary', '')}"
             for broken in found.response["violations"]
@@ -68,7 +77,11 @@ def university(sqlite_world: World) -> World:
 def visits(chromium: Browser, university: World) -> Iterator[Visits]:
     """Give browsers on the served pages; at the end, none of them may have had trouble."""
     opened: list[Visit] = []
-    with served(university.file, university.now, {"STATUS_URL": university.url}) as address:
+    # The pages' clock stands still, whatever the test does to the world's.
+    now = university.now
+    desk = doors.build(university.settings, Sheets(university.settings.desk), ROUTES)
+    app = create_app(university.settings, clock=lambda: now, desk=desk)
+    with served(app, free_port()) as address:
 
         def visit(
             size: dict[str, int] = DESK,
@@ -83,6 +96,7 @@ def visits(chromium: Browser, university: World) -> Iterator[Visits]:
                 java_script_enabled=scripts,
                 color_scheme=scheme,
             )
+            context.set_default_timeout(PATIENCE * 1000)
             page = context.new_page()
             made = Visit(page, address, [])
             page.on("console", lambda said: made.troubles.append(said.text) if said.type == "error" else None)

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -38,11 +40,11 @@ def served(file: Path, now: datetime, environ: dict[str, str]) -> Iterator[str]:
             yield address
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(PATIENCE)
 
 
 def _until_it_answers(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not _answers(address):
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError("the web server of the browser's tests did not answer")
@@ -51,7 +53,7 @@ def _until_it_answers(address: str, process: subprocess.Popen[bytes]) -> None:
 
 def _answers(address: str) -> bool:
     try:
-        urllib.request.urlopen(f"{address}/healthz", timeout=5).close()
+        urllib.request.urlopen(f"{address}/healthz", timeout=PATIENCE).close()
     except (urllib.error.URLError, OSError):
         return False
     return True

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.demo.test_demo import marks
+from tests.patience import PATIENCE
 from tests.services.one_answer import answering
 from tests.services.university import COMMAND, University
 
@@ -114,7 +115,7 @@ def test_a_disk_that_is_full(unharmed: University) -> None:
         text=True,
         encoding="utf-8",
         preexec_fn=limit,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert process.returncode == 1, process.stdout + process.stderr
     assert "Make room there, then run this again" in process.stderr

@@ -15,6 +15,7 @@ import pytest
 from demo.story import notable
 from status_db.audit import Audit, Deed
 from status_db.engine import open_reading
+from tests.patience import PATIENCE
 from tests.services.university import University, free_port
 
 HELD = notable(2019)[0][0]
@@ -200,7 +201,7 @@ class TestServices:
             assert "登录" in asked(f"http://127.0.0.1:{port}/").decode()
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
 
     def test_the_desk_is_served_in_a_process_of_its_own(self, university: University) -> None:
         port = free_port()
@@ -211,7 +212,7 @@ class TestServices:
                 asked(f"http://127.0.0.1:{port}/overview")
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
 
     def test_pages_alone_have_no_desk_and_need_no_key_of_the_ledger(self, university: University) -> None:
         (university.folder / ".demo" / "ledger.key").unlink()
@@ -223,7 +224,7 @@ class TestServices:
                 asked(f"http://127.0.0.1:{port}/desk")
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
         assert not (university.folder / ".demo" / "ledger.key").exists()
 
     def test_a_desk_that_is_switched_off_is_not_served(self, university: University) -> None:
@@ -240,11 +241,11 @@ class TestServices:
     def test_the_schedule_catches_up_at_its_start_and_ends_in_order(self, university: University) -> None:
         university.run("demo", "advance")
         process = university.start("schedule", CLEARANCE__LOG__FORMAT="json")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while len([r for r in university.json("runs", "list") if r["by"] == "schedule" and r["ended"]]) < 6:
             assert time.monotonic() < deadline
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
         assert '"event": "schedule started"' in err
         assert '"event": "schedule stopped"' in err
@@ -254,14 +255,14 @@ class TestServices:
     def test_a_second_schedule_runs_no_slot_again(self, university: University) -> None:
         for _ in range(2):
             process = university.start("schedule")
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + PATIENCE
             while True:
                 runs = [r for r in university.json("runs", "list") if r["by"] == "schedule" and r["ended"]]
                 if len(runs) >= 6:
                     break
                 assert time.monotonic() < deadline
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
         runs = [r for r in university.json("runs", "list", "--limit", "100") if r["by"] == "schedule"]
         keys = [(r["source"], r["slot"]) for r in runs]
         assert len(keys) == len(set(keys))
@@ -271,10 +272,10 @@ class TestServices:
 
 
 def asked(url: str) -> bytes:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
                 body: bytes = answer.read()
                 return body
         except urllib.error.URLError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.clearance.test_commands import HELD, asked
+from tests.patience import PATIENCE
 from tests.services.university import COMMAND, University, free_port
 
 
@@ -76,7 +77,7 @@ class TestTheDrill:
             assert b'"ok":true' in asked(f"http://127.0.0.1:{port}/healthz")
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
         university.run("restore", str(folder), "--replace")
 
     def test_on_postgresql_it_is_the_same(self, tmp_path: Path, postgres_url: str, postgres_tools: Path) -> None:

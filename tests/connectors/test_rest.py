@@ -31,6 +31,7 @@ from connectors.port import (
 )
 from tests.cast import MORNING
 from tests.contract import COLUMNS, ROWS, PagedContract, Ticking
+from tests.patience import PATIENCE
 from tests.services.http_office import Call, HttpOffice, Reply, Style, as_json, basic
 
 STYLES: tuple[Style, ...] = ("none", "page", "offset", "link", "cursor")
@@ -1015,11 +1016,11 @@ def test_a_server_that_hangs_up_is_unavailable(office: HttpOffice) -> None:
 
 
 def test_a_server_that_does_not_answer_in_time_is_unavailable(office: HttpOffice) -> None:
-    office.script.append(Reply(late=5))
+    office.script.append(Reply(late=2 * PATIENCE))
     started = time.monotonic()
     with pytest.raises(SourceUnavailable):
         ask(office, timeout=timedelta(seconds=0.1)).pull()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < PATIENCE
 
 
 @pytest.mark.parametrize("fault", [Reply(status=503), Reply(status=429), Reply(status=502), Reply(hang_up=True)])
@@ -1096,7 +1097,7 @@ def test_no_connection_stays_open(office: HttpOffice) -> None:
     office.script.append(Reply(status=403))
     with pytest.raises(SourceRefused):
         ask(office).pull()
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + PATIENCE
     while office.connections and time.monotonic() < deadline:
         time.sleep(0.01)
     assert office.connections == 0

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from connectors.port import Progress, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, no_progress
 from connectors.walk import Pause, PerStudent, Watch, walk
+from tests.patience import PATIENCE
 
 NUMBERS = [f"2015{number:04d}" for number in range(30)]
 
@@ -102,7 +103,7 @@ def test_nobody_to_ask_about_opens_nothing() -> None:
 
 
 def test_four_questions_are_under_way_at_once_and_never_five() -> None:
-    together, lock, now, most = threading.Barrier(4, timeout=20), threading.Lock(), [0], [0]
+    together, lock, now, most = threading.Barrier(4, timeout=PATIENCE), threading.Lock(), [0], [0]
 
     def meet(_number: str, _time: int) -> None:
         with lock:

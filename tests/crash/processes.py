@@ -15,13 +15,14 @@ from typing import Any
 
 import structlog
 
+from tests.patience import PATIENCE
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     ["tests.crash.stage", "tests.crash.actors", "psycopg", "sqlalchemy.dialects.postgresql"]
 )
 
 #: Longer than any of them takes; a process that hangs fails its test and is ended.
-PATIENCE = 30
 
 _PR_SET_PTRACER, _ANY = 0x59616D61, -1
 

@@ -25,13 +25,6 @@ from tests.world import COHORT, World
 #: Table → its rows, in the order of their keys.
 Dump: TypeAlias = Mapping[str, Sequence[tuple[Any, ...]]]
 
-SOAK = bool(os.environ.get("CLEARANCE_TEST_SOAK"))
-
-
-def times(daily: int) -> int:
-    """Return how often to try: ten times as often when there is time for it."""
-    return daily * (10 if SOAK else 1)
-
 
 def seeded() -> random.Random:
     """Return chance, with its seed printed: CLEARANCE_TEST_SEED plays the same again."""

@@ -13,6 +13,7 @@ import pytest
 
 from status_db.model import RunState
 from sync import owner
+from tests import sizes
 from tests.crash import actors, stage, syscalls
 from tests.crash.power import Disk
 from tests.crash.processes import Actor, acting
@@ -21,7 +22,7 @@ from tests.crash.stage import Dump, Stage
 STUDENTS = 40
 
 #: So many points are tried in daily tests; of more, an even choice.
-MOST = 150
+MOST = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Play:
 
     def chosen(self, most: int) -> list[tuple[str, int]]:
         """Return at most so many points, evenly spread by chance; all of them in a soak."""
-        if stage.SOAK or len(self.points) <= most:
+        if sizes.SOAK or len(self.points) <= most:
             return self.points
         chance, step = stage.seeded(), len(self.points) / most
         return [self.points[int((n + chance.random()) * step)] for n in range(most)]
@@ -142,7 +143,7 @@ class TestKilled:
         about = play.stage.on(f"sqlite:///{play.folder / 'cut.db'}")
         for number, line in enumerate(play.lines, 1):
             disk.see(line)
-            for _ in range(stage.times(2)):
+            for _ in range(sizes.times(1)):
                 disk.cut(chance, play.folder / "cut.db")
                 state = play.state(looked_at(about))
                 seen.add(state)
@@ -154,14 +155,14 @@ class TestKilled:
 class TestStarved:
     def test_of_room_from_any_call_on_it_says_so_and_keeps_the_old_state(self, play: Play) -> None:
         told = set[str]()
-        for name, number in play.chosen(24):
+        for name, number in play.chosen(12):
             if name in ("pwrite64", "ftruncate", "fallocate"):
                 told.add(self.said(play, f"{name}:error=ENOSPC:when={number}+"))
         assert any("Make room there, then run this again." in text for text in told)
 
     def test_by_a_disk_that_fails_once_it_says_so_and_keeps_the_old_state(self, play: Play) -> None:
         told = set[str]()
-        for name, number in play.chosen(24):
+        for name, number in play.chosen(12):
             if name != "write":  # by which the process itself tells how it went
                 told.add(self.said(play, f"{name}:error=EIO:when={number}"))
         assert any("its disk is full or failing" in text for text in told)

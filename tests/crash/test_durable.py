@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import URL, make_url, text
 
 from clearance.main import app
 from config.settings import load
@@ -16,13 +16,15 @@ from connectors import memory
 from status_db import durable, tables
 from status_db.accounts import Accounts, Act, Grant, desk_url
 from status_db.model import RunState
+from tests import sizes
 from tests.crash import actors, stage
 from tests.crash.processes import Actor, acting
 from tests.crash.stage import Dump, Stage
+from tests.services import databases
 from tests.services.university import free_port
 
-#: A hundred in all.
-ROUNDS = {"sqlite": 60, "postgresql": 40}
+#: Forty in all.
+ROUNDS = {"sqlite": 24, "postgresql": 16}
 
 _WORDS = re.compile(r"^(?:decision (?P<made>\d+): |decision (?P<withdrawn>\d+) is|applied +loans +run (?P<run>\d+),)")
 
@@ -70,9 +72,9 @@ def there(line: str, rows: Dump) -> str:
     return "runs approve" if found["decided_by"] else "sync"
 
 
-def test_of_a_hundred_processes_killed_at_their_word_none_has_promised_too_much(about: Stage) -> None:
+def test_of_forty_processes_killed_at_their_word_none_has_promised_too_much(about: Stage) -> None:
     chance, seen = stage.seeded(), list[str]()
-    rounds = stage.times(ROUNDS[make_url(about.url).get_backend_name()])
+    rounds = sizes.times(ROUNDS[make_url(about.url).get_backend_name()])
     for turn in range(rounds):
         with acting(actors.acknowledge, about, turn) as actor:
             actor.go()
@@ -99,14 +101,15 @@ def test_sqlite_waits_for_the_disk_before_it_acknowledges(tmp_path: Path) -> Non
 
 
 @pytest.fixture
-def forgetful(postgres_url: str, tmp_path: Path) -> Stage:
+def forgetful(durable_postgres_server: URL, tmp_path: Path) -> Iterator[Stage]:
     """A university on a PostgreSQL that acknowledges before it is sure."""
-    about = stage.set_up(postgres_url, tmp_path, 40)
-    with stage.opened(postgres_url) as engine:
-        assert durable.warnings(engine) == ()
-        with engine.begin() as connection:
-            connection.execute(text(f'ALTER DATABASE "{make_url(postgres_url).database}" SET synchronous_commit = off'))
-    return about
+    with databases.fresh_database(durable_postgres_server) as url:
+        about = stage.set_up(url.render_as_string(hide_password=False), tmp_path, 40)
+        with stage.opened(about.url) as engine:
+            assert durable.warnings(engine) == ()
+            with engine.begin() as connection:
+                connection.execute(text(f'ALTER DATABASE "{url.database}" SET synchronous_commit = off'))
+        yield about
 
 
 def test_of_a_server_that_does_not_wait_for_the_disk_it_is_said(

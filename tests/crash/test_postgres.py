@@ -11,6 +11,7 @@ from sqlalchemy import URL, make_url, text
 
 from status_db.model import RunState
 from sync import owner
+from tests import sizes
 from tests.crash import actors, stage
 from tests.crash.processes import acting
 from tests.crash.stage import Dump, Stage
@@ -18,7 +19,7 @@ from tests.services import databases
 from tests.services.databases import CarriedPostgres
 
 #: So many points are tried in daily tests.
-MOST = 30
+MOST = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def test_a_process_killed_at_any_statement_leaves_a_whole_state_and_the_next_run
     seen, last = set[int](), 0
     with played(postgres_server, tmp_path) as play:
         points = list(range(1, play.statements + 1))
-        if not stage.SOAK and len(points) > MOST:
+        if not sizes.SOAK and len(points) > MOST:
             # The last ones are those that write.
             points = sorted({*stage.seeded().sample(points[: -MOST // 2], MOST // 2), *points[-MOST // 2 :]})
         for number in points:
@@ -158,7 +159,7 @@ def test_a_server_killed_in_the_midst_of_a_run_has_the_old_state_when_it_is_back
 
 
 def test_a_server_killed_right_after_its_word_has_kept_it(own_server: CarriedPostgres, play: Play) -> None:
-    for _ in range(stage.times(2)):
+    for _ in range(sizes.times(1)):
         with safe(play) as about:
             with acting(actors.sync_once, about, "loans") as actor:
                 actor.go()

@@ -11,12 +11,14 @@ import pytest
 
 from status_db.model import RunState
 from sync.run import Outcome
+from tests import sizes
 from tests.crash import actors, stage
-from tests.crash.processes import PATIENCE, acting
+from tests.crash.processes import acting
 from tests.crash.stage import Stage
+from tests.patience import PATIENCE
 
 PROCESSES = 8
-SLOTS = 50
+SLOTS = 20
 
 #: Over before anybody has waited for it.
 SHORT = timedelta(milliseconds=100)
@@ -41,7 +43,7 @@ def test_of_eight_that_race_for_each_slot_one_runs_it_and_the_others_end_quietly
     about: Stage, capfd: pytest.CaptureFixture[str]
 ) -> None:
     first = datetime(2019, 5, 26, tzinfo=UTC)
-    slots = [first + n * timedelta(minutes=15) for n in range(stage.times(SLOTS))]
+    slots = [first + n * timedelta(minutes=15) for n in range(sizes.times(SLOTS))]
     with ExitStack() as stack:
         racers = [stack.enter_context(acting(actors.serve_slots, about, "fees")) for _ in range(PROCESSES)]
         for racer in racers:

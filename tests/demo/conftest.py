@@ -14,7 +14,7 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a demo as `clearance demo --once` leaves it."""
     folder = tmp_path_factory.mktemp("university")
     with University(folder) as university:
-        university.run("demo", "--once", "--finance-port", str(university.port))
+        university.run_apart("demo", "--once", "--finance-port", str(university.port))
     return folder
 
 

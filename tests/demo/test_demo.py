@@ -22,6 +22,7 @@ from demo.university import GRADUATES, students
 from status_db import tables
 from status_db.requests import RequestOutcome, Requests
 from tests.demo import by_hand
+from tests.patience import PATIENCE
 from tests.services.university import ROOT, University, free_port
 
 COUNTED = ("library", "textbook", "finance", "dorm")
@@ -191,7 +192,7 @@ class TestTheDemo:
             process.send_signal(signal.SIGINT)
             # The database's own wait is let end; nothing is left to wait for.
             library.execute("ROLLBACK")
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 1, err
         assert "Stopped. Nothing of what was under way was written" in err
         assert marks(university) == before
@@ -207,7 +208,7 @@ class TestTheDemo:
             said = university.run("sync", "loans", code=1)
             assert "is being asked already" in said
             library.execute("ROLLBACK")
-            first.communicate(timeout=60)
+            first.communicate(timeout=PATIENCE)
         assert first.returncode == 0
 
 
@@ -237,7 +238,7 @@ class TestTheDemoAsItIsLookedAt:
                 started |= _descendants(demo.pid)
             finally:
                 demo.send_signal(signal.SIGINT)
-                out, err = demo.communicate(timeout=90)
+                out, err = demo.communicate(timeout=PATIENCE)
             assert demo.returncode in (0, 1), out + err
             assert len(started) >= 3
             assert not [pid for pid in started if _command(pid)]
@@ -277,7 +278,7 @@ def _running(university: University) -> bool:
 
 
 def _wait_until(so: Any) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not so():
         assert time.monotonic() < deadline
         time.sleep(0.02)

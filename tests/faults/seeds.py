@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 
+from tests import sizes
+
 VARIABLE = "CLEARANCE_TEST_SEED"
 
 
 def seeds(count: int) -> list[int]:
-    """Return the seeds to try: so many, ten times as many in a soak, or the only one that was asked for."""
+    """Return the seeds to try: so many, many more in a soak, or the only one that was asked for."""
     asked = os.environ.get(VARIABLE)
     if asked:
         return [int(asked)]
-    return list(range(count * 10 if os.environ.get("CLEARANCE_TEST_SOAK") else count))
+    return list(range(sizes.times(count)))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests.services.fault_proxy import Direction, Fault
 # A connection that has died takes its open cursor with it; the drivers of PostgreSQL and Oracle remark on that.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-CASES = 100
+CASES = 40
 
 
 @pytest.fixture(params=["rest", "mariadb", "postgresql", "oracle"])

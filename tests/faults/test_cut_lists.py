@@ -17,7 +17,7 @@ from status_db.model import RunState
 from tests.faults.seeds import case, seeds
 from tests.faults.trial import AFTER, COLUMNS, Loan, Trial
 
-CASES = 100
+CASES = 40
 
 Damage = Callable[[Random, bytes], bytes]
 
@@ -192,7 +192,7 @@ def test_text_without_a_closing_count_shows_a_cut_within_a_line_and_not_one_at_i
 
     trial = Trial(tmp_path, connect, fill)
     whole = text(AFTER)
-    for seed in seeds(20):
+    for seed in seeds(8):
         with case(seed) as chance:
             path.write_bytes(cut_within_a_line(chance, whole))
             assert trial.ask().state is RunState.FAILED

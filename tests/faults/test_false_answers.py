@@ -14,7 +14,7 @@ from tests.faults.seeds import case, seeds
 from tests.faults.trial import AFTER, Trial
 from tests.services.http_office import Call, HttpOffice, Reply, as_json
 
-CASES = 100
+CASES = 40
 
 PER_PAGE = 10
 

@@ -32,7 +32,7 @@ from tests.faults.seeds import case, seeds
 from tests.faults.trial import MANY, Big, listed, loan
 from tests.world import COHORT, SETTINGS, World, season_of
 
-CASES = 50
+CASES = 20
 
 #: The roster is asked as often as a source, so that a case is short.
 OFTEN = SETTINGS.replace('every = "1 d"', 'every = "1 h"')

@@ -13,7 +13,7 @@ from tests.faults.seeds import case, seeds
 from tests.faults.trial import MANY, Big, listed, loan
 from tests.world import COHORT, SETTINGS
 
-CASES, PARTS = 1000, 10
+CASES, PARTS = 400, 4
 
 #: One world serves many cases; how many move in a day is not what is tried here.
 UNGUARDED = SETTINGS.replace("[source.fines]", "[source.loans.guard]\nsum_percent = 1000\n\n[source.fines]").replace(

@@ -14,7 +14,7 @@ from tests.faults.trial import MANY, Big, loan
 from tests.services.http_office import HttpOffice
 from tests.world import SETTINGS
 
-CASES, PARTS = 500, 10
+CASES, PARTS = 200, 4
 
 STUDENTS = (*MANY[:40], "0099123")
 

@@ -33,7 +33,7 @@ def test_a_session_killed_while_its_rows_are_read_changes_nothing(
     url = request.getfixturevalue("mariadb_url" if kind == "mysql" else "postgres_url")
     with database(make_url(url), query=SLOW_QUERY if kind == "mysql" else QUERY) as office:
         trial = Trial(tmp_path, office.ask, office.fill)
-        for seed in seeds(20):
+        for seed in seeds(8):
             with case(seed) as chance:
                 at = chance.randrange(1, 4)
                 killed: list[Any] = []
@@ -47,7 +47,7 @@ def test_a_session_killed_while_its_rows_are_read_changes_nothing(
                 assert killed
                 if kind == "postgresql":
                     assert outcome.state is RunState.FAILED
-        assert trial.ended[RunState.FAILED] >= len(seeds(20)) / 2
+        assert trial.ended[RunState.FAILED] >= len(seeds(8)) / 2
 
 
 class Tearing:
@@ -73,7 +73,7 @@ def test_rows_that_change_between_their_count_and_their_reading_are_read_again_o
     url = request.getfixturevalue("mariadb_url" if kind == "mysql" else "postgres_url")
     with database(make_url(url), TABLE + (" ENGINE = MyISAM" if kind == "mysql" else "")) as office:
         trial = Trial(tmp_path, office.ask, office.fill)
-        for seed in seeds(20):
+        for seed in seeds(8):
             with case(seed) as chance:
                 gone, came = set(chance.sample(MANY[12:60], chance.randrange(1, 5))), chance.choice(MANY[100:])
                 vanishing, each_time = chance.random() < 0.7, chance.random() < 0.3

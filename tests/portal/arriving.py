@@ -12,6 +12,7 @@ import httpx
 
 from portal.app import create_app
 from status_db.audit import Audit, AuditLine, Deed
+from tests.patience import PATIENCE
 from tests.services.pages import served
 from tests.services.university import free_port
 from tests.world import SETTINGS, World
@@ -26,7 +27,7 @@ class Open:
 
     def browser(self) -> httpx.Client:
         """Return a browser that follows every redirect and keeps its cookies."""
-        return httpx.Client(base_url=self.address, follow_redirects=True, trust_env=False, timeout=20)
+        return httpx.Client(base_url=self.address, follow_redirects=True, trust_env=False, timeout=PATIENCE)
 
     def lines(self, deed: Deed) -> tuple[AuditLine, ...]:
         """Return the audit log's lines of one kind, the newest first."""

@@ -12,6 +12,7 @@ import pytest
 from status_db.accounts import Act, Grant
 from status_db.audit import Deed
 from tests.cast import LIN, SUN, ZHAO
+from tests.patience import PATIENCE
 from tests.portal.arriving import Open, fields_of, opened
 from tests.services.providers import cas_server
 
@@ -194,7 +195,7 @@ class TestSigningOut:
             enter(browser, LIN.number)
             assert LIN.name in browser.get("/").text
             browser.get(f"{cas}/logout")
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE
             while not portal.lines(Deed.SIGNED_OUT) and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert LIN.name not in browser.get("/").text

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, Type, extract_parameters
 from sqlalchemy import event
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -23,6 +23,7 @@ from status_db.codes import Codes
 from status_db.desk_key import DeskKey
 from status_db.identities import Identities
 from tests.cast import LIN, QIAN, SUN
+from tests.hashing import SHIPPED, SHIPPED_NOBODY
 from tests.portal.conftest import PASSWORD, enter, token_in
 from tests.world import World
 
@@ -282,6 +283,13 @@ class TestAPasswordThatIsKnown:
         assert verify_password(PASSWORD, kept.password_hash)
         assert "《构造地质学》" in browser.get("/").text
         assert kept.password_at == university.now
+
+
+def test_what_ships_is_argon2id_at_its_full_cost_and_as_much_for_accounts_that_do_not_exist() -> None:
+    """The tests themselves hash cheaply; RFC 9106 names three rounds over 64 MiB in four lanes."""
+    ships = extract_parameters(SHIPPED_NOBODY)
+    assert (ships.type, ships.time_cost, ships.memory_cost, ships.parallelism) == (Type.ID, 3, 64 * 1024, 4)
+    assert extract_parameters(SHIPPED.hash(PASSWORD)) == ships
 
 
 class TestANumberOfAnIdentityDocument:

@@ -22,9 +22,11 @@ from typing import Any, Never
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
+
+from tests.patience import PATIENCE
 
 POSTGRES_VARIABLE = "CLEARANCE_TEST_POSTGRES_URL"
 MARIADB_VARIABLE = "CLEARANCE_TEST_MARIADB_URL"
@@ -43,10 +45,16 @@ def postgres_server() -> Iterator[URL]:
     """Give a PostgreSQL server for the session, as a URL of a user who may create databases."""
     named = os.environ.get(POSTGRES_VARIABLE)
     if named:
-        yield make_url(named).set(drivername="postgresql+psycopg")
+        try:
+            yield make_url(named).set(drivername="postgresql+psycopg")
+        finally:
+            _drop_templates()
         return
-    with carried_postgres() as server:
+    with carried_postgres(MEMORY) as server:
+        # No test pulls its plug: what is durable is tried on a server of its own.
+        server.hurry()
         yield server.url
+        _TEMPLATES.clear()
 
 
 class CarriedPostgres:
@@ -55,6 +63,14 @@ class CarriedPostgres:
     def __init__(self, server: Any) -> None:
         self._server = server
         self.url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+
+    def hurry(self) -> None:
+        """Have it wait for no disk."""
+        engine = create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for name in ("fsync", "full_page_writes"):
+                connection.execute(text(f"ALTER SYSTEM SET {name} = off"))
+            connection.execute(text("SELECT pg_reload_conf()"))
 
     def kill(self) -> None:
         """End it and every one of its processes at once, as a crash of the machine would."""
@@ -67,13 +83,17 @@ class CarriedPostgres:
     def start_again(self) -> None:
         """Start it on what it has left; it recovers by itself."""
         # It leaves the file with its number behind, and a look at that number may still find the dying process.
-        self._server.get_postmaster_info().process.wait(30)
+        self._server.get_postmaster_info().process.wait(PATIENCE)
         self._server.ensure_postgres_running()
 
 
+#: A folder in memory; None where there is none, or little room in it.
+MEMORY = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 2**31 else None
+
+
 @contextmanager
-def carried_postgres() -> Iterator[CarriedPostgres]:
-    """Give a PostgreSQL server of our own, whichever others there are."""
+def carried_postgres(folder: Path | None = None) -> Iterator[CarriedPostgres]:
+    """Give a PostgreSQL server of our own, whichever others there are; its data lie in a folder of this one."""
     try:
         with warnings.catch_warnings():
             # The package looks up a run-time folder that we do not use, and warns where there is none.
@@ -82,13 +102,13 @@ def carried_postgres() -> Iterator[CarriedPostgres]:
     except ImportError as error:
         cannot_be_had(f"no PostgreSQL: {error}; install the test dependencies or set {POSTGRES_VARIABLE}")
     # A socket's path may not be long, so the data do not lie in pytest's own folder.
-    folder = tempfile.mkdtemp(prefix="pg-")
-    server = carried.get_server(folder, cleanup_mode="stop")
+    data = tempfile.mkdtemp(prefix="pg-", dir=folder)
+    server = carried.get_server(data, cleanup_mode="stop")
     try:
         yield CarriedPostgres(server)
     finally:
         server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(data, ignore_errors=True)
 
 
 def postgres_tools(server: URL) -> Path:
@@ -141,13 +161,13 @@ def mariadb_server() -> Iterator[URL]:
         yield url
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(PATIENCE)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait_for(url: URL, socket: Path) -> None:
     engine = create_engine(url, poolclass=NullPool)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     # Before there is a socket nobody need knock: the driver would leave its half-open one to the garbage collector.
     while not socket.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -176,3 +196,46 @@ def fresh_database(server: URL, like: str = "") -> Iterator[URL]:
         with engine.connect() as connection:
             connection.execute(text(f"DROP DATABASE {quoted}{force}"))
         engine.dispose()
+
+
+#: What `keep` has made: the server, and the database's name.
+_TEMPLATES: list[tuple[URL, str]] = []
+
+
+def keep(url: URL) -> str:
+    """Copy a PostgreSQL database that nobody is connected to, and return the copy's name, for `replace`."""
+    name = f"template_{uuid4().hex[:12]}"
+    with _administering(url) as connection:
+        # Nobody connects to it, not even the server's own vacuum: a database in use cannot be copied.
+        connection.execute(
+            text(f'CREATE DATABASE "{name}" TEMPLATE "{url.database}" ALLOW_CONNECTIONS false{_quickly(connection)}')
+        )
+    _TEMPLATES.append((url, name))
+    return name
+
+
+def replace(url: URL, like: str) -> None:
+    """Put a copy of another database in a PostgreSQL database's place. Raises DBAPIError while somebody uses it."""
+    with _administering(url) as connection:
+        connection.execute(text(f'DROP DATABASE "{url.database}"'))
+        connection.execute(text(f'CREATE DATABASE "{url.database}" TEMPLATE "{like}"{_quickly(connection)}'))
+
+
+@contextmanager
+def _administering(url: URL) -> Iterator[Connection]:
+    engine = create_engine(url.set(database="postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+
+
+def _quickly(connection: Connection) -> str:
+    """Return how a small database is copied quickest: as files, where the server has another way too."""
+    newer = (connection.dialect.server_version_info or (0,)) >= (15,)
+    return " STRATEGY file_copy" if newer else ""
+
+
+def _drop_templates() -> None:
+    for url, name in _TEMPLATES:
+        with _administering(url) as connection:
+            connection.execute(text(f'DROP DATABASE IF EXISTS "{name}"'))
+    _TEMPLATES.clear()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 _MISSING = "soffice is not here: apt-get install --no-install-recommends libreoffice-calc-nogui"
 
 
@@ -26,5 +28,5 @@ def converted(files: Sequence[Path], kind: str, folder: Path) -> list[Path]:
     # UTF-8, commas, and the first column as text: as a clerk chooses it who knows what becomes of long numbers.
     reading = "--infilter=CSV:44,34,76,1,1/2"
     arguments = [program, profile, "--headless", "--norestore", reading, "--convert-to", kind, "--outdir", str(folder)]
-    subprocess.run([*arguments, *map(str, files)], check=True, capture_output=True, timeout=120)
+    subprocess.run([*arguments, *map(str, files)], check=True, capture_output=True, timeout=PATIENCE)
     return [folder / f"{file.stem}.{kind.partition(':')[0]}" for file in files]

@@ -12,6 +12,8 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 from starlette.applications import Starlette
 
+from tests.patience import PATIENCE
+
 
 @contextmanager
 def served(app: Starlette, port: int) -> Iterator[str]:
@@ -32,11 +34,11 @@ def served(app: Starlette, port: int) -> Iterator[str]:
         yield address
     finally:
         loop.call_soon_threadsafe(server.stop)
-        thread.join(20)
+        thread.join(PATIENCE)
 
 
 def _wait_for(address: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             with urllib.request.urlopen(f"{address}/healthz"):

@@ -16,6 +16,7 @@ from typing import Any, Never
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.services.university import ROOT, free_port
 
 REQUIRE_VARIABLE = "CLEARANCE_TEST_REQUIRE_PROVIDERS"
@@ -70,7 +71,7 @@ def openid_provider(people: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             with urllib.request.urlopen(url):

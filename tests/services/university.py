@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from demo.offices import Offices
+from tests.patience import PATIENCE
+from tests.services import in_process
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = Path(sys.executable).with_name("clearance")
@@ -58,10 +60,10 @@ class University:
         data, port = str(self.offices.folder), str(self.port)
         arguments = [sys.executable, "-m", "demo.finance_api", "--data", data, "--port", port]
         self._finance = subprocess.Popen(arguments, cwd=ROOT)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/health", timeout=1).close()
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/health", timeout=PATIENCE).close()
             except OSError:
                 time.sleep(0.05)
             else:
@@ -72,7 +74,7 @@ class University:
         """Stop it."""
         if self._finance is not None:
             self._finance.terminate()
-            self._finance.wait(10)
+            self._finance.wait(PATIENCE)
             self._finance = None
 
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
@@ -87,15 +89,22 @@ class University:
         )
 
     def run(self, *arguments: str, code: int = 0, **environ: str) -> str:
-        """Run the command, expect its exit code, and return what it said on both outputs."""
+        """Run the command in this process, expect its exit code, and return what it said on both outputs."""
+        ended = self._ended(arguments, code, environ)
+        return ended.out + ended.err
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """Run the command in this process with --json, and return what it said."""
+        return json.loads(self._ended((*arguments, "--json"), code, {}).out)
+
+    def run_apart(self, *arguments: str, code: int = 0, **environ: str) -> str:
+        """Do as `run` does in a process of its own."""
         process = self.start(*arguments, **environ)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate()
         assert process.returncode == code, f"{arguments} ended with {process.returncode}\n{out}\n{err}"
         return out + err
 
-    def json(self, *arguments: str, code: int = 0) -> Any:
-        """Run the command with --json, and return what it said."""
-        process = self.start(*arguments, "--json")
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == code, f"{arguments} ended with {process.returncode}\n{out}\n{err}"
-        return json.loads(out)
+    def _ended(self, arguments: Sequence[str], code: int, environ: Mapping[str, str]) -> in_process.Ended:
+        ended = in_process.command(["--config", str(self.config), *arguments], {**self.environ, **environ})
+        assert ended.code == code, f"{arguments} ended with {ended.code}\n{ended.out}\n{ended.err}"
+        return ended

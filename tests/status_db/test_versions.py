@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, select, text
 from sqlalchemy.pool import NullPool
 
@@ -96,3 +97,10 @@ def test_an_upgrade_that_breaks_leaves_no_table(
     assert inspect(newcomer).get_table_names() == []
     monkeypatch.undo()
     assert migrate.upgrade(status_url, "marks") == (None, versions.newest("marks"))
+
+
+@pytest.mark.parametrize("part", versions.PARTS)
+def test_the_migrations_files_are_named_as_alembic_finds_them(part: versions.Part) -> None:
+    script = ScriptDirectory.from_config(versions.migrations(part))
+    assert versions.newest(part) == script.get_current_head()
+    assert versions.known(part) == {revision.revision for revision in script.walk_revisions()}

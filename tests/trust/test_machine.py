@@ -1,6 +1,6 @@
 """Promise 3, tried on anything that can happen, in any order, on SQLite and a little on PostgreSQL.
 
-It lives 300 seasons of 30 steps, and ten times as many under CLEARANCE_TEST_SOAK. A failure prints the steps that lead
+It lives some 80 seasons of 30 steps, and 3,000 under CLEARANCE_TEST_SOAK. A failure prints the steps that lead
 to it, the shortest that Hypothesis finds.
 """
 
@@ -16,12 +16,11 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import URL
 
+from tests import sizes
 from tests.services import databases
 from tests.trust.offices import NARROW
 from tests.trust.season import Season
 from tests.world import SETTINGS, World
-
-SOAK = bool(os.environ.get("CLEARANCE_TEST_SOAK"))
 
 #: What is durable is tried elsewhere: here a store in memory, where the system has such a place, spares the disk.
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -29,11 +28,11 @@ MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 Make = Callable[[], AbstractContextManager[World]]
 
 
-def live(make: Make, number: int, seasons: int, *, backs_up: bool = True) -> None:
+def live(make: Make, number: int, *, daily: int, soak: int, backs_up: bool = True) -> None:
     """Live so many seasons, others for each number."""
     made = type("Season", (Season,), {"make": staticmethod(make), "backs_up": backs_up})
     many = settings(
-        max_examples=seasons * (10 if SOAK else 1),
+        max_examples=soak if sizes.SOAK else daily,
         stateful_step_count=30,
         suppress_health_check=list(HealthCheck),
     )
@@ -59,7 +58,7 @@ def test_nothing_that_happens_loses_a_decision_or_a_truth(empty: Path, number: i
             with World(f"sqlite:///{folder}/clearance.db", Path(folder), SETTINGS + NARROW) as world:
                 yield world
 
-    live(make, number, seasons=72)
+    live(make, number, daily=18, soak=720)
 
 
 @pytest.mark.slow
@@ -73,4 +72,4 @@ def test_nor_does_it_on_postgresql(postgres_server: URL) -> None:
         ):
             yield world
 
-    live(make, 0, seasons=12, backs_up=False)
+    live(make, 0, daily=5, soak=120, backs_up=False)
