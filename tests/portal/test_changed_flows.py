@@ -14,19 +14,26 @@ from tests.portal.whole import whole_app
 from tests.status_db.test_changed_flows import CHANGES
 from tests.world import COHORT, SETTINGS, World
 
-#: What anybody may look at, whoever they are.
-ADDRESSES = (
-    "/", "/overview", "/overview/days", "/lists", "/lists?wanted=all", "/lists.xlsx?wanted=all", "/report",
-    "/report.xlsx", "/students", f"/students/{SUN.number}", f"/students/{LIN.number}",
-    "/lists/reminder?college=资源学院&class=021152", "/desk", "/desk/paper", "/desk/paper.pdf",
-    f"/desk/paper/slip.pdf?student={SUN.number}", "/desk/paper/entry", f"/desk/students/{SUN.number}",
-    f"/desk/students/{LIN.number}", "/desk/classes", "/desk/classes/morning?college=资源学院&class=021152",
-    "/desk/certificates", "/desk/certificates.xlsx", "/desk/certificates/issue", "/desk/look-again",
-    "/desk/objections", "/desk/objections/1", "/desk/objections/1/record", f"/desk/send-back?student={SUN.number}",
-    "/desk/sent-back", "/desk/import", "/desk/import/batches", "/desk/import/batches/1",
-    "/desk/import/batches/1/result.xlsx", "/sources", "/runs", "/runs/2", "/strangers", "/accounts",
-    "/accounts/librarian", "/announcements", "/audit", "/objection?step=library", "/objection/1/record",
-)  # fmt: skip
+OF_CLASS = "college=资源学院&class=021152"
+#: Account → what it looks at.
+ADDRESSES = {
+    LIN.number: ("/", "/objection?step=library", "/objection/1/record"),
+    "dean": (
+        "/overview", "/overview/days", "/lists?wanted=all", "/lists.xlsx?wanted=all", f"/lists/reminder?{OF_CLASS}",
+        "/report", "/report.xlsx", f"/students/{SUN.number}", f"/students/{LIN.number}",
+    ),
+    "librarian": (
+        "/desk", "/desk/paper", "/desk/paper.pdf", f"/desk/students/{LIN.number}", "/desk/objections",
+        "/desk/objections/1", "/desk/objections/1/record", "/desk/import", "/desk/import/batches",
+        "/desk/import/batches/1", "/desk/import/batches/1/result.xlsx", "/desk/paper/entry",
+    ),
+    "reviewer": (
+        "/desk", f"/desk/students/{SUN.number}", "/desk/classes", f"/desk/classes/morning?{OF_CLASS}",
+        "/desk/certificates", "/desk/certificates.xlsx", "/desk/certificates/issue", "/desk/look-again",
+        f"/desk/send-back?student={SUN.number}", "/desk/sent-back",
+    ),
+    "admin": ("/sources", "/runs", "/runs/2", "/strangers", "/accounts", "/accounts/librarian", "/audit"),
+}  # fmt: skip
 
 
 def settle_and_pass(world: World) -> str:
@@ -55,7 +62,9 @@ RENAMED_FLOW = SETTINGS.replace('key = "undergraduate"', 'key = "bachelor"')
 RENAMED_REVIEW = SETTINGS.replace('"final_review"', '"last_check"')
 
 
-SETTINGS_OF = {name: change.settings for name, change in CHANGES.items()} | {
+SETTINGS_OF = {
+    "a renamed step": CHANGES["a renamed step"].settings,
+    "a new manual step": CHANGES["a new manual step"].settings,
     "a renamed flow": RENAMED_FLOW,
     "a renamed review": RENAMED_REVIEW,
 }
@@ -64,7 +73,6 @@ SETTINGS_OF = {name: change.settings for name, change in CHANGES.items()} | {
 @pytest.mark.parametrize("change", SETTINGS_OF)
 def test_no_page_says_that_a_student_is_clear_and_none_breaks(university: World, change: str) -> None:
     slip = settle_and_pass(university)
-    bad = []
     with (
         changed(university, SETTINGS_OF[change]) as world,
         TestClient(whole_app(world), base_url="http://testserver", follow_redirects=True) as browser,
@@ -74,23 +82,12 @@ def test_no_page_says_that_a_student_is_clear_and_none_breaks(university: World,
         assert "可领证" not in str(answer)
         assert not answer["steps"] or not all(step["clear"] for step in answer["steps"])
         assert "已失效" in browser.get(f"/verify/{slip}").text
-        for account in (SUN.number, LIN.number, "dean", "counsellor", "librarian", "reviewer", "admin", "auditor"):
+        enter(browser, SUN.number)
+        assert "可领证" not in headline(browser.get("/").text)
+        for form in ("/slip", "/slip.pdf"):
+            assert browser.get(form, follow_redirects=False).headers["location"] == "/"
+        for account, addresses in ADDRESSES.items():
             browser.cookies.clear()
             enter(browser, account)
-            for address in ADDRESSES:
-                try:
-                    page = browser.get(address)
-                except BaseException as e:
-                    import traceback
-
-                    bad.append((account, address, traceback.format_exception(e)[-4:]))
-                    continue
-                if page.status_code not in (200, 403, 404, 409, 422):
-                    bad.append((account, address, page.status_code))
-            if account == SUN.number:
-                assert "可领证" not in headline(browser.get("/").text)
-                for form in ("/slip", "/slip.pdf"):
-                    assert browser.get(form, follow_redirects=False).headers["location"] == "/"
-    for b in bad:
-        print(*b)
-    assert not bad
+            # Where the step or the review is none any more there is nothing to see; no page fails.
+            assert {browser.get(address).status_code for address in addresses} <= {200, 403, 404}

@@ -119,8 +119,8 @@ def chosen(world: World, *numbers: str) -> list[Chosen]:
 
 def hold(world: World, *numbers: str) -> object:
     morning = Mornings(world.engine, world.settings, COHORT, world.ledger)
-    told = {"title": "021152", "kind": "毕业证书", "reason": "齐备"}
-    return morning.hold(REVIEW, chosen(world, *numbers), "reviewer", world.now, EVERYBODY, EVERYBODY, **told)
+    who = chosen(world, *numbers)
+    return morning.hold(REVIEW, who, "reviewer", world.now, title="021152", kind="毕业证书", reason="齐备")
 
 
 def clear_in_lists(world: World) -> list[str]:

@@ -295,7 +295,8 @@ def test_what_was_decided_later_than_now_is_refused(ready: World) -> None:
 def test_every_decision_and_its_withdrawal_moves_the_revision(ready: World) -> None:
     def revision() -> int:
         with reading(ready.engine) as connection:
-            return connection.execute(select(tables.cohort.c.revision)).scalar_one()
+            moved: int = connection.execute(select(tables.cohort.c.revision)).scalar_one()
+            return moved
 
     before = revision()
     ready.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", ready.now)
