@@ -16,6 +16,7 @@ whatever asks how students stand reads it through here alone; only what writes m
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -23,14 +24,16 @@ from sqlalchemy import (
     FromClause,
     String,
     Subquery,
+    TextualSelect,
     and_,
     case,
+    column,
     func,
     literal,
     null,
     select,
+    text,
     type_coerce,
-    union_all,
 )
 
 from config.settings import Flow, Settings
@@ -128,17 +131,33 @@ def _entries(flows: Iterable[Flow]) -> Subquery:
 
 
 def _selected(entries: Iterable[tuple[Flow, Any]]) -> Subquery:
-    """Return the settings' steps as rows: flow, step, kind, and the reason before anything is found.
-
-    As a UNION, since SQLAlchemy compiles a statement with VALUES again each time.
-    """
-    rows = [(flow.key, one.step, one.kind, FIRST_FINDING[StepKind(one.kind)].reason.value) for flow, one in entries]
-    names = ("flow", "step", "kind", "first")
-    named = (
-        select(*(literal(value, String).label(name) for name, value in zip(names, row, strict=True))) for row in rows
+    """Return the settings' steps as rows: flow, step, kind, and the reason before anything is found."""
+    rows = tuple(
+        (flow.key, one.step, one.kind, FIRST_FINDING[StepKind(one.kind)].reason.value) for flow, one in entries
     )
-    none = select(*(literal("", String).label(name) for name in names)).where(literal(1) == 0)
-    return (union_all(*named) if rows else none).subquery()
+    return _named(rows).subquery()
+
+
+@lru_cache(maxsize=64)
+def _named(rows: tuple[tuple[str, str, str, str], ...]) -> TextualSelect:
+    """Return these rows as a statement.
+
+    They are written out as text: SQLAlchemy compiles a statement with VALUES again each time, and a large one with many
+    selections takes longer to compile than to run.
+    """
+    names = ("flow", "step", "kind", "first")
+    lines = [
+        "SELECT " + ", ".join(f"{_quoted(value)} AS {name}" for name, value in zip(names, row, strict=True))
+        for row in rows
+    ]
+    nothing = "SELECT '' AS flow, '' AS step, '' AS kind, '' AS first WHERE 1 = 0"
+    return text(" UNION ALL ".join(lines) or nothing).columns(*(column(name, String) for name in names))
+
+
+def _quoted(value: str) -> str:
+    """Write a key of the settings as a literal; a colon would begin a parameter."""
+    escaped = value.replace("'", "''").replace(":", "\\:")
+    return f"CAST('{escaped}' AS VARCHAR(200))"
 
 
 def _own(entry: Subquery, status: Rows, person: Rows) -> ColumnElement[bool]:
