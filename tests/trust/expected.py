@@ -114,7 +114,7 @@ class Source:
             middle, rows = _median(self.rows), self.number_of_rows(whole)
             if not rows:
                 found |= {("no rows",)} if middle >= 5 else set()
-            middle = min(middle, self.rows[-1]) if night else middle
+            middle = min(middle, Fraction(self.rows[-1])) if night else middle
             if not rows:
                 pass
             elif middle - rows > 10 and rows < middle * (100 - self.limits.rows_fall_percent) / 100:
