@@ -58,12 +58,12 @@ def marks(university: University) -> list[tuple[Any, ...]]:
 class TestTheDemo:
     def test_it_tells_who_stands_where_what_it_cost_and_whom_to_sign_in_as(self, tmp_path: Path) -> None:
         with University(tmp_path) as university:
-            said = university.run("demo", "--once", "--finance-port", str(university.port))
+            said = university.run_apart("demo", "--once", "--finance-port", str(university.port))
             assert "4,215 students of 2019" in said
             assert "synced in" in said
             assert PASSWORD in said
             assert "dean" in said
-            again = university.run("demo", "--once", "--finance-port", str(university.port))
+            again = university.run_apart("demo", "--once", "--finance-port", str(university.port))
             assert again.count("unchanged") == 6
 
     def test_its_shares_on_the_first_day_are_those_of_the_facts(
@@ -289,7 +289,7 @@ def test_on_mariadb_it_is_the_very_same_demo(
 ) -> None:
     on_files = stored(University(synced), monkeypatch)
     with University(tmp_path / "maria", {"DEMO_LIBRARY_URL": mariadb_url}) as university:
-        university.run("demo", "--once", "--finance-port", str(university.port))
+        university.run_apart("demo", "--once", "--finance-port", str(university.port))
         assert stored(university, monkeypatch) == on_files
 
 
@@ -298,7 +298,7 @@ def test_with_its_marks_on_postgresql_it_is_the_very_same_demo(
 ) -> None:
     on_files = stored(University(synced), monkeypatch)
     with University(tmp_path / "postgres", {"DEMO_STATUS_URL": postgres_url}) as university:
-        university.run("demo", "--once", "--finance-port", str(university.port))
+        university.run_apart("demo", "--once", "--finance-port", str(university.port))
         assert stored(university, monkeypatch) == on_files
         university.run("demo", "advance")
         university.open_finance()
