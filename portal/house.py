@@ -163,7 +163,7 @@ class House:
         staff = visitor is not None and visitor.account.student is None
         shared = {
             "at_cohort": partial(cohorts.address, self.settings, cohort),
-            "choices": cohorts.choices(request, self.settings, cohort) if staff else [],
+            "cohort_choices": cohorts.choices(request, self.settings, cohort) if staff else [],
             "account": visitor.account if visitor else None,
             "form_token": form_token(token) if token else "",
             "languages": [(other, _in_language(request, other)) for other in self.languages.values()],

@@ -6,12 +6,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 from structlog.testing import capture_logs
 
+from clearance.wiring import Program, load_settings, schema_of
+from config.settings import load
 from connectors.port import SourceUnavailable
 from status_db.engine import StoreError
+from status_db.model import ROSTER
 from sync.schedule import Schedule
-from tests.world import World, season_of
+from tests.world import SETTINGS, World, season_of
 
 #: Half past two in the night of 25 May, in Shanghai.
 SLOT = datetime(2019, 5, 24, 18, 30, tzinfo=UTC)
@@ -89,3 +93,55 @@ def test_a_night_that_fails_is_told_and_the_schedule_goes_on(
         scheduled(sqlite_world, printing, tmp_path).print_sheets()
     (line,) = logs
     assert (line["event"], line["log_level"], line["slot"]) == (event, "error", SLOT.isoformat())
+
+
+UNSET = SETTINGS.replace(
+    "[source.fees]",
+    """[source.unset]
+step = "finance"
+connector = "sql"
+url = "env:NOBODY_SET_THIS"
+query = "SELECT XH FROM fees"
+means = "items"
+cron = "30 1 * * *"
+columns = { student = "XH" }
+
+[source.fees]""",
+)
+
+
+def test_a_schedule_starts_when_one_source_cannot_be_asked_and_says_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with World(f"sqlite:///{tmp_path / 'clearance.db'}", tmp_path) as world:
+        monkeypatch.setenv("STATUS_URL", world.url)
+        world.file.write_text(UNSET.replace('timezone = "Asia/Shanghai"', 'timezone = "America/New_York"'), "utf-8")
+        # In the night in which the hour from 1 to 2 comes twice.
+        program = Program(load_settings(world.file), "2019", lambda: datetime(2019, 11, 3, 6, 10, tzinfo=UTC))
+        schedule = Schedule(program.settings, program.season((program,)), program.clock, lambda _: 0, lambda: 0)
+        with capture_logs() as logs:
+            schedule.start()
+            schedule.stop()
+        named = [line for line in logs if line["event"] == "source cannot be asked"]
+        assert [line["source"] for line in named] == ["unset"]
+        assert "the environment variable NOBODY_SET_THIS is not set" in named[0]["message"]
+        ended = {run.source: run for run in program.reader.runs("2019", None, 20)}
+        assert set(ended) == {ROSTER, *program.settings.source}
+        assert ended["unset"].fault == "refused"
+        assert ended["unset"].message.endswith("Then try: clearance check unset.")
+        assert [name for name, run in ended.items() if run.fault == "refused"] == ["unset"]
+        program.close()
+
+
+def test_settings_load_without_a_module_that_one_connector_needs(tmp_path: Path) -> None:
+    def schemas(connector: str) -> type[BaseModel] | None:
+        if connector == "sql":
+            raise ImportError("No module named 'pymysql'")
+        return schema_of(connector)
+
+    file = tmp_path / "clearance.toml"
+    file.write_text(UNSET, encoding="utf-8")
+    settings = load(file, schemas, {"STATUS_URL": "sqlite:///clearance.db"})
+    (why,) = settings.source["unset"].unusable
+    assert why.startswith("[source.unset] connector: sql needs a module that is not installed here")
+    assert not settings.source["fees"].unusable
