@@ -565,6 +565,12 @@ class Stored:
             for row in people
         ]
 
+    def anybody(self) -> bool:
+        """Say whether anybody was ever on the roster."""
+        table = tables.student
+        found = select(table.c.student).where(table.c.cohort == self._cohort).limit(1)
+        return self._connection.execute(found).first() is not None
+
     def asked_sources(self) -> set[str]:
         """Return every source of which an answer was applied; the roster is none of them."""
         table = tables.source_state

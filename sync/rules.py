@@ -67,7 +67,8 @@ def _plain(own: BaseModel | None) -> dict[str, object]:
 
 def location(asked: Asked) -> bytes:
     """Digest where and as which user a source is asked. No password and no other secret goes into it."""
-    own = asked.own.model_dump(mode="python")
+    # Of a source that cannot be asked, with a connector that is not there, nothing is known of where.
+    own = asked.own.model_dump(mode="python") if asked.own is not None else {}
     where = {key: own[key] for key in sorted(own) if key in _WHERE}
     return digest_of([asked.connector.encode(), json.dumps(where, sort_keys=True, default=_without_secret).encode()])
 

@@ -248,6 +248,9 @@ class Sync:
         known = applied.read(connection, self._cohort)
         if known is not None and known.meaning.structure == self._meaning.structure:
             return
+        if known is None and not Stored(connection, self._cohort).anybody():
+            # A plan before the first run: there is nobody whose steps could be others.
+            return
         waiting = Stored(connection, self._cohort).suspended(SETTINGS, 0)
         if waiting is not None:
             raise SettingsDiffer(waits_already(waiting))

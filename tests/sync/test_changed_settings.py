@@ -266,3 +266,10 @@ def test_nothing_is_reviewed_or_issued_by_a_process_with_other_settings(reopen: 
         # The answer in the new words changes nobody, so it needs no approval, and the settings are the applied ones.
         assert world.run("checkouts").state is RunState.APPLIED
         assert world.reviews.issue(Issue(SUN.number, "N1", "毕业证书", "self"), "dean", world.now).number == "N1"
+
+
+def test_a_plan_may_be_made_before_the_first_run(status_url: str, tmp_path: Path) -> None:
+    with World(status_url, tmp_path) as world:
+        with world.engine.begin() as connection:
+            connection.execute(tables.applied_settings.delete())
+        assert world.sync.preview("roster").pending
