@@ -179,6 +179,8 @@ def _show_preview(preview: Preview) -> None:
         show.ERR.print(f"          {preview.message}", markup=False)
         return
     what = show.figures(preview.counts) if preview.pending else "nothing would change"
+    if preview.changes and not what:
+        what = "changed, and nothing that is stored follows from it"
     show.OUT.print(f"[bold]{preview.source}[/]{_in(preview.cohort)}: {what}")
     for line in preview.changes:
         show.OUT.print(f"  {line}", markup=False)

@@ -180,7 +180,10 @@ def differences(before: Meaning | None, after: Meaning) -> tuple[str, ...]:
     if list(before.flows) != list(after.flows) and set(before.flows) == set(after.flows):
         lines.append(f"[[flow]]: their order was {', '.join(before.flows)} and is {', '.join(after.flows)}")
     lines += _named("[[step]] exempt of", _plain(before.exempt), _plain(after.exempt))
-    lines += _named("[source]", _source_words(before), _source_words(after))
+    lines += [f"[source.{name}]: new, decides {after.sources[name].step}" for name in sorted(_only(after, before))]
+    lines += [f"[source.{name}]: removed, decided {before.sources[name].step}" for name in sorted(_only(before, after))]
+    both = before.sources.keys() & after.sources.keys()
+    lines += _named("[source]", _source_words(before, both), _source_words(after, both))
     lines += _named("[roster]", _plain(before.roster), _plain(after.roster))
     return tuple(lines)
 
@@ -197,9 +200,14 @@ def _flow_words(meaning: Meaning) -> dict[str, str]:
     }
 
 
-def _source_words(meaning: Meaning) -> dict[str, str]:
+def _only(meaning: Meaning, other: Meaning) -> set[str]:
+    return meaning.sources.keys() - other.sources.keys()
+
+
+def _source_words(meaning: Meaning, names: Collection[str]) -> dict[str, str]:
     words: dict[str, str] = {}
-    for name, source in meaning.sources.items():
+    for name in names:
+        source = meaning.sources[name]
         words |= {f"{name} step": source.step, f"{name} absent": source.absent}
         words |= {f"{name} {key}": _compact(value) for key, value in source.rows.items()}
     return words

@@ -47,6 +47,7 @@ _SENTENCES = {
         "设置改过：%(base)s 名学生中有 %(students)s 名的环节会改变，"
         "其中 %(clears)s 项变为通过，%(loses)s 项不再是通过。"
     ),
+    ObjectionKind.REVIEW_LOOSENED: later("流程 %(flow)s 的终审 %(review)s 将不再等这些环节：%(steps)s。"),
     ObjectionKind.UNPLACED: later("改过的设置里没有适合 %(students)s 名学生的流程（第一名是 %(first)s）。"),
     ObjectionKind.ROSTER_GROUP: later(
         "%(column)s“%(group)s”今年离校的 %(base)s 名学生中，有 %(students)s 名会不再列入今年离校，"

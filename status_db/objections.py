@@ -35,6 +35,8 @@ class ObjectionKind(StrEnum):
     ROSTER_MOVES = "roster_moves"
     #: A change of settings changes students' steps.
     STEPS_CHANGE = "steps_change"
+    #: A review waits for fewer steps by a change of settings.
+    REVIEW_LOOSENED = "review_loosened"
     #: No flow of the changed settings fits some students.
     UNPLACED = "unplaced"
     ROSTER_GROUP = "roster_group"
@@ -75,6 +77,7 @@ _SENTENCES: Mapping[ObjectionKind, str] = {
     ObjectionKind.STEPS_CHANGE: (
         "the settings change steps of {students} of {base} students: {clears} steps become clear, {loses} no longer are"
     ),
+    ObjectionKind.REVIEW_LOOSENED: "the review {review} of the flow {flow} would no longer wait for {steps}",
     ObjectionKind.UNPLACED: "no flow fits {students} students any more (the first is {first})",
     ObjectionKind.ROSTER_GROUP: (
         "{students} of the {base} students of the {column} {group} would no longer leave this year, and {others} of "

@@ -5,7 +5,7 @@ step goes. A step without a word from its sources is unknown.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -62,6 +62,8 @@ class SettingsPlan:
     flips: tuple[Flip, ...]
     #: Sources that are no longer asked: their records go.
     retired: tuple[str, ...]
+    #: (flow, review, steps) for each review that would no longer wait for these steps.
+    loosened: tuple[tuple[str, str, tuple[str, ...]], ...]
     #: Active students whom no flow fits: they keep what is stored, and no step of theirs counts.
     unplaced: tuple[str, ...]
     students: int
@@ -74,7 +76,7 @@ class SettingsPlan:
     @property
     def moves_nobody(self) -> bool:
         """Say whether no student's steps or findings change."""
-        return not (self.flows or self.added or self.removed or self.findings or self.unplaced)
+        return not (self.flows or self.added or self.removed or self.findings or self.unplaced or self.loosened)
 
     @property
     def digest(self) -> bytes:
@@ -86,6 +88,7 @@ class SettingsPlan:
             f"{student} {step} {f.verdict} {f.reason} {f.keys}".encode()
             for student, step, f in (*self.added, *self.findings)
         ]
+        parts += [f"{flow} {review} {steps}".encode() for flow, review, steps in self.loosened]
         return digest_of([*parts, *(name.encode() for name in (*self.retired, *self.unplaced))])
 
     def moved(self) -> Counter[tuple[str, Verdict, Verdict]]:
@@ -151,9 +154,21 @@ def plan(
         findings=tuple(findings),
         flips=tuple(flips),
         retired=tuple(sorted(set(stored_sources) - own.sources.keys())),
+        loosened=tuple(_loosened(applied, target)) if applied is not None else (),
         unplaced=tuple(unplaced),
         students=students,
     )
+
+
+def _loosened(before: Meaning, after: Meaning) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Give each review that waits for fewer steps than it did, with the steps that it waits for no longer."""
+    for key, flow in after.flows.items():
+        known = before.flows.get(key)
+        waited = {step: waits for step, _, waits in known.entries} if known is not None else {}
+        for step, kind, waits in flow.entries:
+            lost = tuple(one for one in waited.get(step, ()) if one not in waits)
+            if kind == StepKind.REVIEW and lost:
+                yield key, step, lost
 
 
 def flow_of(meaning: Meaning, person: Placed) -> str | None:

@@ -145,7 +145,11 @@ def _reasons(plan: settings_plan.SettingsPlan) -> tuple[Objection, ...]:
     clears = sum(n for (_, was, then), n in moved.items() if then in CLEAR and was not in CLEAR)
     loses = sum(n for (_, was, then), n in moved.items() if was in CLEAR and then not in CLEAR)
     figures = {"students": len(touched), "base": plan.students, "clears": clears, "loses": loses}
-    reasons = [Objection(ObjectionKind.STEPS_CHANGE, figures)]
+    reasons = [Objection(ObjectionKind.STEPS_CHANGE, figures)] if touched else []
+    reasons += [
+        Objection(ObjectionKind.REVIEW_LOOSENED, {"flow": flow, "review": review, "steps": ", ".join(steps)})
+        for flow, review, steps in plan.loosened
+    ]
     if plan.unplaced:
         reasons.append(Objection(ObjectionKind.UNPLACED, {"students": len(plan.unplaced), "first": plan.unplaced[0]}))
     return tuple(reasons)

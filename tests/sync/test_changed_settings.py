@@ -46,6 +46,10 @@ FINES_APART = (
     .replace('{ step = "library" }', '{ step = "library" }, { step = "fines_desk" }')
     .replace('[source.fines]\nstep = "library"', '[source.fines]\nstep = "fines_desk"')
 )
+REVIEW_FIRST = SETTINGS.replace(
+    '{ step = "college_items", kind = "manual" }, { step = "final_review", kind = "review" },\n]',
+    '{ step = "final_review", kind = "review" }, { step = "college_items", kind = "manual" },\n]',
+)
 WITH_WORDS = SETTINGS.replace('done = ["已清退"]', 'done = ["已清退", "是"]')
 WITHOUT_FINES = SETTINGS[: SETTINGS.index("[source.fines]")] + SETTINGS[SETTINGS.index("[source.fees]") :]
 
@@ -92,8 +96,15 @@ def test_a_cohort_begins_with_its_settings_and_without_a_run(world: World) -> No
 
 @pytest.mark.parametrize(
     "settings",
-    [RENAMED, WITH_MANUAL, FINES_APART, WITHOUT_FINES, SETTINGS.replace(EXEMPT, "")],
-    ids=["a renamed step", "a new manual step", "a source with a step of its own", "a removed source", "exemptions"],
+    [RENAMED, WITH_MANUAL, FINES_APART, WITHOUT_FINES, SETTINGS.replace(EXEMPT, ""), REVIEW_FIRST],
+    ids=[
+        "a renamed step",
+        "a new manual step",
+        "a source with a step of its own",
+        "a removed source",
+        "exemptions",
+        "a review that waits for less",
+    ],
 )
 def test_a_change_of_steps_waits_once_and_no_answer_is_applied_before_it(reopen: Reopen, settings: str) -> None:
     with reopen(settings) as world:
