@@ -16,7 +16,6 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from config.cohorts import naming
-from config.meaning import differences, meaning_of
 from config.settings import Asked, Settings
 from connectors.port import (
     Connector,
@@ -32,7 +31,6 @@ from connectors.port import (
     no_progress,
     together,
 )
-from status_db import applied
 from status_db.applied import SettingsDiffer
 from status_db.engine import StoreError, reading
 from status_db.ledger import Ledger
@@ -50,7 +48,8 @@ from sync.look import look_at
 from sync.proposal import Proposal
 from sync.roster_proposal import propose_roster
 from sync.second_look import Doubts, reads_all_for_one
-from sync.settings_proposal import SettingsProposal, propose_settings
+from sync.settings_gate import SettingsGate, waits_already
+from sync.settings_proposal import propose_settings
 from sync.source_proposal import SourceProposal, propose_source, propose_untouched, question_of
 from sync.way_back import propose_way_back
 
@@ -162,8 +161,8 @@ class Sync:
         self._connect = connect
         self._clock = clock
         self._lease_for = lease_for
-        self._meaning = meaning_of(settings)
-        self._marks = SettingsMarks(engine, cohort, ledger, self._meaning)
+        self._gate = SettingsGate(engine, settings, cohort, clock)
+        self._marks = SettingsMarks(engine, cohort, ledger, self._gate.meaning)
         self._log = structlog.get_logger("clearance.sync")
         #: Where there are several cohorts, outcomes and suggested commands name theirs.
         self._named = cohort if len(settings.cohort) > 1 else ""
@@ -190,75 +189,35 @@ class Sync:
 
     def _settle(self, by: str) -> Outcome | None:
         """Bring the marks to these settings: at once where no student's steps change, else once a person approves."""
-        proposal = self.preview_settings()
+        proposal = self._gate.proposal()
         if proposal is None:
             return None
         if proposal.plan.before is None and not proposal.plan.students:
-            self._marks.begin_settings(self._meaning, self._clock())
+            self._marks.begin_settings(self._gate.meaning, self._clock())
             return None
-        waiting = self._waiting_settings()
+        waiting = self._gate.waiting()
+        kept = self._marks.kept_snapshot(waiting) if waiting is not None else None
         if proposal.plan.empty:
             if waiting is not None:
                 self._marks.drop_waiting_settings("The settings are the applied ones again. It had said: ")
             return None
-        if waiting is not None and waiting[1] == proposal.plan.digest:
-            message = self._suggest(waits_already(waiting[0]))
-            return Outcome(SETTINGS, RunState.SKIPPED, waiting[0], message, "suspended", cohort=self._named)
+        if waiting is not None and kept is not None and kept[0] == proposal.plan.digest:
+            message = self._suggest(waits_already(waiting))
+            return Outcome(SETTINGS, RunState.SKIPPED, waiting, message, "suspended", cohort=self._named)
         if waiting is not None:
             self._marks.drop_waiting_settings("The settings have changed once more. It had said: ")
         return self._run(SETTINGS, by=by, slot=None, student=None, progress=no_progress)
 
     def preview_change(self) -> Preview | None:
         """Say what applying these settings would change; None where they are the applied ones."""
-        with reading(self._engine) as connection:
-            known = applied.read(connection, self._cohort)
-            if known is not None and known.digest == self._meaning.digest:
-                return None
-            proposal = propose_settings(connection, self._settings, self._cohort, self._nothing_asked())
-        if known is None and not proposal.plan.students:
+        pending = self._gate.pending()
+        if pending is None:
             return None
-        lines = (*differences(known.meaning if known is not None else None, self._meaning), *proposal.by_step())
+        change = pending.proposal
         return Preview(
-            SETTINGS, None, "", dict(proposal.counts), proposal.flips, proposal.reasons, lines,
-            blocks=not proposal.plan.empty, cohort=self._named,
+            SETTINGS, None, "", dict(change.counts), change.flips, change.reasons, pending.lines,
+            blocks=not change.plan.empty, cohort=self._named,
         )  # fmt: skip
-
-    def preview_settings(self) -> SettingsProposal | None:
-        """Plan the change from the applied settings to these; None where nothing differs and nothing waits."""
-        with reading(self._engine) as connection:
-            same = applied.digest(connection, self._cohort) == self._meaning.digest
-            if same and Stored(connection, self._cohort).suspended(SETTINGS, 0) is None:
-                return None
-            return propose_settings(connection, self._settings, self._cohort, self._nothing_asked())
-
-    def _nothing_asked(self) -> Snapshot:
-        now = self._clock()
-        return Snapshot(("student",), (), now, now, ())
-
-    def _waiting_settings(self) -> tuple[int, bytes] | None:
-        with reading(self._engine) as connection:
-            run = Stored(connection, self._cohort).suspended(SETTINGS, 0)
-        kept = self._marks.kept_snapshot(run) if run is not None else None
-        return (run, kept[0]) if run is not None and kept is not None else None
-
-    def _settings_stand(self, connection: Connection) -> None:
-        """See that students have the steps that these settings give them. Raises SettingsDiffer."""
-        if applied.digest(connection, self._cohort) == self._meaning.digest:
-            return
-        known = applied.read(connection, self._cohort)
-        if known is not None and known.meaning.structure == self._meaning.structure:
-            return
-        if known is None and not Stored(connection, self._cohort).anybody():
-            # A plan before the first run: there is nobody whose steps could be others.
-            return
-        waiting = Stored(connection, self._cohort).suspended(SETTINGS, 0)
-        if waiting is not None:
-            raise SettingsDiffer(waits_already(waiting))
-        raise SettingsDiffer(
-            "the settings of this process are not the ones that are applied, so no answer is applied. Look at the "
-            "change with `clearance plan` and apply it with `clearance sync`, or restart this process with the "
-            "settings file that was applied."
-        )
 
     def preview(self, name: str, progress: Progress = no_progress, shared: Connector | None = None) -> Preview:
         """Ask a source and say what a sync would change; write nothing. `shared` as for `run`."""
@@ -306,7 +265,7 @@ class Sync:
         if name != SETTINGS:
             try:
                 with reading(self._engine) as connection:
-                    self._settings_stand(connection)
+                    self._gate.demand(connection)
             except SettingsDiffer as differ:
                 message = self._suggest(str(differ))
                 return Outcome(name, RunState.SKIPPED, message=message, fault="suspended", cohort=self._named)
@@ -464,7 +423,7 @@ class Sync:
     ) -> Outcome:
         try:
             if lease.source == SETTINGS:
-                return self._applied(lease, self._nothing_asked(), None)
+                return self._applied(lease, self._gate.nothing_asked(), None)
             connector = self._connect(lease.source)
             if student is None and (untouched := self._untouched(lease, shared or connector)):
                 return untouched
@@ -521,7 +480,7 @@ class Sync:
     def _propose(self, connection: Connection, name: str, snapshot: Snapshot, student: str | None) -> Proposal:
         if name == SETTINGS:
             return propose_settings(connection, self._settings, self._cohort, snapshot)
-        self._settings_stand(connection)
+        self._gate.demand(connection)
         if name == ROSTER:
             return propose_roster(connection, self._settings, self._cohort, snapshot, self._clock())
         if isinstance(snapshot, keep.WayBack):
@@ -653,15 +612,6 @@ class Sync:
         message = self._suggest(message)
         self._marks.fail(lease, Ending(state, self._clock(), message, fault, counts or {}))
         return Outcome(lease.source, state, lease.run, message, fault, counts or {}, cohort=self._named)
-
-
-def waits_already(run: int) -> str:
-    """Say that a change of settings waits, and how it is decided."""
-    return (
-        f"a change of settings waits for approval as run {run}, and no answer is applied before it: look at it with "
-        f"`clearance runs show {run}`, then `clearance runs approve {run}`, or restart with the settings file that was "
-        "applied."
-    )
 
 
 def _said(reasons: Iterable[Objection]) -> str:
