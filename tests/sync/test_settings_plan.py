@@ -13,6 +13,7 @@ JOINED = datetime(2019, 5, 25, tzinfo=UTC)
 ASKED = JOINED + timedelta(hours=1)
 CLEARED = Finding(Verdict.CLEARED, Reason.NOTHING_OWED)
 HELD = Record("S1", Verdict.HELD, Reason.OWED)
+DOUBTFUL = Finding(Verdict.UNKNOWN, Reason.DOUBTFUL)
 NOT_ASKED = FIRST_FINDING[StepKind.SYNCED]
 AWAITING = FIRST_FINDING[StepKind.MANUAL]
 
@@ -79,7 +80,7 @@ def test_a_new_step_that_was_decided_already_flips_nothing() -> None:
 
 def test_a_step_that_is_gone_ends_with_what_counted() -> None:
     own = meaning((("review", "review", ()),), {})
-    gone = planned(own, student(steps=student().steps | {"library": Standing(CLEARED, Verdict.HELD)}))
+    gone = planned(own, student(steps=dict(student().steps) | {"library": Standing(CLEARED, Verdict.HELD)}))
     assert gone.removed == (("S1", "library"),)
     assert gone.flips == (Flip("S1", "library", Verdict.HELD, Verdict.EXEMPT, NOT_IN_FLOW),)
 
@@ -106,11 +107,11 @@ def test_a_second_source_that_was_never_asked_makes_the_step_unknown() -> None:
 def test_new_exemptions_let_off_and_old_ones_no_longer() -> None:
     north = {"library": ({"campus": ("north",)},)}
     exempt = Finding(Verdict.EXEMPT, Reason.EXEMPT_BY_ROSTER)
-    unanswered = student(steps=student().steps | {"library": Standing(Finding(Verdict.UNKNOWN, Reason.DOUBTFUL), None)})
+    unanswered = student(steps=dict(student().steps) | {"library": Standing(DOUBTFUL, None)})
     doubt = {"loans": Record("S1", Verdict.UNKNOWN, Reason.DOUBTFUL)}
     let_off = planned(meaning(exempt=north), replace(unanswered, records=doubt))
     assert let_off.findings == (("S1", "library", exempt),)
-    before = student(steps=student().steps | {"library": Standing(exempt, None)}, records=doubt)
+    before = student(steps=dict(student().steps) | {"library": Standing(exempt, None)}, records=doubt)
     back = planned(meaning(), before, applied=meaning(exempt=north))
     assert back.findings == (("S1", "library", Finding(Verdict.UNKNOWN, Reason.DOUBTFUL)),)
 
