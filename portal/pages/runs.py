@@ -289,6 +289,7 @@ async def _show(
         spoken=spoken,
         overseer=oversees(visitor.account),
         warnings=found.counts.get("warnings", ()),
+        of_settings=found.source == SETTINGS,
         counts=[
             (words.say(language, words.COUNTS, key), "✓" if value is True else value)
             for key, value in found.counts.items()

@@ -126,6 +126,7 @@ def test_a_student_goes_by_the_first_flow_that_fits() -> None:
     renamed = planned(meaning(flows=flows))
     assert renamed.flows == (("S1", "new"),)
     assert (renamed.added, renamed.removed, renamed.findings) == ((), (), ())
+    assert not renamed.moves_nobody
 
 
 def test_whom_no_flow_fits_keeps_a_flow_that_is_still_there_and_is_unplaced_without_one() -> None:
