@@ -90,6 +90,17 @@ def test_a_source_takes_its_records_to_its_new_step() -> None:
     moved = planned(own, student(records={"loans": HELD}))
     assert moved.added == (("S1", "loans_desk", Finding(Verdict.HELD, Reason.OWED)),)
     assert moved.findings == (("S1", "library", AWAITING),)
+    assert [(f.step, f.before, f.after) for f in moved.flips] == [
+        ("library", Verdict.CLEARED, Verdict.UNKNOWN),
+        ("loans_desk", Verdict.UNKNOWN, Verdict.HELD),
+    ]
+
+
+def test_a_finding_that_a_decision_covers_flips_nothing() -> None:
+    own = meaning((("library", "manual", ()), ("review", "review", ("library",))), {})
+    decided = student(decided={"library": Verdict.CLEARED})
+    assert planned(own, decided).findings == (("S1", "library", AWAITING),)
+    assert planned(own, decided).flips == ()
 
 
 def test_who_joined_after_the_source_was_asked_is_not_cleared_by_its_silence() -> None:
