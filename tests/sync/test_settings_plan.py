@@ -20,6 +20,8 @@ AWAITING = FIRST_FINDING[StepKind.MANUAL]
 Entries = tuple[tuple[str, str, tuple[str, ...]], ...]
 ENTRIES: Entries = (("library", "synced", ()), ("review", "review", ("library",)))
 
+MANUAL_LIBRARY: Entries = (("library", "manual", ()), ("review", "review", ("library",)))
+
 
 def meaning(entries: Entries = ENTRIES, sources: Mapping[str, str] | None = None, **more: Any) -> Meaning:
     decided = {"loans": "library"} if sources is None else sources
@@ -86,7 +88,7 @@ def test_a_step_that_is_gone_ends_with_what_counted() -> None:
 
 
 def test_a_source_takes_its_records_to_its_new_step() -> None:
-    own = meaning((("library", "manual", ()), ("loans_desk", "synced", ())), {"loans": "loans_desk"})
+    own = meaning((*MANUAL_LIBRARY, ("loans_desk", "synced", ())), {"loans": "loans_desk"})
     moved = planned(own, student(records={"loans": HELD}))
     assert moved.added == (("S1", "loans_desk", Finding(Verdict.HELD, Reason.OWED)),)
     assert moved.findings == (("S1", "library", AWAITING),)
@@ -97,7 +99,7 @@ def test_a_source_takes_its_records_to_its_new_step() -> None:
 
 
 def test_a_finding_that_a_decision_covers_flips_nothing() -> None:
-    own = meaning((("library", "manual", ()), ("review", "review", ("library",))), {})
+    own = meaning(MANUAL_LIBRARY, {})
     decided = student(decided={"library": Verdict.CLEARED})
     assert planned(own, decided).findings == (("S1", "library", AWAITING),)
     assert planned(own, decided).flips == ()
@@ -162,7 +164,7 @@ def test_a_review_that_waits_for_fewer_steps_is_no_small_change() -> None:
 
 
 def test_a_removed_source_is_retired() -> None:
-    assert planned(meaning((("library", "manual", ()), ("review", "review", ("library",))), {})).retired == ("loans",)
+    assert planned(meaning(MANUAL_LIBRARY, {})).retired == ("loans",)
     assert planned(meaning()).retired == ()
 
 
