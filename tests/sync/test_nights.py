@@ -13,7 +13,8 @@ from clearance.wiring import Program, load_settings, schema_of
 from config.settings import load
 from connectors.port import SourceUnavailable
 from status_db.engine import StoreError
-from status_db.model import ROSTER, SETTINGS as SETTINGS_RUN
+from status_db.model import ROSTER
+from status_db.model import SETTINGS as SETTINGS_RUN
 from sync.schedule import Schedule
 from tests.world import SETTINGS, World, season_of
 
