@@ -68,8 +68,7 @@ class Chosen:
 
     def season(self, *, service: bool = False) -> "Served":
         """Return the cohort that was named, else every open one, to be served together."""
-        programs = self._programs(service=service)
-        return Served(programs, programs[0].season(programs))
+        return Served(self._programs(service=service))
 
     def _programs(self, *, service: bool) -> tuple[Program, ...]:
         from config import logs  # noqa: PLC0415 - only a command that reads settings writes a log
@@ -88,12 +87,16 @@ class Chosen:
         return (program, *(program.of_cohort(key) for key in others))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Served:
     """The cohorts a command serves: each by itself, and together."""
 
     programs: tuple[Program, ...]
-    season: "Season"
+
+    @functools.cached_property
+    def season(self) -> "Season":
+        """All of them together. Asks the status database: a command that can do without it leaves this alone."""
+        return self.first.season(self.programs)
 
     @property
     def first(self) -> Program:

@@ -95,6 +95,7 @@ def test_of_forty_processes_killed_at_their_word_none_has_promised_too_much(abou
 
 def test_sqlite_waits_for_the_disk_before_it_acknowledges(tmp_path: Path) -> None:
     """Two is FULL: the log is synced with every commit. What that is good for, tests/crash/test_calls.py shows."""
+    (tmp_path / "x.db").touch()
     with stage.opened(f"sqlite:///{tmp_path / 'x.db'}") as engine, engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"

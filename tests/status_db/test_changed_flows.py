@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from typer.testing import CliRunner
 
 import clearance.context
 from clearance.main import app
 from clearance.wiring import Program
+from config.meaning import meaning_of
 from config.settings import Settings
 from portal.headline import is_clear
+from status_db import tables
 from status_db.accounts import Act, Grant
 from status_db.batches import Batches, Told, Wrong
 from status_db.classes import Classes, Stage
@@ -117,6 +120,14 @@ def chosen(world: World, *numbers: str) -> list[Chosen]:
     ]
 
 
+def record_as_applied(world: World) -> None:
+    """Have the database say that the world's settings are applied, though no step was derived by them."""
+    table = tables.applied_settings
+    with world.engine.begin() as connection:
+        digest = meaning_of(world.settings.of_cohort(COHORT)).digest
+        connection.execute(update(table).where(table.c.cohort == COHORT).values(digest=digest))
+
+
 def hold(world: World, *numbers: str) -> object:
     morning = Mornings(world.engine, world.settings, COHORT, world.ledger)
     who = chosen(world, *numbers)
@@ -163,6 +174,12 @@ class TestAStepOfWhichNothingIsStored:
     ) -> None:
         wanted = CHANGES[change]
         world = reopened(wanted.settings)
+        # A change that is not applied is one reason to refuse, and does not hide the other.
+        with pytest.raises(DecisionRefused, match="not the ones that are applied"):
+            world.reviews.review(Wish(SUN.number, REVIEW, Verdict.CLEARED, "齐备"), "reviewer", world.now)
+        with pytest.raises(DecisionRefused, match="not the ones that are applied"):
+            world.reviews.issue(Issue(QIAN.number, "C-1", "毕业证书"), "reviewer", world.now)
+        record_as_applied(world)
         for person in (SUN, QIAN):
             student = world.student(person.number)
             status = next(step for step in student.steps if step.step == wanted.step)

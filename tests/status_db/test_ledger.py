@@ -16,7 +16,7 @@ from status_db.key_file import KeyRefused
 from status_db.ledger import Entry, Head, Ledger
 from status_db.ledger_key import LedgerRefused
 from status_db.migrate import upgrade
-from status_db.model import ROSTER, RunState, Verdict
+from status_db.model import ROSTER, SETTINGS, RunState, Verdict
 from status_db.reviews import HandedOver, Issue
 from status_db.seals import NOTHING, Seals, canonical, moved
 from sync.verify import Report, verify
@@ -55,8 +55,8 @@ class TestLinks:
         world.decisions.withdraw(LIN.number, "library", "librarian", world.now)
         world.says["loans"] = [{**GEOLOGY_LOAN, "CARD": ""}] * 2
         world.sync.open_cohort()
-        assert [kind for _, kind in links(world)] == ["checkpoint", "run", "run", "run", "decision", "decision"]
-        assert [number for number, _ in links(world)] == [1, 2, 3, 4, 5, 6]
+        kinds = ["checkpoint", "settings", "run", "run", "run", "decision", "decision"]
+        assert links(world) == list(enumerate(kinds, start=1))
 
     def test_a_run_that_is_held_back_or_fails_has_none_until_it_is_approved(self, world: World) -> None:
         world.says["loans"] = list(GEOLOGY_LOANS)
@@ -220,7 +220,7 @@ class TestADatabaseFromBefore:
     def old(self, status_url: str, tmp_path: Path) -> Iterator[World]:
         """A world of the first version, as the program of then left it."""
         with World(status_url, tmp_path) as world:
-            world.says["loans"] = [GEOLOGY_LOAN, POETRY_LOAN]
+            world.says["loans"] = [*GEOLOGY_LOANS, POETRY_LOAN]
             world.run_all()
             decided(world, ZHAO.number)
             world.says["loans"] = []
@@ -249,7 +249,9 @@ class TestADatabaseFromBefore:
             yield world
 
     def test_its_ledger_begins_with_a_checkpoint_over_what_stands(self, old: World) -> None:
-        assert links(old) == [(1, "checkpoint")]
+        # Settings were not recorded then: the first run is the one that does.
+        assert links(old) == [(1, "checkpoint"), (2, "run")]
+        assert [run.source for run in old.reader.runs(COHORT, limit=1)] == [SETTINGS]
         assert verified(old).sound
         old.says["loans"] = [GEOLOGY_LOAN]
         old.run("fines")

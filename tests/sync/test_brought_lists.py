@@ -8,7 +8,7 @@ import pytest
 from status_db.model import RunState, Verdict
 from status_db.requests import Request, RequestOutcome, RequestRefused, Requests
 from status_db.uploads import UploadKind, Uploads
-from tests.cast import LIN, SUN
+from tests.cast import LI, LIN, QIAN, SUN, ZHAO
 from tests.world import COHORT, SETTINGS, World, serving_of
 
 HEAD = "学号,清退状态,房间\n"
@@ -23,8 +23,9 @@ def settings(*, brought: bool = True) -> str:
 
 @pytest.fixture
 def dormitory(status_url: str, tmp_path: Path) -> Iterator[World]:
-    """An office without a system: its first list says that one has checked out."""
-    (tmp_path / "checkouts.csv").write_text(f"{HEAD}{SUN.number},已清退,305\n", encoding="utf-8")
+    """An office without a system: its first list says that one of five has checked out."""
+    yet = "".join(f"{person.number},未清退,412\n" for person in (LIN, ZHAO, QIAN, LI))
+    (tmp_path / "checkouts.csv").write_text(f"{HEAD}{SUN.number},已清退,305\n{yet}", encoding="utf-8")
     with World(status_url, tmp_path, settings()) as made:
         made.run_all()
         yield made

@@ -14,6 +14,7 @@ from config.settings import load
 from connectors.port import SourceUnavailable
 from status_db.engine import StoreError
 from status_db.model import ROSTER
+from status_db.model import SETTINGS as SETTINGS_RUN
 from sync.schedule import Schedule
 from tests.world import SETTINGS, World, season_of
 
@@ -126,7 +127,7 @@ def test_a_schedule_starts_when_one_source_cannot_be_asked_and_says_which(
         assert [line["source"] for line in named] == ["unset"]
         assert "the environment variable NOBODY_SET_THIS is not set" in named[0]["message"]
         ended = {run.source: run for run in program.reader.runs("2019", None, 20)}
-        assert set(ended) == {ROSTER, *program.settings.source}
+        assert set(ended) == {ROSTER, SETTINGS_RUN, *program.settings.source}
         assert ended["unset"].fault == "refused"
         assert ended["unset"].message.endswith("Then try: clearance check unset.")
         assert [name for name, run in ended.items() if run.fault == "refused"] == ["unset"]

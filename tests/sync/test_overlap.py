@@ -10,7 +10,7 @@ from status_db.marks import Lease, LeaseLost, RunUnderWay
 from status_db.model import RunState, Verdict
 from sync import owner
 from sync.run import LEASE_FOR, Outcome, Sync
-from tests.cast import GEOLOGY_LOAN, LIN, POETRY_LOAN
+from tests.cast import GEOLOGY_LOAN, GEOLOGY_LOANS, LIN, POETRY_LOAN
 from tests.world import COHORT, World
 
 
@@ -151,7 +151,7 @@ class TestLeases:
             self.begun(world)
 
     def test_an_approved_run_taken_up_again_is_no_longer_its_first_takers(self, world: World) -> None:
-        world.says["loans"] = [GEOLOGY_LOAN]
+        world.says["loans"] = GEOLOGY_LOANS
         world.run_all()
         world.says["loans"] = []
         number = world.run("loans").run
@@ -188,7 +188,7 @@ class TestLeases:
         assert state_of(world, number) is RunState.APPLIED
 
     def test_a_run_rejected_while_it_is_approved_stays_rejected(self, world: World) -> None:
-        world.says["loans"] = [GEOLOGY_LOAN]
+        world.says["loans"] = GEOLOGY_LOANS
         world.run_all()
         world.says["loans"] = []
         number = world.run("loans").run

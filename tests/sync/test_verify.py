@@ -121,7 +121,8 @@ def test_settings_that_change_are_told_and_are_no_tampering(sqlite_world: World,
     with reading(sqlite_world.reading) as connection:
         report = verify(connection, changed, COHORT, seals_of(sqlite_world), sqlite_world.now)
     assert report.disagreements == ()
-    assert any("the settings that decide dorm have changed" in note for note in report.notes)
+    assert any("the settings file differs from the settings that are applied" in note for note in report.notes)
+    assert any("exempt of dorm" in note for note in report.notes)
     assert not any("library" in note for note in report.notes)
 
 
@@ -307,7 +308,9 @@ class Tampering:
                 [r for r in self.rows(connection, table) if r.get("link") != self.newest(connection)]
             )
             if table is tables.run:
+                # What hangs on a run goes with it.
                 connection.execute(delete(tables.pending))
+                connection.execute(delete(tables.reversal).where(tables.reversal.c.run == row["run"]))
             connection.execute(delete(table).where(*self.where(table, row)))
 
         return do
@@ -447,7 +450,11 @@ class TestTampering:
         with sqlite_world.engine.begin() as connection:
             connection.execute(update(table).where(table.c.source == "loans").values({column: value}))
         sqlite_world.says["loans"] = [GEOLOGY_LOAN, POETRY_LOAN]
-        sqlite_world.run("loans")
+        after = sqlite_world.run("loans")
+        if after.state is RunState.SUSPENDED:
+            # Another digest is another question, whose first answer waits.
+            assert after.run is not None
+            assert sqlite_world.sync.approve(after.run, "loans", by="admin").state is RunState.APPLIED
         told = [found for found in verified(sqlite_world).disagreements if found.table == "source_state"]
         assert any(found.key == "loans" and "was altered before link" in found.what for found in told)
 
