@@ -1,18 +1,14 @@
 """What web APIs answer in the field, through the real connector and the real command, on each status database."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
-from typer.testing import CliRunner, Result
 
-from clearance import wiring
-from clearance.main import app
 from tests.services.http_office import HttpOffice, Reply, as_json
+from tests.services.in_process import command
 from tests.services.one_answer import answering
 
 INPUTS = Path(__file__).parent / "inputs"
@@ -83,12 +79,10 @@ class University:
 
     def run(self, *words: str, code: int = 0) -> str:
         """Run a command; return what it printed."""
-        with _engines_closed():
-            result: Result = CliRunner().invoke(
-                app, ["--config", str(self.file), *words], env={"STATUS_URL": self._url, "COLUMNS": "300"}
-            )
-        assert result.exit_code == code, (result.output, result.exception)
-        return result.output
+        environ = os.environ | {"STATUS_URL": self._url, "COLUMNS": "300"}
+        ended = command(["--config", str(self.file), *words], environ)
+        assert ended.code == code, ended.out + ended.err
+        return ended.out + ended.err
 
     def finding(self, number: str) -> dict[str, Any]:
         """Return the finding about one student's step."""
@@ -98,28 +92,6 @@ class University:
     def verdicts(self) -> list[str]:
         """Return the verdict about each student, in the roster's order."""
         return [self.finding(number)["verdict"] for number, _ in STUDENTS]
-
-
-@contextmanager
-def _engines_closed() -> Iterator[None]:
-    """Close what a command leaves to the end of its process, which does not end here."""
-    opened: list[Engine] = []
-
-    def noting(plain: Callable[[str], Engine]) -> Callable[[str], Engine]:
-        def open_engine(url: str) -> Engine:
-            opened.append(plain(url))
-            return opened[-1]
-
-        return open_engine
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("open_writing", "open_reading"):
-            patch.setattr(wiring, name, noting(getattr(wiring, name)))
-        try:
-            yield
-        finally:
-            for engine in opened:
-                engine.dispose()
 
 
 @pytest.fixture
