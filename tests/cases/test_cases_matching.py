@@ -216,8 +216,16 @@ def test_a_long_footnote_below_a_table_is_a_footnote(office: Office) -> None:
     office.sheet("long_footnote.xlsx")
     office.sync()
     assert office.verdicts() == ["held"] + ["cleared"] * 4
+    assert office.unmatched() == {}
+    assert "unchanged" in office.sync()
+
+
+def test_a_row_under_a_key_of_any_length_is_listed_by_its_beginning(office: Office) -> None:
+    office.rows([(ONE, "学费", 5000), ("经办人签字盖章后有效" * 9, "学费", 300)])
+    office.sync()
+    assert office.verdicts() == ["held"] + ["cleared"] * 4
     ((key, student),) = office.unmatched().items()
-    assert key.startswith("说明:本表数据截至")
+    assert key.startswith("经办人签字盖章后有效经办人")
     assert (len(key), student) == (64, "")
     assert "unchanged" in office.sync()
 

@@ -121,7 +121,7 @@ def test_a_count_of_zero_without_a_list_means_that_nothing_is_owed(university: U
 def test_a_count_of_two_without_a_list_changes_nothing(university: University) -> None:
     with answering(b'{"data": {"total": 2}}', "application/json") as url:
         university.settings(f"{url}/fees")
-        assert "no list" in university.run("sync", code=5)
+        assert "no list" in university.run("sync", code=1)
     assert university.verdicts() == ["unknown"] * 5
 
 
@@ -153,8 +153,8 @@ def test_json_is_read_in_its_charset_whatever_is_declared(university: University
 def test_a_wrong_charset_is_named_by_check_and_sync_alike(university: University) -> None:
     with answering(LIST.encode("gbk"), "application/json") as url:
         university.settings(f"{url}/fees")
-        for word in ("check", "sync"):
-            said = university.run(word, code=5)
+        for word, code in (("check", 5), ("sync", 1)):
+            said = university.run(word, code=code)
             assert "declares no charset and is not UTF-8; its bytes would fit GB18030" in said
     assert university.verdicts() == ["unknown"] * 5
 
@@ -182,5 +182,5 @@ def test_a_gateway_that_is_busy_leaves_the_source_unavailable_and_the_marks_as_t
         office.befalls = lambda _call: as_json({"code": 50301, "msg": "限流"})
         assert "cannot answer now" in university.run("sync", "fees", code=5)
         office.befalls = lambda _call: Reply(b"[]", 206)
-        assert "a part of the answer" in university.run("sync", "fees", code=5)
+        assert "a part of the answer" in university.run("sync", "fees", code=1)
     assert university.verdicts() == ["held", *["cleared"] * 4]
