@@ -2,18 +2,15 @@
 
 import csv
 import json
+import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
-from typer.testing import CliRunner, Result
 
-from clearance import wiring
-from clearance.main import app
+from tests.services.in_process import command
 from tests.services.one_answer import answering
 
 INPUTS = Path(__file__).parent / "inputs"
@@ -99,12 +96,10 @@ class Office:
 
     def run(self, *words: str, code: int = 0) -> str:
         """Run a command; return what it printed."""
-        with _engines_closed():
-            result: Result = CliRunner().invoke(
-                app, ["--config", str(self.file), *words], env={"STATUS_URL": self._url, "COLUMNS": "300"}
-            )
-        assert result.exit_code == code, (result.output, result.exception)
-        return result.output
+        environ = os.environ | {"STATUS_URL": self._url, "COLUMNS": "300"}
+        ended = command(["--config", str(self.file), *words], environ)
+        assert ended.code == code, ended.out + ended.err
+        return ended.out + ended.err
 
     def sync(self, code: int = 0) -> str:
         """Ask the roster and the source."""
@@ -122,28 +117,6 @@ class Office:
     def unmatched(self) -> dict[str, str]:
         """Return each listed key with the student whom it resembles."""
         return {row["key"]: row["student"] for row in json.loads(self.run("strangers", "--json"))}
-
-
-@contextmanager
-def _engines_closed() -> Iterator[None]:
-    """Close what a command leaves to the end of its process, which does not end here."""
-    opened: list[Engine] = []
-
-    def noting(plain: Callable[[str], Engine]) -> Callable[[str], Engine]:
-        def open_engine(url: str) -> Engine:
-            opened.append(plain(url))
-            return opened[-1]
-
-        return open_engine
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("open_writing", "open_reading"):
-            patch.setattr(wiring, name, noting(getattr(wiring, name)))
-        try:
-            yield
-        finally:
-            for engine in opened:
-                engine.dispose()
 
 
 @pytest.fixture
@@ -243,8 +216,16 @@ def test_a_long_footnote_below_a_table_is_a_footnote(office: Office) -> None:
     office.sheet("long_footnote.xlsx")
     office.sync()
     assert office.verdicts() == ["held"] + ["cleared"] * 4
+    assert office.unmatched() == {}
+    assert "unchanged" in office.sync()
+
+
+def test_a_row_under_a_key_of_any_length_is_listed_by_its_beginning(office: Office) -> None:
+    office.rows([(ONE, "学费", 5000), ("经办人签字盖章后有效" * 9, "学费", 300)])
+    office.sync()
+    assert office.verdicts() == ["held"] + ["cleared"] * 4
     ((key, student),) = office.unmatched().items()
-    assert key.startswith("说明:本表数据截至")
+    assert key.startswith("经办人签字盖章后有效经办人")
     assert (len(key), student) == (64, "")
     assert "unchanged" in office.sync()
 

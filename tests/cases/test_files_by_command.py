@@ -1,15 +1,14 @@
 """The cases of lists by the command line: a roster and a source of one university, each a file."""
 
-import gc
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from clearance.main import app
 from tests.cases.test_cases_files import HEAD, INPUTS, page, written
+from tests.services.in_process import command
 
 SETTINGS = """
 [institution]
@@ -46,9 +45,6 @@ every = "1 h"
 columns = { student = "学号", title = "收费项目", amount = "AMOUNT" }
 """
 
-#: Commands end with their process and leave it to close their connections; here they run in the tests' own.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-
 PEOPLE = (
     ("2015150001", "张一"),
     ("2015150002", "李二"),
@@ -59,24 +55,23 @@ PEOPLE = (
 
 
 @pytest.fixture
-def run(status_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+def run(status_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Run a command in a university whose roster is a web page named .xls."""
     monkeypatch.setenv("STATUS_URL", status_url)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "ledger.key").write_text("ab" * 32, encoding="ascii")
     people = "".join(f"<tr><td>{number}<td>{name}<td>本科生<td>文学院" for number, name in PEOPLE)
     written(tmp_path / "roster.xls", page(f"<table><tr><th>学号<th>姓名<th>层次<th>学院{people}</table>"))
 
     def say(*words: str, path: str = "fees.csv", amount: str = "欠费", code: int = 0) -> str:
         settings = tmp_path / "clearance.toml"
         settings.write_text(SETTINGS.replace("PATH", path).replace("AMOUNT", amount), encoding="utf-8")
-        result = CliRunner().invoke(app, ["--config", str(settings), *words])
-        assert result.exit_code == code, result.output
-        assert "Traceback" not in result.output
-        return result.output
+        ended = command(["--config", str(settings), *words], os.environ)
+        said = ended.out + ended.err
+        assert ended.code == code, said
+        assert "Traceback" not in said
+        return said
 
-    yield say
-    gc.collect()
+    return say
 
 
 def test_the_second_row_of_a_merged_number_holds_its_student(run: Callable[..., str], tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ class TestInARun:
         assert sqlite_world.verdict(LIN.number, "library") is Verdict.HELD
 
     def test_a_suspended_answer_is_not_taken_for_the_stored_one(self, sqlite_world: World, library: Library) -> None:
-        many = [*LOANS, *((LIN.number, f"第{i}册", None, None) for i in range(3))]
+        many = [*LOANS, *((LIN.number, f"第{i}册", None, None) for i in range(20))]
         library.fill(many)
         assert self.pulled(sqlite_world)
         library.fill([])
