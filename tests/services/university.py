@@ -70,6 +70,11 @@ class University:
                 return
         raise TimeoutError("the finance office did not open")
 
+    def ensure_finance(self) -> None:
+        """Start it unless it is open."""
+        if self._finance is None:
+            self.open_finance()
+
     def close_finance(self) -> None:
         """Stop it."""
         if self._finance is not None:
