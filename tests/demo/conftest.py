@@ -32,7 +32,5 @@ def synced(built: University, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def university(built: University, synced: Path) -> University:
     """The demo as it was built, its finance office open."""
-    shutil.rmtree(built.folder / ".demo")
-    shutil.copytree(synced / ".demo", built.folder / ".demo")
-    built.ensure_finance()
+    built.put_back(synced / ".demo")
     return built
