@@ -53,6 +53,13 @@ def test_every_command_exists_with_its_options(words: list[str]) -> None:
         for name in (word.partition("=")[0] for word in words[1:] if "=" in word):
             assert f"$({name})" in MAKEFILE or f"$(if $({name})" in MAKEFILE, name
         return
+    if words[0].endswith("python"):
+        # A module of this repository, as `python -m` takes it.
+        assert words[1] == "-m"
+        module = ROOT.joinpath(*words[2].split(".")).with_suffix(".py").read_text(encoding="utf-8")
+        assert "__main__" in module
+        assert all(f'"{option}"' in module for option in words[3:] if option.startswith("-"))
+        return
     assert words[0].endswith("clearance")
     command: Any = typer.main.get_command(app)
     rest = words[1:]

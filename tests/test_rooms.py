@@ -49,7 +49,7 @@ def test_the_layers_are_kept() -> None:
 
 
 def committed() -> list[Path]:
-    """Return every text file that is, or would be, committed."""
+    """Return every file that is, or would be, committed; pictures, styles and fonts apart."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -73,10 +73,10 @@ def test_no_lock_names_a_registry() -> None:
 
 
 def test_nothing_names_a_place_on_somebodys_machine() -> None:
-    homes = re.compile(r"(?<![\w.])/(?:home|Users|root|work)/\w")
+    homes = re.compile(rb"(?<![\w.])/(?:home|Users|root|work)/\w")
     for path in committed():
         if path != Path(__file__):
-            assert not homes.search(path.read_text(encoding="utf-8")), path
+            assert not homes.search(path.read_bytes()), path
 
 
 def test_everything_vendored_is_listed_with_its_licence() -> None:

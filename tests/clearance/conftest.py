@@ -1,5 +1,5 @@
 """A demo university for the commands, as tests.demo has it."""
 
-from tests.demo.conftest import synced, university
+from tests.demo.conftest import built, synced, university
 
-__all__ = ["synced", "university"]
+__all__ = ["built", "synced", "university"]

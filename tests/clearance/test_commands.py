@@ -278,6 +278,9 @@ def asked(url: str) -> bytes:
             with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
                 body: bytes = answer.read()
                 return body
+        except HTTPError:
+            # It answers; so nothing is left to wait for.
+            raise
         except urllib.error.URLError:
             if time.monotonic() > deadline:
                 raise

@@ -1,4 +1,8 @@
-"""The demo university, built and synced once, and a fresh copy of it for each test."""
+"""The demo university, built and synced once, and put back to that for each test.
+
+It stays where it was built, and its finance office on its port: where a source is asked is a setting, and the first
+answer from another place would wait for somebody.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -10,19 +14,23 @@ from tests.services.university import University
 
 
 @pytest.fixture(scope="session")
-def synced(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a demo as `clearance demo --once` leaves it."""
-    folder = tmp_path_factory.mktemp("university")
-    with University(folder) as university:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[University]:
+    """A demo as `clearance demo --once` leaves it."""
+    with University(tmp_path_factory.mktemp("built")) as university:
         university.run_apart("demo", "--once", "--finance-port", str(university.port))
+        yield university
+
+
+@pytest.fixture(scope="session")
+def synced(built: University, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of it, to be read."""
+    folder = tmp_path_factory.mktemp("synced")
+    shutil.copytree(built.folder / ".demo", folder / ".demo")
     return folder
 
 
 @pytest.fixture
-def university(synced: Path, tmp_path: Path) -> Iterator[University]:
-    """A copy of the synced demo, its finance office open."""
-    folder = tmp_path / "university"
-    shutil.copytree(synced / ".demo", folder / ".demo")
-    with University(folder) as copy:
-        copy.open_finance()
-        yield copy
+def university(built: University, synced: Path) -> University:
+    """The demo as it was built, its finance office open."""
+    built.put_back(synced / ".demo")
+    return built

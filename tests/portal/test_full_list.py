@@ -15,7 +15,7 @@ from portal.auth.sessions import hash_of, new_token
 from status_db.accounts import Act, Grant
 from status_db.audit import Audit, Deed
 from status_db.model import Verdict
-from tests.cast import LIN, QIAN, SUN, ZHOU
+from tests.cast import LEAVING, LIN, QIAN, SUN, ZHOU
 from tests.portal.conftest import token_in
 from tests.portal.whole import whole_app
 from tests.sync.test_brought_lists import HEAD, settings
@@ -115,10 +115,13 @@ def test_a_change_too_large_says_that_somebody_must_look(
     dormitory: World, at_the_desk: Callable[[str], TestClient]
 ) -> None:
     warden = at_the_desk("warden")
+    confirm(warden, bring(warden, HEAD + "".join(f"{person.number},未清退,1\n" for person in LEAVING)))
+    serving_of(dormitory).serve()
+    assert dormitory.verdict(SUN.number, "dorm") is Verdict.HELD
     confirm(warden, page := bring(warden, f"{HEAD}{ZHOU.number},已清退,1\n"))
     serving_of(dormitory).serve()
     assert "还没有生效" in warden.get(str(page.url)).text
-    assert dormitory.verdict(SUN.number, "dorm") is Verdict.CLEARED
+    assert dormitory.verdict(SUN.number, "dorm") is Verdict.HELD
 
 
 @pytest.mark.parametrize(

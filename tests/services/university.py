@@ -46,8 +46,7 @@ class University:
             **(environ or {}),
         }
         self._finance: subprocess.Popen[bytes] | None = None
-        self.config.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / "config" / "demo.toml", self.config)
+        self._lay_settings()
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +68,18 @@ class University:
             else:
                 return
         raise TimeoutError("the finance office did not open")
+
+    def put_back(self, built: Path) -> None:
+        """Have nothing here but the demo as it was built, `built` being a copy of its .demo, and finance open."""
+        shutil.rmtree(self.folder)
+        self._lay_settings()
+        shutil.copytree(built, self.folder / ".demo")
+        if self._finance is None:
+            self.open_finance()
+
+    def _lay_settings(self) -> None:
+        self.config.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "config" / "demo.toml", self.config)
 
     def close_finance(self) -> None:
         """Stop it."""
