@@ -202,7 +202,7 @@ class Model:
         return words
 
     def about_nobody(self, answer: Answer) -> bool:
-        """Whether a first answer has rows, and neither a row nor its population is about anybody: its keys are wrong."""
+        """Whether a first answer has rows, and neither a row nor its population is about anybody."""
         if answer.source == "roster" or answer.source in self.asked or not answer.rows:
             return False
         keys = [row[KEY_COLUMN[answer.source]] for row in answer.rows] + list(answer.population or ())
