@@ -77,8 +77,9 @@ REVIEWERS_OWN = {
 
 #: The same of commands: what was, what is only proposed, or nobody's steps.
 COMMANDS_SAY_NOTHING_OF_NOW = {
-    "check", "plan", "sync", "strangers", "runs list", "runs show", "runs spot-check", "waves list", "override list",
-    "accounts list", "import results", "import list", "certificates list", "tokens list", "backup", "verify",
+    "check", "plan", "sync", "strangers", "runs list", "runs show", "runs revert", "runs spot-check", "waves list",
+    "override list", "accounts list", "import results", "import list", "certificates list", "tokens list", "backup",
+    "verify",
 }  # fmt: skip
 
 WORDS = {"zh": "数据过期（截至 {}）", "en": "Out of date (as of {})"}
