@@ -105,7 +105,8 @@ class Home:
     def __init__(self, places: Places, settings: str | None) -> None:
         self._places = places
         self._settings = settings
-        self._kind = "sqlite" if places.sqlite else "postgresql"
+        # A PostgreSQL database is copied on its own server alone, and some tests have one of their own.
+        self._kind = "sqlite" if places.sqlite else make_url(places.marks).set(database="").render_as_string()
         #: Whether this world began here: one that is opened for the second time is no template, and takes none.
         self._new = False
 

@@ -207,6 +207,7 @@ class Offices(RuleBasedStateMachine):
         match outcome.state:
             case RunState.APPLIED | RunState.UNCHANGED:
                 assert name not in self.world.fails
+                assert not model.about_nobody(answer)
                 model.apply(answer, outcome.run, self.world.now)
                 for run, (waiting, _) in list(model.waiting.items()):
                     if waiting.source == name:
@@ -218,7 +219,7 @@ class Offices(RuleBasedStateMachine):
                 assert any(waiting.source == name for waiting, _ in model.waiting.values())
             case state:
                 assert state is RunState.FAILED
-                assert name in self.world.fails
+                assert name in self.world.fails or model.about_nobody(answer)
 
     def before_a_run(self, name: str) -> None:
         """Time goes on; a lease that is over is taken, and its run was abandoned."""

@@ -201,6 +201,18 @@ class Model:
                     words[student] = Word("unknown", "outside_population", rows=("outside",))
         return words
 
+    def about_nobody(self, answer: Answer) -> bool:
+        """Whether a first answer has rows, and neither a row nor its population is about anybody."""
+        if answer.source == "roster" or answer.source in self.asked or not answer.rows:
+            return False
+        keys = [row[KEY_COLUMN[answer.source]] for row in answer.rows] + list(answer.population or ())
+        return not any(self.owners(key) or self.is_listed(key) for key in keys)
+
+    def is_listed(self, key: str) -> bool:
+        """Whether a number is that of somebody on the list, leaving or staying."""
+        number = key.strip().upper()
+        return number in self.people and self.people[number].active
+
     def rule(self, student: str, step: str, just_asked: str = "") -> Found:
         """The rule of one step, from what all its sources said last."""
         person = self.people[student]
