@@ -726,7 +726,7 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
     at = f"[source.{name}]"
     found = _schedule_mistakes(f"source.{name}", source)
     if name in ("roster", "settings"):
-        found.append(f"{at}: this name is used for the {name}: choose another")
+        found.append(f"{at}: this name belongs to the {name}: choose another")
     if source.step not in steps:
         found.append(f'{at} step: there is no step "{source.step}": known are {", ".join(steps)}')
     elif source.step not in synced:

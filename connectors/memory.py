@@ -8,7 +8,7 @@ rows = [{ number = "20150001", key = "Room 204" }]
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from config.settings import Table
 from connectors.port import (
@@ -26,6 +26,9 @@ from connectors.port import (
 
 class Settings(Table):
     """The rows, each by the source's own column names, and, if there is one, the list of everybody it knows."""
+
+    #: The answer itself stands here: other rows are another answer, and no other question.
+    answers: ClassVar[frozenset[str]] = frozenset({"rows", "population"})
 
     rows: tuple[dict[str, Any], ...] = ()
     population: tuple[str, ...] | None = None

@@ -62,7 +62,9 @@ def _plain(own: BaseModel | None) -> dict[str, object]:
         # A source that cannot be asked here; nothing of it is compared.
         return {}
     dumped = own.model_dump(mode="python")
-    return {k: v for k, v in dumped.items() if k not in _NOT_THE_QUESTION and not isinstance(v, SecretStr | Path)}
+    # A connector whose settings hold the answer itself names those keys.
+    besides = _NOT_THE_QUESTION | getattr(type(own), "answers", frozenset())
+    return {k: v for k, v in dumped.items() if k not in besides and not isinstance(v, SecretStr | Path)}
 
 
 def location(asked: Asked) -> bytes:

@@ -17,6 +17,6 @@ def test_nothing_waits_before_the_last_three_days_and_at_most_once_a_source_in_t
     pace: str, days: int, tmp_path: Path
 ) -> None:
     counts = live(Season("daily", seed=7, students=600 if _SOAK else 250), PACES[pace], tmp_path, days)
-    assert counts.applied > 20, "the season must be lived"
+    assert counts.applied > days, "something must change each day"
     assert not counts.early, counts.why
     assert all(suspended <= 1 for suspended in counts.late.values()), counts.why
