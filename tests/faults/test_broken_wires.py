@@ -39,9 +39,12 @@ def drawn(chance: Random, seed: int, size: dict[Direction, int], stalls: int) ->
     direction: Direction = chance.choices(("answer", "question"), (4, 1))[0]
     after = chance.randint(0, size[direction] * 97 // 100)
     times = chance.choice((None, None, 1))
+    stalls = min(stalls, CASES)
     if seed % stalls == stalls - 1:
         return Fault("stall", direction, after)
-    match chance.choices(("cut", "reset", "refuse", "drip"), (60, 30, 4, 6))[0]:
+    # A rare kind has a place of its own, so that a small number of cases has each.
+    rare = {CASES - 2: "refuse", CASES - 3: "drip"}.get(seed % CASES)
+    match rare or chance.choices(("cut", "reset", "refuse", "drip"), (60, 30, 4, 6))[0]:
         case "drip":
             return Fault("drip", "answer", after, piece=512, pause=0.0005, times=times)
         case action:
