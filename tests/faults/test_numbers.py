@@ -138,9 +138,10 @@ def test_a_mangled_number_moves_nobody_else_and_clears_nobody_by_doubt(part: int
                         known = [row["学号"] for row in world.says[ROSTER] if row["学号"] != student]
                         world.population = {"loans": known} if chance.random() < 0.5 else {}
                         numbers.say({student: mistaken})
-                        assert numbers.moved() == {student}
-                        said = Verdict.UNKNOWN if world.population else Verdict.CLEARED
-                        assert numbers.verdict(student) is said
+                        # The owner's number may be another's former one, so that no list of readers shows who is meant.
+                        assert numbers.moved() == {student} | ({OWNER} if world.population else set())
+                        # The same book is out under a key that is nobody's.
+                        assert numbers.verdict(student) is Verdict.UNKNOWN
                         assert mistaken.upper() in {s.key for s in world.reader.strangers(COHORT)}
                     case 3:
                         short = chance.choice(OWING[20:])

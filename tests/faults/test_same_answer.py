@@ -19,9 +19,18 @@ CASES, PARTS = 200, 4
 STUDENTS = (*MANY[:40], "0099123")
 
 #: Not the guard's limits are tried here.
-WIDE = SETTINGS + "".join(
-    f"[source.{name}.guard]\nrows_fall_percent = 100\nclear_count = 10000\nhold_count = 10000\n"
-    for name in ("loans", "fines", "fees", "checkouts")
+_WIDE_LIMITS = """
+rows_fall_percent = 100
+no_rows_after = 10000
+clear_count = 10000
+hold_count = 10000
+unknown_count = 10000
+all_of = 10000
+group_count = 10000
+quality_rows = 10000
+"""
+WIDE = SETTINGS.replace('first = "apply"', 'first = "apply"\nnameless = "ignore"') + "".join(
+    f"[source.{name}.guard]{_WIDE_LIMITS}" for name in ("loans", "fines", "fees", "checkouts")
 )
 
 SOURCES = ("loans", "fines", "fees", "checkouts")
