@@ -96,7 +96,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
                 a.student or "",
                 "yes" if a.active else "no",
                 "yes" if a.password_hash else "none yet",
-                all_told(a.grants, numbered=True).replace("[", "\\["),
+                all_told(a.grants, numbered=True),
             )
             for a in accounts
         ),

@@ -125,7 +125,7 @@ def list_batches(
                 b.id,
                 b.kind.value,
                 b.step,
-                b.title.replace("[", "\\["),
+                b.title,
                 b.author,
                 show.moment(b.at, zone),
                 b.counts.get("entered", 0),
@@ -243,4 +243,4 @@ def _line(english: Language, row: Judged, why: str, now: datetime) -> Sequence[s
     says = ", ".join(part for part in (told.verdict.value if told.verdict else "", told.reason) if part)
     about = why or (result_words.decided(english, row.standing, now) if row.standing else "")
     said = (told.student, row.name or told.name or "", row.class_name, says, about)
-    return str(told.line), *(text.replace("[", "\\[") for text in said)
+    return str(told.line), *said

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from clearance import show
 from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
@@ -110,10 +109,7 @@ def spot_check(
     else:
         show.table(
             ("student", "name", "college", "class", "the source says", "owed", "the office's screen says the same"),
-            (
-                (*_person(c), c.after.value, show.owed(c.evidence), "[ ] yes   [ ] no".replace("[", "\\["))
-                for c in seen.spot_check
-            ),
+            ((*_person(c), c.after.value, show.owed(c.evidence), "[ ] yes   [ ] no") for c in seen.spot_check),
         )
         _print_unmatched(seen)
 
@@ -206,7 +202,7 @@ def _print_unmatched(seen: Look) -> None:
     more = f", of {seen.unmatched_count}" if rest > 0 else ""
     show.table(
         ("key", "match hint", "may be student"),
-        ((escape(u.key), u.hint or "none", u.student) for u in seen.unmatched[:_UNMATCHED]),
+        ((u.key, u.hint or "none", u.student) for u in seen.unmatched[:_UNMATCHED]),
         title=f"rows about nobody on the roster{more}",
     )
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic_core import to_jsonable_python
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from connectors import port
 from status_db.model import Flip, Obligation, State
@@ -53,7 +54,8 @@ def table(columns: Iterable[str], rows: Iterable[Sequence[object]], *, title: st
         numbers = all(row[index].replace(",", "").isdigit() for row in listed if row[index]) and bool(listed)
         shown.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for row in listed:
-        shown.add_row(*row)
+        # What offices write is text, and no markup.
+        shown.add_row(*map(Text, row))
     OUT.print(shown)
 
 

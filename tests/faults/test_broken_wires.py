@@ -12,7 +12,7 @@ from status_db.model import RunState
 from tests.faults.offices import Office, database, http, oracle
 from tests.faults.seeds import case, seeds
 from tests.faults.trial import Trial
-from tests.services.fault_proxy import Direction, Fault
+from tests.services.fault_proxy import Action, Direction, Fault
 
 # A connection that has died takes its open cursor with it; the drivers of PostgreSQL and Oracle remark on that.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -43,8 +43,9 @@ def drawn(chance: Random, seed: int, size: dict[Direction, int], stalls: int) ->
     if seed % stalls == stalls - 1:
         return Fault("stall", direction, after)
     # A rare kind has a place of its own, so that a small number of cases has each.
-    rare = {CASES - 2: "refuse", CASES - 3: "drip"}.get(seed % CASES)
-    match rare or chance.choices(("cut", "reset", "refuse", "drip"), (60, 30, 4, 6))[0]:
+    rare: dict[int, Action] = {CASES - 2: "refuse", CASES - 3: "drip"}
+    often: tuple[Action, ...] = ("cut", "reset", "refuse", "drip")
+    match rare.get(seed % CASES) or chance.choices(often, (60, 30, 4, 6))[0]:
         case "drip":
             return Fault("drip", "answer", after, piece=512, pause=0.0005, times=times)
         case action:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 Direction = Literal["question", "answer"]
+Action = Literal["cut", "reset", "stall", "drip", "refuse"]
 
 _CHUNK = 1 << 16
 
@@ -34,7 +35,7 @@ class Fault:
     refuse  the connection is reset before a byte has passed
     """
 
-    action: Literal["cut", "reset", "stall", "drip", "refuse"]
+    action: Action
     #: Question: what the connector sends. Answer: what the server sends.
     direction: Direction = "answer"
     #: Bytes that pass in that direction before it is due.
