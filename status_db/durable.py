@@ -21,6 +21,9 @@ def warnings(engine: Engine) -> tuple[str, ...]:
     Raises StoreError when the database does not answer.
     """
     if engine.dialect.name != "postgresql":
+        with reading(engine) as connection:
+            # A file that is lost or damaged shows itself only when it is read.
+            connection.execute(text("SELECT count(*) FROM sqlite_master"))
         return ()
     with reading(engine) as connection:
         ask = text("SELECT current_setting(:name)")
