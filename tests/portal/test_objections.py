@@ -6,15 +6,40 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from config.meaning import Meaning
 from portal import languages, objections
-from status_db.model import Means, Verdict
+from status_db.model import NOT_ASKED, Means, Verdict
 from status_db.objections import Objection, ObjectionKind, packed, unpacked
 from sync import roster
-from sync.guard import Announced, Counted, Limits, judge
+from sync.guard import Announced, Counted, Group, Limits, judge
+from sync.quality import Quality
+from sync.settings_plan import SettingsPlan
+from sync.settings_proposal import _reasons
 from tests.sync.test_guard import CALM, moving
 
 SPOKEN = languages.load(("zh", "en"), ZoneInfo("Asia/Shanghai"))
 HELD, CLEARED = Verdict.HELD, Verdict.CLEARED
+
+
+COLLEGE = Group("college", "Arts", 50, 40, 950, 0)
+
+#: A change of settings by which a review waits for less, and a student is in no flow.
+CHANGE = SettingsPlan(
+    cohort="2019",
+    base=1,
+    before=b"",
+    meaning=Meaning({}, {}, {}, {}),
+    lines=(),
+    flows=(),
+    added=(("1", "library", NOT_ASKED),),
+    removed=(),
+    findings=(),
+    flips=(),
+    retired=(),
+    loosened=(("u", "review", ("library",)),),
+    unplaced=("2",),
+    students=9,
+)
 
 
 def raised() -> Iterator[Objection]:
@@ -37,6 +62,16 @@ def raised() -> Iterator[Objection]:
     left = replace(nobody, left=("1",), rows=1, dropped=900, restarted=900)
     yield from roster.judge(replace(nobody, left=("1",)), Limits(), (1000,), 1000)
     yield from roster.judge(left, Limits(), (1000,), 1000, 900)
+    yield from roster.judge(replace(left, dropped=40, restarted=0), Limits(), (1000,), 1000, groups=(COLLEGE,))
+    yield from roster.judge(replace(left, dropped=20, restarted=0), Limits(), (40,), 40)
+    few, one_college = replace(CALM, held=6), replace(CALM, groups=(replace(COLLEGE, size=20, moved=18),))
+    yield from judge(moving(HELD, CLEARED, 6), Means.ITEMS, Limits(), few, first_applies=False)
+    yield from judge(moving(HELD, CLEARED, 18), Means.ITEMS, Limits(), one_college, first_applies=False)
+    good = Quality(rows=1000, about=900, hinted=0, no_amount=0, unreadable=0, poor=0)
+    for worse in (replace(good, hinted=200, poor=200), replace(good, about=50)):
+        known = replace(CALM, quality=good)
+        yield from judge(moving(HELD, CLEARED, 1), Means.BALANCE, Limits(), known, first_applies=False, quality=worse)
+    yield from _reasons(CHANGE)
 
 
 OBJECTIONS = tuple(raised())
