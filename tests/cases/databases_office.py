@@ -1,6 +1,5 @@
 """A finance office whose list is in a real database, five students who owe it, and the real command."""
 
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +9,8 @@ from sqlalchemy.pool import NullPool
 from typer.testing import CliRunner, Result
 
 from clearance.main import app
-from clearance.wiring import Program, load_settings
+from clearance.wiring import Program, schema_of
+from config.settings import load
 from connectors.port import Connector
 from status_db.migrate import upgrade
 from status_db.model import ROSTER, RunState, Verdict
@@ -97,8 +97,7 @@ class Finance:
 
     def program(self, now: datetime | None = None) -> Program:
         """Return the program at work on it."""
-        os.environ.update({"STATUS_URL": self.status_url, "OFFICE_URL": self.office_url})
-        settings = load_settings(self.file)
+        settings = load(self.file, schema_of, {"STATUS_URL": self.status_url, "OFFICE_URL": self.office_url})
         return Program(settings, "2019", (lambda: now)) if now is not None else Program(settings, "2019")
 
     def connector(self) -> Connector:

@@ -240,11 +240,17 @@ def test_python_and_sql_say_the_same_of_every_review(world: World) -> None:
                     assert not step.counts_as_clear(NOW)
                     never.add((flow, step.kind))
 
-    holds()
-    assert accepted
-    assert never >= {(flow, kind) for flow in KINDS for kind in KINDS[flow].values() if kind is not StepKind.REVIEW}
+    found_never = {(flow, kind) for flow in KINDS for kind in KINDS[flow].values() if kind is not StepKind.REVIEW}
     reviewed = {State.OPEN, State.CLOSED, State.CLEARED, State.HELD}
-    assert seen >= {(step, state) for step in ("final_review", "school_check") for state in reviewed}
+    every_review = {(step, state) for step in ("final_review", "school_check") for state in reviewed}
+    for _ in range(10):
+        # Twenty by chance may leave out what is rare: then some more.
+        holds()
+        if accepted and never >= found_never and seen >= every_review:
+            break
+    assert accepted
+    assert never >= found_never
+    assert seen >= every_review
 
 
 def test_since_when_is_the_same_in_lists_and_in_sql(world: World) -> None:

@@ -221,9 +221,10 @@ class TestTheSyncsRole:
 
 class TestTheOperatorsRole:
     def test_it_decides_reviews_issues_and_takes_back(self, manned: Manned) -> None:
-        world, now = manned.world, manned.world.now
+        world = manned.world
         world.says["checkouts"] = [{"学号": SUN.number, "清退状态": "已清退", "房间": "1"}]
         world.run_all()
+        now = world.now
         engine = open_writing(manned.url(manned.roles.operator))
         batches = Batches(engine, world.settings, COHORT, world.ledger)
         mornings = Mornings(engine, world.settings, COHORT, world.ledger)
