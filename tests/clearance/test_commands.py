@@ -32,6 +32,7 @@ def step(university: University, number: str, key: str) -> dict[str, Any]:
 
 class TestReading:
     def test_status_says_what_is_owed_and_as_of_when(self, university: University) -> None:
+        # On a narrow terminal the cells are folded.
         said = university.run("status", HELD)
         assert "held" in said
         assert "逾期滞纳金 ¥" in said
