@@ -47,7 +47,7 @@ def as_json(value: object) -> None:
 
 
 #: A cell in one of our own colours.
-_OURS = re.compile(r"\[(red|green|yellow|cyan|blue|dim|bold|white)\]([a-z ]+)\[/\]( \([a-z, ]+\))?")
+_OURS = re.compile(r"\[(red|green|yellow|cyan|magenta|dim)\]([a-z ]+)\[/\]( \([a-z, ]+\))?")
 
 
 def table(columns: Iterable[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
