@@ -5,6 +5,7 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.text import Text
 
 from clearance import show
 from clearance.context import Json, chosen, ends_well, fail
@@ -47,14 +48,14 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
         )
 
 
-def _step_row(step: StepStatus, now: datetime, zone: ZoneInfo) -> tuple[str, ...]:
+def _step_row(step: StepStatus, now: datetime, zone: ZoneInfo) -> tuple[str | Text, ...]:
     standing, decision = step.at(now), step.decision
     word, style = show.STATES[standing.state]
     marks = [m for m, so in (("stale", standing.stale), ("disputed", standing.disputed)) if so]
     decided = f"{decision.author}: {decision.reason}" if decision and standing.by_decision else ""
     return (
         step.step,
-        f"[{style}]{word}[/]" + (f" ({', '.join(marks)})" if marks else ""),
+        Text.assemble((word, style), f" ({', '.join(marks)})" if marks else ""),
         step.finding.reason.value,
         show.owed(step.finding.evidence),
         show.moment(step.as_of, zone) if step.as_of else "",

@@ -1,7 +1,6 @@
 """What the command line shows: tables for people, JSON for programs."""
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,28 +45,20 @@ def as_json(value: object) -> None:
     print(json.dumps(plain, ensure_ascii=False, indent=2))  # noqa: T201 - this is what the command is for
 
 
-#: A cell in one of our own colours.
-_OURS = re.compile(r"\[(red|green|yellow|cyan|magenta|dim)\]([a-z ]+)\[/\]( \([a-z, ]+\))?")
-
-
 def table(columns: Iterable[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
-    """Print a table; cells that are numbers stand to the right."""
-    listed = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    """Print a table; cells that are numbers are aligned to the right. Only a `Text` has a style: no cell is markup."""
+    listed = [
+        [cell if isinstance(cell, Text) else Text("" if cell is None else str(cell)) for cell in row] for row in rows
+    ]
     names = list(columns)
     shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for index, name in enumerate(names):
-        numbers = all(row[index].replace(",", "").isdigit() for row in listed if row[index]) and bool(listed)
+        cells = [row[index].plain for row in listed]
+        numbers = all(cell.replace(",", "").isdigit() for cell in cells if cell) and bool(cells)
         shown.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for row in listed:
-        # What offices write is text, and no markup.
-        shown.add_row(*(_styled(cell) for cell in row))
+        shown.add_row(*row)
     OUT.print(shown)
-
-
-def _styled(cell: str) -> Text:
-    """Colour a cell that is one of our own words in a colour, and leave any other as it is."""
-    found = _OURS.fullmatch(cell)
-    return Text.assemble((found[2], found[1]), found[3] or "") if found else Text(cell)
 
 
 def moment(at: datetime | None, zone: ZoneInfo) -> str:
