@@ -11,7 +11,8 @@ from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import URL
 
-import tests.hashing  # noqa: F401 - makes hashes cheap
+import tests.compiling
+import tests.hashing  # noqa: F401 - both make the same work cheaper
 from tests.browser.browsers import MISSING, chromium_path, launched
 from tests.services import databases
 from tests.world import World

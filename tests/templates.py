@@ -90,10 +90,11 @@ class Template:
         return True
 
 
-#: (kind of database, settings, state) → the template; and what was asked for once.
+#: (kind of database, settings, state) → the template; what was asked for once; how many rows a world has when it opens.
 _Shape = tuple[str, str, str]
 _TEMPLATES: dict[_Shape, Template] = {}
 _ASKED: set[_Shape] = set()
+_OPENED: dict[_Shape, dict[str, int]] = {}
 
 
 class Home:
@@ -129,7 +130,12 @@ class Home:
         if not self._new or self._settings is None:
             return False
         rows = _rows(marks, tables.marks) | _rows(desk, tables.desk)
-        return {name: number for name, number in rows.items() if number} == _OPENED
+        return rows == _OPENED.get(self._shape("opened"))
+
+    def opened(self, marks: Engine, desk: Engine) -> None:
+        """Note how many rows there are now that the cohort is open."""
+        if self._new and self._settings is not None and self._shape("opened") not in _OPENED:
+            _OPENED[self._shape("opened")] = _rows(marks, tables.marks) | _rows(desk, tables.desk)
 
     def copy(self, state: str, engines: Iterable[Engine]) -> datetime | None:
         """Put a state in place of what is here, and return its time; None where that state has no template."""
@@ -157,10 +163,6 @@ class Home:
     def _lay(self, shape: _Shape) -> bool:
         template = _TEMPLATES.get(shape)
         return template is not None and template.lay(self._places)
-
-
-#: The rows of a world whose cohort was opened, and no more.
-_OPENED = {"cohort": 1, "ledger": 1}
 
 
 def _rows(engine: Engine, metadata: MetaData) -> dict[str, int]:

@@ -238,6 +238,7 @@ class World:
         self.sync = Sync(self.settings, COHORT, self.engine, self.connect, self.clock, self.ledger)
         if not opened:
             self.sync.open_cohort()
+            self._home.opened(self.engine, self.desk_engine)
             self._home.keep("opened", self._engines(), self.now)
 
     def _engines(self) -> tuple[Engine, Engine, Engine]:

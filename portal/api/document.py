@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -51,7 +52,6 @@ def described(
     """Return the description as JSON; `known` says what an installation's own parameters may be."""
     endpoints = list(endpoints)
     shapes: list[type[BaseModel]] = [*(endpoint.answer for endpoint in endpoints), Problem]
-    _, together = models_json_schema([(shape, "serialization") for shape in shapes], ref_template=_REF)
     whole = {
         "openapi": "3.1.0",
         "info": {
@@ -67,10 +67,18 @@ def described(
         "paths": {endpoint.path: {"get": _operation(endpoint, known)} for endpoint in endpoints},
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": together["$defs"],
+            "schemas": _schemas(tuple(shapes)),
         },
     }
     return json.dumps(whole, ensure_ascii=False).encode()
+
+
+@cache
+def _schemas(shapes: tuple[type[BaseModel], ...]) -> Mapping[str, Any]:
+    """Return the schemas of these answers and all they hold. They are code, and the same in each process."""
+    _, together = models_json_schema([(shape, "serialization") for shape in shapes], ref_template=_REF)
+    schemas: Mapping[str, Any] = together["$defs"]
+    return schemas
 
 
 def _operation(endpoint: Endpoint, known: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -18,9 +18,10 @@ from typing import Any
 from unittest.mock import patch
 
 import structlog
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 
 from clearance.main import app
+from tests.compiling import create_engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,38 @@
+"""A world is brought to a state once in each process, and copied from then on; else the suite takes twice as long."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from sqlalchemy import URL, text
+
+from tests.services.databases import fresh_database
+from tests.world import World
+
+
+def _times_brought(urls: list[str], folder: Path) -> int:
+    """Return in how many of these new worlds the steps to a state were taken."""
+    taken = 0
+
+    def steps(world: World) -> None:
+        nonlocal taken
+        taken += 1
+        world.run_all()
+
+    for index, url in enumerate(urls):
+        own = folder / str(index)
+        own.mkdir()
+        with World(url.format(folder=own), own) as world:
+            world.reach("a state of this test", lambda world=world: steps(world))
+            with world.reading.connect() as connection:
+                assert connection.execute(text("SELECT count(*) FROM run")).scalar_one() > 1
+    return taken
+
+
+def test_the_third_sqlite_world_of_a_state_is_a_copy(tmp_path: Path) -> None:
+    assert _times_brought(["sqlite:///{folder}/clearance.db"] * 4, tmp_path) == 2
+
+
+def test_the_third_postgresql_world_of_a_state_is_a_copy(postgres_server: URL, tmp_path: Path) -> None:
+    with ExitStack() as servers:
+        urls = [servers.enter_context(fresh_database(postgres_server)) for _ in range(4)]
+        assert _times_brought([url.render_as_string(hide_password=False) for url in urls], tmp_path) == 2
