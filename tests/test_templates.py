@@ -1,6 +1,7 @@
 """A world is brought to a state once in each process, and copied from then on; else the suite takes twice as long."""
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import URL, text
@@ -22,7 +23,7 @@ def _times_brought(urls: list[str], folder: Path) -> int:
         own = folder / str(index)
         own.mkdir()
         with World(url.format(folder=own), own) as world:
-            world.reach("a state of this test", lambda world=world: steps(world))
+            world.reach("a state of this test", partial(steps, world))
             with world.reading.connect() as connection:
                 assert connection.execute(text("SELECT count(*) FROM run")).scalar_one() > 1
     return taken
