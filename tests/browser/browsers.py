@@ -13,12 +13,15 @@ _QUIET = (
 
 PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
 
-MISSING = "there is no chromium: install it (Debian: apt-get install chromium), or set CLEARANCE_TEST_CHROMIUM"
+MISSING = (
+    "there is no chromium: install it (Debian: apt-get install chromium-headless-shell), or set CLEARANCE_TEST_CHROMIUM"
+)
 
 
 def chromium_path() -> str | None:
     """Return the browser's program; None where there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome")
+    # The same engine without a window costs a third of the time.
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     return os.environ.get("CLEARANCE_TEST_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
