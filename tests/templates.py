@@ -7,9 +7,21 @@ its ledger's key: both are copied together, since a ledger opens with its own ke
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Engine, MetaData, create_engine, func, inspect, literal, make_url, select, union_all
+from sqlalchemy import (
+    CompoundSelect,
+    Engine,
+    MetaData,
+    create_engine,
+    func,
+    inspect,
+    literal,
+    make_url,
+    select,
+    union_all,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -68,6 +80,8 @@ class Template:
     @classmethod
     def of(cls, places: Places, now: datetime) -> "Template":
         """Keep what is here now. No connection to it may be open."""
+        left = [log for file in places.files() if (log := file.with_name(file.name + "-wal")).exists()]
+        assert left == [], f"somebody still has a database open that is to be copied: {left}"
         files = tuple(file.read_bytes() if file.exists() else None for file in places.files())
         return cls(files, "" if places.sqlite else databases.keep(make_url(places.marks)), now)
 
@@ -167,6 +181,12 @@ class Home:
 
 def _rows(engine: Engine, metadata: MetaData) -> dict[str, int]:
     """Return how many rows each table has, asked at once."""
-    every = (select(literal(table.name), func.count()).select_from(table) for table in metadata.sorted_tables)
     with engine.connect() as connection:
-        return {str(name): int(number) for name, number in connection.execute(union_all(*every))}
+        return {str(name): int(number) for name, number in connection.execute(_counts(metadata))}
+
+
+@cache
+def _counts(metadata: MetaData) -> CompoundSelect[str, int]:
+    return union_all(
+        *(select(literal(table.name), func.count()).select_from(table) for table in metadata.sorted_tables)
+    )

@@ -242,7 +242,8 @@ class World:
             self._home.keep("opened", self._engines(), self.now)
 
     def _engines(self) -> tuple[Engine, Engine, Engine]:
-        return self.engine, self.desk_engine, self.reading
+        # Who can only read goes first: the last to leave an SQLite file has its log written into it.
+        return self.reading, self.engine, self.desk_engine
 
     def reach(self, state: str, how: Callable[[], object]) -> None:
         """Bring a world in which nothing has happened to a state: by `how`, or by a copy of where that has led before.

@@ -106,6 +106,12 @@ def _operation(endpoint: Endpoint, known: Mapping[str, Sequence[str]]) -> dict[s
     }
 
 
+@cache
+def _asked(question: type[Question]) -> Mapping[str, Any]:
+    """Return the schema of a question, which is code, too."""
+    return question.model_json_schema()
+
+
 def _parameters(endpoint: Endpoint, known: Mapping[str, Sequence[str]]) -> Iterable[dict[str, Any]]:
     if endpoint.of_one:
         yield {
@@ -115,7 +121,7 @@ def _parameters(endpoint: Endpoint, known: Mapping[str, Sequence[str]]) -> Itera
             "description": "The student number, however it is typed.",
             "schema": {"type": "string", "minLength": 1},
         }
-    asked = endpoint.question.model_json_schema()
+    asked = _asked(endpoint.question)
     for name, shape in asked.get("properties", {}).items():
         # What may be left out is one of two shapes, the second of them null: an address has no null.
         schema = next((one for one in shape.get("anyOf", ()) if one.get("type") != "null"), shape)

@@ -32,8 +32,11 @@ STAFF: dict[str, tuple[Grant, ...]] = {
 }
 
 
-def settle(world: World) -> World:
-    """Sync the world once, with a loan, a fine, a fee and a checkout, and make everybody's account."""
+def settle(world: World, then: Callable[[World], None] | None = None) -> World:
+    """Sync the world once, with a loan, a fine, a fee and a checkout, and make everybody's account.
+
+    What every test of a file does `then` is a part of the state, and copied with it.
+    """
     world.says["loans"] = [GEOLOGY_LOAN]
     world.says["fines"] = [{"CARD": LIN.number, "AMOUNT": "3.20"}]
     world.says["fees"] = [{"XH": QIAN.number, "QFJE": "5850.00", "XM": "2018-2019学年学费"}]
@@ -41,7 +44,13 @@ def settle(world: World) -> World:
         {"学号": LIN.number, "清退状态": "未清退", "房间": "东区12栋412"},
         {"学号": SUN.number, "清退状态": "已清退", "房间": "西区3栋305"},
     ]
-    world.reach("settled", lambda: _first_syncs(world))
+
+    def how() -> None:
+        _first_syncs(world)
+        if then is not None:
+            then(world)
+
+    world.reach("settled" if then is None else f"settled, then {then.__module__}.{then.__qualname__}", how)
     return world
 
 

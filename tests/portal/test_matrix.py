@@ -26,7 +26,7 @@ from status_db.model import Verdict
 from status_db.reviews import Issue
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.api.conftest import bearing, give_token
-from tests.portal.conftest import PASSWORD, lin_objects
+from tests.portal.conftest import PASSWORD, lin_objects, settle
 from tests.portal.sheets import a_sheet
 from tests.portal.test_student import pass_everything
 from tests.portal.whole import whole_app
@@ -291,18 +291,22 @@ def _asked(answer: Any) -> httpx.Response:
 
 
 @pytest.fixture
-def visits(university: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visits]:
+def visits(sqlite_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visits]:
     """Somebody to visit as. Nobody serves what is asked for, so nobody waits for it."""
     monkeypatch.setattr(recheck, "PATIENCE", 0.0)
-    Board(university.desk_engine).announce("一条公告", "", author="admin", now=university.now)
-    _enter_a_sheet(university)
-    pass_everything(university, SUN.number)
-    university.reviews.issue(Issue(SUN.number, "C-1", "毕业证书", ""), "dean", university.now)
-    lin_objects(university)
-    a_sheet(university)
-    made = Visits(university)
+    made = Visits(settle(sqlite_world, _everything_there_is))
     yield made
     made.close()
+
+
+def _everything_there_is(world: World) -> None:
+    """Make one of each thing that an address may name."""
+    Board(world.desk_engine).announce("一条公告", "", author="admin", now=world.now)
+    _enter_a_sheet(world)
+    pass_everything(world, SUN.number)
+    world.reviews.issue(Issue(SUN.number, "C-1", "毕业证书", ""), "dean", world.now)
+    lin_objects(world)
+    a_sheet(world)
 
 
 def _enter_a_sheet(world: World) -> None:
