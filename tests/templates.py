@@ -5,10 +5,12 @@ its ledger's key: both are copied together, since a ledger opens with its own ke
 """
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
     CompoundSelect,
@@ -29,6 +31,9 @@ from status_db import tables
 from status_db.migrate import upgrade
 from tests.cast import MORNING
 from tests.services import databases
+
+#: What each source of a world says: its rows.
+Says = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +79,17 @@ class Template:
     files: tuple[bytes | None, ...]
     #: The name of the PostgreSQL database to copy; empty on SQLite.
     database: str
-    #: The world's time.
+    #: The world's time, and what its sources say by then.
     now: datetime
+    says: Says
 
     @classmethod
-    def of(cls, places: Places, now: datetime) -> "Template":
+    def of(cls, places: Places, now: datetime, says: Says) -> "Template":
         """Keep what is here now. No connection to it may be open."""
         left = [log for file in places.files() if (log := file.with_name(file.name + "-wal")).exists()]
         assert left == [], f"somebody still has a database open that is to be copied: {left}"
         files = tuple(file.read_bytes() if file.exists() else None for file in places.files())
-        return cls(files, "" if places.sqlite else databases.keep(make_url(places.marks)), now)
+        return cls(files, "" if places.sqlite else databases.keep(make_url(places.marks)), now, deepcopy(says))
 
     def lay(self, places: Places) -> bool:
         """Put a copy there, in place of what is there; say whether that was possible.
@@ -136,7 +142,7 @@ class Home:
         upgrade(self._places.marks, "marks")
         upgrade(self._places.desk, "desk")
         if self._new:
-            _TEMPLATES[tables_alone] = Template.of(self._places, MORNING)
+            _TEMPLATES[tables_alone] = Template.of(self._places, MORNING, {})
         return False
 
     def untouched(self, marks: Engine, desk: Engine) -> bool:
@@ -151,16 +157,20 @@ class Home:
         if self._new and self._settings is not None and self._shape("opened") not in _OPENED:
             _OPENED[self._shape("opened")] = _rows(marks, tables.marks) | _rows(desk, tables.desk)
 
-    def copy(self, state: str, engines: Iterable[Engine]) -> datetime | None:
-        """Put a state in place of what is here, and return its time; None where that state has no template."""
+    def copy(self, state: str, engines: Iterable[Engine]) -> tuple[datetime, Says] | None:
+        """Put a state in place of what is here; return its time and what its sources say.
+
+        None where that state has no template.
+        """
         shape = self._shape(state)
         if shape not in _TEMPLATES:
             return None
         for engine in engines:
             engine.dispose()
-        return _TEMPLATES[shape].now if self._lay(shape) else None
+        template = _TEMPLATES[shape]
+        return (template.now, deepcopy(template.says)) if self._lay(shape) else None
 
-    def keep(self, state: str, engines: Iterable[Engine], now: datetime) -> None:
+    def keep(self, state: str, engines: Iterable[Engine], now: datetime, says: Says) -> None:
         """Keep this state as a template, when it is asked for a second time: most settings are one test's own."""
         if not self._new or self._settings is None:
             return
@@ -168,7 +178,7 @@ class Home:
         if shape in _ASKED:
             for engine in engines:
                 engine.dispose()
-            _TEMPLATES[shape] = Template.of(self._places, now)
+            _TEMPLATES[shape] = Template.of(self._places, now, says)
         _ASKED.add(shape)
 
     def _shape(self, state: str) -> _Shape:

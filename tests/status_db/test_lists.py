@@ -26,6 +26,11 @@ STEPS = ("library", "finance", "dorm", "college_items", "final_review")
 @pytest.fixture
 def season(world: World) -> World:
     """Debts, an unreadable word, decisions that ended, were outgrown or are disputed, reviews, a certificate."""
+    world.reach("the season of lists", lambda: _lived(world))
+    return world
+
+
+def _lived(world: World) -> None:
     world.says["loans"] = [GEOLOGY_LOAN]
     world.says["fines"] = [{"CARD": LIN.number, "AMOUNT": "3.20"}]
     world.says["fees"] = [{"XH": QIAN.number, "QFJE": "5850.00", "XM": "学费"}]
@@ -47,7 +52,6 @@ def season(world: World) -> World:
     # Outgrown: something new after the decision. Disputed only: what it answered is gone.
     world.says["loans"] = [{**POETRY_LOAN, "CARD": QIAN.number}, {**POETRY_LOAN, "CARD": SUN.number, "BARCODE": "B9"}]
     world.run("loans")
-    return world
 
 
 def lists_of(world: World) -> Lists:

@@ -35,7 +35,7 @@ OTHERS: tuple[Scope, ...] = ({"college": (LIN.college,)},)
 @pytest.fixture
 def ready(world: World) -> World:
     """The class of forty, all of it clear, on both databases."""
-    forty(world)
+    world.reach("forty are ready", lambda: forty(world))
     return world
 
 
