@@ -1,5 +1,6 @@
 """What every test may ask for: servers for the session, a fresh database for each test, and a world to sync."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,13 @@ def pytest_configure() -> None:
     """Have what tests write lie in memory, where there is room: what is durable is seen in the calls, not on a disk."""
     if databases.MEMORY is not None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(databases.MEMORY))
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector pass over what was imported, and come less often: it takes an eighth of the time otherwise."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 #: Files whose tests compute and no more: `make check` runs them.

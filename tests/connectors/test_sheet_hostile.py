@@ -13,6 +13,7 @@ import pytest
 import xlsxwriter
 
 from connectors.port import SourceGarbled
+from tests import sizes
 from tests.connectors.test_sheet import HEADER, LIN, ask, workbook
 
 if sys.platform != "linux":
@@ -255,7 +256,8 @@ def test_check_reads_within_the_same_limits(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_rows_of_ten_columns_pass(tmp_path: Path) -> None:
+def test_many_rows_of_ten_columns_pass(tmp_path: Path) -> None:
+    many = 100_000 if sizes.SOAK else 10_000
     letters = string.ascii_uppercase[3:10]
 
     def row(number: int) -> str:
@@ -264,7 +266,7 @@ def test_a_hundred_thousand_rows_of_ten_columns_pass(tmp_path: Path) -> None:
 
     head = [(f"{c}1", n) for c, n in zip("ABC", ("学号", "清退状态", "宿舍房间号"), strict=True)]
     first = f'<row r="1">{cells(*head, *((f"{c}1", c) for c in letters))}</row>'
-    rows = ("".join(map(row, range(start, start + 1_000))) for start in range(2, 100_002, 1_000))
+    rows = ("".join(map(row, range(start, start + 1_000))) for start in range(2, many + 2, 1_000))
     said = pulled(packed(tmp_path / "list.xlsx", page(first, *rows)))
-    assert (said.failure, said.rows) == ("", 100_000)
+    assert (said.failure, said.rows) == ("", many)
     assert said.child_took < 512_000_000
