@@ -1,19 +1,24 @@
 """Several cohorts on the pages: each page has the choice, and a run of any of them is seen and decided."""
 
+import html
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from portal.pages import recheck
 from status_db.ledger import Ledger
-from status_db.model import RunState
+from status_db.model import ROSTER, RunState
 from status_db.opinions import Opinions
 from status_db.requests import Requests
+from status_db.student_objections import StudentObjections
 from status_db.uploads import Uploads
 from sync.run import Sync
 from sync.serving import Serving
-from tests.portal.conftest import settle
+from tests.cast import LIN
+from tests.portal.conftest import settle, token_in
 from tests.portal.waiting import say
 from tests.world import SETTINGS, World
 
@@ -68,6 +73,99 @@ def test_the_choice_stays_from_page_to_page(signed_in: SignedIn) -> None:
     page = signed_in("admin").get("/sources?cohort=2019w").text
     assert 'href="/runs?cohort=2019w"' in page
     assert 'href="/strangers?cohort=2019w"' in page
+
+
+def in_both(world: World) -> Sync:
+    """Bring December to the point where Lin owes a book and Sun nothing at all; everybody is on both rosters."""
+    sync = december(world)
+    for name in (ROSTER, "loans", "fines", "checkouts"):
+        world.later(minutes=1)
+        assert sync.run(name, by="test").fault is None
+    return sync
+
+
+def hrefs(page: str) -> set[str]:
+    """Return where the links and forms of a page lead."""
+    return {html.unescape(found) for found in re.findall(r'(?:href|action)="(/[^"]*)"', page)}
+
+
+#: Where no cohort is meant.
+NOWHERE = ("/static/", "/sign-out")
+
+
+def test_a_student_of_one_cohort_is_asked_nothing_and_reads_that_one(university: World, signed_in: SignedIn) -> None:
+    browser = signed_in(LIN.number)
+    page = browser.get("/?cohort=2019w").text
+    assert "2019届冬季" not in page
+    assert "cohort=2019" not in "".join(hrefs(page) - {link for link in hrefs(page) if "lang=" in link})
+    # The list of summer has her no more: what stands is December's, without being asked.
+    in_both(university)
+    university.says[ROSTER] = [one for one in university.says[ROSTER] if one["学号"] != LIN.number]
+    university.run(ROSTER)
+    page = browser.get("/").text
+    assert "<span>2019届冬季</span>" in page
+    assert "cohort=" not in "".join(hrefs(page))
+
+
+def test_a_student_of_two_cohorts_chooses_and_keeps_the_choice_from_page_to_page(
+    university: World, signed_in: SignedIn
+) -> None:
+    in_both(university)
+    browser = signed_in(LIN.number)
+    first = browser.get("/").text
+    assert "<span>2019届</span>" in first
+    assert {"/?cohort=2019", "/?cohort=2019w"} <= hrefs(first)
+    assert '<a href="/?cohort=2019" aria-current="true">2019届</a>' in first
+    winter = browser.get("/?cohort=2019w").text
+    assert "<span>2019届冬季</span>" in winter
+    assert '<a href="/?cohort=2019w" aria-current="true">2019届冬季</a>' in winter
+    seen: set[str] = set()
+    waiting = ["/?cohort=2019w"]
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        answer = browser.get(path)
+        leading = {link for link in hrefs(answer.text) if not link.startswith(NOWHERE)}
+        # The other cohort's name leads to its own page; all else stays.
+        astray = {link for link in leading if "cohort=2019w" not in link} - {"/?cohort=2019"}
+        assert not astray, f"{path}: {astray}"
+        forms = set(re.findall(r'action="([^"]*)"', answer.text))
+        waiting += sorted(leading - seen - {"/?cohort=2019", *map(html.unescape, forms)})
+    assert "/objection?cohort=2019w&step=library" in seen
+    # Another cohort's key, or one that she is not on, leads to the first of her own.
+    assert "<span>2019届</span>" in browser.get("/?cohort=1999").text
+
+
+def test_objection_recheck_and_slip_are_about_the_cohort_that_was_chosen(
+    university: World, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recheck, "PATIENCE", 0)
+    in_both(university)
+    browser = signed_in(LIN.number)
+    where = "/objection?cohort=2019w&step=library"
+    form = {"form_token": token_in(browser.get(where)), "step": "library", "item": "loan:B0001", "text": "已还"}
+    sent = browser.post("/objection?cohort=2019w", data=form, follow_redirects=False)
+    assert sent.headers["location"] == "/?cohort=2019w"
+    raised = StudentObjections(university.desk_engine)
+    assert raised.of_student("2019", LIN.number) == ()
+    (one,) = raised.of_student("2019w", LIN.number)
+    winter, summer = browser.get("/?cohort=2019w").text, browser.get("/?cohort=2019").text
+    record = f"/objection/{one.objection}/record?cohort=2019w"
+    assert record in hrefs(winter)
+    assert "已还" not in summer
+    assert browser.get(record).status_code == 200
+    assert browser.get(f"/objection/{one.objection}/record?cohort=2019").status_code == 404
+    taken = browser.post(f"/objection/{one.objection}/withdraw?cohort=2019w", data=form, follow_redirects=False)
+    assert taken.headers["location"] == "/?cohort=2019w"
+    assert not raised.of_student("2019w", LIN.number)[0].waits
+    # A recheck is asked of that cohort; the page of the other one is as before.
+    requests = Requests(university.desk_engine)
+    asked = browser.post("/recheck?cohort=2019w", data=form, follow_redirects=False)
+    assert asked.headers["location"] == "/?cohort=2019w"
+    assert requests.last_recheck("2019w", LIN.number) is not None
+    assert requests.last_recheck("2019", LIN.number) is None
+    # Who is not clear there is led to the page of that cohort.
+    assert browser.get("/slip?cohort=2019w", follow_redirects=False).headers["location"] == "/?cohort=2019w"
 
 
 def test_a_run_of_any_cohort_is_seen_and_decided(university: World, signed_in: SignedIn) -> None:
