@@ -61,6 +61,11 @@ def address(settings: Settings, cohort: str, path: str, **wanted: object) -> str
     return f"{path}?{urlencode(named)}" if named else path
 
 
+def same(request: Request, settings: Settings, path: str, **wanted: object) -> str:
+    """Return a page about the cohort that a request is about; empty values are left out."""
+    return address(settings, chosen(request, settings).key, path, **wanted)
+
+
 def choices(request: Request, settings: Settings, cohort: str) -> list[Mapping[str, object]]:
     """Return every cohort with its name and the address of the same page about it; nothing where there is but one."""
     if len(settings.cohort) == 1 or request.method != "GET":

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from types import CodeType
 from typing import ParamSpec, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from anyio import to_thread
 from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
@@ -162,6 +162,8 @@ class House:
         at_cohort, choices = self._cohort(request, visitor, values)
         shared = {
             "at_cohort": at_cohort,
+            # What a form that is sent by GET names beside its own fields.
+            "cohort_named": parse_qs(urlsplit(at_cohort("/")).query).get("cohort", [""])[0],
             "cohort_choices": choices,
             "account": visitor.account if visitor else None,
             "form_token": form_token(token) if token else "",

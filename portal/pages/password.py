@@ -112,8 +112,7 @@ async def _admitted(request: Request, house: House, account: Account | None, met
 async def form(request: Request, house: House, visitor: Visitor) -> Response:
     """Show the form for a new password."""
     _refuse_strangers(house, visitor)
-    cohort = cohorts.chosen(request, house.settings).key
-    home = cohorts.address(house.settings, cohort, "/")
+    home = cohorts.same(request, house.settings, "/")
     return _setting(request, house, visitor, goal=request.query_params.get("next", home))
 
 

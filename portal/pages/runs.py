@@ -143,7 +143,6 @@ async def listed(request: Request, house: House, visitor: Visitor) -> Response:
         later_ones=before is not None,
         kept=kept,
         more=more,
-        other_cohort="" if cohort == house.settings.default_cohort() else cohort,
     )
 
 

@@ -23,7 +23,7 @@ async def home(request: Request, house: House, visitor: Visitor) -> Response:
     """Show a student's own page; send everybody else to the first page they may read."""
     account = visitor.account
     if account.student is None:
-        to = partial(cohorts.address, house.settings, cohorts.chosen(request, house.settings).key)
+        to = partial(cohorts.same, request, house.settings)
         if house.settings.desk.enabled and any(map(account.may, (Act.DECIDE, Act.REVIEW, Act.ISSUE))):
             return see_other(to("/desk"))
         if account.may(Act.READ):

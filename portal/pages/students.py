@@ -21,8 +21,7 @@ async def find(request: Request, house: House, _visitor: Visitor) -> Response:
     """Show the form, or go to the student whose number was typed."""
     number = normalise_number(request.query_params.get("number", ""))
     if number:
-        cohort = cohorts.chosen(request, house.settings).key
-        return see_other(cohorts.address(house.settings, cohort, f"/students/{quote(number, safe='')}"))
+        return see_other(cohorts.same(request, house.settings, f"/students/{quote(number, safe='')}"))
     return house.page(request, "find.html", missing="")
 
 
