@@ -34,6 +34,7 @@ from connectors.port import (
 from status_db.applied import SettingsDiffer
 from status_db.engine import StoreError, reading
 from status_db.ledger import Ledger
+from status_db.ledger_key import LedgerRefused
 from status_db.looks import Look
 from status_db.marks import BaseMoved, Ending, Lease, LeaseLost, Overtaken, RunUnderWay
 from status_db.model import ROSTER, SETTINGS, Flip, RunState
@@ -196,7 +197,7 @@ class Sync:
             self._marks.begin_settings(self._gate.meaning, self._clock())
             return None
         waiting = self._gate.waiting()
-        kept = self._marks.kept_snapshot(waiting) if waiting is not None else None
+        kept = self._kept(waiting) if waiting is not None else None
         if proposal.plan.empty:
             if waiting is not None:
                 self._marks.drop_waiting_settings("The settings are the applied ones again. It had said: ")
@@ -282,7 +283,9 @@ class Sync:
                 student=student,
             )
         except RunUnderWay as busy:
-            return Outcome(name, RunState.SKIPPED, message=str(busy), fault="under_way", cohort=self._named)
+            return Outcome(
+                name, RunState.SKIPPED, message=self._suggest(str(busy)), fault="under_way", cohort=self._named
+            )
         log = self._log.bind(source=name, run=lease.run)
         log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
         with _COLLECTOR.paused(), self._closing(lease):
@@ -302,7 +305,7 @@ class Sync:
         """
         message = self._suggest(f"run {number} does not wait for approval any more. See: clearance runs show {number}")
         not_waiting = Outcome(name, RunState.SKIPPED, number, message, "not_waiting", cohort=self._named)
-        kept = self._marks.kept_snapshot(number)
+        kept = self._kept(number)
         if kept is None or said_of not in (None, kept[0]):
             return not_waiting
         lease = self._marks.take_up(
@@ -361,7 +364,7 @@ class Sync:
 
     def look(self, number: int, name: str) -> Look | None:
         """Return what a suspended run would do now; None when its answer is not kept any more. Raises SourceError."""
-        kept = self._marks.kept_snapshot(number)
+        kept = self._kept(number)
         if kept is None:
             return None
         with reading(self._engine) as connection:
@@ -592,6 +595,13 @@ class Sync:
         ending = Ending(RunState.SUSPENDED, self._clock(), message, "suspended", counts, proofs, proposal.plan.digest)
         self._marks.suspend(lease, ending, keep.pack(proposal.kept()), seen)
         return Outcome(lease.source, RunState.SUSPENDED, lease.run, message, "suspended", counts, cohort=self._named)
+
+    def _kept(self, number: int) -> tuple[bytes, bytes] | None:
+        """Return what a suspended run would change, and its answer. Raises LedgerRefused when they were altered."""
+        try:
+            return self._marks.kept_snapshot(number)
+        except LedgerRefused as refused:
+            raise LedgerRefused(self._suggest(str(refused))) from refused
 
     def _suggest(self, message: str) -> str:
         return naming(self._settings, self._cohort, message)

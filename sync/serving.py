@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from config.cohorts import naming
 from config.settings import Settings
 from status_db.model import RunState
 from status_db.opinions import OpinionRefused, Opinions
@@ -107,7 +108,7 @@ class Serving:
         except OpinionRefused as refused:
             said = any(o.author == request.account and o.says is says for o in self._opinions.of_run(run))
             if not said:
-                return RequestOutcome.REFUSED, str(refused)
+                return RequestOutcome.REFUSED, naming(self._settings, self._cohort, str(refused))
         ended = next((o for o in self._sync.carry_out() if o.run == run), None)
         return RequestOutcome.DONE, ended.message if ended else ""
 

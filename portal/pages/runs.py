@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from config.cohorts import naming
 from portal import admin_words, cards, cohorts, objections, reasons, words
 from portal.auth import forms
 from portal.auth.rights import oversees, speaks_for
@@ -281,6 +282,7 @@ async def _show(
         waits=waits,
         until=language.moment(found.ended + APPROVAL_OPEN_FOR, now) if waits and found.ended else "",
         digest=found.digest.hex() if found.digest else "",
+        command=naming(house.settings, cohort, f"clearance runs show {found.run}"),
         look=_looked_at(language, house, look, now) if look else None,
         lacks=_lacks(language, house, cohort, found, opinions),
         opinions=[_opinion(language, o, now) for o in opinions],

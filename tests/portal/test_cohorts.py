@@ -8,9 +8,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
 from portal.pages import recheck
+from status_db import tables
 from status_db.board import Board
 from status_db.ledger import Ledger
 from status_db.model import ROSTER, RunState
@@ -248,6 +250,14 @@ def test_a_run_of_any_cohort_is_seen_and_decided(university: World, signed_in: S
     assert 'href="/runs?cohort=2019w"' in page
     assert f'href="{path}"' in browser.get("/runs?cohort=2019w").text
     assert f'href="{path}"' not in browser.get("/runs").text
+    # A run without a list of what it would do is looked at by a command, which names its cohort.
+    pending = tables.pending
+    with university.engine.begin() as connection:
+        kept = connection.execute(select(pending.c.look).where(pending.c.run == outcome.run)).scalar_one()
+        connection.execute(update(pending).where(pending.c.run == outcome.run).values(look=None))
+    assert f"<code>clearance --cohort 2019w runs show {outcome.run}</code>" in browser.get(path).text
+    with university.engine.begin() as connection:
+        connection.execute(update(pending).where(pending.c.run == outcome.run).values(look=kept))
     assert say(browser, outcome.run or 0, "approve")[0] in (200, 303)
     desk = university.desk_engine
     Serving(
