@@ -40,9 +40,10 @@ from status_db.marks import BaseMoved, Ending, Lease, LeaseLost, Overtaken, RunU
 from status_db.model import ROSTER, SETTINGS, Flip, RunState
 from status_db.objections import Objection, packed
 from status_db.opinions import Needed, Opinion, Opinions, Says, missing
-from status_db.reversals import GivenSince, Reversal, given_since
+from status_db.reversals import Reversal, ReversalRefused, given_since
 from status_db.settings_marks import SettingsMarks
 from status_db.stored import Stored
+from status_db.ways_back import GivenSince, WayBackPlan
 from sync import keep, owner, rules
 from sync.as_of import stamped
 from sync.look import look_at
@@ -96,6 +97,10 @@ class _Collector:
 
 
 _COLLECTOR = _Collector()
+
+
+class _WayBackMoved(Exception):  # noqa: N818 - named by what is so
+    """Taking a run back would change something else than what was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +264,7 @@ class Sync:
         slot: datetime | None,
         student: str | None,
         progress: Progress,
-        reverts: int | None = None,
+        back: keep.WayBack | None = None,
         shared: Connector | None = None,
     ) -> Outcome:
         step = self._settings.source[name].step if name not in (ROSTER, SETTINGS) else ""
@@ -289,10 +294,10 @@ class Sync:
         log = self._log.bind(source=name, run=lease.run)
         log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
         with _COLLECTOR.paused(), self._closing(lease):
-            if reverts is None:
+            if back is None:
                 outcome = self._carried_out(lease, student, progress, shared)
             else:
-                outcome = self._applied(lease, self._to_take_back(reverts), None)
+                outcome = self._taken_back(lease, back)
         _logged(log, outcome)
         return outcome
 
@@ -338,19 +343,54 @@ class Sync:
         Raises ReversalRefused when the run keeps nothing, LedgerRefused when what it keeps was altered.
         """
         with reading(self._engine) as connection:
-            reversal = self._marks.reversal(connection, number)
+            reversal = self._reversal(connection, number, name)
             proposal = self._propose(connection, name, self._to_take_back(number), None)
         return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons), reversal
 
-    def revert(self, number: int, name: str, *, by: str) -> Outcome:
+    def plan_way_back(self, number: int, name: str) -> WayBackPlan:
+        """Return the same for a page, with what was given since; write nothing. Raises as `way_back` does."""
+        with reading(self._engine) as connection:
+            reversal = self._reversal(connection, number, name)
+            proposal = self._propose(connection, name, self._to_take_back(number), None)
+            look = look_at(Stored(connection, self._cohort), number, proposal)
+        reviews, certificates = self.given_since(reversal)
+        return WayBackPlan(
+            proposal.plan.digest, proposal.plan.empty, look, int(proposal.counts["left_alone"]),
+            reviews, certificates, len(reviews), len(certificates),
+        )  # fmt: skip
+
+    def revert(self, number: int, name: str, *, by: str, because: str = "", looked_at: bytes | None = None) -> Outcome:
         """Take an approved run of a source back, in a run of that source: applied, or suspended by the guard.
 
         What a later answer has changed since stays. The next full pull of the source speaks again as always; until
-        then nobody is cleared by a recheck. Raises as `way_back` does.
+        then nobody is cleared by a recheck. `looked_at` is the digest of a plan: where it would change something else
+        by now, nothing is done. Raises as `way_back` does.
         """
         with reading(self._engine) as connection:
-            self._marks.reversal(connection, number)
-        return self._run(name, by=by, slot=None, student=None, progress=no_progress, reverts=number)
+            self._reversal(connection, number, name)
+        back = replace(self._to_take_back(number), because=because, looked_at=looked_at)
+        return self._run(name, by=by, slot=None, student=None, progress=no_progress, back=back)
+
+    def _taken_back(self, lease: Lease, back: keep.WayBack) -> Outcome:
+        try:
+            return self._applied(lease, back, None)
+        except _WayBackMoved:
+            message = (
+                "the marks have moved since this way back was looked at, and it would change something else. Look at "
+                "it again."
+            )
+            return self._ended(lease, RunState.SKIPPED, message, fault="moved")
+        except SettingsDiffer as differ:
+            return self._ended(lease, RunState.SKIPPED, str(differ), fault="suspended")
+
+    def _reversal(self, connection: Connection, number: int, name: str) -> Reversal:
+        reversal = self._marks.reversal(connection, number)
+        if name not in self._settings.source:
+            raise ReversalRefused(
+                f"run {number} cannot be taken back: the settings have no [source.{name}] any more. Put it back, apply "
+                "the settings, then run this again."
+            )
+        return reversal
 
     def given_since(self, reversal: Reversal) -> tuple[tuple[GivenSince, ...], tuple[GivenSince, ...]]:
         """Return the reviews and the certificates that students have been given since a run had cleared them."""
@@ -488,7 +528,10 @@ class Sync:
             return propose_roster(connection, self._settings, self._cohort, snapshot, self._clock())
         if isinstance(snapshot, keep.WayBack):
             reversal = self._marks.reversal(connection, snapshot.reverts)
-            return propose_way_back(connection, self._settings, self._cohort, name, snapshot, reversal)
+            proposal = propose_way_back(connection, self._settings, self._cohort, name, snapshot, reversal)
+            if snapshot.looked_at not in (None, proposal.plan.digest):
+                raise _WayBackMoved
+            return proposal
         return propose_source(connection, self._settings, self._cohort, name, snapshot, student, self._clock())
 
     def _applied(
@@ -517,6 +560,7 @@ class Sync:
                 continue
             counts = dict(proposal.counts) | ({"approved": True} if granted else {})
             counts |= {"warnings": list(snapshot.warnings)} if snapshot.warnings else {}
+            counts |= {"because": snapshot.because} if isinstance(snapshot, keep.WayBack) and snapshot.because else {}
             counts |= {"objections": packed(proposal.reasons)} if proposal.reasons else {}
             proofs = [(proof.kind.value, proof.detail) for proof in snapshot.proofs]
             if proposal.plan.empty:

@@ -134,7 +134,7 @@ def test_whatever_a_command_suggests_names_the_cohort_it_is_about(season: Season
     # Runs that are there, that wait, and that are not.
     say("runs list")
     for what in ("show", "spot-check", "plausible", "approve", "revert"):
-        options = {"plausible": " --as librarian"}.get(what, "")
+        options = {"plausible": " --as librarian", "revert": " --reason x"}.get(what, "")
         say(f"runs {what} 999{options}")
         say(f"runs {what} 1{options}")
     say('runs reject 999 --reason "x"')
