@@ -58,13 +58,16 @@ class Found:
 
 async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show what taking the run back would change, as it was last planned, or how that ended."""
-    return await _show(request, house, await _found(request, house, visitor))
+    found = await _found(request, house, visitor)
+    return await _show(request, house, found) if isinstance(found, Found) else see_other(found)
 
 
 async def plan(request: Request, house: House, visitor: Visitor) -> Response:
     """Have the way back planned on the marks as they are."""
     await forms.read(request, house.settings.portal.public_url, visitor.token)
     found = await _found(request, house, visitor)
+    if not isinstance(found, Found):
+        return see_other(found)
     cohort, run = found.cohort, found.run.run
     # Where it is under way already, its answer is shown.
     with suppress(RequestRefused):
@@ -79,6 +82,8 @@ async def take(request: Request, house: House, visitor: Visitor) -> Response:
     """Have the run taken back by the plan that was looked at, and by no other."""
     fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
     found = await _found(request, house, visitor)
+    if not isinstance(found, Found):
+        return see_other(found)
     reason, planned = fields.get("reason", "").strip(), await _planned(house, found)
     refused = _refusal(planned, fields, reason)
     if not refused:
@@ -119,13 +124,13 @@ def _refusal(planned: WayBackPlan | None, fields: Mapping[str, str], reason: str
     return TOO_LONG if len(reason) > _LONGEST_REASON else ""
 
 
-async def _found(request: Request, house: House, visitor: Visitor) -> Found:
-    """Return the run of the address. Raises HTTPException: 403 for who may not, 404 for what cannot be taken back."""
+async def _found(request: Request, house: House, visitor: Visitor) -> Found | str:
+    """Return the run of the address; the run's own page for one that cannot be taken back. Raises HTTPException."""
     if not visitor.account.may(Act.MANAGE):
         raise HTTPException(403)
     cohort, run = await runs.run_of(request, house, visitor)
     if not await reverting.offered(house, visitor.account, run):
-        raise HTTPException(404)
+        return f"/runs/{run.run}"
     return Found(cohort, run)
 
 
