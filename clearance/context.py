@@ -4,14 +4,14 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, ParamSpec, TypeVar
 
 import typer
 
-from clearance.show import ERR
+from clearance import show
 from clearance.wiring import Program, chosen_file, clock_of, load_settings
 from connectors.port import SourceError
 
@@ -68,7 +68,11 @@ class Chosen:
 
     def season(self, *, service: bool = False) -> "Served":
         """Return the cohort that was named, else every open one, to be served together."""
-        return Served(self._programs(service=service))
+        served = Served(self._programs(service=service))
+        if len(served.programs) > 1:
+            # What is about all of them suggests what is for all of them.
+            show.speak_of()
+        return served
 
     def _programs(self, *, service: bool) -> tuple[Program, ...]:
         from config import logs  # noqa: PLC0415 - only a command that reads settings writes a log
@@ -84,6 +88,7 @@ class Chosen:
         first, *others = (self.cohort,) if self.cohort else settings.open_cohorts() or keys[:1]
         program = Program(settings.of_cohort(first), first, clock_of(settings))
         self.at_the_end(program.close)
+        show.speak_of(program.naming)
         return (program, *(program.of_cohort(key) for key in others))
 
 
@@ -97,6 +102,14 @@ class Served:
     def season(self) -> "Season":
         """All of them together. Asks the status database: a command that can do without it leaves this alone."""
         return self.first.season(self.programs)
+
+    def each(self) -> Iterator[Program]:
+        """Give one after the other; what is printed meanwhile, and why it ended there, speaks of that cohort."""
+        for program in self.programs:
+            show.speak_of(program.naming)
+            yield program
+        if len(self.programs) > 1:
+            show.speak_of()
 
     @property
     def first(self) -> Program:
@@ -113,7 +126,7 @@ def chosen(context: typer.Context) -> Chosen:
 
 def fail(message: str, code: int = ERROR) -> NoReturn:
     """End with a message."""
-    ERR.print(message, markup=False)
+    show.ERR.print(message, markup=False)
     raise typer.Exit(code)
 
 

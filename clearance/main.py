@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from clearance import show
 from clearance.context import Chosen
 from clearance.lazy import group
 from clearance.wiring import CONFIG_VARIABLE
@@ -52,6 +53,7 @@ def choose(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell what is going on.")] = False,  # noqa: FBT002 - as Typer has options
 ) -> None:
     """Note what was chosen before the command's own name."""
+    show.speak_of()
     context.obj = Chosen(config, cohort, verbose, context.call_on_close)
 
 

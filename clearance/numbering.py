@@ -7,7 +7,6 @@ import typer
 from clearance import show
 from clearance.authors import Author, author_of, note
 from clearance.context import chosen, ends_well
-from config.cohorts import naming
 from status_db.audit import Deed
 
 
@@ -32,5 +31,4 @@ def renumber(
         f"rows under {done.old} still count for {done.new}.",
         markup=False,
     )
-    then = "Ask the sources again, so that their answers are compared under the new number: clearance sync"
-    show.OUT.print(naming(program.settings, program.cohort, then), markup=False)
+    show.OUT.print("Ask the sources again, so that their answers are compared under the new number: clearance sync")

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -22,9 +22,32 @@ if TYPE_CHECKING:
 
     from sync.run import Outcome
 
+#: What is done to every text before it is printed: a suggested command names its cohort, where there are several.
+_naming: Callable[[str], str] = str
+
+
+def speak_of(naming: Callable[[str], str] = str) -> None:
+    """Have whatever is printed from now on, by a command and about why it ends, speak of one cohort."""
+    global _naming  # noqa: PLW0603 - the outputs of a process are its own, and so is what they speak of
+    _naming = naming
+
+
+def named(text: str) -> str:
+    """Return a text as it is printed now."""
+    return _naming(text)
+
+
+class _Output(Console):
+    """Prints for people."""
+
+    def print(self, *objects: Any, **how: Any) -> None:  # noqa: ANN401 - as rich has it
+        """Print, with each suggested command as this cohort's."""
+        super().print(*(named(each) if isinstance(each, str) else each for each in objects), **how)
+
+
 #: What is asked for goes to standard output, everything about it to standard error.
-OUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
-ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+OUT = _Output(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+ERR = _Output(stderr=True, highlight=False, soft_wrap=True)
 
 #: The states as the command line names them, with the tables' colours.
 STATES: Mapping[State, tuple[str, str]] = {

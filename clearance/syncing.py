@@ -56,7 +56,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
             sample = connect().check()
         except SourceError as error:
             code = UNAVAILABLE
-            found.append({**where, "source": name, "fault": type(error).__name__, "message": str(error)})
+            found.append({**where, "source": name, "fault": type(error).__name__, "message": show.named(str(error))})
             if not json:
                 show.OUT.print(f"[red]fails[/]   {name}{_of(where)}")
                 show.ERR.print(f"        {error}", markup=False)
@@ -84,9 +84,11 @@ def _to_check(
     """
     for name in _names(served.first, sources):
         own = name == ROSTER or binds_cohort(served.first.settings.source[name])
-        for program in served.programs if own else served.programs[:1]:
-            where: dict[str, object] = {"cohort": program.cohort} if own and program.suffix else {}
-            yield where, name, partial(program.connect, name)
+        if not own:
+            yield {}, name, partial(served.first.connect, name)
+            continue
+        for program in served.each():
+            yield {"cohort": program.cohort} if program.suffix else {}, name, partial(program.connect, name)
 
 
 def _of(where: Mapping[str, object]) -> str:
@@ -128,7 +130,7 @@ def _look_at_reviewers(program: Program, found: list[dict[str, object]], *, quie
 
 def _look_at_settings(served: Served, found: list[dict[str, object]], *, quiet: bool) -> None:
     """Name a change of settings that is not applied yet; where the marks cannot be read there is nothing to compare."""
-    for program in served.programs:
+    for program in served.each():
         try:
             change = program.sync.preview_change()
         except (StoreError, LedgerRefused):
@@ -154,7 +156,7 @@ def plan(context: typer.Context, sources: Sources = None, *, json: Json = False)
     stop_like_ctrl_c()
     previews: list[Preview] = []
     names = _names(served.first, sources)
-    changes = (program.sync.preview_change() for program in served.programs)
+    changes = (program.sync.preview_change() for program in served.each())
     previews += [change for change in changes if change is not None]
     with show.bars() as bars:
         blocked = {p.cohort for p in previews if p.blocks}
@@ -245,7 +247,7 @@ def recheck(served: Served, names: list[str], number: str, by: str, *, quiet: bo
     """Ask the sources of this student's own steps about them alone, in each cohort that they leave with."""
     outcomes: list[Outcome] = []
     leaves = False
-    for program in served.programs:
+    for program in served.each():
         student = program.reader.student(program.cohort, number, program.clock())
         own = {status.step for status in student.steps} if student is not None else set()
         leaves = leaves or bool(own)

@@ -12,9 +12,10 @@ from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.judging import Speaker
 from clearance.syncing import exit_code
 from clearance.wiring import Program
+from status_db.audit import Deed
 from status_db.model import ROSTER, RunState
-from status_db.reversals import GivenSince
 from status_db.views import RunView
+from status_db.ways_back import GivenSince
 
 #: So many flips are shown.
 _SHOWN = 20
@@ -26,10 +27,13 @@ def revert(
     run: int,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record of the run that takes it back.")] = "",
     speaker: Speaker = "",
     json: Json = False,
 ) -> None:
     """Take back a run that was approved by mistake: what it replaced is put back, under the guard as any change."""
+    if not (dry_run or reason.strip()):
+        raise typer.BadParameter('say why it is taken back, with --reason "…"; or look first, with --dry-run')
     program = chosen(context).program()
     stop_like_ctrl_c()
     found = _approved(program, run)
@@ -45,8 +49,8 @@ def revert(
             show.OUT.print(
                 f"  {preview.counts['left_alone']} records stay: a later answer spoke of these", markup=False
             )
-        for reason in preview.reasons:
-            show.OUT.print(f"  the guard holds this back: {reason}", style="yellow", markup=False)
+        for why in preview.reasons:
+            show.OUT.print(f"  the guard holds this back: {why}", style="yellow", markup=False)
         if preview.flips:
             show.flips(preview.flips, _SHOWN)
         _print_given(program, "reviews passed since, of students it had cleared", reviews)
@@ -61,7 +65,18 @@ def revert(
     if dry_run:
         return
     began = time.monotonic()
-    outcome = program.sync.revert(run, found.source, by=speaker or getpass.getuser())
+    by = speaker or getpass.getuser()
+    outcome = program.sync.revert(run, found.source, by=by, because=reason.strip())
+    program.audit.note(
+        Deed.REVERTED_RUN,
+        account=by,
+        now=program.clock(),
+        cohort=program.cohort,
+        run=run,
+        address="command line",
+        source=found.source,
+        reason=reason.strip(),
+    )
     if json:
         show.as_json({"outcome": outcome, "reviews": reviews, "certificates": certificates})
     else:

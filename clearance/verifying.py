@@ -24,15 +24,16 @@ def verify(
 ) -> None:
     """Look whether every mark follows from what is stored, and whether anybody has altered it. Exit code 6 if so."""
     heads = dict(_read(text) for text in head or ())
-    programs = chosen(context).season().programs
+    served = chosen(context).season()
+    programs = served.programs
     if heads and len(programs) > 1:
         raise typer.BadParameter("a head is of one cohort's ledger: name it, clearance --cohort KEY verify --head …")
-    reports = {program.cohort: program.verified(heads) for program in programs}
+    reports = {program.cohort: program.verified(heads) for program in served.each()}
     if json:
         found = [{"cohort": key, "report": report, "sound": report.sound} for key, report in reports.items()]
         show.as_json(found if len(found) > 1 else {"report": found[0]["report"], "sound": found[0]["sound"]})
     else:
-        for program in programs:
+        for program in served.each():
             if program.suffix:
                 show.OUT.print(f"{program.cohort}:", style="bold", markup=False)
             _show(reports[program.cohort])

@@ -128,6 +128,10 @@ class Program:
         """What a line says after a source: its cohort, where there are several."""
         return f" ({self.cohort})" if len(self.settings.cohort) > 1 else ""
 
+    def naming(self, text: str) -> str:
+        """Return a message in which each suggested command names this cohort, where there are several."""
+        return naming(self.settings, self.cohort, text)
+
     def close(self) -> None:
         """Let go of the databases."""
         for engine in self._opened:
@@ -369,7 +373,7 @@ class Program:
                 f"the status database's clock says {there:%Y-%m-%d %H:%M:%S} UTC and this machine's "
                 f"{now:%Y-%m-%d %H:%M:%S}: set the wrong one right, best by NTP on both."
             )
-        return tuple(naming(self.settings, self.cohort, line) for line in lines)
+        return tuple(map(self.naming, lines))
 
     @cached_property
     def accounts(self) -> Accounts:

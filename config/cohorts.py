@@ -12,8 +12,14 @@ _FIX = (
     "[[cohort]] that is over"
 )
 _BINDS = re.compile(r"(?<![:\w\\]):cohort\b")
-#: A command that a message suggests; one that names its cohort or its file already is left as it is.
-_COMMAND = re.compile(r"(?<![\w/.-])clearance (?=[a-z])(?!\.toml)")
+#: The commands that work on one cohort, or on every open one unless it is named. The others are about accounts, the
+#: databases or what a process serves.
+OF_A_COHORT = (
+    "check", "plan", "sync", "verify", "status", "sources", "strangers", "report", "paper", "runs", "waves", "override",
+    "roster", "import", "reviews", "certificates", "accounts students", "accounts codes",
+)  # fmt: skip
+#: One of them that a message suggests; one that names its cohort already is left as it is.
+_COMMAND = re.compile(rf"(?<![\w/.-])clearance (?=(?:{'|'.join(OF_A_COHORT)})\b)")
 
 
 def split_rosters(raw: dict[str, Any], known: Mapping[str, Any]) -> list[str]:
@@ -83,7 +89,10 @@ def mistakes(settings: "Settings") -> list[str]:
 
 
 def naming(settings: "Settings", cohort: str, text: str) -> str:
-    """Return a message in which each suggested command names its cohort, where there are several."""
+    """Return a message in which each suggested command names its cohort, where there are several.
+
+    Every message of a run, of a command and of a page goes through here, on its way out.
+    """
     if len(settings.cohort) == 1:
         return text
     return _COMMAND.sub(f"clearance --cohort {cohort} ", text)

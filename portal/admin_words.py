@@ -16,6 +16,7 @@ FAULTS: Mapping[str, str] = {
     "store": later("状态数据库当时写不进去，没有写入任何内容。请看磁盘空间和数据库是否正常。"),
     "busy": later("状态数据库一直有别的改动，这次没能写入。下一次运行会重试。"),
     "under_way": later("同一来源已有一次运行在进行。"),
+    "moved": later("学生的状态此后变了，撤回会改变的与看过的不同，所以没有执行。"),
     "suspended": later("改变超出限额，没有写入。"),
 }
 
@@ -108,6 +109,7 @@ DEEDS: Mapping[str, str] = {
     Deed.ENTERED_PAPER: later("录入纸面结果"),
     Deed.PAPER_TAKEN_BACK: later("撤回纸面结果"),
     Deed.SPOKE_ON_RUN: later("对暂停的运行表态"),
+    Deed.REVERTED_RUN: later("撤回运行"),
     Deed.DECIDED: later("人工办理"),
     Deed.DECISION_WITHDRAWN: later("撤回人工办理"),
     Deed.REVIEWED: later("终审"),

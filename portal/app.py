@@ -44,6 +44,7 @@ from portal.pages import (
     strangers,
     student,
     students,
+    way_back,
 )
 from status_db.engine import StoreError
 
@@ -83,6 +84,7 @@ _PAGES = (
     *students.ROUTES,
     *sources.ROUTES,
     *runs.ROUTES,
+    *way_back.ROUTES,
     *strangers.ROUTES,
     *accounts.ROUTES,
     *announcements.ROUTES,

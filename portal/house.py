@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from types import CodeType
 from typing import ParamSpec, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from anyio import to_thread
 from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
@@ -159,11 +159,12 @@ class House:
         language = self.language(request)
         visitor = visitor_of(request)
         token = visitor.token if visitor else self.cookie.read(request)
-        cohort = str(values.get("about_cohort") or cohorts.chosen(request, self.settings).key)
-        staff = visitor is not None and visitor.account.student is None
+        at_cohort, choices = self._cohort(request, visitor, values)
         shared = {
-            "at_cohort": partial(cohorts.address, self.settings, cohort),
-            "cohort_choices": cohorts.choices(request, self.settings, cohort) if staff else [],
+            "at_cohort": at_cohort,
+            # What a form that is sent by GET names beside its own fields.
+            "cohort_named": parse_qs(urlsplit(at_cohort("/")).query).get("cohort", [""])[0],
+            "cohort_choices": choices,
             "account": visitor.account if visitor else None,
             "form_token": form_token(token) if token else "",
             "languages": [(other, _in_language(request, other)) for other in self.languages.values()],
@@ -174,6 +175,18 @@ class House:
         response = HTMLResponse(html, status, headers={"Content-Language": language.tag, "Vary": "Cookie"})
         self.keep_language(request, response)
         return response
+
+    def _cohort(
+        self, request: Request, visitor: Visitor | None, values: Mapping[str, object]
+    ) -> tuple[Callable[..., str], list[Mapping[str, object]]]:
+        """Return what makes addresses that keep the cohort of a page, and the choice of another one."""
+        own: cohorts.Own | None = getattr(request.state, "own", None)
+        if own is not None:
+            return own.address, cohorts.own_choices(request, self.settings, own)
+        cohort = str(values.get("about_cohort") or cohorts.chosen(request, self.settings).key)
+        staff = visitor is not None and visitor.narrowed is None and visitor.account.student is None
+        at_cohort = partial(cohorts.address, self.settings, cohort)
+        return at_cohort, cohorts.choices(request, self.settings, cohort) if staff else []
 
     def keep_language(self, request: Request, response: Response) -> None:
         """Remember the language, where the address has just asked for one."""

@@ -106,6 +106,7 @@ COUNTS: Mapping[str, str] = {
     "unplaced": later("没有流程的学生"),
     "retired": later("停用的来源"),
     "reverts": later("撤回的运行"),
+    "because": later("撤回的原因"),
     "left_alone": later("此后另有变化而保留的记录"),
     "not_pulled": later("来源数据未变，未重新读取"),
     "seconds": later("用时（秒）"),

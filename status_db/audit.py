@@ -35,6 +35,7 @@ class Deed(StrEnum):
     ENTERED_PAPER = "entered_paper"
     PAPER_TAKEN_BACK = "paper_taken_back"
     SPOKE_ON_RUN = "spoke_on_run"
+    REVERTED_RUN = "reverted_run"
     DECIDED = "decided"
     DECISION_WITHDRAWN = "decision_withdrawn"
     REVIEWED = "reviewed"

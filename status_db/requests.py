@@ -27,6 +27,10 @@ class Kind(StrEnum):
     ASK = "ask"
     #: That a sheet which was brought be taken as a source's own list.
     LIST = "list"
+    #: What taking an approved run back would change.
+    WAY_BACK = "way_back"
+    #: That it be taken back, if that would change just this.
+    REVERT = "revert"
 
 
 class RequestOutcome(StrEnum):
@@ -67,6 +71,8 @@ class Request:
     served_at: datetime | None
     outcome: RequestOutcome | None
     message: str
+    #: What was found, as JSON has it: of a way back the plan, of a revert its run.
+    found: dict[str, Any] | None
 
 
 class Requests:
@@ -134,6 +140,23 @@ class Requests:
                 raise RequestRefused("this sheet has been confirmed already", timedelta(seconds=5))
             _add(connection, cohort=cohort, kind=Kind.LIST, upload=upload, account=account, at=now)
 
+    def ask_way_back(self, cohort: str, run: int, *, account: str, now: datetime) -> None:
+        """Ask what taking a run back would change. Raises RequestRefused while that, or the way back, is under way."""
+        self._ask_about_run(cohort, run, kind=Kind.WAY_BACK, account=account, at=now)
+
+    def ask_revert(self, cohort: str, run: int, digest: bytes, *, account: str, reason: str, now: datetime) -> None:
+        """Ask that a run be taken back by the plan with this digest. Raises RequestRefused as `ask_way_back` does."""
+        self._ask_about_run(cohort, run, kind=Kind.REVERT, digest=digest, account=account, reason=reason, at=now)
+
+    def _ask_about_run(self, cohort: str, run: int, **values: Any) -> None:  # noqa: ANN401 - columns by name
+        table = tables.request
+        same = (table.c.cohort == cohort, table.c.run == run, table.c.kind.in_((Kind.WAY_BACK, Kind.REVERT)))
+        with writing(self._engine, DESK, "desk") as connection:
+            waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
+            if waiting is not None:
+                raise RequestRefused("it is being carried out already", timedelta(seconds=5))
+            _add(connection, cohort=cohort, run=run, **values)
+
     def last_ask(self, cohort: str) -> Request | None:
         """Return the newest request that every source be asked."""
         table = tables.request
@@ -150,14 +173,16 @@ class Requests:
         """Return what nobody has served yet, the oldest first."""
         return self._read(tables.request.c.cohort == cohort, tables.request.c.served_at.is_(None))
 
-    def served(self, request: int, outcome: RequestOutcome, message: str, now: datetime) -> None:
-        """Note how a request ended."""
+    def served(
+        self, request: int, outcome: RequestOutcome, message: str, now: datetime, found: dict[str, Any] | None = None
+    ) -> None:
+        """Note how a request ended, and what it found."""
         table = tables.request
         with writing(self._engine, DESK, "desk") as connection:
             connection.execute(
                 update(table)
                 .where(table.c.request == request, table.c.served_at.is_(None))
-                .values(served_at=now, outcome=outcome, message=message)
+                .values(served_at=now, outcome=outcome, message=message, found=found)
             )
 
     def last_recheck(self, cohort: str, student: str) -> Request | None:
@@ -166,9 +191,10 @@ class Requests:
         found = self._read(table.c.cohort == cohort, table.c.kind == Kind.RECHECK, table.c.student == student)
         return found[-1] if found else None
 
-    def about_run(self, cohort: str, run: int) -> tuple[Request, ...]:
-        """Return what was asked to be said about a run, the oldest first."""
-        return self._read(tables.request.c.cohort == cohort, tables.request.c.run == run)
+    def about_run(self, cohort: str, run: int, *kinds: Kind) -> tuple[Request, ...]:
+        """Return what was asked about a run, the oldest first: what was to be said of it, unless kinds are named."""
+        table = tables.request
+        return self._read(table.c.cohort == cohort, table.c.run == run, table.c.kind.in_(kinds or (Kind.OPINION,)))
 
     def _read(self, *conditions: ColumnElement[bool]) -> tuple[Request, ...]:
         table = tables.request
@@ -198,4 +224,5 @@ def _request(row: Row[Any]) -> Request:
         served_at=row.served_at,
         outcome=RequestOutcome(row.outcome) if row.outcome else None,
         message=row.message,
+        found=row.found,
     )

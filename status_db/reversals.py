@@ -16,6 +16,7 @@ from status_db.ledger_key import LedgerRefused
 from status_db.model import Reason, Record, Verdict
 from status_db.seals import Seals
 from status_db.tables import json_text, obligations_from_text, obligations_to_text
+from status_db.ways_back import GivenSince
 
 #: So many values fit into one IN on every database.
 _CHUNK = 5_000
@@ -50,17 +51,6 @@ class Reversal:
     def cleared(self) -> frozenset[str]:
         """Return the students whom the run cleared."""
         return frozenset(one.student for one in self.replaced if one.cleared)
-
-
-@dataclass(frozen=True, slots=True)
-class GivenSince:
-    """A review or a certificate that a student has been given since the run."""
-
-    student: str
-    #: The review's step, or the certificate's number.
-    what: str
-    by: str
-    at: datetime
 
 
 def keep(connection: Connection, seals: Seals, run: int, at: datetime, replaced: Iterable[Replaced]) -> None:

@@ -51,7 +51,7 @@ _SYNCS_OWN = {
     # Whose word a decision is, and whether it may be.
     tables.account: "SELECT",
     tables.grant: "SELECT",
-    tables.request: "SELECT, UPDATE (served_at, outcome, message)",
+    tables.request: "SELECT, UPDATE (served_at, outcome, message, found)",
     # A list that was brought is put in its place by the schedule.
     tables.upload: "SELECT",
     tables.audit: _ADDED_TO,

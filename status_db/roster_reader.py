@@ -1,6 +1,6 @@
 """What is read of the roster as a whole: which values its columns have, and which colleges are in which flow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Engine, select
 
@@ -27,6 +27,18 @@ class RosterReader:
                 # Sorted here: databases disagree on the order of Chinese words.
                 found[name] = tuple(sorted(values))
         return found
+
+    def cohorts_of(self, student: str, among: Sequence[str]) -> tuple[str, ...]:
+        """Return which of these cohorts have a student on the roster, in their order.
+
+        One whose roster the student has left counts only where every roster has been left.
+        """
+        person = tables.student
+        here = (person.c.cohort.in_(among), person.c.student == student)
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(person.c.cohort, person.c.active).where(*here)).all()
+        found = {cohort for cohort, active in rows if active} or {cohort for cohort, _ in rows}
+        return tuple(cohort for cohort in among if cohort in found)
 
     def colleges(self, cohort: str) -> Mapping[str, tuple[str, ...]]:
         """Return flow → the colleges of its students, in order."""

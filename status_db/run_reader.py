@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, or_, select, type_coerce
+from sqlalchemy.types import Text
 
 from status_db import tables
 from status_db.engine import reading
@@ -54,6 +55,22 @@ class RunReader:
                 .where(pending.c.run == run, known.c.cohort == cohort, known.c.plan_digest == pending.c.digest)
             ).scalar()
         return look_from_text(text) if text is not None else None
+
+    def has_way_back(self, run: int) -> bool:
+        """Say whether a run keeps what it replaced, so that it can be taken back."""
+        kept = tables.reversal
+        with reading(self._engine) as connection:
+            return connection.execute(select(kept.c.run).where(kept.c.run == run)).first() is not None
+
+    def reverting(self, cohort: str, source: str, run: int) -> RunView | None:
+        """Return the newest run that takes a run of a source back, or would once it is approved."""
+        table = tables.run
+        # As compact JSON text, which a number ends with a comma or a brace.
+        counts, key = type_coerce(table.c.counts, Text), f'"reverts":{run}'
+        names = or_(counts.contains(f"{key},"), counts.contains(f"{key}}}"))
+        later = (table.c.cohort == cohort, table.c.source == source, table.c.run > run)
+        with reading(self._engine) as connection:
+            return next(iter(run_views(connection, *later, names, limit=1)), None)
 
     def opinions(self, cohort: str, run: int) -> tuple[Opinion, ...]:
         """Return what was said of a run as it stands, in order."""

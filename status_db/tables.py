@@ -700,11 +700,12 @@ request = Table(
     #: What somebody asked for on a page; the scheduler serves it, for the pages write no mark.
     Column("request", _Id, primary_key=True, autoincrement=True),
     Column("cohort", _Word, nullable=False),
-    #: recheck: of `student`; opinion: on `run`; ask: every source anew; list: take `upload` as a source's own list
+    #: recheck: of `student`; opinion: on `run`; ask: every source anew; list: take `upload` as a source's own list;
+    #: way_back: what taking `run` back would change; revert: take it back
     Column("kind", _Word, nullable=False),
     Column("student", _Number),
     Column("run", BigInteger),
-    #: Of an opinion: plausible, approve, reject; of which plan; and why.
+    #: Of an opinion: plausible, approve, reject; of which plan; and why. A revert has these two, too.
     Column("says", _Word),
     Column("digest", LargeBinary),
     Column("reason", Text, nullable=False, server_default=""),
@@ -716,6 +717,8 @@ request = Table(
     #: done, refused, failed; NULL while it waits
     Column("outcome", _Word),
     Column("message", Text, nullable=False, server_default=""),
+    #: Of a way back: the plan; of a revert: its run.
+    Column("found", Json),
     sqlite_autoincrement=True,
 )
 Index("ix_request_student", request.c.cohort, request.c.student, request.c.request)

@@ -32,6 +32,10 @@ class WayBack(Snapshot):
 
     #: The approved run.
     reverts: int = 0
+    #: Why it is taken back.
+    because: str = ""
+    #: The digest of the plan that somebody has looked at: only that is carried out. None for whatever passes the guard.
+    looked_at: bytes | None = None
 
 
 def kept_of(
@@ -101,7 +105,7 @@ def pack(snapshot: Snapshot) -> bytes:
                 "quality": quality.to_json(snapshot.quality) if snapshot.quality else None,
             }
         case WayBack():
-            body["reverts"] = snapshot.reverts
+            body |= {"reverts": snapshot.reverts, "because": snapshot.because}
         case _:
             pass
     return zlib.compress(json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass"))
@@ -132,7 +136,7 @@ def unpack(kept: bytes) -> Snapshot:
     )
     if "reverts" in body:
         own = {field.name: getattr(snapshot, field.name) for field in fields(Snapshot)}
-        return WayBack(**own, reverts=body["reverts"])
+        return WayBack(**own, reverts=body["reverts"], because=body.get("because", ""))
     if "unmatched" not in body:
         return snapshot
     unmatched = [(key, hint, student) for key, hint, student in body["unmatched"]]

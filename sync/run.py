@@ -34,14 +34,16 @@ from connectors.port import (
 from status_db.applied import SettingsDiffer
 from status_db.engine import StoreError, reading
 from status_db.ledger import Ledger
+from status_db.ledger_key import LedgerRefused
 from status_db.looks import Look
 from status_db.marks import BaseMoved, Ending, Lease, LeaseLost, Overtaken, RunUnderWay
 from status_db.model import ROSTER, SETTINGS, Flip, RunState
 from status_db.objections import Objection, packed
 from status_db.opinions import Needed, Opinion, Opinions, Says, missing
-from status_db.reversals import GivenSince, Reversal, given_since
+from status_db.reversals import Reversal, ReversalRefused, given_since
 from status_db.settings_marks import SettingsMarks
 from status_db.stored import Stored
+from status_db.ways_back import GivenSince, WayBackPlan
 from sync import keep, owner, rules
 from sync.as_of import stamped
 from sync.look import look_at
@@ -95,6 +97,10 @@ class _Collector:
 
 
 _COLLECTOR = _Collector()
+
+
+class _WayBackMoved(Exception):  # noqa: N818 - named by what is so
+    """Taking a run back would change something else than what was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +202,7 @@ class Sync:
             self._marks.begin_settings(self._gate.meaning, self._clock())
             return None
         waiting = self._gate.waiting()
-        kept = self._marks.kept_snapshot(waiting) if waiting is not None else None
+        kept = self._kept(waiting) if waiting is not None else None
         if proposal.plan.empty:
             if waiting is not None:
                 self._marks.drop_waiting_settings("The settings are the applied ones again. It had said: ")
@@ -258,7 +264,7 @@ class Sync:
         slot: datetime | None,
         student: str | None,
         progress: Progress,
-        reverts: int | None = None,
+        back: keep.WayBack | None = None,
         shared: Connector | None = None,
     ) -> Outcome:
         step = self._settings.source[name].step if name not in (ROSTER, SETTINGS) else ""
@@ -282,14 +288,16 @@ class Sync:
                 student=student,
             )
         except RunUnderWay as busy:
-            return Outcome(name, RunState.SKIPPED, message=str(busy), fault="under_way", cohort=self._named)
+            return Outcome(
+                name, RunState.SKIPPED, message=self._suggest(str(busy)), fault="under_way", cohort=self._named
+            )
         log = self._log.bind(source=name, run=lease.run)
         log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
         with _COLLECTOR.paused(), self._closing(lease):
-            if reverts is None:
+            if back is None:
                 outcome = self._carried_out(lease, student, progress, shared)
             else:
-                outcome = self._applied(lease, self._to_take_back(reverts), None)
+                outcome = self._taken_back(lease, back)
         _logged(log, outcome)
         return outcome
 
@@ -302,7 +310,7 @@ class Sync:
         """
         message = self._suggest(f"run {number} does not wait for approval any more. See: clearance runs show {number}")
         not_waiting = Outcome(name, RunState.SKIPPED, number, message, "not_waiting", cohort=self._named)
-        kept = self._marks.kept_snapshot(number)
+        kept = self._kept(number)
         if kept is None or said_of not in (None, kept[0]):
             return not_waiting
         lease = self._marks.take_up(
@@ -335,19 +343,54 @@ class Sync:
         Raises ReversalRefused when the run keeps nothing, LedgerRefused when what it keeps was altered.
         """
         with reading(self._engine) as connection:
-            reversal = self._marks.reversal(connection, number)
+            reversal = self._reversal(connection, number, name)
             proposal = self._propose(connection, name, self._to_take_back(number), None)
         return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons), reversal
 
-    def revert(self, number: int, name: str, *, by: str) -> Outcome:
+    def plan_way_back(self, number: int, name: str) -> WayBackPlan:
+        """Return the same for a page, with what was given since; write nothing. Raises as `way_back` does."""
+        with reading(self._engine) as connection:
+            reversal = self._reversal(connection, number, name)
+            proposal = self._propose(connection, name, self._to_take_back(number), None)
+            look = look_at(Stored(connection, self._cohort), number, proposal)
+        reviews, certificates = self.given_since(reversal)
+        return WayBackPlan(
+            proposal.plan.digest, proposal.plan.empty, look, int(proposal.counts["left_alone"]),
+            reviews, certificates, len(reviews), len(certificates),
+        )  # fmt: skip
+
+    def revert(self, number: int, name: str, *, by: str, because: str = "", looked_at: bytes | None = None) -> Outcome:
         """Take an approved run of a source back, in a run of that source: applied, or suspended by the guard.
 
         What a later answer has changed since stays. The next full pull of the source speaks again as always; until
-        then nobody is cleared by a recheck. Raises as `way_back` does.
+        then nobody is cleared by a recheck. `looked_at` is the digest of a plan: where it would change something else
+        by now, nothing is done. Raises as `way_back` does.
         """
         with reading(self._engine) as connection:
-            self._marks.reversal(connection, number)
-        return self._run(name, by=by, slot=None, student=None, progress=no_progress, reverts=number)
+            self._reversal(connection, number, name)
+        back = replace(self._to_take_back(number), because=because, looked_at=looked_at)
+        return self._run(name, by=by, slot=None, student=None, progress=no_progress, back=back)
+
+    def _taken_back(self, lease: Lease, back: keep.WayBack) -> Outcome:
+        try:
+            return self._applied(lease, back, None)
+        except _WayBackMoved:
+            message = (
+                "the marks have moved since this way back was looked at, and it would change something else. Look at "
+                "it again."
+            )
+            return self._ended(lease, RunState.SKIPPED, message, fault="moved")
+        except SettingsDiffer as differ:
+            return self._ended(lease, RunState.SKIPPED, str(differ), fault="suspended")
+
+    def _reversal(self, connection: Connection, number: int, name: str) -> Reversal:
+        reversal = self._marks.reversal(connection, number)
+        if name not in self._settings.source:
+            raise ReversalRefused(
+                f"run {number} cannot be taken back: the settings have no [source.{name}] any more. Put it back, apply "
+                "the settings, then run this again."
+            )
+        return reversal
 
     def given_since(self, reversal: Reversal) -> tuple[tuple[GivenSince, ...], tuple[GivenSince, ...]]:
         """Return the reviews and the certificates that students have been given since a run had cleared them."""
@@ -361,7 +404,7 @@ class Sync:
 
     def look(self, number: int, name: str) -> Look | None:
         """Return what a suspended run would do now; None when its answer is not kept any more. Raises SourceError."""
-        kept = self._marks.kept_snapshot(number)
+        kept = self._kept(number)
         if kept is None:
             return None
         with reading(self._engine) as connection:
@@ -485,7 +528,10 @@ class Sync:
             return propose_roster(connection, self._settings, self._cohort, snapshot, self._clock())
         if isinstance(snapshot, keep.WayBack):
             reversal = self._marks.reversal(connection, snapshot.reverts)
-            return propose_way_back(connection, self._settings, self._cohort, name, snapshot, reversal)
+            proposal = propose_way_back(connection, self._settings, self._cohort, name, snapshot, reversal)
+            if snapshot.looked_at not in (None, proposal.plan.digest):
+                raise _WayBackMoved
+            return proposal
         return propose_source(connection, self._settings, self._cohort, name, snapshot, student, self._clock())
 
     def _applied(
@@ -514,6 +560,7 @@ class Sync:
                 continue
             counts = dict(proposal.counts) | ({"approved": True} if granted else {})
             counts |= {"warnings": list(snapshot.warnings)} if snapshot.warnings else {}
+            counts |= {"because": snapshot.because} if isinstance(snapshot, keep.WayBack) and snapshot.because else {}
             counts |= {"objections": packed(proposal.reasons)} if proposal.reasons else {}
             proofs = [(proof.kind.value, proof.detail) for proof in snapshot.proofs]
             if proposal.plan.empty:
@@ -592,6 +639,13 @@ class Sync:
         ending = Ending(RunState.SUSPENDED, self._clock(), message, "suspended", counts, proofs, proposal.plan.digest)
         self._marks.suspend(lease, ending, keep.pack(proposal.kept()), seen)
         return Outcome(lease.source, RunState.SUSPENDED, lease.run, message, "suspended", counts, cohort=self._named)
+
+    def _kept(self, number: int) -> tuple[bytes, bytes] | None:
+        """Return what a suspended run would change, and its answer. Raises LedgerRefused when they were altered."""
+        try:
+            return self._marks.kept_snapshot(number)
+        except LedgerRefused as refused:
+            raise LedgerRefused(self._suggest(str(refused))) from refused
 
     def _suggest(self, message: str) -> str:
         return naming(self._settings, self._cohort, message)

@@ -5,15 +5,21 @@ import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 
+from config.cohorts import naming
 from config.settings import Settings
+from status_db.applied import SettingsDiffer
+from status_db.ledger_key import LedgerRefused
 from status_db.model import RunState
 from status_db.opinions import OpinionRefused, Opinions
 from status_db.reader import Reader
 from status_db.requests import Kind, Request, RequestOutcome, Requests
+from status_db.reversals import ReversalRefused
 from status_db.uploads import Uploads
+from status_db.ways_back import plan_to_json
 from sync.run import Outcome, Sync
 
 
@@ -45,13 +51,17 @@ class Serving:
         """Serve what waits, the oldest first, and return how many. Raises StoreError."""
         waiting = self._requests.waiting(self._cohort)
         for request in waiting:
-            outcome, message = self._served(request)
-            self._requests.served(request.request, outcome, message, self._clock())
+            outcome, message, *found = self._served(request)
+            self._requests.served(request.request, outcome, message, self._clock(), next(iter(found), None))
             self._log.info("request served", request=request.request, kind=request.kind, outcome=outcome)
         return len(waiting)
 
-    def _served(self, request: Request) -> tuple[RequestOutcome, str]:
+    def _served(
+        self, request: Request
+    ) -> tuple[RequestOutcome, str] | tuple[RequestOutcome, str, dict[str, Any] | None]:
         match request.kind:
+            case Kind.WAY_BACK | Kind.REVERT:
+                return self._way_back(request)
             case Kind.RECHECK:
                 return self._rechecked(request)
             case Kind.OPINION:
@@ -60,6 +70,23 @@ class Serving:
                 return _together([self._sync.run(name, by=request.account) for name in self._settings.source])
             case Kind.LIST:
                 return self._taken(request)
+
+    def _way_back(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
+        """Plan the way back from an approved run, or take it; the plan, or the run that takes it, is what was found."""
+        number = request.run or 0
+        run = self._reader.run(self._cohort, number)
+        if run is None:
+            return RequestOutcome.REFUSED, f"there is no run {number}.", None
+        try:
+            if request.kind is Kind.WAY_BACK:
+                return RequestOutcome.DONE, "", plan_to_json(self._sync.plan_way_back(number, run.source))
+            outcome = self._sync.revert(
+                number, run.source, by=request.account, because=request.reason, looked_at=request.digest
+            )
+        except (ReversalRefused, LedgerRefused, SettingsDiffer) as refused:
+            return RequestOutcome.REFUSED, naming(self._settings, self._cohort, str(refused)), None
+        ended, message = _together([outcome])
+        return ended, message, {"run": outcome.run, "state": outcome.state.value, "fault": outcome.fault}
 
     def _taken(self, request: Request) -> tuple[RequestOutcome, str]:
         """Take a sheet that was brought as its source's own list, and ask that source.
@@ -107,7 +134,7 @@ class Serving:
         except OpinionRefused as refused:
             said = any(o.author == request.account and o.says is says for o in self._opinions.of_run(run))
             if not said:
-                return RequestOutcome.REFUSED, str(refused)
+                return RequestOutcome.REFUSED, naming(self._settings, self._cohort, str(refused))
         ended = next((o for o in self._sync.carry_out() if o.run == run), None)
         return RequestOutcome.DONE, ended.message if ended else ""
 

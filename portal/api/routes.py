@@ -23,7 +23,7 @@ from portal.api.problems import HANDLERS, NO_STUDENT, NoAnswer
 from portal.auth.rights import inside, readable
 from portal.house import House
 from portal.languages import Language
-from portal.pages.student import newest
+from portal.own import newest
 from status_db.accounts import Act
 from status_db.lists import Filter, Order, Wanted
 from status_db.model import normalise_number
@@ -83,7 +83,8 @@ async def student(asked: Asked, question: questions.OfStudent) -> answers.Studen
     own = account.student == number
     if not own and account.student is None:
         asked.steps(asked.cohort(question.cohort))
-    among = (question.cohort,) if question.cohort else house.settings.cohort_keys()
+    among = (question.cohort,) if question.cohort else house.settings.newest_first()
+    among = await house.ask(house.roster.cohorts_of, number, among)
     found = await house.ask(newest, house.reader, among, number, asked.now)
     if found is None:
         raise NoAnswer(404, NO_STUDENT)

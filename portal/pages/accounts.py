@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from config.settings import Settings
-from portal import admin_words, cards, scopes, words
+from portal import admin_words, cards, cohorts, scopes, words
 from portal.auth import forms
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
@@ -74,7 +74,7 @@ async def page(request: Request, house: House, _visitor: Visitor) -> Response:
         "accounts.html",
         accounts=[_listed(language, house, one) for one in found[:_PAGE]],
         text=text,
-        more=urlencode({"after": found[_PAGE - 1].account}) if len(found) > _PAGE and not text else "",
+        more=found[_PAGE - 1].account if len(found) > _PAGE and not text else "",
         too_many=len(found) > _PAGE and bool(text),
         first=not after,
         staff=staff,
@@ -104,7 +104,7 @@ async def grant(request: Request, house: House, visitor: Visitor) -> Response:
     if not given:
         return await _show(request, house, visitor, found, replace(sent, wrong=HAS_IT))
     await house.note(request, Deed.GRANTED, to=found.account, **_noted(wanted))
-    return see_other(_address(found.account))
+    return see_other(cohorts.same(request, house.settings, _address(found.account)))
 
 
 async def take(request: Request, house: House, visitor: Visitor) -> Response:
@@ -121,7 +121,7 @@ async def take(request: Request, house: House, visitor: Visitor) -> Response:
     except AccountRefused:
         return await _show(request, house, visitor, found, Sent(NOT_THERE))
     await house.note(request, Deed.GRANT_TAKEN, to=found.account, **_noted(taken))
-    return see_other(_address(found.account))
+    return see_other(cohorts.same(request, house.settings, _address(found.account)))
 
 
 async def hand_over(request: Request, house: House, visitor: Visitor) -> Response:
@@ -142,7 +142,7 @@ async def hand_over(request: Request, house: House, visitor: Visitor) -> Respons
         to=other.account,
         grants=[_plain(held) for held in moved],
     )
-    return see_other(_address(other.account))
+    return see_other(cohorts.same(request, house.settings, _address(other.account)))
 
 
 async def switch(request: Request, house: House, visitor: Visitor) -> Response:
@@ -156,7 +156,7 @@ async def switch(request: Request, house: House, visitor: Visitor) -> Response:
     except LastManager:
         return await _show(request, house, visitor, found, Sent(LAST))
     await house.note(request, Deed.ACCOUNT_CHANGED, to=found.account, what="activated" if active else "deactivated")
-    return see_other(_address(found.account))
+    return see_other(cohorts.same(request, house.settings, _address(found.account)))
 
 
 async def code(request: Request, house: House, visitor: Visitor) -> Response:

@@ -112,7 +112,7 @@ async def write(request: Request, house: House, visitor: Visitor) -> Response:
         )
     )
     await house.note(request, Deed.ANNOUNCED, cohort=made.cohort, announcement=made.announcement, title=made.title)
-    return see_other("/announcements")
+    return see_other(cohorts.same(request, house.settings, "/announcements"))
 
 
 async def withdraw(request: Request, house: House, visitor: Visitor) -> Response:
@@ -131,7 +131,7 @@ async def withdraw(request: Request, house: House, visitor: Visitor) -> Response
     await house.note(
         request, Deed.ANNOUNCEMENT_WITHDRAWN, cohort=down.cohort, announcement=down.announcement, title=down.title
     )
-    return see_other("/announcements")
+    return see_other(cohorts.same(request, house.settings, "/announcements"))
 
 
 def _wrong(house: House, draft: Draft, opens: datetime, closes: datetime | None) -> str:

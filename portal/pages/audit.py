@@ -80,10 +80,9 @@ class Wanted:
     deed: Deed | None = None
     student: str = ""
 
-    def query(self, **more: object) -> str:
-        """Return it as an address says it."""
-        own = {"account": self.account, "deed": self.deed or "", "student": self.student}
-        return urlencode({**own, **more})
+    def fields(self) -> dict[str, str]:
+        """Return it as an address says it, by name."""
+        return {"account": self.account, "deed": self.deed or "", "student": self.student}
 
 
 def _wanted(request: Request) -> Wanted:
@@ -106,9 +105,9 @@ async def page(request: Request, house: House, _visitor: Visitor) -> Response:
         lines=[_line(language, line, now) for line in found[:_PAGE]],
         wanted=wanted,
         deeds=[(d.value, words.say(language, admin_words.DEEDS, d), d is wanted.deed) for d in Deed],
-        kept=wanted.query(),
+        kept=wanted.fields(),
         later_ones=before is not None,
-        more=wanted.query(before=found[_PAGE - 1].line) if len(found) > _PAGE else "",
+        more=found[_PAGE - 1].line if len(found) > _PAGE else 0,
     )
 
 
@@ -116,7 +115,9 @@ async def sheet(request: Request, house: House, visitor: Visitor) -> Response:
     """Return the log, as far as it was narrowed, as a workbook; that is a line of the log itself."""
     language, now, wanted = house.language(request), house.clock(), _wanted(request)
     book = await house.ask_long(_sheet, house, language, wanted, visitor.account, now)
-    await house.note(request, Deed.EXPORTED, student=wanted.student or None, what="audit", scope=wanted.query())
+    await house.note(
+        request, Deed.EXPORTED, student=wanted.student or None, what="audit", scope=urlencode(wanted.fields())
+    )
     name = f"audit-{now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
     return Response(
         book,

@@ -67,7 +67,6 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         "lists.html",
         here=here,
         chosen=chosen,
-        cohorts=[c for c in here.settings.cohort if c.key != here.cohort.key],
         count=min(count, _COUNTED),
         uncounted=count > _COUNTED,
         rows=[rows.row(here, listed) for listed in leaf.rows],

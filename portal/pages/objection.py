@@ -12,11 +12,12 @@ from starlette.routing import Route
 
 from portal import cards, student_objections
 from portal.auth import forms
+from portal.cohorts import Own
 from portal.due import due_at
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from portal.names import names_of
-from portal.pages.student import newest
+from portal.own import own_view
 from portal.words import later
 from status_db.audit import Deed
 from status_db.model import StepStatus
@@ -39,23 +40,24 @@ class _Here:
     student: StudentView
     status: StepStatus
     now: datetime
+    own: Own
 
 
 async def form(request: Request, house: House, visitor: Visitor) -> Response:
     """Show what may be objected to at a step; one that is clear leads to the page that says so."""
-    here = await _here(house, visitor, request.query_params.get("step", ""))
+    here = await _here(request, house, visitor, request.query_params.get("step", ""))
     if not student_objections.may_object(here.status, here.now):
-        return see_other("/")
+        return see_other(here.own.address("/"))
     return _form(request, house, here)
 
 
 async def send(request: Request, house: House, visitor: Visitor) -> Response:
     """Enter an objection; one that is not taken comes back with what would do."""
     fields = await forms.read(request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM)
-    here = await _here(house, visitor, fields.get("step", ""))
+    here = await _here(request, house, visitor, fields.get("step", ""))
     student, step, now = here.student, here.status.step, here.now
     if not student_objections.may_object(here.status, now):
-        return see_other("/")
+        return see_other(here.own.address("/"))
     seen = SeenThen.of(here.status, now)
     item, text = fields.get("item"), fields.get("text", "").replace("\r\n", "\n")
     language = house.language(request)
@@ -82,13 +84,13 @@ async def send(request: Request, house: House, visitor: Visitor) -> Response:
     await house.note(
         request, Deed.OBJECTED, cohort=made.cohort, student=made.student, step=made.step, objection=made.objection
     )
-    return see_other("/")
+    return see_other(here.own.address("/"))
 
 
 async def withdraw(request: Request, house: House, visitor: Visitor) -> Response:
     """Take an own objection back; one that has been answered meanwhile stays, and the page shows the answer."""
     await forms.read(request, house.settings.portal.public_url, visitor.token)
-    student, one = await _own(request, house, visitor)
+    student, one, own = await _own(request, house, visitor)
     take_back = partial(
         house.student_objections.withdraw,
         one.objection,
@@ -99,15 +101,15 @@ async def withdraw(request: Request, house: House, visitor: Visitor) -> Response
     try:
         await house.ask_long(take_back)
     except ObjectionRefused:
-        return see_other("/")
+        return see_other(own.address("/"))
     await house.note(request, Deed.OBJECTION_WITHDRAWN, cohort=one.cohort, student=one.student, objection=one.objection)
-    return see_other("/")
+    return see_other(own.address("/"))
 
 
 async def record(request: Request, house: House, visitor: Visitor) -> Response:
     """Show an own objection, ready to be printed."""
-    student, one = await _own(request, house, visitor)
-    return await show_record(request, house, student, one, back="/")
+    student, one, own = await _own(request, house, visitor)
+    return await show_record(request, house, student, one, back=own.address("/"))
 
 
 async def show_record(
@@ -120,30 +122,26 @@ async def show_record(
     return house.page(request, "objection_record.html", paper=paper, case=paper.case, back=back)
 
 
-async def _here(house: House, visitor: Visitor, step: str) -> _Here:
-    number, now = visitor.account.student, house.clock()
-    if number is None or not house.settings.desk.enabled:
+async def _here(request: Request, house: House, visitor: Visitor, step: str) -> _Here:
+    now = house.clock()
+    found = await own_view(request, house, visitor, now) if house.settings.desk.enabled else None
+    status = next((s for s in found[0].steps if s.step == step), None) if found is not None else None
+    if found is None or status is None:
         raise HTTPException(404)
-    student = await house.ask(newest, house.reader, house.settings.cohort_keys(), number, now)
-    status = next((s for s in student.steps if s.step == step), None) if student is not None else None
-    if student is None or status is None:
-        raise HTTPException(404)
-    return _Here(student, status, now)
+    return _Here(found[0], status, now, found[1])
 
 
-async def _own(request: Request, house: House, visitor: Visitor) -> tuple[StudentView, StudentObjection]:
+async def _own(request: Request, house: House, visitor: Visitor) -> tuple[StudentView, StudentObjection, Own]:
     """Return the student who asks, and the own objection that is meant; whatever else there is looks like none."""
-    number, now = visitor.account.student, house.clock()
-    if number is None:
+    found = await own_view(request, house, visitor, house.clock())
+    if found is None:
         raise HTTPException(404)
-    student = await house.ask(newest, house.reader, house.settings.cohort_keys(), number, now)
-    if student is None:
-        raise HTTPException(404)
+    student, own = found
     one = await house.ask(house.student_objections.one, student.cohort, int(request.path_params["objection"]))
     steps = {step.key for step in house.settings.step}
-    if one is None or one.student != number or one.kind is not Kind.OBJECTION or one.step not in steps:
+    if one is None or one.student != student.student or one.kind is not Kind.OBJECTION or one.step not in steps:
         raise HTTPException(404)
-    return student, one
+    return student, one, own
 
 
 def _form(

@@ -116,7 +116,6 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         "overview.html",
         here=here,
         college=college,
-        cohorts=[c for c in here.settings.cohort if c.key != here.cohort.key],
         students=found.students,
         totals=_totals(here, found, college),
         columns=[words.say(here.language, words.STATES, state) for state in STATES],

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from portal import cohorts
 from portal.auth import admission, forms
 from portal.auth.passwords import SHORTEST, Weakness, hash_password, verify_password, weakness
 from portal.entrance import for_visitors, recognise, safe_next
@@ -111,7 +112,8 @@ async def _admitted(request: Request, house: House, account: Account | None, met
 async def form(request: Request, house: House, visitor: Visitor) -> Response:
     """Show the form for a new password."""
     _refuse_strangers(house, visitor)
-    return _setting(request, house, visitor, goal=request.query_params.get("next", "/"))
+    home = cohorts.same(request, house.settings, "/")
+    return _setting(request, house, visitor, goal=request.query_params.get("next", home))
 
 
 async def save(request: Request, house: House, visitor: Visitor) -> Response:

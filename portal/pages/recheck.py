@@ -3,7 +3,6 @@
 from functools import partial
 
 import anyio
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,7 +10,8 @@ from starlette.routing import Route
 from portal.auth import forms
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
-from portal.pages.student import newest, own
+from portal.own import own_view
+from portal.pages.student import own as show_own
 from portal.rechecks import waits_on_a_source
 from status_db.audit import Deed
 from status_db.requests import RequestRefused
@@ -25,12 +25,13 @@ _PAUSE = 0.4
 async def recheck(request: Request, house: House, visitor: Visitor) -> Response:
     """Have the sources asked about the student who asks; say when, if not now."""
     await forms.read(request, house.settings.portal.public_url, visitor.token)
-    number, now = visitor.account.student, house.clock()
-    if number is None:
-        raise HTTPException(404)
-    student = await house.ask(newest, house.reader, house.settings.cohort_keys(), number, now)
-    if student is None or not waits_on_a_source(student, now):
+    now = house.clock()
+    found = await own_view(request, house, visitor, now)
+    if found is None:
         return see_other("/")
+    (student, own), number = found, found[0].student
+    if not waits_on_a_source(student, now):
+        return see_other(own.address("/"))
     ask = partial(
         house.requests.ask_recheck,
         student.cohort,
@@ -45,13 +46,13 @@ async def recheck(request: Request, house: House, visitor: Visitor) -> Response:
     except RequestRefused as refused:
         last = await house.ask(house.requests.last_recheck, student.cohort, number)
         if last is None or last.served_at is not None:
-            response = await own(request, house, number, refused=refused.wait, status=429)
+            response = await show_own(request, house, visitor, refused=refused.wait, status=429)
             response.headers["Retry-After"] = str(max(1, round(refused.wait.total_seconds())))
             return response
     else:
         await house.note(request, Deed.ASKED_RECHECK, cohort=student.cohort, student=number)
     await until_served(house, student.cohort, number)
-    return see_other("/")
+    return see_other(own.address("/"))
 
 
 async def until_served(house: House, cohort: str, number: str) -> None:

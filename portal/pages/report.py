@@ -30,7 +30,6 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         "report.html",
         here=here,
         college=own,
-        cohorts=[c for c in here.settings.cohort if c.key != here.cohort.key],
         tables=tables(here, found, objected, college),
         students=whole.students,
         totals=[

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import admin_words, cards, cohorts, objections, reasons, words
+from config.cohorts import naming
+from portal import admin_words, cards, cohorts, objections, reasons, reverting, words
 from portal.auth import forms
 from portal.auth.rights import oversees, speaks_for
 from portal.entrance import for_visitors
@@ -24,6 +25,7 @@ from status_db.accounts import Account, Act
 from status_db.audit import Deed
 from status_db.looks import Look, Looked
 from status_db.model import ROSTER, SETTINGS, RunState, State, Verdict
+from status_db.objections import Objection
 from status_db.opinions import APPROVAL_OPEN_FOR, Opinion, Says
 from status_db.requests import Request as Asked
 from status_db.requests import RequestOutcome, RequestRefused
@@ -101,9 +103,12 @@ def why(language: Language, house: House, view: RunView) -> tuple[str, ...]:
     fault = admin_words.FAULTS.get(view.fault or "")
     if fault and view.state is not RunState.SUSPENDED and not view.objections:
         said.append(fault)
-    undone = _lists_acts(house, view.source)
-    held_back = (objections.said(language, one, undone=undone) for one in view.objections)
-    return (*map(language.gettext, said), *held_back)
+    return (*map(language.gettext, said), *(held_back(language, house, view.source, one) for one in view.objections))
+
+
+def held_back(language: Language, house: House, source: str, reason: Objection) -> str:
+    """Say why the guard holds a change of a source back."""
+    return objections.said(language, reason, undone=_lists_acts(house, source))
 
 
 def _lists_acts(house: House, source: str) -> bool:
@@ -143,13 +148,12 @@ async def listed(request: Request, house: House, visitor: Visitor) -> Response:
         later_ones=before is not None,
         kept=kept,
         more=more,
-        other_cohort="" if cohort == house.settings.default_cohort() else cohort,
     )
 
 
 async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show one run."""
-    cohort, found = await _found(request, house, visitor)
+    cohort, found = await run_of(request, house, visitor)
     return await _show(request, house, visitor, cohort, found)
 
 
@@ -159,7 +163,7 @@ async def speak(request: Request, house: House, visitor: Visitor) -> Response:
     account = visitor.account
     if not (account.may(Act.MANAGE) or any(own_sources(house, account, key) for key in house.settings.cohort_keys())):
         raise HTTPException(403)
-    cohort, found = await _found(request, house, visitor)
+    cohort, found = await run_of(request, house, visitor)
     says = next((s for s in _rights(house, account, found, cohort) if s == fields.get("says")), None)
     if says is None:
         raise HTTPException(403)
@@ -195,7 +199,7 @@ async def speak(request: Request, house: House, visitor: Visitor) -> Response:
     return see_other(f"/runs/{found.run}")
 
 
-async def _found(request: Request, house: House, visitor: Visitor) -> tuple[str, RunView]:
+async def run_of(request: Request, house: House, visitor: Visitor) -> tuple[str, RunView]:
     """Return the run of the address, and its cohort: numbers are counted through all of them.
 
     Raises HTTPException: who may not see it reads 403 whether it exists or not.
@@ -273,6 +277,7 @@ async def _show(
         spoken = replace(spoken, may=())
     if look is not None and (look.sample or look.spot_check or look.unmatched):
         await house.note(request, Deed.SAW_LIST, cohort=cohort, run=found.run, source=found.source)
+    back = await reverting.taken_back_by(house, cohort, found)
     return house.page(
         request,
         "run.html",
@@ -282,7 +287,8 @@ async def _show(
         waits=waits,
         until=language.moment(found.ended + APPROVAL_OPEN_FOR, now) if waits and found.ended else "",
         digest=found.digest.hex() if found.digest else "",
-        look=_looked_at(language, house, look, now) if look else None,
+        command=naming(house.settings, cohort, f"clearance runs show {found.run}"),
+        look=looked_at(language, house, look, now) if look else None,
         lacks=_lacks(language, house, cohort, found, opinions),
         opinions=[_opinion(language, o, now) for o in opinions],
         asked=[_asked(language, found, one, now) for one in asked],
@@ -296,6 +302,8 @@ async def _show(
             if key != "warnings"
         ],
         reverts=found.counts.get("reverts", 0),
+        may_revert=await reverting.offered(house, visitor.account, found),
+        back=line(language, house, back, now) if back is not None else None,
         proofs=[(words.say(language, words.PROOFS, kind), detail) for kind, detail in found.proofs],
         flips=[_flip(language, house, flip) for flip in flips],
         more=len(flips) == _FLIPS,
@@ -366,7 +374,8 @@ def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> d
     }
 
 
-def _looked_at(language: Language, house: House, look: Look, now: datetime) -> dict[str, object]:
+def looked_at(language: Language, house: House, look: Look, now: datetime) -> dict[str, object]:
+    """Return what a run would do, as a page shows it."""
     return {
         "roster": look.source == ROSTER,
         "changes": look.changes,

@@ -5,7 +5,6 @@ from datetime import datetime
 import segno
 from markupsafe import Markup
 from segno import QRCode
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,7 +16,7 @@ from portal.headline import is_clear
 from portal.house import House, Visitor, see_other
 from portal.languages import Language
 from portal.masking import mask_name, mask_number
-from portal.pages.student import newest
+from portal.own import own_view
 from status_db.audit import Deed
 from status_db.views import StudentView
 
@@ -25,8 +24,8 @@ from status_db.views import StudentView
 async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show the slip, ready to be printed; who is not clear is sent to the page that says why."""
     made = await _made(request, house, visitor, "page")
-    if made is None:
-        return see_other("/")
+    if isinstance(made, str):
+        return see_other(made)
     student, paper = made
     code = Markup(paper.code.svg_inline(scale=4, border=2, dark="#000", light="#fff", omitsize=True))  # noqa: S704 - squares alone
     return house.page(request, "slip.html", student=student, paper=paper, code=code)
@@ -35,8 +34,8 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
 async def pdf(request: Request, house: House, visitor: Visitor) -> Response:
     """Give the slip as a PDF."""
     made = await _made(request, house, visitor, "pdf")
-    if made is None:
-        return see_other("/")
+    if isinstance(made, str):
+        return see_other(made)
     student, paper = made
     content = await house.ask_long(slip_pdf.write, paper)
     name = f"slip-{student.cohort}-{student.student}.pdf"
@@ -77,14 +76,16 @@ async def verify(request: Request) -> Response:
 
 async def _made(
     request: Request, house: House, visitor: Visitor, form: str
-) -> tuple[StudentView, slip_pdf.Paper] | None:
-    number, now = visitor.account.student, house.clock()
-    if number is None:
-        raise HTTPException(404)
-    student = await house.ask(newest, house.reader, house.settings.cohort_keys(), number, now)
-    if student is None or not is_clear(student, now):
-        return None
-    await house.note(request, Deed.MADE_SLIP, cohort=student.cohort, student=number, form=form)
+) -> tuple[StudentView, slip_pdf.Paper] | str:
+    """Return the slip; for who is not clear, the address of the page that says why."""
+    now = house.clock()
+    found = await own_view(request, house, visitor, now)
+    if found is None:
+        return "/"
+    student, own = found
+    if not is_clear(student, now):
+        return own.address("/")
+    await house.note(request, Deed.MADE_SLIP, cohort=student.cohort, student=student.student, form=form)
     slip = slips.make(student, now)
     base = house.settings.portal.public_url or str(request.base_url)
     address = f"{base.rstrip('/')}/verify/{slips.seal(slip, house.key.of(slips.USE))}"

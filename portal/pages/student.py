@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import cards, headline, rechecks, student_objections
+from portal import cards, cohorts, headline, rechecks, student_objections
 from portal.auth.rights import inside
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from portal.names import names_of
+from portal.own import own_view
 from status_db.accounts import Act
 from status_db.board import Announcement
-from status_db.reader import Reader
 from status_db.views import StudentView
 
 
@@ -22,32 +23,34 @@ async def home(request: Request, house: House, visitor: Visitor) -> Response:
     """Show a student's own page; send everybody else to the first page they may read."""
     account = visitor.account
     if account.student is None:
+        to = partial(cohorts.same, request, house.settings)
         if house.settings.desk.enabled and any(map(account.may, (Act.DECIDE, Act.REVIEW, Act.ISSUE))):
-            return see_other("/desk")
+            return see_other(to("/desk"))
         if account.may(Act.READ):
-            return see_other("/overview")
+            return see_other(to("/overview"))
         if account.may(Act.MANAGE):
-            return see_other("/sources")
+            return see_other(to("/sources"))
         return house.page(request, "no_grants.html", status=403)
-    return await own(request, house, account.student)
+    return await own(request, house, visitor)
 
 
 async def own(
-    request: Request, house: House, number: str, *, refused: timedelta | None = None, status: int = 200
+    request: Request, house: House, visitor: Visitor, *, refused: timedelta | None = None, status: int = 200
 ) -> Response:
-    """Show the page of the student with this number; `refused` says how long a new recheck has to wait."""
+    """Show the page of the student who asks; `refused` says how long a new recheck has to wait."""
     now = house.clock()
-    student = await house.ask(newest, house.reader, cohorts_of(request, house), number, now)
-    if student is None:
+    found = await own_view(request, house, visitor, now)
+    if found is None:
         announced = await house.ask(house.board.standing, house.settings.default_cohort(), now)
         return house.page(
             request,
             "not_listed.html",
-            number=number,
+            number=visitor.account.student,
             announced=[
                 cards.note(house.language(request), one, now) for one in announced if one.step is None and not one.scope
             ],
         )
+    student, _ = found
     announced = await said_to(house, student, now)
     last = await house.ask(house.requests.last_recheck, student.cohort, student.student)
     raised = await house.ask(house.student_objections.of_student, student.cohort, student.student)
@@ -64,17 +67,6 @@ async def own(
         ),
         status=status,
     )
-
-
-def cohorts_of(request: Request, house: House) -> tuple[str, ...]:
-    """Return in which cohorts a student is looked for: the one the address names, then the open ones."""
-    return house.settings.newest_first(request.query_params.get("cohort", ""))
-
-
-def newest(reader: Reader, cohorts: tuple[str, ...], number: str, now: datetime) -> StudentView | None:
-    """Return a student in the first of these cohorts whose roster has the number."""
-    found = (reader.student(cohort, number, now) for cohort in cohorts)
-    return next((student for student in found if student is not None), None)
 
 
 async def said_to(house: House, student: StudentView, now: datetime) -> tuple[Announcement, ...]:
@@ -107,6 +99,7 @@ def show(
         request,
         "student.html",
         status=status,
+        about_cohort=student.cohort,
         student=student,
         cohort=cohort.name,
         announced=[cards.note(language, one, now) for one in announced if one.step is None],

@@ -6,9 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from portal import cohorts
 from portal.auth.rights import inside, readable
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
+from portal.own import newest
 from portal.pages import student
 from status_db.accounts import Act
 from status_db.audit import Deed
@@ -19,14 +21,17 @@ async def find(request: Request, house: House, _visitor: Visitor) -> Response:
     """Show the form, or go to the student whose number was typed."""
     number = normalise_number(request.query_params.get("number", ""))
     if number:
-        return see_other(f"/students/{quote(number, safe='')}")
+        return see_other(cohorts.same(request, house.settings, f"/students/{quote(number, safe='')}"))
     return house.page(request, "find.html", missing="")
 
 
 async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show one student; who is outside the scopes looks like one who does not exist."""
     number, now = normalise_number(request.path_params["number"]), house.clock()
-    found = await house.ask(student.newest, house.reader, student.cohorts_of(request, house), number, now)
+    named = request.query_params.get("cohort", "")
+    listing = await house.ask(house.roster.cohorts_of, number, house.settings.newest_first())
+    asked = (named,) if named in house.settings.cohort_keys() else ()
+    found = await house.ask(newest, house.reader, (*asked, *listing), number, now)
     steps: frozenset[str] = frozenset()
     if found is not None:
         allowed = readable(visitor.account, [step.key for step in house.settings.step], found.cohort)
@@ -35,6 +40,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         return house.page(request, "find.html", status=404, missing=number)
     await house.note(request, Deed.SAW_STUDENT, cohort=found.cohort, student=found.student)
     announced = await student.said_to(house, found, now)
+    request.state.listing = listing
     return student.show(request, house, found, now, steps, announced=announced, staff=True)
 
 

@@ -1,5 +1,6 @@
 """What people say about runs that wait, and waves, by the real command on a copy of the demo."""
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -80,18 +81,21 @@ class TestWhatWaits:
         planned = university.json("runs", "revert", waiting, "--dry-run")
         assert planned["plan"]["counts"]["newly_held"] > 500
         assert university.json("status", HELD)["standings"] != held, "a plan changes nothing"
-        back = university.json("runs", "revert", waiting, code=4)["outcome"]
-        assert back["state"] == "suspended"
-        university.run("runs", "approve", str(back["run"]))
+        assert "say why it is taken back" in university.run("runs", "revert", waiting, code=2)
+        said = university.run("runs", "revert", waiting, "--reason", "视图漏了一半", "--as", "admin", code=4)
+        (back,) = re.findall(r"`clearance runs approve (\d+)`", said)
+        assert "because: 视图漏了一半" in university.run("runs", "show", back)
+        university.run("runs", "approve", back)
         after = university.json("status", HELD)["standings"]
         assert [s["standing"]["verdict"] for s in after] == [s["standing"]["verdict"] for s in held]
         university.run("verify")
 
     def test_what_was_never_approved_cannot_be_taken_back(self, university: University, waiting: str) -> None:
-        assert "it changed nothing that could be taken back" in university.run("runs", "revert", waiting, code=1)
-        assert "there is no run 999" in university.run("runs", "revert", "999", code=1)
-        assert "only a run of a source that was approved" in university.run("runs", "revert", "2", code=1)
-        assert "have the registrar correct the list" in university.run("runs", "revert", "1", code=1)
+        unchanged = university.run("runs", "revert", waiting, "--reason", "x", code=1)
+        assert "it changed nothing that could be taken back" in unchanged
+        assert "there is no run 999" in university.run("runs", "revert", "999", "--dry-run", code=1)
+        assert "only a run of a source that was approved" in university.run("runs", "revert", "2", "--dry-run", code=1)
+        assert "have the registrar correct the list" in university.run("runs", "revert", "1", "--dry-run", code=1)
 
     def test_the_unmatched_rows_are_shown_and_are_a_sheet_of_the_workbook(
         self, university: University, waiting: str, tmp_path: Path

@@ -1,19 +1,29 @@
 """Several cohorts on the pages: each page has the choice, and a run of any of them is seen and decided."""
 
+import html
+import re
 from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
+from portal.pages import recheck
+from status_db import tables
+from status_db.board import Board
 from status_db.ledger import Ledger
-from status_db.model import RunState
+from status_db.model import ROSTER, RunState
 from status_db.opinions import Opinions
 from status_db.requests import Requests
+from status_db.student_objections import SeenThen, StudentObjections
 from status_db.uploads import Uploads
 from sync.run import Sync
 from sync.serving import Serving
-from tests.portal.conftest import settle
+from tests.cast import LIN
+from tests.portal.conftest import settle, token_in
 from tests.portal.waiting import say
 from tests.world import SETTINGS, World
 
@@ -48,26 +58,184 @@ def december(world: World) -> Sync:
     return sync
 
 
-PAGES = ("/sources", "/runs", "/strangers", "/accounts", "/announcements", "/audit")
+def in_both(world: World) -> Sync:
+    """Bring December to the point where Lin owes a book and Sun nothing at all; everybody is on both rosters."""
+    sync = december(world)
+    for name in (ROSTER, "loans", "fines", "checkouts"):
+        world.later(minutes=1)
+        assert sync.run(name, by="test").fault is None
+    return sync
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_every_page_has_the_choice_of_cohort(path: str, signed_in: SignedIn) -> None:
-    page = signed_in("admin").get(path).text
-    assert f'href="{path}?cohort=2019w"' in page
-    assert "2019届冬季" in page
+class Leading(HTMLParser):
+    """Where a page leads: its links; its forms, with whether they send the cohort as a field; and the choice of it."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+        self.choices: set[str] = set()
+        self.forms: list[tuple[str, str]] = []
+        self.fields: dict[int, dict[str, str]] = {}
+        self._choosing = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        has = {name: value or "" for name, value in attrs}
+        if tag == "nav":
+            self._choosing = has.get("aria-label") == "届别"
+        elif tag == "a" and has.get("href", "").startswith("/"):
+            (self.choices if self._choosing else self.links).add(has["href"])
+        elif tag == "form":
+            self.forms.append((has.get("method", "get"), has["action"]))
+            self.fields[len(self.forms)] = {}
+        elif tag == "input" and self.forms:
+            self.fields[len(self.forms)][has.get("name", "")] = has.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._choosing = self._choosing and tag != "nav"
+
+    def astray(self, cohort: str) -> set[str]:
+        """Return the links and forms that lead to no cohort, or another one."""
+        forms = {
+            f"{method} {action}"
+            for number, (method, action) in enumerate(self.forms, 1)
+            if not about(action, cohort) and not (method == "get" and self.fields[number].get("cohort") == cohort)
+        }
+        return {link for link in self.links if not about(link, cohort)} | forms
 
 
-def test_the_pages_of_leaders_and_of_the_desk_have_it_too(signed_in: SignedIn) -> None:
-    for path in ("/overview", "/lists", "/report", "/students"):
-        assert f'href="{path}?cohort=2019w"' in signed_in("dean").get(path).text, path
-    assert "cohort=2019w" in signed_in("librarian").get("/desk").text
+def about(address: str, cohort: str) -> bool:
+    """Say whether an address is about a cohort. A run is of one cohort whatever its address says."""
+    path = address.partition(" ")[2] or address
+    return path.startswith((*NOWHERE, "/runs/")) or parse_qs(urlsplit(address).query).get("cohort") == [cohort]
 
 
-def test_the_choice_stays_from_page_to_page(signed_in: SignedIn) -> None:
-    page = signed_in("admin").get("/sources?cohort=2019w").text
-    assert 'href="/runs?cohort=2019w"' in page
-    assert 'href="/strangers?cohort=2019w"' in page
+def shape(address: str) -> str:
+    """Return what addresses of one kind of page have in common."""
+    at = urlsplit(address)
+    return re.sub(r"\d+|(?<=/accounts/)\w+", "N", at.path) + "?" + ",".join(sorted(parse_qs(at.query)))
+
+
+def hrefs(page: str) -> set[str]:
+    """Return where the links and forms of a page lead."""
+    return {html.unescape(found) for found in re.findall(r'(?:href|action)="(/[^"]*)"', page)}
+
+
+#: Where no cohort is meant.
+NOWHERE = ("/static/", "/sign-out")
+
+
+def test_a_student_of_one_cohort_is_asked_nothing_and_reads_that_one(university: World, signed_in: SignedIn) -> None:
+    browser = signed_in(LIN.number)
+    page = browser.get("/?cohort=2019w").text
+    assert "2019届冬季" not in page
+    assert "cohort=2019" not in "".join(hrefs(page) - {link for link in hrefs(page) if "lang=" in link})
+    # The list of summer has her no more: what stands is December's, without being asked.
+    in_both(university)
+    university.says[ROSTER] = [one for one in university.says[ROSTER] if one["学号"] != LIN.number]
+    university.run(ROSTER)
+    page = browser.get("/").text
+    assert "<span>2019届冬季</span>" in page
+    assert "cohort=" not in "".join(hrefs(page))
+
+
+def test_a_student_of_two_cohorts_chooses_and_keeps_the_choice_from_page_to_page(
+    university: World, signed_in: SignedIn
+) -> None:
+    in_both(university)
+    browser = signed_in(LIN.number)
+    first = browser.get("/").text
+    assert "<span>2019届</span>" in first
+    assert {"/?cohort=2019", "/?cohort=2019w"} <= hrefs(first)
+    assert '<a href="/?cohort=2019" aria-current="true">2019届</a>' in first
+    winter = browser.get("/?cohort=2019w").text
+    assert "<span>2019届冬季</span>" in winter
+    assert '<a href="/?cohort=2019w" aria-current="true">2019届冬季</a>' in winter
+    seen: set[str] = set()
+    waiting = ["/?cohort=2019w"]
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        answer = browser.get(path)
+        leading = {link for link in hrefs(answer.text) if not link.startswith(NOWHERE)}
+        # The other cohort's name leads to its own page; all else stays.
+        astray = {link for link in leading if "cohort=2019w" not in link} - {"/?cohort=2019"}
+        assert not astray, f"{path}: {astray}"
+        forms = set(re.findall(r'action="([^"]*)"', answer.text))
+        waiting += sorted(leading - seen - {"/?cohort=2019", *map(html.unescape, forms)})
+    assert "/objection?cohort=2019w&step=library" in seen
+    # Another cohort's key, or one that she is not on, leads to the first of her own.
+    assert "<span>2019届</span>" in browser.get("/?cohort=1999").text
+
+
+def test_objection_recheck_and_slip_are_about_the_cohort_that_was_chosen(
+    university: World, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recheck, "PATIENCE", 0)
+    in_both(university)
+    browser = signed_in(LIN.number)
+    where = "/objection?cohort=2019w&step=library"
+    form = {"form_token": token_in(browser.get(where)), "step": "library", "item": "loan:B0001", "text": "已还"}
+    sent = browser.post("/objection?cohort=2019w", data=form, follow_redirects=False)
+    assert sent.headers["location"] == "/?cohort=2019w"
+    raised = StudentObjections(university.desk_engine)
+    assert raised.of_student("2019", LIN.number) == ()
+    (one,) = raised.of_student("2019w", LIN.number)
+    winter, summer = browser.get("/?cohort=2019w").text, browser.get("/?cohort=2019").text
+    record = f"/objection/{one.objection}/record?cohort=2019w"
+    assert record in hrefs(winter)
+    assert "已还" not in summer
+    assert browser.get(record).status_code == 200
+    assert browser.get(f"/objection/{one.objection}/record?cohort=2019").status_code == 404
+    taken = browser.post(f"/objection/{one.objection}/withdraw?cohort=2019w", data=form, follow_redirects=False)
+    assert taken.headers["location"] == "/?cohort=2019w"
+    assert not raised.of_student("2019w", LIN.number)[0].waits
+    # A recheck is asked of that cohort; the page of the other one is as before.
+    requests = Requests(university.desk_engine)
+    asked = browser.post("/recheck?cohort=2019w", data=form, follow_redirects=False)
+    assert asked.headers["location"] == "/?cohort=2019w"
+    assert requests.last_recheck("2019w", LIN.number) is not None
+    assert requests.last_recheck("2019", LIN.number) is None
+    # Who is not clear there is led to the page of that cohort.
+    assert browser.get("/slip?cohort=2019w", follow_redirects=False).headers["location"] == "/?cohort=2019w"
+
+
+@pytest.mark.parametrize("account", ["admin", "dean", "librarian", "reviewer"])
+def test_every_link_and_form_of_the_staff_keeps_the_cohort(
+    account: str, university: World, signed_in: SignedIn
+) -> None:
+    sync = in_both(university)
+    assert sync.run("fees", by="test").state is RunState.SUSPENDED
+    seen = SeenThen.of(university.student(LIN.number).steps[0], university.now)
+    raised, now = StudentObjections(university.desk_engine), university.now
+    raised.raise_("2019w", LIN.number, "library", "", "已还", account=LIN.number, seen=seen, due=now, now=now, limit=5)
+    Board(university.desk_engine).announce("还书", "请还书", author="admin", now=now, cohort="2019w")
+    browser = signed_in(account)
+    assert any(about(choice, "2019w") for choice in Leading(browser.get("/").text).choices)
+    pages, waiting = set[str](), ["/?cohort=2019w"]
+    while waiting:
+        path = waiting.pop()
+        answer = browser.get(path)
+        if "html" not in answer.headers["content-type"]:
+            continue
+        assert answer.status_code == 200, path
+        leading = Leading(answer.text)
+        assert not leading.astray("2019w"), f"{path} of {account}"
+        # Every page has the choice, and says which one it is about.
+        assert any("cohort=" not in choice for choice in leading.choices), path
+        assert 'aria-current="true">2019届冬季</a>' in answer.text, path
+        new = {shape(link): link for link in sorted(leading.links) if "lang=" not in link}
+        waiting += [
+            link for kind, link in new.items() if kind not in pages and not link.startswith(NOWHERE) and "." not in kind
+        ]
+        pages |= new.keys()
+    expected = {
+        "admin": {"/accounts/N?cohort", "/announcements/new?cohort", "/audit?cohort", "/runs/N?", "/strangers?cohort"},
+        "dean": {"/overview/days?cohort", "/report?cohort", "/students/N?cohort", "/sources?cohort"},
+        "librarian": {"/desk/objections/N?cohort,step", "/desk/import?cohort,step", "/desk/paper?cohort,step"},
+        "reviewer": {"/desk/classes?cohort,step", "/desk/certificates?cohort,step", "/desk/look-again?cohort,step"},
+    }
+    assert expected[account] <= pages, expected[account] - pages
 
 
 def test_a_run_of_any_cohort_is_seen_and_decided(university: World, signed_in: SignedIn) -> None:
@@ -82,6 +250,14 @@ def test_a_run_of_any_cohort_is_seen_and_decided(university: World, signed_in: S
     assert 'href="/runs?cohort=2019w"' in page
     assert f'href="{path}"' in browser.get("/runs?cohort=2019w").text
     assert f'href="{path}"' not in browser.get("/runs").text
+    # A run without a list of what it would do is looked at by a command, which names its cohort.
+    pending = tables.pending
+    with university.engine.begin() as connection:
+        kept = connection.execute(select(pending.c.look).where(pending.c.run == outcome.run)).scalar_one()
+        connection.execute(update(pending).where(pending.c.run == outcome.run).values(look=None))
+    assert f"<code>clearance --cohort 2019w runs show {outcome.run}</code>" in browser.get(path).text
+    with university.engine.begin() as connection:
+        connection.execute(update(pending).where(pending.c.run == outcome.run).values(look=kept))
     assert say(browser, outcome.run or 0, "approve")[0] in (200, 303)
     desk = university.desk_engine
     Serving(

@@ -1,14 +1,17 @@
 """Taking a wrong approval back: what it replaced is put back, under the guard, and nothing newer is lost."""
 
+from functools import partial
+
 import pytest
 
 from status_db.decisions import Wish
 from status_db.model import RunState, Verdict
 from status_db.reversals import ReversalRefused
 from status_db.reviews import Issue
+from sync.run import Sync
 from tests.sync.test_verify import verified
 from tests.trust.town import applied, held_back, lent, numbers, settle
-from tests.world import World
+from tests.world import COHORT, World
 
 
 @pytest.fixture
@@ -111,3 +114,13 @@ def test_a_run_that_nobody_approved_has_no_way_back(mistaken: tuple[World, int])
     assert ordinary is not None
     with pytest.raises(ReversalRefused, match="only a run of a source that was approved"):
         world.sync.revert(ordinary, "loans", by="admin")
+
+
+def test_a_source_that_the_settings_no_longer_have_has_none_either(mistaken: tuple[World, int]) -> None:
+    world, run = mistaken
+    others = {name: source for name, source in world.settings.source.items() if name != "loans"}
+    settings = world.settings.model_copy(update={"source": others})
+    without = Sync(settings, COHORT, world.engine, world.connect, world.clock, world.ledger)
+    for ask in (without.way_back, without.plan_way_back, partial(without.revert, by="admin")):
+        with pytest.raises(ReversalRefused, match=r"the settings have no \[source.loans\] any more. Put it back"):
+            ask(run, "loans")

@@ -1,0 +1,38 @@
+"""Who reads the own pages: a student, in the cohort that is meant where several rosters have the number."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from portal.cohorts import Own
+from portal.house import House, Visitor
+from status_db.reader import Reader
+from status_db.views import StudentView
+
+
+async def own_view(request: Request, house: House, visitor: Visitor, now: datetime) -> tuple[StudentView, Own] | None:
+    """Return the student who asks, in the cohort that the address names, else in the first open one that lists them.
+
+    None for a number on no roster. Raises HTTPException 404 for who is no student.
+    """
+    number = visitor.account.student
+    if number is None:
+        raise HTTPException(404)
+    asked = request.query_params.get("cohort", "")
+    cohorts = await house.ask(house.roster.cohorts_of, number, house.settings.newest_first())
+    if not cohorts:
+        return None
+    own = Own(asked if asked in cohorts else cohorts[0], cohorts)
+    student = await house.ask(house.reader.student, own.cohort, number, now)
+    if student is None:
+        return None
+    request.state.own = own
+    return student, own
+
+
+def newest(reader: Reader, cohorts: Iterable[str], number: str, now: datetime) -> StudentView | None:
+    """Return a student in the first of these cohorts that has the number."""
+    found = (reader.student(cohort, number, now) for cohort in cohorts)
+    return next((student for student in found if student is not None), None)

@@ -1,0 +1,13 @@
+"""What a request found, for whoever asked: the way back from an approved run, before it is taken."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from status_db import tables
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    op.add_column("request", sa.Column("found", tables.Json(), nullable=True))
