@@ -38,8 +38,8 @@ _REFUSALS = (
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: The documented exit codes; 0 is all well, 2 is a command line that makes no sense.
-ERROR, PENDING, SUSPENDED, UNAVAILABLE, VERIFY_FAILED = 1, 3, 4, 5, 6
+#: The documented exit codes; 0 is all well.
+ERROR, USAGE, PENDING, SUSPENDED, UNAVAILABLE, VERIFY_FAILED = 1, 2, 3, 4, 5, 6
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 

@@ -7,14 +7,16 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.text import Text
 
-from clearance import show
+from clearance import completing, show
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.judging import show_waiting
 from status_db.decisions import not_configured
 from status_db.model import RunState, StepStatus, normalise_number
 from status_db.views import RunView
 
-SourceName = Annotated[str | None, typer.Option("--source", help="Of this source only.")]
+SourceName = Annotated[
+    str | None, typer.Option("--source", help="Of this source only.", autocompletion=completing.sources)
+]
 
 
 @ends_well

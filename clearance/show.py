@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from pydantic_core import to_jsonable_python
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from clearance.terminal import Terminal
+from config.plain_text import json_plain, plain
 from connectors import port
 from status_db.model import Flip, Obligation, State
 
 if TYPE_CHECKING:
     # What runs the sources need not be there to show how a student stands.
-    from rich.progress import Progress
-
     from sync.run import Outcome
 
 #: What is asked for goes to standard output, everything about it to standard error.
-OUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
-ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+OUT = Terminal(width=None if sys.stdout.isatty() else 200)
+ERR = Terminal(stderr=True)
 
 #: The states as the command line names them, with the tables' colours.
 STATES: Mapping[State, tuple[str, str]] = {
@@ -40,15 +39,23 @@ STATES: Mapping[State, tuple[str, str]] = {
 
 
 def as_json(value: object) -> None:
-    """Print a value as JSON: times in ISO 8601, amounts as text."""
-    plain = to_jsonable_python(value, bytes_mode="base64")
-    print(json.dumps(plain, ensure_ascii=False, indent=2))  # noqa: T201 - this is what the command is for
+    """Print a value as JSON: times in ISO 8601, amounts as text. Where the output is not UTF-8 it is ASCII."""
+    simple = to_jsonable_python(value, bytes_mode="base64")
+    # Programs read JSON as UTF-8 whatever the console's encoding is, and ASCII is both.
+    is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+    print(json_plain(json.dumps(simple, ensure_ascii=not is_utf8, indent=2)))  # noqa: T201 - this is what the command is for
+
+
+def line(word: str, style: str, rest: str) -> None:
+    """Print a word in a colour, and plain text behind it."""
+    OUT.print(Text.assemble((plain(word), style), plain(rest)))
 
 
 def table(columns: Iterable[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
     """Print a table; cells that are numbers are aligned to the right. Only a `Text` has a style: no cell is markup."""
     listed = [
-        [cell if isinstance(cell, Text) else Text("" if cell is None else str(cell)) for cell in row] for row in rows
+        [cell if isinstance(cell, Text) else Text("" if cell is None else plain(str(cell))) for cell in row]
+        for row in rows
     ]
     names = list(columns)
     shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
@@ -125,17 +132,18 @@ def outcome(result: "Outcome", seconds: float) -> None:
     style = "red" if result.fault else "green"
     run = f"run {result.run}, " if result.run else ""
     source = f"{result.source} ({result.cohort})" if result.cohort else result.source
-    OUT.print(
-        f"[{style}]{result.state.value:<10}[/] {source:<12} {run}{seconds:.2f} s"
-        + (f", {figures(result.counts)}" if figures(result.counts) else "")
-    )
-    for line in (*result.counts.get("warnings", ()), *([result.message] if result.message else [])):
-        ERR.print(f"           {line}", markup=False)
+    counted = f", {figures(result.counts)}" if figures(result.counts) else ""
+    line(f"{result.state.value:<10}", style, f" {source:<12} {run}{seconds:.2f} s{counted}")
+    for text in (*result.counts.get("warnings", ()), *([result.message] if result.message else [])):
+        ERR.print(f"           {text}")
 
 
 @contextmanager
-def bars() -> Iterator["Bars"]:
-    """Give progress bars on a terminal, and nothing elsewhere."""
+def bar(source: str) -> Iterator[port.Progress]:
+    """Give what a connector calls while rows arrive: a bar on a terminal, nothing elsewhere.
+
+    The bar is gone when this ends. Print results after that: what is printed beside a bar is overwritten by it.
+    """
     from rich.progress import (  # noqa: PLC0415 - the few commands that ask sources pay for it
         BarColumn,
         MofNCompleteColumn,
@@ -147,26 +155,13 @@ def bars() -> Iterator["Bars"]:
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=ERR, transient=True, disable=not sys.stderr.isatty()) as progress:
-        yield Bars(progress)
-
-
-class Bars:
-    """A bar for each source."""
-
-    def __init__(self, progress: "Progress") -> None:
-        self._progress = progress
-
-    def of(self, source: str) -> port.Progress:
-        """Return what a connector calls while rows arrive."""
-        task = self._progress.add_task(source, total=None)
-
-        def show(done: int, expected: int | None) -> None:
-            self._progress.update(task, completed=done, total=expected)
-
-        return show
+    with Progress(
+        *columns, console=ERR, transient=True, redirect_stdout=False, disable=not sys.stderr.isatty()
+    ) as progress:
+        task = progress.add_task(plain(source), total=None)
+        yield lambda done, expected: progress.update(task, completed=done, total=expected)

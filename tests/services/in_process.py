@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from unittest.mock import patch
 import structlog
 from sqlalchemy import Engine, create_engine
 
-from clearance.main import app
+from clearance.main import main
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +32,15 @@ class Ended:
 
 
 def command(arguments: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> Ended:
-    """Run the command with these words and nothing but this environment. What nobody caught ends it with 1."""
+    """Run the command with these words and nothing but this environment."""
     assert threading.current_thread() is threading.main_thread(), "outputs and environment are the whole process's"
     out, err = _Output(), _Output()
     with _left_as_found(), patch.dict(os.environ, environ, clear=True), redirect_stdout(out), redirect_stderr(err):
         sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
         try:
-            app(list(arguments), prog_name="clearance")
-            code = 0
+            main(list(arguments))
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        except Exception:  # noqa: BLE001 - a process prints whatever nobody caught
-            traceback.print_exc(file=err)
-            code = 1
     return Ended(code, out.text(), err.text())
 
 
