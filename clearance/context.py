@@ -130,7 +130,7 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
             fail("Stopped. Nothing of what was under way was written; run it again when you like.")
         except BrokenPipeError:
             # Whoever read our output has seen enough.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            end_output()
             raise typer.Exit(0) from None
         except Exception as error:
             if not isinstance(error, _refusals()):
@@ -138,6 +138,11 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
             fail(str(error))
 
     return guarded
+
+
+def end_output() -> None:
+    """Have standard output take what is still to be written, and lose it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _refusals() -> tuple[type[BaseException], ...]:

@@ -6,12 +6,14 @@ import secrets
 import sys
 import tempfile
 import traceback
-from contextlib import suppress
 from pathlib import Path
 
-from clearance.context import ERROR
+from clearance.context import ERROR, end_output
 from clearance.show import ERR
 from config.plain_text import plain
+
+#: How the output itself fails: full, broken, or closed by its reader.
+_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EPIPE)
 
 
 def unexpected(error: Exception) -> int:
@@ -20,9 +22,12 @@ def unexpected(error: Exception) -> int:
     The traceback goes into a file that this user alone can read, under a number that the message names: a message is
     no place for it, since an error's text may hold a secret.
     """
-    if _lost_output(error):
-        with suppress(OSError):
-            ERR.print(f"The output could not be written: {error}. Make room there, or write to another place.")
+    if isinstance(error, OSError) and error.errno in _OUTPUT and not error.filename:
+        end_output()
+        if error.errno == errno.EPIPE:
+            # Whoever read our output has seen enough.
+            return 0
+        ERR.print(f"The output could not be written: {error.strerror}. Make room there, or write to another place.")
         return ERROR
     number = secrets.token_hex(4)
     kept = _kept(error, number)
@@ -33,11 +38,6 @@ def unexpected(error: Exception) -> int:
         "maintain the program."
     )
     return ERROR
-
-
-def _lost_output(error: Exception) -> bool:
-    """Say whether it is the output itself that takes no more."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EPIPE) and not error.filename
 
 
 def _kept(error: Exception, number: str) -> Path | None:

@@ -186,9 +186,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if wrong := terminal.unreadable_word(words):
         ERR.print(wrong)
         sys.exit(USAGE)
+    code: str | int | None = 0
     try:
-        # The name is fixed: completion is installed for it, and `python -m clearance` would give another.
-        app(words, prog_name="clearance")
+        try:
+            # The name is fixed: completion is installed for it, and `python -m clearance` would give another.
+            app(words, prog_name="clearance")
+        except SystemExit as ended:
+            code = ended.code
+        # What is written last may be what finds no room.
+        sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - nobody sees a traceback
-        sys.exit(failures.unexpected(error))
-    sys.exit(0)
+        code = failures.unexpected(error)
+    sys.exit(code)

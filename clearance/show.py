@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from rich.text import Text
 from clearance.terminal import Terminal
 from config.plain_text import json_plain, plain
 from connectors import port
-from status_db.model import Flip, Obligation, State
+from status_db.model import Flip, Obligation, State, yuan
 
 if TYPE_CHECKING:
     # What runs the sources need not be there to show how a student stands.
@@ -40,10 +41,20 @@ STATES: Mapping[State, tuple[str, str]] = {
 
 def as_json(value: object) -> None:
     """Print a value as JSON: times in ISO 8601, amounts as text. Where the output is not UTF-8 it is ASCII."""
-    simple = to_jsonable_python(value, bytes_mode="base64")
+    simple = _two_decimals(to_jsonable_python(value, bytes_mode="base64"))
     # Programs read JSON as UTF-8 whatever the console's encoding is, and ASCII is both.
     is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
     print(json_plain(json.dumps(simple, ensure_ascii=not is_utf8, indent=2)))  # noqa: T201 - this is what the command is for
+
+
+def _two_decimals(simple: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return the same with every amount written as elsewhere."""
+    if isinstance(simple, dict):
+        return {
+            key: yuan(Decimal(value)) if key == "amount" and isinstance(value, str) else _two_decimals(value)
+            for key, value in simple.items()
+        }
+    return [_two_decimals(one) for one in simple] if isinstance(simple, list) else simple
 
 
 def line(word: str, style: str, rest: str) -> None:
@@ -80,7 +91,7 @@ def owed(obligations: Iterable[Obligation]) -> str:
             part
             for part in (
                 o.title or o.kind,
-                f"¥{o.amount}" if o.amount is not None else "",
+                _money(o.amount) if o.amount is not None else "",
                 f"due {o.due}" if o.due else "due date unreadable" if o.due_unreadable else "",
                 f"({o.reference})" if o.reference else "",
             )
@@ -88,6 +99,10 @@ def owed(obligations: Iterable[Obligation]) -> str:
         )
         for o in obligations
     )
+
+
+def _money(amount: Decimal) -> str:
+    return f"{'-' if amount < 0 else ''}¥{yuan(abs(amount), grouped=True)}"
 
 
 def flips(listed: Sequence[Flip], most: int) -> None:

@@ -27,7 +27,8 @@ _ALIKE = {
     "−": ("-",),
 }
 
-_HANDLER = "clearance.replaced"
+#: How Python names this way of encoding.
+REPLACED = "clearance.replaced"
 
 
 def _replaced(error: UnicodeError) -> tuple[str, int]:
@@ -45,14 +46,14 @@ def _replacement(letter: str, encoding: str) -> str:
     return "??" if unicodedata.east_asian_width(letter) in "WF" else "?"
 
 
-codecs.register_error(_HANDLER, _replaced)
+codecs.register_error(REPLACED, _replaced)
 
 
 def take_any_text() -> None:
     """Have both outputs replace what their encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=_HANDLER)
+            stream.reconfigure(errors=REPLACED)
 
 
 def unreadable_word(words: Sequence[str]) -> str:

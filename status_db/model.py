@@ -143,6 +143,14 @@ def is_stale(fresh_until: datetime | None, latest: datetime | None, now: datetim
     return fresh_until is not None and now >= fresh_until
 
 
+def yuan(amount: Decimal, *, grouped: bool = False) -> str:
+    """Write an amount with two decimals, always; grouped in thousands for people, plain for programs.
+
+    Every place that shows an amount writes it by this.
+    """
+    return f"{amount:,.2f}" if grouped else f"{amount:.2f}"
+
+
 @dataclass(frozen=True, slots=True)
 class Obligation:
     """One thing owed or undone."""

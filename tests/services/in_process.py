@@ -31,10 +31,10 @@ class Ended:
     err: str
 
 
-def command(arguments: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> Ended:
-    """Run the command with these words and nothing but this environment."""
+def command(arguments: Sequence[str], environ: Mapping[str, str], stdin: str = "", encoding: str = "utf-8") -> Ended:
+    """Run the command with these words and nothing but this environment, on a console of this encoding."""
     assert threading.current_thread() is threading.main_thread(), "outputs and environment are the whole process's"
-    out, err = _Output(), _Output()
+    out, err = _Output(encoding), _Output(encoding)
     with _left_as_found(), patch.dict(os.environ, environ, clear=True), redirect_stdout(out), redirect_stderr(err):
         sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
         try:
@@ -45,16 +45,16 @@ def command(arguments: Sequence[str], environ: Mapping[str, str], stdin: str = "
 
 
 class _Output(io.TextIOWrapper):
-    """An output as a process has it: text over bytes, in UTF-8."""
+    """An output as a process has it: text over bytes."""
 
-    def __init__(self) -> None:
-        super().__init__(io.BytesIO(), encoding="utf-8", newline="", write_through=True)
+    def __init__(self, encoding: str) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding, newline="", write_through=True)
 
     def text(self) -> str:
         """Return what was written."""
         self.flush()
         written: Any = self.buffer
-        return str(written.getvalue().decode("utf-8"))
+        return str(written.getvalue().decode(self.encoding))
 
 
 @contextmanager
