@@ -174,6 +174,20 @@ class Obligation:
         return f"{self.kind}:{self.reference}" if self.reference else f"{self.kind}:{self.title}:{self.due or ''}"
 
 
+#: So much is kept of why a record cannot be believed.
+LONGEST_DOUBT = 200
+
+#: The longest text of a roster column that is kept, in characters; any other column has no bound.
+LONGEST_OF_ROSTER: Mapping[str, int] = {
+    "name": 200,
+    "college": 200,
+    "class": 200,
+    "campus": 100,
+    "building": 100,
+    "category": 100,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """What is stored for one source and one student: the last thing the source said about them."""
