@@ -38,8 +38,8 @@ _REFUSALS = (
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: The documented exit codes; 0 is all well, 2 is a command line that makes no sense.
-ERROR, PENDING, SUSPENDED, UNAVAILABLE, VERIFY_FAILED = 1, 3, 4, 5, 6
+#: The documented exit codes; 0 is all well.
+ERROR, USAGE, PENDING, SUSPENDED, UNAVAILABLE, VERIFY_FAILED = 1, 2, 3, 4, 5, 6
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -143,7 +143,7 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
             fail("Stopped. Nothing of what was under way was written; run it again when you like.")
         except BrokenPipeError:
             # Whoever read our output has seen enough.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            end_output()
             raise typer.Exit(0) from None
         except Exception as error:
             if not isinstance(error, _refusals()):
@@ -151,6 +151,11 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
             fail(str(error))
 
     return guarded
+
+
+def end_output() -> None:
+    """Have standard output take what is still to be written, and lose it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _refusals() -> tuple[type[BaseException], ...]:

@@ -7,6 +7,7 @@ import typer
 
 from clearance import show
 from clearance.authors import note_decision
+from clearance.completing import StepKey
 from clearance.context import Json, chosen, ends_well
 from clearance.granted import active, scopes_of
 from config.renames import stored_name
@@ -22,7 +23,7 @@ Operator = Annotated[str, typer.Option("--as", help="The operator's account; it 
 def set_override(
     context: typer.Context,
     student: str,
-    step: str,
+    step: StepKey,
     verdict: Annotated[Verdict, typer.Argument(help="cleared, held or exempt")],
     *,
     operator: Operator,
@@ -67,7 +68,7 @@ def set_override(
 
 
 @ends_well
-def withdraw_override(context: typer.Context, student: str, step: str, *, operator: Operator) -> None:
+def withdraw_override(context: typer.Context, student: str, step: StepKey, *, operator: Operator) -> None:
     """Take a decision back; what the sources say counts again."""
     program = chosen(context).program()
     number, step = normalise_number(student), stored_name(program.settings, step)

@@ -174,7 +174,7 @@ def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT)
 def schedule_beside(here: Chosen, folder: Path) -> Iterator[None]:
     """Have the schedule running in a process of its own, which ends with this; what it says goes into a file."""
     # Beside the pages, not inside of this process: the server forks its workers, and threads would not survive that.
-    command = [sys.executable, "-c", "from clearance.main import main; main()", "--config", str(here.file)]
+    command = [sys.executable, "-m", "clearance", "--config", str(here.file)]
     with (folder / "schedule.log").open("ab") as said:
         process = subprocess.Popen([*command, "schedule"], stdin=subprocess.DEVNULL, stdout=said, stderr=said)  # noqa: S603 - our own program
         try:

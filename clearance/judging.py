@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from clearance import show
+from clearance import completing, show
 from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.granted import active
 from clearance.spot_check import write_spot_check
@@ -150,7 +150,7 @@ def show_waiting(program: Program, found: RunView, opinions: tuple[Opinion, ...]
 @ends_well
 def announce_wave(
     context: typer.Context,
-    source: str,
+    source: Annotated[str, typer.Argument(autocompletion=completing.sources_alone)],
     towards: Annotated[Verdict, typer.Argument(help="cleared or held")],
     *,
     most: Annotated[int, typer.Option("--most", min=1, help="So many students in all.")],

@@ -59,4 +59,12 @@ def group(places: Mapping[str, str]) -> type[TyperGroup]:
             super().__init__(commands=None, **rest)
             self.commands = _Commands(places, commands or {})
 
+        def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:  # noqa: ANN401 - as above
+            """Return what may stand here. Names alone: the text of a command would have each imported."""
+            from typer._click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell asks
+
+            if incomplete.startswith("-"):
+                return super().shell_complete(ctx, incomplete)
+            return [CompletionItem(name) for name in self.commands if name.startswith(incomplete)]
+
     return Group

@@ -1,13 +1,17 @@
 """The `clearance` command: what can be asked of the program, by hand or by a service manager."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from clearance import show
-from clearance.context import Chosen
+from clearance import failures, show, terminal
+from clearance.completing import cohorts
+from clearance.context import USAGE, Chosen
 from clearance.lazy import group
+from clearance.show import ERR, OUT
 from clearance.wiring import CONFIG_VARIABLE
 
 #: In the order in which the help lists them, before the groups. Nothing of a command is imported until it is called.
@@ -34,10 +38,22 @@ app = typer.Typer(
     epilog="Exit codes: 0 ok, 1 error, 2 usage, 3 changes pending, 4 suspended, 5 source unavailable or refused, "
     "6 verify failed.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - as Typer has options
+    """Print which version this is, and end."""
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - few ask
+
+        try:
+            OUT.print(f"clearance {version('clearance-sync')}")
+        except PackageNotFoundError:
+            ERR.print("The version is not known, because the program is not installed. Install it: make install")
+            raise typer.Exit(1) from None
+        raise typer.Exit
 
 
 @app.callback()
@@ -48,9 +64,13 @@ def choose(
         typer.Option("--config", "-c", help=f"The settings file; else ${CONFIG_VARIABLE}, else clearance.toml here."),
     ] = None,
     cohort: Annotated[
-        str | None, typer.Option("--cohort", help="Which cohort; the file's first when left out.")
+        str | None,
+        typer.Option("--cohort", help="Which cohort; the file's first when left out.", autocompletion=cohorts),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell what is going on.")] = False,  # noqa: FBT002 - as Typer has options
+    version: Annotated[  # noqa: ARG001, FBT002 - its callback answers
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Note what was chosen before the command's own name."""
     show.speak_of()
@@ -160,6 +180,22 @@ _grouped(
 )
 
 
-def main() -> None:
-    """Run the command line."""
-    app()
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line with these words, else with the process's own; end with a documented exit code."""
+    terminal.take_any_text()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if wrong := terminal.unreadable_word(words):
+        ERR.print(wrong)
+        sys.exit(USAGE)
+    code: str | int | None = 0
+    try:
+        try:
+            # The name is fixed: completion is installed for it, and `python -m clearance` would give another.
+            app(words, prog_name="clearance")
+        except SystemExit as ended:
+            code = ended.code
+        # What is written last may be what finds no room.
+        sys.stdout.flush()
+    except Exception as error:  # noqa: BLE001 - nobody sees a traceback
+        code = failures.unexpected(error)
+    sys.exit(code)

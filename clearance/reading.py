@@ -7,14 +7,16 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.text import Text
 
-from clearance import show
+from clearance import completing, show
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.judging import show_waiting
 from status_db.decisions import not_configured
-from status_db.model import RunState, StepStatus, normalise_number
+from status_db.model import CLEAR, RunState, StepStatus, normalise_number
 from status_db.views import RunView
 
-SourceName = Annotated[str | None, typer.Option("--source", help="Of this source only.")]
+SourceName = Annotated[
+    str | None, typer.Option("--source", help="Of this source only.", autocompletion=completing.sources)
+]
 
 
 @ends_well
@@ -52,14 +54,16 @@ def _step_row(step: StepStatus, now: datetime, zone: ZoneInfo) -> tuple[str | Te
     standing, decision = step.at(now), step.decision
     word, style = show.STATES[standing.state]
     marks = [m for m, so in (("stale", standing.stale), ("disputed", standing.disputed)) if so]
-    decided = f"{decision.author}: {decision.reason}" if decision and standing.by_decision else ""
+    decided = decision if standing.by_decision else None
+    # What a person has let go is not owed, and the machine's reason is not theirs.
+    let_go = decided is not None and decided.verdict in CLEAR and not standing.outgrown
     return (
         step.step,
         Text.assemble((word, style), f" ({', '.join(marks)})" if marks else ""),
-        step.finding.reason.value,
-        show.owed(step.finding.evidence),
+        decided.reason if decided else step.finding.reason.value,
+        "" if let_go else show.owed(step.finding.evidence),
         show.moment(step.as_of, zone) if step.as_of else "",
-        decided,
+        f"by {decided.author}" if decided else "",
     )
 
 

@@ -7,6 +7,7 @@ import typer
 
 from clearance import show
 from clearance.authors import note, note_decision
+from clearance.completing import StepKey
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.granted import granted_inside
 from clearance.wiring import Program
@@ -29,7 +30,7 @@ Reviewer = Annotated[
 def give(
     context: typer.Context,
     student: str,
-    step: str,
+    step: StepKey,
     verdict: Annotated[Verdict, typer.Argument(help="cleared (it passes) or held (it does not)")],
     *,
     reviewer: Reviewer,
@@ -54,7 +55,7 @@ def give(
 
 
 @ends_well
-def withdraw(context: typer.Context, student: str, step: str, *, reviewer: Reviewer) -> None:
+def withdraw(context: typer.Context, student: str, step: StepKey, *, reviewer: Reviewer) -> None:
     """Take a review back, as long as no certificate rests on it."""
     program = chosen(context).program()
     number = normalise_number(student)

@@ -5,21 +5,21 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from pydantic_core import to_jsonable_python
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from clearance.terminal import Terminal
+from config.plain_text import json_plain, plain
 from connectors import port
-from status_db.model import Flip, Obligation, State
+from status_db.model import Flip, Obligation, State, yuan
 
 if TYPE_CHECKING:
     # What runs the sources need not be there to show how a student stands.
-    from rich.progress import Progress
-
     from sync.run import Outcome
 
 #: What is done to every text before it is printed: a suggested command names its cohort, where there are several.
@@ -37,7 +37,7 @@ def named(text: str) -> str:
     return _naming(text)
 
 
-class _Output(Console):
+class _Output(Terminal):
     """Prints for people."""
 
     def print(self, *objects: Any, **how: Any) -> None:  # noqa: ANN401 - as rich has it
@@ -46,8 +46,8 @@ class _Output(Console):
 
 
 #: What is asked for goes to standard output, everything about it to standard error.
-OUT = _Output(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
-ERR = _Output(stderr=True, highlight=False, soft_wrap=True)
+OUT = _Output(width=None if sys.stdout.isatty() else 200)
+ERR = _Output(stderr=True)
 
 #: The states as the command line names them, with the tables' colours.
 STATES: Mapping[State, tuple[str, str]] = {
@@ -63,15 +63,33 @@ STATES: Mapping[State, tuple[str, str]] = {
 
 
 def as_json(value: object) -> None:
-    """Print a value as JSON: times in ISO 8601, amounts as text."""
-    plain = to_jsonable_python(value, bytes_mode="base64")
-    print(json.dumps(plain, ensure_ascii=False, indent=2))  # noqa: T201 - this is what the command is for
+    """Print a value as JSON: times in ISO 8601, amounts as text. Where the output is not UTF-8 it is ASCII."""
+    simple = _two_decimals(to_jsonable_python(value, bytes_mode="base64"))
+    # Programs read JSON as UTF-8 whatever the console's encoding is, and ASCII is both.
+    is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+    print(json_plain(json.dumps(simple, ensure_ascii=not is_utf8, indent=2)))  # noqa: T201 - this is what the command is for
+
+
+def _two_decimals(simple: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return the same with every amount written as elsewhere."""
+    if isinstance(simple, dict):
+        return {
+            key: yuan(Decimal(value)) if key == "amount" and isinstance(value, str) else _two_decimals(value)
+            for key, value in simple.items()
+        }
+    return [_two_decimals(one) for one in simple] if isinstance(simple, list) else simple
+
+
+def line(word: str, style: str, rest: str) -> None:
+    """Print a word in a colour, and plain text behind it."""
+    OUT.print(Text.assemble((plain(word), style), plain(named(rest))))
 
 
 def table(columns: Iterable[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
     """Print a table; cells that are numbers are aligned to the right. Only a `Text` has a style: no cell is markup."""
     listed = [
-        [cell if isinstance(cell, Text) else Text("" if cell is None else str(cell)) for cell in row] for row in rows
+        [cell if isinstance(cell, Text) else Text("" if cell is None else plain(named(str(cell)))) for cell in row]
+        for row in rows
     ]
     names = list(columns)
     shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
@@ -96,7 +114,7 @@ def owed(obligations: Iterable[Obligation]) -> str:
             part
             for part in (
                 o.title or o.kind,
-                f"¥{o.amount}" if o.amount is not None else "",
+                _money(o.amount) if o.amount is not None else "",
                 f"due {o.due}" if o.due else "due date unreadable" if o.due_unreadable else "",
                 f"({o.reference})" if o.reference else "",
             )
@@ -104,6 +122,10 @@ def owed(obligations: Iterable[Obligation]) -> str:
         )
         for o in obligations
     )
+
+
+def _money(amount: Decimal) -> str:
+    return f"{'-' if amount < 0 else ''}¥{yuan(abs(amount), grouped=True)}"
 
 
 def flips(listed: Sequence[Flip], most: int) -> None:
@@ -148,17 +170,18 @@ def outcome(result: "Outcome", seconds: float) -> None:
     style = "red" if result.fault else "green"
     run = f"run {result.run}, " if result.run else ""
     source = f"{result.source} ({result.cohort})" if result.cohort else result.source
-    OUT.print(
-        f"[{style}]{result.state.value:<10}[/] {source:<12} {run}{seconds:.2f} s"
-        + (f", {figures(result.counts)}" if figures(result.counts) else "")
-    )
-    for line in (*result.counts.get("warnings", ()), *([result.message] if result.message else [])):
-        ERR.print(f"           {line}", markup=False)
+    counted = f", {figures(result.counts)}" if figures(result.counts) else ""
+    line(f"{result.state.value:<10}", style, f" {source:<12} {run}{seconds:.2f} s{counted}")
+    for text in (*result.counts.get("warnings", ()), *([result.message] if result.message else [])):
+        ERR.print(f"           {text}")
 
 
 @contextmanager
-def bars() -> Iterator["Bars"]:
-    """Give progress bars on a terminal, and nothing elsewhere."""
+def bar(source: str) -> Iterator[port.Progress]:
+    """Give what a connector calls while rows arrive: a bar on a terminal, nothing elsewhere.
+
+    The bar is gone when this ends. Print results after that: what is printed beside a bar is overwritten by it.
+    """
     from rich.progress import (  # noqa: PLC0415 - the few commands that ask sources pay for it
         BarColumn,
         MofNCompleteColumn,
@@ -170,26 +193,13 @@ def bars() -> Iterator["Bars"]:
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=ERR, transient=True, disable=not sys.stderr.isatty()) as progress:
-        yield Bars(progress)
-
-
-class Bars:
-    """A bar for each source."""
-
-    def __init__(self, progress: "Progress") -> None:
-        self._progress = progress
-
-    def of(self, source: str) -> port.Progress:
-        """Return what a connector calls while rows arrive."""
-        task = self._progress.add_task(source, total=None)
-
-        def show(done: int, expected: int | None) -> None:
-            self._progress.update(task, completed=done, total=expected)
-
-        return show
+    with Progress(
+        *columns, console=ERR, transient=True, redirect_stdout=False, disable=not sys.stderr.isatty()
+    ) as progress:
+        task = progress.add_task(plain(source), total=None)
+        yield lambda done, expected: progress.update(task, completed=done, total=expected)

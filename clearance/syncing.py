@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from clearance import show
+from clearance import completing, show
 from clearance.accounts import lacking_reviewers
 from clearance.context import (
     ERROR,
@@ -34,7 +34,10 @@ from sync.run import Outcome, Preview
 from sync.season import Season
 
 Sources = Annotated[
-    list[str] | None, typer.Argument(help="Sources to ask; all of them when left out.", show_default=False)
+    list[str] | None,
+    typer.Argument(
+        help="Sources to ask; all of them when left out.", show_default=False, autocompletion=completing.sources
+    ),
 ]
 
 #: So many flips are printed for people.
@@ -58,12 +61,12 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
             code = UNAVAILABLE
             found.append({**where, "source": name, "fault": type(error).__name__, "message": show.named(str(error))})
             if not json:
-                show.OUT.print(f"[red]fails[/]   {name}{_of(where)}")
+                show.line("fails", "red", f"   {name}{_of(where)}")
                 show.ERR.print(f"        {error}", markup=False)
             continue
         found.append({**where, "source": name, "sample": sample})
         if not json:
-            show.OUT.print(f"[green]answers[/] {name}{_of(where)}: {sample.where}")
+            show.line("answers", "green", f" {name}{_of(where)}: {sample.where}")
             row = ", ".join(f"{field} = {cell!r}" for field, cell in (sample.row or {}).items())
             show.OUT.print(f"        columns: {', '.join(sample.columns)}", markup=False)
             show.OUT.print(f"        {'first row: ' + row if row else 'no row at all'}", markup=False)
@@ -108,7 +111,7 @@ def _look_at_status_db(served: Served, found: list[dict[str, object]], *, quiet:
     if told:
         found.append({"status_db": "fails" if code else "answers", "warnings": told})
     if told and not quiet:
-        show.OUT.print(f"{'[red]fails[/]  ' if code else '[green]answers[/]'} status database")
+        show.line(*(("fails  ", "red") if code else ("answers", "green")), " status database")
         for line in told:
             show.ERR.print(f"        look at this: {line}", markup=False)
     return code
@@ -123,7 +126,7 @@ def _look_at_reviewers(program: Program, found: list[dict[str, object]], *, quie
     if told:
         found.append({"accounts": "answers", "warnings": told})
     if told and not quiet:
-        show.OUT.print("[green]answers[/] accounts")
+        show.line("answers", "green", " accounts")
         for line in told:
             show.ERR.print(f"        look at this: {line}", markup=False)
 
@@ -142,9 +145,8 @@ def _look_at_settings(served: Served, found: list[dict[str, object]], *, quiet: 
 def _show_change(change: Preview, found: list[dict[str, object]], *, quiet: bool) -> None:
     found.append({"settings": "changed", "warnings": [*change.changes, *map(str, change.reasons)]})
     if not quiet:
-        show.OUT.print(
-            "[yellow]changed[/] settings: not applied yet. See `clearance plan`; apply with `clearance sync`"
-        )
+        what = " settings: not applied yet. See `clearance plan`; apply with `clearance sync`"
+        show.line("changed", "yellow", what)
         for line in change.changes:
             show.ERR.print(f"        {line}", markup=False)
 
@@ -158,12 +160,12 @@ def plan(context: typer.Context, sources: Sources = None, *, json: Json = False)
     names = _names(served.first, sources)
     changes = (program.sync.preview_change() for program in served.each())
     previews += [change for change in changes if change is not None]
-    with show.bars() as bars:
-        blocked = {p.cohort for p in previews if p.blocks}
-        for name in names:
-            # What the sources would change can be planned only once the students have their new steps.
-            turns = [turn for turn in served.season.turns(name) if turn.sync.named not in blocked]
-            previews += [turn.sync.preview(name, bars.of(name), turn.shared) for turn in turns]
+    blocked = {p.cohort for p in previews if p.blocks}
+    for name in names:
+        # What the sources would change can be planned only once the students have their new steps.
+        turns = [turn for turn in served.season.turns(name) if turn.sync.named not in blocked]
+        with show.bar(name) as progress:
+            previews += [turn.sync.preview(name, progress, turn.shared) for turn in turns]
     if json:
         show.as_json(previews)
     else:
@@ -177,13 +179,13 @@ def plan(context: typer.Context, sources: Sources = None, *, json: Json = False)
 
 def _show_preview(preview: Preview) -> None:
     if preview.fault:
-        show.OUT.print(f"[red]fails[/]     {preview.source}{_in(preview.cohort)}")
+        show.line("fails", "red", f"     {preview.source}{_in(preview.cohort)}")
         show.ERR.print(f"          {preview.message}", markup=False)
         return
     what = show.figures(preview.counts) if preview.pending else "nothing would change"
     if preview.changes and not what:
         what = "changed, and nothing that is stored follows from it"
-    show.OUT.print(f"[bold]{preview.source}[/]{_in(preview.cohort)}: {what}")
+    show.line(preview.source, "bold", f"{_in(preview.cohort)}: {what}")
     for line in preview.changes:
         show.OUT.print(f"  {line}", markup=False)
     for reason in preview.reasons:
@@ -232,14 +234,14 @@ def sync(
 def run_all(season: Season, names: list[str], by: str, *, quiet: bool = False) -> list[Outcome]:
     """Run sources one after the other, each for every cohort, and show how each ended."""
     outcomes: list[Outcome] = []
-    with show.bars() as bars:
-        for name in names:
-            for turn in season.turns(name):
-                began = time.monotonic()
-                outcome = turn.run(name, by=by, progress=bars.of(name))
-                outcomes.append(outcome)
-                if not quiet:
-                    show.outcome(outcome, time.monotonic() - began)
+    for name in names:
+        for turn in season.turns(name):
+            began = time.monotonic()
+            with show.bar(name) as progress:
+                outcome = turn.run(name, by=by, progress=progress)
+            outcomes.append(outcome)
+            if not quiet:
+                show.outcome(outcome, time.monotonic() - began)
     return outcomes
 
 

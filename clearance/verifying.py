@@ -54,12 +54,11 @@ def _show(report: Report) -> None:
         show.OUT.print(f"looked at {looked_at}")
     for found in report.disagreements:
         more = f" (and {found.more:,} more like it)" if found.more else ""
-        show.OUT.print(f"[red]{found.table}[/]", end=" ")
-        show.OUT.print(f"{found.key} {found.what}{more}", markup=False)
+        show.line(found.table, "red", f" {found.key} {found.what}{more}")
     for note in report.notes:
         show.OUT.print(f"note: {note}", markup=False)
     if report.sound:
-        show.OUT.print("[green]everything agrees[/]")
+        show.line("everything agrees", "green", "")
     else:
         show.ERR.print(
             "Something was altered past this program, or lost. Find out who could write to the status database, and "

@@ -5,7 +5,38 @@ import sys
 
 import structlog
 
+from config.plain_text import json_plain, plain
 from config.settings import Log
+
+
+class _Standard:
+    """Standard error as it is when something is written: a progress bar stands in for it while it is shown."""
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Have it seen."""
+        sys.stderr.flush()
+
+
+def _plain(
+    _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Leave no text of others in an event that would change anything on a terminal."""
+    return {key: plain(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+class _JsonLines(structlog.processors.JSONRenderer):
+    """JSON in which what is harmful to print stands as an escape."""
+
+    def __call__(
+        self, logger: structlog.typing.WrappedLogger, name: str, event_dict: structlog.typing.EventDict
+    ) -> str | bytes:
+        """Write one event."""
+        written = super().__call__(logger, name, event_dict)
+        return json_plain(written) if isinstance(written, str) else written
 
 
 def configure(log: Log) -> None:
@@ -19,16 +50,17 @@ def configure(log: Log) -> None:
     last: structlog.typing.Processor
     if log.format == "json":
         shared.append(structlog.processors.format_exc_info)
-        last = structlog.processors.JSONRenderer(ensure_ascii=False)
+        last = _JsonLines(ensure_ascii=False)
     else:
+        shared.append(_plain)
         last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     level = getattr(logging, log.level.upper())
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Standard()),  # type: ignore[arg-type]  # it needs no more
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_Standard())
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=last, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)

@@ -64,6 +64,10 @@ def _student_first(columns: dict[str, str]) -> dict[str, str]:
     return {"student": columns["student"], **columns} if "student" in columns else columns
 
 
+#: A word that the status database keeps as a key.
+ShortKey = Annotated[str, Field(min_length=1, max_length=40)]
+
+
 class Table(BaseModel):
     """One table of the settings file: frozen, and strict about its keys."""
 
@@ -117,7 +121,7 @@ class Cohort(Table):
     """One leaving season."""
 
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
-    name: str
+    name: Annotated[str, Field(max_length=100)]
     #: The key of its [roster.KEY], where there are several.
     roster: str | None = None
     #: It is over: no command asks for it unless it is named, and its pages go on.
@@ -168,7 +172,7 @@ class Step(Table):
     card: str = ""
     office: Office
     #: What an operator may give as the reason of a decision.
-    reasons: list[str] = []
+    reasons: list[Annotated[str, Field(max_length=100)]] = []
     #: Who need not do it: each table holds roster columns and the values that match; one matching table is enough.
     exempt: list[dict[str, list[str]]] = []
     #: Words for the student while the step is held or not yet done.
@@ -188,8 +192,8 @@ class Entry(Table):
 class Flow(Table):
     """The steps of some students, in the order shown."""
 
-    key: str
-    levels: list[str]
+    key: ShortKey
+    levels: list[ShortKey]
     #: Only students of these categories; the first flow that fits a student is theirs.
     categories: list[str] | None = None
     entries: Annotated[list[Entry], Field(min_length=1)]
@@ -268,7 +272,7 @@ class Roster(Asked):
     #: The registrar's word for a category → "leaving", or "staying" for who is not on this year's list.
     categories: dict[str, Literal["leaving", "staying"]] = {}
     #: Roster fields that hold another number of the same student, such as a card or a former number.
-    aliases: list[str] = []
+    aliases: list[ShortKey] = []
 
 
 class Source(Asked):

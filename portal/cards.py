@@ -262,10 +262,11 @@ def _sentence(language: Language, step: Step, status: StepStatus, standing: Stan
             undone = finding.reason is Reason.NOT_DONE
             owing = reasons.owing(finding.verdict, finding.evidence)
             said = reasons.sentence(language, owing, now, undone=undone)
-            if not said:
-                said = (
-                    _decided_held(language, status) if standing.by_decision else reasons.plain(language, finding.reason)
-                )
+            if standing.by_decision:
+                # Why it is held is what the operator says; what is owed beside it stays to be done.
+                said = spaced(language, _decided_held(language, status), said)
+            elif not said:
+                said = reasons.plain(language, finding.reason)
             return spaced(language, said, language.pick(step.advice, step.advice_en))
     if standing.outgrown:
         said = reasons.sentence(language, reasons.owing(finding.verdict, finding.evidence), now)

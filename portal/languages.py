@@ -19,6 +19,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from status_db.model import yuan
+
 LOCALE = Path(__file__).parent / "locale"
 
 
@@ -73,7 +75,8 @@ class Language:
 
     def money(self, amount: Decimal) -> str:
         """Write an amount in yuan within a sentence."""
-        return f"{_sign(amount)}¥{abs(amount):,.2f}" if self.code == "en" else f"{_sign(amount)}{abs(amount):,.2f} 元"
+        written = yuan(abs(amount), grouped=True)
+        return f"{_sign(amount)}¥{written}" if self.code == "en" else f"{_sign(amount)}{written} 元"
 
     def percent(self, part: int, whole: int) -> str:
         """Write a share with one decimal; never 100 while somebody is missing, never 0 while somebody is there."""

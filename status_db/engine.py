@@ -17,10 +17,11 @@ from typing import Any
 from zlib import crc32
 
 from sqlalchemy import Connection, Engine, Select, String, column, create_engine, event, make_url, select, table, text
-from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, InternalError, OperationalError, ProgrammingError, StatementError
 from sqlalchemy.pool import QueuePool
 
 from status_db import versions
+from status_db.text_types import TextError
 from status_db.versions import Part
 
 _BUSY_SECONDS = 30
@@ -216,14 +217,31 @@ def store_errors(engine: Engine) -> Iterator[None]:
     driver = engine.dialect.loaded_dbapi
     try:
         yield
+    except TextError as error:
+        raise StoreError(str(error)) from None
+    except (DataError, driver.DataError, OverflowError) as error:
+        raise StoreError(_beyond(error)) from error
     except DBAPIError as error:
         if not isinstance(error, OperationalError | InternalError) and not _damaged(engine, str(error.orig)):
             raise
         raise StoreError(_explained(engine, str(error.orig))) from error
+    except StatementError as error:
+        # What a column's own type refuses comes wrapped in the statement.
+        if not isinstance(error.orig, TextError):
+            raise
+        raise StoreError(str(error.orig)) from None
     except driver.DatabaseError as error:
         if not isinstance(error, driver.OperationalError | driver.InternalError) and not _damaged(engine, str(error)):
             raise
         raise StoreError(_explained(engine, str(error))) from error
+
+
+def _beyond(error: Exception) -> str:
+    said = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
+    return (
+        f"The status database takes no such value ({said[0] if said else type(error).__name__}). Look at the numbers "
+        "and texts that were given: one is larger than any that is kept."
+    )
 
 
 def _damaged(engine: Engine, said: str) -> bool:

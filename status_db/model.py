@@ -143,6 +143,14 @@ def is_stale(fresh_until: datetime | None, latest: datetime | None, now: datetim
     return fresh_until is not None and now >= fresh_until
 
 
+def yuan(amount: Decimal, *, grouped: bool = False) -> str:
+    """Write an amount with two decimals, always; grouped in thousands for people, plain for programs.
+
+    Every place that shows an amount writes it by this.
+    """
+    return f"{amount:,.2f}" if grouped else f"{amount:.2f}"
+
+
 @dataclass(frozen=True, slots=True)
 class Obligation:
     """One thing owed or undone."""
@@ -164,6 +172,20 @@ class Obligation:
     def key(self) -> str:
         """Tell this obligation from the student's others; an amount that changes leaves it the same obligation."""
         return f"{self.kind}:{self.reference}" if self.reference else f"{self.kind}:{self.title}:{self.due or ''}"
+
+
+#: So much is kept of why a record cannot be believed.
+LONGEST_DOUBT = 200
+
+#: The longest text of a roster column that is kept, in characters; any other column has no bound.
+LONGEST_OF_ROSTER: Mapping[str, int] = {
+    "name": 200,
+    "college": 200,
+    "class": 200,
+    "campus": 100,
+    "building": 100,
+    "category": 100,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from status_db.model import Obligation, Verdict
+from status_db.text_types import Line, Prose
 
 
 class Instant(TypeDecorator[datetime]):
@@ -148,8 +149,8 @@ _NAMES = {
     "pk": "pk_%(table_name)s",
 }
 _VERDICTS = ", ".join(f"'{v}'" for v in Verdict)
-_Number = String(64)
-_Word = String(40)
+_Number = Line(64)
+_Word = Line(40)
 # SQLite numbers rows itself only in a column of exactly this type.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
@@ -167,7 +168,7 @@ cohort = Table(
     "cohort",
     marks,
     Column("cohort", _Word, primary_key=True),
-    Column("name", String(100), nullable=False),
+    Column("name", Line(100), nullable=False),
     #: Grows with every change of what stands here; a plan names the one it was made on.
     Column("revision", BigInteger, nullable=False, server_default="0"),
 )
@@ -177,13 +178,13 @@ student = Table(
     marks,
     Column("cohort", _Word, primary_key=True),
     Column("student", _Number, primary_key=True),
-    Column("name", String(200), nullable=False),
+    Column("name", Line(200), nullable=False),
     Column("level", _Word, nullable=False),
-    Column("college", String(200), nullable=False),
-    Column("class", String(200), nullable=False),
-    Column("campus", String(100), nullable=False),
-    Column("building", String(100), nullable=False),
-    Column("category", String(100), nullable=False),
+    Column("college", Line(200), nullable=False),
+    Column("class", Line(200), nullable=False),
+    Column("campus", Line(100), nullable=False),
+    Column("building", Line(100), nullable=False),
+    Column("category", Line(100), nullable=False),
     #: Every other roster column that is mapped.
     Column("extra", Json, nullable=False),
     #: NULL for who is listed but not leaving this year.
@@ -250,7 +251,7 @@ source_state = Table(
     #: Who is asking it now: the run, until when by the database's clock, and where that process lives.
     Column("lease_run", BigInteger),
     Column("lease_until", Instant),
-    Column("lease_owner", String(200)),
+    Column("lease_owner", Line(200)),
     #: Digest of where and how it was asked for the last good answer: address, query, user; no password.
     Column("location_digest", LargeBinary),
     #: The question for which asking about one student was shown to give what the whole answer gives.
@@ -270,7 +271,7 @@ record = Table(
     Column("verdict", _Word, nullable=False),
     Column("reason", _Word, nullable=False),
     Column("obligations", Obligations),
-    Column("doubt", String(200), nullable=False),
+    Column("doubt", Line(200), nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("asked_at", Instant, nullable=False),
     Column("run", BigInteger, nullable=False),
@@ -316,18 +317,18 @@ run = Table(
     Column("state", _Word, nullable=False),
     Column("began", Instant, nullable=False),
     Column("ended", Instant),
-    Column("by", String(100), nullable=False),
+    Column("by", Line(100), nullable=False),
     #: One student only, when it was a recheck.
     Column("student", _Number),
     #: What happened, and the way out; empty when all went well.
-    Column("message", Text, nullable=False, server_default=""),
+    Column("message", Prose(), nullable=False, server_default=""),
     #: Machine-readable kind of failure: unavailable, refused, garbled, interrupted, store …
     Column("fault", _Word),
     #: rows, strangers, held, released, flips …
     Column("counts", Json, nullable=False, server_default="{}"),
     Column("proofs", Json, nullable=False, server_default="[]"),
     Column("plan_digest", LargeBinary),
-    Column("decided_by", String(100)),
+    Column("decided_by", Line(100)),
     Column("decided_at", Instant),
     UniqueConstraint("cohort", "source", "slot"),
     sqlite_autoincrement=True,
@@ -343,7 +344,7 @@ pending = Table(
     Column("snapshot", LargeBinary, nullable=False),
     Column("mac", LargeBinary),
     #: What people are shown of it, as JSON; NULL for one of before looks were kept.
-    Column("look", Text),
+    Column("look", Prose()),
 )
 
 applied_settings = Table(
@@ -353,7 +354,7 @@ applied_settings = Table(
     Column("cohort", _Word, primary_key=True),
     Column("digest", LargeBinary, nullable=False),
     #: The meaning itself as JSON, so that a change can be named key by key.
-    Column("meaning", Text, nullable=False),
+    Column("meaning", Prose(), nullable=False),
     #: The run that applied it; NULL for the first, before any student.
     Column("run", BigInteger),
     Column("at", Instant, nullable=False),
@@ -377,8 +378,8 @@ opinion = Table(
     Column("run", BigInteger, ForeignKey("run.run"), nullable=False, index=True),
     #: plausible, approve, reject
     Column("says", _Word, nullable=False),
-    Column("author", String(100), nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("author", Line(100), nullable=False),
+    Column("reason", Prose(), nullable=False),
     Column("at", Instant, nullable=False),
     #: The run's plan digest then: what was said is said of that change alone.
     Column("digest", LargeBinary, nullable=False),
@@ -398,11 +399,11 @@ wave = Table(
     #: So many in all, from `at` until `until`.
     Column("most", BigInteger, nullable=False),
     Column("until", Instant, nullable=False),
-    Column("author", String(100), nullable=False),
-    Column("note", Text, nullable=False),
+    Column("author", Line(100), nullable=False),
+    Column("note", Prose(), nullable=False),
     Column("at", Instant, nullable=False),
     Column("withdrawn_at", Instant),
-    Column("withdrawn_by", String(100)),
+    Column("withdrawn_by", Line(100)),
     _is_verdict("towards"),
     sqlite_autoincrement=True,
 )
@@ -430,26 +431,26 @@ decision = Table(
     Column("student", _Number, nullable=False),
     Column("step", _Word, nullable=False),
     Column("verdict", _Word, nullable=False),
-    Column("author", String(100), nullable=False),
-    Column("reason", String(100), nullable=False),
-    Column("words", Text, nullable=False),
-    Column("note", Text, nullable=False),
+    Column("author", Line(100), nullable=False),
+    Column("reason", Line(100), nullable=False),
+    Column("words", Prose(), nullable=False),
+    Column("note", Prose(), nullable=False),
     Column("until", Instant),
     Column("decided_at", Instant, nullable=False),
     Column("entered_at", Instant, nullable=False),
     Column("answered_verdict", _Word, nullable=False),
     Column("answered_keys", Json, nullable=False),
     Column("withdrawn_at", Instant),
-    Column("withdrawn_by", String(100)),
+    Column("withdrawn_by", Line(100)),
     #: For a review: step → the run and the decision that stood there when it was given.
     Column("rests_on", Json, nullable=False, server_default="{}"),
     #: When the end by date was noted, with its flip.
     Column("ended_at", Instant),
     Column("mac", LargeBinary),
     #: The office's own file about it, what a pass depends on, and the sheet of paper it was first written on.
-    Column("file_number", String(100)),
-    Column("condition", Text),
-    Column("sheet", String(100)),
+    Column("file_number", Line(100)),
+    Column("condition", Prose()),
+    Column("sheet", Line(100)),
     #: The batch it was entered with; NULL for one entered alone.
     Column("batch", BigInteger),
     #: For a review given over answers that were too old: step → the moment of the answer that was accepted.
@@ -483,17 +484,17 @@ batch = Table(
     #: import, paper, class
     Column("kind", _Word, nullable=False),
     Column("step", _Word, nullable=False),
-    Column("author", String(100), nullable=False),
+    Column("author", Line(100), nullable=False),
     Column("at", Instant, nullable=False),
     #: The file's name, the number of the sheet of paper, or the class.
-    Column("title", String(200), nullable=False),
+    Column("title", Line(200), nullable=False),
     #: Of the preview that was confirmed.
     Column("digest", LargeBinary, nullable=False),
     #: How many rows were entered, and how many left out for which cause.
     Column("counts", Json, nullable=False, server_default="{}"),
     Column("undone_at", Instant),
-    Column("undone_by", String(100)),
-    Column("undone_because", Text, nullable=False, server_default=""),
+    Column("undone_by", Line(100)),
+    Column("undone_because", Prose(), nullable=False, server_default=""),
     sqlite_autoincrement=True,
 )
 Index("ix_batch_step", batch.c.cohort, batch.c.step, batch.c.batch)
@@ -505,22 +506,22 @@ certificate = Table(
     Column("cohort", _Word, nullable=False),
     Column("student", _Number, nullable=False),
     #: The number printed on it.
-    Column("number", String(100), nullable=False),
-    Column("kind", String(100), nullable=False),
+    Column("number", Line(100), nullable=False),
+    Column("kind", Line(100), nullable=False),
     #: The review it was issued on.
     Column("decision", BigInteger, ForeignKey("decision.decision"), nullable=False),
     Column("issued_at", Instant, nullable=False),
-    Column("issued_by", String(100), nullable=False),
+    Column("issued_by", Line(100), nullable=False),
     #: self, agent, post; empty while it waits to be collected
     Column("collected", _Word, nullable=False),
-    Column("collector", String(300), nullable=False),
+    Column("collector", Line(300), nullable=False),
     Column("revoked_at", Instant),
-    Column("revoked_by", String(100)),
-    Column("revoked_because", Text, nullable=False, server_default=""),
+    Column("revoked_by", Line(100)),
+    Column("revoked_because", Prose(), nullable=False, server_default=""),
     Column("mac", LargeBinary),
     #: When it left, and who handed it over; NULL where it left as it was issued.
     Column("collected_at", Instant),
-    Column("handed_over_by", String(100)),
+    Column("handed_over_by", Line(100)),
     UniqueConstraint("cohort", "number"),
     sqlite_autoincrement=True,
 )
@@ -543,7 +544,7 @@ flip = Table(
     Column("step", _Word, nullable=False),
     Column("before", _Word, nullable=False),
     Column("after", _Word, nullable=False),
-    Column("reason", String(100), nullable=False),
+    Column("reason", Line(100), nullable=False),
     Column("cause", _Word, nullable=False),
     Column("run", BigInteger),
     Column("decision", BigInteger),
@@ -579,10 +580,10 @@ desk = MetaData(naming_convention=_NAMES)
 account = Table(
     "account",
     desk,
-    Column("account", String(100), primary_key=True),
-    Column("name", String(200), nullable=False),
+    Column("account", Line(100), primary_key=True),
+    Column("name", Line(200), nullable=False),
     #: Argon2id, with its parameters; NULL for who has no password here: not yet, or signs in elsewhere.
-    Column("password_hash", String(300)),
+    Column("password_hash", Line(300)),
     #: When the password was set.
     Column("password_at", Instant),
     #: The student number, when this is a student.
@@ -602,7 +603,7 @@ grant = Table(
     "grant",
     desk,
     Column("grant", _Id, primary_key=True, autoincrement=True),
-    Column("account", String(100), ForeignKey("account.account"), nullable=False, index=True),
+    Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
     #: read, decide, review, issue, manage, audit
     Column("act", _Word, nullable=False),
     #: NULL for every step.
@@ -619,7 +620,7 @@ session = Table(
     desk,
     #: SHA-256 of the cookie's token, so that a copy of this table opens no session.
     Column("token_hash", LargeBinary, primary_key=True),
-    Column("account", String(100), ForeignKey("account.account"), nullable=False, index=True),
+    Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
     #: How it was opened: local, code, identity, cas, oidc, ldap
@@ -635,9 +636,9 @@ code = Table(
     desk,
     #: A one-time code, with which somebody sets a password. By its keyed hash.
     Column("code_hash", LargeBinary, primary_key=True),
-    Column("account", String(100), ForeignKey("account.account"), nullable=False, index=True),
+    Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
     Column("made_at", Instant, nullable=False),
-    Column("made_by", String(100), nullable=False),
+    Column("made_by", Line(100), nullable=False),
     Column("until", Instant, nullable=False),
     Column("used_at", Instant),
 )
@@ -664,11 +665,11 @@ token = Table(
     desk,
     #: SHA-256 of a bearer token: another program's key to the API.
     Column("token_hash", LargeBinary, primary_key=True),
-    Column("title", String(200), nullable=False),
+    Column("title", Line(200), nullable=False),
     #: Whose grants it has.
-    Column("account", String(100), ForeignKey("account.account"), nullable=False, index=True),
+    Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
     Column("made_at", Instant, nullable=False),
-    Column("made_by", String(100), nullable=False),
+    Column("made_by", Line(100), nullable=False),
     Column("until", Instant, nullable=False),
     Column("withdrawn_at", Instant),
     Column("used_at", Instant),
@@ -681,14 +682,14 @@ audit = Table(
     Column("line", _Id, primary_key=True, autoincrement=True),
     Column("at", Instant, nullable=False),
     #: Empty where nobody had signed in.
-    Column("account", String(100), nullable=False),
+    Column("account", Line(100), nullable=False),
     Column("deed", _Word, nullable=False),
     Column("cohort", _Word),
     Column("student", _Number),
     Column("run", BigInteger),
     #: Whatever else there is to say, by name; never a secret.
     Column("detail", Json, nullable=False),
-    Column("address", String(100), nullable=False),
+    Column("address", Line(100), nullable=False),
     sqlite_autoincrement=True,
 )
 Index("ix_audit_account", audit.c.account, audit.c.line)
@@ -708,15 +709,15 @@ request = Table(
     #: Of an opinion: plausible, approve, reject; of which plan; and why. A revert has these two, too.
     Column("says", _Word),
     Column("digest", LargeBinary),
-    Column("reason", Text, nullable=False, server_default=""),
+    Column("reason", Prose(), nullable=False, server_default=""),
     #: Of a list: the upload that holds it.
     Column("upload", BigInteger),
-    Column("account", String(100), nullable=False),
+    Column("account", Line(100), nullable=False),
     Column("at", Instant, nullable=False),
     Column("served_at", Instant),
     #: done, refused, failed; NULL while it waits
     Column("outcome", _Word),
-    Column("message", Text, nullable=False, server_default=""),
+    Column("message", Prose(), nullable=False, server_default=""),
     #: Of a way back: the plan; of a revert: its run.
     Column("found", Json),
     sqlite_autoincrement=True,
@@ -741,18 +742,18 @@ announcement = Table(
     Column("step", _Word),
     #: Roster column → values: to whom; empty for everybody.
     Column("scope", Json, nullable=False),
-    Column("title", String(200), nullable=False),
-    Column("title_en", String(200), nullable=False, server_default=""),
-    Column("body", Text, nullable=False),
-    Column("body_en", Text, nullable=False, server_default=""),
+    Column("title", Line(200), nullable=False),
+    Column("title_en", Line(200), nullable=False, server_default=""),
+    Column("body", Prose(), nullable=False),
+    Column("body_en", Prose(), nullable=False, server_default=""),
     #: Whom to ask.
-    Column("contact", String(200), nullable=False, server_default=""),
+    Column("contact", Line(200), nullable=False, server_default=""),
     Column("opens", Instant, nullable=False),
     Column("closes", Instant),
-    Column("author", String(100), nullable=False),
+    Column("author", Line(100), nullable=False),
     Column("at", Instant, nullable=False),
     Column("withdrawn_at", Instant),
-    Column("withdrawn_by", String(100)),
+    Column("withdrawn_by", Line(100)),
     sqlite_autoincrement=True,
 )
 
@@ -767,20 +768,20 @@ objection = Table(
     #: objection, sent_back
     Column("kind", _Word, nullable=False),
     #: The key of the obligation it is about; empty for the step as a whole.
-    Column("item", String(300), nullable=False),
+    Column("item", Line(300), nullable=False),
     #: Who raised it, and in which words.
-    Column("raised_by", String(100), nullable=False),
-    Column("text", Text, nullable=False),
+    Column("raised_by", Line(100), nullable=False),
+    Column("text", Prose(), nullable=False),
     #: What stood there then: verdict, reason, obligations, as_of.
     Column("seen", Json, nullable=False),
     Column("at", Instant, nullable=False),
     #: By when the office is to answer, by its own hours.
     Column("due", Instant, nullable=False),
     Column("answered_at", Instant),
-    Column("answered_by", String(100)),
+    Column("answered_by", Line(100)),
     #: rechecked, decided, explained, withdrawn; NULL while it waits
     Column("outcome", _Word),
-    Column("answer", Text, nullable=False, server_default=""),
+    Column("answer", Prose(), nullable=False, server_default=""),
     #: The decision that answered it.
     Column("decision", BigInteger),
     sqlite_autoincrement=True,
@@ -806,8 +807,8 @@ upload = Table(
     Column("step", _Word, nullable=False),
     #: The source whose list it is.
     Column("source", _Word),
-    Column("account", String(100), nullable=False),
-    Column("file", String(200), nullable=False),
+    Column("account", Line(100), nullable=False),
+    Column("file", Line(200), nullable=False),
     Column("content", LargeBinary, nullable=False),
     #: What was read of it.
     Column("rows", Json, nullable=False),

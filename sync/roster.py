@@ -8,12 +8,13 @@ from decimal import Decimal
 from statistics import median
 from typing import Literal
 
-from connectors.numbers import is_empty
+from connectors.numbers import LONGEST, is_empty
 from connectors.port import Cell, Snapshot, SourceGarbled
-from status_db.model import digest_of, normalise_number
+from status_db.model import LONGEST_OF_ROSTER, digest_of, normalise_number
 from status_db.objections import Figures, Objection, ObjectionKind
 from sync.guard import Group, Limits, of_groups, plain
 from sync.row_keys import refuse_what_is_no_number
+from sync.rows import text_of
 
 #: The roster's columns with a place of their own; every other mapped column is kept under `extra`.
 COLUMNS = ("name", "level", "college", "class", "campus", "building", "category")
@@ -118,10 +119,16 @@ def entries(rule: RosterRule, snapshot: Snapshot) -> dict[str, Entry]:
             place = snapshot.places[at] if snapshot.places is not None else at + 1
             raise SourceGarbled(
                 f"the roster has a row without a student number: row {place} "
-                f"({_text(cells.get('name')) or 'no name either'})",
+                f"({text_of(cells.get('name')) or 'no name either'})",
                 "Have the registrar complete it, or leave the row out.",
             )
         entry = _entry(rule, number, cells)
+        for one in (number, *(alias for alias, _ in entry.aliases)):
+            if len(one) > LONGEST:
+                raise SourceGarbled(
+                    f'the roster has a number of {len(one):,} characters ("{one[:40]}…"), and none has over {LONGEST}',
+                    "Have the registrar correct it, or mend columns in [roster].",
+                )
         if found.setdefault(number, entry) != entry:
             raise SourceGarbled(
                 f"the roster lists student {number} twice, and differently",
@@ -131,7 +138,7 @@ def entries(rule: RosterRule, snapshot: Snapshot) -> dict[str, Entry]:
 
 
 def _entry(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> Entry:
-    values = {key: _text(value) for key, value in cells.items() if key != "student"}
+    values = {key: text_of(value) for key, value in cells.items() if key != "student"}
     level = rule.levels.get(values["level"])
     if level is None:
         raise SourceGarbled(
@@ -146,6 +153,13 @@ def _entry(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> Entry:
             "Add it to categories in [roster], as leaving or staying.",
         )
     values["level"] = level
+    for column, most in LONGEST_OF_ROSTER.items():
+        if len(text := values.get(column, "")) > most:
+            raise SourceGarbled(
+                f'the roster gives student {number} a {column} of {len(text):,} characters ("{text[:40]}…"), and at '
+                f"most {most} are kept",
+                f"Have the registrar shorten it, or mend columns.{column} in [roster].",
+            )
     return Entry(
         student=number,
         columns=tuple(values.get(column, "") for column in COLUMNS),
@@ -172,14 +186,6 @@ def _aliases(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> tuple[
         if alias and alias != number:
             found.setdefault(alias, kind)
     return tuple(sorted(found.items()))
-
-
-def _text(value: Cell) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return " ".join(str(value).split())
 
 
 def plan(base: int, source_base: int, listed: Mapping[str, Entry], stored: Mapping[str, Listed]) -> RosterPlan:

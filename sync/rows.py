@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from connectors.port import Cell, Snapshot, SourceGarbled
-from status_db.model import Means, Obligation, Reason, Record, Verdict, digest_of
+from status_db.model import LONGEST_DOUBT, Means, Obligation, Reason, Record, Verdict, digest_of
 from sync.cells import DateOrder, Unreadable, amount_in_yuan, day
 
 Rows: TypeAlias = list[tuple[Cell, ...]]
@@ -197,7 +197,8 @@ def _balance(rule: SourceRule, fields: Sequence[str], student: str, rows: Rows, 
     if total > rule.tolerance:
         return Record(student, Verdict.HELD, Reason.OWED, owed, "", digest)
     if doubts:
-        return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), "; ".join(sorted(set(doubts))), digest)
+        doubt = "; ".join(sorted(set(doubts)))
+        return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), doubt[:LONGEST_DOUBT], digest)
     if total < 0:
         return Record(student, Verdict.CLEARED, Reason.REFUND_DUE, owed, "", digest)
     return Record(student, Verdict.CLEARED, Reason.SETTLED, (), "", digest)
@@ -274,12 +275,15 @@ def _in_order(obligations: tuple[Obligation, ...]) -> tuple[Obligation, ...]:
 
 
 def text_of(value: Cell) -> str:
-    """Return a cell as text on one line; half of a surrogate pair, which no database stores, becomes a "?"."""
+    """Return a cell as text on one line.
+
+    Half of a surrogate pair, which no database stores, becomes a "?"; a NUL, which not every one does, U+FFFD.
+    """
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    text = " ".join(str(value).split())
+    text = " ".join(str(value).split()).replace("\0", "\ufffd")
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PlainSerializer
 
-from status_db.model import State, StepKind
+from status_db.model import State, StepKind, yuan
+
+#: An amount in yuan, as text with two decimals.
+Yuan = Annotated[Decimal, PlainSerializer(yuan, return_type=str)]
 
 
 class WindowAnswer(BaseModel):
@@ -35,7 +39,7 @@ class OwedAnswer(BaseModel):
 
     kind: str
     title: str
-    amount: Decimal | None = Field(description="Null where the amount does not matter.")
+    amount: Yuan | None = Field(description="Null where the amount does not matter.")
     due: date | None
     due_unreadable: bool = Field(description="The office gives a due date, and it cannot be read.")
     overdue: bool
@@ -76,7 +80,7 @@ class StepAnswer(StandingAnswer):
     condition: str = Field(description="What the pass depends on; empty for a pass without a condition.")
     until: datetime | None = Field(description="When the decision ends.")
     owed: list[OwedAnswer]
-    total: Decimal | None
+    total: Yuan | None
     place: PlaceAnswer | None = Field(description="Where to go; null where there is nothing to go for.")
     updates: str = Field(description="How soon this follows what is done there.")
     waits_for: int = Field(description="For a review: how many steps before it do not count as clear.")

@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from unittest.mock import patch
 import structlog
 from sqlalchemy import Engine
 
-from clearance.main import app
+from clearance.main import main
 from tests.compiling import create_engine
 
 
@@ -33,34 +32,30 @@ class Ended:
     err: str
 
 
-def command(arguments: Sequence[str], environ: Mapping[str, str], stdin: str = "") -> Ended:
-    """Run the command with these words and nothing but this environment. What nobody caught ends it with 1."""
+def command(arguments: Sequence[str], environ: Mapping[str, str], stdin: str = "", encoding: str = "utf-8") -> Ended:
+    """Run the command with these words and nothing but this environment, on a console of this encoding."""
     assert threading.current_thread() is threading.main_thread(), "outputs and environment are the whole process's"
-    out, err = _Output(), _Output()
+    out, err = _Output(encoding), _Output(encoding)
     with _left_as_found(), patch.dict(os.environ, environ, clear=True), redirect_stdout(out), redirect_stderr(err):
         sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
         try:
-            app(list(arguments), prog_name="clearance")
-            code = 0
+            main(list(arguments))
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        except Exception:  # noqa: BLE001 - a process prints whatever nobody caught
-            traceback.print_exc(file=err)
-            code = 1
     return Ended(code, out.text(), err.text())
 
 
 class _Output(io.TextIOWrapper):
-    """An output as a process has it: text over bytes, in UTF-8."""
+    """An output as a process has it: text over bytes."""
 
-    def __init__(self) -> None:
-        super().__init__(io.BytesIO(), encoding="utf-8", newline="", write_through=True)
+    def __init__(self, encoding: str) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding, newline="", write_through=True)
 
     def text(self) -> str:
         """Return what was written."""
         self.flush()
         written: Any = self.buffer
-        return str(written.getvalue().decode("utf-8"))
+        return str(written.getvalue().decode(self.encoding))
 
 
 @contextmanager

@@ -73,6 +73,11 @@ class TestOneStudent:
         assert "internal" not in answer.text
         assert "librarian" not in answer.text
 
+    def test_who_is_held_by_a_person_is_told_that_persons_reason_first(self, university: World, ask: Ask) -> None:
+        university.decisions.enter(Wish(LIN.number, "library", Verdict.HELD, "赔书"), "librarian", university.now)
+        library = step_of(ask("dean", f"/students/{LIN.number}").json(), "library")
+        assert library["sentence"].startswith("赔书。1 册未还")
+
     def test_something_new_after_a_decision_is_owed_again(self, university: World, ask: Ask) -> None:
         university.decisions.enter(
             Wish(QIAN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", university.now

@@ -1,0 +1,5 @@
+"""`python -m clearance` is the command `clearance`."""
+
+from clearance.main import main
+
+main()

@@ -1,0 +1,33 @@
+"""Text that somebody else wrote, made harmless for a terminal and a log."""
+
+import re
+
+#: Control characters but for line breaks and tabs, marks that turn the direction of writing, separators of lines that
+#: are no line breaks, and halves of characters. On a terminal they move the cursor, change colours, hide or reorder
+#: what is printed; the last cannot be encoded at all.
+_HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain(text: str) -> str:
+    r"""Return the text with every harmful character written out, such as `\x1b` or `\u202e`; nothing is left out.
+
+    A line break of Windows becomes an ordinary one.
+    """
+    # Nearly every text is harmless, and is looked at once.
+    return _HARMFUL.sub(_written_out, text.replace("\r\n", "\n")) if _HARMFUL.search(text) else text
+
+
+def json_plain(text: str) -> str:
+    r"""Return JSON text with every harmful character in the escapes of JSON: the same value, harmless to print."""
+    return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) if _HARMFUL.search(text) else text
+
+
+def harmful_in(text: str) -> str:
+    """Return the first harmful character of a text, written out; empty where there is none."""
+    found = _HARMFUL.search(text.replace("\r\n", "\n"))
+    return _written_out(found) if found else ""
+
+
+def _written_out(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -1,0 +1,272 @@
+"""Whatever stands in the settings, an office's answer, a file or on the command line: no command ends in a traceback.
+
+Each ends with a documented exit code, says why where that is not 0, and leaves no run without its end.
+"""
+
+import json
+import math
+import sqlite3
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clearance import failures
+from config.settings import Settings
+from connectors import rest, sheet, sql
+from tests import sizes
+from tests.services.every_command import TEXTS, calls, commands
+from tests.services.in_process import Ended
+from tests.services.small import OWES, SETTINGS, Small
+
+EVERY = tuple(commands())
+
+#: As README.md lists them.
+DOCUMENTED = range(7)
+
+
+def quick(daily: int) -> settings:
+    """Return how to try: so often every day."""
+    return settings(
+        max_examples=sizes.times(daily),
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_unexpected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Have a test fail where a command would say that it met something it does not expect.
+
+    What a command writes under a hostile name stays in a folder of the test's.
+    """
+    here = tmp_path / "a" / "b" / "c"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+
+    def fails(error: Exception) -> NoReturn:
+        raise AssertionError(f"nobody expected {error!r}") from error
+
+    monkeypatch.setattr(failures, "unexpected", fails)
+
+
+def ends_well(small: Small, *words: str, stdin: str = "") -> Ended:
+    """Run a command, and see that it ended as promised."""
+    ended = small.ended(*words, stdin=stdin)
+    assert ended.code in DOCUMENTED, ended
+    assert "Traceback" not in ended.err, ended.err
+    if ended.code not in (0, 3):
+        assert (ended.err + ended.out).strip(), f"{words} says nothing"
+    return ended
+
+
+def every_run_has_ended(small: Small) -> None:
+    """See that each run that was begun has its record."""
+    if not (small.folder / "status.db").exists():
+        return
+    with closing(sqlite3.connect(small.folder / "status.db")) as database:
+        assert database.execute("SELECT run, source FROM run WHERE state = 'running'").fetchall() == []
+
+
+class TestCommandLines:
+    @quick(60)
+    @given(line=calls(EVERY), stdin=TEXTS)
+    def test_any_words_after_any_command(self, university_of_three: Small, line: list[str], stdin: str) -> None:
+        university_of_three.put_back()
+        ends_well(university_of_three, *line, stdin=stdin.encode("utf-8", "replace").decode())
+        every_run_has_ended(university_of_three)
+
+    def test_every_command_is_among_them(self) -> None:
+        names = {" ".join(command.words) for command in EVERY}
+        assert {"status", "sync", "runs show", "accounts add", "demo advance", "import results"} <= names
+
+
+#: What TOML can say.
+VALUES = st.recursive(
+    st.one_of(
+        TEXTS,
+        st.sampled_from(
+            ("env:NOWHERE", "file:nowhere", "file:.", "sqlite:///x.db", "http://127.0.0.1:9", "http://[", "1 d", "*")
+        ),
+        st.sampled_from((0, -1, 1, 10**30, -(10**30), 2**63, 1e308, math.inf, math.nan, True, False)),
+        st.sampled_from((date(1, 1, 1), datetime(9999, 12, 31, 23, 59), time(0, 0))),  # noqa: DTZ001 - TOML's own
+    ),
+    lambda inside: st.one_of(st.lists(inside, max_size=3), st.dictionaries(TEXTS, inside, max_size=3)),
+    max_leaves=6,
+)
+
+
+def toml(value: Any) -> str:
+    """Write a value as TOML."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return json.dumps(value.encode("utf-8", "replace").decode()).replace("\x7f", "\\u007f")
+        case float() if math.isinf(value) or math.isnan(value):
+            return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+        case int() | float():
+            return repr(value)
+        case list():
+            return "[" + ", ".join(map(toml, value)) + "]"
+        case Mapping():
+            return "{ " + ", ".join(f"{toml(key)} = {toml(one)}" for key, one in value.items()) + " }"
+        case _:
+            return str(value.isoformat())
+
+
+def _tables(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Give the place of every table of the settings."""
+    if isinstance(value, dict):
+        yield place
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inside:
+        yield from _tables(one, (*place, key))
+
+
+_WHOLE = tomllib.loads(SETTINGS)
+_PLACES = tuple(_tables(_WHOLE))
+
+
+def _fields(model: Any) -> set[str]:
+    """Return every key that some table knows, by walking from the whole settings down."""
+    found, seen, left = set[str](), set[Any](), [model]
+    while left:
+        one = left.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        for name, field in getattr(one, "model_fields", {}).items():
+            found.add(name)
+            left += [part for part in _parts(field.annotation) if hasattr(part, "model_fields")]
+    return found
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from _parts(part)
+
+
+KEYS = sorted({key for model in (Settings, rest.Settings, sql.Settings, sheet.Settings) for key in _fields(model)})
+
+
+@st.composite
+def hostile_settings(draw: st.DrawFn) -> str:
+    """Return the settings with some values put in the place of others, or beside them."""
+    whole: Any = tomllib.loads(SETTINGS)
+    for _ in range(draw(st.integers(1, 2))):
+        table: Any = whole
+        step: Any
+        for step in draw(st.sampled_from(_PLACES)):
+            if not isinstance(table, dict | list) or (isinstance(table, dict) and step not in table):
+                break
+            table = table[step]
+        if isinstance(table, dict):
+            table[draw(st.one_of(st.sampled_from([*table] or KEYS), st.sampled_from(KEYS)))] = draw(VALUES)
+    return "".join(f"{toml(key)} = {toml(value)}\n" for key, value in whole.items())
+
+
+_USES = (
+    *(("check", "fines"), ("plan", "loans"), ("sync", "fines", "loans"), ("sources",), ("status", OWES)),
+    *(("report",), ("verify",), ("db", "upgrade"), ("runs", "list")),
+)
+
+
+class TestSettings:
+    @quick(120)
+    @given(
+        text=hostile_settings(),
+        words=st.sampled_from(
+            (
+                ("check", "fines"),
+                ("plan", "loans"),
+                ("sources",),
+                ("status", OWES),
+                ("report",),
+                ("verify",),
+                ("sync", "fines", "loans"),
+                ("db", "upgrade"),
+                ("runs", "list"),
+            )
+        ),
+    )
+    def test_any_value_at_any_key(self, university_of_three: Small, text: str, words: tuple[str, ...]) -> None:
+        university_of_three.put_back()
+        university_of_three.file.write_text(text, encoding="utf-8")
+        ends_well(university_of_three, *words)
+
+    @quick(20)
+    @given(
+        raw=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")))
+    )
+    def test_any_bytes(self, university_of_three: Small, raw: bytes) -> None:
+        university_of_three.file.write_bytes(raw)
+        assert ends_well(university_of_three, "sources").code == 1
+
+
+#: A cell as JSON holds it.
+CELLS = st.recursive(
+    st.one_of(
+        TEXTS, st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from((OWES, " A1", 10**40, 2015001.0))
+    ),
+    lambda inside: st.one_of(st.lists(inside, max_size=2), st.dictionaries(TEXTS, inside, max_size=2)),
+    max_leaves=3,
+)
+SQL_CELLS = st.one_of(
+    TEXTS.map(lambda text: text.encode("utf-8", "replace").decode()),
+    st.none(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.binary(max_size=6),
+    st.sampled_from((OWES, "A1", 2015001)),
+)
+_OF_LOANS = dict.fromkeys(("reader", "title", "due", "barcode"), CELLS)
+_ROWS = st.lists(st.fixed_dictionaries({}, optional=_OF_LOANS), max_size=4)
+_LOOKS: tuple[tuple[str, ...], ...] = (
+    *(("status", OWES), ("runs", "list"), ("strangers",), ("sources",), ("verify",)),
+    *(("runs", "show", "5"), ("report",), ("status", OWES, "--json")),
+)
+
+
+class TestOffices:
+    def _synced(self, small: Small, source: str) -> None:
+        for words in (("check", source), ("plan", source), ("sync", source), *_LOOKS):
+            ends_well(small, *words)
+        every_run_has_ended(small)
+        with closing(sqlite3.connect(small.folder / "status.db")) as database:
+            assert database.execute("SELECT count(*) FROM run WHERE source = ?", (source,)).fetchone()[0] >= 2
+
+    @quick(15)
+    @given(rows=_ROWS, total=st.one_of(st.none(), CELLS))
+    def test_any_answer_of_an_api(self, university_of_three: Small, rows: list[dict[str, Any]], total: Any) -> None:
+        university_of_three.put_back()
+        university_of_three.loans_text(json.dumps({"total": len(rows) if total is None else total, "rows": rows}))
+        self._synced(university_of_three, "loans")
+
+    @quick(15)
+    @given(rows=st.lists(st.tuples(SQL_CELLS, SQL_CELLS, SQL_CELLS), max_size=4))
+    def test_any_rows_of_a_database(self, university_of_three: Small, rows: list[tuple[Any, ...]]) -> None:
+        university_of_three.put_back()
+        university_of_three.fines(rows)
+        self._synced(university_of_three, "fines")
+
+    @quick(8)
+    @given(rows=st.lists(st.tuples(*[SQL_CELLS] * 6), min_size=1, max_size=3))
+    def test_any_roster(self, university_of_three: Small, rows: list[tuple[Any, ...]]) -> None:
+        university_of_three.put_back()
+        university_of_three.roster(rows)
+        self._synced(university_of_three, "roster")
+
+    @quick(2)
+    @given(rows=st.lists(st.tuples(TEXTS, TEXTS, TEXTS), max_size=4))
+    def test_any_list(self, university_of_three: Small, rows: list[tuple[str, ...]]) -> None:
+        university_of_three.put_back()
+        university_of_three.fees([("学号", "欠费", "项目"), *rows])
+        self._synced(university_of_three, "fees")
