@@ -227,6 +227,8 @@ class Sample:
     row: Mapping[str, Cell] | None
     #: What works but should be looked at, each ending with the way out.
     warnings: tuple[str, ...] = ()
+    #: What else it says of itself, and what a sync will ask; nothing to be mended.
+    notes: tuple[str, ...] = ()
 
 
 class Connector(Protocol):

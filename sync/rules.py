@@ -53,7 +53,8 @@ def _question(asked: Asked) -> bytes:
 
 #: Own keys that say where and how patiently to ask, not what.
 _NOT_THE_QUESTION = {
-    "url", "base_url", "timeout", "connect_timeout", "longest", "retries", "verify", "auth", "fingerprint", "limit",
+    "url", "base_url", "host", "port", "tls", "timeout", "connect_timeout", "longest", "retries", "verify", "auth",
+    "fingerprint", "limit",
 }  # fmt: skip
 
 
@@ -76,7 +77,7 @@ def location(asked: Asked) -> bytes:
 
 
 #: Own keys that say where a source is and as which user it is asked.
-_WHERE = {"url", "base_url", "path", "auth"}
+_WHERE = {"url", "base_url", "host", "port", "path", "auth"}
 
 
 def _without_secret(value: object) -> str:
