@@ -66,6 +66,13 @@ _SAMPLED = 10
 _ENCODING = "Look at encoding: mostly it is utf-8 or gb18030; ask the library which its service sends."
 
 
+class Pace(PerStudent):
+    """Few services take more connections than they have self-check machines."""
+
+    at_once: Annotated[int, Field(ge=1, le=32)] = 1
+    per_second: Annotated[float, Field(gt=0, le=1_000)] = 10
+
+
 class Settings(KnownQuestions, Line):
     """Where the service is, how it is spoken to, and what is asked."""
 
@@ -85,8 +92,7 @@ class Settings(KnownQuestions, Line):
     missing: Literal["outside", "nothing"] = "outside"
     #: Up to this share of the numbers may stay without a sure answer; they are released by none.
     most_doubtful: Annotated[float, Field(ge=0, le=0.5)] = 0.05
-    #: Few services take more connections than they have self-check machines.
-    per_student: PerStudent = PerStudent(at_once=1, per_second=10)
+    per_student: Pace = Pace()
 
     @model_validator(mode="after")
     def _names_flags_rightly(self) -> Self:

@@ -103,6 +103,10 @@ class BrokenLine(Exception):  # noqa: N818 - named by what it is
     """A line that is no whole answer; the text says why, and nothing of what it holds."""
 
 
+class _NotUnderstood(SourceUnavailable):
+    """One of the two did not understand the other, as often as it was tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One answer: its kind, its fixed part and its fields, in their order."""
@@ -193,9 +197,13 @@ class Terminal:
         if self._status is None:
             with self._closed_by_failure():
                 self._open()
-                self._log_in()
-                # 0: all is well with this terminal; it prints 80 letters a line and speaks version 2.00.
-                self._status = self._asked("9900802.00", (), "98")
+                try:
+                    self._log_in()
+                    # 0: all is well with this terminal; it prints 80 letters a line and speaks version 2.00.
+                    self._status = self._asked("9900802.00", (), "98")
+                except _NotUnderstood as error:
+                    # From the first word on: no later round and no other student will change that.
+                    raise SourceRefused(error.what, error.way_out) from None
                 self._refuse_status(self._status)
         return self._status
 
@@ -306,8 +314,8 @@ class Terminal:
                 raise self.unavailable(f"answered with a {message.code} where a {wanted} was due")
             return message
         hint = "; a service without checksums is asked with checksums = false" if self._line.checksums else ""
-        raise self.unavailable(
-            f"{failed}, {self._line.resends + 1} times",
+        raise _NotUnderstood(
+            f"{self.named} {failed}, {self._line.resends + 1} times",
             f"Look at checksums, encoding and terminator with the library{hint}; the next slot tries again.",
         )
 

@@ -103,7 +103,8 @@ class SipLibrary:
             def handle(self) -> None:
                 with contextlib.suppress(OSError):
                     wire = context.wrap_socket(self.request, server_side=True) if context else self.request
-                    library._serve(wire)
+                    with wire:
+                        library._serve(wire)
 
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = False
@@ -147,6 +148,8 @@ class SipLibrary:
             if self.detects and tail and total(line[:-4]) != tail[2]:
                 wire.sendall(b"96AZFEF6" + self.ends)
                 continue
+            if line[:2].decode("ascii", "replace") not in _FIXED:
+                return
             asked = self._read(line[: tail.start()] if tail else line, line)
             with self._lock:
                 self.asked.append(asked)
