@@ -1,0 +1,361 @@
+"""What a library may answer over SIP2 that clears nobody, and how the line is spoken: on a real socket."""
+
+import random
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from connectors import sip2
+from connectors.port import (
+    Candidates,
+    ProofKind,
+    Snapshot,
+    SourceError,
+    SourceGarbled,
+    SourceRefused,
+    SourceUnavailable,
+)
+from connectors.sip2_wire import BrokenLine, checksum, read
+from tests.connectors import sip2_office
+from tests.connectors.sip2_office import LENT, PLACE, SECRET, ask, people
+from tests.connectors.test_walk import Time
+from tests.services.directory import certify
+from tests.services.sip_library import SILENCE, Asked, Reader, Reply, SipLibrary, total
+
+#: Of three students the first has two books and owes a fine, the second owes nothing, the third has no card.
+library = sip2_office.library
+
+
+def changed(old: str, new: str) -> Callable[[Asked, str], str]:
+    """Return what changes the answers about the student who owes nothing."""
+    return lambda asked, text: text.replace(old, new) if asked.fields.get("AA") == "20152003" else text
+
+
+#: The counts in the answer about who owes nothing, and the time before them.
+COUNTS = "090000" + "0" * 24
+
+#: What is wrong with an answer, and what a run says of it.
+DOUBTS = {
+    "not said to be valid": (changed("BLY|", ""), "of which is not said"),
+    "another number": (changed("AA20152003|", "AA20152004|"), "another number"),
+    "no number": (changed("AA20152003|", ""), "another number"),
+    "another institution": (changed("AOMAIN|", "AOBRANCH|"), "another institution"),
+    "no institution": (changed("AOMAIN|", ""), "another institution"),
+    "a count without its list": (changed(COUNTS, "090000" + "000000000001000000000000"), "differ from their count"),
+    "a list without its count": (changed("BLY|", "BLY|AUB9|"), "differ from their count"),
+    "more overdue than lent": (changed(COUNTS, "090000" + "000000010000000000000000"), "more loans overdue"),
+    "no count": (changed(COUNTS, "090000" + "00000000    000000000000"), "no count of loans"),
+    "not valid, and with a fine": (changed("BLY|", "BLN|BV3.00|"), "not valid"),
+}
+
+
+class TestDoubt:
+    @pytest.mark.parametrize("tamper", [doubt for doubt, _ in DOUBTS.values()], ids=DOUBTS.keys())
+    def test_releases_nobody(self, library: SipLibrary, tamper: Callable[[Asked, str], str]) -> None:
+        library.tamper = tamper
+        snapshot = ask(library).pull()
+        held, _, doubtful = people(snapshot)
+        assert doubtful == {"20152003"}
+        assert "20151001" in held
+        says = next(says for each, says in DOUBTS.values() if each is tamper)
+        assert [warning for warning in snapshot.warnings if says in warning and warning.startswith("1 of 4 numbers")]
+        assert people(ask(library).pull_one("20152003"))[2] == {"20152003"}
+
+    @pytest.mark.parametrize(
+        "befalls",
+        [
+            Reply(hang_up=True),
+            SILENCE,
+            Reply(raw=b"64      \r"),
+            Reply("64" + "x" * 59 + "AOMAIN|AA20152003|BLY|"),
+            Reply(f"64{' ' * 14}00020190525    090000{'0x00' * 6}AOMAIN|AA20152003|BLY|"),
+            Reply(f"64{' ' * 14}00020190525    090000{'0000' * 6}AOMAIN|AA20152003|BLY|", sequence="7"),
+            Reply(f"64{' ' * 14}00020190525    090000{'0000' * 6}AOMAIN|AA20152003|AA20152009|BLY|"),
+            Reply("941"),
+        ],
+        ids=["hangs up", "silent", "cut", "unreadable", "no count", "another sequence", "two numbers", "another kind"],
+    )
+    def test_falls_on_whoever_is_not_answered_about(self, library: SipLibrary, befalls: Reply) -> None:
+        library.befalls = lambda asked: befalls if asked.fields.get("AA") == "20152003" else None
+        connector = ask(library, timeout=timedelta(milliseconds=300) if befalls is SILENCE else timedelta(seconds=20))
+        snapshot = connector.pull()
+        assert people(snapshot) == ({"20151001"}, {"20151001"}, {"20152003"})
+        assert "1 of 4 numbers: no answer; none of them is released by this answer." in snapshot.warnings
+        with pytest.raises(SourceUnavailable, match=r"127\.0\.0\.1"):
+            connector.pull_one("20152003")
+
+    def test_is_gone_when_the_next_round_is_answered(self, library: SipLibrary) -> None:
+        library.befalls = lambda asked: (
+            Reply(hang_up=True)
+            if asked.fields.get("AA") == "20152003" and len(library.asked_about("20152003")) == 1
+            else None
+        )
+        snapshot = ask(library, time=Time(), per_student={"rounds": 2}).pull()
+        assert people(snapshot) == ({"20151001"}, {"20151001", "20152003"}, set())
+
+    def test_a_late_answer_is_not_taken_for_the_next_ones(self, library: SipLibrary) -> None:
+        nothing = f"64{' ' * 14}00020190525    090000{'0000' * 6}AOMAIN|AA{{}}|BLY|"
+
+        def twice(asked: Asked) -> Reply | None:
+            if asked.fields.get("AA") != "20152003":
+                return None
+            body = nothing.format("20152003").encode()
+            lines = [body + b"AY" + asked.raw[-7:-6] + b"AZ", nothing.format("20152004").encode() + b"AY9AZ"]
+            return Reply(raw=b"".join(line + total(line) + b"\r" for line in lines))
+
+        library.readers.append(Reader("20152004", [("B9", "书", "")]))
+        library.befalls = twice
+        held, _, doubtful = people(ask(library, titles=False).pull())
+        assert (held, doubtful) <= ({"20151001", "20152004"}, {"20152004"})
+        assert "20152004" in held | doubtful
+
+    def test_of_too_many_is_no_answer(self, library: SipLibrary) -> None:
+        library.tamper = lambda _asked, text: text.replace("AOMAIN|AA", "AOBRANCH|AA")
+        with pytest.raises(SourceUnavailable, match=r"4 of 4 numbers .* another institution") as caught:
+            ask(library).pull()
+        assert "institution" in caught.value.way_out
+        library.befalls = lambda asked: Reply(hang_up=True) if asked.code == "63" else None
+        with pytest.raises(SourceUnavailable, match="closed the connection"):
+            ask(library).pull()
+
+    def test_may_fall_on_as_many_as_the_settings_say(self, library: SipLibrary) -> None:
+        library.befalls = lambda asked: Reply(hang_up=True) if asked.fields.get("AA", "").startswith("20152") else None
+        with pytest.raises(SourceUnavailable, match="2 of 4 questions"):
+            ask(library).pull()
+        assert people(ask(library, most_doubtful=0.5).pull())[2] == {"20152003", "20152004"}
+        library.befalls = lambda asked: Reply(hang_up=True) if asked.fields.get("AA") == "20152003" else None
+        with pytest.raises(SourceUnavailable):
+            ask(library, most_doubtful=0).pull()
+
+    def test_a_number_that_cannot_be_sent_is_not_sent(self, library: SipLibrary) -> None:
+        roster = Candidates({"2015|AA20151001": ("2015|AA20151001",), "20151001": ("20151001",)}, 5)
+        snapshot = ask(library, roster).pull()
+        assert people(snapshot) == ({"20151001"}, {"20151001"}, {"2015|AA20151001"})
+        assert "cannot send" in snapshot.warnings[0]
+        assert len([asked for asked in library.asked if asked.code == "63"]) == 1
+
+    def test_a_roster_of_whom_no_card_is_known_is_at_a_wrong_library(self, library: SipLibrary) -> None:
+        library.readers = []
+        for missing in ("outside", "nothing"):
+            with pytest.raises(SourceGarbled, match="knows nobody on the roster"):
+                ask(library, missing=missing).pull()
+
+    def test_an_unknown_card_means_nothing_lent_only_where_the_settings_say_so(self, library: SipLibrary) -> None:
+        snapshot = ask(library, missing="nothing").pull()
+        assert people(snapshot) == ({"20151001"}, {"20151001", "20152003", "20152004", "CARD-1"}, set())
+        assert people(ask(library).pull_one("20152004")) == (set(), set(), set())
+
+
+class TestTheLine:
+    @pytest.mark.parametrize("ends", [b"\r", b"\r\n"])
+    @pytest.mark.parametrize("terminator", ["cr", "crlf"])
+    def test_may_end_in_either_way(self, library: SipLibrary, ends: bytes, terminator: str) -> None:
+        library.ends = ends
+        assert len(ask(library, terminator=terminator).pull().rows) == 2
+
+    def test_a_damaged_answer_is_asked_for_again_a_few_times(self, library: SipLibrary) -> None:
+        damaged = [3]
+
+        def befalls(asked: Asked) -> Reply | None:
+            if asked.fields.get("AA") != "20151001" or not damaged[0]:
+                return None
+            damaged[0] -= 1
+            return Reply(raw=b"64              000AOMAIN|AA20151001|BLY|AY1AZ0000\r")
+
+        library.befalls = befalls
+        assert len(ask(library, titles=False).pull().rows) == 2
+        assert len(library.asked_about("20151001")) == 4
+        assert library.connections == 1
+        damaged[0] = 99
+        assert "20151001" in people(ask(library).pull())[2]
+        assert damaged[0] == 95
+        with pytest.raises(SourceUnavailable, match="gave an answer with a wrong checksum, 4 times"):
+            ask(library).pull_one("20151001")
+
+    def test_a_96_is_answered_with_the_same_question_a_few_times(self, library: SipLibrary) -> None:
+        refused = [2]
+
+        def befalls(asked: Asked) -> Reply | None:
+            refused[0] -= asked.code == "63"
+            return Reply(raw=b"96AZFEF6\r") if asked.code == "63" and refused[0] >= 0 else None
+
+        library.befalls = befalls
+        assert len(ask(library, titles=False).pull().rows) == 2
+        assert len({asked.raw for asked in library.asked if asked.code == "63"}) == 4
+        library.befalls = lambda asked: Reply(raw=b"96AZFEF6\r") if asked.code == "63" else None
+        with pytest.raises(SourceUnavailable, match="did not understand a question, 4 times"):
+            ask(library).pull_one("20151001")
+
+    def test_goes_without_checksums_where_the_settings_say_so(self, library: SipLibrary) -> None:
+        library.detects = False
+        with pytest.raises(SourceRefused, match="without a sequence number") as caught:
+            ask(library).pull()
+        assert "checksums = false" in caught.value.way_out
+        assert len(ask(library, checksums=False).pull().rows) == 2
+
+    def test_speaks_the_encoding_of_the_settings(self, library: SipLibrary) -> None:
+        library.encoding = "gb18030"
+        # The second half of this letter is a | in GBK.
+        library.readers[0].loans[:] = [("B1", "構東淸", "")]
+        assert "構東淸".encode("gb18030").count(b"|")
+        assert [row[1] for row in ask(library, encoding="gb18030").pull().rows] == ["構東淸"]
+
+    def test_in_another_encoding_it_is_a_doubt_that_a_letter_swallows_a_field(self, library: SipLibrary) -> None:
+        library.tamper = lambda _asked, text: text.replace("BLY|", "BLY|AF欠款学|").replace("AFG", "AFH")
+        library.readers[0].fines.clear()
+        library.readers[0].currency = ""
+        swallowed = "AF欠款学|BV".encode().decode("gb18030", "replace")
+        assert "|BV" not in swallowed
+        snapshot = ask(library, asks="fines", encoding="gb18030").pull()
+        assert people(snapshot)[2] == {"20151001"}
+
+    def test_a_broken_letter_is_named_and_costs_no_row(self, library: SipLibrary) -> None:
+        library.readers[0].loans[0] = ("B1", "构\ufffd学", "")
+        snapshot = ask(library).pull()
+        assert len(snapshot.rows) == 2
+        assert [warning for warning in snapshot.warnings if "title" in warning]
+        assert ProofKind.CHARSET_SANE not in {proof.kind for proof in snapshot.proofs}
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            # As public transcripts of working services have them; the last one is the protocol's own.
+            b"6300120171123    123051          AOJL|AATEST03|BP1|BQ5|AY0AZF25E",
+            b"941AY3AZFDFA",
+            b"96AZFEF6",
+        ],
+    )
+    def test_has_the_checksum_that_other_programs_give_it(self, message: bytes) -> None:
+        assert checksum(message[:-4]) == message[-4:]
+
+    def test_with_another_checksum_is_broken(self) -> None:
+        assert read(b"941AY3AZFDFA", "utf-8", checksums=True).fixed == "1"
+        with pytest.raises(BrokenLine, match="wrong checksum"):
+            read(b"941AY3AZFDFB", "utf-8", checksums=True)
+
+    def test_whatever_comes_is_an_answer_or_a_clear_error_and_clears_nobody(self, library: SipLibrary) -> None:
+        """Lines that are cut, swapped and filled with noise; each has a right checksum, or none at all."""
+        chance = random.Random(20190525)
+        good = f"64{' ' * 14}00020190525    090000{'0000' * 6}AOMAIN|AA20151001|AE张|BLY|AUB1|BV1.00|".encode()
+        noise = [b"|", b"AA", b"BLY|", b"AU", b"\0", b"\n", b"\xff", b"AY", b"AZ", b"0", b" ", b"9", "学".encode()]
+
+        def line() -> bytes:
+            made = bytearray(good)
+            for _ in range(chance.randint(1, 6)):
+                at = chance.randrange(len(made) + 1)
+                made[at : at + chance.choice((0, 1, 3, 40))] = chance.choice(noise) * chance.choice((1, 1, 2, 300))
+            return bytes(made)
+
+        cleared = 0
+        for _ in range(600):
+            raw = line()
+
+            def befalls(asked: Asked, raw: bytes = raw) -> Reply | None:
+                return None if asked.code == "99" else Reply(raw=self._tailed(raw, asked))
+
+            library.befalls = befalls
+            asks = chance.choice(("loans", "fines"))
+            connector = ask(library, resends=0, checksums=chance.random() < 0.5, asks=asks)
+            snapshot = _or_none(connector)
+            if snapshot is None:
+                continue
+            held, known, doubtful = people(snapshot)
+            if "20151001" in known and not held and not doubtful:
+                cleared += 1
+                assert re.search(rb"(^|\|)AA *20151001 *\|", raw[61:])
+                assert re.search(rb"(^|\|)BL *Y *\|", raw[61:])
+                assert not re.search({"loans": rb"\|AU *[^| ]", "fines": rb"\|BV *[^| 0]"}[asks], raw)
+        assert cleared
+
+    @staticmethod
+    def _tailed(raw: bytes, asked: Asked) -> bytes:
+        tail = raw + b"AY" + asked.raw[-7:-6] + b"AZ"
+        return (tail + total(tail) if asked.raw[-9:-7] == b"AY" else raw) + b"\r"
+
+
+def _or_none(connector: sip2.Sip2) -> Snapshot | None:
+    """Return an answer about one student; None for a clear error."""
+    try:
+        return connector.pull_one("20151001")
+    except SourceError as error:
+        way_out = error.way_out
+    assert way_out.endswith(".")
+    return None
+
+
+class TestTheWay:
+    def test_of_a_login_is_taken_with_its_password_and_place(self, library: SipLibrary) -> None:
+        library.account = ("clearance", SECRET, PLACE)
+        login: dict[str, Any] = {"user": "clearance", "password": "env:SECRET", "location": "env:PLACE"}
+        assert len(ask(library, **login).pull().rows) == 2
+        for own in ({**login, "user": "other"}, {**login, "location": "env:SECRET"}):
+            with pytest.raises(SourceRefused, match="did not let us log in") as caught:
+                ask(library, **own).pull()
+            assert SECRET not in str(caught.value)
+            assert PLACE not in str(caught.value)
+        with pytest.raises(SourceUnavailable, match="closed the connection"):
+            ask(library).pull()
+
+    @pytest.mark.parametrize(
+        ("own", "says"),
+        [
+            ({"password": "env:SECRET"}, "name its user"),
+            ({"user": "a|b"}, "cannot send"),
+            ({"encoding": "utf-16"}, "no encoding"),
+            ({"encoding": "gb-nothing"}, "no encoding"),
+            ({"most_doubtful": 0.9}, "most_doubtful"),
+            ({"password": "word"}, "secrets do not stand in the file"),
+        ],
+    )
+    def test_settings_that_make_no_sense_are_refused(self, library: SipLibrary, own: dict[str, Any], says: str) -> None:
+        with pytest.raises(ValidationError, match=says):
+            ask(library, **own)
+
+    def test_by_tls_is_that_of_a_trusted_certificate(self, certificate: Path) -> None:
+        with SipLibrary(Reader("20151001", list(LENT)), Reader("20152003"), certificate=certificate) as library:
+            tls: dict[str, Any] = {"host": "localhost", "tls": True, "authority": str(certificate / "cert.pem")}
+            assert len(ask(library, **tls).pull().rows) == 2
+            assert not [w for w in ask(library, **tls).check().warnings if "CLEAR TEXT" in w]
+            for own in ({**tls, "host": "127.0.0.1"}, {**tls, "authority": None}):
+                with pytest.raises(SourceRefused, match="not trusted"):
+                    ask(library, **own).pull()
+
+    def test_by_tls_to_a_service_of_clear_text_is_refused_with_the_way_out(self, library: SipLibrary) -> None:
+        with pytest.raises((SourceRefused, SourceUnavailable)) as caught:
+            ask(library, host="localhost", tls=True, connect_timeout=timedelta(milliseconds=500)).pull()
+        assert caught.value.way_out.endswith(".")
+
+    def test_to_a_service_that_is_not_online_or_of_version_1_is_no_way(self, library: SipLibrary) -> None:
+        library.online = "N"
+        with pytest.raises(SourceUnavailable, match="not online"):
+            ask(library).pull()
+        library.online, library.version = "Y", "1.00"
+        with pytest.raises(SourceRefused, match="version 1"):
+            ask(library).pull()
+        library.version, library.supports = "2.00", "YYYYYYYNYYYYYYYY"
+        for asked in (ask(library).pull, ask(library).check):
+            with pytest.raises(SourceRefused, match="does not answer questions about readers"):
+                asked()
+
+    def test_is_gone_by_as_many_connections_as_the_settings_say(self, library: SipLibrary) -> None:
+        library.readers = [Reader(f"2015{n:04}") for n in range(40)]
+        roster = Candidates({reader.card: (reader.card,) for reader in library.readers}, 5)
+        assert len(ask(library, roster, per_student={"per_second": 1000}).pull().population or ()) == 40
+        assert library.connections == 1
+        ask(library, roster, per_student={"per_second": 1000, "at_once": 3}).pull()
+        assert library.connections <= 4
+        settings = sip2.Settings.model_validate({"host": "x", "asks": "loans"})
+        assert (settings.per_student.at_once, settings.per_student.per_second) == (1, 10)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate for localhost, and its key."""
+    folder = tmp_path_factory.mktemp("certificate")
+    certify(folder)
+    return folder
