@@ -105,7 +105,7 @@ class TestLoans:
         assert pages[:2] == [(None, None), (str(page + 1), "7")]
 
     def test_a_list_that_begins_again_for_each_page_is_a_doubt_and_holds(self, library: SipLibrary) -> None:
-        library.readers[0].loans.append(("B3", "书", ""))
+        library.readers[0].loans += [("B3", "书", ""), ("B4", "书", "")]
         library.page, library.overlooks_pages = 2, True
         snapshot = ask(library, titles=False).pull()
         assert people(snapshot) == ({"20151001"}, {"20151001", "20152003"}, {"20151001"})
@@ -129,6 +129,10 @@ class TestLoans:
         assert "titles = false" in snapshot.warnings[0]
         # The second is not waited for.
         assert [asked.code for asked in library.asked].count("17") == 1
+
+    def test_take_no_title_of_another_item(self, library: SipLibrary) -> None:
+        library.tamper = lambda asked, text: text.replace("ABB1|", "ABB2|") if asked.code == "17" else text
+        assert [row[1] for row in ask(library).pull().rows] == [None, "普通地质学"]
 
     def test_two_cards_of_one_reader_are_one(self, library: SipLibrary) -> None:
         library.readers.append(Reader("CARD-1", list(LENT)))

@@ -98,21 +98,47 @@ class TestDoubt:
         snapshot = ask(library, time=Time(), per_student={"rounds": 2}).pull()
         assert people(snapshot) == ({"20151001"}, {"20151001", "20152003"}, set())
 
-    def test_a_late_answer_is_not_taken_for_the_next_ones(self, library: SipLibrary) -> None:
+    @pytest.mark.parametrize("checksums", [True, False])
+    def test_falls_on_nobody_else_for_a_line_that_nobody_asked_for(
+        self, library: SipLibrary, *, checksums: bool
+    ) -> None:
         nothing = f"64{' ' * 14}00020190525    090000{'0000' * 6}AOMAIN|AA{{}}|BLY|"
+        library.readers.append(Reader("20152004", [("B9", "书", "")]))
+        library.detects = checksums
 
-        def twice(asked: Asked) -> Reply | None:
+        def two_lines(asked: Asked) -> Reply | None:
+            """Answer about one, and about the next as well, whose sequence number is right."""
             if asked.fields.get("AA") != "20152003":
                 return None
-            body = nothing.format("20152003").encode()
-            lines = [body + b"AY" + asked.raw[-7:-6] + b"AZ", nothing.format("20152004").encode() + b"AY9AZ"]
-            return Reply(raw=b"".join(line + total(line) + b"\r" for line in lines))
+            lines = [nothing.format(number).encode() for number in ("20152003", "20152004")]
+            if checksums:
+                digits = (int(asked.raw[-7:-6]), (int(asked.raw[-7:-6]) + 1) % 10)
+                lines = [line + b"AY%dAZ" % digit for line, digit in zip(lines, digits, strict=True)]
+                lines = [line + total(line) for line in lines]
+            return Reply(raw=b"".join(line + b"\r" for line in lines))
 
-        library.readers.append(Reader("20152004", [("B9", "书", "")]))
-        library.befalls = twice
-        held, _, doubtful = people(ask(library, titles=False).pull())
-        assert (held, doubtful) <= ({"20151001", "20152004"}, {"20152004"})
+        library.befalls = two_lines
+        held, _, doubtful = people(ask(library, titles=False, checksums=checksums).pull())
         assert "20152004" in held | doubtful
+
+    @pytest.mark.parametrize(
+        "second",
+        [("AA20151001|", "AA20152003|"), ("AOMAIN|", "AOBRANCH|"), ("0002000100000000", "0003000100000000")],
+        ids=["another reader", "another institution", "another count"],
+    )
+    def test_falls_on_a_list_whose_further_page_is_of_something_else(
+        self, library: SipLibrary, second: tuple[str, str]
+    ) -> None:
+        library.page = 1
+        library.tamper = lambda asked, text: text.replace(*second) if "BP" in asked.fields else text
+        held, known, doubtful = people(ask(library, titles=False).pull())
+        assert (held, doubtful) == (set(), {"20151001"})
+        assert "20151001" not in known
+
+    def test_names_an_answer_of_another_kind(self, library: SipLibrary) -> None:
+        library.befalls = lambda asked: Reply("941") if asked.code == "63" else None
+        with pytest.raises(SourceUnavailable, match="answered with a 94 where a 64 was due"):
+            ask(library).pull_one("20152003")
 
     def test_of_too_many_is_no_answer(self, library: SipLibrary) -> None:
         library.tamper = lambda _asked, text: text.replace("AOMAIN|AA", "AOBRANCH|AA")
