@@ -54,13 +54,14 @@ class ContractOffice:
 library = sip2_office.library
 
 
-class TestSip2(ConnectorContract):
+class TestSip2(ConnectorContract, of="sip2"):
+    asked_by_number = True
+
     @pytest.fixture
     def office(self, library: SipLibrary) -> ContractOffice:
         return ContractOffice(library)
 
-    def test_progress_ends_with_every_row(self, office: Office) -> None:
-        """It is told numbers: how many rows there will be, nobody knows."""
+    def test_progress_counts_numbers(self, office: Office) -> None:
         office.fill(ROWS)
         seen: list[tuple[int, int | None]] = []
         office.connector().pull(lambda *figures: seen.append(figures))
