@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from math import ceil
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -77,6 +77,8 @@ class Settings(KnownQuestions, Line):
     """Where the service is, how it is spoken to, and what is asked."""
 
     mappings = _COLUMNS
+    #: Own keys that say how to ask, and not what: they may change while the question stays.
+    how: ClassVar[frozenset[str]] = frozenset({"tls", "terminator", "resends", "per_student"})
 
     asks: Literal["loans", "fines", "blocks"]
     #: With asks = "blocks": the flags of a reader's status that count.

@@ -64,7 +64,7 @@ def can_be_sent(text: str, encoding: str) -> bool:
 class Line(Table):
     """Where a library's SIP2 service is, how it is spoken to, and how patiently."""
 
-    host: Text
+    host: Annotated[Text, Field(min_length=1)]
     port: Annotated[int, Field(ge=1, le=65_535)] = 6001
     #: Without it everything travels in the open: numbers, titles and the password.
     tls: bool = False
@@ -363,5 +363,7 @@ def _word(secret: SecretStr | None) -> str:
 
 def _plainly(error: Exception) -> str:
     """Say what went wrong on the way, in the operating system's words."""
+    if isinstance(error, TimeoutError):
+        return "timed out"
     said = getattr(error, "strerror", None) or getattr(error, "reason", None)
     return str(said) if said else type(error).__name__

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from clearance.wiring import schema_of
+from config.settings import load
+from sync import rules
 from tests.services.in_process import command
 from tests.services.sip_library import Asked, Reader, Reply, SipLibrary
 
@@ -164,6 +167,33 @@ def test_who_is_doubtful_when_asked_again_is_not_released(run: Run, library: Sip
     assert asked_about.count(HELD) == 2
     assert "1 of 1 are answered about doubtfully" in said
     assert stands(run)[HELD] == "held"
+
+
+@pytest.mark.parametrize(
+    ("changed", "question", "place"),
+    [
+        ('host = "localhost"', "same", "other"),
+        ("port = 1", "same", "other"),
+        ("tls = true", "same", "same"),
+        ("resends = 1\nper_student = { per_second = 1 }", "same", "same"),
+        ('missing = "nothing"', "other", "same"),
+        ("lists = false", "other", "same"),
+    ],
+)
+def test_where_and_how_it_is_asked_are_no_part_of_the_question(
+    tmp_path: Path, changed: str, question: str, place: str
+) -> None:
+    def asked(own: str) -> tuple[bytes, bytes]:
+        keys = {line.partition(" =")[0] for line in own.splitlines()}
+        lines = SETTINGS.split("[source.fines]", maxsplit=1)[0].replace("ROWS", "").replace("PORT", "6001").splitlines()
+        kept = [line for line in lines if line.partition(" =")[0] not in keys]
+        (tmp_path / "clearance.toml").write_text("\n".join([*kept, own]), encoding="utf-8")
+        environ = {"STATUS_URL": "sqlite:///x.db", "SIP_PASSWORD": WORD}
+        settings = load(tmp_path / "clearance.toml", schema_of, environ)
+        return rules.source_rule(settings, "loans").question, rules.location(settings.source["loans"])
+
+    before, after = asked(""), asked(changed)
+    assert (before[0] == after[0], before[1] == after[1]) == (question == "same", place == "same")
 
 
 def test_a_check_shows_the_service_and_says_that_it_is_clear_text(run: Run, library: SipLibrary) -> None:

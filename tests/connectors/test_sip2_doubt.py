@@ -327,9 +327,16 @@ class TestTheWay:
         with pytest.raises(SourceUnavailable, match="closed the connection"):
             ask(library).pull()
 
+    def test_takes_the_terminals_password_with_each_question(self, library: SipLibrary) -> None:
+        connector = ask(library, terminal_password="env:SECRET")
+        told = [repr(connector), repr(connector.check()), repr(connector.pull())]
+        assert {asked.fields["AC"] for asked in library.asked if asked.code in ("17", "63")} == {SECRET}
+        assert not [text for text in told if SECRET in text]
+
     @pytest.mark.parametrize(
         ("own", "says"),
         [
+            ({"host": ""}, "host"),
             ({"password": "env:SECRET"}, "name its user"),
             ({"user": "a|b"}, "cannot send"),
             ({"encoding": "utf-16"}, "no encoding"),
