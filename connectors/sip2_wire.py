@@ -107,6 +107,10 @@ class _NotUnderstood(SourceUnavailable):
     """One of the two did not understand the other, as often as it was tried."""
 
 
+class _Closed(SourceUnavailable):
+    """The other end has closed the connection, and nothing of an answer has come."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One answer: its kind, its fixed part and its fields, in their order."""
@@ -208,7 +212,18 @@ class Terminal:
         return self._status
 
     def ask(self, head: str, fields: Sequence[tuple[str, str]], wanted: str) -> Message:
-        """Return the answer of the kind `wanted` to a question. Raises SourceUnavailable or SourceRefused."""
+        """Return the answer of the kind `wanted` to a question. Raises SourceUnavailable or SourceRefused.
+
+        Some services close a connection after each answer, or after a while: then it is asked once more over a new one.
+        """
+        used = self._status is not None
+        self.status()
+        try:
+            with self._closed_by_failure():
+                return self._asked(head, fields, wanted)
+        except _Closed:
+            if not used:
+                raise
         self.status()
         with self._closed_by_failure():
             return self._asked(head, fields, wanted)
@@ -331,7 +346,7 @@ class Terminal:
             self._socket.settimeout(self._line.timeout.total_seconds())
             self._socket.sendall(body + (b"\r" if self._line.terminator == "cr" else b"\r\n"))
         except OSError as error:
-            raise self.unavailable(f"did not take a question ({_plainly(error)})") from None
+            raise _Closed(f"{self.named} did not take a question ({_plainly(error)})", _TRY_LATER) from None
 
     def _received(self) -> bytes:
         """Return one line, without what ends it."""
@@ -349,9 +364,11 @@ class Terminal:
             except TimeoutError:
                 raise self.unavailable("accepted a question and did not answer in time") from None
             except OSError as error:
-                raise self.unavailable(f"broke the connection off ({_plainly(error)})") from None
+                more, how = b"", f"broke the connection off ({_plainly(error)})"
+            else:
+                how = "closed the connection without an answer"
             if not more:
-                raise self.unavailable("closed the connection without an answer")
+                raise (SourceUnavailable if come else _Closed)(f"{self.named} {how}", _TRY_LATER)
             self._unread = come + more
         line, _, self._unread = come.partition(b"\r")
         return line

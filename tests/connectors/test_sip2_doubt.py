@@ -92,10 +92,12 @@ class TestDoubt:
     def test_is_gone_when_the_next_round_is_answered(self, library: SipLibrary) -> None:
         library.befalls = lambda asked: (
             Reply(hang_up=True)
-            if asked.fields.get("AA") == "20152003" and len(library.asked_about("20152003")) == 1
+            if asked.fields.get("AA") == "20152003" and len(library.asked_about("20152003")) <= 2
             else None
         )
-        snapshot = ask(library, time=Time(), per_student={"rounds": 2}).pull()
+        time = Time()
+        snapshot = ask(library, time=time, per_student={"rounds": 2}).pull()
+        assert time.pauses == [10]
         assert people(snapshot) == ({"20151001"}, {"20151001", "20152003"}, set())
 
     @pytest.mark.parametrize("checksums", [True, False])
@@ -362,6 +364,15 @@ class TestTheWay:
         with pytest.raises((SourceRefused, SourceUnavailable)) as caught:
             ask(library, host="localhost", tls=True, connect_timeout=timedelta(milliseconds=500)).pull()
         assert caught.value.way_out.endswith(".")
+
+    @pytest.mark.parametrize("answers", [2, 3])
+    def test_goes_on_over_a_new_connection_where_a_service_closes_the_old_one(
+        self, library: SipLibrary, answers: int
+    ) -> None:
+        library.lasts = answers
+        snapshot = ask(library).pull()
+        assert people(snapshot) == ({"20151001"}, {"20151001", "20152003"}, set())
+        assert library.connections == {2: 6, 3: 3}[answers]
 
     def test_to_a_service_that_is_not_online_or_of_version_1_is_no_way(self, library: SipLibrary) -> None:
         library.online = "N"

@@ -86,6 +86,8 @@ class SipLibrary:
         self.page: int | None = None
         self.overlooks_pages = False
         self.knows_items = True
+        #: It closes each connection after so many answers; None for never.
+        self.lasts: int | None = None
         self.asked: list[Asked] = []
         self.connections = 0
         self.befalls: Callable[[Asked], Reply | None] = lambda _asked: None
@@ -137,7 +139,9 @@ class SipLibrary:
             self._open.append(wire)
         come = b""
         admitted = self.account is None
-        while True:
+        left = self.lasts
+        while left is None or left > 0:
+            left = None if left is None else left - 1
             while b"\r" not in come:
                 more = wire.recv(4096)
                 if not more:
