@@ -70,6 +70,8 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
             row = ", ".join(f"{field} = {cell!r}" for field, cell in (sample.row or {}).items())
             show.OUT.print(f"        columns: {', '.join(sample.columns)}", markup=False)
             show.OUT.print(f"        {'first row: ' + row if row else 'no row at all'}", markup=False)
+            for note in sample.notes:
+                show.OUT.print(f"        {note}", markup=False)
             for warning in sample.warnings:
                 show.ERR.print(f"        look at this: {warning}", markup=False)
     if json:

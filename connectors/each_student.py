@@ -76,7 +76,7 @@ class EachStudent:
     def _asked(
         self, numbers: Sequence[str], candidates: Candidates, about_one: AsksAboutOne, progress: Progress
     ) -> dict[str, Snapshot]:
-        owners = _owners(candidates)
+        owners = owners_of(candidates)
 
         @contextmanager
         def opening(pause: Pause) -> Iterator[Callable[[str], Snapshot]]:
@@ -87,7 +87,7 @@ class EachStudent:
 
     def pull_one(self, student: str) -> Snapshot:
         """Return what it says about one number; it may name any other of the same student's."""
-        owners = _owners(self._question.candidates())
+        owners = owners_of(self._question.candidates())
         with self._about_one.asking() as ask:
             answer = self._theirs(ask(student), owners.get(student, frozenset()) | {normalise_number(student)})
         if any(proof.kind is ProofKind.END_REACHED for proof in answer.proofs):
@@ -172,7 +172,7 @@ def joined(
     return replace(whole, began=began, ended=question.clock(), proofs=proofs, candidates=candidates.revision)
 
 
-def _owners(candidates: Candidates) -> Mapping[str, frozenset[str]]:
+def owners_of(candidates: Candidates) -> Mapping[str, frozenset[str]]:
     """Return, for each number, all numbers of the student it belongs to."""
     owners: dict[str, frozenset[str]] = {}
     for numbers in candidates.numbers.values():

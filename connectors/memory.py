@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from config.settings import Table
+from connectors.letters import Letters
 from connectors.port import (
     Cell,
     Progress,
@@ -45,16 +46,20 @@ class Memory:
         self._question = question
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
-        """Return every row. Raises SourceGarbled when one lacks a mapped column."""
+        """Return every row. Raises SourceGarbled when one lacks a mapped column, or has a broken student number."""
         began = self._question.clock()
         rows = [self._cells(number, row) for number, row in enumerate(self._settings.rows, 1)]
+        letters = Letters(self._question.source, self._question.columns, "Write it anew in the settings file.")
+        letters.look(rows, 0)
+        letters.finish(rows, self._question.candidates)
         progress(len(rows), len(rows))
         proofs = (
             Proof(ProofKind.END_REACHED, f"{len(rows)} rows, as listed"),
             Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())),
         )
-        fields = tuple(self._question.columns)
-        return Snapshot(fields, rows, began, self._question.clock(), proofs, self._settings.population)
+        fields, population = tuple(self._question.columns), self._settings.population
+        warnings = letters.warnings()
+        return Snapshot(fields, rows, began, self._question.clock(), proofs, population, warnings=warnings)
 
     def pull_one(self, student: str) -> Snapshot:
         """Return the rows of the student with this number."""

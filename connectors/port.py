@@ -136,8 +136,8 @@ class Snapshot:
     candidates: int | None = None
     #: The source's fingerprint of this very answer, or of one not later; None where it has none.
     fingerprint: bytes | None = None
-    #: Student numbers, as the source writes them, whose rows differed between the readings of this pull: the answer
-    #: may hold these students, and releases none of them.
+    #: Student numbers, as the source writes them, whose rows differed between the readings of this pull, or about whom
+    #: the answer did not come or does not add up: it may hold these students, and releases none of them.
     unsettled: Sequence[Cell] = ()
     #: The moment up to which the source itself says that its data reach; None where the settings name none.
     as_of: datetime | None = None
@@ -227,6 +227,8 @@ class Sample:
     row: Mapping[str, Cell] | None
     #: What works but should be looked at, each ending with the way out.
     warnings: tuple[str, ...] = ()
+    #: What else it says of itself, and what a sync will ask; nothing to be mended.
+    notes: tuple[str, ...] = ()
 
 
 class Connector(Protocol):

@@ -92,14 +92,12 @@ class Sheet:
         mapped = self._question.columns
         ending = "the file's own end" + (f", and its total of {total}" if total is not None else "")
         chosen = f" of {path.name}" if is_pattern(self._settings.path) else ""
-        letters = f"{len(columns)} columns of text " + (
-            f"with {broken} rows that hold replacement characters" if broken else "without replacement characters"
-        )
+        sane = Proof(ProofKind.CHARSET_SANE, f"{len(columns)} columns of text without replacement characters")
         proofs = (
             Proof(ProofKind.END_REACHED, f"{len(rows)} rows{chosen} to {ending}"),
             Proof(ProofKind.COLUMNS_PRESENT, ", ".join(mapped.values())),
             Proof(ProofKind.LIMIT_NOT_HIT, f"{len(rows)} rows of at most {MOST_ROWS}"),
-            Proof(ProofKind.CHARSET_SANE, letters),
+            *(() if broken else (sane,)),
         )
         population = [row[0] for row in rows if row[0] is not None] if self._settings.population else None
         return Snapshot(

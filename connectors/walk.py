@@ -65,13 +65,16 @@ def walk(
     source: str,
     progress: Progress = no_progress,
     watch: Watch | None = None,
+    spare: int = 0,
 ) -> dict[str, Answer]:
     """Return the answer to every question, in their order; `progress` is told how many have been answered.
 
-    Raises SourceUnavailable when one of them is never answered or the time is over. What an asker raises besides, such
-    as SourceRefused or SourceGarbled, ends the walk at once.
+    Up to `spare` of them may stay without an answer, as long as one is answered; they are left out. Raises
+    SourceUnavailable when more are never answered or the time is over. What an asker raises besides, such as
+    SourceRefused or SourceGarbled, ends the walk at once.
     """
-    return _Walk(tuple(dict.fromkeys(questions)), opening, limits, source, progress, watch or Watch()).walked()
+    every = tuple(dict.fromkeys(questions))
+    return _Walk(every, opening, limits, source, progress, watch or Watch()).walked(spare)
 
 
 class _Over(Exception):  # noqa: N818 - named by what has happened
@@ -128,8 +131,8 @@ class _Walk(Generic[Answer]):
         #: Failures since the last answer. Workers may miscount it by one or two, which does no harm.
         self._silence = 0
 
-    def walked(self) -> dict[str, Answer]:
-        """Go round until every question is answered."""
+    def walked(self, spare: int) -> dict[str, Answer]:
+        """Go round until every question is answered, or all but `spare` of them in the last round."""
         pause = self._limits.pause.total_seconds()
         for number in range(self._limits.rounds):
             left = [question for question in self._questions if question not in self._answers]
@@ -143,7 +146,7 @@ class _Walk(Generic[Answer]):
             # Who was not asked at all comes first: some whom it never answers about must not keep the others waiting.
             self._round(sorted(left, key=self._unanswered.__contains__))
         missing = len(self._questions) - len(self._answers)
-        if missing:
+        if missing > spare or (missing and not self._answers):
             failure = self._failure.what if self._failure else f"{self._source} did not answer"
             rounds = f"{self._limits.rounds} round{'s' if self._limits.rounds != 1 else ''}"
             raise SourceUnavailable(
@@ -152,7 +155,7 @@ class _Walk(Generic[Answer]):
                 "See that it runs and bears so many questions (at_once and per_second in its per_student); nothing of "
                 "the others is kept, and the next slot tries again.",
             )
-        return {question: self._answers[question] for question in self._questions}
+        return {question: self._answers[question] for question in self._questions if question in self._answers}
 
     def _round(self, left: list[str]) -> None:
         waiting, self._silence = deque(left), 0

@@ -483,7 +483,7 @@ def _keep_back(rule: SourceRule, student: str, new: dict[str, Record | None], be
     if before is not None and before.verdict is Verdict.HELD:
         new.pop(student, None)
     elif after is None or after.verdict is not Verdict.UNKNOWN:
-        doubt = "the source's answer about them changed while it was read"
+        doubt = "the source's answer about them changed while it was read, did not come, or does not add up"
         digest = digest_of([rule.digest, _UNSETTLED])
         new[student] = Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), doubt, digest)
 

@@ -53,7 +53,8 @@ def _question(asked: Asked) -> bytes:
 
 #: Own keys that say where and how patiently to ask, not what.
 _NOT_THE_QUESTION = {
-    "url", "base_url", "timeout", "connect_timeout", "longest", "retries", "verify", "auth", "fingerprint", "limit",
+    "url", "base_url", "host", "port", "timeout", "connect_timeout", "longest", "retries", "verify", "auth",
+    "fingerprint", "limit",
 }  # fmt: skip
 
 
@@ -62,8 +63,8 @@ def _plain(own: BaseModel | None) -> dict[str, object]:
         # A source that cannot be asked here; nothing of it is compared.
         return {}
     dumped = own.model_dump(mode="python")
-    # A connector whose settings hold the answer itself names those keys.
-    besides = _NOT_THE_QUESTION | getattr(type(own), "answers", frozenset())
+    # A connector whose settings hold the answer itself names those keys; another, its own ones of how to ask.
+    besides = _NOT_THE_QUESTION | getattr(type(own), "answers", frozenset()) | getattr(type(own), "how", frozenset())
     return {k: v for k, v in dumped.items() if k not in besides and not isinstance(v, SecretStr | Path)}
 
 
@@ -76,7 +77,7 @@ def location(asked: Asked) -> bytes:
 
 
 #: Own keys that say where a source is and as which user it is asked.
-_WHERE = {"url", "base_url", "path", "auth"}
+_WHERE = {"url", "base_url", "host", "port", "path", "auth"}
 
 
 def _without_secret(value: object) -> str:

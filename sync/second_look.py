@@ -4,11 +4,11 @@ Between the pages of one answer a book can move; a cache can be old. Both say of
 What this cannot see is an office that says the same wrong thing twice: for that there is the guard.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from config.settings import Settings
-from connectors.port import AsksByNumber, Connector, Proof, ProofKind, Snapshot, SourceError
+from connectors.port import AsksByNumber, Cell, Connector, Proof, ProofKind, Snapshot, SourceError
 from status_db.model import CLEAR, Means, Record, Verdict, normalise_number
 from status_db.stored import Stored
 from sync import rules
@@ -121,10 +121,18 @@ def look_again(rule: SourceRule, connector: AsksByNumber, numbers: Mapping[str, 
             len(asked), kept, f"{len(kept)} students would be released, and asking about them again failed: {error}"
         )
     still = {student for student, rows in _by_student(answer, asked).items() if _owes(rule, answer, student, rows)}
+    doubtful = _among(answer.unsettled, asked) - still
     parts = [f"{len(still)} of {len(asked)} students still owe when they are asked about again"] if still else []
+    parts += [f"{len(doubtful)} of {len(asked)} are answered about doubtfully"] if doubtful else []
     parts += [f"{len(beyond)} more than can be asked about in one run"] if beyond else []
     message = f"{' and '.join(parts)}: they stay held until the next run" if parts else ""
-    return SecondLook(len(asked), frozenset(still) | beyond, message)
+    return SecondLook(len(asked), frozenset(still) | doubtful | beyond, message)
+
+
+def _among(cells: Iterable[Cell], numbers: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """Return the students to whom one of these numbers belongs."""
+    named = {normalise_number(cell) for cell in cells if cell is not None}
+    return frozenset(s for s, theirs in numbers.items() if named.intersection(map(normalise_number, theirs)))
 
 
 def _owes(rule: SourceRule, answer: Snapshot, student: str, rows: Rows) -> bool:

@@ -47,6 +47,16 @@ class DatabaseOffice:
                     text("INSERT INTO loans VALUES (:NUMBER, :TITLE, :BARCODE)"), [dict(r) for r in rows]
                 )
 
+    def fill_with_bytes(self, rows: Sequence[Mapping[str, str | None]]) -> None:
+        """Hold these rows with their numbers as bytes."""
+        kind = {"postgresql": "BYTEA", "sqlite": "BLOB"}.get(self.engine.dialect.name, "VARBINARY(40)")
+        with self.engine.begin() as connection:
+            connection.execute(text("DROP TABLE loans"))
+            connection.execute(text(f"CREATE TABLE loans (number {kind}, title VARCHAR(200), barcode VARCHAR(40))"))
+            for row in rows:
+                own = {**row, "NUMBER": str(row["NUMBER"]).encode()}
+                connection.execute(text("INSERT INTO loans VALUES (:NUMBER, :TITLE, :BARCODE)"), own)
+
     def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
         return ask(self.url, columns=columns)
 

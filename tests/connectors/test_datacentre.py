@@ -63,7 +63,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return made
 
 
-class TestDataCentre(PagedContract):
+class TestDataCentre(PagedContract, of="datacentre"):
     class Office:
         secret = SECRET
 

@@ -258,7 +258,7 @@ def test_a_number_that_is_not_plain_is_looked_for_among_all(gateway: Gateway, mo
     assert {row[0] for row in snapshot.rows} == {"20150002"}
 
 
-class TestFolio(PagedContract):
+class TestFolio(PagedContract, of="folio"):
     class Office:
         secret = "hidden-word"
 

@@ -137,7 +137,7 @@ class HuiwenOffice:
         return huiwen.connect(settings, Question("loans", mapped, Ticking()))
 
 
-class TestHuiwen(ConnectorContract):
+class TestHuiwen(ConnectorContract, of="huiwen"):
     @pytest.fixture
     def office(self, tmp_path: Path) -> Iterator[HuiwenOffice]:
         with oracle(

@@ -72,7 +72,7 @@ def ask(
     return interlib.connect(settings, Question("loans", mapped, Ticking()))
 
 
-class TestInterlib(PagedContract):
+class TestInterlib(PagedContract, of="interlib"):
     class Office:
         secret = SECRET
 

@@ -71,7 +71,7 @@ def ask(port: int, asks: str = "loans", columns: Mapping[str, str] | None = None
     return interlib_views.connect(settings, Question("loans", mapped, Ticking()))
 
 
-class TestInterlibViews(ConnectorContract):
+class TestInterlibViews(ConnectorContract, of="interlib_views"):
     class Office:
         secret = WORD
 
@@ -82,8 +82,9 @@ class TestInterlibViews(ConnectorContract):
             with closing(open_file(self.server.path)) as file:
                 for table in TABLES:
                     file.execute(f"DELETE FROM {table}")
-                for number in {str(row["NUMBER"]) for row in rows}:
-                    file.execute("INSERT INTO READER VALUES (?, ?, 1)", [f"R{number}".ljust(20), number.ljust(20)])
+                for number in {row["NUMBER"] for row in rows}:
+                    held = None if number is None else number.ljust(20)
+                    file.execute("INSERT INTO READER VALUES (?, ?, 1)", [f"R{number}".ljust(20), held])
                 for at, row in enumerate(rows):
                     barcode = str(row["BARCODE"]).ljust(12)
                     file.execute("INSERT INTO LOAN_WORK VALUES (?, ?, NULL)", [f"R{row['NUMBER']}".ljust(20), barcode])

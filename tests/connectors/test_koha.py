@@ -191,7 +191,7 @@ class KohaOffice:
         return koha.connect(settings, Question("loans", columns, Ticking()))
 
 
-class TestKoha(ConnectorContract):
+class TestKoha(ConnectorContract, of="koha"):
     @pytest.fixture
     def office(self, mariadb_url: str) -> KohaOffice:
         return KohaOffice(mariadb_url)

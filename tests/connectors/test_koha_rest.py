@@ -572,7 +572,7 @@ def test_a_second_look_about_nobody_it_knows_is_an_answer(library: Koha) -> None
         assert (list(snapshot.rows), list(snapshot.population or ())) == ([], [])
 
 
-class TestKohaRest(PagedContract):
+class TestKohaRest(PagedContract, of="koha_rest"):
     class Office:
         secret = SECRET
 

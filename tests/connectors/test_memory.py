@@ -1,63 +1,40 @@
 """Rows that stand in the settings file."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from connectors import memory
-from connectors.port import Connector, Progress, Question, Sample, Snapshot, SourceUnavailable, no_progress
+from connectors.port import Question
 from tests.contract import COLUMNS, ConnectorContract, Ticking
 
 
-class _Nobody:
-    """What a source in memory cannot be: out of reach."""
-
-    def pull(self, progress: Progress = no_progress) -> Snapshot:
-        raise SourceUnavailable("nobody answers", "Try again.")
-
-    def pull_one(self, student: str) -> Snapshot:
-        return self.pull()
-
-    def check(self) -> Sample:
-        raise SourceUnavailable("nobody answers", "Try again.")
-
-
 class MemoryOffice:
+    """The settings file itself: what it holds is what the connector is made with."""
+
     secret = ""
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, str | None]] = []
+        self.own: dict[str, Any] = {}
 
     def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
-        self.rows[:] = [dict(row) for row in rows]
+        self.own = {"rows": [dict(row) for row in rows]}
 
-    def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
-        office = self
+    def fill_with_bytes(self, rows: Sequence[Mapping[str, str | None]]) -> None:
+        """Hold these rows with their numbers as bytes, as no settings file can."""
+        self.own = {"rows": [{**row, "NUMBER": str(row["NUMBER"]).encode()} for row in rows]}
 
-        class Current(_Nobody):
-            def pull(self, progress: Progress = no_progress) -> Snapshot:
-                return office.asked(columns).pull(progress)
+    def connector(self, columns: Mapping[str, str] = COLUMNS) -> memory.Memory:
+        return memory.connect(memory.Settings.model_validate(self.own), Question("loans", columns, Ticking()))
 
-            def pull_one(self, student: str) -> Snapshot:
-                return office.asked(columns).pull_one(student)
-
-            def check(self) -> Sample:
-                return office.sampled()
-
-        return Current()
-
-    def asked(self, columns: Mapping[str, str]) -> memory.Memory:
-        return memory.connect(memory.Settings(rows=tuple(self.rows)), Question("loans", columns, Ticking()))
-
-    def sampled(self) -> Sample:
-        sample = self.asked(COLUMNS).check()
-        return sample if sample.columns else Sample(sample.where, tuple(COLUMNS.values()), None)
-
-    def out_of_reach(self) -> Connector:
-        return _Nobody()
+    def out_of_reach(self) -> memory.Memory:
+        raise NotImplementedError
 
 
-class TestMemory(ConnectorContract):
+class TestMemory(ConnectorContract, of="memory"):
+    is_its_own_office = True
+
     @pytest.fixture
     def office(self) -> MemoryOffice:
         return MemoryOffice()

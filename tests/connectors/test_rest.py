@@ -117,7 +117,7 @@ def nowhere() -> str:
         return f"http://127.0.0.1:{taken.getsockname()[1]}/api/loans"
 
 
-class TestNumberedPages(PagedContract):
+class TestNumberedPages(PagedContract, of="rest"):
     @pytest.fixture
     def office(self) -> Iterator[ContractOffice]:
         with HttpOffice() as served:
@@ -126,7 +126,7 @@ class TestNumberedPages(PagedContract):
             yield ContractOffice(served, auth=auth, one={"number": "{student}"})
 
 
-class TestCursorReadTwice(PagedContract):
+class TestCursorReadTwice(PagedContract, of="rest"):
     @pytest.fixture
     def office(self) -> Iterator[ContractOffice]:
         with HttpOffice(style="cursor", total="") as served:

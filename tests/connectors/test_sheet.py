@@ -64,13 +64,13 @@ class FileOffice:
         return ask(self.path.with_name("nowhere.xlsx"), COLUMNS)
 
 
-class TestWorkbook(ConnectorContract):
+class TestWorkbook(ConnectorContract, of="sheet"):
     @pytest.fixture
     def office(self, tmp_path: Path) -> FileOffice:
         return FileOffice(tmp_path / "list.xlsx")
 
 
-class TestText(ConnectorContract):
+class TestText(ConnectorContract, of="sheet"):
     @pytest.fixture
     def office(self, tmp_path: Path) -> FileOffice:
         return FileOffice(tmp_path / "list.csv")

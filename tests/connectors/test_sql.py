@@ -19,13 +19,13 @@ from tests.connectors.database_office import QUERY, DatabaseOffice, ask, but_clo
 from tests.contract import ROWS, ConnectorContract
 
 
-class TestSqlite(ConnectorContract):
+class TestSqlite(ConnectorContract, of="sql", backend="Sqlite"):
     @pytest.fixture
     def office(self, tmp_path: Path) -> DatabaseOffice:
         return DatabaseOffice(f"sqlite:///{tmp_path / 'library.db'}", f"sqlite:///{tmp_path / 'nowhere.db'}")
 
 
-class TestPostgres(ConnectorContract):
+class TestPostgres(ConnectorContract, of="sql", backend="Postgres"):
     @pytest.fixture
     def office(self, postgres_url: str) -> DatabaseOffice:
         office = DatabaseOffice(postgres_url, "postgresql+psycopg://reader:hidden-word@127.0.0.1:1/library")
@@ -33,7 +33,7 @@ class TestPostgres(ConnectorContract):
         return office
 
 
-class TestMariadb(ConnectorContract):
+class TestMariadb(ConnectorContract, of="sql", backend="Mysql"):
     @pytest.fixture
     def office(self, mysql: str) -> DatabaseOffice:
         office = DatabaseOffice(mysql, f"{make_url(mysql).drivername}://reader:hidden-word@127.0.0.1:1/library")

@@ -77,7 +77,7 @@ def loans(tmp_path: Path) -> Iterator[Place]:
         yield place
 
 
-class TestOracle(ConnectorContract):
+class TestOracle(ConnectorContract, of="sql", backend="Oracle"):
     @pytest.fixture
     def office(self, loans: Place) -> OracleOffice:
         return OracleOffice(loans)

@@ -273,6 +273,18 @@ def test_a_worker_that_pauses_is_woken_when_the_walk_ends() -> None:
         walk(["1", "2"], opening, PerStudent(at_once=2), "loans")
 
 
+def test_as_many_as_are_spared_may_stay_without_an_answer_unless_nobody_answers() -> None:
+    mute = System(lambda number, _time: unavailable() if number in NUMBERS[:2] else None)
+    time = Time()
+    limits = PerStudent(rounds=2)
+    answers = walk(NUMBERS, mute.opening, limits, "loans", watch=Watch(time.now, time.wait), spare=2)
+    assert list(answers) == NUMBERS[2:]
+    assert Counter(mute.asked)[NUMBERS[0]] == 2
+    for system, spare in ((mute, 1), (System(lambda _number, _time: unavailable()), len(NUMBERS))):
+        with pytest.raises(SourceUnavailable, match="stayed without an answer"):
+            walk(NUMBERS, system.opening, limits, "loans", watch=Watch(time.now, time.wait), spare=spare)
+
+
 @pytest.mark.parametrize("limits", [{"at_once": 0}, {"per_second": 0}, {"rounds": 0}, {"hurry": True}])
 def test_limits_that_make_no_sense_are_refused(limits: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

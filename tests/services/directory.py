@@ -54,7 +54,7 @@ def directory(folder: Path, people: Mapping[str, Mapping[str, str]], *, anonymou
     """Give a directory with these people: uid → attributes. Nobody in particular may search it, unless told."""
     program, adder = _program("slapd"), _program("slapadd")
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    _certify(folder)
+    certify(folder)
     config = folder / "slapd.conf"
     config.write_text(
         _CONFIG.format(
@@ -107,7 +107,8 @@ def _program(name: str) -> str:
     return found
 
 
-def _certify(folder: Path) -> None:
+def certify(folder: Path) -> None:
+    """Write a key and a certificate for localhost, signed by itself, as key.pem and cert.pem."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

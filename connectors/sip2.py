@@ -1,0 +1,360 @@
+"""A library that is asked over SIP2, as its self-check machines ask it: loans, money owed, or stopped privileges.
+
+Nearly every library's system speaks SIP2 (3M Standard Interchange Protocol 2.00), and answers about one reader at a
+time: each number on the roster is asked about by 63, and the answer is a 64. Whoever is not answered about, or not
+beyond doubt, is left as they were or unknown, and never cleared; where there are too many of them, there is no answer
+at all. Koha notes each question as the reader's last visit.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from math import ceil
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from config.secrets import Text
+from connectors.each_student import on_the_roster, owners_of
+from connectors.known_questions import KnownQuestions
+from connectors.letters import Letters
+from connectors.port import (
+    Candidates,
+    Cell,
+    Progress,
+    Proof,
+    ProofKind,
+    Question,
+    Sample,
+    Snapshot,
+    SourceGarbled,
+    SourceRefused,
+    SourceUnavailable,
+    no_progress,
+    together,
+)
+from connectors.sip2_readers import Answer, Asks, Flag, Readers
+from connectors.sip2_wire import Line, Message, Terminal
+from connectors.walk import Pause, PerStudent, Watch, walk
+from status_db.model import normalise_number
+
+#: What each question offers.
+_OFFERED = {
+    "loans": ("number", "title", "due", "barcode"),
+    "fines": ("number", "title", "amount", "currency"),
+    "blocks": ("number", "title", "flag"),
+}
+
+_COLUMNS = {
+    "loans": {"student": "number", "title": "title", "due": "due", "reference": "barcode"},
+    "fines": {"student": "number", "title": "title", "amount": "amount"},
+    "blocks": {"student": "number", "title": "title", "reference": "flag"},
+}
+
+#: What a system says in its 98 (BX) that it answers, by place.
+_MESSAGES = (
+    "patron status", "checkout", "checkin", "block patron", "status", "resend", "login", "patron information",
+    "end of session", "fee paid", "item information", "item status update", "patron enable", "hold", "renew",
+    "renew all",
+)  # fmt: skip
+_PATRON, _ITEM = _MESSAGES.index("patron information"), _MESSAGES.index("item information")
+
+#: A check looks for a record with so many numbers.
+_SAMPLED = 10
+
+_ENCODING = "Look at encoding: mostly it is utf-8 or gb18030; ask the library which its service sends."
+
+
+class Pace(PerStudent):
+    """Few services take more connections than they have self-check machines."""
+
+    at_once: Annotated[int, Field(ge=1, le=32)] = 1
+    per_second: Annotated[float, Field(gt=0, le=1_000)] = 10
+
+
+class Settings(KnownQuestions, Line):
+    """Where the service is, how it is spoken to, and what is asked."""
+
+    mappings = _COLUMNS
+    #: Own keys that say how to ask, and not what: they may change while the question stays.
+    how: ClassVar[frozenset[str]] = frozenset({"tls", "terminator", "resends", "per_student"})
+
+    asks: Literal["loans", "fines", "blocks"]
+    #: With asks = "blocks": the flags of a reader's status that count.
+    flags: tuple[Flag, ...] = ()
+    #: The institution (AO); left out, the one that the service names itself.
+    institution: Text = ""
+    #: The lists of loans and fines are asked for, and held against the counts.
+    lists: bool = True
+    #: Each item on loan is asked about for its title and the day it is due.
+    titles: bool = True
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "CNY"
+    #: What a card means that the library does not know: nothing can be said, or nothing is owed.
+    missing: Literal["outside", "nothing"] = "outside"
+    #: Up to this share of the numbers may stay without a sure answer; they are released by none.
+    most_doubtful: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    per_student: Pace = Pace()
+
+    @model_validator(mode="after")
+    def _names_flags_rightly(self) -> Self:
+        if (self.asks == "blocks") != bool(self.flags):
+            raise ValueError('flags go with asks = "blocks", which needs one or more: such as flags = ["charge"]')
+        return self
+
+
+class Sip2:
+    """Asks about every number of every student on the roster."""
+
+    def __init__(self, settings: Settings, question: Question, watch: Watch | None = None) -> None:
+        self._settings = settings
+        self._question = question
+        self._watch = watch
+        s = settings
+        titles = s.titles and not {"title", "due"}.isdisjoint(question.columns.values())
+        self._asks = Asks(
+            s.asks, s.flags, s.lists, titles, s.institution, s.currency, s.encoding, s.missing == "nothing"
+        )
+
+    def pull(self, progress: Progress = no_progress) -> Snapshot:
+        """Return what is said about everybody on the roster; `progress` is told numbers."""
+        self._refuse_columns()
+        began, candidates = self._question.clock(), on_the_roster(self._question)
+        numbers = candidates.every_number()
+        answers = self._asked(numbers, candidates, progress)
+        if not any(answer.known and not answer.assumed for answer in answers.values()):
+            raise SourceGarbled(
+                f"{self._question.source} knows nobody on the roster ({len(numbers)} numbers; "
+                f"{_most(_doubts(numbers, answers)) or 'cards that it does not know'})",
+                "Look with clearance check whether it is asked with the numbers that stand on the readers' cards.",
+            )
+        return self._snapshot(numbers, answers, candidates, began)
+
+    def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
+        """Return what is said now about these numbers; nothing of it comes out of a cache."""
+        self._refuse_columns()
+        began, candidates = self._question.clock(), self._question.candidates()
+        return self._snapshot(numbers, self._asked(numbers, candidates, progress), candidates, began, some=True)
+
+    def pull_one(self, student: str) -> Snapshot:
+        """Return what is said about one number."""
+        self._refuse_columns()
+        began, candidates = self._question.clock(), self._question.candidates()
+        with self._opening(candidates)(_no_pause) as ask:
+            return self._snapshot([student], {student: ask(student)}, candidates, began, some=True)
+
+    def check(self) -> Sample:
+        """Log in, see what the service says of itself, and ask about the roster's first numbers until one has a row."""
+        self._refuse_columns()
+        with Terminal(self._settings, self._question) as terminal:
+            status = terminal.status()
+            self._refuse_unsupported(terminal, status)
+        candidates = on_the_roster(self._question)
+        numbers, answer, known = candidates.every_number()[:_SAMPLED], Answer(), 0
+        doubts: dict[str, None] = {}
+        with self._opening(candidates)(_no_pause) as ask:
+            for number in numbers:
+                answer = ask(number)
+                known += answer.known and not answer.assumed
+                doubts |= dict.fromkeys([answer.doubt] if answer.doubt else [])
+                if answer.rows:
+                    break
+        rows = self._rows(numbers[0], answer, {})
+        row = dict(zip(self._question.columns, rows[0], strict=True)) if rows else None
+        warnings = [
+            *self._wary(status),
+            *answer.warnings,
+            *(f"{doubt}: nobody is released by one." for doubt in doubts),
+        ]
+        if not known:
+            warnings.append(
+                f"None of the roster's first {len(numbers)} numbers is a reader's: see which number stands on the "
+                "readers' cards, and give the roster that column as an alias."
+            )
+        where = f"{self._settings.host}:{self._settings.port}, {'TLS' if self._settings.tls else 'clear text'}"
+        return Sample(where, _OFFERED[self._settings.asks], row, tuple(warnings), self._notes(status, candidates))
+
+    def _asked(self, numbers: Sequence[str], candidates: Candidates, progress: Progress) -> dict[str, Answer]:
+        """Return the answers. Raises SourceUnavailable where too many numbers have none, or a doubtful one."""
+        most = ceil(self._settings.most_doubtful * len(numbers))
+        limits, source = self._settings.per_student, self._question.source
+        answers = walk(numbers, self._opening(candidates), limits, source, progress, self._watch, most)
+        doubts = _doubts(numbers, answers)
+        if len(doubts) > most and len(numbers) > 1:
+            raise SourceUnavailable(
+                f"{source}: {len(doubts)} of {len(numbers)} numbers were not answered about beyond doubt, mostly for "
+                f"{_most(doubts)}",
+                "Look with clearance check at institution, encoding, currency and lists; most_doubtful says how many "
+                "may be left in doubt, and the next slot tries again.",
+            )
+        return answers
+
+    def _opening(self, candidates: Candidates) -> "_Opening":
+        owners = owners_of(candidates)
+
+        @contextmanager
+        def opening(_pause: Pause) -> Iterator[Callable[[str], Answer]]:
+            with Terminal(self._settings, self._question) as terminal:
+                readers = Readers(terminal, self._asks, owners)
+
+                def ask(number: str) -> Answer:
+                    self._refuse_unsupported(terminal, terminal.status())
+                    return readers.about(number)
+
+                yield ask
+
+        return opening
+
+    def _snapshot(
+        self,
+        numbers: Sequence[str],
+        answers: Mapping[str, Answer],
+        candidates: Candidates,
+        began: datetime,
+        *,
+        some: bool = False,
+    ) -> Snapshot:
+        """Return all answers as one, with what shows that nobody was left out."""
+        doubts, ended, fields = _doubts(numbers, answers), self._question.clock(), tuple(self._question.columns)
+        owner = _one_owner(candidates)
+        parts = [
+            Snapshot(fields, self._rows(number, answer, owner), began, ended, (), [number] if answer.known else [])
+            for number, answer in answers.items()
+        ]
+        whole = together(parts or [Snapshot(fields, [], began, ended, (), [])])
+        letters = Letters(self._question.source, self._question.columns, _ENCODING)
+        letters.look(whole.rows, 0)
+        letters.finish(whole.rows, self._question.candidates)
+        asked = f"{len(numbers)} number{'s' if len(numbers) != 1 else ''}, each asked about alone"
+        proofs = [
+            Proof(ProofKind.NO_PAGE_LOST, f"{asked}, {len(doubts)} of them in doubt"),
+            Proof(ProofKind.END_REACHED, f"{len(answers)} answers, up to the last number"),
+            Proof(ProofKind.COLUMNS_PRESENT, ", ".join(self._question.columns.values())),
+        ]
+        if self._asks.question != "blocks" and self._asks.lists:
+            proofs.append(
+                Proof(
+                    ProofKind.TOTAL_AGREES,
+                    f"each list has as many entries as its count, but for {len(doubts)} in doubt",
+                )
+            )
+        if letters.sane:
+            proofs.append(Proof(ProofKind.CHARSET_SANE, f"{len(whole.rows)} rows decoded, no replacement character"))
+        warnings = list(dict.fromkeys(warning for answer in answers.values() for warning in answer.warnings))
+        warnings += [
+            f"{count} of {len(numbers)} numbers: {doubt}; none of them is released by this answer."
+            for doubt, count in Counter(doubts.values()).most_common()
+        ]
+        return Snapshot(
+            fields,
+            whole.rows,
+            began,
+            ended,
+            tuple(proofs),
+            whole.population,
+            candidates=None if some else candidates.revision,
+            unsettled=tuple(doubts),
+            warnings=(*warnings, *letters.warnings()),
+        )
+
+    def _rows(self, asked: str, answer: Answer, owner: Mapping[str, str]) -> list[tuple[Cell, ...]]:
+        """Return rows in the question's order; by the student's own number where the asked one is theirs alone.
+
+        A system that is asked by two cards of one reader may answer with each of them; the two are then one.
+        """
+        number = owner.get(asked)
+        rows: list[tuple[Cell, ...]] = []
+        for row in answer.rows:
+            whose = number or row["number"]
+            # Where only the count is known, nothing else tells one loan from another; of two readers they differ.
+            own = {**row, "number": whose, **({"barcode": f"{whose}/{row['place']}"} if "place" in row else {})}
+            rows.append(tuple(own.get(column) for column in self._question.columns.values()))
+        return rows
+
+    def _refuse_columns(self) -> None:
+        offered = _OFFERED[self._settings.asks]
+        for field, column in self._question.columns.items():
+            if column not in offered:
+                raise SourceGarbled(
+                    f'{self._question.source}: {self._settings.asks} over SIP2 have no column "{column}" (they have '
+                    f"{', '.join(offered)})",
+                    f"Correct columns.{field} in [source.{self._question.source}].",
+                )
+
+    def _refuse_unsupported(self, terminal: Terminal, status: Message) -> None:
+        supported = status.one("BX") or ""
+        if supported[_PATRON : _PATRON + 1].upper() == "N":
+            raise SourceRefused(
+                f"{terminal.named} says that it does not answer questions about readers (patron information, BX)",
+                "Have the library switch patron information on for this account.",
+            )
+
+    def _wary(self, status: Message) -> Iterator[str]:
+        """Give what works and should be looked at."""
+        s = self._settings
+        if not s.tls:
+            yield (
+                "CLEAR TEXT: student numbers, titles and the password travel unencrypted. Have the library put TLS "
+                "(stunnel) before its service and write tls = true; else keep the way inside one closed network."
+            )
+        told = status.one("AO")
+        if s.institution and told and told != s.institution:
+            yield f'It names its institution (AO) "{told}": answers must name "{s.institution}", as institution says.'
+        supported = status.one("BX") or ""
+        if self._asks.titles and s.asks == "loans" and supported[_ITEM : _ITEM + 1].upper() == "N":
+            yield "It says that it does not answer about items (17): write titles = false; loans then have no due day."
+        if not s.checksums:
+            yield "Without checksums a damaged line may not be seen: leave out checksums = false where it can be."
+
+    def _notes(self, status: Message, candidates: Candidates) -> tuple[str, ...]:
+        """Say what the service supports, and what a sync asks it."""
+        s, numbers = self._settings, len(candidates.every_number())
+        supported = status.one("BX") or ""
+        named = [name for name, flag in zip(_MESSAGES, supported, strict=False) if flag.upper() == "Y"]
+        says = f"SIP {status.fixed[30:34]}, institution {status.one('AO') or 'not named'}, supports "
+        says += ", ".join(named) if named else "what it does not say (no BX)"
+        lists = {"loans": " with the list of loans (AU)", "fines": " with the list of fines (AV)", "blocks": ""}
+        asks = "login (93), " if s.user else ""
+        asks += f"status (99), patron information (63) for each of {numbers} numbers"
+        asks += lists[s.asks] if s.lists else ""
+        asks += ", item information (17) for each loan" if self._asks.titles and s.asks == "loans" else ""
+        pace = f"{s.per_student.at_once} at once, {s.per_student.per_second:g} numbers a second"
+        return says, f"a sync asks: {asks}; {pace}", "Koha notes each of these questions as the reader's last visit."
+
+
+#: Opens what asks about one number after the other, told how to wait.
+_Opening: TypeAlias = Callable[[Pause], AbstractContextManager[Callable[[str], Answer]]]
+
+
+def _no_pause(_seconds: float) -> None:
+    """Wait for nothing: one number is not paced."""
+
+
+def _doubts(numbers: Sequence[str], answers: Mapping[str, Answer]) -> dict[str, str]:
+    """Return the numbers that nobody is released by, each with why."""
+    silent = Answer(doubt="no answer")
+    found = {number: answers.get(number, silent).doubt for number in numbers}
+    return {number: doubt for number, doubt in found.items() if doubt}
+
+
+def _most(doubts: Mapping[str, str]) -> str:
+    """Return the doubt that is the most frequent."""
+    return Counter(doubts.values()).most_common(1)[0][0] if doubts else ""
+
+
+def _one_owner(candidates: Candidates) -> dict[str, str]:
+    """Return the student of each number that belongs to one alone."""
+    owners: dict[str, set[str]] = {}
+    for student, theirs in candidates.numbers.items():
+        for number in theirs:
+            owners.setdefault(normalise_number(number), set()).add(student)
+    return {
+        number: next(iter(owners[normalise_number(number)]))
+        for number in candidates.every_number()
+        if len(owners[normalise_number(number)]) == 1
+    }
+
+
+def connect(settings: Settings, question: Question) -> Sip2:
+    """Return the connector; it opens nothing yet."""
+    return Sip2(settings, question)
