@@ -120,8 +120,8 @@ async def _student(house: House, arrival: Arrival, name: str) -> Account:
 
 async def _whom_nobody_knows(house: House, arrival: Arrival, name: str) -> str:
     """Say that nobody here has this name, and what may help."""
-    said = f'"{printable(name, _LONGEST_NAME)}" is no account and no student number that a roster has had. '
-    parts = split(name)
+    said = f'"{printable(arrival.name, _LONGEST_NAME)}" is no account and no student number that a roster has had. '
+    parts = split(arrival.name)
     if parts is None:
         return (
             f"{said}Sync the roster, or add the account: clearance accounts add. If people have another name there "

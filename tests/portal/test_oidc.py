@@ -15,8 +15,8 @@ from tests.services.providers import openid_provider
 PEOPLE = {
     "lin": {"preferred_username": LIN.number},
     "sun": {"number": SUN.number},
-    "with a domain": {"preferred_username": f"{SUN.number}@Stu.example.edu"},
-    "with another": {"preferred_username": f"{SUN.number}@example.edu"},
+    "domain": {"preferred_username": f"{SUN.number}@Stu.example.edu"},
+    "elsewhere": {"preferred_username": f"{SUN.number}@example.edu"},
     "visitor": {"preferred_username": "visitor"},
 }
 
@@ -161,9 +161,9 @@ def test_a_name_with_a_domain_comes_in_without_it(issuer: str, tmp_path: Path) -
     own = settings(issuer, 'strip_domain = "stu.example.edu"')
     with opened(tmp_path, own, {"SECRET": "x"}) as portal:
         with portal.browser() as browser:
-            assert SUN.name in enter(browser, "with a domain").text
+            assert SUN.name in enter(browser, "domain").text
         with portal.browser() as browser:
-            assert enter(browser, "with another").status_code == 403
+            assert enter(browser, "elsewhere").status_code == 403
         assert [account.account for account in portal.world.accounts.listed()] == [SUN.number]
 
 
