@@ -183,7 +183,19 @@ def test_the_page_of_settings_tells_the_rosters_own_keys() -> None:
 
 @pytest.mark.parametrize(
     "connector",
-    ["sql", "sheet", "memory", "koha", "koha_rest", "huiwen", "folio", "interlib", "interlib_views", "datacentre"],
+    [
+        "alma",
+        "datacentre",
+        "folio",
+        "huiwen",
+        "interlib",
+        "interlib_views",
+        "koha",
+        "koha_rest",
+        "memory",
+        "sheet",
+        "sql",
+    ],
 )
 def test_a_connectors_page_tells_every_key_and_no_other(connector: str) -> None:
     text = (ROOT / "docs" / "connectors" / f"{connector}.md").read_text(encoding="utf-8")
