@@ -194,6 +194,7 @@ def test_the_page_of_settings_tells_the_rosters_own_keys() -> None:
         "koha_rest",
         "memory",
         "sheet",
+        "sierra",
         "sql",
     ],
 )
