@@ -123,21 +123,17 @@ class AboutOne:
             yield lambda student: self._answer(find, things, titles, student)
 
     def check_one(self, student: str) -> Sample:
-        """Look at the first page about one student."""
-        with self._find().asking() as find:
-            try:
-                found = find(student)
-                patron = self._patron(found, student)
-            except _Doubtful as doubt:
-                return Sample(self._base, (), None, (str(doubt),))
-        if not patron:
-            return Sample(f"{self._base}/patrons", tuple(self._question.columns.values()), None)
-        sample = self._things().check_one(patron)
-        if sample.row is None:
-            return replace(sample, columns=tuple(self._question.columns.values()))
-        row = {field: student if field == "student" else sample.row[field] for field in self._question.columns}
-        warnings = tuple(w for w in sample.warnings if not any(name in w for name in _HIDDEN))
-        return replace(sample, columns=(*sample.columns, "title"), row=row, warnings=warnings)
+        """Look at the whole answer about one student, titles included."""
+        with self._find().asking() as find, self.asking() as ask:
+            answer = ask(student)
+            patron = "" if answer.unsettled or not answer.population else self._patron(find(student), student)
+        sample = Sample(f"{self._base}/patrons", tuple(self._question.columns.values()), None, answer.warnings)
+        if not patron or not answer.rows:
+            return sample
+        looked = self._things().check_one(patron)
+        row = dict(zip(self._question.columns, answer.rows[0], strict=True))
+        warnings = tuple(w for w in looked.warnings if not any(name in w for name in _HIDDEN))
+        return Sample(sample.where, (*looked.columns, "title"), row, warnings)
 
     def _answer(
         self, find: Callable[[str], Snapshot], things: Callable[[str], Snapshot], titles: "_Titles", student: str
