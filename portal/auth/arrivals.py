@@ -107,7 +107,7 @@ async def _student(house: House, arrival: Arrival, name: str) -> Account:
     number = normalise_number(name)
     listed = await house.ask(house.reader.listed_name, number)
     if listed is None:
-        raise SignInRefused(arrival.method, Why.UNKNOWN, await _whom_nobody_knows(house, arrival, name), arrival.name)
+        raise SignInRefused(arrival.method, Why.UNKNOWN, await _whom_nobody_knows(house, arrival), arrival.name)
     try:
         return await house.ask_long(partial(house.desk.add, student=number, now=house.clock()), name, listed, None)
     except AccountRefused:
@@ -118,7 +118,7 @@ async def _student(house: House, arrival: Arrival, name: str) -> Account:
         return account
 
 
-async def _whom_nobody_knows(house: House, arrival: Arrival, name: str) -> str:
+async def _whom_nobody_knows(house: House, arrival: Arrival) -> str:
     """Say that nobody here has this name, and what may help."""
     said = f'"{printable(arrival.name, _LONGEST_NAME)}" is no account and no student number that a roster has had. '
     parts = split(arrival.name)

@@ -19,9 +19,10 @@ def without_domain(method: str, name: str, domain: str) -> str:
     parts = split(name)
     if parts is not None and parts[1].isascii() and parts[1].lower() == domain:
         return parts[0]
+    # The provider knows them, by a name that is nobody's here: that is what the page says.
     raise SignInRefused(
         method,
-        Why.REFUSED,
+        Why.UNKNOWN,
         f'the name is "{printable(name, 100)}", and strip_domain = "{domain}" in [auth.{method}] lets in names of that '
         "domain alone. Have the person sign in with their account there; or correct strip_domain.",
         printable(name, 100),

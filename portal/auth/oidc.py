@@ -193,10 +193,13 @@ class OidcProvider:
         if not isinstance(events, Mapping) or not isinstance(events.get(_LOGOUT_EVENT), Mapping) or "nonce" in claims:
             raise _refused("it is no logout token, but another one")
         if abs(now.timestamp() - claims["iat"]) > _LOGOUT_AGE:
-            raise _refused("the logout token is old")
+            raise _refused(
+                f"the logout token is {abs(now.timestamp() - claims['iat']):.0f} s off this machine's clock. Set both "
+                "clocks by NTP"
+            )
         own = claims.get("jti")
         if not isinstance(key, str) or not isinstance(own, str) or not key or not own:
-            raise _refused("the logout token names no session, or not itself")
+            raise _refused("the logout token names no session (sid or sub), or not itself (jti)")
         return key, own
 
     def _name(self, claims: Mapping[str, Any], token: Mapping[str, Any], asked: str) -> tuple[str, bool]:

@@ -16,7 +16,7 @@ from portal.auth.refusals import SignInRefused, Why, printable
 from portal.auth.sealed import seal, unseal
 from portal.entrance import recognise, safe_next
 from portal.house import House, house_of, see_other
-from portal.pages.providers import end_session, goodbye, leave_for, own_address, word_of
+from portal.pages.providers import end_session, goodbye, leave_for, own_address, sign_out_refused, word_of
 
 #: Browsers keep no longer cookie; without its token the provider asks whether to sign out.
 _LONGEST_HINT = 3800
@@ -73,6 +73,7 @@ async def ended_by_provider(request: Request) -> Response:
     try:
         key, own = await house.ask_long(provider.ended, token, house.clock())
     except SignInRefused as error:
+        sign_out_refused(house, oidc.METHOD, error)
         raise HTTPException(503 if error.why is Why.UNAVAILABLE else 400) from None
     if not await house.ask_long(house.tickets.use, _digest(f"logout {own}"), house.clock()):
         raise HTTPException(400)

@@ -91,8 +91,14 @@ def test_a_name_with_a_domain_comes_in_where_the_settings_take_it_off_and_else_i
             assert arrive(portal).status_code == 303
             assert [account.account for account in portal.world.accounts.listed()] == [LIN.number]
         with opened(tmp_path / "other", f'{settings}strip_domain = "example.edu"\n') as portal:
-            assert arrive(portal).status_code == 403
+            with capture_logs() as said:
+                page = arrive(portal)
+            assert page.status_code == 403
+            assert f"认出了“{LIN.number}@Stu.example.edu”" in page.text
             assert portal.world.accounts.listed() == ()
+        (entry,) = [entry for entry in said if entry["event"] == "sign-in refused"]
+        assert 'strip_domain = "example.edu" in [auth.cas]' in entry["message"]
+        assert (entry["provider"], entry["name"]) == (url, f"{LIN.number}@Stu.example.edu")
 
 
 def test_a_number_that_came_without_its_noughts_is_nobodys_where_it_could_be_another_ones(tmp_path: Path) -> None:
