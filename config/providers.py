@@ -2,6 +2,7 @@
 
 import importlib.util
 import ipaddress
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -45,6 +46,16 @@ def _search(text: str) -> str:
     return text
 
 
+def _domain(text: str) -> str:
+    if text and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", text, re.ASCII | re.IGNORECASE):
+        raise ValueError(f'"{text}" is no domain: write what stands behind the @, such as "stu.example.edu.cn"')
+    return text.lower()
+
+
+#: What stands behind the @ of every name, and is no part of the name here; nothing is taken off when empty.
+Domain = Annotated[str, AfterValidator(_domain)]
+
+
 class Cas(BaseModel):
     """A CAS server, protocol 3.0."""
 
@@ -58,6 +69,9 @@ class Cas(BaseModel):
     validation: Annotated[str, Field(pattern=r"^/[\w./-]+$")] = "/p3/serviceValidate"
     #: The attribute that holds the sign-in name here, or the student number; the user's own name when empty.
     attribute: str = ""
+    strip_domain: Domain = ""
+    #: The addresses of the proxies through which a ticket may have come; none may when empty.
+    proxies: tuple[str, ...] = ()
     #: Certificates to trust in place of the system's.
     ca_file: FilePath | None = None
 
@@ -74,6 +88,11 @@ class Oidc(BaseModel):
     client_secret: Secret
     #: The claim that holds the sign-in name here, or the student number.
     claim: Annotated[str, Field(min_length=1)] = "preferred_username"
+    strip_domain: Domain = ""
+    #: The provider itself gives out every e-mail address, so that `email` counts where it says nothing of verifying.
+    email_without_verified: bool = False
+    #: So far may the provider's clock and ours differ.
+    clock_skew: Span = timedelta(minutes=1)
     scopes: list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]] = ["openid", "profile"]
     #: What an ID token may be signed with; never a secret that both sides hold, and never nothing.
     algorithms: Annotated[
@@ -101,6 +120,7 @@ class Ldap(BaseModel):
     bind_password: Secret | None = None
     #: The attribute that holds the sign-in name here, or the student number.
     attribute: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] = "uid"
+    strip_domain: Domain = ""
     timeout: Span = timedelta(seconds=5)
     ca_file: FilePath | None = None
 
@@ -118,10 +138,15 @@ def providers_contradict(cas: Cas | None, oidc: Oidc | None, ldap: Ldap | None, 
             yield f"[portal] public_url: is missing, and [auth.{name}] sends people back to it: add it"
         elif public.scheme not in ("http", "https") or not public.hostname or public.path.strip("/"):
             yield f'[portal] public_url: "{public_url}" is no address without a path: [auth.{name}] needs one'
+    if oidc is not None and not timedelta() <= oidc.clock_skew <= timedelta(minutes=10):
+        yield "[auth.oidc] clock_skew: an old token would open for as long: write one up to 10 min"
     if oidc is not None and "openid" not in oidc.scopes:
         yield '[auth.oidc] scopes: "openid" is missing: add it'
-    if ldap is None:
-        return
+    if ldap is not None:
+        yield from _directory_contradicts(ldap)
+
+
+def _directory_contradicts(ldap: Ldap) -> Iterator[str]:
     if importlib.util.find_spec("ldap3") is None:
         yield '[auth.ldap]: ldap3 is not installed: install the extra, pip install "clearance-sync[ldap]"'
     if ldap.url.startswith("ldaps:") and ldap.start_tls:

@@ -38,7 +38,7 @@ from connectors.readings import MOST_READINGS, agree, keep_no_order, united
 from connectors.records import ASKED_NUMBER, found, paths
 from connectors.rest_settings import Settings
 from connectors.walk import Pause, PerStudent, walk
-from connectors.web import MISSING, Office, shown
+from connectors.web import MISSING, Failing, Office, shown
 from status_db.model import digest_of, normalise_number
 
 __all__ = ["Office", "Rest", "RestByNumber", "Settings", "about_all_or_one", "connect"]
@@ -60,13 +60,20 @@ _PLACES = 10
 class Rest:
     """Asks one API one question.
 
-    A ready-made connector may hand in `shape`: it is given the body of each answer, and returns the one to be read.
-    With `fresh` no answer out of a cache is taken, however young.
+    A ready-made connector may hand in `shape`: it is given the body of each answer, and returns the one to be read;
+    and `failing`, which reads the system's own errors. With `fresh` no answer out of a cache is taken, however young.
     """
 
     def __init__(
-        self, settings: Settings, question: Question, shape: Callable[[Any], Any] | None = None, *, fresh: bool = False
+        self,
+        settings: Settings,
+        question: Question,
+        shape: Callable[[Any], Any] | None = None,
+        *,
+        fresh: bool = False,
+        failing: Failing | None = None,
     ) -> None:
+        self._failing = failing
         self._settings = settings
         self._question = question
         self._shape = shape
@@ -77,7 +84,7 @@ class Rest:
 
     def fresh(self) -> Self:
         """Return one that asks the same and takes no answer out of a cache."""
-        return type(self)(self._settings, self._question, self._shape, fresh=True)
+        return type(self)(self._settings, self._question, self._shape, fresh=True, failing=self._failing)
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return every record."""
@@ -191,7 +198,8 @@ class Rest:
             self._sessions += 1
             quiet = self._quiet
         try:
-            with Office(self._settings, self._question.source, self._question.clock, pause, quiet) as office:
+            source, clock = self._question.source, self._question.clock
+            with Office(self._settings, source, clock, pause, quiet, self._failing) as office:
                 yield office
         finally:
             with self._lock:
@@ -238,7 +246,7 @@ class Rest:
 
     def _nobody(self, began: datetime) -> Snapshot:
         proofs = (
-            Proof(ProofKind.END_REACHED, "the system does not know the number (HTTP 404)"),
+            Proof(ProofKind.END_REACHED, "the system does not know the number"),
             Proof(ProofKind.COLUMNS_PRESENT, self._present([])),
         )
         return Snapshot(tuple(self._question.columns), [], began, self._question.clock(), proofs, [])

@@ -13,7 +13,7 @@ from datetime import timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http.cookiejar import Cookie
-from typing import Annotated, Any, Literal, Never, Self, cast
+from typing import Annotated, Any, Literal, Never, Self, TypeAlias, cast
 from urllib.parse import quote, quote_plus, urlsplit
 
 import requests
@@ -71,6 +71,8 @@ class HeaderAuth(Table):
     kind: Literal["header"]
     name: str
     value: Secret
+    #: Stands before the value, such as "apikey ".
+    prefix: str = ""
 
 
 class TokenAuth(Table):
@@ -156,11 +158,23 @@ class Answer:
     age: float = 0.0
 
 
+class Unknown:
+    """What a system says of somebody whom it does not know."""
+
+
+#: Reads an answer that is no success: its status, and its JSON without any secret, or None where it is none. Returns
+#: what to raise; UNKNOWN where it says that there is no such person; None where its status says all.
+Failing: TypeAlias = Callable[[int, Any], SourceError | Unknown | None]
+
+UNKNOWN = Unknown()
+
+
 class Office:
     """A system that answers over the web; one for each pull, closed at its end.
 
     Several that share `quiet` all wait where the system asks one of them to. One that is given a `pause` of its own
-    waits as long as that allows, within the longest time; else no longer than a minute at a time.
+    waits as long as that allows, within the longest time; else no longer than a minute at a time. `failing` reads what
+    a ready-made connector knows of the system's own errors; without it, 404 alone means that there is no such thing.
     """
 
     def __init__(
@@ -170,8 +184,10 @@ class Office:
         clock: Clock,
         pause: Callable[[float], None] = time.sleep,
         quiet: Quiet | None = None,
+        failing: Failing | None = None,
     ) -> None:
         self._exchange = exchange
+        self._failing = failing
         self._source = source
         self._clock = clock
         self._longest_pause = _LONGEST_PAUSE if pause is time.sleep else float("inf")
@@ -209,7 +225,7 @@ class Office:
     def get(self, url: str, params: Mapping[str, Any], nothing: Answer | None = None) -> Answer:
         """Return the answer to a GET; with a fresh token where the one at hand is no longer good.
 
-        Where the system says that it knows no such thing (404), that is an error, unless `nothing` is to stand for it.
+        Where the system says that it knows no such thing, that is an error, unless `nothing` is to stand for it.
         """
         refreshed = not isinstance(self._exchange.auth, TokenAuth | Oauth2Auth)
         if not refreshed and not self._token:
@@ -220,7 +236,7 @@ class Office:
             if response.status_code == requests.codes.unauthorized and not refreshed:
                 self._token, refreshed = self._log_in(), True
                 continue
-            if response.status_code == requests.codes.not_found and nothing is not None:
+            if nothing is not None and self._knows_nothing(response, content):
                 return nothing
             self._refuse_status(response)
             self._refuse_part(response)
@@ -268,8 +284,8 @@ class Office:
                 return HTTPBasicAuth(user.encode(), password.get_secret_value().encode())
             case BearerAuth(token=token):
                 return _Header("Authorization", f"Bearer {token.get_secret_value()}")
-            case HeaderAuth(name=name, value=value):
-                return _Header(name, value.get_secret_value())
+            case HeaderAuth(name=name, value=value, prefix=prefix):
+                return _Header(name, prefix + value.get_secret_value())
             case TokenAuth(param=param) if param:
                 return _Param(param, self._token)
             case TokenAuth(token=place, header=name, prefix=prefix) if place:
@@ -375,9 +391,32 @@ class Office:
         self._pause(wait)
         self._kept = until
 
+    def _knows_nothing(self, response: requests.Response, content: bytes) -> bool:
+        if self._failing is None:
+            return bool(response.status_code == requests.codes.not_found)
+        return self._told(response, content) is UNKNOWN
+
+    def _told(self, response: requests.Response, content: bytes) -> SourceError | Unknown | None:
+        """Return what the system's own words about a failure mean."""
+        if self._failing is None or response.status_code < requests.codes.bad_request:
+            return None
+        try:
+            body = json.loads(content, parse_float=Decimal)
+        except (ValueError, RecursionError):
+            body = None
+        return self._failing(response.status_code, self._masked(body))
+
     def _passing(self, response: requests.Response, content: bytes) -> SourceUnavailable | None:
-        """Return what an answer failed by that may be another in a moment; None for every other answer."""
+        """Return what an answer failed by that may be another in a moment; None for every other answer.
+
+        Raises what the system's own words say is wrong, where asking again would not help.
+        """
         url = shown(response.url)
+        told = self._told(response, content)
+        if isinstance(told, SourceUnavailable):
+            return told
+        if isinstance(told, SourceError):
+            raise told
         if response.status_code in _PASSING:
             return SourceUnavailable(f"{self._source}: {url} answered HTTP {response.status_code}", _TRY_LATER)
         ok = self._exchange.ok

@@ -184,17 +184,19 @@ def test_the_page_of_settings_tells_the_rosters_own_keys() -> None:
 @pytest.mark.parametrize(
     "connector",
     [
-        "sql",
-        "sheet",
-        "memory",
-        "koha",
-        "koha_rest",
-        "huiwen",
+        "alma",
+        "datacentre",
         "folio",
+        "huiwen",
         "interlib",
         "interlib_views",
-        "datacentre",
+        "koha",
+        "koha_rest",
+        "memory",
+        "sheet",
+        "sierra",
         "sip2",
+        "sql",
     ],
 )
 def test_a_connectors_page_tells_every_key_and_no_other(connector: str) -> None:

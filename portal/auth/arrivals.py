@@ -13,12 +13,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from portal.auth import admission
-from portal.auth.refusals import SignInRefused, Why
+from portal.auth.domains import split
+from portal.auth.refusals import SignInRefused, Why, printable
 from portal.house import House
 from status_db.accounts import Account, AccountRefused, normalise_account
 from status_db.model import normalise_number
 
 _LONGEST_NAME = 100
+
+#: So many noughts at most begin a student number.
+_MOST_NOUGHTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Arrival:
     name: str
     #: The digest of what the provider may end the session by; None where it cannot.
     provider_session: bytes | None = None
+    #: The provider sent a number and no text, so that noughts before it are lost.
+    as_number: bool = False
 
 
 def provider_session(method: str, provider: str, key: str) -> bytes:
@@ -41,6 +47,8 @@ def provider_session(method: str, provider: str, key: str) -> bytes:
 async def account_of(house: House, arrival: Arrival) -> Account:
     """Return who this is here, with a fresh account for a student who has none. Raises SignInRefused."""
     name = _plain(arrival)
+    if arrival.as_number:
+        await _refuse_lost_noughts(house, arrival, name)
     account = await house.ask(house.accounts.find, name) or await _student(house, arrival, name)
     if not account.active:
         raise SignInRefused(arrival.method, Why.INACTIVE, "the account has been shut", arrival.name)
@@ -85,7 +93,13 @@ def _plain(arrival: Arrival) -> str:
     tidied = normalise_account(name)
     same = unicodedata.normalize("NFKC", name) == name and name.lower() == tidied and name.isprintable()
     if not tidied or not same or len(tidied) > _LONGEST_NAME:
-        raise SignInRefused(arrival.method, Why.UNKNOWN, "no account can have this name", arrival.name)
+        raise SignInRefused(
+            arrival.method,
+            Why.UNKNOWN,
+            f"no account can have the name {arrival.name[:_LONGEST_NAME]!a}: it is too long, or holds letters that are "
+            "other ones in disguise. Have the provider send the name that the university gave out.",
+            arrival.name,
+        )
     return tidied
 
 
@@ -93,7 +107,7 @@ async def _student(house: House, arrival: Arrival, name: str) -> Account:
     number = normalise_number(name)
     listed = await house.ask(house.reader.listed_name, number)
     if listed is None:
-        raise SignInRefused(arrival.method, Why.UNKNOWN, "nobody here has this name", arrival.name)
+        raise SignInRefused(arrival.method, Why.UNKNOWN, await _whom_nobody_knows(house, arrival), arrival.name)
     try:
         return await house.ask_long(partial(house.desk.add, student=number, now=house.clock()), name, listed, None)
     except AccountRefused:
@@ -102,3 +116,41 @@ async def _student(house: House, arrival: Arrival, name: str) -> Account:
         if account is None:
             raise
         return account
+
+
+async def _whom_nobody_knows(house: House, arrival: Arrival) -> str:
+    """Say that nobody here has this name, and what may help."""
+    said = f'"{printable(arrival.name, _LONGEST_NAME)}" is no account and no student number that a roster has had. '
+    parts = split(arrival.name)
+    if parts is None:
+        return (
+            f"{said}Sync the roster, or add the account: clearance accounts add. If people have another name there "
+            f"than here, name what holds theirs in [auth.{arrival.method}]."
+        )
+    own, domain = parts
+    what = "one" if await _is_somebody(house, own) else "neither, too"
+    return (
+        f'{said}"{printable(own, _LONGEST_NAME)}" is {what}. If everybody of that domain has the name before the @ '
+        f'here, write strip_domain = "{printable(domain, _LONGEST_NAME)}" in '
+        f"[auth.{arrival.method}]."
+    )
+
+
+async def _refuse_lost_noughts(house: House, arrival: Arrival, name: str) -> None:
+    """Refuse a number that, with noughts before it, is somebody else's, too. Raises SignInRefused."""
+    for noughts in range(1, _MOST_NOUGHTS + 1):
+        other = "0" * noughts + name
+        if await _is_somebody(house, other):
+            raise SignInRefused(
+                arrival.method,
+                Why.REFUSED,
+                f"the provider sends the number {name} as a number, where noughts before it are lost, and {other} is "
+                "somebody here. Have it send that claim as text.",
+                arrival.name,
+            )
+
+
+async def _is_somebody(house: House, name: str) -> bool:
+    if await house.ask(house.accounts.find, name) is not None:
+        return True
+    return await house.ask(house.reader.listed_name, normalise_number(name)) is not None

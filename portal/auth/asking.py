@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
@@ -18,10 +19,14 @@ _LARGEST = 256 * 1024
 
 
 class Asker:
-    """Asks one provider. Every answer other than a whole 200 raises SignInRefused."""
+    """Asks one provider. Every answer other than a whole 200 raises SignInRefused.
+
+    Its messages name the address, the cause and what may help; never what was sent, which holds tickets and secrets.
+    """
 
     def __init__(self, method: str, ca_file: Path | None) -> None:
         self._method = method
+        self._told_ca = f' ("{ca_file}" now)' if ca_file else ""
         self._verify: str | bool = str(ca_file) if ca_file else True
 
     def get(self, url: str, params: Mapping[str, str] | None = None, *, token: str = "") -> bytes:
@@ -66,14 +71,92 @@ class Asker:
                             raise self._refused(Why.REFUSED, f"{url} answered with more than {_LARGEST} bytes")
                         if time.monotonic() - began > _LONGEST:
                             raise self._refused(Why.UNAVAILABLE, f"{url} took longer than {_LONGEST:.0f} s")
-                    status = response.status_code
-        except (requests.RequestException, OSError) as error:
+                    status, sent_on = response.status_code, response.headers.get("Location", "")
+        except requests.exceptions.SSLError as error:
             # What the library says may hold the address with the ticket in it.
-            raise self._refused(Why.UNAVAILABLE, f"{url} does not answer ({type(error).__name__})") from None
+            raise self._refused(Why.UNAVAILABLE, self._untrusted(url, str(error))) from None
+        except FileNotFoundError:
+            raise self._refused(Why.UNAVAILABLE, self._no_authority()) from None
+        except (requests.exceptions.ConnectTimeout, requests.exceptions.ReadTimeout):
+            raise self._refused(
+                Why.UNAVAILABLE,
+                f"{url} does not answer in time. See whether it runs, and whether a firewall is in between.",
+            ) from None
+        except (requests.RequestException, OSError) as error:
+            raise self._refused(
+                Why.UNAVAILABLE,
+                self._no_authority() if "CA certificate bundle" in str(error) else _silent(url, error),
+            ) from None
         if status != requests.codes.ok:
-            why = Why.UNAVAILABLE if status >= requests.codes.server_error else Why.REFUSED
-            raise self._refused(why, f"{url} answered with status {status}")
+            raise self._refused(*_status(url, status, sent_on, self._method))
         return bytes(body)
+
+    def _no_authority(self) -> str:
+        return f"ca_file in [auth.{self._method}]{self._told_ca} holds no certificates: name a file of them, in PEM."
+
+    def _untrusted(self, url: str, said: str) -> str:
+        if "NO_CERTIFICATE_OR_CRL_FOUND" in said or "invalid path" in said:
+            return self._no_authority()
+        if "CERTIFICATE_VERIFY_FAILED" in said or "doesn't match" in said:
+            cause = "is not for this host" if "mismatch" in said or "doesn't match" in said else _certificate(said)
+            return (
+                f"{url} shows a certificate that {cause}. Have it corrected, or name the file of the authority that "
+                f"signed it as ca_file in [auth.{self._method}]{self._told_ca}."
+            )
+        return (
+            f"{url} does not speak TLS as this machine does. See whether the port is one for https, and whether the "
+            "server knows TLS 1.2 or later."
+        )
 
     def _refused(self, why: Why, message: str) -> SignInRefused:
         return SignInRefused(self._method, why, message)
+
+
+def _certificate(said: str) -> str:
+    known = {
+        "expired": "has expired",
+        "self-signed": "is signed by an authority that is not known here",
+        "self signed": "is signed by an authority that is not known here",
+        "unable to get": "is signed by an authority that is not known here, or comes without those in between",
+        "not yet valid": "is not valid yet by the clock of this machine",
+    }
+    return next((what for part, what in known.items() if part in said), "is not trusted here")
+
+
+def _silent(url: str, error: Exception) -> str:
+    return (
+        f"{url} does not answer ({_cause(error)}). See whether it runs, whether this machine knows its name, and "
+        "whether a firewall is in between."
+    )
+
+
+def _cause(error: Exception) -> str:
+    said = str(error)
+    known = {
+        "Name or service not known": "no such host",
+        "Temporary failure in name resolution": "the name service does not answer",
+        "No address associated": "no such host",
+        "Connection refused": "connection refused",
+        "No route to host": "no route to host",
+        "Network is unreachable": "network unreachable",
+    }
+    return next((what for part, what in known.items() if part in said), type(error).__name__)
+
+
+def _status(url: str, status: int, sent_on: str, method: str) -> tuple[Why, str]:
+    """Say what an answer's status means, and what helps."""
+    key = "issuer" if method == "oidc" else "url"
+    said = f"{url} answered with status {status}"
+    if status >= requests.codes.server_error:
+        return Why.UNAVAILABLE, f"{said}. Look into the provider's own log."
+    if requests.codes.multiple_choices <= status < requests.codes.bad_request:
+        place = urlsplit(sent_on)
+        host = f" to {place.scheme}://{place.netloc}" if place.netloc else ""
+        said += f": it sends on{host}, and is not followed. Write as {key} in [auth.{method}] where it answers itself."
+    elif status == requests.codes.not_found:
+        said += f": there is no such address. Compare {key} in [auth.{method}] with the provider's own."
+    elif status in (requests.codes.unauthorized, requests.codes.forbidden):
+        said += ". Have the provider let in this machine's address and this client, with its id and secret."
+    else:
+        said += ". Look into the provider's own log."
+    return Why.REFUSED, said

@@ -1,28 +1,64 @@
 """CAS 3.0: where people sign in, what the server says about a ticket, and when it says that they have left.
 
-What it says is read strictly: the one shape the protocol gives it, and nothing beside it.
+Who has signed in is read strictly: one success, one user in it and in the right place, in the namespace of CAS or, as
+some servers send it, in none. What servers add beside is passed over unless the settings ask for it: comments, a
+proxy-granting ticket, attributes in whatever style. The styles are those of Apereo CAS (`<cas:attributes>` with an
+element for each), Casdoor (`<cas:attribute name="…">` below that), RubyCAS (elements beside the user) and of older
+servers (`<cas:attribute name="…" value="…"/>`, or with a `<cas:name>` and a `<cas:value>`).
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 from xml.etree.ElementTree import Element, TreeBuilder
 
-from defusedxml.common import DefusedXmlException
+from defusedxml.common import DefusedXmlException, DTDForbidden
 from defusedxml.ElementTree import DefusedXMLParser, ParseError
 
 from config.providers import Cas
 from portal.auth.asking import Asker
-from portal.auth.refusals import SignInRefused, Why
+from portal.auth.domains import without_domain
+from portal.auth.refusals import SignInRefused, Why, printable
 
 METHOD = "cas"
 
-_NS = "{http://www.yale.edu/tp/cas}"
+_CAS = "http://www.yale.edu/tp/cas"
+#: Before each name: CAS's own namespace, or none.
+_NAMESPACES = (f"{{{_CAS}}}", "")
 _SAMLP = "{urn:oasis:names:tc:SAML:2.0:protocol}"
 
-#: What the protocol lets a ticket look like.
+#: What the protocol lets a ticket look like: a service's own, and one that a proxy has got.
 _TICKET = re.compile(r"ST-[A-Za-z0-9._~-]{1,253}", re.ASCII)
+_PROXY_TICKET = re.compile(r"PT-[A-Za-z0-9._~-]{1,253}", re.ASCII)
+#: Any ticket within a sentence.
+_ANY_TICKET = re.compile(r"\b(?:ST|PT|PGT|PGTIOU|TGT|TGC)-[^\s'\"<>]+")
+
+#: A user, or a whole success, that is hidden in a text or a comment: somebody has written it there.
+_HIDDEN = re.compile(r"</?\s*(?:[\w.-]+:)?(?:user|authenticationSuccess)\b")
+
+#: What servers send in place of the protocol's XML, and how it begins.
+_OTHER_THAN_XML = {
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
+    b"{": "JSON",
+    b"yes": "the plain words of CAS 1.0",
+    b"no": "the plain words of CAS 1.0",
+}
+
+#: What the protocol's codes mean, and what helps.
+_ADVICE = {
+    "INVALID_TICKET": "A ticket is good once and mostly for 10 seconds: sign in again; if it stays so, the nodes of "
+    "the CAS server do not share their tickets, or its address for validation is another ([auth.cas] url, validation).",
+    "INVALID_SERVICE": "Register the service {service} there, with anything after a ?, and compare public_url in "
+    "[portal].",
+    "UNAUTHORIZED_SERVICE": "Register the service {service} there, with anything after a ?, and compare public_url in "
+    "[portal].",
+    "UNAUTHORIZED_SERVICE_PROXY": "Proxies may not sign people in at this service: register it there as one that they "
+    "may.",
+    "INTERNAL_ERROR": "Look into the CAS server's own log.",
+}
+_OTHER_ADVICE = "Look into the CAS server's own log, and at how the service {service} is registered there."
 
 
 class Untrusted(Exception):  # noqa: N818 - named by what is so
@@ -30,7 +66,11 @@ class Untrusted(Exception):  # noqa: N818 - named by what is so
 
 
 class Denied(Exception):  # noqa: N818 - named by what is so
-    """The server's own no; the text is its code."""
+    """The server's own no; the text is its code, and its own words without any ticket."""
+
+    def __init__(self, code: str, words: str = "") -> None:
+        super().__init__(f"{code} ({words})" if words else code)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,40 +78,102 @@ class CasUser:
     """Whom a ticket stands for."""
 
     user: str
+    #: Each attribute with its values. One that is said in several styles counts once where they agree.
     attributes: Mapping[str, Sequence[str]]
+    #: The proxies that the ticket came through, the last first; none where the browser brought it itself.
+    proxies: Sequence[str] = field(default=())
 
 
 def read_answer(body: bytes) -> CasUser:
     """Return whom a validated ticket stands for. Raises Denied for a failure, Untrusted for anything else."""
     root = _parsed(body)
-    if root.tag != f"{_NS}serviceResponse" or len(root) != 1:
-        raise Untrusted("it is no service response with one answer")
-    (answer,) = root
-    if answer.tag == f"{_NS}authenticationFailure":
-        if len(answer):
+    for text in _texts(root):
+        if _HIDDEN.search(text):
+            raise Untrusted("a user stands in a comment or a text of it, where somebody may have put it")
+    if _name(root) != "serviceResponse":
+        raise Untrusted(f"it is no service response of CAS, but <{printable(str(root.tag), 80)}>")
+    answers = _children(root, "a service response")
+    if len(answers) != 1:
+        raise Untrusted(f"it holds {len(answers)} answers, and one is right")
+    (answer,) = answers
+    if _name(answer) == "authenticationFailure":
+        if _elements(answer):
             raise Untrusted("a failure holds elements")
-        raise Denied(re.sub(r"[^A-Z_]", "", answer.get("code", ""))[:40] or "no code")
-    if answer.tag != f"{_NS}authenticationSuccess":
-        raise Untrusted("it is neither success nor failure")
-    named: dict[str, Element] = {}
-    for child in answer:
-        # Some servers say each attribute a second time, in an older way that nobody here reads.
-        if child.tag == f"{_NS}attribute" and not _text(child):
-            continue
-        if child.tag not in (f"{_NS}user", f"{_NS}attributes") or child.tag in named:
-            raise Untrusted("a success holds something else, or something twice")
-        named[child.tag] = child
-    if f"{_NS}user" not in named:
-        raise Untrusted("a success without a user")
-    attributes: dict[str, list[str]] = {}
-    for child in named.get(f"{_NS}attributes", ()):
-        if not child.tag.startswith(_NS):
-            raise Untrusted("an attribute of another namespace")
-        attributes.setdefault(child.tag.removeprefix(_NS), []).append(_text(child))
-    user = _text(named[f"{_NS}user"])
+        raise Denied(_code(answer), printable(_ANY_TICKET.sub("…", _all_text(answer)), 200))
+    if _name(answer) != "authenticationSuccess":
+        raise Untrusted(f"it is neither success nor failure, but <{printable(str(answer.tag), 80)}>")
+    return _read_success(answer)
+
+
+def _read_success(success: Element) -> CasUser:
+    inside = _children(success, "a success")
+    users = [child for child in inside if _name(child) == "user"]
+    blocks = [child for child in inside if _name(child) == "attributes"]
+    chains = [child for child in inside if _name(child) == "proxies"]
+    if len(users) != 1:
+        raise Untrusted(f"a success holds {len(users)} users, and one is right")
+    if len(blocks) > 1 or len(chains) > 1:
+        raise Untrusted("a success holds its attributes, or its proxies, twice")
+    user = _text(users[0], "the user")
     if not user:
         raise Untrusted("a user without a name")
-    return CasUser(user, attributes)
+    if any(
+        _name(element) in ("serviceResponse", "authenticationSuccess") for child in success for element in child.iter()
+    ):
+        raise Untrusted("a success stands within a success")
+    beside = [child for child in inside if _name(child) not in ("user", "attributes", "proxies", "attribute")]
+    named = [child for child in inside if _name(child) == "attribute"]
+    return CasUser(user, _attributes(_elements(blocks[0]) if blocks else [], named, beside), _proxies(chains))
+
+
+def _attributes(below: list[Element], named: list[Element], beside: list[Element]) -> Mapping[str, Sequence[str]]:
+    """Return what is said of the user, by name; what cannot be read is said to have no value."""
+    told: dict[str, list[list[str]]] = {}
+    # Those that are told by a name of their own may stand a floor deeper.
+    deeper = [child for block in below for child in block.iter() if child is not block and _name(child) == "attribute"]
+    for way in (
+        [(_name(child), child) for child in below if _name(child) != "attribute"],
+        [_named(child) for child in (*below, *deeper) if _name(child) == "attribute"],
+        [_named(child) for child in named],
+        [(_name(child), child) for child in beside],
+    ):
+        said: dict[str, list[str]] = {}
+        for name, element in way:
+            if name:
+                said.setdefault(name, []).append(_value(element))
+        for name, values in said.items():
+            told.setdefault(name, []).append(values)
+    # Where two styles differ nobody can tell which is meant: then both are kept, and that is one too many.
+    return {
+        name: ways[0] if all(way == ways[0] for way in ways) else [value for way in ways for value in way]
+        for name, ways in told.items()
+    }
+
+
+def _named(attribute: Element) -> tuple[str, Element]:
+    """Return the name and what holds the value of an attribute that says its own name."""
+    if "name" in attribute.attrib:
+        return attribute.attrib["name"], attribute
+    parts = {_name(child): child for child in _elements(attribute)}
+    if set(parts) == {"name", "value"} and len(_elements(attribute)) == len(parts):
+        return _value(parts["name"]), parts["value"]
+    return "", attribute
+
+
+def _value(element: Element) -> str:
+    """Return a single text; empty for anything else, such as text that a comment parts in two."""
+    if len(element):
+        return ""
+    return element.attrib.get("value", element.text or "").strip()
+
+
+def _proxies(chains: list[Element]) -> tuple[str, ...]:
+    loose = tuple(_all_text(chain) for chain in chains if _all_text(chain))
+    return loose + tuple(_text(proxy, "a proxy") for chain in chains for proxy in _elements(chain))
+
+
+def _code(failure: Element) -> str:
+    return re.sub(r"[^A-Z_]", "", failure.get("code", ""))[:40] or "no code"
 
 
 def read_logout(text: str) -> str:
@@ -80,12 +182,12 @@ def read_logout(text: str) -> str:
     indexes = [child for child in root if child.tag == f"{_SAMLP}SessionIndex"]
     if root.tag != f"{_SAMLP}LogoutRequest" or len(indexes) != 1:
         raise Untrusted("it is no logout request about one session")
-    return plausible_ticket(_text(indexes[0]))
+    return plausible_ticket(_text(indexes[0], "a ticket"))
 
 
-def plausible_ticket(text: str) -> str:
-    """Return a service ticket as it is. Raises Untrusted for what can be none."""
-    if not _TICKET.fullmatch(text):
+def plausible_ticket(text: str, *, proxied: bool = False) -> str:
+    """Return a ticket as it is; one of a proxy only where those may come. Raises Untrusted for what can be none."""
+    if not (_TICKET.fullmatch(text) or (proxied and _PROXY_TICKET.fullmatch(text))):
         raise Untrusted("it looks like no service ticket")
     return text
 
@@ -94,25 +196,78 @@ def _parsed(body: bytes) -> Element:
     # Comments and instructions are kept, so that none can part a name in two unseen.
     builder = TreeBuilder(insert_comments=True, insert_pis=True)
     parser = DefusedXMLParser(target=builder, forbid_dtd=True)
+    # Some templates leave lines before the declaration, where XML allows none.
+    begun = body.lstrip(b" \t\r\n")
     try:
-        parser.feed(body)
+        parser.feed(begun)
         root: Element = parser.close()
+    except DTDForbidden:
+        other = _other_than_xml(begun)
+        raise Untrusted(
+            f"it is {other}" if other else "it declares a document type, and may hide things in it"
+        ) from None
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        raise Untrusted(f"it is no plain XML ({type(error).__name__})") from None
-    for element in root.iter():
-        if not isinstance(element.tag, str):
-            raise Untrusted("it holds a comment or an instruction")
-        if len(element) and (element.text or "").strip():
-            raise Untrusted("it holds text beside elements")
-        if (element.tail or "").strip() and element is not root:
-            raise Untrusted("it holds text beside elements")
+        other = _other_than_xml(begun) or f"no plain XML ({_first(error)})"
+        raise Untrusted(f"it is {other}") from None
     return root
 
 
-def _text(element: Element) -> str:
+def _first(error: Exception) -> str:
+    # What the parser says is its own words and a place, and nothing of the answer.
+    return (
+        f"{type(error).__name__}: {printable(str(error), 80)}"
+        if isinstance(error, ParseError)
+        else type(error).__name__
+    )
+
+
+def _other_than_xml(body: bytes) -> str:
+    begins = body[:20].lower()
+    if not begins:
+        return "empty"
+    return next((what for start, what in _OTHER_THAN_XML.items() if begins.startswith(start)), "")
+
+
+def _name(element: Element) -> str:
+    """Return the name of an element of CAS's namespace, or of none; empty for any other, and for a comment."""
+    if not _is_element(element):
+        return ""
+    namespace, brace, name = element.tag.rpartition("}")
+    return name if namespace + brace in _NAMESPACES else ""
+
+
+def _is_element(node: Element) -> bool:
+    # The tag of a comment or an instruction is the function that makes one.
+    tag: object = node.tag
+    return isinstance(tag, str)
+
+
+def _elements(element: Element) -> list[Element]:
+    """Return the elements within, without comments and instructions."""
+    return [child for child in element if _is_element(child)]
+
+
+def _children(element: Element, what: str) -> list[Element]:
+    """Return the elements within one that holds nothing else. Raises Untrusted."""
+    if (element.text or "").strip() or any((child.tail or "").strip() for child in element):
+        raise Untrusted(f"{what} holds text beside elements")
+    return _elements(element)
+
+
+def _text(element: Element, what: str) -> str:
     if len(element):
-        raise Untrusted("a text holds elements")
+        raise Untrusted(f"{what} holds an element, a comment or an instruction, where only text may stand")
     return (element.text or "").strip()
+
+
+def _all_text(element: Element) -> str:
+    return " ".join([(element.text or "").strip(), *((child.tail or "").strip() for child in element)]).strip()
+
+
+def _texts(root: Element) -> Iterator[str]:
+    for element in root.iter():
+        yield element.text or ""
+        yield element.tail or ""
 
 
 class CasServer:
@@ -133,23 +288,58 @@ class CasServer:
 
     def name_of(self, ticket: str, service: str) -> str:
         """Return the name that the server says a ticket for this very service stands for. Raises SignInRefused."""
-        address = f"{self._settings.url}{self._settings.validation}"
+        own = self._settings
+        address = f"{own.url}{own.validation}"
         try:
-            plausible_ticket(ticket)
-            said = read_answer(self._asker.get(address, {"service": service, "ticket": ticket}))
-        except Denied as error:
-            raise SignInRefused(METHOD, Why.REFUSED, f"{address} does not know the ticket: {error}") from None
+            plausible_ticket(ticket, proxied=bool(own.proxies))
         except Untrusted as error:
-            raise SignInRefused(METHOD, Why.REFUSED, f"what {address} said cannot be trusted: {error}") from None
-        if not self._settings.attribute:
-            return said.user
-        names = said.attributes.get(self._settings.attribute, ())
-        if len(names) != 1 or not names[0]:
-            raise SignInRefused(
-                METHOD,
-                Why.REFUSED,
-                f'{address} said {len(names)} of the attribute "{self._settings.attribute}". '
-                "Have the CAS server release it to this service, once for each person; or name another in [auth.cas].",
+            raise self._refused(
+                f"the browser brought no ticket that can be good: {error}. "
+                "Sign in again; one of a proxy (PT-…) counts only with `proxies` in [auth.cas]."
+            ) from None
+        # Some servers answer in JSON unless XML is asked for.
+        body = self._asker.get(address, {"service": service, "ticket": ticket, "format": "XML"})
+        try:
+            said = read_answer(body)
+        except Denied as error:
+            why = Why.UNAVAILABLE if error.code == "INTERNAL_ERROR" else Why.REFUSED
+            advice = _ADVICE.get(error.code, _OTHER_ADVICE).format(service=service.partition("?")[0])
+            raise SignInRefused(METHOD, why, f"{address} does not accept the ticket: {error}. {advice}") from None
+        except Untrusted as error:
+            raise self._refused(
+                f"the answer of {address} cannot be trusted: {error}. Compare `url` and `validation` in [auth.cas] "
+                "with the address for validation of that server, and have it answer as the protocol says."
+            ) from None
+        strange = [proxy for proxy in said.proxies if proxy not in own.proxies]
+        if strange:
+            raise self._refused(
+                f'{address} says that the ticket came through "{printable(strange[0], 200)}", a proxy that may sign '
+                "nobody in here. If it may, add that very address to `proxies` in [auth.cas].",
                 said.user,
             )
-        return names[0]
+        name = self._attribute(address, said) if own.attribute else said.user
+        return without_domain(METHOD, name, own.strip_domain)
+
+    def _attribute(self, address: str, said: CasUser) -> str:
+        wanted = self._settings.attribute
+        names = said.attributes.get(wanted, ())
+        if len(names) == 1 and names[0]:
+            return names[0]
+        there = ", ".join(printable(name, 40) for name in sorted(said.attributes)[:20]) or "none"
+        found = (
+            f'no attribute "{wanted}" (it released: {there})'
+            if not names
+            else f'{len(names)} values of the attribute "{wanted}"'
+            if len(names) > 1
+            else f'an attribute "{wanted}" that is empty or no single text'
+        )
+        raise self._refused(
+            f"{address} released {found} for {printable(said.user, 100)}. Have the CAS server release it to this "
+            "service, once for each person (with /p3/serviceValidate where it is Apereo CAS); or name another as "
+            "`attribute` in [auth.cas], spelt exactly so.",
+            said.user,
+        )
+
+    @staticmethod
+    def _refused(message: str, name: str = "") -> SignInRefused:
+        return SignInRefused(METHOD, Why.REFUSED, message, name)

@@ -6,11 +6,18 @@ from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 import ldap3
-from ldap3.core.exceptions import LDAPException, LDAPInvalidCredentialsResult, LDAPOperationResult
+from ldap3.core.exceptions import (
+    LDAPException,
+    LDAPInsufficientAccessRightsResult,
+    LDAPInvalidCredentialsResult,
+    LDAPNoSuchObjectResult,
+    LDAPOperationResult,
+)
 from ldap3.utils.conv import escape_filter_chars
 
 from config.providers import Ldap
-from portal.auth.refusals import SignInRefused, Why
+from portal.auth.domains import without_domain
+from portal.auth.refusals import SignInRefused, Why, printable
 from status_db.accounts import normalise_account
 
 METHOD = "ldap"
@@ -45,20 +52,25 @@ class Directory:
             with self._bound(own.bind_dn, searcher) as connection:
                 found = self._found(connection, account)
         except LDAPException as error:
-            raise self._unavailable(f"cannot be searched ({_said(error)})") from None
+            raise self._unavailable(f"cannot be searched ({_said(error)}). {self._remedy(error)}") from None
         if found is None:
             return None
         dn, name = found
         try:
             with self._bound(dn, password):
-                return name
+                return without_domain(METHOD, name, own.strip_domain)
         except LDAPInvalidCredentialsResult:
             return None
         except LDAPOperationResult as error:
             # A locked or expired account is the directory's own no.
-            raise SignInRefused(METHOD, Why.REFUSED, f"the directory said no: {_said(error)}", name) from None
+            raise SignInRefused(
+                METHOD,
+                Why.REFUSED,
+                f"the directory {own.url} said no to {printable(dn, 200)}: {_said(error)}. Look at that account there.",
+                name,
+            ) from None
         except LDAPException as error:
-            raise self._unavailable(f"does not answer ({_said(error)})") from None
+            raise self._unavailable(f"does not answer ({_said(error)}). {self._remedy(error)}") from None
 
     def _found(self, connection: ldap3.Connection, account: str) -> tuple[str, str] | None:
         own = self._settings
@@ -73,13 +85,21 @@ class Directory:
         if not entries:
             return None
         if len(entries) > 1:
-            raise self._unavailable("knows several by one sign-in name: make `search` in [auth.ldap] narrower")
+            raise self._unavailable(
+                f'knows several by the sign-in name "{printable(account, 100)}" with {own.search} below {own.base}. '
+                "Make search or base in [auth.ldap] narrower."
+            )
         values = [str(value) for value in _listed(entries[0]["attributes"].get(own.attribute))]
         # Of several names it is the one that was typed.
-        typed = [value for value in values if normalise_account(value) == account]
+        typed = [value for value in values if account in (normalise_account(value), self._without(value))]
         names = values if len(values) == 1 else typed
         if len(names) != 1:
-            raise self._unavailable(f'gives {len(values)} values of "{own.attribute}": name another as `attribute`')
+            dn = printable(str(entries[0]["dn"]), 200)
+            raise self._unavailable(
+                f'gives {len(values)} values of "{own.attribute}" for {dn}'
+                f"{'' if own.bind_dn else ', to somebody without a name'}. Name another as attribute in [auth.ldap], "
+                "or let the one who searches read it."
+            )
         return str(entries[0]["dn"]), names[0]
 
     @contextmanager
@@ -111,9 +131,11 @@ class Directory:
         try:
             connection.open(read_server_info=False)
             if own.start_tls and not connection.start_tls(read_server_info=False):
-                raise self._unavailable("does not start TLS")
+                raise self._unavailable(
+                    "does not start TLS. Write ldaps://… as url in [auth.ldap], or have it offer StartTLS."
+                )
             if not connection.bind(read_server_info=False):
-                raise self._unavailable("lets nobody in")
+                raise self._unavailable("lets nobody in. Look into its own log.")
             yield connection
         finally:
             # What went wrong before says more than that a goodbye is not heard, too.
@@ -122,6 +144,29 @@ class Directory:
             if connection.socket is not None:
                 # One that was never connected is left open by ldap3.
                 connection.socket.close()
+
+    def _without(self, value: str) -> str:
+        domain = self._settings.strip_domain
+        own, _, behind = normalise_account(value).rpartition("@")
+        return own if domain and behind == domain else ""
+
+    def _remedy(self, error: Exception) -> str:
+        """Say what may help, by what kind of error it is."""
+        own, kind = self._settings, type(error).__name__
+        if isinstance(error, LDAPInvalidCredentialsResult):
+            return f"Compare bind_dn ({own.bind_dn or 'none'}) and bind_password in [auth.ldap]."
+        if isinstance(error, LDAPInsufficientAccessRightsResult):
+            who = own.bind_dn or "somebody without a name, or a bind_dn,"
+            return f"Let {who} search {own.base} and read {own.attribute}."
+        if isinstance(error, LDAPNoSuchObjectResult):
+            return f"Compare base in [auth.ldap], {own.base}, with where people are there."
+        if isinstance(error, LDAPOperationResult):
+            return f"Compare base, search and attribute in [auth.ldap]; it was asked as {own.bind_dn or 'nobody'}."
+        if "CERTIFICATE_VERIFY_FAILED" in str(error) or "ssl" in str(error).lower():
+            return "Its certificate is not trusted here, or for another host: name its authority's file as ca_file."
+        if kind in ("LDAPSocketOpenError", "LDAPSocketReceiveError", "LDAPSocketSendError"):
+            return "See whether it runs, whether this machine knows its name, and whether a firewall is in between."
+        return "Look into the directory's own log."
 
     def _unavailable(self, what: str) -> SignInRefused:
         return SignInRefused(METHOD, Why.UNAVAILABLE, f"the directory {self._settings.url} {what}")

@@ -27,3 +27,9 @@ class SignInRefused(Exception):  # noqa: N818 - named by the reaction
         self.why = why
         #: Who they are to the provider, where it has said so.
         self.name = name
+
+
+def printable(text: str, most: int) -> str:
+    """Return what a provider sent, in one line and not too long, as it may stand in a message."""
+    shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return shown if len(shown) <= most else f"{shown[:most]}…"

@@ -15,7 +15,7 @@ from portal.auth.journeys import Journey
 from portal.auth.refusals import SignInRefused, Why
 from portal.entrance import recognise, safe_next
 from portal.house import House, house_of, see_other
-from portal.pages.providers import end_session, goodbye, leave_for, own_address, word_of
+from portal.pages.providers import end_session, goodbye, leave_for, own_address, sign_out_refused, word_of
 
 
 async def to_cas(request: Request) -> Response:
@@ -51,7 +51,8 @@ async def ended_by_cas(request: Request) -> Response:
     house, server = _cas(request)
     try:
         ticket = cas.read_logout((await word_of(request)).get("logoutRequest", ""))
-    except Untrusted:
+    except Untrusted as error:
+        sign_out_refused(house, cas.METHOD, error)
         raise HTTPException(400) from None
     key = arrivals.provider_session(cas.METHOD, server.url, ticket)
     await end_session(request, house, cas.METHOD, key)

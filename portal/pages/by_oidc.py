@@ -11,11 +11,12 @@ from portal.auth import arrivals, oidc
 from portal.auth.arrivals import Arrival
 from portal.auth.journeys import Journey
 from portal.auth.oidc import OidcProvider
-from portal.auth.refusals import SignInRefused, Why
+from portal.auth.oidc_words import why_no_code
+from portal.auth.refusals import SignInRefused, Why, printable
 from portal.auth.sealed import seal, unseal
 from portal.entrance import recognise, safe_next
 from portal.house import House, house_of, see_other
-from portal.pages.providers import end_session, goodbye, leave_for, own_address, word_of
+from portal.pages.providers import end_session, goodbye, leave_for, own_address, sign_out_refused, word_of
 
 #: Browsers keep no longer cookie; without its token the provider asks whether to sign out.
 _LONGEST_HINT = 3800
@@ -47,13 +48,19 @@ async def from_provider(request: Request) -> Response:
     if not await house.ask_long(house.tickets.use, _digest(f"state {journey.state}"), now):
         raise SignInRefused(oidc.METHOD, Why.LATE, "this journey has ended before")
     if "iss" in said and not await house.ask_long(provider.is_from, said["iss"], now):
-        raise SignInRefused(oidc.METHOD, Why.REFUSED, "the answer names another issuer")
+        raise SignInRefused(
+            oidc.METHOD,
+            Why.REFUSED,
+            f'the answer names another issuer, "{printable(said["iss"], 200)}". If that is the provider, write it as '
+            "issuer in [auth.oidc].",
+        )
     if "code" not in said:
-        error = said.get("error", "no code")[:60]
-        raise SignInRefused(oidc.METHOD, Why.REFUSED, f"the provider said no: {error!r}")
+        raise SignInRefused(oidc.METHOD, Why.REFUSED, why_no_code(said))
     signed = await house.ask_long(provider.redeem, said["code"], own_address(house, _BACK), journey, now)
     key = arrivals.provider_session(oidc.METHOD, provider.issuer, signed.key)
-    response = await arrivals.enter(request, house, Arrival(oidc.METHOD, signed.name, key), journey.goal)
+    response = await arrivals.enter(
+        request, house, Arrival(oidc.METHOD, signed.name, key, signed.as_number), journey.goal
+    )
     house.journeys.end(response, oidc.METHOD)
     _keep_hint(house, response, signed.id_token)
     return response
@@ -66,6 +73,7 @@ async def ended_by_provider(request: Request) -> Response:
     try:
         key, own = await house.ask_long(provider.ended, token, house.clock())
     except SignInRefused as error:
+        sign_out_refused(house, oidc.METHOD, error)
         raise HTTPException(503 if error.why is Why.UNAVAILABLE else 400) from None
     if not await house.ask_long(house.tickets.use, _digest(f"logout {own}"), house.clock()):
         raise HTTPException(400)

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from portal.auth.refusals import SignInRefused, Why
+from portal.auth.refusals import SignInRefused, Why, printable
 from portal.entrance import safe_next
 from portal.house import House, house_of
 from status_db.accounts import Session
@@ -56,7 +56,12 @@ async def refused(request: Request, error: Exception) -> Response:
         raise error
     house = house_of(request)
     structlog.get_logger("clearance.portal").warning(
-        "sign-in refused", method=error.method, why=error.why, message=str(error)
+        "sign-in refused",
+        method=error.method,
+        provider=_address(house, error.method),
+        why=error.why,
+        name=printable(error.name, 100),
+        message=str(error),
     )
     # A page that anybody can ask for without ever having been at the provider writes no lines.
     if error.why is not Why.LATE:
@@ -69,6 +74,23 @@ async def refused(request: Request, error: Exception) -> Response:
     if error.why is Why.UNAVAILABLE:
         response.headers["Retry-After"] = "30"
     return response
+
+
+def sign_out_refused(house: House, method: str, error: Exception) -> None:
+    """Write why what a provider said about a session that has ended does not count."""
+    structlog.get_logger("clearance.portal").warning(
+        "sign-out refused", method=method, provider=_address(house, method), message=str(error)
+    )
+
+
+def _address(house: House, method: str) -> str:
+    auth = house.settings.auth
+    known = {
+        "cas": auth.cas.url if auth.cas else "",
+        "oidc": auth.oidc.issuer if auth.oidc else "",
+        "ldap": auth.ldap.url if auth.ldap else "",
+    }
+    return known.get(method, "")
 
 
 def leave_for(address: str) -> Response:

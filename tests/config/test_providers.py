@@ -45,6 +45,11 @@ def test_all_ways_stand_beside_each_other(tmp_path: Path) -> None:
             PORTAL + OIDC.replace("env:SECRET", "between us"),
             "[auth.oidc] client_secret: secrets do not stand in the file",
         ),
+        (
+            PORTAL + CAS + 'strip_domain = "@stu.example.edu"',
+            '"@stu.example.edu" is no domain: write what stands behind',
+        ),
+        (PORTAL + OIDC + 'clock_skew = "11 min"', "[auth.oidc] clock_skew: an old token would open for as long"),
         (PORTAL + OIDC + 'algorithms = ["none"]', "[auth.oidc] algorithms.0:"),
         (PORTAL + OIDC + 'algorithms = ["HS256"]', "[auth.oidc] algorithms.0:"),
         (PORTAL + OIDC + "algorithms = []", "[auth.oidc] algorithms:"),

@@ -6,12 +6,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from status_db.accounts import Act, Grant
 from status_db.audit import Deed
 from tests.cast import LIN, ZHOU
 from tests.portal.arriving import Open, opened
 from tests.services.one_answer import answering
+from tests.services.openid import ScriptedProvider
 
 
 def vouching(name: str) -> bytes:
@@ -71,6 +73,56 @@ def test_several_windows_of_one_student_make_one_account(tmp_path: Path) -> None
 def test_a_student_who_stays_may_come_in_to_read_why(tmp_path: Path) -> None:
     with answering(vouching(ZHOU.number)) as url, opened(tmp_path, f'[auth.cas]\nurl = "{url}"\n') as portal:
         assert arrive(portal).status_code == 303
+
+
+def test_a_name_with_a_domain_comes_in_where_the_settings_take_it_off_and_else_is_told_how(tmp_path: Path) -> None:
+    with answering(vouching(f"{LIN.number}@Stu.example.edu")) as url:
+        settings = f'[auth.cas]\nurl = "{url}"\n'
+        with opened(tmp_path / "without", settings) as portal, capture_logs() as said:
+            assert arrive(portal).status_code == 403
+            assert portal.world.accounts.listed() == ()
+            (line,) = portal.lines(Deed.SIGN_IN_REFUSED)
+            assert line.detail["reason"] == "unknown"
+        (told,) = [str(entry["message"]) for entry in said if entry["event"] == "sign-in refused"]
+        assert f'"{LIN.number}@Stu.example.edu" is no account and no student number' in told
+        assert f'"{LIN.number}" is one.' in told
+        assert 'write strip_domain = "Stu.example.edu" in [auth.cas]' in told
+        with opened(tmp_path / "with", f'{settings}strip_domain = "stu.example.edu"\n') as portal:
+            assert arrive(portal).status_code == 303
+            assert [account.account for account in portal.world.accounts.listed()] == [LIN.number]
+        with opened(tmp_path / "other", f'{settings}strip_domain = "example.edu"\n') as portal:
+            with capture_logs() as said:
+                page = arrive(portal)
+            assert page.status_code == 403
+            assert f"认出了“{LIN.number}@Stu.example.edu”" in page.text
+            assert portal.world.accounts.listed() == ()
+        (entry,) = [entry for entry in said if entry["event"] == "sign-in refused"]
+        assert 'strip_domain = "example.edu" in [auth.cas]' in entry["message"]
+        assert (entry["provider"], entry["name"]) == (url, f"{LIN.number}@Stu.example.edu")
+
+
+def test_a_number_that_came_without_its_noughts_is_nobodys_where_it_could_be_another_ones(tmp_path: Path) -> None:
+    with ScriptedProvider() as provider:
+        auth = (
+            f'[auth.oidc]\nissuer = "{provider.issuer}"\nclient_id = "c"\nclient_secret = "env:SECRET"\nclaim = "n"\n'
+        )
+        with opened(tmp_path, auth, {"SECRET": "x"}) as portal:
+
+            def comes_in(number: int | str) -> int:
+                with portal.browser() as browser:
+                    browser.follow_redirects = False
+                    asked = httpx.URL(browser.get("/sign-in/oidc").headers["location"]).params
+                    now = portal.world.now.timestamp()
+                    token = {"iss": provider.issuer, "aud": "c", "sub": "s", "iat": now, "exp": now + 60, "n": number}
+                    provider.answer = {"id_token": provider.signed(token | {"nonce": asked["nonce"]})}
+                    return browser.get("/sign-in/oidc/back", params={"code": "c", "state": asked["state"]}).status_code
+
+            assert comes_in(int(LIN.number)) == 303
+            portal.world.accounts.add(f"00{LIN.number}", "another", None, now=portal.world.now)
+            with capture_logs() as said:
+                assert comes_in(int(LIN.number)) == 403
+            assert [entry for entry in said if f"00{LIN.number} is somebody here" in str(entry.get("message"))]
+            assert comes_in(LIN.number) == 303
 
 
 @pytest.mark.parametrize("path", ["/sign-in/cas", "/sign-in/oidc", "/sign-out/cas", "/sign-out/oidc"])

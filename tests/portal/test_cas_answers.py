@@ -1,6 +1,7 @@
 """What a CAS server says is read strictly: every answer that the protocol does not know lets nobody in."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -38,7 +39,6 @@ UNTRUSTED = {
     "another namespace": response(
         f"<cas:authenticationSuccess>{USER}</cas:authenticationSuccess>", 'xmlns:cas="http://elsewhere.example/cas"'
     ),
-    "no namespace": b"<serviceResponse><authenticationSuccess><user>a</user></authenticationSuccess></serviceResponse>",
     "a user of another namespace": success('<u:user xmlns:u="urn:other">20151001</u:user>'),
     "a declared document type": b"<!DOCTYPE x>" + success(USER),
     "an entity": b'<!DOCTYPE x [<!ENTITY who "20151001">]>' + success("<cas:user>&who;</cas:user>"),
@@ -49,6 +49,16 @@ UNTRUSTED = {
     "a comment inside the name": success("<cas:user>2015<!-- -->1001</cas:user>"),
     "an instruction inside the name": success("<cas:user>2015<?x?>1001</cas:user>"),
     "an element inside the name": success("<cas:user>2015<cas:b/>1001</cas:user>"),
+    "a comment with a user, where a name was let through as it is": success(
+        "<cas:user>dean</cas:user><!--</cas:user><cas:attributes><cas:cn>--><cas:attributes><cas:cn/></cas:attributes>"
+    ),
+    "a text with a user, where a name was let through as it is": success(
+        "<cas:user>dean</cas:user><cas:x><![CDATA[</cas:user><cas:attributes><cas:cn>]]></cas:x>"
+    ),
+    "a user below the attributes alone": success(f"<cas:attributes>{USER}</cas:attributes>"),
+    "a user beside the success": response(f"{USER}<cas:authenticationSuccess/>"),
+    "a user in each namespace": success(f"{USER}<user>20152003</user>"),
+    "proxies twice": success(f"{USER}<cas:proxies/><cas:proxies/>"),
     "two users": success(USER + "<cas:user>20152003</cas:user>"),
     "no user": success(""),
     "an empty user": success("<cas:user> </cas:user>"),
@@ -56,10 +66,6 @@ UNTRUSTED = {
         f"{USER}<cas:attributes><cas:authenticationSuccess>{USER}</cas:authenticationSuccess></cas:attributes>"
     ),
     "attributes twice": success(f"{USER}<cas:attributes/><cas:attributes/>"),
-    "an attribute of another namespace": success(f'{USER}<cas:attributes><x xmlns="urn:other">1</x></cas:attributes>'),
-    "an old attribute that holds something": success(f'{USER}<cas:attribute name="a">{USER}</cas:attribute>'),
-    "a proxy's ticket": success(f"{USER}<cas:proxies><cas:proxy>https://p.example</cas:proxy></cas:proxies>"),
-    "something else": success(f"{USER}<cas:more/>"),
     "text beside": success(f"20152003{USER}"),
     "a success that is the whole": f"<cas:authenticationSuccess {NS}>{USER}</cas:authenticationSuccess>".encode(),
     "nothing in the response": response(""),
@@ -90,14 +96,161 @@ def test_the_one_shape_is_read() -> None:
     assert said == CasUser("20151001", {"number": ["1"], "role": ["a", "b"]})
 
 
-def test_attributes_that_are_said_a_second_time_in_the_older_way_are_passed_over() -> None:
-    said = read_answer(success(f'{USER}<cas:attributes/><cas:attribute name="user" value="20152003"/>'))
-    assert said == CasUser("20151001", {})
+#: Everything that servers send besides the one shape, and that names the same user.
+ALSO_READ = {
+    "no namespace": b"<serviceResponse><authenticationSuccess><user>20151001</user></authenticationSuccess>"
+    b"</serviceResponse>",
+    "the namespace without a prefix": b'<serviceResponse xmlns="http://www.yale.edu/tp/cas"><authenticationSuccess>'
+    b"<user>20151001</user></authenticationSuccess></serviceResponse>",
+    "another prefix": success(USER).replace(b"cas:", b"sso:").replace(b":cas=", b":sso="),
+    "a user without a namespace": success("<user>20151001</user>"),
+    "lines before the declaration": b"\n\n  <?xml version='1.0' encoding='UTF-8'?>\n" + success(USER),
+    "comments and an instruction": b"<!-- a --><?b?>" + response(
+        f"<!-- vim: set ts=2 --><cas:authenticationSuccess><!-- c -->{USER}<?d?><!-- e --></cas:authenticationSuccess>"
+    ),
+    "a comment within an attribute": success(f"{USER}<cas:attributes><cas:cn>a<!-- b -->c</cas:cn></cas:attributes>"),
+    "a marked section": success("<cas:user><![CDATA[20151001]]></cas:user>"),
+    "blanks and lines": success("<cas:user>\n\t 20151001 \r\n</cas:user>"),
+    "a ticket for proxies": success(f"{USER}<cas:proxyGrantingTicket>PGTIOU-1</cas:proxyGrantingTicket>"),
+    "no proxies": success(f"{USER}<cas:proxies>\n</cas:proxies>"),
+    "an attribute of another namespace": success(f'{USER}<cas:attributes><x xmlns="urn:other">1</x></cas:attributes>'),
+    "an attribute without a namespace": success(f"{USER}<cas:attributes><cn>1</cn></cas:attributes>"),
+    "an attribute called user": success(f"{USER}<cas:attributes><cas:user>20152003</cas:user></cas:attributes>"),
+    "an attribute that holds elements": success(f"{USER}<cas:attributes><cas:a><b>1</b></cas:a>text</cas:attributes>"),
+    "an old attribute that holds something": success(f'{USER}<cas:attribute name="a">{USER}</cas:attribute>'),
+    "an element beside": success(f"{USER}<cas:type>Customer</cas:type><y xmlns='urn:other'/>"),
+    "UTF-16": response(f"<cas:authenticationSuccess>{USER}</cas:authenticationSuccess>").decode().encode("utf-16"),
+}  # fmt: skip
 
 
-def test_a_failure_is_the_servers_own_no() -> None:
-    with pytest.raises(Denied, match="INVALID_TICKET"):
-        read_answer(response('<cas:authenticationFailure code="INVALID_TICKET">not known</cas:authenticationFailure>'))
+@pytest.mark.parametrize("body", ALSO_READ.values(), ids=ALSO_READ.keys())
+def test_what_servers_send_beside_the_one_user_locks_nobody_out(body: bytes) -> None:
+    said = read_answer(body)
+    assert (said.user, said.proxies) == ("20151001", ())
+
+
+NESTED = "<cas:attributes><cas:userAttributes>{}</cas:userAttributes></cas:attributes>"
+
+
+@pytest.mark.parametrize(
+    ("inside", "values"),
+    [
+        ("<cas:attributes><cas:number>7</cas:number></cas:attributes>", ["7"]),
+        ("<cas:attributes><number> 7 </number></cas:attributes>", ["7"]),
+        ('<cas:attribute name="number" value="7"/>', ["7"]),
+        ('<cas:attributes><cas:attribute name="number" value="7"/></cas:attributes>', ["7"]),
+        (NESTED.format('<cas:attribute name="number">7</cas:attribute>'), ["7"]),
+        (NESTED.format("<cas:attribute><cas:name>number</cas:name><cas:value>7</cas:value></cas:attribute>"), ["7"]),
+        ("<number>7</number>", ["7"]),
+        ('<cas:attributes><cas:number>7</cas:number></cas:attributes><cas:attribute name="number" value="7"/>', ["7"]),
+        ('<cas:attributes><cas:number>7</cas:number></cas:attributes><cas:attribute name="number" value="8"/>',
+         ["7", "8"]),
+        ("<cas:attributes><cas:number>7</cas:number><cas:number>7</cas:number></cas:attributes>", ["7", "7"]),
+        ("<cas:attributes><cas:number>7<!-- -->8</cas:number></cas:attributes>", [""]),
+        ("<cas:attributes><cas:number><b>7</b></cas:number></cas:attributes>", [""]),
+        ('<cas:attributes><x:number xmlns:x="urn:other">7</x:number></cas:attributes>', None),
+        ("<cas:attributes><cas:cn><cas:number>7</cas:number></cas:cn></cas:attributes>", None),
+    ],
+)  # fmt: skip
+def test_an_attribute_is_read_in_each_of_the_styles_and_two_that_differ_are_two(
+    inside: str, values: list[str] | None
+) -> None:
+    assert read_answer(success(USER + inside)).attributes.get("number") == values
+
+
+def test_a_ticket_of_a_proxy_counts_only_where_the_settings_name_every_proxy() -> None:
+    body = success(f"{USER}<cas:proxies><cas:proxy>https://a</cas:proxy><cas:proxy>https://b</cas:proxy></cas:proxies>")
+    allowed = ("https://a", "https://b")
+    with answering(body, "application/xml") as url:
+        for proxies in ((), ("https://a",), ("https://b/",)):
+            with pytest.raises(SignInRefused, match=r"add that very address to `proxies` in \[auth.cas\]"):
+                CasServer(Cas(url=url, proxies=proxies)).name_of("ST-1", "http://127.0.0.1/x")
+        assert CasServer(Cas(url=url, proxies=allowed)).name_of("PT-1", "http://127.0.0.1/x") == "20151001"
+        with pytest.raises(SignInRefused, match="no service ticket"):
+            CasServer(Cas(url=url)).name_of("PT-1", "http://127.0.0.1/x")
+
+
+def test_proxies_that_are_told_as_text_are_proxies() -> None:
+    assert read_answer(success(f"{USER}<cas:proxies>https://a</cas:proxies>")).proxies == ("https://a",)
+
+
+@pytest.mark.parametrize(
+    ("user", "name"),
+    [
+        ("2015150001@stu.example.edu", "2015150001"),
+        ("2015150001@STU.Example.edu", "2015150001"),
+        ("2015150001", "2015150001"),
+        ("2015150001@example.edu", None),
+        ("2015150001@stu.example.edu.evil.example", None),
+        ("2015150001@evil.example@stu.example.edu", None),
+        ("@stu.example.edu", None),
+        ("2015150001@", None),
+        ("2015150001@\u017ftu.example.edu", None),
+    ],
+)
+def test_the_domain_of_the_settings_is_taken_off_and_no_other(user: str, name: str | None) -> None:
+    with answering(success(f"<cas:user>{user}</cas:user>"), "application/xml") as url:
+        server = CasServer(Cas(url=url, strip_domain="Stu.example.edu"))
+        if name is not None:
+            assert server.name_of("ST-1", "http://127.0.0.1/x") == name
+            return
+        with pytest.raises(SignInRefused, match=r'strip_domain = "stu.example.edu" in \[auth.cas\]') as refused:
+            server.name_of("ST-1", "http://127.0.0.1/x")
+        assert user in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"<!DOCTYPE html><html><body>Sign in</body></html>", "a web page"),
+        (b"<html><body><br></body></html>", "a web page"),
+        (b'{"serviceResponse": {"authenticationSuccess": {"user": "20151001"}}}', "JSON"),
+        (b"yes\n20151001\n", "the plain words of CAS 1.0"),
+        (b"", "empty"),
+        (b"<cas:serviceResponse/>", "unbound prefix"),
+        (success(USER).replace(b"www.yale.edu", b"sso.example"), "http://sso.example/tp/cas"),
+        (success(USER * 2), "2 users"),
+        (success("<cas:user>2015<!-- -->1001</cas:user>"), "the user holds an element, a comment or an instruction"),
+    ],
+)
+def test_an_answer_that_cannot_be_trusted_is_told_by_what_it_is(body: bytes, told: str) -> None:
+    with answering(body) as url, pytest.raises(SignInRefused) as refused:
+        CasServer(Cas(url=url)).name_of("ST-1", "http://127.0.0.1/x")
+    assert told in str(refused.value)
+    assert f"{url}/p3/serviceValidate" in str(refused.value)
+    assert "`validation` in [auth.cas]" in str(refused.value)
+
+
+def test_an_attribute_that_is_not_there_is_told_with_those_that_are() -> None:
+    body = success(f"{USER}<cas:attributes><cas:Number>1</cas:Number><cas:cn>秘密</cas:cn></cas:attributes>")
+    with answering(body, "application/xml") as url, pytest.raises(SignInRefused) as refused:
+        CasServer(Cas(url=url, attribute="number")).name_of("ST-1", "http://127.0.0.1/x")
+    assert 'no attribute "number" (it released: Number, cn) for 20151001' in str(refused.value)
+    assert "秘密" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "advice", "why"),
+    [
+        ("INVALID_TICKET", "good once", Why.REFUSED),
+        ("INVALID_SERVICE", "Register the service http://127.0.0.1/x there", Why.REFUSED),
+        ("INTERNAL_ERROR", "own log", Why.UNAVAILABLE),
+        ("SOMETHING_NEW", "own log", Why.REFUSED),
+    ],
+)
+def test_a_failure_is_the_servers_own_no_in_its_own_words_without_the_ticket(code: str, advice: str, why: Why) -> None:
+    body = response(
+        f"<cas:authenticationFailure code=\"{code}\">Ticket 'ST-1' gone<!-- x --></cas:authenticationFailure>"
+    )
+    with pytest.raises(Denied, match=code):
+        read_answer(body)
+    with answering(body, "application/xml") as url, pytest.raises(SignInRefused) as refused:
+        CasServer(Cas(url=url)).name_of("ST-1", "http://127.0.0.1/x?state=hidden")
+    assert refused.value.why is why
+    assert f"{code} (Ticket '…' gone)" in str(refused.value)
+    assert advice in str(refused.value)
+    assert "ST-1" not in str(refused.value)
+    assert "hidden" not in str(refused.value)
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
@@ -172,7 +325,27 @@ def asked() -> Callable[[bytes, int], SignInRefused]:
 def test_a_good_answer_with_another_status_lets_nobody_in(
     asked: Callable[[bytes, int], SignInRefused], status: int, why: Why
 ) -> None:
-    assert asked(success(USER), status).why is why
+    refused = asked(success(USER), status)
+    assert refused.why is why
+    assert f"answered with status {status}" in str(refused)
+    assert str(refused).endswith(".")
+
+
+def test_a_server_out_of_reach_is_told_with_its_address_and_the_cause(tmp_path: Path) -> None:
+    authority = tmp_path / "authority.pem"
+    authority.write_text("nothing", encoding="utf-8")
+    with answering(b"") as plain:
+        for settings, told in (
+            ({"url": "http://127.0.0.1:9"}, "connection refused"),
+            ({"url": "https://nobody.invalid"}, "does not answer"),
+            ({"url": plain.replace("http", "https")}, "does not speak TLS"),
+            ({"url": plain.replace("http", "https"), "ca_file": authority}, "holds no certificates"),
+        ):
+            with pytest.raises(SignInRefused) as refused:
+                CasServer(Cas.model_validate(settings)).name_of("ST-1", "http://127.0.0.1/x?state=hidden")
+            assert refused.value.why is Why.UNAVAILABLE
+            assert told in str(refused.value), str(refused.value)
+            assert not [word for word in ("ST-1", "hidden") if word in str(refused.value)]
 
 
 def test_a_huge_answer_is_not_read_to_its_end(asked: Callable[[bytes, int], SignInRefused]) -> None:

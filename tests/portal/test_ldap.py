@@ -29,6 +29,8 @@ PEOPLE = {
     "twin-b": {"userPassword": WORD, "mail": "twins@example.edu"},
     "sun": {"userPassword": WORD, "employeeNumber": SUN.number},
     "wordless": {},
+    "zhou": {"userPassword": WORD, "mail": "2015150001@stu.example.edu"},
+    f"{LIN.number}x": {"userPassword": WORD},
 }
 
 
@@ -135,6 +137,30 @@ class TestTheDirectory:
         with pytest.raises(SignInRefused) as refused:
             asked(slapd, attribute="employeeNumber").name_of("visitor", WORD)
         assert refused.value.why is Why.UNAVAILABLE
+
+    def test_takes_off_the_domain_of_the_settings_and_no_other(self, slapd: Served) -> None:
+        by_mail = {"search": "(uid={account})", "attribute": "mail"}
+        assert asked(slapd, **by_mail, strip_domain="Stu.example.edu").name_of("zhou", WORD) == "2015150001"
+        with pytest.raises(
+            SignInRefused, match=r'"twins@example.edu".*strip_domain = "stu.example.edu" in \[auth.ldap\]'
+        ):
+            asked(slapd, **by_mail, strip_domain="stu.example.edu").name_of("twin-a", WORD)
+        assert asked(slapd, **by_mail).name_of("zhou", WORD) == "2015150001@stu.example.edu"
+
+    def test_that_fails_is_told_with_its_address_the_cause_and_what_helps(self, slapd: Served) -> None:
+        own = {"bind_dn": SEARCHER, "bind_password": SecretStr("a wrong word")}
+        for settings, told in (
+            (own, f"Compare bind_dn ({SEARCHER}) and bind_password"),
+            ({"base": "dc=elsewhere"}, "Compare base in [auth.ldap], dc=elsewhere"),
+            ({"url": "ldap://127.0.0.1:9"}, "See whether it runs"),
+            ({"url": f"ldaps://127.0.0.1:{slapd.tls_port}", "ca_file": slapd.ca_file}, "ca_file"),
+            ({"attribute": "employeeNumber"}, f'gives 0 values of "employeeNumber" for uid={LIN.number}x'),
+        ):
+            with pytest.raises(SignInRefused) as refused:
+                asked(slapd, **settings).name_of(f"{LIN.number}x", WORD)
+            assert told in str(refused.value)
+            assert f"the directory {settings.get('url', f'ldap://localhost:{slapd.port}')} " in str(refused.value)
+            assert not [word for word in (WORD, "a wrong word") if word in str(refused.value)]
 
     def test_lets_nobody_in_whom_two_entries_fit(self, slapd: Served) -> None:
         with pytest.raises(SignInRefused, match="several"):

@@ -15,6 +15,8 @@ from tests.services.providers import openid_provider
 PEOPLE = {
     "lin": {"preferred_username": LIN.number},
     "sun": {"number": SUN.number},
+    "domain": {"preferred_username": f"{SUN.number}@Stu.example.edu"},
+    "elsewhere": {"preferred_username": f"{SUN.number}@example.edu"},
     "visitor": {"preferred_username": "visitor"},
 }
 
@@ -153,6 +155,16 @@ def test_a_claim_that_only_the_user_info_has_is_asked_there(issuer: str, tmp_pat
         assert SUN.name in enter(browser, "sun").text
         browser.cookies.clear()
         assert enter(browser, "lin").status_code == 403
+
+
+def test_a_name_with_a_domain_comes_in_without_it(issuer: str, tmp_path: Path) -> None:
+    own = settings(issuer, 'strip_domain = "stu.example.edu"')
+    with opened(tmp_path, own, {"SECRET": "x"}) as portal:
+        with portal.browser() as browser:
+            assert SUN.name in enter(browser, "domain").text
+        with portal.browser() as browser:
+            assert enter(browser, "elsewhere").status_code == 403
+        assert [account.account for account in portal.world.accounts.listed()] == [SUN.number]
 
 
 def test_a_provider_that_is_down_is_a_kind_page_and_a_503(tmp_path: Path) -> None:

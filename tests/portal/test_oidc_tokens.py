@@ -13,6 +13,7 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from config.providers import Oidc
 from portal.auth.journeys import Journey
@@ -101,8 +102,12 @@ BAD: dict[str, dict[str, Any]] = {
     "an empty subject": {"sub": ""},
     "no number": {"number": None},
     "an empty number": {"number": ""},
-    "a number that is a list": {"number": [LIN.number]},
-    "a number that is a number": {"number": 20151001},
+    "two numbers": {"number": [LIN.number, LIN.number]},
+    "no number in a list": {"number": []},
+    "a number in a list in a list": {"number": [[LIN.number]]},
+    "a number with a fraction": {"number": 20151001.0},
+    "a number that is a yes": {"number": True},
+    "a number within": {"number": {"value": LIN.number}},
 }
 
 
@@ -230,7 +235,19 @@ def test_user_info_about_somebody_else_is_refused(provider: ScriptedProvider) ->
         redeemed(provider, token)
 
 
-@pytest.mark.parametrize(("verified", "good"), [(True, True), (False, False), (None, False), ("true", False)])
+@pytest.mark.parametrize(
+    ("verified", "good"),
+    [
+        (True, True),
+        ("true", True),
+        ("True", True),
+        (False, False),
+        (None, False),
+        ("false", False),
+        (1, False),
+        ("", False),
+    ],
+)
 def test_an_e_mail_address_counts_only_once_verified(provider: ScriptedProvider, verified: Any, good: bool) -> None:
     token = provider.signed(claims(provider, email="lin@example.edu.cn", email_verified=verified))
     if good:
@@ -294,6 +311,10 @@ class TestLogoutTokens:
             assert tell(self.of(provider, now)) == 200
             assert browser.get("/").status_code == 303
             assert tell(self.of(provider, now)) == 400
-            assert tell("a.b.c") == 400
+            with capture_logs() as said:
+                assert tell("a.b.c") == 400
+            (entry,) = [entry for entry in said if entry["event"] == "sign-out refused"]
+            assert entry["provider"] == provider.issuer
+            assert "signature of the logout token" in entry["message"]
             (line,) = portal.lines(Deed.SIGNED_OUT)
             assert line.detail == {"method": "oidc", "by": "provider"}

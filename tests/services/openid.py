@@ -16,6 +16,8 @@ class ScriptedProvider:
     def __init__(self) -> None:
         self.key = RSAKey.generate_key(2048, {"kid": "one"}, auto_kid=False)
         self.keys = KeySet([self.key])
+        #: In place of the keys, where a test has it so.
+        self.key_set: Any = None
         self.discovery: dict[str, Any] = {}
         self.answer: Any = {"error": "invalid_grant"}
         self.user_info: Any = {}
@@ -62,7 +64,7 @@ class ScriptedProvider:
         """Return what it says at a path."""
         self.asked.append(path)
         if path == "/jwks":
-            return self.keys.as_dict(private=False)
+            return self.keys.as_dict(private=False) if self.key_set is None else self.key_set
         if path == "/userinfo":
             return self.user_info
         return {

@@ -1,0 +1,244 @@
+"""Alma of Ex Libris, asked through its REST API: loans, fees or blocks of the roster's students, one after the other.
+
+As the Developer Network has it (developers.exlibrisgroup.com, Users and Fulfillment): below `/almaws/v1/users/{id}`
+stand `/loans` (`limit` up to 100, `offset`, `loan_status`), `/fees` (`status`, ACTIVE unless told, so that what is in
+dispute or has been exported must be asked for by itself) and, in the user's own record, `user_block`. `user_id_type`
+says which of a user's identifiers is meant. Lists tell `total_record_count`; with 0 the list itself may be missing.
+The key goes into the header `Authorization: apikey …`. Failures are an `errorList`: a user whom Alma does not know is
+HTTP 400 with the code 401861, or 401890; the quota of the day is HTTP 429 with DAILY_THRESHOLD, too many questions in a
+second PER_SECOND_THRESHOLD. There is no list of everybody's loans.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
+
+from config.secrets import Secret, Text
+from connectors import rest
+from connectors.each_patron import EachPatron, Strangers
+from connectors.known_questions import KnownQuestions
+from connectors.paging import NoPaging, OffsetPaging, Paging
+from connectors.port import (
+    Question,
+    Sample,
+    Snapshot,
+    SourceError,
+    SourceGarbled,
+    SourceRefused,
+    SourceUnavailable,
+    together,
+)
+from connectors.records import ASKED_NUMBER
+from connectors.walk import Pause, PerStudent
+from connectors.web import UNKNOWN, HeaderAuth, Patience, Unknown
+
+_COLUMNS = {
+    "loans": {"student": ASKED_NUMBER, "title": "title", "due": "due_date", "reference": "item_barcode"},
+    "fees": {
+        "student": ASKED_NUMBER,
+        "title": "title",
+        "kind": "type.desc",
+        "amount": "balance",
+        "reference": "id",
+    },
+    "blocks": {"student": ASKED_NUMBER, "title": "block_description.desc", "kind": "block_type.desc"},
+}
+
+#: Columns that a record need not have: Alma leaves out what is empty. What is owed is never left out.
+_NEVER_MISSING = frozenset({"student", "amount"})
+
+#: Alma gives no more loans on a page.
+_MOST = 100
+
+_NO_SUCH_USER = frozenset({"401861", "401890"})
+_QUOTA = "DAILY_THRESHOLD"
+_TOO_FAST = "PER_SECOND_THRESHOLD"
+
+
+class Settings(KnownQuestions, Patience):
+    """Where Alma is, with which key it is asked, what is asked, and by which identifier."""
+
+    mappings = _COLUMNS
+
+    #: The address of the region, such as https://api-cn.hosted.exlibrisgroup.com.cn.
+    url: Text
+    key: Secret
+    asks: Literal["loans", "fees", "blocks"]
+    #: Which identifier of a user the student number is, as Alma calls it.
+    id_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")] = "all_unique"
+    #: States of fees that are owed; each is a question of its own.
+    fees: Annotated[tuple[Literal["ACTIVE", "INDISPUTE", "EXPORTED"], ...], Field(min_length=1)] = (
+        "ACTIVE",
+        "INDISPUTE",
+        "EXPORTED",
+    )
+    #: What it means that Alma does not know a student.
+    unknown: Strangers = "unknown"
+    per_page: Annotated[int, Field(ge=1, le=_MOST)] = _MOST
+    per_student: PerStudent = PerStudent()
+
+
+class AboutOne:
+    """Asks about one student at a time; by several questions where one does not tell all."""
+
+    def __init__(self, parts: Sequence[rest.Rest]) -> None:
+        self._parts = parts
+
+    def fresh(self) -> Self:
+        """Return one that asks the same and takes no answer out of a cache."""
+        return type(self)([part.fresh() for part in self._parts])
+
+    @contextmanager
+    def asking(self, pause: Pause = time.sleep) -> Iterator[Callable[[str], Snapshot]]:
+        """Open what asks about one number after the other. The population is that number, or nobody."""
+        with ExitStack() as stack:
+            parts = [stack.enter_context(part.asking(pause)) for part in self._parts]
+
+            def ask(student: str) -> Snapshot:
+                answers: list[Snapshot] = []
+                for part in parts:
+                    answers.append(part(student))
+                    if not answers[-1].population:
+                        break
+                # Somebody who was deleted in between is unknown; what was found before may hold them all the same.
+                known = all(answer.population for answer in answers)
+                return replace(together(answers), population=[student] if known else [])
+
+            yield ask
+
+    def check_one(self, student: str) -> Sample:
+        """Look at the first answer about a student that has a record."""
+        samples = (part.check_one(student) for part in self._parts)
+        first = next(samples)
+        return first if first.row is not None else next((s for s in samples if s.row is not None), first)
+
+
+def _questions(settings: Settings) -> Iterator[tuple[str, Mapping[str, str], str, str]]:
+    """Give the path below a user, the parameters, where the records are and where their total is."""
+    match settings.asks:
+        case "loans":
+            yield "/loans", {"loan_status": "Active"}, "item_loan", "total_record_count"
+        case "fees":
+            for status in settings.fees:
+                yield "/fees", {"status": status}, "fee", "total_record_count"
+        case "blocks":
+            yield "", {"view": "full", "expand": "none"}, "user_block", ""
+
+
+def _part(
+    settings: Settings, question: Question, path: str, params: Mapping[str, str], records: str, total: str
+) -> rest.Rest:
+    paging: Paging = NoPaging()
+    if settings.asks == "loans":
+        paging = OffsetPaging(kind="offset", per_page=settings.per_page)
+    own = rest.Settings(
+        one_url=f"{settings.url.rstrip('/')}/almaws/v1/users/{ASKED_NUMBER}{path}",
+        params={"user_id_type": settings.id_type, **params},
+        records=records,
+        total=total,
+        proofs=("total",) if total else ("one_answer",),
+        paging=paging,
+        auth=HeaderAuth(kind="header", name="Authorization", value=settings.key, prefix="apikey "),
+        per_student=settings.per_student,
+        missing="outside",
+        optional=tuple(field for field in question.columns if field not in _NEVER_MISSING),
+        **settings.patience(),
+    )
+    told = Told(question.source)
+    return rest.Rest(own, question, told.blocks if settings.asks == "blocks" else told.whole, failing=told.failing)
+
+
+class Told:
+    """Reads what Alma says beside its records."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def failing(self, status: int, body: Any) -> SourceError | Unknown | None:  # noqa: ANN401 - whatever JSON holds
+        """Return what a failure means, by the codes in its errorList."""
+        errors = _errors(body)
+        codes = {code for code, _ in errors}
+        words = "; ".join(f"{code}: {message}" if message else code for code, message in errors)[:300]
+        if codes and codes <= _NO_SUCH_USER:
+            return UNKNOWN
+        if _QUOTA in codes:
+            return SourceRefused(
+                f"{self._source}: Alma's quota of questions for today is used up ({words})",
+                "It begins anew at midnight UTC. Ask less often (every), or have the library see in the Developer "
+                "Network what else uses it up; nothing of this pull counts.",
+            )
+        if _TOO_FAST in codes:
+            return SourceUnavailable(
+                f"{self._source}: Alma is asked too often in a second ({words})",
+                "Lower per_second and at_once in per_student; other programs of the library count, too.",
+            )
+        if status in (401, 403) or codes & {"UNAUTHORIZED", "FORBIDDEN", "INVALID_API_KEY"}:
+            return SourceRefused(
+                f"{self._source}: Alma does not let us in (HTTP {status}{f', {words}' if words else ''})",
+                "Have the library look at the key in the Developer Network: it needs read access to Users in the "
+                "production area, and url must be the address of its region.",
+            )
+        if errors and 400 <= status < 429:
+            return SourceRefused(
+                f"{self._source}: Alma does not understand the question (HTTP {status}, {words})",
+                "Look at url and id_type, and whether the key may read Users.",
+            )
+        return None
+
+    def whole(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Return an answer as it is. Raises where it is an error that HTTP calls a success."""
+        errors = _errors(body)
+        found = self.failing(400, body) if errors else None
+        if isinstance(found, SourceError):
+            raise found
+        listed = [body.get(name) for name in ("item_loan", "fee")] if isinstance(body, dict) else []
+        strange = any(isinstance(records, list) and any(not isinstance(r, dict) for r in records) for records in listed)
+        if errors or strange:
+            what = f"an error that HTTP calls a success ({errors[0][0]})" if errors else "a list of what is no record"
+            raise SourceGarbled(
+                f"{self._source}: Alma answered with {what}",
+                "Look at what stands between here and Alma: answers must be passed on as they are.",
+            )
+        return body
+
+    def blocks(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Return the blocks of a user's record that hold now. Raises SourceGarbled for what is no such record."""
+        body = self.whole(body)
+        if not isinstance(body, dict) or "primary_id" not in body:
+            raise SourceGarbled(
+                f"{self._source}: Alma answered with no user's record",
+                "Look at url: it is the address of the region, without a path.",
+            )
+        blocks = body.get("user_block") or []
+        if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
+            raise SourceGarbled(
+                f"{self._source}: user_block in a user's record is no list",
+                "Have the library look at that user; it may be another release of Alma.",
+            )
+        # One without a state may hold: it is shown.
+        return {"user_block": [block for block in blocks if block.get("block_status", "ACTIVE") == "ACTIVE"]}
+
+
+def _errors(body: object) -> list[tuple[str, str]]:
+    """Return the codes and messages of an errorList, in whichever of its forms."""
+    listed = body.get("errorList") if isinstance(body, dict) else None
+    errors = listed.get("error") if isinstance(listed, dict) else None
+    if isinstance(errors, dict):
+        errors = [errors]
+    if not isinstance(errors, list):
+        return []
+    return [
+        (str(error.get("errorCode", "?"))[:40], " ".join(str(error.get("errorMessage") or "").split())[:200])
+        for error in errors
+        if isinstance(error, dict)
+    ]
+
+
+def connect(settings: Settings, question: Question) -> EachPatron:
+    """Return the connector; it opens nothing yet."""
+    parts = [_part(settings, question, *asked) for asked in _questions(settings)]
+    return EachPatron(AboutOne(parts), settings.per_student, question, settings.unknown)

@@ -1,0 +1,64 @@
+"""A library that can only be asked about one patron at a time, and what it means that it does not know somebody.
+
+Whom the library does not know is outside the population, so unknown; with `unknown = "clear"` they are known to owe it
+nothing. That holds only where it knows somebody at all: a wrong kind of number would clear everybody.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Literal, TypeAlias
+
+from connectors.each_student import AsksAboutOne, EachStudent
+from connectors.port import Progress, Question, Snapshot, SourceUnavailable, no_progress
+from connectors.walk import PerStudent, Watch
+from status_db.model import normalise_number
+
+#: What it means that the library does not know a student.
+Strangers: TypeAlias = Literal["unknown", "clear"]
+
+
+class EachPatron(EachStudent):
+    """Asks about every number of every student on the roster."""
+
+    def __init__(
+        self,
+        about_one: AsksAboutOne,
+        limits: PerStudent,
+        question: Question,
+        strangers: Strangers,
+        watch: Watch | None = None,
+    ) -> None:
+        super().__init__(about_one, limits, question, watch)
+        self._patrons_of = question
+        self._clears = strangers == "clear"
+
+    def pull(self, progress: Progress = no_progress) -> Snapshot:
+        """Return what it says about everybody on the roster. Raises SourceGarbled where it knows none of them."""
+        numbers: tuple[str, ...] = ()
+        revision = None
+        if self._clears:
+            with suppress(SourceUnavailable):
+                candidates = self._patrons_of.candidates()
+                numbers, revision = candidates.every_number(), candidates.revision
+        snapshot = super().pull(progress)
+        # Of a roster that has changed in between nobody knows whom it was asked about.
+        return _all_known(snapshot, numbers) if numbers and revision == snapshot.candidates else snapshot
+
+    def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
+        """Return what it says now about these numbers, each asked about alone and never out of a cache."""
+        snapshot = super().pull_these(numbers, progress)
+        return _all_known(snapshot, numbers) if self._clears else snapshot
+
+    def pull_one(self, student: str) -> Snapshot:
+        """Return what it says about one number."""
+        snapshot = super().pull_one(student)
+        return _all_known(snapshot, [student]) if self._clears else snapshot
+
+
+def _all_known(snapshot: Snapshot, numbers: Sequence[str]) -> Snapshot:
+    """Return an answer that knows all of these numbers, but for those that it is in doubt about."""
+    doubtful = {normalise_number(cell) for cell in snapshot.unsettled}
+    known = {normalise_number(cell) for cell in snapshot.population or ()}
+    more = [n for n in numbers if normalise_number(n) not in doubtful | known]
+    return replace(snapshot, population=[*(snapshot.population or ()), *more])

@@ -1,0 +1,397 @@
+"""Sierra of Innovative, asked through its REST API: checkouts, fines or blocks of the roster's students, one by one.
+
+As the API's own description and programs of libraries that use it have it: `POST /token` with Basic and
+`grant_type=client_credentials` gives a token of an hour; one that has expired is answered with HTTP 401.
+`/patrons/find` leads from what stands in a field of the patron's record (`varFieldTag`, `varFieldContent`) to its id:
+404 with the code 107 for nobody, 409 for several. `/patrons/{id}/checkouts` and `/patrons/{id}/fines` come in pages
+(`limit`, `offset`) with a `total`; `entries` may be missing where there are none. Ids are addresses, of which the last
+piece counts. What is left of a fine is itemCharge + processingFee + billingFee − paidAmount. A checkout has no title:
+`/items` leads to the title's record, `/bibs` to the title. There is no list of everybody's checkouts.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
+
+from config.secrets import Secret, Text
+from connectors import rest
+from connectors.each_patron import EachPatron, Strangers
+from connectors.known_questions import KnownQuestions
+from connectors.paging import NoPaging, OffsetPaging
+from connectors.port import (
+    Cell,
+    Proof,
+    ProofKind,
+    Question,
+    Sample,
+    Snapshot,
+    SourceError,
+    SourceGarbled,
+    SourceRefused,
+)
+from connectors.records import ASKED_NUMBER
+from connectors.walk import Pause, PerStudent
+from connectors.web import UNKNOWN, Oauth2Auth, Patience, Unknown
+from status_db.model import normalise_number
+
+_COLUMNS = {
+    "loans": {"student": ASKED_NUMBER, "title": "title", "due": "dueDate", "reference": "barcode"},
+    "fines": {
+        "student": ASKED_NUMBER,
+        "title": "title",
+        "kind": "chargeType.display",
+        "amount": "balance",
+        "reference": "id",
+    },
+    "blocks": {"student": ASKED_NUMBER, "title": "code", "due": "until"},
+}
+
+#: Below a patron: where, with which parameters, and the list in the answer.
+_PATHS = {"loans": "/checkouts", "fines": "/fines", "blocks": ""}
+
+#: Columns that a record need not have. What is owed is never left out.
+_NEVER_MISSING = frozenset({"student", "amount"})
+
+#: What is read besides the mapped columns: whose a record is, and what a fine is called that has no item.
+_HIDDEN = {"own patron": "patron", "own description": "description"}
+
+_CHARGES = ("itemCharge", "processingFee", "billingFee")
+
+#: So many ids stand in one question: its address must not grow too long.
+_CHUNK = 50
+
+_NO_SUCH_RECORD = 107
+
+#: No block, as Sierra writes it.
+_NO_BLOCK = frozenset({"", "-", " "})
+
+
+class Settings(KnownQuestions, Patience):
+    """Where Sierra's API is, who asks, what is asked, and in which field the student number stands."""
+
+    mappings = _COLUMNS
+
+    #: The API's address, such as https://library.example.edu/iii/sierra-api, without the version.
+    url: Text
+    version: Annotated[str, Field(pattern=r"^v[0-9]+$")] = "v6"
+    client_id: Text
+    client_secret: Secret
+    asks: Literal["loans", "fines", "blocks"]
+    #: The tag of the patron's field with the student number: u unique id, b bar code.
+    tag: Annotated[str, Field(pattern=r"^[a-z0-9]$")] = "u"
+    #: Loans come with their titles; without, the key need not read items and bibs.
+    titles: bool = True
+    #: What it means that Sierra does not know a student.
+    unknown: Strangers = "unknown"
+    per_page: Annotated[int, Field(ge=1, le=2_000)] = 200
+    per_student: PerStudent = PerStudent()
+
+
+class _Doubtful(SourceGarbled):
+    """Nobody can tell which patron is meant."""
+
+
+class AboutOne:
+    """Asks about one student at a time: who that is, and what they have or owe."""
+
+    def __init__(self, settings: Settings, question: Question, *, fresh: bool = False) -> None:
+        self._settings = settings
+        self._question = question
+        self._fresh = fresh
+        self._base = f"{settings.url.rstrip('/')}/{settings.version}"
+
+    def fresh(self) -> Self:
+        """Return one that asks the same and takes no answer out of a cache."""
+        return type(self)(self._settings, self._question, fresh=True)
+
+    @contextmanager
+    def asking(self, pause: Pause = time.sleep) -> Iterator[Callable[[str], Snapshot]]:
+        """Open what asks about one number after the other. The population is that number, or nobody."""
+        with ExitStack() as stack:
+            titles = _Titles()
+            if self._settings.titles and self._settings.asks != "blocks":
+                items, bibs = (stack.enter_context(part.asking(pause)) for part in (self._items(), self._bibs()))
+                titles = _Titles(items, bibs)
+            find = stack.enter_context(self._find().asking(pause))
+            things = stack.enter_context(self._things().asking(pause))
+            yield lambda student: self._answer(find, things, titles, student)
+
+    def check_one(self, student: str) -> Sample:
+        """Look at the whole answer about one student, titles included."""
+        with self._find().asking() as find, self.asking() as ask:
+            answer = ask(student)
+            patron = "" if answer.unsettled or not answer.population else self._patron(find(student), student)
+        sample = Sample(f"{self._base}/patrons", tuple(self._question.columns.values()), None, answer.warnings)
+        if not patron or not answer.rows:
+            return sample
+        looked = self._things().check_one(patron)
+        row = dict(zip(self._question.columns, answer.rows[0], strict=True))
+        warnings = tuple(w for w in looked.warnings if not any(name in w for name in _HIDDEN))
+        return Sample(sample.where, (*looked.columns, "title"), row, warnings)
+
+    def _answer(
+        self, find: Callable[[str], Snapshot], things: Callable[[str], Snapshot], titles: "_Titles", student: str
+    ) -> Snapshot:
+        try:
+            found = find(student)
+            patron = self._patron(found, student)
+        except _Doubtful as doubt:
+            return self._in_doubt(student, doubt)
+        if not patron:
+            return replace(found, fields=tuple(self._question.columns), rows=[], population=[])
+        answer = things(patron)
+        return replace(
+            answer,
+            fields=tuple(self._question.columns),
+            rows=self._of(student, self._described(answer, patron, titles)),
+            began=min(found.began, answer.began),
+            # Somebody who was deleted in between is unknown.
+            population=[student] if answer.population else [],
+            unsettled=[student] if answer.unsettled else [],
+        )
+
+    def _patron(self, found: Snapshot, student: str) -> str:
+        """Return the patron's id; empty where there is none. Raises _Doubtful where it is somebody else's."""
+        if not found.population or not found.rows:
+            return ""
+        _, patron, numbers = found.rows[0]
+        if normalise_number(student) not in str(numbers).split("\n"):
+            raise _Doubtful(
+                f"{self._question.source}: asked about {student}, Sierra answered with a patron whose field "
+                f'"{self._settings.tag}" does not hold that number',
+                "Look at tag, and at that patron's record; the student is unknown until then.",
+            )
+        return str(patron)
+
+    def _in_doubt(self, student: str, doubt: _Doubtful) -> Snapshot:
+        """Return an answer that holds the student where they were held, and releases them nowhere."""
+        now = self._question.clock()
+        proofs = (
+            Proof(ProofKind.END_REACHED, "nobody can tell which patron is meant"),
+            Proof(ProofKind.COLUMNS_PRESENT, "no record came, so there was none to look at"),
+        )
+        fields = tuple(self._question.columns)
+        return Snapshot(fields, [], now, now, proofs, [student], unsettled=[student], warnings=(str(doubt),))
+
+    def _of(self, student: str, rows: Iterable[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
+        at = tuple(self._question.columns).index("student")
+        return [tuple(student if i == at else cell for i, cell in enumerate(row)) for row in rows]
+
+    def _described(self, answer: Snapshot, patron: str, titles: "_Titles") -> list[tuple[Cell, ...]]:
+        """Return records by our fields, with titles for items. Raises SourceGarbled for those of somebody else."""
+        count, columns = len(self._question.columns), tuple(self._question.columns.values())
+        if self._settings.asks == "blocks":
+            return list(answer.rows)
+        of_the_item = [at for at, column in enumerate(columns) if column == "title"]
+        for row in answer.rows:
+            if row[count] is not None and _id(row[count]) != patron:
+                raise SourceGarbled(
+                    f"{self._question.source}: asked about one patron, Sierra answered with a record of another",
+                    "Look at what stands between here and Sierra: answers must be passed on as they are.",
+                )
+        named = titles.of(_id(row[at]) for row in answer.rows for at in of_the_item if row[at] is not None)
+        return [
+            tuple(
+                (named.get(_id(cell)) or row[count + 1]) if at in of_the_item else cell
+                for at, cell in enumerate(row[:count])
+            )
+            for row in answer.rows
+        ]
+
+    def _find(self) -> rest.Rest:
+        columns = {"student": ASKED_NUMBER, "id": "id", "numbers": "numbers"}
+        own = self._told("/patrons/find") | {
+            "one": {"varFieldTag": self._settings.tag, "varFieldContent": ASKED_NUMBER},
+            "params": {"fields": "id,varFields"},
+            "records": "patrons",
+        }
+        return self._rest(own, columns, (), self._found)
+
+    def _things(self) -> rest.Rest:
+        asks, columns = self._settings.asks, dict(self._question.columns)
+        own = self._told(f"/patrons/{ASKED_NUMBER}{_PATHS[asks]}")
+        columns["student"] = ASKED_NUMBER
+        if asks == "blocks":
+            own |= {"params": {"fields": "id,blockInfo,expirationDate"}, "records": "blocks"}
+            return self._rest(own, columns, _optional(columns), self._blocks)
+        columns = {field: "item" if column == "title" else column for field, column in columns.items()} | _HIDDEN
+        own |= {
+            "params": {"fields": "default,barcode"} if asks == "loans" else {},
+            "records": "entries",
+            "total": "total",
+            "proofs": ("total",),
+            "paging": OffsetPaging(kind="offset", per_page=self._settings.per_page),
+        }
+        return self._rest(own, columns, _optional(columns), self._entries)
+
+    def _items(self) -> rest.Rest:
+        return self._listed("/items", {"student": "id", "bib": "bib"}, "id,bibIds")
+
+    def _bibs(self) -> rest.Rest:
+        return self._listed("/bibs", {"student": "id", "title": "title"}, "id,title")
+
+    def _listed(self, path: str, columns: Mapping[str, str], fields: str) -> rest.Rest:
+        own = self._told(path) | {
+            "one": {"id": ASKED_NUMBER},
+            "params": {"fields": fields, "limit": _CHUNK},
+            "records": "entries",
+        }
+        return self._rest(own, columns, ("bib", "title"), self._entries_or_none)
+
+    def _told(self, path: str) -> dict[str, Any]:
+        """Return what every exchange is told."""
+        s = self._settings
+        return {
+            "one_url" if ASKED_NUMBER in path else "url": f"{self._base}{path}",
+            "auth": Oauth2Auth(
+                kind="oauth2", url=f"{self._base}/token", client_id=s.client_id, client_secret=s.client_secret
+            ),
+            "proofs": ("one_answer",),
+            "paging": NoPaging(),
+            "per_student": s.per_student,
+            "missing": "outside",
+            **s.patience(),
+        }
+
+    def _rest(
+        self,
+        own: Mapping[str, Any],
+        columns: Mapping[str, str],
+        optional: tuple[str, ...],
+        shape: Callable[[Any], Any],
+    ) -> rest.Rest:
+        settings = rest.Settings(**own, optional=optional)
+        question = Question(self._question.source, columns, self._question.clock)
+        return rest.Rest(settings, question, shape, fresh=self._fresh, failing=self._failing)
+
+    def _failing(self, status: int, body: Any) -> SourceError | Unknown | None:  # noqa: ANN401 - whatever JSON holds
+        """Return what a failure means, by Sierra's own code."""
+        told = body if isinstance(body, dict) else {}
+        said = [str(told.get(name) or "").strip() for name in ("code", "name", "description")]
+        words = " ".join(": ".join(word for word in said if word).split())[:300]
+        source = self._question.source
+        if status == 404 and told.get("code") == _NO_SUCH_RECORD:
+            return UNKNOWN
+        if status == 409:
+            return _Doubtful(
+                f"{source}: several patrons have one number, so nobody can tell which is meant ({words or status})",
+                "Have the library merge them; the student is unknown until then.",
+            )
+        if status == 403:
+            return SourceRefused(
+                f"{source}: the key may not ask that (HTTP 403{f', {words}' if words else ''})",
+                "Have the library give the key the roles Patrons Read and, for titles, Items Read and Bibs Read; or "
+                "set titles = false.",
+            )
+        if status in (400, 404, 405, 410):
+            return SourceRefused(
+                f"{source}: Sierra does not understand the question (HTTP {status}{f', {words}' if words else ''})",
+                "Look at url, which ends with /iii/sierra-api, at version and at tag.",
+            )
+        return None
+
+    def _found(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Return the one patron that was found, with what stands in the field of the number."""
+        fields = body.get("varFields") if isinstance(body, dict) else None
+        patron = _id(body.get("id")) if isinstance(body, dict) else ""
+        if not isinstance(fields, list) or not re.fullmatch(r"[0-9]+", patron):
+            raise SourceGarbled(
+                f"{self._question.source}: {self._base}/patrons/find gives no patron with an id and varFields",
+                "Look at url and version, and whether the key may read the fields of patrons.",
+            )
+        numbers = [
+            normalise_number(field.get("content", ""))
+            for field in fields
+            if isinstance(field, dict) and field.get("fieldTag") == self._settings.tag
+        ]
+        return {"patrons": [{"id": patron, "numbers": "\n".join(numbers)}]}
+
+    def _entries(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Return a page with what is left of each fine, ids without their addresses, and each item's first title."""
+        entries = body.get("entries") if isinstance(body, dict) else None
+        if not isinstance(entries, list):
+            return body
+        if not all(isinstance(entry, dict) for entry in entries):
+            raise SourceGarbled(
+                f"{self._question.source}: Sierra answered with a list of something that is no record",
+                "Look at what stands between here and Sierra: answers must be passed on as they are.",
+            )
+        return {**body, "entries": [self._entry(entry) for entry in entries]}
+
+    def _entries_or_none(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        # What has no title is shown without; nothing rests on how many titles came.
+        return self._entries({"entries": [], **body} if isinstance(body, dict) else body)
+
+    def _entry(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        read = dict(entry)
+        if "id" in entry:
+            read["id"] = _id(entry["id"])
+        bibs = entry.get("bibIds")
+        if isinstance(bibs, list) and bibs:
+            read["bib"] = _id(bibs[0])
+        if any(name in entry for name in _CHARGES):
+            try:
+                charges = [Decimal(str(entry[name])) for name in _CHARGES if entry.get(name) is not None]
+                paid = Decimal(str(entry["paidAmount"])) if entry.get("paidAmount") is not None else Decimal(0)
+                read["balance"] = sum(charges, Decimal(0)) - paid
+            except InvalidOperation:
+                raise SourceGarbled(
+                    f"{self._question.source}: a fine has a charge that is no amount",
+                    "Have the library look at that patron's fines; it may be another release of Sierra.",
+                ) from None
+        return read
+
+    def _blocks(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Return a patron's block, if there is one. Raises SourceGarbled for what is no patron."""
+        block = body.get("blockInfo", {}) if isinstance(body, dict) else None
+        if not isinstance(body, dict) or "id" not in body or not isinstance(block, dict):
+            raise SourceGarbled(
+                f"{self._question.source}: Sierra answered with no patron's record",
+                "Look at url and version, and whether the key may read patrons.",
+            )
+        code = str(block.get("code") or "")
+        return {"blocks": [] if code in _NO_BLOCK else [{**block, "id": _id(body["id"])}]}
+
+
+class _Titles:
+    """The titles of items; none where they are not to be read."""
+
+    def __init__(
+        self, items: Callable[[str], Snapshot] | None = None, bibs: Callable[[str], Snapshot] | None = None
+    ) -> None:
+        self._items = items
+        self._bibs = bibs
+
+    def of(self, items: Iterable[str]) -> Mapping[str, Cell]:
+        """Return the titles of these items, as many as Sierra tells."""
+        if self._items is None or self._bibs is None:
+            return {}
+        bib_of = self._read(self._items, items)
+        title_of = self._read(self._bibs, (str(bib) for bib in bib_of.values() if bib))
+        return {item: title_of.get(str(bib)) for item, bib in bib_of.items()}
+
+    def _read(self, ask: Callable[[str], Snapshot], ids: Iterable[str]) -> dict[str, Cell]:
+        # Items that another library has lent have ids that only it knows.
+        known = sorted({one for one in ids if re.fullmatch(r"[0-9]+", one)})
+        chunks = [",".join(known[start : start + _CHUNK]) for start in range(0, len(known), _CHUNK)]
+        return {str(row[0]): row[1] for chunk in chunks for row in ask(chunk).rows}
+
+
+def _id(address: object) -> str:
+    """Return the id at the end of an address, or the id as it is."""
+    return str(address or "").rstrip("/").rpartition("/")[2]
+
+
+def _optional(columns: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(field for field in columns if field not in _NEVER_MISSING)
+
+
+def connect(settings: Settings, question: Question) -> EachPatron:
+    """Return the connector; it opens nothing yet."""
+    return EachPatron(AboutOne(settings, question), settings.per_student, question, settings.unknown)
