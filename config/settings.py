@@ -259,6 +259,11 @@ class Asked(Table):
     #: holds placeholders, or nothing.
     unusable: SkipValidation[tuple[str, ...]] = ()
 
+    @property
+    def weaker_connection(self) -> tuple[str, ...]:
+        """In which way the settings let the connection be weaker than usual, each with what to ask the office for."""
+        return tuple(getattr(self.own, "weaker_connection", ()))
+
 
 class Roster(Asked):
     """Who leaves: the registrar's list, asked like a source."""

@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlalchemy.pool import NullPool
 
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from connectors.tls import UNLOOSENED, TlsLimits, cause_of
 
 #: Rows fetched at a time.
 BATCH = 5_000
@@ -43,6 +44,8 @@ class Options:
     oracle_client: Path | None = None
     #: Bytes that are no letter are replaced, where the driver can, and do not end the answer.
     lenient: bool = False
+    #: How weak the connection may be.
+    tls: TlsLimits = UNLOOSENED
 
 
 class Undecodable(SourceGarbled):
@@ -104,6 +107,10 @@ def reading(
 
 class Backend:
     """What differs between databases; this one serves those that nothing more is known about."""
+
+    #: How the url asks for no TLS, and what names a certificate authority in it.
+    without_tls = "take TLS out of the url"
+    authority = "the certificate authority in the url"
 
     def __init__(self, source: str, where: str, patience: Patience, options: Options) -> None:
         self.source = source
@@ -200,10 +207,21 @@ class Backend:
         # Only the first line: PostgreSQL's others may quote a row.
         said = " ".join(str(part) for part in error.args if part).strip().partition("\n")[0] or type(error).__name__
         kind = self.kind(error)
-        if (kind is not SourceGarbled or re.search(r"\b(SSL|TLS)\b", said)) and (cause := tls_cause(said)):
-            kind, fix = cause
-            return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", fix)
+        if (kind is not SourceGarbled or re.search(r"\b(SSL|TLS)\b", said)) and (refused := self.no_tls(said)):
+            return refused
         return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", _WAYS_OUT[kind])
+
+    @property
+    def takes_limits(self) -> bool:
+        """Say whether tls_minimum and tls_ciphers can be set for this driver."""
+        return False
+
+    def no_tls(self, said: str) -> SourceError | None:
+        """Return an error for a TLS handshake that failed; None where what the driver said is nothing of TLS."""
+        cause = cause_of(said, plain=self.without_tls, authority=self.authority, settings=self.takes_limits)
+        if cause is None:
+            return None
+        return cause.kind(f"{self.source}: {self.where} {cause.did}: {short(said)}", cause.way_out)
 
     def can_write(self, account: str) -> str:
         """Say that the account could write."""
@@ -222,41 +240,6 @@ _WAYS_OUT = {
     SourceRefused: "Have the office look at the account's name, password and rights, and at the url.",
     SourceGarbled: "Mend the query or the mapping, then run: clearance check.",
 }
-
-
-#: What TLS libraries say, and databases of TLS → who must do something, and what.
-_TLS: tuple[tuple[str, type[SourceError], str], ...] = (
-    (
-        r"wrong.version.number|record.layer.failure|unknown protocol|(doesn't|does not) support SSL|SSL is required",
-        SourceRefused,
-        "That port does not speak TLS: name the port that does, or take TLS out of the url.",
-    ),
-    (
-        r"unsupported.protocol|alert protocol.version|tlsv1 alert protocol|no.protocols.available",
-        SourceRefused,
-        "The server speaks only versions of TLS that are no longer safe: have the office turn on TLS 1.2.",
-    ),
-    (
-        r"dh.key.too.small|key too small",
-        SourceRefused,
-        "The server's TLS keys are too short: have the office use a Diffie-Hellman group of 2048 bits or more.",
-    ),
-    (
-        r"handshake.failure|no.shared.cipher|no.ciphers.available",
-        SourceRefused,
-        "The server and this machine have no TLS cipher in common: have the office turn on an ECDHE cipher.",
-    ),
-    (
-        r"certificate.verify.failed|self.signed.certificate|unable to get local issuer",
-        SourceRefused,
-        "The server's certificate is not trusted here: name the office's certificate authority in the url.",
-    ),
-)
-
-
-def tls_cause(said: str) -> tuple[type[SourceError], str] | None:
-    """Return who must do something about a failed TLS handshake, and what; None where it is none of TLS."""
-    return next(((kind, fix) for words, kind, fix in _TLS if re.search(words, said, re.IGNORECASE)), None)
 
 
 def short(said: str) -> str:
@@ -343,6 +326,9 @@ _OTHER_HANDSHAKE = "SASL authentication mechanisms"
 class Postgres(Backend):
     """PostgreSQL, and what speaks its wire: openGauss, GaussDB, Kingbase."""
 
+    without_tls = "sslmode=disable in the url"
+    authority = "sslrootcert in the url"
+
     def engine(self, url: URL) -> Engine:
         """Connect with limits of time."""
         patience = int(self.patience.connect.total_seconds())
@@ -354,6 +340,8 @@ class Postgres(Backend):
         if "client_encoding" not in url.query:
             # Whatever the server has or the environment names, every letter arrives; SQLAlchemy itself needs text.
             arguments["client_encoding"] = "utf8"
+        if self.options.tls.minimum is not None:
+            arguments["ssl_min_protocol_version"] = f"TLSv{self.options.tls.minimum}"
         engine = create_engine(url, poolclass=NullPool, connect_args=arguments, **_no_hstore(url))
         told: Any = engine.dialect
         of_its_own = told._get_server_version_info  # noqa: SLF001 - SQLAlchemy's hook for what follows another wire

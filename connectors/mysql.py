@@ -43,8 +43,17 @@ _HOLDS = {
 }
 
 
+#: What a url may say of TLS to PyMySQL.
+_SSL = ("ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher")
+_VERIFIES = ("ssl_verify_cert", "ssl_verify_identity")
+_YES = frozenset({"true", "1", "yes", "required"})
+
+
 class Mysql(Backend):
     """MySQL and MariaDB, through PyMySQL or mysqlclient."""
+
+    without_tls = "ssl_disabled=true in the url, without ssl_ca and its like"
+    authority = "ssl_ca in the url"
 
     #: What this server does not know, for `check`.
     lacks: Sequence[str] = ()
@@ -69,10 +78,27 @@ class Mysql(Backend):
             arguments["write_timeout"] = patience
         if "charset" not in url.query:
             arguments["charset"] = "utf8mb4"
+        if url.get_driver_name() == "pymysql" and any(name in url.query for name in _VERIFIES):
+            url, arguments["ssl"] = url.difference_update_query([*_VERIFIES, *_SSL]), _tls_of(url)
         engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
+        if self.options.tls:
+            event.listen(engine, "do_connect", self._within_limits)
         if self.options.lenient and url.get_driver_name() == "pymysql":
             event.listen(engine, "connect", lambda raw, _: setattr(raw, "encoding", _REPLACING + raw.encoding))
         return engine
+
+    @property
+    def takes_limits(self) -> bool:
+        """Say whether tls_minimum and tls_ciphers can be set: PyMySQL stands on Python's own TLS."""
+        return "pymysql" in self.where.partition(":")[0]
+
+    def _within_limits(self, dialect: Any, _record: object, cargs: Any, cparams: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy calls it
+        """Connect with the source's own limits of TLS, on the context that PyMySQL has made of the url."""
+        raw = dialect.loaded_dbapi.connect(*cargs, **cparams, defer_connect=True)
+        if raw.ssl:
+            self.options.tls.apply(raw.ctx)
+        raw.connect()
+        return raw
 
     def begin(self, connection: Connection) -> None:
         """Begin a read-only transaction on a consistent snapshot; older servers know less of that."""
@@ -190,6 +216,18 @@ def beginning(version: str, patience: Patience) -> tuple[str, ...]:
     isolation = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
     start = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
     return limits(version, patience)[0], isolation, start if "TiDB" in version else start + READ_ONLY
+
+
+def _tls_of(url: URL) -> dict[str, Any]:
+    """Return what the url says of TLS, as PyMySQL takes it.
+
+    SQLAlchemy hands ssl_ca over in one argument and ssl_verify_cert in another, and PyMySQL then forgets the first.
+    """
+    told: dict[str, Any] = {name.removeprefix("ssl_"): url.query[name] for name in _SSL if name in url.query}
+    cert, identity = (str(url.query.get(name, "")).lower() for name in _VERIFIES)
+    told["check_hostname"] = identity in _YES
+    told["verify_mode"] = told["check_hostname"] or cert in _YES
+    return told
 
 
 def _number(error: BaseException | None) -> int:

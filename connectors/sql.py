@@ -16,8 +16,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 from pydantic import AfterValidator, Field, model_validator
 from sqlalchemy import Connection, CursorResult, bindparam, make_url, text
 
-from config.secrets import DatabaseUrl, FilePath, Text
-from config.settings import Table
+from config.secrets import FilePath, Text
 from config.table import Span
 from connectors import by_number, fingerprints
 from connectors.as_of import CLOCKS_DIFFER, moment_of
@@ -37,6 +36,7 @@ from connectors.port import (
     no_progress,
 )
 from connectors.queries import OwnLimit, Query, binds, own_limits
+from connectors.tls import DatabaseTls
 from status_db.model import digest_of
 
 #: So often an answer whose count does not fit is asked for once more.
@@ -58,13 +58,12 @@ def _charset(name: str) -> str:
         raise ValueError(f'"{name}" is no charset: write one such as "gbk"') from None
 
 
-class Settings(Table):
+class Settings(DatabaseTls):
     """Where the database is, and what is asked."""
 
     #: A source of these keys may name a query as `as_of`.
     asks_database: ClassVar[bool] = True
 
-    url: DatabaseUrl
     query: Query
     #: Values for the `:names` in the queries; they are bound, never pasted in.
     parameters: dict[str, Text | int | float] = {}  # noqa: RUF012 - pydantic copies a field's default
@@ -477,7 +476,7 @@ class Sql:
 
     def _reading(self) -> AbstractContextManager[tuple[Connection, Backend]]:
         patience = Patience(self._settings.connect_timeout, self._settings.timeout)
-        options = Options(self._settings.bytes_as, self._settings.oracle_client, self._lenient)
+        options = Options(self._settings.bytes_as, self._settings.oracle_client, self._lenient, self._settings.tls)
         return reading(self._url, self._question.source, patience, options)
 
 

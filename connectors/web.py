@@ -6,6 +6,8 @@ SourceUnavailable, SourceRefused or SourceGarbled. No secret, and nothing that f
 
 import base64
 import json
+import re
+import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from datetime import timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http.cookiejar import Cookie
+from pathlib import Path
 from typing import Annotated, Any, Literal, Never, Self, cast
 from urllib.parse import quote, quote_plus, urlsplit
 
@@ -28,6 +31,7 @@ from config.table import Span
 from connectors.answers import CharsetError, cached_for, text_of, why_stale
 from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from connectors.quiet import Quiet
+from connectors.tls import Tls, TlsLimits, cause_of, in_settings, what_it_takes
 
 #: The pause before the second try; it doubles with each.
 _FIRST_PAUSE = 0.5
@@ -116,7 +120,7 @@ class Ok(Table):
     reason: str = ""
 
 
-class Patience(Table):
+class Patience(Tls):
     """How long a source over the web is waited for, and whose word is taken for who it is."""
 
     connect_timeout: Span = timedelta(seconds=10)
@@ -183,6 +187,8 @@ class Office:
         self._session = requests.Session()
         # Only what the settings say: no proxy, no password file of whoever runs this.
         self._session.trust_env = False
+        if exchange.tls:
+            self._session.mount("https://", _WithLimits(exchange.tls))
         self._session.headers.update(
             {"Accept": "application/json", "Cache-Control": "no-cache", "Pragma": "no-cache", **exchange.headers}
         )
@@ -403,16 +409,18 @@ class Office:
             min(left, self._exchange.timeout.total_seconds()),
         )
         verify = str(self._exchange.authority) if self._exchange.authority else True
+        if isinstance(verify, str) and not Path(verify).exists():
+            raise SourceRefused(
+                f"{self._source}: there is no file {verify}, which authority names",
+                "Put the certificate of the authority there, as PEM, readable by this program.",
+            )
         try:
             with self._session.request(
                 method, url, timeout=limits, stream=True, allow_redirects=False, verify=verify, **sent
             ) as response:
                 return response, self._body(response, url)
         except requests.exceptions.SSLError as error:
-            raise SourceRefused(
-                f"{self._source}: {shown(url)} shows a certificate that is not trusted here ({_first(error)})",
-                "Have the office mend it, or name its authority's file as authority.",
-            ) from None
+            raise self._no_tls(url, _first(error)) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
             raise SourceRefused(
                 f"{self._source}: {shown(url)} is no address", "Write one such as https://host/path."
@@ -429,6 +437,33 @@ class Office:
             raise SourceUnavailable(
                 f"{self._source}: {shown(url)} did not answer whole ({_first(error)})", _TRY_LATER
             ) from None
+
+    def _no_tls(self, url: str, said: str) -> SourceError:
+        """Return why TLS was not agreed on, and what would help."""
+        exchange = self._exchange
+        cause = cause_of(said, plain="http:// in url", authority="authority", settings=True)
+        if cause is None:
+            what = f"{self._source}: TLS to {shown(url)} failed ({said})"
+            return SourceUnavailable(what, f"{_TRY_LATER} If it stays so, show the office the words in brackets.")
+        what = f"{self._source}: {shown(url)} {cause.did} ({said})"
+        parts = urlsplit(url)
+        left = min(self._deadline - time.monotonic(), exchange.connect_timeout.total_seconds())
+        if exchange.proxy or not parts.hostname or left <= 0:
+            return cause.kind(what, cause.way_out)
+        found = what_it_takes(parts.hostname, parts.port or 443, left, said)
+        if found is None:
+            return cause.kind(what, cause.way_out)
+        limits, version = found
+        what += f"; tried just now, it speaks {version}"
+        if not limits:
+            return cause.kind(
+                what, "It does so by itself: take tls_minimum and tls_ciphers out of this source's table."
+            )
+        return cause.kind(
+            what,
+            f"Have the office turn on TLS 1.2 with an ECDHE cipher and keys of 2048 bits or more; until then write "
+            f"{in_settings(limits)} in [source.{self._source}], and every run will say that it is weaker than usual.",
+        )
 
     def _body(self, response: requests.Response, url: str) -> bytes:
         end = min(self._deadline, time.monotonic() + self._exchange.timeout.total_seconds())
@@ -566,6 +601,22 @@ def _no_number(name: str) -> Never:
     raise ValueError(f"{name} is no number")
 
 
+class _WithLimits(HTTPAdapter):
+    """Speaks TLS within a source's own limits; certificates are looked at as ever."""
+
+    def __init__(self, limits: TlsLimits) -> None:
+        self._limits = limits
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as requests calls it
+        """Use them on the direct way."""
+        super().init_poolmanager(*args, ssl_context=self._limits.context(), **kwargs)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401 - as requests calls it
+        """Use them through a proxy, too."""
+        return super().proxy_manager_for(proxy, ssl_context=self._limits.context(), **kwargs)
+
+
 class _Header(AuthBase):
     """Puts one header on each request."""
 
@@ -624,6 +675,9 @@ def shown(url: str) -> str:
 def _first(error: BaseException) -> str:
     """Say what went wrong at the bottom, without the address and its query, which the libraries like to repeat."""
     while True:
+        if isinstance(error, ssl.SSLError) and error.args:
+            # Its reason is one word; what it says has the cause.
+            return re.sub(r"\s*\(_ssl\.c:\d+\)", "", str(error.args[-1])).rstrip(".")[:200]
         inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
         if not isinstance(inner, BaseException):
             break
