@@ -31,13 +31,14 @@ from connectors.port import (
     Question,
     Sample,
     Snapshot,
+    SourceError,
     SourceGarbled,
     SourceUnavailable,
     no_progress,
 )
 from connectors.queries import OwnLimit, Query, binds, own_limits
 from connectors.tls import DatabaseTls
-from status_db.model import digest_of
+from status_db.model import digest_of, normalise_number
 
 #: So often an answer whose count does not fit is asked for once more.
 _ATTEMPTS = 2
@@ -200,17 +201,33 @@ class Sql:
         return Fingerprint(value, began, "a count and a digest, computed by the database")
 
     def check(self) -> Sample:
-        """Connect, read one row, and say what should be looked at: rights, clocks, a limit in the query."""
-        return self._leniently(self._looked_at)
+        """Ask all that a pull and a recheck ask, read one row, and say what should be looked at.
+
+        That is rights, clocks, a limit in the query, and a `one` that does not bring what the query does.
+        """
+        sample = self._leniently(self._looked_at)
+        return replace(sample, warnings=(*sample.warnings, *self._one_tried(sample.row)))
 
     def _looked_at(self) -> Sample:
+        settings = self._settings
+        bound = binds(settings.query, "numbers")
+        chunks = self._question.candidates().chunks(_NUMBERS_AT_ONCE) if bound else []
+        part = {"numbers": chunks[0] if chunks else ("",)}
+        if settings.population is not None:
+            with self._reading() as (connection, backend):
+                known = self._execute(connection, settings.population, part)
+                known.fetchone()
+                backend.abandon(connection, known.cursor)
         with self._reading() as (connection, backend):
             warnings = (*backend.warnings(connection), *self._clocks(connection, backend), *self._announced())
             if self._question.as_of:
                 self._moment(connection)
-            bound = binds(self._settings.query, "numbers")
-            chunks = self._question.candidates().chunks(_NUMBERS_AT_ONCE) if bound else []
-            result = self._execute(connection, self._settings.query, {"numbers": chunks[0] if chunks else ("",)})
+            if settings.fingerprint:
+                self._told(connection, [part])
+            self._refuse_more_than_the_limit(count := self._count(connection, settings.query, part))
+            self._refuse_cut_off(settings.query, count)
+            backend.charset(connection, partial(self._of_each_column, connection, settings.query, part))
+            result = self._execute(connection, settings.query, part)
             columns = _names(result)
             first = result.fetchone()
             # Whatever rows are left are not waited for.
@@ -221,6 +238,32 @@ class Sql:
             cells = self._picker(columns)(first)
             row = dict(zip(fields, self._decoded(cells), strict=True))
         return Sample(backend.where, columns, row, warnings)
+
+    def _one_tried(self, row: Mapping[str, Cell] | None) -> tuple[str, ...]:
+        """Ask about the first row's student alone, and warn where that does not bring what the query has of them."""
+        settings = self._settings
+        student = "" if row is None else normalise_number(row["student"])
+        if settings.one is None or not student:
+            return ()
+        fix = f"Correct one in [source.{self._question.source}]; until then no recheck of a student counts."
+        asked = {"student": student, "numbers": (student,)}
+        try:
+            everything = self._asked(settings.one, settings.population, [asked], no_progress)
+        except SourceError as error:
+            return (f"Asked about one student of the list by one, it fails: {error.what}. {fix}",)
+        answer = everything.about(student).rows
+        if others := len(everything.rows) - len(answer):
+            return (
+                (
+                    f"Asked about one student of the list by one, it brings {others} rows about others as well. Add a "
+                    f"condition on :student to one in [source.{self._question.source}]."
+                ),
+            )
+        theirs = self.pull_these([student]).about(student).rows
+        if missing := [each for each in theirs if each not in answer]:
+            what = f"{len(missing)} of the {len(theirs)} rows that the query has about that student"
+            return (f"Asked about one student of the list by one, it leaves out {what}. {fix}",)
+        return ()
 
     def _clocks(self, connection: Connection, backend: Backend) -> tuple[str, ...]:
         """Compare the server's clock with ours."""
