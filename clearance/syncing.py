@@ -19,6 +19,7 @@ from clearance.context import (
     Json,
     Served,
     chosen,
+    code_of,
     ends_well,
     fail,
     stop_like_ctrl_c,
@@ -57,7 +58,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
         try:
             sample = program.connect(name).check()
         except SourceError as error:
-            code = UNAVAILABLE
+            code = max(code, code_of(error))
             fault = {"fault": type(error).__name__, "message": str(error), "warnings": weaker}
             found.append({**where, "source": name, **fault})
             if not json:

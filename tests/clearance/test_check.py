@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 from clearance.wiring import Program, load_settings
 from config.settings import SettingsError
 from connectors.port import Sample, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from tests.cases.databases_office import Finance
 from tests.connectors.test_sql_oracle import LENT_QUERY, USERS
 from tests.services.one_answer import answering
 from tests.services.oracle import WORD
@@ -229,3 +230,22 @@ class TestSettings:
     def test_a_query_that_is_none(self, site: Site) -> None:
         with pytest.raises(SettingsError, match="begins with SELECT"):
             site.check(sql("DELETE FROM loans"), OFFICE_URL="sqlite:///x.db")
+
+
+class TestExitCodes:
+    @pytest.mark.parametrize(
+        ("office", "code"),
+        [("missing.db", 5), ("empty.db", 1)],
+        ids=["nobody answers", "the answer makes no sense"],
+    )
+    def test_check_plan_and_sync_end_alike(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, office: str, code: int
+    ) -> None:
+        monkeypatch.setenv("STATUS_URL", "")
+        monkeypatch.setenv("OFFICE_URL", "")
+        (tmp_path / "empty.db").touch()
+        finance = Finance(f"sqlite:///{tmp_path / 'clearance.db'}", tmp_path, f"sqlite:///{tmp_path / office}")
+        assert finance.command("sync", "roster").exit_code == 0
+        for command in ("check", "plan", "sync"):
+            ended = finance.command(command, "fees")
+            assert ended.exit_code == code, f"{command}: {ended.output}"
