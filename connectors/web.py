@@ -268,6 +268,13 @@ class Office:
             return ""
         return f"Last-Modified {modified}" if age >= _SETTLED else ""
 
+    def unchanged(self, url: str, params: Mapping[str, Any], tag: str) -> bool:
+        """Say whether the system itself says that an answer still has this ETag (HTTP 304), without its body."""
+        sent = {"params": dict(params), "headers": {"If-None-Match": tag}}
+        response, _ = self._tried("GET", url, **sent, auth=self._credentials())
+        same = response.status_code == requests.codes.not_modified
+        return same and not why_stale(response.headers) and not cached_for(response.headers)
+
     def _credentials(self) -> AuthBase | None:
         match self._exchange.auth:
             case BasicAuth(user=user, password=password):

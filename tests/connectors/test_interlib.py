@@ -272,7 +272,9 @@ def test_some_students_are_asked_about_alone_and_past_every_cache(library: Openl
     asked = [call.params.get("queryvalue") for call in library.asked_of(READERS)]
     assert list(dict.fromkeys(asked)) == [SUN.number, LIN.number, "20159999"]
     assert list(connector.pull_these([]).rows) == []
-    aged = as_json({"success": True, "readerlist": [], "total": 0}, headers={"Age": "5", "Cache-Control": "max-age=60"})
+    aged = as_json(
+        {"success": True, "readerlist": [], "total": 0}, headers={"Age": "30", "Cache-Control": "max-age=60"}
+    )
     library.script.append(aged)
     with pytest.raises(SourceRefused, match="out of a cache"):
         connector.pull_these([SUN.number])
