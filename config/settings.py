@@ -574,7 +574,7 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
         except ValidationError as error:
             known = sorted({*common, *schema.model_fields} - {"own", "unusable"})
             mistakes += [
-                f"[{where}] {_key(e['loc'])}: {_why(e, known)}"
+                f"[{where}] {_key(e['loc'])}: {_why(e, known)}" if e["loc"] else f"[{where}] {_why(e, known)}"
                 for e in error.errors(include_url=False, include_input=False)
             ]
     return mistakes

@@ -27,7 +27,7 @@ from connectors.each_student import about_these
 from connectors.joined import Words, joined, plain
 from connectors.known_questions import KnownQuestions
 from connectors.paging import PagePaging
-from connectors.port import Cell, Progress, Proof, Question, Sample, Snapshot, SourceError, no_progress
+from connectors.port import Cell, Progress, Proof, Question, Sample, Snapshot, SourceError, no_progress, table_of
 from connectors.records import ASKED_NUMBER
 from connectors.walk import Pause, PerStudent, walk
 from connectors.web import Ok, Patience, TokenAuth
@@ -165,7 +165,7 @@ class Interlib:
         student = "" if row is None else plain(row["student"])
         if self.one_reads_all or row is None or not student:
             return ()
-        table = f"[source.{self._question.source}]"
+        table = f"{table_of(self._question.source)}"
         fix = f"Correct one_reader and one_owed in {table}; until then no recheck of a student counts."
         try:
             found = self.pull_one(student).rows

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from connectors.port import Candidates, Cell, SourceGarbled
+from connectors.port import Candidates, Cell, SourceGarbled, table_of
 from status_db.model import normalise_number
 
 #: What stands for a byte that is no letter.
@@ -73,7 +73,7 @@ class Letters:
     def _refuse_bytes(self, at: int, row: int) -> None:
         raise SourceGarbled(
             f"{self._source}: row {row + 1}: the column {self._columns[at]} ({self._fields[at]}) holds bytes, not text",
-            f'Say what they are in [source.{self._source}], such as bytes_as = "utf-8", or convert the column to text '
+            f'Say what they are in {table_of(self._source)}, such as bytes_as = "utf-8", or convert the column to text '
             "in the query.",
         )
 

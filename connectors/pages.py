@@ -17,7 +17,7 @@ from connectors.paging import (
     first_page,
     may_slip,
 )
-from connectors.port import Cell, Progress, Question, SourceGarbled, SourceRefused, SourceUnavailable
+from connectors.port import Cell, Progress, Question, SourceGarbled, SourceRefused, SourceUnavailable, table_of
 from connectors.records import AMBIGUOUS, Mapped, described, found
 from connectors.rest_settings import Settings
 from connectors.web import MISSING, Answer, Office, at_path, shown
@@ -115,7 +115,7 @@ class Pages:
         self.about = fields.index("student") if "student" in fields else 0
         self._reference = fields.index("reference") if "reference" in fields else None
         self._mapped = Mapped(
-            self._named, f"[source.{question.source}]", question.columns, settings.optional, fields[self.about]
+            self._named, f"{table_of(question.source)}", question.columns, settings.optional, fields[self.about]
         )
 
     def first(self, office: Office, asked: Asked) -> tuple[list[Any], Reading]:
@@ -235,7 +235,7 @@ class Pages:
                 raise SourceGarbled(
                     f"{self._named} brings more {what} than its limit of {most}",
                     "Look whether params have lost a condition, and whether paging ends; if all is right, raise "
-                    f"{key} in [source.{self._question.source}].",
+                    f"{key} in {table_of(self._question.source)}.",
                 )
 
     def _pages(self, office: Office, asked: Asked, reading: Reading) -> Iterator[Answer]:
@@ -402,7 +402,7 @@ class Pages:
         place = f'at "{self._settings.records}"' if self._settings.records else "as the answer itself"
         raise SourceGarbled(
             f"{self._named} has no list {place} (there is: {described(answer.body)})",
-            f"Mend records in [source.{self._question.source}]; where the system writes a list of one as the bare "
+            f"Mend records in {table_of(self._question.source)}; where the system writes a list of one as the bare "
             "record, add bare_record = true.",
         )
 
@@ -413,7 +413,7 @@ class Pages:
             if total < came:
                 raise SourceGarbled(
                     f"{self._named} tells of {total} records and gave {came} on page {reading.pages}",
-                    f"Look at total in [source.{self._question.source}].",
+                    f"Look at total in {table_of(self._question.source)}.",
                 )
             # More may come while it is read, after the key. Fewer may have come back, or have been left out of a page.
             now = len(reading.rows) + total
@@ -441,7 +441,7 @@ class Pages:
         if isinstance(said, bool) or not (whole.isascii() and whole.isdecimal()) or fraction.strip("0"):
             raise SourceGarbled(
                 f"{self._named} tells no {what}",
-                f"Mend {key} in [source.{self._question.source}].",
+                f"Mend {key} in {table_of(self._question.source)}.",
             )
         return int(whole)
 

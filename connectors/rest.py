@@ -32,6 +32,7 @@ from connectors.port import (
     SourceError,
     SourceGarbled,
     no_progress,
+    table_of,
 )
 from connectors.quiet import Quiet
 from connectors.readings import MOST_READINGS, agree, keep_no_order, united
@@ -168,7 +169,9 @@ class Rest:
         numbers = [normalise_number(row[about]) for row in rows if row[about] not in (None, "")]
         if not (self._settings.one or self._settings.one_url) or not numbers:
             return ()
-        fix = f"Correct one and one_url in [source.{self._question.source}]; until then no recheck of a student counts."
+        fix = (
+            f"Correct one and one_url in {table_of(self._question.source)}; until then no recheck of a student counts."
+        )
         theirs = [row for row in rows if row[about] not in (None, "") and normalise_number(row[about]) == numbers[0]]
         try:
             answer = self._pulled(office, self._one(numbers[0]), no_progress).rows

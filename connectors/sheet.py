@@ -29,6 +29,7 @@ from connectors.port import (
     SourceRefused,
     SourceUnavailable,
     no_progress,
+    table_of,
 )
 from connectors.sandbox import FileNamed, Limits, Row, read_apart
 from status_db.model import digest_of
@@ -163,7 +164,7 @@ class Sheet:
 
     @property
     def _told_in(self) -> str:
-        return f"[source.{self._question.source}]"
+        return f"{table_of(self._question.source)}"
 
     def _seen(self, path: Path) -> tuple[int, int, int]:
         """Return what changes when the file does: size, time and the file itself. Refuse one that is too old or big."""

@@ -35,6 +35,7 @@ from connectors.port import (
     SourceGarbled,
     SourceUnavailable,
     no_progress,
+    table_of,
 )
 from connectors.queries import OwnLimit, Query, binds, own_limits
 from connectors.tls import DatabaseTls
@@ -245,7 +246,7 @@ class Sql:
         student = "" if row is None else normalise_number(row["student"])
         if settings.one is None or not student:
             return ()
-        fix = f"Correct one in [source.{self._question.source}]; until then no recheck of a student counts."
+        fix = f"Correct one in {table_of(self._question.source)}; until then no recheck of a student counts."
         asked = {"student": student, "numbers": (student,)}
         try:
             everything = self._asked(settings.one, settings.population, [asked], no_progress)
@@ -256,7 +257,7 @@ class Sql:
             return (
                 (
                     f"Asked about one student of the list by one, it brings {others} rows about others as well. Add a "
-                    f"condition on :student to one in [source.{self._question.source}]."
+                    f"condition on :student to one in {table_of(self._question.source)}."
                 ),
             )
         theirs = self.pull_these([student]).about(student).rows
@@ -280,7 +281,7 @@ class Sql:
         """Announce what limits the rows within the query itself."""
         return tuple(
             f"the query has its own {limit.words}: an answer that may have been cut off there is refused. "
-            f"Take it out; limit in [source.{self._question.source}] guards against too many rows."
+            f"Take it out; limit in {table_of(self._question.source)} guards against too many rows."
             for limit in self._limits(self._settings.query)
         )
 
@@ -292,7 +293,7 @@ class Sql:
                 raise SourceGarbled(
                     f"{self._question.source}: the query has its own {limit.words}, {how}, so nothing shows that no "
                     "row was cut off",
-                    f"Take {limit.words} out of the query; limit in [source.{self._question.source}] guards against "
+                    f"Take {limit.words} out of the query; limit in {table_of(self._question.source)} guards against "
                     "too many rows.",
                 )
 
@@ -402,7 +403,7 @@ class Sql:
                 f"{self._question.source}: the query would bring {expected} rows, more than its limit of "
                 f"{self._settings.limit}",
                 "Look whether the query has lost a condition; if not, raise limit in "
-                f"[source.{self._question.source}].",
+                f"{table_of(self._question.source)}.",
             )
 
     def _read(
@@ -448,7 +449,7 @@ class Sql:
         if any(isinstance(cell, BYTES) for cell in known):
             raise SourceGarbled(
                 f"{self._question.source}: the population is numbers in bytes, not text",
-                f'Say what they are in [source.{self._question.source}], such as bytes_as = "utf-8".',
+                f'Say what they are in {table_of(self._question.source)}, such as bytes_as = "utf-8".',
             )
         return known
 
@@ -471,7 +472,7 @@ class Sql:
         if question is None:
             raise SourceGarbled(
                 f"{self._question.source}: no fingerprint is ready-made for {connection.dialect.name}",
-                f"Write a query of your own as fingerprint in [source.{self._question.source}], or leave it out.",
+                f"Write a query of your own as fingerprint in {table_of(self._question.source)}, or leave it out.",
             )
         if connection.dialect.name == "sqlite":
             fingerprints.lend_to_sqlite(connection.connection.driver_connection)  # type: ignore[arg-type]  # it is sqlite3's
@@ -484,7 +485,7 @@ class Sql:
         theirs = {"cohort": question.cohort} if question.cohort else {}
         values = {**self._settings.parameters, **days, **theirs, **extra}
         if missing := sorted(named - values.keys()):
-            way_out = f"Add it to parameters in [source.{question.source}]; a colon in a text is written \\:."
+            way_out = f"Add it to parameters in {table_of(question.source)}; a colon in a text is written \\:."
             if missing[0] in ("opens", "closes"):
                 way_out = "It is a day of the cohort's windows: add windows to its [[cohort]]."
             raise SourceGarbled(
@@ -514,7 +515,7 @@ class Sql:
         what = "has two columns called" if fitting else "has no column"
         raise SourceGarbled(
             f'{self._question.source}: the answer {what} "{column}" (it has {", ".join(columns)})',
-            f"Mend columns.{field} in [source.{self._question.source}], or name the column so in the query with AS.",
+            f"Mend columns.{field} in {table_of(self._question.source)}, or name the column so in the query with AS.",
         )
 
     def _reading(self) -> AbstractContextManager[tuple[Connection, Backend]]:

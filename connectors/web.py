@@ -29,7 +29,7 @@ from config.secrets import FilePath, Secret, Text
 from config.settings import Table
 from config.table import Span
 from connectors.answers import CharsetError, cached_for, text_of, why_stale
-from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, table_of
 from connectors.quiet import Quiet
 from connectors.tls import Tls, TlsLimits, cause_of, in_settings, what_it_takes
 
@@ -469,7 +469,7 @@ class Office:
         return cause.kind(
             what,
             f"Have the office turn on TLS 1.2 with an ECDHE cipher and keys of 2048 bits or more; until then write "
-            f"{in_settings(limits)} in [source.{self._source}], and every run will say that it is weaker than usual.",
+            f"{in_settings(limits)} in {table_of(self._source)}, and every run will say that it is weaker than usual.",
         )
 
     def _body(self, response: requests.Response, url: str) -> bytes:
