@@ -9,7 +9,7 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -32,6 +32,7 @@ from connectors.answers import CharsetError, cached_for, text_of, why_stale
 from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, table_of
 from connectors.quiet import Quiet
 from connectors.tls import Tls, TlsLimits, cause_of, in_settings, what_it_takes
+from connectors.unreached import NO_PLAIN_HTTP, SPEAKS_TLS, Asked, proxy_wants_a_password, why_unreached
 
 #: The pause before the second try; it doubles with each.
 _FIRST_PAUSE = 0.5
@@ -228,7 +229,7 @@ class Office:
                 continue
             if response.status_code == requests.codes.not_found and nothing is not None:
                 return nothing
-            self._refuse_status(response)
+            self._refuse_status(response, content)
             self._refuse_part(response)
             if stale := why_stale(response.headers):
                 raise SourceRefused(
@@ -308,10 +309,11 @@ class Office:
             url, path = auth.url, auth.token
         if response.status_code in (400, 401, 403):
             raise SourceRefused(
-                f"{self._source}: {shown(url)} did not let us log in (HTTP {response.status_code})",
+                f"{self._source}: {shown(url)} did not let us log in (HTTP {response.status_code}"
+                f"{self._own_words(content)})",
                 "Have the office look at the account's name, password and rights.",
             )
-        self._refuse_status(response)
+        self._refuse_status(response, content)
         if not path:
             return self._cookie(url)
         body = self._json(response, content)
@@ -392,7 +394,8 @@ class Office:
         """Return what an answer failed by that may be another in a moment; None for every other answer."""
         url = shown(response.url)
         if response.status_code in _PASSING:
-            return SourceUnavailable(f"{self._source}: {url} answered HTTP {response.status_code}", _TRY_LATER)
+            what = f"{self._source}: {url} answered HTTP {response.status_code}{self._own_words(content)}"
+            return SourceUnavailable(what, _TRY_LATER)
         ok = self._exchange.ok
         if ok is None or not ok.later or response.status_code != requests.codes.ok:
             return None
@@ -441,9 +444,14 @@ class Office:
             ) from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             # Their text may hold the whole address, and with it a secret: it is not kept as a cause.
+            if (unreached := why_unreached(error, self._asked(url, *limits))) is not None:
+                raise unreached from None
             raise SourceUnavailable(
                 f"{self._source}: {shown(url)} did not answer whole ({_first(error)})", _TRY_LATER
             ) from None
+
+    def _asked(self, url: str, connect: float = 0.0, answer: float = 0.0) -> Asked:
+        return Asked(f"{self._source}: {shown(url)}", url, self._exchange.proxy, round(connect, 1), round(answer, 1))
 
     def _no_tls(self, url: str, said: str) -> SourceError:
         """Return why TLS was not agreed on, and what would help."""
@@ -497,7 +505,7 @@ class Office:
         except (TypeError, ValueError):
             return 0.0
 
-    def _refuse_status(self, response: requests.Response) -> None:
+    def _refuse_status(self, response: requests.Response, content: bytes) -> None:
         status = response.status_code
         if response.ok and not response.is_redirect:
             return
@@ -508,7 +516,11 @@ class Office:
                 f"{self._source}: {url} sends us on to {elsewhere}",
                 "Write that address as url if it is right; if it is a login page, look at auth.",
             )
-        what = f"{self._source}: {url} answered HTTP {status}"
+        what = f"{self._source}: {url} answered HTTP {status}{self._own_words(content)}"
+        if status == requests.codes.proxy_authentication_required and self._exchange.proxy:
+            raise proxy_wants_a_password(self._asked(response.url))
+        if NO_PLAIN_HTTP in content:
+            raise SourceRefused(f"{self._source}: {url} {SPEAKS_TLS[0]}", SPEAKS_TLS[1])
         if status in (401, 403):
             raise SourceRefused(what, "Have the office look at the account's name, password and rights.")
         if status in (404, 405, 410):
@@ -516,6 +528,13 @@ class Office:
         if status >= requests.codes.server_error:
             raise SourceUnavailable(what, _TRY_LATER)
         raise SourceRefused(what, "Look at the url and params: the system does not understand the question.")
+
+    def _own_words(self, content: bytes) -> str:
+        """Return what an answer to a failed request says of the reason, in a few words and without any secret."""
+        text = content[:_LOOKED_AT].decode("utf-8", "replace").strip()
+        said = words_of(text)
+        masked = re.sub(r"\?\S+", "?…", " ".join(str(self._masked(said)).split()))
+        return f", in its own words: {masked[:_WORDS]}" if masked else ""
 
     def _refuse_part(self, response: requests.Response) -> None:
         """Refuse what is called a success and is not the system's own, whole answer."""
@@ -542,10 +561,21 @@ class Office:
 
     def _json(self, response: requests.Response, content: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
         url = shown(response.url)
-        if content.lstrip()[:1] == b"<":
+        start = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:_LOOKED_AT]
+        if start.startswith(b"<?xml") and b"<html" not in start.lower():
+            raise SourceGarbled(
+                f"{self._source}: {url} answered with XML, where JSON was asked for",
+                "Look whether the system also has JSON: at another address, by a parameter, or by Accept in headers.",
+            )
+        if start[:1] == b"<":
             raise SourceRefused(
-                f"{self._source}: {url} answered with a web page, where data were asked for",
+                f"{self._source}: {url} answered with a web page, where data were asked for{self._own_words(content)}",
                 "It is likely a login page: look at the url and at auth.",
+            )
+        if not start:
+            raise SourceGarbled(
+                f"{self._source}: the answer of {url} is empty, and so no whole JSON",
+                "Look at the url and params: the system may have another address for its data, or have broken off.",
             )
         try:
             text = text_of(content, response.headers.get("Content-Type", ""), self._exchange.charset)
@@ -557,6 +587,12 @@ class Office:
                 "that charset names.",
             ) from None
         except (ValueError, RecursionError) as error:
+            if isinstance(error, json.JSONDecodeError) and error.pos == 0:
+                raise SourceGarbled(
+                    f"{self._source}: the answer of {url} is no whole JSON, nor its beginning"
+                    f"{self._own_words(content)}",
+                    "Look at the url, params and headers (Accept): the system answers in another form.",
+                ) from None
             raise SourceGarbled(
                 f"{self._source}: the answer of {url} is no whole JSON ({error}; {len(content)} bytes)",
                 "It may have been cut off on its way: look at the system and at what stands between; try again.",
@@ -598,6 +634,41 @@ class Office:
             bare.append(base64.b64encode(f"{auth.user}:{auth.password.get_secret_value()}".encode()).decode("ascii"))
         # An address repeats them in its own spelling.
         return [*bare, *(quote(secret, safe="") for secret in bare), *(quote_plus(secret) for secret in bare)]
+
+
+#: So much of a failed answer is looked at, and so many letters of its words are told.
+_LOOKED_AT = 4_000
+_WORDS = 200
+
+#: Where failed answers have their words: in JSON, by the names of the fields.
+_WORDS_OF_FAILURE = frozenset(
+    {"error", "error_description", "errors", "message", "msg", "detail", "details", "reason", "title", "parameters",
+     "required_permissions", "errormessage", "error_message", "errmsg"}
+)  # fmt: skip
+
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+
+
+def words_of(text: str) -> str:
+    """Return the words in which a failed answer gives its reason: a page's title, fields of JSON, a line of text."""
+    if text.startswith("<"):
+        return found[1] if (found := _TITLE.search(text)) else ""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return "" if text[:1] in ("{", "[") else text.partition("\n")[0]
+    return "; ".join(_said_in(body, told=False)) if isinstance(body, dict | list) else str(body)
+
+
+def _said_in(body: object, *, told: bool) -> Iterator[str]:
+    if isinstance(body, dict):
+        for name, value in body.items():
+            yield from _said_in(value, told=told or str(name).casefold() in _WORDS_OF_FAILURE)
+    elif isinstance(body, list):
+        for value in body[:3]:
+            yield from _said_in(value, told=told)
+    elif told and isinstance(body, str) and body:
+        yield body
 
 
 _TRY_LATER = "See that it runs and can be reached from here; the next slot tries again."
