@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
@@ -68,10 +69,13 @@ def reading(
     The connection is closed at the end. Whatever the driver raises, in here or in the body, comes out as
     SourceUnavailable, SourceRefused or SourceGarbled.
     """
-    where = url.set(query={}).render_as_string(hide_password=True)
-    backend = _backend(url.get_backend_name())(source, where, patience, options)
+    backend = _backend(url.get_backend_name())(source, shown(url), patience, options)
     try:
         engine = backend.engine(url)
+    except OSError as error:
+        raise SourceUnavailable(
+            f"{source}: {backend.where} could not be looked at ({error.strerror})", LATER
+        ) from error
     except (NoSuchModuleError, ImportError, ArgumentError) as error:
         extra = _EXTRAS.get(url.drivername.partition("+")[2])
         install = f"Install it with the extra {extra}" if extra else "Install it into this environment"
@@ -93,16 +97,39 @@ def reading(
     except SourceError:
         raise
     except DBAPIError as error:
-        raise backend.explained(error.orig or error) from error
+        raise _masked(backend.explained(error.orig or error), url) from error
     except SQLAlchemyError as error:
-        raise backend.explained(error) from error
+        raise _masked(backend.explained(error), url) from error
     except Exception as error:
         # Rows come from the driver's own cursor, so its errors come bare.
         if isinstance(error, engine.dialect.loaded_dbapi.Error | UnicodeError | OSError):
-            raise backend.explained(error) from error
+            raise _masked(backend.explained(error), url) from error
         raise
     finally:
         engine.dispose()
+
+
+#: Parameters of a url that say where a database is, and hold no secret.
+_SAYS_WHERE = ("host", "hostaddr", "port", "dbname", "service_name", "unix_socket", "dsn")
+
+#: A password of fewer letters cannot be told from other words.
+_PASSWORD_LETTERS = 4
+
+
+def shown(url: URL) -> str:
+    """Return a url as messages show it: user, host and database, and no password, also where parameters name them."""
+    where = {name: url.query[name] for name in _SAYS_WHERE if name in url.query and "@" not in str(url.query[name])}
+    return url.set(query=where).render_as_string(hide_password=True)
+
+
+def _masked(error: SourceError, url: URL) -> SourceError:
+    """Return an error without the password, whatever a driver repeats of its own."""
+    secrets = [str(url.password or ""), *map(str, (url.query.get("password", ""), url.query.get("sslpassword", "")))]
+    what = error.what
+    for secret in secrets:
+        if len(secret) >= _PASSWORD_LETTERS:
+            what = what.replace(secret, "…").replace(quote(secret, safe=""), "…")
+    return error if what == error.what else type(error)(what, error.way_out)
 
 
 class Backend:
@@ -204,12 +231,20 @@ class Backend:
                 f"{self.source}: the query has letters that the connection's charset ({error.encoding}) cannot hold",
                 "Take charset out of the url: without it every letter can be sent.",
             )
-        # Only the first line: PostgreSQL's others may quote a row.
-        said = " ".join(str(part) for part in error.args if part).strip().partition("\n")[0] or type(error).__name__
+        said = self.words(error) or type(error).__name__
         kind = self.kind(error)
         if (kind is not SourceGarbled or re.search(r"\b(SSL|TLS)\b", said)) and (refused := self.no_tls(said)):
             return refused
-        return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", _WAYS_OUT[kind])
+        return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", self.fix(error) or _WAYS_OUT[kind])
+
+    def words(self, error: BaseException) -> str:
+        """Return what the driver said: its first two lines, for the second often has the cause."""
+        said = " ".join(str(part) for part in error.args if part)
+        return " ".join([line.strip() for line in said.splitlines() if line.strip()][:2])
+
+    def fix(self, _error: BaseException) -> str:
+        """Return the way out of this very error; empty where only its kind is known."""
+        return ""
 
     @property
     def takes_limits(self) -> bool:
@@ -299,12 +334,37 @@ class Sqlite(Backend):
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort by the few words SQLite has."""
         said = str(error)
-        if "readonly" in said:
+        if "readonly" in said or "unable to open" in said:
             return SourceRefused
-        if any(word in said for word in ("unable to open", "locked", "busy", "interrupted", "disk I/O")):
+        if any(word in said for word in ("locked", "busy", "interrupted", "disk I/O", "malformed")):
             return SourceUnavailable
         return SourceGarbled
 
+    def fix(self, error: BaseException) -> str:
+        """Know what is wrong with the file itself, and what with the query."""
+        return next((fix for words, fix in _SQLITE if words in str(error)), "")
+
+
+#: What SQLite says → the way out.
+_SQLITE = (
+    (
+        "is not a database",
+        "The file is no SQLite database, or an encrypted one: look at the url, and have the office look.",
+    ),
+    (
+        "malformed",
+        "The file is damaged, or was being copied: the next slot tries again; have the office copy it whole.",
+    ),
+    ("unable to open", "Give this user the right to read the file and its folder."),
+    ("locked", "Another program writes into it: the next slot tries again; ask at a quieter hour."),
+    ("busy", "Another program writes into it: the next slot tries again; ask at a quieter hour."),
+    ("interrupted", "Raise timeout, or make the query cheaper: it took longer than that."),
+    ("disk I/O", "Look at the disk or the network drive that the file is on; the next slot tries again."),
+    ("readonly", "The query writes: write a SELECT alone."),
+    ("no such table", "There is no such table or view: correct the query, or the url if it is another file."),
+    ("no such column", "There is no such column: correct the query."),
+    ("syntax error", "The query is not written as SQLite wants it: correct it, then run: clearance check."),
+)
 
 #: Who asks, and whether they may do everything or change a table, by a grant to them, to a role of theirs, or to all.
 _RIGHTS = """
@@ -315,6 +375,39 @@ SELECT current_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user
     AND CASE p.grantee WHEN 'PUBLIC' THEN true ELSE pg_has_role(current_user, CAST(p.grantee AS name), 'USAGE') END)
 """
 
+
+#: SQLSTATE → the way out.
+_POSTGRES = {
+    "28P01": "The name or the password is wrong: correct the url.",
+    "28000": "The server does not let this account in from here: have the office add it to pg_hba.conf.",
+    "3D000": "There is no such database: correct its name in the url.",
+    "42501": "The account may not read that: have the office grant SELECT on what the query reads.",
+    "42P01": "There is no such table or view, or it is in another schema: write SCHEMA.NAME in the query.",
+    "3F000": "There is no such schema: correct the query.",
+    "42703": "There is no such column: correct the query; a name with capitals stands in double quotes there.",
+    "42601": "The query is not written as PostgreSQL wants it: correct it, then run: clearance check.",
+    "42883": "The query compares or calls what does not fit: cast one side, such as CAST(xh AS text).",
+    "42804": "The query compares or calls what does not fit: cast one side, such as CAST(xh AS text).",
+    "22P02": "A value is not of the kind it is taken for: compare text with text.",
+    "57014": "The query took longer than timeout: raise it, or make the query cheaper.",
+    "57P03": "The server is starting or stopping: the next slot tries again.",
+    "53300": "The server has no connection left: the next slot tries again; have the office raise max_connections.",
+    "55P03": "Somebody else holds the rows: ask at a quieter hour.",
+    "25006": "The query writes: write a SELECT alone.",
+}
+
+#: What the client says before there is a session → the way out.
+_BEFORE_A_SESSION = (
+    ("password authentication", "The name or the password is wrong: correct the url."),
+    ("no password supplied", "The url has no password: add it, by env: or file:."),
+    ("no pg_hba.conf", "The server does not let this account in from here: have the office add it to pg_hba.conf."),
+    ("could not translate host name", "The name of the host cannot be resolved: look at the url, and at DNS."),
+    ("failed to resolve host", "The name of the host cannot be resolved: look at the url, and at DNS."),
+    ("Connection refused", "Nobody listens there: see that the server runs, and that the url has its port."),
+    ("timeout expired", "It could not be reached in time: a firewall may have to let this machine through."),
+    ("does not exist", "There is no such database or role: correct the url."),
+    ("server closed the connection", LATER),
+)
 
 #: Text that is not in the server's charset, or that the client's cannot hold.
 _NOT_IN_CHARSET = frozenset({"22021", "22P05"})
@@ -422,6 +515,20 @@ class Postgres(Backend):
             _OTHER_HANDSHAKE,
         )
         return SourceRefused if any(words in str(error) for words in refused) else super().kind(error)
+
+    def words(self, error: BaseException) -> str:
+        """Return what the server said with its hint, and not its detail, which may quote a row; else both attempts."""
+        told = getattr(error, "diag", None)
+        if not (getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)) or told is None:
+            return super().words(error)
+        hint = told.message_hint
+        return f"{told.message_primary or ''}{f' ({hint})' if hint else ''}" or super().words(error)
+
+    def fix(self, error: BaseException) -> str:
+        """Give SQLSTATEs, and what is said before there is a session, their own way out."""
+        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+        said = str(error)
+        return _POSTGRES.get(state) or next((fix for words, fix in _BEFORE_A_SESSION if words in said), "")
 
     def explained(self, error: BaseException) -> SourceError:
         """Give the handshake that PostgreSQL's client does not know its own way out."""

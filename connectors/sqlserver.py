@@ -260,4 +260,7 @@ def _said(error: BaseException) -> str:
     server = text.rpartition("[SQL Server]")[2] if "[SQL Server]" in text else text
     # A driver's own error has nothing before its first line but its number.
     own = re.sub(r"^DB-Lib error message \d+, severity \d+:\s*", "", server)
-    return re.split(r"DB-Lib error message|\n", own)[0].strip()
+    first = re.split(r"DB-Lib error message|\n", own)[0].strip()
+    # The network's own word, which has the cause.
+    wire = re.search(r"Net-Lib error during ([^\n]*)", own)
+    return f"{first} ({wire[1].strip()})" if wire else first

@@ -77,7 +77,7 @@ class TestDatabases:
     def test_a_wrong_port(self, site: Site, scheme: str) -> None:
         url = f"{scheme}://reader@127.0.0.1:{free_port()}/library"
         said = fault(site, SourceUnavailable, sql(more='connect_timeout = "2 s"'), OFFICE_URL=url)
-        assert "can be reached from here" in said
+        assert "Nobody listens there" in said
 
     def test_a_wrong_host(self, site: Site) -> None:
         said = fault(
@@ -90,7 +90,7 @@ class TestDatabases:
             make_url(mariadb_url).set(username="reader", password="not-the-word").render_as_string(hide_password=False)
         )
         said = fault(site, SourceRefused, sql(), OFFICE_URL=url)
-        assert "name, password and rights" in said
+        assert "name or the password is wrong" in said
         assert "not-the-word" not in said
 
     def test_a_database_that_is_not_there(self, site: Site, postgres_url: str) -> None:
@@ -100,7 +100,7 @@ class TestDatabases:
     def test_a_view_that_is_not_there(self, site: Site, postgres_url: str) -> None:
         said = fault(site, SourceGarbled, sql("SELECT card FROM lones"), OFFICE_URL=postgres_url)
         assert "lones" in said
-        assert "clearance check" in said
+        assert "no such table or view" in said
 
     def test_a_column_that_is_not_there(self, site: Site, mariadb_url: str) -> None:
         said = fault(site, SourceGarbled, sql("SELECT crad AS CARD FROM loans"), OFFICE_URL=filled(mariadb_url))
@@ -156,7 +156,7 @@ class TestApis:
         assert site.check(rest(served())).row == {"student": "20151001", "title": "x"}
 
     def test_a_wrong_port(self, site: Site) -> None:
-        assert "can be reached" in fault(site, SourceUnavailable, rest(f"http://127.0.0.1:{free_port()}/"))
+        assert "nobody listens on 127.0.0.1" in fault(site, SourceUnavailable, rest(f"http://127.0.0.1:{free_port()}/"))
 
     def test_a_wrong_path(self, site: Site, served: Any) -> None:
         assert "Look at the url" in fault(site, SourceRefused, rest(served(b"{}", status=404)))
