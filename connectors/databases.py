@@ -135,6 +135,9 @@ def _masked(error: SourceError, url: URL) -> SourceError:
 class Backend:
     """What differs between databases; this one serves those that nothing more is known about."""
 
+    #: How the bytes behind a column of text are asked for, with {0} for the column; empty where that is not known.
+    raw_text = ""
+
     #: How the url asks for no TLS, and what names a certificate authority in it.
     without_tls = "take TLS out of the url"
     authority = "the certificate authority in the url"
@@ -166,7 +169,7 @@ class Backend:
         if failed:
             raise failed[0]
         if not opened:
-            raise SourceUnavailable(f"{self.source}: {self.where} took the call and said nothing", LATER)
+            raise SourceUnavailable(f"{self.source}: {self.where} accepted the connection but did not respond", LATER)
         return opened[0]
 
     def begin(self, connection: Connection) -> None:
@@ -419,6 +422,7 @@ _OTHER_HANDSHAKE = "SASL authentication mechanisms"
 class Postgres(Backend):
     """PostgreSQL, and what speaks its wire: openGauss, GaussDB, Kingbase."""
 
+    raw_text = "convert_to({0}, 'WIN1252')"
     without_tls = "sslmode=disable in the url"
     authority = "sslrootcert in the url"
 

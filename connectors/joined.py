@@ -77,8 +77,9 @@ def _numbers(question: Question, people: Snapshot, words: Words) -> Mapping[str,
             continue
         if plain(numbers.setdefault(plain(person), number)) != plain(number):
             raise SourceGarbled(
-                f"{question.source}: one of the {words.people} stands there twice, with two student numbers",
-                "Have the office mend it; or map what names one of them alone.",
+                f"{question.source}: {plain(person)} stands twice among the {words.people}, with the student numbers "
+                f"{plain(numbers[plain(person)])} and {plain(number)}",
+                "Have the office correct it; or map what names one of them alone.",
             )
     if people.rows and not any(plain(number) for number in numbers.values()):
         raise SourceGarbled(

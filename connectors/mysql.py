@@ -94,6 +94,7 @@ _YES = frozenset({"true", "1", "yes", "required"})
 class Mysql(Backend):
     """MySQL and MariaDB, through PyMySQL or mysqlclient."""
 
+    raw_text = "CAST({0} AS BINARY)"
     without_tls = "ssl_disabled=true in the url, without ssl_ca and its like"
     authority = "ssl_ca in the url"
 

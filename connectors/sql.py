@@ -346,7 +346,7 @@ class Sql:
                 for count in counts:
                     self._refuse_cut_off(query, count)
                 charset = backend.charset(connection, partial(self._of_each_column, connection, query, parts[0]))
-                letters = Letters(self._question.source, self._question.columns, backend.charset_fix)
+                letters = Letters(self._question.source, self._question.columns, backend.charset_fix, backend.raw_text)
                 rows: list[tuple[Cell, ...]] = []
                 for part in parts:
                     self._read(connection, backend, query, part, rows, letters, lambda done: progress(done, expected))

@@ -121,6 +121,8 @@ _LATIN = frozenset({437, 850, *range(1250, 1259)})
 class SqlServer(Backend):
     """SQL Server, through pymssql or pyodbc."""
 
+    raw_text = "CAST({0} AS VARBINARY(8000))"
+
     def engine(self, url: URL) -> Engine:
         """Connect with limits of time."""
         patience, statement = seconds(self.patience.connect), seconds(self.patience.statement)

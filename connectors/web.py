@@ -293,6 +293,20 @@ class Office:
             case _:
                 return None
 
+    @property
+    def _as_whom(self) -> str:
+        """Say as whom it is asked, as far as the settings file has it in plain; empty where it does not."""
+        match self._exchange.auth:
+            case BasicAuth(user=user):
+                who = user
+            case Oauth2Auth(client_id=client):
+                who = client
+            case TokenAuth(send=send):
+                who = ", ".join(value for name, value in send.items() if name != "grant_type")
+            case _:
+                who = ""
+        return who[:80]
+
     def _log_in(self) -> str:
         auth = self._exchange.auth
         if isinstance(auth, Oauth2Auth):
@@ -308,8 +322,9 @@ class Office:
             response, content = self._tried(auth.method, auth.url, **{how: words})
             url, path = auth.url, auth.token
         if response.status_code in (400, 401, 403):
+            whom = f" as {self._as_whom}" if self._as_whom else ""
             raise SourceRefused(
-                f"{self._source}: {shown(url)} did not let us log in (HTTP {response.status_code}"
+                f"{self._source}: {shown(url)} did not let us log in{whom} (HTTP {response.status_code}"
                 f"{self._own_words(content)})",
                 "Have the office look at the account's name, password and rights.",
             )
@@ -516,7 +531,8 @@ class Office:
                 f"{self._source}: {url} sends us on to {elsewhere}",
                 "Write that address as url if it is right; if it is a login page, look at auth.",
             )
-        what = f"{self._source}: {url} answered HTTP {status}{self._own_words(content)}"
+        whom = f" to {self._as_whom}" if status in (401, 403) and self._as_whom else ""
+        what = f"{self._source}: {url} answered HTTP {status}{whom}{self._own_words(content)}"
         if status == requests.codes.proxy_authentication_required and self._exchange.proxy:
             raise proxy_wants_a_password(self._asked(response.url))
         if NO_PLAIN_HTTP in content:

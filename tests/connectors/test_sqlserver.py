@@ -110,7 +110,7 @@ def test_a_server_that_says_nothing_is_left_before_every_version_of_the_protocol
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"env:NO_SUCH_NAME:-mssql+pymssql://reader@127.0.0.1:{silent.getsockname()[1]}/fees"
         settings = sql.Settings.model_validate({"url": url, "query": "SELECT XH FROM V_SFQF", "connect_timeout": "1 s"})
-        with pytest.raises(SourceUnavailable, match="took the call and said nothing"):
+        with pytest.raises(SourceUnavailable, match="accepted the connection but did not respond"):
             sql.connect(settings, Question("fees", {"student": "XH"}, Ticking())).pull()
 
 

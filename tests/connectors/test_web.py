@@ -507,6 +507,15 @@ class TestTrueCauses:
                 error = self.refusal(office.url, SourceRefused, auth={"kind": "bearer", "token": SecretStr(SECRET)})
                 assert "hidden" not in error.what
 
+    def test_who_asks_is_told_where_it_is_refused(self, office: HttpOffice) -> None:
+        auth: dict[str, Any] = {"kind": "basic", "user": "reader", "password": SecretStr(SECRET)}
+        office.script.append(Reply(status=403))
+        assert "answered HTTP 403 to reader" in self.refusal(office.url, SourceRefused, auth=auth).what
+        office.login_script.append(Reply(status=401))
+        auth = {"kind": "token", "url": f"{office.root}/api/token", "send": {"user": "clearance"}}
+        auth["send_secret"] = {"password": SecretStr(SECRET)}
+        assert "did not let us log in as clearance (HTTP 401" in self.refusal(office.url, SourceRefused, auth=auth).what
+
     def test_a_login_is_refused_in_its_own_words(self, office: HttpOffice) -> None:
         office.login_script.append(as_json({"error": "invalid_client"}, 401))
         auth = {"kind": "oauth2", "url": f"{office.root}/api/token", "client_id": "us", "client_secret": SecretStr("x")}
