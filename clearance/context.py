@@ -13,7 +13,7 @@ import typer
 
 from clearance import show
 from clearance.wiring import Program, chosen_file, clock_of, load_settings
-from connectors.port import SourceError
+from connectors.port import SourceError, SourceGarbled
 
 if TYPE_CHECKING:
     from sync.season import Season
@@ -130,6 +130,11 @@ def fail(message: str, code: int = ERROR) -> NoReturn:
     raise typer.Exit(code)
 
 
+def code_of(error: SourceError) -> int:
+    """Return the documented exit code for a source's failure: for one whose answer makes no sense that of an error."""
+    return ERROR if isinstance(error, SourceGarbled) else UNAVAILABLE
+
+
 def ends_well(command: Callable[P, R]) -> Callable[P, R]:
     """Turn what can go wrong into a message with the way out, and the documented exit code."""
 
@@ -138,7 +143,7 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except SourceError as error:
-            fail(str(error), UNAVAILABLE)
+            fail(str(error), code_of(error))
         except KeyboardInterrupt:
             fail("Stopped. Nothing of what was under way was written; run it again when you like.")
         except BrokenPipeError:

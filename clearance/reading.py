@@ -155,6 +155,9 @@ def sources(context: typer.Context, *, json: Json = False) -> None:
             for view in found
         ),
     )
+    for view in found:
+        for weaker in view.weaker_connection:
+            show.ERR.print(f"look at this: {view.source}: {weaker}", markup=False)
 
 
 @ends_well

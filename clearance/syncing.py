@@ -2,9 +2,9 @@
 
 import getpass
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -19,6 +19,7 @@ from clearance.context import (
     Json,
     Served,
     chosen,
+    code_of,
     ends_well,
     fail,
     stop_like_ctrl_c,
@@ -26,7 +27,7 @@ from clearance.context import (
 from clearance.wiring import Program
 from config.cohorts import binds_cohort
 from config.renames import stored_name
-from connectors.port import Connector, SourceError
+from connectors.port import SourceError
 from status_db.engine import StoreError
 from status_db.ledger_key import LedgerRefused
 from status_db.model import ROSTER, normalise_number
@@ -54,16 +55,21 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
     code = _look_at_status_db(served, found, quiet=json)
     _look_at_reviewers(program, found, quiet=json)
     _look_at_settings(served, found, quiet=json)
-    for where, name, connect in _to_check(served, sources):
+    for where, program, name in _to_check(served, sources):
+        asked = program.settings.roster if name == ROSTER else program.settings.source[name]
+        weaker = asked.weaker_connection
         try:
-            sample = connect().check()
+            sample = program.connect(name).check()
         except SourceError as error:
-            code = UNAVAILABLE
-            found.append({**where, "source": name, "fault": type(error).__name__, "message": show.named(str(error))})
+            code = max(code, code_of(error))
+            fault = {"fault": type(error).__name__, "message": show.named(str(error)), "warnings": weaker}
+            found.append({**where, "source": name, **fault})
             if not json:
                 show.line("fails", "red", f"   {name}{_of(where)}")
                 show.ERR.print(f"        {error}", markup=False)
+                _show_warnings(weaker)
             continue
+        sample = replace(sample, warnings=(*weaker, *sample.warnings))
         found.append({**where, "source": name, "sample": sample})
         if not json:
             show.line("answers", "green", f" {name}{_of(where)}: {sample.where}")
@@ -72,28 +78,30 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
             show.OUT.print(f"        {'first row: ' + row if row else 'no row at all'}", markup=False)
             for note in sample.notes:
                 show.OUT.print(f"        {note}", markup=False)
-            for warning in sample.warnings:
-                show.ERR.print(f"        look at this: {warning}", markup=False)
+            _show_warnings(sample.warnings)
     if json:
         show.as_json(found)
     if code:
         raise typer.Exit(code)
 
 
-def _to_check(
-    served: Served, sources: list[str] | None
-) -> Iterator[tuple[dict[str, object], str, Callable[[], Connector]]]:
-    """Give what is to be asked, with its cohort where it is one cohort's own, and what makes its connector.
+def _show_warnings(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        show.ERR.print(f"        look at this: {warning}", markup=False)
+
+
+def _to_check(served: Served, sources: list[str] | None) -> Iterator[tuple[dict[str, object], Program, str]]:
+    """Give what is to be asked, with its cohort where it is one cohort's own, and the program that asks.
 
     A source is asked once for all cohorts; a roster, and a source that binds its cohort, once for each.
     """
     for name in _names(served.first, sources):
         own = name == ROSTER or binds_cohort(served.first.settings.source[name])
         if not own:
-            yield {}, name, partial(served.first.connect, name)
+            yield {}, served.first, name
             continue
         for program in served.each():
-            yield {"cohort": program.cohort} if program.suffix else {}, name, partial(program.connect, name)
+            yield {"cohort": program.cohort} if program.suffix else {}, program, name
 
 
 def _of(where: Mapping[str, object]) -> str:

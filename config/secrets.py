@@ -5,6 +5,7 @@ reads a file and drops its last line break. Secrets may come only so; they are h
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,10 @@ def _looked_up(value: str, origin: Origin, placeholder: str = _PLACEHOLDER) -> s
         return placeholder
 
 
+#: How a variable of the environment may be called.
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
 def _found(value: str, origin: Origin) -> str:
     if value.startswith("env:"):
         name, has_fallback, fallback = value.removeprefix("env:").partition(":-")
@@ -56,6 +61,9 @@ def _found(value: str, origin: Origin) -> str:
             return found
         if has_fallback:
             return fallback
+        if not _VARIABLE.fullmatch(name):
+            # It may be the secret itself, and is not repeated.
+            raise ValueError("what follows env: is no name of a variable: write letters, digits and _, as in env:NAME")
         raise ValueError(f"the environment variable {name} is not set: set it before starting, or use file:PATH")
     if value.startswith("file:"):
         path = origin.folder / value.removeprefix("file:")

@@ -263,6 +263,11 @@ class Asked(Table):
     #: holds placeholders, or nothing.
     unusable: SkipValidation[tuple[str, ...]] = ()
 
+    @property
+    def weaker_connection(self) -> tuple[str, ...]:
+        """In which way the settings let the connection be weaker than usual, each with what to ask the office for."""
+        return tuple(getattr(self.own, "weaker_connection", ()))
+
 
 class Roster(Asked):
     """Who leaves: the registrar's list, asked like a source."""
@@ -573,7 +578,7 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
         except ValidationError as error:
             known = sorted({*common, *schema.model_fields} - {"own", "unusable"})
             mistakes += [
-                f"[{where}] {_key(e['loc'])}: {_why(e, known)}"
+                f"[{where}] {_key(e['loc'])}: {_why(e, known)}" if e["loc"] else f"[{where}] {_why(e, known)}"
                 for e in error.errors(include_url=False, include_input=False)
             ]
     return mistakes

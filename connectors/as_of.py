@@ -4,7 +4,7 @@ import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
-from connectors.port import Cell, SourceGarbled
+from connectors.port import Cell, SourceGarbled, table_of
 
 #: Two clocks may differ by so much: a moment that much later than now is taken for now.
 CLOCKS_DIFFER = timedelta(minutes=2)
@@ -20,12 +20,12 @@ def moment_of(cell: Cell, zone: tzinfo, now: datetime, source: str) -> datetime:
         shown = "nothing" if cell is None or cell == "" else f'"{str(cell)[:60]}"'
         raise SourceGarbled(
             f"{source}: as_of gives {shown}, which is not a moment",
-            f"Have as_of in [source.{source}] name a column or query that gives a date and time.",
+            f"Have as_of in {table_of(source)} name a column or query that gives a date and time.",
         )
     if moment > now + CLOCKS_DIFFER:
         raise SourceGarbled(
             f"{source}: as_of gives {moment.isoformat()}, which is later than now ({now.isoformat()})",
-            f"Compare the office's clock with this machine's, and look at timezone in [source.{source}].",
+            f"Compare the office's clock with this machine's, and look at timezone in {table_of(source)}.",
         )
     return min(moment, now).astimezone(UTC)
 

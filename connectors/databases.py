@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from connectors.tls import UNLOOSENED, TlsLimits, cause_of
 
 #: Rows fetched at a time.
 BATCH = 5_000
@@ -43,6 +45,8 @@ class Options:
     oracle_client: Path | None = None
     #: Bytes that are no letter are replaced, where the driver can, and do not end the answer.
     lenient: bool = False
+    #: How weak the connection may be.
+    tls: TlsLimits = UNLOOSENED
 
 
 class Undecodable(SourceGarbled):
@@ -65,10 +69,13 @@ def reading(
     The connection is closed at the end. Whatever the driver raises, in here or in the body, comes out as
     SourceUnavailable, SourceRefused or SourceGarbled.
     """
-    where = url.set(query={}).render_as_string(hide_password=True)
-    backend = _backend(url.get_backend_name())(source, where, patience, options)
+    backend = _backend(url.get_backend_name())(source, shown(url), patience, options)
     try:
         engine = backend.engine(url)
+    except OSError as error:
+        raise SourceUnavailable(
+            f"{source}: {backend.where} could not be looked at ({error.strerror})", LATER
+        ) from error
     except (NoSuchModuleError, ImportError, ArgumentError) as error:
         extra = _EXTRAS.get(url.drivername.partition("+")[2])
         install = f"Install it with the extra {extra}" if extra else "Install it into this environment"
@@ -90,20 +97,50 @@ def reading(
     except SourceError:
         raise
     except DBAPIError as error:
-        raise backend.explained(error.orig or error) from error
+        raise _masked(backend.explained(error.orig or error), url) from error
     except SQLAlchemyError as error:
-        raise backend.explained(error) from error
+        raise _masked(backend.explained(error), url) from error
     except Exception as error:
         # Rows come from the driver's own cursor, so its errors come bare.
         if isinstance(error, engine.dialect.loaded_dbapi.Error | UnicodeError | OSError):
-            raise backend.explained(error) from error
+            raise _masked(backend.explained(error), url) from error
         raise
     finally:
         engine.dispose()
 
 
+#: Parameters of a url that say where a database is, and hold no secret.
+_SAYS_WHERE = ("host", "hostaddr", "port", "dbname", "service_name", "unix_socket", "dsn")
+
+#: A password of fewer letters cannot be told from other words.
+_PASSWORD_LETTERS = 4
+
+
+def shown(url: URL) -> str:
+    """Return a url as messages show it: user, host and database, and no password, also where parameters name them."""
+    where = {name: url.query[name] for name in _SAYS_WHERE if name in url.query and "@" not in str(url.query[name])}
+    return url.set(query=where).render_as_string(hide_password=True)
+
+
+def _masked(error: SourceError, url: URL) -> SourceError:
+    """Return an error without the password, whatever a driver repeats of its own."""
+    secrets = [str(url.password or ""), *map(str, (url.query.get("password", ""), url.query.get("sslpassword", "")))]
+    what = error.what
+    for secret in secrets:
+        if len(secret) >= _PASSWORD_LETTERS:
+            what = what.replace(secret, "…").replace(quote(secret, safe=""), "…")
+    return error if what == error.what else type(error)(what, error.way_out)
+
+
 class Backend:
     """What differs between databases; this one serves those that nothing more is known about."""
+
+    #: How the bytes behind a column of text are asked for, with {0} for the column; empty where that is not known.
+    raw_text = ""
+
+    #: How the url asks for no TLS, and what names a certificate authority in it.
+    without_tls = "take TLS out of the url"
+    authority = "the certificate authority in the url"
 
     def __init__(self, source: str, where: str, patience: Patience, options: Options) -> None:
         self.source = source
@@ -132,7 +169,7 @@ class Backend:
         if failed:
             raise failed[0]
         if not opened:
-            raise SourceUnavailable(f"{self.source}: {self.where} took the call and said nothing", LATER)
+            raise SourceUnavailable(f"{self.source}: {self.where} accepted the connection but did not respond", LATER)
         return opened[0]
 
     def begin(self, connection: Connection) -> None:
@@ -197,13 +234,32 @@ class Backend:
                 f"{self.source}: the query has letters that the connection's charset ({error.encoding}) cannot hold",
                 "Take charset out of the url: without it every letter can be sent.",
             )
-        # Only the first line: PostgreSQL's others may quote a row.
-        said = " ".join(str(part) for part in error.args if part).strip().partition("\n")[0] or type(error).__name__
+        said = self.words(error) or type(error).__name__
         kind = self.kind(error)
-        if (kind is not SourceGarbled or re.search(r"\b(SSL|TLS)\b", said)) and (cause := tls_cause(said)):
-            kind, fix = cause
-            return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", fix)
-        return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", _WAYS_OUT[kind])
+        if (kind is not SourceGarbled or re.search(r"\b(SSL|TLS)\b", said)) and (refused := self.no_tls(said)):
+            return refused
+        return kind(f"{self.source}: {self.where} {DID[kind]}: {short(said)}", self.fix(error) or _WAYS_OUT[kind])
+
+    def words(self, error: BaseException) -> str:
+        """Return what the driver said: its first two lines, for the second often has the cause."""
+        said = " ".join(str(part) for part in error.args if part)
+        return " ".join([line.strip() for line in said.splitlines() if line.strip()][:2])
+
+    def fix(self, _error: BaseException) -> str:
+        """Return the way out of this very error; empty where only its kind is known."""
+        return ""
+
+    @property
+    def takes_limits(self) -> bool:
+        """Say whether tls_minimum and tls_ciphers can be set for this driver."""
+        return False
+
+    def no_tls(self, said: str) -> SourceError | None:
+        """Return an error for a TLS handshake that failed; None where what the driver said is nothing of TLS."""
+        cause = cause_of(said, plain=self.without_tls, authority=self.authority, settings=self.takes_limits)
+        if cause is None:
+            return None
+        return cause.kind(f"{self.source}: {self.where} {cause.did}: {short(said)}", cause.way_out)
 
     def can_write(self, account: str) -> str:
         """Say that the account could write."""
@@ -222,41 +278,6 @@ _WAYS_OUT = {
     SourceRefused: "Have the office look at the account's name, password and rights, and at the url.",
     SourceGarbled: "Mend the query or the mapping, then run: clearance check.",
 }
-
-
-#: What TLS libraries say, and databases of TLS → who must do something, and what.
-_TLS: tuple[tuple[str, type[SourceError], str], ...] = (
-    (
-        r"wrong.version.number|record.layer.failure|unknown protocol|(doesn't|does not) support SSL|SSL is required",
-        SourceRefused,
-        "That port does not speak TLS: name the port that does, or take TLS out of the url.",
-    ),
-    (
-        r"unsupported.protocol|alert protocol.version|tlsv1 alert protocol|no.protocols.available",
-        SourceRefused,
-        "The server speaks only versions of TLS that are no longer safe: have the office turn on TLS 1.2.",
-    ),
-    (
-        r"dh.key.too.small|key too small",
-        SourceRefused,
-        "The server's TLS keys are too short: have the office use a Diffie-Hellman group of 2048 bits or more.",
-    ),
-    (
-        r"handshake.failure|no.shared.cipher|no.ciphers.available",
-        SourceRefused,
-        "The server and this machine have no TLS cipher in common: have the office turn on an ECDHE cipher.",
-    ),
-    (
-        r"certificate.verify.failed|self.signed.certificate|unable to get local issuer",
-        SourceRefused,
-        "The server's certificate is not trusted here: name the office's certificate authority in the url.",
-    ),
-)
-
-
-def tls_cause(said: str) -> tuple[type[SourceError], str] | None:
-    """Return who must do something about a failed TLS handshake, and what; None where it is none of TLS."""
-    return next(((kind, fix) for words, kind, fix in _TLS if re.search(words, said, re.IGNORECASE)), None)
 
 
 def short(said: str) -> str:
@@ -316,12 +337,37 @@ class Sqlite(Backend):
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort by the few words SQLite has."""
         said = str(error)
-        if "readonly" in said:
+        if "readonly" in said or "unable to open" in said:
             return SourceRefused
-        if any(word in said for word in ("unable to open", "locked", "busy", "interrupted", "disk I/O")):
+        if any(word in said for word in ("locked", "busy", "interrupted", "disk I/O", "malformed")):
             return SourceUnavailable
         return SourceGarbled
 
+    def fix(self, error: BaseException) -> str:
+        """Know what is wrong with the file itself, and what with the query."""
+        return next((fix for words, fix in _SQLITE if words in str(error)), "")
+
+
+#: What SQLite says → the way out.
+_SQLITE = (
+    (
+        "is not a database",
+        "The file is no SQLite database, or an encrypted one: look at the url, and have the office look.",
+    ),
+    (
+        "malformed",
+        "The file is damaged, or was being copied: the next slot tries again; have the office copy it whole.",
+    ),
+    ("unable to open", "Give this user the right to read the file and its folder."),
+    ("locked", "Another program writes into it: the next slot tries again; ask at a quieter hour."),
+    ("busy", "Another program writes into it: the next slot tries again; ask at a quieter hour."),
+    ("interrupted", "Raise timeout, or make the query cheaper: it took longer than that."),
+    ("disk I/O", "Look at the disk or the network drive that the file is on; the next slot tries again."),
+    ("readonly", "The query writes: write a SELECT alone."),
+    ("no such table", "There is no such table or view: correct the query, or the url if it is another file."),
+    ("no such column", "There is no such column: correct the query."),
+    ("syntax error", "The query is not written as SQLite wants it: correct it, then run: clearance check."),
+)
 
 #: Who asks, and whether they may do everything or change a table, by a grant to them, to a role of theirs, or to all.
 _RIGHTS = """
@@ -333,6 +379,39 @@ SELECT current_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user
 """
 
 
+#: SQLSTATE → the way out.
+_POSTGRES = {
+    "28P01": "The name or the password is wrong: correct the url.",
+    "28000": "The server does not let this account in from here: have the office add it to pg_hba.conf.",
+    "3D000": "There is no such database: correct its name in the url.",
+    "42501": "The account may not read that: have the office grant SELECT on what the query reads.",
+    "42P01": "There is no such table or view, or it is in another schema: write SCHEMA.NAME in the query.",
+    "3F000": "There is no such schema: correct the query.",
+    "42703": "There is no such column: correct the query; a name with capitals stands in double quotes there.",
+    "42601": "The query is not written as PostgreSQL wants it: correct it, then run: clearance check.",
+    "42883": "The query compares or calls what does not fit: cast one side, such as CAST(xh AS text).",
+    "42804": "The query compares or calls what does not fit: cast one side, such as CAST(xh AS text).",
+    "22P02": "A value is not of the kind it is taken for: compare text with text.",
+    "57014": "The query took longer than timeout: raise it, or make the query cheaper.",
+    "57P03": "The server is starting or stopping: the next slot tries again.",
+    "53300": "The server has no connection left: the next slot tries again; have the office raise max_connections.",
+    "55P03": "Somebody else holds the rows: ask at a quieter hour.",
+    "25006": "The query writes: write a SELECT alone.",
+}
+
+#: What the client says before there is a session → the way out.
+_BEFORE_A_SESSION = (
+    ("password authentication", "The name or the password is wrong: correct the url."),
+    ("no password supplied", "The url has no password: add it, by env: or file:."),
+    ("no pg_hba.conf", "The server does not let this account in from here: have the office add it to pg_hba.conf."),
+    ("could not translate host name", "The name of the host cannot be resolved: look at the url, and at DNS."),
+    ("failed to resolve host", "The name of the host cannot be resolved: look at the url, and at DNS."),
+    ("Connection refused", "Nobody listens there: see that the server runs, and that the url has its port."),
+    ("timeout expired", "It could not be reached in time: a firewall may have to let this machine through."),
+    ("does not exist", "There is no such database or role: correct the url."),
+    ("server closed the connection", LATER),
+)
+
 #: Text that is not in the server's charset, or that the client's cannot hold.
 _NOT_IN_CHARSET = frozenset({"22021", "22P05"})
 
@@ -342,6 +421,10 @@ _OTHER_HANDSHAKE = "SASL authentication mechanisms"
 
 class Postgres(Backend):
     """PostgreSQL, and what speaks its wire: openGauss, GaussDB, Kingbase."""
+
+    raw_text = "convert_to({0}, 'WIN1252')"
+    without_tls = "sslmode=disable in the url"
+    authority = "sslrootcert in the url"
 
     def engine(self, url: URL) -> Engine:
         """Connect with limits of time."""
@@ -354,6 +437,8 @@ class Postgres(Backend):
         if "client_encoding" not in url.query:
             # Whatever the server has or the environment names, every letter arrives; SQLAlchemy itself needs text.
             arguments["client_encoding"] = "utf8"
+        if self.options.tls.minimum is not None:
+            arguments["ssl_min_protocol_version"] = f"TLSv{self.options.tls.minimum}"
         engine = create_engine(url, poolclass=NullPool, connect_args=arguments, **_no_hstore(url))
         told: Any = engine.dialect
         of_its_own = told._get_server_version_info  # noqa: SLF001 - SQLAlchemy's hook for what follows another wire
@@ -434,6 +519,20 @@ class Postgres(Backend):
             _OTHER_HANDSHAKE,
         )
         return SourceRefused if any(words in str(error) for words in refused) else super().kind(error)
+
+    def words(self, error: BaseException) -> str:
+        """Return what the server said with its hint, and not its detail, which may quote a row; else both attempts."""
+        told = getattr(error, "diag", None)
+        if not (getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)) or told is None:
+            return super().words(error)
+        hint = told.message_hint
+        return f"{told.message_primary or ''}{f' ({hint})' if hint else ''}" or super().words(error)
+
+    def fix(self, error: BaseException) -> str:
+        """Give SQLSTATEs, and what is said before there is a session, their own way out."""
+        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+        said = str(error)
+        return _POSTGRES.get(state) or next((fix for words, fix in _BEFORE_A_SESSION if words in said), "")
 
     def explained(self, error: BaseException) -> SourceError:
         """Give the handshake that PostgreSQL's client does not know its own way out."""

@@ -12,18 +12,24 @@ called, and the columns of a loan and of a debt. Where the interface has no list
 `interlib_views`.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from config.secrets import Secret, Text
 from connectors import rest
+from connectors.each_student import about_these
 from connectors.joined import Words, joined, plain
 from connectors.known_questions import KnownQuestions
 from connectors.paging import PagePaging
-from connectors.port import Cell, Progress, Proof, Question, Sample, Snapshot, no_progress
+from connectors.port import Cell, Progress, Proof, Question, Sample, Snapshot, SourceError, no_progress, table_of
+from connectors.records import ASKED_NUMBER
+from connectors.walk import Pause, PerStudent, walk
 from connectors.web import Ok, Patience, TokenAuth
 from status_db.model import normalise_number
 
@@ -99,8 +105,8 @@ class Interlib:
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return everything owed by its reader's number; what a reader without one owes is nobody's."""
-        readers = self._readers({}).pull()
-        return self._joined(readers, self._owed({}).pull(progress))
+        readers = self._readers().pull()
+        return self._joined(readers, self._owed().pull(progress))
 
     @property
     def one_reads_all(self) -> bool:
@@ -109,17 +115,29 @@ class Interlib:
 
     def pull_one(self, student: str) -> Snapshot:
         """Return what one student owes: by each of their readers, else by asking for everybody and keeping theirs."""
-        settings = self._settings
         if self.one_reads_all:
             return self.pull().about(student)
-        found = self._readers(_filled(settings.one_reader, "{student}", student)).pull()
+        with self._asking_one() as ask:
+            return ask(student)
+
+    @contextmanager
+    def _asking_one(self, pause: Pause = time.sleep, *, fresh: bool = False) -> Iterator[Callable[[str], Snapshot]]:
+        """Open what asks about one student after the other; with `fresh` never out of a cache."""
+        settings = self._settings
+        one_owed = {name: text.replace("{reader}", ASKED_NUMBER) for name, text in settings.one_owed.items()}
+        readers, owed = self._readers(settings.one_reader, fresh=fresh), self._owed(one_owed, fresh=fresh)
+        with readers.asking(pause) as find, owed.asking(pause) as ask_reader:
+            yield lambda student: self._of_one(student, find(student), ask_reader)
+
+    def _of_one(self, student: str, found: Snapshot, ask_reader: Callable[[str], Snapshot]) -> Snapshot:
+        """Join one student's readers with what each of them owes."""
         asked = normalise_number(student)
         readers = replace(found, rows=[row for row in found.rows if normalise_number(plain(row[1])) == asked])
         rows: list[tuple[Cell, ...]] = []
         told: list[tuple[Proof, ...]] = []
         at = tuple(self._question.columns).index("student")
         for reader in dict.fromkeys(plain(row[0]) for row in readers.rows):
-            owed = self._owed(_filled(settings.one_owed, "{reader}", reader)).pull()
+            owed = ask_reader(reader)
             # A parameter that the system overlooks would bring what others owe, once for each reader.
             rows += [row for row in owed.rows if plain(row[at]) == reader]
             told.append(owed.proofs)
@@ -129,9 +147,9 @@ class Interlib:
         return self._joined(readers, owed_by_them).about(student)
 
     def check(self) -> Sample:
-        """Log in, read the readers, and show the first record of what is owed with its student's number."""
-        readers = self._readers({}).pull()
-        sample = self._owed({}).check()
+        """Log in, read the readers, show the first record of what is owed, and ask about its student alone."""
+        readers = self._readers().pull()
+        sample = self._owed().check()
         row = sample.row
         if row is not None:
             numbers = {plain(reader[0]): reader[1] for reader in readers.rows}
@@ -140,7 +158,21 @@ class Interlib:
                 for field in self._question.columns
             }
         columns = (self._question.columns["student"], *sample.columns)
-        return Sample(sample.where, columns, row, sample.warnings)
+        return Sample(sample.where, columns, row, (*sample.warnings, *self._one_tried(row)))
+
+    def _one_tried(self, row: Mapping[str, Cell] | None) -> tuple[str, ...]:
+        """Ask about the first record's student alone, and warn where that does not bring the record."""
+        student = "" if row is None else plain(row["student"])
+        if self.one_reads_all or row is None or not student:
+            return ()
+        table = f"{table_of(self._question.source)}"
+        fix = f"Correct one_reader and one_owed in {table}; until then no recheck of a student counts."
+        try:
+            found = self.pull_one(student).rows
+        except SourceError as error:
+            return (f"Asked about one student of the list alone, it fails: {error.what}. {fix}",)
+        known = tuple(row.values()) in found
+        return () if known else (f"Asked about one student of the list alone, it leaves out what they owe. {fix}",)
 
     def _joined(self, readers: Snapshot, owed: Snapshot) -> Snapshot:
         return joined(self._question, readers, owed, self._words, self._counts)
@@ -148,22 +180,22 @@ class Interlib:
     def _counts(self, reader: tuple[Cell, ...]) -> bool:
         return not self._settings.state or plain(reader[2]) not in self._settings.cancelled
 
-    def _readers(self, extra: Mapping[str, str]) -> rest.Rest:
+    def _readers(self, one: Mapping[str, str] | None = None, *, fresh: bool = False) -> rest.Rest:
         s = self._settings
         columns = {"reader": s.reader, "number": self._question.columns["student"]}
         columns |= {"state": s.state} if s.state else {}
-        params = {**s.readers_params, **extra}
-        return self._rest(s.readers, params, s.readers_list, {**columns, "reference": s.reader}, ("number",))
+        columns["reference"] = s.reader
+        return self._rest(s.readers, s.readers_params, s.readers_list, columns, ("number",), one or {}, fresh=fresh)
 
-    def _owed(self, extra: Mapping[str, str]) -> rest.Rest:
+    def _owed(self, one: Mapping[str, str] | None = None, *, fresh: bool = False) -> rest.Rest:
         s = self._settings
         path, records = _OWED[s.asks]
         columns = {
             "reader" if field == "student" else field: s.reader if field == "student" else column
             for field, column in self._question.columns.items()
         }
-        params = {**s.owed_params, **extra}
-        return self._rest(s.owed or path, params, s.owed_list or records, columns, s.optional)
+        listed = s.owed_list or records
+        return self._rest(s.owed or path, s.owed_params, listed, columns, s.optional, one or {}, fresh=fresh)
 
     def _rest(
         self,
@@ -172,6 +204,9 @@ class Interlib:
         records: str,
         columns: Mapping[str, str],
         optional: tuple[str, ...],
+        one: Mapping[str, str],
+        *,
+        fresh: bool,
     ) -> rest.Rest:
         s = self._settings
         root = s.url.rstrip("/")
@@ -193,13 +228,23 @@ class Interlib:
                 param="token",
             ),
             optional=optional,
+            one=dict(one),
             **s.patience(),
         )
-        return rest.Rest(own, Question(self._question.source, columns, self._question.clock))
+        return rest.Rest(own, Question(self._question.source, columns, self._question.clock), fresh=fresh)
 
 
-def _filled(params: Mapping[str, str], place: str, value: str) -> dict[str, str]:
-    return {name: text.replace(place, value) for name, text in params.items()}
+class InterlibByNumber(Interlib):
+    """Asks an interface that can also be asked about one student's readers, and about what one reader owes."""
+
+    def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:
+        """Return what it says now about these numbers, each asked about alone and never out of a cache."""
+        began = self._question.clock()
+        # One after the other: a new token may end the one before, and no more is public of it.
+        limits = PerStudent(at_once=1)
+        opening = partial(self._asking_one, fresh=True)
+        answers = walk(numbers, opening, limits, self._question.source, progress)
+        return about_these(self._question, list(answers.values()), began)
 
 
 def _every(told: list[tuple[Proof, ...]]) -> tuple[Proof, ...]:
@@ -213,5 +258,5 @@ def _every(told: list[tuple[Proof, ...]]) -> tuple[Proof, ...]:
 
 
 def connect(settings: Settings, question: Question) -> Interlib:
-    """Return the connector; it opens nothing yet."""
-    return Interlib(settings, question)
+    """Return the connector, with `pull_these` where it can be asked about one student; it opens nothing yet."""
+    return (InterlibByNumber if settings.one_reader else Interlib)(settings, question)

@@ -7,7 +7,7 @@ tells. What cannot be joined is not taken for nothing: a wrong id would clear ev
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from connectors.port import Cell, Proof, ProofKind, Question, Snapshot, SourceGarbled
+from connectors.port import Cell, Proof, ProofKind, Question, Snapshot, SourceGarbled, table_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,14 @@ def _numbers(question: Question, people: Snapshot, words: Words) -> Mapping[str,
             continue
         if plain(numbers.setdefault(plain(person), number)) != plain(number):
             raise SourceGarbled(
-                f"{question.source}: one of the {words.people} stands there twice, with two student numbers",
-                "Have the office mend it; or map what names one of them alone.",
+                f"{question.source}: {plain(person)} stands twice among the {words.people}, with the student numbers "
+                f"{plain(numbers[plain(person)])} and {plain(number)}",
+                "Have the office correct it; or map what names one of them alone.",
             )
     if people.rows and not any(plain(number) for number in numbers.values()):
         raise SourceGarbled(
             f"{question.source}: none of {len(people.rows)} {words.people} has a student number",
-            f"Look in [source.{question.source}] where it is said to stand, and whether the account may read it.",
+            f"Look in {table_of(question.source)} where it is said to stand, and whether the account may read it.",
         )
     return numbers
 
@@ -93,5 +94,5 @@ def _refuse_strangers(question: Question, ids: list[Cell], numbers: Mapping[str,
     if ids and not any(plain(cell) in numbers for cell in ids):
         raise SourceGarbled(
             f"{question.source}: none of {len(ids)} {words.things} belongs to any of the {len(numbers)} {words.people}",
-            f"Look in [source.{question.source}] whether both name people by the same id.",
+            f"Look in {table_of(question.source)} whether both name people by the same id.",
         )

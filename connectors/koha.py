@@ -9,11 +9,11 @@ where a library keeps that in an extended attribute, name its code: a reader wit
 from datetime import timedelta
 from typing import ClassVar, Literal
 
-from config.secrets import DatabaseUrl
 from config.table import Span
 from connectors import sql
 from connectors.known_questions import KnownQuestions
 from connectors.port import Question
+from connectors.tls import DatabaseTls
 
 _COLUMNS = {
     "loans": {"student": "number", "title": "title", "due": "date_due", "reference": "barcode"},
@@ -26,13 +26,12 @@ _COLUMNS = {
 }
 
 
-class Settings(KnownQuestions):
+class Settings(KnownQuestions, DatabaseTls):
     """Where Koha's database is, what is asked, and where the student number stands."""
 
     mappings = _COLUMNS
     asks_database: ClassVar[bool] = True
 
-    url: DatabaseUrl
     asks: Literal["loans", "fines"]
     #: The column of `borrowers` with the student number …
     number: Literal["cardnumber", "userid", "sort1", "sort2"] = "cardnumber"
@@ -110,5 +109,7 @@ def connect(settings: Settings, question: Question) -> sql.Sql:
         fingerprint=settings.fingerprint,
         timeout=settings.timeout,
         connect_timeout=settings.connect_timeout,
+        tls_minimum=settings.tls_minimum,
+        tls_ciphers=settings.tls_ciphers,
     )
     return sql.connect(own, question)

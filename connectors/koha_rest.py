@@ -33,6 +33,7 @@ from connectors.port import (
     SourceGarbled,
     SourceUnavailable,
     no_progress,
+    table_of,
     together,
 )
 from connectors.records import ASKED_NUMBER
@@ -267,7 +268,7 @@ class KohaRest:
             raise SourceGarbled(
                 f"{self._question.source}: {self._base}/items gives items without biblio, so loans have no titles",
                 "This Koha is older than that part of its API: set titles = false in "
-                f"[source.{self._question.source}], or have the library update it.",
+                f"{table_of(self._question.source)}, or have the library update it.",
             )
         return items
 

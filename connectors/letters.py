@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from connectors.port import Candidates, Cell, SourceGarbled
+from connectors.port import Candidates, Cell, SourceGarbled, table_of
 from status_db.model import normalise_number
 
 #: What stands for a byte that is no letter.
@@ -38,8 +38,12 @@ def decoded(cell: Cell, charset: str) -> Cell:
 class Letters:
     """Looks at the text of one answer, and keeps what it finds for the run's record."""
 
-    def __init__(self, source: str, columns: Mapping[str, str], fix: str) -> None:
-        """`columns` maps our field to the source's column; `fix` is what to do about a charset."""
+    def __init__(self, source: str, columns: Mapping[str, str], fix: str, raw_text: str = "") -> None:
+        """`columns` maps our field to the source's column; `fix` is what to do about a charset.
+
+        `raw_text` is the database's expression for the bytes behind a column, with {0} for it; empty where it has none.
+        """
+        self._raw_text = raw_text
         self._source = source
         self._fields = tuple(columns)
         self._columns = tuple(columns.values())
@@ -73,7 +77,7 @@ class Letters:
     def _refuse_bytes(self, at: int, row: int) -> None:
         raise SourceGarbled(
             f"{self._source}: row {row + 1}: the column {self._columns[at]} ({self._fields[at]}) holds bytes, not text",
-            f'Say what they are in [source.{self._source}], such as bytes_as = "utf-8", or convert the column to text '
+            f'Say what they are in {table_of(self._source)}, such as bytes_as = "utf-8", or convert the column to text '
             "in the query.",
         )
 
@@ -126,7 +130,10 @@ class Letters:
         self._warnings += [f"row {number}, {what}, and so may others" for what, number in found.items()]
 
     def _ask_for_bytes(self, at: int, charset: str) -> str:
-        return f'Select CAST({self._columns[at]} AS BINARY) in its place, and write bytes_as = "{charset}".'
+        if not self._raw_text:
+            return f'Write bytes_as = "{charset}", or have the office put its text in anew, in its own charset.'
+        bytes_of = self._raw_text.format(self._columns[at])
+        return f'Select {bytes_of} in its place, and write bytes_as = "{charset}" in {table_of(self._source)}.'
 
     def warnings(self) -> tuple[str, ...]:
         """Return what was replaced, with its row: the first ones by name, the others counted."""

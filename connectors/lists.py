@@ -65,6 +65,26 @@ class Page:
     zeros_lost: str = ""
 
 
+#: The way out where a file ends too early. Nobody exports a list anew at the hour at which it is read.
+CUT_OFF = (
+    "A file that is still being copied is read at the next run. If it stays so, have the office look at the job that "
+    "writes the list, which breaks off; until then the last whole list stands."
+)
+
+#: … and where a file can be opened by hand, but not by us.
+SAVE_ANEW = (
+    "Open it in Excel and save it in its place as .xlsx (另存为 .xlsx), and the next run reads it; if each list is so, "
+    "have the office change what its system writes: .xlsx or .csv."
+)
+
+
+#: … and where it is no list at all.
+OTHER_KIND = (
+    "Look whether path names the right file; a list is read from .xlsx, .xls, .csv and tables of web pages. If it is "
+    "the right one, have the office change what its system writes."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A number and what its cell shows, where that is not the bare number: leading zeros, letters, hyphens."""

@@ -18,7 +18,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
 from openpyxl.xml.constants import SHEET_MAIN_NS
 
-from connectors.lists import MOST_COLUMNS, MOST_ROWS, Line, ListAsked, Page, plain
+from connectors.lists import MOST_COLUMNS, MOST_ROWS, OTHER_KIND, SAVE_ANEW, Line, ListAsked, Page, plain
 from connectors.lists_formats import shown
 from connectors.lists_merges import Merge, filled
 from connectors.lists_repair import NoWorkbookError, repaired
@@ -48,8 +48,6 @@ _LONGEST_TAG = 4_096
 
 #: The parser of XML has run out of memory: its own number for it.
 _XML_OUT_OF_MEMORY: Final = 1
-
-_SAVE_ANEW = "Open it in Excel and save it again (另存为 .xlsx)."
 
 
 def pages_of(path: Path, asked: ListAsked) -> list[Page]:
@@ -144,9 +142,9 @@ class _Rows:
                 # Heights and styles of a million rows are kept there, and nobody asks for them.
                 parser.row_dimensions.clear()
                 if number > MOST_ROWS:
-                    raise self._asked.garbled(f"it has a row {number}, beyond Excel's last", _SAVE_ANEW)
+                    raise self._asked.garbled(f"it has a row {number}, beyond Excel's last", SAVE_ANEW)
                 if number <= before:
-                    raise self._asked.garbled(f"its row {number} stands after row {before}", _SAVE_ANEW)
+                    raise self._asked.garbled(f"its row {number} stands after row {before}", SAVE_ANEW)
                 before = number
                 yield number, self._in_their_places(number, cells)
 
@@ -155,9 +153,9 @@ class _Rows:
         for cell in cells:
             column = cell["column"]
             if column > MOST_COLUMNS:
-                raise self._asked.garbled(f"row {number} goes on beyond Excel's last column", _SAVE_ANEW)
+                raise self._asked.garbled(f"row {number} goes on beyond Excel's last column", SAVE_ANEW)
             if column <= len(row):
-                raise self._asked.garbled(f"the cells of row {number} are out of order", _SAVE_ANEW)
+                raise self._asked.garbled(f"the cells of row {number} are out of order", SAVE_ANEW)
             row.extend([None] * (column - len(row)))
             row[-1] = self._shown(cell)
         return tuple(row)
@@ -192,7 +190,7 @@ def _calculated(values: _Rows, formulas: _Rows, asked: ListAsked) -> Iterator[Li
             if value is None and formula is not None:
                 raise asked.garbled(
                     f"row {number} holds a formula without its value ({str(formula)[:60]})",
-                    "Open it in Excel and save it again, or paste the column as values.",
+                    f"{SAVE_ANEW} A column pasted as values needs no formula.",
                 )
         yield Line(number, row)
 
@@ -205,8 +203,8 @@ def _no_workbook(error: BaseException, asked: ListAsked) -> SourceGarbled:
     if isinstance(error, SyntaxError) and getattr(error, "code", None) == _XML_OUT_OF_MEMORY:
         raise MemoryError from error
     if isinstance(error, DefusedXmlException):
-        return asked.garbled("its XML declares entities of its own, which no spreadsheet writes", _SAVE_ANEW)
-    return asked.garbled(f"it is no whole Excel workbook ({' '.join(str(error).split())[:200]})", _SAVE_ANEW)
+        return asked.garbled("its XML declares entities of its own, which no spreadsheet writes", SAVE_ANEW)
+    return asked.garbled(f"it is no whole Excel workbook ({' '.join(str(error).split())[:200]})", SAVE_ANEW)
 
 
 def _refuse_what_is_no_workbook(file: IO[bytes], asked: ListAsked) -> None:
@@ -220,11 +218,11 @@ def _refuse_what_is_no_workbook(file: IO[bytes], asked: ListAsked) -> None:
     finally:
         file.seek(0)
     if b"opendocument" in kind:
-        raise asked.garbled("it is an OpenDocument file", "Save it as .xlsx (另存为 .xlsx).")
+        raise asked.garbled("it is an OpenDocument file", SAVE_ANEW)
     if any(name.replace("\\", "/").endswith("xl/workbook.bin") for name in names):
-        raise asked.garbled("it is a binary workbook (.xlsb)", "Save it as .xlsx (另存为 .xlsx).")
+        raise asked.garbled("it is a binary workbook (.xlsb)", SAVE_ANEW)
     if any(entry.startswith("word/") for entry in names):
-        raise asked.garbled("it is a Word document", "Have the list exported as .xlsx or .csv.")
+        raise asked.garbled("it is a Word document", OTHER_KIND)
     if unpacked > asked.most_unpacked:
         raise asked.garbled(
             f"it would unpack to {unpacked} bytes, more than {asked.most_unpacked}",

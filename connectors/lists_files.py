@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from connectors import lists_excel, lists_text
-from connectors.lists import Ending, ListAsked, Page
+from connectors.lists import CUT_OFF, OTHER_KIND, Ending, ListAsked, Page
 from connectors.lists_rows import rows_of, whole_rows_of
 from connectors.port import Cell, SourceGarbled
 
@@ -31,8 +31,6 @@ _OTHERS = (
     (b"{\\rtf", "an RTF document"),
     (b"SQLite format 3", "a database"),
 )
-
-_OTHER_KIND = "Have the list exported as .xlsx, .xls or .csv."
 
 
 class Kind(StrEnum):
@@ -106,7 +104,7 @@ def _pages(path: Path, asked: ListAsked) -> list[Page]:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if not head.strip(b"\0 \t\r\n"):
-        raise asked.garbled("it is empty", "Have the office export the list again.")
+        raise asked.garbled("it is empty", CUT_OFF)
     kind, name = kind_of(head)
     match kind:
         case Kind.WORKBOOK:
@@ -120,7 +118,7 @@ def _pages(path: Path, asked: ListAsked) -> list[Page]:
 
             return (lists_markup.web_pages_of if kind is Kind.WEB_PAGE else lists_markup.xml_pages_of)(path, asked)
         case Kind.OTHER:
-            raise asked.garbled(f"it is {name}, whatever its name says", _OTHER_KIND)
+            raise asked.garbled(f"it is {name}, whatever its name says", OTHER_KIND)
         case _:
             return lists_text.pages_of(path, asked)
 

@@ -12,12 +12,10 @@ from xml.etree.ElementTree import Element
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from connectors.lists import MOST_COLUMNS, MOST_ROWS, Line, ListAsked, Page, plain
+from connectors.lists import CUT_OFF, MOST_COLUMNS, MOST_ROWS, SAVE_ANEW, Line, ListAsked, Page, plain
 from connectors.lists_formats import shown
 from connectors.lists_merges import Merge, Merges
 from connectors.port import Cell, SourceGarbled
-
-_EXPORT = "Have the list exported as .xlsx or .csv."
 
 #: A page names its encoding within so many bytes.
 _HEAD = 4_096
@@ -110,7 +108,7 @@ class _Tables(HTMLParser):
             return
         self._number += 1
         if self._number > MOST_ROWS:
-            raise self._asked.garbled("it goes on beyond Excel's last row", _EXPORT)
+            raise self._asked.garbled("it goes on beyond Excel's last row", SAVE_ANEW)
         cells: list[Cell] = []
         covered = table.covered
         below: dict[int, tuple[int, Cell]] = {}
@@ -121,7 +119,7 @@ class _Tables(HTMLParser):
             cell = plain("".join(text))
             cells.extend([cell, *[None] * (columns - 1)])
             if len(cells) > MOST_COLUMNS:
-                raise self._asked.garbled(f"row {self._number} goes on beyond Excel's last column", _EXPORT)
+                raise self._asked.garbled(f"row {self._number} goes on beyond Excel's last column", SAVE_ANEW)
             if rows > 1:
                 below.update({at + more: (rows - 1, cell if not more else None) for more in range(columns)})
         _over(cells, covered, blank)
@@ -176,19 +174,19 @@ def _web_lines(path: Path, encoding: str, asked: ListAsked) -> Iterator[Line]:
                 tables.rows.clear()
         tables.close()
     except AssertionError as error:
-        raise asked.garbled(f"its web page cannot be read ({' '.join(str(error).split())[:200]})", _EXPORT) from error
+        raise asked.garbled(f"its web page cannot be read ({' '.join(str(error).split())[:200]})", SAVE_ANEW) from error
     found = found or bool(tables.rows)
     yield from tables.rows
     if tables.open_tables:
         raise asked.garbled(
             "its table has no end: the web page may have been cut off",
-            "Have the office export the list again; a file that is still being copied is read at the next run.",
+            CUT_OFF,
         )
     if not found:
         said = " ".join(" ".join(tables.words).split())[:100]
         raise asked.garbled(
             f'it is a web page without a table ("{said}"): perhaps the page on which to sign in, saved as a list',
-            _EXPORT,
+            SAVE_ANEW,
         )
 
 
@@ -256,7 +254,7 @@ def _titles(path: Path, asked: ListAsked) -> list[tuple[str, bool]]:
     except _NOT_WHOLE as error:
         raise _broken(error, asked) from error
     if not titles:
-        raise asked.garbled("it is an XML file without a worksheet", _EXPORT)
+        raise asked.garbled("it is an XML file without a worksheet", SAVE_ANEW)
     return titles
 
 
@@ -287,7 +285,7 @@ def _xml_rows(file: IO[bytes], wanted: int, asked: ListAsked) -> Iterator[Line]:
         if sheet == wanted:
             at = _index(element, number + 1, MOST_ROWS, asked)
             if at <= number:
-                raise asked.garbled(f"its row {at} stands after row {number}", _EXPORT)
+                raise asked.garbled(f"its row {at} stands after row {number}", SAVE_ANEW)
             number = at
             cells, begun = _xml_cells(element, number, formats, asked)
             yield merges.line(number, cells)
@@ -308,7 +306,7 @@ def _xml_cells(
             continue
         at = _index(element, following + 1, MOST_COLUMNS, asked) - 1
         if at < following:
-            raise asked.garbled(f"the cells of row {number} are out of order", _EXPORT)
+            raise asked.garbled(f"the cells of row {number} are out of order", SAVE_ANEW)
         cells.extend([None] * (at + 1 - len(cells)))
         cells[at] = _xml_cell(element, formats.get(_attribute(element, "StyleID"), ""), number, asked)
         across = _whole(_attribute(element, "MergeAcross"), 0, MOST_COLUMNS)
@@ -324,7 +322,7 @@ def _xml_cell(cell: Element, number_format: str, row: int, asked: ListAsked) -> 
     if data is None:
         if _attribute(cell, "Formula"):
             raise asked.garbled(
-                f"row {row} holds a formula without its value ({_attribute(cell, 'Formula')[:60]})", _EXPORT
+                f"row {row} holds a formula without its value ({_attribute(cell, 'Formula')[:60]})", SAVE_ANEW
             )
         return None
     text = "".join(data.itertext())
@@ -359,7 +357,7 @@ def _index(element: Element, following: int, most: int, asked: ListAsked) -> int
     """Return where a row or a cell is, from 1: where it says, or after the one before it."""
     at = _whole(_attribute(element, "Index"), following, most + 1)
     if at > most:
-        raise asked.garbled("it goes on beyond Excel's last row or column", _EXPORT)
+        raise asked.garbled("it goes on beyond Excel's last row or column", SAVE_ANEW)
     return at
 
 
@@ -380,9 +378,9 @@ def _broken(error: Exception, asked: ListAsked) -> SourceGarbled:
     if isinstance(error, SyntaxError) and getattr(error, "code", None) == _XML_OUT_OF_MEMORY:
         raise MemoryError from error
     if isinstance(error, DefusedXmlException):
-        return asked.garbled("its XML declares entities of its own, which no spreadsheet writes", _EXPORT)
+        return asked.garbled("its XML declares entities of its own, which no spreadsheet writes", SAVE_ANEW)
     said = " ".join(str(error).split())[:200]
-    return asked.garbled(f"its XML cannot be read to its end ({said}): the file may have been cut off there", _EXPORT)
+    return asked.garbled(f"its XML cannot be read to its end ({said}): the file may have been cut off there", SAVE_ANEW)
 
 
 def _local(tag: object) -> str:

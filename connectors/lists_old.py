@@ -14,12 +14,10 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
-from connectors.lists import Line, ListAsked, Page, plain
+from connectors.lists import CUT_OFF, OTHER_KIND, SAVE_ANEW, Line, ListAsked, Page, plain
 from connectors.lists_formats import LEADING_ZEROS
 from connectors.lists_merges import Merge, filled
 from connectors.port import Cell
-
-_SAVE = "Open it in Excel and save it as .xlsx (另存为 .xlsx), or have it exported as .csv."
 
 #: A workbook with a password is packed like an old one, and has a part of this name.
 _LOCKED = "EncryptedPackage".encode("utf-16-le")
@@ -39,11 +37,11 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
             "it has a password", "Have it saved without one; a list is protected by its folder's rights."
         )
     if "WordDocument".encode("utf-16-le") in raw[: 1 << 20]:
-        raise asked.garbled("it is a Word document", "Have the list exported as .xlsx, .xls or .csv.")
+        raise asked.garbled("it is a Word document", OTHER_KIND)
     if not _is_whole(raw):
         raise asked.garbled(
             "it ends before its last part: the old .xls workbook has been cut off",
-            "Have the office export the list again; a file that is still being copied is read at the next run.",
+            CUT_OFF,
         )
     zeros = _leading_zeros(raw)
     try:
@@ -88,7 +86,7 @@ def _cell(cell: Cell) -> Cell:
 
 def _unreadable(error: Exception, asked: ListAsked) -> Exception:
     said = " ".join(str(error).split())[:200]
-    return asked.garbled(f"it is no old Excel workbook (.xls) that can be read ({said})", _SAVE)
+    return asked.garbled(f"it is no old Excel workbook (.xls) that can be read ({said})", SAVE_ANEW)
 
 
 def _is_whole(raw: bytes) -> bool:

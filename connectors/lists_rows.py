@@ -10,7 +10,7 @@ import re
 from collections.abc import Generator, Iterator
 from datetime import date, datetime, time, timedelta
 
-from connectors.lists import MOST_ROWS, Ending, Line, ListAsked, Page, is_nothing, settled
+from connectors.lists import CUT_OFF, MOST_ROWS, Ending, Line, ListAsked, Page, is_nothing, settled
 from connectors.lists_header import Header, folded, header_if_any, header_of
 from connectors.lists_words import is_labelled, is_like_amount, is_like_number, is_total
 from connectors.port import Cell
@@ -80,7 +80,7 @@ class _Table:
         if line.open_ended and isinstance(cells[-1], str) and cells[-1].endswith("\ufffd"):
             raise self._asked.garbled(
                 f"row {line.number} ends within a letter: the file may have been cut off there",
-                "Have the office export the list again; a file that is still being copied is read at the next run.",
+                CUT_OFF,
             )
         if self._is_note(row, line):
             # A file cut within its last row could end in such a cell, unless it begins as notes do.
@@ -209,7 +209,7 @@ class _Totals:
             elif int(match[1]) not in (self._rows - self._rows_before, len(self._students_since)):
                 raise self._asked.garbled(
                     f"row {line.number} says {match[1]} rows, and {self._rows} stand above it: rows are missing",
-                    "Have the office export the list again.",
+                    CUT_OFF,
                 )
         self._rows_before = self._rows
         self._students_since = set()
@@ -218,7 +218,7 @@ class _Totals:
 def _cut(number: int, cells: int, width: int) -> tuple[str, str]:
     return (
         f"row {number} has {cells} of {width} cells, and no line break ends it: the file may have been cut off there",
-        "Have the office export the list again; a file that is still being copied is read at the next run.",
+        CUT_OFF,
     )
 
 
@@ -227,7 +227,7 @@ def _too_short(number: int, cells: int, width: int) -> tuple[str, str]:
         f"row {number} has {cells} of {width} cells: a text with a line break is not in quotes, or the file may have "
         "been cut off there"
     )
-    return what, "Put that text in quotes, or have the list exported as .xlsx."
+    return what, f"Put that text in quotes in the file, and the next run reads it. {CUT_OFF}"
 
 
 class _LongNumbers:

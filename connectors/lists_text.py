@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from connectors.lists import Line, ListAsked, Page, plain
+from connectors.lists import CUT_OFF, OTHER_KIND, Line, ListAsked, Page, plain
 from connectors.lists_header import HEADER_WITHIN, header_if_any
 from connectors.port import Cell
 
@@ -112,7 +112,7 @@ def _refuse_swallowed(line: str, first: str, numbers: tuple[int, int], delimiter
         raise asked.garbled(
             f"line {numbers[0]} opens a quotation mark that is not closed before line {numbers[1]}, which looks like "
             "a row of its own; or the file may have been cut off there",
-            f"Delete or double the quotation mark in line {numbers[0]}, or have the list exported as .xlsx.",
+            f"Delete or double the quotation mark in line {numbers[0]}, and the next run reads the file. {CUT_OFF}",
         )
 
 
@@ -120,7 +120,7 @@ def _not_closed(number: int, asked: ListAsked) -> Exception:
     return asked.garbled(
         f"line {number} cannot be read: a quotation mark is opened there and never closed, or closed within a text; "
         "the file may have been cut off there",
-        f"Delete or double the quotation mark in line {number}, or have the list exported as .xlsx.",
+        f"Delete or double the quotation mark in line {number}, and the next run reads the file. {CUT_OFF}",
     )
 
 
@@ -132,7 +132,7 @@ def _bounded(text: TextIO, asked: ListAsked) -> Iterator[str]:
         if len(line) > _LONGEST_LINE:
             raise asked.garbled(
                 f"line {number} has more than {_LONGEST_LINE} letters: it is no list in rows",
-                "Have the office export it with one row a line.",
+                OTHER_KIND,
             )
         yield line
 

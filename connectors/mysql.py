@@ -43,8 +43,60 @@ _HOLDS = {
 }
 
 
+_GRANT = "The account may not read that: have the office grant SELECT on what the query reads."
+_LONG = "The query took longer than timeout: raise it, or make the query cheaper."
+_FULL = (
+    "The server has no connection left for this account: the next slot tries again; have the office raise its limit."
+)
+_EXPIRED = "The password has expired: have the office set it again, and put it into the url."
+
+#: Number → the way out.
+_FIXES = {
+    1044: "The account may not open that database: have the office grant SELECT in it.",
+    1045: "The name or the password is wrong, or the account is for another host: correct the url, or have it granted.",
+    1049: "There is no such database: correct its name in the url.",
+    1129: "The server has blocked this machine after many failures: have the office run FLUSH HOSTS.",
+    1130: "The server does not let this machine in: have the office create the account for this machine's address.",
+    **dict.fromkeys((1142, 1143, 1227, 1370), _GRANT),
+    **dict.fromkeys((1251, 2059), "The account signs in by a plugin that this driver lacks: have the office use "
+                    "mysql_native_password or caching_sha2_password."),
+    **dict.fromkeys((1290, 1792), "The query writes: write a SELECT alone."),
+    1698: "The account signs in by the server's own users alone: have the office give it a password.",
+    **dict.fromkeys((1820, 1862), _EXPIRED),
+    3118: "The account is locked: have the office unlock it.",
+    **dict.fromkeys((1040, 1203, 1226), _FULL),
+    **dict.fromkeys((1969, 3024, 4012), _LONG),
+    **dict.fromkeys((1205, 1213), "Somebody else holds the rows: ask at a quieter hour; the next slot tries again."),
+    1146: "There is no such table or view: correct the query, or the database in the url.",
+    1054: "There is no such column: correct the query.",
+    1064: "The query is not written as MySQL wants it: correct it, then run: clearance check.",
+    1248: "To be counted, the query stands inside another: give each part in brackets a name.",
+    1060: "To be counted, the query stands inside another: give each column a name of its own, with AS.",
+    1356: "A view of the office's does not work: have the office repair it; the account may lack rights behind it.",
+    2013: "The connection was lost while the answer came, or nothing came for timeout: the next slot tries again.",
+}  # fmt: skip
+
+#: What the client says of a server that it does not reach → the way out.
+_UNREACHED = (
+    ("Connection refused", "Nobody listens there: see that the server runs, and that the url has its port."),
+    ("Name or service not known", "The name of the host cannot be resolved: look at the url, and at DNS."),
+    ("getaddrinfo failed", "The name of the host cannot be resolved: look at the url, and at DNS."),
+    ("No route to host", "There is no way to it from here: look at this machine's network and at the url."),
+    ("timed out", "It could not be reached in time: a firewall may have to let this machine through."),
+)
+
+#: What a url may say of TLS to PyMySQL.
+_SSL = ("ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher")
+_VERIFIES = ("ssl_verify_cert", "ssl_verify_identity")
+_YES = frozenset({"true", "1", "yes", "required"})
+
+
 class Mysql(Backend):
     """MySQL and MariaDB, through PyMySQL or mysqlclient."""
+
+    raw_text = "CAST({0} AS BINARY)"
+    without_tls = "ssl_disabled=true in the url, without ssl_ca and its like"
+    authority = "ssl_ca in the url"
 
     #: What this server does not know, for `check`.
     lacks: Sequence[str] = ()
@@ -69,10 +121,27 @@ class Mysql(Backend):
             arguments["write_timeout"] = patience
         if "charset" not in url.query:
             arguments["charset"] = "utf8mb4"
+        if url.get_driver_name() == "pymysql" and any(name in url.query for name in _VERIFIES):
+            url, arguments["ssl"] = url.difference_update_query([*_VERIFIES, *_SSL]), _tls_of(url)
         engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
+        if self.options.tls:
+            event.listen(engine, "do_connect", self._within_limits)
         if self.options.lenient and url.get_driver_name() == "pymysql":
             event.listen(engine, "connect", lambda raw, _: setattr(raw, "encoding", _REPLACING + raw.encoding))
         return engine
+
+    @property
+    def takes_limits(self) -> bool:
+        """Say whether tls_minimum and tls_ciphers can be set: PyMySQL stands on Python's own TLS."""
+        return "pymysql" in self.where.partition(":")[0]
+
+    def _within_limits(self, dialect: Any, _record: object, cargs: Any, cparams: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy calls it
+        """Connect with the source's own limits of TLS, on the context that PyMySQL has made of the url."""
+        raw = dialect.loaded_dbapi.connect(*cargs, **cparams, defer_connect=True)
+        if raw.ssl:
+            self.options.tls.apply(raw.ctx)
+        raw.connect()
+        return raw
 
     def begin(self, connection: Connection) -> None:
         """Begin a read-only transaction on a consistent snapshot; older servers know less of that."""
@@ -162,6 +231,13 @@ class Mysql(Backend):
         account = connection.exec_driver_sql("SELECT CURRENT_USER()").scalar_one()
         return (self.can_write(str(account)), *lacks)
 
+    def fix(self, error: BaseException) -> str:
+        """Give each number its own way out."""
+        said = str(error)
+        # The client itself has one number for all that keeps it from a server.
+        by_words = next((fix for words, fix in _UNREACHED if words in said), "") if _number(error) in (2003, 0) else ""
+        return by_words or _FIXES.get(_number(error), "")
+
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort by the error's number."""
         number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
@@ -190,6 +266,18 @@ def beginning(version: str, patience: Patience) -> tuple[str, ...]:
     isolation = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
     start = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
     return limits(version, patience)[0], isolation, start if "TiDB" in version else start + READ_ONLY
+
+
+def _tls_of(url: URL) -> dict[str, Any]:
+    """Return what the url says of TLS, as PyMySQL takes it.
+
+    SQLAlchemy hands ssl_ca over in one argument and ssl_verify_cert in another, and PyMySQL then forgets the first.
+    """
+    told: dict[str, Any] = {name.removeprefix("ssl_"): url.query[name] for name in _SSL if name in url.query}
+    cert, identity = (str(url.query.get(name, "")).lower() for name in _VERIFIES)
+    told["check_hostname"] = identity in _YES
+    told["verify_mode"] = told["check_hostname"] or cert in _YES
+    return told
 
 
 def _number(error: BaseException | None) -> int:

@@ -9,6 +9,7 @@ stands on Oracle's client always; without one it was tried, with one it was not.
 """
 
 import re
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,7 +23,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from connectors.databases import BATCH, DID, LATER, Backend, milliseconds, short, tls_cause
+from connectors.databases import BATCH, DID, LATER, Backend, milliseconds, short
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
 _CODE = re.compile(r"\b((?:ORA|DPY|DPI)-\d+)")
@@ -129,6 +130,14 @@ RIGHTS = (
 class Oracle(Backend):
     """Oracle, through oracledb, or through cx_Oracle where that is still installed."""
 
+    without_tls = "write tcp in place of tcps in the url"
+    authority = "wallet_location in the url (its ewallet.pem)"
+
+    @property
+    def takes_limits(self) -> bool:
+        """Say whether the settings may loosen TLS: in thick mode its own sqlnet.ora does."""
+        return self.options.oracle_client is None and "oracledb" in self.where
+
     def engine(self, url: URL) -> Engine:
         """Connect with limits of time; in thick mode where a client's folder was told."""
         arguments: dict[str, Any] = (
@@ -137,6 +146,11 @@ class Oracle(Backend):
             # One thread waits for an answer while another may break it off.
             else {"threaded": True}
         )
+        if self.options.tls:
+            # The driver adds what stands in a wallet.
+            context = ssl.create_default_context()
+            self.options.tls.apply(context)
+            arguments["ssl_context"] = context
         engine = create_engine(url, poolclass=NullPool, arraysize=BATCH, connect_args=arguments)
         if self.options.oracle_client is not None:
             self._become_thick(engine.dialect.loaded_dbapi, self.options.oracle_client)
@@ -177,8 +191,8 @@ class Oracle(Backend):
         plain, code = super().explained(error), _code(error)
         if code in _MEANS:
             kind, way_out = _MEANS[code]
-            if code in _UMBRELLAS and (cause := tls_cause(str(error))):
-                kind, way_out = cause
+            if code in _UMBRELLAS and (refused := self.no_tls(_two_lines(str(error)))):
+                return refused
             return kind(f"{self.source}: {self.where} {DID[kind]}: {short(_two_lines(str(error)))}", way_out)
         return plain
 

@@ -17,7 +17,7 @@ from connectors.paging import (
     first_page,
     may_slip,
 )
-from connectors.port import Cell, Progress, Question, SourceGarbled, SourceRefused, SourceUnavailable
+from connectors.port import Cell, Progress, Question, SourceGarbled, SourceRefused, SourceUnavailable, table_of
 from connectors.records import AMBIGUOUS, Mapped, described, found
 from connectors.rest_settings import Settings
 from connectors.web import MISSING, Answer, Office, at_path, shown
@@ -30,6 +30,9 @@ _NOBODY = Answer(None, {}, {})
 
 #: Digits, and what identifiers such as UUIDs are written with.
 _HEX = re.compile(r"[0-9a-fA-F-]+")
+
+#: With so many pages it can be seen that an ETag is one page's own.
+_TELLING = 2
 
 #: Systems that give fewer records than asked for mostly give a multiple of this.
 _ROUND = 10
@@ -56,6 +59,15 @@ class Asked:
     student: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """One question of a reading, and the ETag that its answer had."""
+
+    url: str
+    params: Mapping[str, Any]
+    tag: str
+
+
 @dataclass(slots=True)
 class Reading:
     """What has been read so far."""
@@ -80,6 +92,8 @@ class Reading:
     broken: list[str] = field(default_factory=list)
     #: For how many seconds an answer has been in a cache, at most.
     oldest: float = 0.0
+    #: Each question, with the ETag of its answer.
+    tagged: list[Tagged] = field(default_factory=list)
 
 
 class Pages:
@@ -101,7 +115,7 @@ class Pages:
         self.about = fields.index("student") if "student" in fields else 0
         self._reference = fields.index("reference") if "reference" in fields else None
         self._mapped = Mapped(
-            self._named, f"[source.{question.source}]", question.columns, settings.optional, fields[self.about]
+            self._named, f"{table_of(question.source)}", question.columns, settings.optional, fields[self.about]
         )
 
     def first(self, office: Office, asked: Asked) -> tuple[list[Any], Reading]:
@@ -142,6 +156,19 @@ class Pages:
                 return reading
             abandoned.append(reading.rows)
         raise AssertionError("the last attempt returns or raises")
+
+    def reads_the_same(self, office: Office, reading: Reading) -> bool:
+        """Say whether reading these pages once more would bring the same, by the system's own word on each of them.
+
+        Only a strong ETag says that not a byte has changed (RFC 9110, section 8.8.1). One that is the same for several
+        pages says nothing; nor does one of a page whose Link header, which no ETag covers, says what comes next.
+        """
+        tags = [each.tag for each in reading.tagged]
+        if len(tags) < _TELLING or isinstance(self._settings.paging, LinkPaging):
+            return False
+        if len(set(tags)) < len(tags) or not all(tag.startswith('"') for tag in tags):
+            return False
+        return all(office.unchanged(each.url, each.params, each.tag) for each in reading.tagged)
 
     def told_total(self, answer: Answer) -> int | None:
         """Return how many records the system says there are; None where it is not to say so."""
@@ -208,7 +235,7 @@ class Pages:
                 raise SourceGarbled(
                     f"{self._named} brings more {what} than its limit of {most}",
                     "Look whether params have lost a condition, and whether paging ends; if all is right, raise "
-                    f"{key} in [source.{self._question.source}].",
+                    f"{key} in {table_of(self._question.source)}.",
                 )
 
     def _pages(self, office: Office, asked: Asked, reading: Reading) -> Iterator[Answer]:
@@ -219,6 +246,7 @@ class Pages:
             before = len(reading.rows)
             # Only of the first page can it be said that the student is unknown.
             answer = self._got(office, url, params, None if reading.pages else asked.student)
+            reading.tagged.append(Tagged(url, dict(params), answer.headers.get("ETag", "")))
             yield answer
             came = len(reading.rows) - before
             done = reading.total is not None and len(reading.rows) >= reading.total
@@ -278,9 +306,11 @@ class Pages:
                 return
         try:
             answer = self._got(office, url, params, None)
+            reading.tagged.append(Tagged(url, dict(params), answer.headers.get("ETag", "")))
             records = self._listed(answer)
         except SourceRefused:
             # Some systems call a page beyond the last one a mistake.
+            reading.tagged.append(Tagged(url, dict(params), ""))
             return
         if not isinstance(records, list) or all(hash(repr(record)) in reading.seen for record in records):
             # Nothing, or the last page once more.
@@ -372,7 +402,7 @@ class Pages:
         place = f'at "{self._settings.records}"' if self._settings.records else "as the answer itself"
         raise SourceGarbled(
             f"{self._named} has no list {place} (there is: {described(answer.body)})",
-            f"Mend records in [source.{self._question.source}]; where the system writes a list of one as the bare "
+            f"Mend records in {table_of(self._question.source)}; where the system writes a list of one as the bare "
             "record, add bare_record = true.",
         )
 
@@ -383,7 +413,7 @@ class Pages:
             if total < came:
                 raise SourceGarbled(
                     f"{self._named} tells of {total} records and gave {came} on page {reading.pages}",
-                    f"Look at total in [source.{self._question.source}].",
+                    f"Look at total in {table_of(self._question.source)}.",
                 )
             # More may come while it is read, after the key. Fewer may have come back, or have been left out of a page.
             now = len(reading.rows) + total
@@ -411,7 +441,7 @@ class Pages:
         if isinstance(said, bool) or not (whole.isascii() and whole.isdecimal()) or fraction.strip("0"):
             raise SourceGarbled(
                 f"{self._named} tells no {what}",
-                f"Mend {key} in [source.{self._question.source}].",
+                f"Mend {key} in {table_of(self._question.source)}.",
             )
         return int(whole)
 

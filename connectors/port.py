@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from connectors.numbers import is_empty, may_mean
-from status_db.model import normalise_number
+from status_db.model import ROSTER, normalise_number
 
 #: One cell as the driver gives it: text, number, Decimal, date, datetime, bytes or None.
 Cell: TypeAlias = object
@@ -291,6 +291,11 @@ class Fingerprinted(Protocol):
         Raises as `pull` does.
         """
         ...
+
+
+def table_of(source: str) -> str:
+    """Return the table of the settings that a source has, for messages."""
+    return f"[{source}]" if source == ROSTER else f"[source.{source}]"
 
 
 class SourceError(Exception):

@@ -6,11 +6,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator
 
-from config.secrets import DatabaseUrl, FilePath
+from config.secrets import FilePath
 from config.table import Span
 from connectors import sql
 from connectors.known_questions import KnownQuestions
 from connectors.port import Question
+from connectors.tls import DatabaseTls
 
 
 def _identifier(name: str) -> str:
@@ -23,12 +24,11 @@ def _identifier(name: str) -> str:
 Name = Annotated[str, AfterValidator(_identifier)]
 
 
-class Database(KnownQuestions):
+class Database(KnownQuestions, DatabaseTls):
     """Where the database is, and how it is asked; the connector's own keys stand beside these."""
 
     asks_database: ClassVar[bool] = True
 
-    url: DatabaseUrl
     #: The charset of the titles, where the database believes itself ASCII: mostly "gbk".
     bytes_as: str = ""
     #: Ask about the roster's numbers alone, and not about every reader.
@@ -58,6 +58,8 @@ def asking(
         oracle_client=settings.oracle_client,
         timeout=settings.timeout,
         connect_timeout=settings.connect_timeout,
+        tls_minimum=settings.tls_minimum,
+        tls_ciphers=settings.tls_ciphers,
     )
     return sql.connect(own, question)
 

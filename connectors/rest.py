@@ -32,6 +32,7 @@ from connectors.port import (
     SourceError,
     SourceGarbled,
     no_progress,
+    table_of,
 )
 from connectors.quiet import Quiet
 from connectors.readings import MOST_READINGS, agree, keep_no_order, united
@@ -175,7 +176,9 @@ class Rest:
         numbers = [normalise_number(row[about]) for row in rows if row[about] not in (None, "")]
         if not (self._settings.one or self._settings.one_url) or not numbers:
             return ()
-        fix = f"Correct one and one_url in [source.{self._question.source}]; until then no recheck of a student counts."
+        fix = (
+            f"Correct one and one_url in {table_of(self._question.source)}; until then no recheck of a student counts."
+        )
         theirs = [row for row in rows if row[about] not in (None, "") and normalise_number(row[about]) == numbers[0]]
         try:
             answer = self._pulled(office, self._one(numbers[0]), no_progress).rows
@@ -220,13 +223,16 @@ class Rest:
         abandoned: list[list[tuple[Cell, ...]]] = []
         readings = [self._pages.read(office, asked, progress, abandoned)]
         twice = "second_pass" in self._settings.proofs
+        by_tag = False
         if twice or (readings[0].pages > 1 and may_slip(self._settings.paging)):
+            if by_tag := self._pages.reads_the_same(office, readings[0]):
+                readings.append(readings[0])
             while len(readings) < MOST_READINGS and (
                 len(readings) == 1 or not agree(readings[-1].rows, readings[-2].rows)
             ):
                 readings.append(self._pages.read(office, asked, no_progress, abandoned))
             self._refuse_disorder(readings)
-        return self._snapshot(readings, abandoned, began)
+        return self._snapshot(readings, abandoned, began, by_tag=by_tag)
 
     def _refuse_disorder(self, readings: Sequence[Reading]) -> None:
         sizes = " and ".join(str(len(reading.rows)) for reading in readings)
@@ -260,7 +266,12 @@ class Rest:
         return f"{self._question.source}: {self._where}"
 
     def _snapshot(
-        self, readings: Sequence[Reading], abandoned: Sequence[Sequence[tuple[Cell, ...]]], began: datetime
+        self,
+        readings: Sequence[Reading],
+        abandoned: Sequence[Sequence[tuple[Cell, ...]]],
+        began: datetime,
+        *,
+        by_tag: bool,
     ) -> Snapshot:
         reading, settings = readings[-1], self._settings
         count, pages = len(reading.rows), f"{reading.pages} page{'s' if reading.pages != 1 else ''}"
@@ -277,7 +288,8 @@ class Rest:
         if reading.total is not None:
             proofs.append(Proof(ProofKind.TOTAL_AGREES, f"{pages}, {count} of {reading.total} rows"))
         if len(readings) > 1 and agree(reading.rows, readings[-2].rows):
-            proofs.append(Proof(ProofKind.SECOND_PASS_AGREES, f"{pages}, {count} rows, the same twice"))
+            how = ", by the ETag of each page" if by_tag else ""
+            proofs.append(Proof(ProofKind.SECOND_PASS_AGREES, f"{pages}, {count} rows, the same twice{how}"))
         if reading.last is not None:
             proofs.append(
                 Proof(ProofKind.END_REACHED, f"{pages}, up to page {reading.last}, which is told as the last")

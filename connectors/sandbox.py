@@ -233,7 +233,8 @@ def _failure(kind: str, said: Any, limits: Limits, file: FileNamed) -> SourceErr
             return SourceRefused(f"{file.name} may not be read by this user", "Give this user the right to read it.")
         case "unreadable":
             return SourceUnavailable(
-                f"{file.name} could not be read ({said})", "See that it is there, and its drive within reach."
+                f"{file.name} could not be read ({said})",
+                "See that it is there, and its drive in reach; the next slot looks again.",
             )
         case _:
             return _broken(str(said), file)
@@ -246,8 +247,8 @@ def _death(code: int, limits: Limits, file: FileNamed, *, overdue: bool) -> Sour
     if overdue or name in ("SIGXCPU", "SIGALRM"):
         return SourceGarbled(
             f"{file.name} takes more than {limits.seconds} s to read",
-            f"Look whether it is the right file, and delete what is empty below and beside the list; "
-            f"if all is as it should be, raise longest in {limits.told_in}.",
+            f"If it is the right file, raise longest in {limits.told_in}. Cells that are empty and formatted, below "
+            "and beside the list, take time too: have the office's system leave them out.",
         )
     if name in ("SIGKILL", "SIGTERM"):
         return SourceUnavailable(
@@ -260,8 +261,8 @@ def _death(code: int, limits: Limits, file: FileNamed, *, overdue: bool) -> Sour
 def _too_much(limits: Limits, file: FileNamed) -> SourceGarbled:
     return SourceGarbled(
         f"{file.name} takes more than {limits.memory // 1_000_000} MB of memory to read",
-        f"Look whether it is the right file, and delete what is empty below and beside the list; "
-        f"if all is as it should be, raise most_memory in {limits.told_in}.",
+        f"If it is the right file, raise most_memory in {limits.told_in}. Cells that are empty and formatted, below "
+        "and beside the list, take memory too: have the office's system leave them out.",
     )
 
 

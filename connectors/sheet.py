@@ -4,7 +4,9 @@ The header row, the encoding and the separator are found where the settings do n
 process of its own, within bounded memory and time. One that is still being written is no answer.
 """
 
+import getpass
 import hashlib
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
@@ -15,7 +17,7 @@ from config.secrets import FilePath
 from config.settings import Table
 from config.table import Span
 from connectors import lists_files
-from connectors.lists import MOST_ROWS, Ending, ListAsked
+from connectors.lists import CUT_OFF, MOST_ROWS, SAVE_ANEW, Ending, ListAsked
 from connectors.newest import is_pattern, newest
 from connectors.port import (
     Fingerprint,
@@ -29,6 +31,7 @@ from connectors.port import (
     SourceRefused,
     SourceUnavailable,
     no_progress,
+    table_of,
 )
 from connectors.sandbox import FileNamed, Limits, Row, read_apart
 from status_db.model import digest_of
@@ -69,6 +72,18 @@ class Settings(Table):
         if self.brought and is_pattern(self.path):
             raise ValueError("path: a list that the desk uploads needs one name: write path without * and ?")
         return self
+
+
+RIGHT_TO_READ = "Give this user the right to read it, and to enter its folder."
+IN_REACH = "See that it is there, and its drive in reach; the next slot looks again."
+
+
+def _user() -> str:
+    """Return the name of whoever runs this program."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"user {os.getuid()}" if hasattr(os, "getuid") else "unnamed"
 
 
 class Sheet:
@@ -124,10 +139,7 @@ class Sheet:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256")
         except OSError as error:
-            raise SourceUnavailable(
-                f"{self._named(path)} could not be read ({error.strerror})",
-                "See that it is there, and its drive in reach.",
-            ) from error
+            raise SourceUnavailable(f"{self._named(path)} could not be read ({error.strerror})", IN_REACH) from error
         self._refuse_changed(path, seen)
         value = digest_of([str(seen).encode(), digest.digest()])
         return Fingerprint(value, began, f"{seen[0]} bytes, SHA-256 {digest.hexdigest()[:16]}…")
@@ -161,7 +173,7 @@ class Sheet:
 
     @property
     def _told_in(self) -> str:
-        return f"[source.{self._question.source}]"
+        return f"{table_of(self._question.source)}"
 
     def _seen(self, path: Path) -> tuple[int, int, int]:
         """Return what changes when the file does: size, time and the file itself. Refuse one that is too old or big."""
@@ -169,11 +181,15 @@ class Sheet:
         try:
             found = path.stat()
         except FileNotFoundError:
-            raise SourceUnavailable(f"{named} is not there", "See that the office has put it there.") from None
-        except PermissionError:
-            raise SourceRefused(
-                f"{named} may not be read by this user", "Give this user the right to read it."
+            raise SourceUnavailable(
+                f"{named} is not there",
+                f"See that the office has put it there; the next slot looks again. Or correct path in {self._told_in}.",
             ) from None
+        except PermissionError:
+            raise SourceRefused(f"{named} may not be read by this user ({_user()})", RIGHT_TO_READ) from None
+        except OSError as error:
+            # A drive that is gone says so in one of many ways.
+            raise SourceUnavailable(f"{named} could not be looked at ({error.strerror})", IN_REACH) from error
         if not path.is_file():
             raise SourceRefused(f"{named} is no file", f"Correct path in {self._told_in}.")
         if found.st_size > settings.most_bytes:
@@ -185,7 +201,8 @@ class Sheet:
         if settings.older_than is not None and self._question.clock() - changed > settings.older_than:
             raise SourceUnavailable(
                 f"{named} is of {changed:%Y-%m-%d %H:%M} UTC, older than {settings.older_than}",
-                f"Have the office export it again, or raise older_than in {self._told_in}.",
+                "Have the office look at the job that writes it: it has not run, or its list has not arrived; the next "
+                f"slot looks again. Or raise older_than in {self._told_in}.",
             )
         return found.st_size, found.st_mtime_ns, found.st_ino
 
@@ -199,7 +216,7 @@ class Sheet:
                 path,
                 self._asked(path),
                 limits=Limits(settings.most_memory, settings.longest, self._told_in),
-                file=FileNamed(named, "Open it in Excel and save it again (另存为 .xlsx)."),
+                file=FileNamed(named, SAVE_ANEW),
                 progress=progress,
             )
         except SourceGarbled:
@@ -211,8 +228,7 @@ class Sheet:
         if settings.closing_count and ending[1] is None:
             raise SourceGarbled(
                 f"{named}: no closing row tells how many rows there are, so it may have been cut off",
-                "Have the office export it again; if its lists end without such a row, take closing_count out of "
-                f"{self._told_in}.",
+                f"{CUT_OFF} If its lists end without such a row, take closing_count out of {self._told_in}.",
             )
         return ending, rows
 

@@ -16,8 +16,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 from pydantic import AfterValidator, Field, model_validator
 from sqlalchemy import Connection, CursorResult, bindparam, make_url, text
 
-from config.secrets import DatabaseUrl, FilePath, Text
-from config.settings import Table
+from config.secrets import FilePath, Text
 from config.table import Span
 from connectors import by_number, fingerprints
 from connectors.as_of import CLOCKS_DIFFER, moment_of
@@ -32,12 +31,15 @@ from connectors.port import (
     Question,
     Sample,
     Snapshot,
+    SourceError,
     SourceGarbled,
     SourceUnavailable,
     no_progress,
+    table_of,
 )
 from connectors.queries import OwnLimit, Query, binds, own_limits
-from status_db.model import digest_of
+from connectors.tls import DatabaseTls
+from status_db.model import digest_of, normalise_number
 
 #: So often an answer whose count does not fit is asked for once more.
 _ATTEMPTS = 2
@@ -58,13 +60,12 @@ def _charset(name: str) -> str:
         raise ValueError(f'"{name}" is no charset: write one such as "gbk"') from None
 
 
-class Settings(Table):
+class Settings(DatabaseTls):
     """Where the database is, and what is asked."""
 
     #: A source of these keys may name a query as `as_of`.
     asks_database: ClassVar[bool] = True
 
-    url: DatabaseUrl
     query: Query
     #: Values for the `:names` in the queries; they are bound, never pasted in.
     parameters: dict[str, Text | int | float] = {}  # noqa: RUF012 - pydantic copies a field's default
@@ -201,17 +202,33 @@ class Sql:
         return Fingerprint(value, began, "a count and a digest, computed by the database")
 
     def check(self) -> Sample:
-        """Connect, read one row, and say what should be looked at: rights, clocks, a limit in the query."""
-        return self._leniently(self._looked_at)
+        """Ask all that a pull and a recheck ask, read one row, and say what should be looked at.
+
+        That is rights, clocks, a limit in the query, and a `one` that does not bring what the query does.
+        """
+        sample = self._leniently(self._looked_at)
+        return replace(sample, warnings=(*sample.warnings, *self._one_tried(sample.row)))
 
     def _looked_at(self) -> Sample:
+        settings = self._settings
+        bound = binds(settings.query, "numbers")
+        chunks = self._question.candidates().chunks(_NUMBERS_AT_ONCE) if bound else []
+        part = {"numbers": chunks[0] if chunks else ("",)}
+        if settings.population is not None:
+            with self._reading() as (connection, backend):
+                known = self._execute(connection, settings.population, part)
+                known.fetchone()
+                backend.abandon(connection, known.cursor)
         with self._reading() as (connection, backend):
             warnings = (*backend.warnings(connection), *self._clocks(connection, backend), *self._announced())
             if self._question.as_of:
                 self._moment(connection)
-            bound = binds(self._settings.query, "numbers")
-            chunks = self._question.candidates().chunks(_NUMBERS_AT_ONCE) if bound else []
-            result = self._execute(connection, self._settings.query, {"numbers": chunks[0] if chunks else ("",)})
+            if settings.fingerprint:
+                self._told(connection, [part])
+            self._refuse_more_than_the_limit(count := self._count(connection, settings.query, part))
+            self._refuse_cut_off(settings.query, count)
+            backend.charset(connection, partial(self._of_each_column, connection, settings.query, part))
+            result = self._execute(connection, settings.query, part)
             columns = _names(result)
             first = result.fetchone()
             # Whatever rows are left are not waited for.
@@ -222,6 +239,32 @@ class Sql:
             cells = self._picker(columns)(first)
             row = dict(zip(fields, self._decoded(cells), strict=True))
         return Sample(backend.where, columns, row, warnings)
+
+    def _one_tried(self, row: Mapping[str, Cell] | None) -> tuple[str, ...]:
+        """Ask about the first row's student alone, and warn where that does not bring what the query has of them."""
+        settings = self._settings
+        student = "" if row is None else normalise_number(row["student"])
+        if settings.one is None or not student:
+            return ()
+        fix = f"Correct one in {table_of(self._question.source)}; until then no recheck of a student counts."
+        asked = {"student": student, "numbers": (student,)}
+        try:
+            everything = self._asked(settings.one, settings.population, [asked], no_progress)
+        except SourceError as error:
+            return (f"Asked about one student of the list by one, it fails: {error.what}. {fix}",)
+        answer = everything.about(student).rows
+        if others := len(everything.rows) - len(answer):
+            return (
+                (
+                    f"Asked about one student of the list by one, it brings {others} rows about others as well. Add a "
+                    f"condition on :student to one in {table_of(self._question.source)}."
+                ),
+            )
+        theirs = self.pull_these([student]).about(student).rows
+        if missing := [each for each in theirs if each not in answer]:
+            what = f"{len(missing)} of the {len(theirs)} rows that the query has about that student"
+            return (f"Asked about one student of the list by one, it leaves out {what}. {fix}",)
+        return ()
 
     def _clocks(self, connection: Connection, backend: Backend) -> tuple[str, ...]:
         """Compare the server's clock with ours."""
@@ -238,7 +281,7 @@ class Sql:
         """Announce what limits the rows within the query itself."""
         return tuple(
             f"the query has its own {limit.words}: an answer that may have been cut off there is refused. "
-            f"Take it out; limit in [source.{self._question.source}] guards against too many rows."
+            f"Take it out; limit in {table_of(self._question.source)} guards against too many rows."
             for limit in self._limits(self._settings.query)
         )
 
@@ -250,7 +293,7 @@ class Sql:
                 raise SourceGarbled(
                     f"{self._question.source}: the query has its own {limit.words}, {how}, so nothing shows that no "
                     "row was cut off",
-                    f"Take {limit.words} out of the query; limit in [source.{self._question.source}] guards against "
+                    f"Take {limit.words} out of the query; limit in {table_of(self._question.source)} guards against "
                     "too many rows.",
                 )
 
@@ -303,7 +346,7 @@ class Sql:
                 for count in counts:
                     self._refuse_cut_off(query, count)
                 charset = backend.charset(connection, partial(self._of_each_column, connection, query, parts[0]))
-                letters = Letters(self._question.source, self._question.columns, backend.charset_fix)
+                letters = Letters(self._question.source, self._question.columns, backend.charset_fix, backend.raw_text)
                 rows: list[tuple[Cell, ...]] = []
                 for part in parts:
                     self._read(connection, backend, query, part, rows, letters, lambda done: progress(done, expected))
@@ -360,7 +403,7 @@ class Sql:
                 f"{self._question.source}: the query would bring {expected} rows, more than its limit of "
                 f"{self._settings.limit}",
                 "Look whether the query has lost a condition; if not, raise limit in "
-                f"[source.{self._question.source}].",
+                f"{table_of(self._question.source)}.",
             )
 
     def _read(
@@ -406,7 +449,7 @@ class Sql:
         if any(isinstance(cell, BYTES) for cell in known):
             raise SourceGarbled(
                 f"{self._question.source}: the population is numbers in bytes, not text",
-                f'Say what they are in [source.{self._question.source}], such as bytes_as = "utf-8".',
+                f'Say what they are in {table_of(self._question.source)}, such as bytes_as = "utf-8".',
             )
         return known
 
@@ -429,7 +472,7 @@ class Sql:
         if question is None:
             raise SourceGarbled(
                 f"{self._question.source}: no fingerprint is ready-made for {connection.dialect.name}",
-                f"Write a query of your own as fingerprint in [source.{self._question.source}], or leave it out.",
+                f"Write a query of your own as fingerprint in {table_of(self._question.source)}, or leave it out.",
             )
         if connection.dialect.name == "sqlite":
             fingerprints.lend_to_sqlite(connection.connection.driver_connection)  # type: ignore[arg-type]  # it is sqlite3's
@@ -442,7 +485,7 @@ class Sql:
         theirs = {"cohort": question.cohort} if question.cohort else {}
         values = {**self._settings.parameters, **days, **theirs, **extra}
         if missing := sorted(named - values.keys()):
-            way_out = f"Add it to parameters in [source.{question.source}]; a colon in a text is written \\:."
+            way_out = f"Add it to parameters in {table_of(question.source)}; a colon in a text is written \\:."
             if missing[0] in ("opens", "closes"):
                 way_out = "It is a day of the cohort's windows: add windows to its [[cohort]]."
             raise SourceGarbled(
@@ -472,12 +515,12 @@ class Sql:
         what = "has two columns called" if fitting else "has no column"
         raise SourceGarbled(
             f'{self._question.source}: the answer {what} "{column}" (it has {", ".join(columns)})',
-            f"Mend columns.{field} in [source.{self._question.source}], or name the column so in the query with AS.",
+            f"Mend columns.{field} in {table_of(self._question.source)}, or name the column so in the query with AS.",
         )
 
     def _reading(self) -> AbstractContextManager[tuple[Connection, Backend]]:
         patience = Patience(self._settings.connect_timeout, self._settings.timeout)
-        options = Options(self._settings.bytes_as, self._settings.oracle_client, self._lenient)
+        options = Options(self._settings.bytes_as, self._settings.oracle_client, self._lenient, self._settings.tls)
         return reading(self._url, self._question.source, patience, options)
 
 

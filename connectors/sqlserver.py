@@ -3,12 +3,19 @@
 The numbers are those of Microsoft's list of database engine events, and of FreeTDS's DB-Library (20000 and above),
 which pymssql stands on; pyodbc tells a SQLSTATE besides. SQL Server has no read-only transaction: what cannot write is
 the account. Written by that documentation and tried against the drivers, not against a server.
+
+Text of varchar columns is in the code page of their collation, text of nvarchar ones in UTF-16. FreeTDS turns both into
+the connection's charset, and what that lacks into "?" (its error 2403); in its versions of the protocol before 7.0 the
+server itself does so with nvarchar. pyodbc takes text as UTF-16 where it is told to (its page on Unicode).
 """
 
 import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from connectors.databases import DID, LATER, Backend, milliseconds, seconds, short
@@ -99,8 +106,22 @@ SELECT SUSER_SNAME(), CASE
 KEEPS = "SELECT snapshot_isolation_state, is_read_committed_snapshot_on FROM sys.databases WHERE database_id = DB_ID()"
 
 
+#: The code page of the database's collation: of varchar columns that name none of their own.
+CODE_PAGE = """
+SELECT CAST(COLLATIONPROPERTY(CAST(DATABASEPROPERTYEX(DB_NAME(), 'Collation') AS NVARCHAR(128)), 'CodePage') AS INT)
+"""
+
+#: Charsets of a connection that hold every letter there is, as iconv names them, without hyphens.
+_HOLDS_ALL = frozenset({"utf8", "gb18030", "utf16", "utf16le", "ucs4", "utf32"})
+
+#: Code pages that hold no Chinese text but as bytes of another charset.
+_LATIN = frozenset({437, 850, *range(1250, 1259)})
+
+
 class SqlServer(Backend):
     """SQL Server, through pymssql or pyodbc."""
+
+    raw_text = "CAST({0} AS VARBINARY(8000))"
 
     def engine(self, url: URL) -> Engine:
         """Connect with limits of time."""
@@ -114,7 +135,17 @@ class SqlServer(Backend):
             return engine
         engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": patience})
         event.listen(engine, "connect", lambda raw, _: setattr(raw, "timeout", statement))
+        event.listen(engine, "connect", self._take_unicode(engine.dialect))
         return engine
+
+    def _take_unicode(self, dialect: Any) -> Callable[[Any, object], None]:  # noqa: ANN401 - SQLAlchemy's
+        """Have pyodbc take varchar as UTF-16: in the client's code page the ODBC driver would put "?" for letters."""
+
+        def listener(raw: Any, _record: object) -> None:  # noqa: ANN401 - a driver's connection
+            driver = dialect.loaded_dbapi
+            raw.setdecoding(driver.SQL_CHAR, encoding="utf-16le", ctype=driver.SQL_WCHAR)
+
+        return listener
 
     def begin(self, connection: Connection) -> None:
         """Begin a transaction that sees one state, where the database keeps one; else one that reads what is committed.
@@ -141,6 +172,46 @@ class SqlServer(Backend):
         )
         way_out = "have the office say ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON."
         return (*found, f"the database keeps no snapshots, so {weaker}: {way_out}")
+
+    @property
+    def charset_fix(self) -> str:
+        """Say what to do about text in another charset than its column's."""
+        return (
+            "Take charset and tds_version out of the url; where a column holds bytes of another charset than its "
+            'collation\'s, select CAST(column AS VARBINARY(8000)) and name it, such as bytes_as = "gbk".'
+        )
+
+    def charset(self, connection: Connection, _ask: Callable[[str], Sequence[object]]) -> str:
+        """Look at what the connection can hold, and at the database's code page.
+
+        What a Latin one holds of Chinese text is not to be seen. Raises SourceGarbled where the connection would put
+        "?" for letters.
+        """
+        held = self._held(connection.connection.driver_connection)
+        page: int | None = None
+        with suppress(DBAPIError):
+            page = connection.exec_driver_sql(CODE_PAGE).scalar_one_or_none()
+        return "" if not held or page is None or page in _LATIN else f"code page {page} in the database, {held}"
+
+    def _held(self, raw: Any) -> str:  # noqa: ANN401 - a driver's connection
+        """Say in what text arrives; empty where that is not to be seen."""
+        if not hasattr(raw, "_conn"):
+            return "UTF-16 on the connection" if hasattr(raw, "setdecoding") else ""
+        wire = raw._conn  # noqa: SLF001 - pymssql tells its charset nowhere else
+        charset = wire.charset.decode() if isinstance(wire.charset, bytes) else str(wire.charset or "")
+        if tuple(wire.tds_version_tuple or ())[:1] in ((4,), (5,)):
+            raise SourceGarbled(
+                f'{self.source}: tds_version in the url names a protocol without nvarchar, and the server puts "?" for '
+                "every letter that its code page lacks",
+                "Take tds_version out of the url.",
+            )
+        if re.sub(r"[-_]", "", charset.lower()) not in _HOLDS_ALL:
+            raise SourceGarbled(
+                f'{self.source}: charset={charset} in the url cannot hold every letter, and the driver puts "?" for '
+                "the others",
+                "Take charset out of the url: then UTF-8 is used, which holds every letter.",
+            )
+        return f"{charset} on the connection"
 
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort by the error's number, else by its SQLSTATE."""
@@ -191,4 +262,7 @@ def _said(error: BaseException) -> str:
     server = text.rpartition("[SQL Server]")[2] if "[SQL Server]" in text else text
     # A driver's own error has nothing before its first line but its number.
     own = re.sub(r"^DB-Lib error message \d+, severity \d+:\s*", "", server)
-    return re.split(r"DB-Lib error message|\n", own)[0].strip()
+    first = re.split(r"DB-Lib error message|\n", own)[0].strip()
+    # The network's own word, which has the cause.
+    wire = re.search(r"Net-Lib error during ([^\n]*)", own)
+    return f"{first} ({wire[1].strip()})" if wire else first

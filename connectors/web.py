@@ -6,13 +6,16 @@ SourceUnavailable, SourceRefused or SourceGarbled. No secret, and nothing that f
 
 import base64
 import json
+import re
+import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http.cookiejar import Cookie
+from pathlib import Path
 from typing import Annotated, Any, Literal, Never, Self, TypeAlias, cast
 from urllib.parse import quote, quote_plus, urlsplit
 
@@ -26,8 +29,10 @@ from config.secrets import FilePath, Secret, Text
 from config.settings import Table
 from config.table import Span
 from connectors.answers import CharsetError, cached_for, text_of, why_stale
-from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, table_of
 from connectors.quiet import Quiet
+from connectors.tls import Tls, TlsLimits, cause_of, in_settings, what_it_takes
+from connectors.unreached import NO_PLAIN_HTTP, SPEAKS_TLS, Asked, proxy_wants_a_password, why_unreached
 
 #: The pause before the second try; it doubles with each.
 _FIRST_PAUSE = 0.5
@@ -118,7 +123,7 @@ class Ok(Table):
     reason: str = ""
 
 
-class Patience(Table):
+class Patience(Tls):
     """How long a source over the web is waited for, and whose word is taken for who it is."""
 
     connect_timeout: Span = timedelta(seconds=10)
@@ -199,6 +204,8 @@ class Office:
         self._session = requests.Session()
         # Only what the settings say: no proxy, no password file of whoever runs this.
         self._session.trust_env = False
+        if exchange.tls:
+            self._session.mount("https://", _WithLimits(exchange.tls))
         self._session.headers.update(
             {"Accept": "application/json", "Cache-Control": "no-cache", "Pragma": "no-cache", **exchange.headers}
         )
@@ -238,7 +245,7 @@ class Office:
                 continue
             if nothing is not None and self._knows_nothing(response, content):
                 return nothing
-            self._refuse_status(response)
+            self._refuse_status(response, content)
             self._refuse_part(response)
             if stale := why_stale(response.headers):
                 raise SourceRefused(
@@ -278,6 +285,13 @@ class Office:
             return ""
         return f"Last-Modified {modified}" if age >= _SETTLED else ""
 
+    def unchanged(self, url: str, params: Mapping[str, Any], tag: str) -> bool:
+        """Say whether the system itself says that an answer still has this ETag (HTTP 304), without its body."""
+        sent = {"params": dict(params), "headers": {"If-None-Match": tag}}
+        response, _ = self._tried("GET", url, **sent, auth=self._credentials())
+        same = response.status_code == requests.codes.not_modified
+        return same and not why_stale(response.headers) and not cached_for(response.headers)
+
     def _credentials(self) -> AuthBase | None:
         match self._exchange.auth:
             case BasicAuth(user=user, password=password):
@@ -295,6 +309,20 @@ class Office:
             case _:
                 return None
 
+    @property
+    def _as_whom(self) -> str:
+        """Say as whom it is asked, as far as the settings file has it in plain; empty where it does not."""
+        match self._exchange.auth:
+            case BasicAuth(user=user):
+                who = user
+            case Oauth2Auth(client_id=client):
+                who = client
+            case TokenAuth(send=send):
+                who = ", ".join(value for name, value in send.items() if name != "grant_type")
+            case _:
+                who = ""
+        return who[:80]
+
     def _log_in(self) -> str:
         auth = self._exchange.auth
         if isinstance(auth, Oauth2Auth):
@@ -310,11 +338,13 @@ class Office:
             response, content = self._tried(auth.method, auth.url, **{how: words})
             url, path = auth.url, auth.token
         if response.status_code in (400, 401, 403):
+            whom = f" as {self._as_whom}" if self._as_whom else ""
             raise SourceRefused(
-                f"{self._source}: {shown(url)} did not let us log in (HTTP {response.status_code})",
+                f"{self._source}: {shown(url)} did not let us log in{whom} (HTTP {response.status_code}"
+                f"{self._own_words(content)})",
                 "Have the office look at the account's name, password and rights.",
             )
-        self._refuse_status(response)
+        self._refuse_status(response, content)
         if not path:
             return self._cookie(url)
         body = self._json(response, content)
@@ -418,7 +448,8 @@ class Office:
         if isinstance(told, SourceError):
             raise told
         if response.status_code in _PASSING:
-            return SourceUnavailable(f"{self._source}: {url} answered HTTP {response.status_code}", _TRY_LATER)
+            what = f"{self._source}: {url} answered HTTP {response.status_code}{self._own_words(content)}"
+            return SourceUnavailable(what, _TRY_LATER)
         ok = self._exchange.ok
         if ok is None or not ok.later or response.status_code != requests.codes.ok:
             return None
@@ -442,16 +473,18 @@ class Office:
             min(left, self._exchange.timeout.total_seconds()),
         )
         verify = str(self._exchange.authority) if self._exchange.authority else True
+        if isinstance(verify, str) and not Path(verify).exists():
+            raise SourceRefused(
+                f"{self._source}: there is no file {verify}, which authority names",
+                "Put the certificate of the authority there, as PEM, readable by this program.",
+            )
         try:
             with self._session.request(
                 method, url, timeout=limits, stream=True, allow_redirects=False, verify=verify, **sent
             ) as response:
                 return response, self._body(response, url)
         except requests.exceptions.SSLError as error:
-            raise SourceRefused(
-                f"{self._source}: {shown(url)} shows a certificate that is not trusted here ({_first(error)})",
-                "Have the office mend it, or name its authority's file as authority.",
-            ) from None
+            raise self._no_tls(url, _first(error)) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
             raise SourceRefused(
                 f"{self._source}: {shown(url)} is no address", "Write one such as https://host/path."
@@ -465,9 +498,41 @@ class Office:
             ) from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             # Their text may hold the whole address, and with it a secret: it is not kept as a cause.
+            if (unreached := why_unreached(error, self._asked(url, *limits))) is not None:
+                raise unreached from None
             raise SourceUnavailable(
                 f"{self._source}: {shown(url)} did not answer whole ({_first(error)})", _TRY_LATER
             ) from None
+
+    def _asked(self, url: str, connect: float = 0.0, answer: float = 0.0) -> Asked:
+        return Asked(f"{self._source}: {shown(url)}", url, self._exchange.proxy, round(connect, 1), round(answer, 1))
+
+    def _no_tls(self, url: str, said: str) -> SourceError:
+        """Return why TLS was not agreed on, and what would help."""
+        exchange = self._exchange
+        cause = cause_of(said, plain="http:// in url", authority="authority", settings=True)
+        if cause is None:
+            what = f"{self._source}: TLS to {shown(url)} failed ({said})"
+            return SourceUnavailable(what, f"{_TRY_LATER} If it stays so, show the office the words in brackets.")
+        what = f"{self._source}: {shown(url)} {cause.did} ({said})"
+        parts = urlsplit(url)
+        left = min(self._deadline - time.monotonic(), exchange.connect_timeout.total_seconds())
+        if exchange.proxy or not parts.hostname or left <= 0:
+            return cause.kind(what, cause.way_out)
+        found = what_it_takes(parts.hostname, parts.port or 443, left, said)
+        if found is None:
+            return cause.kind(what, cause.way_out)
+        limits, version = found
+        what += f"; tried just now, it speaks {version}"
+        if not limits:
+            return cause.kind(
+                what, "It does so by itself: take tls_minimum and tls_ciphers out of this source's table."
+            )
+        return cause.kind(
+            what,
+            f"Have the office turn on TLS 1.2 with an ECDHE cipher and keys of 2048 bits or more; until then write "
+            f"{in_settings(limits)} in {table_of(self._source)}, and every run will say that it is weaker than usual.",
+        )
 
     def _body(self, response: requests.Response, url: str) -> bytes:
         end = min(self._deadline, time.monotonic() + self._exchange.timeout.total_seconds())
@@ -494,7 +559,7 @@ class Office:
         except (TypeError, ValueError):
             return 0.0
 
-    def _refuse_status(self, response: requests.Response) -> None:
+    def _refuse_status(self, response: requests.Response, content: bytes) -> None:
         status = response.status_code
         if response.ok and not response.is_redirect:
             return
@@ -505,7 +570,12 @@ class Office:
                 f"{self._source}: {url} sends us on to {elsewhere}",
                 "Write that address as url if it is right; if it is a login page, look at auth.",
             )
-        what = f"{self._source}: {url} answered HTTP {status}"
+        whom = f" to {self._as_whom}" if status in (401, 403) and self._as_whom else ""
+        what = f"{self._source}: {url} answered HTTP {status}{whom}{self._own_words(content)}"
+        if status == requests.codes.proxy_authentication_required and self._exchange.proxy:
+            raise proxy_wants_a_password(self._asked(response.url))
+        if NO_PLAIN_HTTP in content:
+            raise SourceRefused(f"{self._source}: {url} {SPEAKS_TLS[0]}", SPEAKS_TLS[1])
         if status in (401, 403):
             raise SourceRefused(what, "Have the office look at the account's name, password and rights.")
         if status in (404, 405, 410):
@@ -513,6 +583,13 @@ class Office:
         if status >= requests.codes.server_error:
             raise SourceUnavailable(what, _TRY_LATER)
         raise SourceRefused(what, "Look at the url and params: the system does not understand the question.")
+
+    def _own_words(self, content: bytes) -> str:
+        """Return what an answer to a failed request says of the reason, in a few words and without any secret."""
+        text = content[:_LOOKED_AT].decode("utf-8", "replace").strip()
+        said = words_of(text)
+        masked = re.sub(r"\?\S+", "?…", " ".join(str(self._masked(said)).split()))
+        return f", in its own words: {masked[:_WORDS]}" if masked else ""
 
     def _refuse_part(self, response: requests.Response) -> None:
         """Refuse what is called a success and is not the system's own, whole answer."""
@@ -539,10 +616,21 @@ class Office:
 
     def _json(self, response: requests.Response, content: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
         url = shown(response.url)
-        if content.lstrip()[:1] == b"<":
+        start = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:_LOOKED_AT]
+        if start.startswith(b"<?xml") and b"<html" not in start.lower():
+            raise SourceGarbled(
+                f"{self._source}: {url} answered with XML, where JSON was asked for",
+                "Look whether the system also has JSON: at another address, by a parameter, or by Accept in headers.",
+            )
+        if start[:1] == b"<":
             raise SourceRefused(
-                f"{self._source}: {url} answered with a web page, where data were asked for",
+                f"{self._source}: {url} answered with a web page, where data were asked for{self._own_words(content)}",
                 "It is likely a login page: look at the url and at auth.",
+            )
+        if not start:
+            raise SourceGarbled(
+                f"{self._source}: the answer of {url} is empty, and so no whole JSON",
+                "Look at the url and params: the system may have another address for its data, or have broken off.",
             )
         try:
             text = text_of(content, response.headers.get("Content-Type", ""), self._exchange.charset)
@@ -554,6 +642,12 @@ class Office:
                 "that charset names.",
             ) from None
         except (ValueError, RecursionError) as error:
+            if isinstance(error, json.JSONDecodeError) and error.pos == 0:
+                raise SourceGarbled(
+                    f"{self._source}: the answer of {url} is no whole JSON, nor its beginning"
+                    f"{self._own_words(content)}",
+                    "Look at the url, params and headers (Accept): the system answers in another form.",
+                ) from None
             raise SourceGarbled(
                 f"{self._source}: the answer of {url} is no whole JSON ({error}; {len(content)} bytes)",
                 "It may have been cut off on its way: look at the system and at what stands between; try again.",
@@ -581,6 +675,8 @@ class Office:
         if isinstance(said, str):
             for secret in sorted(self._secrets(), key=len, reverse=True):
                 said = said.replace(secret, "…")
+            # A token that another connection of ours has got is as secret as this one's.
+            return _CREDENTIAL.sub(r"\1 …", said)
         return said
 
     def _secrets(self) -> list[str]:
@@ -597,12 +693,65 @@ class Office:
         return [*bare, *(quote(secret, safe="") for secret in bare), *(quote_plus(secret) for secret in bare)]
 
 
+#: So much of a failed answer is looked at, and so many letters of its words are told.
+_LOOKED_AT = 4_000
+_WORDS = 200
+
+#: Where failed answers have their words: in JSON, by the names of the fields.
+_WORDS_OF_FAILURE = frozenset(
+    {"error", "error_description", "errors", "message", "msg", "detail", "details", "reason", "title", "parameters",
+     "required_permissions", "errormessage", "error_message", "errmsg"}
+)  # fmt: skip
+
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+
+
+def words_of(text: str) -> str:
+    """Return the words in which a failed answer gives its reason: a page's title, fields of JSON, a line of text."""
+    if text.startswith("<"):
+        return found[1] if (found := _TITLE.search(text)) else ""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return "" if text[:1] in ("{", "[") else text.partition("\n")[0]
+    return "; ".join(_said_in(body, told=False)) if isinstance(body, dict | list) else str(body)
+
+
+def _said_in(body: object, *, told: bool) -> Iterator[str]:
+    if isinstance(body, dict):
+        for name, value in body.items():
+            yield from _said_in(value, told=told or str(name).casefold() in _WORDS_OF_FAILURE)
+    elif isinstance(body, list):
+        for value in body[:3]:
+            yield from _said_in(value, told=told)
+    elif told and isinstance(body, str) and body:
+        yield body
+
+
+#: A credential as it stands in a header, whoever has it.
+_CREDENTIAL = re.compile(r"\b(Bearer|Basic)\s+(?=[a-z]*[^a-z\s])[\w.~+/=-]{6,}", re.ASCII | re.IGNORECASE)
 _TRY_LATER = "See that it runs and can be reached from here; the next slot tries again."
 
 
 def _no_number(name: str) -> Never:
     """Refuse NaN and the infinities, which Python reads and JSON does not know."""
     raise ValueError(f"{name} is no number")
+
+
+class _WithLimits(HTTPAdapter):
+    """Speaks TLS within a source's own limits; certificates are looked at as ever."""
+
+    def __init__(self, limits: TlsLimits) -> None:
+        self._limits = limits
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as requests calls it
+        """Use them on the direct way."""
+        super().init_poolmanager(*args, ssl_context=self._limits.context(), **kwargs)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401 - as requests calls it
+        """Use them through a proxy, too."""
+        return super().proxy_manager_for(proxy, ssl_context=self._limits.context(), **kwargs)
 
 
 class _Header(AuthBase):
@@ -663,6 +812,9 @@ def shown(url: str) -> str:
 def _first(error: BaseException) -> str:
     """Say what went wrong at the bottom, without the address and its query, which the libraries like to repeat."""
     while True:
+        if isinstance(error, ssl.SSLError) and error.args:
+            # Its reason is one word; what it says has the cause.
+            return re.sub(r"\s*\(_ssl\.c:\d+\)", "", str(error.args[-1])).rstrip(".")[:200]
         inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
         if not isinstance(inner, BaseException):
             break

@@ -119,6 +119,9 @@ WEAKER: Mapping[str, str] = {
     "one_answer": later("只凭一次应答"),
 }
 
+#: What stands beside a source whose settings let its connection be weaker than usual.
+WEAKER_CONNECTION = later("连接的加密较弱，请来源单位升级")
+
 PROOFS: Mapping[str, str] = {
     "total_agrees": later("行数与来源自己的计数一致"),
     "end_reached": later("已读到来源的结尾"),

@@ -184,6 +184,8 @@ class SourceView:
     suspended: RunView | None
     #: What the settings accept in place of a total.
     weaker_proofs: tuple[str, ...] = ()
+    #: In which way its settings let its connection be weaker than usual.
+    weaker_connection: tuple[str, ...] = ()
     #: The run that asks it now, if there is one.
     running: RunView | None = None
     #: Rows about roster students in the last good pulls since an approval, newest last.

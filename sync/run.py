@@ -293,6 +293,8 @@ class Sync:
             )
         log = self._log.bind(source=name, run=lease.run)
         log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
+        for weaker in self._weaker_connection(name):
+            log.warning("weaker connection", because=weaker)
         with _COLLECTOR.paused(), self._closing(lease):
             if back is None:
                 outcome = self._carried_out(lease, student, progress, shared)
@@ -493,7 +495,9 @@ class Sync:
             if proposal is None:
                 return None
             with suppress(BaseMoved):
-                return self._unchanged(lease, proposal, {"not_pulled": True})
+                weaker = self._weaker_connection(lease.source)
+                counts = {"not_pulled": True} | ({"warnings": list(weaker)} if weaker else {})
+                return self._unchanged(lease, proposal, counts)
         return None
 
     def _unchanged(self, lease: Lease, proposal: Proposal, counts: dict[str, Any]) -> Outcome:
@@ -513,7 +517,12 @@ class Sync:
             )
         weaker = self._settings.source[name].weaker_proofs if name != ROSTER else ()
         accepted = tuple(Proof(ProofKind.ACCEPTED, f"{proof}, in place of a total") for proof in weaker)
-        return replace(snapshot, proofs=(*snapshot.proofs, *accepted))
+        warnings = (*self._weaker_connection(name), *snapshot.warnings)
+        return replace(snapshot, proofs=(*snapshot.proofs, *accepted), warnings=warnings)
+
+    def _weaker_connection(self, name: str) -> tuple[str, ...]:
+        asked = self._asked_of(name)
+        return asked.weaker_connection if asked is not None else ()
 
     def _asked_by_every_number(self, connector: Connector, student: str) -> Snapshot:
         with reading(self._engine) as connection:

@@ -91,7 +91,10 @@ def _source(
         "as_of": language.moment(view.as_of, now) if view.as_of else "",
         "fresh_until": language.moment(view.fresh_until, now) if view.fresh_until else "",
         "stale": view.stale(now),
-        "weaker": [words.say(language, words.WEAKER, name) for name in view.weaker_proofs],
+        "weaker": [
+            *(words.say(language, words.WEAKER, name) for name in view.weaker_proofs),
+            *([language.gettext(words.WEAKER_CONNECTION)] if view.weaker_connection else []),
+        ],
         "rows": rows,
         "usual": usual,
         "few": rows is not None and bool(view.recent_rows) and rows < _FEW * median(view.recent_rows),

@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 from clearance.wiring import Program, load_settings
 from config.settings import SettingsError
 from connectors.port import Sample, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from tests.cases.databases_office import Finance
 from tests.connectors.test_sql_oracle import LENT_QUERY, USERS
 from tests.services.one_answer import answering
 from tests.services.oracle import WORD
@@ -76,7 +77,7 @@ class TestDatabases:
     def test_a_wrong_port(self, site: Site, scheme: str) -> None:
         url = f"{scheme}://reader@127.0.0.1:{free_port()}/library"
         said = fault(site, SourceUnavailable, sql(more='connect_timeout = "2 s"'), OFFICE_URL=url)
-        assert "can be reached from here" in said
+        assert "Nobody listens there" in said
 
     def test_a_wrong_host(self, site: Site) -> None:
         said = fault(
@@ -89,7 +90,7 @@ class TestDatabases:
             make_url(mariadb_url).set(username="reader", password="not-the-word").render_as_string(hide_password=False)
         )
         said = fault(site, SourceRefused, sql(), OFFICE_URL=url)
-        assert "name, password and rights" in said
+        assert "name or the password is wrong" in said
         assert "not-the-word" not in said
 
     def test_a_database_that_is_not_there(self, site: Site, postgres_url: str) -> None:
@@ -99,7 +100,7 @@ class TestDatabases:
     def test_a_view_that_is_not_there(self, site: Site, postgres_url: str) -> None:
         said = fault(site, SourceGarbled, sql("SELECT card FROM lones"), OFFICE_URL=postgres_url)
         assert "lones" in said
-        assert "clearance check" in said
+        assert "no such table or view" in said
 
     def test_a_column_that_is_not_there(self, site: Site, mariadb_url: str) -> None:
         said = fault(site, SourceGarbled, sql("SELECT crad AS CARD FROM loans"), OFFICE_URL=filled(mariadb_url))
@@ -155,7 +156,7 @@ class TestApis:
         assert site.check(rest(served())).row == {"student": "20151001", "title": "x"}
 
     def test_a_wrong_port(self, site: Site) -> None:
-        assert "can be reached" in fault(site, SourceUnavailable, rest(f"http://127.0.0.1:{free_port()}/"))
+        assert "nobody listens on 127.0.0.1" in fault(site, SourceUnavailable, rest(f"http://127.0.0.1:{free_port()}/"))
 
     def test_a_wrong_path(self, site: Site, served: Any) -> None:
         assert "Look at the url" in fault(site, SourceRefused, rest(served(b"{}", status=404)))
@@ -229,3 +230,22 @@ class TestSettings:
     def test_a_query_that_is_none(self, site: Site) -> None:
         with pytest.raises(SettingsError, match="begins with SELECT"):
             site.check(sql("DELETE FROM loans"), OFFICE_URL="sqlite:///x.db")
+
+
+class TestExitCodes:
+    @pytest.mark.parametrize(
+        ("office", "code"),
+        [("missing.db", 5), ("empty.db", 1)],
+        ids=["nobody answers", "the answer makes no sense"],
+    )
+    def test_check_plan_and_sync_end_alike(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, office: str, code: int
+    ) -> None:
+        monkeypatch.setenv("STATUS_URL", "")
+        monkeypatch.setenv("OFFICE_URL", "")
+        (tmp_path / "empty.db").touch()
+        finance = Finance(f"sqlite:///{tmp_path / 'clearance.db'}", tmp_path, f"sqlite:///{tmp_path / office}")
+        assert finance.command("sync", "roster").exit_code == 0
+        for command in ("check", "plan", "sync"):
+            ended = finance.command(command, "fees")
+            assert ended.exit_code == code, f"{command}: {ended.output}"

@@ -133,6 +133,14 @@ def test_a_missing_variable_is_named(tmp_path: Path) -> None:
     assert any("the environment variable STATUS_URL is not set" in mistake for mistake in found)
 
 
+def test_a_secret_that_is_written_behind_env_is_not_repeated(tmp_path: Path) -> None:
+    settings = SETTINGS.replace('"env:STATUS_URL"', '"env:sqlite://u:hidden-word@x"')
+    assert settings != SETTINGS
+    found = mistakes(tmp_path, settings, {})
+    assert any("what follows env: is no name of a variable" in mistake for mistake in found)
+    assert not any("hidden" in mistake for mistake in found)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [(b"[institution\n", "this is not TOML"), ("名".encode("gb18030"), "save it as UTF-8")],

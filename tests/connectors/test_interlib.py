@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from config.secrets import Origin
 from connectors import interlib
 from connectors.port import (
+    AsksByNumber,
     Connector,
     ProofKind,
     Question,
@@ -258,6 +259,41 @@ def test_a_failure_about_one_reader_is_no_answer(library: Openlib) -> None:
     library.script.extend([None, None, failed("系统繁忙"), failed("系统繁忙")])
     with pytest.raises(SourceRefused):
         ask(library, **ONE).pull_one(SUN.number)
+
+
+def test_some_students_are_asked_about_alone_and_past_every_cache(library: Openlib) -> None:
+    connector = ask(library, **ONE)
+    assert isinstance(connector, AsksByNumber)
+    snapshot = connector.pull_these([SUN.number, LIN.number, "20159999"])
+    assert sorted((row[0], row[3]) for row in snapshot.rows) == [(LIN.number, "B1"), (SUN.number, "B4")]
+    assert sorted(map(str, snapshot.population or ())) == [LIN.number, SUN.number]
+    assert proofs(snapshot)[ProofKind.END_REACHED] == "3 numbers, each asked about alone"
+    assert ProofKind.COLUMNS_PRESENT in proofs(snapshot)
+    asked = [call.params.get("queryvalue") for call in library.asked_of(READERS)]
+    assert list(dict.fromkeys(asked)) == [SUN.number, LIN.number, "20159999"]
+    assert list(connector.pull_these([]).rows) == []
+    aged = as_json(
+        {"success": True, "readerlist": [], "total": 0}, headers={"Age": "30", "Cache-Control": "max-age=60"}
+    )
+    library.script.append(aged)
+    with pytest.raises(SourceRefused, match="out of a cache"):
+        connector.pull_these([SUN.number])
+
+
+def test_a_library_that_cannot_be_asked_about_one_has_no_second_look(library: Openlib) -> None:
+    assert not isinstance(ask(library), AsksByNumber)
+
+
+def test_a_check_asks_about_one_student_and_warns_where_that_brings_less(library: Openlib) -> None:
+    def told(**own: Any) -> list[str]:
+        return [warning for warning in ask(library, **own).check().warnings if "alone" in warning]
+
+    assert told(**ONE) == []
+    (less,) = told(**{**ONE, "one_owed": {"rdid": "X{reader}"}})
+    assert "leaves out what they owe. Correct one_reader and one_owed in [source.loans]" in less
+    library.befalls = lambda call: failed("没有权限") if "queryvalue" in call.params else None
+    (fails,) = told(**ONE)
+    assert "没有权限" in fails
 
 
 def test_a_library_may_call_everything_otherwise() -> None:

@@ -344,6 +344,33 @@ def test_a_list_that_is_too_old_is_no_answer(tmp_path: Path) -> None:
     assert len(ask(path, older_than="4 d").pull().rows) == 1
 
 
+def test_what_to_do_can_be_done_at_the_hour_at_which_the_list_is_read(tmp_path: Path) -> None:
+    """Nobody in an office exports a list anew before the day begins."""
+    cut = tmp_path / "cut.csv"
+    cut.write_text("学号,清退状态,宿舍房间号\n2015150001,已清", encoding="utf-8")
+    (tmp_path / "empty.csv").touch()
+    broken = workbook(tmp_path / "broken.xlsx", ["a"])
+    broken.write_bytes(broken.read_bytes()[:200])
+    old = tmp_path / "old.csv"
+    old.write_text("学号,清退状态,宿舍房间号\n", encoding="utf-8")
+    os.utime(old, (0, 0))
+    for path, can_be_done in (
+        (cut, "still being copied is read at the next run"),
+        (tmp_path / "empty.csv", "still being copied is read at the next run"),
+        (broken, "save it in its place as .xlsx"),
+        (old, "the job that writes it: it has not run"),
+    ):
+        with pytest.raises((SourceGarbled, SourceUnavailable)) as caught:
+            ask(path, older_than="1 d" if path is old else None).pull()
+        assert can_be_done in caught.value.way_out
+        assert "again" not in caught.value.way_out.replace("looks again", "")
+
+
+def test_a_path_that_the_system_does_not_take_is_no_traceback(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailable, match="could not be looked at"):
+        ask(tmp_path / ("x" * 300 + ".csv")).pull()
+
+
 def test_a_folder_is_no_list(tmp_path: Path) -> None:
     (tmp_path / "list.xlsx").mkdir()
     with pytest.raises(SourceRefused, match="is no file"):

@@ -102,7 +102,7 @@ class TestWorkbooksThatUnpackWithoutEnd:
 
     def test_elements_within_elements_without_end(self, tmp_path: Path) -> None:
         path = packed(tmp_path / "list.xlsx", page(HEAD, *("<a>" * 10_000 for _ in range(300))))
-        refused(path, "takes more than", "Look whether it is the right file", longest=3)
+        refused(path, "takes more than", "raise longest in [source.checkouts]", longest=3)
 
 
 class TestSheetsWithoutEnd:
@@ -162,7 +162,7 @@ class TestXmlThatIsATrick:
     def test_a_tag_that_never_ends(self, tmp_path: Path) -> None:
         start = f'<worksheet xmlns="{SPACE}" x="'
         path = packed(tmp_path / "list.xlsx", [start, *("x" * 1_000_000 for _ in range(150))])
-        refused(path, "takes more than", "Look whether it is the right file", longest=3)
+        refused(path, "takes more than", "raise longest in [source.checkouts]", longest=3)
 
 
 class TestRowsThatWouldVanish:
@@ -209,13 +209,16 @@ class TestText:
         path = tmp_path / "list.csv"
         path.write_bytes(self.HEAD.encode() + b"x" * LITTLE)
         refused(path, "more than 50000000", "raise most_bytes")
-        refused(path, "line 2 has more than 1000000 letters", "one row a line", most_bytes=2 * LITTLE)
+        refused(path, "line 2 has more than 1000000 letters", "right file", most_bytes=2 * LITTLE)
 
     def test_a_hundred_megabytes_in_one_quoted_cell(self, tmp_path: Path) -> None:
         path = tmp_path / "list.csv"
         path.write_bytes(self.HEAD.encode() + b'"' + b"x\n" * (LITTLE // 2))
         refused(
-            path, "line 2 cannot be read: a quotation mark is opened there", "exported as .xlsx", most_bytes=2 * LITTLE
+            path,
+            "line 2 cannot be read: a quotation mark is opened there",
+            "double the quotation mark in line 2",
+            most_bytes=2 * LITTLE,
         )
 
     def test_a_text_far_bigger_than_the_memory_that_reading_takes(self, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.connectors.test_koha_rest import secrets as koha_secrets
 from tests.connectors.test_rest import STYLES, ask, loans, paging, proofs
 from tests.contract import Ticking
 from tests.services.data_centre import DataCentre
-from tests.services.http_office import HttpOffice, Style
+from tests.services.http_office import HttpOffice, Reply, Style
 from tests.services.openlib import LOANS, Openlib
 
 Rows = list[dict[str, Any]]
@@ -63,6 +63,71 @@ def test_a_quiet_list_is_read_twice_and_nobody_is_unsettled(style: Style) -> Non
         asked = len(office.asked)
     assert (len(snapshot.rows), list(snapshot.unsettled), asked) == (11, [], 6)
     assert ProofKind.SECOND_PASS_AGREES in proofs(snapshot)
+
+
+def strong(body: bytes) -> str:
+    return f'"{hash(body)}"'
+
+
+def conditional(office: HttpOffice) -> list[str]:
+    """Return which pages were asked for once more by their ETag alone."""
+    return [call.params.get("page", "") for call in office.asked if "If-None-Match" in call.headers]
+
+
+@pytest.mark.parametrize("style", ["page", "offset", "cursor"])
+def test_a_quiet_list_with_etags_is_brought_once_and_proven_by_them(style: Style) -> None:
+    with HttpOffice(loans(11), style) as office:
+        office.tags = strong
+        snapshot = ask(office, paging=paging(style, 4)).pull()
+        assert (len(snapshot.rows), len(office.asked), len(conditional(office))) == (11, 6, 3)
+    assert proofs(snapshot)[ProofKind.SECOND_PASS_AGREES].endswith("by the ETag of each page")
+    assert list(snapshot.unsettled) == []
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        lambda body: f'W/"{hash(body)}"',
+        lambda _body: '"the same"',
+        lambda body: "" if b"2015000001" in body else strong(body),
+    ],
+    ids=["weak", "one for all", "not on every page"],
+)
+def test_an_etag_that_says_too_little_spares_no_reading(tags: Callable[[bytes], str]) -> None:
+    with HttpOffice(loans(11)) as office:
+        office.tags = tags
+        snapshot = ask(office, paging=paging("page", 4)).pull()
+        assert (len(office.asked), conditional(office)) == (6, [])
+    assert proofs(snapshot)[ProofKind.SECOND_PASS_AGREES].endswith("the same twice")
+
+
+def test_a_next_page_that_a_header_names_is_looked_at_again_whatever_the_etags_say() -> None:
+    with HttpOffice(loans(11), "link") as office:
+        office.tags = strong
+        ask(office, paging=paging("link", 4)).pull()
+        assert (len(office.asked), conditional(office)) == (6, [])
+
+
+@pytest.mark.parametrize(("gone", "again"), [(1, ["1"]), (9, ["1", "2", "3"])])
+def test_a_page_whose_etag_has_changed_has_everything_read_again(gone: int, again: list[str]) -> None:
+    with HttpOffice(loans(11)) as office:
+        office.tags = strong
+        office.shift_once(office.rows, gone, loans(12)[-1])
+        snapshot = ask(office, paging=paging("page", 4)).pull()
+        # Up to the first page that has changed; what changed before its page was read has changed no page.
+        assert conditional(office) == again
+    assert holds(snapshot, *(row["NUMBER"] for at, row in enumerate(loans(11)) if at != gone))
+    assert not released(snapshot, STILL_OWES)
+
+
+def test_a_304_out_of_a_cache_proves_nothing() -> None:
+    with HttpOffice(loans(11)) as office:
+        office.tags = strong
+        aged = Reply(status=304, headers={"Age": "30", "Cache-Control": "max-age=60"})
+        office.befalls = lambda call: aged if "If-None-Match" in call.headers else None
+        snapshot = ask(office, paging=paging("page", 4)).pull()
+        assert len(conditional(office)) == 1
+    assert proofs(snapshot)[ProofKind.SECOND_PASS_AGREES].endswith("the same twice")
 
 
 def test_a_list_that_moves_is_read_three_times_and_no_more() -> None:

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -122,6 +124,43 @@ def test_each_that_speaks_mysqls_wire_is_told_to_begin_in_its_own_words(version:
 def test_dameng_is_sorted_by_the_number_in_its_text(said: str, kind: type[SourceError]) -> None:
     office = Dameng("fees", "dm://reader:***@finance:5236/", PATIENCE, Options())
     assert type(office.explained(type("DatabaseError", (Exception,), {})(said))) is kind
+
+
+@pytest.mark.parametrize(
+    ("flag", "local", "shown"),
+    [
+        (0, 1, "GB18030 in the database, UTF-8 on the connection"),
+        (1, 1, "UTF-8 in the database, UTF-8 on the connection"),
+        # GBK, which lacks letters of both; and a server that tells nothing.
+        (0, 10, ""),
+        (None, 1, ""),
+        (7, 1, ""),
+    ],
+)
+def test_damengs_letters_are_called_sane_where_both_sides_are_known_to_hold_them(
+    flag: int | None, local: int, shown: str
+) -> None:
+    office = Dameng("fees", "dm://reader:***@finance:5236/", PATIENCE, Options())
+    connection: Any = SimpleNamespace(
+        exec_driver_sql=lambda _statement: SimpleNamespace(scalar_one_or_none=lambda: flag),
+        connection=SimpleNamespace(driver_connection=SimpleNamespace(local_code=local)),
+        dialect=SimpleNamespace(loaded_dbapi=SimpleNamespace(PG_UTF8=1)),
+    )
+    assert office.charset(connection, lambda _expression: ()) == shown
+
+
+def test_dameng_is_connected_in_utf_8_unless_the_url_names_another() -> None:
+    office = Dameng("fees", "dm://reader:***@finance:5236/", PATIENCE, Options())
+    told: list[dict[str, Any]] = []
+
+    def connect(**how: Any) -> object:
+        told.append(how)
+        return object()
+
+    driver = SimpleNamespace(PG_UTF8=1, connect=connect)
+    for given in ({}, {"local_code": 10}):
+        office._connected(SimpleNamespace(loaded_dbapi=driver), None, (), dict(given))
+    assert [how["local_code"] for how in told] == [1, 10]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ The texts are those that pymssql's and pyodbc's documentation and users show, wi
 
 import socket
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pymssql
@@ -100,7 +101,7 @@ def test_what_has_no_number_of_its_own_is_sorted_by_the_drivers_words(
 def test_a_server_that_is_not_there_is_unavailable_and_the_password_untold() -> None:
     url = f"env:NO_SUCH_NAME:-mssql+pymssql://reader:hidden-word@127.0.0.1:{free_port()}/fees"
     settings = sql.Settings.model_validate({"url": url, "query": "SELECT XH FROM V_SFQF", "connect_timeout": "2 s"})
-    with pytest.raises(SourceUnavailable, match="Unable to connect") as caught:
+    with pytest.raises(SourceUnavailable, match=r"Unable to connect.*\(Connection refused") as caught:
         sql.connect(settings, Question("fees", {"student": "XH"}, Ticking())).pull()
     assert "hidden-word" not in str(caught.value)
 
@@ -109,11 +110,11 @@ def test_a_server_that_says_nothing_is_left_before_every_version_of_the_protocol
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"env:NO_SUCH_NAME:-mssql+pymssql://reader@127.0.0.1:{silent.getsockname()[1]}/fees"
         settings = sql.Settings.model_validate({"url": url, "query": "SELECT XH FROM V_SFQF", "connect_timeout": "1 s"})
-        with pytest.raises(SourceUnavailable, match="took the call and said nothing"):
+        with pytest.raises(SourceUnavailable, match="accepted the connection but did not respond"):
             sql.connect(settings, Question("fees", {"student": "XH"}, Ticking())).pull()
 
 
-@pytest.mark.parametrize("statement", [sqlserver.RIGHTS, sqlserver.KEEPS])
+@pytest.mark.parametrize("statement", [sqlserver.RIGHTS, sqlserver.KEEPS, sqlserver.CODE_PAGE])
 def test_what_is_asked_is_sql_servers_own_language(statement: str) -> None:
     """No server runs here to say so; a parser of its grammar does."""
     (parsed,) = sqlglot.parse(statement, dialect="tsql")
@@ -126,6 +127,7 @@ class Told:
     def __init__(self, *answers: tuple[Any, ...]) -> None:
         self.answers = list(answers)
         self.told: list[str] = []
+        self.raw: Any = None
 
     def exec_driver_sql(self, statement: str) -> Any:
         self.told.append(" ".join(statement.split()))
@@ -136,7 +138,14 @@ class Told:
             def one(self) -> tuple[Any, ...]:
                 return answer
 
+            def scalar_one_or_none(self) -> Any:
+                return answer[0]
+
         return Result()
+
+    @property
+    def connection(self) -> Any:
+        return SimpleNamespace(driver_connection=self.raw)
 
     def rollback(self) -> None:
         self.told.append("ROLLBACK")
@@ -168,6 +177,62 @@ def test_a_check_tells_of_an_account_that_can_write_and_of_a_weaker_read(
     warnings = OFFICE.warnings(connection)
     assert [words in warning for words, warning in zip(said, warnings, strict=True)] == [True] * len(said)
     assert all(warning.endswith(".") for warning in warnings)
+
+
+def wired(charset: object = "UTF-8", version: tuple[int, ...] = (7, 4)) -> Any:
+    """Return a connection of pymssql's, as far as its charset is looked at."""
+    return SimpleNamespace(_conn=SimpleNamespace(charset=charset, tds_version_tuple=version))
+
+
+def read_by(raw: object, page: int | None) -> str:
+    """Return what shows that no letter is lost over this connection, from a database of this code page."""
+    connection: Any = Told((page,))
+    connection.raw = raw
+    return OFFICE.charset(connection, lambda _expression: ())
+
+
+@pytest.mark.parametrize(
+    ("raw", "page", "shown"),
+    [
+        (wired(), 936, "code page 936 in the database, UTF-8 on the connection"),
+        (wired(b"UTF-8"), 65001, "code page 65001 in the database, UTF-8 on the connection"),
+        (wired("GB18030"), 936, "code page 936 in the database, GB18030 on the connection"),
+        (SimpleNamespace(setdecoding=None), 936, "code page 936 in the database, UTF-16 on the connection"),
+        # Old programs put bytes of GBK into columns of Latin letters; and some servers tell nothing.
+        (wired(), 1252, ""),
+        (wired(), None, ""),
+        (object(), 936, ""),
+    ],
+)
+def test_letters_are_called_sane_where_connection_and_database_hold_them(
+    raw: object, page: int | None, shown: str
+) -> None:
+    assert read_by(raw, page) == shown
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [(wired("cp936"), "charset=cp936"), (wired("ISO-8859-1"), "charset=ISO"), (wired(version=(4, 2)), "tds_version")],
+)
+def test_a_connection_that_would_put_question_marks_is_refused_by_name(raw: object, named: str) -> None:
+    with pytest.raises(SourceGarbled, match=rf'{named}.*"\?"') as caught:
+        read_by(raw, 936)
+    assert "out of the url" in caught.value.way_out
+
+
+def test_pymssql_tells_its_charset_where_it_is_looked_for() -> None:
+    """No server runs here; the names are those of the real driver's classes."""
+    assert hasattr(pymssql.Connection, "_conn")
+    assert hasattr(pymssql._mssql.MSSQLConnection, "charset")
+    assert hasattr(pymssql._mssql.MSSQLConnection, "tds_version_tuple")
+
+
+def test_pyodbc_is_told_to_take_text_as_utf_16() -> None:
+    told: list[Any] = []
+    raw = SimpleNamespace(setdecoding=lambda kind, **how: told.append((kind, how)))
+    dialect = SimpleNamespace(loaded_dbapi=SimpleNamespace(SQL_CHAR=1, SQL_WCHAR=-8))
+    OFFICE._take_unicode(dialect)(raw, None)
+    assert told == [(1, {"encoding": "utf-16le", "ctype": -8})]
 
 
 def test_the_dialect_begins_anew_when_it_is_told_to_keep_snapshots() -> None:

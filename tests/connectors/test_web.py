@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -22,6 +23,7 @@ from tests.cast import MORNING
 from tests.contract import Ticking
 from tests.patience import PATIENCE
 from tests.services.http_office import HttpOffice, Reply, as_json, basic
+from tests.services.university import free_port
 
 SECRET = "hidden-word"
 
@@ -417,3 +419,104 @@ def test_who_may_wait_longer_than_a_minute_does(office: HttpOffice) -> None:
     with asking(pauses, Quiet(), retries=1) as one:
         one.get(office.url, {})
     assert pauses == [120.0]
+
+
+class TestTrueCauses:
+    """What came to nothing is told by what was at fault, with host and port, and without what may be secret."""
+
+    def refusal(self, url: str, kind: type[SourceError], **own: Any) -> SourceError:
+        with Office(exchange(**own), "loans", lambda: MORNING) as asking, pytest.raises(kind) as caught:
+            asking.get(url, {"password": SECRET})
+        assert SECRET not in str(caught.value)
+        return caught.value
+
+    def test_a_name_that_nobody_knows(self) -> None:
+        error = self.refusal("http://no-such-office.invalid/api", SourceUnavailable)
+        assert "the name no-such-office.invalid cannot be resolved" in error.what
+        assert "DNS" in error.way_out
+
+    def test_a_port_where_nobody_listens(self) -> None:
+        port = free_port()
+        error = self.refusal(f"http://127.0.0.1:{port}/api", SourceUnavailable)
+        assert f"nobody listens on 127.0.0.1:{port}" in error.what
+
+    def test_a_server_that_hangs_up_and_one_that_says_nothing(self, office: HttpOffice) -> None:
+        office.script.append(Reply(hang_up=True))
+        assert "hung up before it answered" in self.refusal(office.url, SourceUnavailable).what
+        office.script.append(Reply(late=2 * PATIENCE))
+        error = self.refusal(office.url, SourceUnavailable, timeout=timedelta(seconds=0.2))
+        assert "too slow to answer: nothing came for 0.2 s" in error.what
+        assert "raise timeout" in error.way_out
+
+    def test_a_proxy_is_named_without_its_password(self, office: HttpOffice) -> None:
+        port = free_port()
+        proxy = f"http://us:{SECRET}@127.0.0.1:{port}"
+        for scheme in ("http", "https"):
+            error = self.refusal(f"{scheme}://office.invalid/api", SourceUnavailable, proxy=proxy)
+            assert f"the proxy 127.0.0.1:{port} could not be reached (connection refused)" in error.what
+        # The office stands in for a proxy that wants a name.
+        office.script.append(Reply(status=407))
+        by = office.root.replace("http://", f"http://us:{SECRET}@")
+        office.data_paths = ("http://office.invalid/api", "/api")
+        error = self.refusal("http://office.invalid/api", SourceRefused, proxy=by)
+        assert "wants another name and password (HTTP 407)" in error.what
+        assert "http://USER:PASSWORD@HOST:PORT" in error.way_out
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            Reply(b"<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>", 400),
+            Reply(b"The plain HTTP request was sent to HTTPS port", 400),
+        ],
+    )
+    def test_a_port_that_speaks_tls_and_is_asked_over_plain_http(self, office: HttpOffice, reply: Reply) -> None:
+        office.script.append(reply)
+        error = self.refusal(office.url, SourceRefused)
+        assert "speaks TLS on that port" in error.what
+        assert "https://" in error.way_out
+
+    @pytest.mark.parametrize(
+        ("reply", "kind", "words"),
+        [
+            (as_json({"error": "Missing required permission: circulate"}, 403), SourceRefused, "permission: circulate"),
+            (as_json({"errors": [{"message": "no such parameter: pg"}], "id": 7}, 400), SourceRefused, "parameter: pg"),
+            (
+                Reply(b"Module circulation-storage is not enabled\n at x.java:7", 500),
+                SourceUnavailable,
+                "is not enabled",
+            ),
+            (Reply(b"<html><head><title>Maintenance</title>", 503), SourceUnavailable, "own words: Maintenance"),
+            (Reply(b"<html><head><title>Sign in</title>"), SourceRefused, "web page.*Sign in"),
+            (Reply(b"<?xml version='1.0'?><rows/>"), SourceGarbled, "answered with XML"),
+            (Reply(b""), SourceGarbled, "is empty"),
+            (Reply(b"OK, but no data"), SourceGarbled, "nor its beginning.*OK, but no data"),
+        ],
+    )
+    def test_a_failed_answer_is_told_in_its_own_words(
+        self, office: HttpOffice, reply: Reply, kind: type[SourceError], words: str
+    ) -> None:
+        office.script.append(reply)
+        error = self.refusal(office.url, kind)
+        assert re.search(words, error.what)
+        assert "x.java" not in error.what
+
+    def test_a_failed_answers_words_never_repeat_a_secret(self, office: HttpOffice) -> None:
+        for said in (f"bad token {SECRET}", f"no route for /api?password={SECRET}&x=1", "z" * 190 + SECRET):
+            for reply in (as_json({"error": said}, 403), Reply(said.encode(), 403)):
+                office.script.append(reply)
+                error = self.refusal(office.url, SourceRefused, auth={"kind": "bearer", "token": SecretStr(SECRET)})
+                assert "hidden" not in error.what
+
+    def test_who_asks_is_told_where_it_is_refused(self, office: HttpOffice) -> None:
+        auth: dict[str, Any] = {"kind": "basic", "user": "reader", "password": SecretStr(SECRET)}
+        office.script.append(Reply(status=403))
+        assert "answered HTTP 403 to reader" in self.refusal(office.url, SourceRefused, auth=auth).what
+        office.login_script.append(Reply(status=401))
+        auth = {"kind": "token", "url": f"{office.root}/api/token", "send": {"user": "clearance"}}
+        auth["send_secret"] = {"password": SecretStr(SECRET)}
+        assert "did not let us log in as clearance (HTTP 401" in self.refusal(office.url, SourceRefused, auth=auth).what
+
+    def test_a_login_is_refused_in_its_own_words(self, office: HttpOffice) -> None:
+        office.login_script.append(as_json({"error": "invalid_client"}, 401))
+        auth = {"kind": "oauth2", "url": f"{office.root}/api/token", "client_id": "us", "client_secret": SecretStr("x")}
+        assert "invalid_client" in self.refusal(office.url, SourceRefused, auth=auth).what

@@ -78,6 +78,8 @@ class HttpOffice:
         self.script: deque[Reply | None] = deque()
         #: Sent with each answer: an ETag, a time of its last change.
         self.versions: dict[str, str] = {}
+        #: The ETag of a page, told by its body; a request that names it is answered 304.
+        self.tags: Callable[[bytes], str] = lambda _body: ""
         #: The same for requests to log in.
         self.login_script: deque[Reply] = deque()
         #: What befalls a request for data, told by what it asks; None for the ordinary answer.
@@ -172,11 +174,20 @@ class HttpOffice:
             if not self.admits(call):
                 return as_json({"message": "log in first"}, 401)
             if one is None:
-                return self._page(call)
+                return self._tagged(call, self._page(call))
             number = unquote(one[1])
             if self.known is not None and number not in self.known:
                 return as_json({"message": "no such student"}, 404)
             return self._page(replace(call, params={**call.params, "number": number}))
+
+    def _tagged(self, call: Call, reply: Reply) -> Reply:
+        tag = self.tags(reply.body)
+        if not tag:
+            return reply
+        headers = {**reply.headers, "ETag": tag}
+        if call.headers.get("If-None-Match") == tag:
+            return Reply(status=304, headers={"ETag": tag})
+        return replace(reply, headers=headers)
 
     def _log_in(self, _call: Call) -> Reply:
         self.tokens.append(f"token-number-{len(self.tokens) + 1}")
