@@ -53,7 +53,10 @@ def configure(log: Log) -> None:
         last = _JsonLines(ensure_ascii=False)
     else:
         shared.append(_plain)
-        last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Rich's own tracebacks show local variables, and passwords among them; each takes most of a second to draw.
+        last = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     level = getattr(logging, log.level.upper())
     structlog.configure(
         processors=[*shared, last],

@@ -11,6 +11,7 @@ import structlog
 from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import URL
+from structlog.dev import ConsoleRenderer, plain_traceback
 
 import tests.compiling
 import tests.hashing  # noqa: F401 - both make the same work cheaper
@@ -19,6 +20,9 @@ from tests.services import databases
 from tests.world import World
 
 # Times are measured in benchmarks, not in tests; a busy machine is no failure.
+# What nobody has configured draws tracebacks with all local variables, which takes most of a second each.
+ConsoleRenderer.get_active().exception_formatter = plain_traceback
+
 settings.register_profile("daily", deadline=None, print_blob=True)
 settings.register_profile("soak", deadline=None, max_examples=1000)
 settings.load_profile("soak" if os.environ.get("CLEARANCE_TEST_SOAK") else "daily")

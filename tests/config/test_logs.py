@@ -39,3 +39,20 @@ def test_below_the_level_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> 
     logs.configure(Log(level="error"))
     structlog.get_logger("clearance.sync").warning("run finished")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("form", ["people", "json"])
+def test_a_traceback_holds_no_value_of_any_variable(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    logs.configure(Log.model_validate({"format": form}))
+
+    def fail(word: str) -> None:
+        raise ValueError(len(word))
+
+    try:
+        fail("a-word-" * 3)
+    except ValueError:
+        structlog.get_logger("clearance.portal").exception("request failed")
+    written = capsys.readouterr().err
+    assert "in fail" in written
+    assert "ValueError: 21" in written
+    assert "a-word-a-word" not in written
