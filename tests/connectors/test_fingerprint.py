@@ -11,8 +11,9 @@ from sqlalchemy.pool import NullPool
 from connectors import sql
 from connectors.port import Candidates, Connector, Progress, Question, Snapshot, no_progress
 from status_db.model import ROSTER, RunState, Verdict
-from tests.cast import LIN, QIAN, SUN
+from tests.cast import LIN, QIAN, SUN, ZHAO
 from tests.contract import Ticking
+from tests.sync.test_overlap import between
 from tests.world import COHORT, World
 
 COLUMNS = {"student": "CARD", "title": "TITLE", "due": "DUE", "reference": "BARCODE"}
@@ -154,6 +155,26 @@ class TestInARun:
         assert sqlite_world.student(LIN.number).steps[0].as_of is not None
         source = next(s for s in sqlite_world.reader.sources(COHORT) if s.source == "loans")
         assert source.as_of == sqlite_world.now
+
+    def test_an_answer_that_left_somebody_alone_does_not_stand_for_the_next_one(
+        self, sqlite_world: World, library: Library
+    ) -> None:
+        """Sun borrows and returns a book while an answer of before is on its way: the next one settles it."""
+        answer = [*LOANS, (ZHAO.number, "普通地质学", "2019-05-30", 3)]
+        library.fill(answer)
+
+        def borrows_is_asked_about_and_returns() -> None:
+            library.fill([*answer, (SUN.number, "唐诗选", "2019-06-01", 4)])
+            sqlite_world.later(minutes=1)
+            assert sqlite_world.sync.recheck("loans", SUN.number, by=SUN.number).state is RunState.APPLIED
+            library.fill(answer)
+
+        between(sqlite_world, "_asked", borrows_is_asked_about_and_returns)
+        assert self.pulled(sqlite_world)
+        assert sqlite_world.verdict(SUN.number, "library") is Verdict.HELD
+        assert self.pulled(sqlite_world)
+        assert sqlite_world.verdict(SUN.number, "library") is Verdict.CLEARED
+        assert not self.pulled(sqlite_world)
 
     def test_a_row_that_has_come_is_brought(self, sqlite_world: World, library: Library) -> None:
         library.fill([*LOANS, (SUN.number, "普通地质学", "2019-05-30", 3)])
