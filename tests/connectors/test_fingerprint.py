@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from connectors import sql
-from connectors.port import Candidates, Connector, Progress, Question, Snapshot, no_progress
+from connectors.port import Candidates, Connector, Progress, Question, Snapshot, SourceUnavailable, no_progress
 from status_db.model import ROSTER, RunState, Verdict
 from tests.cast import LIN, QIAN, SUN, ZHAO
 from tests.contract import Ticking
@@ -114,6 +114,10 @@ def test_without_the_setting_nothing_is_told(library: Library) -> None:
     assert connector.pull().fingerprint is None
 
 
+def _no_answer(*_words: object) -> Snapshot:
+    raise SourceUnavailable("the library did not answer", "Try again later.")
+
+
 class TestInARun:
     @pytest.fixture
     def library(self, sqlite_world: World, tmp_path: Path) -> Library:
@@ -175,6 +179,17 @@ class TestInARun:
         assert self.pulled(sqlite_world)
         assert sqlite_world.verdict(SUN.number, "library") is Verdict.CLEARED
         assert not self.pulled(sqlite_world)
+
+    def test_nor_does_one_that_the_second_look_left_open(
+        self, sqlite_world: World, library: Library, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        library.fill(LOANS[1:])
+        with monkeypatch.context() as silent:
+            silent.setattr(sql.Sql, "pull_these", _no_answer)
+            assert self.pulled(sqlite_world)
+        assert sqlite_world.verdict(LIN.number, "library") is Verdict.HELD
+        assert self.pulled(sqlite_world)
+        assert sqlite_world.verdict(LIN.number, "library") is Verdict.CLEARED
 
     def test_a_row_that_has_come_is_brought(self, sqlite_world: World, library: Library) -> None:
         library.fill([*LOANS, (SUN.number, "普通地质学", "2019-05-30", 3)])
