@@ -105,6 +105,7 @@ COUNTS: Mapping[str, str] = {
     "flows": later("换了流程的学生"),
     "unplaced": later("没有流程的学生"),
     "retired": later("停用的来源"),
+    "approved": later("由人批准后写入"),
     "reverts": later("撤回的运行"),
     "because": later("撤回的原因"),
     "left_alone": later("此后另有变化而保留的记录"),

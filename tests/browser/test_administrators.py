@@ -2,6 +2,7 @@
 
 import pytest
 
+from portal.pages import way_back
 from status_db.audit import Audit, Deed
 from status_db.board import Board
 from status_db.model import RunState
@@ -55,6 +56,35 @@ def test_a_run_is_understood_and_decided_without_scripts(waiting: int, universit
     found = university.reader.run(COHORT, waiting)
     assert found is not None
     assert found.state is RunState.APPLIED
+
+
+def test_a_wrong_approval_is_taken_back_without_scripts(
+    waiting: int, university: World, visits: Visits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(way_back, "PATIENCE", 0)
+    assert university.sync.approve(waiting, "loans", by="admin").state is RunState.APPLIED
+    university.later(minutes=1)
+    visit = visits(PHONE, scripts=False)
+    page = visit.sign_in("admin")
+    visit.open(f"/runs/{waiting}")
+    page.get_by_role("button", name="查看撤回会改变什么").click()
+    assert "已交给数据同步" in visit.text()
+    assert serve(university) == 1
+    page.get_by_role("link", name="看看好了没有").click()
+    assert "共 29 名学生" in visit.text()
+    for size, language in ((NARROW, "en"), (DESK, "zh")):
+        other = visits(size, language=language)
+        other.sign_in("admin")
+        other.open(f"/runs/{waiting}/way-back")
+        assert other.barriers() == []
+        assert not other.wider_than_the_screen()
+    page.get_by_label("原因").fill("视图漏了一半")
+    page.get_by_role("button", name="撤回这次运行").click()
+    assert serve(university) == 1
+    page.get_by_role("link", name="看看好了没有").click()
+    assert f"撤回这次运行的是运行 {university.reader.runs(COHORT, 'loans', 1)[0].run}" in visit.text()
+    page.get_by_role("link", name="看运行").click()
+    assert "视图漏了一半" in visit.text()
 
 
 def test_a_grant_is_given_by_ticking(university: World, visits: Visits) -> None:

@@ -9,10 +9,11 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from connectors import sql
-from connectors.port import Candidates, Connector, Progress, Question, Snapshot, no_progress
+from connectors.port import Candidates, Connector, Progress, Question, Snapshot, SourceUnavailable, no_progress
 from status_db.model import ROSTER, RunState, Verdict
-from tests.cast import LIN, QIAN, SUN
+from tests.cast import LIN, QIAN, SUN, ZHAO
 from tests.contract import Ticking
+from tests.sync.test_overlap import between
 from tests.world import COHORT, World
 
 COLUMNS = {"student": "CARD", "title": "TITLE", "due": "DUE", "reference": "BARCODE"}
@@ -113,6 +114,10 @@ def test_without_the_setting_nothing_is_told(library: Library) -> None:
     assert connector.pull().fingerprint is None
 
 
+def _no_answer(*_words: object) -> Snapshot:
+    raise SourceUnavailable("the library did not answer", "Try again later.")
+
+
 class TestInARun:
     @pytest.fixture
     def library(self, sqlite_world: World, tmp_path: Path) -> Library:
@@ -154,6 +159,37 @@ class TestInARun:
         assert sqlite_world.student(LIN.number).steps[0].as_of is not None
         source = next(s for s in sqlite_world.reader.sources(COHORT) if s.source == "loans")
         assert source.as_of == sqlite_world.now
+
+    def test_an_answer_that_left_somebody_alone_does_not_stand_for_the_next_one(
+        self, sqlite_world: World, library: Library
+    ) -> None:
+        """Sun borrows and returns a book while an answer of before is on its way: the next one settles it."""
+        answer = [*LOANS, (ZHAO.number, "普通地质学", "2019-05-30", 3)]
+        library.fill(answer)
+
+        def borrows_is_asked_about_and_returns() -> None:
+            library.fill([*answer, (SUN.number, "唐诗选", "2019-06-01", 4)])
+            sqlite_world.later(minutes=1)
+            assert sqlite_world.sync.recheck("loans", SUN.number, by=SUN.number).state is RunState.APPLIED
+            library.fill(answer)
+
+        between(sqlite_world, "_asked", borrows_is_asked_about_and_returns)
+        assert self.pulled(sqlite_world)
+        assert sqlite_world.verdict(SUN.number, "library") is Verdict.HELD
+        assert self.pulled(sqlite_world)
+        assert sqlite_world.verdict(SUN.number, "library") is Verdict.CLEARED
+        assert not self.pulled(sqlite_world)
+
+    def test_nor_does_one_that_the_second_look_left_open(
+        self, sqlite_world: World, library: Library, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        library.fill(LOANS[1:])
+        with monkeypatch.context() as silent:
+            silent.setattr(sql.Sql, "pull_these", _no_answer)
+            assert self.pulled(sqlite_world)
+        assert sqlite_world.verdict(LIN.number, "library") is Verdict.HELD
+        assert self.pulled(sqlite_world)
+        assert sqlite_world.verdict(LIN.number, "library") is Verdict.CLEARED
 
     def test_a_row_that_has_come_is_brought(self, sqlite_world: World, library: Library) -> None:
         library.fill([*LOANS, (SUN.number, "普通地质学", "2019-05-30", 3)])
