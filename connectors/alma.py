@@ -34,7 +34,8 @@ from connectors.port import (
 )
 from connectors.records import ASKED_NUMBER
 from connectors.walk import Pause, PerStudent
-from connectors.web import UNKNOWN, HeaderAuth, Patience, Unknown
+from connectors.web import UNKNOWN, Unknown
+from connectors.web_settings import HeaderAuth, Patience
 
 _COLUMNS = {
     "loans": {"student": ASKED_NUMBER, "title": "title", "due": "due_date", "reference": "item_barcode"},

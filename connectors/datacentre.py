@@ -15,7 +15,7 @@ from config.secrets import Secret, Text
 from connectors import rest
 from connectors.paging import PagePaging
 from connectors.port import Question
-from connectors.web import Ok, Patience, TokenAuth
+from connectors.web_settings import Ok, Patience, TokenAuth
 
 #: What the connector itself says to the platform.
 _OWN = frozenset({"page", "per_page", "access_token"})

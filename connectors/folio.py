@@ -21,7 +21,7 @@ from connectors.joined import Words, joined, plain
 from connectors.known_questions import KnownQuestions
 from connectors.paging import KeyPaging
 from connectors.port import Progress, Question, Sample, Snapshot, no_progress, together
-from connectors.web import Patience, TokenAuth
+from connectors.web_settings import Patience, TokenAuth
 from status_db.model import normalise_number
 
 _COLUMNS = {

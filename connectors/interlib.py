@@ -30,7 +30,7 @@ from connectors.paging import PagePaging
 from connectors.port import Cell, Progress, Proof, Question, Sample, Snapshot, SourceError, no_progress, table_of
 from connectors.records import ASKED_NUMBER
 from connectors.walk import Pause, PerStudent, walk
-from connectors.web import Ok, Patience, TokenAuth
+from connectors.web_settings import Ok, Patience, TokenAuth
 from status_db.model import normalise_number
 
 _COLUMNS = {

@@ -38,7 +38,7 @@ from connectors.port import (
 )
 from connectors.records import ASKED_NUMBER
 from connectors.walk import PerStudent, walk
-from connectors.web import Auth, BasicAuth, Patience, TokenAuth
+from connectors.web_settings import Auth, BasicAuth, Patience, TokenAuth
 from status_db.model import normalise_number
 
 _COLUMNS = {

@@ -8,7 +8,7 @@ from config.secrets import Text
 from connectors.paging import NoPaging, Paging
 from connectors.records import ASKED_NUMBER
 from connectors.walk import PerStudent
-from connectors.web import Exchange
+from connectors.web_settings import Exchange
 
 
 class Settings(Exchange):

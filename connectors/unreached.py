@@ -4,7 +4,9 @@ The libraries' own texts repeat addresses with what follows their `?`, and a pro
 causes at the bottom are told.
 """
 
+import json
 import re
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -127,3 +129,49 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     for each in inner:
         if isinstance(each, BaseException) and each is not error:
             yield from _chain(each)
+
+
+def said_by(error: BaseException) -> str:
+    """Say what went wrong at the bottom, without the address and its query, which the libraries like to repeat."""
+    while True:
+        if isinstance(error, ssl.SSLError) and error.args:
+            # Its reason is one word; what it says has the cause.
+            return re.sub(r"\s*\(_ssl\.c:\d+\)", "", str(error.args[-1])).rstrip(".")[:200]
+        inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    said = str(inner) if isinstance(inner, str) else type(error).__name__
+    said = said.rpartition(">: ")[2]
+    return type(error).__name__ if "?" in said or "://" in said else said[:200]
+
+
+#: Where failed answers have their words: in JSON, by the names of the fields.
+_WORDS_OF_FAILURE = frozenset(
+    {"error", "error_description", "errors", "message", "msg", "detail", "details", "reason", "title", "parameters",
+     "required_permissions", "errormessage", "error_message", "errmsg"}
+)  # fmt: skip
+
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+
+
+def words_of(text: str) -> str:
+    """Return the words in which a failed answer gives its reason: a page's title, fields of JSON, a line of text."""
+    if text.startswith("<"):
+        return found[1] if (found := _TITLE.search(text)) else ""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return "" if text[:1] in ("{", "[") else text.partition("\n")[0]
+    return "; ".join(_said_in(body, told=False)) if isinstance(body, dict | list) else str(body)
+
+
+def _said_in(body: object, *, told: bool) -> Iterator[str]:
+    if isinstance(body, dict):
+        for name, value in body.items():
+            yield from _said_in(value, told=told or str(name).casefold() in _WORDS_OF_FAILURE)
+    elif isinstance(body, list):
+        for value in body[:3]:
+            yield from _said_in(value, told=told)
+    elif told and isinstance(body, str) and body:
+        yield body

@@ -7,32 +7,37 @@ SourceUnavailable, SourceRefused or SourceGarbled. No secret, and nothing that f
 import base64
 import json
 import re
-import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http.cookiejar import Cookie
 from pathlib import Path
-from typing import Annotated, Any, Literal, Never, Self, TypeAlias, cast
+from typing import Any, Never, Self, TypeAlias, cast
 from urllib.parse import quote, quote_plus, urlsplit
 
 import requests
 import urllib3
-from pydantic import Field, SecretStr
+from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from config.secrets import FilePath, Secret, Text
-from config.settings import Table
-from config.table import Span
 from connectors.answers import CharsetError, cached_for, text_of, why_stale
 from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, table_of
 from connectors.quiet import Quiet
-from connectors.tls import Tls, TlsLimits, cause_of, in_settings, what_it_takes
-from connectors.unreached import NO_PLAIN_HTTP, SPEAKS_TLS, Asked, proxy_wants_a_password, why_unreached
+from connectors.tls import TlsLimits, cause_of, in_settings, what_it_takes
+from connectors.unreached import (
+    NO_PLAIN_HTTP,
+    SPEAKS_TLS,
+    Asked,
+    proxy_wants_a_password,
+    said_by,
+    why_unreached,
+    words_of,
+)
+from connectors.web_settings import BasicAuth, BearerAuth, Exchange, HeaderAuth, Oauth2Auth, TokenAuth
 
 #: The pause before the second try; it doubles with each.
 _FIRST_PAUSE = 0.5
@@ -47,109 +52,6 @@ _SETTLED = timedelta(seconds=2)
 
 #: Answers that may be others in a moment.
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-
-class NoAuth(Table):
-    """The address asks for nothing."""
-
-    kind: Literal["none"] = "none"
-
-
-class BasicAuth(Table):
-    """A user and a password with every request."""
-
-    kind: Literal["basic"]
-    user: Text
-    password: Secret
-
-
-class BearerAuth(Table):
-    """A token that does not change."""
-
-    kind: Literal["bearer"]
-    token: Secret
-
-
-class HeaderAuth(Table):
-    """A header of the system's own, such as X-Api-Key."""
-
-    kind: Literal["header"]
-    name: str
-    value: Secret
-    #: Stands before the value, such as "apikey ".
-    prefix: str = ""
-
-
-class TokenAuth(Table):
-    """A token that is fetched first, and fetched anew when it is no longer good."""
-
-    kind: Literal["token"]
-    url: Text
-    method: Literal["GET", "POST"] = "POST"
-    #: What is sent to log in; as JSON with POST, unless `form`, and as parameters with GET.
-    send: dict[str, Text] = {}  # noqa: RUF012 - pydantic copies a field's default
-    #: The same, for what nobody may read.
-    send_secret: dict[str, Secret] = {}  # noqa: RUF012 - pydantic copies a field's default
-    form: bool = False
-    #: Where the token stands in the answer; empty when the answer leaves it in a cookie.
-    token: str = "token"  # noqa: S105 - the name of a field
-    #: How it is sent with each request: as this parameter, or else in this header.
-    param: str = ""
-    header: str = "Authorization"
-    prefix: str = "Bearer "
-
-
-class Oauth2Auth(Table):
-    """OAuth2 client credentials (RFC 6749, section 4.4)."""
-
-    kind: Literal["oauth2"]
-    url: Text
-    client_id: Text
-    client_secret: Secret
-    scope: str = ""
-
-
-Auth = Annotated[NoAuth | BasicAuth | BearerAuth | HeaderAuth | TokenAuth | Oauth2Auth, Field(discriminator="kind")]
-
-
-class Ok(Table):
-    """How an answer says that all went well, where HTTP says so of every answer."""
-
-    path: str
-    equals: tuple[str | int | bool, ...]
-    #: What stands there where the system cannot answer now and may later.
-    later: tuple[str | int, ...] = ()
-    #: Where it says what went wrong.
-    reason: str = ""
-
-
-class Patience(Tls):
-    """How long a source over the web is waited for, and whose word is taken for who it is."""
-
-    connect_timeout: Span = timedelta(seconds=10)
-    #: For each answer.
-    timeout: Span = timedelta(seconds=60)
-    #: For the whole pull.
-    longest: Span = timedelta(minutes=10)
-    retries: Annotated[int, Field(ge=0, le=10)] = 3
-    #: The authority that has signed the system's certificate; left out, those this machine knows.
-    authority: FilePath | None = None
-
-    def patience(self) -> dict[str, Any]:
-        """Return these keys alone, for a connector that is asked through another."""
-        return {name: getattr(self, name) for name in Patience.model_fields}
-
-
-class Exchange(Patience):
-    """What every source over the web is told, besides its own keys."""
-
-    auth: Auth = NoAuth()
-    headers: dict[str, Text] = {}  # noqa: RUF012 - pydantic copies a field's default
-    ok: Ok | None = None
-    most_bytes: Annotated[int, Field(ge=1)] = 50_000_000
-    #: The charset of the answers, for a system that declares none, or a wrong one, and does not send UTF-8.
-    charset: str = ""
-    proxy: Text = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -484,7 +386,7 @@ class Office:
             ) as response:
                 return response, self._body(response, url)
         except requests.exceptions.SSLError as error:
-            raise self._no_tls(url, _first(error)) from None
+            raise self._no_tls(url, said_by(error)) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
             raise SourceRefused(
                 f"{self._source}: {shown(url)} is no address", "Write one such as https://host/path."
@@ -501,7 +403,7 @@ class Office:
             if (unreached := why_unreached(error, self._asked(url, *limits))) is not None:
                 raise unreached from None
             raise SourceUnavailable(
-                f"{self._source}: {shown(url)} did not answer whole ({_first(error)})", _TRY_LATER
+                f"{self._source}: {shown(url)} did not answer whole ({said_by(error)})", _TRY_LATER
             ) from None
 
     def _asked(self, url: str, connect: float = 0.0, answer: float = 0.0) -> Asked:
@@ -697,37 +599,6 @@ class Office:
 _LOOKED_AT = 4_000
 _WORDS = 200
 
-#: Where failed answers have their words: in JSON, by the names of the fields.
-_WORDS_OF_FAILURE = frozenset(
-    {"error", "error_description", "errors", "message", "msg", "detail", "details", "reason", "title", "parameters",
-     "required_permissions", "errormessage", "error_message", "errmsg"}
-)  # fmt: skip
-
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-
-
-def words_of(text: str) -> str:
-    """Return the words in which a failed answer gives its reason: a page's title, fields of JSON, a line of text."""
-    if text.startswith("<"):
-        return found[1] if (found := _TITLE.search(text)) else ""
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):
-        return "" if text[:1] in ("{", "[") else text.partition("\n")[0]
-    return "; ".join(_said_in(body, told=False)) if isinstance(body, dict | list) else str(body)
-
-
-def _said_in(body: object, *, told: bool) -> Iterator[str]:
-    if isinstance(body, dict):
-        for name, value in body.items():
-            yield from _said_in(value, told=told or str(name).casefold() in _WORDS_OF_FAILURE)
-    elif isinstance(body, list):
-        for value in body[:3]:
-            yield from _said_in(value, told=told)
-    elif told and isinstance(body, str) and body:
-        yield body
-
-
 #: A credential as it stands in a header, whoever has it.
 _CREDENTIAL = re.compile(r"\b(Bearer|Basic)\s+(?=[a-z]*[^a-z\s])[\w.~+/=-]{6,}", re.ASCII | re.IGNORECASE)
 _TRY_LATER = "See that it runs and can be reached from here; the next slot tries again."
@@ -807,18 +678,3 @@ def shown(url: str) -> str:
     """Return an address without what might be secret in it: user, password, query."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
-
-
-def _first(error: BaseException) -> str:
-    """Say what went wrong at the bottom, without the address and its query, which the libraries like to repeat."""
-    while True:
-        if isinstance(error, ssl.SSLError) and error.args:
-            # Its reason is one word; what it says has the cause.
-            return re.sub(r"\s*\(_ssl\.c:\d+\)", "", str(error.args[-1])).rstrip(".")[:200]
-        inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
-        if not isinstance(inner, BaseException):
-            break
-        error = inner
-    said = str(inner) if isinstance(inner, str) else type(error).__name__
-    said = said.rpartition(">: ")[2]
-    return type(error).__name__ if "?" in said or "://" in said else said[:200]

@@ -2,11 +2,11 @@
 
 import pytest
 
-from connectors.databases import Postgres
 from connectors.letters import Letters
 from connectors.mysql import Mysql
 from connectors.oracle import Oracle
 from connectors.port import SourceGarbled, nobody
+from connectors.postgres import Postgres
 from connectors.sqlserver import SqlServer
 from tests.cast import LIN
 

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from connectors import rest
 from connectors.port import Question, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from connectors.quiet import Quiet
-from connectors.web import Exchange, Office
+from connectors.web import Office
+from connectors.web_settings import Exchange
 from tests.cast import MORNING
 from tests.contract import Ticking
 from tests.patience import PATIENCE
