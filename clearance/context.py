@@ -151,11 +151,22 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
             end_output()
             raise typer.Exit(0) from None
         except Exception as error:
+            if unusable := _file_of(error):
+                where, why = unusable
+                fail(f"{where} cannot be read or written ({why}). Look at its name, its folder, and whose they are.")
             if not isinstance(error, _refusals()):
                 raise
             fail(str(error))
 
     return guarded
+
+
+def _file_of(error: Exception) -> tuple[str, str] | None:
+    """Return the file that the system refused, and why; None for any other error. Libraries wrap the system's."""
+    found = error.args[0] if error.args and isinstance(error.args[0], OSError) else error
+    if not isinstance(found, OSError) or not found.filename:
+        return None
+    return os.fsdecode(found.filename), found.strerror or type(found).__name__
 
 
 def end_output() -> None:

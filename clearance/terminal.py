@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from config.plain_text import harmful_in, plain
+from config.plain_text import plain, unprintable_in
 
 #: What stands for a character that the console's encoding lacks: the first of these that it has.
 #: The yuan sign of GBK is the full-width one.
@@ -62,17 +62,12 @@ def unreadable_word(words: Sequence[str]) -> str:
     Bytes that are no text of this system's encoding reach a process as halves of characters.
     """
     for place, word in enumerate(words, 1):
-        if found := harmful_in(word.translate(_HARMLESS_HERE)):
+        if found := unprintable_in(word):
             return (
                 f'Word {place} of the command line, "{plain(word)}", holds {found}: a control character, or no text in '
                 "this terminal's encoding. Type it again without it, or rename the file."
             )
     return ""
-
-
-#: A lone return, and marks of direction and separators of lines: they come along with copied text, and are printed as
-#: escapes.
-_HARMLESS_HERE = dict.fromkeys((0x0D, 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)))
 
 
 class Terminal(Console):

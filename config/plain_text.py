@@ -7,6 +7,9 @@ import re
 #: what is printed; the last cannot be encoded at all.
 _HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+#: Those of them that nobody writes.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
 
 def plain(text: str) -> str:
     r"""Return the text with every harmful character written out, such as `\x1b` or `\u202e`; nothing is left out.
@@ -22,9 +25,13 @@ def json_plain(text: str) -> str:
     return _HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) if _HARMFUL.search(text) else text
 
 
-def harmful_in(text: str) -> str:
-    """Return the first harmful character of a text, written out; empty where there is none."""
-    found = _HARMFUL.search(text.replace("\r\n", "\n"))
+def unprintable_in(text: str) -> str:
+    """Return the first control character or half of a character of a text, written out; empty where there is none.
+
+    Line breaks and tabs are text, and so are marks of direction and separators of lines, which come along with what is
+    copied; `plain` writes them out wherever they are printed.
+    """
+    found = _UNPRINTABLE.search(text)
     return _written_out(found) if found else ""
 
 

@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, SecretStr, ValidationInfo
 
 from config.database_urls import checked_url
+from config.plain_text import unprintable_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ _PLACEHOLDER, _PLACEHOLDER_URL = "http://unset.invalid", "sqlite://"
 def _looked_up(value: str, origin: Origin, placeholder: str = _PLACEHOLDER) -> str:
     """Return what an `env:` or `file:` value stands for, and any other value as it is."""
     if origin.unset is None:
-        return _found(value, origin)
+        return _sound(value, origin)
     try:
-        return _found(value, origin)
+        return _sound(value, origin)
     except ValueError as error:
         origin.unset.append(str(error))
         return placeholder
@@ -51,6 +52,14 @@ def _looked_up(value: str, origin: Origin, placeholder: str = _PLACEHOLDER) -> s
 
 #: How a variable of the environment may be called.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _sound(value: str, origin: Origin) -> str:
+    """Return what a value stands for. Raises ValueError where that holds what no text holds."""
+    found = _found(value, origin)
+    if found is not value and (harmful := unprintable_in(found)):
+        raise ValueError(f"{value} holds {harmful}, which is no text: write it anew, as UTF-8")
+    return found
 
 
 def _found(value: str, origin: Origin) -> str:

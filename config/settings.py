@@ -7,7 +7,7 @@ Keys of a connector's own are checked by that connector's schema, which the call
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -31,6 +31,7 @@ from config.cohorts import first_roster, split_rosters
 from config.cohorts import mistakes as cohort_mistakes
 from config.desk import Desk
 from config.opening import Calendar, OpenHours
+from config.plain_text import plain, unprintable_in
 from config.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
 from config.secrets import DatabaseUrl, FilePath, Origin, Text
 from config.table import STRICT, CronLine, Span
@@ -502,6 +503,8 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
         raise SettingsError(file, [f"this is not TOML ({error}): mend that line"]) from None
     _overlay(raw, _from_environment(origin.environ))
 
+    if unreadable := [f"{place}: holds {found}, which is no text: take it out" for place, found in _harmful(raw)]:
+        raise SettingsError(file, unreadable)
     # A table that is left out is an empty one: what it names by default lies beside this file, too.
     raw.setdefault("portal", {})
     mistakes = split_rosters(raw, Roster.model_fields)
@@ -528,6 +531,25 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     source = EnvSettingsSource(_Environment)
     source.env_vars = {key.lower(): value for key, value in environ.items()}
     return source()
+
+
+def _harmful(value: object, place: str = "") -> Iterator[tuple[str, str]]:
+    """Give each key and text that holds a control character or half of a character, with what it holds.
+
+    Marks of direction are text, as in a name that mixes scripts; wherever it is printed they are written out.
+    """
+    if isinstance(value, str):
+        if found := unprintable_in(value):
+            yield place, found
+    elif isinstance(value, dict):
+        for key, inside in value.items():
+            here = f"{place}.{plain(key)}" if place else plain(key)
+            if found := unprintable_in(key):
+                yield here, found
+            yield from _harmful(inside, here)
+    elif isinstance(value, list):
+        for number, inside in enumerate(value, 1):
+            yield from _harmful(inside, f"{place}[{number}]")
 
 
 def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, ConfigDict
 
 from config import cron
+from config.plain_text import plain
 
 _SPAN = re.compile(r"(\d+)\s*(s|min|h|d)")
 _UNIT = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
@@ -19,8 +20,18 @@ def _span(value: object) -> object:
     match = _SPAN.fullmatch(value.strip())
     if not match:
         raise ValueError(f'"{value}" is no span of time: write a whole number and s, min, h or d, such as "15 min"')
-    return timedelta(**{_UNIT[match[2]]: int(match[1])})
+    try:
+        span = timedelta(**{_UNIT[match[2]]: int(match[1])})
+    except (OverflowError, ValueError):
+        # Python reads no number of more than some thousand digits.
+        span = timedelta.max
+    if span > _LONGEST:
+        raise ValueError(f'"{plain(value[:40])}" is longer than {_LONGEST.days:,} days: write a shorter span')
+    return span
 
+
+#: Ten thousand days before or after any day of a season there is still a date.
+_LONGEST = timedelta(days=10_000)
 
 Span = Annotated[timedelta, BeforeValidator(_span)]
 

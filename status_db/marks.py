@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, l
 from sqlalchemy.exc import IntegrityError
 
 from config.meaning import Meaning
+from config.plain_text import plain
 from status_db import applied, bulk, reversals, tables
 from status_db.clock import time_there
 from status_db.engine import reading, writing
@@ -462,7 +463,8 @@ class Marks:
                 **asked,
                 state=ending.state,
                 ended=ending.at,
-                message=ending.message,
+                # It quotes offices and drivers, and has to be stored whatever they said.
+                message=plain(ending.message),
                 fault=ending.fault,
                 counts=dict(ending.counts),
                 proofs=[list(p) for p in ending.proofs],

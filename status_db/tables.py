@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from status_db.model import Obligation, Verdict
-from status_db.text_types import Line, Prose
+from status_db.text_types import Line, Prose, storable_json
 
 
 class Instant(TypeDecorator[datetime]):
@@ -63,8 +63,8 @@ class Instant(TypeDecorator[datetime]):
 
 
 def json_text(value: object) -> str:
-    """Write compact JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Write compact JSON; half of a character, which no database stores, as its escape."""
+    return storable_json(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 class Json(TypeDecorator[Any]):
@@ -101,7 +101,7 @@ def obligations_to_text(obligations: Iterable[Obligation]) -> str | None:
         ]
         for o in obligations
     ]
-    return json.dumps(listed, ensure_ascii=False, separators=(",", ":")) if listed else None
+    return json_text(listed) if listed else None
 
 
 def obligations_from_text(value: str | None) -> tuple[Obligation, ...]:

@@ -4,6 +4,7 @@ SQLite keeps a text of any length, PostgreSQL no more than its column says; Post
 half of a surrogate pair. What is asked for is another matter: a text that no row can have finds no row.
 """
 
+import re
 from typing import Any
 
 from sqlalchemy import Dialect, Operators, String, Text
@@ -33,6 +34,14 @@ def storable(value: str, most: int | None = None) -> str:
     if "\0" in value:
         raise TextError(f'"{plain(value[:_SHOWN])}" holds a NUL, which not every database stores. Take it out.')
     return value
+
+
+def storable_json(text: str) -> str:
+    """Return JSON text of the same value that every database stores."""
+    return text if text.isascii() else _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def _whole(value: str) -> str:

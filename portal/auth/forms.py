@@ -2,6 +2,7 @@
 
 import hmac
 import math
+from collections.abc import Iterable
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -70,6 +71,7 @@ async def read_lists(
         fields = parse_qs(text, keep_blank_values=True, max_num_fields=most)
     except ValueError:
         raise HTTPException(400) from None
+    _refuse_nul(value for values in fields.values() for value in values)
     _refuse_other_browsers(fields.get("form_token", [""])[-1], token)
     return fields
 
@@ -99,8 +101,15 @@ async def read_with_file(
         file = parts.file()
     except FormBroken:
         raise HTTPException(400) from None
+    _refuse_nul(parts.fields.values())
     _refuse_other_browsers(parts.fields.get("form_token", ""), token)
     return parts.fields, file
+
+
+def _refuse_nul(values: Iterable[str]) -> None:
+    """Refuse what no person types, and not every database stores."""
+    if any("\0" in value for value in values):
+        raise HTTPException(400)
 
 
 def _refuse_other_browsers(sent: str, token: str) -> None:

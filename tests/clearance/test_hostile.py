@@ -87,19 +87,41 @@ class TestCommandLines:
         assert {"status", "sync", "runs show", "accounts add", "demo advance", "import results"} <= names
 
 
+#: Texts that some setting takes, and others that look like it.
+_SETTINGS_TEXTS = st.one_of(
+    TEXTS,
+    st.sampled_from(
+        (
+            *("env:NOWHERE", "file:nowhere", "file:.", "sqlite:///x.db", "sqlite://", "http://127.0.0.1:9", "http://["),
+            *("9" * 30 + " h", "99999999 d", "9" * 5000 + " s", "0 s", "1 d", "* * * * *", "99 99 99 99 99", "*"),
+            *("utf-7", "rot13", "SELECT 1", "SELECT", "loans", "library", "undergraduate", "roster", "sql", "pages"),
+        )
+    ),
+)
+_NUMBERS = st.sampled_from((0, -1, 1, 10**30, -(10**30), 2**63, 1e308, math.inf, math.nan))
+_MOMENTS = st.sampled_from((date(1, 1, 1), datetime(9999, 12, 31, 23, 59), time(0, 0)))  # noqa: DTZ001 - TOML's own
+
 #: What TOML can say.
 VALUES = st.recursive(
-    st.one_of(
-        TEXTS,
-        st.sampled_from(
-            ("env:NOWHERE", "file:nowhere", "file:.", "sqlite:///x.db", "http://127.0.0.1:9", "http://[", "1 d", "*")
-        ),
-        st.sampled_from((0, -1, 1, 10**30, -(10**30), 2**63, 1e308, math.inf, math.nan, True, False)),
-        st.sampled_from((date(1, 1, 1), datetime(9999, 12, 31, 23, 59), time(0, 0))),  # noqa: DTZ001 - TOML's own
-    ),
+    st.one_of(_SETTINGS_TEXTS, _NUMBERS, st.booleans(), _MOMENTS),
     lambda inside: st.one_of(st.lists(inside, max_size=3), st.dictionaries(TEXTS, inside, max_size=3)),
     max_leaves=6,
 )
+
+
+def _like(value: Any) -> st.SearchStrategy[Any]:
+    """Return values of the same kind, which pass where another kind is refused at once."""
+    match value:
+        case str():
+            return _SETTINGS_TEXTS
+        case list():
+            return st.lists(st.one_of(st.sampled_from(value or ["x"]), _SETTINGS_TEXTS), max_size=3)
+        case dict() if all(isinstance(one, str) for one in value.values()):
+            return st.dictionaries(
+                st.one_of(st.sampled_from(sorted(value) or ["x"]), TEXTS), _SETTINGS_TEXTS, max_size=4
+            )
+        case _:
+            return VALUES
 
 
 def toml(value: Any) -> str:
@@ -169,7 +191,8 @@ def hostile_settings(draw: st.DrawFn) -> str:
                 break
             table = table[step]
         if isinstance(table, dict):
-            table[draw(st.one_of(st.sampled_from([*table] or KEYS), st.sampled_from(KEYS)))] = draw(VALUES)
+            key = draw(st.one_of(*[st.sampled_from([*table] or KEYS)] * 3, st.sampled_from(KEYS)))
+            table[key] = draw(st.one_of(_like(table.get(key)), _like(table.get(key)), VALUES))
     return "".join(f"{toml(key)} = {toml(value)}\n" for key, value in whole.items())
 
 
@@ -183,19 +206,7 @@ class TestSettings:
     @quick(120)
     @given(
         text=hostile_settings(),
-        words=st.sampled_from(
-            (
-                ("check", "fines"),
-                ("plan", "loans"),
-                ("sources",),
-                ("status", OWES),
-                ("report",),
-                ("verify",),
-                ("sync", "fines", "loans"),
-                ("db", "upgrade"),
-                ("runs", "list"),
-            )
-        ),
+        words=st.sampled_from(_USES),
     )
     def test_any_value_at_any_key(self, university_of_three: Small, text: str, words: tuple[str, ...]) -> None:
         university_of_three.put_back()
@@ -209,6 +220,32 @@ class TestSettings:
     def test_any_bytes(self, university_of_three: Small, raw: bytes) -> None:
         university_of_three.file.write_bytes(raw)
         assert ends_well(university_of_three, "sources").code == 1
+
+    def test_a_text_that_is_no_text_is_named_with_its_key(self, university_of_three: Small) -> None:
+        university_of_three.change('name = "山海大学"', 'name = "山\\u0000海"\n"a\\u001b" = 1')
+        university_of_three.change("SELECT reader", "SELECT \\u0007 reader")
+        said = ends_well(university_of_three, "sources").err
+        assert "institution.name: holds \\x00, which is no text: take it out" in said
+        assert "institution.a\\x1b: holds \\x1b" in said
+        assert "source.fines.query: holds \\x07" in said
+        university_of_three.put_back()
+        (university_of_three.folder / "status-url").write_bytes(b"sqlite:///status.db\0")
+        university_of_three.change('"env:STATUS_URL:-sqlite:///status.db"', '"file:status-url"')
+        assert "file:status-url holds \\x00, which is no text" in ends_well(university_of_three, "sources").err
+
+    def test_a_span_of_time_beyond_all_dates_is_refused(self, university_of_three: Small) -> None:
+        for span in ("9" * 30 + " h", "99999999 d", "9" * 5000 + " s"):
+            university_of_three.put_back()
+            university_of_three.change('every = "1 d"', f'every = "{span}"')
+            said = ends_well(university_of_three, "sources").err
+            assert said.rstrip().endswith("is longer than 10,000 days: write a shorter span")
+
+    def test_what_a_run_quotes_is_stored_whatever_it_is(self, university_of_three: Small) -> None:
+        university_of_three.put_back()
+        row = '{"reader": "\\u0000\\ud800", "title": "\\udfff", "due": 1}'
+        university_of_three.loans_text(f'{{"total": 1, "rows": [{row}]}}')
+        assert ends_well(university_of_three, "sync", "loans").code == 1
+        assert university_of_three.json("runs", "list")[0]["state"] == "failed"
 
 
 #: A cell as JSON holds it.

@@ -46,6 +46,8 @@ def answering_anew(kind: str, status: int = 200) -> Iterator[Answer]:
         answer.address = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield answer
-        server.shutdown()
-        thread.join()
+        try:
+            yield answer
+        finally:
+            server.shutdown()
+            thread.join()
