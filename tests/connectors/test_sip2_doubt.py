@@ -182,3 +182,5 @@ class TestDoubt:
         snapshot = ask(library, missing="nothing").pull()
         assert people(snapshot) == ({"20151001"}, {"20151001", "20152003", "20152004", "CARD-1"}, set())
         assert people(ask(library).pull_one("20152004")) == (set(), set(), set())
+        assert [warning for warning in snapshot.warnings if warning.startswith("1 of 3 students have no card")]
+        assert not [warning for warning in ask(library).pull().warnings if "no card" in warning]
