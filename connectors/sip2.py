@@ -245,6 +245,7 @@ class Sip2:
             f"{count} of {len(numbers)} numbers: {doubt}; none of them is released by this answer."
             for doubt, count in Counter(doubts.values()).most_common()
         ]
+        warnings += _assumed(candidates, answers)
         return Snapshot(
             fields,
             whole.rows,
@@ -335,6 +336,15 @@ def _doubts(numbers: Sequence[str], answers: Mapping[str, Answer]) -> dict[str, 
     silent = Answer(doubt="no answer")
     found = {number: answers.get(number, silent).doubt for number in numbers}
     return {number: doubt for number, doubt in found.items() if doubt}
+
+
+def _assumed(candidates: Candidates, answers: Mapping[str, Answer]) -> list[str]:
+    """Say how many students are clear for no other reason than that the library does not know them."""
+    nothing = Answer()
+    theirs = [[answers.get(number, nothing) for number in numbers] for numbers in candidates.numbers.values()]
+    count = sum(any(a.assumed for a in each) and not any(a.known and not a.assumed for a in each) for each in theirs)
+    of = f"{count} of {len(theirs)} students have no card that the library knows"
+    return [f'{of}; they owe nothing, as missing = "nothing" says.'] if count else []
 
 
 def _most(doubts: Mapping[str, str]) -> str:

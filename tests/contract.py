@@ -214,6 +214,16 @@ class ConnectorContract:
         (row,) = office.connector().pull().rows
         assert "2019-05-30T16:30:00Z" in row
 
+    def test_a_moment_stays_the_moment_it_is(self, office: Office) -> None:
+        hold = getattr(office, "fill_with_moment", None)
+        if hold is None:
+            pytest.skip("this office knows no moment with a zone but as text")
+        moment = datetime.fromisoformat("2019-05-31T00:30:00+08:00")
+        hold(ROWS[0], moment)
+        (cell,) = [cell for row in office.connector().pull().rows for cell in row if isinstance(cell, datetime)]
+        assert cell.tzinfo is not None
+        assert cell == moment
+
     def test_rows_about_nobody_are_kept(self, office: Office) -> None:
         if self.asked_by_number:
             pytest.skip("whom it is asked about is on the roster")

@@ -1,8 +1,10 @@
 """A library's table in a real database, and a connector that asks it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+import pytest
 from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
@@ -38,6 +40,16 @@ class DatabaseOffice:
             connection.execute(
                 text("CREATE TABLE loans (number VARCHAR(40), title VARCHAR(200), barcode VARCHAR(40) PRIMARY KEY)")
             )
+
+    def fill_with_moment(self, row: Mapping[str, str | None], moment: datetime) -> None:
+        """Hold one row with a moment for its title; only PostgreSQL has a type for it."""
+        if self.engine.dialect.name != "postgresql":
+            pytest.skip("this database has no type for a moment with its zone")
+        with self.engine.begin() as connection:
+            connection.execute(text("DROP TABLE loans"))
+            connection.execute(text("CREATE TABLE loans (number TEXT, title TIMESTAMPTZ, barcode TEXT)"))
+            own = {**row, "TITLE": moment}
+            connection.execute(text("INSERT INTO loans VALUES (:NUMBER, :TITLE, :BARCODE)"), own)
 
     def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
         with self.engine.begin() as connection:

@@ -1,6 +1,8 @@
 """Rows that stand in the settings file."""
 
+import tomllib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -24,6 +26,10 @@ class MemoryOffice:
     def fill_with_bytes(self, rows: Sequence[Mapping[str, str | None]]) -> None:
         """Hold these rows with their numbers as bytes, as no settings file can."""
         self.own = {"rows": [{**row, "NUMBER": str(row["NUMBER"]).encode()} for row in rows]}
+
+    def fill_with_moment(self, row: Mapping[str, str | None], moment: datetime) -> None:
+        """Hold one row with a moment for its title, as TOML has it."""
+        self.own = {"rows": [{**row, "TITLE": tomllib.loads(f"moment = {moment.isoformat()}")["moment"]}]}
 
     def connector(self, columns: Mapping[str, str] = COLUMNS) -> memory.Memory:
         return memory.connect(memory.Settings.model_validate(self.own), Question("loans", columns, Ticking()))

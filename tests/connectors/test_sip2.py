@@ -165,6 +165,13 @@ class TestFines:
         library.readers[0].fines.clear()
         assert people(ask(library, asks="fines").pull()) == ({"20151001"}, {"20151001", "20152003"}, set())
 
+    def test_that_are_neither_counted_nor_an_amount_are_a_doubt(self, library: SipLibrary) -> None:
+        blank = "090000" + "0" * 12 + " " * 4 + "0" * 8
+        library.tamper = lambda _asked, text: text.replace(
+            "090000" + "0" * 24 + "AOMAIN|AA20152003", f"{blank}AOMAIN|AA20152003"
+        )
+        assert people(ask(library, asks="fines").pull())[2] == {"20152003"}
+
     def test_in_another_currency_are_a_doubt_and_no_yuan(self, library: SipLibrary) -> None:
         library.readers[0].currency = "USD"
         assert people(ask(library, asks="fines").pull()) == (set(), {"20151001", "20152003"}, {"20151001"})

@@ -38,6 +38,12 @@ DOUBTS = {
     "a list without its count": (changed("BLY|", "BLY|AUB9|"), "differ from their count"),
     "more overdue than lent": (changed(COUNTS, "090000" + "000000010000000000000000"), "more loans overdue"),
     "no count": (changed(COUNTS, "090000" + "00000000    000000000000"), "no count of loans"),
+    "not valid, and with a loan": (
+        lambda asked, text: changed("BLY|", "BLN|AUB9|")(
+            asked, changed(COUNTS, f"090000{'0' * 11}1{'0' * 12}")(asked, text)
+        ),
+        "not valid",
+    ),
     "not valid, and with a fine": (changed("BLY|", "BLN|BV3.00|"), "not valid"),
 }
 
@@ -64,9 +70,20 @@ class TestDoubt:
             Reply(f"64{' ' * 14}00020190525    090000{'0x00' * 6}AOMAIN|AA20152003|BLY|"),
             Reply(f"64{' ' * 14}00020190525    090000{'0000' * 6}AOMAIN|AA20152003|BLY|", sequence="7"),
             Reply(f"64{' ' * 14}00020190525    090000{'0000' * 6}AOMAIN|AA20152003|AA20152009|BLY|"),
+            Reply(f"64X{' ' * 13}00020190525    090000{'0000' * 6}AOMAIN|AA20152003|BLY|"),
             Reply("941"),
         ],
-        ids=["hangs up", "silent", "cut", "unreadable", "no count", "another sequence", "two numbers", "another kind"],
+        ids=[
+            "hangs up",
+            "silent",
+            "cut",
+            "unreadable",
+            "no count",
+            "another sequence",
+            "two numbers",
+            "no status",
+            "another kind",
+        ],
     )
     def test_falls_on_whoever_is_not_answered_about(self, library: SipLibrary, befalls: Reply) -> None:
         library.befalls = lambda asked: befalls if asked.fields.get("AA") == "20152003" else None
@@ -165,3 +182,5 @@ class TestDoubt:
         snapshot = ask(library, missing="nothing").pull()
         assert people(snapshot) == ({"20151001"}, {"20151001", "20152003", "20152004", "CARD-1"}, set())
         assert people(ask(library).pull_one("20152004")) == (set(), set(), set())
+        assert [warning for warning in snapshot.warnings if warning.startswith("1 of 3 students have no card")]
+        assert not [warning for warning in ask(library).pull().warnings if "no card" in warning]
