@@ -182,6 +182,8 @@ def test_proxies_that_are_told_as_text_are_proxies() -> None:
         ("2015150001", "2015150001"),
         ("2015150001@example.edu", None),
         ("2015150001@stu.example.edu.evil.example", None),
+        ("2015150001@old.stu.example.edu", None),
+        ("2015150001@evilstu.example.edu", None),
         ("2015150001@evil.example@stu.example.edu", None),
         ("@stu.example.edu", None),
         ("2015150001@", None),

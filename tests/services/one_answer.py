@@ -27,6 +27,9 @@ def answering(body: bytes, kind: str = "text/html", status: int = 200) -> Iterat
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            # A test that fails must not leave a thread that keeps the process from ending.
+            server.shutdown()
+            thread.join()
