@@ -386,7 +386,7 @@ class _Titles:
 
 def _id(address: object) -> str:
     """Return the id at the end of an address, or the id as it is."""
-    return str(address or "").rstrip("/").rpartition("/")[2]
+    return ("" if address is None else str(address)).rstrip("/").rpartition("/")[2]
 
 
 def _optional(columns: Mapping[str, str]) -> tuple[str, ...]:

@@ -37,6 +37,9 @@ _ANY_TICKET = re.compile(r"\b(?:ST|PT|PGT|PGTIOU|TGT|TGC)-[^\s'\"<>]+")
 #: A user, or a whole success, that is hidden in a text or a comment: somebody has written it there.
 _HIDDEN = re.compile(r"</?\s*(?:[\w.-]+:)?(?:user|authenticationSuccess)\b")
 
+#: A declaration of one of the Chinese charsets, all of which are parts of GB18030.
+_CHINESE = re.compile(rb"<\?xml[^>]*\bencoding\s*=\s*[\"'](gbk|gb2312|gb18030)[\"'][^>]*\?>", re.IGNORECASE)
+
 #: What servers send in place of the protocol's XML, and how it begins.
 _OTHER_THAN_XML = {
     b"<!doctype html": "a web page",
@@ -197,7 +200,7 @@ def _parsed(body: bytes) -> Element:
     builder = TreeBuilder(insert_comments=True, insert_pis=True)
     parser = DefusedXMLParser(target=builder, forbid_dtd=True)
     # Some templates leave lines before the declaration, where XML allows none.
-    begun = body.lstrip(b" \t\r\n")
+    begun = _in_utf8(body.lstrip(b" \t\r\n"))
     try:
         parser.feed(begun)
         root: Element = parser.close()
@@ -210,6 +213,17 @@ def _parsed(body: bytes) -> Element:
         other = _other_than_xml(begun) or f"no plain XML ({_first(error)})"
         raise Untrusted(f"it is {other}") from None
     return root
+
+
+def _in_utf8(body: bytes) -> bytes:
+    """Return an answer that says it is in a Chinese charset in UTF-8: the parser knows none of them."""
+    declared = _CHINESE.match(body)
+    if declared is None:
+        return body
+    try:
+        return body[declared.end() :].decode("gb18030").encode()
+    except UnicodeDecodeError:
+        raise Untrusted(f"it is not written in {declared[1].decode()}, as it declares") from None
 
 
 def _first(error: Exception) -> str:

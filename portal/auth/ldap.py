@@ -1,5 +1,6 @@
 """LDAP: somebody is searched for by their sign-in name; their own password then opens the directory, or does not."""
 
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,18 @@ from portal.auth.refusals import SignInRefused, Why, printable
 from status_db.accounts import normalise_account
 
 METHOD = "ldap"
+
+#: What Active Directory says of a right password that opens nothing, in the words of a refused one; it says the same of
+#: a wrong one only for an account that is locked (775), so that this is no word on the password.
+_OF_RIGHT_PASSWORDS = {
+    "530": "the account may not be used at this hour",
+    "531": "the account may not be used from here",
+    "532": "the password has expired",
+    "533": "the account has been shut",
+    "701": "the account has expired",
+    "773": "a new password must be set there first",
+}
+_DATA = re.compile(r"AcceptSecurityContext error, data ([0-9a-f]+)\b", re.IGNORECASE)
 
 
 class _Tls(ldap3.Tls):  # type: ignore[misc]  # its package has no types
@@ -59,16 +72,15 @@ class Directory:
         try:
             with self._bound(dn, password):
                 return without_domain(METHOD, name, own.strip_domain)
-        except LDAPInvalidCredentialsResult:
-            return None
+        except LDAPInvalidCredentialsResult as error:
+            told = _DATA.search(str(error.message or ""))
+            reason = _OF_RIGHT_PASSWORDS.get(told[1]) if told else None
+            if reason is None:
+                return None
+            raise self._refused(dn, name, reason) from None
         except LDAPOperationResult as error:
             # A locked or expired account is the directory's own no.
-            raise SignInRefused(
-                METHOD,
-                Why.REFUSED,
-                f"the directory {own.url} said no to {printable(dn, 200)}: {_said(error)}. Look at that account there.",
-                name,
-            ) from None
+            raise self._refused(dn, name, _said(error)) from None
         except LDAPException as error:
             raise self._unavailable(f"does not answer ({_said(error)}). {self._remedy(error)}") from None
 
@@ -167,6 +179,15 @@ class Directory:
         if kind in ("LDAPSocketOpenError", "LDAPSocketReceiveError", "LDAPSocketSendError"):
             return "See whether it runs, whether this machine knows its name, and whether a firewall is in between."
         return "Look into the directory's own log."
+
+    def _refused(self, dn: str, name: str, reason: str) -> SignInRefused:
+        return SignInRefused(
+            METHOD,
+            Why.REFUSED,
+            f"the directory {self._settings.url} said no to {printable(dn, 200)}: {reason}. Look at that account "
+            "there.",
+            name,
+        )
 
     def _unavailable(self, what: str) -> SignInRefused:
         return SignInRefused(METHOD, Why.UNAVAILABLE, f"the directory {self._settings.url} {what}")

@@ -23,7 +23,7 @@ from connectors.port import (
     SourceUnavailable,
 )
 from tests.connectors.test_rest import nowhere
-from tests.contract import COLUMNS, ROWS, ConnectorContract, Ticking
+from tests.contract import COLUMNS, MANY, ROWS, PagedContract, Ticking
 from tests.contract import Office as AnyOffice
 from tests.services.alma import KEY, Alma, block, failure, fee, loan
 from tests.services.http_office import Call, Reply, as_json
@@ -326,7 +326,12 @@ def test_settings_that_make_no_sense_are_refused(library: Alma, own: dict[str, A
         ask(library, **own)
 
 
-class TestAlma(ConnectorContract, of="alma"):
+#: The roster of the contract.
+EVERY_NUMBER = tuple(dict.fromkeys(str(row["NUMBER"]) for row in (*ROWS, *MANY)))
+CONTRACT = Candidates({number: (number,) for number in EVERY_NUMBER}, 7)
+
+
+class TestAlma(PagedContract, of="alma"):
     asked_by_number = True
 
     class Office:
@@ -338,12 +343,22 @@ class TestAlma(ConnectorContract, of="alma"):
             self.served = served
 
         def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
-            self.served.users = {number: {"loans": []} for number in ROSTER.every_number()}
+            # Whoever has a row is a user; in an empty library everybody is one who has nothing.
+            numbers = [str(row["NUMBER"]) for row in rows] or list(EVERY_NUMBER)
+            self.served.users = {number: {"loans": []} for number in numbers}
             for row in rows:
                 self.served.users[str(row["NUMBER"])]["loans"].append(dict(row))
 
+        def shift_once(self, gone: int, new: Mapping[str, str | None]) -> None:
+            def shift(call: Call) -> None:
+                if len(self.served.asked_for) == 2:
+                    self.served.users[str(MANY[gone]["NUMBER"])]["loans"] = []
+                    self.served.users[str(new["NUMBER"])]["loans"].append(dict(new))
+
+            self.served.befalls = shift
+
         def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
-            return ask(self.served, columns={**columns, "due": columns.get("due", "DUE")})
+            return ask(self.served, roster=CONTRACT, columns={**columns, "due": columns.get("due", "DUE")})
 
         def out_of_reach(self) -> Connector:
             return ask(self.served, url=nowhere())
@@ -357,10 +372,17 @@ class TestAlma(ConnectorContract, of="alma"):
         office.fill(ROWS)
         seen: list[tuple[int, int | None]] = []
         office.connector().pull(lambda *figures: seen.append(figures))
-        assert seen[-1] == (5, 5)
+        assert seen[-1] == (len(EVERY_NUMBER), len(EVERY_NUMBER))
 
     def test_a_missing_column_is_named_with_the_source_and_the_way_out(self, office: AnyOffice) -> None:
         """Alma leaves out what is empty, so that a column may be missing in every record: a check says so."""
         office.fill(ROWS)
         sample = office.connector({**COLUMNS, "due": "DUE_DAY"}).check()
         assert [warning for warning in sample.warnings if "DUE_DAY" in warning and warning.endswith(".")]
+
+    def test_a_row_about_nobody_is_kept(self, office: AnyOffice) -> None:
+        """It is asked about numbers alone: a row that is about nobody never comes, and does no harm."""
+        office.fill([*MANY, {**MANY[0], "NUMBER": None, "BARCODE": "D2"}])
+        snapshot = office.connector().pull()
+        assert len(snapshot.rows) == len(MANY)
+        assert all(row[0] for row in snapshot.rows)

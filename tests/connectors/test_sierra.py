@@ -22,7 +22,7 @@ from connectors.port import (
     SourceUnavailable,
 )
 from tests.connectors.test_rest import nowhere
-from tests.contract import COLUMNS, ROWS, ConnectorContract, Ticking
+from tests.contract import COLUMNS, MANY, ROWS, PagedContract, Ticking
 from tests.contract import Office as AnyOffice
 from tests.services.http_office import Call, Reply, as_json
 from tests.services.sierra import SECRET, Sierra, checkout, failure, fine
@@ -231,7 +231,7 @@ def test_a_wrong_secret_is_refused_and_never_told(library: Sierra) -> None:
         with pytest.raises(SourceRefused, match="did not let us log in") as caught:
             getattr(ask(library, client_secret="env:WRONG_SECRET"), act)()
         assert "not-the-word" not in str(caught.value)
-    library.befalls = lambda _call: failure(130, f"Bearer {library.tokens[-1]} {SECRET}", 400)
+    library.befalls = lambda call: failure(130, f"{call.headers['Authorization']} {SECRET}", 400)
     with pytest.raises(SourceRefused) as caught:
         ask(library).pull()
     assert not [word for word in (SECRET, *library.tokens) if word in str(caught.value)]
@@ -341,7 +341,12 @@ def test_settings_that_make_no_sense_are_refused(library: Sierra, own: dict[str,
         ask(library, **own)
 
 
-class TestSierra(ConnectorContract, of="sierra"):
+#: The roster of the contract.
+EVERY_NUMBER = tuple(dict.fromkeys(str(row["NUMBER"]) for row in (*ROWS, *MANY)))
+CONTRACT = Candidates({number: (number,) for number in EVERY_NUMBER}, 7)
+
+
+class TestSierra(PagedContract, of="sierra"):
     asked_by_number = True
 
     class Office:
@@ -353,14 +358,24 @@ class TestSierra(ConnectorContract, of="sierra"):
             self.served = served
 
         def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
-            numbers = dict(enumerate(ROSTER.every_number(), 1))
-            self.served.patrons = {patron: [("u", number)] for patron, number in numbers.items()}
+            # Whoever has a row is a patron; in an empty library everybody is one who has nothing.
+            numbers = list(dict.fromkeys(str(row["NUMBER"]) for row in rows)) or list(EVERY_NUMBER)
+            self.served.patrons = {patron: [("u", number)] for patron, number in enumerate(numbers, 1)}
             self.served.checkouts = {
-                patron: [dict(row) for row in rows if row["NUMBER"] == number] for patron, number in numbers.items()
+                patron: [dict(row) for row in rows if row["NUMBER"] == number]
+                for patron, number in enumerate(numbers, 1)
             }
 
+        def shift_once(self, gone: int, new: Mapping[str, str | None]) -> None:
+            def shift(call: Call) -> None:
+                if len(self.served.asked_for) == 3:
+                    self.served.checkouts[gone + 1] = []
+                    self.served.checkouts[1].append(dict(new))
+
+            self.served.befalls = shift
+
         def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
-            return ask(self.served, columns={**columns, "due": columns.get("due", "DUE")})
+            return ask(self.served, roster=CONTRACT, columns={**columns, "due": columns.get("due", "DUE")})
 
         def out_of_reach(self) -> Connector:
             return ask(self.served, url=nowhere())
@@ -374,10 +389,17 @@ class TestSierra(ConnectorContract, of="sierra"):
         office.fill(ROWS)
         seen: list[tuple[int, int | None]] = []
         office.connector().pull(lambda *figures: seen.append(figures))
-        assert seen[-1] == (5, 5)
+        assert seen[-1] == (len(EVERY_NUMBER), len(EVERY_NUMBER))
 
     def test_a_missing_column_is_named_with_the_source_and_the_way_out(self, office: AnyOffice) -> None:
         """Sierra leaves out what is empty, so that a column may be missing in every record: a check says so."""
         office.fill(ROWS)
         sample = office.connector({**COLUMNS, "due": "DUE_DAY"}).check()
         assert [warning for warning in sample.warnings if "DUE_DAY" in warning and warning.endswith(".")]
+
+    def test_a_row_about_nobody_is_kept(self, office: AnyOffice) -> None:
+        """It is asked about numbers alone: a row that is about nobody never comes, and does no harm."""
+        office.fill([*MANY, {**MANY[0], "NUMBER": None, "BARCODE": "D2"}])
+        snapshot = office.connector().pull()
+        assert len(snapshot.rows) == len(MANY)
+        assert all(row[0] for row in snapshot.rows)

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from status_db.accounts import Act, Grant
 from status_db.audit import Deed
@@ -218,8 +219,11 @@ class TestSigningOut:
     )
     def test_asked_for_in_other_words_is_refused(self, portal: Open, body: str, status: int) -> None:
         form = {"content-type": "application/x-www-form-urlencoded"}
-        answer = httpx.post(f"{portal.address}/sign-in/cas/back", content=body, headers=form, trust_env=False)
+        with capture_logs() as said:
+            answer = httpx.post(f"{portal.address}/sign-in/cas/back", content=body, headers=form, trust_env=False)
         assert answer.status_code == status
+        told = [entry["message"] for entry in said if entry["event"] == "sign-out refused"]
+        assert ["it is" in message for message in told] == ([True] if status == 400 else [])
 
 
 def test_an_attribute_may_hold_the_number(cas: str, tmp_path: Path) -> None:

@@ -96,6 +96,10 @@ def test_the_one_shape_is_read() -> None:
     assert said == CasUser("20151001", {"number": ["1"], "role": ["a", "b"]})
 
 
+SUCCESS_IN_CHINESE = "<cas:authenticationSuccess>{}<cas:attributes><cas:cn>张一</cas:cn></cas:attributes>{}".format(
+    USER, "</cas:authenticationSuccess>"
+)
+
 #: Everything that servers send besides the one shape, and that names the same user.
 ALSO_READ = {
     "no namespace": b"<serviceResponse><authenticationSuccess><user>20151001</user></authenticationSuccess>"
@@ -119,6 +123,7 @@ ALSO_READ = {
     "an attribute that holds elements": success(f"{USER}<cas:attributes><cas:a><b>1</b></cas:a>text</cas:attributes>"),
     "an old attribute that holds something": success(f'{USER}<cas:attribute name="a">{USER}</cas:attribute>'),
     "an element beside": success(f"{USER}<cas:type>Customer</cas:type><y xmlns='urn:other'/>"),
+    "GBK": f"<?xml version='1.0' encoding='GBK'?>\n{response(SUCCESS_IN_CHINESE).decode()}".encode("gbk"),
     "UTF-16": response(f"<cas:authenticationSuccess>{USER}</cas:authenticationSuccess>").decode().encode("utf-16"),
 }  # fmt: skip
 
@@ -182,6 +187,8 @@ def test_proxies_that_are_told_as_text_are_proxies() -> None:
         ("2015150001", "2015150001"),
         ("2015150001@example.edu", None),
         ("2015150001@stu.example.edu.evil.example", None),
+        ("2015150001@old.stu.example.edu", None),
+        ("2015150001@evilstu.example.edu", None),
         ("2015150001@evil.example@stu.example.edu", None),
         ("@stu.example.edu", None),
         ("2015150001@", None),
@@ -208,6 +215,7 @@ def test_the_domain_of_the_settings_is_taken_off_and_no_other(user: str, name: s
         (b"yes\n20151001\n", "the plain words of CAS 1.0"),
         (b"", "empty"),
         (b"<cas:serviceResponse/>", "unbound prefix"),
+        (b"<?xml version='1.0' encoding='GB2312'?><a>\xff\xff</a>", "it is not written in GB2312, as it declares"),
         (success(USER).replace(b"www.yale.edu", b"sso.example"), "http://sso.example/tp/cas"),
         (success(USER * 2), "2 users"),
         (success("<cas:user>2015<!-- -->1001</cas:user>"), "the user holds an element, a comment or an instruction"),

@@ -1,14 +1,18 @@
 """Signing in against a directory: a real slapd, behind the same form as passwords of our own."""
 
 import socket
+import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from ldap3.protocol import rfc4511
+from ldap3.utils.asn1 import decoder, encode
 from pydantic import SecretStr
 
 from config.providers import Ldap
@@ -182,6 +186,75 @@ class TestTheDirectory:
             with pytest.raises(SignInRefused) as refused:
                 silent.name_of(LIN.number, WORD)
         assert refused.value.why is Why.UNAVAILABLE
+
+
+#: What Active Directory says of a password that opens nothing.
+AD = "80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data {}, v2580\0"
+
+
+@contextmanager
+def active_directory(said: str) -> Iterator[int]:
+    """Serve a directory that finds one person and answers their password so; give its port."""
+
+    def answered(asked: Any) -> Iterator[tuple[str, Any]]:
+        kind = asked["protocolOp"].getName()
+        if kind == "bindRequest":
+            mine = bool(str(asked["protocolOp"]["bindRequest"]["name"]))
+            response = rfc4511.BindResponse()
+            response["resultCode"], response["matchedDN"] = 49 if mine else 0, ""
+            response["diagnosticMessage"] = said if mine else ""
+            yield "bindResponse", response
+        elif kind == "searchRequest":
+            found, done = rfc4511.SearchResultEntry(), rfc4511.SearchResultDone()
+            found["object"] = "cn=lin,dc=example"
+            found["attributes"][0]["type"] = "uid"
+            found["attributes"][0]["vals"][0] = LIN.number
+            yield "searchResEntry", found
+            done["resultCode"], done["matchedDN"], done["diagnosticMessage"] = 0, "", ""
+            yield "searchResDone", done
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while piece := self.request.recv(4096):
+                asked, _ = decoder.decode(piece, asn1Spec=rfc4511.LDAPMessage())
+                for name, operation in answered(asked):
+                    message = rfc4511.LDAPMessage()
+                    message["messageID"] = asked["messageID"]
+                    message["protocolOp"] = rfc4511.ProtocolOp().setComponentByName(name, operation)
+                    self.request.sendall(encode(message))
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (AD.format("52e"), None),
+        (AD.format("775"), None),
+        ("", None),
+        (AD.format("532"), "the password has expired"),
+        (AD.format("773"), "a new password must be set there first"),
+        (AD.format("533"), "the account has been shut"),
+    ],
+)
+def test_a_right_password_that_opens_nothing_is_told_by_active_directorys_own_reason(
+    said: str, reason: str | None
+) -> None:
+    with active_directory(said) as port:
+        server = Directory(Ldap(url=f"ldap://127.0.0.1:{port}", base="dc=example"))
+        if reason is None:
+            assert server.name_of(LIN.number, WORD) is None
+            return
+        with pytest.raises(SignInRefused, match=f"said no to cn=lin,dc=example: {reason}") as refused:
+            server.name_of(LIN.number, WORD)
+    assert (refused.value.why, refused.value.name) == (Why.REFUSED, LIN.number)
 
 
 class TestEncryption:
