@@ -1,6 +1,6 @@
 """Promise 3, tried on anything that can happen, in any order, on SQLite and a little on PostgreSQL.
 
-It lives some 80 seasons of 30 steps, and 3,000 under CLEARANCE_TEST_SOAK. A failure prints the steps that lead
+It lives some 50 seasons of 30 steps, and 3,000 under CLEARANCE_TEST_SOAK. A failure prints the steps that lead
 to it, the shortest that Hypothesis finds.
 """
 
@@ -58,7 +58,7 @@ def test_nothing_that_happens_loses_a_decision_or_a_truth(empty: Path, number: i
             with World(f"sqlite:///{folder}/clearance.db", Path(folder), SETTINGS + NARROW) as world:
                 yield world
 
-    live(make, number, daily=18, soak=720)
+    live(make, number, daily=12, soak=720)
 
 
 @pytest.mark.slow
