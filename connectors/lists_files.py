@@ -9,7 +9,7 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
-from connectors import lists_excel, lists_text
+from connectors import lists_text
 from connectors.lists import CUT_OFF, OTHER_KIND, Ending, ListAsked, Page
 from connectors.lists_rows import rows_of, whole_rows_of
 from connectors.port import Cell, SourceGarbled
@@ -108,9 +108,12 @@ def _pages(path: Path, asked: ListAsked) -> list[Page]:
     kind, name = kind_of(head)
     match kind:
         case Kind.WORKBOOK:
+            # A library that takes most of the start of a process that reads text.
+            from connectors import lists_excel  # noqa: PLC0415
+
             return lists_excel.pages_of(path, asked)
         case Kind.OLD_WORKBOOK:
-            from connectors import lists_old  # noqa: PLC0415 - a library that few lists need, in a process of little memory
+            from connectors import lists_old  # noqa: PLC0415 - as above
 
             return lists_old.pages_of(path, asked)
         case Kind.WEB_PAGE | Kind.XML:

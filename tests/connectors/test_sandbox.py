@@ -194,3 +194,9 @@ limits = Limits(100_000_000, timedelta(minutes=10), "[source.fees]")
 file = FileNamed("fees", "Save it anew.")
 read_apart(readers.endless, Path("fees.xlsx"), None, limits=limits, file=file, progress=tell)
 """
+
+
+def test_what_reads_text_starts_without_the_libraries_for_workbooks() -> None:
+    code = "import sys, connectors.lists_files; print({'openpyxl', 'python_calamine', 'pydantic'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == "set()\n"
