@@ -4,9 +4,10 @@ Nothing of the URL but a parameter's name, and a charset's, stands in a message:
 """
 
 import re
+from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 _FORM = (
     "this is no database URL: write DIALECT+DRIVER://USER@HOST:PORT/NAME, such as mysql+pymysql://reader@koha/koha; "
@@ -63,8 +64,12 @@ _ELSEWHERE = {
 _NUMBERS = frozenset({"connect_timeout", "read_timeout", "write_timeout"})
 
 
-def checked_url(written: str) -> URL:
+def checked_url(written: str) -> "URL":
     """Return a database's URL. Raises ValueError, with the fix and nothing of the URL's secrets."""
+    # It takes most of the start of a process that has no database: a list's child, a command that prints its help.
+    from sqlalchemy import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
     scheme, _, rest = written.partition("://")
     # A second one means that one stands bare in a name or a password, and the rest of it would be taken for the host.
     if not scheme.startswith("sqlite") and rest.count("@") > 1:
