@@ -56,15 +56,20 @@ key = "textbook"
 title = "教材中心"
 office = { name = "教材中心", places = { "*" = { where = "教材科" } } }
 
+[[step]]
+key = "final"
+title = "终审"
+office = { name = "学院" }
+
 [[flow]]
 key = "undergraduate"
 levels = ["undergraduate"]
-entries = [{ step = "library" }, { step = "textbook" }]
+entries = [{ step = "library" }, { step = "textbook" }, { step = "final", kind = "review" }]
 
 [[flow]]
 key = "postgraduate"
 levels = ["postgraduate"]
-entries = [{ step = "library" }]
+entries = [{ step = "library" }, { step = "final", kind = "review" }]
 
 [source.loans]
 step = "library"
@@ -89,9 +94,14 @@ columns = { student = "学号", amount = "欠费" }
 """
 
 BOTH = (
-    [("2015001", "张一", "A1"), ("2015002", "李二", "A2")],
-    [("2016101", "王三"), ("2016102", "赵四"), ("2016103", "钱五")],
+    [("2015001", "张一", "A1"), ("2015002", "李二", "A2"), ("2015003", "孙六", "A3")],
+    # Sun is a bachelor of summer, and a master of December under the same number.
+    [("2015003", "孙六"), *((f"20161{i:02}", f"研{i}") for i in range(1, 7))],
 )
+
+
+#: On both rosters.
+SUN = "2015003"
 
 
 class TwoCohorts:
@@ -144,7 +154,7 @@ def cohorts(status_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return made
 
 
-def test_summer_and_december_live_through_one_season_with_one_library(
+def test_summer_undergraduates_and_december_postgraduates_live_through_one_season(
     cohorts: TwoCohorts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -193,14 +203,77 @@ def test_summer_and_december_live_through_one_season_with_one_library(
     assert "roster (2019s)" in checked
     assert "roster (2019w)" in checked
     assert cohorts.run("verify").count("everything agrees") == 2
+    sun_takes_a_bachelors_certificate(cohorts)
+    december_loses_its_loans_and_gets_them_back(cohorts)
     # Summer is over: December goes on alone, and what summer came to is still shown.
     closed = SETTINGS.replace('roster = "summer"\n', 'roster = "summer"\nclosed = true\n', 1)
     cohorts.file.write_text(closed, encoding="utf-8")
     said = cohorts.run("sync")
     assert "2019s" not in said
-    assert "论文集" in cohorts.verdicts("2019s", "2015001")
+    assert "论文集" in cohorts.verdicts("2019s", "2015002")
     # A closed cohort's students are unmatched rows, as anybody is who does not leave.
-    assert "2015001" in cohorts.run("strangers")
+    assert "2015002" in cohorts.run("strangers")
+    # Sun is a master by December, on a review and a certificate of that cohort's own.
+    cohorts.run("reviews", "give", SUN, "final", "cleared", "--as", "dean", "--reason", "齐备")
+    cohorts.run("certificates", "issue", SUN, "W-1", "--as", "dean")
+    assert "W-1" in cohorts.run("certificates", "list")
+    listed = cohorts.run("--cohort", "2019s", "certificates", "list")
+    assert "S-1" in listed
+    assert "W-1" not in listed
+    for cohort in ("2019s", "2019w"):
+        assert "everything agrees" in cohorts.run("--cohort", cohort, "verify")
+
+
+def sun_takes_a_bachelors_certificate(cohorts: TwoCohorts) -> None:
+    """Sun's textbooks are passed by hand in summer, then comes the review; December knows nothing of all this."""
+    summer, winter = ("--cohort", "2019s"), ("--cohort", "2019w")
+    cohorts.run("accounts", "add", "books", "--name", "教材", "--grant", "decide:textbook")
+    cohorts.run("accounts", "add", "dean", "--name", "院长", "--grant", "review:final", "--grant", "issue:*")
+    (cohorts.folder / "books.csv").write_text(f"学号,欠费\n2015002,30.00\n{SUN},12.00\n", encoding="utf-8")
+    cohorts.run("sync", "books")
+    give = ("reviews", "give", SUN, "final", "cleared", "--as", "dean", "--reason", "齐备")
+    assert "textbook" in cohorts.run(*summer, *give, code=1)
+    passed = ("override", "set", SUN, "textbook", "cleared", "--as", "books", "--reason", "现场缴清")
+    cohorts.run(*summer, *passed)
+    cohorts.run(*summer, *give)
+    cohorts.run(*summer, "certificates", "issue", SUN, "S-1", "--as", "dean")
+    # The step is none of December's, and neither is what was decided.
+    assert "textbook" in cohorts.run(*winter, *passed, code=1)
+    assert SUN not in cohorts.run(*winter, "override", "list")
+    assert "S-1" not in cohorts.run(*winter, "certificates", "list")
+    cohorts.run(*winter, "certificates", "issue", SUN, "W-0", "--as", "dean", code=1)
+
+
+def december_loses_its_loans_and_gets_them_back(cohorts: TwoCohorts) -> None:
+    """One answer of the library is held back in December and applied in summer; approved by mistake, it is undone."""
+    winter = ("--cohort", "2019w")
+    students = [number for number, _ in BOTH[1]]
+    with sqlite3.connect(cohorts.folder / "library.db") as library:
+        library.execute("DELETE FROM loans WHERE reader LIKE '2016%'")
+    cohorts.lend(*students)
+    cohorts.run("sync", "loans")
+    assert all("论文集" in cohorts.verdicts("2019w", number) for number in students)
+    # What the library says of Sun re-opens nothing of summer; it is listed there.
+    assert "library" in cohorts.run("--cohort", "2019s", "certificates", "list")
+    for number in (*students, "2015001"):
+        cohorts.bring_back(number)
+    said = cohorts.run("sync", "loans", code=4)
+    assert "applied loans (2019s)" in said
+    assert "suspended loans (2019w)" in said
+    assert "论文集" not in cohorts.verdicts("2019s", "2015001")
+    assert "论文集" in cohorts.verdicts("2019w", students[1])
+    (approve,) = [line for line in said.split("`") if "runs approve" in line]
+    cohorts.run(*approve.split()[1:])
+    assert "论文集" not in cohorts.verdicts("2019w", students[1])
+    run = approve.split()[-1]
+    assert "there is no run" in cohorts.run("--cohort", "2019s", "runs", "revert", run, "--dry-run", code=1)
+    cohorts.run(*winter, "runs", "revert", run, "--reason", "the view was empty")
+    assert all("论文集" in cohorts.verdicts("2019w", number) for number in students)
+    # The view is right again, and Sun has returned the book.
+    cohorts.lend(*students[1:])
+    cohorts.run("sync", "loans")
+    assert "论文集" not in cohorts.verdicts("2019w", SUN)
+    assert "论文集" in cohorts.verdicts("2019w", students[1])
 
 
 def test_a_number_of_one_cohort_that_is_a_card_in_another_is_doubtful_in_both(cohorts: TwoCohorts) -> None:
