@@ -10,6 +10,7 @@ from clearance.authors import Author, author_of, note
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.grant_words import Unreadable, all_told, grant_of
 from clearance.wiring import Program
+from config.plain_text import unprintable_in
 from status_db.accounts import normalise_account
 from status_db.audit import Deed
 from status_db.reviewers import ENOUGH, short_of_reviewers
@@ -50,7 +51,12 @@ def add(
         raise typer.BadParameter(str(error)) from None
     hashed = None
     if password_from_input:
-        password = sys.stdin.readline().rstrip("\r\n")
+        try:
+            password = sys.stdin.readline().rstrip("\r\n")
+        except UnicodeDecodeError:
+            fail("the password is no text in this terminal's encoding. Give it as UTF-8.")
+        if unprintable_in(password):
+            fail("the password holds a control character, or no text in this terminal's encoding. Give it as UTF-8.")
         from portal.auth.passwords import hash_password, weakness  # noqa: PLC0415 - its lists of words take their time
 
         if why := weakness(password, (account, name, student)):

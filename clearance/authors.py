@@ -1,10 +1,10 @@
 """In whose name a command changes accounts, and the line it leaves in the audit log."""
 
-import getpass
 from typing import Annotated
 
 import typer
 
+from clearance.context import system_user
 from clearance.wiring import Program
 from status_db.audit import Deed
 from status_db.model import Decision
@@ -16,7 +16,7 @@ Author = Annotated[
 
 def author_of(named: str) -> str:
     """Return the account that was named, else the user of this machine."""
-    return named or getpass.getuser()
+    return named or system_user()
 
 
 def note(

@@ -1,6 +1,7 @@
 """What every command shares: the settings file and the cohort that were chosen, and how a command ends."""
 
 import functools
+import getpass
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ import typer
 
 from clearance import show
 from clearance.wiring import Program, chosen_file, clock_of, load_settings
+from config.plain_text import plain
 from connectors.port import SourceError, SourceGarbled
 
 if TYPE_CHECKING:
@@ -167,6 +169,18 @@ def _file_of(error: Exception) -> tuple[str, str] | None:
     if not isinstance(found, OSError) or not found.filename:
         return None
     return os.fsdecode(found.filename), found.strerror or type(found).__name__
+
+
+def system_user() -> str:
+    """Return who runs this, as the system names them; by number where it has no name for them, as in a container."""
+    try:
+        return plain(getpass.getuser())[:_LONGEST_USER]
+    except (KeyError, OSError, ImportError):
+        return f"uid {os.getuid()}"
+
+
+#: So much of a name is kept with a run.
+_LONGEST_USER = 100
 
 
 def end_output() -> None:

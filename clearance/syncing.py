@@ -1,6 +1,5 @@
 """Commands that ask the sources: check, plan, sync."""
 
-import getpass
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +22,7 @@ from clearance.context import (
     ends_well,
     fail,
     stop_like_ctrl_c,
+    system_user,
 )
 from clearance.wiring import Program
 from config.cohorts import binds_cohort
@@ -222,7 +222,7 @@ def sync(
     """Ask the sources, decide, and apply. One that fails or is suspended does not keep the others from theirs."""
     served = chosen(context).season()
     stop_like_ctrl_c()
-    by = getpass.getuser()
+    by = system_user()
     changed = served.season.open_cohorts(by=by)
     names = _names(served.first, sources)
     if not json:

@@ -1,6 +1,5 @@
 """The command that takes back what a wrongly approved run has done."""
 
-import getpass
 import time
 from collections.abc import Sequence
 from typing import Annotated
@@ -8,7 +7,7 @@ from typing import Annotated
 import typer
 
 from clearance import show
-from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c, system_user
 from clearance.judging import Speaker
 from clearance.syncing import exit_code
 from clearance.wiring import Program
@@ -65,7 +64,7 @@ def revert(
     if dry_run:
         return
     began = time.monotonic()
-    by = speaker or getpass.getuser()
+    by = speaker or system_user()
     outcome = program.sync.revert(run, found.source, by=by, because=reason.strip())
     program.audit.note(
         Deed.REVERTED_RUN,

@@ -1,13 +1,12 @@
 """Commands about tokens: other programs' keys to the API."""
 
-import getpass
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from clearance import show
-from clearance.context import Json, chosen, ends_well
+from clearance.context import Json, chosen, ends_well, system_user
 from status_db import tokens
 from status_db.audit import Deed
 
@@ -27,7 +26,7 @@ def make(
 ) -> None:
     """Make a token for the API. It is printed this once."""
     program = chosen(context).program()
-    now, zone, by = program.clock(), program.settings.institution.timezone, getpass.getuser()
+    now, zone, by = program.clock(), program.settings.institution.timezone, system_user()
     end = until.replace(tzinfo=until.tzinfo or zone) if until else now + tokens.LIFE
     secret = tokens.new_token()
     made = program.tokens.make(tokens.hash_of(secret), title, account, end, by=by, now=now)
@@ -68,7 +67,7 @@ def list_tokens(context: typer.Context, *, json: Json = False) -> None:
 def withdraw(context: typer.Context, token: Annotated[str, typer.Argument(help="As the list names it.")]) -> None:
     """Have a token open nothing from now on."""
     program = chosen(context).program()
-    now, by = program.clock(), getpass.getuser()
+    now, by = program.clock(), system_user()
     gone = program.tokens.withdraw(token, now)
     program.audit.note(Deed.TOKEN_WITHDRAWN, account=by, now=now, token=gone.id, title=gone.title, whose=gone.account)
     show.OUT.print(f"token {gone.id} ({gone.title}) opens nothing any more", markup=False)

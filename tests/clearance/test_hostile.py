@@ -307,3 +307,36 @@ class TestOffices:
         university_of_three.put_back()
         university_of_three.fees([("学号", "欠费", "项目"), *rows])
         self._synced(university_of_three, "fees")
+
+
+#: A command that reads a list, the columns of the list, and words that some cell may hold.
+_LISTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (
+        ("import", "results", "LIST", "--step", "library", "--as", "librarian", "--without-wrong", "--with-conflicts"),
+        ("学号", "姓名", "办理结果", "办理原因", "文号", "告知学生", "内部备注", "附加条件", "有效期至"),
+    ),
+    (("accounts", "import-grants", "LIST"), ("账号", "姓名", "权限", "事项", "范围", "届别")),
+    (("accounts", "import-identities", "LIST"), ("学号", "证件号码")),
+)
+_IN_LISTS = st.one_of(
+    TEXTS,
+    st.sampled_from((OWES, "张一", "通过", "不通过", "赔书", "2099-01-01", "9999-12-31", "0001-01-01", "45000")),
+    st.sampled_from(("librarian", "new", "decide", "library", "college=文学院", "2019", "11010519491231002X")),
+)
+
+
+class TestFiles:
+    @quick(3)
+    @given(data=st.data(), which=st.sampled_from(_LISTS))
+    def test_any_list_that_a_command_reads(
+        self, university_of_three: Small, data: st.DataObject, which: tuple[tuple[str, ...], tuple[str, ...]]
+    ) -> None:
+        words, columns = which
+        rows = data.draw(st.lists(st.tuples(*[_IN_LISTS] * len(columns)), max_size=3))
+        file = university_of_three.folder / "list.csv"
+        lines = [",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in (columns, *rows)]
+        file.write_bytes("\r\n".join(lines).encode("utf-8", "replace"))
+        university_of_three.put_back()
+        university_of_three.change('contact = "学生处"\n', 'contact = "学生处"\n[auth]\nidentity = "first"\n')
+        ends_well(university_of_three, *(str(file) if word == "LIST" else word for word in words))
+        ends_well(university_of_three, "verify")

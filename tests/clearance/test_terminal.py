@@ -2,10 +2,12 @@
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 import unicodedata
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -199,6 +201,25 @@ class TestTheCommandItself:
         assert "the-word-of-the-database" not in said
         assert "the-word-of-the-database" in kept.read_text(encoding="utf-8")
         assert kept.stat().st_mode & 0o777 == 0o600
+
+    def test_a_password_that_is_no_text_is_refused(self, university_of_three: Small) -> None:
+        words = ("accounts", "add", "guard", "--name", "门卫", "--password-from-input")
+        for typed in ("\udcc3( unrelated words here\n", "a\x1b[Aunrelated words here\n"):
+            ended = university_of_three.ended(*words, stdin=typed)
+            assert ended.code == 1
+            assert ended.err.endswith("Give it as UTF-8.\n")
+
+    def test_a_user_whom_the_system_has_no_name_for_is_named_by_number(
+        self, university_of_three: Small, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def unknown(_uid: int) -> NoReturn:
+            raise KeyError("getpwuid(): uid not found")
+
+        monkeypatch.setattr(pwd, "getpwuid", unknown)
+        university_of_three.run("sync", "fines", USER="")
+        assert university_of_three.json("runs", "list")[0]["by"] == f"uid {os.getuid()}"
+        university_of_three.run("sync", "fines", USER="长" * 300)
+        assert university_of_three.json("runs", "list")[0]["by"] == "长" * 100
 
     def test_an_output_that_takes_no_more_is_named(self, university_of_three: Small) -> None:
         with open(os.devnull.replace("null", "full"), "wb") as full:  # noqa: PTH123 - a device

@@ -37,7 +37,7 @@ def command(arguments: Sequence[str], environ: Mapping[str, str], stdin: str = "
     assert threading.current_thread() is threading.main_thread(), "outputs and environment are the whole process's"
     out, err = _Output(encoding), _Output(encoding)
     with _left_as_found(), patch.dict(os.environ, environ, clear=True), redirect_stdout(out), redirect_stderr(err):
-        sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
+        sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode("utf-8", "surrogateescape")), encoding="utf-8")
         try:
             main(list(arguments))
         except SystemExit as ended:
