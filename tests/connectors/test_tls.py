@@ -60,7 +60,7 @@ def refused(url: str, authority: Path | None, **own: Any) -> SourceError:
 @pytest.mark.parametrize(
     ("setup", "cause", "helps"),
     [
-        (only(TLS_1_0), "no longer safe.*it speaks TLS 1", {"tls_minimum": "1.0"}),
+        (only(TLS_1_0), r"no longer safe.*it speaks TLS 1\.0", {"tls_minimum": "1.0"}),
         (only(TLS_1_1), r"no longer safe.*it speaks TLS 1\.1", {"tls_minimum": "1.1"}),
         (rsa_only, "no TLS cipher in common", {"tls_ciphers": "DEFAULT:!DHE"}),
         (short_dh(), "Diffie-Hellman key that is too small", {"tls_ciphers": "DEFAULT:@SECLEVEL=1"}),
