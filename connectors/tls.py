@@ -343,7 +343,8 @@ def what_it_takes(host: str, port: int, seconds: float, said: str) -> tuple[TlsL
             socket.create_connection((host, port), timeout=seconds) as plain,
             context.wrap_socket(plain, server_hostname=host) as secured,
         ):
-            return limits, str(secured.version() or "").replace("TLSv1", "TLS 1") or "TLS"
+            spoken = {"TLSv1": "TLS 1.0"}.get(str(secured.version()), str(secured.version()).replace("TLSv", "TLS "))
+            return limits, spoken
     return None
 
 

@@ -1,8 +1,12 @@
 """TLS with old and badly kept servers: the true cause, the setting that helps, and no word less about its weakness."""
 
 import re
+import select
+import socket
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from connectors import rest, sql
 from connectors.port import Question, SourceError, SourceRefused, SourceUnavailable
 from connectors.tls import Tls, cause_of
 from tests.contract import Ticking
+from tests.patience import PATIENCE
 from tests.services.http_office import HttpOffice
 from tests.services.tls_office import (
     Certificate,
@@ -60,7 +65,7 @@ def refused(url: str, authority: Path | None, **own: Any) -> SourceError:
 @pytest.mark.parametrize(
     ("setup", "cause", "helps"),
     [
-        (only(TLS_1_0), "no longer safe.*it speaks TLS 1", {"tls_minimum": "1.0"}),
+        (only(TLS_1_0), r"no longer safe.*it speaks TLS 1\.0", {"tls_minimum": "1.0"}),
         (only(TLS_1_1), r"no longer safe.*it speaks TLS 1\.1", {"tls_minimum": "1.1"}),
         (rsa_only, "no TLS cipher in common", {"tls_ciphers": "DEFAULT:!DHE"}),
         (short_dh(), "Diffie-Hellman key that is too small", {"tls_ciphers": "DEFAULT:@SECLEVEL=1"}),
@@ -90,6 +95,48 @@ def test_a_loosened_connection_looks_at_certificates_as_ever(folder: Path, good:
         assert "for another name" in refused(office.url, other.authority, **loose).what
         assert "authority is not known here" in refused(office.url, good.authority, **loose).what
         assert "authority is not known here" in refused(office.url, None, **loose).what
+
+
+@contextmanager
+def tunnel() -> Iterator[str]:
+    """Give the address of a proxy that carries one connection after another to wherever it is told (CONNECT)."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def carry(end: socket.socket) -> None:
+            words = end.recv(4096).split()
+            host, _, port = words[1].decode().partition(":")
+            with socket.create_connection((host, int(port))) as other:
+                end.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                ends = {end: other, other: end}
+                while ready := select.select(list(ends), [], [], PATIENCE)[0]:
+                    for each in ready:
+                        if not (came := each.recv(1 << 16)):
+                            return
+                        ends[each].sendall(came)
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    end, _ = listening.accept()
+                    with end, suppress(OSError):
+                        carry(end)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join(PATIENCE)
+
+
+def test_the_limits_hold_through_a_proxy_too(good: Certificate) -> None:
+    with TlsOffice(good, only(TLS_1_0)) as office, tunnel() as proxy:
+        error = refused(office.url, good.authority, proxy=proxy)
+        assert "no longer safe" in error.what
+        assert 'write tls_minimum = "1.0"' in error.way_out
+        rows = asked(office.url, good.authority, proxy=proxy, tls_minimum="1.0").pull().rows
+    assert list(rows) == [("20151001", "地质学")]
 
 
 @pytest.mark.parametrize(

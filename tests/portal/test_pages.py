@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.testclient import TestClient
 
 import portal
+from config.settings import Source
 from portal import words
 from portal.app import create_app
 from portal.house import build
@@ -223,6 +224,15 @@ class TestStaff:
         browser = signed_in("admin")
         assert f"运行 {run} 等待批准" in browser.get("/sources").text
         assert "clearance runs approve" in browser.get(f"/runs/{run}").text
+
+    def test_a_source_whose_connection_may_be_weaker_than_usual_is_shown_as_that(
+        self, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        browser = signed_in("admin")
+        assert "连接的加密较弱" not in browser.get("/sources").text
+        weak = property(lambda source: ("tls_minimum",) if source.step == "library" else ())
+        monkeypatch.setattr(Source, "weaker_connection", weak)
+        assert "连接的加密较弱，请来源单位升级" in browser.get("/sources").text
 
     def test_who_has_no_grant_reads_so(self, signed_in: SignedIn) -> None:
         assert "这个账号还没有任何权限" in signed_in("nobody").get("/").text
