@@ -218,8 +218,8 @@ class OidcProvider:
                 else f'says a claim "{own.claim}" that is no single text, but {described(value)}'
             )
             raise _refused(
-                f"{asked} {found} about {printable(str(token['sub']), 100)}. Have it release that claim to this client, "
-                "add its scope to scopes, or name another as claim in [auth.oidc], spelt exactly so",
+                f"{asked} {found} about {printable(str(token['sub']), 100)}. Have it release that claim to this "
+                "client, add its scope to scopes, or name another as claim in [auth.oidc], spelt exactly so",
                 printable(str(token["sub"]), 100),
             )
         if own.claim == "email":
