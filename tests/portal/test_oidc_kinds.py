@@ -32,6 +32,28 @@ def test_an_unverified_address_is_told_by_what_the_provider_says_of_it(provider:
 
 
 @pytest.mark.parametrize(
+    ("info", "enters"),
+    [
+        ({"email": "lin@example.edu.cn", "email_verified": True}, True),
+        ({"email": "other@example.edu.cn", "email_verified": True}, False),
+        ({"email": "lin@example.edu.cn", "email_verified": False}, False),
+        ({"email": "lin@example.edu.cn"}, False),
+    ],
+)
+def test_only_the_user_info_may_say_that_this_very_address_was_verified(
+    provider: ScriptedProvider, info: dict[str, Any], enters: bool
+) -> None:
+    provider.discovery = {"userinfo_endpoint": f"{provider.issuer}/userinfo"}
+    provider.user_info = {"sub": "s-1", **info}
+    token = provider.signed(claims(provider, email="lin@example.edu.cn"))
+    if enters:
+        assert redeemed(provider, token, claim="email").name == "lin@example.edu.cn"
+        return
+    with pytest.raises(SignInRefused, match="email_verified"):
+        redeemed(provider, token, claim="email")
+
+
+@pytest.mark.parametrize(
     ("number", "name", "as_number"),
     [(20151001, "20151001", True), (["20151001"], "20151001", False), ([20151001], "20151001", True)],
 )
