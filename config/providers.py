@@ -5,7 +5,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field
@@ -76,6 +76,13 @@ class Cas(BaseModel):
     ca_file: FilePath | None = None
 
 
+#: What an ID token may be signed with, by a key that the provider alone holds.
+Algorithm: TypeAlias = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"
+]
+ALGORITHMS: tuple[str, ...] = get_args(Algorithm)
+
+
 class Oidc(BaseModel):
     """An OpenID provider."""
 
@@ -95,10 +102,7 @@ class Oidc(BaseModel):
     clock_skew: Span = timedelta(minutes=1)
     scopes: list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]] = ["openid", "profile"]
     #: What an ID token may be signed with; never a secret that both sides hold, and never nothing.
-    algorithms: Annotated[
-        list[Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"]],
-        Field(min_length=1),
-    ] = ["RS256", "PS256", "ES256"]
+    algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["RS256", "PS256", "ES256"]
     ca_file: FilePath | None = None
 
 

@@ -68,6 +68,10 @@ class Untrusted(Exception):  # noqa: N818 - named by what is so
     """An answer that is not what the protocol lets a server say."""
 
 
+class Tampered(Untrusted):
+    """An answer in the shape of the protocol, in which somebody may have written a name that is not theirs."""
+
+
 class Denied(Exception):  # noqa: N818 - named by what is so
     """The server's own no; the text is its code, and its own words without any ticket."""
 
@@ -92,12 +96,12 @@ def read_answer(body: bytes) -> CasUser:
     root = _parsed(body)
     for text in _texts(root):
         if _HIDDEN.search(text):
-            raise Untrusted("a user stands in a comment or a text of it, where somebody may have put it")
+            raise Tampered("a user stands in a comment or a text of it, where somebody may have put it")
     if _name(root) != "serviceResponse":
         raise Untrusted(f"it is no service response of CAS, but <{printable(str(root.tag), 80)}>")
     answers = _children(root, "a service response")
     if len(answers) != 1:
-        raise Untrusted(f"it holds {len(answers)} answers, and one is right")
+        raise Tampered(f"it holds {len(answers)} answers, and one is right")
     (answer,) = answers
     if _name(answer) == "authenticationFailure":
         if _elements(answer):
@@ -114,16 +118,16 @@ def _read_success(success: Element) -> CasUser:
     blocks = [child for child in inside if _name(child) == "attributes"]
     chains = [child for child in inside if _name(child) == "proxies"]
     if len(users) != 1:
-        raise Untrusted(f"a success holds {len(users)} users, and one is right")
+        raise Tampered(f"a success holds {len(users)} users, and one is right")
     if len(blocks) > 1 or len(chains) > 1:
-        raise Untrusted("a success holds its attributes, or its proxies, twice")
+        raise Tampered("a success holds its attributes, or its proxies, twice")
     user = _text(users[0], "the user")
     if not user:
         raise Untrusted("a user without a name")
     if any(
         _name(element) in ("serviceResponse", "authenticationSuccess") for child in success for element in child.iter()
     ):
-        raise Untrusted("a success stands within a success")
+        raise Tampered("a success stands within a success")
     beside = [child for child in inside if _name(child) not in ("user", "attributes", "proxies", "attribute")]
     named = [child for child in inside if _name(child) == "attribute"]
     return CasUser(user, _attributes(_elements(blocks[0]) if blocks else [], named, beside), _proxies(chains))
@@ -264,13 +268,13 @@ def _elements(element: Element) -> list[Element]:
 def _children(element: Element, what: str) -> list[Element]:
     """Return the elements within one that holds nothing else. Raises Untrusted."""
     if (element.text or "").strip() or any((child.tail or "").strip() for child in element):
-        raise Untrusted(f"{what} holds text beside elements")
+        raise Tampered(f"{what} holds text beside elements")
     return _elements(element)
 
 
 def _text(element: Element, what: str) -> str:
     if len(element):
-        raise Untrusted(f"{what} holds an element, a comment or an instruction, where only text may stand")
+        raise Tampered(f"{what} holds an element, a comment or an instruction, where only text may stand")
     return (element.text or "").strip()
 
 
@@ -320,10 +324,13 @@ class CasServer:
             advice = _ADVICE.get(error.code, _OTHER_ADVICE).format(service=service.partition("?")[0])
             raise SignInRefused(METHOD, why, f"{address} does not accept the ticket: {error}. {advice}") from None
         except Untrusted as error:
-            raise self._refused(
-                f"the answer of {address} cannot be trusted: {error}. Compare `url` and `validation` in [auth.cas] "
-                "with the address for validation of that server, and have it answer as the protocol says."
-            ) from None
+            advice = (
+                "Have whoever runs that server look at how it writes this person's name and attributes: < and & must "
+                "be escaped, and nothing may stand within a name."
+                if isinstance(error, Tampered)
+                else "Compare `url` and `validation` in [auth.cas] with the address for validation of that server."
+            )
+            raise self._refused(f"the answer of {address} cannot be trusted: {error}. {advice}") from None
         strange = [proxy for proxy in said.proxies if proxy not in own.proxies]
         if strange:
             raise self._refused(

@@ -147,6 +147,10 @@ class OidcProvider:
         if _claim(claims, self._settings.claim) is None and provider.userinfo:
             asked = provider.userinfo
             known = self._user_info(provider.userinfo, said.get("access_token"), subject, now)
+        elif self._settings.claim == "email" and self._verified_elsewhere(claims) and provider.userinfo:
+            info = self._user_info(provider.userinfo, said.get("access_token"), subject, now)
+            if info.get("email") == claims["email"]:
+                known = {**claims, "email_verified": info.get("email_verified")}
         key = claims.get("sid")
         name, as_number = self._name(known, claims, asked)
         return Signed(name, key if isinstance(key, str) and key else subject, id_token, as_number)
@@ -218,12 +222,17 @@ class OidcProvider:
                 else f'says a claim "{own.claim}" that is no single text, but {described(value)}'
             )
             raise _refused(
-                f"{asked} {found}. Have it release that claim to this client, add its scope to scopes, or name another "
-                "as claim in [auth.oidc], spelt exactly so"
+                f"{asked} {found} about {printable(str(token['sub']), 100)}. Have it release that claim to this "
+                "client, add its scope to scopes, or name another as claim in [auth.oidc], spelt exactly so",
+                printable(str(token["sub"]), 100),
             )
         if own.claim == "email":
             self._refuse_unverified(claims.get("email_verified"), name)
         return without_domain(METHOD, name, own.strip_domain), as_number
+
+    def _verified_elsewhere(self, claims: Mapping[str, Any]) -> bool:
+        """Say whether only the user info can tell whether the token's address has been verified."""
+        return "email_verified" not in claims and not self._settings.email_without_verified
 
     def _refuse_unverified(self, verified: object, address: str) -> None:
         if verified is True or (isinstance(verified, str) and verified.lower() == "true"):

@@ -7,6 +7,7 @@ from typing import Any
 from joserfc import jws
 from joserfc.errors import JoseError
 
+from config.providers import ALGORITHMS
 from portal.auth.refusals import printable
 
 
@@ -110,6 +111,10 @@ def about_signature(token: str, allowed: Sequence[str]) -> str:
         used = str(jws.extract_compact(token.encode()).headers().get("alg"))
     except (JoseError, ValueError):
         return "It is no signed token. Look into the provider's own log"
+    if used not in allowed and used in ALGORITHMS:
+        return (
+            f'It is signed with {used}, and algorithms in [auth.oidc] allows {", ".join(allowed)}. Add "{used}" there'
+        )
     if used not in allowed:
         return (
             f"It is signed with {printable(used, 20)}, and algorithms in [auth.oidc] allows {', '.join(allowed)}. Have "

@@ -18,7 +18,10 @@ from tests.portal.arriving import Open, fields_of, opened
 from tests.services.providers import cas_server
 
 PEOPLE = {
-    name: {"password": "a word of the campus", "attributes": {"number": number}}
+    name: {
+        "password": "a word of the campus",
+        "attributes": {"number": number, "mail": f"{number}@Stu.example.edu"},
+    }
     for name, number in {
         LIN.number: LIN.number,
         ZHAO.number: ZHAO.number,
@@ -233,8 +236,15 @@ def test_an_attribute_may_hold_the_number(cas: str, tmp_path: Path) -> None:
         assert 'name="password"' not in form
         assert re.search(r'href="/sign-in/cas\?next=', form)
         assert SUN.name in enter(browser, "sun").text
-    with opened(tmp_path / "other", settings.replace('"number"', '"card"')) as portal, portal.browser() as browser:
+    mail = settings.replace('"number"', '"mail"\nstrip_domain = "stu.example.edu"')
+    with opened(tmp_path / "mail", mail) as portal, portal.browser() as browser:
+        assert SUN.name in enter(browser, "sun").text
+    other = settings.replace('"number"', '"card"')
+    with opened(tmp_path / "other", other) as portal, portal.browser() as browser, capture_logs() as said:
         assert enter(browser, "sun").status_code == 403
+    (told,) = [entry["message"] for entry in said if entry["event"] == "sign-in refused"]
+    assert 'no attribute "card" (it released: ' in told
+    assert "mail, number" in told
 
 
 def test_a_server_that_is_down_is_a_kind_page_and_a_503(tmp_path: Path) -> None:

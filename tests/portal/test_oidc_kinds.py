@@ -32,6 +32,28 @@ def test_an_unverified_address_is_told_by_what_the_provider_says_of_it(provider:
 
 
 @pytest.mark.parametrize(
+    ("info", "enters"),
+    [
+        ({"email": "lin@example.edu.cn", "email_verified": True}, True),
+        ({"email": "other@example.edu.cn", "email_verified": True}, False),
+        ({"email": "lin@example.edu.cn", "email_verified": False}, False),
+        ({"email": "lin@example.edu.cn"}, False),
+    ],
+)
+def test_only_the_user_info_may_say_that_this_very_address_was_verified(
+    provider: ScriptedProvider, info: dict[str, Any], enters: bool
+) -> None:
+    provider.discovery = {"userinfo_endpoint": f"{provider.issuer}/userinfo"}
+    provider.user_info = {"sub": "s-1", **info}
+    token = provider.signed(claims(provider, email="lin@example.edu.cn"))
+    if enters:
+        assert redeemed(provider, token, claim="email").name == "lin@example.edu.cn"
+        return
+    with pytest.raises(SignInRefused, match="email_verified"):
+        redeemed(provider, token, claim="email")
+
+
+@pytest.mark.parametrize(
     ("number", "name", "as_number"),
     [(20151001, "20151001", True), (["20151001"], "20151001", False), ([20151001], "20151001", True)],
 )
@@ -154,7 +176,7 @@ def test_keys_of_unknown_kinds_and_tokens_that_name_no_key_lock_nobody_out(provi
         ({"iss": "http://id.inner"}, 'its issuer is "http://id.inner"'),
         ({"iat": None}, "iat is missing"),
         ({"azp": "other"}, 'azp "other"'),
-        ({"number": None}, 'no claim "number" (it says: aud, exp, iat, iss, nonce, sid, sub)'),
+        ({"number": None}, 'no claim "number" (it says: aud, exp, iat, iss, nonce, sid, sub) about s-1'),
     ],
 )
 def test_a_token_that_does_not_hold_is_told_by_what_is_wrong_with_it(
@@ -165,6 +187,13 @@ def test_a_token_that_does_not_hold_is_told_by_what_is_wrong_with_it(
     assert told in str(refused.value)
     assert str(refused.value).endswith(".")
     assert JOURNEY.nonce not in str(refused.value)
+
+
+def test_a_kind_of_signature_that_may_be_allowed_is_told_with_its_key(provider: ScriptedProvider) -> None:
+    token = provider.signed(claims(provider), {"alg": "RS512", "kid": "one"})
+    with pytest.raises(SignInRefused, match=r'Add "RS512" there'):
+        redeemed(provider, token)
+    assert redeemed(provider, token, algorithms=["RS512"]).name == LIN.number
 
 
 def test_clocks_may_differ_as_far_as_the_settings_say(provider: ScriptedProvider) -> None:
