@@ -21,7 +21,7 @@ from status_db.requests import Requests
 from status_db.reviews import HandedOver, Issue
 from tests.cast import LIN, QIAN, SUN
 from tests.forty import CLASS, COLLEGE, FORTY, forty, name_of
-from tests.portal.conftest import _HASHED, enter, token_in
+from tests.portal.conftest import _HASHED, enter, settle, token_in
 from tests.world import COHORT, World, serving_of
 
 SignedIn = Callable[[str], TestClient]
@@ -36,10 +36,19 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def university(sqlite_world: World, request: pytest.FixtureRequest) -> World:
+    """The cast's university, with the class where a test asks for it: it takes as long as all the rest."""
+    return settle(sqlite_world, _two_owe if "ready" in request.fixturenames else None)
+
+
+@pytest.fixture
 def ready(university: World) -> World:
     """The class of forty, two of whom owe a book."""
-    forty(university, owing=FORTY[:2])
     return university
+
+
+def _two_owe(world: World) -> None:
+    forty(world, owing=FORTY[:2])
 
 
 def seen(browser: TestClient, **asked: str) -> httpx.Response:
