@@ -8,6 +8,7 @@ from status_db.decisions import Wish
 from status_db.model import RunState, Verdict
 from status_db.reversals import ReversalRefused
 from status_db.reviews import Issue
+from status_db.run_reader import RunReader
 from sync.run import Sync
 from tests.sync.test_verify import verified
 from tests.trust.town import applied, held_back, lent, numbers, settle
@@ -41,6 +42,13 @@ def test_it_puts_back_what_was_replaced_and_verify_agrees(mistaken: tuple[World,
     assert world.student(numbers(1)[0]).steps[0].at(world.now).verdict is Verdict.HELD
     report = verified(world)
     assert report.sound, report.disagreements
+    runs = RunReader(world.reading)
+    back = runs.reverting(COHORT, "loans", run)
+    assert back is not None
+    assert back.run == outcome.run
+    # Its number is another run's with a digit more, or less.
+    assert [runs.reverting(COHORT, "loans", other) for other in (run * 10, run // 10)] == [None, None]
+    assert [runs.has_way_back(each) for each in (run, outcome.run or 0)] == [True, False]
 
 
 def test_the_next_full_pull_speaks_again_and_is_guarded(mistaken: tuple[World, int]) -> None:
