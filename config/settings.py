@@ -500,7 +500,7 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(file, [f"the file could not be read ({error}): save it as UTF-8, readable here"]) from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(file, [f"this is not TOML ({error}): mend that line"]) from None
+        raise SettingsError(file, [f"this is not TOML ({error}): correct that line"]) from None
     _overlay(raw, _from_environment(origin.environ))
 
     if unreadable := [f"{place}: holds {found}, which is no text: take it out" for place, found in _harmful(raw)]:
@@ -651,7 +651,7 @@ def _why(error: Any, known: list[str]) -> str:  # noqa: ANN401 - pydantic's own 
             return str(error["ctx"]["error"])
         case _:
             message = str(error["msg"])
-            return f"{message[0].lower()}{message[1:]}: mend this value"
+            return f"{message[0].lower()}{message[1:]}: correct this value"
 
 
 #: How columns with the number of an identity document are called: in Chinese, English, the initials of data standards.

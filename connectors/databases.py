@@ -275,7 +275,7 @@ LATER = "See that it runs and can be reached from here; the next slot tries agai
 _WAYS_OUT = {
     SourceUnavailable: LATER,
     SourceRefused: "Have the office look at the account's name, password and rights, and at the url.",
-    SourceGarbled: "Mend the query or the mapping, then run: clearance check.",
+    SourceGarbled: "Correct the query or the mapping, then run: clearance check.",
 }
 
 

@@ -78,7 +78,7 @@ class Memory:
             if column not in row:
                 raise SourceGarbled(
                     f'row {number} of {self._question.source} has no "{column}" for {field}',
-                    f"Add it to that row, or mend columns.{field} in {table_of(self._question.source)}.",
+                    f"Add it to that row, or correct columns.{field} in {table_of(self._question.source)}.",
                 )
         return tuple(row[column] for column in self._question.columns.values())
 

@@ -34,6 +34,9 @@ _HEX = re.compile(r"[0-9a-fA-F-]+")
 #: With so many pages it can be seen that an ETag is one page's own.
 _TELLING = 2
 
+#: So many letters of what stands in the place of a number are shown.
+_SHOWN = 40
+
 #: Systems that give fewer records than asked for mostly give a multiple of this.
 _ROUND = 10
 
@@ -218,7 +221,7 @@ class Pages:
         if records and (grown or reading.short) and isinstance(self._settings.paging, PagePaging):
             raise SourceGarbled(
                 f"{self._named}: page {reading.short or 1} is shorter than others, and is not the last",
-                "Records have been left out of it: have the office mend its paging, or ask for everything at once.",
+                "Records have been left out of it: have the office correct its paging, or ask for everything at once.",
             )
         if len(records) < reading.size:
             reading.short = reading.pages
@@ -365,8 +368,8 @@ class Pages:
         if counts_the_page and reading.pages == 1 and paging.size and came >= paging.per_page:
             raise SourceGarbled(
                 f"{self._named}: the first page is full ({came} records) and has no {mark}",
-                "That may be the end or not: mend paging, look whether something on the way drops headers, or change "
-                "per_page so that the last page is not full.",
+                "That may be the end or not: correct paging, look whether something on the way drops headers, or "
+                "change per_page so that the last page is not full.",
             )
 
     def _own(self, url: str, before: str) -> str:
@@ -375,7 +378,7 @@ class Pages:
         if (ours.scheme, ours.netloc) != (theirs.scheme, theirs.netloc):
             raise SourceGarbled(
                 f"{self._named} names a next page elsewhere ({shown(url)})",
-                "Have the office mend the addresses its system gives, or write url as they are written.",
+                "Have the office correct the addresses its system gives, or write url as they are written.",
             )
         return url
 
@@ -402,7 +405,7 @@ class Pages:
         place = f'at "{self._settings.records}"' if self._settings.records else "as the answer itself"
         raise SourceGarbled(
             f"{self._named} has no list {place} (there is: {described(answer.body)})",
-            f"Mend records in {table_of(self._question.source)}; where the system writes a list of one as the bare "
+            f"Correct records in {table_of(self._question.source)}; where the system writes a list of one as the bare "
             "record, add bare_record = true.",
         )
 
@@ -439,9 +442,10 @@ class Pages:
         text = said.strip() if isinstance(said, str) else str(said) if isinstance(said, int | Decimal) else ""
         whole, _, fraction = text.partition(".")
         if isinstance(said, bool) or not (whole.isascii() and whole.isdecimal()) or fraction.strip("0"):
+            there = "nothing is there" if said is MISSING else f"{str(said)[:_SHOWN]!r} is there"
             raise SourceGarbled(
-                f"{self._named} tells no {what}",
-                f"Mend {key} in {table_of(self._question.source)}.",
+                f"{self._named} tells no {what} ({there})",
+                f"Correct {key} in {table_of(self._question.source)}.",
             )
         return int(whole)
 

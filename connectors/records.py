@@ -97,13 +97,13 @@ class Mapped:
         if cell is MISSING:
             raise SourceGarbled(
                 f'{self.named}: record {number} has no "{path}" (it has {described(record)})',
-                f"Mend columns.{name} in {self.told_in}; if records leave it out when there is nothing, add "
+                f"Correct columns.{name} in {self.told_in}; if records leave it out when there is nothing, add "
                 f'"{name}" to optional.',
             )
         if isinstance(cell, dict | list):
             raise SourceGarbled(
                 f'{self.named}: "{path}" in record {number} is no single value',
-                f"Mend columns.{name}: name a value within.",
+                f"Correct columns.{name}: name a value within.",
             )
         if isinstance(cell, str) and _is_broken(cell):
             if name == self.about:

@@ -515,7 +515,8 @@ class Sql:
         what = "has two columns called" if fitting else "has no column"
         raise SourceGarbled(
             f'{self._question.source}: the answer {what} "{column}" (it has {", ".join(columns)})',
-            f"Mend columns.{field} in {table_of(self._question.source)}, or name the column so in the query with AS.",
+            f"Correct columns.{field} in {table_of(self._question.source)}, or name the column so in the query, with "
+            "AS.",
         )
 
     def _reading(self) -> AbstractContextManager[tuple[Connection, Backend]]:

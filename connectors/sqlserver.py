@@ -43,7 +43,7 @@ _MEANS: dict[int, tuple[type[SourceError], str]] = {
         (3957, 3958, 3959, 3960, 3961, 3966, 3967),
         (SourceUnavailable, "The state it was reading could not be kept: ask at a quieter hour, or for less."),
     ),
-    18456: (SourceRefused, "The name or the password is wrong, or the server takes no passwords: mend the url."),
+    18456: (SourceRefused, "The name or the password is wrong, or the server takes no passwords: correct the url."),
     18452: (SourceRefused, "The server takes only the accounts of its domain: have the office make one of its own."),
     18470: (SourceRefused, "The account is switched off: have the office switch it on."),
     18486: (SourceRefused, "The account is locked: have the office unlock it, and look who tries it."),
@@ -67,7 +67,7 @@ _MEANS: dict[int, tuple[type[SourceError], str]] = {
         SourceGarbled,
         "There is no such table or view, or the account may not see it: write SCHEMA.NAME, or have SELECT granted.",
     ),
-    207: (SourceGarbled, "There is no such column: mend the query."),
+    207: (SourceGarbled, "There is no such column: correct the query."),
     **dict.fromkeys((102, 105, 170, 195, 209, 4104, 8120), (SourceGarbled, _SLIP)),
     **dict.fromkeys((156, 319, 1033, 8155, 8156), (SourceGarbled, _DERIVED)),
     **dict.fromkeys(
@@ -83,7 +83,7 @@ _STATES: dict[str, tuple[type[SourceError], str]] = {
         "Install Microsoft's ODBC driver, and name it in the url: ?driver=ODBC+Driver+18+for+SQL+Server.",
     ),
     "01000": (SourceRefused, "The ODBC driver named in the url cannot be loaded: look at what is installed here."),
-    "28000": (SourceRefused, "The name or the password is wrong: mend the url."),
+    "28000": (SourceRefused, "The name or the password is wrong: correct the url."),
     **dict.fromkeys(("08001", "08004", "08S01", "08007", "HYT00", "HYT01", "40001"), (SourceUnavailable, LATER)),
 }
 

@@ -8,6 +8,7 @@ page SSL_CTX_set_security_level).
 import re
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -329,18 +330,21 @@ _MAY_HELP = re.compile(
 def what_it_takes(host: str, port: int, seconds: float, said: str) -> tuple[TlsLimits, str] | None:
     """Try which limits a server would shake hands under, the least weak first; None where none would help.
 
-    It returns them with the version of TLS that was agreed on. Nothing is sent, and nobody's certificate is believed:
-    this only finds the setting to name in a message.
+    It returns them with the version of TLS that was agreed on, and takes `seconds` at most. Nothing is sent, and
+    nobody's certificate is believed: this only finds the setting to name in a message.
     """
     if not _MAY_HELP.search(said):
         return None
+    deadline = time.monotonic() + seconds
     for minimum, ciphers in _TRIED:
+        if (left := deadline - time.monotonic()) <= 0:
+            return None
         limits = TlsLimits(minimum, ciphers)
         context = limits.context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with (
             suppress(OSError),
-            socket.create_connection((host, port), timeout=seconds) as plain,
+            socket.create_connection((host, port), timeout=left) as plain,
             context.wrap_socket(plain, server_hostname=host) as secured,
         ):
             spoken = {"TLSv1": "TLS 1.0"}.get(str(secured.version()), str(secured.version()).replace("TLSv", "TLS "))

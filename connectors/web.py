@@ -255,7 +255,8 @@ class Office:
             said = self._not_ok(body) or f'it has no "{path}"'
             raise SourceRefused(
                 f"{self._source}: {shown(url)} did not let us log in: {said}",
-                "Have the office look at the account; or mend token in its auth, the place of the token in the answer.",
+                "Have the office look at the account; or correct token in its auth: where the token stands in the "
+                "answer.",
             )
         return token
 

@@ -153,7 +153,8 @@ class Reader:
             under_way = (tables.run.c.state == RunState.RUNNING, tables.run.c.student.is_(None))
             running = {r.source: r for r in run_views(connection, tables.run.c.cohort == cohort, *under_way)}
         named = {ROSTER: (None, "")} | {n: (s.step, s.title) for n, s in self._settings.source.items()}
-        roster = self._settings.of_cohort(cohort).roster
+        configured = cohort in self._settings.cohort_keys()
+        roster = (self._settings.of_cohort(cohort) if configured else self._settings).roster
         weaker = {name: source.weaker_proofs for name, source in self._settings.source.items()}
         connection_of = {name: source.weaker_connection for name, source in self._settings.source.items()}
         connection_of[ROSTER] = roster.weaker_connection

@@ -172,10 +172,10 @@ class TestApis:
         assert "login page" in fault(site, SourceRefused, rest(served(b"<html>", "text/html")))
 
     def test_a_wrong_place_of_the_records(self, site: Site, served: Any) -> None:
-        assert "Mend records in [source.loans]" in fault(site, SourceGarbled, rest(served(), records='"data.rows"'))
+        assert "Correct records in [source.loans]" in fault(site, SourceGarbled, rest(served(), records='"data.rows"'))
 
     def test_a_wrong_place_of_the_total(self, site: Site, served: Any) -> None:
-        assert "Mend total in [source.loans]" in fault(site, SourceGarbled, rest(served(), total='"count"'))
+        assert "Correct total in [source.loans]" in fault(site, SourceGarbled, rest(served(), total='"count"'))
 
     def test_a_wrong_column(self, site: Site, served: Any) -> None:
         body = b'{"total": 1, "rows": [{"card_no": "20151001", "TITLE": "x"}]}'
