@@ -1,11 +1,13 @@
 """A world is brought to a state once in each process, and copied from then on; else the suite takes twice as long."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy import URL, text
 
+from connectors.port import Connector
 from tests.services.databases import fresh_database
 from tests.world import World
 
@@ -37,3 +39,21 @@ def test_the_third_postgresql_world_of_a_state_is_a_copy(postgres_server: URL, t
     with ExitStack() as servers:
         urls = [servers.enter_context(fresh_database(postgres_server)) for _ in range(4)]
         assert _times_brought([url.render_as_string(hide_password=False) for url in urls], tmp_path) == 2
+
+
+def test_a_world_that_asks_other_sources_is_no_copy_of_one_that_does_not(tmp_path: Path) -> None:
+    asked: list[str] = []
+    for index in range(3):
+        own = tmp_path / str(index)
+        own.mkdir()
+        with World(f"sqlite:///{own}/clearance.db", own) as world:
+            plain = world.connect
+
+            def other(name: str, plain: Callable[[str], Connector] = plain) -> Connector:
+                asked.append(name)
+                return plain(name)
+
+            if index == 2:
+                world.sync._connect = other
+            world.run_all()
+    assert set(asked) == {"roster", "loans", "fines", "fees", "checkouts"}
