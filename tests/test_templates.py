@@ -57,3 +57,17 @@ def test_a_world_that_asks_other_sources_is_no_copy_of_one_that_does_not(tmp_pat
                 world.sync._connect = other
             world.run_all()
     assert set(asked) == {"roster", "loans", "fines", "fees", "checkouts"}
+
+
+def test_a_world_that_is_told_other_rows_is_no_copy(tmp_path: Path) -> None:
+    found: list[int] = []
+    for index in range(4):
+        own = tmp_path / str(index)
+        own.mkdir()
+        with World(f"sqlite:///{own}/clearance.db", own) as world:
+            if index == 3:
+                del world.says["roster"][0]
+            world.reach("everything was asked", partial(World.run_all, world))
+            with world.reading.connect() as connection:
+                found.append(connection.execute(text("SELECT count(*) FROM student")).scalar_one())
+    assert found == [found[0]] * 3 + [found[0] - 1]

@@ -254,12 +254,14 @@ class World:
     def reach(self, state: str, how: Callable[[], object]) -> None:
         """Bring a world in which nothing has happened to a state: by `how`, or by a copy of where that has led before.
 
-        `state` names whatever `how` depends on besides the settings. Of what `how` does in memory, what the sources say
-        and the time are copied, too.
+        `state` names whatever `how` depends on besides the settings and what the sources say before. Of what `how`
+        does in memory, what the sources say and the time are copied, too.
         """
         if not self._new():
             how()
-        elif (found := self._home.copy(state, self._engines())) is not None:
+            return
+        state += json.dumps([self.says, self.population], sort_keys=True, default=repr)
+        if (found := self._home.copy(state, self._engines())) is not None:
             self.now, self.says = found
         else:
             how()
@@ -321,13 +323,12 @@ class World:
         own = self.sync._connect == self.connect and type(self).connect is World.connect
         if not own or not self._new():
             return {name: self.run(name) for name in self.sync.names()}
-        asked = json.dumps([self.says, self.population], sort_keys=True, default=repr)
-        key = self.file.read_text(encoding="utf-8"), asked
+        key = self.file.read_text(encoding="utf-8"), json.dumps([self.says, self.population], default=repr)
 
         def how() -> None:
             _FIRST_OUTCOMES[key] = {name: self.run(name) for name in self.sync.names()}
 
-        self.reach(asked, how)
+        self.reach("run all", how)
         return dict(_FIRST_OUTCOMES[key])
 
     def student(self, number: str) -> StudentView:
