@@ -12,13 +12,13 @@ from datetime import date, datetime, time, timedelta
 
 from connectors.lists import CUT_OFF, MOST_ROWS, Ending, Line, ListAsked, Page, is_nothing, settled
 from connectors.lists_header import Header, folded, header_if_any, header_of
-from connectors.lists_words import is_labelled, is_like_amount, is_like_number, is_total
+from connectors.lists_words import is_labelled, is_like_amount, is_like_number, is_result, is_rule, is_total
 from connectors.port import Cell
 
 #: What Excel writes where a formula has failed, without its mark of exclamation or question.
 _FORMULA_ERRORS = frozenset({"#N/A", "#REF", "#VALUE", "#NAME", "#DIV/0", "#NUM", "#NULL"})
 
-_SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+?\d+")
+_SCIENTIFIC = re.compile(r"\d(\.\d+)?([eE]\+?|\s*[×*xX]\s*10\s*\^?\s*)\d+")
 
 #: Excel keeps so many digits of a number, and writes noughts for the rest.
 _KEPT_DIGITS = 15
@@ -67,7 +67,10 @@ class _Table:
         """Give the row of this line, and the rows before it that turn out to be no notes."""
         width = len(self._header.names)
         cells = line.cells
-        if all(is_nothing(cell) or at in line.filled for at, cell in enumerate(cells)):
+        if all(is_nothing(cell) or at in line.filled for at, cell in enumerate(cells)) or is_rule(cells):
+            return
+        if is_result(cells):
+            self._totals.hold_against(line)
             return
         self._refuse_extra(line, width)
         row = tuple(self._cell(line, at, field) for field, at in enumerate(self._header.at))
