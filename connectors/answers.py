@@ -60,7 +60,7 @@ class NotJsonError(ValueError):
 def json_of(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
     """Return what JSON holds, every digit of its numbers kept. Raises NotJsonError.
 
-    A name that stands twice in one object is refused: which of the two values is meant, nobody says (RFC 8259, section 4).
+    A name that is in one object twice is refused: nobody says which of the two values is meant (RFC 8259, section 4).
     """
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_object)

@@ -99,7 +99,7 @@ def _quoted(
 
 
 def _split(record: str, delimiter: str) -> list[str]:
-    # One row, whatever it holds: only line feeds and carriage returns end one, and no other sign that Unicode has for it.
+    # Line feeds and carriage returns alone end a row, and no other sign that Unicode has for it.
     rows = list(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter, strict=True))
     return rows[0] if rows else []
 

@@ -11,8 +11,8 @@ _TOTAL = re.compile(
     r"(.{0,20}(合计|总计|小计|共计|累计|总合计)|(sub|grand)?total|sum)(\((元|人民币|rmb|¥|￥)+\))?(\d+(人|行|条|rows))?"
 )
 
-#: What database clients write below a result: (5 rows affected), 5 rows selected., 5 rows in set (0.00 sec), 已选择 5 行。,
-#: and when they were done.
+#: What database clients write below a result: (5 rows affected), 5 rows selected., 5 rows in set (0.00 sec),
+#: 已选择 5 行。, and when they were done.
 _RESULT = re.compile(
     r"\(?\d+rows?(affected|selected|inset|returned)?[).]*(\([\d.]+sec\))?"
     r"|(已选择|选择了)?\(?\d+(行|条)(受影响|已选择|记录)?[).。]*"

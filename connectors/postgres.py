@@ -24,8 +24,8 @@ SELECT current_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user
 """
 
 
-#: Row-level security (PostgreSQL's documentation, section 5.9) would leave rows out in silence. Servers without it have no
-#: such setting.
+#: Row-level security (PostgreSQL's documentation, section 5.9) would leave rows out in silence. Servers without it have
+#: no such setting.
 _NO_HIDDEN_ROWS = """
 SELECT set_config(name, 'off', true) FROM pg_settings WHERE name = 'row_security' AND source = 'default'
 """
