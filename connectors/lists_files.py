@@ -11,7 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from connectors import lists_excel, lists_text
-from connectors.lists import CUT_OFF, OTHER_KIND, Ending, ListAsked, Page
+from connectors.lists import CUT_OFF, OTHER_KIND, Ending, ListAsked, Page, is_nothing
+from connectors.lists_header import header_if_any
 from connectors.lists_rows import rows_of, whole_rows_of
 from connectors.port import Cell, SourceGarbled
 
@@ -151,7 +152,28 @@ def _page(pages: list[Page], asked: ListAsked) -> tuple[Page, ListAsked]:
     if len(named) != 1:
         raise _no_page(titles, visible, asked)
     page = named[0]
+    if not asked.sheet and (hidden := next((other for other in pages if _holds_such_rows(other, asked)), None)):
+        raise asked.garbled(
+            f'its worksheet "{hidden.title}" is hidden and holds such a list, too',
+            f'Name the right one in {asked.told_in}, such as sheet = "{page.title}", or have the other deleted.',
+        )
     return page, asked if len(pages) == 1 else replace(asked, named=f'{asked.named}, worksheet "{page.title}"')
+
+
+def _holds_such_rows(page: Page, asked: ListAsked) -> bool:
+    """Say whether a hidden worksheet has the header, and a student below it."""
+    if page.visible:
+        return False
+    lines = page.lines()
+    try:
+        header, _best = header_if_any(lines, asked, once=False)
+        if header is None:
+            return False
+        at = header.at[0]
+        return any(len(line.cells) > at and not is_nothing(line.cells[at]) for line in lines)
+    except SourceGarbled:
+        # What cannot be read there is nobody's list.
+        return False
 
 
 def _no_page(titles: list[str], visible: list[Page], asked: ListAsked) -> SourceGarbled:
