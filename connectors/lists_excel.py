@@ -89,6 +89,7 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
             sheet.title,
             visible=sheet.sheet_state == "visible",
             lines=lambda sheet=sheet: _lines_of(file, workbook, sheet, asked),  # type: ignore[misc]
+            last_row=MOST_ROWS,
         )
         for sheet in sheets
     ]

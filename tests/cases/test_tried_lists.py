@@ -16,6 +16,7 @@ from tests.cases.tried import COLUMNS, HEAD, OWES, Tried, held_to
 Fill = Callable[[Any], None]
 
 SECOND = "2015150002,学费,1200\n"
+TOP = "<tr><th>学号<th>收费项目<th>欠费"
 BOX = "+------------+----------+--------+\n"
 
 
@@ -67,6 +68,10 @@ def a_column_that_hides(workbook: Any) -> None:
     sheet.write_row(0, 0, ["学号", "学号", "收费项目", "欠费"])
     sheet.write_row(1, 0, ["2015150003", "2015150001", "学费", 5000])
     sheet.set_column(0, 0, None, None, {"hidden": True})
+
+
+def to_the_last_row(workbook: Any) -> None:
+    table(workbook, ["2015150001", "学费", 5000]).write_row(1_048_575, 0, ["2015150002", "学费", 700])
 
 
 def archive(name: str, *, locked: bool = False) -> bytes:
@@ -147,6 +152,31 @@ LISTS: dict[str, tuple[str | bytes, str]] = {
     "a worksheet for each college, one hidden": (book(of_two_colleges), '1: worksheet "理学院" is hidden and holds'),
     "a number that only looks scientific": (book(scientific_by_format), "hcccc"),
     "a hidden column of one name": (book(a_column_that_hides), '1: the column "学号" stands twice'),
+    # What says of itself that it is not whole.
+    "PHP that ran out of memory": (
+        HEAD + OWES + "<br />\n<b>Fatal error</b>: Allowed memory size of 134217728 bytes exhausted in x.php\n",
+        "1: row 4 says that the list is not whole",
+    ),
+    "SQL*Plus that broke off": (HEAD + OWES + "ERROR:\nORA-01555: snapshot too old\n", '1: not whole ("ORA-01555'),
+    "the first 200 rows": (HEAD + OWES + "（仅显示前 200 行）\n", "1: row 3 says that the list is not whole"),
+    "the first page of a web page": (
+        f"<table>{TOP}<tr><td>2015150001<td>学费<td>5000<tr><td colspan=3>共 2 条记录 第 1/2 页</table>",
+        '1: there are other pages ("共 2 条记录 第 1/2 页")',
+    ),
+    "a web page that was not paged to its end": (
+        f"<table>{TOP}<tr><td>2015150001<td>学费<td>5000</table><p>显示第 1 至 10 项结果，共 57 项</p>",
+        "1: it says around its table that it is not whole",
+    ),
+    "a web page that shows everything": (
+        f"<table>{TOP}<tr><td>2015150001<td>学费<td>5000</table><p>显示第 1 至 1 项结果，共 1 项，第 1 页 共 1 页</p>",
+        "hcccc",
+    ),
+    "printed pages": (HEAD + OWES + "第 1 页 共 2 页\n" + HEAD + SECOND + "第 2 页 共 2 页\n", "hhccc"),
+    "inputs within a web page": (
+        f"<table>{TOP}<tr><td>2015150001<td>学费<td><input value=5000></table>",
+        "ucccc",
+    ),
+    "Excel's last row": (book(to_the_last_row), "1: it goes on to row 1048576, the last that such a file can hold"),
     # Other kinds of file.
     "a zip archive with a password": (archive("list.xlsx", locked=True), "1: it is a zip archive with a password"),
     "Apple Numbers": (archive("Index/Document.iwa"), "1: it is a document of Apple Numbers"),
