@@ -186,10 +186,7 @@ def _web_lines(path: Path, encoding: str, asked: ListAsked) -> Iterator[Line]:
     found = found or bool(tables.rows)
     yield from tables.rows
     if tables.open_tables:
-        raise asked.garbled(
-            "its table has no end: the web page may have been cut off",
-            CUT_OFF,
-        )
+        raise asked.garbled("its table has no end: the web page may have been cut off", CUT_OFF)
     if not found:
         said = " ".join(" ".join(tables.words).split())[:100]
         raise asked.garbled(
