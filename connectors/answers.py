@@ -8,8 +8,10 @@ import codecs
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from email.message import Message
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 #: Seconds that an answer may take on its way without being called old.
 _ON_ITS_WAY = 5.0
@@ -24,6 +26,92 @@ _CACHES_SAY = ("X-Cache", "X-Cache-Status", "X-Proxy-Cache", "CF-Cache-Status", 
 _MOSTLY = 2
 
 _REPLACEMENT = "\ufffd"
+
+
+#: Names by which an answer of HTTP 200 says at its top, in the field, that it failed; compared without case, - and _.
+_SUCCESS = frozenset({"success", "issuccess", "succeeded", "ok"})
+_CODES = frozenset({"code", "status", "statuscode", "resultcode", "retcode", "respcode", "ret"})
+_ERROR_CODES = frozenset({"errcode", "errorcode", "errno"})
+_ERRORS = frozenset({"error", "errors"})
+_REASONS = ("message", "msg", "errmsg", "errormsg", "errormessage", "error", "errors")
+_FAILED = frozenset({"error", "fail", "failed", "failure", "exception"})
+
+#: Codes of HTTP that mean a failure.
+_HTTP_FAILURES = range(400, 600)
+
+#: How a gzip archive begins (RFC 1952, section 2.3.1).
+_GZIP = b"\x1f\x8b"
+
+#: An error at most so many letters before the end may come of a text that was cut.
+_AT_END = 2
+
+
+class NotJsonError(ValueError):
+    """Text that is not JSON; the text says why."""
+
+    def __init__(self, why: str, *, at: int, cut: bool) -> None:
+        super().__init__(why)
+        #: Where it stops being JSON.
+        self.at = at
+        #: Whether it may be the beginning of JSON.
+        self.cut = cut
+
+
+def json_of(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what JSON holds, every digit of its numbers kept. Raises NotJsonError.
+
+    A name that is in one object twice is refused: nobody says which of the two values is meant (RFC 8259, section 4).
+    """
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_object)
+    except json.JSONDecodeError as error:
+        cut = error.msg.startswith("Unterminated") or error.pos >= len(text.rstrip()) - _AT_END
+        why = "several JSON values, one after another" if error.msg == "Extra data" else str(error)
+        raise NotJsonError(why, at=error.pos, cut=cut and error.msg != "Extra data") from None
+    except RecursionError as error:
+        raise NotJsonError(str(error), at=1, cut=False) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    held = dict(pairs)
+    if len(held) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise NotJsonError(f'"{twice[:40]}" stands twice in one object', at=1, cut=False)
+    return held
+
+
+def _no_number(constant: str) -> Any:  # noqa: ANN401 - as json.loads wants it
+    raise NotJsonError(f"{constant} is no number of JSON", at=1, cut=False)
+
+
+def says_failed(body: object) -> str:
+    """Return in which words an answer says at its top that it failed; empty where it does not.
+
+    It is for answers of HTTP 200 about which the settings name no `ok`: `success` is false, `code` is one of HTTP's
+    failures or negative, `errcode` is not 0, or there are `errors`.
+    """
+    if not isinstance(body, dict):
+        return ""
+    top = {re.sub(r"[-_\s]", "", str(name)).casefold(): value for name, value in body.items()}
+    for name, value in top.items():
+        if _is_failure(name, value):
+            reason = next((top[word] for word in _REASONS if word != name and top.get(word)), None)
+            return f"{name} is {value!r}" + (f", {reason}" if reason is not None else "")
+    return ""
+
+
+def _is_failure(name: str, value: object) -> bool:
+    if name in _ERRORS:
+        return bool(value) and value not in ("0", "false")
+    said = str(value).strip().casefold()
+    if name in _SUCCESS:
+        return value is False or said in ("false", *_FAILED)
+    if name not in _CODES | _ERROR_CODES or isinstance(value, bool):
+        return False
+    if not re.fullmatch(r"-?\d{1,9}", said):
+        return said in _FAILED
+    return int(said) < 0 or int(said) in _HTTP_FAILURES or (name in _ERROR_CODES and int(said) != 0)
 
 
 class CharsetError(ValueError):
@@ -75,6 +163,8 @@ def text_of(content: bytes, content_type: str, charset: str = "") -> str:
     Valid UTF-8 is read as that, whatever is declared. Text with a few broken letters is read with U+FFFD for each of
     them. Raises CharsetError with the cause where no charset fits.
     """
+    if content.startswith(_GZIP):
+        raise CharsetError("it is packed with gzip, and no Content-Encoding says so")
     by_itself = json.detect_encoding(content)
     if not charset and not by_itself.startswith("utf-8"):
         charset = by_itself

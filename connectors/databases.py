@@ -141,6 +141,9 @@ class Backend:
     without_tls = "take TLS out of the url"
     authority = "the certificate authority in the url"
 
+    #: The driver's types of floating-point columns of single precision, which keep seven digits.
+    single_precision: frozenset[object] = frozenset()
+
     def __init__(self, source: str, where: str, patience: Patience, options: Options) -> None:
         self.source = source
         self.options = options

@@ -63,6 +63,8 @@ class Page:
     text: bool = False
     #: The file has number formats with leading zeros and its reader cannot say which cells they belong to.
     zeros_lost: str = ""
+    #: The last row that such a file can hold; 0 where there is no such limit.
+    last_row: int = 0
 
 
 #: The way out where a file ends too early. Nobody exports a list anew at the hour at which it is read.

@@ -39,6 +39,9 @@ _NOT_WHOLE = (
     SyntaxError,
 )
 
+#: What a workbook has at least one of, wherever its parts are.
+_OF_A_WORKBOOK = re.compile(r"\[Content_Types\]\.xml$|(?:^|[/\\])(?:workbook|sheet\d+)\.xml$", re.IGNORECASE)
+
 _FORMULA = re.compile(rb"<(\w+:)?f[\s>/]")
 _MERGE = re.compile(rb"<(\w+:)?mergeCell\s[^>]*?\bref\s*=\s*[\"']([A-Za-z$0-9:]{1,40})[\"']")
 
@@ -86,6 +89,7 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
             sheet.title,
             visible=sheet.sheet_state == "visible",
             lines=lambda sheet=sheet: _lines_of(file, workbook, sheet, asked),  # type: ignore[misc]
+            last_row=MOST_ROWS,
         )
         for sheet in sheets
     ]
@@ -212,7 +216,8 @@ def _refuse_what_is_no_workbook(file: IO[bytes], asked: ListAsked) -> None:
         with zipfile.ZipFile(file) as packed:
             unpacked = sum(entry.file_size for entry in packed.infolist())
             names = [entry.filename for entry in packed.infolist()]
-            kind = packed.read("mimetype")[:100] if "mimetype" in names else b""
+            is_locked = any(entry.flag_bits & 1 for entry in packed.infolist())
+            kind = packed.read("mimetype")[:100] if "mimetype" in names and not is_locked else b""
     except _NOT_WHOLE as error:
         raise _no_workbook(error, asked) from error
     finally:
@@ -223,6 +228,11 @@ def _refuse_what_is_no_workbook(file: IO[bytes], asked: ListAsked) -> None:
         raise asked.garbled("it is a binary workbook (.xlsb)", SAVE_ANEW)
     if any(entry.startswith("word/") for entry in names):
         raise asked.garbled("it is a Word document", OTHER_KIND)
+    if any(entry.startswith("Index/") and entry.endswith(".iwa") for entry in names):
+        raise asked.garbled("it is a document of Apple Numbers", OTHER_KIND)
+    if not any(_OF_A_WORKBOOK.search(entry) for entry in names):
+        locked = " with a password" if is_locked else ""
+        raise asked.garbled(f"it is a zip archive{locked} ({', '.join(names[:3])[:100]}), and no workbook", OTHER_KIND)
     if unpacked > asked.most_unpacked:
         raise asked.garbled(
             f"it would unpack to {unpacked} bytes, more than {asked.most_unpacked}",

@@ -4,13 +4,15 @@ Excel workbooks (.xlsx, also strict ones), old workbooks (.xls), web pages and X
 text in columns. This is the one reader for sources, the roster and the desk; it runs in the sandbox.
 """
 
+import re
 from collections.abc import Generator
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
 from connectors import lists_text
-from connectors.lists import CUT_OFF, OTHER_KIND, Ending, ListAsked, Page
+from connectors.lists import CUT_OFF, OTHER_KIND, Ending, ListAsked, Page, is_nothing
+from connectors.lists_header import header_if_any
 from connectors.lists_rows import rows_of, whole_rows_of
 from connectors.port import Cell, SourceGarbled
 
@@ -30,7 +32,20 @@ _OTHERS = (
     (b"\x1f\x8b", "a gzip archive"),
     (b"{\\rtf", "an RTF document"),
     (b"SQLite format 3", "a database"),
+    (b"\x00\x01\x00\x00Standard ", "an Access database"),
+    (b"$FL2", "an SPSS file"),
+    (b"<stata_dta>", "a Stata file"),
+    (b"PAR1", "a Parquet file"),
 )
+
+#: A table of dBase or FoxPro: its kind, then the day of its last change, of which the year may count from 1900 or 2000.
+_DBASE = re.compile(rb"[\x02\x03\x30\x31\x32\x83\x8b\xf5][\x00-\xff][\x01-\x0c][\x01-\x1f]", re.DOTALL)
+
+#: A zero byte that is the whole of a cell, quotes aside.
+_EMPTY_CELL = re.compile(rb"(?:(?<=[,;\t|\r\n\"])|^)\0(?=[,;\t|\r\n\"]|$)")
+
+#: Records as programs exchange them.
+_JSON = re.compile(r'(?:\[\s*)?\{\s*"')
 
 
 class Kind(StrEnum):
@@ -63,8 +78,12 @@ def kind_of(head: bytes) -> tuple[Kind, str]:
     # Old spreadsheet programs began a file so; a byte of zero is in no text but UTF-16.
     if head[:2] in (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08"):
         return Kind.OTHER, "a workbook of Excel 95 or before"
-    if b"\0" in head and not head.startswith(_MARKS_OF_TEXT) and not _is_wide(head):
+    if b"\0" in head and _DBASE.match(head):
+        return Kind.OTHER, "a table of dBase or FoxPro"
+    if b"\0" in _EMPTY_CELL.sub(b"", head) and not head.startswith(_MARKS_OF_TEXT) and not _is_wide(head):
         return Kind.OTHER, "no text and no workbook"
+    if _JSON.match(text):
+        return Kind.OTHER, "JSON"
     return Kind.TEXT, ""
 
 
@@ -136,7 +155,28 @@ def _page(pages: list[Page], asked: ListAsked) -> tuple[Page, ListAsked]:
     if len(named) != 1:
         raise _no_page(titles, visible, asked)
     page = named[0]
+    if not asked.sheet and (hidden := next((other for other in pages if _holds_such_rows(other, asked)), None)):
+        raise asked.garbled(
+            f'its worksheet "{hidden.title}" is hidden and holds such a list, too',
+            f'Name the right one in {asked.told_in}, such as sheet = "{page.title}", or have the other deleted.',
+        )
     return page, asked if len(pages) == 1 else replace(asked, named=f'{asked.named}, worksheet "{page.title}"')
+
+
+def _holds_such_rows(page: Page, asked: ListAsked) -> bool:
+    """Say whether a hidden worksheet has the header, and a student below it."""
+    if page.visible:
+        return False
+    lines = page.lines()
+    try:
+        header, _best = header_if_any(lines, asked, once=False)
+        if header is None:
+            return False
+        at = header.at[0]
+        return any(len(line.cells) > at and not is_nothing(line.cells[at]) for line in lines)
+    except SourceGarbled:
+        # What cannot be read there is nobody's list.
+        return False
 
 
 def _no_page(titles: list[str], visible: list[Page], asked: ListAsked) -> SourceGarbled:

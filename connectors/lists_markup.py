@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 from html.parser import HTMLParser
@@ -15,6 +16,7 @@ from defusedxml.ElementTree import iterparse
 from connectors.lists import CUT_OFF, MOST_COLUMNS, MOST_ROWS, SAVE_ANEW, Line, ListAsked, Page, plain
 from connectors.lists_formats import shown
 from connectors.lists_merges import Merge, Merges
+from connectors.lists_whole import ALL_OF_IT, Words
 from connectors.port import Cell, SourceGarbled
 
 #: A page names its encoding within so many bytes.
@@ -57,6 +59,7 @@ class _Tables(HTMLParser):
         self._number = 0
         self.rows: list[Line] = []
         self.words: list[str] = []
+        self.last_words: deque[str] = deque(maxlen=_LAST_WORDS_KEPT)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in ("script", "style", "title"):
@@ -94,8 +97,10 @@ class _Tables(HTMLParser):
             return
         if self._tables:
             self._tables[-1].add(data)
-        elif len(self.words) < _WORDS_KEPT and data.strip():
-            self.words.append(data.strip())
+        elif data.strip():
+            self.last_words.append(data.strip())
+            if len(self.words) < _WORDS_KEPT:
+                self.words.append(data.strip())
 
     @property
     def open_tables(self) -> int:
@@ -130,6 +135,9 @@ class _Tables(HTMLParser):
 
 #: So many pieces of a page's own text are kept, to say what it is.
 _WORDS_KEPT = 5
+
+#: … and so many of the last, which may say that the page is not the whole list.
+_LAST_WORDS_KEPT = 100
 
 
 def _over(cells: list[Cell], covered: dict[int, tuple[int, Cell]], blank: set[int]) -> None:
@@ -178,16 +186,16 @@ def _web_lines(path: Path, encoding: str, asked: ListAsked) -> Iterator[Line]:
     found = found or bool(tables.rows)
     yield from tables.rows
     if tables.open_tables:
-        raise asked.garbled(
-            "its table has no end: the web page may have been cut off",
-            CUT_OFF,
-        )
+        raise asked.garbled("its table has no end: the web page may have been cut off", CUT_OFF)
     if not found:
         said = " ".join(" ".join(tables.words).split())[:100]
         raise asked.garbled(
             f'it is a web page without a table ("{said}"): perhaps the page on which to sign in, saved as a list',
             SAVE_ANEW,
         )
+    words, around = Words(), " ".join(" ".join(tables.last_words).split())
+    if words.broke_off(around) or words.missing:
+        raise asked.garbled(f'it says around its table that it is not whole ("{around[-100:]}")', ALL_OF_IT)
 
 
 def _encoding(path: Path, asked: ListAsked) -> str:

@@ -25,6 +25,9 @@ _LOCKED = "EncryptedPackage".encode("utf-16-le")
 #: The record of a number format: its length, its number, and its text in one byte a letter or in two.
 _FORMAT = re.compile(rb"\x1e\x04(..)..(..)([\x00\x01])", re.DOTALL)
 
+#: The last row of a worksheet of Excel 97 to 2003.
+_LAST_ROW = 65_536
+
 #: A whole number of at most so many digits is kept exactly by a spreadsheet.
 _EXACT = 10**15
 
@@ -52,6 +55,7 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
                 visible=sheet.visible == SheetVisibleEnum.Visible,
                 lines=lambda name=sheet.name: _lines(workbook, name, asked),  # type: ignore[misc]
                 zeros_lost=zeros,
+                last_row=_LAST_ROW,
             )
             for sheet in workbook.sheets_metadata
             if sheet.typ == SheetTypeEnum.WorkSheet

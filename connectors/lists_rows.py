@@ -12,13 +12,14 @@ from datetime import date, datetime, time, timedelta
 
 from connectors.lists import CUT_OFF, MOST_ROWS, Ending, Line, ListAsked, Page, is_nothing, settled
 from connectors.lists_header import Header, folded, header_if_any, header_of
-from connectors.lists_words import is_labelled, is_like_amount, is_like_number, is_total
+from connectors.lists_whole import ALL_OF_IT, Words, shown
+from connectors.lists_words import is_labelled, is_like_amount, is_like_number, is_result, is_rule, is_total
 from connectors.port import Cell
 
 #: What Excel writes where a formula has failed, without its mark of exclamation or question.
 _FORMULA_ERRORS = frozenset({"#N/A", "#REF", "#VALUE", "#NAME", "#DIV/0", "#NUM", "#NULL"})
 
-_SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+?\d+")
+_SCIENTIFIC = re.compile(r"\d(\.\d+)?([eE]\+?|\s*[×*xX]\s*10\s*\^?\s*)\d+")
 
 #: Excel keeps so many digits of a number, and writes noughts for the rest.
 _KEPT_DIGITS = 15
@@ -59,6 +60,7 @@ class _Table:
         self._notes: list[tuple[int, tuple[Cell, ...], str]] = []
         self._count = 0
         self._totals = _Totals(asked)
+        self._words = Words()
         self._broken = 0
         self._broken_first: list[int] = []
         self._long = _LongNumbers()
@@ -67,7 +69,7 @@ class _Table:
         """Give the row of this line, and the rows before it that turn out to be no notes."""
         width = len(self._header.names)
         cells = line.cells
-        if all(is_nothing(cell) or at in line.filled for at, cell in enumerate(cells)):
+        if self._is_beside(line):
             return
         self._refuse_extra(line, width)
         row = tuple(self._cell(line, at, field) for field, at in enumerate(self._header.at))
@@ -82,7 +84,12 @@ class _Table:
                 f"row {line.number} ends within a letter: the file may have been cut off there",
                 CUT_OFF,
             )
-        if self._is_note(row, line):
+        is_note = self._is_note(row, line)
+        if is_note or short:
+            self._refuse_part(line)
+        if is_note and self._words.of_pages:
+            return
+        if is_note:
             # A file cut within its last row could end in such a cell, unless it begins as notes do.
             if short and line.open_ended and not is_labelled(cells):
                 raise self._asked.garbled(*_cut(line.number, len(cells), width))
@@ -100,12 +107,23 @@ class _Table:
     def ending(self) -> Ending:
         """Return what is known at the end of the list. Raises SourceGarbled."""
         self._long.refuse_rounded(self._asked)
+        if said := self._words.missing:
+            raise self._asked.garbled(f'it says of itself that there are other pages ("{said}")', ALL_OF_IT)
         if self._broken > max(_FEW_BROKEN, self._count // 100):
             raise self._asked.garbled(
                 f"{self._broken} of {self._count} rows hold broken text, row {self._broken_first[0]} first",
                 f"Give its encoding as encoding in {self._asked.told_in}, such as gb18030, or save it as UTF-8.",
             )
         return self._header.names, self._totals.total, self._broken, tuple(self._broken_first)
+
+    def _is_beside(self, line: Line) -> bool:
+        """Say whether a line is blank, drawn, or a database client's count, which is held against the rows above it."""
+        if all(is_nothing(cell) or at in line.filled for at, cell in enumerate(line.cells)) or is_rule(line.cells):
+            return True
+        if is_result(line.cells):
+            self._totals.hold_against(line)
+            return True
+        return False
 
     def _cell(self, line: Line, at: int, field: int) -> Cell:
         if at >= len(line.cells):
@@ -120,6 +138,11 @@ class _Table:
         return settled(line.cells[at], student=field == 0)
 
     def _refuse_extra(self, line: Line, width: int) -> None:
+        if line.number == self._page.last_row:
+            raise self._asked.garbled(
+                f"it goes on to row {line.number}, the last that such a file can hold: rows may be missing",
+                "Have it exported as .csv, in several files, or ask the office for a database view.",
+            )
         # Cells beside a grid are notes; in text, a separator within a cell shifts all cells after it.
         if self._page.text and any(not is_nothing(cell) for cell in line.cells[width:]):
             raise self._asked.garbled(
@@ -128,6 +151,14 @@ class _Table:
                 f"Put that text in quotes, export the list with another separator, or as .xlsx; "
                 f"if a column has no name, name it, or give header_row in {self._asked.told_in}.",
             )
+
+    def _refuse_part(self, line: Line) -> None:
+        """Refuse a list below which it is said that it broke off."""
+        text = " ".join(
+            str(cell) for at, cell in enumerate(line.cells) if not is_nothing(cell) and at not in line.filled
+        )
+        if self._words.broke_off(text):
+            raise self._asked.garbled(f'row {line.number} says that the list is not whole ("{shown(text)}")', ALL_OF_IT)
 
     def _missing(self, line: Line) -> str:
         """Say what a short line lacks: a spreadsheet leaves out empty cells at a row's end, but none of ours."""

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -65,7 +66,8 @@ def _records(text: TextIO, delimiter: str, asked: ListAsked) -> Iterator[Line]:
 
 
 def _line(number: int, cells: list[str], last: str) -> Line:
-    given: tuple[Cell, ...] = tuple(plain(cell.removeprefix("\ufeff")) for cell in cells)
+    # bcp writes a zero byte for a text that is empty.
+    given: tuple[Cell, ...] = tuple(None if cell == "\0" else plain(cell.removeprefix("\ufeff")) for cell in cells)
     return Line(number, given, open_ended=not last.endswith(("\n", "\r")))
 
 
@@ -97,8 +99,8 @@ def _quoted(
 
 
 def _split(record: str, delimiter: str) -> list[str]:
-    # The reader ends a row at a line break; one that is within quotes is part of its cell.
-    rows = list(csv.reader(record.splitlines(keepends=True), delimiter=delimiter, strict=True))
+    # Line feeds and carriage returns alone end a row, and no other sign that Unicode has for it.
+    rows = list(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter, strict=True))
     return rows[0] if rows else []
 
 

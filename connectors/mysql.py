@@ -63,7 +63,7 @@ _FIXES = {
     **dict.fromkeys((1290, 1792), "The query writes: write a SELECT alone."),
     1698: "The account signs in by the server's own users alone: have the office give it a password.",
     **dict.fromkeys((1820, 1862), _EXPIRED),
-    3118: "The account is locked: have the office unlock it.",
+    **dict.fromkeys((3118, 4151), "The account is locked: have the office unlock it."),
     **dict.fromkeys((1040, 1203, 1226), _FULL),
     **dict.fromkeys((1969, 3024, 4012), _LONG),
     **dict.fromkeys((1205, 1213), "Somebody else holds the rows: ask at a quieter hour; the next slot tries again."),
@@ -95,6 +95,8 @@ class Mysql(Backend):
     """MySQL and MariaDB, through PyMySQL or mysqlclient."""
 
     raw_text = "CAST({0} AS BINARY)"
+    #: FLOAT, as its protocol numbers it.
+    single_precision = frozenset({4})
     without_tls = "ssl_disabled=true in the url, without ssl_ca and its like"
     authority = "ssl_ca in the url"
 
@@ -103,7 +105,7 @@ class Mysql(Backend):
 
     #: Access denied, to a database, a table, a column, from this host, by this plugin; unknown database; read-only.
     _REFUSED = frozenset(
-        {1044, 1045, 1129, 1130, 1142, 1143, 1227, 1251, 1290, 1370, 1698, 1049, 1792, 1820, 1862, 2059, 3118}
+        {1044, 1045, 1129, 1130, 1142, 1143, 1227, 1251, 1290, 1370, 1698, 1049, 1792, 1820, 1862, 2059, 3118, 4151}
     )
     #: No server, connection lost, too many connections, killed, shut down, lock or statement timed out.
     _UNAVAILABLE = frozenset(

@@ -22,6 +22,21 @@ _TOKEN = re.compile(r"[0-9A-Z]+")
 #: What people write for "the same as in the row above".
 _DITTO = frozenset({"同上", "同前"})
 
+#: What programs write into an export where there is no value: DBeaver, SSMS, Navicat, MySQL, pandas, JavaScript.
+_NO_VALUE = frozenset(
+    {
+        "NULL", "(NULL)", "[NULL]", "<NULL>", "\\N", "NIL", "NONE", "NAN", "<NA>", "NA", "N/A", "#N/A", "UNDEFINED",
+        "(空)", "(空白)",
+    }
+)  # fmt: skip
+
+#: The longest of these words that is letters alone.
+_LONGEST_WORD = max(map(len, filter(str.isalpha, _NO_VALUE)))
+
+#: From one number to another: 2015150001-2015150030. At most so many are named.
+_RANGE = re.compile(r"(?<![0-9A-Z])([A-Z]*)([0-9]{4,64})\s*(?:[-~—–―]+|至|到|TO)\s*([A-Z]*)([0-9]{4,64})(?![0-9A-Z])")
+_MOST_IN_RANGE = 500
+
 
 def bare(key: str) -> str:
     """Return a key without blanks, hyphens and punctuation."""
@@ -37,7 +52,7 @@ def numbers_within(key: str) -> frozenset[str]:
     """Return every number that a key may contain as a whole token, or be but for punctuation; never the key itself.
 
     A token ends where digits and Latin letters end. Neighbours with nothing but punctuation between them are joined
-    too. The work grows with the key's length alone.
+    too, and what lies between the two ends of a range is in it. The work grows with the key's length alone.
     """
     if is_plain(key):
         return frozenset()
@@ -51,17 +66,41 @@ def numbers_within(key: str) -> frozenset[str]:
                 break
             joined, end = joined + following[0], following.end()
             found.add(joined)
+    for span in _RANGE.finditer(key):
+        found |= _between(*span.groups())
     return frozenset(number for number in found if 0 < len(number) <= LONGEST and number != key)
 
 
+def _between(before: str, first: str, again: str, last: str) -> set[str]:
+    """Return the numbers of a range, ends included; none where its ends are no two numbers of one kind."""
+    if again not in ("", before) or len(first) != len(last) or not 0 < int(last) - int(first) < _MOST_IN_RANGE:
+        return set()
+    return {f"{before}{number:0{len(first)}}" for number in range(int(first), int(last) + 1)}
+
+
+def with_lost_zeros(key: str) -> frozenset[str]:
+    """Return what a key that holds digits, alone or as a whole token, may have been before it lost leading zeros."""
+    return frozenset(
+        "0" * lost + number
+        for number in (key, *numbers_within(key))
+        if number.isascii() and number.isdigit()
+        for lost in range(1, LOST_ZEROS + 1)
+    )
+
+
 def is_empty(cell: object) -> bool:
-    """Say whether a cell holds no number at all: nothing, blanks, a dash, or a mark that repeats the row above."""
+    """Say whether a cell holds no number at all.
+
+    That is nothing, blanks, a dash, a mark that repeats the row above, or a program's word for no value.
+    """
     if cell is None:
         return True
-    if not isinstance(cell, str) or (cell.isascii() and cell.isalnum()):
+    if not isinstance(cell, str):
         return False
+    if cell.isascii() and cell.isalnum():
+        return len(cell) <= _LONGEST_WORD and cell.upper() in _NO_VALUE
     key = normalise_number(cell)
-    return not key or key in _DITTO or (len(key) <= 2 and not bare(key))
+    return not key or key in _DITTO or key in _NO_VALUE or (len(key) <= 2 and not bare(key))
 
 
 def may_mean(cell: object, student: str) -> bool:
@@ -76,6 +115,4 @@ def may_mean(cell: object, student: str) -> bool:
     key = normalise_number(cell)
     if key == student or bare(key) == bare(student):
         return True
-    if key.isdigit() and student.isdigit():
-        return 0 < len(student) - len(key) <= LOST_ZEROS and key.rjust(len(student), "0") == student
-    return bool({student, bare(student)} & numbers_within(key))
+    return student in with_lost_zeros(key) or bool({student, bare(student)} & numbers_within(key))

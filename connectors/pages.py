@@ -403,6 +403,11 @@ class Pages:
             # What a converter makes of a list of one; the system's own count says that this is one.
             return [records]
         place = f'at "{self._settings.records}"' if self._settings.records else "as the answer itself"
+        if isinstance(records, str) and records.lstrip()[:1] in ("[", "{"):
+            raise SourceGarbled(
+                f"{self._named} has its list {place} as a text that holds JSON, and not as JSON",
+                "Have the office send the list itself; many frameworks have a setting for it, or another address.",
+            )
         raise SourceGarbled(
             f"{self._named} has no list {place} (there is: {described(answer.body)})",
             f"Correct records in {table_of(self._question.source)}; where the system writes a list of one as the bare "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -23,6 +23,15 @@ SELECT current_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user
     AND CASE p.grantee WHEN 'PUBLIC' THEN true ELSE pg_has_role(current_user, CAST(p.grantee AS name), 'USAGE') END)
 """
 
+
+#: Row-level security (PostgreSQL's documentation, section 5.9) would leave rows out in silence. Servers without it have
+#: no such setting.
+_NO_HIDDEN_ROWS = """
+SELECT set_config(name, 'off', true) FROM pg_settings WHERE name = 'row_security' AND source = 'default'
+"""
+
+#: … and what the server says of a query then.
+_ROWS_HIDDEN = "affected by row-level security"
 
 #: SQLSTATE → the way out.
 _POSTGRES = {
@@ -68,6 +77,8 @@ class Postgres(Backend):
     """PostgreSQL, and what speaks its wire: openGauss, GaussDB, Kingbase."""
 
     raw_text = "convert_to({0}, 'WIN1252')"
+    #: The type `real`, by its number in pg_type.
+    single_precision = frozenset({700})
     without_tls = "sslmode=disable in the url"
     authority = "sslrootcert in the url"
 
@@ -85,6 +96,8 @@ class Postgres(Backend):
         if self.options.tls.minimum is not None:
             arguments["ssl_min_protocol_version"] = f"TLSv{self.options.tls.minimum}"
         engine = create_engine(url, poolclass=NullPool, connect_args=arguments, **_no_hstore(url))
+        if url.get_driver_name() == "psycopg":
+            event.listen(engine, "connect", _days_beyond_python)
         told: Any = engine.dialect
         of_its_own = told._get_server_version_info  # noqa: SLF001 - SQLAlchemy's hook for what follows another wire
 
@@ -103,6 +116,8 @@ class Postgres(Backend):
         """Begin a read-only transaction that sees one state."""
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds(self.patience.statement)}")
+        # A policy that hides rows makes the query fail; but for whoever has set row_security, and so knows of it.
+        connection.execution_options(stream_results=False).exec_driver_sql(_NO_HIDDEN_ROWS)
         if self.options.bytes_as and _encoding(connection, "server_encoding") == "SQL_ASCII":
             # It converts nothing: its text comes as the bytes that were once put in.
             connection.exec_driver_sql("SET client_encoding TO SQL_ASCII")
@@ -177,6 +192,12 @@ class Postgres(Backend):
         """Give SQLSTATEs, and what is said before there is a session, their own way out."""
         state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
         said = str(error)
+        if state == "42501" and _ROWS_HIDDEN in said:
+            return (
+                "A policy on that table hides rows from this account, so that whoever they are about would be cleared: "
+                "have the office give the account BYPASSRLS, or a view whose owner sees every row. If the rows that it "
+                "sees are all that matter: ALTER ROLE … SET row_security = on."
+            )
         return _POSTGRES.get(state) or next((fix for words, fix in _BEFORE_A_SESSION if words in said), "")
 
     def explained(self, error: BaseException) -> SourceError:
@@ -197,6 +218,25 @@ def _encoding(connection: Connection, name: str) -> str:
     """Return one of the encodings that the server reports without being asked; empty where it reports none."""
     info: Any = getattr(connection.connection.driver_connection, "info", None)
     return str(info.parameter_status(name) or "") if info is not None else ""
+
+
+def _days_beyond_python(raw: Any, _record: object) -> None:  # noqa: ANN401 - the driver's connection
+    """Have days that Python has no date for (infinity, BC, after 9999) come as the server writes them."""
+    from psycopg import DataError  # noqa: PLC0415 - a driver that not everybody has installed
+    from psycopg.types.datetime import DateLoader, TimestampLoader, TimestamptzLoader  # noqa: PLC0415 - as above
+
+    for name, kind in (("date", DateLoader), ("timestamp", TimestampLoader), ("timestamptz", TimestamptzLoader)):
+
+        class Lenient(kind):  # type: ignore[misc, valid-type]
+            """Returns text where there is no date."""
+
+            def load(self, data: Any) -> Any:  # noqa: ANN401 - as the driver calls it
+                try:
+                    return super().load(data)
+                except DataError:
+                    return bytes(data).decode()
+
+        raw.adapters.register_loader(name, Lenient)
 
 
 def _no_hstore(url: URL) -> dict[str, Any]:

@@ -100,6 +100,8 @@ class Mapped:
                 f"Correct columns.{name} in {self.told_in}; if records leave it out when there is nothing, add "
                 f'"{name}" to optional.',
             )
+        if name == "due" and isinstance(cell, list) and (moment := _moment(cell)):
+            return moment
         if isinstance(cell, dict | list):
             raise SourceGarbled(
                 f'{self.named}: "{path}" in record {number} is no single value',
@@ -114,6 +116,15 @@ class Mapped:
             broken.append(f'record {number}: "{path}" holds letters that cannot be read; they are shown as \ufffd.')
             return _readable(cell)
         return cell
+
+
+def _moment(parts: list[Any]) -> str:
+    """Return a day, or a time, that is a list of its parts (as Jackson writes java.time); empty for any other list."""
+    if not 3 <= len(parts) <= 7 or not all(type(part) is int for part in parts):
+        return ""
+    year, month, day, hour, minute, second, *_ = [*parts, 0, 0, 0]
+    on = f"{year:04}-{month:02}-{day:02}"
+    return on if len(parts) == 3 else f"{on}T{hour:02}:{minute:02}:{second:02}"
 
 
 def _readable(text: str) -> str:

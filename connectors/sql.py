@@ -230,6 +230,7 @@ class Sql:
             backend.charset(connection, partial(self._of_each_column, connection, settings.query, part))
             result = self._execute(connection, settings.query, part)
             columns = _names(result)
+            self._refuse_single_precision(backend, result)
             first = result.fetchone()
             # Whatever rows are left are not waited for.
             backend.abandon(connection, result.cursor)
@@ -420,6 +421,7 @@ class Sql:
         result = self._execute(connection, query, extra)
         try:
             pick, charset = self._picker(_names(result)), self._settings.bytes_as
+            self._refuse_single_precision(backend, result)
             while batch := result.fetchmany(BATCH):
                 picked = [self._decoded(pick(row)) for row in batch] if charset else [pick(row) for row in batch]
                 letters.look(picked, len(rows))
@@ -431,6 +433,17 @@ class Sql:
         result.close()
         if not rows:
             tell(0)
+
+    def _refuse_single_precision(self, backend: Backend, result: CursorResult[Any]) -> None:
+        """Refuse a column of student numbers that keeps seven digits: a number of more has become another's."""
+        at = self._find("student", self._question.columns["student"], _names(result))
+        if result.cursor.description[at][1] in backend.single_precision:
+            raise SourceGarbled(
+                f"{self._question.source}: the student numbers are in a floating-point column of single precision, "
+                "which keeps seven digits of them",
+                "Have the office keep them as text, or name another column that has them whole; a CAST in the query "
+                "brings no digit back.",
+            )
 
     def _decoded(self, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
         """Turn bytes into text, where the settings say what they are."""

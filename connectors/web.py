@@ -15,7 +15,7 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http.cookiejar import Cookie
 from pathlib import Path
-from typing import Any, Never, Self, TypeAlias, cast
+from typing import Any, Self, TypeAlias, cast
 from urllib.parse import quote, quote_plus, urlsplit
 
 import requests
@@ -24,7 +24,7 @@ from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from connectors.answers import CharsetError, cached_for, text_of, why_stale
+from connectors.answers import CharsetError, NotJsonError, cached_for, json_of, says_failed, text_of, why_stale
 from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, table_of
 from connectors.quiet import Quiet
 from connectors.tls import TlsLimits, cause_of, in_settings, what_it_takes
@@ -163,7 +163,10 @@ class Office:
             if said:
                 raise SourceRefused(
                     f"{self._source}: {shown(url)} answered that it failed: {said}",
-                    "Have the office look at the account and its rights; the words above are its own.",
+                    "Have the office look at the account and its rights; the words above are its own."
+                    if self._exchange.ok is not None
+                    else "Have the office look at it; the words above are its own. If all went well, say in ok how the "
+                    "answer shows that.",
                 )
             return answer
 
@@ -537,15 +540,15 @@ class Office:
             )
         try:
             text = text_of(content, response.headers.get("Content-Type", ""), self._exchange.charset)
-            return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+            return json_of(text)
         except CharsetError as error:
             raise SourceGarbled(
                 f"{self._source}: the answer of {url} is not in its charset: {error}",
-                "Have the office send UTF-8, or declare the charset in Content-Type; the connector rest reads the one "
-                "that charset names.",
+                "Have the office send UTF-8 and say how it is packed, or declare the charset in Content-Type; the "
+                "connector rest reads the one that charset names.",
             ) from None
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, json.JSONDecodeError) and error.pos == 0:
+        except NotJsonError as error:
+            if error.at == 0:
                 raise SourceGarbled(
                     f"{self._source}: the answer of {url} is no whole JSON, nor its beginning"
                     f"{self._own_words(content)}",
@@ -553,14 +556,17 @@ class Office:
                 ) from None
             raise SourceGarbled(
                 f"{self._source}: the answer of {url} is no whole JSON ({error}; {len(content)} bytes)",
-                "It may have been cut off on its way: look at the system and at what stands between; try again.",
+                "It may have been cut off on its way: look at the system and at what stands between; try again."
+                if error.cut
+                else "Look whether the system has JSON in another form (url, params, headers); if not, have the office "
+                "correct what it sends.",
             ) from None
 
     def _not_ok(self, body: object) -> str:
-        """Return what an answer says went wrong; empty when it says that all went well."""
+        """Return what an answer says went wrong; empty when it says that all went well, or nothing of either."""
         ok = self._exchange.ok
         if ok is None:
-            return ""
+            return says_failed(self._masked(body) if isinstance(body, dict) else body)[:300]
         said = at_path(body, ok.path)
         if any(type(said) is type(expected) and said == expected for expected in ok.equals):
             return ""
@@ -603,11 +609,6 @@ _WORDS = 200
 #: A credential as it stands in a header, whoever has it.
 _CREDENTIAL = re.compile(r"\b(Bearer|Basic)\s+(?=[a-z]*[^a-z\s])[\w.~+/=-]{6,}", re.ASCII | re.IGNORECASE)
 _TRY_LATER = "See that it runs and can be reached from here; the next slot tries again."
-
-
-def _no_number(name: str) -> Never:
-    """Refuse NaN and the infinities, which Python reads and JSON does not know."""
-    raise ValueError(f"{name} is no number")
 
 
 class _WithLimits(HTTPAdapter):

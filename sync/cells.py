@@ -99,15 +99,18 @@ _YEAR_FIRST = r"(?P<y>\d{4})\s*[-/.年]\s*(?P<m>\d{1,2})\s*[-/.月]\s*(?P<d>\d{1
 _YEAR_LAST = r"(?P<a>\d{1,2})[-/.](?P<b>\d{1,2})[-/.](?P<y>\d{4})"
 _TIME = (
     r"(?:(?:[T\s]\s*|(?<=日))(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,]\d{1,9})?)?\s*(?P<half>[AP]M)?"
-    r"\s*(?P<zone>Z|UTC|GMT|[-+]\d{2}(?::?\d{2})?)?)?"
+    r"\s*(?P<zone>Z|UTC|GMT|[-+]\d{2}(?::?\d{2})?)?(?:\[[A-Za-z_/+-]+\])?)?"
 )
 _BEFORE = r"\s*(?:前|之前|以前|止|截止)?"
 _DAY_FORMS = tuple(re.compile(form + _TIME + _BEFORE, re.ASCII | re.IGNORECASE) for form in (_YEAR_FIRST, _YEAR_LAST))
 _RUN_TOGETHER = re.compile(r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})?", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
 
+#: Milliseconds since 1970 as ASP.NET writes them; the offset behind is that of who wrote them, and changes nothing.
+_DOT_NET = re.compile(r"/Date\((\d{12,13})(?:[-+]\d{4})?\)/", re.ASCII | re.IGNORECASE)
+
 #: What databases and programs keep where there is no day.
-_NO_DAY = re.compile(r"0+|0000-00-00.*|0001-01-01.*", re.ASCII | re.DOTALL)
+_NO_DAY = re.compile(r"0+|0000-00-00.*|0001-01-01.*|-?infinity", re.ASCII | re.DOTALL)
 
 
 def day(value: Cell, zone: ZoneInfo, institution_zone: ZoneInfo, order: DateOrder = "ymd") -> date | None:
@@ -164,6 +167,8 @@ def _day_of_text(text: str, zone: ZoneInfo, institution_zone: ZoneInfo, order: D
         return None
     if _NUMBER.fullmatch(text):
         return _day_of_number(Decimal(text), zone, institution_zone)
+    if dot_net := _DOT_NET.fullmatch(text):
+        return _day_here(datetime.fromtimestamp(int(dot_net[1]) / 1_000, UTC), zone, institution_zone)
     year_first, year_last = (form.fullmatch(text) for form in _DAY_FORMS)
     if year_first is not None:
         found, on = year_first, date(int(year_first["y"]), int(year_first["m"]), int(year_first["d"]))

@@ -7,7 +7,7 @@ is merely near is listed for a person to look at.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from connectors.numbers import LOST_ZEROS, bare, numbers_within
+from connectors.numbers import bare, numbers_within, with_lost_zeros
 from connectors.port import Cell
 from status_db.model import normalise_number
 from status_db.stored import Stored
@@ -63,8 +63,10 @@ def resolve(
     elsewhere = stored.elsewhere(rest)
     staying |= elsewhere
     rest -= elsewhere
-    doubtful |= _lost_zeros(stored, rest)
-    doubtful |= _numbers_within(stored, rest - doubtful.keys(), own_numbers=own_numbers)
+    within, lost = _numbers_within(stored, rest, own_numbers=own_numbers), _lost_zeros(stored, rest)
+    both = within.keys() & lost.keys()
+    doubtful |= within | lost
+    doubtful |= {key: (tuple(sorted({*within[key][0], *lost[key][0]})), NUMBER_WITHIN) for key in both}
     rest -= doubtful.keys()
     if rest:
         spoken_of = {str(key) for key in groups if key in digests} | set(found.values())
@@ -109,11 +111,18 @@ def _numbers_within(stored: Stored, keys: set[str], *, own_numbers: bool) -> dic
 
 
 def _lost_zeros(stored: Stored, keys: set[str]) -> dict[str, tuple[tuple[str, ...], str]]:
-    """Find keys that fit exactly one student once leading zeros are put back: likely that student, but never surely."""
-    candidates = {"0" * n + key: key for key in keys if key.isdigit() for n in range(1, LOST_ZEROS + 1)}
+    """Find keys that fit exactly one student once leading zeros are put back: likely that student, but never surely.
+
+    The digits may have words around them, or separators of thousands within.
+    """
+    candidates: dict[str, set[str]] = {}
+    for key in keys:
+        for number in with_lost_zeros(key):
+            candidates.setdefault(number, set()).add(key)
     fits: dict[str, list[str]] = {}
     for student in stored.leaving(candidates.keys()):
-        fits.setdefault(candidates[student], []).append(student)
+        for key in candidates[student]:
+            fits.setdefault(key, []).append(student)
     return {key: (tuple(students), LEADING_ZERO) for key, students in fits.items() if len(students) == 1}
 
 

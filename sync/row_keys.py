@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from connectors.numbers import is_empty
 from connectors.port import Cell, Snapshot, SourceGarbled
@@ -25,6 +26,9 @@ _TOTALS = frozenset(
         "total", "totals", "subtotal", "sub-total", "grandtotal", "sum",
     }
 )  # fmt: skip
+#: A number in scientific notation, as a spreadsheet or a program writes it: 2.01515E+09, 2.01515×10^9.
+_SCIENTIFIC = re.compile(r"\d\.\d+E\+?\d+|\d+(?:\.\d+)?(?:E\+|\s*[×*X]\s*10\s*\^?\s*)\d+", re.IGNORECASE | re.ASCII)
+
 _COUNT = re.compile(r"共?\d+(?:人|条|行|笔|项|rows?)", re.IGNORECASE)
 
 
@@ -48,7 +52,7 @@ def keyed(rule: SourceRule, snapshot: Snapshot) -> tuple[Snapshot, dict[Cell, Ro
 
 
 def refuse_what_is_no_number(source: str, keys: Iterable[Cell]) -> None:
-    """Raise SourceGarbled where a key is bytes, or a float that has lost digits."""
+    """Raise SourceGarbled where a key is bytes, or a number that has lost digits."""
     at = "[roster]" if source == "roster" else f"[source.{source}]"
     for key in keys:
         if isinstance(key, bytes | bytearray | memoryview):
@@ -56,11 +60,24 @@ def refuse_what_is_no_number(source: str, keys: Iterable[Cell]) -> None:
                 f"{source} sends student numbers as bytes ({bytes(key)[:20]!r}), and bytes are no number",
                 f"Set bytes_as in {at} to how they are to be read, or convert the column in the query.",
             )
+        if _is_scientific(key):
+            raise SourceGarbled(
+                f"{source} sends student numbers in scientific notation ({key}), and digits have been lost",
+                "Have the office send the column as text, from where its digits are whole.",
+            )
         if isinstance(key, float) and abs(key) >= _EXACT:
             raise SourceGarbled(
                 f"{source} sends student numbers as floating-point numbers, and {key!r} has lost digits",
                 "Have the office send the column as text.",
             )
+
+
+def _is_scientific(key: Cell) -> bool:
+    if isinstance(key, Decimal):
+        # A JSON number that was written with more digits than it has: 2.01515E9.
+        exponent = key.as_tuple().exponent
+        return isinstance(exponent, int) and exponent > 0
+    return isinstance(key, str) and not key.isdigit() and _SCIENTIFIC.fullmatch(key.strip()) is not None
 
 
 def _filled(snapshot: Snapshot) -> Snapshot:

@@ -129,3 +129,32 @@ def test_rows_without_a_key_stay_below_the_row_they_belong_to() -> None:
     one, two = (Snapshot(("student", "at"), rows, NOW, NOW, ()) for rows in ([fee, room], [fee, ("C1", 3), room]))
     assert together([one, two]).rows == [fee, room, fee, ("C1", 3), room]
     assert together([one, one]).rows == [fee, room]
+
+
+@pytest.mark.parametrize("cell", ["NULL", "null", "(null)", "[NULL]", "\\N", "nan", "None", "<NA>", "N/A", "undefined"])
+def test_a_programs_word_for_no_value_is_no_number(cell: str) -> None:
+    assert is_empty(cell)
+
+
+@pytest.mark.parametrize(
+    ("key", "inside", "outside"),
+    [
+        ("2015150001-2015150003", "2015150002", "2015150004"),
+        ("S0098至S0101", "S0100", "S0102"),
+        ("2015150001~2015150002 共用", "2015150002", "2015150003"),
+    ],
+)
+def test_everybody_between_the_ends_of_a_range_is_named(key: str, inside: str, outside: str) -> None:
+    assert inside in numbers_within(key)
+    assert outside not in numbers_within(key)
+
+
+@pytest.mark.parametrize("key", ["2015150003-2015150001", "2015150001-2016150001", "A2015-B2017", "2015150001-99"])
+def test_ends_that_bound_no_range_name_themselves_alone(key: str) -> None:
+    assert len(numbers_within(key)) < 8
+
+
+def test_a_zero_that_was_lost_within_other_signs_may_mean_its_student() -> None:
+    assert may_mean("15,150,005", "0015150005")
+    assert may_mean("15150005 钱五", "0015150005")
+    assert not may_mean("5150005 钱五", "0015150004")
