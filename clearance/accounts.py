@@ -123,11 +123,11 @@ def of_the_demo(program: Program) -> list[str]:
     if not names:
         return []
     shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-    return [
-        f"the demo has made accounts in this database: {shown}. Their password is public, so they open nothing here. "
-        "Point [status_db] url and desk_url at a database of your own, or put a backup of it back: clearance restore "
-        "FOLDER"
-    ]
+    found = (
+        f"the demo has made accounts in this database: {shown}. Their password is public, so they open nothing here."
+    )
+    fix = "Point [status_db] url and desk_url at a database of your own, or put a backup back: clearance restore FOLDER"
+    return [f"{found} {fix}"]
 
 
 def lacking_reviewers(program: Program) -> list[str]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,6 +25,7 @@ from clearance.context import (
     stop_like_ctrl_c,
     system_user,
 )
+from clearance.rights import too_wide
 from clearance.wiring import Program
 from config.cohorts import binds_cohort
 from config.renames import stored_name
@@ -53,6 +55,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
     context.call_on_close(program.close)
     found: list[dict[str, object]] = []
     code = _look_at_status_db(served, found, quiet=json)
+    _look_at_files(program, chosen(context).file, found, quiet=json)
     _look_at_accounts(program, found, quiet=json)
     _look_at_settings(served, found, quiet=json)
     for where, program, name in _to_check(served, sources):
@@ -125,6 +128,17 @@ def _look_at_status_db(served: Served, found: list[dict[str, object]], *, quiet:
         for line in told:
             show.ERR.print(f"        look at this: {line}", markup=False)
     return code
+
+
+def _look_at_files(program: Program, file: Path, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Name files and folders that other users of this machine may read or change."""
+    told = too_wide(program.settings, file)
+    if told:
+        found.append({"files": "answers", "warnings": told})
+    if told and not quiet:
+        show.line("answers", "green", " files")
+        for line in told:
+            show.ERR.print(f"        look at this: {line}", markup=False)
 
 
 def _look_at_accounts(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:

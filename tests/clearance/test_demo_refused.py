@@ -22,7 +22,7 @@ from status_db.tokens import Tokens
 from tests.portal.conftest import token_in
 from tests.world import World
 
-COMMANDS = [(), *((command,) for command in typer.main.get_group(demo).commands)]  # type: ignore[attr-defined]
+COMMANDS = [(), *((command,) for command in typer.main.get_group(demo).commands)]
 PASSWORD = "everybody-knows-it"  # the demo's own is as public
 LONG = timedelta(days=1)
 HASHED = hash_password(PASSWORD)
