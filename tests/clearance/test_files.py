@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import socket
 import stat
 import subprocess
 import sys
@@ -106,15 +107,18 @@ def test_a_key_that_others_may_read_or_change_is_refused(sqlite_world: World) ->
             read(ledger)
     desk.chmod(mode := 0o640)
     ledger.chmod(mode)
-    for words, key in (
-        (("verify",), ledger),
-        (("accounts", "add", "wu", "--name", "吴"), desk),
-        (("serve", "--port", "1"), desk),
-    ):
-        said = " ".join(run(sqlite_world, *words, code=1).split())
-        assert f"(mode {mode:03o})" in said
-        assert said.endswith(f"run: chmod 600 {key}")
-        assert key.read_text(encoding="ascii").strip() not in said
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        # Were the key not refused, the port would be.
+        port = str(taken.getsockname()[1])
+        for words, key in (
+            (("verify",), ledger),
+            (("accounts", "add", "wu", "--name", "吴"), desk),
+            (("serve", "--port", port), desk),
+        ):
+            said = " ".join(run(sqlite_world, *words, code=1).split())
+            assert f"(mode {mode:03o})" in said
+            assert said.endswith(f"run: chmod 600 {key}")
+            assert key.read_text(encoding="ascii").strip() not in said
     for key in (ledger, desk):
         key.chmod(0o600)
     run(sqlite_world, "verify")
