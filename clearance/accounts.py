@@ -11,9 +11,13 @@ from clearance.context import Json, chosen, ends_well, fail
 from clearance.grant_words import Unreadable, all_told, grant_of
 from clearance.wiring import Program
 from config.plain_text import unprintable_in
+from status_db import demo_accounts
 from status_db.accounts import normalise_account
 from status_db.audit import Deed
 from status_db.reviewers import ENOUGH, short_of_reviewers
+
+#: So many names of accounts are printed.
+_NAMED = 5
 
 Grants = Annotated[
     list[str] | None,
@@ -45,6 +49,7 @@ def add(
 ) -> None:
     """Make an account. Without a password given, a one-time code is printed with which the person sets one."""
     program = chosen(context).program()
+    by = author_of(program, author)
     try:
         grants = [grant_of(program, text, until_cohort) for text in grant or ()]
     except Unreadable as error:
@@ -62,7 +67,7 @@ def add(
         if why := weakness(password, (account, name, student)):
             fail(f"the password is too easy to guess ({why.value}). Give one of a few unrelated words.")
         hashed = hash_password(password)
-    by, now = author_of(author), program.clock()
+    now = program.clock()
     made = program.accounts.add(account, name, hashed, student=student or None, grants=grants, now=now)
     note(program, Deed.ACCOUNT_MADE, by, of=made.account, grants=[all_told([g]) for g in made.grants])
     show.OUT.print(f"account {made.account} is made for {made.name}", markup=False)
@@ -85,6 +90,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
                     "name": a.name,
                     "student": a.student,
                     "active": a.active,
+                    "demo": a.demo,
                     "password": a.password_hash is not None,
                     "second_factor": a.second_factor is not None,
                     "grants": a.grants,
@@ -100,7 +106,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
                 a.account,
                 a.name,
                 a.student or "",
-                "yes" if a.active else "no",
+                "yes" if a.active else "no, the demo's" if a.demo else "no",
                 "yes" if a.password_hash else "none yet",
                 all_told(a.grants, numbered=True),
             )
@@ -109,6 +115,19 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
     )
     for line in lacking_reviewers(program):
         show.ERR.print(f"look at this: {line}", markup=False)
+
+
+def of_the_demo(program: Program) -> list[str]:
+    """Say that the demo has made accounts in this database, where the settings are no demo's. Raises StoreError."""
+    names = () if program.settings.is_demo else demo_accounts.listed(program.desk)
+    if not names:
+        return []
+    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    found = (
+        f"the demo has made accounts in this database: {shown}. Their password is public, so they open nothing here."
+    )
+    fix = "Point [status_db] url and desk_url at a database of your own, or put a backup back: clearance restore FOLDER"
+    return [f"{found} {fix}"]
 
 
 def lacking_reviewers(program: Program) -> list[str]:
@@ -129,13 +148,14 @@ def lacking_reviewers(program: Program) -> list[str]:
 def students(context: typer.Context, *, college: College = "", class_name: ClassName = "", author: Author = "") -> None:
     """Make an account without a password for every student of the cohort who leaves and has none."""
     program = chosen(context).program()
+    by = author_of(program, author)
     inside = {column: value for column, value in (("college", college), ("class", class_name)) if value}
     leavers = program.leavers.listed(program.cohort, inside)
     if not leavers:
         fail(f"nobody leaves there with {program.cohort}. Look at the names, or sync the roster.")
     made, taken = program.accounts.add_students([(one.student, one.name) for one in leavers], program.clock())
     if made:
-        note(program, Deed.ACCOUNT_MADE, author_of(author), cohort=program.cohort, count=made, **inside)
+        note(program, Deed.ACCOUNT_MADE, by, cohort=program.cohort, count=made, **inside)
     show.OUT.print(f"{made} accounts are made; {len(leavers) - made - len(taken)} of {len(leavers)} were there already")
     if taken:
         fail(f"{', '.join(taken)}: the number is somebody else's sign-in name. Rename that account's owner's first.")
@@ -145,8 +165,9 @@ def students(context: typer.Context, *, college: College = "", class_name: Class
 def deactivate(context: typer.Context, account: str, *, author: Author = "") -> None:
     """Shut an account: its sessions and one-time codes end at once; its grants stay for when it is opened again."""
     program = chosen(context).program()
+    by = author_of(program, author)
     program.accounts.deactivate(account)
-    note(program, Deed.ACCOUNT_CHANGED, author_of(author), of=normalise_account(account), what="deactivated")
+    note(program, Deed.ACCOUNT_CHANGED, by, of=normalise_account(account), what="deactivated")
     show.OUT.print(f"account {normalise_account(account)} is shut", markup=False)
 
 
@@ -154,8 +175,9 @@ def deactivate(context: typer.Context, account: str, *, author: Author = "") -> 
 def activate(context: typer.Context, account: str, *, author: Author = "") -> None:
     """Open a shut account again."""
     program = chosen(context).program()
+    by = author_of(program, author)
     program.accounts.activate(account)
-    note(program, Deed.ACCOUNT_CHANGED, author_of(author), of=normalise_account(account), what="activated")
+    note(program, Deed.ACCOUNT_CHANGED, by, of=normalise_account(account), what="activated")
     show.OUT.print(f"account {normalise_account(account)} is open", markup=False)
 
 
@@ -163,13 +185,14 @@ def activate(context: typer.Context, account: str, *, author: Author = "") -> No
 def unlock(context: typer.Context, account: str, *, author: Author = "") -> None:
     """Forget an account's failed tries, so that the next one need not wait."""
     program, name = chosen(context).program(), normalise_account(account)
+    by = author_of(program, author)
     if program.accounts.find(name) is None:
         fail(f'there is no account "{name}". See: clearance accounts list')
     from portal.auth.slowdown import Slowdown  # noqa: PLC0415 - see above
     from status_db.attempts import Attempts  # noqa: PLC0415
 
     Slowdown.of(Attempts(program.desk, program.key), program.settings.auth).unlock(name)
-    note(program, Deed.ACCOUNT_CHANGED, author_of(author), of=name, what="unlocked")
+    note(program, Deed.ACCOUNT_CHANGED, by, of=name, what="unlocked")
     show.OUT.print(f"account {name} need not wait any more", markup=False)
 
 
@@ -177,9 +200,10 @@ def unlock(context: typer.Context, account: str, *, author: Author = "") -> None
 def reset_factor(context: typer.Context, account: str, *, author: Author = "") -> None:
     """Take an account's second factor away, when a phone is lost: the next sign-in sets up a new one."""
     program, name = chosen(context).program(), normalise_account(account)
+    by = author_of(program, author)
     from status_db.factors import Factors  # noqa: PLC0415 - see above
 
     if not Factors(program.desk).reset(name):
         fail(f'there is no account "{name}" with a second factor. See: clearance accounts list')
-    note(program, Deed.ACCOUNT_CHANGED, author_of(author), of=name, what="second factor taken away")
+    note(program, Deed.ACCOUNT_CHANGED, by, of=name, what="second factor taken away")
     show.OUT.print(f"account {name} has no second factor any more; its sessions have ended", markup=False)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from clearance.context import system_user
+from clearance.granted import refuse_demo
 from clearance.wiring import Program
 from status_db.audit import Deed
 from status_db.model import Decision
@@ -14,8 +15,10 @@ Author = Annotated[
 ]
 
 
-def author_of(named: str) -> str:
-    """Return the account that was named, else the user of this machine."""
+def author_of(program: Program, named: str) -> str:
+    """Return the account that was named, else the user of this machine. One that only a demo has ends the command."""
+    if named:
+        refuse_demo(program, program.accounts.find(named))
     return named or system_user()
 
 

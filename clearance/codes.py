@@ -50,11 +50,12 @@ def codes(
     The codes made before for the same accounts end. They are shown this once, and stored nowhere.
     """
     program = chosen(context).program()
+    by = author_of(program, author)
     _refuse_elsewhere(program)
     if bool(accounts) == bool(college or class_name):
         raise typer.BadParameter("name accounts, or --class, or --college")
     owners = _named(program, accounts) if accounts else _in_class(program, college, class_name)
-    by, now, lasts = author_of(author), program.clock(), program.settings.auth.code_lasts
+    now, lasts = program.clock(), program.settings.auth.code_lasts
     if xlsx is not None:
         _claim(xlsx)
     made = program.codes.make_all([one.account for one in owners], made_by=by, now=now, lasts=lasts)
@@ -77,8 +78,9 @@ def codes(
 def password(context: typer.Context, account: str, *, author: Author = "") -> None:
     """Make a new one-time code for an account whose password is forgotten; the old password works until it is used."""
     program, name = chosen(context).program(), normalise_account(account)
+    by = author_of(program, author)
     _refuse_elsewhere(program)
-    by, lasts = author_of(author), program.settings.auth.code_lasts
+    lasts = program.settings.auth.code_lasts
     code = program.codes.make(name, made_by=by, now=program.clock(), lasts=lasts)
     note(program, Deed.CODES_MADE, by, of=name, count=1)
     show.OUT.print(f"one-time code of {name}, shown this once: {code}", markup=False)
@@ -88,6 +90,7 @@ def password(context: typer.Context, account: str, *, author: Author = "") -> No
 def import_identities(context: typer.Context, file: Path, *, author: Author = "") -> None:
     """Take in a list of 学号 and 证件号码, for [auth] identity. Only keyed hashes of the numbers are kept."""
     program = chosen(context).program()
+    by = author_of(program, author)
     if program.settings.auth.identity == "off":
         fail('the settings have identity = "off" in [auth]: nobody could use them. Read docs/accounts.md before that.')
     try:
@@ -109,7 +112,7 @@ def import_identities(context: typer.Context, file: Path, *, author: Author = ""
         fail("Nothing is written; mend these and give the list again:\n" + "\n".join(f"  {m}" for m in mistakes))
     missing = Identities(program.desk, program.key).keep(numbers)
     kept = len(numbers) - len(missing)
-    note(program, Deed.ACCOUNT_CHANGED, author_of(author), what="numbers of identity documents", count=kept)
+    note(program, Deed.ACCOUNT_CHANGED, by, what="numbers of identity documents", count=kept)
     show.OUT.print(f"{kept} students' numbers are kept, as hashes. Delete the list now: {file}", markup=False)
     if missing:
         show.ERR.print(f"without an account: {', '.join(sorted(missing))}. Make them: clearance accounts students")

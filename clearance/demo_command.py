@@ -84,6 +84,16 @@ def offices_of(file: Path) -> Offices:
     return Offices(file.resolve().parent.parent / ".demo" / "offices", os.environ.get(_LIBRARY_VARIABLE, ""))
 
 
+def _refuse_without_clock(here: Chosen) -> None:
+    """End a command of the demo, before it has touched anything, unless the settings have the demo's clock."""
+    if not here.program().settings.is_demo:
+        fail(
+            f"{here.file} is not a demo's settings file: it has no [demo] clock_file. "
+            "Nothing was written: the demo would fill this status database with invented students, and with accounts "
+            "whose password is public. Use the demo's own settings: clearance --config config/demo.toml demo"
+        )
+
+
 def _build(here: Chosen, offices: Offices) -> None:
     """Write the offices as on the first day, and have it be that day."""
     offices.write(0)
@@ -92,8 +102,7 @@ def _build(here: Chosen, offices: Offices) -> None:
 
 def _clock(here: Chosen) -> DemoClock:
     file = here.program().settings.demo.clock_file
-    if file is None:
-        fail(f"{here.file} has no demo's clock. Add it: [demo] clock_file")
+    assert file is not None  # noqa: S101 - each command has refused by now
     return DemoClock(file)
 
 
@@ -109,8 +118,9 @@ def demo(
     """Build the demo university if it is not there, sync it, show where everybody stands, and serve the pages."""
     if context.invoked_subcommand:
         return
-    stop_like_ctrl_c()
     here = chosen(context)
+    _refuse_without_clock(here)
+    stop_like_ctrl_c()
     offices = offices_of(here.file)
     if offices.day() is None:
         show.OUT.print("Building the demo university: 4,215 graduates, four offices and a registrar …")
@@ -143,6 +153,7 @@ def advance(
 ) -> None:
     """Move the story on: books come back, fees are paid or appear, rooms empty. The next sync shows it."""
     here = chosen(context)
+    _refuse_without_clock(here)
     offices = offices_of(here.file)
     day = offices.day()
     if day is None:
@@ -157,6 +168,7 @@ def advance(
 def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT) -> None:
     """Keep the finance office's program running, for commands in another window; the other offices are files."""
     here = chosen(context)
+    _refuse_without_clock(here)
     built = offices_of(here.file)
     if built.day() is None:
         _build(here, built)
@@ -255,7 +267,8 @@ def make_accounts(program: Program, through: list[tuple[Student, str]]) -> list[
     for account, name, student, grants in wanted:
         if program.accounts.find(account) is None:
             hashed = hashed or hash_password(PASSWORD)
-            program.accounts.add(account, name, hashed, student=student, grants=grants, now=program.clock())
+            now = program.clock()
+            program.accounts.add(account, name, hashed, student=student, grants=grants, now=now, demo=True)
     return [(number, f"{name}: {what}") for number, name, what in students] + [
         (account, f"{name}: {what}") for account, name, _, what in _STAFF
     ]

@@ -4,6 +4,7 @@ from clearance.context import fail
 from clearance.wiring import Program
 from status_db.accounts import Account, Act
 from status_db.authority import allowed
+from status_db.demo_accounts import REFUSED
 from status_db.views import Scope
 
 
@@ -36,6 +37,13 @@ def scopes_of(program: Program, account: Account, act: Act, step: str) -> tuple[
 def active(program: Program, name: str) -> Account:
     """Return the account of that name that may act at all; else end the command."""
     account = program.accounts.find(name)
+    refuse_demo(program, account)
     if account is None or not account.active:
         fail(f'there is no active account "{name}". See: clearance accounts list')
     return account.during(program.settings.cohort_keys())
+
+
+def refuse_demo(program: Program, account: Account | None) -> None:
+    """End the command where an account was made by the demo and this is none."""
+    if account is not None and account.demo and not program.settings.is_demo:
+        fail(f'"{account.account}" {REFUSED}')

@@ -32,13 +32,20 @@ def grant(
 ) -> None:
     """Give an account grants; those it has already stay as they are."""
     program = chosen(context).program()
+    by = author_of(program, author)
     try:
         wanted = [grant_of(program, text, until_cohort) for text in grants]
     except Unreadable as error:
         raise typer.BadParameter(str(error)) from None
     given = program.accounts.grant(account, wanted)
     if given:
-        note(program, Deed.GRANTED, author_of(author), of=normalise_account(account), grants=[told(g) for g in given])
+        note(
+            program,
+            Deed.GRANTED,
+            by,
+            of=normalise_account(account),
+            grants=[told(g) for g in given],
+        )
     for one in given:
         show.OUT.print(f"grant {one.id}: {told(one)}", markup=False)
     if not given:
@@ -49,10 +56,11 @@ def grant(
 def take(context: typer.Context, account: str, number: int, *, author: Author = "") -> None:
     """Take one grant back, by the number that `accounts list` shows."""
     program, name = chosen(context).program(), normalise_account(account)
+    by = author_of(program, author)
     if number not in {one.id for one in program.accounts.grants(name)}:
         fail(f'"{name}" has no grant {number}. See: clearance accounts list')
     _, taken = program.accounts.take_grant(number)
-    note(program, Deed.GRANT_TAKEN, author_of(author), of=name, grants=[told(taken)])
+    note(program, Deed.GRANT_TAKEN, by, of=name, grants=[told(taken)])
     show.OUT.print(f"taken from {name}: {told(taken)}", markup=False)
 
 
@@ -60,9 +68,17 @@ def take(context: typer.Context, account: str, number: int, *, author: Author = 
 def hand_over(context: typer.Context, before: str, after: str, *, author: Author = "") -> None:
     """Move all grants of one account to another, when somebody takes over an office."""
     program = chosen(context).program()
+    by = author_of(program, author)
     moved = program.accounts.hand_over(before, after)
     source, target = normalise_account(before), normalise_account(after)
-    note(program, Deed.HANDED_OVER, author_of(author), before=source, after=target, grants=[told(g) for g in moved])
+    note(
+        program,
+        Deed.HANDED_OVER,
+        by,
+        before=source,
+        after=target,
+        grants=[told(g) for g in moved],
+    )
     show.OUT.print(f"{target} has now what {source} had: {all_told(moved)}", markup=False)
 
 
@@ -76,6 +92,7 @@ def import_grants(
 ) -> None:
     """Take in a list of who may do what: columns 账号, 姓名, 权限, 事项, 范围, 届别. All of it, or nothing."""
     program = chosen(context).program()
+    by = author_of(program, author)
     mistakes: list[str] = []
     wanted: dict[str, tuple[str, list[Grant]]] = {}
     for entry, cells in enumerate(rows_in(file, _COLUMNS, program.clock), 1):
@@ -96,7 +113,6 @@ def import_grants(
         show.OUT.print(f"{len(wanted)} accounts in the list; nothing is written")
         return
     made, given = program.accounts.take_in(wanted, program.clock())
-    by = author_of(author)
     for account in made:
         note(program, Deed.ACCOUNT_MADE, by, of=account)
     for account, grants_given in given.items():

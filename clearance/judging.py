@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from clearance import completing, show
-from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c, system_user
+from clearance.authors import author_of
+from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.granted import active
 from clearance.spot_check import write_spot_check
 from clearance.syncing import exit_code
@@ -34,7 +35,7 @@ def approve(context: typer.Context, run: int, *, speaker: Speaker = "") -> None:
     """Apply a suspended run: that very change, or, where the marks have moved, whatever passes the guard anew."""
     program = chosen(context).program()
     stop_like_ctrl_c()
-    found, author, began = _suspended(program, run), speaker or system_user(), time.monotonic()
+    found, author, began = _suspended(program, run), author_of(program, speaker), time.monotonic()
     said = program.opinions.of_run(run)
     if not any(o.says is Says.APPROVE and o.author == author for o in said):
         said = (*said, program.opinions.enter(run, Says.APPROVE, author=author, now=program.clock()))
@@ -58,7 +59,7 @@ def reject(
 ) -> None:
     """Close a suspended run for good; nothing of it is applied."""
     program = chosen(context).program()
-    found, author = _suspended(program, run), speaker or system_user()
+    found, author = _suspended(program, run), author_of(program, speaker)
     program.opinions.enter(run, Says.REJECT, author=author, reason=reason, now=program.clock())
     if not program.sync.reject(run, by=author, reason=reason):
         fail(f"run {run} has been decided meanwhile. See: clearance runs show {run}")
@@ -163,7 +164,7 @@ def announce_wave(
         raise typer.BadParameter(f'there is no source "{source}": known are {", ".join(program.settings.source)}')
     end = until.replace(tzinfo=until.tzinfo or program.settings.institution.timezone)
     wave = program.waves.announce(
-        source, towards, most, end, author=speaker or system_user(), note=note, now=program.clock()
+        source, towards, most, end, author=author_of(program, speaker), note=note, now=program.clock()
     )
     show.OUT.print(f"wave {wave.id}: {source} may move {most} students to {towards.value} until {until}", markup=False)
 
@@ -172,7 +173,7 @@ def announce_wave(
 def withdraw_wave(context: typer.Context, wave: int, *, speaker: Speaker = "") -> None:
     """Withdraw a wave; the guard's ordinary limits hold again."""
     program = chosen(context).program()
-    withdrawn = program.waves.withdraw(wave, author=speaker or system_user(), now=program.clock())
+    withdrawn = program.waves.withdraw(wave, author=author_of(program, speaker), now=program.clock())
     show.OUT.print(f"wave {wave} of {withdrawn.source} is withdrawn")
 
 

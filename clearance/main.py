@@ -1,5 +1,6 @@
 """The `clearance` command: what can be asked of the program, by hand or by a service manager."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from clearance.context import USAGE, Chosen
 from clearance.lazy import group
 from clearance.show import ERR, OUT
 from clearance.wiring import CONFIG_VARIABLE
+from status_db.private_files import UMASK
 
 #: In the order in which the help lists them, before the groups. Nothing of a command is imported until it is called.
 _COMMANDS = {
@@ -182,6 +184,8 @@ _grouped(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line with these words, else with the process's own; end with a documented exit code."""
+    # Nothing that a command or its children write is for other users of this machine.
+    os.umask(UMASK)
     terminal.take_any_text()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if wrong := terminal.unreadable_word(words):

@@ -20,8 +20,8 @@ def renumber(
 ) -> None:
     """Correct a student number: decisions, certificates, appeals, history and the account go on under the new one."""
     program = chosen(context).program()
+    by = author_of(program, author)
     done = program.renumbering.renumber(old, new, program.clock())
-    by = author_of(author)
     note(program, Deed.RENUMBERED, by, cohort=program.cohort, student=done.new, old=done.old, new=done.new)
     if not done.moved:
         show.OUT.print(f"{done.old} had become {done.new} already; accounts and appeals follow it.", markup=False)

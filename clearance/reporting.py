@@ -29,11 +29,11 @@ def report(
 ) -> None:
     """Report on the cohort: who is due and done, decisions and their reasons, objections, certificates."""
     program = chosen(context).program()
+    by = author_of(program, author)
     here = _scene(program)
     found = program.reports.report(here.sight, here.now)
     objected = program.objection_reports.report(here.sight, here.now)
     if xlsx is not None:
-        by = author_of(author)
         spoken = languages.load(program.settings.institution.languages, here.language.zone)
         first = replace(here, language=next(iter(spoken.values())))
         book = report_sheets.workbook(first, found, objected, by)

@@ -74,7 +74,8 @@ def serve(
     """Serve the pages, the desk, or both, until stopped."""
     here = chosen(context)
     program = here.program(service=True)
-    _ = program.reader, program.accounts
+    # What a worker could not do without ends the command here, in a sentence.
+    _ = program.reader, program.accounts, program.key.of("serving")
     if what is Served.DESK and not program.settings.desk.enabled:
         fail("there is no desk: [desk] says enabled = false. Say true, or serve the pages alone: clearance serve pages")
     portal = program.settings.portal

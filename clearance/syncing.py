@@ -4,12 +4,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from clearance import completing, show
-from clearance.accounts import lacking_reviewers
+from clearance.accounts import lacking_reviewers, of_the_demo
 from clearance.context import (
     ERROR,
     PENDING,
@@ -24,6 +25,7 @@ from clearance.context import (
     stop_like_ctrl_c,
     system_user,
 )
+from clearance.rights import too_wide
 from clearance.wiring import Program
 from config.cohorts import binds_cohort
 from config.renames import stored_name
@@ -53,7 +55,8 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
     context.call_on_close(program.close)
     found: list[dict[str, object]] = []
     code = _look_at_status_db(served, found, quiet=json)
-    _look_at_reviewers(program, found, quiet=json)
+    _look_at_files(program, chosen(context).file, found, quiet=json)
+    _look_at_accounts(program, found, quiet=json)
     _look_at_settings(served, found, quiet=json)
     for where, program, name in _to_check(served, sources):
         asked = program.settings.roster if name == ROSTER else program.settings.source[name]
@@ -127,12 +130,23 @@ def _look_at_status_db(served: Served, found: list[dict[str, object]], *, quiet:
     return code
 
 
-def _look_at_reviewers(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
-    """Say which colleges have too few reviewers; where accounts or roster cannot be read yet there is none to tell."""
-    try:
-        told = lacking_reviewers(program)
-    except StoreError:
-        return
+def _look_at_files(program: Program, file: Path, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Name files and folders that other users of this machine may read or change."""
+    told = too_wide(program.settings, file)
+    if told:
+        found.append({"files": "answers", "warnings": told})
+    if told and not quiet:
+        show.line("answers", "green", " files")
+        for line in told:
+            show.ERR.print(f"        look at this: {line}", markup=False)
+
+
+def _look_at_accounts(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Name the demo's accounts, and colleges with too few reviewers; what cannot be read yet has none to tell."""
+    told: list[str] = []
+    for look in (of_the_demo, lacking_reviewers):
+        with suppress(StoreError):
+            told += look(program)
     if told:
         found.append({"accounts": "answers", "warnings": told})
     if told and not quiet:

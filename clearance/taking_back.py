@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from clearance import show
-from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c, system_user
+from clearance.authors import author_of
+from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.judging import Speaker
 from clearance.syncing import exit_code
 from clearance.wiring import Program
@@ -64,7 +65,7 @@ def revert(
     if dry_run:
         return
     began = time.monotonic()
-    by = speaker or system_user()
+    by = author_of(program, speaker)
     outcome = program.sync.revert(run, found.source, by=by, because=reason.strip())
     program.audit.note(
         Deed.REVERTED_RUN,

@@ -361,7 +361,7 @@ class Program:
         now = self.clock()
         with reading(self.reading) as connection:
             ahead = Stored(connection, self.cohort).ahead_of(now)
-            there = time_there(connection) if self.settings.demo.clock_file is None else now
+            there = time_there(connection) if not self.settings.is_demo else now
         lines = [
             f"{name}{self.suffix} was stored as of {moment:%Y-%m-%d %H:%M} UTC, later than now: a clock was wrong. "
             f"Set the clock right, then: clearance sync {name}."
@@ -380,7 +380,7 @@ class Program:
         """Accounts, to read and write."""
         from status_db.accounts import Accounts
 
-        return Accounts(self.desk)
+        return Accounts(self.desk, demo=self.settings.is_demo)
 
     @cached_property
     def key(self) -> DeskKey:
@@ -394,7 +394,7 @@ class Program:
         """One-time codes."""
         from status_db.codes import Codes
 
-        return Codes(self.desk, self.key)
+        return Codes(self.desk, self.key, demo=self.settings.is_demo)
 
     @cached_property
     def leavers(self) -> Leavers:
@@ -415,7 +415,7 @@ class Program:
         """Other programs' keys to the API."""
         from status_db.tokens import Tokens
 
-        return Tokens(self.desk)
+        return Tokens(self.desk, demo=self.settings.is_demo)
 
     @cached_property
     def desk(self) -> Engine:

@@ -424,6 +424,11 @@ class Settings(Table):
     #: Name in the file → the name that it is stored under, for what `was` renames; never written in a file.
     renamed: Annotated[dict[str, str], Field(exclude=True, max_length=0)] = {}
 
+    @property
+    def is_demo(self) -> bool:
+        """Whether these are a demo's settings: they have its clock."""
+        return self.demo.clock_file is not None
+
     def cohort_keys(self) -> tuple[str, ...]:
         """Return the cohorts' keys, in the file's order."""
         return tuple(c.key for c in self.cohort)

@@ -18,7 +18,8 @@ from config.settings import Settings
 from portal import paper_pdf
 from portal.paper_pdf import PrintSet
 from portal.paper_sets import Papers, sight_of
-from status_db.backups.files import PRIVATE_FILE, PRIVATE_FOLDER, flush
+from status_db.backups.files import flush
+from status_db.private_files import PRIVATE_FILE, PRIVATE_FOLDER, make_folder
 from status_db.seen import everything
 from status_db.views import EVERYBODY
 
@@ -57,7 +58,7 @@ def print_into(
     place = folder / name
     if place.exists():
         return ()
-    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    make_folder(folder)
     unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
     try:
         written: list[Path] = []

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, delete, insert, make_url, select, update
 
 from config.settings import StatusDb
+from status_db import demo_accounts, tables
 from status_db import grants as given
-from status_db import tables
 from status_db.engine import reading, writing
 from status_db.grants import SCOPE_COLUMNS, AccountRefused, Act, Grant
 from status_db.model import normalise_number
@@ -53,6 +53,7 @@ class Account:
     password_hash: str | None = field(repr=False)
     #: The student number, when this is a student.
     student: str | None
+    #: Whether it may do anything: not shut, and not made by the demo unless this is a demo.
     active: bool
     created_at: datetime
     grants: tuple[Grant, ...] = ()
@@ -60,6 +61,8 @@ class Account:
     password_at: datetime | None = None
     #: The second factor's secret, sealed; None without one.
     second_factor: bytes | None = field(default=None, repr=False)
+    #: Made by the demo, with a public password.
+    demo: bool = False
 
     def may(self, act: Act) -> bool:
         """Say whether any grant allows this act, for whatever step and scope; an auditor reads."""
@@ -107,11 +110,13 @@ def normalise_account(raw: str) -> str:
 class Accounts:
     """Reads and writes accounts, grants and sessions.
 
-    An engine of `open_reading` will do for what only reads. Every method raises StoreError when the database fails.
+    An engine of `open_reading` will do for what only reads. Accounts that the demo made count as shut, unless `demo`
+    says that the settings are a demo's. Every method raises StoreError when the database fails.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, demo: bool = False) -> None:
         self._engine = engine
+        self._demo = demo
 
     def add(
         self,
@@ -122,16 +127,21 @@ class Accounts:
         student: str | None = None,
         grants: Iterable[Grant] = (),
         now: datetime,
+        demo: bool = False,
     ) -> Account:
-        """Make an account and return it. Raises AccountRefused when the name is taken or a grant makes no sense."""
+        """Make an account and return it; `demo` marks it as the demo's, for good.
+
+        Raises AccountRefused when the name is taken or a grant makes no sense.
+        """
         added = Account(
             account=normalise_account(account),
             name=name.strip(),
             password_hash=password_hash,
             student=normalise_number(student) if student else None,
-            active=True,
+            active=self._demo or not demo,
             created_at=now,
             grants=tuple(grants),
+            demo=demo,
         )
         _refuse_nonsense(added.account, added.name, added.grants)
         with writing(self._engine, DESK, "desk") as connection:
@@ -146,6 +156,7 @@ class Accounts:
                     student=added.student,
                     active=True,
                     created_at=now,
+                    demo=demo,
                 )
             )
             stored = given.give(connection, added.account, added.grants)
@@ -205,7 +216,7 @@ class Accounts:
             name = normalise_account(account)
             # Asked for nobody as well: the answer to a stranger takes as long.
             row, grants = _row(connection, name), given.of(connection, name)
-            return _account(row, grants) if row is not None else None
+            return self._account(row, grants) if row is not None else None
 
     def grants(self, account: str) -> tuple[Grant, ...]:
         """Return what an account may do; nothing when there is no such account."""
@@ -217,7 +228,7 @@ class Accounts:
         with reading(self._engine) as connection:
             rows = connection.execute(select(tables.account).order_by(tables.account.c.account)).all()
             grants = given.by_account(connection)
-            return tuple(_account(row, grants.get(row.account, ())) for row in rows)
+            return tuple(self._account(row, grants.get(row.account, ())) for row in rows)
 
     def set_password(self, account: str, password_hash: str, *, now: datetime) -> None:
         """Give an account a new password; its sessions end, and so do codes that wait. Raises AccountRefused."""
@@ -238,7 +249,11 @@ class Accounts:
         self._change(account, active=False)
 
     def activate(self, account: str) -> None:
-        """Open a shut account again. Raises AccountRefused when there is none."""
+        """Open a shut account again. Raises AccountRefused when there is none, or when it is the demo's alone."""
+        name = normalise_account(account)
+        found = self.find(name)
+        if found is not None and found.demo and not self._demo:
+            raise AccountRefused(f'"{name}" {demo_accounts.REFUSED}')
         self._change(account, active=True)
 
     def grant(self, account: str, grants: Iterable[Grant]) -> tuple[Grant, ...]:
@@ -254,7 +269,7 @@ class Accounts:
         with writing(self._engine, DESK, "desk") as connection:
             taken = given.take(connection, grant)
             if taken is not None:
-                _refuse_without_managers(connection, [taken[1]])
+                _refuse_without_managers(connection, [taken[1]], demo=self._demo)
         if taken is None:
             raise AccountRefused(f"there is no grant {grant}. See their numbers: clearance accounts list")
         return taken
@@ -266,7 +281,9 @@ class Accounts:
             raise AccountRefused("an account cannot hand over to itself. Name two accounts.")
         with writing(self._engine, DESK, "desk") as connection:
             _confirmed(connection, source)
-            if not _confirmed(connection, target).active:
+            if (row := _confirmed(connection, target)).demo and not self._demo:
+                raise AccountRefused(f'"{target}" {demo_accounts.REFUSED}')
+            if not row.active:
                 raise AccountRefused(f'"{target}" is not active. Open it first: clearance accounts activate {target}')
             moved = given.move(connection, source, target)
         if not moved:
@@ -291,9 +308,8 @@ class Accounts:
         """
         name = normalise_account(account)
         with writing(self._engine, DESK, "desk") as connection:
-            row = _row(connection, name)
-            if row is None or not row.active:
-                raise AccountRefused(f'there is no active account "{name}". See: clearance accounts list')
+            if why := demo_accounts.why_shut(connection, name, demo=self._demo):
+                raise AccountRefused(why)
             connection.execute(delete(tables.session).where(tables.session.c.created_at < now - longest))
             connection.execute(
                 insert(tables.session).values(
@@ -320,11 +336,11 @@ class Accounts:
                     session.c.narrowed,
                 )
                 .join(session, session.c.account == account.c.account)
-                .where(session.c.token_hash == token_hash, account.c.active)
+                .where(session.c.token_hash == token_hash, demo_accounts.opens(demo=self._demo))
             ).one_or_none()
             if row is None or now - row.seen_at >= idle or now - row.opened_at >= longest:
                 return None
-            found = _account(row, given.of(connection, row.account))
+            found = self._account(row, given.of(connection, row.account))
             return Session(found, row.opened_at, row.seen_at, row.method, row.narrowed)
 
     def touch_session(self, token_hash: bytes, now: datetime) -> None:
@@ -368,7 +384,21 @@ class Accounts:
                 delete(tables.code).where(tables.code.c.account == name, tables.code.c.used_at.is_(None))
             )
             if values.get("active") is False:
-                _refuse_without_managers(connection, given.of(connection, name))
+                _refuse_without_managers(connection, given.of(connection, name), demo=self._demo)
+
+    def _account(self, row: Row[Any], grants: tuple[Grant, ...]) -> Account:
+        return Account(
+            account=row.account,
+            name=row.name,
+            password_hash=row.password_hash,
+            student=row.student,
+            active=row.active and (self._demo or not row.demo),
+            created_at=row.created_at,
+            grants=grants,
+            password_at=row.password_at,
+            second_factor=row.second_factor,
+            demo=row.demo,
+        )
 
 
 def _refuse_nonsense(account: str, name: str, grants: Iterable[Grant]) -> None:
@@ -377,10 +407,10 @@ def _refuse_nonsense(account: str, name: str, grants: Iterable[Grant]) -> None:
     given.refuse_nonsense(grants)
 
 
-def _refuse_without_managers(connection: Connection, gone: Iterable[Grant]) -> None:
+def _refuse_without_managers(connection: Connection, gone: Iterable[Grant], *, demo: bool) -> None:
     """Raise LastManager where these grants were the last by which anybody manages: nobody could give one back."""
     managed = [grant for grant in gone if grant.act is Act.MANAGE]
-    left = [grant for _, grant in given.held_by_active(connection, Act.MANAGE)]
+    left = [grant for _, grant in given.held_by_active(connection, Act.MANAGE, demo=demo)]
     # One that ends with its cohort is no stand-in for one that lasts.
     if any(not [other for other in left if grant.cohort or not other.cohort] for grant in managed):
         raise LastManager(
@@ -397,17 +427,3 @@ def _confirmed(connection: Connection, account: str) -> Row[Any]:
     if row is None:
         raise AccountRefused(f'there is no account "{account}". See: clearance accounts list')
     return row
-
-
-def _account(row: Row[Any], grants: tuple[Grant, ...]) -> Account:
-    return Account(
-        account=row.account,
-        name=row.name,
-        password_hash=row.password_hash,
-        student=row.student,
-        active=row.active,
-        created_at=row.created_at,
-        grants=grants,
-        password_at=row.password_at,
-        second_factor=row.second_factor,
-    )

@@ -9,9 +9,9 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, insert, select, update
 
-from status_db import tables
+from status_db import demo_accounts, tables
 from status_db.accounts import AccountRefused, normalise_account
 from status_db.desk_key import DeskKey
 from status_db.engine import writing
@@ -24,11 +24,15 @@ _GROUPS, _LETTERS = 3, 4
 
 
 class Codes:
-    """Makes one-time codes, and uses them up. Every method raises StoreError when the database fails, or KeyRefused."""
+    """Makes one-time codes, and uses them up. Every method raises StoreError when the database fails, or KeyRefused.
 
-    def __init__(self, engine: Engine, key: DeskKey) -> None:
+    Accounts that the demo made get none, unless `demo` says that the settings are a demo's.
+    """
+
+    def __init__(self, engine: Engine, key: DeskKey, *, demo: bool = False) -> None:
         self._engine = engine
         self._key = key
+        self._demo = demo
 
     def make(self, account: str, *, made_by: str, now: datetime, lasts: timedelta) -> str:
         """Return a fresh code for an active account; it is not stored, so nobody can be shown it again.
@@ -43,7 +47,8 @@ class Codes:
         table = tables.code
         with writing(self._engine, DESK, "desk") as connection:
             for account in fresh:
-                _refuse_shut(connection, account)
+                if why := demo_accounts.why_shut(connection, account, demo=self._demo):
+                    raise AccountRefused(why)
                 connection.execute(delete(table).where(table.c.account == account))
             if fresh:
                 connection.execute(
@@ -65,7 +70,7 @@ class Codes:
         """Use a code up; say whether it opens this active account. The work is the same when there is no such one."""
         name = normalise_account(account)
         table, owner = tables.code, tables.account
-        open_accounts = select(owner.c.account).where(owner.c.active)
+        open_accounts = select(owner.c.account).where(demo_accounts.opens(demo=self._demo))
         with writing(self._engine, DESK, "desk") as connection:
             used = connection.execute(
                 update(table)
@@ -92,9 +97,3 @@ def _normal(code: str) -> str:
     """Return a code as it is hashed, however it was typed: full-width, lower case, without its hyphens."""
     typed = unicodedata.normalize("NFKC", code).upper()
     return "".join(letter for letter in typed if letter.isalnum()).translate(_READ_AS)
-
-
-def _refuse_shut(connection: Connection, account: str) -> None:
-    active = connection.execute(select(tables.account.c.active).where(tables.account.c.account == account)).scalar()
-    if not active:
-        raise AccountRefused(f'there is no active account "{account}". See: clearance accounts list')

@@ -27,10 +27,14 @@ class Listed:
 
 
 class Directory:
-    """Finds accounts. An engine of `open_reading` will do. Raises StoreError."""
+    """Finds accounts. An engine of `open_reading` will do. Raises StoreError.
 
-    def __init__(self, engine: Engine) -> None:
+    Accounts that the demo made are listed as shut, unless `demo` says that the settings are a demo's.
+    """
+
+    def __init__(self, engine: Engine, *, demo: bool = False) -> None:
         self._engine = engine
+        self._demo = demo
 
     def staff(self, *, after: str = "", limit: int = 50) -> tuple[Listed, ...]:
         """Return the accounts that are no student's, by name, those after one."""
@@ -59,7 +63,7 @@ class Directory:
     def holders(self, act: Act) -> tuple[tuple[str, Grant], ...]:
         """Return the grants for an act that active accounts hold, each with its account."""
         with reading(self._engine) as connection:
-            return given.held_by_active(connection, act)
+            return given.held_by_active(connection, act, demo=self._demo)
 
     def counted(self) -> tuple[int, int]:
         """Return how many accounts are staff's, and how many are students'."""
@@ -80,7 +84,7 @@ class Directory:
                 account=row.account,
                 name=row.name,
                 student=row.student,
-                active=row.active,
+                active=row.active and (self._demo or not row.demo),
                 created_at=row.created_at,
                 has_password=row.password_hash is not None,
                 grants=grants.get(row.account, ()),

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DataError, DBAPIError, InternalError, OperationalErro
 from sqlalchemy.pool import QueuePool
 
 from status_db import versions
+from status_db.private_files import make_file, make_folder
 from status_db.text_types import TextError
 from status_db.versions import Part
 
@@ -40,8 +41,8 @@ class StoreError(Exception):
 def open_writing(url: str, *, create: bool = False) -> Engine:
     """Return an engine whose transactions may write. Opens nothing yet.
 
-    An SQLite file that is not there is made only with `create`, and its folder with it: an empty one in the place of a
-    lost one would be taken for a season that has not begun.
+    An SQLite file that is not there is made only with `create`, and its folder with it, for this user alone: an empty
+    one in the place of a lost one would be taken for a season that has not begun.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -55,7 +56,9 @@ def open_writing(url: str, *, create: bool = False) -> Engine:
         )
     file = sqlite_file(url)
     if create and file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
+        # Its log and its index get the rights of the database.
+        make_file(file)
     # Kept open between transactions: the last connection to close would copy the whole log back each time.
     arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
     engine = create_engine(parsed, poolclass=QueuePool, pool_size=4, connect_args=arguments)

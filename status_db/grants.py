@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from status_db import tables
+from status_db.demo_accounts import opens
 
 #: The roster columns a scope may name.
 SCOPE_COLUMNS = ("college", "class", "level", "campus", "building", "category")
@@ -79,10 +80,10 @@ def of_accounts(connection: Connection, accounts: Collection[str]) -> dict[str, 
     return {account: tuple(grants) for account, grants in found.items()}
 
 
-def held_by_active(connection: Connection, act: Act) -> tuple[tuple[str, Grant], ...]:
-    """Return the grants for an act that active accounts hold, each with its account."""
+def held_by_active(connection: Connection, act: Act, *, demo: bool) -> tuple[tuple[str, Grant], ...]:
+    """Return the grants for an act that active accounts hold, each with its account; the demo's only if `demo`."""
     account, table = tables.account, tables.grant
-    active = select(account.c.account).where(account.c.active)
+    active = select(account.c.account).where(opens(demo=demo))
     rows = connection.execute(
         select(table).where(table.c.act == act, table.c.account.in_(active)).order_by(table.c.grant)
     )

@@ -3,9 +3,12 @@
 import contextlib
 import os
 import secrets
+import shlex
+import stat
 from pathlib import Path
 
 from status_db.engine import StoreError
+from status_db.private_files import PRIVATE_FILE, make_folder, rights_of_others
 
 KEY_BYTES = 32
 
@@ -15,9 +18,14 @@ class KeyRefused(StoreError):  # noqa: N818 - named by the reaction
 
 
 def read(file: Path, name: str) -> bytes | None:
-    """Return the key in a file; None when there is no such file. `name` says whose key it is. Raises KeyRefused."""
+    """Return the key in a file; None when there is no such file. `name` says whose key it is.
+
+    Raises KeyRefused, also where other users of this machine may read or change the file.
+    """
     try:
-        text = file.read_text(encoding="ascii").strip()
+        with file.open(encoding="ascii") as handle:
+            _refuse_shared(os.fstat(handle.fileno()), file, name)
+            text = handle.read().strip()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -33,6 +41,14 @@ def read(file: Path, name: str) -> bytes | None:
     raise KeyRefused(f"{name} {file} is not {KEY_BYTES} bytes as hex. Put the right file back from where you keep it.")
 
 
+def _refuse_shared(found: os.stat_result, file: Path, name: str) -> None:
+    if rights_of_others(found):
+        raise KeyRefused(
+            f"{name} {file} is open to other users of this machine (mode {stat.S_IMODE(found.st_mode):03o}): whoever "
+            f"has it can forge what it proves. If nobody else can have read it, run: chmod 600 {shlex.quote(str(file))}"
+        )
+
+
 def make(file: Path, name: str, setting: str) -> bytes:
     """Make a key, readable by this user alone, and return it; another process's, if one was quicker.
 
@@ -40,9 +56,9 @@ def make(file: Path, name: str, setting: str) -> bytes:
     `setting` names the key and table of the settings that move the file. Raises KeyRefused.
     """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         fresh = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
         try:
             with os.fdopen(descriptor, "w", encoding="ascii") as handle:
                 handle.write(secrets.token_hex(KEY_BYTES) + "\n")

@@ -27,6 +27,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     literal_column,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -596,6 +597,8 @@ account = Table(
     Column("second_factor", LargeBinary),
     #: The last of its time steps that was used: none opens twice.
     Column("second_factor_step", BigInteger),
+    #: Made by the demo, with a public password.
+    Column("demo", Boolean, nullable=False, server_default=false()),
 )
 Index("ix_account_student", account.c.student)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, insert, select, update
 
-from status_db import tables
+from status_db import demo_accounts, tables
 from status_db.accounts import Account, Accounts, normalise_account
 from status_db.audit import Deed
 from status_db.engine import reading, writing
@@ -66,11 +66,15 @@ def hash_of(token: str) -> bytes:
 
 
 class Tokens:
-    """Makes, finds and withdraws tokens. An engine of `open_reading` will do for what only reads. Raises StoreError."""
+    """Makes, finds and withdraws tokens. An engine of `open_reading` will do for what only reads. Raises StoreError.
 
-    def __init__(self, engine: Engine) -> None:
+    Tokens of accounts that the demo made open nothing, unless `demo` says that the settings are a demo's.
+    """
+
+    def __init__(self, engine: Engine, *, demo: bool = False) -> None:
         self._engine = engine
-        self._accounts = Accounts(engine)
+        self._demo = demo
+        self._accounts = Accounts(engine, demo=demo)
 
     def make(self, token_hash: bytes, title: str, account: str, until: datetime, *, by: str, now: datetime) -> Token:
         """Note a token of an active account, and who made it. Raises TokenRefused."""
@@ -79,11 +83,10 @@ class Tokens:
             raise TokenRefused("a token needs a title of at most 200 characters that says who uses it.")
         if until <= now:
             raise TokenRefused("that token would have ended already. Give a later --until.")
-        person, table = tables.account, tables.token
+        table = tables.token
         with writing(self._engine, DESK, "desk") as connection:
-            known = connection.execute(select(person.c.active).where(person.c.account == name)).scalar_one_or_none()
-            if not known:
-                raise TokenRefused(f'there is no active account "{name}". See: clearance accounts list')
+            if why := demo_accounts.why_shut(connection, name, demo=self._demo):
+                raise TokenRefused(why)
             made = {"title": title, "account": name, "made_at": now, "made_by": by[:100], "until": until}
             connection.execute(insert(table).values(token_hash=token_hash, **made))
             row = connection.execute(select(table).where(table.c.token_hash == token_hash)).one()

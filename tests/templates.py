@@ -105,7 +105,7 @@ class Template:
             for leftover in (file, *(file.with_name(file.name + tail) for tail in ("-wal", "-shm"))):
                 leftover.unlink(missing_ok=True)
             if held is not None:
-                file.touch(mode=0o600 if file == places.key else 0o644)
+                file.touch(mode=0o600)
                 file.write_bytes(held)
         return True
 

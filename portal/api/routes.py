@@ -202,7 +202,8 @@ def mounted(house: House) -> tuple[Mount, ...]:
     if not settings.enabled:
         return ()
     _, desk_reading, desk_writing = house.engines[:3]
-    door = Door(Tokens(desk_reading), Tokens(desk_writing), Pace(settings.rate))
+    demo = house.settings.is_demo
+    door = Door(Tokens(desk_reading, demo=demo), Tokens(desk_writing, demo=demo), Pace(settings.rate))
     known = questions.known_values(house.settings)
     described = document.described(PREFIX, [endpoint for endpoint, _ in ENDPOINTS], known, house.settings)
 

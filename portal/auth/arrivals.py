@@ -51,7 +51,8 @@ async def account_of(house: House, arrival: Arrival) -> Account:
         await _refuse_lost_noughts(house, arrival, name)
     account = await house.ask(house.accounts.find, name) or await _student(house, arrival, name)
     if not account.active:
-        raise SignInRefused(arrival.method, Why.INACTIVE, "the account has been shut", arrival.name)
+        why = "the account was made by the demo and opens nothing here" if account.demo else "the account has been shut"
+        raise SignInRefused(arrival.method, Why.INACTIVE, why, arrival.name)
     return account
 
 

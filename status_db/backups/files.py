@@ -3,9 +3,6 @@
 import os
 from pathlib import Path
 
-#: Only the owner may read, and for a folder enter.
-PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
-
 
 def flush(path: Path) -> None:
     """Wait until a file, or a folder's list of names, is on the disk. Raises OSError."""

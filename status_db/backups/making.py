@@ -11,8 +11,9 @@ from pathlib import Path
 from status_db import versions
 from status_db.backups import manifest as manifests
 from status_db.backups import postgres, sqlite
-from status_db.backups.files import PRIVATE_FILE, PRIVATE_FOLDER, flush
+from status_db.backups.files import flush
 from status_db.backups.manifest import FORMAT, BackupError, Database, Manifest, Member
+from status_db.private_files import PRIVATE_FILE, PRIVATE_FOLDER, make_folder
 from status_db.versions import Part
 
 #: How a folder ends that is no backup yet, or none any more.
@@ -49,7 +50,7 @@ def make(
     """
     place = folder / manifests.name_of(now)
     with _os_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if place.exists():
             raise BackupError(f"{place} is there already. Run this again in a second.")
         partial = folder / f".{place.name}.{os.getpid()}{_PARTIAL}"

@@ -8,8 +8,9 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from status_db.backups.files import PRIVATE_FILE, flush
+from status_db.backups.files import flush
 from status_db.backups.manifest import LEFT_OUT, BackupError, Database
+from status_db.private_files import PRIVATE_FILE, make_folder
 from status_db.versions import PARTS, Part, version_table
 
 _BUSY_SECONDS = 30
@@ -92,7 +93,7 @@ def stage(member: Path, database: Database, staged: Path, rows: Mapping[str, int
     """Lay a copy ready and read it from end to end. Raises BackupError when it has not these rows."""
     target = database.file
     with _errors(f"{staged} could not be written"):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         shutil.copyfile(member, staged)
         staged.chmod(PRIVATE_FILE)
         if target.exists():

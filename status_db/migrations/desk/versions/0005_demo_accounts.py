@@ -1,0 +1,11 @@
+"""Accounts that the demo made: their passwords are public, so they open nothing at a real university."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    op.add_column("account", sa.Column("demo", sa.Boolean(), server_default=sa.false(), nullable=False))
