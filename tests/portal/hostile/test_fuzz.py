@@ -227,7 +227,7 @@ class Fuzzing:
         token = (("form_token", form_token(cookie).encode()),) if request.with_token else ()
         self.browser.cookies.clear()
         if line.method == "GET":
-            answer = self.browser.get(path, headers=headers)
+            answer: httpx.Response = self.browser.get(path, headers=headers)
         else:
             encoding, body = (_parts if request.with_file else _form)((*request.form, *token))
             headers.append((b"content-type", encoding))
