@@ -2,11 +2,36 @@
 
 import logging
 import sys
+import traceback
+from types import TracebackType
+from typing import TextIO
 
 import structlog
 
 from config.plain_text import json_plain, plain
 from config.settings import Log
+
+#: A traceback keeps so many of its last calls, and so many letters.
+_CALLS = 40
+_LONGEST_TRACEBACK = 12_000
+
+_Broken = tuple[type[BaseException], BaseException, TracebackType | None]
+
+
+def bounded_traceback(exc_info: _Broken) -> str:
+    """Return the traceback of an exception and of those behind it: without local variables, harmless to print, and
+    with its middle left out where it is longer than 12,000 letters.
+    """
+    # The last calls of each exception are the ones that matter; the first are the server's own.
+    whole = "".join(traceback.TracebackException(*exc_info, limit=-_CALLS, compact=True).format()).rstrip("\n")
+    if len(whole) > _LONGEST_TRACEBACK:
+        half = _LONGEST_TRACEBACK // 2
+        whole = f"{whole[:half]}\n… {len(whole) - 2 * half:,} letters left out …\n{whole[-half:]}"
+    return plain(whole)
+
+
+def _write_traceback(out: TextIO, broken: _Broken) -> None:
+    out.write("\n" + bounded_traceback(broken))
 
 
 class _Standard:
@@ -49,14 +74,12 @@ def configure(log: Log) -> None:
     ]
     last: structlog.typing.Processor
     if log.format == "json":
-        shared.append(structlog.processors.format_exc_info)
+        shared.append(structlog.processors.ExceptionRenderer(bounded_traceback))
         last = _JsonLines(ensure_ascii=False)
     else:
         shared.append(_plain)
         # Rich's own tracebacks show local variables, and passwords among them; each takes most of a second to draw.
-        last = structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
+        last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_write_traceback)
     level = getattr(logging, log.level.upper())
     structlog.configure(
         processors=[*shared, last],

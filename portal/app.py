@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from config.settings import Settings
-from portal import headers, house, sending
+from portal import faults, headers, house, sending, well_formed
 from portal.api import problems, routes
 from portal.auth.refusals import SignInRefused
 from portal.house import house_of
@@ -46,7 +46,7 @@ from portal.pages import (
     students,
     way_back,
 )
-from status_db.engine import StoreError
+from status_db.engine import StoreError, ValueRefused
 
 
 class Desk(Protocol):
@@ -122,12 +122,14 @@ def create_app(
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
             Middleware(headers.Headers),
             Middleware(sending.SendsItself),
+            Middleware(faults.Faults, broken=broken),
+            Middleware(well_formed.WellFormed, refuse=malformed),
         ],
         exception_handlers={
             HTTPException: refused,
             SignInRefused: providers.refused,
             StoreError: unavailable,
-            Exception: broken,
+            ValueRefused: not_stored,
         },
         lifespan=lifespan,
     )
@@ -145,9 +147,23 @@ async def refused(request: Request, error: Exception) -> Response:
     return house_of(request).page(request, "error.html", status=status, code=status)
 
 
+async def malformed(request: Request) -> Response:
+    """Refuse a request that is no text."""
+    return await refused(request, HTTPException(400))
+
+
+async def not_stored(request: Request, error: Exception) -> Response:
+    """Refuse a value that no column of the database takes; which one it was is for the log alone."""
+    path = faults.noted_path(request)
+    structlog.get_logger("clearance.portal").warning("value refused by the database", path=path, message=str(error))
+    return await refused(request, HTTPException(400))
+
+
 async def unavailable(request: Request, error: Exception) -> Response:
     """Say that the database does not answer; what it said is for the log alone."""
-    structlog.get_logger("clearance.portal").error("database failed", path=request.url.path, message=str(error))
+    structlog.get_logger("clearance.portal").error(
+        "database failed", path=faults.noted_path(request), message=str(error)
+    )
     response = house_of(request).page(request, "error.html", status=503, code=503)
     response.headers["Retry-After"] = "30"
     return response
@@ -155,8 +171,6 @@ async def unavailable(request: Request, error: Exception) -> Response:
 
 async def broken(request: Request, error: Exception) -> Response:
     """Say that something broke here; what it was is for the log alone."""
-    structlog.get_logger("clearance.portal").error("page broke", path=request.url.path, exc_info=error)
-    response = house_of(request).page(request, "error.html", status=500, code=500)
-    # This one is answered outside of the middleware.
-    headers.put(response.headers, request.url.path)
-    return response
+    own = house_of(request)
+    await own.faults.note(request, error)
+    return own.page(request, "error.html", status=500, code=500)

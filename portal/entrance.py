@@ -8,12 +8,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from portal import bounds
 from portal.auth import sessions
 from portal.house import House, Visitor, house_of, see_other
 from status_db.accounts import Act
 
 Page: TypeAlias = Callable[[Request, House, Visitor], Awaitable[Response]]
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+# The addresses of all pages are written with these.
+bounds.register()
 
 #: Where a narrowed session leads, and nowhere else.
 NARROWED: Mapping[str, str] = {"password": "/new-password", "factor": "/second-factor"}

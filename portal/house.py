@@ -26,6 +26,7 @@ from portal.auth.journeys import Journeys
 from portal.auth.sessions import Cookie, form_token
 from portal.auth.slowdown import Slowdown
 from portal.auth.ways import Ways
+from portal.faults import FaultLog
 from portal.languages import Language
 from portal.navigation import rooms_of
 from status_db.accounts import Account, Accounts, desk_url
@@ -124,6 +125,8 @@ class House:
     hashing: ThreadPoolExecutor
     #: Large lists are written out here.
     exporting: ThreadPoolExecutor
+    #: What breaks is noted here.
+    faults: FaultLog
     languages: Mapping[str, Language]
     environments: Mapping[str, Environment]
     #: The marks are in one file on this machine: reading them is quicker than handing the question to a thread.
@@ -226,6 +229,7 @@ class House:
         """Let go of the database and of the threads."""
         self.hashing.shutdown()
         self.exporting.shutdown()
+        self.faults.close()
         for engine in self.engines:
             engine.dispose()
 
@@ -266,6 +270,7 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         journeys=Journeys(key, cookie),
         hashing=ThreadPoolExecutor(_HASHING_THREADS, "hashing"),
         exporting=ThreadPoolExecutor(_EXPORTING_THREADS, "exporting"),
+        faults=FaultLog(),
         languages=spoken,
         environments={code: _environment(language, settings) for code, language in spoken.items()},
         inline=marks.dialect.name == "sqlite",

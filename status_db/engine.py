@@ -38,6 +38,10 @@ class StoreError(Exception):
     """The status database could not do its part; nothing of the transaction is kept. The text ends with the way out."""
 
 
+class ValueRefused(StoreError):  # noqa: N818 - named by the reaction
+    """A value was given that no column takes: too large, too long, or no text. The database itself is well."""
+
+
 def open_writing(url: str, *, create: bool = False) -> Engine:
     """Return an engine whose transactions may write. Opens nothing yet.
 
@@ -221,9 +225,9 @@ def store_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except TextError as error:
-        raise StoreError(str(error)) from None
+        raise ValueRefused(str(error)) from None
     except (DataError, driver.DataError, OverflowError) as error:
-        raise StoreError(_beyond(error)) from error
+        raise ValueRefused(_beyond(error)) from None
     except DBAPIError as error:
         if not isinstance(error, OperationalError | InternalError) and not _damaged(engine, str(error.orig)):
             raise
@@ -232,7 +236,7 @@ def store_errors(engine: Engine) -> Iterator[None]:
         # What a column's own type refuses comes wrapped in the statement.
         if not isinstance(error.orig, TextError):
             raise
-        raise StoreError(str(error.orig)) from None
+        raise ValueRefused(str(error.orig)) from None
     except driver.DatabaseError as error:
         if not isinstance(error, driver.OperationalError | driver.InternalError) and not _damaged(engine, str(error)):
             raise

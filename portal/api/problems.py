@@ -9,7 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from status_db.engine import StoreError
+from portal.faults import FaultLog, noted_path
+from status_db.engine import StoreError, ValueRefused
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -41,6 +42,7 @@ class NoAnswer(Exception):  # noqa: N818 - named by what is so
 NO_STUDENT = "There is no such student, or none whom this token's account may read."
 
 _OTHERS: Mapping[int, str] = {
+    400: "The address or a header holds what is no text: a NUL, or bytes that are not UTF-8. Take it out.",
     404: "There is nothing at this address. See openapi.json.",
     405: "This can only be read: ask with GET.",
 }
@@ -61,9 +63,16 @@ async def unavailable(_request: Request, error: Exception) -> Response:
     return _said(503, "The database does not answer now. Ask again in half a minute.", None, {"Retry-After": "30"})
 
 
-async def broken(request: Request, error: Exception) -> Response:
+async def not_stored(request: Request, error: Exception) -> Response:
+    """Refuse a value that no column of the database takes; which one it was is for the log alone."""
+    path = noted_path(request)
+    structlog.get_logger("clearance.portal").warning("value refused by the database", path=path, message=str(error))
+    return _said(400, "A value is longer or larger than any that is kept. Make it shorter.", None, {})
+
+
+async def broken(faults: FaultLog, request: Request, error: Exception) -> Response:
     """Say that something broke here; what it was is for the log alone."""
-    structlog.get_logger("clearance.portal").error("page broke", path=request.url.path, exc_info=error)
+    await faults.note(request, error)
     return _said(500, "Something broke here, and was noted. Ask again later, or tell the administrators.", None, {})
 
 
@@ -72,4 +81,4 @@ def _said(status: int, detail: str, known: list[str] | None, headers: Mapping[st
     return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
 
 
-HANDLERS = {NoAnswer: no_answer, HTTPException: no_answer, StoreError: unavailable, Exception: broken}
+HANDLERS = {NoAnswer: no_answer, HTTPException: no_answer, StoreError: unavailable, ValueRefused: not_stored}

@@ -15,12 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from portal import languages
+from portal import bounds, languages
 from portal.api import answers, document, questions, wording
 from portal.api.bearer import Bearer, Door, Pace
 from portal.api.document import Endpoint
-from portal.api.problems import HANDLERS, NO_STUDENT, NoAnswer
+from portal.api.problems import HANDLERS, NO_STUDENT, NoAnswer, broken
 from portal.auth.rights import inside, readable
+from portal.faults import Faults
 from portal.house import House
 from portal.languages import Language
 from portal.own import newest
@@ -32,6 +33,8 @@ from status_db.tokens import Tokens
 from status_db.views import Scope
 
 PREFIX = "/api/v1"
+
+bounds.register()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +224,10 @@ def mounted(house: House) -> tuple[Mount, ...]:
 
         return answer
 
-    routes = [Route(e.path, answering(e, handler), name=e.name, methods=["GET"]) for e, handler in ENDPOINTS]
+    routes = [
+        Route(e.path.replace("}", ":name}"), answering(e, handler), name=e.name, methods=["GET"])
+        for e, handler in ENDPOINTS
+    ]
     routes.append(Route("/openapi.json", description, methods=["GET"]))
     elsewhere = Middleware(
         CORSMiddleware,
@@ -230,8 +236,11 @@ def mounted(house: House) -> tuple[Mount, ...]:
         allow_headers=["Authorization", "If-None-Match"],
         expose_headers=["ETag", "Retry-After", "WWW-Authenticate"],
     )
+    breaking = Middleware(Faults, broken=partial(broken, house.faults))
     app = Starlette(
-        routes=routes, middleware=[elsewhere] if settings.origins else [], exception_handlers=dict(HANDLERS)
+        routes=routes,
+        middleware=[*([elsewhere] if settings.origins else []), breaking],
+        exception_handlers=dict(HANDLERS),
     )
     return (Mount(PREFIX, app),)
 

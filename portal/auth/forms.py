@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from portal import bounds
 from portal.auth.parts import Brought, FormBroken, Parts
 from portal.auth.sessions import form_token, new_token
 from portal.house import House
@@ -68,10 +69,10 @@ async def read_lists(
             raise HTTPException(413)
     try:
         text = body.decode("ascii")
-        fields = parse_qs(text, keep_blank_values=True, max_num_fields=most)
+        fields = parse_qs(text, keep_blank_values=True, max_num_fields=most, errors="strict")
     except ValueError:
         raise HTTPException(400) from None
-    _refuse_nul(value for values in fields.values() for value in values)
+    _refuse_nul(text for name, values in fields.items() for text in (name, *values))
     _refuse_other_browsers(fields.get("form_token", [""])[-1], token)
     return fields
 
@@ -89,7 +90,7 @@ async def read_with_file(
     _refuse_other_sites(request, public_url)
     most, length = longest + _LONGEST, 0
     told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told) > most:
+    if told and ((length_told := bounds.number(told)) is None or length_told > most):
         raise HTTPException(413)
     try:
         parts = Parts(request.headers["content-type"])
@@ -101,7 +102,7 @@ async def read_with_file(
         file = parts.file()
     except FormBroken:
         raise HTTPException(400) from None
-    _refuse_nul(parts.fields.values())
+    _refuse_nul(text for pair in parts.fields.items() for text in pair)
     _refuse_other_browsers(parts.fields.get("form_token", ""), token)
     return parts.fields, file
 

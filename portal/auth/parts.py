@@ -93,9 +93,12 @@ class Parts:
         self._data += data[start:end]
 
     def _part_end(self) -> None:
-        name = self._disposition.get(b"name", b"").decode("utf-8", "replace")
         if b"filename" not in self._disposition:
-            self.fields[name] = self._data.decode("utf-8", "replace")
+            try:
+                name = self._disposition.get(b"name", b"").decode("utf-8")
+                self.fields[name] = self._data.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise FormBroken from error
             return
         told = self._disposition[b"filename"].decode("utf-8", "replace")
         base = told.replace("\\", "/").rpartition("/")[2]

@@ -200,7 +200,7 @@ _PLAIN = ("student", "name", "class_name", "result", "reason", "became")
 async def _found(request: Request, house: House, visitor: Visitor) -> tuple[Place, Batch, tuple[Decision, ...]]:
     """Return the batch of the address. Raises HTTPException: what may not be seen looks like what is not there."""
     at = place(request, house, visitor, (Act.DECIDE,))
-    number = min(int(request.path_params["batch"]), 2**62)
+    number = request.path_params["batch"]
     found = await house.ask_long(at.doors.batches.batch, number)
     if found is None or found[0].step not in at.steps:
         raise HTTPException(404)
@@ -267,7 +267,7 @@ def _row(language: Language, decision: Decision, person: Named | None, fate: str
 
 ROUTES = (
     Route("/desk/import/batches", for_visitors(listed, Act.DECIDE)),
-    Route("/desk/import/batches/{batch:int}", for_visitors(page, Act.DECIDE)),
-    Route("/desk/import/batches/{batch:int}/result.xlsx", for_visitors(result, Act.DECIDE)),
-    Route("/desk/import/batches/{batch:int}/undo", for_visitors(undo, Act.DECIDE), methods=["POST"]),
+    Route("/desk/import/batches/{batch:id}", for_visitors(page, Act.DECIDE)),
+    Route("/desk/import/batches/{batch:id}/result.xlsx", for_visitors(result, Act.DECIDE)),
+    Route("/desk/import/batches/{batch:id}/undo", for_visitors(undo, Act.DECIDE), methods=["POST"]),
 )

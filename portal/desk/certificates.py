@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from portal import exports
+from portal import bounds, exports
 from portal.auth import forms
 from portal.desk import numbers
 from portal.desk.classes import REVIEWING, class_address, class_asked, powers
@@ -109,7 +109,7 @@ async def _list(
         chosen,
         powers(house, visitor, at).issue,
         limit=_ROWS + 1,
-        after=int(after) if after.isdecimal() and len(after) < 16 else 0,
+        after=bounds.number(after) or 0,
     )
     shown = found[:_ROWS]
     own = _address_of(chosen)
@@ -151,8 +151,10 @@ async def hand_over_several(request: Request, house: House, visitor: Visitor) ->
     """Note of every certificate ticked that the student has taken it; those that cannot are named."""
     fields = await _fields(request, house, visitor)
     at = place(request, house, visitor, (Act.ISSUE,), _one(fields, "step") or None)
-    ticked = [one for one in dict.fromkeys(fields.get("certificate", ())) if one.isdecimal() and len(one) < 16]
-    found = [await house.ask_long(at.doors.certificates.find, at.step, at.scopes, int(one)) for one in ticked]
+    ticked = [one for one in dict.fromkeys(fields.get("certificate", ())) if bounds.number(one) is not None]
+    found = [
+        await house.ask_long(at.doors.certificates.find, at.step, at.scopes, bounds.number(one) or 0) for one in ticked
+    ]
     wrong, done = [], 0
     language = at.here.language
     for listed in found:
@@ -185,8 +187,7 @@ async def hand_over(request: Request, house: House, visitor: Visitor) -> Respons
     typed = _handing(fields)
     language, zone = at.here.language, house.settings.institution.timezone
     try:
-        when = datetime.fromisoformat(typed.when) if typed.when else None
-        when = when.replace(tzinfo=when.tzinfo or zone) if when else None
+        when = bounds.moment(typed.when, zone) if typed.when else None
     except ValueError:
         return await _one_page(request, house, visitor, at, listed, typed, language.gettext(_NOT_NOW))
     if typed.collected not in WAYS:
@@ -371,7 +372,7 @@ def _handing(fields: Mapping[str, list[str]]) -> Handing:
 
 async def _found(request: Request, house: House, at: Place, issue_scopes: Sequence[Scope]) -> Listed:
     """Return the certificate that the address names; one outside the scopes looks like one that does not exist."""
-    number = int(request.path_params["certificate"])
+    number = request.path_params["certificate"]
     listed = await house.ask_long(at.doors.certificates.find, at.step, at.scopes, number, issue_scopes)
     if listed is None:
         raise HTTPException(404)
@@ -539,7 +540,7 @@ ROUTES = (
     Route("/desk/certificates/issue", for_visitors(new, Act.ISSUE)),
     Route("/desk/certificates/issue", for_visitors(issue, Act.ISSUE), methods=["POST"]),
     Route("/desk/certificates/sign-off", for_visitors(sign_off, *REVIEWING)),
-    Route("/desk/certificates/{certificate:int}", for_visitors(one, *REVIEWING)),
-    Route("/desk/certificates/{certificate:int}/hand-over", for_visitors(hand_over, Act.ISSUE), methods=["POST"]),
-    Route("/desk/certificates/{certificate:int}/revoke", for_visitors(revoke, Act.ISSUE), methods=["POST"]),
+    Route("/desk/certificates/{certificate:id}", for_visitors(one, *REVIEWING)),
+    Route("/desk/certificates/{certificate:id}/hand-over", for_visitors(hand_over, Act.ISSUE), methods=["POST"]),
+    Route("/desk/certificates/{certificate:id}/revoke", for_visitors(revoke, Act.ISSUE), methods=["POST"]),
 )

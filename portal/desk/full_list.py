@@ -252,7 +252,7 @@ async def _show(request: Request, house: House, at: Place, upload: Upload, *, re
 
 async def _kept(request: Request, house: House, visitor: Visitor) -> tuple[Place, Upload]:
     """Return the list of the address, and its place. Raises HTTPException: another's is as unknown as none."""
-    number = min(int(request.path_params["upload"]), 2**62)
+    number = request.path_params["upload"]
     upload = await house.ask_long(desk_of(request).uploads.find, number, visitor.account.account)
     if upload is None or upload.kind is not UploadKind.LIST:
         raise HTTPException(404)
@@ -295,6 +295,6 @@ def _title(at: Place, name: str, source: Source) -> str:
 ROUTES = (
     Route("/desk/list", for_visitors(page, Act.DECIDE)),
     Route("/desk/list", for_visitors(bring, Act.DECIDE), methods=["POST"]),
-    Route("/desk/list/{upload:int}", for_visitors(look, Act.DECIDE)),
-    Route("/desk/list/{upload:int}", for_visitors(confirm, Act.DECIDE), methods=["POST"]),
+    Route("/desk/list/{upload:id}", for_visitors(look, Act.DECIDE)),
+    Route("/desk/list/{upload:id}", for_visitors(confirm, Act.DECIDE), methods=["POST"]),
 )

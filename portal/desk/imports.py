@@ -281,7 +281,7 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
 
 async def _brought(request: Request, house: House, visitor: Visitor) -> tuple[Place, Upload]:
     """Return the sheet of the address, and its place. Raises HTTPException: another's is as unknown as none."""
-    number = min(int(request.path_params["upload"]), 2**62)
+    number = request.path_params["upload"]
     upload = await house.ask_long(desk_of(request).uploads.find, number, visitor.account.account)
     if upload is None or upload.kind is not UploadKind.RESULTS:
         raise HTTPException(404)
@@ -390,6 +390,6 @@ ROUTES = (
     Route("/desk/import", for_visitors(page, Act.DECIDE)),
     Route("/desk/import", for_visitors(bring, Act.DECIDE), methods=["POST"]),
     Route("/desk/import/template.xlsx", for_visitors(template, Act.DECIDE)),
-    Route("/desk/import/{upload:int}", for_visitors(look, Act.DECIDE)),
-    Route("/desk/import/{upload:int}", for_visitors(enter, Act.DECIDE), methods=["POST"]),
+    Route("/desk/import/{upload:id}", for_visitors(look, Act.DECIDE)),
+    Route("/desk/import/{upload:id}", for_visitors(enter, Act.DECIDE), methods=["POST"]),
 )

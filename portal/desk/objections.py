@@ -164,7 +164,7 @@ async def _before(request: Request, house: House, visitor: Visitor) -> _Before:
     """Return the objection an address means, before who may answer it; foreign and missing read 404."""
     at = place(request, house, visitor, ANSWERING)
     cohort, now = at.here.cohort.key, at.here.now
-    one = await house.ask(house.student_objections.one, cohort, int(request.path_params["objection"]))
+    one = await house.ask(house.student_objections.one, cohort, request.path_params["objection"])
     if one is None:
         raise HTTPException(404)
     at = place(request, house, visitor, ANSWERING, one.step)
@@ -242,8 +242,8 @@ def _asked(found: _Before, last: Asked | None) -> str:
 
 ROUTES = (
     Route("/desk/objections", for_visitors(queue, *ANSWERING)),
-    Route("/desk/objections/{objection:int}", for_visitors(page, *ANSWERING)),
-    Route("/desk/objections/{objection:int}/answer", for_visitors(answer, *ANSWERING), methods=["POST"]),
-    Route("/desk/objections/{objection:int}/recheck", for_visitors(ask_again, *ANSWERING), methods=["POST"]),
-    Route("/desk/objections/{objection:int}/record", for_visitors(record, *ANSWERING)),
+    Route("/desk/objections/{objection:id}", for_visitors(page, *ANSWERING)),
+    Route("/desk/objections/{objection:id}/answer", for_visitors(answer, *ANSWERING), methods=["POST"]),
+    Route("/desk/objections/{objection:id}/recheck", for_visitors(ask_again, *ANSWERING), methods=["POST"]),
+    Route("/desk/objections/{objection:id}/record", for_visitors(record, *ANSWERING)),
 )

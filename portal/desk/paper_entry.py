@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import rows
+from portal import bounds, rows
 from portal.auth import forms
 from portal.desk import paper_words, result_words
 from portal.desk.paper import by_building, by_college, narrowed
@@ -212,9 +212,8 @@ def _wrong_above(at: Place, draft: Typed) -> tuple[str, datetime | None]:
         return (LONG_SHEET if draft.sheet else NO_SHEET), None
     zone = at.here.settings.institution.timezone
     try:
-        local = datetime.fromisoformat(draft.decided)
-        decided_at = (local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        decided_at = bounds.moment(draft.decided, zone).astimezone(UTC)
+    except ValueError:
         return NO_TIME, None
     if decided_at > at.here.now:
         return FUTURE, None
@@ -358,7 +357,7 @@ async def undo(request: Request, house: House, visitor: Visitor) -> Response:
 async def _found(request: Request, house: House, visitor: Visitor) -> tuple[Place, Batch, tuple[Decision, ...]]:
     """Return a batch of the own step whose students all stand inside the own scopes. Raises HTTPException, 404."""
     first = place(request, house, visitor, _DECIDING)
-    found = await house.ask_long(first.doors.batches.batch, min(int(request.path_params["sheet"]), 2**62))
+    found = await house.ask_long(first.doors.batches.batch, request.path_params["sheet"])
     if found is None or found[0].kind is not BatchKind.PAPER:
         raise HTTPException(404)
     batch, decisions = found
@@ -417,6 +416,6 @@ def _left_out(batch: Batch) -> int:
 ROUTES = (
     Route("/desk/paper/entry", for_visitors(page, *_DECIDING)),
     Route("/desk/paper/entry", for_visitors(enter, *_DECIDING), methods=["POST"]),
-    Route("/desk/paper/entered/{sheet:int}", for_visitors(entered, *_DECIDING)),
-    Route("/desk/paper/entered/{sheet:int}/undo", for_visitors(undo, *_DECIDING), methods=["POST"]),
+    Route("/desk/paper/entered/{sheet:id}", for_visitors(entered, *_DECIDING)),
+    Route("/desk/paper/entered/{sheet:id}/undo", for_visitors(undo, *_DECIDING), methods=["POST"]),
 )

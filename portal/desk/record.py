@@ -274,9 +274,9 @@ def _may(house: House, visitor: Visitor, found: Found, act: Act) -> bool:
 
 
 ROUTES = (
-    Route("/desk/students/{number}", for_visitors(page, *AT_THE_DESK)),
-    Route("/desk/students/{number}/decide", for_visitors(decide, Act.DECIDE), methods=["POST"]),
-    Route("/desk/students/{number}/withdraw", for_visitors(withdraw, Act.DECIDE), methods=["POST"]),
-    Route("/desk/students/{number}/review", for_visitors(review, Act.REVIEW), methods=["POST"]),
-    Route("/desk/students/{number}/take-back", for_visitors(take_back, Act.REVIEW), methods=["POST"]),
+    Route("/desk/students/{number:name}", for_visitors(page, *AT_THE_DESK)),
+    Route("/desk/students/{number:name}/decide", for_visitors(decide, Act.DECIDE), methods=["POST"]),
+    Route("/desk/students/{number:name}/withdraw", for_visitors(withdraw, Act.DECIDE), methods=["POST"]),
+    Route("/desk/students/{number:name}/review", for_visitors(review, Act.REVIEW), methods=["POST"]),
+    Route("/desk/students/{number:name}/take-back", for_visitors(take_back, Act.REVIEW), methods=["POST"]),
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
+from portal import bounds
 from portal.words import later
 from status_db.decisions import Wish
 from status_db.model import Verdict
@@ -15,9 +16,6 @@ LONGEST_TEXT = 1000
 
 #: Long texts, each letter of which a form writes as nine.
 LONGEST_FORM = 48 * 1024
-
-#: No number of the database's has more.
-_DIGITS = 18
 
 #: Years that somebody can have meant.
 _YEARS = range(2000, 2101)
@@ -68,8 +66,7 @@ class Typed:
     @property
     def decision_seen(self) -> int:
         """The number of the decision that the page showed; 0 for none."""
-        plain = self.decision.isascii() and self.decision.isdecimal() and len(self.decision) < _DIGITS
-        return int(self.decision) if plain else 0
+        return bounds.number(self.decision) or 0
 
     def wish(self, student: str, step: str, verdicts: Collection[Verdict], zone: ZoneInfo) -> Wish:
         """Return what is wished, on clocks of this zone. Raises Unclear."""
@@ -123,11 +120,11 @@ def _moment(text: str, zone: ZoneInfo) -> datetime | None:
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        moment = bounds.moment(text, zone)
     except ValueError:
         raise Unclear(NO_TIME) from None
     _sensible(moment.date())
-    return moment.replace(tzinfo=moment.tzinfo or zone)
+    return moment
 
 
 def _sensible(day: date) -> date:

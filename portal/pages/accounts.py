@@ -297,10 +297,10 @@ def grant_said(language: Language, settings: Settings, held: Grant) -> str:
 
 ROUTES = (
     Route("/accounts", for_visitors(page, Act.MANAGE, Act.AUDIT)),
-    Route("/accounts/{account}", for_visitors(one, Act.MANAGE, Act.AUDIT)),
-    Route("/accounts/{account}/grants", for_visitors(grant, Act.MANAGE), methods=["POST"]),
-    Route("/accounts/{account}/take", for_visitors(take, Act.MANAGE), methods=["POST"]),
-    Route("/accounts/{account}/hand-over", for_visitors(hand_over, Act.MANAGE), methods=["POST"]),
-    Route("/accounts/{account}/active", for_visitors(switch, Act.MANAGE), methods=["POST"]),
-    Route("/accounts/{account}/code", for_visitors(code, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}", for_visitors(one, Act.MANAGE, Act.AUDIT)),
+    Route("/accounts/{account:name}/grants", for_visitors(grant, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/take", for_visitors(take, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/hand-over", for_visitors(hand_over, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/active", for_visitors(switch, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/code", for_visitors(code, Act.MANAGE), methods=["POST"]),
 )

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import cards, cohorts, scopes
+from portal import bounds, cards, cohorts, scopes
 from portal.auth import forms
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
@@ -86,11 +86,9 @@ async def write(request: Request, house: House, visitor: Visitor) -> Response:
     draft = Draft(**texts, scope=scope or {})
     zone = house.settings.institution.timezone
     try:
-        typed_times = [datetime.fromisoformat(text) if text else None for text in (draft.opens, draft.closes)]
-        times = [one.replace(tzinfo=one.tzinfo or zone) if one else None for one in typed_times]
+        opens, closes = (bounds.moment(text, zone) if text else None for text in (draft.opens, draft.closes))
     except ValueError:
         return await _form(request, house, draft, wrong=NO_TIME)
-    opens, closes = times
     wrong = NO_SCOPE if scope is None else _wrong(house, draft, opens or house.clock(), closes)
     if wrong or "publish" not in fields:
         return await _form(request, house, draft, wrong=wrong, opens=opens, preview=not wrong)
@@ -118,7 +116,7 @@ async def write(request: Request, house: House, visitor: Visitor) -> Response:
 async def withdraw(request: Request, house: House, visitor: Visitor) -> Response:
     """Take an announcement down."""
     await forms.read(request, house.settings.portal.public_url, visitor.token)
-    number = int(request.path_params["announcement"])
+    number = request.path_params["announcement"]
     listed = [one for key in house.settings.cohort_keys() for one in await house.ask(house.board.listed, key)]
     if number not in {one.announcement for one in listed}:
         raise HTTPException(404)
@@ -228,5 +226,5 @@ ROUTES = (
     Route("/announcements", for_visitors(page, Act.MANAGE, Act.AUDIT)),
     Route("/announcements", for_visitors(write, Act.MANAGE), methods=["POST"]),
     Route("/announcements/new", for_visitors(new, Act.MANAGE)),
-    Route("/announcements/{announcement:int}/withdraw", for_visitors(withdraw, Act.MANAGE), methods=["POST"]),
+    Route("/announcements/{announcement:id}/withdraw", for_visitors(withdraw, Act.MANAGE), methods=["POST"]),
 )

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import admin_words, audit_sheet, words
+from portal import admin_words, audit_sheet, bounds, words
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
 from portal.languages import Language
@@ -96,8 +96,7 @@ def _wanted(request: Request) -> Wanted:
 async def page(request: Request, house: House, _visitor: Visitor) -> Response:
     """Show the newest lines, or those before one."""
     language, now, wanted = house.language(request), house.clock(), _wanted(request)
-    typed = request.query_params.get("before", "")
-    before = int(typed) if typed.isascii() and typed.isdecimal() and len(typed) < 18 else None
+    before = bounds.number(request.query_params.get("before", ""))
     found = await house.ask_long(_newest, house, wanted, before, _PAGE + 1)
     return house.page(
         request,

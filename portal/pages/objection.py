@@ -137,7 +137,7 @@ async def _own(request: Request, house: House, visitor: Visitor) -> tuple[Studen
     if found is None:
         raise HTTPException(404)
     student, own = found
-    one = await house.ask(house.student_objections.one, student.cohort, int(request.path_params["objection"]))
+    one = await house.ask(house.student_objections.one, student.cohort, request.path_params["objection"])
     steps = {step.key for step in house.settings.step}
     if one is None or one.student != student.student or one.kind is not Kind.OBJECTION or one.step not in steps:
         raise HTTPException(404)
@@ -177,6 +177,6 @@ def _form(
 ROUTES = (
     Route("/objection", for_visitors(form)),
     Route("/objection", for_visitors(send), methods=["POST"]),
-    Route("/objection/{objection:int}/withdraw", for_visitors(withdraw), methods=["POST"]),
-    Route("/objection/{objection:int}/record", for_visitors(record)),
+    Route("/objection/{objection:id}/withdraw", for_visitors(withdraw), methods=["POST"]),
+    Route("/objection/{objection:id}/record", for_visitors(record)),
 )

@@ -126,7 +126,10 @@ async def word_of(request: Request) -> dict[str, str]:
         raise HTTPException(400) from None
     if any(len(values) != 1 for values in fields.values()):
         raise HTTPException(400)
-    return {name: values[0] for name, values in fields.items()}
+    found = {name: values[0] for name, values in fields.items()}
+    if any("\0" in text for pair in found.items() for text in pair):
+        raise HTTPException(400)
+    return found
 
 
 async def end_session(request: Request, house: House, method: str, key: bytes) -> None:

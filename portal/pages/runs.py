@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from config.cohorts import naming
-from portal import admin_words, cards, cohorts, objections, reasons, reverting, words
+from portal import admin_words, bounds, cards, cohorts, objections, reasons, reverting, words
 from portal.auth import forms
 from portal.auth.rights import oversees, speaks_for
 from portal.entrance import for_visitors
@@ -132,7 +132,7 @@ async def listed(request: Request, house: House, visitor: Visitor) -> Response:
     language, now = house.language(request), house.clock()
     source = asked.get("source") if asked.get("source") in sources else None
     state = next((s for s in _STATES if s == asked.get("state")), None) if everything else RunState.SUSPENDED
-    before = int(asked["before"]) if asked.get("before", "").isdecimal() and len(asked["before"]) < 18 else None
+    before = bounds.number(asked.get("before", ""))
     chosen = [source] if source else (None if everything else sources)
     found = await house.ask(house.runs.listed, cohort, sources=chosen, state=state, before=before, limit=_PAGE + 1)
     named = titles(language, house)
@@ -204,7 +204,7 @@ async def run_of(request: Request, house: House, visitor: Visitor) -> tuple[str,
 
     Raises HTTPException: who may not see it reads 403 whether it exists or not.
     """
-    account, number = visitor.account, min(int(request.path_params["run"]), 2**62)
+    account, number = visitor.account, request.path_params["run"]
     found: tuple[str, RunView] | None = None
     for key in house.settings.cohort_keys():
         view = await house.ask(house.reader.run, key, number)
@@ -429,6 +429,6 @@ def _flip(language: Language, house: House, flip: FlipView) -> dict[str, str]:
 
 ROUTES = (
     Route("/runs", for_visitors(listed)),
-    Route("/runs/{run:int}", for_visitors(page)),
-    Route("/runs/{run:int}/opinion", for_visitors(speak), methods=["POST"]),
+    Route("/runs/{run:id}", for_visitors(page)),
+    Route("/runs/{run:id}/opinion", for_visitors(speak), methods=["POST"]),
 )

@@ -137,5 +137,5 @@ def _code(address: str) -> QRCode:
 ROUTES = (
     Route("/slip", for_visitors(page)),
     Route("/slip.pdf", for_visitors(pdf)),
-    Route("/verify/{token}", verify),
+    Route("/verify/{token:name}", verify),
 )

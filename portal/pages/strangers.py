@@ -5,13 +5,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import admin_words, cohorts, words
+from portal import admin_words, bounds, cohorts, words
 from portal.auth.rights import oversees
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
 from portal.pages import runs
 
 _PAGE = 100
+#: Nobody turns over more pages than a number of six digits says.
+_PAGE_DIGITS = 6
 
 
 async def page(request: Request, house: House, visitor: Visitor) -> Response:
@@ -22,8 +24,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     cohort = cohorts.chosen(request, house.settings).key
     named = runs.titles(language, house)
     source = asked.get("source") if asked.get("source") in house.settings.source else None
-    typed = asked.get("page", "")
-    number = max(1, int(typed)) if typed.isascii() and typed.isdecimal() and len(typed) < 7 else 1
+    number = max(1, bounds.number(asked.get("page", ""), _PAGE_DIGITS) or 1)
     found = await house.ask(house.runs.strangers, cohort, source, offset=(number - 1) * _PAGE, limit=_PAGE + 1)
     counted = await house.ask(house.runs.strangers_counted, cohort)
     views = {view.source: view.strangers for view in await house.ask(house.reader.sources, cohort)}

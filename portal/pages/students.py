@@ -46,5 +46,5 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
 
 ROUTES = (
     Route("/students", for_visitors(find, Act.READ)),
-    Route("/students/{number}", for_visitors(page, Act.READ)),
+    Route("/students/{number:name}", for_visitors(page, Act.READ)),
 )

@@ -218,7 +218,7 @@ def _given(language: Language, one: GivenSince, what: str, now: datetime) -> tup
 
 
 ROUTES = (
-    Route("/runs/{run:int}/way-back", for_visitors(page), methods=["GET"]),
-    Route("/runs/{run:int}/way-back", for_visitors(plan), methods=["POST"]),
-    Route("/runs/{run:int}/revert", for_visitors(take), methods=["POST"]),
+    Route("/runs/{run:id}/way-back", for_visitors(page), methods=["GET"]),
+    Route("/runs/{run:id}/way-back", for_visitors(plan), methods=["POST"]),
+    Route("/runs/{run:id}/revert", for_visitors(take), methods=["POST"]),
 )

@@ -149,7 +149,7 @@ def test_or_it_takes_the_number_above_where_the_settings_say_so(office: Office) 
     office.sheet("blank_student_continuation.csv", 'nameless = "above"\n')
     office.sync()
     assert office.verdicts() == ["held"] + ["cleared"] * 4
-    assert [o["amount"] for o in office.step(ONE)["evidence"]] == ["1200"]
+    assert [o["amount"] for o in office.step(ONE)["evidence"]] == ["1200.00"]
     office.run("sync", "--student", ONE)
     assert office.verdicts() == ["held"] + ["cleared"] * 4
 

@@ -56,3 +56,25 @@ def test_a_traceback_holds_no_value_of_any_variable(capsys: pytest.CaptureFixtur
     assert "in fail" in written
     assert "ValueError: 21" in written
     assert "a-word-a-word" not in written
+
+
+@pytest.mark.parametrize("form", ["people", "json"])
+def test_a_traceback_is_bounded_and_harmless_and_keeps_where_it_broke(
+    capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    logs.configure(Log.model_validate({"format": form}))
+
+    def sink(depth: int) -> None:
+        if depth == 0:
+            raise ValueError("\x1b[2J" + "9" * 200_000)
+        sink(depth - 1)
+
+    try:
+        sink(150)
+    except ValueError:
+        structlog.get_logger("clearance.portal").exception("page broke")
+    written = capsys.readouterr().err
+    assert len(written) < 15_000
+    assert "in sink" in written
+    assert "letters left out" in written
+    assert "\x1b[2J" not in written

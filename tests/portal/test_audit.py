@@ -124,7 +124,7 @@ class TestTheAuditor:
         own = ("/sign-in", "/sign-out", "/first-password", "/new-password", "/second-factor")
         routes = [r for r in whole_app(university).routes if isinstance(r, Route)]
         posts = [r for r in routes if "POST" in (r.methods or ()) and not r.path.startswith(own)]
-        assert {r.path for r in posts} >= {"/runs/{run:int}/opinion", "/announcements", "/accounts/{account}/code"}
+        assert {r.path for r in posts} >= {"/runs/{run:id}/opinion", "/announcements", "/accounts/{account:name}/code"}
         with browser(university, "auditor") as made:
             token = token_in(made.get("/overview"))
             for route in posts:

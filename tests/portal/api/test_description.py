@@ -28,7 +28,7 @@ def described(client: TestClient) -> dict[str, Any]:
 def routes_of(app: Starlette) -> set[str]:
     """Return the addresses of the API's routes, as they are served."""
     (mount,) = (route for route in app.routes if isinstance(route, Mount) and route.path == PREFIX)
-    return {route.path for route in mount.routes if isinstance(route, Route)}
+    return {route.path_format for route in mount.routes if isinstance(route, Route)}
 
 
 def test_it_names_every_route_with_its_methods(described: dict[str, Any], client: TestClient) -> None:
