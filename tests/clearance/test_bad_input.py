@@ -44,7 +44,7 @@ def test_an_unknown_settings_key_is_named_with_a_near_one(unharmed: University) 
 
 def test_a_source_that_is_down(unharmed: University) -> None:
     unharmed.close_finance()
-    assert "Connection refused" in unharmed.run("sync", "fees", code=5)
+    assert "nobody listens on 127.0.0.1" in unharmed.run("sync", "fees", code=5)
     assert last_run(unharmed, "fees")["fault"] == "unavailable"
 
 

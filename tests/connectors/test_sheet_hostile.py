@@ -130,10 +130,12 @@ class TestSheetsWithoutEnd:
         refused(path, "it has a row 99999999999, beyond Excel's last", "另存为 .xlsx")
 
     def test_one_cell_in_the_last_corner(self, tmp_path: Path) -> None:
-        corner = f'<row r="1048576">{cells(("XFD1048576", "x"))}</row>'
+        corner = f'<row r="1048575">{cells(("XFD1048575", "x"))}</row>'
         said = pulled(packed(tmp_path / "list.xlsx", page(HEAD, corner)), most_memory=LITTLE)
         assert (said.failure, said.rows) == ("", 0)
         assert said.child_took < LITTLE
+        corner = f'<row r="1048576">{cells(("XFD1048576", "x"))}</row>'
+        refused(packed(tmp_path / "last.xlsx", page(HEAD, corner)), "the last that such a file can hold", "as .csv")
 
     def test_one_cell_beyond_the_last_column(self, tmp_path: Path) -> None:
         path = packed(tmp_path / "list.xlsx", page(HEAD, f'<row r="2">{cells(("ZZZ2", "x"))}</row>'))

@@ -56,7 +56,7 @@ FOR_WHO_IS_DONE = {"/slip", "/slip.pdf"}
 
 #: Of providers that this university has not, and of lists that none of its offices brings.
 NOT_HERE = {
-    "/desk/list", "/desk/list/{upload:int}",
+    "/desk/list", "/desk/list/{upload:id}",
     "/sign-in/cas", "/sign-in/cas/back", "/sign-out/cas", "/sign-in/oidc", "/sign-in/oidc/back", "/sign-out/oidc",
 }  # fmt: skip
 
@@ -204,13 +204,10 @@ def addresses(browser: TestClient, token: str) -> dict[str, list[str]]:
             continue
         if route.path in FOR_WHO_IS_DONE | NOT_HERE:
             continue
-        path = route.path.replace("{run:int}", "1").replace("{token}", token).replace("{account}", "dean")
-        path = path.replace("{sheet:int}", "1")
-        path = path.replace("{certificate:int}", "1")
-        path = path.replace("{objection:int}", "1")
-        path = path.replace("{upload:int}", "1").replace("{batch:int}", "1")
-        people = (LIN.number, SUN.number) if "{number}" in path else ("",)
-        found[route.path] = [path.replace("{number}", who) for who in people]
+        path = re.sub(r"\{\w+:id\}", "1", route.path)
+        path = path.replace("{token:name}", token).replace("{account:name}", "dean")
+        people = (LIN.number, SUN.number) if "{number:name}" in path else ("",)
+        found[route.path] = [path.replace("{number:name}", who) for who in people]
         assert "{" not in found[route.path][0], f"this test does not know how to visit {route.path}"
     return found
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from portal import bounds
 from portal.auth.sessions import form_token, hash_of, new_token
 from portal.pages import recheck
 from tests.cast import QIAN
+from tests.patience import PATIENCE
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import settle
 from tests.portal.test_matrix import LINES, PEOPLE, Door, Visits, address, everything_there_is, parameter_of
@@ -190,7 +192,9 @@ def _raw(app: Any, *, receive: Any = None, **more: Any) -> list[dict[str, Any]]:
         "extensions": {},
         **more,
     }
-    asyncio.run(app(scope, receive or ended, send))
+    # In a thread: a browser that an earlier test has open has this one's event loop.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(app(scope, receive or ended, send))).result(PATIENCE)
     return sent
 
 
