@@ -43,12 +43,13 @@ from tests.world import COHORT, World
 #: Addresses that show what was, or nobody's steps. Every other one must say of a stale step that it is stale.
 SAYS_NOTHING_OF_NOW = {
     "/sign-in", "/sign-out", "/first-password", "/new-password", "/second-factor", "/students", "/runs",
-    "/runs/{run:int}", "/strangers", "/accounts", "/accounts/{account}", "/announcements", "/announcements/new",
-    "/audit", "/audit.xlsx", "/healthz", "/static", "/desk/paper/entered/{sheet:int}",
+    "/runs/{run:id}", "/runs/{run:id}/way-back", "/strangers", "/accounts",
+    "/accounts/{account:name}", "/announcements", "/announcements/new",
+    "/audit", "/audit.xlsx", "/healthz", "/static", "/desk/paper/entered/{sheet:id}",
     "/desk/certificates", "/desk/certificates.xlsx",
-    "/desk/certificates/issue", "/desk/certificates/sign-off", "/desk/certificates/{certificate:int}",
+    "/desk/certificates/issue", "/desk/certificates/sign-off", "/desk/certificates/{certificate:id}",
     "/desk/import", "/desk/import/batches",
-    "/desk/import/batches/{batch:int}", "/desk/import/batches/{batch:int}/result.xlsx",
+    "/desk/import/batches/{batch:id}", "/desk/import/batches/{batch:id}/result.xlsx",
 }  # fmt: skip
 
 #: Made of what is fresh alone, for who is done with everything; tried apart.
