@@ -70,11 +70,11 @@ def add(
     now = program.clock()
     made = program.accounts.add(account, name, hashed, student=student or None, grants=grants, now=now)
     note(program, Deed.ACCOUNT_MADE, by, of=made.account, grants=[all_told([g]) for g in made.grants])
-    show.OUT.print(f"account {made.account} is made for {made.name}", markup=False)
+    show.OUT.print(f"account {made.account} is made for {made.name}")
     if hashed is None and program.settings.auth.local:
         code = program.codes.make(made.account, made_by=by, now=now, lasts=program.settings.auth.code_lasts)
         note(program, Deed.CODES_MADE, by, of=made.account, count=1)
-        show.OUT.print(f"one-time code, shown this once: {code}   (the page /first-password asks for it)", markup=False)
+        show.OUT.print(f"one-time code, shown this once: {code}   (the page /first-password asks for it)")
 
 
 @ends_well
@@ -114,7 +114,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
         ),
     )
     for line in lacking_reviewers(program):
-        show.ERR.print(f"look at this: {line}", markup=False)
+        show.ERR.print(f"look at this: {line}")
 
 
 def of_the_demo(program: Program) -> list[str]:
@@ -168,7 +168,7 @@ def deactivate(context: typer.Context, account: str, *, author: Author = "") -> 
     by = author_of(program, author)
     program.accounts.deactivate(account)
     note(program, Deed.ACCOUNT_CHANGED, by, of=normalise_account(account), what="deactivated")
-    show.OUT.print(f"account {normalise_account(account)} is shut", markup=False)
+    show.OUT.print(f"account {normalise_account(account)} is shut")
 
 
 @ends_well
@@ -178,7 +178,7 @@ def activate(context: typer.Context, account: str, *, author: Author = "") -> No
     by = author_of(program, author)
     program.accounts.activate(account)
     note(program, Deed.ACCOUNT_CHANGED, by, of=normalise_account(account), what="activated")
-    show.OUT.print(f"account {normalise_account(account)} is open", markup=False)
+    show.OUT.print(f"account {normalise_account(account)} is open")
 
 
 @ends_well
@@ -193,7 +193,7 @@ def unlock(context: typer.Context, account: str, *, author: Author = "") -> None
 
     Slowdown.of(Attempts(program.desk, program.key), program.settings.auth).unlock(name)
     note(program, Deed.ACCOUNT_CHANGED, by, of=name, what="unlocked")
-    show.OUT.print(f"account {name} need not wait any more", markup=False)
+    show.OUT.print(f"account {name} need not wait any more")
 
 
 @ends_well
@@ -206,4 +206,4 @@ def reset_factor(context: typer.Context, account: str, *, author: Author = "") -
     if not Factors(program.desk).reset(name):
         fail(f'there is no account "{name}" with a second factor. See: clearance accounts list')
     note(program, Deed.ACCOUNT_CHANGED, by, of=name, what="second factor taken away")
-    show.OUT.print(f"account {name} has no second factor any more; its sessions have ended", markup=False)
+    show.OUT.print(f"account {name} has no second factor any more; its sessions have ended")

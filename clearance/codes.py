@@ -68,10 +68,10 @@ def codes(
             ("college", "class", "account", "name", "one-time code"),
             ((s.college, s.class_name, s.account, s.name, s.code) for s in slips),
         )
-        show.ERR.print(f"good until {show.moment(now + lasts, program.settings.institution.timezone)}", markup=False)
+        show.ERR.print(f"good until {show.moment(now + lasts, program.settings.institution.timezone)}")
         return
     write_slips(xlsx, slips, program.settings, now=now, until=now + lasts, by=by)
-    show.OUT.print(f"{len(slips)} slips are in {xlsx}; it opens accounts: keep it, and delete it after", markup=False)
+    show.OUT.print(f"{len(slips)} slips are in {xlsx}; it opens accounts: keep it, and delete it after")
 
 
 @ends_well
@@ -83,7 +83,7 @@ def password(context: typer.Context, account: str, *, author: Author = "") -> No
     lasts = program.settings.auth.code_lasts
     code = program.codes.make(name, made_by=by, now=program.clock(), lasts=lasts)
     note(program, Deed.CODES_MADE, by, of=name, count=1)
-    show.OUT.print(f"one-time code of {name}, shown this once: {code}", markup=False)
+    show.OUT.print(f"one-time code of {name}, shown this once: {code}")
 
 
 @ends_well
@@ -113,7 +113,7 @@ def import_identities(context: typer.Context, file: Path, *, author: Author = ""
     missing = Identities(program.desk, program.key).keep(numbers)
     kept = len(numbers) - len(missing)
     note(program, Deed.ACCOUNT_CHANGED, by, what="numbers of identity documents", count=kept)
-    show.OUT.print(f"{kept} students' numbers are kept, as hashes. Delete the list now: {file}", markup=False)
+    show.OUT.print(f"{kept} students' numbers are kept, as hashes. Delete the list now: {file}")
     if missing:
         show.ERR.print(f"without an account: {', '.join(sorted(missing))}. Make them: clearance accounts students")
 

@@ -15,9 +15,7 @@ from clearance.wiring import chosen_file
 
 def cohorts(context: typer.Context, incomplete: str) -> list[str]:
     """Return the cohorts' keys that begin so."""
-    listed = _settings(context).get("cohort")
-    keys = (entry.get("key") for entry in listed if isinstance(entry, dict)) if isinstance(listed, list) else ()
-    return _beginning(keys, incomplete)
+    return _beginning(_keys(context, "cohort"), incomplete)
 
 
 def sources(context: typer.Context, incomplete: str) -> list[str]:
@@ -32,13 +30,16 @@ def sources_alone(context: typer.Context, incomplete: str) -> list[str]:
 
 def steps(context: typer.Context, incomplete: str) -> list[str]:
     """Return the steps' keys that begin so."""
-    listed = _settings(context).get("step")
-    keys = (entry.get("key") for entry in listed if isinstance(entry, dict)) if isinstance(listed, list) else ()
-    return _beginning(keys, incomplete)
+    return _beginning(_keys(context, "step"), incomplete)
 
 
 #: The key of a step, as a command takes it.
 StepKey = Annotated[str, typer.Argument(autocompletion=steps)]
+
+
+def _keys(context: typer.Context, tables: str) -> Iterable[Any]:
+    listed = _settings(context).get(tables)
+    return (entry.get("key") for entry in listed if isinstance(entry, dict)) if isinstance(listed, list) else ()
 
 
 def _sources(context: typer.Context) -> Iterable[Any]:

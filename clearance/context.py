@@ -128,7 +128,7 @@ def chosen(context: typer.Context) -> Chosen:
 
 def fail(message: str, code: int = ERROR) -> NoReturn:
     """End with a message."""
-    show.ERR.print(message, markup=False)
+    show.ERR.print(message)
     raise typer.Exit(code)
 
 

@@ -283,13 +283,13 @@ def _where_to_look(
     show.OUT.print(f"password for each: {PASSWORD}\n")
     command = f"{sys.argv[0]} --config {here.file}"
     if once:
-        show.OUT.print(f"Serve the pages:   {command} demo", markup=False)
-        show.OUT.print(f"Or open finance:   {command} demo offices   (the other offices are files)", markup=False)
+        show.OUT.print(f"Serve the pages:   {command} demo")
+        show.OUT.print(f"Or open finance:   {command} demo offices   (the other offices are files)")
     else:
-        show.OUT.print(f"The pages:         http://{portal.host}:{port or portal.port}/", markup=False)
-    show.OUT.print(f"Let a day pass:    {command} demo advance", markup=False)
-    show.OUT.print(f"What would change: {command} plan", markup=False)
-    show.OUT.print(f"Change it:         {command} sync", markup=False)
+        show.OUT.print(f"The pages:         http://{portal.host}:{port or portal.port}/")
+    show.OUT.print(f"Let a day pass:    {command} demo advance")
+    show.OUT.print(f"What would change: {command} plan")
+    show.OUT.print(f"Change it:         {command} sync")
 
 
 def _serve(here: Chosen, program: Program, port: int | None) -> None:

@@ -17,7 +17,7 @@ _OUTPUT = (errno.ENOSPC, errno.EIO, errno.EPIPE)
 
 
 def unexpected(error: Exception) -> int:
-    """Tell what went wrong in a sentence with the fix; return the exit code.
+    """Say in a sentence what went wrong, with the fix; return the exit code.
 
     The traceback goes into a file that this user alone can read, under a number that the message names: a message is
     no place for it, since an error's text may hold a secret.
@@ -34,14 +34,14 @@ def unexpected(error: Exception) -> int:
     where = f"Its details are in {kept}." if kept else "Its details could not be kept: no folder takes a file."
     ERR.print(
         f"Error {number}: the program has met something it does not expect ({type(error).__name__}). A change that was "
-        f"not complete is not stored. {where} Run the command again; if it ends so again, send that file to those who "
-        "maintain the program."
+        f"not complete is not stored. {where} Run the command again; if it fails the same way, send that file to those "
+        "who maintain the program."
     )
     return ERROR
 
 
 def _kept(error: Exception, number: str) -> Path | None:
-    """Write the traceback into a file, with the command; return the file, None where none can be written."""
+    """Write the traceback into a file; return the file, None where none can be written."""
     text = "".join(traceback.format_exception(error))
     try:
         handle, name = tempfile.mkstemp(prefix=f"clearance-{number}-", suffix=".log")

@@ -39,15 +39,9 @@ def grant(
         raise typer.BadParameter(str(error)) from None
     given = program.accounts.grant(account, wanted)
     if given:
-        note(
-            program,
-            Deed.GRANTED,
-            by,
-            of=normalise_account(account),
-            grants=[told(g) for g in given],
-        )
+        note(program, Deed.GRANTED, by, of=normalise_account(account), grants=[told(g) for g in given])
     for one in given:
-        show.OUT.print(f"grant {one.id}: {told(one)}", markup=False)
+        show.OUT.print(f"grant {one.id}: {told(one)}")
     if not given:
         show.OUT.print("it had them already")
 
@@ -61,7 +55,7 @@ def take(context: typer.Context, account: str, number: int, *, author: Author = 
         fail(f'"{name}" has no grant {number}. See: clearance accounts list')
     _, taken = program.accounts.take_grant(number)
     note(program, Deed.GRANT_TAKEN, by, of=name, grants=[told(taken)])
-    show.OUT.print(f"taken from {name}: {told(taken)}", markup=False)
+    show.OUT.print(f"taken from {name}: {told(taken)}")
 
 
 @ends_well
@@ -71,15 +65,8 @@ def hand_over(context: typer.Context, before: str, after: str, *, author: Author
     by = author_of(program, author)
     moved = program.accounts.hand_over(before, after)
     source, target = normalise_account(before), normalise_account(after)
-    note(
-        program,
-        Deed.HANDED_OVER,
-        by,
-        before=source,
-        after=target,
-        grants=[told(g) for g in moved],
-    )
-    show.OUT.print(f"{target} has now what {source} had: {all_told(moved)}", markup=False)
+    note(program, Deed.HANDED_OVER, by, before=source, after=target, grants=[told(g) for g in moved])
+    show.OUT.print(f"{target} has now what {source} had: {all_told(moved)}")
 
 
 @ends_well
@@ -109,7 +96,7 @@ def import_grants(
         fail("Nothing is written; mend these and give the list again:\n" + "\n".join(f"  {m}" for m in mistakes))
     if dry_run:
         for account, (name, grants_wanted) in wanted.items():
-            show.OUT.print(f"{account} {name}: {all_told(grants_wanted)}", markup=False)
+            show.OUT.print(f"{account} {name}: {all_told(grants_wanted)}")
         show.OUT.print(f"{len(wanted)} accounts in the list; nothing is written")
         return
     made, given = program.accounts.take_in(wanted, program.clock())

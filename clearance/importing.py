@@ -162,10 +162,10 @@ def undo(
         issued=list(undone.issued),
         reason=reason,
     )
-    show.OUT.print(f"batch {batch} is undone: {len(undone.withdrawn)} decisions are withdrawn", markup=False)
+    show.OUT.print(f"batch {batch} is undone: {len(undone.withdrawn)} decisions are withdrawn")
     for who, said in ((undone.issued, "kept, for the certificate is issued"), (undone.moved, "moved on before")):
         if who:
-            show.OUT.print(f"  {said}: {', '.join(who)}", markup=False)
+            show.OUT.print(f"  {said}: {', '.join(who)}")
 
 
 @ends_well
@@ -202,7 +202,7 @@ def template(
     except OSError as error:
         fail(f"{file} could not be written ({error.strerror}). Name another place.")
     note(program, Deed.EXPORTED, account.account, cohort=program.cohort, filter=f"{step} template", students=written)
-    show.OUT.print(f"{written} students stand in {file}", markup=False)
+    show.OUT.print(f"{written} students stand in {file}")
 
 
 def _at(program: Program, operator: str, step: str) -> tuple[Account, tuple[Scope, ...]]:

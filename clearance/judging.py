@@ -41,7 +41,7 @@ def approve(context: typer.Context, run: int, *, speaker: Speaker = "") -> None:
         said = (*said, program.opinions.enter(run, Says.APPROVE, author=author, now=program.clock()))
     asked = program.asked(found.source)
     if lacks := missing(said, rules.needed(asked) if asked is not None else Needed()):
-        show.OUT.print(f"noted: {author} approves run {run}. {lacks}", markup=False)
+        show.OUT.print(f"noted: {author} approves run {run}. {lacks}")
         return
     outcome = program.sync.approve(run, found.source, by=author, said_of=said[-1].digest)
     show.outcome(outcome, time.monotonic() - began)
@@ -86,7 +86,7 @@ def plausible(
     if not any(g.act is Act.DECIDE and g.step in (None, step) for g in account.grants):
         fail(f'"{operator}" has no grant to decide {step}. An administrator gives one: clearance accounts add')
     program.opinions.enter(run, Says.PLAUSIBLE, author=account.account, reason=reason, now=program.clock())
-    show.OUT.print(f"noted: {account.account} finds run {run} of {found.source} plausible.", markup=False)
+    show.OUT.print(f"noted: {account.account} finds run {run} of {found.source} plausible.")
 
 
 @ends_well
@@ -103,7 +103,7 @@ def spot_check(
     seen = _look(program, found)
     if xlsx is not None:
         write_spot_check(xlsx, found, seen, program.settings.institution.timezone)
-        show.OUT.print(f"{len(seen.spot_check)} students are listed in {xlsx}", markup=False)
+        show.OUT.print(f"{len(seen.spot_check)} students are listed in {xlsx}")
     elif json:
         show.as_json(seen.spot_check)
     else:
@@ -119,12 +119,12 @@ def show_waiting(program: Program, found: RunView, opinions: tuple[Opinion, ...]
     try:
         seen = _look(program, found)
     except SourceError as error:
-        show.ERR.print(f"  it cannot be applied any more: {error}", markup=False)
+        show.ERR.print(f"  it cannot be applied any more: {error}")
         return
     for reason in seen.reasons:
-        show.OUT.print(f"  because: {reason}", markup=False)
+        show.OUT.print(f"  because: {reason}")
     for line in seen.changes:
-        show.OUT.print(f"  {line}", markup=False)
+        show.OUT.print(f"  {line}")
     if seen.moved:
         show.table(
             ("college", "from", "to", "students"),
@@ -140,7 +140,7 @@ def show_waiting(program: Program, found: RunView, opinions: tuple[Opinion, ...]
     zone = program.settings.institution.timezone
     for o in opinions:
         why = f": {o.reason}" if o.reason else ""
-        show.OUT.print(f"  {o.author} said {o.says.value}, {show.moment(o.at, zone)}{why}", markup=False)
+        show.OUT.print(f"  {o.author} said {o.says.value}, {show.moment(o.at, zone)}{why}")
     number = found.run
     if seen.spot_check:
         show.OUT.print(f"Look some of them up first: clearance runs spot-check {number} --xlsx FILE")
@@ -166,7 +166,7 @@ def announce_wave(
     wave = program.waves.announce(
         source, towards, most, end, author=author_of(program, speaker), note=note, now=program.clock()
     )
-    show.OUT.print(f"wave {wave.id}: {source} may move {most} students to {towards.value} until {until}", markup=False)
+    show.OUT.print(f"wave {wave.id}: {source} may move {most} students to {towards.value} until {until}")
 
 
 @ends_well

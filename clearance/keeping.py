@@ -38,9 +38,9 @@ def backup(
         show.as_json(made)
         return
     size = sum(member.size for member in made.manifest.members)
-    show.OUT.print(f"{made.folder}: {made.manifest.rows:,} rows, {size:,} bytes, verified", markup=False)
+    show.OUT.print(f"{made.folder}: {made.manifest.rows:,} rows, {size:,} bytes, verified")
     for gone in made.pruned:
-        show.OUT.print(f"removed {gone}", markup=False)
+        show.OUT.print(f"removed {gone}")
 
 
 @ends_well
@@ -67,9 +67,9 @@ def restore(
         tools_folder=status_db.postgres_tools,
     )
     at = show.moment(done.manifest.made_at, program.settings.institution.timezone)
-    show.OUT.print(f"Restored as of {at}: {done.manifest.rows:,} rows, each table as the backup says.", markup=False)
+    show.OUT.print(f"Restored as of {at}: {done.manifest.rows:,} rows, each table as the backup says.")
     for kept in done.kept:
-        show.OUT.print(f"What stood there before is kept: {kept}", markup=False)
+        show.OUT.print(f"What stood there before is kept: {kept}")
     if done.older:
         show.OUT.print("Its tables are older than this program's. Run: clearance db upgrade")
     show.OUT.print(

@@ -24,7 +24,7 @@ def renumber(
     done = program.renumbering.renumber(old, new, program.clock())
     note(program, Deed.RENUMBERED, by, cohort=program.cohort, student=done.new, old=done.old, new=done.new)
     if not done.moved:
-        show.OUT.print(f"{done.old} had become {done.new} already; accounts and appeals follow it.", markup=False)
+        show.OUT.print(f"{done.old} had become {done.new} already; accounts and appeals follow it.")
         return
     show.OUT.print(
         f"{done.old} is {done.new} now: {done.decisions} decisions and {done.certificates} certificates went over, and "

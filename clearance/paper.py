@@ -55,7 +55,7 @@ def paper(
         )
     if not made:
         fail(f"{into / named} is there already. Run this again in a second.")
-    show.OUT.print(f"{into / named}: {len(made)} files", markup=False)
+    show.OUT.print(f"{into / named}: {len(made)} files")
 
 
 def nightly(program: Program) -> Callable[[datetime], int]:

@@ -39,7 +39,7 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
     elif found.flow is None:
         show.OUT.print("on the registrar's list, but not leaving with this cohort")
     elif program.settings.flow_named(found.flow) is None:
-        show.OUT.print(not_configured(found.student, found.flow), markup=False)
+        show.OUT.print(not_configured(found.student, found.flow))
     if found.steps:
         columns = ("step", "state", "why", "owed", "as of", "decided")
         show.table(columns, (_step_row(step, now, zone) for step in found.steps))
@@ -110,16 +110,16 @@ def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
     show.OUT.print(f"run {found.run} of {found.source}: {found.state.value}", style="bold")
     show.OUT.print(f"  began {show.moment(found.began, zone)}, ended {show.moment(found.ended, zone)}, by {found.by}")
     if found.message:
-        show.OUT.print(f"  {found.message}", markup=False)
+        show.OUT.print(f"  {found.message}")
     if found.decided_by:
-        show.OUT.print(f"  decided by {found.decided_by}, {show.moment(found.decided_at, zone)}", markup=False)
+        show.OUT.print(f"  decided by {found.decided_by}, {show.moment(found.decided_at, zone)}")
     for line in found.counts.get("warnings", ()):
-        show.OUT.print(f"  {line}", markup=False)
+        show.OUT.print(f"  {line}")
     for key, value in found.counts.items():
         if key != "warnings":
-            show.OUT.print(f"  {key}: {value}", markup=False)
+            show.OUT.print(f"  {key}: {value}")
     for kind, detail in found.proofs:
-        show.OUT.print(f"  proof {kind}: {detail}", markup=False)
+        show.OUT.print(f"  proof {kind}: {detail}")
     if flips:
         show.table(
             ("student", "step", "before", "after", "because", "evidence"),
@@ -157,7 +157,7 @@ def sources(context: typer.Context, *, json: Json = False) -> None:
     )
     for view in found:
         for weaker in view.weaker_connection:
-            show.ERR.print(f"look at this: {view.source}: {weaker}", markup=False)
+            show.ERR.print(f"look at this: {view.source}: {weaker}")
 
 
 @ends_well

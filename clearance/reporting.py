@@ -46,9 +46,9 @@ def report(
         stale = [step for step, source in found.freshness.items() if source.stale(here.now)]
         show.as_json({"report": found, "objections": objected, "stale": sorted(stale)})
     elif xlsx is not None:
-        show.OUT.print(f"the report on {program.cohort} is in {xlsx}", markup=False)
+        show.OUT.print(f"the report on {program.cohort} is in {xlsx}")
     else:
-        show.OUT.print(f"{here.cohort.name}, as of {show.moment(here.now, here.language.zone)}", markup=False)
+        show.OUT.print(f"{here.cohort.name}, as of {show.moment(here.now, here.language.zone)}")
         for table in tables(here, found, objected):
             _show(table)
 

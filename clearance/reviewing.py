@@ -87,7 +87,7 @@ def issue(
     made = program.reviews.issue(wish, author, program.clock(), scopes, step=step)
     note(program, Deed.ISSUED, author, cohort=program.cohort, student=whose, number=made.number, kind=made.kind)
     how = ", and waits to be collected" if waits else ""
-    show.OUT.print(f"certificate {made.number} ({made.kind}) is issued to {whose}, by {author}{how}", markup=False)
+    show.OUT.print(f"certificate {made.number} ({made.kind}) is issued to {whose}, by {author}{how}")
 
 
 @ends_well
@@ -122,7 +122,7 @@ def hand_over(
         number=number,
         collected=collected,
     )
-    show.OUT.print(f"certificate {number} of {left.student} has left ({collected})", markup=False)
+    show.OUT.print(f"certificate {number} of {left.student} has left ({collected})")
 
 
 @ends_well

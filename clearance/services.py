@@ -87,7 +87,7 @@ def serve(
 def upgrade_database(context: typer.Context) -> None:
     """Make the status database's tables, or bring them to this program's."""
     for line in upgrade_both(chosen(context).program().settings):
-        show.OUT.print(line, markup=False)
+        show.OUT.print(line)
 
 
 @ends_well
@@ -110,11 +110,11 @@ def database_roles(
     for url, parts in where:
         place = make_url(url).database
         if only_print:
-            show.OUT.print(f"-- in {place}, as the owner of its tables", markup=False)
+            show.OUT.print(f"-- in {place}, as the owner of its tables")
             for statement in planned(url, named, parts):
-                show.OUT.print(f"{statement};", markup=False)
+                show.OUT.print(f"{statement};")
         else:
-            show.OUT.print(f"{place}: {apply(url, named, parts)} statements run", markup=False)
+            show.OUT.print(f"{place}: {apply(url, named, parts)} statements run")
 
 
 def _same_database(one: str, other: str) -> bool:

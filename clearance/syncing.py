@@ -69,7 +69,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
             found.append({**where, "source": name, **fault})
             if not json:
                 show.line("fails", "red", f"   {name}{_of(where)}")
-                show.ERR.print(f"        {error}", markup=False)
+                show.ERR.print(f"        {error}")
                 _show_warnings(weaker)
             continue
         sample = replace(sample, warnings=(*weaker, *sample.warnings))
@@ -77,10 +77,10 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
         if not json:
             show.line("answers", "green", f" {name}{_of(where)}: {sample.where}")
             row = ", ".join(f"{field} = {cell!r}" for field, cell in (sample.row or {}).items())
-            show.OUT.print(f"        columns: {', '.join(sample.columns)}", markup=False)
-            show.OUT.print(f"        {'first row: ' + row if row else 'no row at all'}", markup=False)
+            show.OUT.print(f"        columns: {', '.join(sample.columns)}")
+            show.OUT.print(f"        {'first row: ' + row if row else 'no row at all'}")
             for note in sample.notes:
-                show.OUT.print(f"        {note}", markup=False)
+                show.OUT.print(f"        {note}")
             _show_warnings(sample.warnings)
     if json:
         show.as_json(found)
@@ -90,7 +90,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
 
 def _show_warnings(warnings: Sequence[str]) -> None:
     for warning in warnings:
-        show.ERR.print(f"        look at this: {warning}", markup=False)
+        show.ERR.print(f"        look at this: {warning}")
 
 
 def _to_check(served: Served, sources: list[str] | None) -> Iterator[tuple[dict[str, object], Program, str]]:
@@ -114,45 +114,41 @@ def _of(where: Mapping[str, object]) -> str:
 def _look_at_status_db(served: Served, found: list[dict[str, object]], *, quiet: bool) -> int:
     """Say what puts at risk what the status database acknowledges; return the exit code that this alone would give."""
     try:
-        told, code = served.first.risks(), 0
+        warnings, code = served.first.risks(), 0
     except StoreError as error:
-        told, code = (str(error),), ERROR
+        warnings, code = (str(error),), ERROR
     with suppress(StoreError):
         # Before its tables are made, nothing is stored.
         found_wrong = (line for program in served.programs for line in program.clock_warnings())
-        told = (*told, *dict.fromkeys(found_wrong))
-    if told:
-        found.append({"status_db": "fails" if code else "answers", "warnings": told})
-    if told and not quiet:
-        show.line(*(("fails  ", "red") if code else ("answers", "green")), " status database")
-        for line in told:
-            show.ERR.print(f"        look at this: {line}", markup=False)
+        warnings = (*warnings, *dict.fromkeys(found_wrong))
+    _warn("status_db", "status database", warnings, found, fails=bool(code), quiet=quiet)
     return code
 
 
 def _look_at_files(program: Program, file: Path, found: list[dict[str, object]], *, quiet: bool) -> None:
     """Name files and folders that other users of this machine may read or change."""
-    told = too_wide(program.settings, file)
-    if told:
-        found.append({"files": "answers", "warnings": told})
-    if told and not quiet:
-        show.line("answers", "green", " files")
-        for line in told:
-            show.ERR.print(f"        look at this: {line}", markup=False)
+    _warn("files", "files", too_wide(program.settings, file), found, quiet=quiet)
 
 
 def _look_at_accounts(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
     """Name the demo's accounts, and colleges with too few reviewers; what cannot be read yet has none to tell."""
-    told: list[str] = []
+    warnings: list[str] = []
     for look in (of_the_demo, lacking_reviewers):
         with suppress(StoreError):
-            told += look(program)
-    if told:
-        found.append({"accounts": "answers", "warnings": told})
-    if told and not quiet:
-        show.line("answers", "green", " accounts")
-        for line in told:
-            show.ERR.print(f"        look at this: {line}", markup=False)
+            warnings += look(program)
+    _warn("accounts", "accounts", warnings, found, quiet=quiet)
+
+
+def _warn(
+    key: str, name: str, warnings: Sequence[str], found: list[dict[str, object]], *, fails: bool = False, quiet: bool
+) -> None:
+    """Add what is to be looked at beside the sources to what was found, and print it; nothing where there is none."""
+    if not warnings:
+        return
+    found.append({key: "fails" if fails else "answers", "warnings": warnings})
+    if not quiet:
+        show.line(*(("fails  ", "red") if fails else ("answers", "green")), f" {name}")
+        _show_warnings(warnings)
 
 
 def _look_at_settings(served: Served, found: list[dict[str, object]], *, quiet: bool) -> None:
@@ -172,7 +168,7 @@ def _show_change(change: Preview, found: list[dict[str, object]], *, quiet: bool
         what = " settings: not applied yet. See `clearance plan`; apply with `clearance sync`"
         show.line("changed", "yellow", what)
         for line in change.changes:
-            show.ERR.print(f"        {line}", markup=False)
+            show.ERR.print(f"        {line}")
 
 
 @ends_well
@@ -204,16 +200,16 @@ def plan(context: typer.Context, sources: Sources = None, *, json: Json = False)
 def _show_preview(preview: Preview) -> None:
     if preview.fault:
         show.line("fails", "red", f"     {preview.source}{_in(preview.cohort)}")
-        show.ERR.print(f"          {preview.message}", markup=False)
+        show.ERR.print(f"          {preview.message}")
         return
     what = show.figures(preview.counts) if preview.pending else "nothing would change"
     if preview.changes and not what:
         what = "changed, and nothing that is stored follows from it"
     show.line(preview.source, "bold", f"{_in(preview.cohort)}: {what}")
     for line in preview.changes:
-        show.OUT.print(f"  {line}", markup=False)
+        show.OUT.print(f"  {line}")
     for reason in preview.reasons:
-        show.OUT.print(f"  would be suspended: {reason}", style="yellow", markup=False)
+        show.OUT.print(f"  would be suspended: {reason}", style="yellow")
     if preview.flips:
         show.flips(preview.flips, _SHOWN)
 

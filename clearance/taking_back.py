@@ -44,13 +44,13 @@ def revert(
         return
     if not json:
         what = show.figures(preview.counts) if preview.pending else "nothing would change"
-        show.OUT.print(f"back from run {run} of {found.source}: {what}", markup=False)
+        show.OUT.print(f"back from run {run} of {found.source}: {what}")
         if preview.counts.get("left_alone"):
             show.OUT.print(
                 f"  {preview.counts['left_alone']} records stay: a later answer spoke of these", markup=False
             )
         for why in preview.reasons:
-            show.OUT.print(f"  the guard holds this back: {why}", style="yellow", markup=False)
+            show.OUT.print(f"  the guard holds this back: {why}", style="yellow")
         if preview.flips:
             show.flips(preview.flips, _SHOWN)
         _print_given(program, "reviews passed since, of students it had cleared", reviews)

@@ -33,8 +33,8 @@ def make(
     program.audit.note(
         Deed.TOKEN_MADE, account=by, now=now, token=made.id, title=made.title, whose=made.account, until=end.isoformat()
     )
-    show.OUT.print(f"token {made.id} has the grants of {made.account} until {show.moment(end, zone)}", markup=False)
-    show.OUT.print(f"shown this once: {secret}", markup=False)
+    show.OUT.print(f"token {made.id} has the grants of {made.account} until {show.moment(end, zone)}")
+    show.OUT.print(f"shown this once: {secret}")
 
 
 @ends_well
@@ -70,4 +70,4 @@ def withdraw(context: typer.Context, token: Annotated[str, typer.Argument(help="
     now, by = program.clock(), system_user()
     gone = program.tokens.withdraw(token, now)
     program.audit.note(Deed.TOKEN_WITHDRAWN, account=by, now=now, token=gone.id, title=gone.title, whose=gone.account)
-    show.OUT.print(f"token {gone.id} ({gone.title}) opens nothing any more", markup=False)
+    show.OUT.print(f"token {gone.id} ({gone.title}) opens nothing any more")

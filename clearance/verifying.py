@@ -35,7 +35,7 @@ def verify(
     else:
         for program in served.each():
             if program.suffix:
-                show.OUT.print(f"{program.cohort}:", style="bold", markup=False)
+                show.OUT.print(f"{program.cohort}:", style="bold")
             _show(reports[program.cohort])
     if not all(report.sound for report in reports.values()):
         raise typer.Exit(VERIFY_FAILED)
@@ -56,7 +56,7 @@ def _show(report: Report) -> None:
         more = f" (and {found.more:,} more like it)" if found.more else ""
         show.line(found.table, "red", f" {found.key} {found.what}{more}")
     for note in report.notes:
-        show.OUT.print(f"note: {note}", markup=False)
+        show.OUT.print(f"note: {note}")
     if report.sound:
         show.line("everything agrees", "green", "")
     else:

@@ -51,25 +51,25 @@ class Serving:
         """Serve what waits, the oldest first, and return how many. Raises StoreError."""
         waiting = self._requests.waiting(self._cohort)
         for request in waiting:
-            outcome, message, *found = self._served(request)
-            self._requests.served(request.request, outcome, message, self._clock(), next(iter(found), None))
+            outcome, message, found = self._served(request)
+            self._requests.served(request.request, outcome, message, self._clock(), found)
             self._log.info("request served", request=request.request, kind=request.kind, outcome=outcome)
         return len(waiting)
 
-    def _served(
-        self, request: Request
-    ) -> tuple[RequestOutcome, str] | tuple[RequestOutcome, str, dict[str, Any] | None]:
+    def _served(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
+        """Return how a request ended, why, and what it found for whoever asked."""
         match request.kind:
             case Kind.WAY_BACK | Kind.REVERT:
                 return self._way_back(request)
             case Kind.RECHECK:
-                return self._rechecked(request)
+                return (*self._rechecked(request), None)
             case Kind.OPINION:
-                return self._said(request)
+                return (*self._said(request), None)
             case Kind.ASK:
-                return _together([self._sync.run(name, by=request.account) for name in self._settings.source])
+                outcomes = [self._sync.run(name, by=request.account) for name in self._settings.source]
+                return (*_together(outcomes), None)
             case Kind.LIST:
-                return self._taken(request)
+                return (*self._taken(request), None)
 
     def _way_back(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
         """Plan the way back from an approved run, or take it; the plan, or the run that takes it, is what was found."""
