@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -64,20 +65,22 @@ STATES: Mapping[State, tuple[str, str]] = {
 
 def as_json(value: object) -> None:
     """Print a value as JSON: times in ISO 8601, amounts as text. Where the output is not UTF-8 it is ASCII."""
-    simple = _two_decimals(to_jsonable_python(value, bytes_mode="base64"))
+    simple = to_jsonable_python(_with_amounts(value), bytes_mode="base64")
     # Programs read JSON as UTF-8 whatever the console's encoding is, and ASCII is both.
     is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
     print(json_plain(json.dumps(simple, ensure_ascii=not is_utf8, indent=2)))  # noqa: T201 - this is what the command is for
 
 
-def _two_decimals(simple: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return the same with every amount written as elsewhere."""
-    if isinstance(simple, dict):
-        return {
-            key: yuan(Decimal(value)) if key == "amount" and isinstance(value, str) else _two_decimals(value)
-            for key, value in simple.items()
-        }
-    return [_two_decimals(one) for one in simple] if isinstance(simple, list) else simple
+def _with_amounts(value: Any) -> Any:  # noqa: ANN401 - whatever a command shows
+    """Return the same with the amount of every obligation written as elsewhere; what an office sent stays as it is."""
+    if is_dataclass(value):
+        held = {field.name: _with_amounts(getattr(value, field.name)) for field in fields(value)}
+        if isinstance(value, Obligation) and value.amount is not None:
+            held["amount"] = yuan(value.amount)
+        return held
+    if isinstance(value, Mapping):
+        return {key: _with_amounts(inside) for key, inside in value.items()}
+    return [_with_amounts(inside) for inside in value] if isinstance(value, list | tuple) else value
 
 
 def line(word: str, style: str, rest: str) -> None:

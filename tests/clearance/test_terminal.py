@@ -146,6 +146,12 @@ class TestAmountsAndReasons:
         university_of_three.fees([("学号", "欠费", "项目"), (OWES, "-0.5", "退费")])
         assert "退费 -¥0.50" in university_of_three.run("plan", "fees", code=3)
 
+    @pytest.mark.parametrize("sent", ["面议", "2.3"])
+    def test_what_an_office_sends_is_shown_as_it_came(self, university_of_three: Small, sent: str) -> None:
+        university_of_three.fees([("学号", "欠费", "项目"), (OWES, sent, "学费")])
+        fees = next(one for one in university_of_three.json("check") if one.get("source") == "fees")
+        assert fees["sample"]["row"]["amount"] == sent
+
     def test_beside_a_decided_step_stands_the_reason_of_the_decision(self, university_of_three: Small) -> None:
         words = ("--as", "librarian", "--reason", "数据有误")
         university_of_three.run("override", "set", OWES, "library", "cleared", *words)
