@@ -54,7 +54,7 @@ def _question(asked: Asked) -> bytes:
 #: Own keys that say where and how patiently to ask, not what.
 _NOT_THE_QUESTION = {
     "url", "base_url", "host", "port", "timeout", "connect_timeout", "longest", "retries", "verify", "auth",
-    "fingerprint", "limit",
+    "tls_minimum", "tls_ciphers", "fingerprint", "limit",
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from sync.rules import source_rule
 from tests.cases.databases_office import ASKS, Finance
 
 
@@ -17,9 +18,12 @@ def test_check_sources_the_run_and_the_log_say_that_a_connection_is_weaker(
     finance = Finance(f"sqlite:///{tmp_path / 'clearance.db'}", tmp_path, mariadb_url)
     finance.office("CREATE TABLE f (xh VARCHAR(30), xm VARCHAR(50), qf DECIMAL(10,2))")
     finance.sync()
+    before = source_rule(finance.program().settings, "fees").question
     weak = "lets this source be asked over TLS 1.0"
     assert finance.source().weaker_connection == ()
     finance.says(ASKS + 'tls_minimum = "1.0"')
+    # How the office is reached is no part of the question: nobody has to approve the next answer.
+    assert source_rule(finance.program().settings, "fees").question == before
     with capture_logs() as logs:
         finance.sync()
         outcome = finance.sync()
