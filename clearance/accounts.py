@@ -59,9 +59,9 @@ def add(
         try:
             password = sys.stdin.readline().rstrip("\r\n")
         except UnicodeDecodeError:
-            fail("the password is no text in this terminal's encoding. Give it as UTF-8.")
+            fail("the password is not text in this terminal's encoding. Use UTF-8.")
         if unprintable_in(password):
-            fail("the password holds a control character, or no text in this terminal's encoding. Give it as UTF-8.")
+            fail("the password has a control character, or is not text in this terminal's encoding. Use UTF-8.")
         from portal.auth.passwords import hash_password, weakness  # noqa: PLC0415 - its lists of words take their time
 
         if why := weakness(password, (account, name, student)):
@@ -118,7 +118,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
 
 
 def of_the_demo(program: Program) -> list[str]:
-    """Say that the demo has made accounts in this database, where the settings are no demo's. Raises StoreError."""
+    """Warn of accounts that the demo made in this database, where these are not a demo's settings. Raises StoreError."""
     names = () if program.settings.is_demo else demo_accounts.listed(program.desk)
     if not names:
         return []

@@ -59,7 +59,7 @@ def take_any_text() -> None:
 def unreadable_word(words: Sequence[str]) -> str:
     """Return what is wrong with the words of a command line, with the fix; empty where all of them are text.
 
-    Bytes that are no text of this system's encoding reach a process as halves of characters.
+    Bytes that are not text in this system's encoding reach a process as halves of characters.
     """
     for place, word in enumerate(words, 1):
         if found := unprintable_in(word):

@@ -54,7 +54,7 @@ def _plain(
 
 
 class _JsonLines(structlog.processors.JSONRenderer):
-    """JSON in which what is harmful to print stands as an escape."""
+    """JSON in which characters that are harmful to print are escapes."""
 
     def __call__(
         self, logger: structlog.typing.WrappedLogger, name: str, event_dict: structlog.typing.EventDict

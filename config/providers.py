@@ -48,11 +48,11 @@ def _search(text: str) -> str:
 
 def _domain(text: str) -> str:
     if text and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", text, re.ASCII | re.IGNORECASE):
-        raise ValueError(f'"{text}" is no domain: write what stands behind the @, such as "stu.example.edu.cn"')
+        raise ValueError(f'"{text}" is not a domain: write what follows the @, such as "stu.example.edu.cn"')
     return text.lower()
 
 
-#: What stands behind the @ of every name, and is no part of the name here; nothing is taken off when empty.
+#: What follows the @ of every name and is not part of the name here; empty to keep names whole.
 Domain = Annotated[str, AfterValidator(_domain)]
 
 

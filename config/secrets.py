@@ -55,10 +55,10 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _sound(value: str, origin: Origin) -> str:
-    """Return what a value stands for. Raises ValueError where that holds what no text holds."""
+    """Return what a value refers to. Raises ValueError where that is not text."""
     found = _found(value, origin)
     if found is not value and (harmful := unprintable_in(found)):
-        raise ValueError(f"{value} holds {harmful}, which is no text: write it anew, as UTF-8")
+        raise ValueError(f"{value} holds {harmful}, which is not text: write it again, as UTF-8")
     return found
 
 
@@ -72,7 +72,9 @@ def _found(value: str, origin: Origin) -> str:
             return fallback
         if not _VARIABLE.fullmatch(name):
             # It may be the secret itself, and is not repeated.
-            raise ValueError("what follows env: is no name of a variable: write letters, digits and _, as in env:NAME")
+            raise ValueError(
+                "what follows env: is not the name of a variable: write letters, digits and _, as in env:NAME"
+            )
         raise ValueError(f"the environment variable {name} is not set: set it before starting, or use file:PATH")
     if value.startswith("file:"):
         path = origin.folder / value.removeprefix("file:")

@@ -508,7 +508,7 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
         raise SettingsError(file, [f"this is not TOML ({error}): correct that line"]) from None
     _overlay(raw, _from_environment(origin.environ))
 
-    if unreadable := [f"{place}: holds {found}, which is no text: take it out" for place, found in _harmful(raw)]:
+    if unreadable := [f"{place}: holds {found}, which is not text: remove it" for place, found in _harmful(raw)]:
         raise SettingsError(file, unreadable)
     # A table that is left out is an empty one: what it names by default lies beside this file, too.
     raw.setdefault("portal", {})

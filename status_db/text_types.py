@@ -28,9 +28,7 @@ def storable(value: str, most: int | None = None) -> str:
             "Make it shorter."
         )
     if not value.isascii() and value != _whole(value):
-        raise TextError(
-            f'"{plain(value[:_SHOWN])}" holds half of a character, which no database stores. Write it anew.'
-        )
+        raise TextError(f'"{plain(value[:_SHOWN])}" has half of a character, which no database stores. Write it again.')
     if "\0" in value:
         raise TextError(f'"{plain(value[:_SHOWN])}" holds a NUL, which not every database stores. Take it out.')
     return value

@@ -28,7 +28,7 @@ class WayBackPlan:
 
     #: Of the plan: only this very change is made.
     digest: bytes
-    #: Nothing would change: everything that the run wrote has changed since, or stands as it was.
+    #: Nothing would change: everything that the run wrote has changed since, or is as it was before.
     empty: bool
     #: Why the guard would hold it back, whom it moves by college, and some of its changes.
     look: Look

@@ -127,7 +127,7 @@ def entries(rule: RosterRule, snapshot: Snapshot) -> dict[str, Entry]:
             if len(one) > LONGEST:
                 raise SourceGarbled(
                     f'the roster has a number of {len(one):,} characters ("{one[:40]}…"), and none has over {LONGEST}',
-                    "Have the registrar correct it, or mend columns in [roster].",
+                    "Have the registrar correct it, or correct columns in [roster].",
                 )
         if found.setdefault(number, entry) != entry:
             raise SourceGarbled(
@@ -158,7 +158,7 @@ def _entry(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> Entry:
             raise SourceGarbled(
                 f'the roster gives student {number} a {column} of {len(text):,} characters ("{text[:40]}…"), and at '
                 f"most {most} are kept",
-                f"Have the registrar shorten it, or mend columns.{column} in [roster].",
+                f"Have the registrar shorten it, or correct columns.{column} in [roster].",
             )
     return Entry(
         student=number,

@@ -345,15 +345,13 @@ class Sync:
         Raises ReversalRefused when the run keeps nothing, LedgerRefused when what it keeps was altered.
         """
         with reading(self._engine) as connection:
-            reversal = self._reversal(connection, number, name)
-            proposal = self._propose(connection, name, self._to_take_back(number), None)
+            reversal, proposal = self._back(connection, number, name)
         return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons), reversal
 
     def plan_way_back(self, number: int, name: str) -> WayBackPlan:
         """Return the same for a page, with what was given since; write nothing. Raises as `way_back` does."""
         with reading(self._engine) as connection:
-            reversal = self._reversal(connection, number, name)
-            proposal = self._propose(connection, name, self._to_take_back(number), None)
+            reversal, proposal = self._back(connection, number, name)
             look = look_at(Stored(connection, self._cohort), number, proposal)
         reviews, certificates = self.given_since(reversal)
         return WayBackPlan(
@@ -384,6 +382,11 @@ class Sync:
             return self._ended(lease, RunState.SKIPPED, message, fault="moved")
         except SettingsDiffer as differ:
             return self._ended(lease, RunState.SKIPPED, str(differ), fault="suspended")
+
+    def _back(self, connection: Connection, number: int, name: str) -> tuple[Reversal, Proposal]:
+        return self._reversal(connection, number, name), self._propose(
+            connection, name, self._to_take_back(number), None
+        )
 
     def _reversal(self, connection: Connection, number: int, name: str) -> Reversal:
         reversal = self._marks.reversal(connection, number)

@@ -76,7 +76,7 @@ class Serving:
         number = request.run or 0
         run = self._reader.run(self._cohort, number)
         if run is None:
-            return RequestOutcome.REFUSED, f"there is no run {number}.", None
+            return RequestOutcome.REFUSED, f"there is no run {number}. Look at the list of runs.", None
         try:
             if request.kind is Kind.WAY_BACK:
                 return RequestOutcome.DONE, "", plan_to_json(self._sync.plan_way_back(number, run.source))

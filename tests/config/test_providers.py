@@ -47,7 +47,7 @@ def test_all_ways_stand_beside_each_other(tmp_path: Path) -> None:
         ),
         (
             PORTAL + CAS + 'strip_domain = "@stu.example.edu"',
-            '"@stu.example.edu" is no domain: write what stands behind',
+            '"@stu.example.edu" is not a domain: write what follows',
         ),
         (PORTAL + OIDC + 'clock_skew = "11 min"', "[auth.oidc] clock_skew: an old token would open for as long"),
         (PORTAL + OIDC + 'algorithms = ["none"]', "[auth.oidc] algorithms.0:"),

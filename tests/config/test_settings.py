@@ -137,7 +137,7 @@ def test_a_secret_that_is_written_behind_env_is_not_repeated(tmp_path: Path) -> 
     settings = SETTINGS.replace('"env:STATUS_URL"', '"env:sqlite://u:hidden-word@x"')
     assert settings != SETTINGS
     found = mistakes(tmp_path, settings, {})
-    assert any("what follows env: is no name of a variable" in mistake for mistake in found)
+    assert any("what follows env: is not the name of a variable" in mistake for mistake in found)
     assert not any("hidden" in mistake for mistake in found)
 
 
