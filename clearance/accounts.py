@@ -118,7 +118,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
 
 
 def of_the_demo(program: Program) -> list[str]:
-    """Warn of accounts that the demo made in this database, where these are not a demo's settings. Raises StoreError."""
+    """Warn of accounts that the demo made here, where these are not a demo's settings. Raises StoreError."""
     names = () if program.settings.is_demo else demo_accounts.listed(program.desk)
     if not names:
         return []
