@@ -12,7 +12,7 @@ from tests.services.databases import fresh_database
 from tests.world import World
 
 
-def _times_brought(urls: list[str], folder: Path) -> int:
+def _times_taken(urls: list[str], folder: Path) -> int:
     """Return in how many of these new worlds the steps to a state were taken."""
     taken = 0
 
@@ -32,16 +32,16 @@ def _times_brought(urls: list[str], folder: Path) -> int:
 
 
 def test_the_third_sqlite_world_of_a_state_is_a_copy(tmp_path: Path) -> None:
-    assert _times_brought(["sqlite:///{folder}/clearance.db"] * 4, tmp_path) == 2
+    assert _times_taken(["sqlite:///{folder}/clearance.db"] * 4, tmp_path) == 2
 
 
 def test_the_third_postgresql_world_of_a_state_is_a_copy(postgres_server: URL, tmp_path: Path) -> None:
     with ExitStack() as servers:
         urls = [servers.enter_context(fresh_database(postgres_server)) for _ in range(4)]
-        assert _times_brought([url.render_as_string(hide_password=False) for url in urls], tmp_path) == 2
+        assert _times_taken([url.render_as_string(hide_password=False) for url in urls], tmp_path) == 2
 
 
-def test_a_world_that_asks_other_sources_is_no_copy_of_one_that_does_not(tmp_path: Path) -> None:
+def test_a_world_with_other_sources_is_not_a_copy(tmp_path: Path) -> None:
     asked: list[str] = []
     for index in range(3):
         own = tmp_path / str(index)
@@ -59,7 +59,7 @@ def test_a_world_that_asks_other_sources_is_no_copy_of_one_that_does_not(tmp_pat
     assert set(asked) == {"roster", "loans", "fines", "fees", "checkouts"}
 
 
-def test_a_world_that_is_told_other_rows_is_no_copy(tmp_path: Path) -> None:
+def test_a_world_whose_sources_have_other_rows_is_not_a_copy(tmp_path: Path) -> None:
     found: list[int] = []
     for index in range(4):
         own = tmp_path / str(index)
