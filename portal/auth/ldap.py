@@ -17,7 +17,7 @@ from ldap3.core.exceptions import (
 from ldap3.utils.conv import escape_filter_chars
 
 from config.providers import Ldap
-from portal.auth.domains import without_domain
+from portal.auth.domains import stripped, without_domain
 from portal.auth.refusals import SignInRefused, Why, printable
 from status_db.accounts import normalise_account
 
@@ -103,7 +103,7 @@ class Directory:
             )
         values = [str(value) for value in _listed(entries[0]["attributes"].get(own.attribute))]
         # Of several names it is the one that was typed.
-        typed = [value for value in values if account in (normalise_account(value), self._without(value))]
+        typed = [value for value in values if account in self._names(value)]
         names = values if len(values) == 1 else typed
         if len(names) != 1:
             dn = printable(str(entries[0]["dn"]), 200)
@@ -157,10 +157,9 @@ class Directory:
                 # One that was never connected is left open by ldap3.
                 connection.socket.close()
 
-    def _without(self, value: str) -> str:
-        domain = self._settings.strip_domain
-        own, _, behind = normalise_account(value).rpartition("@")
-        return own if domain and behind == domain else ""
+    def _names(self, value: str) -> set[str]:
+        """Return what somebody of this value may have typed: with the domain, or without it."""
+        return {normalise_account(value), normalise_account(stripped(value, self._settings.strip_domain) or value)}
 
     def _remedy(self, error: Exception) -> str:
         """Say what may help, by what kind of error it is."""
