@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from portal.pages import way_back
+from portal.pages import recheck
 from status_db.audit import Audit, Deed
 from status_db.decisions import Wish
 from status_db.model import RunState, Verdict
@@ -28,7 +28,7 @@ STUDENT = "20150002"
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test serves what is asked for itself."""
-    monkeypatch.setattr(way_back, "PATIENCE", 0)
+    monkeypatch.setattr(recheck, "PATIENCE", 0)
 
 
 def mistaken(world: World) -> int:
