@@ -31,8 +31,8 @@ from status_db.ways_back import GivenSince, WayBackPlan, plan_from_json
 
 #: Why something that was sent is not taken, each with the way out.
 NO_REASON = later("撤回要写明原因，好让部门和后来的人知道。请写上再提交。")
-OTHER_PLAN = later("撤回会改变的内容已经与刚才看到的不同，所以没有执行。请把下面的内容重新看一遍再决定。")
-MOVED = later("学生的状态此后变了，撤回会改变的与看过的不同，所以没有执行。请重新查看会改变什么。")
+OTHER_PLAN = later("撤回会改变的内容与刚才看到的不同，因此没有执行。请把下面的内容重新看一遍再决定。")
+MOVED = later("学生状态此后有变动，撤回的结果会与查看时不同，因此没有执行。请重新查看会改变什么。")
 NOT_DONE = later("没有执行。原因见技术说明；排除之后请重新查看会改变什么。")
 UNDER_WAY = later("刚才提交的正在执行，请稍等几秒再看。")
 
