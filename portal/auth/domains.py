@@ -1,4 +1,4 @@
-"""The domain that a provider writes behind a name, as in `2015150001@stu.example.edu`."""
+"""The domain that a provider writes after a name, as in `2015150001@stu.example.edu`."""
 
 from portal.auth.refusals import SignInRefused, Why, printable
 

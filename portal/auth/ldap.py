@@ -23,8 +23,8 @@ from status_db.accounts import normalise_account
 
 METHOD = "ldap"
 
-#: What Active Directory says of a right password that opens nothing, in the words of a refused one; it says the same of
-#: a wrong one only for an account that is locked (775), so that this is no word on the password.
+#: Active Directory's codes for a right password that opens nothing. 775, a locked account, is left out: it comes with a
+#: wrong password, too, and would say whether the password was right.
 _OF_RIGHT_PASSWORDS = {
     "530": "the account may not be used at this hour",
     "531": "the account may not be used from here",
@@ -73,8 +73,8 @@ class Directory:
             with self._bound(dn, password):
                 return without_domain(METHOD, name, own.strip_domain)
         except LDAPInvalidCredentialsResult as error:
-            told = _DATA.search(str(error.message or ""))
-            reason = _OF_RIGHT_PASSWORDS.get(told[1]) if told else None
+            code = _DATA.search(str(error.message or ""))
+            reason = _OF_RIGHT_PASSWORDS.get(code[1]) if code else None
             if reason is None:
                 return None
             raise self._refused(dn, name, reason) from None
@@ -109,7 +109,7 @@ class Directory:
             dn = printable(str(entries[0]["dn"]), 200)
             raise self._unavailable(
                 f'gives {len(values)} values of "{own.attribute}" for {dn}'
-                f"{'' if own.bind_dn else ', to somebody without a name'}. Name another as attribute in [auth.ldap], "
+                f"{'' if own.bind_dn else ', to an anonymous search'}. Name another as attribute in [auth.ldap], "
                 "or let the one who searches read it."
             )
         return str(entries[0]["dn"]), names[0]
