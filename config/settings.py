@@ -445,10 +445,9 @@ class Settings(Table):
         """Return the key of the cohort that is meant where none is named: the first open one, else the file's first."""
         return next(iter(self.open_cohorts()), self.cohort[0].key)
 
-    def newest_first(self, named: str = "") -> tuple[str, ...]:
-        """Return every cohort's key: the named one first, then the open ones, each in the file's order."""
-        first = (named,) if named in self.cohort_keys() else ()
-        return tuple(dict.fromkeys((*first, *self.open_cohorts(), *self.cohort_keys())))
+    def newest_first(self) -> tuple[str, ...]:
+        """Return every cohort's key: the open ones first, each in the file's order."""
+        return tuple(dict.fromkeys((*self.open_cohorts(), *self.cohort_keys())))
 
     def open_beside(self, key: str) -> tuple[str, ...]:
         """Return the keys of the other cohorts that are open."""

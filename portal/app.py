@@ -148,12 +148,12 @@ async def refused(request: Request, error: Exception) -> Response:
 
 
 async def malformed(request: Request) -> Response:
-    """Refuse a request that is no text."""
+    """Refuse a request that is not text."""
     return await refused(request, HTTPException(400))
 
 
 async def not_stored(request: Request, error: Exception) -> Response:
-    """Refuse a value that no column of the database takes; which one it was is for the log alone."""
+    """Refuse a value that the database cannot store; only the log says which one."""
     path = faults.noted_path(request)
     structlog.get_logger("clearance.portal").warning("value refused by the database", path=path, message=str(error))
     return await refused(request, HTTPException(400))

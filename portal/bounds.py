@@ -1,26 +1,25 @@
-"""Bounds on what an address, a query or a form may hold as a number, a moment or a name.
+"""Bounds on the numbers, moments and names in an address, a query or a form.
 
-Numbers and moments of visitors are read here and nowhere else: Python's own `int` refuses numbers of more than 4,300
-digits with an exception, databases refuse those above 2⁶³ - 1, and moments near the years 1 and 9999 cannot be moved
-to another zone.
+Numbers and moments from visitors are read here and nowhere else: Python's own `int` raises an exception above 4,300
+digits, databases refuse numbers above 2⁶³ - 1, and moments near the years 1 and 9999 cannot be moved to another zone.
 """
 
 from datetime import datetime, tzinfo
 
 from starlette.convertors import Convertor, register_url_convertor
 
-#: Every number of so many digits fits a column of 64 bits.
+#: Every number of 18 digits fits a 64-bit column.
 DIGITS = 18
 
-#: No student number, account or token in an address is longer, in letters.
+#: No student number, account or token in an address is longer, in characters.
 LONGEST_NAME = 300
 
-#: Years that somebody can have meant, and that every zone can show.
+#: The years a visitor can mean; every zone can show them.
 _YEARS = range(1970, 2200)
 
 
 class Number(Convertor[int]):
-    """A path's number, `{run:id}`: up to 18 digits. Nothing else matches, so the address is answered with 404."""
+    """A path's number, `{run:id}`: up to 18 digits. Anything else is answered with 404."""
 
     regex = f"[0-9]{{1,{DIGITS}}}"
 
@@ -34,7 +33,7 @@ class Number(Convertor[int]):
 
 
 class Name(Convertor[str]):
-    """A path's text, `{account:name}`: up to 300 letters without a slash. Nothing else matches."""
+    """A path's text, `{account:name}`: up to 300 characters without a slash. Anything else is answered with 404."""
 
     regex = f"[^/]{{1,{LONGEST_NAME}}}"
 
@@ -48,22 +47,22 @@ class Name(Convertor[str]):
 
 
 def register() -> None:
-    """Make both known to Starlette. It may be called again."""
+    """Register both with Starlette. Calling it again changes nothing."""
     register_url_convertor("id", Number())
     register_url_convertor("name", Name())
 
 
 def number(text: str, digits: int = DIGITS) -> int | None:
-    """Return a whole number of up to so many digits; None for anything else, signs and blanks included."""
+    """Return a whole number of at most this many digits; None for anything else, such as a sign or a blank."""
     return int(text) if len(text) <= digits and text.isascii() and text.isdecimal() else None
 
 
 def moment(text: str, zone: tzinfo) -> datetime:
-    """Return a moment in ISO 8601, in this zone where the text names none.
+    """Return a moment written in ISO 8601, in this zone where the text names none.
 
-    Raises ValueError for what is no moment, and for years outside 1970 to 2199.
+    Raises ValueError for any other text, and for years outside 1970 to 2199.
     """
     found = datetime.fromisoformat(text)
     if found.year not in _YEARS:
-        raise ValueError("a year that nobody means")
+        raise ValueError("the year is outside 1970 to 2199")
     return found.replace(tzinfo=found.tzinfo or zone)

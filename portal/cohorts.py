@@ -23,11 +23,14 @@ class Own:
     #: Every cohort whose roster has the student; where there are several, each page has the choice.
     cohorts: tuple[str, ...]
 
+    @property
+    def named(self) -> str:
+        """The cohort as addresses name it; empty where there is no other."""
+        return self.cohort if len(self.cohorts) > 1 else ""
+
     def address(self, path: str, **wanted: object) -> str:
-        """Return a page about the same cohort: it is named where there are several."""
-        values = {"cohort": self.cohort if len(self.cohorts) > 1 else "", **wanted}
-        named = {name: value for name, value in values.items() if value}
-        return f"{path}?{urlencode(named)}" if named else path
+        """Return a page about the same cohort; empty values are left out."""
+        return naming(self.named, path, **wanted)
 
 
 def own_choices(request: Request, settings: Settings, own: Own) -> list[Mapping[str, object]]:
@@ -41,7 +44,7 @@ def own_choices(request: Request, settings: Settings, own: Own) -> list[Mapping[
     return [
         {
             "name": settings.cohort_named(key).name,
-            "address": Own(key, own.cohorts).address(path),
+            "address": naming(key, path),
             "chosen": key == own.cohort,
         }
         for key in own.cohorts
@@ -54,11 +57,20 @@ def chosen(request: Request, settings: Settings) -> Cohort:
     return settings.cohort_named(asked if asked in settings.cohort_keys() else settings.default_cohort())
 
 
+def named(settings: Settings, cohort: str) -> str:
+    """Return a cohort as addresses name it; empty for the one that is meant when none is named."""
+    return "" if cohort == settings.default_cohort() else cohort
+
+
+def naming(cohort: str, path: str, **wanted: object) -> str:
+    """Return a page whose address names this cohort; empty values are left out, and `class_` is class."""
+    query = {name.rstrip("_"): value for name, value in {"cohort": cohort, **wanted}.items() if value}
+    return f"{path}?{urlencode(query)}" if query else path
+
+
 def address(settings: Settings, cohort: str, path: str, **wanted: object) -> str:
     """Return a page of this cohort; empty values are left out."""
-    values = {"cohort": "" if cohort == settings.default_cohort() else cohort, **wanted}
-    named = {name.rstrip("_"): value for name, value in values.items() if value}
-    return f"{path}?{urlencode(named)}" if named else path
+    return naming(named(settings, cohort), path, **wanted)
 
 
 def same(request: Request, settings: Settings, path: str, **wanted: object) -> str:

@@ -16,7 +16,7 @@ from status_db.accounts import Act
 Page: TypeAlias = Callable[[Request, House, Visitor], Awaitable[Response]]
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
-# The addresses of all pages are written with these.
+# The routes of all pages use these convertors.
 bounds.register()
 
 #: Where a narrowed session leads, and nowhere else.

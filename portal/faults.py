@@ -1,7 +1,7 @@
-"""What happens when a page breaks: it is answered and noted, and nobody else waits for it.
+"""What happens when a page raises: the error page is sent, the fault is logged, and no other request waits for it.
 
-Writing out a traceback reads source files and takes long enough to be felt, so it is done by a thread of its own, a
-bounded number at once. A client that goes away is no fault.
+Writing a traceback reads source files and is slow enough to delay other requests. It runs in a thread of its own, and
+only a bounded number wait for it. A client that disconnects is not a fault.
 """
 
 import asyncio
@@ -15,26 +15,26 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: So many tracebacks wait to be written at most; of any further fault only its kind is noted.
+#: At most this many tracebacks wait to be written; of a further fault only the type is logged.
 _WAITING = 8
 
-#: An address is noted up to here.
+#: A longer path is cut in the log, in characters.
 _LONGEST_PATH = 200
 
 
 class AnswerCutOff(Exception):  # noqa: N818 - named by what is so
-    """A page broke after its answer had begun: the server must close the connection, or it would look complete."""
+    """A page raised after its answer had begun. The server closes the connection, so that it does not look complete."""
 
 
 @dataclass(slots=True)
 class FaultLog:
-    """Notes what broke, with its traceback."""
+    """Logs faults with their tracebacks."""
 
     _writing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "faults"))
     _waiting: int = 0
 
     async def note(self, request: Request, error: Exception) -> None:
-        """Note a fault; return once it is written."""
+        """Log a fault; return once it is written."""
         log, path = structlog.get_logger("clearance.portal"), noted_path(request)
         if self._waiting >= _WAITING:
             log.error("page broke", path=path, error=type(error).__name__, traceback="left out: too many at once")
@@ -48,12 +48,12 @@ class FaultLog:
             self._waiting -= 1
 
     def close(self) -> None:
-        """Let go of the thread."""
+        """Stop the thread."""
         self._writing.shutdown()
 
 
 class Faults:
-    """Answers whatever breaks within with what `broken` says. Nothing is passed on to the server's own log."""
+    """Answers every exception from within with `broken`. The server's own log gets none of them."""
 
     def __init__(self, app: ASGIApp, broken: Callable[[Request, Exception], Awaitable[Response]]) -> None:
         self._app = app
@@ -77,7 +77,7 @@ class Faults:
         except ClientDisconnect:
             structlog.get_logger("clearance.portal").info("client went away", path=noted_path(request))
             if not begun:
-                # Nobody reads it; without it the server would note an answer that is missing.
+                # Nobody reads it; without it the server would log a missing answer.
                 await Response(status_code=400)(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - whatever broke is answered here
             response = await self._broken(request, error)
@@ -87,6 +87,6 @@ class Faults:
 
 
 def noted_path(request: Request) -> str:
-    """Return the path of a request as it is noted: without its query, and not longer than somebody reads."""
+    """Return the path of a request for the log: without its query, and at most 200 characters long."""
     path = request.url.path
     return path if len(path) <= _LONGEST_PATH else path[:_LONGEST_PATH] + "…"

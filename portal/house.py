@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from types import CodeType
 from typing import ParamSpec, TypeVar
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 from anyio import to_thread
 from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
@@ -162,11 +162,11 @@ class House:
         language = self.language(request)
         visitor = visitor_of(request)
         token = visitor.token if visitor else self.cookie.read(request)
-        at_cohort, choices = self._cohort(request, visitor, values)
+        cohort, choices = self._cohort(request, visitor, values)
         shared = {
-            "at_cohort": at_cohort,
-            # What a form that is sent by GET names beside its own fields.
-            "cohort_named": parse_qs(urlsplit(at_cohort("/")).query).get("cohort", [""])[0],
+            "at_cohort": partial(cohorts.naming, cohort),
+            # A form sent by GET names it beside its own fields.
+            "cohort_named": cohort,
             "cohort_choices": choices,
             "account": visitor.account if visitor else None,
             "form_token": form_token(token) if token else "",
@@ -181,15 +181,14 @@ class House:
 
     def _cohort(
         self, request: Request, visitor: Visitor | None, values: Mapping[str, object]
-    ) -> tuple[Callable[..., str], list[Mapping[str, object]]]:
-        """Return what makes addresses that keep the cohort of a page, and the choice of another one."""
+    ) -> tuple[str, list[Mapping[str, object]]]:
+        """Return the cohort that the addresses of a page name, empty where they need not; and the choice of another."""
         own: cohorts.Own | None = getattr(request.state, "own", None)
         if own is not None:
-            return own.address, cohorts.own_choices(request, self.settings, own)
+            return own.named, cohorts.own_choices(request, self.settings, own)
         cohort = str(values.get("about_cohort") or cohorts.chosen(request, self.settings).key)
         staff = visitor is not None and visitor.narrowed is None and visitor.account.student is None
-        at_cohort = partial(cohorts.address, self.settings, cohort)
-        return at_cohort, cohorts.choices(request, self.settings, cohort) if staff else []
+        return cohorts.named(self.settings, cohort), cohorts.choices(request, self.settings, cohort) if staff else []
 
     def keep_language(self, request: Request, response: Response) -> None:
         """Remember the language, where the address has just asked for one."""

@@ -1,4 +1,4 @@
-"""Who reads the own pages: a student, in the cohort that is meant where several rosters have the number."""
+"""The student whose own pages are shown, in the cohort that the address names where several rosters list them."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,7 +15,7 @@ from status_db.views import StudentView
 async def own_view(request: Request, house: House, visitor: Visitor, now: datetime) -> tuple[StudentView, Own] | None:
     """Return the student who asks, in the cohort that the address names, else in the first open one that lists them.
 
-    None for a number on no roster. Raises HTTPException 404 for who is no student.
+    None for a number on no roster. Raises HTTPException 404 for an account that is not a student's.
     """
     number = visitor.account.student
     if number is None:

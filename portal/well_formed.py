@@ -1,7 +1,7 @@
-"""Refuses requests whose address, cookies or headers hold what is no text, before any page sees them.
+"""Refuses requests whose address, cookies or headers are not text, before any page sees them.
 
-A NUL and half of a character are stored by no database, and an address that is not UTF-8 would be read as another one.
-Form fields are looked at where forms are read: `portal.auth.forms`.
+No database stores a NUL or half of a character, and an address that is not UTF-8 would be read as another one.
+Form fields are checked where forms are read: `portal.auth.forms`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,15 +11,15 @@ from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-#: Cookies of this portal begin so. Those of other sites of the same domain come along, in whatever encoding.
+#: How this portal's cookies begin. Cookies of other sites in the same domain are sent too, in any encoding.
 _OWN_COOKIES = ("clearance", "__Host-clearance", "__Secure-clearance", "language")
 
-#: Of an address that is refused, its answer takes this over: in which language it is asked for.
+#: The one parameter of a refused address that its answer keeps: the language.
 _LANGUAGE = "lang"
 
 
 class WellFormed:
-    """Answers a request that is no text with what `refuse` says; every other one is passed on."""
+    """Answers a request that is not text with `refuse`, and passes every other one on."""
 
     def __init__(self, app: ASGIApp, refuse: Callable[[Request], Awaitable[Response]]) -> None:
         self._app = app
@@ -68,7 +68,7 @@ def _is_own(name: str) -> bool:
 
 
 def _blanked(scope: Scope) -> Scope:
-    """Return the request without what is no text; what an answer needs of it is kept."""
+    """Return the request without the parts that are not text. The parts an answer needs are kept."""
     path = scope["path"].encode("utf-8", "replace").decode("utf-8").replace("\0", "")
     asked = Request({**scope, "headers": []}).query_params.get(_LANGUAGE, "")
     query = urlencode({_LANGUAGE: asked}) if asked.isascii() and asked.isalnum() else ""

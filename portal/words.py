@@ -120,7 +120,7 @@ WEAKER: Mapping[str, str] = {
     "one_answer": later("只凭一次应答"),
 }
 
-#: What stands beside a source whose settings let its connection be weaker than usual.
+#: Shown beside a source whose settings allow a weaker connection than usual.
 WEAKER_CONNECTION = later("连接的加密较弱，请来源单位升级")
 
 PROOFS: Mapping[str, str] = {

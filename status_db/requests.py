@@ -71,7 +71,7 @@ class Request:
     served_at: datetime | None
     outcome: RequestOutcome | None
     message: str
-    #: What was found, as JSON has it: of a way back the plan, of a revert its run.
+    #: The result as JSON: the plan of a way back, or the run of a revert.
     found: dict[str, Any] | None
 
 
@@ -192,7 +192,7 @@ class Requests:
         return found[-1] if found else None
 
     def about_run(self, cohort: str, run: int, *kinds: Kind) -> tuple[Request, ...]:
-        """Return what was asked about a run, the oldest first: what was to be said of it, unless kinds are named."""
+        """Return the requests of these kinds about a run, the oldest first; the opinions on it when none is named."""
         table = tables.request
         return self._read(table.c.cohort == cohort, table.c.run == run, table.c.kind.in_(kinds or (Kind.OPINION,)))
 

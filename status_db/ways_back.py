@@ -1,4 +1,4 @@
-"""What taking an approved run back would change, as the sync plans it and a page shows it before it is done."""
+"""What taking an approved run back would change: planned by the sync, and shown on a page before it is done."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 from status_db.looks import Look, look_from_text, look_to_text
 
-#: So many reviews, and so many certificates, are listed.
+#: At most this many reviews, and this many certificates, are kept for a page.
 _LISTED = 200
 
 
@@ -30,13 +30,14 @@ class WayBackPlan:
     digest: bytes
     #: Nothing would change: everything that the run wrote has changed since, or is as it was before.
     empty: bool
-    #: Why the guard would hold it back, whom it moves by college, and some of its changes.
+    #: Why the guard would suspend it, the students it moves by college, and some of its changes.
     look: Look
-    #: Records that stay, for a later answer spoke of these students.
+    #: Students whose records are left as they are: they have changed since the run.
     left_alone: int
-    #: Given since the run to students whom it had cleared; at most 200 of each are listed.
+    #: Given since the run to students it had cleared. A plan read from JSON lists at most 200 of each.
     reviews: tuple[GivenSince, ...]
     certificates: tuple[GivenSince, ...]
+    #: How many there are, listed or not.
     review_count: int
     certificate_count: int
 

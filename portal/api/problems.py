@@ -42,7 +42,7 @@ class NoAnswer(Exception):  # noqa: N818 - named by what is so
 NO_STUDENT = "There is no such student, or none whom this token's account may read."
 
 _OTHERS: Mapping[int, str] = {
-    400: "The address or a header holds what is no text: a NUL, or bytes that are not UTF-8. Take it out.",
+    400: "The address or a header holds a NUL, or bytes that are not UTF-8. Remove them.",
     404: "There is nothing at this address. See openapi.json.",
     405: "This can only be read: ask with GET.",
 }
@@ -64,10 +64,10 @@ async def unavailable(_request: Request, error: Exception) -> Response:
 
 
 async def not_stored(request: Request, error: Exception) -> Response:
-    """Refuse a value that no column of the database takes; which one it was is for the log alone."""
+    """Refuse a value that the database cannot store; only the log says which one."""
     path = noted_path(request)
     structlog.get_logger("clearance.portal").warning("value refused by the database", path=path, message=str(error))
-    return _said(400, "A value is longer or larger than any that is kept. Make it shorter.", None, {})
+    return _said(400, "A value is too long or too large to be stored. Make it shorter.", None, {})
 
 
 async def broken(faults: FaultLog, request: Request, error: Exception) -> Response:

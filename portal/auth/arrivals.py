@@ -21,8 +21,8 @@ from status_db.model import normalise_number
 
 _LONGEST_NAME = 100
 
-#: So many noughts at most begin a student number.
-_MOST_NOUGHTS = 6
+#: A student number begins with at most this many zeros.
+_MOST_ZEROS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Arrival:
     name: str
     #: The digest of what the provider may end the session by; None where it cannot.
     provider_session: bytes | None = None
-    #: The provider sent a number and no text, so that noughts before it are lost.
+    #: The provider sent a number instead of text, so its leading zeros are lost.
     as_number: bool = False
 
 
@@ -48,7 +48,7 @@ async def account_of(house: House, arrival: Arrival) -> Account:
     """Return who this is here, with a fresh account for a student who has none. Raises SignInRefused."""
     name = _plain(arrival)
     if arrival.as_number:
-        await _refuse_lost_noughts(house, arrival, name)
+        await _refuse_lost_zeros(house, arrival, name)
     account = await house.ask(house.accounts.find, name) or await _student(house, arrival, name)
     if not account.active:
         why = "the account was made by the demo and opens nothing here" if account.demo else "the account has been shut"
@@ -97,8 +97,8 @@ def _plain(arrival: Arrival) -> str:
         raise SignInRefused(
             arrival.method,
             Why.UNKNOWN,
-            f"no account can have the name {arrival.name[:_LONGEST_NAME]!a}: it is too long, or holds letters that are "
-            "other ones in disguise. Have the provider send the name that the university gave out.",
+            f"no account can have the name {arrival.name[:_LONGEST_NAME]!a}: it is too long, or holds letters that "
+            "only look like others. Have the provider send the name that the university gave out.",
             arrival.name,
         )
     return tidied
@@ -108,7 +108,7 @@ async def _student(house: House, arrival: Arrival, name: str) -> Account:
     number = normalise_number(name)
     listed = await house.ask(house.reader.listed_name, number)
     if listed is None:
-        raise SignInRefused(arrival.method, Why.UNKNOWN, await _whom_nobody_knows(house, arrival), arrival.name)
+        raise SignInRefused(arrival.method, Why.UNKNOWN, await _unknown(house, arrival), arrival.name)
     try:
         return await house.ask_long(partial(house.desk.add, student=number, now=house.clock()), name, listed, None)
     except AccountRefused:
@@ -119,34 +119,34 @@ async def _student(house: House, arrival: Arrival, name: str) -> Account:
         return account
 
 
-async def _whom_nobody_knows(house: House, arrival: Arrival) -> str:
+async def _unknown(house: House, arrival: Arrival) -> str:
     """Say that nobody here has this name, and what may help."""
-    said = f'"{printable(arrival.name, _LONGEST_NAME)}" is no account and no student number that a roster has had. '
+    said = f'"{printable(arrival.name, _LONGEST_NAME)}" is neither an account nor a student number on any roster. '
     parts = split(arrival.name)
     if parts is None:
         return (
-            f"{said}Sync the roster, or add the account: clearance accounts add. If people have another name there "
-            f"than here, name what holds theirs in [auth.{arrival.method}]."
+            f"{said}Sync the roster, or add the account: clearance accounts add. If people have other names at the "
+            f"provider, set the attribute or claim with the name used here in [auth.{arrival.method}]."
         )
     own, domain = parts
-    what = "one" if await _is_somebody(house, own) else "neither, too"
+    what = "known here" if await _is_somebody(house, own) else "not known here either"
     return (
-        f'{said}"{printable(own, _LONGEST_NAME)}" is {what}. If everybody of that domain has the name before the @ '
+        f'{said}"{printable(own, _LONGEST_NAME)}" is {what}. If the part before the @ is everybody\'s name '
         f'here, write strip_domain = "{printable(domain, _LONGEST_NAME)}" in '
         f"[auth.{arrival.method}]."
     )
 
 
-async def _refuse_lost_noughts(house: House, arrival: Arrival, name: str) -> None:
-    """Refuse a number that, with noughts before it, is somebody else's, too. Raises SignInRefused."""
-    for noughts in range(1, _MOST_NOUGHTS + 1):
-        other = "0" * noughts + name
+async def _refuse_lost_zeros(house: House, arrival: Arrival, name: str) -> None:
+    """Refuse a number that is also somebody else's with zeros before it. Raises SignInRefused."""
+    for zeros in range(1, _MOST_ZEROS + 1):
+        other = "0" * zeros + name
         if await _is_somebody(house, other):
             raise SignInRefused(
                 arrival.method,
                 Why.REFUSED,
-                f"the provider sends the number {name} as a number, where noughts before it are lost, and {other} is "
-                "somebody here. Have it send that claim as text.",
+                f"the provider sends {name} as a number, which loses leading zeros, and {other} is somebody here. Have "
+                "it send that claim as text.",
                 arrival.name,
             )
 

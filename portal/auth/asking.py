@@ -26,7 +26,7 @@ class Asker:
 
     def __init__(self, method: str, ca_file: Path | None) -> None:
         self._method = method
-        self._told_ca = f' ("{ca_file}" now)' if ca_file else ""
+        self._current_ca = f' ("{ca_file}" now)' if ca_file else ""
         self._verify: str | bool = str(ca_file) if ca_file else True
 
     def get(self, url: str, params: Mapping[str, str] | None = None, *, token: str = "") -> bytes:
@@ -92,7 +92,7 @@ class Asker:
         return bytes(body)
 
     def _no_authority(self) -> str:
-        return f"ca_file in [auth.{self._method}]{self._told_ca} holds no certificates: name a file of them, in PEM."
+        return f"ca_file in [auth.{self._method}]{self._current_ca} holds no certificates: name a file of them, in PEM."
 
     def _untrusted(self, url: str, said: str) -> str:
         if "NO_CERTIFICATE_OR_CRL_FOUND" in said or "invalid path" in said:
@@ -101,7 +101,7 @@ class Asker:
             cause = "is not for this host" if "mismatch" in said or "doesn't match" in said else _certificate(said)
             return (
                 f"{url} shows a certificate that {cause}. Have it corrected, or name the file of the authority that "
-                f"signed it as ca_file in [auth.{self._method}]{self._told_ca}."
+                f"signed it as ca_file in [auth.{self._method}]{self._current_ca}."
             )
         return (
             f"{url} does not speak TLS as this machine does. See whether the port is one for https, and whether the "
@@ -154,7 +154,7 @@ def _status(url: str, status: int, sent_on: str, method: str) -> tuple[Why, str]
         host = f" to {place.scheme}://{place.netloc}" if place.netloc else ""
         said += f": it sends on{host}, and is not followed. Write as {key} in [auth.{method}] where it answers itself."
     elif status == requests.codes.not_found:
-        said += f": there is no such address. Compare {key} in [auth.{method}] with the provider's own."
+        said += f": the address does not exist. Compare {key} in [auth.{method}] with the provider's own."
     elif status in (requests.codes.unauthorized, requests.codes.forbidden):
         said += ". Have the provider let in this machine's address and this client, with its id and secret."
     else:

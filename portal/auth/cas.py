@@ -1,7 +1,7 @@
-"""CAS 3.0: where people sign in, what the server says about a ticket, and when it says that they have left.
+"""CAS 3.0: the addresses to sign in and out, the answer about a ticket, and the server's logout request.
 
 Who has signed in is read strictly: one success, one user in it and in the right place, in the namespace of CAS or, as
-some servers send it, in none. What servers add beside is passed over unless the settings ask for it: comments, a
+some servers send it, in none. What servers add is ignored unless the settings ask for it: comments, a
 proxy-granting ticket, attributes in whatever style. The styles are those of Apereo CAS (`<cas:attributes>` with an
 element for each), Casdoor (`<cas:attribute name="…">` below that), RubyCAS (elements beside the user) and of older
 servers (`<cas:attribute name="…" value="…"/>`, or with a `<cas:name>` and a `<cas:value>`).
@@ -28,13 +28,13 @@ _CAS = "http://www.yale.edu/tp/cas"
 _NAMESPACES = (f"{{{_CAS}}}", "")
 _SAMLP = "{urn:oasis:names:tc:SAML:2.0:protocol}"
 
-#: What the protocol lets a ticket look like: a service's own, and one that a proxy has got.
+#: A ticket as the protocol allows it: a service's own, and a proxy's.
 _TICKET = re.compile(r"ST-[A-Za-z0-9._~-]{1,253}", re.ASCII)
 _PROXY_TICKET = re.compile(r"PT-[A-Za-z0-9._~-]{1,253}", re.ASCII)
 #: Any ticket within a sentence.
 _ANY_TICKET = re.compile(r"\b(?:ST|PT|PGT|PGTIOU|TGT|TGC)-[^\s'\"<>]+")
 
-#: A user, or a whole success, that is hidden in a text or a comment: somebody has written it there.
+#: A user, or a whole success, inside a text or a comment: somebody has injected it.
 _HIDDEN = re.compile(r"</?\s*(?:[\w.-]+:)?(?:user|authenticationSuccess)\b")
 
 #: A declaration of one of the Chinese charsets, all of which are parts of GB18030.
@@ -65,15 +65,15 @@ _OTHER_ADVICE = "Look into the CAS server's own log, and at how the service {ser
 
 
 class Untrusted(Exception):  # noqa: N818 - named by what is so
-    """An answer that is not what the protocol lets a server say."""
+    """An answer that the protocol does not allow."""
 
 
 class Tampered(Untrusted):
-    """An answer in the shape of the protocol, in which somebody may have written a name that is not theirs."""
+    """An answer that looks like the protocol, in which somebody may have injected a name that is not theirs."""
 
 
 class Denied(Exception):  # noqa: N818 - named by what is so
-    """The server's own no; the text is its code, and its own words without any ticket."""
+    """The server's refusal; the text is its code, and its own words without any ticket."""
 
     def __init__(self, code: str, words: str = "") -> None:
         super().__init__(f"{code} ({words})" if words else code)
@@ -82,23 +82,23 @@ class Denied(Exception):  # noqa: N818 - named by what is so
 
 @dataclass(frozen=True, slots=True)
 class CasUser:
-    """Whom a ticket stands for."""
+    """The user a ticket is for."""
 
     user: str
-    #: Each attribute with its values. One that is said in several styles counts once where they agree.
+    #: Each attribute with its values. One that is sent in several styles counts once where they agree.
     attributes: Mapping[str, Sequence[str]]
-    #: The proxies that the ticket came through, the last first; none where the browser brought it itself.
+    #: The proxies that the ticket came through, the last first; empty for the browser's own ticket.
     proxies: Sequence[str] = field(default=())
 
 
 def read_answer(body: bytes) -> CasUser:
-    """Return whom a validated ticket stands for. Raises Denied for a failure, Untrusted for anything else."""
+    """Return the user of a validated ticket. Raises Denied for a failure, Untrusted for anything else."""
     root = _parsed(body)
     for text in _texts(root):
         if _HIDDEN.search(text):
-            raise Tampered("a user stands in a comment or a text of it, where somebody may have put it")
+            raise Tampered("it holds a user within a comment or a text, where somebody may have put it")
     if _name(root) != "serviceResponse":
-        raise Untrusted(f"it is no service response of CAS, but <{printable(str(root.tag), 80)}>")
+        raise Untrusted(f"it is not a service response of CAS, but <{printable(str(root.tag), 80)}>")
     answers = _children(root, "a service response")
     if len(answers) != 1:
         raise Tampered(f"it holds {len(answers)} answers, and one is right")
@@ -127,16 +127,16 @@ def _read_success(success: Element) -> CasUser:
     if any(
         _name(element) in ("serviceResponse", "authenticationSuccess") for child in success for element in child.iter()
     ):
-        raise Tampered("a success stands within a success")
+        raise Tampered("a success holds another success")
     beside = [child for child in inside if _name(child) not in ("user", "attributes", "proxies", "attribute")]
     named = [child for child in inside if _name(child) == "attribute"]
     return CasUser(user, _attributes(_elements(blocks[0]) if blocks else [], named, beside), _proxies(chains))
 
 
 def _attributes(below: list[Element], named: list[Element], beside: list[Element]) -> Mapping[str, Sequence[str]]:
-    """Return what is said of the user, by name; what cannot be read is said to have no value."""
-    told: dict[str, list[list[str]]] = {}
-    # Those that are told by a name of their own may stand a floor deeper.
+    """Return the user's attributes by name. The value of one that cannot be read is empty."""
+    found: dict[str, list[list[str]]] = {}
+    # Attributes that carry their own name may be one level deeper.
     deeper = [child for block in below for child in block.iter() if child is not block and _name(child) == "attribute"]
     for way in (
         [(_name(child), child) for child in below if _name(child) != "attribute"],
@@ -149,11 +149,11 @@ def _attributes(below: list[Element], named: list[Element], beside: list[Element
             if name:
                 said.setdefault(name, []).append(_value(element))
         for name, values in said.items():
-            told.setdefault(name, []).append(values)
-    # Where two styles differ nobody can tell which is meant: then both are kept, and that is one too many.
+            found.setdefault(name, []).append(values)
+    # Where two styles differ, both are kept, and two values are refused later.
     return {
         name: ways[0] if all(way == ways[0] for way in ways) else [value for way in ways for value in way]
-        for name, ways in told.items()
+        for name, ways in found.items()
     }
 
 
@@ -184,23 +184,23 @@ def _code(failure: Element) -> str:
 
 
 def read_logout(text: str) -> str:
-    """Return the ticket whose session the server says has ended. Raises Untrusted."""
+    """Return the ticket of the session that the server has ended. Raises Untrusted."""
     root = _parsed(text.encode())
     indexes = [child for child in root if child.tag == f"{_SAMLP}SessionIndex"]
     if root.tag != f"{_SAMLP}LogoutRequest" or len(indexes) != 1:
-        raise Untrusted("it is no logout request about one session")
+        raise Untrusted("it is not a logout request about one session")
     return plausible_ticket(_text(indexes[0], "a ticket"))
 
 
 def plausible_ticket(text: str, *, proxied: bool = False) -> str:
-    """Return a ticket as it is; one of a proxy only where those may come. Raises Untrusted for what can be none."""
+    """Return a ticket as it is; a proxy's only where `proxied` allows it. Raises Untrusted for any other text."""
     if not (_TICKET.fullmatch(text) or (proxied and _PROXY_TICKET.fullmatch(text))):
-        raise Untrusted("it looks like no service ticket")
+        raise Untrusted("it does not look like a service ticket")
     return text
 
 
 def _parsed(body: bytes) -> Element:
-    # Comments and instructions are kept, so that none can part a name in two unseen.
+    # Comments and instructions are kept, so that none can split a name unseen.
     builder = TreeBuilder(insert_comments=True, insert_pis=True)
     parser = DefusedXMLParser(target=builder, forbid_dtd=True)
     # Some templates leave lines before the declaration, where XML allows none.
@@ -214,7 +214,7 @@ def _parsed(body: bytes) -> Element:
             f"it is {other}" if other else "it declares a document type, and may hide things in it"
         ) from None
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-        other = _other_than_xml(begun) or f"no plain XML ({_first(error)})"
+        other = _other_than_xml(begun) or f"not plain XML ({_first(error)})"
         raise Untrusted(f"it is {other}") from None
     return root
 
@@ -231,7 +231,7 @@ def _in_utf8(body: bytes) -> bytes:
 
 
 def _first(error: Exception) -> str:
-    # What the parser says is its own words and a place, and nothing of the answer.
+    # The parser's message holds a position, and nothing of the answer.
     return (
         f"{type(error).__name__}: {printable(str(error), 80)}"
         if isinstance(error, ParseError)
@@ -274,7 +274,7 @@ def _children(element: Element, what: str) -> list[Element]:
 
 def _text(element: Element, what: str) -> str:
     if len(element):
-        raise Tampered(f"{what} holds an element, a comment or an instruction, where only text may stand")
+        raise Tampered(f"{what} holds an element, a comment or an instruction, where only text is allowed")
     return (element.text or "").strip()
 
 
@@ -305,15 +305,15 @@ class CasServer:
         return f"{self._settings.url}/logout?{urlencode({'service': service})}"
 
     def name_of(self, ticket: str, service: str) -> str:
-        """Return the name that the server says a ticket for this very service stands for. Raises SignInRefused."""
+        """Return the user that the server names for a ticket for this very service. Raises SignInRefused."""
         own = self._settings
         address = f"{own.url}{own.validation}"
         try:
             plausible_ticket(ticket, proxied=bool(own.proxies))
         except Untrusted as error:
             raise self._refused(
-                f"the browser brought no ticket that can be good: {error}. "
-                "Sign in again; one of a proxy (PT-…) counts only with `proxies` in [auth.cas]."
+                f"the browser did not send a valid ticket: {error}. "
+                "Sign in again; a proxy's ticket (PT-…) counts only with `proxies` in [auth.cas]."
             ) from None
         # Some servers answer in JSON unless XML is asked for.
         body = self._asker.get(address, {"service": service, "ticket": ticket, "format": "XML"})
@@ -326,7 +326,7 @@ class CasServer:
         except Untrusted as error:
             advice = (
                 "Have whoever runs that server look at how it writes this person's name and attributes: < and & must "
-                "be escaped, and nothing may stand within a name."
+                "be escaped, and a name may hold nothing but text."
                 if isinstance(error, Tampered)
                 else "Compare `url` and `validation` in [auth.cas] with the address for validation of that server."
             )
@@ -352,7 +352,7 @@ class CasServer:
             if not names
             else f'{len(names)} values of the attribute "{wanted}"'
             if len(names) > 1
-            else f'an attribute "{wanted}" that is empty or no single text'
+            else f'an attribute "{wanted}" that is empty or not a single text'
         )
         raise self._refused(
             f"{address} released {found} for {printable(said.user, 100)}. Have the CAS server release it to this "

@@ -72,7 +72,7 @@ async def read_lists(
         fields = parse_qs(text, keep_blank_values=True, max_num_fields=most, errors="strict")
     except ValueError:
         raise HTTPException(400) from None
-    _refuse_nul(text for name, values in fields.items() for text in (name, *values))
+    refuse_nul(text for name, values in fields.items() for text in (name, *values))
     _refuse_other_browsers(fields.get("form_token", [""])[-1], token)
     return fields
 
@@ -102,13 +102,13 @@ async def read_with_file(
         file = parts.file()
     except FormBroken:
         raise HTTPException(400) from None
-    _refuse_nul(text for pair in parts.fields.items() for text in pair)
+    refuse_nul(text for pair in parts.fields.items() for text in pair)
     _refuse_other_browsers(parts.fields.get("form_token", ""), token)
     return parts.fields, file
 
 
-def _refuse_nul(values: Iterable[str]) -> None:
-    """Refuse what no person types, and not every database stores."""
+def refuse_nul(values: Iterable[str]) -> None:
+    """Refuse what no person types, and not every database stores. Raises HTTPException, 400."""
     if any("\0" in value for value in values):
         raise HTTPException(400)
 

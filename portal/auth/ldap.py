@@ -17,14 +17,14 @@ from ldap3.core.exceptions import (
 from ldap3.utils.conv import escape_filter_chars
 
 from config.providers import Ldap
-from portal.auth.domains import without_domain
+from portal.auth.domains import stripped, without_domain
 from portal.auth.refusals import SignInRefused, Why, printable
 from status_db.accounts import normalise_account
 
 METHOD = "ldap"
 
-#: What Active Directory says of a right password that opens nothing, in the words of a refused one; it says the same of
-#: a wrong one only for an account that is locked (775), so that this is no word on the password.
+#: Active Directory's codes for a right password that opens nothing. 775, a locked account, is left out: it comes with a
+#: wrong password, too, and would say whether the password was right.
 _OF_RIGHT_PASSWORDS = {
     "530": "the account may not be used at this hour",
     "531": "the account may not be used from here",
@@ -73,8 +73,8 @@ class Directory:
             with self._bound(dn, password):
                 return without_domain(METHOD, name, own.strip_domain)
         except LDAPInvalidCredentialsResult as error:
-            told = _DATA.search(str(error.message or ""))
-            reason = _OF_RIGHT_PASSWORDS.get(told[1]) if told else None
+            code = _DATA.search(str(error.message or ""))
+            reason = _OF_RIGHT_PASSWORDS.get(code[1]) if code else None
             if reason is None:
                 return None
             raise self._refused(dn, name, reason) from None
@@ -103,13 +103,13 @@ class Directory:
             )
         values = [str(value) for value in _listed(entries[0]["attributes"].get(own.attribute))]
         # Of several names it is the one that was typed.
-        typed = [value for value in values if account in (normalise_account(value), self._without(value))]
+        typed = [value for value in values if account in self._names(value)]
         names = values if len(values) == 1 else typed
         if len(names) != 1:
             dn = printable(str(entries[0]["dn"]), 200)
             raise self._unavailable(
                 f'gives {len(values)} values of "{own.attribute}" for {dn}'
-                f"{'' if own.bind_dn else ', to somebody without a name'}. Name another as attribute in [auth.ldap], "
+                f"{'' if own.bind_dn else ', to an anonymous search'}. Name another as attribute in [auth.ldap], "
                 "or let the one who searches read it."
             )
         return str(entries[0]["dn"]), names[0]
@@ -157,10 +157,9 @@ class Directory:
                 # One that was never connected is left open by ldap3.
                 connection.socket.close()
 
-    def _without(self, value: str) -> str:
-        domain = self._settings.strip_domain
-        own, _, behind = normalise_account(value).rpartition("@")
-        return own if domain and behind == domain else ""
+    def _names(self, value: str) -> set[str]:
+        """Return what somebody of this value may have typed: with the domain, or without it."""
+        return {normalise_account(value), normalise_account(stripped(value, self._settings.strip_domain) or value)}
 
     def _remedy(self, error: Exception) -> str:
         """Say what may help, by what kind of error it is."""

@@ -37,12 +37,12 @@ from portal.auth.refusals import SignInRefused, Why, printable
 
 METHOD = "oidc"
 
-#: What the provider says of itself is asked anew after this long.
+#: The provider's own description is asked for again after this long.
 _FRESH = timedelta(hours=1)
-#: An unknown key has its keys asked anew, but no more often than this.
+#: An unknown key makes its keys be asked for again, at most this often.
 _PAUSE = timedelta(minutes=1)
 
-#: So many dots part a token that is encrypted.
+#: An encrypted token has this many dots.
 _ENCRYPTED = 4
 
 #: A logout token is for now.
@@ -52,14 +52,14 @@ _LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """Somebody whom the provider has signed in."""
+    """Somebody the provider has signed in."""
 
     name: str
-    #: What the provider may end the session by.
+    #: The key by which the provider may end the session.
     key: str
     #: The token itself: the provider asks for it when they leave.
     id_token: str
-    #: The name came as a number and not as text.
+    #: The name came as a number instead of text.
     as_number: bool = False
 
 
@@ -115,7 +115,7 @@ class OidcProvider:
         return issuer in _spellings(self._known(now).issuer)
 
     def redeem(self, code: str, back: str, journey: Journey, now: datetime) -> Signed:
-        """Return whom a code stands for, by the ID token that the provider gives for it."""
+        """Return who a code is for, by the ID token that the provider gives for it."""
         provider = self._known(now)
         form = {
             "grant_type": "authorization_code",
@@ -166,10 +166,8 @@ class OidcProvider:
             said = _object(body, address)
         own = said.get("sub")
         if own != subject:
-            what = (
-                "says nothing of whom it is about (no sub)" if own is None else "is about somebody else (another sub)"
-            )
-            raise _refused(f"the user info of {address} {what} than the ID token. Look into the provider's own log")
+            what = "does not say who it is about (no sub)" if own is None else "is about somebody else (another sub)"
+            raise _refused(f"the user info of {address} {what}. Look into the provider's own log")
         return said
 
     def _signed_info(self, token: str, address: str, now: datetime) -> dict[str, Any]:
@@ -195,7 +193,7 @@ class OidcProvider:
         claims = self._checked(logout_token, "the logout token", now)
         events, key = claims.get("events"), claims.get("sid") or claims.get("sub")
         if not isinstance(events, Mapping) or not isinstance(events.get(_LOGOUT_EVENT), Mapping) or "nonce" in claims:
-            raise _refused("it is no logout token, but another one")
+            raise _refused("it is not a logout token. Have the provider send one with the event of back-channel logout")
         if abs(now.timestamp() - claims["iat"]) > _LOGOUT_AGE:
             raise _refused(
                 f"the logout token is {abs(now.timestamp() - claims['iat']):.0f} s off this machine's clock. Set both "
@@ -219,7 +217,7 @@ class OidcProvider:
             found = (
                 f'says no claim "{own.claim}" (it says: {there})'
                 if value is None
-                else f'says a claim "{own.claim}" that is no single text, but {described(value)}'
+                else f'says a claim "{own.claim}" that is not a single text, but {described(value)}'
             )
             raise _refused(
                 f"{asked} {found} about {printable(str(token['sub']), 100)}. Have it release that claim to this "
@@ -349,8 +347,8 @@ def _addresses(said: Mapping[str, Any]) -> Callable[..., str]:
             return ""
         if not isinstance(url, str) or not (url.startswith("https://") or is_loopback(url)):
             raise _refused(
-                f"the provider says that its {name} is {described_party(url)}, and that is no https address. Behind a "
-                "proxy, tell the provider its own https address (host name, X-Forwarded-Proto)"
+                f"the provider says that its {name} is {described_party(url)}, which is not an https address. Behind a "
+                "proxy, give the provider its own https address (host name, X-Forwarded-Proto)"
             )
         return url
 
@@ -391,8 +389,8 @@ def _object(body: bytes, address: str) -> dict[str, Any]:
         said = None
     if not isinstance(said, dict):
         begins = body[:20].lstrip().lower()
-        page = " but a web page" if begins.startswith((b"<!doctype", b"<html")) else ""
-        raise _refused(f"{address} answered with something that is no JSON object{page}. Compare issuer in [auth.oidc]")
+        page = ", but with a web page" if begins.startswith((b"<!doctype", b"<html")) else ""
+        raise _refused(f"{address} did not answer with a JSON object{page}. Compare issuer in [auth.oidc]")
     return said
 
 

@@ -52,23 +52,23 @@ def another_issuer(itself: object, ours: str) -> str:
     if not isinstance(itself, str):
         return f"what {ours} says of itself names no issuer. Compare issuer in [auth.oidc] with the provider's own"
     shown = printable(itself, 200)
-    told = f'the provider calls itself "{shown}", and [auth.oidc] issuer says "{ours}". '
+    start = f'the provider calls itself "{shown}", and [auth.oidc] issuer says "{ours}". '
     if "{tenantid}" in itself:
-        return told + "Write the address of your own tenant, with its id in place of common or organizations"
+        return start + "Write the address of your own tenant, with its id in place of common or organizations"
     if itself.startswith("http://") and ours.startswith("https://"):
-        return told + "Behind a proxy, tell the provider its own https address (host name, X-Forwarded-Proto)"
-    return told + "If that is your provider, write its own address as issuer"
+        return start + "Behind a proxy, give the provider its own https address (host name, X-Forwarded-Proto)"
+    return start + "If that is your provider, write its own address as issuer"
 
 
 def described(value: object) -> str:
-    """Say what kind of thing a claim is that is no text, without telling what it holds."""
+    """Name the kind of a claim that is not text, without its value."""
     match value:
         case list():
             return f"a list of {len(value)}"
         case bool():
             return "yes or no"
         case dict():
-            return f"an object: write {', '.join(repr(str(name)) for name in list(value)[:5])} behind it with a dot"
+            return f"an object: add one of {', '.join(repr(str(name)) for name in list(value)[:5])} after it with a dot"
         case str():
             return "an empty one"
         case _:
@@ -76,14 +76,14 @@ def described(value: object) -> str:
 
 
 def described_party(value: object) -> str:
-    """Return a party, an address or several of them as they may stand in a message."""
+    """Return a party, an address or several of them as a message shows them."""
     if isinstance(value, list):
         return ", ".join(described_party(one) for one in value[:5]) or "nobody"
-    return f'"{printable(value, 100)}"' if isinstance(value, str) else "missing" if value is None else "no text"
+    return f'"{printable(value, 100)}"' if isinstance(value, str) else "missing" if value is None else "not text"
 
 
 def why_not(claims: Mapping[str, Any], issuer: str, client: str, now: datetime, error: Exception) -> str:
-    """Say which claim of a token is not as it must be, and what helps."""
+    """Say which claim of a token is wrong, and what helps."""
     wrong = getattr(error, "claim", "") or kind(error)
     if wrong == "iss":
         return (
@@ -106,11 +106,11 @@ def why_not(claims: Mapping[str, Any], issuer: str, client: str, now: datetime, 
 
 
 def about_signature(token: str, allowed: Sequence[str]) -> str:
-    """Say what a token is signed with beside what may be."""
+    """Say what a token is signed with, and what is allowed."""
     try:
         used = str(jws.extract_compact(token.encode()).headers().get("alg"))
     except (JoseError, ValueError):
-        return "It is no signed token. Look into the provider's own log"
+        return "It is not a signed token. Look into the provider's own log"
     if used not in allowed and used in ALGORITHMS:
         return (
             f'It is signed with {used}, and algorithms in [auth.oidc] allows {", ".join(allowed)}. Add "{used}" there'

@@ -30,6 +30,6 @@ class SignInRefused(Exception):  # noqa: N818 - named by the reaction
 
 
 def printable(text: str, most: int) -> str:
-    """Return what a provider sent, in one line and not too long, as it may stand in a message."""
+    """Return what a provider sent as a message may show it: in one line, and not too long."""
     shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return shown if len(shown) <= most else f"{shown[:most]}…"

@@ -151,10 +151,9 @@ async def hand_over_several(request: Request, house: House, visitor: Visitor) ->
     """Note of every certificate ticked that the student has taken it; those that cannot are named."""
     fields = await _fields(request, house, visitor)
     at = place(request, house, visitor, (Act.ISSUE,), _one(fields, "step") or None)
-    ticked = [one for one in dict.fromkeys(fields.get("certificate", ())) if bounds.number(one) is not None]
-    found = [
-        await house.ask_long(at.doors.certificates.find, at.step, at.scopes, bounds.number(one) or 0) for one in ticked
-    ]
+    typed = dict.fromkeys(fields.get("certificate", ()))
+    ticked = [key for one in typed if (key := bounds.number(one)) is not None]
+    found = [await house.ask_long(at.doors.certificates.find, at.step, at.scopes, key) for key in ticked]
     wrong, done = [], 0
     language = at.here.language
     for listed in found:

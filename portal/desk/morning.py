@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote
 
-import anyio
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,8 +39,6 @@ _MOST_FIELDS = 2 * MOST + 50
 
 #: The review's word where the settings give none to choose from.
 _REASON = later("各项齐备")
-
-_PAUSE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +134,8 @@ async def ask(request: Request, house: House, visitor: Visitor) -> Response:
             return await _form(request, house, shown, shown.empty(), status=429)
     else:
         await house.note(request, Deed.ASKED_RECHECK, cohort=cohort, step=at.step, class_name=scenery.class_name)
-    await _until_served(house, cohort)
+    await recheck.until_served(partial(house.ask, house.requests.last_ask, cohort))
     return see_other(scenery.address("/desk/classes/morning"))
-
-
-async def _until_served(house: House, cohort: str) -> None:
-    with anyio.move_on_after(recheck.PATIENCE):
-        while True:
-            last = await house.ask(house.requests.last_ask, cohort)
-            if last is None or last.served_at is not None:
-                return
-            await anyio.sleep(_PAUSE)
 
 
 async def _fields(request: Request, house: House, visitor: Visitor) -> dict[str, list[str]]:

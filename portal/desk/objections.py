@@ -146,7 +146,7 @@ async def ask_again(request: Request, house: House, visitor: Visitor) -> Respons
             return await _page(request, house, found, wrong=ASKED_OFTEN, status=429)
     else:
         await house.note(request, Deed.ASKED_RECHECK, cohort=one.cohort, student=one.student)
-    await recheck.until_served(house, one.cohort, one.student)
+    await recheck.until_served(partial(house.ask, house.requests.last_recheck, one.cohort, one.student))
     return see_other(at.address(f"/desk/objections/{one.objection}"))
 
 

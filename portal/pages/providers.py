@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from portal.auth import forms
 from portal.auth.refusals import SignInRefused, Why, printable
 from portal.entrance import safe_next
 from portal.house import House, house_of
@@ -127,8 +128,7 @@ async def word_of(request: Request) -> dict[str, str]:
     if any(len(values) != 1 for values in fields.values()):
         raise HTTPException(400)
     found = {name: values[0] for name, values in fields.items()}
-    if any("\0" in text for pair in found.items() for text in pair):
-        raise HTTPException(400)
+    forms.refuse_nul(text for pair in found.items() for text in pair)
     return found
 
 

@@ -1,5 +1,6 @@
 """Asking the sources again about oneself. The scheduler does it; this page waits for it a few seconds."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio
@@ -14,6 +15,7 @@ from portal.own import own_view
 from portal.pages.student import own as show_own
 from portal.rechecks import waits_on_a_source
 from status_db.audit import Deed
+from status_db.requests import Request as Asked
 from status_db.requests import RequestRefused
 
 #: For so long, in seconds, the answer to the form is held back, so that mostly it shows the result at once. A page that
@@ -51,16 +53,16 @@ async def recheck(request: Request, house: House, visitor: Visitor) -> Response:
             return response
     else:
         await house.note(request, Deed.ASKED_RECHECK, cohort=student.cohort, student=number)
-    await until_served(house, student.cohort, number)
+    await until_served(partial(house.ask, house.requests.last_recheck, student.cohort, number))
     return see_other(own.address("/"))
 
 
-async def until_served(house: House, cohort: str, number: str) -> None:
-    """Hold an answer back until the newest request about a student is served, or `PATIENCE` is over."""
+async def until_served(newest: Callable[[], Awaitable[Asked | None]]) -> None:
+    """Hold an answer back until the newest request is served, or `PATIENCE` is over."""
     with anyio.move_on_after(PATIENCE):
         while True:
-            last = await house.ask(house.requests.last_recheck, cohort, number)
-            if last is None or last.served_at is not None:
+            asked = await newest()
+            if asked is None or asked.served_at is not None:
                 return
             await anyio.sleep(_PAUSE)
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from config.cohorts import naming
-from portal import admin_words, bounds, cards, cohorts, objections, reasons, reverting, words
+from portal import admin_words, bounds, cohorts, reverting, run_lines, words
 from portal.auth import forms
 from portal.auth.rights import oversees, speaks_for
 from portal.entrance import for_visitors
@@ -23,18 +23,15 @@ from portal.languages import Language
 from portal.words import later
 from status_db.accounts import Account, Act
 from status_db.audit import Deed
-from status_db.looks import Look, Looked
-from status_db.model import ROSTER, SETTINGS, RunState, State, Verdict
-from status_db.objections import Objection
+from status_db.model import ROSTER, SETTINGS, RunState
 from status_db.opinions import APPROVAL_OPEN_FOR, Opinion, Says
 from status_db.requests import Request as Asked
 from status_db.requests import RequestOutcome, RequestRefused
-from status_db.views import FlipView, RunView
+from status_db.views import RunView
 
 _PAGE = 50
 _FLIPS = 200
-_UNMATCHED = 50
-_LONGEST_REASON = 500
+LONGEST_REASON = 500
 
 #: The states by which the list can be narrowed, those that want a person first.
 _STATES = (
@@ -72,51 +69,6 @@ class Spoken:
     reason: str = ""
 
 
-def titles(language: Language, house: House) -> dict[str, str]:
-    """Return source → what people call it."""
-    named = {name: language.pick(s.title, s.title_en) or name for name, s in house.settings.source.items()}
-    return {ROSTER: language.gettext("离校名单"), SETTINGS: language.gettext("设置变更")} | named
-
-
-def line(language: Language, house: House, view: RunView, now: datetime) -> dict[str, object]:
-    """Return a run as lists show it."""
-    named = titles(language, house)
-    return {
-        "number": view.run,
-        "title": named.get(view.source, view.source),
-        "state": words.say(language, words.RUN_STATES, view.state),
-        "tone": words.RUN_TONES.get(view.state, "wait"),
-        "began": language.moment(view.began, now),
-        "seconds": f"{(view.ended - view.began).total_seconds():.1f}" if view.ended else "",
-        "by": view.by,
-        "student": view.student or "",
-        "why": why(language, house, view),
-        "message": view.message,
-        "flips": view.counts.get("flips", 0) if view.state is RunState.APPLIED else 0,
-        "decided_by": view.decided_by or "",
-    }
-
-
-def why(language: Language, house: House, view: RunView) -> tuple[str, ...]:
-    """Say in plain words what a run met: its end, its fault, and why the guard held it back."""
-    said = [admin_words.ENDINGS[view.state]] if view.state in admin_words.ENDINGS else []
-    fault = admin_words.FAULTS.get(view.fault or "")
-    if fault and view.state is not RunState.SUSPENDED and not view.objections:
-        said.append(fault)
-    return (*map(language.gettext, said), *(held_back(language, house, view.source, one) for one in view.objections))
-
-
-def held_back(language: Language, house: House, source: str, reason: Objection) -> str:
-    """Say why the guard holds a change of a source back."""
-    return objections.said(language, reason, undone=_lists_acts(house, source))
-
-
-def _lists_acts(house: House, source: str) -> bool:
-    """Say whether a source lists who has done something: what is not there yet is then not done, and no debt."""
-    known = house.settings.source.get(source)
-    return known is not None and known.means == "status"
-
-
 def own_sources(house: House, account: Account, cohort: str) -> tuple[str, ...]:
     """Return the sources for whose office this account may speak."""
     return tuple(name for name, s in house.settings.source.items() if speaks_for(account, s.step, cohort))
@@ -135,13 +87,13 @@ async def listed(request: Request, house: House, visitor: Visitor) -> Response:
     before = bounds.number(asked.get("before", ""))
     chosen = [source] if source else (None if everything else sources)
     found = await house.ask(house.runs.listed, cohort, sources=chosen, state=state, before=before, limit=_PAGE + 1)
-    named = titles(language, house)
+    named = run_lines.titles(language, house)
     kept = {"source": source or "", "state": state or ""}
     more = found[_PAGE - 1].run if len(found) > _PAGE else 0
     return house.page(
         request,
         "runs.html",
-        runs=[line(language, house, view, now) for view in found[:_PAGE]],
+        runs=[run_lines.line(language, house, view, now) for view in found[:_PAGE]],
         sources=[(name, named.get(name, name), name == source) for name in sources],
         states=[(s.value, words.say(language, words.RUN_STATES, s), s is state) for s in _STATES],
         everything=everything,
@@ -244,7 +196,7 @@ async def _refusal(
         return MOVED
     if says is Says.REJECT and not reason:
         return NO_REASON
-    if len(reason) > _LONGEST_REASON:
+    if len(reason) > LONGEST_REASON:
         return TOO_LONG
     if says is Says.APPROVE and not fields.get("looked"):
         return NOT_LOOKED
@@ -277,18 +229,19 @@ async def _show(
         spoken = replace(spoken, may=())
     if look is not None and (look.sample or look.spot_check or look.unmatched):
         await house.note(request, Deed.SAW_LIST, cohort=cohort, run=found.run, source=found.source)
-    back = await reverting.taken_back_by(house, cohort, found)
+    kept = await reverting.kept(house, found)
+    back = await house.ask(house.runs.reverting, cohort, found.source, found.run) if kept else None
     return house.page(
         request,
         "run.html",
         about_cohort=cohort,
         status=409 if refused else 200,
-        run=line(language, house, found, now),
+        run=run_lines.line(language, house, found, now),
         waits=waits,
         until=language.moment(found.ended + APPROVAL_OPEN_FOR, now) if waits and found.ended else "",
         digest=found.digest.hex() if found.digest else "",
         command=naming(house.settings, cohort, f"clearance runs show {found.run}"),
-        look=looked_at(language, house, look, now) if look else None,
+        look=run_lines.looked_at(language, house, look, now) if look else None,
         lacks=_lacks(language, house, cohort, found, opinions),
         opinions=[_opinion(language, o, now) for o in opinions],
         asked=[_asked(language, found, one, now) for one in asked],
@@ -302,10 +255,10 @@ async def _show(
             if key != "warnings"
         ],
         reverts=found.counts.get("reverts", 0),
-        may_revert=await reverting.offered(house, visitor.account, found),
-        back=line(language, house, back, now) if back is not None else None,
+        may_revert=kept and reverting.may_revert(house, visitor.account, found),
+        back=run_lines.line(language, house, back, now) if back is not None else None,
         proofs=[(words.say(language, words.PROOFS, kind), detail) for kind, detail in found.proofs],
-        flips=[_flip(language, house, flip) for flip in flips],
+        flips=[run_lines.flip_line(language, house, flip) for flip in flips],
         more=len(flips) == _FLIPS,
     )
 
@@ -371,59 +324,6 @@ def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> d
         "outcome": language.gettext(outcome),
         "tone": tone,
         "message": asked.message if asked.outcome in (RequestOutcome.REFUSED, RequestOutcome.FAILED) else "",
-    }
-
-
-def looked_at(language: Language, house: House, look: Look, now: datetime) -> dict[str, object]:
-    """Return what a run would do, as a page shows it."""
-    return {
-        "roster": look.source == ROSTER,
-        "changes": look.changes,
-        "moved": [
-            (m.college, _state(language, house, look, m.before), _state(language, house, look, m.after), m.students)
-            for m in look.moved
-        ],
-        "students": sum(m.students for m in look.moved),
-        "sample": [_person(language, house, look, one, now) for one in look.sample],
-        "spot_check": [_person(language, house, look, one, now) for one in look.spot_check],
-        "unmatched": [
-            (one.key, words.say(language, admin_words.NEAR, one.hint), bool(one.hint), one.student)
-            for one in look.unmatched[:_UNMATCHED]
-        ],
-        "unmatched_count": look.unmatched_count,
-    }
-
-
-def _state(language: Language, house: House, look: Look, verdict: Verdict) -> str:
-    """Say a source's own verdict."""
-    undone = verdict is Verdict.HELD and _lists_acts(house, look.source)
-    return words.say(language, words.STATES, State.NOT_DONE if undone else words.state_of(verdict))
-
-
-def _person(language: Language, house: House, look: Look, one: Looked, now: datetime) -> dict[str, str]:
-    owed = reasons.sentence(language, one.evidence, now)
-    if owed and one.before is Verdict.HELD and one.after is not Verdict.HELD:
-        # It is what they owe until then.
-        owed = language.gettext("原先：%(owed)s", owed=owed)
-    return {
-        "student": one.student,
-        "name": one.name,
-        "college": one.college,
-        "class_name": one.class_name,
-        "before": _state(language, house, look, one.before),
-        "after": _state(language, house, look, one.after),
-        "evidence": owed,
-    }
-
-
-def _flip(language: Language, house: House, flip: FlipView) -> dict[str, str]:
-    evidence = reasons.owed(language, flip.evidence, flip.at)
-    return {
-        "student": flip.student,
-        "title": cards.step_titles(language, house.settings).get(flip.step, flip.step),
-        "before": words.say(language, words.STATES, words.state_of(flip.before)),
-        "after": words.say(language, words.STATES, words.state_of(flip.after, flip.reason)),
-        "evidence": language.listed(owed.what for owed in evidence),
     }
 
 

@@ -10,12 +10,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from config.timetable import timetable_of
-from portal import cohorts, words
+from portal import cohorts, run_lines, words
 from portal.auth.rights import oversees
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
 from portal.languages import Language
-from portal.pages import runs
 from portal.words import later
 from status_db.model import ROSTER, RunState
 from status_db.views import SourceView
@@ -63,14 +62,14 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     language, now, cohort = house.language(request), house.clock(), cohorts.chosen(request, house.settings).key
     views = await house.ask(house.reader.sources, cohort)
     newest = await house.ask(house.runs.listed, cohort, limit=_RUNS)
-    titles = runs.titles(language, house)
+    titles = run_lines.titles(language, house)
     ordered = sorted(views, key=lambda view: health_of(view, now).rank)
     return house.page(
         request,
         "sources.html",
         sources=[_source(language, house, titles, view, now, cohort) for view in ordered],
         waiting=sum(1 for view in views if view.suspended is not None),
-        runs=[runs.line(language, house, view, now) for view in newest],
+        runs=[run_lines.line(language, house, view, now) for view in newest],
         at=language.moment(now, now),
     )
 
@@ -102,7 +101,7 @@ def _source(
         "unknown": view.unknown,
         "strangers": view.strangers,
         "next": language.moment(timetable_of(house.settings, asked).after(now), now),
-        "last": runs.line(language, house, view.last_run, now) if view.last_run else None,
+        "last": run_lines.line(language, house, view.last_run, now) if view.last_run else None,
         "running": view.running.run if view.running else None,
         "waits": view.suspended.run if view.suspended else None,
     }

@@ -5,11 +5,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import admin_words, bounds, cohorts, words
+from portal import admin_words, bounds, cohorts, run_lines, words
 from portal.auth.rights import oversees
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
-from portal.pages import runs
 
 _PAGE = 100
 #: Nobody turns over more pages than a number of six digits says.
@@ -22,7 +21,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         raise HTTPException(403)
     language, asked = house.language(request), request.query_params
     cohort = cohorts.chosen(request, house.settings).key
-    named = runs.titles(language, house)
+    named = run_lines.titles(language, house)
     source = asked.get("source") if asked.get("source") in house.settings.source else None
     number = max(1, bounds.number(asked.get("page", ""), _PAGE_DIGITS) or 1)
     found = await house.ask(house.runs.strangers, cohort, source, offset=(number - 1) * _PAGE, limit=_PAGE + 1)

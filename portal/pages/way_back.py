@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-import anyio
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import cards, reverting
+from portal import cards, reverting, run_lines
 from portal.auth import forms
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from portal.languages import Language
-from portal.pages import runs
+from portal.pages import recheck, runs
 from portal.words import later
 from status_db.accounts import Act
 from status_db.audit import Deed
@@ -29,16 +29,10 @@ from status_db.requests import Request as Asked
 from status_db.views import RunView
 from status_db.ways_back import GivenSince, WayBackPlan, plan_from_json
 
-#: For so long, in seconds, an answer is held back, so that mostly it shows what was planned or done.
-PATIENCE = 8.0
-_PAUSE = 0.4
-_LONGEST_REASON = 500
-
 #: Why something that was sent is not taken, each with the way out.
 NO_REASON = later("撤回要写明原因，好让部门和后来的人知道。请写上再提交。")
-TOO_LONG = later("原因太长了，请缩短到 500 字以内。")
-OTHER_PLAN = later("撤回会改变的内容已经与刚才看到的不同，所以没有执行。请把下面的内容重新看一遍再决定。")
-MOVED = later("学生的状态此后变了，撤回会改变的与看过的不同，所以没有执行。请重新查看会改变什么。")
+OTHER_PLAN = later("撤回会改变的内容与刚才看到的不同，因此没有执行。请把下面的内容重新看一遍再决定。")
+MOVED = later("学生状态此后有变动，撤回的结果会与查看时不同，因此没有执行。请重新查看会改变什么。")
 NOT_DONE = later("没有执行。原因见技术说明；排除之后请重新查看会改变什么。")
 UNDER_WAY = later("刚才提交的正在执行，请稍等几秒再看。")
 
@@ -74,7 +68,7 @@ async def plan(request: Request, house: House, visitor: Visitor) -> Response:
         await house.ask_long(
             house.requests.ask_way_back, cohort, run, account=visitor.account.account, now=house.clock()
         )
-    await _until_served(house, found)
+    await recheck.until_served(partial(_last, house, found))
     return see_other(found.address)
 
 
@@ -84,7 +78,7 @@ async def take(request: Request, house: House, visitor: Visitor) -> Response:
     found = await _found(request, house, visitor)
     if not isinstance(found, Found):
         return see_other(found)
-    reason, planned = fields.get("reason", "").strip(), await _planned(house, found)
+    reason, planned = fields.get("reason", "").strip(), _plan_of(await _last(house, found))
     refused = _refusal(planned, fields, reason)
     if not refused:
         assert planned is not None  # noqa: S101 - its digest was compared
@@ -111,7 +105,7 @@ async def take(request: Request, house: House, visitor: Visitor) -> Response:
         change=fields["digest"],
         reason=reason,
     )
-    await _until_served(house, found)
+    await recheck.until_served(partial(_last, house, found))
     return see_other(found.address)
 
 
@@ -121,7 +115,7 @@ def _refusal(planned: WayBackPlan | None, fields: Mapping[str, str], reason: str
         return OTHER_PLAN
     if not reason:
         return NO_REASON
-    return TOO_LONG if len(reason) > _LONGEST_REASON else ""
+    return runs.TOO_LONG if len(reason) > runs.LONGEST_REASON else ""
 
 
 async def _found(request: Request, house: House, visitor: Visitor) -> Found | str:
@@ -129,50 +123,38 @@ async def _found(request: Request, house: House, visitor: Visitor) -> Found | st
     if not visitor.account.may(Act.MANAGE):
         raise HTTPException(403)
     cohort, run = await runs.run_of(request, house, visitor)
-    if not await reverting.offered(house, visitor.account, run):
+    if not (reverting.may_revert(house, visitor.account, run) and await reverting.kept(house, run)):
         return f"/runs/{run.run}"
     return Found(cohort, run)
 
 
-async def _asked(house: House, found: Found) -> tuple[Asked, ...]:
-    """Return what was asked about the way back, the oldest first."""
-    return await house.ask(house.requests.about_run, found.cohort, found.run.run, Kind.WAY_BACK, Kind.REVERT)
+async def _last(house: House, found: Found) -> Asked | None:
+    """Return the newest request about the way back. The next one is taken only after it is served."""
+    asked = await house.ask(house.requests.about_run, found.cohort, found.run.run, Kind.WAY_BACK, Kind.REVERT)
+    return asked[-1] if asked else None
 
 
-async def _planned(house: House, found: Found) -> WayBackPlan | None:
+def _plan_of(last: Asked | None) -> WayBackPlan | None:
     """Return the plan that the page shows: the newest one, unless it has been tried since."""
-    asked = await _asked(house, found)
-    return _plan_of(asked[-1]) if asked else None
-
-
-def _plan_of(asked: Asked) -> WayBackPlan | None:
-    fits = asked.kind is Kind.WAY_BACK and asked.outcome is RequestOutcome.DONE and asked.found is not None
-    return plan_from_json(asked.found or {}) if fits else None
-
-
-async def _until_served(house: House, found: Found) -> None:
-    with anyio.move_on_after(PATIENCE):
-        while True:
-            if all(one.served_at is not None for one in await _asked(house, found)):
-                return
-            await anyio.sleep(_PAUSE)
+    if last is None or last.kind is not Kind.WAY_BACK or last.outcome is not RequestOutcome.DONE or last.found is None:
+        return None
+    return plan_from_json(last.found)
 
 
 async def _show(request: Request, house: House, found: Found, *, refused: str = "", reason: str = "") -> Response:
     language, now, run = house.language(request), house.clock(), found.run
-    asked = await _asked(house, found)
-    last = asked[-1] if asked else None
-    planned = _plan_of(last) if last is not None else None
+    last = await _last(house, found)
+    planned = _plan_of(last)
     if planned is not None and (planned.look.sample or planned.reviews or planned.certificates):
         await house.note(request, Deed.SAW_LIST, cohort=found.cohort, run=run.run, source=run.source)
-    back = await reverting.taken_back_by(house, found.cohort, run)
+    back = await house.ask(house.runs.reverting, found.cohort, run.source, run.run)
     return house.page(
         request,
         "way_back.html",
         about_cohort=found.cohort,
         status=409 if refused else 200,
-        run=runs.line(language, house, run, now),
-        back=runs.line(language, house, back, now) if back is not None else None,
+        run=run_lines.line(language, house, run, now),
+        back=run_lines.line(language, house, back, now) if back is not None else None,
         refused=language.gettext(refused) if refused else "",
         reason=reason,
         waits=last is not None and last.served_at is None,
@@ -187,12 +169,11 @@ def _failed(language: Language, last: Asked | None) -> str:
     """Say why what was asked last did not come about; empty when it did, or waits."""
     if last is None or last.outcome in (None, RequestOutcome.DONE):
         return ""
-    fault = (last.found or {}).get("fault")
-    match fault:
-        case "suspended" if (last.found or {}).get("run"):
+    match last.found:
+        case {"fault": "suspended", "run": int()}:
             # The run that waits is named above.
             return ""
-        case "moved":
+        case {"fault": "moved"}:
             return language.gettext(MOVED)
         case _:
             return language.gettext(NOT_DONE)
@@ -203,8 +184,8 @@ def _shown(language: Language, house: House, planned: WayBackPlan, now: datetime
     return {
         "digest": planned.digest.hex(),
         "empty": planned.empty,
-        "look": runs.looked_at(language, house, planned.look, now),
-        "guard": [runs.held_back(language, house, planned.look.source, one) for one in planned.look.reasons],
+        "look": run_lines.looked_at(language, house, planned.look, now),
+        "guard": [run_lines.held_back(language, house, planned.look.source, one) for one in planned.look.reasons],
         "left_alone": planned.left_alone,
         "reviews": [_given(language, one, titles.get(one.what, one.what), now) for one in planned.reviews],
         "certificates": [_given(language, one, one.what, now) for one in planned.certificates],

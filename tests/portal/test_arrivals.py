@@ -84,8 +84,8 @@ def test_a_name_with_a_domain_comes_in_where_the_settings_take_it_off_and_else_i
             (line,) = portal.lines(Deed.SIGN_IN_REFUSED)
             assert line.detail["reason"] == "unknown"
         (told,) = [str(entry["message"]) for entry in said if entry["event"] == "sign-in refused"]
-        assert f'"{LIN.number}@Stu.example.edu" is no account and no student number' in told
-        assert f'"{LIN.number}" is one.' in told
+        assert f'"{LIN.number}@Stu.example.edu" is neither an account nor a student number' in told
+        assert f'"{LIN.number}" is known here.' in told
         assert 'write strip_domain = "Stu.example.edu" in [auth.cas]' in told
         with opened(tmp_path / "with", f'{settings}strip_domain = "stu.example.edu"\n') as portal:
             assert arrive(portal).status_code == 303

@@ -69,7 +69,7 @@ def test_a_claim_within_another_is_named_with_a_dot_and_one_with_a_dot_goes_befo
     assert redeemed(provider, token, claim="attributes.number").name == LIN.number
     token = provider.signed(claims(provider, **{"https://example.edu/number": "7", "attributes": {"number": "8"}}))
     assert redeemed(provider, token, claim="https://example.edu/number").name == "7"
-    with pytest.raises(SignInRefused, match="'value' behind it with a dot"):
+    with pytest.raises(SignInRefused, match="'value' after it with a dot"):
         redeemed(provider, provider.signed(claims(provider, number={"value": "7"})))
 
 
@@ -125,7 +125,7 @@ class TestUserInfoThatIsSigned:
         ("info", "told"),
         [
             ({"sub": "s-2", "number": "dean"}, "somebody else"),
-            ({"number": "dean"}, "nothing of whom"),
+            ({"number": "dean"}, "does not say who"),
             ({"sub": "s-1", "number": "dean", "aud": "other"}, "another client"),
             ({"sub": "s-1", "number": "dean", "iss": "https://other.example"}, "another issuer"),
             ({"sub": "s-1"}, "says no claim"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from portal.pages import way_back
+from portal.pages import recheck
 from status_db.audit import Audit, Deed
 from status_db.decisions import Wish
 from status_db.model import RunState, Verdict
@@ -28,7 +28,7 @@ STUDENT = "20150002"
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test serves what is asked for itself."""
-    monkeypatch.setattr(way_back, "PATIENCE", 0)
+    monkeypatch.setattr(recheck, "PATIENCE", 0)
 
 
 def mistaken(world: World) -> int:
@@ -77,7 +77,7 @@ def test_first_what_it_would_change_then_the_change_with_its_reason_on_record(
     page = planned(university, admin, run)
     for said in ("共 29 名学生", "通过 → 不通过", "还没有写入任何状态", "此后通过了终审的学生：1 名", "证-1", STUDENT):
         assert said in page, said
-    assert "这个改变会先停下来等人批准" not in page
+    assert "这个改变会先暂停，等待批准" not in page
     assert university.verdict(STUDENT, "library") is Verdict.CLEARED, "a plan writes nothing"
     # Without a reason nothing is asked for; what was read stays on the page.
     status, page = send(admin, f"/runs/{run}/revert", digest=digest_in(page), reason=" ")
@@ -117,7 +117,7 @@ def test_only_what_was_looked_at_is_done(university: World, signed_in: SignedIn)
     send(admin, f"/runs/{run}/revert", digest=seen, reason="x")
     serve(university)
     page = admin.get(f"/runs/{run}/way-back").text
-    assert "撤回会改变的与看过的不同，所以没有执行" in page
+    assert "撤回的结果会与查看时不同，因此没有执行" in page
     assert university.verdict("20150004", "library") is Verdict.CLEARED
     assert university.reader.runs(COHORT, "loans", 1)[0].state is RunState.SKIPPED
     # Looked at again, it is done, and whom the later answer spoke of stays.
@@ -135,7 +135,7 @@ def test_the_guard_holds_a_way_back_like_any_change(careful: World) -> None:
     run = mistaken(careful)
     with browser(careful, "admin") as admin:
         page = planned(careful, admin, run)
-        assert "这个改变会先停下来等人批准" in page
+        assert "这个改变会先暂停，等待批准" in page
         assert "29 名会一次变为" in page
         send(admin, f"/runs/{run}/revert", digest=digest_in(page), reason="视图漏了一半")
         serve(careful)

@@ -1,0 +1,113 @@
+"""Runs as pages show them: a line of a list, what a run met, and what it would change or has changed."""
+
+from datetime import datetime
+
+from portal import admin_words, cards, objections, reasons, words
+from portal.house import House
+from portal.languages import Language
+from status_db.looks import Look, Looked
+from status_db.model import ROSTER, SETTINGS, RunState, State, Verdict
+from status_db.objections import Objection
+from status_db.views import FlipView, RunView
+
+#: At most this many unmatched rows are listed.
+_UNMATCHED = 50
+
+
+def titles(language: Language, house: House) -> dict[str, str]:
+    """Return source → what people call it."""
+    named = {name: language.pick(s.title, s.title_en) or name for name, s in house.settings.source.items()}
+    return {ROSTER: language.gettext("离校名单"), SETTINGS: language.gettext("设置变更")} | named
+
+
+def line(language: Language, house: House, view: RunView, now: datetime) -> dict[str, object]:
+    """Return a run as lists show it."""
+    named = titles(language, house)
+    return {
+        "number": view.run,
+        "title": named.get(view.source, view.source),
+        "state": words.say(language, words.RUN_STATES, view.state),
+        "tone": words.RUN_TONES.get(view.state, "wait"),
+        "began": language.moment(view.began, now),
+        "seconds": f"{(view.ended - view.began).total_seconds():.1f}" if view.ended else "",
+        "by": view.by,
+        "student": view.student or "",
+        "why": why(language, house, view),
+        "message": view.message,
+        "flips": view.counts.get("flips", 0) if view.state is RunState.APPLIED else 0,
+        "decided_by": view.decided_by or "",
+    }
+
+
+def why(language: Language, house: House, view: RunView) -> tuple[str, ...]:
+    """Say in plain words what a run met: its end, its fault, and why the guard held it back."""
+    said = [admin_words.ENDINGS[view.state]] if view.state in admin_words.ENDINGS else []
+    fault = admin_words.FAULTS.get(view.fault or "")
+    if fault and view.state is not RunState.SUSPENDED and not view.objections:
+        said.append(fault)
+    return (*map(language.gettext, said), *(held_back(language, house, view.source, one) for one in view.objections))
+
+
+def held_back(language: Language, house: House, source: str, reason: Objection) -> str:
+    """Say why the guard holds a change of a source back."""
+    return objections.said(language, reason, undone=_lists_acts(house, source))
+
+
+def _lists_acts(house: House, source: str) -> bool:
+    """Say whether a source lists who has done something: what is not there yet is then not done, and no debt."""
+    known = house.settings.source.get(source)
+    return known is not None and known.means == "status"
+
+
+def looked_at(language: Language, house: House, look: Look, now: datetime) -> dict[str, object]:
+    """Return what a run would do, as a page shows it."""
+    return {
+        "roster": look.source == ROSTER,
+        "changes": look.changes,
+        "moved": [
+            (m.college, _state(language, house, look, m.before), _state(language, house, look, m.after), m.students)
+            for m in look.moved
+        ],
+        "students": sum(m.students for m in look.moved),
+        "sample": [_person(language, house, look, one, now) for one in look.sample],
+        "spot_check": [_person(language, house, look, one, now) for one in look.spot_check],
+        "unmatched": [
+            (one.key, words.say(language, admin_words.NEAR, one.hint), bool(one.hint), one.student)
+            for one in look.unmatched[:_UNMATCHED]
+        ],
+        "unmatched_count": look.unmatched_count,
+    }
+
+
+def _state(language: Language, house: House, look: Look, verdict: Verdict) -> str:
+    """Say a source's own verdict."""
+    undone = verdict is Verdict.HELD and _lists_acts(house, look.source)
+    return words.say(language, words.STATES, State.NOT_DONE if undone else words.state_of(verdict))
+
+
+def _person(language: Language, house: House, look: Look, one: Looked, now: datetime) -> dict[str, str]:
+    owed = reasons.sentence(language, one.evidence, now)
+    if owed and one.before is Verdict.HELD and one.after is not Verdict.HELD:
+        # It is what they owe until then.
+        owed = language.gettext("原先：%(owed)s", owed=owed)
+    return {
+        "student": one.student,
+        "name": one.name,
+        "college": one.college,
+        "class_name": one.class_name,
+        "before": _state(language, house, look, one.before),
+        "after": _state(language, house, look, one.after),
+        "evidence": owed,
+    }
+
+
+def flip_line(language: Language, house: House, flip: FlipView) -> dict[str, str]:
+    """Return one change of a run as its page shows it."""
+    evidence = reasons.owed(language, flip.evidence, flip.at)
+    return {
+        "student": flip.student,
+        "title": cards.step_titles(language, house.settings).get(flip.step, flip.step),
+        "before": words.say(language, words.STATES, words.state_of(flip.before)),
+        "after": words.say(language, words.STATES, words.state_of(flip.after, flip.reason)),
+        "evidence": language.listed(owed.what for owed in evidence),
+    }
