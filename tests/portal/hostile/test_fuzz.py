@@ -272,6 +272,8 @@ def test_nothing_that_anybody_sends_breaks_a_page_or_brings_a_secret_into_the_lo
     fuzzing: Fuzzing, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answered: set[int] = set()
+    structlog.get_logger("clearance.portal").info("the log is read here")
+    assert "the log is read here" in capsys.readouterr().err
     for line in sorted(LINES, key=lambda one: one.path.startswith(LAST)):
         page = fuzzing.pages[line.method, line.path]
         names = _parameters(line) or tuple(sorted({*fields_of(page), *line.form, *line.query} - {"form_token"}))
