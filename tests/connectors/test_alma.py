@@ -295,8 +295,9 @@ def test_a_check_shows_the_first_record_it_finds(library: Alma) -> None:
      {"unknown": "held"}, {"colour": "red"}],
 )  # fmt: skip
 def test_settings_that_make_no_sense_are_refused(library: Alma, own: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError) as caught:
         ask(library, **own)
+    assert {mistake["loc"][0] for mistake in caught.value.errors()} == set(own)
 
 
 class TestAlma(PatronContract, of="alma"):

@@ -146,13 +146,10 @@ def test_what_is_left_of_a_fine_is_its_charges_less_what_was_paid(library: Sierr
     assert all(isinstance(row[3], Decimal) for row in owed.values())
 
 
-@pytest.mark.parametrize(
-    ("changed", "told"),
-    [({"itemCharge": "much"}, "no amount"), ({"paidAmount": [1]}, "no amount"), ({"itemCharge": {}}, "no amount")],
-)
-def test_a_charge_that_is_no_amount_is_no_answer(library: Sierra, changed: dict[str, Any], told: str) -> None:
+@pytest.mark.parametrize("changed", [{"itemCharge": "much"}, {"paidAmount": [1]}, {"itemCharge": {}}])
+def test_a_charge_that_is_no_amount_is_no_answer(library: Sierra, changed: dict[str, Any]) -> None:
     library.fines[11][0] |= changed
-    with pytest.raises(SourceGarbled, match=told):
+    with pytest.raises(SourceGarbled, match="no amount"):
         ask(library, "fines").pull()
 
 
@@ -309,8 +306,9 @@ def test_a_check_shows_the_first_record_it_finds_with_its_number(library: Sierra
     ],
 )
 def test_settings_that_make_no_sense_are_refused(library: Sierra, own: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError) as caught:
         ask(library, **own)
+    assert {mistake["loc"][0] for mistake in caught.value.errors()} == set(own)
 
 
 class TestSierra(PatronContract, of="sierra"):
