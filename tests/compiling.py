@@ -1,4 +1,4 @@
-"""Statements compiled once in each process: each test opens engines of its own, and each would compile them anew.
+"""Statements compiled once in each process: each test opens engines of its own, and each would compile them again.
 
 Importing this has the engines of the status database share what they compile, by kind of database. SQLAlchemy keeps one
 cache an engine, keyed by the engine's own dialect; here the key names the kind in its place.

@@ -122,7 +122,7 @@ class TestTextOfOthers:
             assert ended.code == 2
             assert ended.err.startswith("Word 4 of the command line, ")
             assert of_others(ended.err)
-        # A mark that came along with copied text is no reason to refuse.
+        # A mark that came along with copied text is accepted.
         assert university_of_three.ended("status", f"\u200e{OWES}x").code == 1
 
 

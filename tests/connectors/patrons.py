@@ -56,7 +56,7 @@ class PatronOffice:
 
 
 class PatronContract(PagedContract):
-    """What such a connector promises: it leaves out what is empty, and has no rows but of whom it was asked about."""
+    """What such a connector promises: it leaves out what is empty, and has rows about nobody else than was asked."""
 
     asked_by_number = True
 
