@@ -1,4 +1,4 @@
-"""A world is brought to a state once in each process, and copied from then on; else the suite takes twice as long."""
+"""A world reaches a state once in each process, and copied from then on; else the suite takes twice as long."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

@@ -16,9 +16,7 @@ from status_db.migrate import upgrade
 from status_db.model import ROSTER, RunState, Verdict
 from status_db.views import SourceView, StudentView
 from sync.run import Outcome
-
-STUDENTS = ("2015150001", "2015150002", "2015150003", "2015150004", "0015150005")
-NAMES = ("张一", "李二", "王三", "赵四", "钱五")
+from tests.services.five_students import NUMBERS, STUDENTS
 
 SETTINGS = """
 [institution]
@@ -73,7 +71,7 @@ class Finance:
         self.office_url = office_url
         self.status_url = status_url
         self.file = folder / "clearance.toml"
-        rows = "".join(f"{number},{name},本科,地学院\n" for number, name in zip(STUDENTS, NAMES, strict=True))
+        rows = "".join(f"{number},{name},本科,地学院\n" for number, name in STUDENTS)
         (folder / "roster.csv").write_text(f"学号,姓名,培养层次,学院\n{rows}", encoding="utf-8")
         self.says(source)
         upgrade(status_url, "marks")
@@ -126,7 +124,7 @@ class Finance:
 
     def verdicts(self, now: datetime | None = None) -> Sequence[Verdict]:
         """Return what counts for each of the five, in their order."""
-        return [self.student(number, now).steps[0].finding.verdict for number in STUDENTS]
+        return [self.student(number, now).steps[0].finding.verdict for number in NUMBERS]
 
     def source(self) -> SourceView:
         """Return the source as people see it."""

@@ -14,12 +14,13 @@ from connectors import mysql
 from connectors.databases import Options, Patience
 from connectors.port import AsksByNumber, ProofKind, SourceGarbled, SourceRefused
 from status_db.model import RunState, Verdict
-from tests.cases.databases_office import ASKS, STUDENTS, Finance
+from tests.cases.databases_office import ASKS, Finance
 from tests.cast import MORNING
 from tests.connectors.database_office import ask
+from tests.services.five_students import NUMBERS
 
 INPUTS = Path(__file__).parent / "inputs"
-A, B, C, D, E = STUDENTS
+A, B, C, D, E = NUMBERS
 OWED = "INSERT INTO f VALUES ('2015150001', '学费', 5000), ('2015150002', '住宿费', 120)"
 TABLE = "CREATE TABLE f (xh VARCHAR(30), xm VARCHAR(50), qf DECIMAL(10,2))"
 HELD_TWO = [Verdict.HELD, Verdict.HELD, Verdict.CLEARED, Verdict.CLEARED, Verdict.CLEARED]

@@ -2,83 +2,29 @@
 
 import csv
 import json
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.services.in_process import command
+from tests.services.five_students import FEES, NUMBERS, FiveStudents, roster, settings
 from tests.services.one_answer import answering
 
 INPUTS = Path(__file__).parent / "inputs"
 
-#: Number and name of everybody on the roster.
-STUDENTS = (
-    ("2015150001", "张一"),
-    ("2015150002", "李二"),
-    ("2015150003", "王三"),
-    ("2015150004", "赵四"),
-    ("0015150005", "钱五"),
-)
-ONE, TWO, THREE, FOUR, FIVE = (number for number, _ in STUDENTS)
-
-UNIVERSITY = """
-[institution]
-name = "山海大学"
-timezone = "Asia/Shanghai"
-[status_db]
-url = "env:STATUS_URL"
-[[cohort]]
-key = "2019"
-name = "2019届"
-[roster]
-connector = "memory"
-every = "1 d"
-levels = {{ "本科" = "undergraduate" }}
-aliases = ["card"]
-columns = {{ student = "学号", name = "姓名", level = "层次", college = "学院", card = "卡号" }}
-rows = [{people}]
-[[step]]
-key = "finance"
-title = "校计财处"
-office = {{ name = "校计财处" }}
-[[flow]]
-key = "undergraduate"
-levels = ["undergraduate"]
-entries = [{{ step = "finance" }}]
-[source.fees]
-step = "finance"
-every = "1 h"
-first = "apply"
-{source}
-"""
+ONE, TWO, THREE, FOUR, FIVE = NUMBERS
 
 COLUMNS = 'columns = { student = "学号", title = "收费项目", amount = "欠费" }\nmeans = "balance"\n'
 Row = Sequence[object]
 
 
-class Office:
-    """A university with one source, and the commands that are run on it."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self.file = folder / "clearance.toml"
-        self._url = url
-        self._upgraded = False
+class Office(FiveStudents):
+    """The university with one source, whatever the office has."""
 
     def settings(self, source: str, cards: dict[str, str] | None = None) -> None:
         """Write the settings with this source in them; `cards` are other numbers of students."""
-        people = ", ".join(
-            f'{{ "学号" = "{number}", "姓名" = "{name}", "层次" = "本科", "学院" = "资源学院", '
-            f'"卡号" = "{(cards or {}).get(number, "")}" }}'
-            for number, name in STUDENTS
-        )
-        self.file.write_text(UNIVERSITY.format(people=people, source=source), encoding="utf-8")
-        if not self._upgraded:
-            self.run("db", "upgrade")
-            self._upgraded = True
+        self.write(settings(FEES + source, listed=roster(cards)))
 
     def sheet(self, name: str, more: str = "", columns: str = COLUMNS) -> None:
         """Have the source read one of the inputs."""
@@ -94,25 +40,9 @@ class Office:
             csv.writer(file).writerows([names, *rows])
         self.settings(f'connector = "sheet"\npath = "{path}"\n{columns}{more}', cards)
 
-    def run(self, *words: str, code: int = 0) -> str:
-        """Run a command; return what it printed."""
-        environ = os.environ | {"STATUS_URL": self._url, "COLUMNS": "300"}
-        ended = command(["--config", str(self.file), *words], environ)
-        assert ended.code == code, ended.out + ended.err
-        return ended.out + ended.err
-
     def sync(self, code: int = 0) -> str:
         """Ask the roster and the source."""
         return self.run("sync", code=code)
-
-    def step(self, number: str) -> dict[str, Any]:
-        """Return the step of one student."""
-        ((step),) = json.loads(self.run("status", number, "--json"))["standings"]
-        return dict(step["step"]["finding"])
-
-    def verdicts(self) -> list[str]:
-        """Return the verdict about each student, in the roster's order."""
-        return [self.step(number)["verdict"] for number, _ in STUDENTS]
 
     def unmatched(self) -> dict[str, str]:
         """Return each listed key with the student whom it resembles."""
@@ -149,7 +79,7 @@ def test_or_it_takes_the_number_above_where_the_settings_say_so(office: Office) 
     office.sheet("blank_student_continuation.csv", 'nameless = "above"\n')
     office.sync()
     assert office.verdicts() == ["held"] + ["cleared"] * 4
-    assert [o["amount"] for o in office.step(ONE)["evidence"]] == ["1200.00"]
+    assert [o["amount"] for o in office.finding(ONE)["evidence"]] == ["1200.00"]
     office.run("sync", "--student", ONE)
     assert office.verdicts() == ["held"] + ["cleared"] * 4
 
@@ -165,7 +95,7 @@ def test_two_equal_fees_and_one_payment_under_one_bill_number_leave_one_owed(off
     office.rows(bills, columns=columns)
     office.sync()
     assert office.verdicts() == ["held"] + ["cleared"] * 4
-    assert sum(float(o["amount"]) for o in office.step(ONE)["evidence"]) == 100
+    assert sum(float(o["amount"]) for o in office.finding(ONE)["evidence"]) == 100
 
 
 @pytest.mark.parametrize("turn", [1, -1])
@@ -188,7 +118,7 @@ def test_a_time_in_utc_is_due_on_the_institutions_day(office: Office) -> None:
     with answering((INPUTS / "due_utc.json").read_bytes(), "application/json") as url:
         office.settings(f'connector = "rest"\nurl = "{url}"\nrecords = "data.rows"\ntotal = "data.total"\n{columns}')
         office.sync()
-    assert [o["due"] for o in office.step(ONE)["evidence"]] == ["2019-05-31"]
+    assert [o["due"] for o in office.finding(ONE)["evidence"]] == ["2019-05-31"]
     assert "due 2019-05-31" in office.run("status", ONE)
 
 
@@ -197,7 +127,7 @@ def test_due_dates_are_read_in_each_form_or_said_to_be_unreadable(office: Office
     office.sheet("due_forms.xlsx", columns=columns)
     office.sync()
     assert office.verdicts() == ["held"] * 5
-    found = {number: office.step(number)["evidence"][0] for number, _ in STUDENTS}
+    found = {number: office.finding(number)["evidence"][0] for number in NUMBERS}
     assert {n: o["due"] for n, o in found.items()} == dict.fromkeys((ONE, TWO, THREE, FIVE), "2019-05-30") | {
         FOUR: None
     }
@@ -209,7 +139,7 @@ def test_a_date_with_the_year_behind_is_read_where_the_settings_say_in_which_ord
     columns = COLUMNS.replace('" }', '", due = "期限" }')
     office.sheet("due_forms.xlsx", 'date_order = "dmy"\n', columns)
     office.sync()
-    assert office.step(FOUR)["evidence"][0]["due"] == "2019-05-30"
+    assert office.finding(FOUR)["evidence"][0]["due"] == "2019-05-30"
 
 
 def test_a_long_footnote_below_a_table_is_a_footnote(office: Office) -> None:

@@ -133,7 +133,7 @@ LISTS: dict[str, tuple[str | bytes, str]] = {
         "hhccc",
     ),
     "PL/SQL Developer": ('"","学号","收费项目","欠费"\n"1","2015150001","学费","5000"\n', "hcccc"),
-    # Signs that are no text.
+    # Signs that are not text.
     "a zero byte of bcp": (HEAD + OWES + SECOND + "2015150003,\0,70\n", "hhhcc"),
     "page breaks, line separators, the end of a DOS file": (
         HEAD + OWES + "\x0c\n\x0c" + HEAD + '2015150002,学\u2028费,"1,200"\n2015150003,学\x0b费,"1,200"\n\x1a',

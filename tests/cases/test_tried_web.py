@@ -24,7 +24,7 @@ TEXT = '{{"data":{{"total":1,"rows":[{{{}}}]}}}}'
 
 
 def rows(*records: dict[str, Any], **top: Any) -> str:
-    """Return an answer with these records; `top` stands beside them."""
+    """Return an answer with these records; `top` is beside them."""
     return json.dumps({**top, "data": {"total": len(records), "rows": records}}, ensure_ascii=False)
 
 

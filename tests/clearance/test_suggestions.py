@@ -28,7 +28,7 @@ _SUGGESTED = re.compile(r"(?<![\w/.-])clearance ((?:--\w+ \S+ )*)([a-z][a-z-]*)(
 
 
 def commands() -> dict[str, tuple[str, ...]]:
-    """Return each command with the commands of its group; none for one that stands alone."""
+    """Return each command with the commands of its group; none for one that has no group."""
     whole = get_command(main.app)
     assert isinstance(whole, typer.core.TyperGroup)
     return {

@@ -98,9 +98,13 @@ class TestTextOfOthers:
 
     def test_it_does_nothing_in_a_log_either(self, university_of_three: Small) -> None:
         small = university_of_three
-        small.fines([(OWES, "2.3", HOSTILE)])
+        # Of a row without a number the message quotes the beginning of its title.
+        small.fines([(None, "2.3", "\x1b[31mred\u202e\x9b1m")])
         for kind in ("people", "json"):
-            assert of_others(small.ended("--verbose", "sync", "fines", CLEARANCE__LOG__FORMAT=kind).err), kind
+            logged = small.ended("--verbose", "sync", "fines", CLEARANCE__LOG__FORMAT=kind).err
+            (finished,) = (line for line in logged.splitlines() if "run finished" in line)
+            assert "[31mred" in finished, kind
+            assert of_others(logged), kind
 
     def test_ten_thousand_letters_are_whole_and_leave_the_other_columns_readable(
         self, university_of_three: Small
@@ -118,7 +122,7 @@ class TestTextOfOthers:
             assert ended.code == 2
             assert ended.err.startswith("Word 4 of the command line, ")
             assert of_others(ended.err)
-        # A mark that came along with copied text is no reason to refuse.
+        # A mark that came along with copied text is accepted.
         assert university_of_three.ended("status", f"\u200e{OWES}x").code == 1
 
 

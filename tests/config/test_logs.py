@@ -78,3 +78,13 @@ def test_a_traceback_is_bounded_and_harmless_and_keeps_where_it_broke(
     assert "in sink" in written
     assert "letters left out" in written
     assert "\x1b[2J" not in written
+
+
+@pytest.mark.parametrize("form", ["people", "json"])
+@pytest.mark.parametrize("value", ["\x1b[31mred\u202e", "in words: \x1b[31mred\u202e"])
+def test_a_value_does_nothing_on_a_terminal(capsys: pytest.CaptureFixture[str], form: str, value: str) -> None:
+    logs.configure(Log.model_validate({"format": form}))
+    structlog.get_logger("clearance.sync").warning("run finished", message=value)
+    written = capsys.readouterr().err
+    assert "[31mred" in written
+    assert written.rstrip("\n").isprintable()

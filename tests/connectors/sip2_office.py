@@ -1,4 +1,4 @@
-"""A library asked over SIP2, and what an answer of it says of whom."""
+"""A library asked over SIP2, and what its answers say about each student."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,30 +15,16 @@ from connectors.each_patron import EachPatron
 from connectors.port import (
     AsksByNumber,
     Candidates,
-    Connector,
     ProofKind,
-    Question,
     SourceError,
     SourceGarbled,
     SourceRefused,
     SourceUnavailable,
 )
-from tests.connectors.test_rest import nowhere
-from tests.contract import COLUMNS, MANY, ROWS, PagedContract, Ticking
-from tests.contract import Office as AnyOffice
+from tests.connectors.patrons import EVERY_NUMBER, ROSTER, PatronContract, PatronOffice, known, patrons
+from tests.contract import MANY
 from tests.services.alma import KEY, Alma, block, failure, fee, loan
 from tests.services.http_office import Call, Reply, as_json
-
-#: Four students; one has a card besides, and Alma does not know the last.
-ROSTER = Candidates(
-    {
-        "20151001": ("20151001",),
-        "20152003": ("20152003", "CARD-3"),
-        "20152004": ("20152004",),
-        "20159999": ("20159999",),
-    },
-    revision=7,
-)
 
 
 @pytest.fixture
@@ -58,27 +45,13 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(library: Alma, asks: str = "loans", roster: Candidates = ROSTER, **own: Any) -> EachPatron:
-    columns = own.pop("columns", {})
-    given = {
-        "url": f"{library.root}/",
-        "key": "env:ALMA_KEY",
-        "asks": asks,
-        "retries": 0,
-        "per_student": {"rounds": 1, "per_second": 1000},
-        **own,
-    }
-    settings = alma.Settings.model_validate(given)
-    columns = {**alma.Settings.default_columns(given), **columns}
-    return alma.connect(settings, Question("library", columns, Ticking(), lambda: roster))
+    given = {"url": f"{library.root}/", "key": "env:ALMA_KEY", "asks": asks, "columns": {}, **own}
+    return patrons(alma, roster, **given)
 
 
 def about(number: str, reply: Reply) -> Callable[[Call], Reply | None]:
     """Answer so whatever is asked about one number."""
     return lambda call: reply if number in call.path else None
-
-
-def known(snapshot: Any) -> list[str]:
-    return sorted(map(str, snapshot.population or ()))
 
 
 def test_each_loan_comes_by_the_number_that_was_asked(library: Alma) -> None:
@@ -322,24 +295,19 @@ def test_a_check_shows_the_first_record_it_finds(library: Alma) -> None:
      {"unknown": "held"}, {"colour": "red"}],
 )  # fmt: skip
 def test_settings_that_make_no_sense_are_refused(library: Alma, own: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError) as caught:
         ask(library, **own)
+    assert {mistake["loc"][0] for mistake in caught.value.errors()} == set(own)
 
 
-#: The roster of the contract.
-EVERY_NUMBER = tuple(dict.fromkeys(str(row["NUMBER"]) for row in (*ROWS, *MANY)))
-CONTRACT = Candidates({number: (number,) for number in EVERY_NUMBER}, 7)
-
-
-class TestAlma(PagedContract, of="alma"):
-    asked_by_number = True
-
-    class Office:
+class TestAlma(PatronContract, of="alma"):
+    class Office(PatronOffice):
         """A library whose loans have the contract's columns."""
 
         secret = KEY
 
         def __init__(self, served: Alma) -> None:
+            super().__init__(partial(ask, served))
             self.served = served
 
         def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
@@ -357,32 +325,6 @@ class TestAlma(PagedContract, of="alma"):
 
             self.served.befalls = shift
 
-        def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
-            return ask(self.served, roster=CONTRACT, columns={**columns, "due": columns.get("due", "DUE")})
-
-        def out_of_reach(self) -> Connector:
-            return ask(self.served, url=nowhere())
-
     @pytest.fixture
     def office(self, library: Alma) -> Office:
         return self.Office(library)
-
-    def test_progress_ends_with_every_row(self, office: AnyOffice) -> None:
-        """It is told numbers: how many rows there will be, nobody knows."""
-        office.fill(ROWS)
-        seen: list[tuple[int, int | None]] = []
-        office.connector().pull(lambda *figures: seen.append(figures))
-        assert seen[-1] == (len(EVERY_NUMBER), len(EVERY_NUMBER))
-
-    def test_a_missing_column_is_named_with_the_source_and_the_way_out(self, office: AnyOffice) -> None:
-        """Alma leaves out what is empty, so that a column may be missing in every record: a check says so."""
-        office.fill(ROWS)
-        sample = office.connector({**COLUMNS, "due": "DUE_DAY"}).check()
-        assert [warning for warning in sample.warnings if "DUE_DAY" in warning and warning.endswith(".")]
-
-    def test_a_row_about_nobody_is_kept(self, office: AnyOffice) -> None:
-        """It is asked about numbers alone: a row that is about nobody never comes, and does no harm."""
-        office.fill([*MANY, {**MANY[0], "NUMBER": None, "BARCODE": "D2"}])
-        snapshot = office.connector().pull()
-        assert len(snapshot.rows) == len(MANY)
-        assert all(row[0] for row in snapshot.rows)

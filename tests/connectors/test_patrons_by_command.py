@@ -1,64 +1,37 @@
 """Alma and Sierra by the real command: who is held, who is clear, who stays unknown, and what a failure changes."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.cases.test_cases_rest import PEOPLE, STUDENTS, UNIVERSITY
 from tests.services.alma import KEY, Alma, block, failure, fee, loan
-from tests.services.in_process import command
+from tests.services.five_students import FEES, NUMBERS, FiveStudents, settings
 from tests.services.sierra import SECRET, Sierra, checkout, fine
 
-ONE, TWO, THREE, FOUR, STRANGER = (number for number, _ in STUDENTS)
+ONE, TWO, THREE, FOUR, STRANGER = NUMBERS
 
 OWN = {"loans": 'means = "items"\nobligation = "loan"', "fines": 'means = "balance"\nobligation = "fine"'}
 OWN |= {"fees": OWN["fines"], "blocks": 'means = "items"\nobligation = "other"'}
 
 
-class Commands:
-    """A university whose library is asked by a connector, and the commands that are run on it."""
+class Commands(FiveStudents):
+    """The university whose library is asked by a connector."""
+
+    secrets = (KEY, SECRET)
 
     def __init__(self, folder: Path) -> None:
-        self.file = folder / "clearance.toml"
-        self._environ = os.environ | {
-            "STATUS_URL": f"sqlite:///{folder / 'clearance.db'}",
-            "COLUMNS": "300",
-            "KEY": KEY,
-            "SECRET": SECRET,
-        }
+        super().__init__(folder, KEY=KEY, SECRET=SECRET)
 
     def ask(self, connector: str, asks: str, more: str) -> None:
         """Write the settings, make the tables and read the roster."""
-        source = f'connector = "{connector}"\nasks = "{asks}"\n{OWN[asks]}\nretries = 0\n{more}'
-        text = UNIVERSITY.replace('means = "balance"\nconnector = "rest"\nretries = 0\n', "")
-        self.file.write_text(text.format(people=PEOPLE, source=source), encoding="utf-8")
-        self.run("db", "upgrade")
+        self.write(settings(f'{FEES}connector = "{connector}"\nasks = "{asks}"\n{OWN[asks]}\nretries = 0\n{more}'))
         self.run("sync", "roster")
 
-    def run(self, *words: str, code: int = 0) -> str:
-        """Run a command; return what it printed, which holds neither a traceback nor a secret."""
-        ended = command(["--config", str(self.file), *words], self._environ)
-        said = ended.out + ended.err
-        assert ended.code == code, said
-        assert not [word for word in ("Traceback", KEY, SECRET) if word in said], said
-        return said
-
-    def findings(self) -> dict[str, tuple[str, str]]:
-        """Return the verdict about each student, with its evidence."""
-        return {number: self._finding(number) for number, _ in STUDENTS}
-
-    def verdicts(self) -> list[str]:
-        """Return the verdict about each student, in the roster's order."""
-        return [verdict for verdict, _ in self.findings().values()]
-
-    def _finding(self, number: str) -> tuple[str, str]:
-        ((standing),) = json.loads(self.run("status", number, "--json"))["standings"]
-        finding: dict[str, Any] = standing["step"]["finding"]
-        return finding["verdict"], json.dumps(finding, ensure_ascii=False)
+    def evidence(self, number: str) -> str:
+        """Return the finding about a student as it is printed."""
+        return json.dumps(self.finding(number), ensure_ascii=False)
 
 
 @pytest.fixture
@@ -95,8 +68,7 @@ def test_alma_holds_for_loans_clears_who_has_none_and_leaves_strangers_unknown(a
     assert "构造地质学" in commands.run("check", "fees")
     commands.run("sync")
     assert commands.verdicts() == ["held", "cleared", "cleared", "cleared", "unknown"]
-    verdict, evidence = commands.findings()[ONE]
-    assert verdict == "held"
+    evidence = commands.evidence(ONE)
     assert "构造地质学" in evidence
     assert "2019-05-30" in evidence
     # The book comes back, and somebody else takes one.
@@ -112,7 +84,7 @@ def test_alma_holds_for_fees_that_it_hides_unless_asked(alma: Alma, commands: Co
     commands.ask("alma", "fees", of_alma(alma, 'unknown = "clear"'))
     commands.run("sync")
     assert commands.verdicts() == ["held", "held", "cleared", "cleared", "cleared"]
-    assert "99.95" in commands.findings()[TWO][1]
+    assert "99.95" in commands.evidence(TWO)
 
 
 def test_a_quota_that_is_used_up_changes_nothing_and_is_told(alma: Alma, commands: Commands) -> None:
@@ -140,9 +112,8 @@ def test_blocks_hold_only_where_somebody_asks_for_them(alma: Alma, tmp_path: Pat
         commands = Commands(tmp_path / asks)
         commands.ask("alma", asks, of_alma(alma))
         commands.run("sync")
-        said = commands.findings()[ONE]
-        assert said[0] == verdict
-        assert ("校外借阅停用" in said[1]) == (asks == "blocks")
+        assert commands.finding(ONE)["verdict"] == verdict
+        assert ("校外借阅停用" in commands.evidence(ONE)) == (asks == "blocks")
 
 
 def test_sierra_holds_clears_and_leaves_strangers_and_doubles_unknown(sierra: Sierra, commands: Commands) -> None:
@@ -154,7 +125,7 @@ def test_sierra_holds_clears_and_leaves_strangers_and_doubles_unknown(sierra: Si
     commands.run("sync")
     assert "several patrons have one number" in commands.run("runs", "show", "3")
     assert commands.verdicts() == ["held", "cleared", "cleared", "unknown", "unknown"]
-    assert "构造地质学" in commands.findings()[ONE][1]
+    assert "构造地质学" in commands.evidence(ONE)
 
 
 def test_sierra_holds_for_what_is_left_of_fines(sierra: Sierra, commands: Commands) -> None:
@@ -162,4 +133,4 @@ def test_sierra_holds_for_what_is_left_of_fines(sierra: Sierra, commands: Comman
     commands.ask("sierra", "fines", of_sierra(sierra, 'unknown = "clear"'))
     commands.run("sync")
     assert commands.verdicts() == ["held", "cleared", "cleared", "cleared", "cleared"]
-    assert "12.45" in commands.findings()[ONE][1]
+    assert "12.45" in commands.evidence(ONE)

@@ -23,21 +23,12 @@ from connectors.port import (
     SourceUnavailable,
 )
 from connectors.walk import PerStudent, Watch
+from tests.connectors.patrons import ROSTER
 from tests.connectors.test_rest import SECRET, nowhere, proofs, token_auth
 from tests.connectors.test_walk import Time
 from tests.contract import COLUMNS, ROWS, ConnectorContract, Office, Ticking
 from tests.services.http_office import Call, HttpOffice, as_json, basic
 
-#: Four students on the roster; one of them has a card besides. The last owes nothing.
-ROSTER = Candidates(
-    {
-        "20151001": ("20151001",),
-        "20152003": ("20152003", "CARD-3"),
-        "20152004": ("20152004",),
-        "20159999": ("20159999",),
-    },
-    revision=7,
-)
 NUMBERS = 5
 
 

@@ -345,7 +345,7 @@ def test_a_list_that_is_too_old_is_no_answer(tmp_path: Path) -> None:
 
 
 def test_what_to_do_can_be_done_at_the_hour_at_which_the_list_is_read(tmp_path: Path) -> None:
-    """Nobody in an office exports a list anew before the day begins."""
+    """Nobody in an office exports a list again before the day begins."""
     cut = tmp_path / "cut.csv"
     cut.write_text("学号,清退状态,宿舍房间号\n2015150001,已清", encoding="utf-8")
     (tmp_path / "empty.csv").touch()

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,30 +14,15 @@ from connectors.each_patron import EachPatron
 from connectors.port import (
     AsksByNumber,
     Candidates,
-    Connector,
     ProofKind,
-    Question,
     SourceError,
     SourceGarbled,
     SourceRefused,
     SourceUnavailable,
 )
-from tests.connectors.test_rest import nowhere
-from tests.contract import COLUMNS, MANY, ROWS, PagedContract, Ticking
-from tests.contract import Office as AnyOffice
+from tests.connectors.patrons import EVERY_NUMBER, ROSTER, PatronContract, PatronOffice, known, patrons
 from tests.services.http_office import Call, Reply, as_json
 from tests.services.sierra import SECRET, Sierra, checkout, failure, fine
-
-#: Four students; one has a card besides, and Sierra does not know the last.
-ROSTER = Candidates(
-    {
-        "20151001": ("20151001",),
-        "20152003": ("20152003", "CARD-3"),
-        "20152004": ("20152004",),
-        "20159999": ("20159999",),
-    },
-    revision=7,
-)
 
 
 @pytest.fixture
@@ -63,28 +49,14 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(library: Sierra, asks: str = "loans", roster: Candidates = ROSTER, **own: Any) -> EachPatron:
-    columns = own.pop("columns", {})
-    given = {
-        "url": f"{library.root}/iii/sierra-api/",
-        "client_id": "us",
-        "client_secret": "env:SIERRA_SECRET",
-        "asks": asks,
-        "retries": 0,
-        "per_student": {"rounds": 1, "per_second": 1000},
-        **own,
-    }
-    settings = sierra.Settings.model_validate(given)
-    columns = {**sierra.Settings.default_columns(given), **columns}
-    return sierra.connect(settings, Question("library", columns, Ticking(), lambda: roster))
+    url = f"{library.root}/iii/sierra-api/"
+    given = {"url": url, "client_id": "us", "client_secret": "env:SIERRA_SECRET", "asks": asks, "columns": {}, **own}
+    return patrons(sierra, roster, **given)
 
 
 def about(place: str, reply: Reply) -> Callable[[Call], Reply | None]:
     """Answer so whatever is asked at a place."""
     return lambda call: reply if place in f"{call.path}?{call.params}" else None
-
-
-def known(snapshot: Any) -> list[str]:
-    return sorted(map(str, snapshot.population or ()))
 
 
 def test_each_checkout_comes_by_the_number_with_its_title(library: Sierra) -> None:
@@ -174,13 +146,10 @@ def test_what_is_left_of_a_fine_is_its_charges_less_what_was_paid(library: Sierr
     assert all(isinstance(row[3], Decimal) for row in owed.values())
 
 
-@pytest.mark.parametrize(
-    ("changed", "told"),
-    [({"itemCharge": "much"}, "no amount"), ({"paidAmount": [1]}, "no amount"), ({"itemCharge": {}}, "no amount")],
-)
-def test_a_charge_that_is_no_amount_is_no_answer(library: Sierra, changed: dict[str, Any], told: str) -> None:
+@pytest.mark.parametrize("changed", [{"itemCharge": "much"}, {"paidAmount": [1]}, {"itemCharge": {}}])
+def test_a_charge_that_is_no_amount_is_no_answer(library: Sierra, changed: dict[str, Any]) -> None:
     library.fines[11][0] |= changed
-    with pytest.raises(SourceGarbled, match=told):
+    with pytest.raises(SourceGarbled, match="no amount"):
         ask(library, "fines").pull()
 
 
@@ -337,24 +306,19 @@ def test_a_check_shows_the_first_record_it_finds_with_its_number(library: Sierra
     ],
 )
 def test_settings_that_make_no_sense_are_refused(library: Sierra, own: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError) as caught:
         ask(library, **own)
+    assert {mistake["loc"][0] for mistake in caught.value.errors()} == set(own)
 
 
-#: The roster of the contract.
-EVERY_NUMBER = tuple(dict.fromkeys(str(row["NUMBER"]) for row in (*ROWS, *MANY)))
-CONTRACT = Candidates({number: (number,) for number in EVERY_NUMBER}, 7)
-
-
-class TestSierra(PagedContract, of="sierra"):
-    asked_by_number = True
-
-    class Office:
+class TestSierra(PatronContract, of="sierra"):
+    class Office(PatronOffice):
         """A library whose checkouts have the contract's columns."""
 
         secret = SECRET
 
         def __init__(self, served: Sierra) -> None:
+            super().__init__(partial(ask, served))
             self.served = served
 
         def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
@@ -374,32 +338,6 @@ class TestSierra(PagedContract, of="sierra"):
 
             self.served.befalls = shift
 
-        def connector(self, columns: Mapping[str, str] = COLUMNS) -> Connector:
-            return ask(self.served, roster=CONTRACT, columns={**columns, "due": columns.get("due", "DUE")})
-
-        def out_of_reach(self) -> Connector:
-            return ask(self.served, url=nowhere())
-
     @pytest.fixture
     def office(self, library: Sierra) -> Office:
         return self.Office(library)
-
-    def test_progress_ends_with_every_row(self, office: AnyOffice) -> None:
-        """It is told numbers: how many rows there will be, nobody knows."""
-        office.fill(ROWS)
-        seen: list[tuple[int, int | None]] = []
-        office.connector().pull(lambda *figures: seen.append(figures))
-        assert seen[-1] == (len(EVERY_NUMBER), len(EVERY_NUMBER))
-
-    def test_a_missing_column_is_named_with_the_source_and_the_way_out(self, office: AnyOffice) -> None:
-        """Sierra leaves out what is empty, so that a column may be missing in every record: a check says so."""
-        office.fill(ROWS)
-        sample = office.connector({**COLUMNS, "due": "DUE_DAY"}).check()
-        assert [warning for warning in sample.warnings if "DUE_DAY" in warning and warning.endswith(".")]
-
-    def test_a_row_about_nobody_is_kept(self, office: AnyOffice) -> None:
-        """It is asked about numbers alone: a row that is about nobody never comes, and does no harm."""
-        office.fill([*MANY, {**MANY[0], "NUMBER": None, "BARCODE": "D2"}])
-        snapshot = office.connector().pull()
-        assert len(snapshot.rows) == len(MANY)
-        assert all(row[0] for row in snapshot.rows)

@@ -131,7 +131,7 @@ def test_dameng_is_sorted_by_the_number_in_its_text(said: str, kind: type[Source
     [
         (0, 1, "GB18030 in the database, UTF-8 on the connection"),
         (1, 1, "UTF-8 in the database, UTF-8 on the connection"),
-        # GBK, which lacks letters of both; and a server that tells nothing.
+        # GBK, which lacks letters of both; and a server that reports nothing.
         (0, 10, ""),
         (None, 1, ""),
         (7, 1, ""),

@@ -1,4 +1,4 @@
-"""What is told of a database that fails: the cause, where it is, who asks, and what can be done about this error."""
+"""What an error of a database says: the cause, where it is, who asks, and what can be done about this error."""
 
 from pathlib import Path
 from typing import Any

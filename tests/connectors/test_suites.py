@@ -11,7 +11,7 @@ from connectors import dameng, mysql, oracle, sqlserver
 from connectors.databases import Backend
 from tests.services.university import ROOT
 
-_CONTRACTS = {"ConnectorContract", "PagedContract"}
+_CONTRACTS = {"ConnectorContract", "PagedContract", "PatronContract"}
 
 #: Databases of which no server runs beside the tests; tests/connectors/test_sqlserver.py and test_sql_kin.py try what
 #: can be tried without one.

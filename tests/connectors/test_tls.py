@@ -99,7 +99,7 @@ def test_a_loosened_connection_looks_at_certificates_as_ever(folder: Path, good:
 
 @contextmanager
 def tunnel() -> Iterator[str]:
-    """Give the address of a proxy that carries one connection after another to wherever it is told (CONNECT)."""
+    """Give the address of a proxy that carries one connection after another to wherever CONNECT says."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def carry(end: socket.socket) -> None:

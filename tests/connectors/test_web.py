@@ -423,7 +423,7 @@ def test_who_may_wait_longer_than_a_minute_does(office: HttpOffice) -> None:
 
 
 class TestTrueCauses:
-    """What came to nothing is told by what was at fault, with host and port, and without what may be secret."""
+    """An attempt that failed is reported by its cause, with host and port, and without what may be secret."""
 
     def refusal(self, url: str, kind: type[SourceError], **own: Any) -> SourceError:
         with Office(exchange(**own), "loans", lambda: MORNING) as asking, pytest.raises(kind) as caught:
@@ -455,7 +455,7 @@ class TestTrueCauses:
         for scheme in ("http", "https"):
             error = self.refusal(f"{scheme}://office.invalid/api", SourceUnavailable, proxy=proxy)
             assert f"the proxy 127.0.0.1:{port} could not be reached (connection refused)" in error.what
-        # The office stands in for a proxy that wants a name.
+        # The office acts as a proxy that wants a name.
         office.script.append(Reply(status=407))
         by = office.root.replace("http://", f"http://us:{SECRET}@")
         office.data_paths = ("http://office.invalid/api", "/api")

@@ -130,7 +130,7 @@ def test_a_student_of_one_cohort_is_asked_nothing_and_reads_that_one(university:
     page = browser.get("/?cohort=2019w").text
     assert "2019届冬季" not in page
     assert "cohort=2019" not in "".join(hrefs(page) - {link for link in hrefs(page) if "lang=" in link})
-    # The list of summer has her no more: what stands is December's, without being asked.
+    # The list of summer has her no more: December's is shown, without being asked.
     in_both(university)
     university.says[ROSTER] = [one for one in university.says[ROSTER] if one["学号"] != LIN.number]
     university.run(ROSTER)

@@ -1,4 +1,4 @@
-"""What OpenID providers differ in: each is read where it is safe, and what is not read is told with the way out."""
+"""What OpenID providers differ in: each is read where it is safe, and what is not read is refused with the fix."""
 
 from collections.abc import Iterator
 from datetime import timedelta

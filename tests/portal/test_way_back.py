@@ -47,7 +47,7 @@ def careful(tmp_path: Path) -> Iterator[World]:
 
 
 def send(made: TestClient, path: str, **fields: str) -> tuple[int, str]:
-    """Send a form, as the page it stands on would; return the status and the text of what follows."""
+    """Send a form, as its page would; return the status and the text of what follows."""
     page = made.get(path.rpartition("/")[0])
     token = token_in(page if page.status_code == 200 else made.get("/sign-in"))
     answer = made.post(path, data={"form_token": token, **fields})
@@ -120,7 +120,7 @@ def test_only_what_was_looked_at_is_done(university: World, signed_in: SignedIn)
     assert "撤回的结果会与查看时不同，因此没有执行" in page
     assert university.verdict("20150004", "library") is Verdict.CLEARED
     assert university.reader.runs(COHORT, "loans", 1)[0].state is RunState.SKIPPED
-    # Looked at again, it is done, and whom the later answer spoke of stays.
+    # Looked at again, it is done, and the student of the later answer stays held.
     page = planned(university, admin, run)
     assert "1 名学生的记录此后另有变化" in page
     assert send(admin, f"/runs/{run}/revert", digest=seen, reason="x")[0] == 409

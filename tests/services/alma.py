@@ -1,4 +1,4 @@
-"""Alma as its documentation tells it, on a real socket: users, loans page by page, fees by state, an errorList."""
+"""Alma as its documentation describes it, on a real socket: users, loans page by page, fees by state, an errorList."""
 
 import re
 from typing import Any

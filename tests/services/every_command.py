@@ -23,7 +23,7 @@ TEXTS = st.one_of(
     ),
 )
 
-#: What a command line can hold: no NUL, and bytes that are no text as halves of characters.
+#: What a command line can hold: no NUL, and bytes that are not text as halves of characters.
 _WORDS = st.one_of(TEXTS.map(lambda text: text.replace("\0", "\udcff")), st.just("\udcff"))
 
 #: Words that mean something to some command.

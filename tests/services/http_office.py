@@ -78,7 +78,7 @@ class HttpOffice:
         self.script: deque[Reply | None] = deque()
         #: Sent with each answer: an ETag, a time of its last change.
         self.versions: dict[str, str] = {}
-        #: The ETag of a page, told by its body; a request that names it is answered 304.
+        #: The ETag of a page, made from its body; a request that names it is answered 304.
         self.tags: Callable[[bytes], str] = lambda _body: ""
         #: The same for requests to log in.
         self.login_script: deque[Reply] = deque()

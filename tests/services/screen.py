@@ -1,4 +1,4 @@
-"""A command on a real terminal, and what stands on the screen when it has ended."""
+"""A command on a real terminal, and what is on the screen when it has ended."""
 
 import os
 import pty

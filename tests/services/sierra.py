@@ -50,7 +50,7 @@ class Sierra(HttpOffice):
 
     def __init__(self) -> None:
         super().__init__()
-        #: Patron's id → what stands in which field of their record.
+        #: Patron's id → what each field of their record holds.
         self.patrons: dict[int, list[tuple[str, str]]] = {}
         self.checkouts: dict[int, list[dict[str, Any]]] = {}
         self.fines: dict[int, list[dict[str, Any]]] = {}

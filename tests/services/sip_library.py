@@ -21,7 +21,7 @@ _NOW = "20190525    090000"
 #: The length of the fixed part of each question.
 _FIXED = {"17": 18, "63": 31, "93": 2, "99": 8}
 
-#: Which messages it answers, as a 98 tells it.
+#: Which messages it answers, as a 98 says.
 ALL = "Y" * 16
 
 

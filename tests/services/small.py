@@ -106,7 +106,7 @@ _LOANS: tuple[Row, ...] = ({"reader": OWES, "title": "构造地质学", "due": "
 _FINES: tuple[tuple[str | None, ...], ...] = ((OWES, "2.3", "逾期滞纳金"),)
 _FEES: tuple[tuple[str, ...], ...] = (("学号", "欠费", "项目"), (OWES, "4500", "学费"))
 
-#: What is written anew for each test: databases, key.
+#: What is written again for each test: databases, key.
 _KEPT = ("status.db", "ledger.key", "desk.key")
 
 

@@ -1,4 +1,4 @@
-"""Bad input at the door: numbers that nobody means, bytes that are no text, and clients that go away."""
+"""Bad input at the door: numbers that nobody means, bytes that are not text, and clients that go away."""
 
 import asyncio
 import json

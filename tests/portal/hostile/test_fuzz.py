@@ -87,7 +87,7 @@ def is_text(value: bytes) -> bool:
 TEXTS = tuple(value for value in HOSTILE if is_text(value))
 NO_TEXTS = tuple(value for value in HOSTILE if not is_text(value))
 
-#: No form has more fields, and in an address many may stand.
+#: No form has more fields, and an address may have many.
 FIELDS_OF_A_FORM, FIELDS_OF_AN_ADDRESS = 12, 40
 
 texts = st.one_of(
@@ -214,7 +214,7 @@ class Fuzzing:
         self.secrets |= {cookie, form_token(cookie), *([secret] if secret else [])}
 
     def ask(self, request: Request) -> httpx.Response:
-        """Ask; who is sent to sign in, or is given another cookie, signs in anew."""
+        """Ask; who is sent to sign in, or is given another cookie, signs in again."""
         line, kind = request.line, (request.who, request.line.door is Door.TOKEN)
         if kind not in self.known:
             self.sign_in(request.who, line.door)
@@ -272,6 +272,8 @@ def test_nothing_that_anybody_sends_breaks_a_page_or_brings_a_secret_into_the_lo
     fuzzing: Fuzzing, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answered: set[int] = set()
+    structlog.get_logger("clearance.portal").info("the log is read here")
+    assert "the log is read here" in capsys.readouterr().err
     for line in sorted(LINES, key=lambda one: one.path.startswith(LAST)):
         page = fuzzing.pages[line.method, line.path]
         names = _parameters(line) or tuple(sorted({*fields_of(page), *line.form, *line.query} - {"form_token"}))
