@@ -34,7 +34,7 @@ from connectors.port import (
 )
 from connectors.records import ASKED_NUMBER
 from connectors.walk import Pause, PerStudent
-from connectors.web import UNKNOWN, Unknown
+from connectors.web_refusals import UNKNOWN, Unknown
 from connectors.web_settings import HeaderAuth, Patience
 
 _COLUMNS = {

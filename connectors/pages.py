@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from connectors.answers import MISSING, at_path
 from connectors.paging import (
     CursorPaging,
     KeyPaging,
@@ -20,7 +21,8 @@ from connectors.paging import (
 from connectors.port import Cell, Progress, Question, SourceGarbled, SourceRefused, SourceUnavailable, table_of
 from connectors.records import AMBIGUOUS, Mapped, described, found
 from connectors.rest_settings import Settings
-from connectors.web import MISSING, Answer, Office, at_path, shown
+from connectors.unreached import shown
+from connectors.web import Answer, Office
 
 #: A system whose data move while they are read is read again so often.
 _ATTEMPTS = 3

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.answers import MISSING
 from connectors.port import Cell, SourceGarbled
-from connectors.web import MISSING
 
 #: Stands, as a column, for the number that was asked about.
 ASKED_NUMBER = "{student}"

@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Any, Self
 from urllib.parse import quote
 
+from connectors.answers import MISSING
 from connectors.each_student import EachStudent, about_these
 from connectors.pages import Asked, Pages, Reading, UnknownStudent
 from connectors.paging import NoPaging, may_slip
@@ -38,8 +39,10 @@ from connectors.quiet import Quiet
 from connectors.readings import MOST_READINGS, agree, keep_no_order, united
 from connectors.records import ASKED_NUMBER, found, paths
 from connectors.rest_settings import Settings
+from connectors.unreached import shown
 from connectors.walk import Pause, PerStudent, walk
-from connectors.web import MISSING, Failing, Office, shown
+from connectors.web import Office
+from connectors.web_refusals import Failing
 from status_db.model import digest_of, normalise_number
 
 __all__ = ["Office", "Rest", "RestByNumber", "Settings", "about_all_or_one", "connect"]

@@ -37,7 +37,7 @@ from connectors.port import (
 )
 from connectors.records import ASKED_NUMBER
 from connectors.walk import Pause, PerStudent
-from connectors.web import UNKNOWN, Unknown
+from connectors.web_refusals import UNKNOWN, Unknown
 from connectors.web_settings import Oauth2Auth, Patience
 from status_db.model import normalise_number
 
