@@ -148,7 +148,7 @@ def _part(
         missing="outside",
         optional=tuple(field for field in question.columns if field not in _NEVER_MISSING),
         **settings.patience(),
-    )
+    ).set_by(Settings, question.columns, {})
     told = Told(question.source)
     return rest.Rest(own, question, told.blocks if settings.asks == "blocks" else told.whole, failing=told.failing)
 

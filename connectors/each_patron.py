@@ -21,6 +21,11 @@ Strangers: TypeAlias = Literal["unknown", "clear"]
 class EachPatron(EachStudent):
     """Asks about every number of every student on the roster."""
 
+    asked_wrongly = (
+        'Take student out of columns, or write columns.student = "{student}": a record then belongs to the student '
+        "that was asked about."
+    )
+
     def __init__(
         self,
         about_one: AsksAboutOne,

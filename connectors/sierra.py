@@ -267,7 +267,7 @@ class AboutOne:
         optional: tuple[str, ...],
         shape: Callable[[Any], Any],
     ) -> rest.Rest:
-        settings = rest.Settings(**own, optional=optional)
+        settings = rest.Settings(**own, optional=optional).set_by(Settings, self._question.columns, {})
         question = Question(self._question.source, columns, self._question.clock)
         return rest.Rest(settings, question, shape, fresh=self._fresh, failing=self._failing)
 

@@ -140,8 +140,12 @@ class Office:
                     f"{self._source}: {shown(url)} answered that it failed: {said}",
                     "Have the office look at the account and its rights; the words above are its own."
                     if self._exchange.ok is not None
-                    else "Have the office look at it; the words above are its own. If all went well, say in ok how the "
-                    "answer shows that.",
+                    else self._exchange.fix(
+                        "Have the office look at it; the words above are its own. If all went well, say in ok how the "
+                        "answer shows that.",
+                        "ok",
+                        otherwise="Have the office look at it; the words above are its own.",
+                    ),
                 )
             return answer
 
@@ -202,8 +206,11 @@ class Office:
             said = self._refusals.not_ok(body) or f'it has no "{path}"'
             raise SourceRefused(
                 f"{self._source}: {shown(url)} did not let us log in: {said}",
-                "Have the office look at the account; or correct token in its auth: where the token stands in the "
-                "answer.",
+                self._exchange.fix(
+                    "Have the office look at the account; or correct token: where the token is in the answer.",
+                    "token",
+                    otherwise="Have the office look at the account.",
+                ),
             )
         return token
 
@@ -213,7 +220,9 @@ class Office:
         if not left:
             raise SourceRefused(
                 f"{self._source}: {shown(url)} let us in and left no cookie",
-                "Look at the url of its auth, and at token.",
+                self._exchange.fix(
+                    "Look at the url of its auth, and at token.", "auth", otherwise="Look at url, and at the account."
+                ),
             )
         return max(left, key=len)
 
@@ -301,7 +310,13 @@ class Office:
             # holds the header's value, which may be a secret.
             raise SourceRefused(
                 f"{self._source}: a header cannot be sent to {shown(url)}",
-                "Look for blanks, line breaks and letters beyond Latin in headers and in the secrets of auth.",
+                self._exchange.fix(
+                    "Look for blanks, line breaks and letters beyond Latin in headers and in the secrets of auth.",
+                    "headers",
+                    "auth",
+                    otherwise="Look for blanks, line breaks and letters beyond Latin in the texts and secrets of "
+                    f"{table_of(self._source)}.",
+                ),
             ) from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             # Their text may hold the whole address, and with it a secret: it is not kept as a cause.
@@ -347,7 +362,11 @@ class Office:
             if len(content) > self._exchange.most_bytes:
                 raise SourceGarbled(
                     f"{self._source}: {shown(url)} answered with more than {self._exchange.most_bytes} bytes",
-                    "Ask for smaller pages, or raise most_bytes.",
+                    self._exchange.fix(
+                        "Ask for smaller pages, or raise most_bytes.",
+                        "most_bytes",
+                        otherwise="Ask for smaller pages (per_page), or have the office look at what it sends.",
+                    ),
                 )
             if time.monotonic() > end:
                 raise SourceUnavailable(f"{self._source}: {shown(url)} was too slow to answer", TRY_LATER)

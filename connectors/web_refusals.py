@@ -106,7 +106,12 @@ class Refusals:
             elsewhere = shown(response.headers.get("Location", ""))
             raise SourceRefused(
                 f"{self._source}: {url} sends us on to {elsewhere}",
-                "Write that address as url if it is right; if it is a login page, look at auth.",
+                self._exchange.fix(
+                    "Write that address as url if it is right; if it is a login page, look at auth.",
+                    "auth",
+                    otherwise="Write the beginning of that address as url if it is right; if it is a login page, have "
+                    "the office look at the account.",
+                ),
             )
         whom = f" to {self._credentials.as_whom}" if status in (401, 403) and self._credentials.as_whom else ""
         what = f"{self._source}: {url} answered HTTP {status}{whom}{self.own_words(content)}"
@@ -120,7 +125,13 @@ class Refusals:
             raise SourceRefused(what, "Look at the url: nothing is there to be read.")
         if status >= requests.codes.server_error:
             raise SourceUnavailable(what, TRY_LATER)
-        raise SourceRefused(what, "Look at the url and params: the system does not understand the question.")
+        fix = self._exchange.fix(
+            "Look at the url and {params}: the system does not understand the question.",
+            "params",
+            otherwise="Look at the url, and ask the office whether its system was updated: it does not understand the "
+            "question.",
+        )
+        raise SourceRefused(what, fix)
 
     def own_words(self, content: bytes) -> str:
         """Return what an answer to a failed request says of the reason, in a few words and without any secret."""
@@ -145,8 +156,13 @@ class Refusals:
         if status == requests.codes.partial_content:
             raise SourceGarbled(
                 f"{what}: a part of the answer, where all of it was asked for",
-                "Look at paging and headers: ask for whole pages, and for no range; have the proxy on the way "
-                "deliver whole answers.",
+                self._exchange.fix(
+                    "Look at paging and headers: ask for whole pages, and for no range; have the proxy on the way "
+                    "deliver whole answers.",
+                    "paging",
+                    "headers",
+                    otherwise="Have the proxy on the way deliver whole answers.",
+                ),
             )
         raise SourceGarbled(
             f"{what}, which holds no answer to read", "Look at the url: it must answer HTTP 200 with JSON."
@@ -159,17 +175,30 @@ class Refusals:
         if start.startswith(b"<?xml") and b"<html" not in start.lower():
             raise SourceGarbled(
                 f"{self._source}: {url} answered with XML, where JSON was asked for",
-                "Look whether the system also has JSON: at another address, by a parameter, or by Accept in headers.",
+                self._exchange.fix(
+                    "Look whether the system also has JSON: at another address, by a parameter, or by Accept in "
+                    "headers.",
+                    "headers",
+                ),
             )
         if start[:1] == b"<":
             raise SourceRefused(
                 f"{self._source}: {url} answered with a web page, where data were asked for{self.own_words(content)}",
-                "It is likely a login page: look at the url and at auth.",
+                self._exchange.fix(
+                    "It is likely a login page: look at the url and at auth.",
+                    "auth",
+                    otherwise="It is likely a login page: look at the url, and have the office look at the account.",
+                ),
             )
         if not start:
             raise SourceGarbled(
                 f"{self._source}: the answer of {url} is empty, and so no whole JSON",
-                "Look at the url and params: the system may have another address for its data, or have broken off.",
+                self._exchange.fix(
+                    "Look at the url and {params}: the system may have another address for its data, or have broken "
+                    "off.",
+                    "params",
+                    otherwise="Look at the url; the system may have broken off: the next slot tries again.",
+                ),
             )
         try:
             text = text_of(content, response.headers.get("Content-Type", ""), self._exchange.charset)
@@ -184,14 +213,23 @@ class Refusals:
             if error.at == 0:
                 raise SourceGarbled(
                     f"{self._source}: the answer of {url} is no whole JSON, nor its beginning{self.own_words(content)}",
-                    "Look at the url, params and headers (Accept): the system answers in another form.",
+                    self._exchange.fix(
+                        "Look at the url, {params} and headers (Accept): the system answers in another form.",
+                        "params",
+                        "headers",
+                    ),
                 ) from None
             raise SourceGarbled(
                 f"{self._source}: the answer of {url} is no whole JSON ({error}; {len(content)} bytes)",
                 "It may have been cut off on its way: look at the system and at what stands between; try again."
                 if error.cut
-                else "Look whether the system has JSON in another form (url, params, headers); if not, have the office "
-                "correct what it sends.",
+                else self._exchange.fix(
+                    "Look whether the system has JSON in another form (url, {params}, headers); if not, have the "
+                    "office correct what it sends.",
+                    "params",
+                    "headers",
+                    otherwise="Have the office correct what it sends.",
+                ),
             ) from None
 
     def not_ok(self, body: object) -> str:
