@@ -176,7 +176,7 @@ def test_what_is_left_of_a_fine_is_its_charges_less_what_was_paid(library: Sierr
 
 @pytest.mark.parametrize(
     ("changed", "told"),
-    [({"itemCharge": "much"}, "no amount"), ({"paidAmount": [1]}, "no amount"), ({"itemCharge": {}}, "no amount")],
+    [({"itemCharge": "much"}, "not an amount"), ({"paidAmount": [1]}, "no amount"), ({"itemCharge": {}}, "no amount")],
 )
 def test_a_charge_that_is_no_amount_is_no_answer(library: Sierra, changed: dict[str, Any], told: str) -> None:
     library.fines[11][0] |= changed
