@@ -1,10 +1,10 @@
 """Alma of Ex Libris, asked through its REST API: loans, fees or blocks of the roster's students, one after the other.
 
 As the Developer Network has it (developers.exlibrisgroup.com, Users and Fulfillment): below `/almaws/v1/users/{id}`
-stand `/loans` (`limit` up to 100, `offset`, `loan_status`), `/fees` (`status`, ACTIVE unless told, so that what is in
+are `/loans` (`limit` up to 100, `offset`, `loan_status`), `/fees` (`status`, by default ACTIVE, so that what is in
 dispute or has been exported must be asked for by itself) and, in the user's own record, `user_block`. `user_id_type`
-says which of a user's identifiers is meant. Lists tell `total_record_count`; with 0 the list itself may be missing.
-The key goes into the header `Authorization: apikey …`. Failures are an `errorList`: a user whom Alma does not know is
+says which of a user's identifiers is meant. Lists have `total_record_count`; with 0 the list itself may be missing.
+The key goes into the header `Authorization: apikey …`. Failures are an `errorList`: a user that Alma does not know is
 HTTP 400 with the code 401861, or 401890; the quota of the day is HTTP 429 with DAILY_THRESHOLD, too many questions in a
 second PER_SECOND_THRESHOLD. There is no list of everybody's loans.
 """
@@ -19,8 +19,7 @@ from pydantic import Field
 
 from config.secrets import Secret, Text
 from connectors import rest
-from connectors.each_patron import EachPatron, Strangers
-from connectors.known_questions import KnownQuestions
+from connectors.each_patron import EachPatron, EachPatronSettings, changed_on_the_way, optional
 from connectors.paging import NoPaging, OffsetPaging, Paging
 from connectors.port import (
     Question,
@@ -33,9 +32,9 @@ from connectors.port import (
     together,
 )
 from connectors.records import ASKED_NUMBER
-from connectors.walk import Pause, PerStudent
-from connectors.web import UNKNOWN, Unknown
-from connectors.web_settings import HeaderAuth, Patience
+from connectors.walk import Pause
+from connectors.web_refusals import UNKNOWN, Unknown
+from connectors.web_settings import HeaderAuth
 
 _COLUMNS = {
     "loans": {"student": ASKED_NUMBER, "title": "title", "due": "due_date", "reference": "item_barcode"},
@@ -49,9 +48,6 @@ _COLUMNS = {
     "blocks": {"student": ASKED_NUMBER, "title": "block_description.desc", "kind": "block_type.desc"},
 }
 
-#: Columns that a record need not have: Alma leaves out what is empty. What is owed is never left out.
-_NEVER_MISSING = frozenset({"student", "amount"})
-
 #: Alma gives no more loans on a page.
 _MOST = 100
 
@@ -60,7 +56,7 @@ _QUOTA = "DAILY_THRESHOLD"
 _TOO_FAST = "PER_SECOND_THRESHOLD"
 
 
-class Settings(KnownQuestions, Patience):
+class Settings(EachPatronSettings):
     """Where Alma is, with which key it is asked, what is asked, and by which identifier."""
 
     mappings = _COLUMNS
@@ -77,14 +73,11 @@ class Settings(KnownQuestions, Patience):
         "INDISPUTE",
         "EXPORTED",
     )
-    #: What it means that Alma does not know a student.
-    unknown: Strangers = "unknown"
     per_page: Annotated[int, Field(ge=1, le=_MOST)] = _MOST
-    per_student: PerStudent = PerStudent()
 
 
 class AboutOne:
-    """Asks about one student at a time; by several questions where one does not tell all."""
+    """Asks about one student at a time; by several questions where one does not answer everything."""
 
     def __init__(self, parts: Sequence[rest.Rest]) -> None:
         self._parts = parts
@@ -146,15 +139,16 @@ def _part(
         auth=HeaderAuth(kind="header", name="Authorization", value=settings.key, prefix="apikey "),
         per_student=settings.per_student,
         missing="outside",
-        optional=tuple(field for field in question.columns if field not in _NEVER_MISSING),
+        optional=optional(question.columns),
         **settings.patience(),
-    )
-    told = Told(question.source)
-    return rest.Rest(own, question, told.blocks if settings.asks == "blocks" else told.whole, failing=told.failing)
+    ).set_by(Settings, question.columns, {})
+    answers = Answers(question.source)
+    shape = answers.blocks if settings.asks == "blocks" else answers.whole
+    return rest.Rest(own, question, shape, failing=answers.failing)
 
 
-class Told:
-    """Reads what Alma says beside its records."""
+class Answers:
+    """Reads what an answer of Alma holds beside its records."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -169,7 +163,7 @@ class Told:
         if _QUOTA in codes:
             return SourceRefused(
                 f"{self._source}: Alma's quota of questions for today is used up ({words})",
-                "It begins anew at midnight UTC. Ask less often (every), or have the library see in the Developer "
+                "It is renewed at midnight UTC. Ask less often (every), or have the library see in the Developer "
                 "Network what else uses it up; nothing of this pull counts.",
             )
         if _TOO_FAST in codes:
@@ -199,25 +193,22 @@ class Told:
         listed = [body.get(name) for name in ("item_loan", "fee")] if isinstance(body, dict) else []
         strange = any(isinstance(records, list) and any(not isinstance(r, dict) for r in records) for records in listed)
         if errors or strange:
-            what = f"an error that HTTP calls a success ({errors[0][0]})" if errors else "a list of what is no record"
-            raise SourceGarbled(
-                f"{self._source}: Alma answered with {what}",
-                "Look at what stands between here and Alma: answers must be passed on as they are.",
-            )
+            what = f"an error that HTTP calls a success ({errors[0][0]})" if errors else "a list of other than records"
+            raise changed_on_the_way(self._source, "Alma", what)
         return body
 
     def blocks(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return the blocks of a user's record that hold now. Raises SourceGarbled for what is no such record."""
+        """Return the blocks of a user's record that hold now. Raises SourceGarbled for another answer."""
         body = self.whole(body)
         if not isinstance(body, dict) or "primary_id" not in body:
             raise SourceGarbled(
-                f"{self._source}: Alma answered with no user's record",
+                f"{self._source}: Alma did not answer with a user's record",
                 "Look at url: it is the address of the region, without a path.",
             )
         blocks = body.get("user_block") or []
         if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
             raise SourceGarbled(
-                f"{self._source}: user_block in a user's record is no list",
+                f"{self._source}: user_block in a user's record is not a list",
                 "Have the library look at that user; it may be another release of Alma.",
             )
         # One without a state may hold: it is shown.

@@ -1,4 +1,4 @@
-"""What a web answer's headers and bytes show about it: how old it is, and which text its bytes are.
+"""What a web answer's headers and bytes show about it: how old it is, and which text or JSON its bytes are.
 
 A cache between us and an office may hand out an answer of the past, which would clear or hold students by what was
 true then. JSON is UTF-8 between systems (RFC 8259, section 8.1), but not every system keeps to that.
@@ -215,3 +215,28 @@ def _why_not(content: bytes, by_settings: str, declared: str) -> str:
     except UnicodeDecodeError:
         return why
     return why if charset.lower().startswith("gb") else f"{why}; its bytes would fit GB18030"
+
+
+class _Missing:
+    """Stands for what is not there; None is a value of JSON's own."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING = _Missing()
+
+
+def at_path(body: object, path: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what stands at a dotted path; MISSING where there is nothing, and the body itself for no path.
+
+    In a list a number leads on, counted from 0.
+    """
+    for name in path.split(".") if path else ():
+        if isinstance(body, list) and name.isdecimal() and int(name) < len(body):
+            body = body[int(name)]
+        elif isinstance(body, dict) and name in body:
+            body = body[name]
+        else:
+            return MISSING
+    return body

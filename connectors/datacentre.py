@@ -75,5 +75,5 @@ def connect(settings: Settings, question: Question) -> rest.Rest:
             param="access_token",
         ),
         **s.patience(),
-    )
+    ).set_by(Settings, question.columns, {"params": "filters"})
     return rest.about_all_or_one(own, question)

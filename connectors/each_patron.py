@@ -1,25 +1,56 @@
 """A library that can only be asked about one patron at a time, and what it means that it does not know somebody.
 
-Whom the library does not know is outside the population, so unknown; with `unknown = "clear"` they are known to owe it
-nothing. That holds only where it knows somebody at all: a wrong kind of number would clear everybody.
+A student that the library does not know is outside the population, so unknown; with `unknown = "clear"` they are known
+to owe it nothing. That holds only where it knows somebody at all: a wrong kind of number would clear everybody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from connectors.each_student import AsksAboutOne, EachStudent
-from connectors.port import Progress, Question, Snapshot, SourceUnavailable, no_progress
+from connectors.known_questions import KnownQuestions
+from connectors.port import Progress, Question, Snapshot, SourceGarbled, SourceUnavailable, no_progress
 from connectors.walk import PerStudent, Watch
+from connectors.web_settings import Patience
 from status_db.model import normalise_number
 
 #: What it means that the library does not know a student.
 Strangers: TypeAlias = Literal["unknown", "clear"]
 
+#: Columns that each record has. Such systems leave out what is empty; what is owed is never left out.
+_NEVER_MISSING = frozenset({"student", "amount"})
+
+
+class EachPatronSettings(KnownQuestions, Patience):
+    """Keys of every library that is asked so."""
+
+    #: What it means that the library does not know a student.
+    unknown: Strangers = "unknown"
+    per_student: PerStudent = PerStudent()
+
+
+def optional(fields: Iterable[str]) -> tuple[str, ...]:
+    """Return the fields that a record may leave out."""
+    return tuple(field for field in fields if field not in _NEVER_MISSING)
+
+
+def changed_on_the_way(source: str, system: str, what: str) -> SourceGarbled:
+    """Return the error for an answer that the system does not give of itself."""
+    return SourceGarbled(
+        f"{source}: {system} answered with {what}",
+        f"Look at what is between here and {system}: answers must be passed on as they are.",
+    )
+
 
 class EachPatron(EachStudent):
     """Asks about every number of every student on the roster."""
+
+    asked_wrongly = (
+        'Take student out of columns, or write columns.student = "{student}": a record then belongs to the student '
+        "that was asked about."
+    )
 
     def __init__(
         self,
@@ -42,7 +73,7 @@ class EachPatron(EachStudent):
                 candidates = self._patrons_of.candidates()
                 numbers, revision = candidates.every_number(), candidates.revision
         snapshot = super().pull(progress)
-        # Of a roster that has changed in between nobody knows whom it was asked about.
+        # If the roster has changed in between, these are not the numbers that it was asked about.
         return _all_known(snapshot, numbers) if numbers and revision == snapshot.candidates else snapshot
 
     def pull_these(self, numbers: Sequence[str], progress: Progress = no_progress) -> Snapshot:

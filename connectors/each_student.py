@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 from connectors.port import (
     Candidates,
@@ -52,6 +52,12 @@ class AsksAboutOne(Protocol):
 
 class EachStudent:
     """Asks about every number of every student on the roster."""
+
+    #: What to do where an answer is about somebody else.
+    asked_wrongly: ClassVar[str] = (
+        "A system overlooks parameters it does not know: look at one and one_url; if its records carry a number of its "
+        'own or none, write columns.student = "{student}".'
+    )
 
     def __init__(
         self, about_one: AsksAboutOne, limits: PerStudent, question: Question, watch: Watch | None = None
@@ -112,8 +118,7 @@ class EachStudent:
                 raise SourceGarbled(
                     f"{self._question.source}: asked about one student, it answered with a record about "
                     f"{'nobody' if row[0] is None else 'somebody else'}",
-                    "A system overlooks parameters it does not know: look at one and one_url; if its records carry a "
-                    'number of its own or none, write columns.student = "{student}".',
+                    self.asked_wrongly,
                 )
         return answer
 

@@ -21,7 +21,7 @@ from connectors.joined import Words, joined, plain
 from connectors.known_questions import KnownQuestions
 from connectors.paging import KeyPaging
 from connectors.port import Progress, Question, Sample, Snapshot, no_progress, together
-from connectors.web_settings import Patience, TokenAuth
+from connectors.web_settings import Patience, TokenAuth, column_key
 from status_db.model import normalise_number
 
 _COLUMNS = {
@@ -168,7 +168,7 @@ class Folio:
             ),
             optional=optional,
             **s.patience(),
-        )
+        ).set_by(Settings, self._question.columns, {column_key("name", s.number): "number"})
         return rest.Rest(own, Question(self._question.source, columns, self._question.clock), fresh=fresh)
 
 

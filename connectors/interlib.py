@@ -29,8 +29,8 @@ from connectors.known_questions import KnownQuestions
 from connectors.paging import PagePaging
 from connectors.port import Cell, Progress, Proof, Question, Sample, Snapshot, SourceError, no_progress, table_of
 from connectors.records import ASKED_NUMBER
-from connectors.walk import Pause, PerStudent, walk
-from connectors.web_settings import Ok, Patience, TokenAuth
+from connectors.walk import OwnPace, Pause, walk
+from connectors.web_settings import Ok, Patience, TokenAuth, column_key
 from status_db.model import normalise_number
 
 _COLUMNS = {
@@ -185,7 +185,10 @@ class Interlib:
         columns = {"reader": s.reader, "number": self._question.columns["student"]}
         columns |= {"state": s.state} if s.state else {}
         columns["reference"] = s.reader
-        return self._rest(s.readers, s.readers_params, s.readers_list, columns, ("number",), one or {}, fresh=fresh)
+        called = {column_key("number", columns["number"]): "columns.student", column_key("state", s.state): "state"}
+        called |= {"records": "readers_list", "params": "readers_params", column_key("reference", s.reader): "reader"}
+        optional = ("number",)
+        return self._rest(s.readers, s.readers_params, s.readers_list, columns, optional, one, called, fresh=fresh)
 
     def _owed(self, one: Mapping[str, str] | None = None, *, fresh: bool = False) -> rest.Rest:
         s = self._settings
@@ -195,7 +198,8 @@ class Interlib:
             for field, column in self._question.columns.items()
         }
         listed = s.owed_list or records
-        return self._rest(s.owed or path, s.owed_params, listed, columns, s.optional, one or {}, fresh=fresh)
+        called = {"records": "owed_list", "params": "owed_params"}
+        return self._rest(s.owed or path, s.owed_params, listed, columns, s.optional, one, called, fresh=fresh)
 
     def _rest(
         self,
@@ -204,7 +208,8 @@ class Interlib:
         records: str,
         columns: Mapping[str, str],
         optional: tuple[str, ...],
-        one: Mapping[str, str],
+        one: Mapping[str, str] | None,
+        called: Mapping[str, str],
         *,
         fresh: bool,
     ) -> rest.Rest:
@@ -228,9 +233,9 @@ class Interlib:
                 param="token",
             ),
             optional=optional,
-            one=dict(one),
+            one=dict(one or {}),
             **s.patience(),
-        )
+        ).set_by(Settings, self._question.columns, {column_key("reader", s.reader): "reader", **called})
         return rest.Rest(own, Question(self._question.source, columns, self._question.clock), fresh=fresh)
 
 
@@ -241,7 +246,7 @@ class InterlibByNumber(Interlib):
         """Return what it says now about these numbers, each asked about alone and never out of a cache."""
         began = self._question.clock()
         # One after the other: a new token may end the one before, and no more is public of it.
-        limits = PerStudent(at_once=1)
+        limits = OwnPace(at_once=1)
         opening = partial(self._asking_one, fresh=True)
         answers = walk(numbers, opening, limits, self._question.source, progress)
         return about_these(self._question, list(answers.values()), began)

@@ -38,7 +38,7 @@ from connectors.port import (
 )
 from connectors.records import ASKED_NUMBER
 from connectors.walk import PerStudent, walk
-from connectors.web_settings import Auth, BasicAuth, Patience, TokenAuth
+from connectors.web_settings import Auth, BasicAuth, Patience, TokenAuth, column_key
 from status_db.model import normalise_number
 
 _COLUMNS = {
@@ -312,7 +312,7 @@ class KohaRest:
             # A patron may have been deleted or merged since the list of patrons was read.
             "missing": "outside",
         }
-        return rest.Rest(rest.Settings(**own), self._asking_for(columns), self._lines, fresh=fresh)
+        return self._made(own, columns, self._lines, fresh=fresh)
 
     def _rest(
         self,
@@ -353,14 +353,19 @@ class KohaRest:
             "paging": paging,
             "one": {"q": f'{{"{among}":{{{some}}}}}'} if chosen and among else {},
         }
-        return rest.Rest(rest.Settings(**own), self._asking_for(columns), shape, fresh=fresh)
+        return self._made(own, columns, shape, fresh=fresh)
 
     def _told(self) -> dict[str, Any]:
         """Return what every exchange is told."""
         return {"auth": self._settings.auth()} | self._settings.patience()
 
-    def _asking_for(self, columns: Mapping[str, str]) -> Question:
-        return Question(self._question.source, columns, self._question.clock)
+    def _made(
+        self, own: Mapping[str, Any], columns: Mapping[str, str], shape: Callable[[Any], Any] | None, *, fresh: bool
+    ) -> rest.Rest:
+        called = {column_key("name", self._settings.number): "number"}
+        settings = rest.Settings(**own).set_by(Settings, self._question.columns, called)
+        question = Question(self._question.source, columns, self._question.clock)
+        return rest.Rest(settings, question, shape, fresh=fresh)
 
     @property
     def _base(self) -> str:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from connectors.answers import MISSING, at_path
 from connectors.paging import (
     CursorPaging,
     KeyPaging,
@@ -20,7 +21,8 @@ from connectors.paging import (
 from connectors.port import Cell, Progress, Question, SourceGarbled, SourceRefused, SourceUnavailable, table_of
 from connectors.records import AMBIGUOUS, Mapped, described, found
 from connectors.rest_settings import Settings
-from connectors.web import MISSING, Answer, Office, at_path, shown
+from connectors.unreached import shown
+from connectors.web import Answer, Office
 
 #: A system whose data move while they are read is read again so often.
 _ATTEMPTS = 3
@@ -117,8 +119,9 @@ class Pages:
         #: The column that says whom a record is about.
         self.about = fields.index("student") if "student" in fields else 0
         self._reference = fields.index("reference") if "reference" in fields else None
+        self._table = table_of(question.source)
         self._mapped = Mapped(
-            self._named, f"{table_of(question.source)}", question.columns, settings.optional, fields[self.about]
+            self._named, self._table, question.columns, settings.optional, settings.fix, fields[self.about]
         )
 
     def first(self, office: Office, asked: Asked) -> tuple[list[Any], Reading]:
@@ -145,9 +148,15 @@ class Pages:
                 if not left:
                     raise SourceGarbled(
                         f"{self._named}: {doubled}, each of {_ATTEMPTS} times it was read",
-                        "Look at the names in paging: a system overlooks those it does not know; if they are right, "
-                        "add a sort order to params. Where the system has records that are alike in everything, ask "
-                        "for pages large enough to hold them all.",
+                        self._settings.fix(
+                            "Look at the names in paging: a system overlooks those it does not know; if they are "
+                            "right, add a sort order to params. Where the system has records that are alike in "
+                            "everything, ask for pages large enough to hold them all.",
+                            "paging",
+                            "params",
+                            otherwise="Raise per_page, so that a page holds all records that are alike in everything; "
+                            "if it stays so, have the office check how its system sorts its pages.",
+                        ),
                     ) from None
             except _Moved as moved:
                 if not left:
@@ -197,8 +206,14 @@ class Pages:
         if reading.total is not None and len(reading.rows) != reading.total:
             raise SourceGarbled(
                 f"{self._named} tells of {reading.total} records and gave {len(reading.rows)} on {reading.pages} pages",
-                "A page has been lost, cut short or doubled, or paging is set wrongly: look at paging and total; a "
-                "system that gives fewer records to a page than it is asked for may want a smaller per_page.",
+                self._settings.fix(
+                    "A page has been lost, cut short or doubled, or paging is set wrongly: look at paging and total; a "
+                    "system that gives fewer records to a page than it is asked for may want a smaller per_page.",
+                    "paging",
+                    "total",
+                    otherwise="A page has been lost, cut short or doubled: a system that gives fewer records to a page "
+                    "than it is asked for may want a smaller per_page; if it stays so, have the office look at it.",
+                ),
             )
 
     def _take(self, records: list[Any], answer: Answer, reading: Reading) -> None:
@@ -237,8 +252,13 @@ class Pages:
             if count > most:
                 raise SourceGarbled(
                     f"{self._named} brings more {what} than its limit of {most}",
-                    "Look whether params have lost a condition, and whether paging ends; if all is right, raise "
-                    f"{key} in {table_of(self._question.source)}.",
+                    self._settings.fix(
+                        "Look whether params have lost a condition, and whether paging ends; if all is right, raise "
+                        f"{key} in {self._table}.",
+                        "params",
+                        key,
+                        otherwise="Have the office look whether its pages end, and why there are so many records.",
+                    ),
                 )
 
     def _pages(self, office: Office, asked: Asked, reading: Reading) -> Iterator[Answer]:
@@ -323,8 +343,14 @@ class Pages:
         what = f"a total of {reading.total}" if reading.total is not None else f"page {reading.last} as the last"
         raise SourceGarbled(
             f"{self._named} names {what} and has more on the page after that",
-            "It counts the records of one page, or another size of page: name where the number of all records is as "
-            "total, or take the end of paging as proof (proofs).",
+            self._settings.fix(
+                "It counts the records of one page, or another size of page: name where the number of all records is "
+                "as total, or take the end of paging as proof (proofs).",
+                "total",
+                "proofs",
+                otherwise="It counts the records of one page, or another size of page: change per_page; if it stays "
+                "so, have the office correct what its system counts.",
+            ),
         )
 
     def _note_keys(self, records: list[Any], reading: Reading) -> None:
@@ -344,8 +370,12 @@ class Pages:
             if why:
                 raise SourceGarbled(
                     f"{self._named}: record {len(reading.keys) + 1} {why}",
-                    "Look at paging: key and after; each record needs a key of its own, and records must come in its "
-                    "order: add that order to params.",
+                    self._settings.fix(
+                        "Look at paging: key and after; each record needs a key of its own, and records must come in "
+                        "its order: add that order to params.",
+                        "paging",
+                        "params",
+                    ),
                 )
             reading.keys.add(key)
             reading.last_key = key
@@ -410,8 +440,13 @@ class Pages:
             )
         raise SourceGarbled(
             f"{self._named} has no list {place} (there is: {described(answer.body)})",
-            f"Correct records in {table_of(self._question.source)}; where the system writes a list of one as the bare "
-            "record, add bare_record = true.",
+            self._settings.fix(
+                f"Correct records in {self._table}; where the system writes a list of one as the bare record, add "
+                "bare_record = true.",
+                "records",
+                "bare_record",
+                otherwise=self._settings.fix(f"Correct {{records}} in {self._table}.", "records"),
+            ),
         )
 
     def _note_total(self, answer: Answer, reading: Reading, came: int) -> None:
@@ -421,7 +456,7 @@ class Pages:
             if total < came:
                 raise SourceGarbled(
                     f"{self._named} tells of {total} records and gave {came} on page {reading.pages}",
-                    f"Look at total in {table_of(self._question.source)}.",
+                    self._settings.fix(f"Look at total in {self._table}.", "total"),
                 )
             # More may come while it is read, after the key. Fewer may have come back, or have been left out of a page.
             now = len(reading.rows) + total
@@ -450,7 +485,7 @@ class Pages:
             there = "nothing is there" if said is MISSING else f"{str(said)[:_SHOWN]!r} is there"
             raise SourceGarbled(
                 f"{self._named} tells no {what} ({there})",
-                f"Correct {key} in {table_of(self._question.source)}.",
+                self._settings.fix(f"Correct {key} in {self._table}.", key.partition(".")[0]),
             )
         return int(whole)
 

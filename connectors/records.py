@@ -1,11 +1,12 @@
 """Records of a JSON API: a mapped column's value out of each, in the words of the settings."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.answers import MISSING
 from connectors.port import Cell, SourceGarbled
-from connectors.web import MISSING
+from connectors.web_settings import column_key
 
 #: Stands, as a column, for the number that was asked about.
 ASKED_NUMBER = "{student}"
@@ -67,12 +68,14 @@ class Mapped:
 
     #: Begins each message: the source and its address.
     named: str
-    #: Where the settings tell about it: `[source.NAME]`.
-    told_in: str
+    #: Its table in the settings: `[source.NAME]`.
+    table: str
     #: Our field → the path of its value.
     columns: Mapping[str, str]
     #: Fields that a record may leave out.
     optional: Collection[str]
+    #: Returns advice that names keys, where the source's table has them: `Exchange.fix`.
+    fix: Callable[..., str]
     #: The field that says whom a record is about.
     about: str = "student"
 
@@ -86,26 +89,26 @@ class Mapped:
 
     def _cell(self, record: object, number: int, student: str | None, name: str, path: str, broken: list[str]) -> Cell:
         cell = student if path == ASKED_NUMBER and student is not None else found(record, path)
+        mapped = column_key(name, path)
         if cell is AMBIGUOUS:
             raise SourceGarbled(
                 f'{self.named}: record {number} has two names that differ from "{path}" only in case '
                 f"(it has {described(record)})",
-                f"Write columns.{name} in {self.told_in} as the one that is meant.",
+                self.fix(f"Write {{column}} in {self.table} as the one that is meant.", mapped),
             )
         if cell is MISSING and name in self.optional:
             return None
         if cell is MISSING:
             raise SourceGarbled(
                 f'{self.named}: record {number} has no "{path}" (it has {described(record)})',
-                f"Correct columns.{name} in {self.told_in}; if records leave it out when there is nothing, add "
-                f'"{name}" to optional.',
+                self._fix_missing(name, mapped),
             )
         if name == "due" and isinstance(cell, list) and (moment := _moment(cell)):
             return moment
         if isinstance(cell, dict | list):
             raise SourceGarbled(
                 f'{self.named}: "{path}" in record {number} is no single value',
-                f"Correct columns.{name}: name a value within.",
+                self.fix("Correct {column}: name a value within.", mapped),
             )
         if isinstance(cell, str) and _is_broken(cell):
             if name == self.about:
@@ -116,6 +119,19 @@ class Mapped:
             broken.append(f'record {number}: "{path}" holds letters that cannot be read; they are shown as \ufffd.')
             return _readable(cell)
         return cell
+
+    def _fix_missing(self, name: str, mapped: str) -> str:
+        correct = self.fix(f"Correct {{column}} in {self.table}.", mapped)
+        if name == self.about:
+            # A record may not leave out whom it is about.
+            return correct
+        return self.fix(
+            f"Correct {{column}} in {self.table}; if records leave it out when there is nothing, add "
+            f'"{name}" to optional.',
+            mapped,
+            "optional",
+            otherwise=correct,
+        )
 
 
 def _moment(parts: list[Any]) -> str:

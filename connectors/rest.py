@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Any, Self
 from urllib.parse import quote
 
+from connectors.answers import MISSING
 from connectors.each_student import EachStudent, about_these
 from connectors.pages import Asked, Pages, Reading, UnknownStudent
 from connectors.paging import NoPaging, may_slip
@@ -38,8 +39,11 @@ from connectors.quiet import Quiet
 from connectors.readings import MOST_READINGS, agree, keep_no_order, united
 from connectors.records import ASKED_NUMBER, found, paths
 from connectors.rest_settings import Settings
-from connectors.walk import Pause, PerStudent, walk
-from connectors.web import MISSING, Failing, Office, shown
+from connectors.unreached import shown
+from connectors.walk import OwnPace, Pause, walk
+from connectors.web import Office
+from connectors.web_refusals import Failing
+from connectors.web_settings import column_key
 from status_db.model import digest_of, normalise_number
 
 __all__ = ["Office", "Rest", "RestByNumber", "Settings", "about_all_or_one", "connect"]
@@ -159,8 +163,12 @@ class Rest:
         columns = tuple(offered) or tuple(self._question.columns.values())
         row = dict(zip(self._question.columns, reading.rows[0], strict=True)) if records else None
         warnings = tuple(
-            f'"{path}" is in no record of the first page, and {name} may be left out: look whether '
-            f"columns.{name} is written as the system writes it."
+            f'"{path}" is in no record of the first page, and {name} may be left out: '
+            + self._settings.fix(
+                "look whether {column} is written as the system writes it.",
+                column_key(name, path),
+                otherwise="have the office check whether the account may read it.",
+            )
             for name, path in self._question.columns.items()
             if records and name in self._settings.optional and all(found(r, path) is MISSING for r in records)
         )
@@ -176,9 +184,8 @@ class Rest:
         numbers = [normalise_number(row[about]) for row in rows if row[about] not in (None, "")]
         if not (self._settings.one or self._settings.one_url) or not numbers:
             return ()
-        fix = (
-            f"Correct one and one_url in {table_of(self._question.source)}; until then no recheck of a student counts."
-        )
+        keys = " and ".join(key for key in ("one", "one_url") if getattr(self._settings, key))
+        fix = f"Correct {keys} in {table_of(self._question.source)}; until then no recheck of a student counts."
         theirs = [row for row in rows if row[about] not in (None, "") and normalise_number(row[about]) == numbers[0]]
         try:
             answer = self._pulled(office, self._one(numbers[0]), no_progress).rows
@@ -240,14 +247,28 @@ class Rest:
             raise SourceGarbled(
                 f"{self._named}: {len(readings)} readings brought different records ({sizes}), more of them than "
                 "change in that time",
-                "It keeps no order between its pages: add a sort order by what tells records apart to params, page by "
-                "key, or ask for everything on one page.",
+                self._settings.fix(
+                    "It keeps no order between its pages: add a sort order by what tells records apart to params, page "
+                    "by key, or ask for everything on one page.",
+                    "params",
+                    "paging",
+                    otherwise=self._settings.fix(
+                        "It keeps no order between its pages: add a sort order by what tells records apart to {params}"
+                        ", or raise per_page until everything is on one page.",
+                        "params",
+                        otherwise="It keeps no order between its pages: raise per_page until everything is on one "
+                        "page, or ask at a quieter hour.",
+                    ),
+                ),
             )
         if "second_pass" in self._settings.proofs and not agree(readings[-1].rows, readings[-2].rows):
             raise SourceGarbled(
                 f"{self._named}: {len(readings)} readings brought different records ({sizes})",
-                "It changes while it is read, or keeps no order: add a sort order to params, ask at a quieter "
-                "hour, or have the office tell a total.",
+                self._settings.fix(
+                    "It changes while it is read, or keeps no order: add a sort order to {params}, ask at a quieter "
+                    "hour, or have the office tell a total.",
+                    "params",
+                ),
             )
 
     def _nobody(self, began: datetime) -> Snapshot:
@@ -337,7 +358,7 @@ class RestByNumber(Rest):
         It names no population. Raises as `pull` does.
         """
         began, settings = self._question.clock(), self._settings
-        limits = settings.per_student or PerStudent()
+        limits = settings.per_student or OwnPace()
         answers = walk(numbers, self.fresh().asking, limits, self._question.source, progress)
         whole = about_these(self._question, [answer.about(number) for number, answer in answers.items()], began)
         return replace(whole, population=None)

@@ -2,7 +2,7 @@
 
 As the API's own description and programs of libraries that use it have it: `POST /token` with Basic and
 `grant_type=client_credentials` gives a token of an hour; one that has expired is answered with HTTP 401.
-`/patrons/find` leads from what stands in a field of the patron's record (`varFieldTag`, `varFieldContent`) to its id:
+`/patrons/find` leads from what is in a field of the patron's record (`varFieldTag`, `varFieldContent`) to its id:
 404 with the code 107 for nobody, 409 for several. `/patrons/{id}/checkouts` and `/patrons/{id}/fines` come in pages
 (`limit`, `offset`) with a `total`; `entries` may be missing where there are none. Ids are addresses, of which the last
 piece counts. What is left of a fine is itemCharge + processingFee + billingFee − paidAmount. A checkout has no title:
@@ -21,8 +21,7 @@ from pydantic import Field
 
 from config.secrets import Secret, Text
 from connectors import rest
-from connectors.each_patron import EachPatron, Strangers
-from connectors.known_questions import KnownQuestions
+from connectors.each_patron import EachPatron, EachPatronSettings, changed_on_the_way, optional
 from connectors.paging import NoPaging, OffsetPaging
 from connectors.port import (
     Cell,
@@ -36,9 +35,9 @@ from connectors.port import (
     SourceRefused,
 )
 from connectors.records import ASKED_NUMBER
-from connectors.walk import Pause, PerStudent
-from connectors.web import UNKNOWN, Unknown
-from connectors.web_settings import Oauth2Auth, Patience
+from connectors.walk import Pause
+from connectors.web_refusals import UNKNOWN, Unknown
+from connectors.web_settings import Oauth2Auth
 from status_db.model import normalise_number
 
 _COLUMNS = {
@@ -56,15 +55,12 @@ _COLUMNS = {
 #: Below a patron: where, with which parameters, and the list in the answer.
 _PATHS = {"loans": "/checkouts", "fines": "/fines", "blocks": ""}
 
-#: Columns that a record need not have. What is owed is never left out.
-_NEVER_MISSING = frozenset({"student", "amount"})
-
 #: What is read besides the mapped columns: whose a record is, and what a fine is called that has no item.
 _HIDDEN = {"own patron": "patron", "own description": "description"}
 
 _CHARGES = ("itemCharge", "processingFee", "billingFee")
 
-#: So many ids stand in one question: its address must not grow too long.
+#: So many ids are in one question: its address must not grow too long.
 _CHUNK = 50
 
 _NO_SUCH_RECORD = 107
@@ -73,8 +69,8 @@ _NO_SUCH_RECORD = 107
 _NO_BLOCK = frozenset({"", "-", " "})
 
 
-class Settings(KnownQuestions, Patience):
-    """Where Sierra's API is, who asks, what is asked, and in which field the student number stands."""
+class Settings(EachPatronSettings):
+    """Where Sierra's API is, who asks, what is asked, and in which field the student number is."""
 
     mappings = _COLUMNS
 
@@ -88,10 +84,7 @@ class Settings(KnownQuestions, Patience):
     tag: Annotated[str, Field(pattern=r"^[a-z0-9]$")] = "u"
     #: Loans come with their titles; without, the key need not read items and bibs.
     titles: bool = True
-    #: What it means that Sierra does not know a student.
-    unknown: Strangers = "unknown"
     per_page: Annotated[int, Field(ge=1, le=2_000)] = 200
-    per_student: PerStudent = PerStudent()
 
 
 class _Doubtful(SourceGarbled):
@@ -127,9 +120,9 @@ class AboutOne:
         """Look at the whole answer about one student, titles included."""
         with self._find().asking() as find, self.asking() as ask:
             answer = ask(student)
-            patron = "" if answer.unsettled or not answer.population else self._patron(find(student), student)
+            patron = self._patron(find(student), student) if answer.rows and not answer.unsettled else ""
         sample = Sample(f"{self._base}/patrons", tuple(self._question.columns.values()), None, answer.warnings)
-        if not patron or not answer.rows:
+        if not patron:
             return sample
         looked = self._things().check_one(patron)
         row = dict(zip(self._question.columns, answer.rows[0], strict=True))
@@ -192,9 +185,8 @@ class AboutOne:
         of_the_item = [at for at, column in enumerate(columns) if column == "title"]
         for row in answer.rows:
             if row[count] is not None and _id(row[count]) != patron:
-                raise SourceGarbled(
-                    f"{self._question.source}: asked about one patron, Sierra answered with a record of another",
-                    "Look at what stands between here and Sierra: answers must be passed on as they are.",
+                raise changed_on_the_way(
+                    self._question.source, "Sierra", "a record of another patron than the one asked"
                 )
         named = titles.of(_id(row[at]) for row in answer.rows for at in of_the_item if row[at] is not None)
         return [
@@ -207,7 +199,7 @@ class AboutOne:
 
     def _find(self) -> rest.Rest:
         columns = {"student": ASKED_NUMBER, "id": "id", "numbers": "numbers"}
-        own = self._told("/patrons/find") | {
+        own = self._exchange("/patrons/find") | {
             "one": {"varFieldTag": self._settings.tag, "varFieldContent": ASKED_NUMBER},
             "params": {"fields": "id,varFields"},
             "records": "patrons",
@@ -216,11 +208,11 @@ class AboutOne:
 
     def _things(self) -> rest.Rest:
         asks, columns = self._settings.asks, dict(self._question.columns)
-        own = self._told(f"/patrons/{ASKED_NUMBER}{_PATHS[asks]}")
+        own = self._exchange(f"/patrons/{ASKED_NUMBER}{_PATHS[asks]}")
         columns["student"] = ASKED_NUMBER
         if asks == "blocks":
             own |= {"params": {"fields": "id,blockInfo,expirationDate"}, "records": "blocks"}
-            return self._rest(own, columns, _optional(columns), self._blocks)
+            return self._rest(own, columns, optional(columns), self._blocks)
         columns = {field: "item" if column == "title" else column for field, column in columns.items()} | _HIDDEN
         own |= {
             "params": {"fields": "default,barcode"} if asks == "loans" else {},
@@ -229,7 +221,7 @@ class AboutOne:
             "proofs": ("total",),
             "paging": OffsetPaging(kind="offset", per_page=self._settings.per_page),
         }
-        return self._rest(own, columns, _optional(columns), self._entries)
+        return self._rest(own, columns, optional(columns), self._entries)
 
     def _items(self) -> rest.Rest:
         return self._listed("/items", {"student": "id", "bib": "bib"}, "id,bibIds")
@@ -238,15 +230,15 @@ class AboutOne:
         return self._listed("/bibs", {"student": "id", "title": "title"}, "id,title")
 
     def _listed(self, path: str, columns: Mapping[str, str], fields: str) -> rest.Rest:
-        own = self._told(path) | {
+        own = self._exchange(path) | {
             "one": {"id": ASKED_NUMBER},
             "params": {"fields": fields, "limit": _CHUNK},
             "records": "entries",
         }
         return self._rest(own, columns, ("bib", "title"), self._entries_or_none)
 
-    def _told(self, path: str) -> dict[str, Any]:
-        """Return what every exchange is told."""
+    def _exchange(self, path: str) -> dict[str, Any]:
+        """Return the settings of every exchange."""
         s = self._settings
         return {
             "one_url" if ASKED_NUMBER in path else "url": f"{self._base}{path}",
@@ -264,20 +256,20 @@ class AboutOne:
         self,
         own: Mapping[str, Any],
         columns: Mapping[str, str],
-        optional: tuple[str, ...],
+        may_be_missing: tuple[str, ...],
         shape: Callable[[Any], Any],
     ) -> rest.Rest:
-        settings = rest.Settings(**own, optional=optional)
+        settings = rest.Settings(**own, optional=may_be_missing).set_by(Settings, self._question.columns, {})
         question = Question(self._question.source, columns, self._question.clock)
         return rest.Rest(settings, question, shape, fresh=self._fresh, failing=self._failing)
 
     def _failing(self, status: int, body: Any) -> SourceError | Unknown | None:  # noqa: ANN401 - whatever JSON holds
         """Return what a failure means, by Sierra's own code."""
-        told = body if isinstance(body, dict) else {}
-        said = [str(told.get(name) or "").strip() for name in ("code", "name", "description")]
+        error = body if isinstance(body, dict) else {}
+        said = [str(error.get(name) or "").strip() for name in ("code", "name", "description")]
         words = " ".join(": ".join(word for word in said if word).split())[:300]
         source = self._question.source
-        if status == 404 and told.get("code") == _NO_SUCH_RECORD:
+        if status == 404 and error.get("code") == _NO_SUCH_RECORD:
             return UNKNOWN
         if status == 409:
             return _Doubtful(
@@ -298,7 +290,7 @@ class AboutOne:
         return None
 
     def _found(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return the one patron that was found, with what stands in the field of the number."""
+        """Return the one patron that was found, with what is in the field of the number."""
         fields = body.get("varFields") if isinstance(body, dict) else None
         patron = _id(body.get("id")) if isinstance(body, dict) else ""
         if not isinstance(fields, list) or not re.fullmatch(r"[0-9]+", patron):
@@ -319,10 +311,7 @@ class AboutOne:
         if not isinstance(entries, list):
             return body
         if not all(isinstance(entry, dict) for entry in entries):
-            raise SourceGarbled(
-                f"{self._question.source}: Sierra answered with a list of something that is no record",
-                "Look at what stands between here and Sierra: answers must be passed on as they are.",
-            )
+            raise changed_on_the_way(self._question.source, "Sierra", "a list of other than records")
         return {**body, "entries": [self._entry(entry) for entry in entries]}
 
     def _entries_or_none(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
@@ -343,17 +332,17 @@ class AboutOne:
                 read["balance"] = sum(charges, Decimal(0)) - paid
             except InvalidOperation:
                 raise SourceGarbled(
-                    f"{self._question.source}: a fine has a charge that is no amount",
+                    f"{self._question.source}: a fine has a charge that is not an amount",
                     "Have the library look at that patron's fines; it may be another release of Sierra.",
                 ) from None
         return read
 
     def _blocks(self, body: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return a patron's block, if there is one. Raises SourceGarbled for what is no patron."""
+        """Return a patron's block, if there is one. Raises SourceGarbled for another answer."""
         block = body.get("blockInfo", {}) if isinstance(body, dict) else None
         if not isinstance(body, dict) or "id" not in body or not isinstance(block, dict):
             raise SourceGarbled(
-                f"{self._question.source}: Sierra answered with no patron's record",
+                f"{self._question.source}: Sierra did not answer with a patron's record",
                 "Look at url and version, and whether the key may read patrons.",
             )
         code = str(block.get("code") or "")
@@ -370,7 +359,7 @@ class _Titles:
         self._bibs = bibs
 
     def of(self, items: Iterable[str]) -> Mapping[str, Cell]:
-        """Return the titles of these items, as many as Sierra tells."""
+        """Return the titles of these items, as far as Sierra has them."""
         if self._items is None or self._bibs is None:
             return {}
         bib_of = self._read(self._items, items)
@@ -387,10 +376,6 @@ class _Titles:
 def _id(address: object) -> str:
     """Return the id at the end of an address, or the id as it is."""
     return ("" if address is None else str(address)).rstrip("/").rpartition("/")[2]
-
-
-def _optional(columns: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(field for field in columns if field not in _NEVER_MISSING)
 
 
 def connect(settings: Settings, question: Question) -> EachPatron:

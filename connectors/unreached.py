@@ -116,6 +116,12 @@ def proxy_wants_a_password(asked: Asked) -> SourceError:
     )
 
 
+def shown(url: str) -> str:
+    """Return an address without what might be secret in it: user, password, query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
 def _host_and_port(url: str) -> str:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)

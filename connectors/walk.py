@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
-from typing import Annotated, Generic, TypeAlias, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeAlias, TypeVar
 
 from pydantic import Field
 
@@ -36,6 +36,9 @@ _SILENCE = 5
 class PerStudent(Table):
     """How a source is walked over that is asked about one student at a time."""
 
+    #: Whether the source's table has these keys, so that a message may advise them.
+    in_settings: ClassVar[bool] = True
+
     #: Questions under way at the same time, each with a session of its own.
     at_once: Annotated[int, Field(ge=1, le=32)] = 4
     #: Questions a second, of all workers together.
@@ -46,6 +49,12 @@ class PerStudent(Table):
     pause: Span = timedelta(seconds=10)
     #: For the whole walk.
     longest: Span = timedelta(hours=1)
+
+
+class OwnPace(PerStudent):
+    """The pace of a connector that has no keys for it."""
+
+    in_settings = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +157,13 @@ class _Walk(Generic[Answer]):
         missing = len(self._questions) - len(self._answers)
         if missing > spare or (missing and not self._answers):
             failure = self._failure.what if self._failure else f"{self._source} did not answer"
+            keys = " (at_once and per_second in its per_student)" if self._limits.in_settings else ""
             rounds = f"{self._limits.rounds} round{'s' if self._limits.rounds != 1 else ''}"
             raise SourceUnavailable(
                 f"{failure}; {missing} of {len(self._questions)} questions about single students stayed without an "
                 f"answer in {rounds}",
-                "See that it runs and bears so many questions (at_once and per_second in its per_student); nothing of "
-                "the others is kept, and the next slot tries again.",
+                f"See that it runs and bears so many questions{keys}; nothing of the others is kept, and the next slot "
+                "tries again.",
             )
         return {question: self._answers[question] for question in self._questions if question in self._answers}
 
@@ -237,9 +247,11 @@ class _Walk(Generic[Answer]):
             raise _Over
 
     def _too_long(self) -> SourceUnavailable:
+        raised = "Raise longest, at_once or per_second in its per_student"
+        if not self._limits.in_settings:
+            raised = "Ask at a quieter hour, or have the office look why it is slow"
         return SourceUnavailable(
             f"{self._source}: asking about each student was not done within {self._limits.longest}; "
             f"{len(self._answers)} of {len(self._questions)} questions were answered",
-            "Raise longest, at_once or per_second in its per_student; nothing of it is kept, and the next slot tries "
-            "again.",
+            f"{raised}; nothing of it is kept, and the next slot tries again.",
         )

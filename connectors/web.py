@@ -4,40 +4,29 @@ Limits of time and size hold for every answer, what may pass is tried again, and
 SourceUnavailable, SourceRefused or SourceGarbled. No secret, and nothing that follows a `?`, is ever told.
 """
 
-import base64
-import json
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http.cookiejar import Cookie
 from pathlib import Path
-from typing import Any, Self, TypeAlias, cast
-from urllib.parse import quote, quote_plus, urlsplit
+from typing import Any, Self, cast
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase, HTTPBasicAuth
+from requests.auth import HTTPBasicAuth
 
-from connectors.answers import CharsetError, NotJsonError, cached_for, json_of, says_failed, text_of, why_stale
+from connectors.answers import at_path, cached_for, why_stale
+from connectors.credentials import Credentials
 from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, table_of
 from connectors.quiet import Quiet
 from connectors.tls import TlsLimits, cause_of, in_settings, what_it_takes
-from connectors.unreached import (
-    NO_PLAIN_HTTP,
-    SPEAKS_TLS,
-    Asked,
-    proxy_wants_a_password,
-    said_by,
-    why_unreached,
-    words_of,
-)
-from connectors.web_settings import BasicAuth, BearerAuth, Exchange, HeaderAuth, Oauth2Auth, TokenAuth
+from connectors.unreached import said_by, shown, why_unreached
+from connectors.web_refusals import TRY_LATER, Failing, Refusals
+from connectors.web_settings import Exchange, Oauth2Auth, TokenAuth
 
 #: The pause before the second try; it doubles with each.
 _FIRST_PAUSE = 0.5
@@ -50,9 +39,6 @@ _CHUNK = 1 << 16
 #: What was modified longer ago than this can have been modified only once in that second.
 _SETTLED = timedelta(seconds=2)
 
-#: Answers that may be others in a moment.
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -63,17 +49,6 @@ class Answer:
     links: Mapping[str, Mapping[str, str]]
     #: For how many seconds it has been in a cache on its way, within the time that counts as fresh; 0 for none.
     age: float = 0.0
-
-
-class Unknown:
-    """What a system says of somebody whom it does not know."""
-
-
-#: Reads an answer that is no success: its status, and its JSON without any secret, or None where it is none. Returns
-#: what to raise; UNKNOWN where it says that there is no such person; None where its status says all.
-Failing: TypeAlias = Callable[[int, Any], SourceError | Unknown | None]
-
-UNKNOWN = Unknown()
 
 
 class Office:
@@ -94,7 +69,6 @@ class Office:
         failing: Failing | None = None,
     ) -> None:
         self._exchange = exchange
-        self._failing = failing
         self._source = source
         self._clock = clock
         self._longest_pause = _LONGEST_PAUSE if pause is time.sleep else float("inf")
@@ -113,7 +87,8 @@ class Office:
         )
         if exchange.proxy:
             self._session.proxies = {"http": exchange.proxy, "https": exchange.proxy}
-        self._token = ""
+        self._credentials = Credentials(exchange.auth)
+        self._refusals = Refusals(exchange, source, self._credentials, failing)
 
     def __enter__(self) -> Self:
         return self
@@ -136,37 +111,41 @@ class Office:
 
         Where the system says that it knows no such thing, that is an error, unless `nothing` is to stand for it.
         """
-        refreshed = not isinstance(self._exchange.auth, TokenAuth | Oauth2Auth)
-        if not refreshed and not self._token:
-            self._token, refreshed = self._log_in(), True
+        refreshed = not self._credentials.log_in
+        if not refreshed and not self._credentials.token:
+            self._credentials.token, refreshed = self._log_in(), True
         self._refuse_cookie_kept_back(url)
         while True:
-            response, content = self._tried("GET", url, params=dict(params), auth=self._credentials())
+            response, content = self._tried("GET", url, params=dict(params), auth=self._credentials.of_request())
             if response.status_code == requests.codes.unauthorized and not refreshed:
-                self._token, refreshed = self._log_in(), True
+                self._credentials.token, refreshed = self._log_in(), True
                 continue
-            if nothing is not None and self._knows_nothing(response, content):
+            if nothing is not None and self._refusals.knows_nothing(response, content):
                 return nothing
-            self._refuse_status(response, content)
-            self._refuse_part(response)
+            self._refusals.refuse_status(response, content)
+            self._refusals.refuse_part(response)
             if stale := why_stale(response.headers):
                 raise SourceRefused(
                     f"{self._source}: {shown(url)} is answered out of a cache with what is out of date ({stale})",
                     "Have whoever runs the cache or gateway on the way leave this address out of it.",
                 )
-            body = self._json(response, content)
+            body = self._refusals.json(response, content)
             answer = Answer(body, response.headers, response.links, cached_for(response.headers))
-            said = self._not_ok(answer.body)
+            said = self._refusals.not_ok(answer.body)
             if said and not refreshed:
-                self._token, refreshed = self._log_in(), True
+                self._credentials.token, refreshed = self._log_in(), True
                 continue
             if said:
                 raise SourceRefused(
                     f"{self._source}: {shown(url)} answered that it failed: {said}",
                     "Have the office look at the account and its rights; the words above are its own."
                     if self._exchange.ok is not None
-                    else "Have the office look at it; the words above are its own. If all went well, say in ok how the "
-                    "answer shows that.",
+                    else self._exchange.fix(
+                        "Have the office look at it; the words above are its own. If all went well, say in ok how the "
+                        "answer shows that.",
+                        "ok",
+                        otherwise="Have the office look at it; the words above are its own.",
+                    ),
                 )
             return answer
 
@@ -176,9 +155,9 @@ class Office:
         Empty where it tells neither, or was modified a moment ago: another change within the same second would show
         the same time (RFC 9110, section 8.8.2.2).
         """
-        if isinstance(self._exchange.auth, TokenAuth | Oauth2Auth) and not self._token:
-            self._token = self._log_in()
-        response, _ = self._tried("HEAD", url, params=dict(params), auth=self._credentials())
+        if self._credentials.log_in and not self._credentials.token:
+            self._credentials.token = self._log_in()
+        response, _ = self._tried("HEAD", url, params=dict(params), auth=self._credentials.of_request())
         if response.status_code != requests.codes.ok or why_stale(response.headers) or cached_for(response.headers):
             return ""
         if tag := response.headers.get("ETag", ""):
@@ -193,40 +172,9 @@ class Office:
     def unchanged(self, url: str, params: Mapping[str, Any], tag: str) -> bool:
         """Say whether the system itself says that an answer still has this ETag (HTTP 304), without its body."""
         sent = {"params": dict(params), "headers": {"If-None-Match": tag}}
-        response, _ = self._tried("GET", url, **sent, auth=self._credentials())
+        response, _ = self._tried("GET", url, **sent, auth=self._credentials.of_request())
         same = response.status_code == requests.codes.not_modified
         return same and not why_stale(response.headers) and not cached_for(response.headers)
-
-    def _credentials(self) -> AuthBase | None:
-        match self._exchange.auth:
-            case BasicAuth(user=user, password=password):
-                return HTTPBasicAuth(user.encode(), password.get_secret_value().encode())
-            case BearerAuth(token=token):
-                return _Header("Authorization", f"Bearer {token.get_secret_value()}")
-            case HeaderAuth(name=name, value=value, prefix=prefix):
-                return _Header(name, prefix + value.get_secret_value())
-            case TokenAuth(param=param) if param:
-                return _Param(param, self._token)
-            case TokenAuth(token=place, header=name, prefix=prefix) if place:
-                return _Header(name, prefix + self._token)
-            case Oauth2Auth():
-                return _Header("Authorization", f"Bearer {self._token}")
-            case _:
-                return None
-
-    @property
-    def _as_whom(self) -> str:
-        """Say as whom it is asked, as far as the settings file has it in plain; empty where it does not."""
-        match self._exchange.auth:
-            case BasicAuth(user=user):
-                who = user
-            case Oauth2Auth(client_id=client):
-                who = client
-            case TokenAuth(send=send):
-                who = ", ".join(value for name, value in send.items() if name != "grant_type")
-            case _:
-                who = ""
-        return who[:80]
 
     def _log_in(self) -> str:
         auth = self._exchange.auth
@@ -243,23 +191,26 @@ class Office:
             response, content = self._tried(auth.method, auth.url, **{how: words})
             url, path = auth.url, auth.token
         if response.status_code in (400, 401, 403):
-            whom = f" as {self._as_whom}" if self._as_whom else ""
+            whom = f" as {self._credentials.as_whom}" if self._credentials.as_whom else ""
             raise SourceRefused(
                 f"{self._source}: {shown(url)} did not let us log in{whom} (HTTP {response.status_code}"
-                f"{self._own_words(content)})",
+                f"{self._refusals.own_words(content)})",
                 "Have the office look at the account's name, password and rights.",
             )
-        self._refuse_status(response, content)
+        self._refusals.refuse_status(response, content)
         if not path:
             return self._cookie(url)
-        body = self._json(response, content)
+        body = self._refusals.json(response, content)
         token = at_path(body, path)
         if not isinstance(token, str) or not token:
-            said = self._not_ok(body) or f'it has no "{path}"'
+            said = self._refusals.not_ok(body) or f'it has no "{path}"'
             raise SourceRefused(
                 f"{self._source}: {shown(url)} did not let us log in: {said}",
-                "Have the office look at the account; or correct token in its auth: where the token stands in the "
-                "answer.",
+                self._exchange.fix(
+                    "Have the office look at the account; or correct token: where the token is in the answer.",
+                    "token",
+                    otherwise="Have the office look at the account.",
+                ),
             )
         return token
 
@@ -269,7 +220,9 @@ class Office:
         if not left:
             raise SourceRefused(
                 f"{self._source}: {shown(url)} let us in and left no cookie",
-                "Look at the url of its auth, and at token.",
+                self._exchange.fix(
+                    "Look at the url of its auth, and at token.", "auth", otherwise="Look at url, and at the account."
+                ),
             )
         return max(left, key=len)
 
@@ -296,7 +249,7 @@ class Office:
             wished = 0.0
             try:
                 response, content = self._sent(method, url, **sent)
-                failed = self._passing(response, content)
+                failed = self._refusals.passing(response, content)
                 if failed is None:
                     return response, content
                 wished = self._wished_pause(response)
@@ -322,58 +275,15 @@ class Office:
             return
         if wait > self._longest_pause or until > self._deadline:
             raise SourceUnavailable(
-                f"{self._source}: {shown(url)} has asked to be left alone for another {wait:.0f} s", _TRY_LATER
+                f"{self._source}: {shown(url)} has asked to be left alone for another {wait:.0f} s", TRY_LATER
             )
         self._pause(wait)
         self._kept = until
 
-    def _knows_nothing(self, response: requests.Response, content: bytes) -> bool:
-        if self._failing is None:
-            return bool(response.status_code == requests.codes.not_found)
-        return self._told(response, content) is UNKNOWN
-
-    def _told(self, response: requests.Response, content: bytes) -> SourceError | Unknown | None:
-        """Return what the system's own words about a failure mean."""
-        if self._failing is None or response.status_code < requests.codes.bad_request:
-            return None
-        try:
-            body = json.loads(content, parse_float=Decimal)
-        except (ValueError, RecursionError):
-            body = None
-        return self._failing(response.status_code, self._masked(body))
-
-    def _passing(self, response: requests.Response, content: bytes) -> SourceUnavailable | None:
-        """Return what an answer failed by that may be another in a moment; None for every other answer.
-
-        Raises what the system's own words say is wrong, where asking again would not help.
-        """
-        url = shown(response.url)
-        told = self._told(response, content)
-        if isinstance(told, SourceUnavailable):
-            return told
-        if isinstance(told, SourceError):
-            raise told
-        if response.status_code in _PASSING:
-            what = f"{self._source}: {url} answered HTTP {response.status_code}{self._own_words(content)}"
-            return SourceUnavailable(what, _TRY_LATER)
-        ok = self._exchange.ok
-        if ok is None or not ok.later or response.status_code != requests.codes.ok:
-            return None
-        try:
-            body = self._json(response, content)
-        except SourceError:
-            return None
-        said = at_path(body, ok.path)
-        if isinstance(said, bool) or str(said) not in {str(code) for code in ok.later}:
-            return None
-        return SourceUnavailable(
-            f"{self._source}: {url} cannot answer now, in its own words: {self._not_ok(body)}", _TRY_LATER
-        )
-
     def _sent(self, method: str, url: str, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise SourceUnavailable(f"{self._source}: {shown(url)} was too slow to answer", _TRY_LATER)
+            raise SourceUnavailable(f"{self._source}: {shown(url)} was too slow to answer", TRY_LATER)
         limits = (
             min(left, self._exchange.connect_timeout.total_seconds()),
             min(left, self._exchange.timeout.total_seconds()),
@@ -400,18 +310,21 @@ class Office:
             # holds the header's value, which may be a secret.
             raise SourceRefused(
                 f"{self._source}: a header cannot be sent to {shown(url)}",
-                "Look for blanks, line breaks and letters beyond Latin in headers and in the secrets of auth.",
+                self._exchange.fix(
+                    "Look for blanks, line breaks and letters beyond Latin in headers and in the secrets of auth.",
+                    "headers",
+                    "auth",
+                    otherwise="Look for blanks, line breaks and letters beyond Latin in the texts and secrets of "
+                    f"{table_of(self._source)}.",
+                ),
             ) from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             # Their text may hold the whole address, and with it a secret: it is not kept as a cause.
-            if (unreached := why_unreached(error, self._asked(url, *limits))) is not None:
+            if (unreached := why_unreached(error, self._refusals.asked(url, *limits))) is not None:
                 raise unreached from None
             raise SourceUnavailable(
-                f"{self._source}: {shown(url)} did not answer whole ({said_by(error)})", _TRY_LATER
+                f"{self._source}: {shown(url)} did not answer whole ({said_by(error)})", TRY_LATER
             ) from None
-
-    def _asked(self, url: str, connect: float = 0.0, answer: float = 0.0) -> Asked:
-        return Asked(f"{self._source}: {shown(url)}", url, self._exchange.proxy, round(connect, 1), round(answer, 1))
 
     def _no_tls(self, url: str, said: str) -> SourceError:
         """Return why TLS was not agreed on, and what would help."""
@@ -419,7 +332,7 @@ class Office:
         cause = cause_of(said, plain="http:// in url", authority="authority", settings=True)
         if cause is None:
             what = f"{self._source}: TLS to {shown(url)} failed ({said})"
-            return SourceUnavailable(what, f"{_TRY_LATER} If it stays so, show the office the words in brackets.")
+            return SourceUnavailable(what, f"{TRY_LATER} If it stays so, show the office the words in brackets.")
         what = f"{self._source}: {shown(url)} {cause.did} ({said})"
         parts = urlsplit(url)
         left = min(self._deadline - time.monotonic(), exchange.connect_timeout.total_seconds())
@@ -449,10 +362,14 @@ class Office:
             if len(content) > self._exchange.most_bytes:
                 raise SourceGarbled(
                     f"{self._source}: {shown(url)} answered with more than {self._exchange.most_bytes} bytes",
-                    "Ask for smaller pages, or raise most_bytes.",
+                    self._exchange.fix(
+                        "Ask for smaller pages, or raise most_bytes.",
+                        "most_bytes",
+                        otherwise="Ask for smaller pages (per_page), or have the office look at what it sends.",
+                    ),
                 )
             if time.monotonic() > end:
-                raise SourceUnavailable(f"{self._source}: {shown(url)} was too slow to answer", _TRY_LATER)
+                raise SourceUnavailable(f"{self._source}: {shown(url)} was too slow to answer", TRY_LATER)
         return bytes(content)
 
     def _wished_pause(self, response: requests.Response) -> float:
@@ -464,151 +381,6 @@ class Office:
             return max(0.0, (parsedate_to_datetime(said) - self._clock()).total_seconds())
         except (TypeError, ValueError):
             return 0.0
-
-    def _refuse_status(self, response: requests.Response, content: bytes) -> None:
-        status = response.status_code
-        if response.ok and not response.is_redirect:
-            return
-        url = shown(response.url)
-        if response.is_redirect:
-            elsewhere = shown(response.headers.get("Location", ""))
-            raise SourceRefused(
-                f"{self._source}: {url} sends us on to {elsewhere}",
-                "Write that address as url if it is right; if it is a login page, look at auth.",
-            )
-        whom = f" to {self._as_whom}" if status in (401, 403) and self._as_whom else ""
-        what = f"{self._source}: {url} answered HTTP {status}{whom}{self._own_words(content)}"
-        if status == requests.codes.proxy_authentication_required and self._exchange.proxy:
-            raise proxy_wants_a_password(self._asked(response.url))
-        if NO_PLAIN_HTTP in content:
-            raise SourceRefused(f"{self._source}: {url} {SPEAKS_TLS[0]}", SPEAKS_TLS[1])
-        if status in (401, 403):
-            raise SourceRefused(what, "Have the office look at the account's name, password and rights.")
-        if status in (404, 405, 410):
-            raise SourceRefused(what, "Look at the url: nothing is there to be read.")
-        if status >= requests.codes.server_error:
-            raise SourceUnavailable(what, _TRY_LATER)
-        raise SourceRefused(what, "Look at the url and params: the system does not understand the question.")
-
-    def _own_words(self, content: bytes) -> str:
-        """Return what an answer to a failed request says of the reason, in a few words and without any secret."""
-        text = content[:_LOOKED_AT].decode("utf-8", "replace").strip()
-        said = words_of(text)
-        masked = re.sub(r"\?\S+", "?…", " ".join(str(self._masked(said)).split()))
-        return f", in its own words: {masked[:_WORDS]}" if masked else ""
-
-    def _refuse_part(self, response: requests.Response) -> None:
-        """Refuse what is called a success and is not the system's own, whole answer."""
-        status = response.status_code
-        if status == requests.codes.ok:
-            return
-        what = f"{self._source}: {shown(response.url)} answered HTTP {status}"
-        if status == requests.codes.accepted:
-            raise SourceUnavailable(f"{what}: it has taken the question and has no answer yet", _TRY_LATER)
-        if status == requests.codes.non_authoritative_info:
-            raise SourceRefused(
-                f"{what}: something on the way has changed the answer",
-                "Reach the system directly, or have the proxy on the way pass answers on as they are.",
-            )
-        if status == requests.codes.partial_content:
-            raise SourceGarbled(
-                f"{what}: a part of the answer, where all of it was asked for",
-                "Look at paging and headers: ask for whole pages, and for no range; have the proxy on the way "
-                "deliver whole answers.",
-            )
-        raise SourceGarbled(
-            f"{what}, which holds no answer to read", "Look at the url: it must answer HTTP 200 with JSON."
-        )
-
-    def _json(self, response: requests.Response, content: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
-        url = shown(response.url)
-        start = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:_LOOKED_AT]
-        if start.startswith(b"<?xml") and b"<html" not in start.lower():
-            raise SourceGarbled(
-                f"{self._source}: {url} answered with XML, where JSON was asked for",
-                "Look whether the system also has JSON: at another address, by a parameter, or by Accept in headers.",
-            )
-        if start[:1] == b"<":
-            raise SourceRefused(
-                f"{self._source}: {url} answered with a web page, where data were asked for{self._own_words(content)}",
-                "It is likely a login page: look at the url and at auth.",
-            )
-        if not start:
-            raise SourceGarbled(
-                f"{self._source}: the answer of {url} is empty, and so no whole JSON",
-                "Look at the url and params: the system may have another address for its data, or have broken off.",
-            )
-        try:
-            text = text_of(content, response.headers.get("Content-Type", ""), self._exchange.charset)
-            return json_of(text)
-        except CharsetError as error:
-            raise SourceGarbled(
-                f"{self._source}: the answer of {url} is not in its charset: {error}",
-                "Have the office send UTF-8 and say how it is packed, or declare the charset in Content-Type; the "
-                "connector rest reads the one that charset names.",
-            ) from None
-        except NotJsonError as error:
-            if error.at == 0:
-                raise SourceGarbled(
-                    f"{self._source}: the answer of {url} is no whole JSON, nor its beginning"
-                    f"{self._own_words(content)}",
-                    "Look at the url, params and headers (Accept): the system answers in another form.",
-                ) from None
-            raise SourceGarbled(
-                f"{self._source}: the answer of {url} is no whole JSON ({error}; {len(content)} bytes)",
-                "It may have been cut off on its way: look at the system and at what stands between; try again."
-                if error.cut
-                else "Look whether the system has JSON in another form (url, params, headers); if not, have the office "
-                "correct what it sends.",
-            ) from None
-
-    def _not_ok(self, body: object) -> str:
-        """Return what an answer says went wrong; empty when it says that all went well, or nothing of either."""
-        ok = self._exchange.ok
-        if ok is None:
-            return says_failed(self._masked(body) if isinstance(body, dict) else body)[:300]
-        said = at_path(body, ok.path)
-        if any(type(said) is type(expected) and said == expected for expected in ok.equals):
-            return ""
-        reason = at_path(body, ok.reason) if ok.reason else None
-        told = "nothing" if said is MISSING else repr(self._masked(said))
-        words = f"{ok.path} is {told}" + (f", {self._masked(reason)}" if reason not in (None, MISSING) else "")
-        return str(self._masked(words))[:300]
-
-    def _masked(self, said: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return words without any secret in them; before they are quoted, which may spell a secret in another way."""
-        if isinstance(said, dict):
-            return {self._masked(name): self._masked(value) for name, value in said.items()}
-        if isinstance(said, list):
-            return [self._masked(value) for value in said]
-        if isinstance(said, str):
-            for secret in sorted(self._secrets(), key=len, reverse=True):
-                said = said.replace(secret, "…")
-            # A token that another connection of ours has got is as secret as this one's.
-            return _CREDENTIAL.sub(r"\1 …", said)
-        return said
-
-    def _secrets(self) -> list[str]:
-        """Return what a system may repeat in its answers, and nobody may read."""
-        auth = self._exchange.auth
-        held = [value for _, value in auth if isinstance(value, SecretStr)]
-        if isinstance(auth, TokenAuth):
-            held += auth.send_secret.values()
-        bare = [secret for secret in (self._token, *(value.get_secret_value() for value in held)) if secret]
-        if isinstance(auth, BasicAuth):
-            # As it travels, in the header.
-            bare.append(base64.b64encode(f"{auth.user}:{auth.password.get_secret_value()}".encode()).decode("ascii"))
-        # An address repeats them in its own spelling.
-        return [*bare, *(quote(secret, safe="") for secret in bare), *(quote_plus(secret) for secret in bare)]
-
-
-#: So much of a failed answer is looked at, and so many letters of its words are told.
-_LOOKED_AT = 4_000
-_WORDS = 200
-
-#: A credential as it stands in a header, whoever has it.
-_CREDENTIAL = re.compile(r"\b(Bearer|Basic)\s+(?=[a-z]*[^a-z\s])[\w.~+/=-]{6,}", re.ASCII | re.IGNORECASE)
-_TRY_LATER = "See that it runs and can be reached from here; the next slot tries again."
 
 
 class _WithLimits(HTTPAdapter):
@@ -625,58 +397,3 @@ class _WithLimits(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401 - as requests calls it
         """Use them through a proxy, too."""
         return super().proxy_manager_for(proxy, ssl_context=self._limits.context(), **kwargs)
-
-
-class _Header(AuthBase):
-    """Puts one header on each request."""
-
-    def __init__(self, name: str, value: str) -> None:
-        self._name = name
-        self._value = value
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers[self._name] = self._value
-        return request
-
-
-class _Param(AuthBase):
-    """Puts one parameter on each request."""
-
-    def __init__(self, name: str, value: str) -> None:
-        self._name = name
-        self._value = value
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.prepare_url(request.url or "", {self._name: self._value})
-        return request
-
-
-class _Missing:
-    """Stands for what is not there; None is a value of JSON's own."""
-
-    def __bool__(self) -> bool:
-        return False
-
-
-MISSING = _Missing()
-
-
-def at_path(body: object, path: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return what stands at a dotted path; MISSING where there is nothing, and the body itself for no path.
-
-    In a list a number leads on, counted from 0.
-    """
-    for name in path.split(".") if path else ():
-        if isinstance(body, list) and name.isdecimal() and int(name) < len(body):
-            body = body[int(name)]
-        elif isinstance(body, dict) and name in body:
-            body = body[name]
-        else:
-            return MISSING
-    return body
-
-
-def shown(url: str) -> str:
-    """Return an address without what might be secret in it: user, password, query."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"

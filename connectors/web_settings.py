@@ -1,14 +1,21 @@
 """What every source over the web may be told: how to come in, whom to believe, how long to wait."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from config.secrets import FilePath, Secret, Text
 from config.settings import Table
 from config.table import Span
 from connectors.tls import Tls
+
+#: The way out where a ready-made connector has no key that would help.
+NO_KEY = (
+    "The connector has no key for this: ask the office whether its system was updated, or whether something on the way "
+    "changes its answers. The connector rest can be set to another form of answers."
+)
 
 
 class NoAuth(Table):
@@ -112,3 +119,32 @@ class Exchange(Patience):
     #: The charset of the answers, for a system that declares none, or a wrong one, and does not send UTF-8.
     charset: str = ""
     proxy: Text = ""
+    #: The keys that the source's table has, where a ready-made connector sets these: ours → what it calls them.
+    _theirs: Mapping[str, str] | None = PrivateAttr(default=None)
+
+    def set_by(self, connector: type[Table], columns: Mapping[str, str], called: Mapping[str, str]) -> Self:
+        """Return these settings as a ready-made connector's own: advice then names its keys, and the mapped columns.
+
+        `called` says which of its keys stands for one of ours, or for a column.
+        """
+        own = self.model_copy()
+        mapped = {column_key(field, path): f"columns.{field}" for field, path in columns.items()}
+        own._theirs = {**{key: key for key in connector.model_fields}, **mapped, **called}  # noqa: SLF001 - of this very class
+        return own
+
+    def fix(self, advice: str, *keys: str, otherwise: str = NO_KEY) -> str:
+        """Return advice that needs all of these keys; `otherwise` where the source's table lacks one of them.
+
+        The key's name in that table goes where the advice has it in braces, such as {records}, or {column}.
+        """
+        for key in keys:
+            named = key.partition(" = ")[0] if self._theirs is None else self._theirs.get(key)
+            if named is None:
+                return otherwise
+            advice = advice.replace("{column}" if key.startswith("columns.") else f"{{{key}}}", named)
+        return advice
+
+
+def column_key(field: str, path: str) -> str:
+    """Return the key of a mapped column, for `Exchange.fix`: a connector may map a field of that name otherwise."""
+    return f"columns.{field} = {path}"
