@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.pages import way_back
+from portal.pages import recheck
 from status_db.audit import Audit, Deed
 from status_db.board import Board
 from status_db.model import RunState
@@ -61,7 +61,7 @@ def test_a_run_is_understood_and_decided_without_scripts(waiting: int, universit
 def test_a_wrong_approval_is_taken_back_without_scripts(
     waiting: int, university: World, visits: Visits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(way_back, "PATIENCE", 0)
+    monkeypatch.setattr(recheck, "PATIENCE", 0)
     assert university.sync.approve(waiting, "loans", by="admin").state is RunState.APPLIED
     university.later(minutes=1)
     visit = visits(PHONE, scripts=False)

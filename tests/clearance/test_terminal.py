@@ -217,7 +217,7 @@ class TestTheCommandItself:
         for typed in ("\udcc3( unrelated words here\n", "a\x1b[Aunrelated words here\n"):
             ended = university_of_three.ended(*words, stdin=typed)
             assert ended.code == 1
-            assert ended.err.endswith("Give it as UTF-8.\n")
+            assert ended.err.endswith("Use UTF-8.\n")
 
     def test_a_user_whom_the_system_has_no_name_for_is_named_by_number(
         self, university_of_three: Small, monkeypatch: pytest.MonkeyPatch

@@ -103,8 +103,13 @@ class Source:
     def _left(self, way: Way, now: datetime) -> int:
         return self.waves[way].left(now) if way in self.waves else 0
 
-    def reasons(self, answers: Answers, now: datetime, *, whole: Answers | None) -> set[Reason]:
-        """Return every reason to hold an answer back; its rows are those of the `whole`, None for a recheck."""
+    def reasons(
+        self, answers: Answers, now: datetime, *, whole: Answers | None, judged_at: datetime | None = None
+    ) -> set[Reason]:
+        """Return every reason to hold an answer back that was read `now`, judged then or later.
+
+        Its rows are those of the `whole`, None for a recheck.
+        """
         if answers == self.stands:
             return set()
         found: set[Reason] = set()
@@ -120,7 +125,7 @@ class Source:
             elif middle - rows > 10 and rows < middle * (100 - self.limits.rows_fall_percent) / 100:
                 found.add(("rows fall",))
         # Two nightly runs are two nights, also when the later one begins some minutes earlier.
-        a_day_ago = now - timedelta(hours=23, minutes=45)
+        a_day_ago = (judged_at or now) - timedelta(hours=23, minutes=45)
         since = max(a_day_ago, self.approved_at or a_day_ago)
         stands = list(self.verdicts(self.stands).values())
         held, clear = stands.count("held"), stands.count("cleared") + stands.count("exempt")

@@ -192,7 +192,7 @@ class Game:
             return
         later = {who for who, at in source.rechecked.items() if at > waiting.at}
         answers = {who: source.stands[who] if who in later else said for who, said in waiting.answers.items()}
-        reasons = source.reasons(answers, waiting.at, whole=waiting.answers)
+        reasons = source.reasons(answers, waiting.at, whole=waiting.answers, judged_at=now)
         rows = source.number_of_rows(waiting.answers)
         same = waiting.revision == source.revision and source.differs(answers) == waiting.differs
         if answers == source.stands:
