@@ -203,7 +203,7 @@ def reset_factor(context: typer.Context, account: str, *, author: Author = "") -
     by = author_of(program, author)
     from status_db.factors import Factors  # noqa: PLC0415 - see above
 
-    if not Factors(program.desk).reset(name):
+    if not Factors(program.desk_store).reset(name):
         fail(f'there is no account "{name}" with a second factor. See: clearance accounts list')
     note(program, Deed.ACCOUNT_CHANGED, by, of=name, what="second factor taken away")
     show.OUT.print(f"account {name} has no second factor any more; its sessions have ended")

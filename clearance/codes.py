@@ -110,7 +110,7 @@ def import_identities(context: typer.Context, file: Path, *, author: Author = ""
             mistakes.append(f"entry {entry} ({key}): the list has two different numbers for this student")
     if mistakes:
         fail("Nothing is written; mend these and give the list again:\n" + "\n".join(f"  {m}" for m in mistakes))
-    missing = Identities(program.desk, program.key).keep(numbers)
+    missing = Identities(program.desk_store, program.key).keep(numbers)
     kept = len(numbers) - len(missing)
     note(program, Deed.ACCOUNT_CHANGED, by, what="numbers of identity documents", count=kept)
     show.OUT.print(f"{kept} students' numbers are kept, as hashes. Delete the list now: {file}")

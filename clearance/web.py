@@ -11,13 +11,13 @@ from portal.desk.pages import ROUTES
 
 
 def pages() -> Starlette:
-    """Return the pages that only read: no key of the ledger is near."""
-    return _made(desk=False)
+    """Return the students' pages: no key of the ledger is near."""
+    return _made(staff=False)
 
 
 def desk() -> Starlette:
-    """Return the desk alone."""
-    return _made(pages=False)
+    """Return the pages of staff alone, with the desk."""
+    return _made(students=False)
 
 
 def both() -> Starlette:
@@ -25,8 +25,8 @@ def both() -> Starlette:
     return _made()
 
 
-def _made(*, desk: bool = True, pages: bool = True) -> Starlette:
+def _made(*, students: bool = True, staff: bool = True) -> Starlette:
     settings = load_settings(chosen_file(None))
     logs.configure(settings.log)
-    opened = doors.build(settings, Sheets(settings.desk), ROUTES) if desk and settings.desk.enabled else None
-    return create_app(settings, clock=clock_of(settings), desk=opened, pages=pages)
+    opened = doors.build(settings, Sheets(settings.desk), ROUTES) if staff and settings.desk.enabled else None
+    return create_app(settings, clock=clock_of(settings), desk=opened, students=students, staff=staff)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from status_db.codes import Codes
     from status_db.decisions import Decisions
     from status_db.desk_key import DeskKey
+    from status_db.desk_store import DeskStore
     from status_db.leavers import Leavers
     from status_db.ledger import Ledger
     from status_db.migrate import Part
@@ -285,8 +286,8 @@ class Program:
             self.sync,
             self.reader,
             self.opinions,
-            Requests(self.desk),
-            Uploads(self.desk),
+            Requests(self.desk_store),
+            Uploads(self.desk_store),
             self.clock,
         )
 
@@ -295,7 +296,7 @@ class Program:
         """What corrects student numbers."""
         from status_db.renumber import Renumbering
 
-        return Renumbering(self.writing, self.desk, self.cohort, self.ledger)
+        return Renumbering(self.writing, self.desk_store, self.cohort, self.ledger)
 
     @cached_property
     def waves(self) -> Waves:
@@ -380,7 +381,7 @@ class Program:
         """Accounts, to read and write."""
         from status_db.accounts import Accounts
 
-        return Accounts(self.desk, demo=self.settings.is_demo)
+        return Accounts(self.desk_store, demo=self.settings.is_demo)
 
     @cached_property
     def key(self) -> DeskKey:
@@ -394,7 +395,7 @@ class Program:
         """One-time codes."""
         from status_db.codes import Codes
 
-        return Codes(self.desk, self.key, demo=self.settings.is_demo)
+        return Codes(self.desk_store, self.key, demo=self.settings.is_demo)
 
     @cached_property
     def leavers(self) -> Leavers:
@@ -408,14 +409,14 @@ class Program:
         """The audit log."""
         from status_db.audit import Audit
 
-        return Audit(self.desk)
+        return Audit(self.desk_store)
 
     @cached_property
     def tokens(self) -> Tokens:
         """Other programs' keys to the API."""
         from status_db.tokens import Tokens
 
-        return Tokens(self.desk, demo=self.settings.is_demo)
+        return Tokens(self.desk_store, demo=self.settings.is_demo)
 
     @cached_property
     def desk(self) -> Engine:
@@ -426,3 +427,10 @@ class Program:
         if self._beside is not None:
             return self._beside.desk
         return self._checked(open_writing(desk_url(self.settings.status_db)), "desk")
+
+    @cached_property
+    def desk_store(self) -> DeskStore:
+        """The same, sealed with the ledger's key."""
+        from status_db.desk_store import DeskStore
+
+        return DeskStore(self.desk, self.settings.status_db.ledger_key_file)

@@ -340,6 +340,8 @@ class Portal(Table):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     #: The address people type; needed behind a proxy, and the reason cookies are marked Secure when it is https.
     public_url: Text = ""
+    #: The address that staff type, where `serve desk` is a process of its own; the students' where it is empty.
+    desk_public_url: Text = ""
     #: The addresses of proxies that say for whom they ask (X-Forwarded-For); nobody else is believed.
     proxies: list[str] = []
     #: What keyed hashes, sealed secrets and slips are made with; made when it is first needed.

@@ -72,11 +72,12 @@ _ENTRANCE = (
     *health.ROUTES,
 )
 
-_PAGES = (
-    *student.ROUTES,
-    *recheck.ROUTES,
-    *slip.ROUTES,
-    *objection.ROUTES,
+#: Where everybody lands: a student's own page, or the first page that somebody else may read.
+_HOME = student.ROUTES
+
+_OF_STUDENTS = (*recheck.ROUTES, *slip.ROUTES, *objection.ROUTES)
+
+_OF_STAFF = (
     *overview.ROUTES,
     *days.ROUTES,
     *lists.ROUTES,
@@ -93,13 +94,18 @@ _PAGES = (
 
 
 def create_app(
-    settings: Settings, *, clock: Callable[[], datetime], desk: Desk | None = None, pages: bool = True
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime],
+    desk: Desk | None = None,
+    students: bool = True,
+    staff: bool = True,
 ) -> Starlette:
     """Return the pages of one settings file. The databases are opened when first asked, and closed with the app.
 
-    Without a desk they only read; `pages` off leaves the desk alone, for a process of its own.
+    One process may serve students alone, which needs no key of the ledger, and another `staff`, with the desk.
     """
-    built = house.build(settings, clock)
+    built = house.build(settings, clock, students=students, staff=staff)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -111,12 +117,14 @@ def create_app(
     app = Starlette(
         routes=[
             *_ENTRANCE,
-            *(_PAGES if pages else ()),
+            *_HOME,
+            *(_OF_STUDENTS if students else ()),
+            *(_OF_STAFF if staff else ()),
             *(desk.routes if desk is not None else ()),
             # Compressed are these alone. A page carries the token of its forms and repeats what its address asks for;
             # compressed together, the length of an answer would tell the one by the other.
             Mount("/static", GZipMiddleware(StaticFiles(directory=house.STATIC))),
-            *(routes.mounted(built) if pages else ()),
+            *(routes.mounted(built) if staff else ()),
         ],
         middleware=[
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),

@@ -35,6 +35,7 @@ from status_db.audit import Audit, Deed
 from status_db.board import Board
 from status_db.codes import Codes
 from status_db.desk_key import DeskKey
+from status_db.desk_store import DeskStore
 from status_db.directory import Directory
 from status_db.engine import open_reading, open_writing
 from status_db.factors import Factors
@@ -49,6 +50,7 @@ from status_db.roster_reader import RosterReader
 from status_db.run_reader import RunReader
 from status_db.student_objections import StudentObjections
 from status_db.tickets import Tickets
+from status_db.tokens import Tokens
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -86,6 +88,13 @@ class House:
 
     settings: Settings
     clock: Callable[[], datetime]
+    #: Students have their pages in this process; and staff have theirs, which takes the ledger's key.
+    for_students: bool
+    for_staff: bool
+    #: The address that students type, where the settings name one.
+    students_url: str
+    #: The address of the process that serves the others, where they are two.
+    elsewhere: str
     reader: Reader
     #: Runs, what waits for a person, and strangers.
     runs: RunReader
@@ -104,6 +113,9 @@ class House:
     directory: Directory
     #: One-time codes.
     codes: Codes
+    #: Other programs' keys to the API.
+    token_reading: Tokens
+    token_writing: Tokens
     #: Who did what; what was asked for.
     audit: Audit
     requests: Requests
@@ -233,16 +245,30 @@ class House:
             engine.dispose()
 
 
-def build(settings: Settings, clock: Callable[[], datetime]) -> House:
-    """Open what the pages need. The databases themselves are opened when first asked."""
+def build(settings: Settings, clock: Callable[[], datetime], *, students: bool = True, staff: bool = True) -> House:
+    """Open what the pages need. The databases themselves are opened when first asked.
+
+    Without `staff` the ledger's key is not read, and nothing that is sealed with it can be written.
+    """
+    students_url = settings.portal.public_url
+    elsewhere = settings.portal.desk_public_url if not staff else students_url if not students else ""
+    if not students and settings.portal.desk_public_url:
+        portal = settings.portal.model_copy(update={"public_url": settings.portal.desk_public_url})
+        settings = settings.model_copy(update={"portal": portal})
     marks_url = (settings.status_db.portal_url or settings.status_db.url).get_secret_value()
     marks, key = open_reading(marks_url, at_most=_LONGEST_QUESTION), DeskKey(settings.portal.key_file)
     desk_reading, desk_writing = open_reading(desk_url(settings.status_db)), open_writing(desk_url(settings.status_db))
+    ledger_key_file = settings.status_db.ledger_key_file if staff else None
+    read, write = (DeskStore(engine, ledger_key_file, key) for engine in (desk_reading, desk_writing))
     spoken = languages.load(settings.institution.languages, settings.institution.timezone)
-    cookie = Cookie.of(settings.portal)
+    cookie = Cookie.of(settings.portal, desk=not students)
     return House(
         settings=settings,
         clock=clock,
+        for_students=students,
+        for_staff=staff,
+        students_url=students_url,
+        elsewhere=elsewhere,
         reader=Reader(marks, settings),
         runs=RunReader(marks),
         roster=RosterReader(marks),
@@ -250,20 +276,22 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         reports=Reports(marks, settings),
         objection_reports=ObjectionReports(desk_reading, marks),
         named=NamedStudents(marks, settings),
-        accounts=Accounts(desk_reading, demo=settings.is_demo),
-        desk=Accounts(desk_writing, demo=settings.is_demo),
+        accounts=Accounts(read, demo=settings.is_demo),
+        desk=Accounts(write, demo=settings.is_demo),
         directory=Directory(desk_reading, demo=settings.is_demo),
-        audit=Audit(desk_writing),
-        requests=Requests(desk_writing),
-        board=Board(desk_writing),
-        student_objections=StudentObjections(desk_writing),
+        audit=Audit(write),
+        requests=Requests(write),
+        board=Board(write),
+        student_objections=StudentObjections(write),
         key=key,
         cookie=cookie,
         devices=Devices.of(key, cookie),
         slowdown=Slowdown.of(Attempts(desk_writing, key), settings.auth),
-        codes=Codes(desk_writing, key, demo=settings.is_demo),
-        identities=Identities(desk_writing, key),
-        factors=Factors(desk_writing),
+        codes=Codes(write, key, demo=settings.is_demo),
+        token_reading=Tokens(read, demo=settings.is_demo),
+        token_writing=Tokens(write, demo=settings.is_demo),
+        identities=Identities(write, key),
+        factors=Factors(write),
         ways=Ways.of(settings.auth),
         tickets=Tickets(desk_writing),
         journeys=Journeys(key, cookie),

@@ -384,6 +384,7 @@ opinion = Table(
     Column("at", Instant, nullable=False),
     #: The run's plan digest then: what was said is said of that change alone.
     Column("digest", LargeBinary, nullable=False),
+    Column("mac", LargeBinary),
     UniqueConstraint("run", "digest", "says", "author"),
     sqlite_autoincrement=True,
 )
@@ -405,6 +406,7 @@ wave = Table(
     Column("at", Instant, nullable=False),
     Column("withdrawn_at", Instant),
     Column("withdrawn_by", Line(100)),
+    Column("mac", LargeBinary),
     _is_verdict("towards"),
     sqlite_autoincrement=True,
 )
@@ -496,6 +498,7 @@ batch = Table(
     Column("undone_at", Instant),
     Column("undone_by", Line(100)),
     Column("undone_because", Prose(), nullable=False, server_default=""),
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
 Index("ix_batch_step", batch.c.cohort, batch.c.step, batch.c.batch)
@@ -599,6 +602,8 @@ account = Table(
     Column("second_factor_step", BigInteger),
     #: Made by the demo, with a public password.
     Column("demo", Boolean, nullable=False, server_default=false()),
+    #: The seal of a row of staff. So everywhere in the desk's tables; see `status_db.desk_seals`.
+    Column("mac", LargeBinary),
 )
 Index("ix_account_student", account.c.student)
 
@@ -615,12 +620,14 @@ grant = Table(
     Column("scope", Json, nullable=False),
     #: It ends with this cohort; NULL for every cohort.
     Column("cohort", _Word),
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
 
 session = Table(
     "session",
     desk,
+    #: Of students. Staff have sessions of their own, which the students' pages cannot write.
     #: SHA-256 of the cookie's token, so that a copy of this table opens no session.
     Column("token_hash", LargeBinary, primary_key=True),
     Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
@@ -634,6 +641,20 @@ session = Table(
     Column("narrowed", _Word),
 )
 
+staff_session = Table(
+    "staff_session",
+    desk,
+    #: As `session`, for whoever may act or read about others.
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("method", _Word, nullable=False, server_default="local"),
+    Column("provider_session", LargeBinary, index=True),
+    Column("narrowed", _Word),
+    Column("mac", LargeBinary),
+)
+
 code = Table(
     "code",
     desk,
@@ -644,6 +665,7 @@ code = Table(
     Column("made_by", Line(100), nullable=False),
     Column("until", Instant, nullable=False),
     Column("used_at", Instant),
+    Column("mac", LargeBinary),
 )
 
 attempt = Table(
@@ -676,6 +698,7 @@ token = Table(
     Column("until", Instant, nullable=False),
     Column("withdrawn_at", Instant),
     Column("used_at", Instant),
+    Column("mac", LargeBinary),
 )
 
 audit = Table(
@@ -693,8 +716,31 @@ audit = Table(
     #: Whatever else there is to say, by name; never a secret.
     Column("detail", Json, nullable=False),
     Column("address", Line(100), nullable=False),
+    #: The chain that the line belongs to, and its place there from 1 on; NULL for a line of before there were chains.
+    Column("chain", _Word),
+    Column("link", BigInteger),
+    #: Covers the line and the seal of the line before it in its chain.
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
+Index("uq_audit_link", audit.c.chain, audit.c.link, unique=True)
+
+audit_head = Table(
+    "audit_head",
+    desk,
+    #: desk: written with the ledger's key; pages: written by the students' pages, with the desk's key.
+    Column("chain", _Word, primary_key=True),
+    #: The newest line, and its seal.
+    Column("link", BigInteger, nullable=False),
+    Column("line_mac", LargeBinary, nullable=False),
+    #: The chain is kept from behind this line: what came before was removed at the end of its time.
+    Column("removed_to", BigInteger, nullable=False),
+    Column("removed_mac", LargeBinary, nullable=False),
+    #: Table → digest of its sealed rows, as hex; and of the lines of before there were chains.
+    Column("sets", Json, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+
 Index("ix_audit_account", audit.c.account, audit.c.line)
 Index("ix_audit_student", audit.c.student, audit.c.line)
 
@@ -723,6 +769,7 @@ request = Table(
     Column("message", Prose(), nullable=False, server_default=""),
     #: Of a way back: the plan; of a revert: its run.
     Column("found", Json),
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
 Index("ix_request_student", request.c.cohort, request.c.student, request.c.request)
@@ -757,6 +804,7 @@ announcement = Table(
     Column("at", Instant, nullable=False),
     Column("withdrawn_at", Instant),
     Column("withdrawn_by", Line(100)),
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
 
@@ -787,6 +835,7 @@ objection = Table(
     Column("answer", Prose(), nullable=False, server_default=""),
     #: The decision that answered it.
     Column("decision", BigInteger),
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
 Index("ix_objection_student", objection.c.cohort, objection.c.student, objection.c.objection)
@@ -819,6 +868,7 @@ upload = Table(
     #: When it was confirmed: with which batch, or by asking the scheduler.
     Column("confirmed_at", Instant),
     Column("batch", BigInteger),
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
 Index("ix_upload_account", upload.c.account, upload.c.upload)

@@ -16,6 +16,7 @@ from connectors.port import Candidates, Connector, Progress, Question, Sample, S
 from status_db import tables
 from status_db.accounts import Accounts, desk_url
 from status_db.decisions import Decisions
+from status_db.desk_store import DeskStore
 from status_db.engine import open_reading, open_writing, reading
 from status_db.ledger import Ledger
 from status_db.model import ROSTER, Verdict
@@ -235,7 +236,8 @@ class World:
         self.desk_engine = open_writing(desk_url(self.settings.status_db))
         self.reading = open_reading(url)
         self.reader = Reader(self.reading, self.settings)
-        self.accounts = Accounts(self.desk_engine)
+        self.desk = DeskStore(self.desk_engine, self.settings.status_db.ledger_key_file)
+        self.accounts = Accounts(self.desk)
         self.ledger = Ledger(self.settings.status_db.ledger_key_file, COHORT)
         self.decisions = Decisions(self.engine, self.settings, COHORT, self.ledger)
         self.reviews = Reviews(self.engine, self.settings, COHORT, self.ledger)

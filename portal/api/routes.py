@@ -29,7 +29,6 @@ from status_db.accounts import Act
 from status_db.lists import Filter, Order, Wanted
 from status_db.model import normalise_number
 from status_db.seen import Sight
-from status_db.tokens import Tokens
 from status_db.views import Scope
 
 PREFIX = "/api/v1"
@@ -204,9 +203,7 @@ def mounted(house: House) -> tuple[Mount, ...]:
     settings = house.settings.api
     if not settings.enabled:
         return ()
-    _, desk_reading, desk_writing = house.engines[:3]
-    demo = house.settings.is_demo
-    door = Door(Tokens(desk_reading, demo=demo), Tokens(desk_writing, demo=demo), Pace(settings.rate))
+    door = Door(house.token_reading, house.token_writing, Pace(settings.rate))
     known = questions.known_values(house.settings)
     described = document.described(PREFIX, [endpoint for endpoint, _ in ENDPOINTS], known, house.settings)
 

@@ -17,6 +17,7 @@ from status_db.accounts import desk_url
 from status_db.batches import Batches
 from status_db.certificates import Certificates
 from status_db.classes import Classes
+from status_db.desk_store import DeskStore
 from status_db.engine import open_writing
 from status_db.ledger import Ledger
 from status_db.mornings import Mornings
@@ -91,7 +92,7 @@ def build(settings: Settings, read_sheet: ReadsSheets, routes: Sequence[BaseRout
             )
             for key in settings.cohort_keys()
         },
-        uploads=Uploads(desk),
+        uploads=Uploads(DeskStore(desk, settings.status_db.ledger_key_file)),
         read_sheet=read_sheet,
         routes=tuple(routes),
         engines=(marks, desk),

@@ -148,7 +148,7 @@ async def remind(request: Request, house: House, visitor: Visitor) -> Response:
     await house.note(
         request, Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows)
     )
-    where = house.settings.portal.public_url or str(request.base_url).rstrip("/")
+    where = house.students_url or str(request.base_url).rstrip("/")
     texts = [
         (language, reminders.text(here.speaking(language), columns["class"], leaf.rows, leaf.freshness, where))
         for language in house.languages.values()

@@ -18,7 +18,7 @@ from status_db.audit import Deed
 #: What a provider tells us by itself is never longer, in bytes.
 _LONGEST_WORD = 16 * 1024
 
-_STATUS = {Why.UNKNOWN: 403, Why.INACTIVE: 403, Why.LATE: 400, Why.REFUSED: 403, Why.UNAVAILABLE: 503}
+_STATUS = dict.fromkeys(Why, 403) | {Why.LATE: 400, Why.UNAVAILABLE: 503}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,13 @@ async def refused(request: Request, error: Exception) -> Response:
             request, Deed.SIGN_IN_REFUSED, method=error.method, reason=error.why.value, name=error.name[:100]
         )
     response = house.page(
-        request, "sign_in_refused.html", status=_STATUS[error.why], why=error.why, name=error.name, method=error.method
+        request,
+        "sign_in_refused.html",
+        status=_STATUS[error.why],
+        why=error.why,
+        name=error.name,
+        method=error.method,
+        elsewhere=house.elsewhere,
     )
     if error.why is Why.UNAVAILABLE:
         response.headers["Retry-After"] = "30"

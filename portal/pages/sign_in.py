@@ -40,15 +40,15 @@ async def enter(request: Request) -> Response:
         return _form(request, house, goal=goal, name=name, wait=tried.wait)
     try:
         account = await _known(house, name, fields.get("password", ""))
+        answer = None
+        if account is not None:
+            method = _method(house, account)
+            narrowed = admission.narrowing(house.settings.auth, account, now, method)
+            answer = await admission.admit(request, house, account, goal=goal, method=method, narrowed=narrowed)
     except SignInRefused:
         # The password was right, or nobody was there to compare it with: that is no guess.
         await house.ask_long(house.slowdown.succeeded, tried)
         raise
-    answer = None
-    if account is not None:
-        method = _method(house, account)
-        narrowed = admission.narrowing(house.settings.auth, account, now, method)
-        answer = await admission.admit(request, house, account, goal=goal, method=method, narrowed=narrowed)
     if answer is None:
         await refused(request, house, name, _method(house, await house.ask(house.accounts.find, name)))
         return _form(request, house, goal=goal, name=name, failed=True)

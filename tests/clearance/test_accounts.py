@@ -50,11 +50,11 @@ class Desk:
 
     def audit(self, deed: Deed) -> tuple[AuditLine, ...]:
         """Return the audit log's lines of one kind, the newest first."""
-        return Audit(self.world.desk_engine).newest(deed=deed)
+        return Audit(self.world.desk).newest(deed=deed)
 
     def opens(self, account: str, code: str) -> bool:
         """Say whether a code opens an account, using it up."""
-        return Codes(self.world.desk_engine, self.key).use(account, code, self.world.now)
+        return Codes(self.world.desk, self.key).use(account, code, self.world.now)
 
 
 @pytest.fixture
@@ -285,7 +285,7 @@ class TestIdentities:
         said = open_desk.run("import-identities", str(workbook(tmp_path / "x.xlsx", ("学号", "证件号码"), *rows)))
         assert "2 students' numbers are kept" in said
         assert "20990009" in said
-        identities = Identities(open_desk.world.desk_engine, open_desk.key)
+        identities = Identities(open_desk.world.desk, open_desk.key)
         assert identities.fits(LIN.number, PASSPORT)
         assert identities.fits(QIAN.number, "４２０１０１１９９７０１０１１２３Ｘ")
         assert not identities.fits(LIN.number, "42010119970101123X")
@@ -309,7 +309,7 @@ class TestIdentities:
         for entry in (1, 2, 3, 5):
             assert f"entry {entry} (" in said
         assert not re.search(rf"{PASSPORT}|4\.?2010", said)
-        assert PASSPORT not in str(Audit(open_desk.world.desk_engine).newest())
+        assert PASSPORT not in str(Audit(open_desk.world.desk).newest())
 
     def test_they_are_refused_while_nobody_could_use_them(self, desk: Desk, tmp_path: Path) -> None:
         file = workbook(tmp_path / "x.xlsx", ("学号", "证件号码"), (LIN.number, PASSPORT))
@@ -320,7 +320,7 @@ class TestStaffInNeed:
     def test_a_lost_phone_is_mended(self, desk: Desk) -> None:
         desk.run("add", "admin", "--name", "admin", "--grant", "manage")
         assert "no account" in desk.run("reset-factor", "admin", code=1)
-        Factors(desk.world.desk_engine).enrol("admin", b"sealed", 1)
+        Factors(desk.world.desk).enrol("admin", b"sealed", 1)
         assert desk.json()["admin"]["second_factor"] is True
         desk.run("reset-factor", "admin", "--as", "boss")
         assert desk.json()["admin"]["second_factor"] is False

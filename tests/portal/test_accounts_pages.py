@@ -33,7 +33,7 @@ def grants(world: World, account: str) -> list[tuple[Act, str | None, dict[str, 
 
 
 def deeds(world: World) -> list[Deed]:
-    return [line.deed for line in Audit(world.desk_engine).newest()]
+    return [line.deed for line in Audit(world.desk).newest()]
 
 
 class TestFinding:
@@ -80,7 +80,7 @@ class TestGrants:
         assert grants(university, "nobody") == [
             (Act.DECIDE, "library", {"college": ("资源学院",), "level": ("undergraduate",)}, "2019")
         ]
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.GRANTED)
+        (line,) = Audit(university.desk).newest(deed=Deed.GRANTED)
         assert (line.account, line.detail["to"], line.detail["act"]) == ("admin", "nobody", "decide")
 
     @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ class TestGrants:
             assert "没有可移交的权限" in post(made, "librarian", "hand-over", target="nobody")[1]
         assert grants(university, "librarian") == []
         assert len(grants(university, "nobody")) == 2
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.HANDED_OVER)
+        (line,) = Audit(university.desk).newest(deed=Deed.HANDED_OVER)
         assert line.detail["held_by"] == "librarian"
 
 
@@ -173,9 +173,9 @@ class TestCodes:
             found = re.search(r'<p class="code">([^<]+)</p>', page)
             assert found
             assert found[1] not in made.get("/accounts/dean").text
-        codes = Codes(university.desk_engine, DeskKey(university.settings.portal.key_file))
+        codes = Codes(university.desk, DeskKey(university.settings.portal.key_file))
         assert codes.use("dean", found[1], university.now)
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.CODES_MADE)
+        (line,) = Audit(university.desk).newest(deed=Deed.CODES_MADE)
         assert found[1] not in str(line)
 
     def test_a_shut_account_gets_none(self, university: World) -> None:

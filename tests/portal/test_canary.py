@@ -189,9 +189,9 @@ class Story:
             self.run(*words)
         self.run("runs", "show", str(self.suspended))
         self.run("backup", str(folder / "backups"))
-        for line in Audit(self.world.desk_engine).newest(1000):
+        for line in Audit(self.world.desk).newest(1000):
             self.everything.note("the audit log", repr(line))
-        for request in Requests(self.world.desk_engine).waiting("2019"):
+        for request in Requests(self.world.desk).waiting("2019"):
             self.everything.note("the requests", repr(request))
 
 

@@ -120,14 +120,14 @@ class TestSlowingDown:
         with TestClient(app, base_url="http://testserver", client=("127.0.0.1", 50000)) as browser:
             browser.headers["x-forwarded-for"] = "203.0.113.7"
             enter(browser, LIN.number, "wrong-password")
-        assert Audit(university.desk_engine).newest()[0].address == "203.0.113.7"
+        assert Audit(university.desk).newest()[0].address == "203.0.113.7"
         stranger = worker(university, "198.51.100.9")
         stranger.headers["x-forwarded-for"] = "203.0.113.8"
         enter(stranger, LIN.number, "wrong-password")
-        assert Audit(university.desk_engine).newest()[0].address == "198.51.100.9"
+        assert Audit(university.desk).newest()[0].address == "198.51.100.9"
 
     def test_a_code_is_guessed_by_nobody_so_nobody_is_locked_out(self, university: World, worker: Worker) -> None:
-        codes = Codes(university.desk_engine, DeskKey(university.settings.portal.key_file))
+        codes = Codes(university.desk, DeskKey(university.settings.portal.key_file))
         code = codes.make(LIN.number, made_by="x", now=university.now, lasts=timedelta(days=1))
         guesses(worker(university), 7)
         browser = worker(university)
@@ -217,7 +217,7 @@ class TestASecondFactor:
         assert secret_in(wrong) == secret_in(page), "what the app has scanned still stands"
         assert give_digits(browser, wrong, now_of(secret_in(page), university)).status_code == 200
         assert browser.get("/overview").url.path == "/overview"
-        assert Audit(university.desk_engine).newest(deed=Deed.SECOND_FACTOR_SET)[0].account == "dean"
+        assert Audit(university.desk).newest(deed=Deed.SECOND_FACTOR_SET)[0].account == "dean"
 
     def test_a_student_with_a_grant_is_staff(self, university: World, worker: Worker) -> None:
         university.accounts.grant(SUN.number, [Grant(Act.READ)])
@@ -252,7 +252,7 @@ class TestASecondFactor:
         assert answer.status_code == 429
 
     def test_a_code_does_not_go_around_it(self, university: World, worker: Worker, enrolled: str) -> None:
-        codes = Codes(university.desk_engine, DeskKey(university.settings.portal.key_file))
+        codes = Codes(university.desk, DeskKey(university.settings.portal.key_file))
         code = codes.make("dean", made_by="x", now=university.now, lasts=timedelta(days=1))
         browser = worker(university, **STRICT)
         give_code(browser, "dean", code)
@@ -286,4 +286,4 @@ class TestASecondFactor:
         assert account.second_factor is not None
         assert enrolled.encode() not in account.second_factor
         assert enrolled not in repr(account)
-        assert enrolled not in str(Audit(university.desk_engine).newest())
+        assert enrolled not in str(Audit(university.desk).newest())

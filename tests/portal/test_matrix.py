@@ -304,7 +304,7 @@ def visits(sqlite_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vis
 
 def everything_there_is(world: World) -> None:
     """Make one of each thing that an address may name."""
-    Board(world.desk_engine).announce("一条公告", "", author="admin", now=world.now)
+    Board(world.desk).announce("一条公告", "", author="admin", now=world.now)
     _enter_a_sheet(world)
     pass_everything(world, SUN.number)
     world.reviews.issue(Issue(SUN.number, "C-1", "毕业证书", ""), "dean", world.now)

@@ -164,7 +164,7 @@ class TestTheDesksRole:
 
     @pytest.mark.parametrize("which", ["sync", "desk", "portal", "operator"])
     def test_nobody_changes_or_deletes_a_line_of_the_audit_log(self, manned: Manned, which: str) -> None:
-        Audit(manned.world.desk_engine).note(Deed.SIGNED_IN, account="dean", now=manned.world.now)
+        Audit(manned.world.desk).note(Deed.SIGNED_IN, account="dean", now=manned.world.now)
         role: str = getattr(manned.roles, which)
         engine, audit = manned.engine(role), tables.audit
         statements = {k: v for k, v in writes(audit).items() if k not in ("insert", "copy", "grant")}
@@ -177,7 +177,7 @@ class TestTheSyncsRole:
         """The whole season's writers run as this role, first load and approval included."""
         url = manned.url(manned.roles.sync)
         world = manned.world
-        Requests(world.desk_engine).ask_recheck(
+        Requests(world.desk).ask_recheck(
             COHORT, LIN.number, account=LIN.number, now=world.now, pause=timedelta(0), day_limit=9
         )
         check(world.engine, "marks")
@@ -296,8 +296,8 @@ class TestThePages:
             )
             answer = browser.get(f"/api/v1/students/{LIN.number}", headers={"Authorization": f"Bearer {secret}"})
             assert answer.status_code == 200
-        assert Requests(world.desk_engine).last_recheck(COHORT, LIN.number)
-        assert [line.deed for line in Audit(world.desk_engine).newest(2)] == [Deed.SAW_STUDENT, Deed.ASKED_RECHECK]
+        assert Requests(world.desk).last_recheck(COHORT, LIN.number)
+        assert [line.deed for line in Audit(world.desk).newest(2)] == [Deed.SAW_STUDENT, Deed.ASKED_RECHECK]
 
     def test_a_writer_with_the_portals_role_is_told_by_the_server(self, manned: Manned) -> None:
         engine = open_writing(manned.url(manned.roles.portal))
