@@ -207,3 +207,14 @@ def reset_factor(context: typer.Context, account: str, *, author: Author = "") -
         fail(f'there is no account "{name}" with a second factor. See: clearance accounts list')
     note(program, Deed.ACCOUNT_CHANGED, by, of=name, what="second factor taken away")
     show.OUT.print(f"account {name} has no second factor any more; its sessions have ended")
+
+
+@ends_well
+def seal(context: typer.Context) -> None:
+    """Seal accounts, grants and whatever else says who may speak, as it stands: once, after an upgrade.
+
+    See first that each account and grant is right: clearance accounts list. From then on a row that is not as it was
+    sealed counts for nothing.
+    """
+    program = chosen(context).program()
+    show.OUT.print(f"{program.desk_store.seal_all(program.clock())} rows are sealed; clearance verify looks at them")

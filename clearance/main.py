@@ -154,6 +154,7 @@ _grouped(
         "activate": "accounts:activate",
         "unlock": "accounts:unlock",
         "reset-factor": "accounts:reset_factor",
+        "seal": "accounts:seal",
         "codes": "codes:codes",
         "password": "codes:password",
         "import-identities": "codes:import_identities",

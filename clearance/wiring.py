@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sync.season import Season
     from sync.serving import Serving
     from sync.verify import Report
+    from sync.verify_desk import DeskReport
 
 #: Names the settings file where the command line does not.
 CONFIG_VARIABLE = "CLEARANCE_CONFIG"
@@ -271,7 +272,7 @@ class Program:
         """The door for what people say about suspended runs."""
         from status_db.opinions import Opinions
 
-        return Opinions(self.writing, self.cohort)
+        return Opinions(self.writing, self.cohort, self.ledger)
 
     @cached_property
     def serving(self) -> Serving:
@@ -303,7 +304,7 @@ class Program:
         """The door for what offices announce."""
         from status_db.waves import Waves
 
-        return Waves(self.writing, self.cohort)
+        return Waves(self.writing, self.cohort, self.ledger)
 
     @cached_property
     def reader(self) -> Reader:
@@ -341,6 +342,25 @@ class Program:
             )
         with reading(self.reading) as connection:
             return verify(connection, self.settings, self.cohort, seals, self.clock(), heads)
+
+    def desk_verified(self, heads: Mapping[tuple[str, int], str]) -> DeskReport:
+        """Look whether the desk's rows and the audit log are as they were written. Raises LedgerRefused, KeyRefused."""
+        from status_db import key_file, ledger_key
+        from status_db.engine import reading
+        from status_db.seals import Seals
+        from sync.verify_desk import verify_desk
+
+        file = self.settings.status_db.ledger_key_file
+        seals = ledger_key.read(file)
+        if seals is None:
+            raise ledger_key.LedgerRefused(
+                f"The ledger's key {file} is not there, and nothing can be verified without it. "
+                "Put that file back from where you keep it, or sync first: that begins a ledger."
+            )
+        there = key_file.read(self.key.file, "The desk's key") is not None
+        of_pages = Seals(self.key.of("audit chain")) if there else None
+        with reading(self.desk) as connection:
+            return verify_desk(connection, seals, of_pages, heads)
 
     def risks(self) -> tuple[str, ...]:
         """Say what of the status database's own settings puts at risk what was acknowledged. Raises StoreError."""

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from sqlalchemy import ColumnElement, Connection, Engine, Row, RowMapping, delete, exists, insert, select, update
 
-from status_db import desk_seals, ledger_key, tables
+from status_db import desk_seals, ledger_key, raw, tables
 from status_db.desk_key import DeskKey
 from status_db.desk_seals import SEALED, SealedTable
 from status_db.engine import StoreError, reading, writing
@@ -376,9 +376,9 @@ class DeskEntry:
 def digest_of_lines_before(connection: Connection, seals: Seals) -> str:
     """Return the digest of the audit lines that belong to no chain, in their order; empty where there are none."""
     over, table = seals.running("lines"), tables.audit
-    query = select(table).where(table.c.chain.is_(None)).order_by(table.c.line)
-    for row in connection.execute(query.execution_options(yield_per=1000)).mappings():
-        over.add(desk_seals.line_values("", row["line"], row))
+    columns = ("line", *desk_seals.LINE)
+    for values in raw.pages(connection, table, columns, table.c.line, table.c.chain.is_(None)):
+        over.add(values)
     return over.digest() if over.rows else ""
 
 

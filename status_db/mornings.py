@@ -125,6 +125,7 @@ class Mornings(Reviews):
             connection.execute(
                 update(table).where(table.c.batch == batch).values(counts=counts | {"left_out": len(left_out)})
             )
+            entry.seal_behind(table, batch)
         return Morning(batch, tuple(reviews), tuple(certificates), tuple(left_out))
 
     def _passed(

@@ -1,6 +1,6 @@
 """What a source's answer would change: read the marks, decide in full, say whether the guard lets it go."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from status_db.marks import Ending, Lease, Pull, Writes
 from status_db.model import CLEAR, ROSTER, Flip, Verdict, digest_of, is_ahead, normalise_number
 from status_db.objections import Objection
 from status_db.reversals import Replaced
+from status_db.seals import Seals
 from status_db.settings_marks import SettingsMarks
 from status_db.stored import Person, SourceState, Stored
 from status_db.waves import expected
@@ -127,10 +128,12 @@ def propose_source(
     snapshot: Snapshot,
     student: str | None = None,
     clock: datetime | None = None,
+    seals: Callable[[], Seals] | None = None,
 ) -> SourceProposal:
     """Plan a source's answer on the marks as they stand in this read; about one `student` only, for a recheck.
 
-    `clock` is what time it is, which may be long after the answer was read: what is stored ahead of it gives way.
+    `clock` is what time it is, which may be long after the answer was read: what is stored ahead of it gives way. With
+    `seals`, an announced change that is not as it was sealed raises no limit.
 
     Raises SourceGarbled when the answer cannot be about this roster, SourceUnavailable when it was asked about another
     revision of it.
@@ -230,7 +233,7 @@ def propose_source(
     reasons: tuple[Objection, ...] = ()
     counted = guard.NOBODY
     if plan.changes or plan.findings:
-        waves = expected(connection, cohort, name, now)
+        waves = expected(connection, cohort, name, now, seals)
         history = guard_history.history(stored, waves, settings, rule, state, snapshot, clock)
         limits = rules.limits(source)
         if student is None:

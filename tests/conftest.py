@@ -2,9 +2,11 @@
 
 import gc
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 import structlog
@@ -22,6 +24,9 @@ from tests.world import World
 # Times are measured in benchmarks, not in tests; a busy machine is no failure.
 # What nobody has configured draws tracebacks with all local variables, which takes most of a second each.
 ConsoleRenderer.get_active().exception_formatter = plain_traceback
+
+#: Give it the number that a failed test has printed.
+SEED_VARIABLE = "CLEARANCE_TEST_SEED"
 
 settings.register_profile("daily", deadline=None, print_blob=True)
 settings.register_profile("soak", deadline=None, max_examples=1000)
@@ -179,3 +184,11 @@ def chromium() -> Iterator[Browser]:
         browser = launched(playwright.chromium)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def chance() -> Random:
+    """Return this test's chance; its seed is printed, and shown with a failure."""
+    seed = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(10**9))
+    print(f"{SEED_VARIABLE}={seed}")  # noqa: T201 - shown by pytest with a failure
+    return Random(seed)

@@ -241,8 +241,8 @@ class World:
         self.ledger = Ledger(self.settings.status_db.ledger_key_file, COHORT)
         self.decisions = Decisions(self.engine, self.settings, COHORT, self.ledger)
         self.reviews = Reviews(self.engine, self.settings, COHORT, self.ledger)
-        self.opinions = Opinions(self.engine, COHORT)
-        self.waves = Waves(self.engine, COHORT)
+        self.opinions = Opinions(self.engine, COHORT, self.ledger)
+        self.waves = Waves(self.engine, COHORT, self.ledger)
         self.sync = Sync(self.settings, COHORT, self.engine, self.connect, self.clock, self.ledger)
         if not opened:
             self.sync.open_cohort()

@@ -259,10 +259,10 @@ def test_a_run_of_any_cohort_is_seen_and_decided(university: World, signed_in: S
     with university.engine.begin() as connection:
         connection.execute(update(pending).where(pending.c.run == outcome.run).values(look=kept))
     assert say(browser, outcome.run or 0, "approve")[0] in (200, 303)
-    desk = university.desk_engine
+    desk, ledger = university.desk, Ledger(university.settings.status_db.ledger_key_file, "2019w")
     Serving(
         university.settings.of_cohort("2019w"), "2019w", sync, university.reader,
-        Opinions(university.engine, "2019w"), Requests(desk), Uploads(desk), university.clock,
+        Opinions(university.engine, "2019w", ledger), Requests(desk), Uploads(desk), university.clock,
     ).serve()  # fmt: skip
     ended = university.reader.run("2019w", outcome.run or 0)
     assert ended is not None
