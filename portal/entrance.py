@@ -55,6 +55,8 @@ async def recognise(request: Request, house: House, *, narrowed: bool = False) -
     session = await house.ask(sessions.find, house.accounts, house.settings.auth, token, now)
     if session is None or (session.narrowed is not None and not narrowed):
         return None
+    if not session.staff and not house.for_students:
+        return None
     if sessions.wants_touch(session, house.settings.auth, now):
         await house.ask_long(house.desk.touch_session, sessions.hash_of(token), now)
     visitor = Visitor(session.account.during(house.settings.cohort_keys()), token, session.narrowed)

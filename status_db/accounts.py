@@ -86,6 +86,8 @@ class Session:
     method: str = "local"
     #: The one page it leads to: password (a new one must be set), factor (the second one is asked). None to all.
     narrowed: str | None = None
+    #: It is one of staff.
+    staff: bool = False
 
 
 def desk_url(status_db: StatusDb) -> str:
@@ -350,7 +352,7 @@ class Accounts:
             found = self._account(row, grants)
             if not found.active or (found.student is None and not opened.staff):
                 return None
-            return Session(found, opened.created_at, opened.seen_at, opened.method, opened.narrowed)
+            return Session(found, opened.created_at, opened.seen_at, opened.method, opened.narrowed, opened.staff)
 
     def touch_session(self, token_hash: bytes, now: datetime) -> None:
         """Note that a session has been used."""

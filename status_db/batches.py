@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 from status_db import raw, tables
 from status_db.decisions import DecisionRefused, Decisions, Overtaken, Wish
 from status_db.engine import reading
-from status_db.ledger import Entry, LinkKind
+from status_db.grants import Act
+from status_db.ledger import Entry
 from status_db.model import Decision, StepKind, Verdict, digest_of, footing_of
 from status_db.names import same_name
 from status_db.seen import inside
@@ -209,7 +210,7 @@ class Batches(Decisions):
         `without_wrong` lets the right rows in without the wrong ones. Raises DecisionRefused; Overtaken when the rows
         would not do what the preview with this digest showed.
         """
-        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+        with self._deciding(now, author, (Act.DECIDE,), scopes, step) as (connection, entry):
             preview = self._judged(connection, step, rows, now, scopes)
             if preview.digest != digest:
                 raise Overtaken(
@@ -258,7 +259,7 @@ class Batches(Decisions):
         if not because.strip():
             raise DecisionRefused("a batch is taken back for a reason. Say why.")
         table, batches = tables.decision, tables.batch
-        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+        with self._deciding(now, author, (Act.DECIDE,), scopes) as (connection, entry):
             row = connection.execute(
                 select(batches).where(batches.c.batch == batch, batches.c.cohort == self._cohort)
             ).one_or_none()

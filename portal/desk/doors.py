@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from config.settings import Settings
-from status_db.accounts import desk_url
+from status_db.accounts import Accounts, desk_url
+from status_db.authority import Authority
 from status_db.batches import Batches
 from status_db.certificates import Certificates
 from status_db.classes import Classes
@@ -82,17 +83,19 @@ def build(settings: Settings, read_sheet: ReadsSheets, routes: Sequence[BaseRout
     marks = open_writing((settings.status_db.operator_url or settings.status_db.url).get_secret_value())
     desk = open_writing(desk_url(settings.status_db))
     ledger = partial(Ledger, settings.status_db.ledger_key_file)
+    sealed = DeskStore(desk, settings.status_db.ledger_key_file)
+    may = partial(Authority, Accounts(sealed, demo=settings.is_demo))
     return Desk(
         doors={
             key: Doors(
-                batches=Batches(marks, settings, key, ledger(key)),
-                mornings=Mornings(marks, settings, key, ledger(key)),
+                batches=Batches(marks, settings, key, ledger(key), may(key)),
+                mornings=Mornings(marks, settings, key, ledger(key), may(key)),
                 classes=Classes(marks, settings, key),
                 certificates=Certificates(marks, key),
             )
             for key in settings.cohort_keys()
         },
-        uploads=Uploads(DeskStore(desk, settings.status_db.ledger_key_file)),
+        uploads=Uploads(sealed),
         read_sheet=read_sheet,
         routes=tuple(routes),
         engines=(marks, desk),
