@@ -44,10 +44,10 @@ class Soaking:
         played = self.played[item.nodeid] = Played()
         began, round_took, last = monotonic(), 0.0, False
         while not last:
-            # What a module or a session shares is put away after the last round alone.
+            # What is the test's own is put away after each round, what a module or a session shares after the last.
             last = monotonic() + round_took - began >= sizes.MINUTES * 60
             round_began, failed = monotonic(), session.testsfailed
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following if last else item)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following if last else item.parent)
             round_took = monotonic() - round_began
             played.rounds += 1
             played.seconds = monotonic() - began
