@@ -45,7 +45,11 @@ def refuse_and_warn(
     warnings = (*_doubts(rule, answer.fields, groups), *_of_cells(rule, answer))
     if stored is None or not groups or not _about_nobody(settings, rule, answer, groups, stored):
         return warnings
-    if sample.whole and not _has_population(settings, name) and stored.source(name).settings_digest != rule.digest:
+    if (
+        sample.whole
+        and not _has_population(settings, name)
+        and not rule.is_known_as(stored.source(name).settings_digest)
+    ):
         raise about_nobody(name, len(answer.rows))
     looked = "of the rows" if sample.whole else f"of the first {len(answer.rows)} rows"
     fix = f"Compare the first row with the roster, and correct columns.student in {table_of(name)} if it is wrong."

@@ -170,7 +170,11 @@ def propose_source(
         said = stored.records([name], [s for s in (*answer.changed, *answer.vanished) if s in digests])
         before = {who: record for (_, who), record in said.items()}
         answer = with_moved(rule, snapshot.fields, groups, answer, resolved, before, whole=student is None)
-    if student is None and state.settings_digest != rule.digest and _about_nobody(stored, snapshot, answer, resolved):
+    if (
+        student is None
+        and not rule.is_known_as(state.settings_digest)
+        and _about_nobody(stored, snapshot, answer, resolved)
+    ):
         if not stored.headcount(rules.flows_with(settings, rule.step)):
             raise SourceGarbled(
                 f"{name} brought {answer.rows} rows, and nobody is on the roster whom they could be about",
