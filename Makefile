@@ -39,6 +39,11 @@ check: lint
 soak: $(STAMP)
 	@CLEARANCE_TEST_SOAK=1 $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST)
 
+## property: run each property test again and again for MINUTES (60), each time with other examples
+.PHONY: property
+property: $(STAMP)
+	@CLEARANCE_TEST_MINUTES=$(or $(MINUTES),60) $(BIN)/python -m pytest -q -m property $(PYTEST)
+
 ## docs: check what the documents name: every command, every key, every link
 .PHONY: docs
 docs: $(STAMP)

@@ -29,11 +29,13 @@ from clearance.rights import too_wide
 from clearance.wiring import Program
 from config.cohorts import binds_cohort
 from config.renames import stored_name
-from connectors.port import SourceError
-from status_db.engine import StoreError
+from connectors.port import Sample, SourceError
+from status_db.engine import StoreError, reading
 from status_db.ledger_key import LedgerRefused
 from status_db.model import ROSTER, normalise_number
+from status_db.stored import Stored
 from sync.run import Outcome, Preview
+from sync.sample import refuse_and_warn
 from sync.season import Season
 
 Sources = Annotated[
@@ -63,6 +65,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
         weaker = asked.weaker_connection
         try:
             sample = program.connect(name).check()
+            weaker = (*weaker, *_of_the_rows(program, name, sample))
         except SourceError as error:
             code = max(code, code_of(error))
             fault = {"fault": type(error).__name__, "message": show.named(str(error)), "warnings": weaker}
@@ -73,12 +76,14 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
                 _show_warnings(weaker)
             continue
         sample = replace(sample, warnings=(*weaker, *sample.warnings))
-        found.append({**where, "source": name, "sample": sample})
+        found.append({**where, "source": name, "sample": _shown(sample)})
         if not json:
             show.line("answers", "green", f" {name}{_of(where)}: {sample.where}")
             row = ", ".join(f"{field} = {cell!r}" for field, cell in (sample.row or {}).items())
             show.OUT.print(f"        columns: {', '.join(sample.columns)}")
             show.OUT.print(f"        {'first row: ' + row if row else 'no row at all'}")
+            if sample.rows:
+                show.OUT.print(f"        {'all' if sample.whole else 'the first'} {len(sample.rows)} rows were read")
             for note in sample.notes:
                 show.OUT.print(f"        {note}")
             _show_warnings(sample.warnings)
@@ -86,6 +91,24 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
         show.as_json(found)
     if code:
         raise typer.Exit(code)
+
+
+def _of_the_rows(program: Program, name: str, sample: Sample) -> tuple[str, ...]:
+    """Return what a sync would doubt in the rows that were read. Raises SourceError where it would refuse them."""
+    try:
+        with reading(program.writing) as connection:
+            stored = Stored(connection, program.cohort, program.settings.open_beside(program.cohort))
+            return refuse_and_warn(program.settings, name, sample, program.clock(), stored)
+    except StoreError:
+        # Before its tables are made, nobody is on the roster.
+        return refuse_and_warn(program.settings, name, sample, program.clock())
+
+
+def _shown(sample: Sample) -> dict[str, object]:
+    """Return a sample as it is printed: of its rows the first alone."""
+    read = {"rows_read": len(sample.rows), "whole": sample.whole}
+    shown = {key: getattr(sample, key) for key in ("where", "columns", "row", "warnings", "notes")}
+    return shown | read
 
 
 def _show_warnings(warnings: Sequence[str]) -> None:

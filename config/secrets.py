@@ -118,6 +118,20 @@ def _database_url(value: object, info: ValidationInfo) -> object:
     return url.render_as_string(hide_password=False)
 
 
+def written_file(value: object, origin: Origin) -> str:
+    """Return a path, or an SQLite file's URL, that starts at the settings' folder, as it is written; else nothing."""
+    try:
+        text = _sound(value, origin) if isinstance(value, str) else ""
+        scheme, slashes, path = text.partition(":///")
+        if not slashes:
+            scheme, path = "sqlite", text
+        if not scheme.startswith("sqlite") or not path or Path(path).expanduser().is_absolute():
+            return ""
+    except (ValueError, RuntimeError):
+        return ""
+    return "" if "://" in path or path.startswith((":memory:", "file:")) else text
+
+
 #: Text that may also be named by `env:` or `file:`.
 Text = Annotated[str, BeforeValidator(_text)]
 

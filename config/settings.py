@@ -33,7 +33,7 @@ from config.desk import Desk
 from config.opening import Calendar, OpenHours
 from config.plain_text import plain, unprintable_in
 from config.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
-from config.secrets import DatabaseUrl, FilePath, Origin, Text
+from config.secrets import DatabaseUrl, FilePath, Origin, Text, written_file
 from config.table import STRICT, CronLine, Span
 
 
@@ -263,6 +263,8 @@ class Asked(Table):
     #: Why it cannot be asked by this process: a secret that is not set, a module that is not there. Its `own` then
     #: holds placeholders, or nothing.
     unusable: SkipValidation[tuple[str, ...]] = ()
+    #: Its own keys that name a file from the settings' folder on, as they are written.
+    written: SkipValidation[Mapping[str, str]] = {}
 
     @property
     def weaker_connection(self) -> tuple[str, ...]:
@@ -566,6 +568,10 @@ def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> None:
             below[key] = value
 
 
+#: Fields of a source that no settings file has.
+_NOT_IN_FILES = frozenset({"own", "unusable", "written"})
+
+
 def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str]:
     """Move each connector's own keys, read by its schema, under `own`; return the mistakes found in them."""
     mistakes: list[str] = []
@@ -579,7 +585,7 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
     for where, table, common in asked:
         if not isinstance(table, dict):
             continue
-        own = {key: table.pop(key) for key in list(table) if key not in common or key in ("own", "unusable")}
+        own = {key: table.pop(key) for key in list(table) if key not in common or key in _NOT_IN_FILES}
         table["own"] = None
         try:
             schema = schemas(str(table.get("connector", "")))
@@ -603,8 +609,9 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
             # What cannot be looked up stops this source alone, when it is asked.
             table["own"] = schema.model_validate(own, context=replace(origin, unset=unset))
             table["unusable"] = tuple(f"[{where}] {why}" for why in dict.fromkeys(unset))
+            table["written"] = {key: text for key in ("path", "url") if (text := written_file(own.get(key), origin))}
         except ValidationError as error:
-            known = sorted({*common, *schema.model_fields} - {"own", "unusable"})
+            known = sorted({*common, *schema.model_fields} - _NOT_IN_FILES)
             mistakes += [
                 f"[{where}] {_key(e['loc'])}: {_why(e, known)}" if e["loc"] else f"[{where}] {_why(e, known)}"
                 for e in error.errors(include_url=False, include_input=False)

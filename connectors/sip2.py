@@ -172,7 +172,8 @@ class Sip2:
                 "readers' cards, and give the roster that column as an alias."
             )
         where = f"{self._settings.host}:{self._settings.port}, {'TLS' if self._settings.tls else 'clear text'}"
-        return Sample(where, _OFFERED[self._settings.asks], row, tuple(warnings), self._notes(status, candidates))
+        notes = self._notes(status, candidates)
+        return Sample(where, _OFFERED[self._settings.asks], row, tuple(warnings), notes, rows)
 
     def _asked(self, numbers: Sequence[str], candidates: Candidates, progress: Progress) -> dict[str, Answer]:
         """Return the answers. Raises SourceUnavailable where too many numbers have none, or a doubtful one."""

@@ -5,7 +5,8 @@ same transaction the database counts the rows of the very same query; unless as 
 """
 
 import codecs
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from connectors.as_of import CLOCKS_DIFFER, moment_of
 from connectors.databases import BATCH, Backend, Options, Patience, Undecodable, reading
 from connectors.letters import BYTES, Letters, decoded
 from connectors.port import (
+    SAMPLE_ROWS,
     Cell,
     Fingerprint,
     Progress,
@@ -217,7 +219,7 @@ class Sql:
         if settings.population is not None:
             with self._reading() as (connection, backend):
                 known = self._execute(connection, settings.population, part)
-                known.fetchone()
+                self._numbers_of(known.fetchmany(SAMPLE_ROWS))
                 backend.abandon(connection, known.cursor)
         with self._reading() as (connection, backend):
             warnings = (*backend.warnings(connection), *self._clocks(connection, backend), *self._announced())
@@ -228,18 +230,13 @@ class Sql:
             self._refuse_more_than_the_limit(count := self._count(connection, settings.query, part))
             self._refuse_cut_off(settings.query, count)
             backend.charset(connection, partial(self._of_each_column, connection, settings.query, part))
-            result = self._execute(connection, settings.query, part)
-            columns = _names(result)
-            self._refuse_single_precision(backend, result)
-            first = result.fetchone()
-            # Whatever rows are left are not waited for.
-            backend.abandon(connection, result.cursor)
-        fields = self._question.columns
-        row = None
-        if first is not None:
-            cells = self._picker(columns)(first)
-            row = dict(zip(fields, self._decoded(cells), strict=True))
-        return Sample(backend.where, columns, row, warnings)
+            letters = Letters(self._question.source, self._question.columns, backend.charset_fix, backend.raw_text)
+            rows: list[tuple[Cell, ...]] = []
+            columns = self._read(connection, backend, settings.query, part, rows, letters, _untold, SAMPLE_ROWS)
+        letters.finish(rows, self._question.candidates)
+        row = dict(zip(self._question.columns, rows[0], strict=True)) if rows else None
+        whole = len(rows) == count and len(chunks) < 2
+        return Sample(backend.where, columns, row, (*warnings, *letters.warnings()), rows=rows, whole=whole)
 
     def _one_tried(self, row: Mapping[str, Cell] | None) -> tuple[str, ...]:
         """Ask about the first row's student alone, and warn where that does not bring what the query has of them."""
@@ -416,13 +413,15 @@ class Sql:
         rows: list[tuple[Cell, ...]],
         letters: Letters,
         tell: Callable[[int], None],
-    ) -> None:
-        """Add what a query brings to `rows`."""
+        most: int = sys.maxsize,
+    ) -> tuple[str, ...]:
+        """Add what a query brings to `rows`, up to about `most` of them; return its columns."""
         result = self._execute(connection, query, extra)
         try:
-            pick, charset = self._picker(_names(result)), self._settings.bytes_as
+            columns = _names(result)
+            pick, charset = self._picker(columns), self._settings.bytes_as
             self._refuse_single_precision(backend, result)
-            while batch := result.fetchmany(BATCH):
+            while len(rows) < most and (batch := result.fetchmany(min(BATCH, most))):
                 picked = [self._decoded(pick(row)) for row in batch] if charset else [pick(row) for row in batch]
                 letters.look(picked, len(rows))
                 rows += picked
@@ -430,9 +429,14 @@ class Sql:
         except BaseException:
             backend.abandon(connection, result.cursor)
             raise
-        result.close()
+        if len(rows) < most:
+            result.close()
+        else:
+            # Whatever rows are left are not waited for.
+            backend.abandon(connection, result.cursor)
         if not rows:
             tell(0)
+        return columns
 
     def _refuse_single_precision(self, backend: Backend, result: CursorResult[Any]) -> None:
         """Refuse a column of student numbers that keeps seven digits: a number of more has become another's."""
@@ -457,8 +461,12 @@ class Sql:
             return None
         known: list[Cell] = []
         for part in parts if binds(query, "numbers") or binds(query, "these") else parts[:1]:
-            result = self._execute(connection, query, part)
-            known += [cell for row in result for cell in self._decoded((row[0],)) if cell is not None]
+            known += self._numbers_of(self._execute(connection, query, part))
+        return known
+
+    def _numbers_of(self, rows: Iterable[Any]) -> list[Cell]:
+        """Return the numbers that a population lists."""
+        known = [cell for row in rows for cell in self._decoded((row[0],)) if cell is not None]
         if any(isinstance(cell, BYTES) for cell in known):
             raise SourceGarbled(
                 f"{self._question.source}: the population is numbers in bytes, not text",
@@ -536,6 +544,10 @@ class Sql:
         patience = Patience(self._settings.connect_timeout, self._settings.timeout)
         options = Options(self._settings.bytes_as, self._settings.oracle_client, self._lenient, self._settings.tls)
         return reading(self._url, self._question.source, patience, options)
+
+
+def _untold(_done: int) -> None:
+    """Show nothing."""
 
 
 def _names(result: CursorResult[Any]) -> tuple[str, ...]:

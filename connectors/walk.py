@@ -38,6 +38,8 @@ class PerStudent(Table):
 
     #: Whether the source's table has these keys, so that a message may advise them.
     in_settings: ClassVar[bool] = True
+    #: All of its keys say how patiently is asked, and none of them what.
+    only_how: ClassVar[bool] = True
 
     #: Questions under way at the same time, each with a session of its own.
     at_once: Annotated[int, Field(ge=1, le=32)] = 4

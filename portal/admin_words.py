@@ -63,6 +63,7 @@ NEAR: Mapping[str, str] = {
     "leading_zero": later("只差开头的 0"),
     "number_within": later("含有名单上的号码"),
     "punctuation": later("只差空格、连字符等符号"),
+    "letter_added": later("前后多了一个字母"),
     "other_number": later("是名单上某人的一卡通号或原学号"),
     "one_character": later("只差一个字符"),
     "same_name": later("姓名相同"),

@@ -418,10 +418,10 @@ stranger = Table(
     Column("cohort", _Word, primary_key=True),
     Column("source", _Word, primary_key=True),
     Column("key", _Number, primary_key=True),
-    #: Why it may be somebody we know: ambiguous, leading_zero, number_within, punctuation, other_number, one_character,
-    #: same_name; empty when it is nobody near.
+    #: Why it may be somebody we know: ambiguous, leading_zero, number_within, punctuation, letter_added, other_number,
+    #: one_character, same_name; empty when it is nobody near.
     Column("near", _Word, nullable=False),
-    #: The roster student it is near to.
+    #: The roster students it is near to, as they are shown.
     Column("student", _Number, nullable=False),
     Column("run", BigInteger, nullable=False),
 )

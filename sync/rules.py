@@ -1,7 +1,7 @@
 """From the settings to the values that the rule, the guard and the timetable work with."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -38,6 +38,7 @@ def source_rule(settings: Settings, name: str) -> SourceRule:
         zone=source.timezone or settings.institution.timezone,
         institution_zone=settings.institution.timezone,
         question=_question(source),
+        former_question=_question(source, former=True),
         own_numbers=source.keys == "student",
         nameless=source.nameless,
         unique_reference=source.unique_reference,
@@ -45,10 +46,23 @@ def source_rule(settings: Settings, name: str) -> SourceRule:
     )
 
 
-def _question(asked: Asked) -> bytes:
-    """Digest what is asked, without the secrets and addresses that may change while the question stays."""
+def _question(asked: Asked, *, former: bool = False) -> bytes:
+    """Digest what is asked, without the secrets and addresses that may change while the question stays.
+
+    `former` is as former versions took it: the pace at which single students are asked about was part of it.
+    """
     own = _plain(asked.own)
+    if not former:
+        # Whether they are asked about one by one is part of it; what that costs the office is not.
+        own |= {key: type(value)().model_dump(mode="python") for key, value in _paces(asked.own)}
     return digest_of([asked.connector.encode(), json.dumps([asked.columns, own], sort_keys=True, default=str).encode()])
+
+
+def _paces(own: BaseModel | None) -> Iterator[tuple[str, BaseModel]]:
+    """Give the own keys that hold a table about how to ask."""
+    for key, value in own or ():
+        if getattr(value, "only_how", False) and key not in getattr(type(own), "how", ()):
+            yield key, value
 
 
 #: Own keys that say where and how patiently to ask, not what.
@@ -68,12 +82,22 @@ def _plain(own: BaseModel | None) -> dict[str, object]:
     return {k: v for k, v in dumped.items() if k not in besides and not isinstance(v, SecretStr | Path)}
 
 
-def location(asked: Asked) -> bytes:
-    """Digest where and as which user a source is asked. No password and no other secret goes into it."""
+def location(asked: Asked, *, former: bool = False) -> bytes:
+    """Digest where and as which user a source is asked. No password and no other secret goes into it.
+
+    A file is taken as the settings write it, so that they and it may move together. `former` is as former
+    versions took it: a file by its place on this machine.
+    """
     # Of a source that cannot be asked, with a connector that is not there, nothing is known of where.
     own = asked.own.model_dump(mode="python") if asked.own is not None else {}
     where = {key: own[key] for key in sorted(own) if key in _WHERE}
+    where |= {} if former else {key: text for key, text in asked.written.items() if key in where}
     return digest_of([asked.connector.encode(), json.dumps(where, sort_keys=True, default=_without_secret).encode()])
+
+
+def locations(asked: Asked) -> tuple[bytes, bytes]:
+    """Return both digests of where a source is asked: what was stored by an older version is the same place."""
+    return location(asked), location(asked, former=True)
 
 
 #: Own keys that say where a source is and as which user it is asked.

@@ -623,8 +623,8 @@ class Sync:
     def _one_is_proven(self, stored: Stored, name: str, connector: Connector | None) -> bool:
         if connector is None or reads_all_for_one(connector):
             return True
-        rule, where = rules.source_rule(self._settings, name), rules.location(self._settings.source[name])
-        return stored.source(name).one_proven == question_of(rule, where)
+        rule, wheres = rules.source_rule(self._settings, name), rules.locations(self._settings.source[name])
+        return stored.source(name).one_proven in {question_of(rule, where) for where in wheres}
 
     def _overtaken(self, lease: Lease, counts: dict[str, Any]) -> Outcome:
         message = (

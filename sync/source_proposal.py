@@ -25,6 +25,7 @@ from sync.quality import Quality
 from sync.resolve import resolve
 from sync.row_keys import keyed
 from sync.rows import Rows, SourceRule
+from sync.sample import about_nobody
 
 #: So many rows are digested at once.
 _AT_ONCE = 10_000
@@ -172,17 +173,17 @@ def propose_source(
         said = stored.records([name], [s for s in (*answer.changed, *answer.vanished) if s in digests])
         before = {who: record for (_, who), record in said.items()}
         answer = with_moved(rule, snapshot.fields, groups, answer, resolved, before, whole=student is None)
-    if student is None and state.settings_digest != rule.digest and _about_nobody(stored, snapshot, answer, resolved):
+    if (
+        student is None
+        and not rule.is_known_as(state.settings_digest)
+        and _about_nobody(stored, snapshot, answer, resolved)
+    ):
         if not stored.headcount(rules.flows_with(settings, rule.step)):
             raise SourceGarbled(
                 f"{name} brought {answer.rows} rows, and nobody is on the roster whom they could be about",
                 "Sync the roster first: clearance sync roster",
             )
-        raise SourceGarbled(
-            f"{name} brought {answer.rows} rows, and not one is about anybody on the roster",
-            f"See columns.student in [source.{name}]: it must name the column with the student numbers. Where the "
-            "office's students simply owe nothing, let the source name its population, too.",
-        )
+        raise about_nobody(name, answer.rows)
     # Other settings may find another word for somebody about whom the source says what it always said, or nothing.
     everybody = student is None and state.settings_digest not in (None, rule.digest)
     named = [*answer.changed, *answer.vanished, *unsettled]

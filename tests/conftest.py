@@ -10,13 +10,14 @@ from random import Random
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import URL
 from structlog.dev import ConsoleRenderer, plain_traceback
 
 import tests.compiling
 import tests.hashing  # noqa: F401 - both make the same work cheaper
+from tests import sizes, soaking
 from tests.browser.browsers import MISSING, chromium_path, launched
 from tests.services import databases
 from tests.world import World
@@ -28,13 +29,14 @@ ConsoleRenderer.get_active().exception_formatter = plain_traceback
 #: Give it the number that a failed test has printed.
 SEED_VARIABLE = "CLEARANCE_TEST_SEED"
 
-settings.register_profile("daily", deadline=None, print_blob=True)
-settings.register_profile("soak", deadline=None, max_examples=1000)
-settings.load_profile("soak" if os.environ.get("CLEARANCE_TEST_SOAK") else "daily")
+settings.register_profile("ours", deadline=None, print_blob=True, max_examples=sizes.times(sizes.EXAMPLES))
+settings.load_profile("ours")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Have what tests write lie in memory, where there is room: what is durable is seen in the calls, not on a disk."""
+    if sizes.MINUTES:
+        config.pluginmanager.register(soaking.Soaking())
     if databases.MEMORY is not None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(databases.MEMORY))
 
@@ -65,8 +67,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the pure ones, and begin with those that take long: nobody waits for the last of them alone."""
+    """Mark the pure ones and the properties, and begin with what takes long: nobody waits for the last one alone."""
     for item in items:
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.property)
         if _is_pure(item.path):
             item.add_marker(pytest.mark.pure)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
