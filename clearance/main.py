@@ -31,6 +31,7 @@ _COMMANDS = {
     "paper": "paper:paper",
     "backup": "keeping:backup",
     "restore": "keeping:restore",
+    "retention": "retaining:retention",
     "demo": "demo_command:app",
 }
 

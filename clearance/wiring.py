@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from status_db.reader import Reader
     from status_db.renumber import Renumbering
     from status_db.report import Reports
+    from status_db.retention import Retention
     from status_db.reviews import Reviews
     from status_db.tokens import Tokens
     from status_db.waves import Waves
@@ -409,6 +410,15 @@ class Program:
         from status_db.audit import Audit
 
         return Audit(self.desk)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """What removes rows whose time is over, of every cohort."""
+        from status_db.retention import Retention
+
+        settings = self.settings
+        spans = settings.retention.spans(session_longest=settings.auth.session_longest)
+        return Retention(self.desk, self.writing, settings.cohort_keys(), spans)
 
     @cached_property
     def tokens(self) -> Tokens:

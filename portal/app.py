@@ -36,6 +36,7 @@ from portal.pages import (
     providers,
     recheck,
     report,
+    retention,
     runs,
     second_factor,
     sign_in,
@@ -89,6 +90,7 @@ _PAGES = (
     *accounts.ROUTES,
     *announcements.ROUTES,
     *audit.ROUTES,
+    *retention.ROUTES,
 )
 
 

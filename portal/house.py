@@ -45,6 +45,7 @@ from status_db.objection_report import ObjectionReports
 from status_db.reader import Reader
 from status_db.report import Reports
 from status_db.requests import Requests
+from status_db.retention import RetentionRuns
 from status_db.roster_reader import RosterReader
 from status_db.run_reader import RunReader
 from status_db.student_objections import StudentObjections
@@ -107,6 +108,8 @@ class House:
     #: Who did what; what was asked for.
     audit: Audit
     requests: Requests
+    #: What was removed when its time was over.
+    retention_runs: RetentionRuns
     #: What is announced to students.
     board: Board
     #: What students object to, and what reviewers send back.
@@ -255,6 +258,7 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         directory=Directory(desk_reading, demo=settings.is_demo),
         audit=Audit(desk_writing),
         requests=Requests(desk_writing),
+        retention_runs=RetentionRuns(desk_reading),
         board=Board(desk_writing),
         student_objections=StudentObjections(desk_writing),
         key=key,

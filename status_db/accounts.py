@@ -378,6 +378,8 @@ class Accounts:
         name = normalise_account(account)
         with writing(self._engine, DESK, "desk") as connection:
             _confirmed(connection, name)
+            if "active" in values:
+                values |= {"closed_at": None}
             connection.execute(update(tables.account).where(tables.account.c.account == name).values(**values))
             connection.execute(delete(tables.session).where(tables.session.c.account == name))
             connection.execute(

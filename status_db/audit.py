@@ -1,4 +1,5 @@
 """The audit log: who did what on the pages and the command line, and when. Lines are added, and never changed.
+Retention alone removes lines, oldest first, once their time is over.
 
 It is read by administrators and auditors. A line names a student where one was looked at or decided on; it holds no
 password, no token and no number of an identity document.
@@ -10,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Engine, Row, insert, select
+from sqlalchemy import Connection, Engine, Row, delete, insert, select
 
 from status_db import tables
 from status_db.engine import reading, writing
@@ -138,3 +139,20 @@ def _line(row: Row[Any]) -> AuditLine:
     return AuditLine(
         row.line, row.at, row.account, Deed(row.deed), row.cohort, row.student, row.run, row.detail, row.address
     )
+
+
+def remove_before(connection: Connection, cutoff: datetime, most: int) -> int:
+    """Remove the oldest lines, up to the first that is not older than the cutoff; return how many, at most `most`.
+
+    What stays has no gap: a line is removed only together with every line before it.
+    """
+    table = tables.audit
+    oldest = connection.execute(select(table.c.line, table.c.at).order_by(table.c.line).limit(most)).all()
+    last, count = None, 0
+    for row in oldest:
+        if row.at >= cutoff:
+            break
+        last, count = row.line, count + 1
+    if last is None:
+        return 0
+    return min(count, connection.execute(delete(table).where(table.c.line <= last)).rowcount)
