@@ -26,6 +26,7 @@ _COMMANDS = {
     "sources": "reading:sources",
     "strangers": "reading:strangers",
     "report": "reporting:report",
+    "log-name": "log_naming:name_in_log",
     "schedule": "services:schedule",
     "serve": "services:serve",
     "paper": "paper:paper",
