@@ -78,10 +78,12 @@ class Chosen:
 
     def _programs(self, *, service: bool) -> tuple[Program, ...]:
         from config import logs  # noqa: PLC0415 - only a command that reads settings writes a log
+        from status_db.desk_key import DeskKey  # noqa: PLC0415 - likewise
 
         settings = load_settings(self.file)
         quiet = not (service or self.verbose or settings.log.format == "json")
-        logs.configure(settings.log.model_copy(update={"level": "error"}) if quiet else settings.log)
+        log = settings.log.model_copy(update={"level": "error"}) if quiet else settings.log
+        logs.configure(log, DeskKey(settings.portal.key_file).log_key)
         keys = settings.cohort_keys()
         if self.cohort is not None and self.cohort not in keys:
             fail(

@@ -29,6 +29,7 @@ from clearance.rights import too_wide
 from clearance.wiring import Program
 from config.cohorts import binds_cohort
 from config.renames import stored_name
+from config.retention import warnings as retention_warnings
 from connectors.port import Sample, SourceError
 from status_db.engine import StoreError, reading
 from status_db.ledger_key import LedgerRefused
@@ -59,6 +60,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
     code = _look_at_status_db(served, found, quiet=json)
     _look_at_files(program, chosen(context).file, found, quiet=json)
     _look_at_accounts(program, found, quiet=json)
+    _warn("retention", "retention", [*retention_warnings(program.settings.retention)], found, quiet=json)
     _look_at_settings(served, found, quiet=json)
     for where, program, name in _to_check(served, sources):
         asked = program.settings.roster if name == ROSTER else program.settings.source[name]

@@ -8,6 +8,7 @@ from config import logs
 from portal.app import create_app
 from portal.desk import doors
 from portal.desk.pages import ROUTES
+from status_db.desk_key import DeskKey
 
 
 def pages() -> Starlette:
@@ -27,6 +28,6 @@ def both() -> Starlette:
 
 def _made(*, students: bool = True, staff: bool = True) -> Starlette:
     settings = load_settings(chosen_file(None))
-    logs.configure(settings.log)
+    logs.configure(settings.log, DeskKey(settings.portal.key_file).log_key)
     opened = doors.build(settings, Sheets(settings.desk), ROUTES) if staff and settings.desk.enabled else None
     return create_app(settings, clock=clock_of(settings), desk=opened, students=students, staff=staff)

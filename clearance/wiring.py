@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from status_db.reader import Reader
     from status_db.renumber import Renumbering
     from status_db.report import Reports
+    from status_db.retention import Retention
     from status_db.reviews import Reviews
     from status_db.tokens import Tokens
     from status_db.waves import Waves
@@ -430,6 +431,17 @@ class Program:
         from status_db.audit import Audit
 
         return Audit(self.desk_store)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """What removes rows whose time is over, of every cohort."""
+        from status_db.desk_store import DeskStore
+        from status_db.retention import Retention
+
+        settings = self.settings
+        spans = settings.retention.spans(session_longest=settings.auth.session_longest)
+        pages = DeskStore(self.desk, key=self.key)
+        return Retention(self.desk_store, self.writing, settings.cohort_keys(), spans, pages)
 
     @cached_property
     def tokens(self) -> Tokens:

@@ -33,6 +33,7 @@ from config.desk import Desk
 from config.opening import Calendar, OpenHours
 from config.plain_text import plain, unprintable_in
 from config.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
+from config.retention import Retention
 from config.secrets import DatabaseUrl, FilePath, Origin, Text, written_file
 from config.table import STRICT, CronLine, Span
 
@@ -423,6 +424,7 @@ class Settings(Table):
     portal: Portal = Portal()
     auth: Auth = Auth()
     api: Api = Api()
+    retention: Retention = Retention()
     log: Log = Log()
     demo: Demo = Demo()
     #: Name in the file → the name that it is stored under, for what `was` renames; never written in a file.
@@ -634,7 +636,7 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
     tables: dict[str, type[BaseModel]] = {
         "institution": Institution, "status_db": StatusDb, "cohort": Cohort, "roster": Roster, "rosters": Roster,
         "step": Step, "flow": Flow, "source": Source, "calendar": Calendar, "desk": Desk, "portal": Portal,
-        "auth": Auth, "api": Api, "log": Log, "demo": Demo,
+        "auth": Auth, "api": Api, "retention": Retention, "log": Log, "demo": Demo,
     }  # fmt: skip
     if len(loc) < 2 or str(loc[0]) not in tables:
         return _key(loc) or "the file", list(Settings.model_fields)

@@ -115,6 +115,7 @@ DEEDS: Mapping[str, str] = {
     Deed.DECISION_WITHDRAWN: later("撤回人工办理"),
     Deed.REVIEWED: later("终审"),
     Deed.REVIEW_WITHDRAWN: later("撤回终审"),
+    Deed.SEALED: later("第一次封存账号与权限"),
     Deed.ACCOUNT_MADE: later("新建账号"),
     Deed.ACCOUNT_CHANGED: later("变更账号"),
     Deed.GRANTED: later("授予权限"),

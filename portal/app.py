@@ -36,6 +36,7 @@ from portal.pages import (
     providers,
     recheck,
     report,
+    retention,
     runs,
     second_factor,
     sign_in,
@@ -90,6 +91,7 @@ _OF_STAFF = (
     *accounts.ROUTES,
     *announcements.ROUTES,
     *audit.ROUTES,
+    *retention.ROUTES,
 )
 
 

@@ -46,6 +46,7 @@ from status_db.objection_report import ObjectionReports
 from status_db.reader import Reader
 from status_db.report import Reports
 from status_db.requests import Requests
+from status_db.retention import RetentionRuns
 from status_db.roster_reader import RosterReader
 from status_db.run_reader import RunReader
 from status_db.student_objections import StudentObjections
@@ -119,6 +120,8 @@ class House:
     #: Who did what; what was asked for.
     audit: Audit
     requests: Requests
+    #: What was removed when its time was over.
+    retention_runs: RetentionRuns
     #: What is announced to students.
     board: Board
     #: What students object to, and what reviewers send back.
@@ -281,6 +284,7 @@ def build(settings: Settings, clock: Callable[[], datetime], *, students: bool =
         directory=Directory(desk_reading, demo=settings.is_demo),
         audit=Audit(write),
         requests=Requests(write),
+        retention_runs=RetentionRuns(desk_reading),
         board=Board(write),
         student_objections=StudentObjections(write),
         key=key,

@@ -387,6 +387,8 @@ class Accounts:
         with self._desk.writing() as entry:
             connection = entry.connection
             _confirmed(connection, name)
+            if "active" in values:
+                values |= {"closed_at": None}
             with entry.changing(ACCOUNT, own):
                 connection.execute(update(tables.account).where(own).values(**values))
             sessions.end_of(entry, name)

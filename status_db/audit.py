@@ -1,4 +1,5 @@
 """The audit log: who did what on the pages and the command line, and when. Lines are added, and never changed.
+Retention alone removes lines, oldest first, once their time is over.
 
 It is read by administrators and auditors. A line names a student where one was looked at or decided on; it holds no
 password, no token and no number of an identity document.

@@ -88,8 +88,14 @@ ANNOUNCEMENT = SealedTable(tables.announcement)
 APPEAL = SealedTable(tables.objection, when=_by_staff)
 UPLOAD = SealedTable(tables.upload)
 
+RETENTION_RUN = SealedTable(tables.retention_run)
+
 SEALED: Mapping[str, SealedTable] = {
-    each.name: each for each in (ACCOUNT, GRANT, STAFF_SESSION, CODE, TOKEN, REQUEST, ANNOUNCEMENT, APPEAL, UPLOAD)
+    each.name: each
+    for each in (
+        *(ACCOUNT, GRANT, STAFF_SESSION, CODE, TOKEN, REQUEST, ANNOUNCEMENT, APPEAL, UPLOAD),
+        *(RETENTION_RUN,),
+    )
 }
 
 #: What of the desk is not sealed, and why: `clearance verify` cannot find a change there.

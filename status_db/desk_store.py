@@ -218,26 +218,47 @@ class DeskEntry:
         )
         self._moved = self._noted = True
 
-    def remove_lines(self, before: datetime) -> int:
-        """Remove this chain's lines of before a moment, from its oldest on without a gap; return how many.
+    def remove_lines(self, before: datetime, most: int) -> int:
+        """Remove the oldest lines of this chain, up to the first that is not older; return how many, at most `most`.
 
-        The head keeps the place and the seal of the last one, so that the rest is vouched for as it was.
+        The head keeps the place and the seal of the last one, so that the rest is vouched for as it was. With the
+        ledger's key go lines of before there were chains, too.
         """
         if self._chain is None:
             return 0
         head, table = self.head(), tables.audit
         mine = table.c.chain == self._chain
-        kept = self.connection.execute(
-            select(table.c.link).where(mine, table.c.at >= before).order_by(table.c.link).limit(1)
-        ).scalar()
-        last = (kept if kept is not None else head.link + 1) - 1
-        row = self.connection.execute(select(table.c.mac).where(mine, table.c.link == last)).one_or_none()
-        if row is None:
+        last, mac, count = head.removed_to, head.removed_mac, 0
+        oldest = select(table.c.link, table.c.at, table.c.mac).where(mine).order_by(table.c.link).limit(most)
+        for row in self.connection.execute(oldest):
+            if row.at >= before:
+                break
+            last, mac, count = row.link, row.mac, count + 1
+        if count:
+            self.connection.execute(delete(table).where(mine, table.c.link <= last))
+            head.removed_to, head.removed_mac = last, mac
+            self._moved = True
+        if self._chain == WITH_LEDGER and count < most:
+            count += self._remove_lines_before(head, before, most - count)
+        return count
+
+    def _remove_lines_before(self, head: Head, before: datetime, most: int) -> int:
+        """Remove lines of before there were chains, where they are as the head covers them."""
+        table = tables.audit
+        if digest_of_lines_before(self.connection, self._seals) != head.sets.get(LINES_BEFORE, ""):
             return 0
-        gone = self.connection.execute(delete(table).where(mine, table.c.link <= last)).rowcount
-        head.removed_to, head.removed_mac = last, row.mac
-        self._moved = True
-        return gone
+        old = (
+            select(table.c.line).where(table.c.chain.is_(None), table.c.at < before).order_by(table.c.line).limit(most)
+        )
+        lines = list(self.connection.execute(old).scalars())
+        if lines:
+            self.connection.execute(delete(table).where(table.c.line.in_(lines)))
+            if left := digest_of_lines_before(self.connection, self._seals):
+                head.sets[LINES_BEFORE] = left
+            else:
+                head.sets.pop(LINES_BEFORE)
+            self._moved = True
+        return len(lines)
 
     def begin(self, now: datetime) -> int:
         """Seal every row as it stands, and note that. Raises LedgerRefused where there are seals already."""

@@ -27,6 +27,9 @@ from status_db.versions import Part
 
 _BUSY_SECONDS = 30
 
+#: An error's text names no value of its statement: names, numbers and hashes are none of a log's.
+_HIDDEN: dict[str, Any] = {"hide_parameters": True}
+
 #: The advisory lock of the tables' version, in PostgreSQL's space of two numbers, apart from the cohorts' locks.
 #: Writers share it; who changes the tables has it alone.
 VERSION_LOCK = (int.from_bytes(b"clea"), 0)
@@ -56,7 +59,7 @@ def open_writing(url: str, *, create: bool = False) -> Engine:
             [*(f"-c {name}={seconds}s" for name, seconds in limits.items()), *([own] if isinstance(own, str) else own)]
         )
         return create_engine(
-            parsed, poolclass=QueuePool, pool_size=4, pool_pre_ping=True, connect_args={"options": options}
+            parsed, poolclass=QueuePool, pool_size=4, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN
         )
     file = sqlite_file(url)
     if create and file is not None:
@@ -65,7 +68,7 @@ def open_writing(url: str, *, create: bool = False) -> Engine:
         make_file(file)
     # Kept open between transactions: the last connection to close would copy the whole log back each time.
     arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
-    engine = create_engine(parsed, poolclass=QueuePool, pool_size=4, connect_args=arguments)
+    engine = create_engine(parsed, poolclass=QueuePool, pool_size=4, connect_args=arguments, **_HIDDEN)
     if not create and file is not None:
         event.listen(engine, "do_connect", partial(_see_that_it_is_there, file))
     event.listen(engine, "connect", _prepare_sqlite)
@@ -100,9 +103,10 @@ def open_reading(url: str, *, at_most: timedelta | None = None) -> Engine:
         options = "-c default_transaction_read_only=on"
         if at_most is not None:
             options += f" -c statement_timeout={round(at_most.total_seconds())}s"
-        return create_engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options})
+        return create_engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN)
     read_only = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
-    engine = create_engine(read_only, poolclass=QueuePool, pool_size=8, connect_args={"check_same_thread": False})
+    arguments = {"check_same_thread": False}
+    engine = create_engine(read_only, poolclass=QueuePool, pool_size=8, connect_args=arguments, **_HIDDEN)
     if (file := sqlite_file(url)) is not None:
         event.listen(engine, "do_connect", partial(_see_that_it_is_there, file))
     event.listen(engine, "connect", _forbid_writing)

@@ -44,7 +44,11 @@ class Identities:
                 for student, number in numbers.items()
                 if student in held
             ]
-            change = update(table).where(table.c.student == bindparam("whose")).values(identity=bindparam("hashed"))
+            change = (
+                update(table)
+                .where(table.c.student == bindparam("whose"))
+                .values(identity=bindparam("hashed"), identity_at=None)
+            )
             for at in range(0, len(known), _AT_ONCE):
                 connection.execute(change, known[at : at + _AT_ONCE])
         return set(numbers) - held

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy import ColumnElement, Connection, Engine, Table, func, insert, select, update
 
+from config.log_names import StudentNo
 from status_db import bulk, ledger_key, raw, tables
 from status_db.engine import reading, writing
 from status_db.ledger_key import LedgerRefused
@@ -123,7 +124,7 @@ class Entry:
             digest, said = self._seals.digest("source", values), self._before.words.get(state_of(source))
             if self._kind is LinkKind.CHECKPOINT or digest == said or (said is None and values[2:] == raw.BLANK_STATE):
                 continue
-            self._log.error("stored row altered", table="source_state", cohort=self._cohort, key=source)
+            self._log.error("stored row altered", table="source_state", cohort=self._cohort, source=source)
             self._says[altered(state_of(source))] = digest
 
     def seal_flip(self, values: bulk.Values) -> bytes:
@@ -159,7 +160,10 @@ class Entry:
         """
         agrees = stored.mac is not None and self._seals.row(table, stored.values) == stored.mac
         if not agrees:
-            self._log.error("stored row altered", table=table, cohort=self._cohort, key=str(stored.values[1]))
+            at = raw.SEALED[table].index("student")
+            self._log.error(
+                "stored row altered", table=table, cohort=self._cohort, student=StudentNo(stored.values[at])
+            )
         mac = self._seals.row(table, values) if agrees else stored.mac or b""
         self.gone(name, [stored.mac])
         self._moves[name] += self._seals.weight(mac)

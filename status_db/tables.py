@@ -596,6 +596,10 @@ account = Table(
     Column("created_at", Instant, nullable=False),
     #: A keyed hash of the number of an identity document, and nothing that leads back to it.
     Column("identity", LargeBinary),
+    #: When retention first found that hash: its time begins there.
+    Column("identity_at", Instant),
+    #: When retention first found the account deactivated, likewise; NULL while it is active.
+    Column("closed_at", Instant),
     #: The second factor's secret, sealed with the portal's key; NULL for none.
     Column("second_factor", LargeBinary),
     #: The last of its time steps that was used: none opens twice.
@@ -872,3 +876,23 @@ upload = Table(
     sqlite_autoincrement=True,
 )
 Index("ix_upload_account", upload.c.account, upload.c.upload)
+
+retention_run = Table(
+    "retention_run",
+    desk,
+    #: One rule of [retention], carried out once. Rows are added, and never changed.
+    Column("retention_run", _Id, primary_key=True, autoincrement=True),
+    Column("rule", _Word, nullable=False),
+    Column("at", Instant, nullable=False),
+    #: Rows older than this were removed.
+    Column("cutoff", Instant, nullable=False),
+    Column("removed", BigInteger, nullable=False),
+    #: The age of the oldest row that stayed; NULL for none.
+    Column("oldest", Instant),
+    #: Rows older than the cutoff were left for the next run: there were too many for one.
+    Column("unfinished", Boolean, nullable=False),
+    Column("by", Line(100), nullable=False),
+    Column("mac", LargeBinary),
+    sqlite_autoincrement=True,
+)
+Index("ix_retention_run_rule", retention_run.c.rule, retention_run.c.retention_run)

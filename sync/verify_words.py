@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 _ORDER = (
     "ledger", "run", "flip", "applied_settings", "source_state", "student", "record", "decision", "certificate",
     "status", "wave", "opinion", "batch", "audit_head", "audit", "account", "grant", "staff_session", "code", "token",
-    "request", "announcement", "objection", "upload",
+    "request", "announcement", "objection", "upload", "retention_run",
 )  # fmt: skip
 
 

@@ -50,7 +50,8 @@ def pytest_collection_finish() -> None:
 
 #: Files whose tests compute and no more: `make check` runs them.
 PURE = (
-    "config/test_logs.py", "config/test_settings.py", "config/test_providers.py", "config/test_timetable.py",
+    "config/test_log_names.py", "config/test_logs.py", "config/test_settings.py", "config/test_providers.py",
+    "config/test_timetable.py",
     "connectors/test_joined.py", "connectors/test_memory.py", "connectors/test_walk.py",
     "portal/test_charts.py", "portal/test_hours.py", "portal/test_numbers.py", "status_db/test_model.py",
     "sync/test_guard.py", "sync/test_keep.py", "sync/test_reconcile.py", "sync/test_rows.py",

@@ -16,6 +16,7 @@ from clearance.wiring import schema_of
 from config import settings
 from config.opening import Calendar
 from config.providers import PROVIDERS
+from config.retention import Retention
 from config.secrets import Origin
 from config.settings import Source
 from connectors.port import ProofKind, Question
@@ -161,6 +162,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "[auth]": settings.Auth,
     "[api]": settings.Api,
     **{f"[auth.{name}]": table for name, table in PROVIDERS.items()},
+    "[retention]": Retention,
     "[log]": settings.Log,
     "[demo]": settings.Demo,
 }

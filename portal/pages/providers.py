@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from config.log_names import StudentNo
 from portal.auth import forms
 from portal.auth.refusals import SignInRefused, Why, printable
 from portal.entrance import safe_next
@@ -61,7 +62,7 @@ async def refused(request: Request, error: Exception) -> Response:
         method=error.method,
         provider=_address(house, error.method),
         why=error.why,
-        name=printable(error.name, 100),
+        name=StudentNo(printable(error.name, 100)),
         message=str(error),
     )
     # A page that anybody can ask for without ever having been at the provider writes no lines.

@@ -204,6 +204,7 @@ LINES = (
     Line("POST", "/announcements/{announcement:id}/withdraw", ADMIN),
     Line("GET", "/audit", ADMIN | AUDITOR),
     Line("GET", "/audit.xlsx", ADMIN | AUDITOR),
+    Line("GET", "/retention", ADMIN | AUDITOR),
     Line("GET", "/sign-in", door=Door.OPEN),
     Line("POST", "/sign-in", door=Door.OPEN, form={"account": "dean", "password": PASSWORD}),
     Line("POST", "/sign-out"),

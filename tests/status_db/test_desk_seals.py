@@ -37,6 +37,7 @@ from status_db.engine import StoreError, reading, writing
 from status_db.ledger_key import LedgerRefused
 from status_db.opinions import Says
 from status_db.requests import Requests
+from status_db.retention import Retention
 from status_db.seals import Seals
 from status_db.student_objections import Outcome, StudentObjections
 from status_db.tokens import Tokens, hash_of
@@ -94,6 +95,7 @@ def at_work(world: World) -> None:
         COHORT, "2015150001", "library", "", "还了", account="2015150001", seen=SEEN, due=due, now=now, limit=5
     )
     StudentObjections(desk).answer(raised.objection, Outcome.EXPLAINED, "没有还", account="librarian", now=now)
+    Retention(desk, world.engine, [COHORT], {"sessions": LONG}).carry_out("sessions", now, "test")
     for store in (desk, pages_store(world)):
         for _ in range(3):
             Audit(store).note(Deed.SIGNED_IN, account="librarian", now=now, method="local")
@@ -310,7 +312,7 @@ class TestTheAuditLog:
         world.later(hours=1)
         Audit(world.desk).note(Deed.GRANTED, account="admin", now=world.now)
         with world.desk.writing() as entry:
-            assert entry.remove_lines(world.now) == 3
+            assert entry.remove_lines(world.now, 10) == 3
         assert verified(world).sound
         forge(world, lambda c: c.execute(delete(tables.audit).where(tables.audit.c.chain == "desk")))
         assert found(world) == {"audit"}
