@@ -38,7 +38,7 @@ def _places(settings: Settings, file: Path) -> Iterator[tuple[str, Path, int]]:
     """
     keys = (("the ledger's key", settings.status_db.ledger_key_file), ("the desk's key", settings.portal.key_file))
     databases = {
-        "the status database": sqlite_file(settings.status_db.url.get_secret_value()),
+        "the status database": sqlite_file(settings.status_db.url.reveal()),
         "the desk's database": sqlite_file(desk_url(settings.status_db)),
     }
     alone = [*keys, *(("a file with a secret,", secret) for secret in _named_in(file))]

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from config.processes import Process
 from config.settings import Settings
 from portal import faults, headers, house, sending, well_formed
 from portal.api import problems, routes
@@ -99,7 +100,7 @@ def create_app(
 
     Without a desk they only read; `pages` off leaves the desk alone, for a process of its own.
     """
-    built = house.build(settings, clock)
+    built = house.build(settings, clock, Process.PAGES if desk is None else Process.ALL if pages else Process.DESK)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
