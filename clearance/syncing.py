@@ -30,6 +30,7 @@ from clearance.wiring import Program
 from config.cohorts import binds_cohort
 from config.processes import Process, missing_anywhere
 from config.renames import stored_name
+from config.secrets import SecretUnusable
 from connectors.port import SourceError
 from status_db.engine import StoreError
 from status_db.ledger_key import LedgerRefused
@@ -130,7 +131,7 @@ def _look_at_status_db(served: Served, found: list[dict[str, object]], *, quiet:
 def _look_at_processes(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
     """Name what some process would miss, were it started with this environment; another machine may be its own."""
     lacking = missing_anywhere(program.settings)
-    lines = [f"{line} (`clearance {'`, `clearance '.join(of)}` would miss it here)" for line, of in lacking.items()]
+    lines = [f"missing here for `clearance {'`, `clearance '.join(of)}`: {line}" for line, of in lacking.items()]
     _warn("processes", "secrets of other processes", lines, found, quiet=quiet)
 
 
@@ -143,7 +144,7 @@ def _look_at_accounts(program: Program, found: list[dict[str, object]], *, quiet
     """Name the demo's accounts, and colleges with too few reviewers; what cannot be read yet has none to tell."""
     warnings: list[str] = []
     for look in (of_the_demo, lacking_reviewers):
-        with suppress(StoreError):
+        with suppress(StoreError, SecretUnusable):
             warnings += look(program)
     _warn("accounts", "accounts", warnings, found, quiet=quiet)
 
