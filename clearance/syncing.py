@@ -28,8 +28,10 @@ from clearance.context import (
 from clearance.rights import too_wide
 from clearance.wiring import Program
 from config.cohorts import binds_cohort
+from config.processes import Process, missing_anywhere
 from config.renames import stored_name
 from config.retention import warnings as retention_warnings
+from config.secrets import SecretUnusable
 from connectors.port import Sample, SourceError
 from status_db.engine import StoreError, reading
 from status_db.ledger_key import LedgerRefused
@@ -53,10 +55,11 @@ _SHOWN = 40
 @ends_well
 def check(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
     """Look whether the settings make sense and every source answers: its columns, one row, what is wrong."""
-    served = chosen(context).season()
+    served = chosen(context).season(Process.SYNC)
     program = served.first
     context.call_on_close(program.close)
     found: list[dict[str, object]] = []
+    _look_at_processes(program, found, quiet=json)
     code = _look_at_status_db(served, found, quiet=json)
     _look_at_files(program, chosen(context).file, found, quiet=json)
     _look_at_accounts(program, found, quiet=json)
@@ -150,6 +153,13 @@ def _look_at_status_db(served: Served, found: list[dict[str, object]], *, quiet:
     return code
 
 
+def _look_at_processes(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Name what some process would miss, were it started with this environment; another machine may be its own."""
+    lacking = missing_anywhere(program.settings)
+    lines = [f"missing here for `clearance {'`, `clearance '.join(of)}`: {line}" for line, of in lacking.items()]
+    _warn("processes", "secrets of other processes", lines, found, quiet=quiet)
+
+
 def _look_at_files(program: Program, file: Path, found: list[dict[str, object]], *, quiet: bool) -> None:
     """Name files and folders that other users of this machine may read or change."""
     _warn("files", "files", too_wide(program.settings, file), found, quiet=quiet)
@@ -159,7 +169,7 @@ def _look_at_accounts(program: Program, found: list[dict[str, object]], *, quiet
     """Name the demo's accounts, and colleges with too few reviewers; what cannot be read yet has none to tell."""
     warnings: list[str] = []
     for look in (of_the_demo, lacking_reviewers):
-        with suppress(StoreError):
+        with suppress(StoreError, SecretUnusable):
             warnings += look(program)
     _warn("accounts", "accounts", warnings, found, quiet=quiet)
 
@@ -199,7 +209,7 @@ def _show_change(change: Preview, found: list[dict[str, object]], *, quiet: bool
 @ends_well
 def plan(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
     """Say what a sync would change now; change nothing. Exit code 3 when there is something."""
-    served = chosen(context).season()
+    served = chosen(context).season(Process.SYNC)
     stop_like_ctrl_c()
     previews: list[Preview] = []
     names = _names(served.first, sources)
@@ -255,7 +265,7 @@ def sync(
     json: Json = False,
 ) -> None:
     """Ask the sources, decide, and apply. One that fails or is suspended does not keep the others from theirs."""
-    served = chosen(context).season()
+    served = chosen(context).season(Process.SYNC)
     stop_like_ctrl_c()
     by = system_user()
     changed = served.season.open_cohorts(by=by)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     # Each part of a program is imported when a command first asks for it: most ask for few.
     from sqlalchemy import Engine
 
+    from config.processes import Process
     from status_db.accounts import Accounts
     from status_db.audit import Audit
     from status_db.batches import Batches
@@ -164,8 +165,8 @@ class Program:
         from sync.as_of import FIELD
 
         asked = self.settings.roster if name == ROSTER else self.settings.source[name]
-        if asked.unusable:
-            raise SourceRefused(f"{name} cannot be asked: {asked.unusable[0]}", f"Then try: clearance check {name}.")
+        if why := asked.unusable:
+            raise SourceRefused(f"{name} cannot be asked: {'; '.join(why)}", f"Then try: clearance check {name}.")
         windows = [w for key in cohorts for w in self.settings.cohort_named(key).windows.values()]
         columns, query = asked.columns, ""
         if isinstance(asked, Source) and asked.as_of:
@@ -222,7 +223,15 @@ class Program:
 
         if self._beside is not None:
             return self._beside.writing
-        return self._checked(open_writing(self.settings.status_db.url.get_secret_value()), "marks")
+        secret = self.settings.status_db.url
+        return self._checked(open_writing(secret.reveal(), secret=secret), "marks")
+
+    def look_at_marks(self, process: Process) -> None:
+        """Raise StoreError unless the marks that the pages of this process read have this program's tables."""
+        from config.processes import reading_url
+        from status_db.engine import open_reading
+
+        self._checked(open_reading(reading_url(self.settings.status_db, process).reveal()), "marks")
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -259,7 +268,8 @@ class Program:
 
         if self._beside is not None:
             return self._beside.reading
-        return self._checked(open_reading(self.settings.status_db.url.get_secret_value()), "marks")
+        secret = self.settings.status_db.url
+        return self._checked(open_reading(secret.reveal(), secret=secret), "marks")
 
     @cached_property
     def reviews(self) -> Reviews:
@@ -368,7 +378,7 @@ class Program:
         from status_db import durable
         from status_db.engine import open_reading
 
-        engine = open_reading(self.settings.status_db.url.get_secret_value())
+        engine = open_reading(self.settings.status_db.url.reveal())
         try:
             return durable.warnings(engine)
         finally:
@@ -453,12 +463,13 @@ class Program:
     @cached_property
     def desk(self) -> Engine:
         """Accounts, requests and the audit log, to read and write. Raises StoreError unless they have their tables."""
-        from status_db.accounts import desk_url
+        from status_db.accounts import desk_secret, desk_url
         from status_db.engine import open_writing
 
         if self._beside is not None:
             return self._beside.desk
-        return self._checked(open_writing(desk_url(self.settings.status_db)), "desk")
+        own = self.settings.status_db
+        return self._checked(open_writing(desk_url(own), secret=desk_secret(own)), "desk")
 
     @cached_property
     def desk_store(self) -> DeskStore:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from config.secrets import FilePath, Secret, Text
+from config.secrets import PLACEHOLDER, FilePath, Secret, Text
 from config.table import STRICT, Span
 
 
@@ -24,6 +24,8 @@ def is_loopback(url: str) -> bool:
 
 
 def _https(url: str) -> str:
+    if url == PLACEHOLDER:
+        return url
     parts = urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise ValueError(f'"{url}" is no such address: write one such as "https://cas.example.edu.cn/cas"')
@@ -33,6 +35,8 @@ def _https(url: str) -> str:
 
 
 def _ldap(url: str) -> str:
+    if url == PLACEHOLDER:
+        return url
     parts = urlsplit(url)
     if parts.scheme not in ("ldap", "ldaps") or not parts.hostname or parts.path.strip("/") or parts.query:
         raise ValueError(f'"{url}" is no directory: write one such as "ldaps://ldap.example.edu.cn"')
@@ -153,6 +157,8 @@ def providers_contradict(cas: Cas | None, oidc: Oidc | None, ldap: Ldap | None, 
 def _directory_contradicts(ldap: Ldap) -> Iterator[str]:
     if importlib.util.find_spec("ldap3") is None:
         yield '[auth.ldap]: ldap3 is not installed: install the extra, pip install "clearance-sync[ldap]"'
+    if ldap.url == PLACEHOLDER:
+        return
     if ldap.url.startswith("ldaps:") and ldap.start_tls:
         yield "[auth.ldap] start_tls: ldaps is encrypted from the start: take it out"
     elif ldap.url.startswith("ldap:") and not (ldap.start_tls or ldap.plain or is_loopback(ldap.url)):

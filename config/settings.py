@@ -34,7 +34,7 @@ from config.opening import Calendar, OpenHours
 from config.plain_text import plain, unprintable_in
 from config.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
 from config.retention import Retention
-from config.secrets import DatabaseUrl, FilePath, Origin, Text, written_file
+from config.secrets import DatabaseUrl, FilePath, Origin, Text, is_reference, unusable_in, written_file
 from config.table import STRICT, CronLine, Span
 
 
@@ -261,11 +261,18 @@ class Asked(Table):
 
     #: The connector's own keys, as its schema read them; they stand beside the others in the file.
     own: SkipValidation[Any]
-    #: Why it cannot be asked by this process: a secret that is not set, a module that is not there. Its `own` then
+    #: How the file calls its table.
+    table: SkipValidation[str] = ""
+    #: Why it cannot be asked by this process: an address that is not set, a module that is not there. Its `own` then
     #: holds placeholders, or nothing.
-    unusable: SkipValidation[tuple[str, ...]] = ()
+    unread: SkipValidation[tuple[str, ...]] = ()
     #: Its own keys that name a file from the settings' folder on, as they are written.
     written: SkipValidation[Mapping[str, str]] = {}
+
+    @property
+    def unusable(self) -> tuple[str, ...]:
+        """Why it cannot be asked by this process as it is now: what could not be read, and each secret's reason."""
+        return (*self.unread, *dict.fromkeys(f"[{self.table}] {key}: {why}" for key, why in unusable_in(self.own)))
 
     @property
     def weaker_connection(self) -> tuple[str, ...]:
@@ -429,6 +436,8 @@ class Settings(Table):
     demo: Demo = Demo()
     #: Name in the file → the name that it is stored under, for what `was` renames; never written in a file.
     renamed: Annotated[dict[str, str], Field(exclude=True, max_length=0)] = {}
+    #: Addresses and paths that could not be looked up, as (table, key, reason): see `config.processes`.
+    unset: Annotated[tuple[tuple[str, str, str], ...], Field(exclude=True, max_length=0)] = ()
 
     @property
     def is_demo(self) -> bool:
@@ -521,8 +530,9 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
     mistakes += _take_own(raw, schemas, origin)
     if "rosters" in raw:
         raw["roster"] = raw["rosters"][first_roster(raw)]
+    unset: dict[str, str] = {}
     try:
-        settings = Settings.model_validate(raw, context=origin)
+        settings = Settings.model_validate(raw, context=replace(origin, unset=unset))
     except ValidationError as error:
         # Of several rosters, one is read twice; what is wrong with it is said once.
         mistakes += [
@@ -534,7 +544,24 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
     mistakes += _contradictions(settings)
     if mistakes:
         raise SettingsError(file, mistakes)
-    return renames.applied(settings)
+    missing = tuple((*_table_and_key(path), why) for path, why in _places(raw, unset))
+    return renames.applied(settings.model_copy(update={"unset": missing}))
+
+
+def _places(value: object, unset: Mapping[str, str], place: str = "") -> Iterator[tuple[str, str]]:
+    """Give the key of each reference that could not be looked up, with the reason."""
+    if isinstance(value, dict | list):
+        for name, inside in value.items() if isinstance(value, dict) else enumerate(value, 1):
+            yield from _places(inside, unset, f"{place}.{name}".lstrip("."))
+    elif is_reference(value) and str(value) in unset:
+        yield place, unset[str(value)]
+
+
+def _table_and_key(path: str) -> tuple[str, str]:
+    """Part the path of a key as the file writes it: the table `auth.oidc`, and what stands in it."""
+    table, _, key = path.partition(".")
+    provider, _, rest = key.partition(".")
+    return (f"{table}.{provider}", rest) if table == "auth" and rest else (table, key)
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -570,8 +597,8 @@ def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> None:
             below[key] = value
 
 
-#: Fields of a source that no settings file has.
-_NOT_IN_FILES = frozenset({"own", "unusable", "written"})
+#: What of a source's table is written by this module, and never in a file.
+_OURS = frozenset({"own", "table", "unread", "written"})
 
 
 def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str]:
@@ -587,14 +614,14 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
     for where, table, common in asked:
         if not isinstance(table, dict):
             continue
-        own = {key: table.pop(key) for key in list(table) if key not in common or key in _NOT_IN_FILES}
-        table["own"] = None
+        own = {key: table.pop(key) for key in list(table) if key not in common or key in _OURS}
+        table["own"], table["table"] = None, where
         try:
             schema = schemas(str(table.get("connector", "")))
         except ImportError as error:
             name = table["connector"]
             missing = f"[{where}] connector: {name} needs a module that is not installed here ({error}): install it"
-            table["unusable"] = (missing,)
+            table["unread"] = (missing,)
             continue
         if schema is None:
             if "connector" in table:
@@ -606,14 +633,14 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
         if defaults is not None and "columns" not in table and (columns := defaults(own)):
             # A connector for one system knows that system's columns.
             table["columns"] = dict(columns)
-        unset: list[str] = []
+        unset: dict[str, str] = {}
         try:
             # What cannot be looked up stops this source alone, when it is asked.
             table["own"] = schema.model_validate(own, context=replace(origin, unset=unset))
-            table["unusable"] = tuple(f"[{where}] {why}" for why in dict.fromkeys(unset))
+            table["unread"] = tuple(f"[{where}] {key}: {why}" for key, why in _places(own, unset))
             table["written"] = {key: text for key in ("path", "url") if (text := written_file(own.get(key), origin))}
         except ValidationError as error:
-            known = sorted({*common, *schema.model_fields} - _NOT_IN_FILES)
+            known = sorted({*common, *schema.model_fields} - _OURS)
             mistakes += [
                 f"[{where}] {_key(e['loc'])}: {_why(e, known)}" if e["loc"] else f"[{where}] {_why(e, known)}"
                 for e in error.errors(include_url=False, include_input=False)

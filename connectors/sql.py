@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
-from sqlalchemy import Connection, CursorResult, bindparam, make_url, text
+from sqlalchemy import URL, Connection, CursorResult, bindparam, make_url, text
 
 from config.secrets import FilePath, Text
 from config.table import Span
@@ -35,11 +35,13 @@ from connectors.port import (
     Snapshot,
     SourceError,
     SourceGarbled,
+    SourceRefused,
     SourceUnavailable,
     no_progress,
     table_of,
 )
 from connectors.queries import OwnLimit, Query, binds, own_limits
+from connectors.revealing import reveal
 from connectors.tls import DatabaseTls
 from status_db.model import digest_of, normalise_number
 
@@ -106,7 +108,6 @@ class Sql:
     def __init__(self, settings: Settings, question: Question) -> None:
         self._settings = settings
         self._question = question
-        self._url = make_url(settings.url.get_secret_value())
         #: Whether broken letters are replaced: only once some were met, for drivers are quicker without.
         self._lenient = False
 
@@ -543,7 +544,16 @@ class Sql:
     def _reading(self) -> AbstractContextManager[tuple[Connection, Backend]]:
         patience = Patience(self._settings.connect_timeout, self._settings.timeout)
         options = Options(self._settings.bytes_as, self._settings.oracle_client, self._lenient, self._settings.tls)
-        return reading(self._url, self._question.source, patience, options)
+        return reading(self._url(), self._question.source, patience, options)
+
+    def _url(self) -> URL:
+        """Return where the database is, as it is now. Raises SourceRefused."""
+        source, written = self._question.source, reveal(self._settings.url, self._question.source)
+        try:
+            self._settings.refuse_what_no_driver_does(written)
+        except ValueError as error:
+            raise SourceRefused(f"{source}: {error}", f"Then try: clearance check {source}.") from None
+        return make_url(written)
 
 
 def _untold(_done: int) -> None:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from config.processes import Process
 from config.settings import Settings
 from portal import faults, headers, house, sending, well_formed
 from portal.api import problems, routes
@@ -107,7 +108,8 @@ def create_app(
 
     One process may serve students alone, which needs no key of the ledger, and another `staff`, with the desk.
     """
-    built = house.build(settings, clock, students=students, staff=staff)
+    process = Process.ALL if students and staff else Process.PAGES if students else Process.DESK
+    built = house.build(settings, clock, process)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

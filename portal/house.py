@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from config.processes import Process, reading_url
 from config.settings import Settings
 from portal import cohorts, languages
 from portal.auth.device import Devices
@@ -29,7 +30,7 @@ from portal.auth.ways import Ways
 from portal.faults import FaultLog
 from portal.languages import Language
 from portal.navigation import rooms_of
-from status_db.accounts import Account, Accounts, desk_url
+from status_db.accounts import Account, Accounts, desk_secret, desk_url
 from status_db.attempts import Attempts
 from status_db.audit import Audit, Deed
 from status_db.board import Board
@@ -248,19 +249,21 @@ class House:
             engine.dispose()
 
 
-def build(settings: Settings, clock: Callable[[], datetime], *, students: bool = True, staff: bool = True) -> House:
-    """Open what the pages need. The databases themselves are opened when first asked.
+def build(settings: Settings, clock: Callable[[], datetime], process: Process) -> House:
+    """Open what the pages of this process need. The databases themselves are opened when first asked.
 
-    Without `staff` the ledger's key is not read, and nothing that is sealed with it can be written.
+    For students alone the ledger's key is not read, and nothing that is sealed with it can be written.
     """
+    students, staff = process is not Process.DESK, process is not Process.PAGES
     students_url = settings.portal.public_url
     elsewhere = settings.portal.desk_public_url if not staff else students_url if not students else ""
     if not students and settings.portal.desk_public_url:
         portal = settings.portal.model_copy(update={"public_url": settings.portal.desk_public_url})
         settings = settings.model_copy(update={"portal": portal})
-    marks_url = (settings.status_db.portal_url or settings.status_db.url).get_secret_value()
-    marks, key = open_reading(marks_url, at_most=_LONGEST_QUESTION), DeskKey(settings.portal.key_file)
-    desk_reading, desk_writing = open_reading(desk_url(settings.status_db)), open_writing(desk_url(settings.status_db))
+    secret, key = reading_url(settings.status_db, process), DeskKey(settings.portal.key_file)
+    marks = open_reading(secret.reveal(), at_most=_LONGEST_QUESTION, secret=secret)
+    desk, secret = desk_url(settings.status_db), desk_secret(settings.status_db)
+    desk_reading, desk_writing = open_reading(desk, secret=secret), open_writing(desk, secret=secret)
     ledger_key_file = settings.status_db.ledger_key_file if staff else None
     read, write = (DeskStore(engine, ledger_key_file, key) for engine in (desk_reading, desk_writing))
     spoken = languages.load(settings.institution.languages, settings.institution.timezone)

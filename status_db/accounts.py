@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, make_url, select, update
 
+from config.secrets import DatabaseUrl
 from config.settings import StatusDb
 from status_db import demo_accounts, desk_store, sessions, tables
 from status_db import grants as given
@@ -32,6 +33,7 @@ __all__ = [
     "Grant",
     "LastManager",
     "Session",
+    "desk_secret",
     "desk_url",
 ]
 
@@ -97,12 +99,17 @@ def desk_url(status_db: StatusDb) -> str:
     signing in never waits for a sync that writes: `clearance.db` has `clearance-desk.db` beside it.
     """
     if status_db.desk_url is not None:
-        return status_db.desk_url.get_secret_value()
-    url = make_url(status_db.url.get_secret_value())
+        return status_db.desk_url.reveal()
+    url = make_url(status_db.url.reveal())
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
         marks = Path(url.database)
         url = url.set(database=str(marks.with_name(f"{marks.stem}-desk{marks.suffix}")))
     return url.render_as_string(hide_password=False)
+
+
+def desk_secret(status_db: StatusDb) -> DatabaseUrl:
+    """Return what holds the password of `desk_url`."""
+    return status_db.desk_url or status_db.url
 
 
 def normalise_account(raw: str) -> str:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, Select, String, column, create_engine
 from sqlalchemy.exc import DataError, DBAPIError, InternalError, OperationalError, ProgrammingError, StatementError
 from sqlalchemy.pool import QueuePool
 
+from config.secrets import DatabaseUrl, SecretUnusable
 from status_db import versions
 from status_db.private_files import make_file, make_folder
 from status_db.text_types import TextError
@@ -45,8 +46,10 @@ class ValueRefused(StoreError):  # noqa: N818 - named by the reaction
     """A value was given that no column takes: too large, too long, or no text. The database itself is well."""
 
 
-def open_writing(url: str, *, create: bool = False) -> Engine:
+def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None = None) -> Engine:
     """Return an engine whose transactions may write. Opens nothing yet.
+
+    With its `secret`, each new connection of a PostgreSQL is made with the user and the password that it holds then.
 
     An SQLite file that is not there is made only with `create`, and its folder with it, for this user alone: an empty
     one in the place of a lost one would be taken for a season that has not begun.
@@ -58,9 +61,10 @@ def open_writing(url: str, *, create: bool = False) -> Engine:
         options = " ".join(
             [*(f"-c {name}={seconds}s" for name, seconds in limits.items()), *([own] if isinstance(own, str) else own)]
         )
-        return create_engine(
+        server = create_engine(
             parsed, poolclass=QueuePool, pool_size=4, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN
         )
+        return _with_the_word_of_now(server, secret)
     file = sqlite_file(url)
     if create and file is not None:
         make_folder(file.parent)
@@ -92,7 +96,23 @@ def _see_that_it_is_there(file: Path, *_connecting: object) -> None:
         )
 
 
-def open_reading(url: str, *, at_most: timedelta | None = None) -> Engine:
+def _with_the_word_of_now(engine: Engine, secret: DatabaseUrl | None) -> Engine:
+    """Have each new connection look its password up: it may have been changed since the engine was made."""
+    if secret is None:
+        return engine
+
+    def look_up(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
+        try:
+            now = make_url(secret.reveal())
+        except SecretUnusable as error:
+            raise StoreError(f"The status database cannot be connected to: {error}") from None
+        named.update({"user": now.username, "password": now.password})
+
+    event.listen(engine, "do_connect", look_up)
+    return engine
+
+
+def open_reading(url: str, *, at_most: timedelta | None = None, secret: DatabaseUrl | None = None) -> Engine:
     """Return an engine that cannot write: SQLite read-only behind an authorizer, PostgreSQL in read-only transactions.
 
     On PostgreSQL only the role's grants hold against somebody who means it; the read-only default protects against
@@ -103,7 +123,8 @@ def open_reading(url: str, *, at_most: timedelta | None = None) -> Engine:
         options = "-c default_transaction_read_only=on"
         if at_most is not None:
             options += f" -c statement_timeout={round(at_most.total_seconds())}s"
-        return create_engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN)
+        server = create_engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN)
+        return _with_the_word_of_now(server, secret)
     read_only = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
     arguments = {"check_same_thread": False}
     engine = create_engine(read_only, poolclass=QueuePool, pool_size=8, connect_args=arguments, **_HIDDEN)

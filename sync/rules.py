@@ -6,10 +6,10 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
+from config.secrets import DatabaseUrl, Secret, SecretUnusable
 from config.settings import Asked, Settings
 from config.timetable import timetable_of
 from status_db.model import Means, StepKind, Verdict, digest_of
@@ -55,7 +55,13 @@ def _question(asked: Asked, *, former: bool = False) -> bytes:
     if not former:
         # Whether they are asked about one by one is part of it; what that costs the office is not.
         own |= {key: type(value)().model_dump(mode="python") for key, value in _paces(asked.own)}
-    return digest_of([asked.connector.encode(), json.dumps([asked.columns, own], sort_keys=True, default=str).encode()])
+    return digest_of(
+        [asked.connector.encode(), json.dumps([asked.columns, own], sort_keys=True, default=_masked).encode()]
+    )
+
+
+def _masked(value: object) -> str:
+    return "**********" if isinstance(value, Secret) else str(value)
 
 
 def _paces(own: BaseModel | None) -> Iterator[tuple[str, BaseModel]]:
@@ -79,7 +85,7 @@ def _plain(own: BaseModel | None) -> dict[str, object]:
     dumped = own.model_dump(mode="python")
     # A connector whose settings hold the answer itself names those keys; another, its own ones of how to ask.
     besides = _NOT_THE_QUESTION | getattr(type(own), "answers", frozenset()) | getattr(type(own), "how", frozenset())
-    return {k: v for k, v in dumped.items() if k not in besides and not isinstance(v, SecretStr | Path)}
+    return {k: v for k, v in dumped.items() if k not in besides and not isinstance(v, Secret | Path)}
 
 
 def location(asked: Asked, *, former: bool = False) -> bytes:
@@ -105,12 +111,13 @@ _WHERE = {"url", "base_url", "host", "port", "path", "auth"}
 
 
 def _without_secret(value: object) -> str:
-    if not isinstance(value, SecretStr):
-        return str(value)
+    if not isinstance(value, DatabaseUrl):
+        return "" if isinstance(value, Secret) else str(value)
     try:
-        return make_url(value.get_secret_value()).set(password=None).render_as_string()
-    except ArgumentError:
-        return ""
+        return make_url(value.reveal()).set(password=None).render_as_string()
+    except SecretUnusable:
+        # It cannot be asked, either; as a database that is nowhere.
+        return "sqlite://"
 
 
 def limits(asked: Asked) -> Limits:

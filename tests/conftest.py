@@ -19,6 +19,7 @@ import tests.compiling
 import tests.hashing  # noqa: F401 - both make the same work cheaper
 from tests import sizes, soaking
 from tests.browser.browsers import MISSING, chromium_path, launched
+from tests.four_roles import FourRoles, four_roles
 from tests.services import databases
 from tests.world import World
 
@@ -135,6 +136,13 @@ def postgres_url(postgres_server: URL) -> Iterator[str]:
     """An empty PostgreSQL database."""
     with databases.fresh_database(postgres_server) as url:
         yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def roles(postgres_server: URL) -> Iterator[FourRoles]:
+    """Four roles of that server, for one test. Whoever needs a database for them names it behind them."""
+    with four_roles(postgres_server) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from joserfc.jwk import JWKRegistry, KeySet
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from config.providers import Oidc, is_loopback
+from config.secrets import SecretUnusable
 from portal.auth.asking import Asker
 from portal.auth.domains import without_domain
 from portal.auth.journeys import Journey
@@ -123,7 +124,10 @@ class OidcProvider:
             "redirect_uri": back,
             "code_verifier": journey.verifier,
         }
-        client, secret = self._settings.client_id, self._settings.client_secret.get_secret_value()
+        try:
+            client, secret = self._settings.client_id, self._settings.client_secret.reveal()
+        except SecretUnusable as error:
+            raise _refused(f"client_secret cannot be used: {error}") from None
         auth: AuthBase | None = None
         if provider.basic:
             # The protocol has both spelt as in a form before they are put together.

@@ -12,8 +12,9 @@ from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
+from config.processes import Process, writing_url
 from config.settings import Settings
-from status_db.accounts import Accounts, desk_url
+from status_db.accounts import Accounts, desk_secret, desk_url
 from status_db.authority import Authority
 from status_db.batches import Batches
 from status_db.certificates import Certificates
@@ -80,8 +81,9 @@ class Desk:
 
 def build(settings: Settings, read_sheet: ReadsSheets, routes: Sequence[BaseRoute]) -> Desk:
     """Open what the desk needs. The databases themselves are opened when first asked."""
-    marks = open_writing((settings.status_db.operator_url or settings.status_db.url).get_secret_value())
-    desk = open_writing(desk_url(settings.status_db))
+    secret, own = writing_url(settings.status_db, Process.DESK), settings.status_db
+    marks = open_writing(secret.reveal(), secret=secret)
+    desk = open_writing(desk_url(own), secret=desk_secret(own))
     ledger = partial(Ledger, settings.status_db.ledger_key_file)
     sealed = DeskStore(desk, settings.status_db.ledger_key_file)
     may = partial(Authority, Accounts(sealed, demo=settings.is_demo))

@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -10,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, delete, make_url, select, text, update
+from sqlalchemy import Connection, Engine, MetaData, Table, delete, make_url, select, text, update
 from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -37,6 +35,7 @@ from status_db.tokens import Tokens, hash_of, new_token
 from status_db.versions import Part
 from sync.verify import verify
 from tests.cast import LIN, QIAN, SUN
+from tests.four_roles import FourRoles
 from tests.portal.conftest import enter, settle
 from tests.world import COHORT, World, serving_of
 
@@ -49,43 +48,29 @@ class Manned:
     """A world on PostgreSQL, settled by its owner, and its four roles."""
 
     world: World
-    roles: Roles
-    word: str
+    four: FourRoles
+
+    @property
+    def roles(self) -> Roles:
+        """The roles' names."""
+        return self.four.named
 
     def url(self, role: str) -> str:
         """Return where a role connects."""
-        own = make_url(self.world.url).set(username=role, password=self.word)
-        return own.render_as_string(hide_password=False)
+        return self.four.url(self.world.url, role)
 
     def engine(self, role: str) -> Engine:
         """Return an engine of a role, without any default of ours."""
-        return create_engine(self.url(role), poolclass=NullPool)
+        return self.four.engine(self.world.url, role)
 
 
 @pytest.fixture
-def roles(postgres_server: URL) -> Iterator[tuple[Roles, str]]:
-    """Four roles that the server has for this test alone, and their password."""
-    mark, word = secrets.token_hex(4), secrets.token_hex(8)
-    made = Roles(f"sync-{mark}", f"desk-{mark}", f"portal-{mark}", f"operator-{mark}")
-    engine = create_engine(postgres_server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        for name in made.names():
-            connection.exec_driver_sql(f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{word}'")
-    yield made, word
-    with engine.connect() as connection:
-        for name in made.names():
-            connection.exec_driver_sql(f'DROP ROLE "{name}"')
-    engine.dispose()
-
-
-@pytest.fixture
-def manned(roles: tuple[Roles, str], postgres_url: str, tmp_path: Path) -> Iterator[Manned]:
+def manned(roles: FourRoles, postgres_url: str, tmp_path: Path) -> Iterator[Manned]:
     """The cast's university on PostgreSQL, its roles given what each needs."""
-    named, word = roles
     with World(postgres_url, tmp_path) as world:
         settle(world)
-        apply(world.url, named, ("marks", "desk"))
-        yield Manned(world, named, word)
+        apply(world.url, roles.named, ("marks", "desk"))
+        yield Manned(world, roles)
 
 
 def refused(engine: Engine, statement: Any) -> bool:
