@@ -231,7 +231,7 @@ class Accounts:
             return tuple(self._account(row, grants.get(row.account, ())) for row in rows)
 
     def set_password(self, account: str, password_hash: str, *, now: datetime) -> None:
-        """Give an account a new password; its sessions end, and so do codes that wait. Raises AccountRefused."""
+        """Give an account a new password; its sessions end, and so do codes for one. Raises AccountRefused."""
         self._change(account, password_hash=password_hash, password_at=now)
 
     def renew_hash(self, account: str, before: str, after: str) -> None:
@@ -380,8 +380,12 @@ class Accounts:
             _confirmed(connection, name)
             connection.execute(update(tables.account).where(tables.account.c.account == name).values(**values))
             connection.execute(delete(tables.session).where(tables.session.c.account == name))
+            # The code for a second factor is still needed after a password has been set.
+            kinds = ("password", "factor") if "active" in values else ("password",)
             connection.execute(
-                delete(tables.code).where(tables.code.c.account == name, tables.code.c.used_at.is_(None))
+                delete(tables.code).where(
+                    tables.code.c.account == name, tables.code.c.used_at.is_(None), tables.code.c.kind.in_(kinds)
+                )
             )
             if values.get("active") is False:
                 _refuse_without_managers(connection, given.of(connection, name), demo=self._demo)
