@@ -73,7 +73,7 @@ def digits_of(secret: str, world: World, **off: float) -> str:
     return pyotp.TOTP(secret).at(world.now + timedelta(**off))
 
 
-def send(browser: TestClient, page: httpx.Response, do: str, **fields: str) -> httpx.Response:
+def send(browser: httpx.Client, page: httpx.Response, do: str, **fields: str) -> httpx.Response:
     """Send one form of the page for second factors."""
     answer: httpx.Response = browser.post("/second-factor", data={"form_token": token_in(page), "do": do, **fields})
     return answer
