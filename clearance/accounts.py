@@ -139,7 +139,7 @@ def _factors(program: Program, account: Account, held: Held) -> str:
         return ", ".join(part for part in parts if part)
     if asked_of(program.settings.auth, account):
         return "none yet"
-    return "let off, the demo's" if asked_of(program.settings.auth, replace(account, demo=False)) else ""
+    return "let off, a demo account" if asked_of(program.settings.auth, replace(account, demo=False)) else ""
 
 
 def second_factor_off(program: Program) -> list[str]:
