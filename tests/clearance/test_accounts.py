@@ -219,7 +219,9 @@ class TestAListOfGrants:
         )
         assert "nothing is written" in desk.run("import-grants", str(file), "--dry-run")
         assert set(desk.json()) == {"old"}
-        assert "4 grants are given, 1 accounts made" in desk.run("import-grants", str(file))
+        said = desk.run("import-grants", str(file))
+        assert "4 grants are given, 1 accounts made" in said
+        assert re.search(r"codes --second-factor old$", said, re.MULTILINE), "the other one only reads and decides"
         assert desk.world.accounts.grants("old") == (
             Grant(Act.REVIEW, "final_review", {"college": ("资源学院",)}, "2019"),
             Grant(Act.ISSUE, "final_review", {"college": ("资源学院",)}, "2019"),

@@ -5,20 +5,24 @@ from datetime import timedelta
 
 import pytest
 
-from portal.auth import factor
+from config.settings import Auth
+from portal.auth import admission, factor
 from status_db.accounts import Act, Grant
 from status_db.audit import Audit, AuditLine, Deed
 from status_db.codes import Codes
 from status_db.factors import Factors
+from status_db.passkeys import Passkeys
 from tests.cast import LIN, SUN
-from tests.portal.conftest import PASSWORD, enter, token_in
+from tests.portal.conftest import PASSWORD, enter, settle, token_in
 from tests.portal.factors import (
+    ORIGIN,
     Worker,
     allowed,
     digits_of,
     has_app,
     has_recovery_codes,
     key_of,
+    options_in,
     recovery_in,
     sealed_in,
     secret_in,
@@ -27,6 +31,7 @@ from tests.portal.factors import (
     workers,
 )
 from tests.portal.test_passwords import give_code, set_password
+from tests.services.authenticator import Authenticator
 from tests.world import World
 
 PAGE = "/second-factor"
@@ -310,3 +315,33 @@ def test_the_strict_profile_asks_for_it_after_a_password_that_is_too_old(univers
     browser = worker(profile="strict")
     assert enter(browser, SUN.number, PASSWORD).url.path == "/new-password"
     assert set_password(browser, "lampe-birne-treppe").url.path == PAGE
+
+
+@pytest.mark.parametrize("method", ["local", "ldap", "cas", "oidc"])
+def test_whatever_way_somebody_comes_it_is_due_unless_the_provider_has_asked(university: World, method: str) -> None:
+    boss = university.accounts.add("boss", "boss", None, grants=[Grant(Act.ISSUE)], now=university.now)
+    assert admission.narrowing(Auth(), boss, university.now, method) == "factor"
+    assert admission.narrowing(Auth(), boss, university.now, method, vouched=True) is None
+    assert admission.narrowing(Auth(second_factor="off"), boss, university.now, method) is None
+
+
+def test_the_whole_way_is_the_same_on_both_databases(world: World) -> None:
+    settle(world)
+    device = Authenticator(ORIGIN)
+    with workers(world) as opened:
+        browser = opened(ORIGIN)
+        page = allowed(browser, world, "admin")
+        page = send(browser, page, "add-passkey", credential=device.make(options_in(page)), name="phone")
+        first, *_ = recovery_in(page)
+        page = browser.get(PAGE)
+        added = send(browser, page, "add-app", sealed=sealed_in(page), digits=digits_of(secret_in(page), world))
+        assert "添加验证器" not in added.text
+        browser = opened(ORIGIN)
+        page = enter(browser, "admin")
+        assert send(browser, page, "passkey", credential=device.sign(options_in(page))).url.path == "/sources"
+        browser = opened(ORIGIN)
+        page = send(browser, enter(browser, "admin"), "recovery", recovery=first)
+        (passkey,) = Passkeys(world.desk_engine).of("admin")
+        assert "phone" not in send(browser, page, "remove-passkey", passkey=str(passkey.id)).text
+    held = Factors(world.desk_engine).held("admin")
+    assert (held.app, held.passkeys, held.recovery) == (True, 0, 9)
