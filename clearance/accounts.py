@@ -1,6 +1,7 @@
 """Commands about accounts: make, list, shut and open them."""
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -12,8 +13,9 @@ from clearance.grant_words import Unreadable, all_told, grant_of
 from clearance.wiring import Program
 from config.plain_text import unprintable_in
 from status_db import demo_accounts
-from status_db.accounts import normalise_account
+from status_db.accounts import Account, normalise_account
 from status_db.audit import Deed
+from status_db.factors import Factors, Held, asked_of
 from status_db.reviewers import ENOUGH, short_of_reviewers
 
 #: So many names of accounts are printed.
@@ -75,6 +77,12 @@ def add(
         code = program.codes.make(made.account, made_by=by, now=now, lasts=program.settings.auth.code_lasts)
         note(program, Deed.CODES_MADE, by, of=made.account, count=1)
         show.OUT.print(f"one-time code, shown this once: {code}   (the page /first-password asks for it)")
+    if asked_of(program.settings.auth, made):
+        show.OUT.print(
+            "It shows a second factor. Make its set-up code, and hand it over in person: "
+            f"clearance accounts codes --second-factor {made.account}",
+            markup=False,
+        )
 
 
 @ends_well
@@ -82,6 +90,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
     """List accounts and what each may do; a grant's number is what takes it back."""
     program = chosen(context).program()
     accounts = program.accounts.listed()
+    held = Factors(program.desk_store).held_by([a.account for a in accounts if not a.student or a.grants])
     if json:
         show.as_json(
             [
@@ -92,7 +101,8 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
                     "active": a.active,
                     "demo": a.demo,
                     "password": a.password_hash is not None,
-                    "second_factor": a.second_factor is not None,
+                    "second_factor": held.get(a.account, Held()).any,
+                    "second_factor_asked": asked_of(program.settings.auth, a),
                     "grants": a.grants,
                 }
                 for a in accounts
@@ -100,7 +110,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
         )
         return
     show.table(
-        ("account", "name", "student", "active", "password", "grants"),
+        ("account", "name", "student", "active", "password", "second factor", "grants"),
         (
             (
                 a.account,
@@ -108,6 +118,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
                 a.student or "",
                 "yes" if a.active else "no, the demo's" if a.demo else "no",
                 "yes" if a.password_hash else "none yet",
+                _factors(program, a, held.get(a.account, Held())),
                 all_told(a.grants, numbered=True),
             )
             for a in accounts
@@ -115,6 +126,31 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
     )
     for line in lacking_reviewers(program):
         show.ERR.print(f"look at this: {line}")
+
+
+def _factors(program: Program, account: Account, held: Held) -> str:
+    """Say which second factors an account has; nothing where it has none and is asked for none."""
+    parts = [
+        "app" if held.app else "",
+        f"{held.passkeys} passkey{'s' if held.passkeys > 1 else ''}" if held.passkeys else "",
+        f"{held.recovery} recovery codes" if held.any else "",
+    ]
+    if held.any:
+        return ", ".join(part for part in parts if part)
+    if asked_of(program.settings.auth, account):
+        return "none yet"
+    return "let off, a demo account" if asked_of(program.settings.auth, replace(account, demo=False)) else ""
+
+
+def second_factor_off(program: Program) -> list[str]:
+    """Warn where nobody is asked for a second factor."""
+    if program.settings.auth.asks_second_factor_of != "off":
+        return []
+    found = 'second_factor = "off" in [auth]: a password alone opens what administrators, reviewers and issuers may do.'
+    fix = (
+        'Write "privileged", or take the key out, and make their set-up codes: clearance accounts codes --second-factor'
+    )
+    return [f"{found} {fix}"]
 
 
 def of_the_demo(program: Program) -> list[str]:
@@ -198,15 +234,14 @@ def unlock(context: typer.Context, account: str, *, author: Author = "") -> None
 
 @ends_well
 def reset_factor(context: typer.Context, account: str, *, author: Author = "") -> None:
-    """Take an account's second factor away, when a phone is lost: the next sign-in sets up a new one."""
+    """Take an account's second factors and recovery codes away, when a device is lost; a new set-up code is needed."""
     program, name = chosen(context).program(), normalise_account(account)
     by = author_of(program, author)
-    from status_db.factors import Factors  # noqa: PLC0415 - see above
-
     if not Factors(program.desk_store).reset(name):
         fail(f'there is no account "{name}" with a second factor. See: clearance accounts list')
-    note(program, Deed.ACCOUNT_CHANGED, by, of=name, what="second factor taken away")
+    note(program, Deed.SECOND_FACTOR_RESET, by, of=name)
     show.OUT.print(f"account {name} has no second factor any more; its sessions have ended")
+    show.OUT.print(f"Make a code to set up a new one: clearance accounts codes --second-factor {name}", markup=False)
 
 
 @ends_well

@@ -1,4 +1,4 @@
-"""Commands about first and forgotten passwords: one-time codes, and the numbers of identity documents."""
+"""Commands about one-time codes, for passwords and second factors, and about the numbers of identity documents."""
 
 import os
 from collections.abc import Sequence
@@ -18,6 +18,8 @@ from clearance.wiring import Program
 from connectors.port import Cell, SourceGarbled
 from status_db.accounts import normalise_account
 from status_db.audit import Deed
+from status_db.codes import CodeKind
+from status_db.factors import Factors, asked_of
 from status_db.identities import Identities, normalise_document
 from status_db.model import normalise_number
 
@@ -43,6 +45,9 @@ def codes(
     college: College = "",
     class_name: ClassName = "",
     xlsx: Annotated[Path | None, typer.Option("--xlsx", help="Write slips to cut and hand out, by class.")] = None,
+    second_factor: Annotated[
+        bool, typer.Option("--second-factor", help="To set up the first second factor, in place of a password.")
+    ] = False,
     author: Author = "",
 ) -> None:
     """Make one-time codes: for named accounts, or for every student of a class or college without a password yet.
@@ -51,6 +56,11 @@ def codes(
     """
     program = chosen(context).program()
     by = author_of(program, author)
+    if second_factor:
+        if not accounts or college or class_name or xlsx:
+            raise typer.BadParameter("--second-factor goes with the names of accounts, and with nothing else")
+        _set_up_codes(program, accounts, by)
+        return
     _refuse_elsewhere(program)
     if bool(accounts) == bool(college or class_name):
         raise typer.BadParameter("name accounts, or --class, or --college")
@@ -72,6 +82,37 @@ def codes(
         return
     write_slips(xlsx, slips, program.settings, now=now, until=now + lasts, by=by)
     show.OUT.print(f"{len(slips)} slips are in {xlsx}; it opens accounts: keep it, and delete it after")
+
+
+def _set_up_codes(program: Program, accounts: Sequence[str], by: str) -> None:
+    """Make codes to set up the first second factor, and print them."""
+    owners = [program.accounts.find(account) for account in accounts]
+    held = Factors(program.desk_store).held_by(accounts)
+    for account, owner in zip(accounts, owners, strict=True):
+        name = normalise_account(account)
+        if owner is not None and not asked_of(program.settings.auth, owner):
+            fail(f'"{name}" is asked for no second factor: {_why_not_asked(program, demo=owner.demo)} Nothing is made.')
+        if name in held and held[name].any:
+            fail(
+                f'"{name}" has a second factor already, and a code would open nothing. If its device is lost, take it '
+                f"away first: clearance accounts reset-factor {name}"
+            )
+    now, lasts = program.clock(), program.settings.auth.code_lasts
+    made = program.codes.make_all(accounts, made_by=by, now=now, lasts=lasts, kind=CodeKind.FACTOR)
+    note(program, Deed.CODES_MADE, by, count=len(made), kind="second factor", of=list(made))
+    show.table(("account", "set-up code"), made.items())
+    until = show.moment(now + lasts, program.settings.institution.timezone)
+    show.ERR.print(f"good until {until}; hand each over in person, apart from the code for a password")
+
+
+def _why_not_asked(program: Program, *, demo: bool) -> str:
+    if demo:
+        return "the demo has made it."
+    whom = program.settings.auth.asks_second_factor_of
+    if whom == "off":
+        return 'second_factor = "off" in [auth]. Write "privileged" or "staff" there.'
+    lacks = "to manage, review or issue" if whom == "privileged" else "at all"
+    return f"it has no grant {lacks}. Give it one: clearance accounts grant"
 
 
 @ends_well

@@ -76,6 +76,9 @@ class Cas(BaseModel):
     strip_domain: Domain = ""
     #: The addresses of the proxies through which a ticket may have come; none may when empty.
     proxies: tuple[str, ...] = ()
+    #: The attribute that says which second factor the server itself has asked for, and the values that count as one.
+    second_factor_attribute: str = "authnContextClass"
+    second_factor_values: list[Annotated[str, Field(min_length=1)]] = []
     #: Certificates to trust in place of the system's.
     ca_file: FilePath | None = None
 
@@ -107,6 +110,10 @@ class Oidc(BaseModel):
     scopes: list[Annotated[str, Field(pattern=r"^[!#-\[\]-~]+$")]] = ["openid", "profile"]
     #: What an ID token may be signed with; never a secret that both sides hold, and never nothing.
     algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["RS256", "PS256", "ES256"]
+    #: What an ID token says where the provider itself has asked for a second factor: methods in `amr` (RFC 8176), or
+    #: a level in `acr`.
+    second_factor_amr: list[Annotated[str, Field(min_length=1)]] = ["mfa", "mca", "otp", "hwk", "sc"]
+    second_factor_acr: list[Annotated[str, Field(min_length=1)]] = []
     ca_file: FilePath | None = None
 
 

@@ -369,8 +369,10 @@ class Auth(Table):
     code_lasts: Span = timedelta(days=14)
     #: A student may set the first password, or a forgotten one too, with the number of the identity document.
     identity: Literal["off", "first", "forgotten"] = "off"
-    #: "strict" locks accounts after failures, has passwords changed, and asks staff for a second factor.
+    #: "strict" locks accounts after failures, has passwords changed, and asks all staff for a second factor.
     profile: Literal["ordinary", "strict"] = "ordinary"
+    #: Who shows a second factor: whoever may manage, review or issue; all staff, and whoever has a grant; or nobody.
+    second_factor: Literal["privileged", "staff", "off"] = "privileged"
     #: Of the strict profile: so many failures in a row lock an account, for so long; a password ends after so long.
     lock_after: Annotated[int, Field(ge=3)] = 10
     lock_for: Span = timedelta(minutes=30)
@@ -382,6 +384,11 @@ class Auth(Table):
     cas: Cas | None = None
     oidc: Oidc | None = None
     ldap: Ldap | None = None
+
+    @property
+    def asks_second_factor_of(self) -> Literal["privileged", "staff", "off"]:
+        """Who shows a second factor; the strict profile asks all staff."""
+        return "staff" if self.profile == "strict" else self.second_factor
 
     @property
     def takes_passwords(self) -> bool:

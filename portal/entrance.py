@@ -12,6 +12,7 @@ from portal import bounds
 from portal.auth import sessions
 from portal.house import House, Visitor, house_of, see_other
 from status_db.accounts import Act
+from status_db.factors import asked_of
 
 Page: TypeAlias = Callable[[Request, House, Visitor], Awaitable[Response]]
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -49,17 +50,25 @@ def for_visitors(page: Page, *acts: Act, narrowed: str | None = None) -> Handler
 async def recognise(request: Request, house: House, *, narrowed: bool = False) -> Visitor | None:
     """Return whose session a request brings, and note that it is in use; None without one.
 
-    A session that is narrowed counts as none, unless the caller says that it sees to that.
+    A session that is narrowed counts as none, unless the caller says that it sees to that. One that owes a second
+    factor is narrowed.
     """
     token, now = house.cookie.read(request), house.clock()
     session = await house.ask(sessions.find, house.accounts, house.settings.auth, token, now)
-    if session is None or (session.narrowed is not None and not narrowed):
+    if session is None:
+        return None
+    account, due = session.account.during(house.settings.cohort_keys()), session.narrowed
+    if due is None and asked_of(house.settings.auth, account):
+        # Also where the grant came, or the settings changed, while the session was open.
+        shown = await house.ask(house.factors.shown_at, sessions.hash_of(token))
+        due = None if shown is not None else "factor"
+    if due is not None and not narrowed:
         return None
     if not session.staff and not house.for_students:
         return None
     if sessions.wants_touch(session, house.settings.auth, now):
         await house.ask_long(house.desk.touch_session, sessions.hash_of(token), now)
-    visitor = Visitor(session.account.during(house.settings.cohort_keys()), token, session.narrowed)
+    visitor = Visitor(account, token, due)
     request.state.visitor = visitor
     return visitor
 

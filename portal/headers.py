@@ -1,14 +1,20 @@
-"""What every answer carries: nothing from elsewhere, nothing inline, nothing kept where it is personal."""
+"""What every answer carries: nothing from elsewhere, nothing inline, nothing kept where it is personal.
+
+One page alone has a script in it, and its policy names that very script.
+"""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_EVERY = {
+from portal import own_script
+
+_POLICY = (
     # Pico draws its marks from data: images in its own stylesheet.
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
-        "frame-ancestors 'none'; base-uri 'none'"
-    ),
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+
+_EVERY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     # With `no-referrer` browsers would hide where our own forms come from, too.
@@ -25,6 +31,8 @@ def put(headers: MutableHeaders, path: str) -> None:
     """Add them to an answer about `path`."""
     for name, value in _EVERY.items():
         headers[name] = value
+    own = f"; script-src {own_script.SOURCE}" if path == own_script.PAGE else ""
+    headers["Content-Security-Policy"] = _POLICY + own
     headers["Cache-Control"] = _STATIC if path.startswith("/static/") else "no-store"
 
 

@@ -39,12 +39,14 @@ from status_db.desk_key import DeskKey
 from status_db.desk_store import DeskStore
 from status_db.directory import Directory
 from status_db.engine import open_reading, open_writing
-from status_db.factors import Factors
+from status_db.factors import Factors, asked_of
 from status_db.identities import Identities
 from status_db.lists import Lists
 from status_db.named_students import NamedStudents
 from status_db.objection_report import ObjectionReports
+from status_db.passkeys import Passkeys
 from status_db.reader import Reader
+from status_db.recovery import RecoveryCodes
 from status_db.report import Reports
 from status_db.requests import Requests
 from status_db.retention import RetentionRuns
@@ -137,7 +139,10 @@ class House:
     devices: Devices
     slowdown: Slowdown
     identities: Identities
+    #: Second factors, and what stands in for them.
     factors: Factors
+    passkeys: Passkeys
+    recovery: RecoveryCodes
     hashing: ThreadPoolExecutor
     #: Large lists are written out here.
     exporting: ThreadPoolExecutor
@@ -185,6 +190,7 @@ class House:
             "cohort_named": cohort,
             "cohort_choices": choices,
             "account": visitor.account if visitor else None,
+            "has_factor_page": visitor is not None and asked_of(self.settings.auth, visitor.account),
             "form_token": form_token(token) if token else "",
             "languages": [(other, _in_language(request, other)) for other in self.languages.values()],
             "path": request.url.path,
@@ -299,6 +305,8 @@ def build(settings: Settings, clock: Callable[[], datetime], process: Process) -
         token_writing=Tokens(write, demo=settings.is_demo),
         identities=Identities(write, key),
         factors=Factors(write),
+        passkeys=Passkeys(write),
+        recovery=RecoveryCodes(write, key),
         ways=Ways.of(settings.auth),
         tickets=Tickets(desk_writing),
         journeys=Journeys(key, cookie),

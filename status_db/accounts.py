@@ -246,7 +246,7 @@ class Accounts:
             return tuple(self._account(row, grants.get(row.account, ())) for row in rows)
 
     def set_password(self, account: str, password_hash: str, *, now: datetime) -> None:
-        """Give an account a new password; its sessions end, and so do codes that wait. Raises AccountRefused."""
+        """Give an account a new password; its sessions end, and so do codes for one. Raises AccountRefused."""
         self._change(account, password_hash=password_hash, password_at=now)
 
     def renew_hash(self, account: str, before: str, after: str) -> None:
@@ -399,7 +399,9 @@ class Accounts:
             with entry.changing(ACCOUNT, own):
                 connection.execute(update(tables.account).where(own).values(**values))
             sessions.end_of(entry, name)
-            connection.execute(delete(tables.code).where(tables.code.c.account == name, waiting))
+            # The code for a second factor is still needed after a password has been set.
+            of_kind = tables.code.c.kind.in_(("password", "factor") if "active" in values else ("password",))
+            connection.execute(delete(tables.code).where(tables.code.c.account == name, waiting, of_kind))
             if values.get("active") is False:
                 _refuse_without_managers(connection, given.of(connection, name), demo=self._demo)
 

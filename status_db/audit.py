@@ -30,6 +30,11 @@ class Deed(StrEnum):
     PASSWORD_SET = "password_set"  # noqa: S105 - the name of a deed
     CODES_MADE = "codes_made"
     SECOND_FACTOR_SET = "second_factor_set"
+    SECOND_FACTOR_REMOVED = "second_factor_removed"
+    #: All of them, by an administrator.
+    SECOND_FACTOR_RESET = "second_factor_reset"
+    RECOVERY_CODES_MADE = "recovery_codes_made"
+    RECOVERY_CODE_USED = "recovery_code_used"
     SAW_STUDENT = "saw_student"
     SAW_LIST = "saw_list"
     EXPORTED = "exported"

@@ -1,16 +1,17 @@
-"""One-time codes: with one, somebody sets a password, the first or a forgotten one. Known here by a keyed hash alone.
+"""One-time codes. With one, somebody sets a password, or sets up the first second factor; each kind does that alone.
 
-A code is twelve characters of an alphabet without those that are taken for one another: 60 random bits. It opens one
-session, once, and ends by itself; a new one for the same account ends the one before.
+A code is twelve characters of an alphabet without those that are taken for one another: 60 random bits. It is known
+here by a keyed hash alone, works once, and ends by itself; a new one of the same kind and account ends the one before.
 """
 
 import secrets
 import unicodedata
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Engine, Row, delete, insert, select, update
+from sqlalchemy import Engine, Row, and_, delete, insert, select, update
 
 from status_db import demo_accounts, desk_store, tables
 from status_db.accounts import AccountRefused, normalise_account
@@ -24,6 +25,15 @@ _READ_AS = str.maketrans("ILO", "110")
 _GROUPS, _LETTERS = 3, 4
 
 
+class CodeKind(StrEnum):
+    """What a code is for."""
+
+    #: To set a password, the first or a forgotten one.
+    PASSWORD = "password"  # noqa: S105 - the name of a kind
+    #: To set up the first second factor of an account.
+    FACTOR = "factor"
+
+
 class Codes:
     """Makes one-time codes, and uses them up. Every method raises StoreError when the database fails, or KeyRefused.
 
@@ -35,34 +45,47 @@ class Codes:
         self._key = key
         self._demo = demo
 
-    def make(self, account: str, *, made_by: str, now: datetime, lasts: timedelta) -> str:
+    def make(
+        self, account: str, *, made_by: str, now: datetime, lasts: timedelta, kind: CodeKind = CodeKind.PASSWORD
+    ) -> str:
         """Return a fresh code for an active account; it is not stored, so nobody can be shown it again.
 
         Raises AccountRefused when there is no such active account.
         """
-        return self.make_all([account], made_by=made_by, now=now, lasts=lasts)[normalise_account(account)]
+        made = self.make_all([account], made_by=made_by, now=now, lasts=lasts, kind=kind)
+        return made[normalise_account(account)]
 
-    def make_all(self, accounts: Iterable[str], *, made_by: str, now: datetime, lasts: timedelta) -> dict[str, str]:
+    def make_all(
+        self,
+        accounts: Iterable[str],
+        *,
+        made_by: str,
+        now: datetime,
+        lasts: timedelta,
+        kind: CodeKind = CodeKind.PASSWORD,
+    ) -> dict[str, str]:
         """Return account → a fresh code, for all of them or for none. Raises AccountRefused."""
-        fresh = {normalise_account(account): _fresh() for account in accounts}
+        fresh = {normalise_account(account): fresh_code() for account in accounts}
         table = tables.code
         with self._desk.writing() as entry:
             connection = entry.connection
             for account in fresh:
                 if why := demo_accounts.why_shut(connection, account, demo=self._demo):
                     raise AccountRefused(why)
-                with entry.changing(CODE, table.c.account == account):
-                    connection.execute(delete(table).where(table.c.account == account))
+                same = (table.c.account == account, table.c.kind == kind)
+                with entry.changing(CODE, *same):
+                    connection.execute(delete(table).where(*same))
             if fresh:
                 connection.execute(
                     insert(table),
                     [
                         {
-                            "code_hash": self._hash(account, code),
+                            "code_hash": self._hash(kind, account, code),
                             "account": account,
                             "made_at": now,
                             "made_by": made_by[:100],
                             "until": now + lasts,
+                            "kind": kind,
                         }
                         for account, code in fresh.items()
                     ],
@@ -71,11 +94,11 @@ class Codes:
                     entry.added(CODE, table.c.account == account)
         return fresh
 
-    def use(self, account: str, code: str, now: datetime) -> bool:
+    def use(self, account: str, code: str, now: datetime, kind: CodeKind = CodeKind.PASSWORD) -> bool:
         """Use a code up; say whether it opens this active account. The work is the same when there is no such one."""
         name = normalise_account(account)
         table, owner = tables.code, tables.account
-        wanted = table.c.code_hash == self._hash(name, code)
+        wanted = and_(table.c.kind == kind, table.c.code_hash == self._hash(kind, name, code))
         with self._desk.writing() as entry:
             row = entry.connection.execute(
                 select(table, owner.c.student)
@@ -93,16 +116,18 @@ class Codes:
             return self._desk.vouches(CODE, row)
         return row.student is not None or not self._desk.seals_rows
 
-    def _hash(self, account: str, code: str) -> bytes:
-        return self._key.hashed("code", f"{_normal(code)} {account}")
+    def _hash(self, kind: CodeKind, account: str, code: str) -> bytes:
+        use = "code" if kind is CodeKind.PASSWORD else f"{kind} code"
+        return self._key.hashed(use, f"{normal_code(code)} {account}")
 
 
-def _fresh() -> str:
+def fresh_code() -> str:
+    """Return a new code: 60 random bits."""
     letters = [secrets.choice(_ALPHABET) for _ in range(_GROUPS * _LETTERS)]
     return "-".join("".join(letters[at : at + _LETTERS]) for at in range(0, len(letters), _LETTERS))
 
 
-def _normal(code: str) -> str:
+def normal_code(code: str) -> str:
     """Return a code as it is hashed, however it was typed: full-width, lower case, without its hyphens."""
     typed = unicodedata.normalize("NFKC", code).upper()
     return "".join(letter for letter in typed if letter.isalnum()).translate(_READ_AS)

@@ -88,13 +88,17 @@ ANNOUNCEMENT = SealedTable(tables.announcement)
 APPEAL = SealedTable(tables.objection, when=_by_staff)
 UPLOAD = SealedTable(tables.upload)
 
+PASSKEY = SealedTable(tables.passkey)
+RECOVERY_CODE = SealedTable(tables.recovery_code)
+#: One that is deleted only has a second factor asked again.
+FACTOR_STEP = SealedTable(tables.factor_step, counted=False)
 RETENTION_RUN = SealedTable(tables.retention_run)
 
 SEALED: Mapping[str, SealedTable] = {
     each.name: each
     for each in (
         *(ACCOUNT, GRANT, STAFF_SESSION, CODE, TOKEN, REQUEST, ANNOUNCEMENT, APPEAL, UPLOAD),
-        *(RETENTION_RUN,),
+        *(PASSKEY, RECOVERY_CODE, FACTOR_STEP, RETENTION_RUN),
     )
 }
 

@@ -24,6 +24,8 @@ class Listed:
     created_at: datetime
     has_password: bool
     grants: tuple[Grant, ...]
+    #: Made by the demo.
+    demo: bool = False
 
 
 class Directory:
@@ -88,6 +90,7 @@ class Directory:
                 created_at=row.created_at,
                 has_password=row.password_hash is not None,
                 grants=grants.get(row.account, ()),
+                demo=row.demo,
             )
             for row in rows
         )

@@ -30,6 +30,10 @@ class Act(StrEnum):
     AUDIT = "audit"
 
 
+#: Who holds one of these can change who may do what, or hand out certificates: a password alone does not open that.
+PRIVILEGED = frozenset({Act.MANAGE, Act.REVIEW, Act.ISSUE})
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """One thing an account may do: an act, on one step or on every one, for everybody or inside a scope."""

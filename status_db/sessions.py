@@ -62,6 +62,20 @@ def touch(entry: DeskEntry, token_hash: bytes, now: datetime, *, staff: bool) ->
         entry.connection.execute(update(table).where(table.c.token_hash == token_hash).values(seen_at=now))
 
 
+def pass_on(entry: DeskEntry, before: bytes, after: bytes, account: str, now: datetime, *, staff: bool) -> bool:
+    """Open a narrowed session of an account wholly, under another token; False when it has ended."""
+    for table in _tables(staff=staff):
+        these = table.c.token_hash.in_([before, after])
+        moving = update(table).where(table.c.token_hash == before, table.c.account == account)
+        moved = moving.values(token_hash=after, narrowed=None, seen_at=now)
+        if table is tables.session:
+            return entry.connection.execute(moved).rowcount == 1
+        with entry.changing(STAFF_SESSION, these):
+            if entry.connection.execute(moved).rowcount == 1:
+                return True
+    return False
+
+
 def close(entry: DeskEntry, token_hash: bytes, *, staff: bool) -> None:
     """End a session; one that is not there has ended."""
     entry.connection.execute(delete(tables.session).where(tables.session.c.token_hash == token_hash))

@@ -662,13 +662,15 @@ staff_session = Table(
 code = Table(
     "code",
     desk,
-    #: A one-time code, with which somebody sets a password. By its keyed hash.
+    #: A one-time code. By its keyed hash.
     Column("code_hash", LargeBinary, primary_key=True),
     Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
     Column("made_at", Instant, nullable=False),
     Column("made_by", Line(100), nullable=False),
     Column("until", Instant, nullable=False),
     Column("used_at", Instant),
+    #: What it is for: password (to set one), factor (to set up the first second factor).
+    Column("kind", _Word, nullable=False, server_default="password"),
     Column("mac", LargeBinary),
 )
 
@@ -896,3 +898,50 @@ retention_run = Table(
     sqlite_autoincrement=True,
 )
 Index("ix_retention_run_rule", retention_run.c.rule, retention_run.c.retention_run)
+
+passkey = Table(
+    "passkey",
+    desk,
+    #: A passkey of WebAuthn: a second factor of its account.
+    Column("passkey", _Id, primary_key=True, autoincrement=True),
+    Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
+    #: As its authenticator knows it.
+    Column("credential_id", LargeBinary, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    #: How often its authenticator says that it was used; 0 where the authenticator does not count.
+    Column("sign_count", BigInteger, nullable=False),
+    #: What its owner calls it.
+    Column("name", Line(100), nullable=False),
+    #: How a browser reaches it: usb, nfc, internal, hybrid …
+    Column("transports", Json, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Column("mac", LargeBinary),
+    UniqueConstraint("credential_id"),
+    sqlite_autoincrement=True,
+)
+
+recovery_code = Table(
+    "recovery_code",
+    desk,
+    #: It stands in for a second factor, once. By its keyed hash.
+    Column("code_hash", LargeBinary, primary_key=True),
+    Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
+    Column("made_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Column("mac", LargeBinary),
+)
+
+factor_step = Table(
+    "factor_step",
+    desk,
+    #: What a session has done, or may do next, about second factors.
+    Column("token_hash", LargeBinary, primary_key=True),
+    #: shown (a second factor was), set_up (the first one may be), register and sign (a passkey's challenge waits)
+    Column("kind", _Word, primary_key=True),
+    Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
+    #: What the passkey has to sign.
+    Column("challenge", LargeBinary),
+    Column("at", Instant, nullable=False),
+    Column("mac", LargeBinary),
+)

@@ -1,7 +1,7 @@
 """Admission: what follows once it is clear who somebody is. A fresh session, narrowed where something is still due.
 
-Whoever came with a one-time code must set a password first. In the strict profile so must whoever has an old one, and
-staff show a second factor after that.
+Whoever came with a one-time code must set a password first. In the strict profile so must whoever has an old one. Those
+of whom the settings ask it show a second factor after that, unless a provider says that it has asked for one.
 """
 
 from datetime import datetime
@@ -18,28 +18,25 @@ from portal.entrance import NARROWED, safe_next
 from portal.house import House, see_other
 from status_db.accounts import Account, AccountRefused
 from status_db.audit import Deed
+from status_db.factors import asked_of
 
 #: What shows who somebody is, but is no password.
 _WITHOUT_PASSWORD = ("code", "identity")
-#: Who vouches for them has asked for all that is asked for there.
-_VOUCHED = ("cas", "oidc")
+#: Whoever comes by these has used no password of ours.
+_ELSEWHERE = ("cas", "oidc")
 
 
-def narrowing(auth: Auth, account: Account, now: datetime, method: str) -> str | None:
-    """Return what is due before an account that came by this method is let in; None when nothing is."""
+def narrowing(auth: Auth, account: Account, now: datetime, method: str, *, vouched: bool = False) -> str | None:
+    """Return what is due before an account that came by this method is let in; None when nothing is.
+
+    `vouched` says that the provider has asked for a second factor of its own.
+    """
     if method in _WITHOUT_PASSWORD:
         return "password"
-    if auth.profile != "strict" or method in _VOUCHED:
-        return None
-    set_here = account.password_hash is not None
-    if set_here and (account.password_at is None or now - account.password_at >= auth.password_lasts):
+    ages = auth.profile == "strict" and account.password_hash is not None and method not in _ELSEWHERE
+    if ages and (account.password_at is None or now - account.password_at >= auth.password_lasts):
         return "password"
-    return "factor" if asks_factor(auth, account) else None
-
-
-def asks_factor(auth: Auth, account: Account) -> bool:
-    """Say whether the account is one of staff, and the settings ask those for a second factor."""
-    return auth.profile == "strict" and (account.student is None or bool(account.grants))
+    return "factor" if asked_of(auth, account) and not vouched else None
 
 
 async def admit(
@@ -51,9 +48,11 @@ async def admit(
     method: str = "local",
     narrowed: str | None = None,
     provider_session: bytes | None = None,
+    vouched: bool = False,
 ) -> Response | None:
     """Open a session in place of the one before, and send the browser on; None when the account was shut meanwhile.
 
+    `vouched` says that a provider has asked for a second factor of its own: then the session has shown one.
     Raises SignInRefused for somebody whose pages another process serves.
     """
     _refuse_elsewhere(house, account, method)
@@ -72,8 +71,12 @@ async def admit(
         )
     except AccountRefused:
         return None
+    if vouched and (account.student is None or account.grants):
+        await house.ask_long(house.factors.show, sessions.hash_of(token), account.account, now, longest=longest)
     await house.ask_long(house.desk.close_session, sessions.hash_of(house.cookie.read(request)))
     due: dict[str, Any] = {"narrowed": narrowed} if narrowed else {}
+    if vouched:
+        due["second_factor"] = "provider"
     await house.note(request, Deed.SIGNED_IN, account=account.account, method=method, **due)
     response = see_other(leading_to(narrowed, goal))
     house.cookie.set(response, token)

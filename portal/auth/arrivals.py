@@ -37,6 +37,8 @@ class Arrival:
     provider_session: bytes | None = None
     #: The provider sent a number instead of text, so its leading zeros are lost.
     as_number: bool = False
+    #: The provider has asked for a second factor itself.
+    second_factor: bool = False
 
 
 def provider_session(method: str, provider: str, key: str) -> bytes:
@@ -73,7 +75,8 @@ async def by_password(house: House, known: Account | None, name: str, password: 
 async def enter(request: Request, house: House, arrival: Arrival, goal: str) -> Response:
     """Open a session under a fresh token, and lead on. Raises SignInRefused."""
     account = await account_of(house, arrival)
-    narrowed = admission.narrowing(house.settings.auth, account, house.clock(), arrival.method)
+    account, vouched = account.during(house.settings.cohort_keys()), arrival.second_factor
+    narrowed = admission.narrowing(house.settings.auth, account, house.clock(), arrival.method, vouched=vouched)
     answer = await admission.admit(
         request,
         house,
@@ -82,6 +85,7 @@ async def enter(request: Request, house: House, arrival: Arrival, goal: str) -> 
         method=arrival.method,
         narrowed=narrowed,
         provider_session=arrival.provider_session,
+        vouched=vouched,
     )
     if answer is None:
         raise SignInRefused(arrival.method, Why.INACTIVE, "the account was shut just now", arrival.name)

@@ -17,6 +17,7 @@ from defusedxml.common import DefusedXmlException, DTDForbidden
 from defusedxml.ElementTree import DefusedXMLParser, ParseError
 
 from config.providers import Cas
+from portal.auth import provider_factor
 from portal.auth.asking import Asker
 from portal.auth.domains import without_domain
 from portal.auth.refusals import SignInRefused, Why, printable
@@ -89,6 +90,15 @@ class CasUser:
     attributes: Mapping[str, Sequence[str]]
     #: The proxies that the ticket came through, the last first; empty for the browser's own ticket.
     proxies: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """Somebody the server has signed in."""
+
+    name: str
+    #: The server has asked for a second factor.
+    second_factor: bool = False
 
 
 def read_answer(body: bytes) -> CasUser:
@@ -304,7 +314,7 @@ class CasServer:
         """Return where people sign out, with the way back to `service`."""
         return f"{self._settings.url}/logout?{urlencode({'service': service})}"
 
-    def name_of(self, ticket: str, service: str) -> str:
+    def validated(self, ticket: str, service: str) -> Validated:
         """Return the user that the server names for a ticket for this very service. Raises SignInRefused."""
         own = self._settings
         address = f"{own.url}{own.validation}"
@@ -339,7 +349,7 @@ class CasServer:
                 said.user,
             )
         name = self._attribute(address, said) if own.attribute else said.user
-        return without_domain(METHOD, name, own.strip_domain)
+        return Validated(without_domain(METHOD, name, own.strip_domain), provider_factor.by_cas(said.attributes, own))
 
     def _attribute(self, address: str, said: CasUser) -> str:
         wanted = self._settings.attribute

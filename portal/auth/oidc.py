@@ -22,6 +22,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from config.providers import Oidc, is_loopback
 from config.secrets import SecretUnusable
+from portal.auth import provider_factor
 from portal.auth.asking import Asker
 from portal.auth.domains import without_domain
 from portal.auth.journeys import Journey
@@ -31,6 +32,7 @@ from portal.auth.oidc_words import (
     described,
     described_party,
     kind,
+    spellings,
     why_no_token,
     why_not,
 )
@@ -62,6 +64,8 @@ class Signed:
     id_token: str
     #: The name came as a number instead of text.
     as_number: bool = False
+    #: The provider has asked for a second factor.
+    second_factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class OidcProvider:
 
     def is_from(self, issuer: str, now: datetime) -> bool:
         """Say whether an answer that names its issuer comes from this provider."""
-        return issuer in _spellings(self._known(now).issuer)
+        return issuer in spellings(self._known(now).issuer)
 
     def redeem(self, code: str, back: str, journey: Journey, now: datetime) -> Signed:
         """Return who a code is for, by the ID token that the provider gives for it."""
@@ -157,7 +161,8 @@ class OidcProvider:
                 known = {**claims, "email_verified": info.get("email_verified")}
         key = claims.get("sid")
         name, as_number = self._name(known, claims, asked)
-        return Signed(name, key if isinstance(key, str) and key else subject, id_token, as_number)
+        factor = provider_factor.by_oidc(claims, self._settings)
+        return Signed(name, key if isinstance(key, str) and key else subject, id_token, as_number, factor)
 
     def _user_info(self, address: str, access_token: object, subject: str, now: datetime) -> Mapping[str, Any]:
         """Return what the provider says of somebody: JSON, or a token that it has signed."""
@@ -188,7 +193,7 @@ class OidcProvider:
             ) from None
         audience = claims.get("aud", self._settings.client_id)
         meant = self._settings.client_id in (audience if isinstance(audience, list) else [audience])
-        if not meant or claims.get("iss", self._known(now).issuer) not in _spellings(self._known(now).issuer):
+        if not meant or claims.get("iss", self._known(now).issuer) not in spellings(self._known(now).issuer):
             raise _refused(f"the user info of {address} is for another client, or by another issuer")
         return claims
 
@@ -270,7 +275,7 @@ class OidcProvider:
             jwt.JWTClaimsRegistry(
                 now=int(now.timestamp()),
                 leeway=skew,
-                iss={"essential": True, "values": _spellings(known.issuer)},
+                iss={"essential": True, "values": spellings(known.issuer)},
                 aud={"essential": True, "value": self._settings.client_id},
                 iat={"essential": True},
             ).validate(claims)
@@ -357,12 +362,6 @@ def _addresses(said: Mapping[str, Any]) -> Callable[..., str]:
         return url
 
     return address
-
-
-def _spellings(issuer: str) -> list[str]:
-    """Return an issuer without and with a / at its end: some providers write it differently in two places."""
-    bare = issuer.rstrip("/")
-    return [bare, f"{bare}/"]
 
 
 def _read_keys(said: Mapping[str, Any], address: str) -> KeySet:

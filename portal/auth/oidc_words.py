@@ -126,3 +126,9 @@ def about_signature(token: str, allowed: Sequence[str]) -> str:
 def kind(error: Exception) -> str:
     """Return what kind of error it is; its text may repeat the token."""
     return type(error).__name__
+
+
+def spellings(issuer: str) -> list[str]:
+    """Return an issuer without and with a / at its end: some providers write it differently in two places."""
+    bare = issuer.rstrip("/")
+    return [bare, f"{bare}/"]

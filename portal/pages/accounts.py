@@ -1,6 +1,6 @@
 """Accounts and grants: who may do what. Administrators change it, auditors read it, and the log tells every change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,7 +21,9 @@ from portal.languages import Language
 from portal.words import later
 from status_db.accounts import AccountRefused, Act, Grant, LastManager
 from status_db.audit import Deed
+from status_db.codes import CodeKind
 from status_db.directory import Listed
+from status_db.factors import Held, asked_of
 from status_db.reviewers import ENOUGH, covers
 
 _PAGE = 50
@@ -46,6 +48,8 @@ NO_TARGET = later("没有这样一个启用的账号。请核对账号名。")
 NOTHING = later("没有可移交的权限。")
 SHUT = later("账号已停用，不能生成代码。请先启用。")
 HAS_IT = later("已经有这一项权限了。")
+NO_FACTOR = later("没有生成：这个账号不要求两步验证，或者已经设置过。已经设置过的，请先重置。")
+OWN_FACTOR = later("不能重置自己的两步验证。请在“两步验证”页上更换，或者请另一位管理员来做。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ async def page(request: Request, house: House, _visitor: Visitor) -> Response:
     return house.page(
         request,
         "accounts.html",
-        accounts=[_listed(language, house, one) for one in found[:_PAGE]],
+        accounts=await _with_factors(language, house, found[:_PAGE]),
         text=text,
         more=found[_PAGE - 1].account if len(found) > _PAGE and not text else "",
         too_many=len(found) > _PAGE and bool(text),
@@ -172,6 +176,33 @@ async def code(request: Request, house: House, visitor: Visitor) -> Response:
     return await _show(request, house, visitor, found, made=made, until=now + _CODE_LASTS)
 
 
+async def factor_code(request: Request, house: House, visitor: Visitor) -> Response:
+    """Make a code to set up the first second factor, and show it, this once."""
+    await _sent(request, house, visitor)
+    found, now = await _found(request, house), house.clock()
+    held = await house.ask_long(house.factors.held, found.account)
+    if held.any or not asked_of(house.settings.auth, found):
+        return await _show(request, house, visitor, found, Sent(NO_FACTOR))
+    make = partial(house.codes.make, made_by=visitor.account.account, now=now, lasts=_CODE_LASTS, kind=CodeKind.FACTOR)
+    try:
+        made = await house.ask_long(make, found.account)
+    except AccountRefused:
+        return await _show(request, house, visitor, found, Sent(SHUT))
+    await house.note(request, Deed.CODES_MADE, to=found.account, kind="second factor")
+    return await _show(request, house, visitor, found, made=made, until=now + _CODE_LASTS, kind=CodeKind.FACTOR)
+
+
+async def reset_factor(request: Request, house: House, visitor: Visitor) -> Response:
+    """Take away every second factor of an account, and end its sessions."""
+    await _sent(request, house, visitor)
+    found = await _found(request, house)
+    if found.account == visitor.account.account:
+        return await _show(request, house, visitor, found, Sent(OWN_FACTOR))
+    if await house.ask_long(house.factors.reset, found.account):
+        await house.note(request, Deed.SECOND_FACTOR_RESET, to=found.account)
+    return see_other(cohorts.same(request, house.settings, _address(found.account)))
+
+
 async def _sent(request: Request, house: House, visitor: Visitor) -> dict[str, list[str]]:
     """Read a form of somebody who manages. Raises HTTPException."""
     return await forms.read_lists(
@@ -245,21 +276,24 @@ async def _show(
     *,
     made: str = "",
     until: datetime | None = None,
+    kind: CodeKind = CodeKind.PASSWORD,
 ) -> Response:
     language, now, sent = house.language(request), house.clock(), sent or Sent()
     writes = visitor.account.may(Act.MANAGE)
     values = await house.ask_long(scopes.values_of, house) if writes else {}
+    (listed,) = await _with_factors(language, house, [found])
     return house.page(
         request,
         "account.html",
         status=422 if sent.wrong else 200,
-        found=_listed(language, house, found),
+        found=listed,
         made_at=language.moment(found.created_at, now),
         writes=writes,
         own=found.account == visitor.account.account,
         sent=sent,
         wrong=language.gettext(sent.wrong) if sent.wrong else "",
         code=made,
+        code_kind=kind.value,
         code_until=language.moment(until, now) if until else "",
         acts=[(act.value, words.say(language, admin_words.ACTS, act)) for act in Act],
         steps=list(cards.step_titles(language, house.settings).items()),
@@ -268,7 +302,14 @@ async def _show(
     )
 
 
-def _listed(language: Language, house: House, found: Listed) -> dict[str, Any]:
+async def _with_factors(language: Language, house: House, found: Sequence[Listed]) -> list[dict[str, Any]]:
+    held = await house.ask_long(house.factors.held_by, [one.account for one in found])
+    return [_listed(language, house, one, held.get(one.account, Held())) for one in found]
+
+
+def _listed(language: Language, house: House, found: Listed, factors: Held) -> dict[str, Any]:
+    auth = house.settings.auth
+    asked = asked_of(auth, found)
     return {
         "account": found.account,
         "address": _address(found.account),
@@ -277,6 +318,10 @@ def _listed(language: Language, house: House, found: Listed) -> dict[str, Any]:
         "active": found.active,
         "has_password": found.has_password,
         "grants": [(held.id, grant_said(language, house.settings, held)) for held in found.grants],
+        "factors": factors,
+        "factor_asked": asked,
+        # It would be asked for one, were it not the demo's.
+        "factor_let_off": not asked and found.demo and asked_of(auth, replace(found, demo=False)),
     }
 
 
@@ -303,4 +348,6 @@ ROUTES = (
     Route("/accounts/{account:name}/hand-over", for_visitors(hand_over, Act.MANAGE), methods=["POST"]),
     Route("/accounts/{account:name}/active", for_visitors(switch, Act.MANAGE), methods=["POST"]),
     Route("/accounts/{account:name}/code", for_visitors(code, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/factor-code", for_visitors(factor_code, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/reset-factor", for_visitors(reset_factor, Act.MANAGE), methods=["POST"]),
 )

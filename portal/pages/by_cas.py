@@ -37,11 +37,12 @@ async def from_cas(request: Request) -> Response:
     if journey is None:
         raise SignInRefused(cas.METHOD, Why.LATE, "somebody came who had not left from this browser lately")
     ticket = request.query_params.get("ticket", "")
-    name = await house.ask_long(server.name_of, ticket, _service(house, journey))
+    said = await house.ask_long(server.validated, ticket, _service(house, journey))
     if not await house.ask_long(house.tickets.use, hashlib.sha256(ticket.encode()).digest(), house.clock()):
-        raise SignInRefused(cas.METHOD, Why.REFUSED, "the ticket has been used before", name)
+        raise SignInRefused(cas.METHOD, Why.REFUSED, "the ticket has been used before", said.name)
     key = arrivals.provider_session(cas.METHOD, server.url, ticket)
-    response = await arrivals.enter(request, house, Arrival(cas.METHOD, name, key), journey.goal)
+    arrival = Arrival(cas.METHOD, said.name, key, second_factor=said.second_factor)
+    response = await arrivals.enter(request, house, arrival, journey.goal)
     house.journeys.end(response, cas.METHOD)
     return response
 

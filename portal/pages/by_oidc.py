@@ -58,9 +58,8 @@ async def from_provider(request: Request) -> Response:
         raise SignInRefused(oidc.METHOD, Why.REFUSED, why_no_code(said))
     signed = await house.ask_long(provider.redeem, said["code"], own_address(house, _BACK), journey, now)
     key = arrivals.provider_session(oidc.METHOD, provider.issuer, signed.key)
-    response = await arrivals.enter(
-        request, house, Arrival(oidc.METHOD, signed.name, key, signed.as_number), journey.goal
-    )
+    arrival = Arrival(oidc.METHOD, signed.name, key, signed.as_number, signed.second_factor)
+    response = await arrivals.enter(request, house, arrival, journey.goal)
     house.journeys.end(response, oidc.METHOD)
     _keep_hint(house, response, signed.id_token)
     return response

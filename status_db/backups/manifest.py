@@ -25,8 +25,8 @@ _NAME = re.compile(r"clearance-\d{8}T\d{6}Z")
 #: Tables that a version of before had and this one has not, for each part: a backup of such a database holds them too.
 FORMER_TABLES: Mapping[Part, tuple[str, ...]] = {"marks": (), "desk": ()}
 
-#: Who has signed out stays out: open sessions are in no backup.
-LEFT_OUT = ("session",)
+#: Who has signed out stays out: open sessions are in no backup, nor what they have shown.
+LEFT_OUT = ("session", "factor_step")
 
 
 class BackupError(StoreError):

@@ -1,6 +1,7 @@
 """The cast's university served to a browser, and visitors of every kind."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -76,12 +77,22 @@ def university(sqlite_world: World) -> World:
 @pytest.fixture
 def visits(chromium: Browser, university: World) -> Iterator[Visits]:
     """Give browsers on the served pages; at the end, none of them may have had trouble."""
+    with visiting(chromium, university) as opened:
+        yield opened
+
+
+@contextmanager
+def visiting(chromium: Browser, university: World, host: str = "127.0.0.1") -> Iterator[Visits]:
+    """The same under a host name of this machine, which is the public address where it is not the usual one."""
     opened: list[Visit] = []
     # The pages' clock stands still, whatever the test does to the world's.
-    now = university.now
-    desk = doors.build(university.settings, Sheets(university.settings.desk), ROUTES)
-    app = create_app(university.settings, clock=lambda: now, desk=desk)
-    with served(app, free_port()) as address:
+    now, port, settings = university.now, free_port(), university.settings
+    if host != "127.0.0.1":
+        portal = settings.portal.model_copy(update={"public_url": f"http://{host}:{port}"})
+        settings = settings.model_copy(update={"portal": portal})
+    desk = doors.build(settings, Sheets(settings.desk), ROUTES)
+    app = create_app(settings, clock=lambda: now, desk=desk)
+    with served(app, port):
 
         def visit(
             size: dict[str, int] = DESK,
@@ -98,7 +109,7 @@ def visits(chromium: Browser, university: World) -> Iterator[Visits]:
             )
             context.set_default_timeout(PATIENCE * 1000)
             page = context.new_page()
-            made = Visit(page, address, [])
+            made = Visit(page, f"http://{host}:{port}", [])
             page.on("console", lambda said: made.troubles.append(said.text) if said.type == "error" else None)
             page.on("pageerror", lambda error: made.troubles.append(str(error)))
             opened.append(made)

@@ -1,10 +1,9 @@
-"""Somebody who sets a first password on a small phone, and one of staff who sets up a second factor."""
+"""Somebody who sets a first password on a small phone."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import pyotp
 import pytest
 
 from status_db.codes import Codes
@@ -52,17 +51,3 @@ def test_a_first_password_is_set_on_a_small_phone(
             visit.troubles.clear()
     page.wait_for_url(visit.address + "/")
     assert "构造地质学" in visit.text()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_second_factor_is_set_up_from_the_picture_or_the_key(visits: Visits, university: World, scheme: str) -> None:
-    visit = visits(SMALL, scheme=scheme)
-    page = visit.sign_in("dean")
-    assert visit.barriers() == []
-    assert not visit.wider_than_the_screen()
-    picture = page.locator(".qr svg").bounding_box()
-    assert picture is not None
-    assert picture["width"] == picture["height"] > 180
-    page.fill('input[name="digits"]', pyotp.TOTP(page.inner_text(".secret").replace(" ", "")).at(university.now))
-    page.press('input[name="digits"]', "Enter")
-    page.wait_for_url("**/overview")

@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 from clearance.main import app
 from status_db.accounts import Act, Grant
 from status_db.audit import Audit, AuditLine, Deed
-from status_db.codes import Codes
+from status_db.codes import CodeKind, Codes
 from status_db.desk_key import DeskKey
 from status_db.factors import Factors
 from status_db.identities import Identities
+from status_db.recovery import RecoveryCodes
 from tests.cast import LEAVING, LI, LIN, QIAN, SUN, ZHAO
 from tests.world import SETTINGS, World
 
@@ -218,7 +219,9 @@ class TestAListOfGrants:
         )
         assert "nothing is written" in desk.run("import-grants", str(file), "--dry-run")
         assert set(desk.json()) == {"old"}
-        assert "4 grants are given, 1 accounts made" in desk.run("import-grants", str(file))
+        said = desk.run("import-grants", str(file))
+        assert "4 grants are given, 1 accounts made" in said
+        assert re.search(r"codes --second-factor old$", said, re.MULTILINE), "the other one only reads and decides"
         assert desk.world.accounts.grants("old") == (
             Grant(Act.REVIEW, "final_review", {"college": ("资源学院",)}, "2019"),
             Grant(Act.ISSUE, "final_review", {"college": ("资源学院",)}, "2019"),
@@ -316,15 +319,59 @@ class TestIdentities:
         assert 'identity = "off"' in desk.run("import-identities", str(file), code=1)
 
 
-class TestStaffInNeed:
-    def test_a_lost_phone_is_mended(self, desk: Desk) -> None:
+class TestSecondFactors:
+    def test_a_set_up_code_is_made_on_the_server_and_opens_no_password(self, desk: Desk) -> None:
+        said = desk.run("add", "admin", "--name", "admin", "--grant", "manage")
+        assert "clearance accounts codes --second-factor admin" in said
+        said = desk.run("codes", "--second-factor", "Admin", "--as", "root")
+        (code,) = CODE.findall(said)
+        assert "in person" in said
+        assert not desk.opens("admin", code)
+        codes = Codes(desk.world.desk, desk.key)
+        assert codes.use("admin", code, desk.world.now, CodeKind.FACTOR)
+        line = desk.audit(Deed.CODES_MADE)[0]
+        assert (line.account, line.detail["kind"], line.detail["of"]) == ("root", "second factor", ["admin"])
+        assert code not in str(line)
+
+    def test_none_is_made_that_would_open_nothing(self, desk: Desk) -> None:
+        desk.run("add", "clerk", "--name", "clerk", "--grant", "decide:library")
+        assert "no grant to manage, review or issue" in desk.run("codes", "--second-factor", "clerk", code=1)
+        assert "no active account" in desk.run("codes", "--second-factor", "nobody", code=1)
+        assert "with nothing else" in desk.run("codes", "--second-factor", "--class", "021152", code=2)
+        desk.run("add", "admin", "--name", "admin", "--grant", "manage")
+        Factors(desk.world.desk).enrol("admin", b"sealed", 1)
+        assert "clearance accounts reset-factor admin" in desk.run("codes", "--second-factor", "admin", code=1)
+        assert desk.audit(Deed.CODES_MADE)[0].detail["of"] == "admin", "the one for its password"
+
+    def test_the_list_says_who_has_which(self, desk: Desk) -> None:
+        desk.run("add", "admin", "--name", "admin", "--grant", "manage")
+        desk.run("add", "clerk", "--name", "clerk", "--grant", "decide:library")
+        assert desk.run("list").count("none yet") == 3, "two passwords and one second factor"
+        listed = desk.json()
+        assert [listed[one]["second_factor_asked"] for one in ("admin", "clerk")] == [True, False]
+        Factors(desk.world.desk).enrol("admin", b"sealed", 1)
+        RecoveryCodes(desk.world.desk, desk.key).make("admin", desk.world.now)
+        assert "app, 10 recovery codes" in desk.run("list")
+
+    def test_check_warns_where_nobody_is_asked(self, desk: Desk) -> None:
+        def checked(**settings: str) -> str:
+            env = {"STATUS_URL": desk.world.url, "COLUMNS": "400", **settings}
+            return CliRunner().invoke(app, ["--config", str(desk.world.file), "check", "loans"], env=env).output
+
+        assert 'second_factor = "off" in [auth]' in checked(CLEARANCE__AUTH__SECOND_FACTOR="off")
+        assert "second_factor" not in checked(CLEARANCE__AUTH__SECOND_FACTOR="privileged")
+        assert "second_factor" not in checked(CLEARANCE__AUTH__SECOND_FACTOR="off", CLEARANCE__AUTH__PROFILE="strict")
+
+    def test_a_lost_device_is_taken_away(self, desk: Desk) -> None:
         desk.run("add", "admin", "--name", "admin", "--grant", "manage")
         assert "no account" in desk.run("reset-factor", "admin", code=1)
         Factors(desk.world.desk).enrol("admin", b"sealed", 1)
         assert desk.json()["admin"]["second_factor"] is True
         desk.run("reset-factor", "admin", "--as", "boss")
         assert desk.json()["admin"]["second_factor"] is False
-        assert desk.audit(Deed.ACCOUNT_CHANGED)[0].account == "boss"
+        assert desk.audit(Deed.SECOND_FACTOR_RESET)[0].account == "boss"
 
+
+class TestStaffInNeed:
     def test_unlocking_takes_an_account(self, desk: Desk) -> None:
         assert "no account" in desk.run("unlock", "nobody", code=1)

@@ -1,18 +1,22 @@
 """Accounts and grants on the pages: who may do what, changed by administrators and read by auditors."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from starlette.testclient import TestClient
 
+from config.settings import Auth
+from portal.app import create_app
 from portal.auth.passwords import hash_password
 from status_db.accounts import Act, Grant
 from status_db.audit import Audit, Deed
-from status_db.codes import Codes
+from status_db.codes import CodeKind, Codes
 from status_db.desk_key import DeskKey
+from status_db.factors import Factors
 from tests.cast import LIN
-from tests.portal.conftest import PASSWORD, token_in
+from tests.portal.conftest import PASSWORD, enter, token_in
+from tests.portal.factors import digits_of, has_app, has_recovery_codes, key_of, send, workers
 from tests.portal.waiting import MORE_STAFF, browser
 from tests.world import World
 
@@ -184,8 +188,74 @@ class TestCodes:
             assert "账号已停用" in post(made, "dean", "code")[1]
 
 
+class TestSecondFactors:
+    @pytest.fixture
+    def boss(self, university: World) -> Iterator[TestClient]:
+        """The administrator's browser where second factors are asked for, and one was shown."""
+        secret = has_app(university, "admin")
+        university.later(minutes=1)
+        with workers(university) as opened:
+            made = opened()
+            send(made, enter(made, "admin"), "app", digits=digits_of(secret, university))
+            yield made
+
+    def test_a_set_up_code_is_shown_once_and_is_no_code_for_a_password(
+        self, university: World, boss: TestClient
+    ) -> None:
+        assert "两步验证还没有设置" in boss.get("/accounts").text
+        assert "还没有设置" in boss.get("/accounts/reviewer").text
+        status, page = post(boss, "reviewer", "factor-code")
+        found = re.search(r'<p class="code">([^<]+)</p>', page)
+        assert (status, bool(found)) == (200, True)
+        assert found is not None
+        assert found[1] not in boss.get("/accounts/reviewer").text
+        codes = Codes(university.desk, key_of(university))
+        assert not codes.use("reviewer", found[1], university.now)
+        assert codes.use("reviewer", found[1], university.now, CodeKind.FACTOR)
+        (line,) = Audit(university.desk).newest(deed=Deed.CODES_MADE)
+        assert line.detail == {"to": "reviewer", "kind": "second factor"}
+
+    def test_whoever_has_one_or_is_asked_for_none_gets_no_code(self, university: World, boss: TestClient) -> None:
+        has_app(university, "reviewer")
+        for account in ("reviewer", "dean"):
+            assert "factor-code" not in boss.get(f"/accounts/{account}").text
+            status, page = post(boss, account, "factor-code")
+            assert (status, "没有生成" in page) == (422, True)
+
+    def test_a_reset_takes_everything_and_ends_the_sessions(self, university: World, boss: TestClient) -> None:
+        secret = has_app(university, "reviewer")
+        has_recovery_codes(university, "reviewer")
+        with workers(university) as opened:
+            theirs = opened()
+            send(theirs, enter(theirs, "reviewer"), "app", digits=digits_of(secret, university))
+            assert "验证器 ·" in boss.get("/accounts/reviewer").text
+            assert "恢复码还有 10 个" in boss.get("/accounts/reviewer").text
+            post(boss, "reviewer", "reset-factor")
+            assert theirs.get("/second-factor").url.path == "/sign-in"
+        assert "还没有设置" in boss.get("/accounts/reviewer").text
+        (line,) = Audit(university.desk).newest(deed=Deed.SECOND_FACTOR_RESET)
+        assert (line.account, line.detail) == ("admin", {"to": "reviewer"})
+
+    def test_nobody_resets_the_own_one(self, university: World, boss: TestClient) -> None:
+        status, page = post(boss, "admin", "reset-factor")
+        assert (status, "不能重置自己的两步验证" in page) == (422, True)
+        assert Factors(university.desk).held("admin").app
+
+    def test_the_demos_accounts_are_let_off_and_marked_so(self, university: World) -> None:
+        hashed = hash_password(PASSWORD)
+        university.accounts.add("show", "show", hashed, grants=[Grant(Act.MANAGE)], now=university.now, demo=True)
+        demo = university.settings.demo.model_copy(update={"clock_file": university.file})
+        auth = Auth()
+        settings = university.settings.model_copy(update={"demo": demo, "auth": auth})
+        app = create_app(settings, clock=university.clock)
+        with TestClient(app, base_url="http://testserver", follow_redirects=True) as made:
+            assert enter(made, "show").url.path == "/sources"
+            assert "演示账号，不要求两步验证" in made.get("/accounts").text
+            assert "演示账号，不要求" in made.get("/accounts/show").text
+
+
 class TestRights:
-    POSTS = ("grants", "take", "hand-over", "active", "code")
+    POSTS = ("grants", "take", "hand-over", "active", "code", "factor-code", "reset-factor")
 
     @pytest.mark.parametrize("account", ["auditor", "dean", "librarian", "counsellor", LIN.number])
     def test_only_who_manages_changes_anything(self, university: World, account: str) -> None:

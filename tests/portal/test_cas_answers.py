@@ -169,10 +169,10 @@ def test_a_ticket_of_a_proxy_counts_only_where_the_settings_name_every_proxy() -
     with answering(body, "application/xml") as url:
         for proxies in ((), ("https://a",), ("https://b/",)):
             with pytest.raises(SignInRefused, match=r"add that very address to `proxies` in \[auth.cas\]"):
-                CasServer(Cas(url=url, proxies=proxies)).name_of("ST-1", "http://127.0.0.1/x")
-        assert CasServer(Cas(url=url, proxies=allowed)).name_of("PT-1", "http://127.0.0.1/x") == "20151001"
+                CasServer(Cas(url=url, proxies=proxies)).validated("ST-1", "http://127.0.0.1/x")
+        assert CasServer(Cas(url=url, proxies=allowed)).validated("PT-1", "http://127.0.0.1/x").name == "20151001"
         with pytest.raises(SignInRefused, match="not look like a service ticket"):
-            CasServer(Cas(url=url)).name_of("PT-1", "http://127.0.0.1/x")
+            CasServer(Cas(url=url)).validated("PT-1", "http://127.0.0.1/x")
 
 
 def test_proxies_that_are_told_as_text_are_proxies() -> None:
@@ -199,10 +199,10 @@ def test_the_domain_of_the_settings_is_taken_off_and_no_other(user: str, name: s
     with answering(success(f"<cas:user>{user}</cas:user>"), "application/xml") as url:
         server = CasServer(Cas(url=url, strip_domain="Stu.example.edu"))
         if name is not None:
-            assert server.name_of("ST-1", "http://127.0.0.1/x") == name
+            assert server.validated("ST-1", "http://127.0.0.1/x").name == name
             return
         with pytest.raises(SignInRefused, match=r'strip_domain = "stu.example.edu" in \[auth.cas\]') as refused:
-            server.name_of("ST-1", "http://127.0.0.1/x")
+            server.validated("ST-1", "http://127.0.0.1/x")
         assert user in str(refused.value)
 
 
@@ -223,7 +223,7 @@ def test_the_domain_of_the_settings_is_taken_off_and_no_other(user: str, name: s
 )
 def test_an_answer_that_cannot_be_trusted_is_told_by_what_it_is(body: bytes, told: str) -> None:
     with answering(body) as url, pytest.raises(SignInRefused) as refused:
-        CasServer(Cas(url=url)).name_of("ST-1", "http://127.0.0.1/x")
+        CasServer(Cas(url=url)).validated("ST-1", "http://127.0.0.1/x")
     assert told in str(refused.value)
     assert f"{url}/p3/serviceValidate" in str(refused.value)
     tampered = "users" in told or "comment" in told
@@ -233,7 +233,7 @@ def test_an_answer_that_cannot_be_trusted_is_told_by_what_it_is(body: bytes, tol
 def test_an_attribute_that_is_not_there_is_told_with_those_that_are() -> None:
     body = success(f"{USER}<cas:attributes><cas:Number>1</cas:Number><cas:cn>秘密</cas:cn></cas:attributes>")
     with answering(body, "application/xml") as url, pytest.raises(SignInRefused) as refused:
-        CasServer(Cas(url=url, attribute="number")).name_of("ST-1", "http://127.0.0.1/x")
+        CasServer(Cas(url=url, attribute="number")).validated("ST-1", "http://127.0.0.1/x")
     assert 'no attribute "number" (it released: Number, cn) for 20151001' in str(refused.value)
     assert "秘密" not in str(refused.value)
 
@@ -254,7 +254,7 @@ def test_a_failure_is_the_servers_own_no_in_its_own_words_without_the_ticket(cod
     with pytest.raises(Denied, match=code):
         read_answer(body)
     with answering(body, "application/xml") as url, pytest.raises(SignInRefused) as refused:
-        CasServer(Cas(url=url)).name_of("ST-1", "http://127.0.0.1/x?state=hidden")
+        CasServer(Cas(url=url)).validated("ST-1", "http://127.0.0.1/x?state=hidden")
     assert refused.value.why is why
     assert f"{code} (Ticket '…' gone)" in str(refused.value)
     assert advice in str(refused.value)
@@ -322,7 +322,7 @@ def asked() -> Callable[[bytes, int], SignInRefused]:
 
     def ask(body: bytes, status: int) -> SignInRefused:
         with answering(body, "application/xml", status) as url, pytest.raises(SignInRefused) as refused:
-            CasServer(Cas(url=url)).name_of("ST-1", "http://127.0.0.1/x")
+            CasServer(Cas(url=url)).validated("ST-1", "http://127.0.0.1/x")
         return refused.value
 
     return ask
@@ -351,7 +351,7 @@ def test_a_server_out_of_reach_is_told_with_its_address_and_the_cause(tmp_path: 
             ({"url": plain.replace("http", "https"), "ca_file": authority}, "holds no certificates"),
         ):
             with pytest.raises(SignInRefused) as refused:
-                CasServer(Cas.model_validate(settings)).name_of("ST-1", "http://127.0.0.1/x?state=hidden")
+                CasServer(Cas.model_validate(settings)).validated("ST-1", "http://127.0.0.1/x?state=hidden")
             assert refused.value.why is Why.UNAVAILABLE
             assert told in str(refused.value), str(refused.value)
             assert not [word for word in ("ST-1", "hidden") if word in str(refused.value)]

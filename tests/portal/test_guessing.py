@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-import httpx
-import pyotp
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -13,9 +11,8 @@ from starlette.testclient import TestClient
 from config.settings import Auth
 from portal.app import create_app
 from portal.auth.slowdown import Slowdown
-from status_db.accounts import Act, Grant
 from status_db.attempts import Attempts
-from status_db.audit import Audit, Deed
+from status_db.audit import Audit
 from status_db.codes import Codes
 from status_db.desk_key import DeskKey
 from tests.cast import LIN, QIAN, SUN
@@ -168,122 +165,3 @@ class TestTheStrictProfile:
         assert "相同" in set_password(browser, PASSWORD).text
         assert set_password(browser, "lampe-birne-treppe").url.path == "/"
         assert enter(worker(university), QIAN.number).url.path == "/", "an ordinary profile asks for none of this"
-
-    def test_students_are_asked_for_no_second_factor(self, university: World, worker: Worker) -> None:
-        assert enter(worker(university, **STRICT), LIN.number).url.path == "/"
-
-
-def secret_in(page: httpx.Response) -> str:
-    """Return the secret that a page shows to set up."""
-    return page.text.split('<code class="secret">')[1].split("</code>")[0].replace(" ", "")
-
-
-def give_digits(browser: TestClient, page: httpx.Response, digits: str) -> httpx.Response:
-    """Fill in the form for the second factor."""
-    form = {"digits": digits, "form_token": token_in(page)}
-    if 'name="sealed"' in page.text:
-        form["sealed"] = page.text.split('name="sealed" value="')[1].split('"')[0]
-    answer: httpx.Response = browser.post("/second-factor", data=form)
-    return answer
-
-
-def now_of(secret: str, world: World) -> str:
-    """Return the digits an app would show now."""
-    return pyotp.TOTP(secret).at(world.now)
-
-
-@pytest.fixture
-def enrolled(university: World, worker: Worker) -> str:
-    """Set up the dean's second factor, a minute ago; return its secret."""
-    browser = worker(university, **STRICT)
-    page = enter(browser, "dean")
-    secret = secret_in(page)
-    assert give_digits(browser, page, now_of(secret, university)).url.path == "/overview"
-    university.later(minutes=1)
-    return secret
-
-
-class TestASecondFactor:
-    def test_staff_set_one_up_before_anything_else(self, university: World, worker: Worker) -> None:
-        browser = worker(university, **STRICT)
-        page = enter(browser, "dean", next="/sources")
-        assert page.url.path == "/second-factor"
-        assert "<svg" in page.text
-        assert not any(inline in page.text for inline in ("style=", "<style", "<script"))
-        for path in ("/overview", "/sources", "/new-password"):
-            assert browser.get(path, follow_redirects=False).headers["location"] == "/second-factor"
-        wrong = give_digits(browser, page, "000000")
-        assert wrong.status_code == 401
-        assert secret_in(wrong) == secret_in(page), "what the app has scanned still stands"
-        assert give_digits(browser, wrong, now_of(secret_in(page), university)).status_code == 200
-        assert browser.get("/overview").url.path == "/overview"
-        assert Audit(university.desk).newest(deed=Deed.SECOND_FACTOR_SET)[0].account == "dean"
-
-    def test_a_student_with_a_grant_is_staff(self, university: World, worker: Worker) -> None:
-        university.accounts.grant(SUN.number, [Grant(Act.READ)])
-        assert enter(worker(university, **STRICT), SUN.number).url.path == "/second-factor"
-
-    def test_it_is_asked_for_and_works_once(self, university: World, worker: Worker, enrolled: str) -> None:
-        browser, other = worker(university, **STRICT), worker(university, **STRICT)
-        page = enter(browser, "dean")
-        assert "<svg" not in page.text
-        assert enrolled not in page.text
-        digits = now_of(enrolled, university)
-        assert give_digits(browser, page, digits).url.path == "/overview"
-        assert give_digits(other, enter(other, "dean"), digits).status_code == 401
-        university.later(seconds=30)
-        assert give_digits(other, other.get("/second-factor"), now_of(enrolled, university)).url.path == "/overview"
-
-    def test_a_clock_may_be_half_a_minute_off(self, university: World, worker: Worker, enrolled: str) -> None:
-        browser = worker(university, **STRICT)
-        page = enter(browser, "dean")
-        late = pyotp.TOTP(enrolled).at(university.now - timedelta(seconds=60))
-        assert give_digits(browser, page, late).status_code == 401
-        early = pyotp.TOTP(enrolled).at(university.now + timedelta(seconds=30))
-        assert give_digits(browser, page, early).status_code == 200
-
-    def test_guessing_it_is_slowed_down_and_a_right_password_wipes_nothing_out(
-        self, university: World, worker: Worker, enrolled: str
-    ) -> None:
-        browser = worker(university, **STRICT)
-        for _ in range(5):
-            assert give_digits(browser, enter(browser, "dean"), "000000").status_code == 401
-        answer = give_digits(browser, enter(browser, "dean"), now_of(enrolled, university))
-        assert answer.status_code == 429
-
-    def test_a_code_does_not_go_around_it(self, university: World, worker: Worker, enrolled: str) -> None:
-        codes = Codes(university.desk, DeskKey(university.settings.portal.key_file))
-        code = codes.make("dean", made_by="x", now=university.now, lasts=timedelta(days=1))
-        browser = worker(university, **STRICT)
-        give_code(browser, "dean", code)
-        page = set_password(browser, "lampe-birne-treppe")
-        assert page.url.path == "/second-factor"
-        assert "<svg" not in page.text
-
-    def test_somebody_elses_secret_sets_nothing_up(self, university: World, worker: Worker) -> None:
-        one, other = worker(university, **STRICT), worker(university, **STRICT)
-        page, theirs = enter(one, "dean"), enter(other, "admin")
-        form = {
-            "digits": now_of(secret_in(page), university),
-            "sealed": page.text.split('name="sealed" value="')[1].split('"')[0],
-            "form_token": token_in(theirs),
-        }
-        answer = other.post("/second-factor", data=form)
-        assert secret_in(answer) != secret_in(page)
-        assert other.get("/sources").url.path == "/second-factor"
-
-    def test_a_secret_left_open_too_long_is_another(self, university: World, worker: Worker) -> None:
-        browser = worker(university, session_idle=timedelta(hours=2), **STRICT)
-        page = enter(browser, "dean")
-        university.later(minutes=40)
-        answer = give_digits(browser, page, now_of(secret_in(page), university))
-        assert "页面放得太久了" in answer.text
-        assert secret_in(answer) != secret_in(page)
-
-    def test_the_secret_is_nowhere_in_the_database(self, university: World, enrolled: str) -> None:
-        account = university.accounts.find("dean")
-        assert account is not None
-        assert account.second_factor is not None
-        assert enrolled.encode() not in account.second_factor
-        assert enrolled not in repr(account)
-        assert enrolled not in str(Audit(university.desk).newest())

@@ -29,8 +29,8 @@ from tests.clearance.test_sheets import book
 from tests.contract import Ticking
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import PASSWORD, enter
+from tests.portal.factors import allowed, digits_of, recovery_in, sealed_in, secret_in, send
 from tests.portal.sheets import a_sheet
-from tests.portal.test_guessing import give_digits, now_of, secret_in
 from tests.portal.test_import import HEAD, bring, confirm, row
 from tests.portal.test_passwords import give_code, give_document, set_password
 from tests.portal.whole import whole_app
@@ -69,7 +69,7 @@ class Lived:
 
     def sign_in(self) -> None:
         """Right and wrong, with a code, a document, a second factor."""
-        Identities(self.world.desk_engine, self.key).keep({LIN.number: DOCUMENT})
+        Identities(self.world.desk, self.key).keep({LIN.number: DOCUMENT})
         with self.browser(identity="forgotten") as browser:
             enter(browser, QIAN.number, WRONG)
             enter(browser, QIAN.number)
@@ -85,11 +85,14 @@ class Lived:
             self.secrets["a code"] = code
             give_code(browser, LIN.number, code)
         with self.browser(profile="strict") as browser:
-            page = enter(browser, "dean")
+            page = allowed(browser, self.world, "dean")
             secret = secret_in(page)
             self.secrets["a second factor"] = secret
-            assert give_digits(browser, page, "000000").url.path == "/second-factor"
-            assert give_digits(browser, page, now_of(secret, self.world)).url.path == "/overview"
+            wrong = send(browser, page, "add-app", sealed=sealed_in(page), digits="000000")
+            assert wrong.status_code == 401
+            shown = send(browser, wrong, "add-app", sealed=sealed_in(wrong), digits=digits_of(secret, self.world))
+            self.secrets |= {f"recovery code {number}": code for number, code in enumerate(recovery_in(shown))}
+            assert browser.get("/overview").url.path == "/overview"
             self.remember(browser, "of the dean")
 
     def import_a_sheet(self) -> None:
@@ -132,7 +135,7 @@ class Lived:
             self.stored += "\n".join(map(repr, connection.execute(tables.run.select())))
         with reading(self.world.desk_engine) as connection:
             self.stored += "\n".join(map(repr, connection.execute(tables.request.select())))
-        self.stored += "\n".join(map(repr, Audit(self.world.desk_engine).newest(1000)))
+        self.stored += "\n".join(map(repr, Audit(self.world.desk).newest(1000)))
         self.files = "\n".join(file.read_text(encoding="utf-8") for file in self.folder.glob("clearance-*.log"))
 
 

@@ -198,6 +198,8 @@ LINES = (
     Line("POST", "/accounts/{account:name}/hand-over", ADMIN, form={"target": "librarian"}),
     Line("POST", "/accounts/{account:name}/active", ADMIN, form={"active": "1"}),
     Line("POST", "/accounts/{account:name}/code", ADMIN),
+    Line("POST", "/accounts/{account:name}/factor-code", ADMIN),
+    Line("POST", "/accounts/{account:name}/reset-factor", ADMIN),
     Line("GET", "/announcements", ADMIN | AUDITOR),
     Line("GET", "/announcements/new", ADMIN),
     Line("POST", "/announcements", ADMIN, form={"title": "公告"}),

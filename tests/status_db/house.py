@@ -17,6 +17,7 @@ from status_db.backups import making, manifest, restoring
 from status_db.backups.making import Made
 from status_db.backups.manifest import Database
 from status_db.decisions import Wish
+from status_db.factors import Factors
 from status_db.model import RunState, Verdict
 from tests.cast import GEOLOGY_LOAN, LEAVING, LIN, POETRY_LOAN, QIAN, SUN
 from tests.services import databases
@@ -26,7 +27,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 
 def everything(place: Sequence[Database]) -> Rows:
-    """Return every row of the marks and the desk, but who is signed in."""
+    """Return every row of the marks and the desk, but who is signed in and what they have shown."""
     found: Rows = {}
     for database in place:
         engine = create_engine(database.url, poolclass=NullPool)
@@ -34,7 +35,7 @@ def everything(place: Sequence[Database]) -> Rows:
             for part in database.parts:
                 metadata = tables.marks if part == "marks" else tables.desk
                 for table in metadata.sorted_tables:
-                    if table.name != "session":
+                    if table.name not in ("session", "factor_step"):
                         rows = [tuple(row) for row in connection.execute(select(table))]
                         found[table.name] = sorted(rows, key=repr)
                 version = f"SELECT version_num FROM version_{part}"
@@ -99,6 +100,7 @@ def house(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> House
     world.run_all()
     librarian = world.accounts.add("librarian", "图书馆", "hash", grants=[Grant(Act.DECIDE, "library")], now=world.now)
     world.accounts.open_session(b"token", librarian.account, world.now, longest=timedelta(hours=8))
+    Factors(world.desk).show(b"token", librarian.account, world.now, longest=timedelta(hours=8))
     decide(world, QIAN.number)
     world.says["fees"] = []
     assert world.run("fees").state is RunState.SUSPENDED

@@ -52,6 +52,7 @@ class TestTheDrill:
         with engine.connect() as connection:
             assert connection.execute(select(tables.account.c.account)).scalars().all() == ["librarian"]
             assert connection.execute(select(tables.session)).all() == []
+            assert connection.execute(select(tables.factor_step)).all() == []
         engine.dispose()
 
     def test_a_backup_beside_a_writer_holds_each_run_whole(self, house: House, elsewhere: list[Database]) -> None:
@@ -101,9 +102,11 @@ class TestWhatABackupIs:
         held = {part: version for member in said["members"] for part, version in member["versions"].items()}
         assert held == {part: versions.newest(part) for part in versions.PARTS}
         rows = {table: count for member in said["members"] for table, count in member["rows"].items()}
-        assert rows == {**{table: len(found) for table, found in house.rows().items()}, "session": 0} | {
-            table: count for table, count in rows.items() if table.startswith("sqlite")
-        }
+        assert rows == {
+            **{table: len(found) for table, found in house.rows().items()},
+            "session": 0,
+            "factor_step": 0,
+        } | {table: count for table, count in rows.items() if table.startswith("sqlite")}
         for member in said["members"]:
             assert (made.folder / member["file"]).stat().st_size == member["size"]
 

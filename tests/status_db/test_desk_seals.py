@@ -320,9 +320,9 @@ class TestTheAuditLog:
 
 def test_rows_of_before_are_sealed_once_by_hand(tmp_path: Path) -> None:
     with World(f"sqlite:///{tmp_path / 'clearance.db'}", tmp_path) as world:
-        old = Accounts(world.desk_engine)
+        old = Accounts(world.desk)
         old.add("librarian", "馆员", "hash", grants=[Grant(Act.DECIDE, "library")], now=world.now)
-        Audit(world.desk_engine).note(Deed.ACCOUNT_MADE, account="root", now=world.now)
+        Audit(world.desk).note(Deed.ACCOUNT_MADE, account="root", now=world.now)
         assert verified(world).notes == ("accounts and grants are not sealed yet: clearance accounts seal",)
         account = Accounts(world.desk).find("librarian")
         assert account is not None

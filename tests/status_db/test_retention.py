@@ -148,7 +148,7 @@ def test_of_the_audit_log_only_the_beginning_goes_whatever_a_clock_said(manned: 
     put(manned, tables.audit, _line(OLD), _line(YOUNG), _line(OLD))
     with manned.desk.writing() as entry:
         assert entry.remove_lines(MORNING - TEN_DAYS, 10) == 1
-    assert [line.at for line in Audit(manned.desk_engine).newest()] == [OLD, YOUNG]
+    assert [line.at for line in Audit(manned.desk).newest()] == [OLD, YOUNG]
 
 
 def test_a_list_that_waits_for_the_scheduler_keeps_its_upload(manned: World) -> None:

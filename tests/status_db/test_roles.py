@@ -214,7 +214,7 @@ class TestTheSyncsRole:
         engine.dispose()
 
     def test_no_line_of_the_audit_log_of_the_last_six_months_is_deleted_even_by_it(self, manned: Manned) -> None:
-        log, now = Audit(manned.world.desk_engine), datetime.now(UTC)
+        log, now = Audit(manned.world.desk), datetime.now(UTC)
         for days in (181, 179):
             log.note(Deed.SIGNED_IN, account="dean", now=now - timedelta(days=days))
         with manned.engine(manned.roles.sync).begin() as connection:

@@ -1,0 +1,173 @@
+"""Passkeys by WebAuthn: what a browser is asked for, and whether its answer holds."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import webauthn
+from webauthn.helpers import bytes_to_base64url
+from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    AuthenticatorTransport,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from status_db.desk_key import DeskKey
+from status_db.passkeys import CHALLENGE, Passkey
+
+#: What the library raises for an answer that is no answer: some of it comes from the parsers below it.
+_BROKEN = (WebAuthnException, ValueError, TypeError, LookupError, AttributeError)
+
+_MILLISECONDS = int(CHALLENGE.total_seconds() * 1000)
+_TRANSPORTS = frozenset(transport.value for transport in AuthenticatorTransport)
+
+
+@dataclass(frozen=True, slots=True)
+class RelyingParty:
+    """Who asks for passkeys: they belong to this host, and answer on its pages alone."""
+
+    id: str
+    origin: str
+
+    @classmethod
+    def of(cls, public_url: str) -> "RelyingParty | None":
+        """Return it for the public address; None where browsers answer nobody: without https, or without a name."""
+        try:
+            parts = urlsplit(public_url)
+            named = parts.port
+        except ValueError:
+            return None
+        host = _ascii(parts.hostname or "")
+        local = host == "localhost" or host.endswith(".localhost")
+        if not host or _is_address(host) or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
+            return None
+        usual = {"https": 443, "http": 80}[parts.scheme]
+        port = "" if named in (None, usual) else f":{named}"
+        return cls(host, f"{parts.scheme}://{host}{port}")
+
+
+def _ascii(host: str) -> str:
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a browser is asked for."""
+
+    #: As the page's script reads it.
+    options: str
+    #: What comes back must be about this.
+    challenge: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A passkey that a browser has made."""
+
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+    transports: Sequence[str]
+
+
+def to_register(
+    party: RelyingParty, institution: str, key: DeskKey, account: str, name: str, had: Sequence[Passkey]
+) -> Asked:
+    """Return what a browser is asked for to make a passkey, on none of the devices there are. Raises KeyRefused."""
+    options = webauthn.generate_registration_options(
+        rp_id=party.id,
+        rp_name=institution,
+        # A passkey keeps this; it says nothing about the account to others.
+        user_id=key.hashed("passkey user", account),
+        user_name=account,
+        user_display_name=name,
+        timeout=_MILLISECONDS,
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.PREFERRED, user_verification=UserVerificationRequirement.REQUIRED
+        ),
+        exclude_credentials=_described(had),
+    )
+    return Asked(webauthn.options_to_json(options), options.challenge)
+
+
+def to_sign(party: RelyingParty, had: Sequence[Passkey]) -> Asked:
+    """Return what a browser is asked for to show one of these passkeys."""
+    options = webauthn.generate_authentication_options(
+        rp_id=party.id,
+        timeout=_MILLISECONDS,
+        allow_credentials=_described(had),
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    return Asked(webauthn.options_to_json(options), options.challenge)
+
+
+def registered(party: RelyingParty, credential: str, challenge: bytes) -> Registered | None:
+    """Return the passkey that a browser has made for this challenge; None where its answer does not hold."""
+    try:
+        said = _object(credential)
+        made = webauthn.verify_registration_response(
+            credential=said,
+            expected_challenge=challenge,
+            expected_rp_id=party.id,
+            expected_origin=party.origin,
+            require_user_verification=True,
+        )
+        listed = said["response"].get("transports") or ()
+    except _BROKEN:
+        return None
+    transports = [one for one in listed if isinstance(one, str) and one in _TRANSPORTS]
+    return Registered(made.credential_id, made.credential_public_key, made.sign_count, transports)
+
+
+def signed(
+    party: RelyingParty, credential: str, challenge: bytes, had: Sequence[Passkey]
+) -> tuple[Passkey, int] | None:
+    """Return which of these passkeys was shown for this challenge, and its new count; None where that does not hold."""
+    try:
+        said = _object(credential)
+        shown = next(one for one in had if bytes_to_base64url(one.credential_id) == said["id"])
+        verified = webauthn.verify_authentication_response(
+            credential=said,
+            expected_challenge=challenge,
+            expected_rp_id=party.id,
+            expected_origin=party.origin,
+            credential_public_key=shown.public_key,
+            credential_current_sign_count=shown.sign_count,
+            require_user_verification=True,
+        )
+    except (*_BROKEN, StopIteration):
+        return None
+    return shown, verified.new_sign_count
+
+
+def _object(text: str) -> dict[str, Any]:
+    said = json.loads(text)
+    if not isinstance(said, dict) or not isinstance(said.get("response"), Mapping):
+        raise TypeError("the answer is not an object with a response")
+    return said
+
+
+def _described(had: Sequence[Passkey]) -> list[PublicKeyCredentialDescriptor]:
+    return [
+        PublicKeyCredentialDescriptor(
+            id=one.credential_id, transports=[AuthenticatorTransport(name) for name in one.transports]
+        )
+        for one in had
+    ]

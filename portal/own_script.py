@@ -1,0 +1,13 @@
+"""The one script of the pages: browsers show passkeys to scripts alone. Its hash lets it run, and on one page only."""
+
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+
+#: The page that it runs on.
+PAGE = "/second-factor"
+
+TEXT = (Path(__file__).parent / "static" / "passkeys.js").read_text(encoding="utf-8")
+
+#: What the page's policy names it by.
+SOURCE = f"'sha256-{b64encode(sha256(TEXT.encode()).digest()).decode()}'"
