@@ -48,7 +48,7 @@ def _encoding(name: str) -> str:
     except (LookupError, UnicodeError):
         plain = False
     if not plain:
-        raise ValueError(f'"{name}" is no encoding that SIP2 can be written in: mostly "utf-8" or "gb18030"')
+        raise ValueError(f'"{name}" is no encoding that SIP2 can be written in: write "utf-8" or "gb18030", mostly')
     return name
 
 
@@ -95,7 +95,9 @@ class Line(Table):
         words = {"user": self.user} | {name: secret.get_secret_value() for name, secret in secrets.items() if secret}
         for name, word in words.items():
             if word and not can_be_sent(word, self.encoding):
-                raise ValueError(f"{name} holds a | or a control character, which SIP2 cannot send")
+                raise ValueError(
+                    f"{name} holds a | or a control character, which SIP2 cannot send: have the library choose another"
+                )
         return self
 
 
