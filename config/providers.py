@@ -152,7 +152,10 @@ def providers_contradict(cas: Cas | None, oidc: Oidc | None, ldap: Ldap | None, 
         if not public_url:
             yield f"[portal] public_url: is missing, and [auth.{name}] sends people back to it: add it"
         elif public.scheme not in ("http", "https") or not public.hostname or public.path.strip("/"):
-            yield f'[portal] public_url: "{public_url}" is no address without a path: [auth.{name}] needs one'
+            yield (
+                f'[portal] public_url: "{public_url}" is no address without a path, and [auth.{name}] needs one: write '
+                'one such as "https://clearance.example.edu.cn"'
+            )
     if oidc is not None and not timedelta() <= oidc.clock_skew <= timedelta(minutes=10):
         yield "[auth.oidc] clock_skew: an old token would open for as long: write one up to 10 min"
     if oidc is not None and "openid" not in oidc.scopes:

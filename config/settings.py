@@ -692,8 +692,8 @@ def _why(error: Any, known: list[str]) -> str:  # noqa: ANN401 - pydantic's own 
     match error["type"]:
         case "extra_forbidden":
             close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-            hint = f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known)}"
-            return f"unknown key: {hint}"
+            hint = f'write "{close[0]}", if you mean that' if close else f"write one of {', '.join(known)}"
+            return f"unknown key: {hint}, or take it out"
         case "missing":
             return "is missing: add it"
         case "value_error":
@@ -750,7 +750,7 @@ def _contradictions(settings: Settings) -> list[str]:
         for entry in flow.entries:
             at = f'[[flow]] "{flow.key}" entry "{entry.step}"'
             if entry.step not in steps:
-                found.append(f"{at}: there is no such step: known are {', '.join(steps)}")
+                found.append(f"{at}: there is no such step: write one of {', '.join(steps)}")
             if entry.step in seen:
                 found.append(f"{at}: stands twice: take one out")
             if entry.after is not None and entry.kind != "review":
@@ -784,7 +784,7 @@ def _roster_contradictions(where: str, roster: Roster, settings: Settings) -> li
     levels = {level for flow in settings.flow for level in flow.levels}
     found: list[str] = []
     found += [
-        f'[{where}] levels: "{word}" stands for "{level}", which no flow has: known are {", ".join(sorted(levels))}'
+        f'[{where}] levels: "{word}" stands for "{level}", which no flow has: write one of {", ".join(sorted(levels))}'
         for word, level in roster.levels.items()
         if level not in levels
     ]
@@ -808,7 +808,7 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
     if name in ("roster", "settings"):
         found.append(f"{at}: this name belongs to the {name}: choose another")
     if source.step not in steps:
-        found.append(f'{at} step: there is no step "{source.step}": known are {", ".join(steps)}')
+        found.append(f'{at} step: there is no step "{source.step}": write one of {", ".join(steps)}')
     elif source.step not in synced:
         found.append(
             f'{at} step: "{source.step}" is not synced in any flow: set its entry\'s kind, or take the source out'
@@ -827,7 +827,7 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
         if key in source.columns and source.means != "balance"
     ]
     found += [
-        f"{at} columns: {key} is no field of ours: known are {', '.join(known)}"
+        f"{at} columns: {key} is no field of ours: write one of {', '.join(known)}"
         for key in source.columns
         if key not in known
     ]

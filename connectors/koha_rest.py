@@ -388,7 +388,7 @@ class KohaRest:
             if not isinstance(attributes, list):
                 raise SourceGarbled(
                     f"{self._question.source}: {self._base}/patrons gives no extended attributes",
-                    "Recent releases do; with an older one name the field that holds the number as number.",
+                    "Upgrade Koha, or name the field that holds the number as number.",
                 )
             values = {
                 a.get("value") for a in attributes if a.get("type") == self._settings.attribute and a.get("value")

@@ -99,7 +99,7 @@ class Settings(KnownQuestions, Line):
     @model_validator(mode="after")
     def _names_flags_rightly(self) -> Self:
         if (self.asks == "blocks") != bool(self.flags):
-            raise ValueError('flags go with asks = "blocks", which needs one or more: such as flags = ["charge"]')
+            raise ValueError('flags go with asks = "blocks", which needs some: write them, as in flags = ["charge"]')
         return self
 
 

@@ -255,5 +255,5 @@ class _Walk(Generic[Answer]):
         return SourceUnavailable(
             f"{self._source}: asking about each student was not done within {self._limits.longest}; "
             f"{len(self._answers)} of {len(self._questions)} questions were answered",
-            f"{raised}; nothing of it is kept, and the next slot tries again.",
+            f"Nothing of it is kept, and the next slot tries again. {raised}.",
         )

@@ -194,7 +194,10 @@ class OidcProvider:
         audience = claims.get("aud", self._settings.client_id)
         meant = self._settings.client_id in (audience if isinstance(audience, list) else [audience])
         if not meant or claims.get("iss", self._known(now).issuer) not in spellings(self._known(now).issuer):
-            raise _refused(f"the user info of {address} is for another client, or by another issuer")
+            raise _refused(
+                f"the user info of {address} is for another client, or by another issuer. Compare "
+                "issuer and client_id in [auth.oidc] with the provider's"
+            )
         return claims
 
     def ended(self, logout_token: str, now: datetime) -> tuple[str, str]:
@@ -210,7 +213,9 @@ class OidcProvider:
             )
         own = claims.get("jti")
         if not isinstance(key, str) or not isinstance(own, str) or not key or not own:
-            raise _refused("the logout token names no session (sid or sub), or not itself (jti)")
+            raise _refused(
+                "the logout token names no session (sid or sub), or not itself (jti). Have the provider put them in"
+            )
         return key, own
 
     def _name(self, claims: Mapping[str, Any], token: Mapping[str, Any], asked: str) -> tuple[str, bool]:

@@ -48,7 +48,7 @@ def mistakes(folder: Path, url: str) -> str:
 )
 def test_a_bare_at_sign_is_refused_and_nothing_of_the_password_is_shown(tmp_path: Path, url: str) -> None:
     found = mistakes(tmp_path, url)
-    assert found.endswith("write %40 for it")
+    assert found.endswith("write %40 for it within a name or a password")
     assert not [part for part in ("hush", "mum", "office", "der:") if part in found]
 
 

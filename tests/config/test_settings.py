@@ -50,7 +50,7 @@ def test_settings_are_frozen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('contact = "', 'contcat = "', '[institution] contcat: unknown key: did you mean "contact"?'),
+        ('contact = "', 'contcat = "', '[institution] contcat: unknown key: write "contact", if you mean that'),
         ('name = "山海大学"\n', "", "[institution] name: is missing: add it"),
         ('"Asia/Shanghai"', '"Asia/Nowhere"', '[institution] timezone: "Asia/Nowhere" is no time zone'),
         ('means = "items"', 'means = "things"', "[source.loans] means: "),
@@ -110,7 +110,7 @@ def test_a_connectors_own_keys_are_checked_by_the_connector(tmp_path: Path) -> N
         'connector = "sql"\nurl = "sqlite:///a.db"\nqery = "SELECT 1"\nmeans = "items"',
     )
     found = mistakes(tmp_path, text)
-    assert any('[source.loans] qery: unknown key: did you mean "query"?' in m for m in found)
+    assert any('[source.loans] qery: unknown key: write "query", if you mean that' in m for m in found)
     assert any("[source.loans] query: is missing" in m for m in found)
 
 
