@@ -78,6 +78,21 @@ screenshots: $(STAMP)
 lock: $(STAMP)
 	@sh requirements/lock $(BIN)/uv
 
+## sbom: write the bill of materials of each lock file into dist/ (CycloneDX)
+.PHONY: sbom
+sbom: $(STAMP)
+	@$(BIN)/python -m supply.sbom
+
+## licences: write docs/licences.md from the metadata of the locked packages
+.PHONY: licences
+licences: $(STAMP)
+	@$(BIN)/python -m supply.licences
+
+## audit: ask for known vulnerabilities of the locked packages (needs the network)
+.PHONY: audit
+audit: $(STAMP)
+	@$(BIN)/python -m supply.audit
+
 ## clean: remove the environment and the demo university
 .PHONY: clean
 clean:
