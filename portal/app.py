@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from config.settings import Settings
-from portal import faults, headers, house, sending, well_formed
+from portal import faults, headers, house, limits, sending, well_formed
 from portal.api import problems, routes
 from portal.auth.refusals import SignInRefused
 from portal.house import house_of
@@ -100,6 +100,7 @@ def create_app(
     Without a desk they only read; `pages` off leaves the desk alone, for a process of its own.
     """
     built = house.build(settings, clock)
+    arriving = limits.Arriving(settings.portal.limits)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -122,6 +123,7 @@ def create_app(
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
             Middleware(headers.Headers),
             Middleware(sending.SendsItself),
+            Middleware(limits.Limited, arriving=arriving, refuse=refused),
             Middleware(faults.Faults, broken=broken),
             Middleware(well_formed.WellFormed, refuse=malformed),
         ],
@@ -135,6 +137,7 @@ def create_app(
     )
     app.state.house = built
     app.state.desk = desk
+    app.state.arriving = arriving
     return app
 
 
@@ -144,7 +147,10 @@ async def refused(request: Request, error: Exception) -> Response:
         # An address that even the API's own part does not take for one of its own: a line break in it.
         return await problems.no_answer(request, error)
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return house_of(request).page(request, "error.html", status=status, code=status)
+    why = error.why if isinstance(error, limits.Refused) else ""
+    response = house_of(request).page(request, "error.html", status=status, code=status, why=why)
+    response.headers.update(getattr(error, "headers", None) or {})
+    return response
 
 
 async def malformed(request: Request) -> Response:
@@ -164,7 +170,7 @@ async def unavailable(request: Request, error: Exception) -> Response:
     structlog.get_logger("clearance.portal").error(
         "database failed", path=faults.noted_path(request), message=str(error)
     )
-    response = house_of(request).page(request, "error.html", status=503, code=503)
+    response = house_of(request).page(request, "error.html", status=503, code=503, why="")
     response.headers["Retry-After"] = "30"
     return response
 
@@ -173,4 +179,4 @@ async def broken(request: Request, error: Exception) -> Response:
     """Say that something broke here; what it was is for the log alone."""
     own = house_of(request)
     await own.faults.note(request, error)
-    return own.page(request, "error.html", status=500, code=500)
+    return own.page(request, "error.html", status=500, code=500, why="")
