@@ -29,6 +29,6 @@ class Limits(BaseModel):
     long_waiting: Annotated[int, Field(ge=1, le=1000)] = 20
     long_of_one: Annotated[int, Field(ge=1)] = 4
     #: Each is given up after this long.
-    long_within: Annotated[Span, Field(ge=timedelta(seconds=5), le=timedelta(minutes=30))] = timedelta(minutes=2)
+    long_within: Annotated[Span, Field(ge=timedelta(seconds=5), le=timedelta(minutes=30))] = timedelta(minutes=5)
     #: Passwords that wait to be hashed.
     passwords_waiting: Annotated[int, Field(ge=1, le=10_000)] = 100

@@ -21,6 +21,7 @@ from portal import faults, headers, house, limits, sending, well_formed
 from portal.api import problems, routes
 from portal.auth.refusals import SignInRefused
 from portal.house import house_of
+from portal.long_questions import Elsewhere
 from portal.pages import (
     accounts,
     announcements,
@@ -46,7 +47,7 @@ from portal.pages import (
     students,
     way_back,
 )
-from status_db.engine import StoreError, ValueRefused
+from status_db.engine import StoreError, TookTooLong, ValueRefused
 
 
 class Desk(Protocol):
@@ -93,13 +94,19 @@ _PAGES = (
 
 
 def create_app(
-    settings: Settings, *, clock: Callable[[], datetime], desk: Desk | None = None, pages: bool = True
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime],
+    desk: Desk | None = None,
+    pages: bool = True,
+    apart: Elsewhere | None = None,
 ) -> Starlette:
     """Return the pages of one settings file. The databases are opened when first asked, and closed with the app.
 
-    Without a desk they only read; `pages` off leaves the desk alone, for a process of its own.
+    Without a desk they only read; `pages` off leaves the desk alone, for a process of its own. Long questions are
+    answered `apart`, or else in this process.
     """
-    built = house.build(settings, clock)
+    built = house.build(settings, clock, apart)
     arriving = limits.Arriving(settings.portal.limits)
 
     @asynccontextmanager
@@ -170,7 +177,8 @@ async def unavailable(request: Request, error: Exception) -> Response:
     structlog.get_logger("clearance.portal").error(
         "database failed", path=faults.noted_path(request), message=str(error)
     )
-    response = house_of(request).page(request, "error.html", status=503, code=503, why="")
+    why = "too_long" if isinstance(error, TookTooLong) else ""
+    response = house_of(request).page(request, "error.html", status=503, code=503, why=why)
     response.headers["Retry-After"] = "30"
     return response
 

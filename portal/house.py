@@ -28,12 +28,14 @@ from portal.auth.slowdown import Slowdown
 from portal.auth.ways import Ways
 from portal.faults import FaultLog
 from portal.languages import Language
+from portal.long_questions import Elsewhere, LongQuestions
 from portal.navigation import rooms_of
 from status_db.accounts import Account, Accounts, desk_url
 from status_db.attempts import Attempts
 from status_db.audit import Audit, Deed
 from status_db.board import Board
 from status_db.codes import Codes
+from status_db.deadlines import within
 from status_db.desk_key import DeskKey
 from status_db.directory import Directory
 from status_db.engine import open_reading, open_writing
@@ -63,8 +65,8 @@ _HASHING_THREADS = 2
 #: A list of everybody takes a minute or more; the next one waits for it.
 _EXPORTING_THREADS = 1
 
-#: Nobody waits for a page longer than this.
-_LONGEST_QUESTION = timedelta(minutes=2)
+#: A question that is asked between other requests, on their thread, is broken off after this long.
+_LONGEST_INLINE = timedelta(seconds=2)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -106,6 +108,8 @@ class House:
     codes: Codes
     #: Who did what; what was asked for.
     audit: Audit
+    #: The same to read alone.
+    audit_log: Audit
     requests: Requests
     #: What is announced to students.
     board: Board
@@ -125,6 +129,8 @@ class House:
     hashing: ThreadPoolExecutor
     #: Large lists are written out here.
     exporting: ThreadPoolExecutor
+    #: Overviews, lists, exports and PDFs wait their turn here.
+    long: LongQuestions
     #: What breaks is noted here.
     faults: FaultLog
     languages: Mapping[str, Language]
@@ -136,12 +142,19 @@ class House:
     async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Ask the database something short: at once where it is a file here, in a thread where it is far away."""
         if self.inline:
-            return question(*args, **kwargs)
+            with within(_LONGEST_INLINE):
+                return question(*args, **kwargs)
         return await self.ask_long(question, *args, **kwargs)
 
     async def ask_long(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Ask something that takes its time, in a thread, so that others are served meanwhile."""
         return await to_thread.run_sync(lambda: question(*args, **kwargs))
+
+    async def ask_in_turn(self, request: Request, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Ask something for whoever has signed in that takes its time, in their turn with the other long questions."""
+        visitor = visitor_of(request)
+        async with self.long.place(request, visitor.account.account if visitor else ""):
+            return await self.ask_long(question, *args, **kwargs)
 
     async def export(self, writing: Callable[[], T]) -> T:
         """Write out something large, one at a time in each process: the pages go on meanwhile."""
@@ -226,6 +239,7 @@ class House:
 
     def close(self) -> None:
         """Let go of the database and of the threads."""
+        self.long.close()
         self.hashing.shutdown()
         self.exporting.shutdown()
         self.faults.close()
@@ -233,11 +247,12 @@ class House:
             engine.dispose()
 
 
-def build(settings: Settings, clock: Callable[[], datetime]) -> House:
+def build(settings: Settings, clock: Callable[[], datetime], apart: Elsewhere | None = None) -> House:
     """Open what the pages need. The databases themselves are opened when first asked."""
     marks_url = (settings.status_db.portal_url or settings.status_db.url).get_secret_value()
-    marks, key = open_reading(marks_url, at_most=_LONGEST_QUESTION), DeskKey(settings.portal.key_file)
-    desk_reading, desk_writing = open_reading(desk_url(settings.status_db)), open_writing(desk_url(settings.status_db))
+    longest, key = settings.portal.limits.long_within, DeskKey(settings.portal.key_file)
+    marks, desk_at = open_reading(marks_url, at_most=longest), desk_url(settings.status_db)
+    desk_reading, desk_writing = open_reading(desk_at, at_most=longest), open_writing(desk_at)
     spoken = languages.load(settings.institution.languages, settings.institution.timezone)
     cookie = Cookie.of(settings.portal)
     return House(
@@ -254,6 +269,7 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         desk=Accounts(desk_writing, demo=settings.is_demo),
         directory=Directory(desk_reading, demo=settings.is_demo),
         audit=Audit(desk_writing),
+        audit_log=Audit(desk_reading),
         requests=Requests(desk_writing),
         board=Board(desk_writing),
         student_objections=StudentObjections(desk_writing),
@@ -269,6 +285,7 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         journeys=Journeys(key, cookie),
         hashing=ThreadPoolExecutor(_HASHING_THREADS, "hashing"),
         exporting=ThreadPoolExecutor(_EXPORTING_THREADS, "exporting"),
+        long=LongQuestions(settings.portal.limits, apart),
         faults=FaultLog(),
         languages=spoken,
         environments={code: _environment(language, settings) for code, language in spoken.items()},

@@ -196,4 +196,3 @@ def _taken_in_time(send: Send) -> Send:
             gone = True
 
     return send_in_time
-

@@ -167,7 +167,7 @@ columns = { student = "学号", status = "清退状态", title = "房间" }
 """
 
 
-_SCHEMAS: Mapping[str, type[BaseModel]] = {"memory": memory.Settings, "sheet": sheet.Settings}
+SCHEMAS: Mapping[str, type[BaseModel]] = {"memory": memory.Settings, "sheet": sheet.Settings}
 
 
 class Says:
@@ -224,7 +224,7 @@ class World:
         self.fails: dict[str, SourceError] = {}
         self.file = folder / "clearance.toml"
         self.file.write_text(settings, encoding="utf-8")
-        self.settings: Settings = load(self.file, _SCHEMAS.get, {"STATUS_URL": url, **(environ or {})})
+        self.settings: Settings = load(self.file, SCHEMAS.get, {"STATUS_URL": url, **(environ or {})})
         asked = (self.settings.roster, *self.settings.source.values())
         # What a file of settings says may depend on its folder; such worlds share the tables alone.
         same_anywhere = all(each.connector == "memory" for each in asked)
