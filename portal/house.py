@@ -27,6 +27,7 @@ from portal.auth.sessions import Cookie, form_token
 from portal.auth.slowdown import Slowdown
 from portal.auth.ways import Ways
 from portal.faults import FaultLog
+from portal.hashing import Hashing
 from portal.languages import Language
 from portal.long_questions import Elsewhere, LongQuestions
 from portal.navigation import rooms_of
@@ -58,9 +59,6 @@ STATIC = HERE / "static"
 #: The cookie that keeps the language somebody chose.
 LANGUAGE_COOKIE = "language"
 _YEAR = 365 * 24 * 3600
-
-#: Each password takes 64 MiB and a core for a tenth of a second: so many at once, and the rest wait their turn.
-_HASHING_THREADS = 2
 
 #: A list of everybody takes a minute or more; the next one waits for it.
 _EXPORTING_THREADS = 1
@@ -126,7 +124,7 @@ class House:
     slowdown: Slowdown
     identities: Identities
     factors: Factors
-    hashing: ThreadPoolExecutor
+    hashing: Hashing
     #: Large lists are written out here.
     exporting: ThreadPoolExecutor
     #: Overviews, lists, exports and PDFs wait their turn here.
@@ -240,7 +238,7 @@ class House:
     def close(self) -> None:
         """Let go of the database and of the threads."""
         self.long.close()
-        self.hashing.shutdown()
+        self.hashing.close()
         self.exporting.shutdown()
         self.faults.close()
         for engine in self.engines:
@@ -283,7 +281,7 @@ def build(settings: Settings, clock: Callable[[], datetime], apart: Elsewhere | 
         ways=Ways.of(settings.auth),
         tickets=Tickets(desk_writing),
         journeys=Journeys(key, cookie),
-        hashing=ThreadPoolExecutor(_HASHING_THREADS, "hashing"),
+        hashing=Hashing(settings.portal.limits.passwords_waiting),
         exporting=ThreadPoolExecutor(_EXPORTING_THREADS, "exporting"),
         long=LongQuestions(settings.portal.limits, apart),
         faults=FaultLog(),
