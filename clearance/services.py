@@ -86,7 +86,7 @@ def serve(
         fail("there is no desk: [desk] says enabled = false. Say true, or serve the pages alone: clearance serve pages")
     portal = program.settings.portal
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
-    serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers)
+    serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers, portal.limits)
 
 
 @ends_well

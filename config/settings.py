@@ -30,6 +30,7 @@ from config import renames
 from config.cohorts import first_roster, split_rosters
 from config.cohorts import mistakes as cohort_mistakes
 from config.desk import Desk
+from config.limits import Limits
 from config.opening import Calendar, OpenHours
 from config.plain_text import plain, unprintable_in
 from config.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
@@ -359,6 +360,8 @@ class Portal(Table):
     #: A student may have the sources asked again after this long, and so many times in 24 hours.
     recheck_pause: Span = timedelta(minutes=10)
     recheck_day_limit: Annotated[int, Field(ge=1)] = 10
+    #: What one process takes at once.
+    limits: Limits = Limits()
 
 
 class Auth(Table):

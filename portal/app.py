@@ -18,10 +18,11 @@ from starlette.staticfiles import StaticFiles
 
 from config.processes import Process
 from config.settings import Settings
-from portal import faults, headers, house, sending, well_formed
+from portal import faults, headers, house, limits, sending, well_formed
 from portal.api import problems, routes
 from portal.auth.refusals import SignInRefused
 from portal.house import house_of
+from portal.long_questions import Elsewhere
 from portal.pages import (
     accounts,
     announcements,
@@ -48,7 +49,7 @@ from portal.pages import (
     students,
     way_back,
 )
-from status_db.engine import StoreError, ValueRefused
+from status_db.engine import StoreError, TookTooLong, ValueRefused
 
 
 class Desk(Protocol):
@@ -103,13 +104,16 @@ def create_app(
     desk: Desk | None = None,
     students: bool = True,
     staff: bool = True,
+    apart: Elsewhere | None = None,
 ) -> Starlette:
     """Return the pages of one settings file. The databases are opened when first asked, and closed with the app.
 
-    One process may serve students alone, which needs no key of the ledger, and another `staff`, with the desk.
+    One process may serve students alone, which needs no key of the ledger, and another `staff`, with the desk. Long
+    questions are answered `apart`, or else in this process.
     """
     process = Process.ALL if students and staff else Process.PAGES if students else Process.DESK
-    built = house.build(settings, clock, process)
+    built = house.build(settings, clock, process, apart)
+    arriving = limits.Arriving(settings.portal.limits)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -134,6 +138,7 @@ def create_app(
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
             Middleware(headers.Headers),
             Middleware(sending.SendsItself),
+            Middleware(limits.Limited, arriving=arriving, refuse=refused),
             Middleware(faults.Faults, broken=broken),
             Middleware(well_formed.WellFormed, refuse=malformed),
         ],
@@ -147,6 +152,7 @@ def create_app(
     )
     app.state.house = built
     app.state.desk = desk
+    app.state.arriving = arriving
     return app
 
 
@@ -156,7 +162,10 @@ async def refused(request: Request, error: Exception) -> Response:
         # An address that even the API's own part does not take for one of its own: a line break in it.
         return await problems.no_answer(request, error)
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return house_of(request).page(request, "error.html", status=status, code=status)
+    why = error.why if isinstance(error, limits.Refused) else ""
+    response = house_of(request).page(request, "error.html", status=status, code=status, why=why)
+    response.headers.update(getattr(error, "headers", None) or {})
+    return response
 
 
 async def malformed(request: Request) -> Response:
@@ -176,7 +185,8 @@ async def unavailable(request: Request, error: Exception) -> Response:
     structlog.get_logger("clearance.portal").error(
         "database failed", path=faults.noted_path(request), message=str(error)
     )
-    response = house_of(request).page(request, "error.html", status=503, code=503)
+    why = "too_long" if isinstance(error, TookTooLong) else ""
+    response = house_of(request).page(request, "error.html", status=503, code=503, why=why)
     response.headers["Retry-After"] = "30"
     return response
 
@@ -185,4 +195,4 @@ async def broken(request: Request, error: Exception) -> Response:
     """Say that something broke here; what it was is for the log alone."""
     own = house_of(request)
     await own.faults.note(request, error)
-    return own.page(request, "error.html", status=500, code=500)
+    return own.page(request, "error.html", status=500, code=500, why="")

@@ -1,6 +1,7 @@
 """The entrance: a page is shown only to somebody who has signed in and may see it."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import urlencode
 
@@ -24,11 +25,12 @@ bounds.register()
 NARROWED: Mapping[str, str] = {"password": "/new-password", "factor": "/second-factor"}
 
 
-def for_visitors(page: Page, *acts: Act, narrowed: str | None = None) -> Handler:
+def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool = False) -> Handler:
     """Return a handler that lets in whoever has signed in; where acts are named, whoever has a grant for one of them.
 
     Everybody else is sent to sign in, or, signed in already, refused with 403. A session that is narrowed is sent to
-    the one page it leads to; `narrowed` says that this is that page.
+    the one page it leads to; `narrowed` says that this is that page. A page that takes `long` waits its turn, and its
+    requests have no body.
     """
 
     async def handler(request: Request) -> Response:
@@ -42,6 +44,8 @@ def for_visitors(page: Page, *acts: Act, narrowed: str | None = None) -> Handler
             return see_other(NARROWED[visitor.narrowed])
         if acts and not any(visitor.account.may(act) for act in acts):
             raise HTTPException(403)
+        if long:
+            return await house.long.answer(request, visitor.account.account, partial(page, request, house, visitor))
         return await page(request, house, visitor)
 
     return handler

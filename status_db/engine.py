@@ -22,6 +22,7 @@ from sqlalchemy.pool import QueuePool
 
 from config.secrets import DatabaseUrl, SecretUnusable
 from status_db import versions
+from status_db.deadlines import limit_statements
 from status_db.private_files import make_file, make_folder
 from status_db.text_types import TextError
 from status_db.versions import Part
@@ -38,8 +39,16 @@ VERSION_LOCK = (int.from_bytes(b"clea"), 0)
 _STALLED_SECONDS = 300
 
 
+#: What the databases say of a statement that took too long.
+_BROKEN_OFF = ("statement timeout", "interrupted")
+
+
 class StoreError(Exception):
     """The status database could not do its part; nothing of the transaction is kept. The text ends with the way out."""
+
+
+class TookTooLong(StoreError):  # noqa: N818 - named by what is so
+    """A question took longer than it may, and was broken off."""
 
 
 class ValueRefused(StoreError):  # noqa: N818 - named by the reaction
@@ -116,13 +125,14 @@ def open_reading(url: str, *, at_most: timedelta | None = None, secret: Database
     """Return an engine that cannot write: SQLite read-only behind an authorizer, PostgreSQL in read-only transactions.
 
     On PostgreSQL only the role's grants hold against somebody who means it; the read-only default protects against
-    our own mistakes. PostgreSQL breaks off a question that takes longer than `at_most`: its asker may be long gone.
+    our own mistakes. A statement that takes longer than `at_most` is broken off, and raises TookTooLong: its asker may
+    be long gone.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         options = "-c default_transaction_read_only=on"
         if at_most is not None:
-            options += f" -c statement_timeout={round(at_most.total_seconds())}s"
+            options += f" -c statement_timeout={round(at_most.total_seconds() * 1000)}"
         server = create_engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN)
         return _with_the_word_of_now(server, secret)
     read_only = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
@@ -131,6 +141,7 @@ def open_reading(url: str, *, at_most: timedelta | None = None, secret: Database
     if (file := sqlite_file(url)) is not None:
         event.listen(engine, "do_connect", partial(_see_that_it_is_there, file))
     event.listen(engine, "connect", _forbid_writing)
+    limit_statements(engine, at_most)
     return engine
 
 
@@ -256,7 +267,7 @@ def store_errors(engine: Engine) -> Iterator[None]:
     except DBAPIError as error:
         if not isinstance(error, OperationalError | InternalError) and not _damaged(engine, str(error.orig)):
             raise
-        raise StoreError(_explained(engine, str(error.orig))) from error
+        raise _failed(engine, str(error.orig)) from error
     except StatementError as error:
         # What a column's own type refuses comes wrapped in the statement.
         if not isinstance(error.orig, TextError):
@@ -265,7 +276,12 @@ def store_errors(engine: Engine) -> Iterator[None]:
     except driver.DatabaseError as error:
         if not isinstance(error, driver.OperationalError | driver.InternalError) and not _damaged(engine, str(error)):
             raise
-        raise StoreError(_explained(engine, str(error))) from error
+        raise _failed(engine, str(error)) from error
+
+
+def _failed(engine: Engine, said: str) -> StoreError:
+    kind = TookTooLong if any(word in said for word in _BROKEN_OFF) else StoreError
+    return kind(_explained(engine, said))
 
 
 def _beyond(error: Exception) -> str:
@@ -291,7 +307,7 @@ def _explained(engine: Engine, said: str) -> str:
         what, way_out = "its disk is full or failing", "Make room there, then run this again."
     elif "idle-in-transaction" in said:
         what, way_out = f"this process stood still for {_STALLED_SECONDS} s in a transaction", "Run this again."
-    elif "statement timeout" in said:
+    elif any(word in said for word in _BROKEN_OFF):
         what, way_out = "a question took too long", "Run ANALYZE on the database, then try again."
     elif "locked" in said or "busy" in said or "lock timeout" in said:
         what, way_out = f"another writer has held it for {_BUSY_SECONDS} s", "Try again when that one has ended."

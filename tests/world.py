@@ -168,7 +168,7 @@ columns = { student = "学号", status = "清退状态", title = "房间" }
 """
 
 
-_SCHEMAS: Mapping[str, type[BaseModel]] = {"memory": memory.Settings, "sheet": sheet.Settings}
+SCHEMAS: Mapping[str, type[BaseModel]] = {"memory": memory.Settings, "sheet": sheet.Settings}
 
 
 class Says:
@@ -227,7 +227,7 @@ class World:
         self.file.write_text(settings, encoding="utf-8")
         # Most tests are about something else than the second factor, so it is off unless their own settings name it.
         own = {} if "second_factor" in settings else {"CLEARANCE__AUTH__SECOND_FACTOR": "off"}
-        self.settings: Settings = load(self.file, _SCHEMAS.get, {"STATUS_URL": url, **own, **(environ or {})})
+        self.settings: Settings = load(self.file, SCHEMAS.get, {"STATUS_URL": url, **own, **(environ or {})})
         asked = (self.settings.roster, *self.settings.source.values())
         # What a file of settings says may depend on its folder; such worlds share the tables alone.
         same_anywhere = all(each.connector == "memory" for each in asked)

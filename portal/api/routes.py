@@ -190,10 +190,10 @@ ENDPOINTS: tuple[tuple[Endpoint, Handler], ...] = (
         student,
     ),
     (
-        Endpoint("/students", "Students, page by page", questions.OfList, answers.ListAnswer, tagged=True),
+        Endpoint("/students", "Students, page by page", questions.OfList, answers.ListAnswer, tagged=True, long=True),
         students,
     ),
-    (Endpoint("/overview", "How many stand where", questions.OfCohort, answers.OverviewAnswer), overview),
+    (Endpoint("/overview", "How many stand where", questions.OfCohort, answers.OverviewAnswer, long=True), overview),
     (Endpoint("/sources", "How fresh the sources are", questions.OfCohort, answers.SourcesAnswer), sources),
 )
 
@@ -216,8 +216,12 @@ def mounted(house: House) -> tuple[Mount, ...]:
             bearer = await door.enter(request, house, now)
             question = questions.read(request, endpoint.question, known)
             language = _language(request, house, getattr(question, "lang", None))
-            said = await handler(Asked(request, house, door, bearer, now, language), question)
-            return _answer(request, said, language, tagged=endpoint.tagged)
+
+            async def here() -> Response:
+                said = await handler(Asked(request, house, door, bearer, now, language), question)
+                return _answer(request, said, language, tagged=endpoint.tagged)
+
+            return await (house.long.answer(request, bearer.account.account, here) if endpoint.long else here())
 
         return answer
 

@@ -215,7 +215,7 @@ def _reminder(here: Scene, chosen: Filter) -> str:
 
 
 ROUTES = (
-    Route("/lists", for_visitors(page, Act.READ)),
-    Route("/lists.xlsx", for_visitors(export, Act.READ)),
-    Route("/lists/reminder", for_visitors(remind, Act.READ)),
+    Route("/lists", for_visitors(page, Act.READ, long=True)),
+    Route("/lists.xlsx", for_visitors(export, Act.READ, long=True)),
+    Route("/lists/reminder", for_visitors(remind, Act.READ, long=True)),
 )

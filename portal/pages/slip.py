@@ -136,6 +136,6 @@ def _code(address: str) -> QRCode:
 
 ROUTES = (
     Route("/slip", for_visitors(page)),
-    Route("/slip.pdf", for_visitors(pdf)),
+    Route("/slip.pdf", for_visitors(pdf, long=True)),
     Route("/verify/{token:name}", verify),
 )

@@ -556,8 +556,12 @@ def test_a_file_is_sent_before_it_is_deleted(university: World) -> None:
     university.accounts.open_session(hash_of(token), "librarian", university.now, longest=timedelta(hours=12))
     sent: list[Any] = []
 
+    received: list[dict[str, Any]] = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if not received:
+            await asyncio.Event().wait()
+        return received.pop()
 
     async def send(message: Any) -> None:
         sent.append(message)
