@@ -116,10 +116,17 @@ def database_roles(
         place = make_url(url).database
         if only_print:
             show.OUT.print(f"-- in {place}, as the owner of its tables")
-            for statement in planned(url, named, parts):
+            plan = planned(url, named, parts)
+            for statement in plan.owners:
+                show.OUT.print(f"{statement};")
+            show.OUT.print(f"-- in {place}, as a superuser of the server")
+            for statement in plan.superusers:
                 show.OUT.print(f"{statement};")
         else:
-            show.OUT.print(f"{place}: {apply(url, named, parts)} statements run")
+            run, left = apply(url, named, parts)
+            show.OUT.print(f"{place}: {run} statements run")
+            if left:
+                show.OUT.print(f"{place}: {left} are for a superuser of the server: clearance db roles --print")
 
 
 def _same_database(one: str, other: str) -> bool:

@@ -35,6 +35,7 @@ from sync.verify import verify
 from tests.cast import LIN, QIAN, SUN
 from tests.four_roles import FourRoles
 from tests.portal.conftest import enter, settle
+from tests.status_db.test_work_under_roles import hand_over
 from tests.world import COHORT, World, serving_of
 
 MARKS = tables.marks.sorted_tables
@@ -158,7 +159,7 @@ class TestTheDesksRole:
 
 
 class TestTheSyncsRole:
-    def test_it_syncs_decides_and_serves(self, manned: Manned) -> None:
+    def test_it_syncs_approves_and_serves(self, manned: Manned) -> None:
         """The whole season's writers run as this role, first load and approval included."""
         url = manned.url(manned.roles.sync)
         world = manned.world
@@ -170,7 +171,7 @@ class TestTheSyncsRole:
         world.engine = open_writing(url)
         try:
             for writer in (world.decisions, world.reviews, world.opinions, world.waves, world.sync):
-                _hand_over(writer, world.engine)
+                hand_over(writer, world.engine)
             world.says["loans"] = []
             world.says["roster"] = world.says["roster"][:-1]
             ended = world.run_all()
@@ -323,7 +324,7 @@ class TestGivingThem:
 
     def test_a_desk_in_a_database_of_its_own_has_no_place_for_the_portal(self) -> None:
         desk_alone: tuple[Part, ...] = ("desk",)
-        said = statements(Roles("s", "d", "p", "o"), desk_alone, "desk", "public")
+        said = statements(Roles("s", "d", "p", "o"), desk_alone, "desk", "public").owners
         assert not [line for line in said if line.startswith("GRANT") and line.endswith('TO "p"')]
         assert any("DEFAULT PRIVILEGES" in line and line.endswith('TO "d"') for line in said)
 
@@ -379,15 +380,6 @@ def test_on_sqlite_it_says_that_there_are_no_roles(sqlite_world: World, monkeypa
     result = CliRunner().invoke(command_line, ["--config", str(sqlite_world.file), "db", "roles"])
     assert result.exit_code == 1
     assert "Only PostgreSQL has roles" in result.output
-
-
-def _hand_over(writer: Any, engine: Engine) -> None:
-    """Have what writes use another engine, wherever it keeps the old one."""
-    for name, value in list(vars(writer).items()):
-        if isinstance(value, Engine):
-            setattr(writer, name, engine)
-        elif type(value).__module__.startswith(("status_db.", "sync.")) and hasattr(value, "__dict__"):
-            _hand_over(value, engine)
 
 
 def _rights(manned: Manned, among: list[Table], role: str) -> set[str]:
