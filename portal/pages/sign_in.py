@@ -119,6 +119,8 @@ def _form(
         local=house.settings.auth.local,
         passwords=house.settings.auth.takes_passwords,
         buttons=providers.buttons(request, house, goal),
+        elsewhere=house.elsewhere,
+        students_only=not house.for_staff,
     )
 
 
