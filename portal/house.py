@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,6 +24,7 @@ from config.settings import Settings
 from portal import cohorts, languages
 from portal.auth.device import Devices
 from portal.auth.journeys import Journeys
+from portal.auth.refused_tries import RefusedTries
 from portal.auth.sessions import Cookie, form_token
 from portal.auth.slowdown import Slowdown
 from portal.auth.ways import Ways
@@ -39,7 +41,7 @@ from status_db.codes import Codes
 from status_db.deadlines import within
 from status_db.desk_key import DeskKey
 from status_db.directory import Directory
-from status_db.engine import open_reading, open_writing
+from status_db.engine import StoreError, open_reading, open_writing
 from status_db.factors import Factors
 from status_db.identities import Identities
 from status_db.lists import Lists
@@ -122,6 +124,7 @@ class House:
     cookie: Cookie
     devices: Devices
     slowdown: Slowdown
+    refused_tries: RefusedTries
     identities: Identities
     factors: Factors
     hashing: Hashing
@@ -238,6 +241,8 @@ class House:
     def close(self) -> None:
         """Let go of the database and of the threads."""
         self.long.close()
+        with suppress(StoreError):
+            self.refused_tries.close()
         self.hashing.close()
         self.exporting.shutdown()
         self.faults.close()
@@ -274,7 +279,8 @@ def build(settings: Settings, clock: Callable[[], datetime], apart: Elsewhere | 
         key=key,
         cookie=cookie,
         devices=Devices.of(key, cookie),
-        slowdown=Slowdown.of(Attempts(desk_writing, key), settings.auth),
+        slowdown=Slowdown.of(Attempts(desk_writing, key), settings.auth, settings.portal),
+        refused_tries=RefusedTries(Audit(desk_writing), clock),
         codes=Codes(desk_writing, key, demo=settings.is_demo),
         identities=Identities(desk_writing, key),
         factors=Factors(desk_writing),
