@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Annotated
 
+import structlog
 import typer
 from sqlalchemy import make_url
 
@@ -85,6 +86,8 @@ def serve(
     if what is Served.DESK and not program.settings.desk.enabled:
         fail("there is no desk: [desk] says enabled = false. Say true, or serve the pages alone: clearance serve pages")
     portal = program.settings.portal
+    for warning in portal.warnings:
+        structlog.get_logger("clearance.portal").warning(warning)
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
     serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers, portal.limits)
 
