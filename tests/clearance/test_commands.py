@@ -240,9 +240,7 @@ class TestServices:
         assert "Choose another port" in said
         assert "Traceback" not in said
 
-    def test_the_schedule_catches_up_at_its_start_and_ends_in_order(
-        self, university: University
-    ) -> None:
+    def test_the_schedule_catches_up_at_its_start_and_ends_in_order(self, university: University) -> None:
         university.run("demo", "advance")
         process = university.start("schedule", CLEARANCE__LOG__FORMAT="json")
         deadline = time.monotonic() + PATIENCE
