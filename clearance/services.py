@@ -60,7 +60,7 @@ def schedule(context: typer.Context) -> None:
         lambda at: sum(for_each(partial(program.decisions.sweep, at) for program in programs)),
         lambda: sum(for_each(program.serving.serve for program in programs)),
         lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
-        served.first.retention,
+        lambda: served.first.retention,
     )
     running.start()
     try:
