@@ -23,7 +23,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from connectors.databases import BATCH, DID, LATER, Backend, milliseconds, short
+from connectors.databases import BATCH, DID, FILES, LATER, PROGRAMS, Backend, milliseconds, short
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
 _CODE = re.compile(r"\b((?:ORA|DPY|DPI)-\d+)")
@@ -127,6 +127,14 @@ RIGHTS = (
 )
 
 
+#: What lets it reach the server's files, or programs and other machines from there.
+REACHES = {
+    FILES: """SELECT COUNT(*) FROM SESSION_PRIVS WHERE PRIVILEGE IN ('CREATE ANY DIRECTORY', 'ALTER SYSTEM')""",
+    PROGRAMS: """SELECT COUNT(*) FROM SESSION_PRIVS
+    WHERE PRIVILEGE IN ('CREATE JOB', 'CREATE ANY JOB', 'CREATE EXTERNAL JOB')""",
+}
+
+
 class Oracle(Backend):
     """Oracle, through oracledb, or through cx_Oracle where that is still installed."""
 
@@ -177,9 +185,14 @@ class Oracle(Backend):
         for question in RIGHTS:
             with suppress(DBAPIError):
                 writes = writes or connection.exec_driver_sql(question).scalar_one() > 0
-        if not writes:
+        reaches: list[str] = []
+        for deed, question in REACHES.items():
+            with suppress(DBAPIError):
+                reaches += [deed] if connection.exec_driver_sql(question).scalar_one() > 0 else []
+        if not (writes or reaches):
             return ()
-        return (self.can_write(str(connection.exec_driver_sql("SELECT USER FROM DUAL").scalar_one())),)
+        account = str(connection.exec_driver_sql("SELECT USER FROM DUAL").scalar_one())
+        return (self.can_write(account, *reaches) if writes else self.may(account, *reaches),)
 
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort by the error's number."""
