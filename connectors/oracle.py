@@ -55,7 +55,10 @@ _MEANS: dict[str, tuple[type[SourceError], str]] = {
     "ORA-02399": (SourceRefused, "The account may not connect for so long: have the office raise its CONNECT_TIME."),
     "ORA-28040": (
         SourceRefused,
-        f"The server refuses this driver's way to sign in: have the office set the password again. Or: {_CLIENT}",
+        (
+            "The server and this client have no way to sign in in common: have the office lower "
+            f"SQLNET.ALLOWED_LOGON_VERSION_SERVER in its sqlnet.ora. If the server is the older one: {_CLIENT}"
+        ),
     ),
     "ORA-12638": (
         SourceRefused,
