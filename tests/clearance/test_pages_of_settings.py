@@ -34,6 +34,7 @@ def test_check_and_serve_warn_where_visitors_cannot_be_told_apart(
     settings = sqlite_world.file.read_text(encoding="utf-8")
     settings = settings.replace('connector = "memory"', 'connector = "sheet"\npath = "x"') + "\n" + portal
     sqlite_world.file.write_text(settings, encoding="utf-8")
+    output = ""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         for words in (("check",), ("serve", "--port", port)):
