@@ -22,7 +22,7 @@ from status_db.desk_key import DeskKey
 from status_db.passkeys import CHALLENGE, Passkey
 
 #: What the library raises for an answer that is no answer: some of it comes from the parsers below it.
-_BROKEN = (WebAuthnException, ValueError, TypeError, LookupError, AttributeError)
+_BROKEN = (WebAuthnException, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 _MILLISECONDS = int(CHALLENGE.total_seconds() * 1000)
 _TRANSPORTS = frozenset(transport.value for transport in AuthenticatorTransport)
