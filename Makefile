@@ -39,6 +39,11 @@ check: lint
 soak: $(STAMP)
 	@CLEARANCE_TEST_SOAK=1 $(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST)
 
+## property: run each property test again and again for MINUTES (60), each time with other examples
+.PHONY: property
+property: $(STAMP)
+	@CLEARANCE_TEST_MINUTES=$(or $(MINUTES),60) $(BIN)/python -m pytest -q -m property $(PYTEST)
+
 ## docs: check what the documents name: every command, every key, every link
 .PHONY: docs
 docs: $(STAMP)
@@ -72,6 +77,21 @@ screenshots: $(STAMP)
 .PHONY: lock
 lock: $(STAMP)
 	@sh requirements/lock $(BIN)/uv
+
+## sbom: write the bill of materials of each lock file into dist/ (CycloneDX)
+.PHONY: sbom
+sbom: $(STAMP)
+	@$(BIN)/python -m supply.sbom
+
+## licences: write docs/licences.md from the metadata of the locked packages
+.PHONY: licences
+licences: $(STAMP)
+	@$(BIN)/python -m supply.licences
+
+## audit: ask for known vulnerabilities of the locked packages (needs the network)
+.PHONY: audit
+audit: $(STAMP)
+	@$(BIN)/python -m supply.audit
 
 ## clean: remove the environment and the demo university
 .PHONY: clean

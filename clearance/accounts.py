@@ -90,7 +90,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
     """List accounts and what each may do; a grant's number is what takes it back."""
     program = chosen(context).program()
     accounts = program.accounts.listed()
-    held = Factors(program.desk).held_by([a.account for a in accounts if not a.student or a.grants])
+    held = Factors(program.desk_store).held_by([a.account for a in accounts if not a.student or a.grants])
     if json:
         show.as_json(
             [
@@ -237,8 +237,19 @@ def reset_factor(context: typer.Context, account: str, *, author: Author = "") -
     """Take an account's second factors and recovery codes away, when a device is lost; a new set-up code is needed."""
     program, name = chosen(context).program(), normalise_account(account)
     by = author_of(program, author)
-    if not Factors(program.desk).reset(name):
+    if not Factors(program.desk_store).reset(name):
         fail(f'there is no account "{name}" with a second factor. See: clearance accounts list')
     note(program, Deed.SECOND_FACTOR_RESET, by, of=name)
     show.OUT.print(f"account {name} has no second factor any more; its sessions have ended")
     show.OUT.print(f"Make a code to set up a new one: clearance accounts codes --second-factor {name}", markup=False)
+
+
+@ends_well
+def seal(context: typer.Context) -> None:
+    """Seal accounts, grants and whatever else says who may speak, as it stands: once, after an upgrade.
+
+    See first that each account and grant is right: clearance accounts list. From then on a row that is not as it was
+    sealed counts for nothing.
+    """
+    program = chosen(context).program()
+    show.OUT.print(f"{program.desk_store.seal_all(program.clock())} rows are sealed; clearance verify looks at them")

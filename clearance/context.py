@@ -15,6 +15,8 @@ import typer
 from clearance import show
 from clearance.wiring import Program, chosen_file, clock_of, load_settings
 from config.plain_text import plain
+from config.processes import Process, missing
+from config.settings import SettingsError
 from connectors.port import SourceError, SourceGarbled
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 #: What a command ends with in a sentence, by module: whatever was raised, its module has been imported.
 _REFUSALS = (
     ("config.settings", "SettingsError"),
+    ("config.secrets", "SecretUnusable"),
     ("status_db.engine", "StoreError"),
     ("status_db.decisions", "DecisionRefused"),
     ("status_db.opinions", "OpinionRefused"),
@@ -61,27 +64,32 @@ class Chosen:
         """The settings file."""
         return chosen_file(self.config)
 
-    def program(self, *, service: bool = False) -> Program:
+    def program(self, process: Process | None = None, *, service: bool = False) -> Program:
         """Load the settings and put the rooms together. A service tells what it does; a command shows its result.
 
-        The cohort is the one that was named, else the first open one.
+        The cohort is the one that was named, else the first open one. Raises SettingsError where something is missing
+        that this process needs; whatever else is missing is said by what uses it.
         """
-        return self._programs(service=service)[0]
+        return self._programs(process, service=service)[0]
 
-    def season(self, *, service: bool = False) -> "Served":
-        """Return the cohort that was named, else every open one, to be served together."""
-        served = Served(self._programs(service=service))
+    def season(self, process: Process | None = None, *, service: bool = False) -> "Served":
+        """Return the cohort that was named, else every open one, to be served together. Raises SettingsError."""
+        served = Served(self._programs(process, service=service))
         if len(served.programs) > 1:
             # What is about all of them suggests what is for all of them.
             show.speak_of()
         return served
 
-    def _programs(self, *, service: bool) -> tuple[Program, ...]:
+    def _programs(self, process: Process | None, *, service: bool) -> tuple[Program, ...]:
         from config import logs  # noqa: PLC0415 - only a command that reads settings writes a log
+        from status_db.desk_key import DeskKey  # noqa: PLC0415 - likewise
 
         settings = load_settings(self.file)
+        if process is not None and (lines := missing(settings, process)):
+            raise SettingsError(self.file, lines)
         quiet = not (service or self.verbose or settings.log.format == "json")
-        logs.configure(settings.log.model_copy(update={"level": "error"}) if quiet else settings.log)
+        log = settings.log.model_copy(update={"level": "error"}) if quiet else settings.log
+        logs.configure(log, DeskKey(settings.portal.key_file).log_key)
         keys = settings.cohort_keys()
         if self.cohort is not None and self.cohort not in keys:
             fail(

@@ -296,4 +296,4 @@ def _serve(here: Chosen, program: Program, port: int | None) -> None:
     portal = program.settings.portal
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
     show.OUT.print("Ctrl-C ends the demo; what it has made stays in .demo")
-    serve_pages(WEB_TARGETS[Served.ALL], portal.host, port or portal.port, portal.workers)
+    serve_pages(WEB_TARGETS[Served.ALL], portal.host, port or portal.port, portal.workers, portal.limits)

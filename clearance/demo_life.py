@@ -49,7 +49,7 @@ def _review(program: Program, number: str) -> None:
 
 def announce(program: Program) -> None:
     """Put the demo's announcements on the board, where it is empty: one for everybody, one on the library's card."""
-    board, now = Board(program.desk), program.clock()
+    board, now = Board(program.desk_store), program.clock()
     if board.listed(program.cohort):
         return
     board.announce(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clearance.context import ERROR, end_output
 from clearance.show import ERR
+from config.log_names import without_numbers
 from config.plain_text import plain
 
 #: How the output itself fails: full, broken, or closed by its reader.
@@ -41,12 +42,12 @@ def unexpected(error: Exception) -> int:
 
 
 def _kept(error: Exception, number: str) -> Path | None:
-    """Write the traceback into a file; return the file, None where none can be written."""
+    """Write the traceback, without student numbers, into a file; return the file, None where none can be written."""
     text = "".join(traceback.format_exception(error))
     try:
         handle, name = tempfile.mkstemp(prefix=f"clearance-{number}-", suffix=".log")
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"python {sys.version}\n{plain(text)}")
+            file.write(f"python {sys.version}\n{plain(without_numbers(text))}")
     except OSError:
         return None
     return Path(name)

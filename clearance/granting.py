@@ -121,7 +121,7 @@ def import_grants(
 
 def _without_factor(program: Program, accounts: Sequence[str]) -> list[str]:
     """Return those of the accounts that are asked for a second factor and have none."""
-    held = Factors(program.desk).held_by(accounts)
+    held = Factors(program.desk_store).held_by(accounts)
     found = [program.accounts.find(account) for account in accounts]
     return [
         one.account

@@ -26,11 +26,13 @@ _COMMANDS = {
     "sources": "reading:sources",
     "strangers": "reading:strangers",
     "report": "reporting:report",
+    "log-name": "log_naming:name_in_log",
     "schedule": "services:schedule",
     "serve": "services:serve",
     "paper": "paper:paper",
     "backup": "keeping:backup",
     "restore": "keeping:restore",
+    "retention": "retaining:retention",
     "demo": "demo_command:app",
 }
 
@@ -154,6 +156,7 @@ _grouped(
         "activate": "accounts:activate",
         "unlock": "accounts:unlock",
         "reset-factor": "accounts:reset_factor",
+        "seal": "accounts:seal",
         "codes": "codes:codes",
         "password": "codes:password",
         "import-identities": "codes:import_identities",

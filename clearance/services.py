@@ -13,6 +13,7 @@ from clearance import show
 from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.paper import nightly
 from clearance.wiring import CONFIG_VARIABLE
+from config.processes import Process
 from config.settings import Settings
 from portal.server import serve as serve_pages
 from status_db.accounts import desk_url
@@ -42,10 +43,13 @@ WEB_TARGETS = {
 }
 
 
+_PROCESSES = {Served.ALL: Process.ALL, Served.PAGES: Process.PAGES, Served.DESK: Process.DESK}
+
+
 @ends_well
 def schedule(context: typer.Context) -> None:
     """Ask every source as its schedule says, until stopped."""
-    served = chosen(context).season(service=True)
+    served = chosen(context).season(Process.SCHEDULE, service=True)
     stop_like_ctrl_c()
     programs, settings = served.programs, served.first.settings
     running = Schedule(
@@ -55,6 +59,7 @@ def schedule(context: typer.Context) -> None:
         lambda at: sum(for_each(partial(program.decisions.sweep, at) for program in programs)),
         lambda: sum(for_each(program.serving.serve for program in programs)),
         lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
+        served.first.retention,
     )
     running.start()
     try:
@@ -73,14 +78,15 @@ def serve(
 ) -> None:
     """Serve the pages, the desk, or both, until stopped."""
     here = chosen(context)
-    program = here.program(service=True)
+    program = here.program(_PROCESSES[what], service=True)
     # What a worker could not do without ends the command here, in a sentence.
-    _ = program.reader, program.accounts, program.key.of("serving")
+    program.look_at_marks(_PROCESSES[what])
+    _ = program.accounts, program.key.of("serving")
     if what is Served.DESK and not program.settings.desk.enabled:
         fail("there is no desk: [desk] says enabled = false. Say true, or serve the pages alone: clearance serve pages")
     portal = program.settings.portal
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
-    serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers)
+    serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers, portal.limits)
 
 
 @ends_well
@@ -102,7 +108,7 @@ def database_roles(
 ) -> None:
     """Give four roles of a PostgreSQL what each needs, and nothing else. Run it again after each upgrade."""
     settings, named = chosen(context).program().settings, Roles(sync, desk, portal, operator)
-    marks, accounts = settings.status_db.url.get_secret_value(), desk_url(settings.status_db)
+    marks, accounts = settings.status_db.url.reveal(), desk_url(settings.status_db)
     together = _same_database(marks, accounts)
     where: list[tuple[str, tuple[Part, ...]]] = (
         [(marks, ("marks", "desk"))] if together else [(marks, ("marks",)), (accounts, ("desk",))]
@@ -124,7 +130,7 @@ def _same_database(one: str, other: str) -> bool:
 
 def _refuse_beside_a_key(settings: Settings) -> None:
     """Raise StoreError where an SQLite file is not there, or empty, and the ledger's key shows that there was one."""
-    file, key = sqlite_file(settings.status_db.url.get_secret_value()), settings.status_db.ledger_key_file
+    file, key = sqlite_file(settings.status_db.url.reveal()), settings.status_db.ledger_key_file
     if file is None or not key.exists() or (file.exists() and file.stat().st_size):
         return
     raise StoreError(
@@ -138,7 +144,7 @@ def upgrade_both(settings: Settings) -> list[str]:
     """Bring the marks and the desk to the newest tables; return a line for each."""
     _refuse_beside_a_key(settings)
     lines: list[str] = []
-    for part, url in (("marks", settings.status_db.url.get_secret_value()), ("desk", desk_url(settings.status_db))):
+    for part, url in (("marks", settings.status_db.url.reveal()), ("desk", desk_url(settings.status_db))):
         before, after = upgrade(url, part)  # type: ignore[arg-type]  # a tuple of literals is read as text
         lines.append(f"{part}: at {after}" + ("" if before == after else f", from {before or 'nothing'}"))
     return lines

@@ -28,12 +28,17 @@ from clearance.context import (
 from clearance.rights import too_wide
 from clearance.wiring import Program
 from config.cohorts import binds_cohort
+from config.processes import Process, missing_anywhere
 from config.renames import stored_name
-from connectors.port import SourceError
-from status_db.engine import StoreError
+from config.retention import warnings as retention_warnings
+from config.secrets import SecretUnusable
+from connectors.port import Sample, SourceError
+from status_db.engine import StoreError, reading
 from status_db.ledger_key import LedgerRefused
 from status_db.model import ROSTER, normalise_number
+from status_db.stored import Stored
 from sync.run import Outcome, Preview
+from sync.sample import refuse_and_warn
 from sync.season import Season
 
 Sources = Annotated[
@@ -50,19 +55,22 @@ _SHOWN = 40
 @ends_well
 def check(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
     """Look whether the settings make sense and every source answers: its columns, one row, what is wrong."""
-    served = chosen(context).season()
+    served = chosen(context).season(Process.SYNC)
     program = served.first
     context.call_on_close(program.close)
     found: list[dict[str, object]] = []
+    _look_at_processes(program, found, quiet=json)
     code = _look_at_status_db(served, found, quiet=json)
     _look_at_files(program, chosen(context).file, found, quiet=json)
     _look_at_accounts(program, found, quiet=json)
+    _warn("retention", "retention", [*retention_warnings(program.settings.retention)], found, quiet=json)
     _look_at_settings(served, found, quiet=json)
     for where, program, name in _to_check(served, sources):
         asked = program.settings.roster if name == ROSTER else program.settings.source[name]
         weaker = asked.weaker_connection
         try:
             sample = program.connect(name).check()
+            weaker = (*weaker, *_of_the_rows(program, name, sample))
         except SourceError as error:
             code = max(code, code_of(error))
             fault = {"fault": type(error).__name__, "message": show.named(str(error)), "warnings": weaker}
@@ -73,12 +81,14 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
                 _show_warnings(weaker)
             continue
         sample = replace(sample, warnings=(*weaker, *sample.warnings))
-        found.append({**where, "source": name, "sample": sample})
+        found.append({**where, "source": name, "sample": _shown(sample)})
         if not json:
             show.line("answers", "green", f" {name}{_of(where)}: {sample.where}")
             row = ", ".join(f"{field} = {cell!r}" for field, cell in (sample.row or {}).items())
             show.OUT.print(f"        columns: {', '.join(sample.columns)}")
             show.OUT.print(f"        {'first row: ' + row if row else 'no row at all'}")
+            if sample.rows:
+                show.OUT.print(f"        {'all' if sample.whole else 'the first'} {len(sample.rows)} rows were read")
             for note in sample.notes:
                 show.OUT.print(f"        {note}")
             _show_warnings(sample.warnings)
@@ -86,6 +96,24 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
         show.as_json(found)
     if code:
         raise typer.Exit(code)
+
+
+def _of_the_rows(program: Program, name: str, sample: Sample) -> tuple[str, ...]:
+    """Return what a sync would doubt in the rows that were read. Raises SourceError where it would refuse them."""
+    try:
+        with reading(program.writing) as connection:
+            stored = Stored(connection, program.cohort, program.settings.open_beside(program.cohort))
+            return refuse_and_warn(program.settings, name, sample, program.clock(), stored)
+    except StoreError:
+        # Before its tables are made, nobody is on the roster.
+        return refuse_and_warn(program.settings, name, sample, program.clock())
+
+
+def _shown(sample: Sample) -> dict[str, object]:
+    """Return a sample as it is printed: of its rows the first alone."""
+    read = {"rows_read": len(sample.rows), "whole": sample.whole}
+    shown = {key: getattr(sample, key) for key in ("where", "columns", "row", "warnings", "notes")}
+    return shown | read
 
 
 def _show_warnings(warnings: Sequence[str]) -> None:
@@ -125,6 +153,13 @@ def _look_at_status_db(served: Served, found: list[dict[str, object]], *, quiet:
     return code
 
 
+def _look_at_processes(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Name what some process would miss, were it started with this environment; another machine may be its own."""
+    lacking = missing_anywhere(program.settings)
+    lines = [f"missing here for `clearance {'`, `clearance '.join(of)}`: {line}" for line, of in lacking.items()]
+    _warn("processes", "secrets of other processes", lines, found, quiet=quiet)
+
+
 def _look_at_files(program: Program, file: Path, found: list[dict[str, object]], *, quiet: bool) -> None:
     """Name files and folders that other users of this machine may read or change."""
     _warn("files", "files", too_wide(program.settings, file), found, quiet=quiet)
@@ -137,7 +172,7 @@ def _look_at_accounts(program: Program, found: list[dict[str, object]], *, quiet
     """
     warnings: list[str] = []
     for look in (second_factor_off, of_the_demo, lacking_reviewers):
-        with suppress(StoreError):
+        with suppress(StoreError, SecretUnusable):
             warnings += look(program)
     _warn("accounts", "accounts", warnings, found, quiet=quiet)
 
@@ -177,7 +212,7 @@ def _show_change(change: Preview, found: list[dict[str, object]], *, quiet: bool
 @ends_well
 def plan(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
     """Say what a sync would change now; change nothing. Exit code 3 when there is something."""
-    served = chosen(context).season()
+    served = chosen(context).season(Process.SYNC)
     stop_like_ctrl_c()
     previews: list[Preview] = []
     names = _names(served.first, sources)
@@ -233,7 +268,7 @@ def sync(
     json: Json = False,
 ) -> None:
     """Ask the sources, decide, and apply. One that fails or is suspended does not keep the others from theirs."""
-    served = chosen(context).season()
+    served = chosen(context).season(Process.SYNC)
     stop_like_ctrl_c()
     by = system_user()
     changed = served.season.open_cohorts(by=by)

@@ -1,32 +1,38 @@
 """What the web server imports: the pages, the desk, or both, with the settings that the environment names."""
 
+import sys
+
 from starlette.applications import Starlette
 
 from clearance.sheets import Sheets
 from clearance.wiring import chosen_file, clock_of, load_settings
 from config import logs
+from portal.apart import Apart
 from portal.app import create_app
 from portal.desk import doors
 from portal.desk.pages import ROUTES
+from status_db.desk_key import DeskKey
 
 
-def pages() -> Starlette:
-    """Return the pages that only read: no key of the ledger is near."""
-    return _made(desk=False)
+def pages(*, apart: bool = True) -> Starlette:
+    """Return the students' pages: no key of the ledger is near. `apart` answers long questions in helpers."""
+    return _made("pages", staff=False, apart=apart)
 
 
-def desk() -> Starlette:
-    """Return the desk alone."""
-    return _made(pages=False)
+def desk(*, apart: bool = True) -> Starlette:
+    """Return the pages of staff alone, with the desk."""
+    return _made("desk", students=False, apart=apart)
 
 
-def both() -> Starlette:
+def both(*, apart: bool = True) -> Starlette:
     """Return the pages and the desk, where one process is enough."""
-    return _made()
+    return _made("all", apart=apart)
 
 
-def _made(*, desk: bool = True, pages: bool = True) -> Starlette:
+def _made(what: str, *, students: bool = True, staff: bool = True, apart: bool) -> Starlette:
     settings = load_settings(chosen_file(None))
-    logs.configure(settings.log)
-    opened = doors.build(settings, Sheets(settings.desk), ROUTES) if desk and settings.desk.enabled else None
-    return create_app(settings, clock=clock_of(settings), desk=opened, pages=pages)
+    logs.configure(settings.log, DeskKey(settings.portal.key_file).log_key)
+    opened = doors.build(settings, Sheets(settings.desk), ROUTES) if staff and settings.desk.enabled else None
+    limits, command = settings.portal.limits, (sys.executable, "-m", "clearance.apart", what)
+    helpers = Apart(command, limits.long_at_once, limits.long_within) if apart else None
+    return create_app(settings, clock=clock_of(settings), desk=opened, students=students, staff=staff, apart=helpers)

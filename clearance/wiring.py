@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     # Each part of a program is imported when a command first asks for it: most ask for few.
     from sqlalchemy import Engine
 
+    from config.processes import Process
     from status_db.accounts import Accounts
     from status_db.audit import Audit
     from status_db.batches import Batches
     from status_db.codes import Codes
     from status_db.decisions import Decisions
     from status_db.desk_key import DeskKey
+    from status_db.desk_store import DeskStore
     from status_db.leavers import Leavers
     from status_db.ledger import Ledger
     from status_db.migrate import Part
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from status_db.reader import Reader
     from status_db.renumber import Renumbering
     from status_db.report import Reports
+    from status_db.retention import Retention
     from status_db.reviews import Reviews
     from status_db.tokens import Tokens
     from status_db.waves import Waves
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from sync.season import Season
     from sync.serving import Serving
     from sync.verify import Report
+    from sync.verify_desk import DeskReport
 
 #: Names the settings file where the command line does not.
 CONFIG_VARIABLE = "CLEARANCE_CONFIG"
@@ -161,8 +165,8 @@ class Program:
         from sync.as_of import FIELD
 
         asked = self.settings.roster if name == ROSTER else self.settings.source[name]
-        if asked.unusable:
-            raise SourceRefused(f"{name} cannot be asked: {asked.unusable[0]}", f"Then try: clearance check {name}.")
+        if why := asked.unusable:
+            raise SourceRefused(f"{name} cannot be asked: {'; '.join(why)}", f"Then try: clearance check {name}.")
         windows = [w for key in cohorts for w in self.settings.cohort_named(key).windows.values()]
         columns, query = asked.columns, ""
         if isinstance(asked, Source) and asked.as_of:
@@ -219,7 +223,15 @@ class Program:
 
         if self._beside is not None:
             return self._beside.writing
-        return self._checked(open_writing(self.settings.status_db.url.get_secret_value()), "marks")
+        secret = self.settings.status_db.url
+        return self._checked(open_writing(secret.reveal(), secret=secret), "marks")
+
+    def look_at_marks(self, process: Process) -> None:
+        """Raise StoreError unless the marks that the pages of this process read have this program's tables."""
+        from config.processes import reading_url
+        from status_db.engine import open_reading
+
+        self._checked(open_reading(reading_url(self.settings.status_db, process).reveal()), "marks")
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -256,7 +268,8 @@ class Program:
 
         if self._beside is not None:
             return self._beside.reading
-        return self._checked(open_reading(self.settings.status_db.url.get_secret_value()), "marks")
+        secret = self.settings.status_db.url
+        return self._checked(open_reading(secret.reveal(), secret=secret), "marks")
 
     @cached_property
     def reviews(self) -> Reviews:
@@ -270,7 +283,7 @@ class Program:
         """The door for what people say about suspended runs."""
         from status_db.opinions import Opinions
 
-        return Opinions(self.writing, self.cohort)
+        return Opinions(self.writing, self.cohort, self.ledger)
 
     @cached_property
     def serving(self) -> Serving:
@@ -285,8 +298,8 @@ class Program:
             self.sync,
             self.reader,
             self.opinions,
-            Requests(self.desk),
-            Uploads(self.desk),
+            Requests(self.desk_store),
+            Uploads(self.desk_store),
             self.clock,
         )
 
@@ -295,14 +308,14 @@ class Program:
         """What corrects student numbers."""
         from status_db.renumber import Renumbering
 
-        return Renumbering(self.writing, self.desk, self.cohort, self.ledger)
+        return Renumbering(self.writing, self.desk_store, self.cohort, self.ledger)
 
     @cached_property
     def waves(self) -> Waves:
         """The door for what offices announce."""
         from status_db.waves import Waves
 
-        return Waves(self.writing, self.cohort)
+        return Waves(self.writing, self.cohort, self.ledger)
 
     @cached_property
     def reader(self) -> Reader:
@@ -341,12 +354,31 @@ class Program:
         with reading(self.reading) as connection:
             return verify(connection, self.settings, self.cohort, seals, self.clock(), heads)
 
+    def desk_verified(self, heads: Mapping[tuple[str, int], str]) -> DeskReport:
+        """Look whether the desk's rows and the audit log are as they were written. Raises LedgerRefused, KeyRefused."""
+        from status_db import key_file, ledger_key
+        from status_db.engine import reading
+        from status_db.seals import Seals
+        from sync.verify_desk import verify_desk
+
+        file = self.settings.status_db.ledger_key_file
+        seals = ledger_key.read(file)
+        if seals is None:
+            raise ledger_key.LedgerRefused(
+                f"The ledger's key {file} is not there, and nothing can be verified without it. "
+                "Put that file back from where you keep it, or sync first: that begins a ledger."
+            )
+        there = key_file.read(self.key.file, "The desk's key") is not None
+        of_pages = Seals(self.key.of("audit chain")) if there else None
+        with reading(self.desk) as connection:
+            return verify_desk(connection, seals, of_pages, heads)
+
     def risks(self) -> tuple[str, ...]:
         """Say what of the status database's own settings puts at risk what was acknowledged. Raises StoreError."""
         from status_db import durable
         from status_db.engine import open_reading
 
-        engine = open_reading(self.settings.status_db.url.get_secret_value())
+        engine = open_reading(self.settings.status_db.url.reveal())
         try:
             return durable.warnings(engine)
         finally:
@@ -380,7 +412,7 @@ class Program:
         """Accounts, to read and write."""
         from status_db.accounts import Accounts
 
-        return Accounts(self.desk, demo=self.settings.is_demo)
+        return Accounts(self.desk_store, demo=self.settings.is_demo)
 
     @cached_property
     def key(self) -> DeskKey:
@@ -394,7 +426,7 @@ class Program:
         """One-time codes."""
         from status_db.codes import Codes
 
-        return Codes(self.desk, self.key, demo=self.settings.is_demo)
+        return Codes(self.desk_store, self.key, demo=self.settings.is_demo)
 
     @cached_property
     def leavers(self) -> Leavers:
@@ -408,21 +440,40 @@ class Program:
         """The audit log."""
         from status_db.audit import Audit
 
-        return Audit(self.desk)
+        return Audit(self.desk_store)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """What removes rows whose time is over, of every cohort."""
+        from status_db.desk_store import DeskStore
+        from status_db.retention import Retention
+
+        settings = self.settings
+        spans = settings.retention.spans(session_longest=settings.auth.session_longest)
+        pages = DeskStore(self.desk, key=self.key)
+        return Retention(self.desk_store, self.writing, settings.cohort_keys(), spans, pages)
 
     @cached_property
     def tokens(self) -> Tokens:
         """Other programs' keys to the API."""
         from status_db.tokens import Tokens
 
-        return Tokens(self.desk, demo=self.settings.is_demo)
+        return Tokens(self.desk_store, demo=self.settings.is_demo)
 
     @cached_property
     def desk(self) -> Engine:
         """Accounts, requests and the audit log, to read and write. Raises StoreError unless they have their tables."""
-        from status_db.accounts import desk_url
+        from status_db.accounts import desk_secret, desk_url
         from status_db.engine import open_writing
 
         if self._beside is not None:
             return self._beside.desk
-        return self._checked(open_writing(desk_url(self.settings.status_db)), "desk")
+        own = self.settings.status_db
+        return self._checked(open_writing(desk_url(own), secret=desk_secret(own)), "desk")
+
+    @cached_property
+    def desk_store(self) -> DeskStore:
+        """The same, sealed with the ledger's key."""
+        from status_db.desk_store import DeskStore
+
+        return DeskStore(self.desk, self.settings.status_db.ledger_key_file)

@@ -76,11 +76,11 @@ def mistakes(settings: "Settings") -> list[str]:
             if not cohort.closed:
                 found.append(f"{at}: is missing: name one of {known}")
         elif cohort.roster not in settings.rosters:
-            found.append(f"{at}: there is no [roster.{cohort.roster}]: known are {known}")
+            found.append(f"{at}: there is no [roster.{cohort.roster}]: write one of {known}")
         elif not cohort.closed:
             other = names.setdefault(cohort.roster, cohort.key)
             if other != cohort.key and not binds_cohort(settings.rosters[cohort.roster]):
-                found.append(f'{at}: "{other}" has the same list: bind :cohort in its query, or {_FIX}')
+                found.append(f'{at}: "{other}" has the same list: bind :cohort in its query; or {_FIX}')
     open_ones = settings.open_cohorts()
     if not settings.rosters and len(open_ones) > 1:
         listed = ", ".join(f'"{key}"' for key in open_ones)

@@ -73,7 +73,7 @@ def checked_url(written: str) -> "URL":
     scheme, _, rest = written.partition("://")
     # A second one means that one stands bare in a name or a password, and the rest of it would be taken for the host.
     if not scheme.startswith("sqlite") and rest.count("@") > 1:
-        raise ValueError("the URL has more than one @: within a name or a password write %40 for it")
+        raise ValueError("the URL has more than one @: write %40 for it within a name or a password")
     try:
         url = make_url(written)
     except (ArgumentError, ValueError):

@@ -3,11 +3,13 @@
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
 import structlog
 
+from config.log_names import nameless, use_key, without_numbers
 from config.plain_text import json_plain, plain
 from config.settings import Log
 
@@ -19,15 +21,15 @@ _Broken = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def bounded_traceback(exc_info: _Broken) -> str:
-    """Return the traceback of an exception and of those behind it: without local variables, harmless to print, and
-    with its middle left out where it is longer than 12,000 letters.
+    """Return the traceback of an exception and of those behind it: without local variables and student numbers,
+    harmless to print, and with its middle left out where it is longer than 12,000 letters.
     """
     # The last calls of each exception are the ones that matter; the first are the server's own.
     whole = "".join(traceback.TracebackException(*exc_info, limit=-_CALLS, compact=True).format()).rstrip("\n")
     if len(whole) > _LONGEST_TRACEBACK:
         half = _LONGEST_TRACEBACK // 2
         whole = f"{whole[:half]}\n… {len(whole) - 2 * half:,} letters left out …\n{whole[-half:]}"
-    return plain(whole)
+    return plain(without_numbers(whole))
 
 
 def _write_traceback(out: TextIO, broken: _Broken) -> None:
@@ -53,6 +55,17 @@ def _plain(
     return {key: plain(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
+def _nameless(
+    _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Leave no student number in an event: see `config.log_names`."""
+    return {key: value if key in _TECHNICAL else nameless(value, key) for key, value in event.items()}
+
+
+#: What the last steps still need as it is: `bounded_traceback` takes the numbers out of it.
+_TECHNICAL = {"exc_info", "_record", "_from_structlog"}
+
+
 class _JsonLines(structlog.processors.JSONRenderer):
     """JSON in which characters that are harmful to print are escapes."""
 
@@ -64,8 +77,12 @@ class _JsonLines(structlog.processors.JSONRenderer):
         return json_plain(written) if isinstance(written, str) else written
 
 
-def configure(log: Log) -> None:
-    """Send structlog's events to standard error in the chosen form; other libraries' warnings go the same way."""
+def configure(log: Log, key: Callable[[], bytes | None] = lambda: None) -> None:
+    """Send structlog's events to standard error in the chosen form; other libraries' warnings go the same way.
+
+    `key` gives what student numbers are hashed with, None where it is not there yet.
+    """
+    use_key(key)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -74,10 +91,10 @@ def configure(log: Log) -> None:
     ]
     last: structlog.typing.Processor
     if log.format == "json":
-        shared.append(structlog.processors.ExceptionRenderer(bounded_traceback))
+        shared += [structlog.processors.ExceptionRenderer(bounded_traceback), _nameless]
         last = _JsonLines(ensure_ascii=False)
     else:
-        shared.append(_plain)
+        shared += [_nameless, _plain]
         # Rich's own tracebacks show local variables, and passwords among them; each takes most of a second to draw.
         last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_write_traceback)
     level = getattr(logging, log.level.upper())

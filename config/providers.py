@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from config.secrets import FilePath, Secret, Text
+from config.secrets import PLACEHOLDER, FilePath, Secret, Text
 from config.table import STRICT, Span
 
 
@@ -24,6 +24,8 @@ def is_loopback(url: str) -> bool:
 
 
 def _https(url: str) -> str:
+    if url == PLACEHOLDER:
+        return url
     parts = urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise ValueError(f'"{url}" is no such address: write one such as "https://cas.example.edu.cn/cas"')
@@ -33,6 +35,8 @@ def _https(url: str) -> str:
 
 
 def _ldap(url: str) -> str:
+    if url == PLACEHOLDER:
+        return url
     parts = urlsplit(url)
     if parts.scheme not in ("ldap", "ldaps") or not parts.hostname or parts.path.strip("/") or parts.query:
         raise ValueError(f'"{url}" is no directory: write one such as "ldaps://ldap.example.edu.cn"')
@@ -148,7 +152,10 @@ def providers_contradict(cas: Cas | None, oidc: Oidc | None, ldap: Ldap | None, 
         if not public_url:
             yield f"[portal] public_url: is missing, and [auth.{name}] sends people back to it: add it"
         elif public.scheme not in ("http", "https") or not public.hostname or public.path.strip("/"):
-            yield f'[portal] public_url: "{public_url}" is no address without a path: [auth.{name}] needs one'
+            yield (
+                f'[portal] public_url: "{public_url}" is no address without a path, and [auth.{name}] needs one: write '
+                'one such as "https://clearance.example.edu.cn"'
+            )
     if oidc is not None and not timedelta() <= oidc.clock_skew <= timedelta(minutes=10):
         yield "[auth.oidc] clock_skew: an old token would open for as long: write one up to 10 min"
     if oidc is not None and "openid" not in oidc.scopes:
@@ -160,6 +167,8 @@ def providers_contradict(cas: Cas | None, oidc: Oidc | None, ldap: Ldap | None, 
 def _directory_contradicts(ldap: Ldap) -> Iterator[str]:
     if importlib.util.find_spec("ldap3") is None:
         yield '[auth.ldap]: ldap3 is not installed: install the extra, pip install "clearance-sync[ldap]"'
+    if ldap.url == PLACEHOLDER:
+        return
     if ldap.url.startswith("ldaps:") and ldap.start_tls:
         yield "[auth.ldap] start_tls: ldaps is encrypted from the start: take it out"
     elif ldap.url.startswith("ldap:") and not (ldap.start_tls or ldap.plain or is_loopback(ldap.url)):

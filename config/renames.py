@@ -30,7 +30,7 @@ def mistakes(settings: "Settings") -> list[str]:
             if was in keys:
                 found.append(f'{where} "{key}" was: "{was}" is still a key here. Remove one of the two')
             elif old.count(was) > 1:
-                found.append(f'{where} "{key}" was: "{was}" is named twice. One key only can continue it')
+                found.append(f'{where} "{key}" was: "{was}" is named twice. Keep it in the key that continues it')
     return found
 
 

@@ -30,10 +30,12 @@ from config import renames
 from config.cohorts import first_roster, split_rosters
 from config.cohorts import mistakes as cohort_mistakes
 from config.desk import Desk
+from config.limits import Limits
 from config.opening import Calendar, OpenHours
 from config.plain_text import plain, unprintable_in
 from config.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
-from config.secrets import DatabaseUrl, FilePath, Origin, Text
+from config.retention import Retention
+from config.secrets import DatabaseUrl, FilePath, Origin, Text, is_reference, unusable_in, written_file
 from config.table import STRICT, CronLine, Span
 
 
@@ -260,9 +262,18 @@ class Asked(Table):
 
     #: The connector's own keys, as its schema read them; they stand beside the others in the file.
     own: SkipValidation[Any]
-    #: Why it cannot be asked by this process: a secret that is not set, a module that is not there. Its `own` then
+    #: How the file calls its table.
+    table: SkipValidation[str] = ""
+    #: Why it cannot be asked by this process: an address that is not set, a module that is not there. Its `own` then
     #: holds placeholders, or nothing.
-    unusable: SkipValidation[tuple[str, ...]] = ()
+    unread: SkipValidation[tuple[str, ...]] = ()
+    #: Its own keys that name a file from the settings' folder on, as they are written.
+    written: SkipValidation[Mapping[str, str]] = {}
+
+    @property
+    def unusable(self) -> tuple[str, ...]:
+        """Why it cannot be asked by this process as it is now: what could not be read, and each secret's reason."""
+        return (*self.unread, *dict.fromkeys(f"[{self.table}] {key}: {why}" for key, why in unusable_in(self.own)))
 
     @property
     def weaker_connection(self) -> tuple[str, ...]:
@@ -340,6 +351,8 @@ class Portal(Table):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     #: The address people type; needed behind a proxy, and the reason cookies are marked Secure when it is https.
     public_url: Text = ""
+    #: The address that staff type, where `serve desk` is a process of its own; the students' where it is empty.
+    desk_public_url: Text = ""
     #: The addresses of proxies that say for whom they ask (X-Forwarded-For); nobody else is believed.
     proxies: list[str] = []
     #: What keyed hashes, sealed secrets and slips are made with; made when it is first needed.
@@ -347,6 +360,8 @@ class Portal(Table):
     #: A student may have the sources asked again after this long, and so many times in 24 hours.
     recheck_pause: Span = timedelta(minutes=10)
     recheck_day_limit: Annotated[int, Field(ge=1)] = 10
+    #: What one process takes at once.
+    limits: Limits = Limits()
 
 
 class Auth(Table):
@@ -426,10 +441,13 @@ class Settings(Table):
     portal: Portal = Portal()
     auth: Auth = Auth()
     api: Api = Api()
+    retention: Retention = Retention()
     log: Log = Log()
     demo: Demo = Demo()
     #: Name in the file → the name that it is stored under, for what `was` renames; never written in a file.
     renamed: Annotated[dict[str, str], Field(exclude=True, max_length=0)] = {}
+    #: Addresses and paths that could not be looked up, as (table, key, reason): see `config.processes`.
+    unset: Annotated[tuple[tuple[str, str, str], ...], Field(exclude=True, max_length=0)] = ()
 
     @property
     def is_demo(self) -> bool:
@@ -522,8 +540,9 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
     mistakes += _take_own(raw, schemas, origin)
     if "rosters" in raw:
         raw["roster"] = raw["rosters"][first_roster(raw)]
+    unset: dict[str, str] = {}
     try:
-        settings = Settings.model_validate(raw, context=origin)
+        settings = Settings.model_validate(raw, context=replace(origin, unset=unset))
     except ValidationError as error:
         # Of several rosters, one is read twice; what is wrong with it is said once.
         mistakes += [
@@ -535,7 +554,24 @@ def load(file: Path, schemas: Schemas, environ: Mapping[str, str] | None = None)
     mistakes += _contradictions(settings)
     if mistakes:
         raise SettingsError(file, mistakes)
-    return renames.applied(settings)
+    missing = tuple((*_table_and_key(path), why) for path, why in _places(raw, unset))
+    return renames.applied(settings.model_copy(update={"unset": missing}))
+
+
+def _places(value: object, unset: Mapping[str, str], place: str = "") -> Iterator[tuple[str, str]]:
+    """Give the key of each reference that could not be looked up, with the reason."""
+    if isinstance(value, dict | list):
+        for name, inside in value.items() if isinstance(value, dict) else enumerate(value, 1):
+            yield from _places(inside, unset, f"{place}.{name}".lstrip("."))
+    elif is_reference(value) and str(value) in unset:
+        yield place, unset[str(value)]
+
+
+def _table_and_key(path: str) -> tuple[str, str]:
+    """Part the path of a key as the file writes it: the table `auth.oidc`, and what stands in it."""
+    table, _, key = path.partition(".")
+    provider, _, rest = key.partition(".")
+    return (f"{table}.{provider}", rest) if table == "auth" and rest else (table, key)
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -571,6 +607,10 @@ def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> None:
             below[key] = value
 
 
+#: What of a source's table is written by this module, and never in a file.
+_OURS = frozenset({"own", "table", "unread", "written"})
+
+
 def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str]:
     """Move each connector's own keys, read by its schema, under `own`; return the mistakes found in them."""
     mistakes: list[str] = []
@@ -584,14 +624,14 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
     for where, table, common in asked:
         if not isinstance(table, dict):
             continue
-        own = {key: table.pop(key) for key in list(table) if key not in common or key in ("own", "unusable")}
-        table["own"] = None
+        own = {key: table.pop(key) for key in list(table) if key not in common or key in _OURS}
+        table["own"], table["table"] = None, where
         try:
             schema = schemas(str(table.get("connector", "")))
         except ImportError as error:
             name = table["connector"]
             missing = f"[{where}] connector: {name} needs a module that is not installed here ({error}): install it"
-            table["unusable"] = (missing,)
+            table["unread"] = (missing,)
             continue
         if schema is None:
             if "connector" in table:
@@ -603,13 +643,14 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
         if defaults is not None and "columns" not in table and (columns := defaults(own)):
             # A connector for one system knows that system's columns.
             table["columns"] = dict(columns)
-        unset: list[str] = []
+        unset: dict[str, str] = {}
         try:
             # What cannot be looked up stops this source alone, when it is asked.
             table["own"] = schema.model_validate(own, context=replace(origin, unset=unset))
-            table["unusable"] = tuple(f"[{where}] {why}" for why in dict.fromkeys(unset))
+            table["unread"] = tuple(f"[{where}] {key}: {why}" for key, why in _places(own, unset))
+            table["written"] = {key: text for key in ("path", "url") if (text := written_file(own.get(key), origin))}
         except ValidationError as error:
-            known = sorted({*common, *schema.model_fields} - {"own", "unusable"})
+            known = sorted({*common, *schema.model_fields} - _OURS)
             mistakes += [
                 f"[{where}] {_key(e['loc'])}: {_why(e, known)}" if e["loc"] else f"[{where}] {_why(e, known)}"
                 for e in error.errors(include_url=False, include_input=False)
@@ -632,7 +673,7 @@ def _table_of(loc: tuple[int | str, ...], raw: Mapping[str, Any]) -> tuple[str, 
     tables: dict[str, type[BaseModel]] = {
         "institution": Institution, "status_db": StatusDb, "cohort": Cohort, "roster": Roster, "rosters": Roster,
         "step": Step, "flow": Flow, "source": Source, "calendar": Calendar, "desk": Desk, "portal": Portal,
-        "auth": Auth, "api": Api, "log": Log, "demo": Demo,
+        "auth": Auth, "api": Api, "retention": Retention, "log": Log, "demo": Demo,
     }  # fmt: skip
     if len(loc) < 2 or str(loc[0]) not in tables:
         return _key(loc) or "the file", list(Settings.model_fields)
@@ -654,8 +695,8 @@ def _why(error: Any, known: list[str]) -> str:  # noqa: ANN401 - pydantic's own 
     match error["type"]:
         case "extra_forbidden":
             close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-            hint = f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known)}"
-            return f"unknown key: {hint}"
+            hint = f'write "{close[0]}", if you mean that' if close else f"write one of {', '.join(known)}"
+            return f"unknown key: {hint}, or take it out"
         case "missing":
             return "is missing: add it"
         case "value_error":
@@ -712,7 +753,7 @@ def _contradictions(settings: Settings) -> list[str]:
         for entry in flow.entries:
             at = f'[[flow]] "{flow.key}" entry "{entry.step}"'
             if entry.step not in steps:
-                found.append(f"{at}: there is no such step: known are {', '.join(steps)}")
+                found.append(f"{at}: there is no such step: write one of {', '.join(steps)}")
             if entry.step in seen:
                 found.append(f"{at}: stands twice: take one out")
             if entry.after is not None and entry.kind != "review":
@@ -746,7 +787,7 @@ def _roster_contradictions(where: str, roster: Roster, settings: Settings) -> li
     levels = {level for flow in settings.flow for level in flow.levels}
     found: list[str] = []
     found += [
-        f'[{where}] levels: "{word}" stands for "{level}", which no flow has: known are {", ".join(sorted(levels))}'
+        f'[{where}] levels: "{word}" stands for "{level}", which no flow has: write one of {", ".join(sorted(levels))}'
         for word, level in roster.levels.items()
         if level not in levels
     ]
@@ -770,7 +811,7 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
     if name in ("roster", "settings"):
         found.append(f"{at}: this name belongs to the {name}: choose another")
     if source.step not in steps:
-        found.append(f'{at} step: there is no step "{source.step}": known are {", ".join(steps)}')
+        found.append(f'{at} step: there is no step "{source.step}": write one of {", ".join(steps)}')
     elif source.step not in synced:
         found.append(
             f'{at} step: "{source.step}" is not synced in any flow: set its entry\'s kind, or take the source out'
@@ -789,7 +830,7 @@ def _source_contradictions(name: str, source: Source, steps: list[str], synced: 
         if key in source.columns and source.means != "balance"
     ]
     found += [
-        f"{at} columns: {key} is no field of ours: known are {', '.join(known)}"
+        f"{at} columns: {key} is no field of ours: write one of {', '.join(known)}"
         for key in source.columns
         if key not in known
     ]

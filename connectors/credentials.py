@@ -6,9 +6,10 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import requests
-from pydantic import SecretStr
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from config.secrets import Secret
+from connectors.revealing import reveal
 from connectors.web_settings import Auth, BasicAuth, BearerAuth, HeaderAuth, Oauth2Auth, TokenAuth
 
 #: A credential as it stands in a header, whoever has it.
@@ -18,10 +19,19 @@ _CREDENTIAL = re.compile(r"\b(Bearer|Basic)\s+(?=[a-z]*[^a-z\s])[\w.~+/=-]{6,}",
 class Credentials:
     """A source's own, with the token of its last login."""
 
-    def __init__(self, auth: Auth) -> None:
+    def __init__(self, auth: Auth, source: str) -> None:
         self._auth = auth
+        self._source = source
         #: Empty before the first login.
         self.token = ""
+        #: Every secret that was sent: a file may hold another one since.
+        self._sent: set[str] = set()
+
+    def reveal(self, secret: Secret) -> str:
+        """Return a secret as it is now, to be sent. Raises SourceRefused."""
+        value = reveal(secret, self._source)
+        self._sent.add(value)
+        return value
 
     @property
     def log_in(self) -> bool:
@@ -32,11 +42,11 @@ class Credentials:
         """Return what is put on each request; None where the address asks for nothing."""
         match self._auth:
             case BasicAuth(user=user, password=password):
-                return HTTPBasicAuth(user.encode(), password.get_secret_value().encode())
+                return HTTPBasicAuth(user.encode(), self.reveal(password).encode())
             case BearerAuth(token=token):
-                return _Header("Authorization", f"Bearer {token.get_secret_value()}")
+                return _Header("Authorization", f"Bearer {self.reveal(token)}")
             case HeaderAuth(name=name, value=value, prefix=prefix):
-                return _Header(name, prefix + value.get_secret_value())
+                return _Header(name, prefix + self.reveal(value))
             case TokenAuth(param=param) if param:
                 return _Param(param, self.token)
             case TokenAuth(token=place, header=name, prefix=prefix) if place:
@@ -76,13 +86,10 @@ class Credentials:
     def _secrets(self) -> list[str]:
         """Return what a system may repeat in its answers, and nobody may read."""
         auth = self._auth
-        held = [value for _, value in auth if isinstance(value, SecretStr)]
-        if isinstance(auth, TokenAuth):
-            held += auth.send_secret.values()
-        bare = [secret for secret in (self.token, *(value.get_secret_value() for value in held)) if secret]
+        bare = [secret for secret in (self.token, *self._sent) if secret]
         if isinstance(auth, BasicAuth):
             # As it travels, in the header.
-            bare.append(base64.b64encode(f"{auth.user}:{auth.password.get_secret_value()}".encode()).decode("ascii"))
+            bare += [base64.b64encode(f"{auth.user}:{word}".encode()).decode("ascii") for word in self._sent]
         # An address repeats them in its own spelling.
         return [*bare, *(quote(secret, safe="") for secret in bare), *(quote_plus(secret) for secret in bare)]
 

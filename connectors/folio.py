@@ -20,7 +20,7 @@ from connectors import rest
 from connectors.joined import Words, joined, plain
 from connectors.known_questions import KnownQuestions
 from connectors.paging import KeyPaging
-from connectors.port import Progress, Question, Sample, Snapshot, no_progress, together
+from connectors.port import Progress, Question, Sample, Snapshot, no_progress, row_alone, together
 from connectors.web_settings import Patience, TokenAuth, column_key
 from status_db.model import normalise_number
 
@@ -104,7 +104,7 @@ class Folio:
         if row is not None and _PLAIN.fullmatch(plain(row["student"])):
             owners = self._users(f'id=="{row["student"]}"').rows
             row = {**row, "student": owners[0][1] if owners else None}
-        return Sample(sample.where, ("number", *sample.columns), row, warnings)
+        return Sample(sample.where, ("number", *sample.columns), row, warnings, rows=row_alone(row))
 
     def _among(self, asked: Callable[..., rest.Rest], field: str, values: Sequence[str], besides: str = "") -> Snapshot:
         """Ask for the records with one of these values."""

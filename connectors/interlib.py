@@ -27,7 +27,18 @@ from connectors.each_student import about_these
 from connectors.joined import Words, joined, plain
 from connectors.known_questions import KnownQuestions
 from connectors.paging import PagePaging
-from connectors.port import Cell, Progress, Proof, Question, Sample, Snapshot, SourceError, no_progress, table_of
+from connectors.port import (
+    Cell,
+    Progress,
+    Proof,
+    Question,
+    Sample,
+    Snapshot,
+    SourceError,
+    no_progress,
+    row_alone,
+    table_of,
+)
 from connectors.records import ASKED_NUMBER
 from connectors.walk import OwnPace, Pause, walk
 from connectors.web_settings import Ok, Patience, TokenAuth, column_key
@@ -158,7 +169,8 @@ class Interlib:
                 for field in self._question.columns
             }
         columns = (self._question.columns["student"], *sample.columns)
-        return Sample(sample.where, columns, row, (*sample.warnings, *self._one_tried(row)))
+        warnings = (*sample.warnings, *self._one_tried(row))
+        return Sample(sample.where, columns, row, warnings, rows=row_alone(row))
 
     def _one_tried(self, row: Mapping[str, Cell] | None) -> tuple[str, ...]:
         """Ask about the first record's student alone, and warn where that does not bring the record."""

@@ -33,6 +33,7 @@ from connectors.port import (
     SourceGarbled,
     SourceUnavailable,
     no_progress,
+    row_alone,
     table_of,
     together,
 )
@@ -166,14 +167,16 @@ class KohaRest:
                 shown = dict(zip(self._question.columns, described[0], strict=True))
                 row = {**shown, "student": self._number_of(row["student"])}
             columns = ("number", *sorted(_OF_THE_ITEM), *sample.columns)
-            return replace(sample, columns=columns, row=row, warnings=(*everybody.warnings, *sample.warnings))
+            warnings = (*everybody.warnings, *sample.warnings)
+            return replace(sample, columns=columns, row=row, warnings=warnings, rows=row_alone(row), whole=False)
         known = _of(patrons := self._patrons_with(numbers := on_the_roster(self._question).every_number()), numbers)
         sample = Sample(f"{self._base}/patrons", tuple(patrons.fields), None)
         for patron in list(known)[:_SAMPLED]:
             sample = self._accounts_rest().check_one(patron)
             if sample.row is not None:
                 break
-        return replace(sample, columns=("number", *sample.columns), warnings=(*everybody.warnings, *sample.warnings))
+        warnings = (*everybody.warnings, *sample.warnings)
+        return replace(sample, columns=("number", *sample.columns), warnings=warnings, rows=(), whole=False)
 
     def _number_of(self, patron: Cell) -> Cell:
         """Return the number of one patron for a check to show; the id where only the whole list would tell it."""
@@ -385,7 +388,7 @@ class KohaRest:
             if not isinstance(attributes, list):
                 raise SourceGarbled(
                     f"{self._question.source}: {self._base}/patrons gives no extended attributes",
-                    "Recent releases do; with an older one name the field that holds the number as number.",
+                    "Upgrade Koha, or name the field that holds the number as number.",
                 )
             values = {
                 a.get("value") for a in attributes if a.get("type") == self._settings.attribute and a.get("value")

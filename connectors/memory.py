@@ -71,7 +71,8 @@ class Memory:
         rows = self.pull().rows
         columns = tuple(dict.fromkeys(column for row in self._settings.rows for column in row))
         fields = tuple(self._question.columns)
-        return Sample("the settings file", columns, dict(zip(fields, rows[0], strict=True)) if rows else None)
+        row = dict(zip(fields, rows[0], strict=True)) if rows else None
+        return Sample("the settings file", columns, row, rows=rows, whole=True)
 
     def _cells(self, number: int, row: Mapping[str, Cell]) -> tuple[Cell, ...]:
         for field, column in self._question.columns.items():

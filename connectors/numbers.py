@@ -16,6 +16,9 @@ _PARTS = 4
 #: As many leading zeros may have been lost on the way through a spreadsheet.
 LOST_ZEROS = 3
 
+#: A shorter number is part of many others that have nothing to do with it.
+_SHORTEST = 6
+
 _WORD = re.compile(r"[^\W_]+")
 _TOKEN = re.compile(r"[0-9A-Z]+")
 
@@ -88,6 +91,29 @@ def with_lost_zeros(key: str) -> frozenset[str]:
     )
 
 
+def without_addition(key: str) -> frozenset[str]:
+    """Return what a key, or a whole token of it, was before zeros or one letter came before it, or one letter behind.
+
+    It may be such a number; whether it is one depends on whose numbers begin and end so.
+    """
+    found: set[str] = set()
+    for number in (key, *numbers_within(key)):
+        if len(number) <= _SHORTEST or not is_plain(number):
+            continue
+        if number[0].isalpha():
+            found.add(number[1:])
+        if number[-1].isalpha():
+            found.add(number[:-1])
+        zeros = len(number) - len(number.lstrip("0"))
+        found |= {number[added:] for added in range(1, min(zeros, LOST_ZEROS) + 1)}
+    return frozenset(number for number in found if len(number) >= _SHORTEST)
+
+
+def shape(length: int, first: str, last: str) -> tuple[int, str, bool]:
+    """Return how a number looks: its length, whether it begins with a zero or a letter, and ends with a letter."""
+    return length, "0" if first == "0" else "letter" if first.isalpha() else "", last.isalpha()
+
+
 def is_empty(cell: object) -> bool:
     """Say whether a cell holds no number at all.
 
@@ -115,4 +141,6 @@ def may_mean(cell: object, student: str) -> bool:
     key = normalise_number(cell)
     if key == student or bare(key) == bare(student):
         return True
-    return student in with_lost_zeros(key) or bool({student, bare(student)} & numbers_within(key))
+    if student in with_lost_zeros(key) or student in without_addition(key):
+        return True
+    return bool({student, bare(student)} & numbers_within(key))

@@ -215,6 +215,10 @@ def _blocks(rows: Iterable[tuple[Cell, ...]]) -> Iterator[list[tuple[Cell, ...]]
         yield block
 
 
+#: A check reads at most so many rows.
+SAMPLE_ROWS = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What `clearance check` shows of a source that answers."""
@@ -229,6 +233,23 @@ class Sample:
     warnings: tuple[str, ...] = ()
     #: What else it says of itself, and what a sync will ask; nothing to be mended.
     notes: tuple[str, ...] = ()
+    #: The rows that were read, as a pull brings them; empty where a check reads none in that form.
+    rows: Sequence[tuple[Cell, ...]] = ()
+    #: Where each of them is in the office's own list; None elsewhere.
+    places: Sequence[int] | None = None
+    #: Whether they are all there are.
+    whole: bool = False
+
+    def answer(self, began: datetime) -> Snapshot | None:
+        """Return what was read in the form of an answer, without its proofs; None where there is no row."""
+        if self.row is None or not self.rows:
+            return None
+        return Snapshot(tuple(self.row), self.rows, began, began, (), places=self.places)
+
+
+def row_alone(row: Mapping[str, Cell] | None) -> tuple[tuple[Cell, ...], ...]:
+    """Return a sample's row as the only one that was read; none where a check does not find out whose it is."""
+    return () if row is None or is_empty(row["student"]) else (tuple(row.values()),)
 
 
 class Connector(Protocol):
@@ -253,7 +274,7 @@ class Connector(Protocol):
         ...
 
     def check(self) -> Sample:
-        """Connect, look at the columns and one row, and say what was found. Raises as `pull` does."""
+        """Connect, look at the columns and the first rows, and say what was found. Raises as `pull` does."""
         ...
 
 

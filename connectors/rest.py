@@ -176,7 +176,9 @@ class Rest:
             warnings += (_NO_FINGERPRINT,)
         if "reference" not in self._question.columns and not isinstance(self._settings.paging, NoPaging):
             warnings += (_NO_REFERENCE,)
-        return Sample(self._where, columns, row, (*warnings, *_of_broken(reading.broken))), reading.rows
+        warnings += _of_broken(reading.broken)
+        whole = len(reading.rows) == reading.total
+        return Sample(self._where, columns, row, warnings, rows=reading.rows, whole=whole), reading.rows
 
     def _one_tried(self, office: Office, rows: Sequence[tuple[Cell, ...]]) -> tuple[str, ...]:
         """Ask about a student of the first page alone, and warn where that does not bring what the page has."""

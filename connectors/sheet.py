@@ -153,7 +153,11 @@ class Sheet:
         path = self._path()
         (columns, _total, broken, broken_rows), rows = self._read(path, no_progress)
         row = dict(zip(self._question.columns, rows[0][1:], strict=True)) if rows else None
-        return Sample(str(path), columns, row, self._warnings(broken, broken_rows))
+        places = [int(str(row[0])) for row in rows]
+        cells = [row[1:] for row in rows]
+        return Sample(
+            str(path), columns, row, self._warnings(broken, broken_rows), rows=cells, places=places, whole=True
+        )
 
     def _named(self, path: Path) -> str:
         return f"{self._question.source}: the list {path}"

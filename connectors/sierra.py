@@ -127,7 +127,7 @@ class AboutOne:
         looked = self._things().check_one(patron)
         row = dict(zip(self._question.columns, answer.rows[0], strict=True))
         warnings = tuple(w for w in looked.warnings if not any(name in w for name in _HIDDEN))
-        return Sample(sample.where, (*looked.columns, "title"), row, warnings)
+        return Sample(sample.where, (*looked.columns, "title"), row, warnings, rows=answer.rows)
 
     def _answer(
         self, find: Callable[[str], Snapshot], things: Callable[[str], Snapshot], titles: "_Titles", student: str

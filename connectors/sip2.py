@@ -99,7 +99,7 @@ class Settings(KnownQuestions, Line):
     @model_validator(mode="after")
     def _names_flags_rightly(self) -> Self:
         if (self.asks == "blocks") != bool(self.flags):
-            raise ValueError('flags go with asks = "blocks", which needs one or more: such as flags = ["charge"]')
+            raise ValueError('flags go with asks = "blocks", which needs some: write them, as in flags = ["charge"]')
         return self
 
 
@@ -172,7 +172,8 @@ class Sip2:
                 "readers' cards, and give the roster that column as an alias."
             )
         where = f"{self._settings.host}:{self._settings.port}, {'TLS' if self._settings.tls else 'clear text'}"
-        return Sample(where, _OFFERED[self._settings.asks], row, tuple(warnings), self._notes(status, candidates))
+        notes = self._notes(status, candidates)
+        return Sample(where, _OFFERED[self._settings.asks], row, tuple(warnings), notes, rows)
 
     def _asked(self, numbers: Sequence[str], candidates: Candidates, progress: Progress) -> dict[str, Answer]:
         """Return the answers. Raises SourceUnavailable where too many numbers have none, or a doubtful one."""

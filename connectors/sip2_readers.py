@@ -202,7 +202,8 @@ class Readers:
             page = self._information(number, which, len(items) + 1, count)
             if self._foreign(number, page) or _counts(page) != _counts(first):
                 raise SourceUnavailable(
-                    f"{self._terminal.named} changed an answer while its pages were read", "The next slot tries again."
+                    f"{self._terminal.named} changed an answer while its pages were read",
+                    "Wait for the next slot, which tries again; if this comes each time, call who runs it.",
                 )
             more = _items(page, which)
             if not more or more == items[: len(more)]:

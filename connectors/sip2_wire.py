@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from config.secrets import FilePath, Secret, Text
 from config.settings import Table
 from config.table import Span
-from connectors.port import Question, SourceRefused, SourceUnavailable
+from connectors.port import Question, SourceRefused, SourceUnavailable, table_of
+from connectors.revealing import reveal
 
 #: The length of the fixed part of each answer, in characters, behind its two digits.
 _FIXED = {"18": 24, "64": 59, "94": 1, "98": 34}
@@ -48,7 +49,7 @@ def _encoding(name: str) -> str:
     except (LookupError, UnicodeError):
         plain = False
     if not plain:
-        raise ValueError(f'"{name}" is no encoding that SIP2 can be written in: mostly "utf-8" or "gb18030"')
+        raise ValueError(f'"{name}" is no encoding that SIP2 can be written in: write "utf-8" or "gb18030", mostly')
     return name
 
 
@@ -91,12 +92,12 @@ class Line(Table):
     def _can_log_in(self) -> Self:
         if (self.password or self.location) and not self.user:
             raise ValueError("password and location are those of a login: name its user, too")
-        secrets = {"password": self.password, "location": self.location, "terminal_password": self.terminal_password}
-        words = {"user": self.user} | {name: secret.get_secret_value() for name, secret in secrets.items() if secret}
-        for name, word in words.items():
-            if word and not can_be_sent(word, self.encoding):
-                raise ValueError(f"{name} holds a | or a control character, which SIP2 cannot send")
+        if self.user and not can_be_sent(self.user, self.encoding):
+            raise ValueError(f"user {_CANNOT_BE_SENT}")
         return self
+
+
+_CANNOT_BE_SENT = "holds a | or a control character, which SIP2 cannot send"
 
 
 class BrokenLine(Exception):  # noqa: N818 - named by what it is
@@ -234,8 +235,7 @@ class Terminal:
 
     def terminal_password(self) -> tuple[tuple[str, str], ...]:
         """Return the field for the terminal's password, which the protocol wants to be there."""
-        secret = self._line.terminal_password
-        return (("AC", secret.get_secret_value() if secret else ""),)
+        return (("AC", self._word("terminal_password")),)
 
     def unavailable(self, what: str, way_out: str = _TRY_LATER) -> SourceUnavailable:
         """Return the error for no, or no whole, answer."""
@@ -278,12 +278,23 @@ class Terminal:
         except OSError as error:
             raise self.unavailable(f"cannot be reached ({_plainly(error)})") from None
 
+    def _word(self, key: Literal["password", "location", "terminal_password"]) -> str:
+        """Return a secret of the line as it is now, empty where it has none. Raises SourceRefused."""
+        secret: Secret | None = getattr(self._line, key)
+        word = reveal(secret, self._question.source) if secret else ""
+        if word and not can_be_sent(word, self._line.encoding):
+            source = self._question.source
+            raise SourceRefused(
+                f"{source}: {key} {_CANNOT_BE_SENT}", f"Correct what {key} in {table_of(source)} refers to."
+            )
+        return word
+
     def _log_in(self) -> None:
         line = self._line
         if not line.user:
             return
-        fields = [("CN", line.user), ("CO", _word(line.password))]
-        fields += [("CP", _word(line.location))] if line.location else []
+        fields = [("CN", line.user), ("CO", self._word("password"))]
+        fields += [("CP", self._word("location"))] if line.location else []
         # 00: name and password are sent as they are; no system is known that takes another way.
         if self._asked("9300", fields, "94").fixed != "1":
             raise SourceRefused(
@@ -372,10 +383,6 @@ class Terminal:
             self._unread = come + more
         line, _, self._unread = come.partition(b"\r")
         return line
-
-
-def _word(secret: SecretStr | None) -> str:
-    return secret.get_secret_value() if secret else ""
 
 
 def _plainly(error: Exception) -> str:

@@ -5,7 +5,8 @@ same transaction the database counts the rows of the very same query; unless as 
 """
 
 import codecs
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from operator import itemgetter
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
-from sqlalchemy import Connection, CursorResult, bindparam, make_url, text
+from sqlalchemy import URL, Connection, CursorResult, bindparam, make_url, text
 
 from config.secrets import FilePath, Text
 from config.table import Span
@@ -23,6 +24,7 @@ from connectors.as_of import CLOCKS_DIFFER, moment_of
 from connectors.databases import BATCH, Backend, Options, Patience, Undecodable, reading
 from connectors.letters import BYTES, Letters, decoded
 from connectors.port import (
+    SAMPLE_ROWS,
     Cell,
     Fingerprint,
     Progress,
@@ -33,11 +35,13 @@ from connectors.port import (
     Snapshot,
     SourceError,
     SourceGarbled,
+    SourceRefused,
     SourceUnavailable,
     no_progress,
     table_of,
 )
 from connectors.queries import OwnLimit, Query, binds, own_limits
+from connectors.revealing import reveal
 from connectors.tls import DatabaseTls
 from status_db.model import digest_of, normalise_number
 
@@ -104,7 +108,6 @@ class Sql:
     def __init__(self, settings: Settings, question: Question) -> None:
         self._settings = settings
         self._question = question
-        self._url = make_url(settings.url.get_secret_value())
         #: Whether broken letters are replaced: only once some were met, for drivers are quicker without.
         self._lenient = False
 
@@ -217,7 +220,7 @@ class Sql:
         if settings.population is not None:
             with self._reading() as (connection, backend):
                 known = self._execute(connection, settings.population, part)
-                known.fetchone()
+                self._numbers_of(known.fetchmany(SAMPLE_ROWS))
                 backend.abandon(connection, known.cursor)
         with self._reading() as (connection, backend):
             warnings = (*backend.warnings(connection), *self._clocks(connection, backend), *self._announced())
@@ -228,18 +231,13 @@ class Sql:
             self._refuse_more_than_the_limit(count := self._count(connection, settings.query, part))
             self._refuse_cut_off(settings.query, count)
             backend.charset(connection, partial(self._of_each_column, connection, settings.query, part))
-            result = self._execute(connection, settings.query, part)
-            columns = _names(result)
-            self._refuse_single_precision(backend, result)
-            first = result.fetchone()
-            # Whatever rows are left are not waited for.
-            backend.abandon(connection, result.cursor)
-        fields = self._question.columns
-        row = None
-        if first is not None:
-            cells = self._picker(columns)(first)
-            row = dict(zip(fields, self._decoded(cells), strict=True))
-        return Sample(backend.where, columns, row, warnings)
+            letters = Letters(self._question.source, self._question.columns, backend.charset_fix, backend.raw_text)
+            rows: list[tuple[Cell, ...]] = []
+            columns = self._read(connection, backend, settings.query, part, rows, letters, _untold, SAMPLE_ROWS)
+        letters.finish(rows, self._question.candidates)
+        row = dict(zip(self._question.columns, rows[0], strict=True)) if rows else None
+        whole = len(rows) == count and len(chunks) < 2
+        return Sample(backend.where, columns, row, (*warnings, *letters.warnings()), rows=rows, whole=whole)
 
     def _one_tried(self, row: Mapping[str, Cell] | None) -> tuple[str, ...]:
         """Ask about the first row's student alone, and warn where that does not bring what the query has of them."""
@@ -416,13 +414,15 @@ class Sql:
         rows: list[tuple[Cell, ...]],
         letters: Letters,
         tell: Callable[[int], None],
-    ) -> None:
-        """Add what a query brings to `rows`."""
+        most: int = sys.maxsize,
+    ) -> tuple[str, ...]:
+        """Add what a query brings to `rows`, up to about `most` of them; return its columns."""
         result = self._execute(connection, query, extra)
         try:
-            pick, charset = self._picker(_names(result)), self._settings.bytes_as
+            columns = _names(result)
+            pick, charset = self._picker(columns), self._settings.bytes_as
             self._refuse_single_precision(backend, result)
-            while batch := result.fetchmany(BATCH):
+            while len(rows) < most and (batch := result.fetchmany(min(BATCH, most))):
                 picked = [self._decoded(pick(row)) for row in batch] if charset else [pick(row) for row in batch]
                 letters.look(picked, len(rows))
                 rows += picked
@@ -430,9 +430,14 @@ class Sql:
         except BaseException:
             backend.abandon(connection, result.cursor)
             raise
-        result.close()
+        if len(rows) < most:
+            result.close()
+        else:
+            # Whatever rows are left are not waited for.
+            backend.abandon(connection, result.cursor)
         if not rows:
             tell(0)
+        return columns
 
     def _refuse_single_precision(self, backend: Backend, result: CursorResult[Any]) -> None:
         """Refuse a column of student numbers that keeps seven digits: a number of more has become another's."""
@@ -457,8 +462,12 @@ class Sql:
             return None
         known: list[Cell] = []
         for part in parts if binds(query, "numbers") or binds(query, "these") else parts[:1]:
-            result = self._execute(connection, query, part)
-            known += [cell for row in result for cell in self._decoded((row[0],)) if cell is not None]
+            known += self._numbers_of(self._execute(connection, query, part))
+        return known
+
+    def _numbers_of(self, rows: Iterable[Any]) -> list[Cell]:
+        """Return the numbers that a population lists."""
+        known = [cell for row in rows for cell in self._decoded((row[0],)) if cell is not None]
         if any(isinstance(cell, BYTES) for cell in known):
             raise SourceGarbled(
                 f"{self._question.source}: the population is numbers in bytes, not text",
@@ -535,7 +544,20 @@ class Sql:
     def _reading(self) -> AbstractContextManager[tuple[Connection, Backend]]:
         patience = Patience(self._settings.connect_timeout, self._settings.timeout)
         options = Options(self._settings.bytes_as, self._settings.oracle_client, self._lenient, self._settings.tls)
-        return reading(self._url, self._question.source, patience, options)
+        return reading(self._url(), self._question.source, patience, options)
+
+    def _url(self) -> URL:
+        """Return where the database is, as it is now. Raises SourceRefused."""
+        source, written = self._question.source, reveal(self._settings.url, self._question.source)
+        try:
+            self._settings.refuse_what_no_driver_does(written)
+        except ValueError as error:
+            raise SourceRefused(f"{source}: {error}", f"Then try: clearance check {source}.") from None
+        return make_url(written)
+
+
+def _untold(_done: int) -> None:
+    """Show nothing."""
 
 
 def _names(result: CursorResult[Any]) -> tuple[str, ...]:

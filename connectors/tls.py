@@ -165,10 +165,14 @@ class DatabaseTls(Tls):
 
     @model_validator(mode="after")
     def _can_be_told(self) -> Self:
-        if self.tls:
-            thick = getattr(self, "oracle_client", None) is not None
-            refuse_what_no_driver_does(self.url.get_secret_value(), self.tls, thick=thick)
+        if self.url.in_the_file:
+            self.refuse_what_no_driver_does(self.url.reveal())
         return self
+
+    def refuse_what_no_driver_does(self, url: str) -> None:
+        """Raise ValueError, with the reason, where this url's driver cannot be told how weak TLS may be."""
+        if self.tls:
+            refuse_what_no_driver_does(url, self.tls, thick=getattr(self, "oracle_client", None) is not None)
 
 
 def refuse_what_no_driver_does(written: str, limits: TlsLimits, *, thick: bool) -> None:

@@ -38,6 +38,8 @@ class PerStudent(Table):
 
     #: Whether the source's table has these keys, so that a message may advise them.
     in_settings: ClassVar[bool] = True
+    #: All of its keys say how patiently is asked, and none of them what.
+    only_how: ClassVar[bool] = True
 
     #: Questions under way at the same time, each with a session of its own.
     at_once: Annotated[int, Field(ge=1, le=32)] = 4
@@ -253,5 +255,5 @@ class _Walk(Generic[Answer]):
         return SourceUnavailable(
             f"{self._source}: asking about each student was not done within {self._limits.longest}; "
             f"{len(self._answers)} of {len(self._questions)} questions were answered",
-            f"{raised}; nothing of it is kept, and the next slot tries again.",
+            f"Nothing of it is kept, and the next slot tries again. {raised}.",
         )

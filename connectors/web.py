@@ -87,7 +87,7 @@ class Office:
         )
         if exchange.proxy:
             self._session.proxies = {"http": exchange.proxy, "https": exchange.proxy}
-        self._credentials = Credentials(exchange.auth)
+        self._credentials = Credentials(exchange.auth, source)
         self._refusals = Refusals(exchange, source, self._credentials, failing)
 
     def __enter__(self) -> Self:
@@ -180,13 +180,13 @@ class Office:
         auth = self._exchange.auth
         if isinstance(auth, Oauth2Auth):
             form = {"grant_type": "client_credentials"} | ({"scope": auth.scope} if auth.scope else {})
-            basic = HTTPBasicAuth(auth.client_id.encode(), auth.client_secret.get_secret_value().encode())
+            basic = HTTPBasicAuth(auth.client_id.encode(), self._credentials.reveal(auth.client_secret).encode())
             response, content = self._tried("POST", auth.url, data=form, auth=basic)
             url, path = auth.url, "access_token"
         else:
             assert isinstance(auth, TokenAuth)  # noqa: S101 - only these two log in
             self._session.cookies.clear()
-            words = {**auth.send, **{name: word.get_secret_value() for name, word in auth.send_secret.items()}}
+            words = {**auth.send, **{name: self._credentials.reveal(word) for name, word in auth.send_secret.items()}}
             how = "params" if auth.method == "GET" else "data" if auth.form else "json"
             response, content = self._tried(auth.method, auth.url, **{how: words})
             url, path = auth.url, auth.token

@@ -16,11 +16,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from config.processes import Process
 from config.settings import Settings
-from portal import faults, headers, house, sending, well_formed
+from portal import faults, headers, house, limits, sending, well_formed
 from portal.api import problems, routes
 from portal.auth.refusals import SignInRefused
 from portal.house import house_of
+from portal.long_questions import Elsewhere
 from portal.pages import (
     accounts,
     announcements,
@@ -36,6 +38,7 @@ from portal.pages import (
     providers,
     recheck,
     report,
+    retention,
     runs,
     second_factor,
     sign_in,
@@ -46,7 +49,7 @@ from portal.pages import (
     students,
     way_back,
 )
-from status_db.engine import StoreError, ValueRefused
+from status_db.engine import StoreError, TookTooLong, ValueRefused
 
 
 class Desk(Protocol):
@@ -72,11 +75,12 @@ _ENTRANCE = (
     *health.ROUTES,
 )
 
-_PAGES = (
-    *student.ROUTES,
-    *recheck.ROUTES,
-    *slip.ROUTES,
-    *objection.ROUTES,
+#: Where everybody lands: a student's own page, or the first page that somebody else may read.
+_HOME = student.ROUTES
+
+_OF_STUDENTS = (*recheck.ROUTES, *slip.ROUTES, *objection.ROUTES)
+
+_OF_STAFF = (
     *overview.ROUTES,
     *days.ROUTES,
     *lists.ROUTES,
@@ -89,17 +93,27 @@ _PAGES = (
     *accounts.ROUTES,
     *announcements.ROUTES,
     *audit.ROUTES,
+    *retention.ROUTES,
 )
 
 
 def create_app(
-    settings: Settings, *, clock: Callable[[], datetime], desk: Desk | None = None, pages: bool = True
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime],
+    desk: Desk | None = None,
+    students: bool = True,
+    staff: bool = True,
+    apart: Elsewhere | None = None,
 ) -> Starlette:
     """Return the pages of one settings file. The databases are opened when first asked, and closed with the app.
 
-    Without a desk they only read; `pages` off leaves the desk alone, for a process of its own.
+    One process may serve students alone, which needs no key of the ledger, and another `staff`, with the desk. Long
+    questions are answered `apart`, or else in this process.
     """
-    built = house.build(settings, clock)
+    process = Process.ALL if students and staff else Process.PAGES if students else Process.DESK
+    built = house.build(settings, clock, process, apart)
+    arriving = limits.Arriving(settings.portal.limits)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -111,17 +125,20 @@ def create_app(
     app = Starlette(
         routes=[
             *_ENTRANCE,
-            *(_PAGES if pages else ()),
+            *_HOME,
+            *(_OF_STUDENTS if students else ()),
+            *(_OF_STAFF if staff else ()),
             *(desk.routes if desk is not None else ()),
             # Compressed are these alone. A page carries the token of its forms and repeats what its address asks for;
             # compressed together, the length of an answer would tell the one by the other.
             Mount("/static", GZipMiddleware(StaticFiles(directory=house.STATIC))),
-            *(routes.mounted(built) if pages else ()),
+            *(routes.mounted(built) if staff else ()),
         ],
         middleware=[
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
             Middleware(headers.Headers),
             Middleware(sending.SendsItself),
+            Middleware(limits.Limited, arriving=arriving, refuse=refused),
             Middleware(faults.Faults, broken=broken),
             Middleware(well_formed.WellFormed, refuse=malformed),
         ],
@@ -135,6 +152,7 @@ def create_app(
     )
     app.state.house = built
     app.state.desk = desk
+    app.state.arriving = arriving
     return app
 
 
@@ -144,7 +162,10 @@ async def refused(request: Request, error: Exception) -> Response:
         # An address that even the API's own part does not take for one of its own: a line break in it.
         return await problems.no_answer(request, error)
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return house_of(request).page(request, "error.html", status=status, code=status)
+    why = error.why if isinstance(error, limits.Refused) else ""
+    response = house_of(request).page(request, "error.html", status=status, code=status, why=why)
+    response.headers.update(getattr(error, "headers", None) or {})
+    return response
 
 
 async def malformed(request: Request) -> Response:
@@ -164,7 +185,8 @@ async def unavailable(request: Request, error: Exception) -> Response:
     structlog.get_logger("clearance.portal").error(
         "database failed", path=faults.noted_path(request), message=str(error)
     )
-    response = house_of(request).page(request, "error.html", status=503, code=503)
+    why = "too_long" if isinstance(error, TookTooLong) else ""
+    response = house_of(request).page(request, "error.html", status=503, code=503, why=why)
     response.headers["Retry-After"] = "30"
     return response
 
@@ -173,4 +195,4 @@ async def broken(request: Request, error: Exception) -> Response:
     """Say that something broke here; what it was is for the log alone."""
     own = house_of(request)
     await own.faults.note(request, error)
-    return own.page(request, "error.html", status=500, code=500)
+    return own.page(request, "error.html", status=500, code=500, why="")

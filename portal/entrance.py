@@ -1,6 +1,7 @@
 """The entrance: a page is shown only to somebody who has signed in and may see it."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import urlencode
 
@@ -24,11 +25,12 @@ bounds.register()
 NARROWED: Mapping[str, str] = {"password": "/new-password", "factor": "/second-factor"}
 
 
-def for_visitors(page: Page, *acts: Act, narrowed: str | None = None) -> Handler:
+def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool = False) -> Handler:
     """Return a handler that lets in whoever has signed in; where acts are named, whoever has a grant for one of them.
 
     Everybody else is sent to sign in, or, signed in already, refused with 403. A session that is narrowed is sent to
-    the one page it leads to; `narrowed` says that this is that page.
+    the one page it leads to; `narrowed` says that this is that page. A page that takes `long` waits its turn, and its
+    requests have no body.
     """
 
     async def handler(request: Request) -> Response:
@@ -42,6 +44,8 @@ def for_visitors(page: Page, *acts: Act, narrowed: str | None = None) -> Handler
             return see_other(NARROWED[visitor.narrowed])
         if acts and not any(visitor.account.may(act) for act in acts):
             raise HTTPException(403)
+        if long:
+            return await house.long.answer(request, visitor.account.account, partial(page, request, house, visitor))
         return await page(request, house, visitor)
 
     return handler
@@ -63,6 +67,8 @@ async def recognise(request: Request, house: House, *, narrowed: bool = False) -
         shown = await house.ask(house.factors.shown_at, sessions.hash_of(token))
         due = None if shown is not None else "factor"
     if due is not None and not narrowed:
+        return None
+    if not session.staff and not house.for_students:
         return None
     if sessions.wants_touch(session, house.settings.auth, now):
         await house.ask_long(house.desk.touch_session, sessions.hash_of(token), now)

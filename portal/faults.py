@@ -15,6 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from config.log_names import StudentNo
+
 #: At most this many tracebacks wait to be written; of a further fault only the type is logged.
 _WAITING = 8
 
@@ -87,6 +89,9 @@ class Faults:
 
 
 def noted_path(request: Request) -> str:
-    """Return the path of a request for the log: without its query, and at most 200 characters long."""
+    """Return the path of a request for the log: without its query, numbers and tokens, at most 200 characters long."""
     path = request.url.path
+    for name, value in request.scope.get("path_params", {}).items():
+        if isinstance(value, str) and value:
+            path = path.replace(value, "…" if name == "token" else str(StudentNo(value)))
     return path if len(path) <= _LONGEST_PATH else path[:_LONGEST_PATH] + "…"

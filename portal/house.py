@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from config.processes import Process, reading_url
 from config.settings import Settings
 from portal import cohorts, languages
 from portal.auth.device import Devices
@@ -27,14 +28,18 @@ from portal.auth.sessions import Cookie, form_token
 from portal.auth.slowdown import Slowdown
 from portal.auth.ways import Ways
 from portal.faults import FaultLog
+from portal.hashing import Hashing
 from portal.languages import Language
+from portal.long_questions import Elsewhere, LongQuestions
 from portal.navigation import rooms_of
-from status_db.accounts import Account, Accounts, desk_url
+from status_db.accounts import Account, Accounts, desk_secret, desk_url
 from status_db.attempts import Attempts
 from status_db.audit import Audit, Deed
 from status_db.board import Board
 from status_db.codes import Codes
+from status_db.deadlines import within
 from status_db.desk_key import DeskKey
+from status_db.desk_store import DeskStore
 from status_db.directory import Directory
 from status_db.engine import open_reading, open_writing
 from status_db.factors import Factors, asked_of
@@ -47,10 +52,12 @@ from status_db.reader import Reader
 from status_db.recovery import RecoveryCodes
 from status_db.report import Reports
 from status_db.requests import Requests
+from status_db.retention import RetentionRuns
 from status_db.roster_reader import RosterReader
 from status_db.run_reader import RunReader
 from status_db.student_objections import StudentObjections
 from status_db.tickets import Tickets
+from status_db.tokens import Tokens
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -59,14 +66,11 @@ STATIC = HERE / "static"
 LANGUAGE_COOKIE = "language"
 _YEAR = 365 * 24 * 3600
 
-#: Each password takes 64 MiB and a core for a tenth of a second: so many at once, and the rest wait their turn.
-_HASHING_THREADS = 2
-
 #: A list of everybody takes a minute or more; the next one waits for it.
 _EXPORTING_THREADS = 1
 
-#: Nobody waits for a page longer than this.
-_LONGEST_QUESTION = timedelta(minutes=2)
+#: A question that is asked between other requests, on their thread, is broken off after this long.
+_LONGEST_INLINE = timedelta(seconds=2)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,6 +92,13 @@ class House:
 
     settings: Settings
     clock: Callable[[], datetime]
+    #: Students have their pages in this process; and staff have theirs, which takes the ledger's key.
+    for_students: bool
+    for_staff: bool
+    #: The address that students type, where the settings name one.
+    students_url: str
+    #: The address of the process that serves the others, where they are two.
+    elsewhere: str
     reader: Reader
     #: Runs, what waits for a person, and strangers.
     runs: RunReader
@@ -106,9 +117,16 @@ class House:
     directory: Directory
     #: One-time codes.
     codes: Codes
+    #: Other programs' keys to the API.
+    token_reading: Tokens
+    token_writing: Tokens
     #: Who did what; what was asked for.
     audit: Audit
+    #: The same to read alone.
+    audit_log: Audit
     requests: Requests
+    #: What was removed when its time was over.
+    retention_runs: RetentionRuns
     #: What is announced to students.
     board: Board
     #: What students object to, and what reviewers send back.
@@ -127,9 +145,11 @@ class House:
     factors: Factors
     passkeys: Passkeys
     recovery: RecoveryCodes
-    hashing: ThreadPoolExecutor
+    hashing: Hashing
     #: Large lists are written out here.
     exporting: ThreadPoolExecutor
+    #: Overviews, lists, exports and PDFs wait their turn here.
+    long: LongQuestions
     #: What breaks is noted here.
     faults: FaultLog
     languages: Mapping[str, Language]
@@ -141,12 +161,19 @@ class House:
     async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Ask the database something short: at once where it is a file here, in a thread where it is far away."""
         if self.inline:
-            return question(*args, **kwargs)
+            with within(_LONGEST_INLINE):
+                return question(*args, **kwargs)
         return await self.ask_long(question, *args, **kwargs)
 
     async def ask_long(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Ask something that takes its time, in a thread, so that others are served meanwhile."""
         return await to_thread.run_sync(lambda: question(*args, **kwargs))
+
+    async def ask_in_turn(self, request: Request, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Ask something for whoever has signed in that takes its time, in their turn with the other long questions."""
+        visitor = visitor_of(request)
+        async with self.long.place(request, visitor.account.account if visitor else ""):
+            return await self.ask_long(question, *args, **kwargs)
 
     async def export(self, writing: Callable[[], T]) -> T:
         """Write out something large, one at a time in each process: the pages go on meanwhile."""
@@ -232,23 +259,41 @@ class House:
 
     def close(self) -> None:
         """Let go of the database and of the threads."""
-        self.hashing.shutdown()
+        self.long.close()
+        self.hashing.close()
         self.exporting.shutdown()
         self.faults.close()
         for engine in self.engines:
             engine.dispose()
 
 
-def build(settings: Settings, clock: Callable[[], datetime]) -> House:
-    """Open what the pages need. The databases themselves are opened when first asked."""
-    marks_url = (settings.status_db.portal_url or settings.status_db.url).get_secret_value()
-    marks, key = open_reading(marks_url, at_most=_LONGEST_QUESTION), DeskKey(settings.portal.key_file)
-    desk_reading, desk_writing = open_reading(desk_url(settings.status_db)), open_writing(desk_url(settings.status_db))
+def build(settings: Settings, clock: Callable[[], datetime], process: Process, apart: Elsewhere | None = None) -> House:
+    """Open what the pages of this process need. The databases themselves are opened when first asked.
+
+    For students alone the ledger's key is not read, and nothing that is sealed with it can be written.
+    """
+    students, staff = process is not Process.DESK, process is not Process.PAGES
+    students_url = settings.portal.public_url
+    elsewhere = settings.portal.desk_public_url if not staff else students_url if not students else ""
+    if not students and settings.portal.desk_public_url:
+        portal = settings.portal.model_copy(update={"public_url": settings.portal.desk_public_url})
+        settings = settings.model_copy(update={"portal": portal})
+    secret, key = reading_url(settings.status_db, process), DeskKey(settings.portal.key_file)
+    longest = settings.portal.limits.long_within
+    marks = open_reading(secret.reveal(), at_most=longest, secret=secret)
+    desk, secret = desk_url(settings.status_db), desk_secret(settings.status_db)
+    desk_reading, desk_writing = open_reading(desk, at_most=longest, secret=secret), open_writing(desk, secret=secret)
+    ledger_key_file = settings.status_db.ledger_key_file if staff else None
+    read, write = (DeskStore(engine, ledger_key_file, key) for engine in (desk_reading, desk_writing))
     spoken = languages.load(settings.institution.languages, settings.institution.timezone)
-    cookie = Cookie.of(settings.portal)
+    cookie = Cookie.of(settings.portal, desk=not students)
     return House(
         settings=settings,
         clock=clock,
+        for_students=students,
+        for_staff=staff,
+        students_url=students_url,
+        elsewhere=elsewhere,
         reader=Reader(marks, settings),
         runs=RunReader(marks),
         roster=RosterReader(marks),
@@ -256,27 +301,32 @@ def build(settings: Settings, clock: Callable[[], datetime]) -> House:
         reports=Reports(marks, settings),
         objection_reports=ObjectionReports(desk_reading, marks),
         named=NamedStudents(marks, settings),
-        accounts=Accounts(desk_reading, demo=settings.is_demo),
-        desk=Accounts(desk_writing, demo=settings.is_demo),
+        accounts=Accounts(read, demo=settings.is_demo),
+        desk=Accounts(write, demo=settings.is_demo),
         directory=Directory(desk_reading, demo=settings.is_demo),
-        audit=Audit(desk_writing),
-        requests=Requests(desk_writing),
-        board=Board(desk_writing),
-        student_objections=StudentObjections(desk_writing),
+        audit=Audit(write),
+        audit_log=Audit(read),
+        requests=Requests(write),
+        retention_runs=RetentionRuns(desk_reading),
+        board=Board(write),
+        student_objections=StudentObjections(write),
         key=key,
         cookie=cookie,
         devices=Devices.of(key, cookie),
         slowdown=Slowdown.of(Attempts(desk_writing, key), settings.auth),
-        codes=Codes(desk_writing, key, demo=settings.is_demo),
-        identities=Identities(desk_writing, key),
-        factors=Factors(desk_writing),
-        passkeys=Passkeys(desk_writing),
-        recovery=RecoveryCodes(desk_writing, key),
+        codes=Codes(write, key, demo=settings.is_demo),
+        token_reading=Tokens(read, demo=settings.is_demo),
+        token_writing=Tokens(write, demo=settings.is_demo),
+        identities=Identities(write, key),
+        factors=Factors(write),
+        passkeys=Passkeys(write),
+        recovery=RecoveryCodes(write, key),
         ways=Ways.of(settings.auth),
         tickets=Tickets(desk_writing),
         journeys=Journeys(key, cookie),
-        hashing=ThreadPoolExecutor(_HASHING_THREADS, "hashing"),
+        hashing=Hashing(settings.portal.limits.passwords_waiting),
         exporting=ThreadPoolExecutor(_EXPORTING_THREADS, "exporting"),
+        long=LongQuestions(settings.portal.limits, apart),
         faults=FaultLog(),
         languages=spoken,
         environments={code: _environment(language, settings) for code, language in spoken.items()},

@@ -30,6 +30,7 @@ ROOMS = (
     Room("/accounts", later("账号与权限"), (Act.MANAGE, Act.AUDIT)),
     Room("/announcements", later("公告"), (Act.MANAGE, Act.AUDIT)),
     Room("/audit", later("操作日志"), (Act.MANAGE, Act.AUDIT)),
+    Room("/retention", later("保存期限"), (Act.MANAGE, Act.AUDIT)),
 )
 
 

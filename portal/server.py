@@ -1,17 +1,31 @@
-"""The web server: granian, told what to import and where to listen."""
+"""The web server: granian, told what to import, where to listen, and what it takes at once."""
 
+import resource
 import socket
+from typing import Any
 
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
+
+from config.limits import Limits
+
+#: The longest header of a request, in bytes: an address, cookies, and what a browser adds.
+_LONGEST_HEADER = 32 * 1024
+
+#: Connections that the system keeps until a worker takes them.
+_BACKLOG = 1024
+
+#: Files that a process opens beside its connections.
+_OTHER_FILES = 256
 
 
 class CannotListen(Exception):  # noqa: N818 - named by what is so
     """The address cannot be listened on; the text says why, and the way out."""
 
 
-def serve(target: str, host: str, port: int, workers: int) -> None:
+def serve(target: str, host: str, port: int, workers: int, limits: Limits) -> None:
     """Serve until stopped by SIGTERM or Ctrl-C; `target` names what makes the application, as module:function.
 
     Each worker is a process of its own that imports the target. Raises CannotListen.
@@ -29,11 +43,41 @@ def serve(target: str, host: str, port: int, workers: int) -> None:
         target,
         address=host,
         port=port,
-        interface=Interfaces.ASGI,
         factory=True,
         workers=workers,
-        websockets=False,
         log_access=False,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
+        **bounds(limits),
     ).serve()
+
+
+def bounds(limits: Limits) -> dict[str, Any]:
+    """Return what the server takes at once, as its own options. Allows this process so many open files.
+
+    Where the system allows fewer, there are fewer connections: a server without files left takes none at all.
+    """
+    connections = min(limits.connections, _allow_files(limits.connections + _OTHER_FILES) - _OTHER_FILES)
+    return {
+        "interface": Interfaces.ASGI,
+        # A client of HTTP/2 opens hundreds of requests in one connection; proxies ask in HTTP/1.1.
+        "http": HTTPModes.http1,
+        "websockets": False,
+        "backlog": _BACKLOG,
+        "backpressure": max(connections, 1),
+        "http1_settings": HTTP1Settings(
+            # Counts from the first moment of a connection, and again after each answer.
+            header_read_timeout=round(limits.header_within.total_seconds() * 1000),
+            max_buffer_size=_LONGEST_HEADER,
+        ),
+    }
+
+
+def _allow_files(wanted: int) -> int:
+    """Allow this process so many open files, as far as the system lets it; return how many it may open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most

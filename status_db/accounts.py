@@ -13,13 +13,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, make_url, select, update
 
+from config.secrets import DatabaseUrl
 from config.settings import StatusDb
-from status_db import demo_accounts, tables
+from status_db import demo_accounts, desk_store, sessions, tables
 from status_db import grants as given
-from status_db.engine import reading, writing
+from status_db.desk_seals import ACCOUNT, GRANT
+from status_db.desk_store import DeskEntry, DeskStore
+from status_db.engine import reading
 from status_db.grants import SCOPE_COLUMNS, AccountRefused, Act, Grant
 from status_db.model import normalise_number
-from status_db.turns import DESK
 
 #: What a grant is stands beside the account that has it: who asks for one asks for the other.
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "Grant",
     "LastManager",
     "Session",
+    "desk_secret",
     "desk_url",
 ]
 
@@ -85,6 +88,8 @@ class Session:
     method: str = "local"
     #: The one page it leads to: password (a new one must be set), factor (the second one is asked). None to all.
     narrowed: str | None = None
+    #: It is one of staff.
+    staff: bool = False
 
 
 def desk_url(status_db: StatusDb) -> str:
@@ -94,12 +99,17 @@ def desk_url(status_db: StatusDb) -> str:
     signing in never waits for a sync that writes: `clearance.db` has `clearance-desk.db` beside it.
     """
     if status_db.desk_url is not None:
-        return status_db.desk_url.get_secret_value()
-    url = make_url(status_db.url.get_secret_value())
+        return status_db.desk_url.reveal()
+    url = make_url(status_db.url.reveal())
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
         marks = Path(url.database)
         url = url.set(database=str(marks.with_name(f"{marks.stem}-desk{marks.suffix}")))
     return url.render_as_string(hide_password=False)
+
+
+def desk_secret(status_db: StatusDb) -> DatabaseUrl:
+    """Return what holds the password of `desk_url`."""
+    return status_db.desk_url or status_db.url
 
 
 def normalise_account(raw: str) -> str:
@@ -111,11 +121,12 @@ class Accounts:
     """Reads and writes accounts, grants and sessions.
 
     An engine of `open_reading` will do for what only reads. Accounts that the demo made count as shut, unless `demo`
-    says that the settings are a demo's. Every method raises StoreError when the database fails.
+    says that the settings are a demo's. In a process with the ledger's key, so do accounts of staff that are not as
+    they were sealed, and such grants count for nothing. Every method raises StoreError when the database fails.
     """
 
-    def __init__(self, engine: Engine, *, demo: bool = False) -> None:
-        self._engine = engine
+    def __init__(self, desk: Engine | DeskStore, *, demo: bool = False) -> None:
+        self._desk = desk_store.of(desk)
         self._demo = demo
 
     def add(
@@ -144,10 +155,10 @@ class Accounts:
             demo=demo,
         )
         _refuse_nonsense(added.account, added.name, added.grants)
-        with writing(self._engine, DESK, "desk") as connection:
-            if _row(connection, added.account) is not None:
+        with self._desk.writing() as entry:
+            if _row(entry.connection, added.account) is not None:
                 raise AccountRefused(f'there is an account "{added.account}" already. Choose another name.')
-            connection.execute(
+            entry.connection.execute(
                 insert(tables.account).values(
                     account=added.account,
                     name=added.name,
@@ -159,7 +170,8 @@ class Accounts:
                     demo=demo,
                 )
             )
-            stored = given.give(connection, added.account, added.grants)
+            entry.added(ACCOUNT, tables.account.c.account == added.account)
+            stored = _give(entry, added.account, added.grants)
         return replace(added, grants=stored, password_at=now if password_hash else None)
 
     def add_students(self, listed: Iterable[tuple[str, str]], now: datetime) -> tuple[int, tuple[str, ...]]:
@@ -168,7 +180,8 @@ class Accounts:
         Return how many were made, and the numbers that are somebody else's sign-in name: those have none.
         """
         table = tables.account
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             had = connection.execute(select(table.c.account, table.c.student)).all()
             names, students = {row.account for row in had}, {row.student for row in had}
             wanted = {normalise_number(student): name for student, name in listed}
@@ -198,36 +211,38 @@ class Accounts:
         """
         made: list[str] = []
         new: dict[str, tuple[Grant, ...]] = {}
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             for account, (name, grants) in listed.items():
                 key = normalise_account(account)
                 _refuse_nonsense(key, name.strip(), grants)
                 if _row(connection, key) is None:
                     values = {"account": key, "name": name.strip(), "active": True, "created_at": now}
                     connection.execute(insert(tables.account).values(**values))
+                    entry.added(ACCOUNT, tables.account.c.account == key)
                     made.append(key)
-                if fresh := given.give(connection, key, grants):
+                if fresh := _give(entry, key, grants):
                     new[key] = fresh
         return tuple(made), new
 
     def find(self, account: str) -> Account | None:
         """Return the account of this name, active or not; None when there is none."""
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             name = normalise_account(account)
             # Asked for nobody as well: the answer to a stranger takes as long.
-            row, grants = _row(connection, name), given.of(connection, name)
+            row, grants = _row(connection, name), given.of(connection, name, self._vouches_grant)
             return self._account(row, grants) if row is not None else None
 
     def grants(self, account: str) -> tuple[Grant, ...]:
         """Return what an account may do; nothing when there is no such account."""
-        with reading(self._engine) as connection:
-            return given.of(connection, normalise_account(account))
+        with reading(self._desk.engine) as connection:
+            return given.of(connection, normalise_account(account), self._vouches_grant)
 
     def listed(self) -> tuple[Account, ...]:
         """Return every account, by name."""
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             rows = connection.execute(select(tables.account).order_by(tables.account.c.account)).all()
-            grants = given.by_account(connection)
+            grants = given.by_account(connection, self._vouches_grant)
             return tuple(self._account(row, grants.get(row.account, ())) for row in rows)
 
     def set_password(self, account: str, password_hash: str, *, now: datetime) -> None:
@@ -237,11 +252,10 @@ class Accounts:
     def renew_hash(self, account: str, before: str, after: str) -> None:
         """Keep the same password by a newer hash, unless it has been changed since."""
         table = tables.account
-        with writing(self._engine, DESK, "desk") as connection:
-            connection.execute(
-                update(table)
-                .where(table.c.account == normalise_account(account), table.c.password_hash == before)
-                .values(password_hash=after)
+        own = table.c.account == normalise_account(account)
+        with self._desk.writing() as entry, entry.changing(ACCOUNT, own):
+            entry.connection.execute(
+                update(table).where(own, table.c.password_hash == before).values(password_hash=after)
             )
 
     def deactivate(self, account: str) -> None:
@@ -260,16 +274,17 @@ class Accounts:
         """Give an account grants; return those it had not yet, as they are stored. Raises AccountRefused."""
         name, wanted = normalise_account(account), tuple(grants)
         given.refuse_nonsense(wanted)
-        with writing(self._engine, DESK, "desk") as connection:
-            _confirmed(connection, name)
-            return given.give(connection, name, wanted)
+        with self._desk.writing() as entry:
+            _confirmed(entry.connection, name)
+            return _give(entry, name, wanted)
 
     def take_grant(self, grant: int) -> tuple[str, Grant]:
         """Take a grant away by its number; return whose it was, and the grant. Raises AccountRefused."""
-        with writing(self._engine, DESK, "desk") as connection:
-            taken = given.take(connection, grant)
+        with self._desk.writing() as entry:
+            with entry.changing(GRANT, tables.grant.c.grant == grant):
+                taken = given.take(entry.connection, grant)
             if taken is not None:
-                _refuse_without_managers(connection, [taken[1]], demo=self._demo)
+                _refuse_without_managers(entry.connection, [taken[1]], demo=self._demo)
         if taken is None:
             raise AccountRefused(f"there is no grant {grant}. See their numbers: clearance accounts list")
         return taken
@@ -279,13 +294,16 @@ class Accounts:
         source, target = normalise_account(before), normalise_account(after)
         if source == target:
             raise AccountRefused("an account cannot hand over to itself. Name two accounts.")
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             _confirmed(connection, source)
             if (row := _confirmed(connection, target)).demo and not self._demo:
                 raise AccountRefused(f'"{target}" {demo_accounts.REFUSED}')
             if not row.active:
                 raise AccountRefused(f'"{target}" is not active. Open it first: clearance accounts activate {target}')
-            moved = given.move(connection, source, target)
+            with entry.changing(GRANT, tables.grant.c.account.in_([source, target])):
+                moved = given.move(connection, source, target)
+            _seal_owner(entry, target)
         if not moved:
             raise AccountRefused(f'"{source}" has no grants to hand over. See: clearance accounts list')
         return moved
@@ -307,88 +325,94 @@ class Accounts:
         Raises AccountRefused when there is no such active account.
         """
         name = normalise_account(account)
-        with writing(self._engine, DESK, "desk") as connection:
-            if why := demo_accounts.why_shut(connection, name, demo=self._demo):
+        values = {"token_hash": token_hash, "account": name, "created_at": now, "seen_at": now, "method": method}
+        values |= {"narrowed": narrowed, "provider_session": provider_session}
+        with self._desk.writing() as entry:
+            if why := demo_accounts.why_shut(entry.connection, name, demo=self._demo):
                 raise AccountRefused(why)
-            connection.execute(delete(tables.session).where(tables.session.c.created_at < now - longest))
-            connection.execute(
-                insert(tables.session).values(
-                    token_hash=token_hash,
-                    account=name,
-                    created_at=now,
-                    seen_at=now,
-                    method=method,
-                    narrowed=narrowed,
-                    provider_session=provider_session,
-                )
-            )
+            staff = self._opens_as_staff(entry.connection, name)
+            sessions.open_one(entry, values, staff=staff, now=now, longest=longest)
+
+    def _opens_as_staff(self, connection: Connection, name: str) -> bool:
+        """Say whether a session of this account is one of staff, in this process. Raises AccountRefused."""
+        row = _confirmed(connection, name)
+        acts = row.student is None or bool(given.of(connection, name, self._vouches_grant))
+        if acts and self._desk.seals_rows:
+            if row.mac is None or not self._desk.vouches(ACCOUNT, row):
+                raise AccountRefused(f'"{name}" is not as it was sealed. Find out who wrote to the database.')
+            return True
+        if row.student is None:
+            raise AccountRefused(f'"{name}" is no student\'s account: staff sign in at the desk.')
+        return False
 
     def find_session(self, token_hash: bytes, now: datetime, *, idle: timedelta, longest: timedelta) -> Session | None:
         """Return an open session of an active account; None when there is none, or when a limit has passed."""
-        session, account = tables.session, tables.account
-        with reading(self._engine) as connection:
-            row = connection.execute(
-                select(
-                    account,
-                    session.c.created_at.label("opened_at"),
-                    session.c.seen_at,
-                    session.c.method,
-                    session.c.narrowed,
-                )
-                .join(session, session.c.account == account.c.account)
-                .where(session.c.token_hash == token_hash, demo_accounts.opens(demo=self._demo))
-            ).one_or_none()
-            if row is None or now - row.seen_at >= idle or now - row.opened_at >= longest:
+        with reading(self._desk.engine) as connection:
+            opened = sessions.find(connection, self._desk, token_hash)
+            if opened is None or now - opened.seen_at >= idle or now - opened.created_at >= longest:
                 return None
-            found = self._account(row, given.of(connection, row.account))
-            return Session(found, row.opened_at, row.seen_at, row.method, row.narrowed)
+            row = _row(connection, opened.account)
+            if row is None:
+                return None
+            # A session of a student's, which the students' pages may write, opens no grant.
+            grants = given.of(connection, opened.account, self._vouches_grant) if opened.staff else ()
+            found = self._account(row, grants)
+            if not found.active or (found.student is None and not opened.staff):
+                return None
+            return Session(found, opened.created_at, opened.seen_at, opened.method, opened.narrowed, opened.staff)
 
     def touch_session(self, token_hash: bytes, now: datetime) -> None:
         """Note that a session has been used."""
-        with writing(self._engine, DESK, "desk") as connection:
-            connection.execute(
-                update(tables.session).where(tables.session.c.token_hash == token_hash).values(seen_at=now)
-            )
+        with self._desk.writing() as entry:
+            sessions.touch(entry, token_hash, now, staff=self._desk.seals_rows)
 
     def close_session(self, token_hash: bytes) -> None:
         """End a session; one that is not there has ended."""
-        with writing(self._engine, DESK, "desk") as connection:
-            connection.execute(delete(tables.session).where(tables.session.c.token_hash == token_hash))
+        with self._desk.writing() as entry:
+            sessions.close(entry, token_hash, staff=self._desk.seals_rows)
 
     def close_provider_session(self, provider_session: bytes) -> tuple[str, ...]:
         """End what a provider opened under this digest; return whose sessions ended."""
-        table = tables.session
+        staff = self._desk.seals_rows
         # Anybody may ask for this, so nothing is written until there is something to end.
-        with reading(self._engine) as connection:
-            found = connection.scalar(select(table.c.account).where(table.c.provider_session == provider_session))
-        if found is None:
-            return ()
-        with writing(self._engine, DESK, "desk") as connection:
-            ended = connection.execute(
-                delete(table).where(table.c.provider_session == provider_session).returning(table.c.account)
-            )
-            return tuple(sorted(set(ended.scalars())))
+        with reading(self._desk.engine) as connection:
+            if not sessions.whose(connection, provider_session, staff=staff):
+                return ()
+        with self._desk.writing() as entry:
+            ended = sessions.whose(entry.connection, provider_session, staff=staff)
+            sessions.end_provided(entry, provider_session, staff=staff)
+        return ended
 
     def check(self) -> None:
         """Raise StoreError unless the database answers and has its tables."""
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             connection.execute(select(tables.session.c.account).limit(1)).all()
 
     def _change(self, account: str, **values: Any) -> None:  # noqa: ANN401 - columns by name
         name = normalise_account(account)
-        with writing(self._engine, DESK, "desk") as connection:
+        own, waiting = tables.account.c.account == name, tables.code.c.used_at.is_(None)
+        with self._desk.writing() as entry:
+            connection = entry.connection
             _confirmed(connection, name)
-            connection.execute(update(tables.account).where(tables.account.c.account == name).values(**values))
-            connection.execute(delete(tables.session).where(tables.session.c.account == name))
+            if "active" in values:
+                values |= {"closed_at": None}
+            with entry.changing(ACCOUNT, own):
+                connection.execute(update(tables.account).where(own).values(**values))
+            sessions.end_of(entry, name)
             # The code for a second factor is still needed after a password has been set.
-            kinds = ("password", "factor") if "active" in values else ("password",)
-            connection.execute(
-                delete(tables.code).where(
-                    tables.code.c.account == name, tables.code.c.used_at.is_(None), tables.code.c.kind.in_(kinds)
-                )
-            )
+            of_kind = tables.code.c.kind.in_(("password", "factor") if "active" in values else ("password",))
+            connection.execute(delete(tables.code).where(tables.code.c.account == name, waiting, of_kind))
             if values.get("active") is False:
                 _refuse_without_managers(connection, given.of(connection, name), demo=self._demo)
+
+    def _vouches_account(self, row: Row[Any], grants: tuple[Grant, ...]) -> bool:
+        """Say whether an account is as it was sealed; one that acts must have been sealed."""
+        if self._desk.seals_rows and grants and row.mac is None:
+            return False
+        return self._desk.vouches(ACCOUNT, row)
+
+    def _vouches_grant(self, row: Row[Any]) -> bool:
+        return self._desk.vouches(GRANT, row)
 
     def _account(self, row: Row[Any], grants: tuple[Grant, ...]) -> Account:
         return Account(
@@ -396,7 +420,7 @@ class Accounts:
             name=row.name,
             password_hash=row.password_hash,
             student=row.student,
-            active=row.active and (self._demo or not row.demo),
+            active=row.active and (self._demo or not row.demo) and self._vouches_account(row, grants),
             created_at=row.created_at,
             grants=grants,
             password_at=row.password_at,
@@ -420,6 +444,21 @@ def _refuse_without_managers(connection: Connection, gone: Iterable[Grant], *, d
         raise LastManager(
             "nobody else would be left who may manage. Give somebody else the grant first: clearance accounts grant"
         )
+
+
+def _give(entry: DeskEntry, account: str, grants: Iterable[Grant]) -> tuple[Grant, ...]:
+    """Store those of the grants that the account has not yet, sealed; return them."""
+    with entry.changing(GRANT, tables.grant.c.account == account):
+        fresh = given.give(entry.connection, account, grants)
+    if fresh:
+        _seal_owner(entry, account)
+    return fresh
+
+
+def _seal_owner(entry: DeskEntry, account: str) -> None:
+    """Seal an account that has grants: a student's, too."""
+    with entry.changing(ACCOUNT, tables.account.c.account == account, also=True):
+        pass
 
 
 def _row(connection: Connection, account: str) -> Row[Any] | None:

@@ -14,10 +14,6 @@ from status_db.desk_key import DeskKey
 from status_db.engine import reading, writing
 from status_db.turns import DESK
 
-#: Rows are cleared away when nothing has failed for so long, and looked through once in an hour.
-_KEPT = timedelta(days=60)
-_CLEARED_EVERY = timedelta(hours=1)
-
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -43,7 +39,6 @@ class Attempts:
     def __init__(self, engine: Engine, key: DeskKey) -> None:
         self._engine = engine
         self._key = key
-        self._cleared: datetime | None = None
 
     def begin(self, limits: Mapping[str, Limit], now: datetime) -> timedelta:
         """Count a try as a failure under each of these names; where one has to wait, count nothing and say how long.
@@ -60,9 +55,6 @@ class Attempts:
                 return wait
             for what, limit in named.items():
                 _count(connection, what, counted.get(what), limit, now)
-            if self._cleared is None or now - self._cleared >= _CLEARED_EVERY:
-                connection.execute(delete(tables.attempt).where(tables.attempt.c.last < now - _KEPT))
-                self._cleared = now
         return timedelta(0)
 
     def succeeded(self, forgotten: Iterable[str], spared: Iterable[str] = ()) -> None:

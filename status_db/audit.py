@@ -1,4 +1,5 @@
 """The audit log: who did what on the pages and the command line, and when. Lines are added, and never changed.
+Retention alone removes lines, oldest first, once their time is over.
 
 It is read by administrators and auditors. A line names a student where one was looked at or decided on; it holds no
 password, no token and no number of an identity document.
@@ -10,15 +11,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Engine, Row, insert, select
+from sqlalchemy import Engine, Row, select
 
-from status_db import tables
-from status_db.engine import reading, writing
-from status_db.turns import DESK
+from status_db import desk_store, tables
+from status_db.desk_store import DeskStore
+from status_db.engine import reading
 
 
 class Deed(StrEnum):
     """What can be done that is worth a line."""
+
+    #: Every row as it stood got its first seal.
+    SEALED = "sealed"
 
     SIGNED_IN = "signed_in"
     SIGN_IN_REFUSED = "sign_in_refused"
@@ -88,8 +92,8 @@ class AuditLine:
 class Audit:
     """Adds and reads lines. An engine of `open_reading` will do for what only reads. Raises StoreError."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, desk: Engine | DeskStore) -> None:
+        self._desk = desk_store.of(desk)
 
     def note(
         self,
@@ -104,18 +108,9 @@ class Audit:
         **detail: str | int | list[str],
     ) -> None:
         """Add a line; it is durable when this returns."""
-        with writing(self._engine, DESK, "desk") as connection:
-            connection.execute(
-                insert(tables.audit).values(
-                    at=now,
-                    account=account[:100],
-                    deed=deed,
-                    cohort=cohort,
-                    student=student,
-                    run=run,
-                    detail=detail,
-                    address=address[:100],
-                )
+        with self._desk.writing() as entry:
+            entry.note(
+                deed, account=account, now=now, cohort=cohort, student=student, run=run, address=address, detail=detail
             )
 
     def newest(
@@ -135,7 +130,7 @@ class Audit:
         for column, value in ((table.c.account, account), (table.c.deed, deed), (table.c.student, student)):
             if value is not None:
                 query = query.where(column == value)
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             return tuple(_line(row) for row in connection.execute(query))
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from status_db import tables
+from status_db import raw, tables
 from status_db.decisions import DecisionRefused, Decisions, Overtaken, Wish
 from status_db.engine import reading
-from status_db.ledger import LinkKind
+from status_db.grants import Act
+from status_db.ledger import Entry
 from status_db.model import Decision, StepKind, Verdict, digest_of, footing_of
 from status_db.names import same_name
 from status_db.seen import inside
@@ -209,7 +210,7 @@ class Batches(Decisions):
         `without_wrong` lets the right rows in without the wrong ones. Raises DecisionRefused; Overtaken when the rows
         would not do what the preview with this digest showed.
         """
-        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+        with self._deciding(now, author, (Act.DECIDE,), scopes, step) as (connection, entry):
             preview = self._judged(connection, step, rows, now, scopes)
             if preview.digest != digest:
                 raise Overtaken(
@@ -225,7 +226,7 @@ class Batches(Decisions):
             if not chosen:
                 raise DecisionRefused("no row would change anything: there is nothing to enter.")
             counts = dict(Counter(row.kind.value for row in preview.rows)) | {"entered": len(chosen)}
-            batch = self._begin(connection, kind, step, author, now, title, digest, counts)
+            batch = self._begin(connection, entry, kind, step, author, now, title, digest, counts)
             entered = tuple(
                 self._entered(connection, entry, _wish(row.told, step), author, now, batch=batch.id) for row in chosen
             )
@@ -234,6 +235,7 @@ class Batches(Decisions):
     def _begin(
         self,
         connection: Connection,
+        entry: Entry,
         kind: BatchKind,
         step: str,
         author: str,
@@ -244,7 +246,9 @@ class Batches(Decisions):
     ) -> Batch:
         table, values = tables.batch, {"cohort": self._cohort, "kind": kind, "step": step, "author": author, "at": now}
         made = insert(table).values(**values, title=title[:200], digest=digest, counts=dict(counts)).returning(table)
-        return _batch(connection.execute(made).one())
+        batch = _batch(connection.execute(made).one())
+        entry.seal_behind(table, batch.id)
+        return batch
 
     def undo(self, batch: int, author: str, because: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Undone:
         """Take a batch back: each decision of it that still stands is withdrawn, and what it replaced stands again.
@@ -255,7 +259,7 @@ class Batches(Decisions):
         if not because.strip():
             raise DecisionRefused("a batch is taken back for a reason. Say why.")
         table, batches = tables.decision, tables.batch
-        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+        with self._deciding(now, author, (Act.DECIDE,), scopes) as (connection, entry):
             row = connection.execute(
                 select(batches).where(batches.c.batch == batch, batches.c.cohort == self._cohort)
             ).one_or_none()
@@ -288,9 +292,11 @@ class Batches(Decisions):
                         self._taken_back(connection, entry, decision.student, decision.step, author, now)
                     else:
                         self._entered(connection, entry, earlier, author, now)
+            (stored,) = raw.sealed(connection, batches, raw.BATCH, batches.c.batch == batch)
             news = {"undone_at": now, "undone_by": author, "undone_because": because}
             changed = update(batches).where(batches.c.batch == batch).values(**news).returning(batches)
             undone = _batch(connection.execute(changed).one())
+            entry.seal_behind(batches, batch, stored)
             self._move(connection)
         return Undone(undone, tuple(withdrawn), tuple(issued), tuple(moved))
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Row, insert, or_, select, update
 
-from status_db import tables
+from status_db import desk_store, tables
 from status_db.accounts import SCOPE_COLUMNS
-from status_db.engine import reading, writing
-from status_db.turns import DESK
+from status_db.desk_seals import ANNOUNCEMENT
+from status_db.desk_store import DeskStore
+from status_db.engine import reading
 
 #: In characters, in each language.
 LONGEST_TITLE = 200
@@ -60,8 +61,8 @@ class Board:
     Raises StoreError.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, desk: Engine | DeskStore) -> None:
+        self._desk = desk_store.of(desk)
 
     def announce(
         self,
@@ -99,16 +100,19 @@ class Board:
         }
         _refuse_nonsense(values, scope or {})
         table = tables.announcement
-        with writing(self._engine, DESK, "desk") as connection:
-            return _announcement(connection.execute(insert(table).values(**values).returning(table)).one())
+        with self._desk.writing() as entry:
+            row = entry.connection.execute(insert(table).values(**values).returning(table)).one()
+            entry.added(ANNOUNCEMENT, table.c.announcement == row.announcement)
+        return _announcement(row)
 
     def withdraw(self, announcement: int, *, author: str, now: datetime) -> Announcement:
         """Take an announcement down and return it. Raises AnnouncementRefused when there is none, or it is down."""
         table = tables.announcement
-        with writing(self._engine, DESK, "desk") as connection:
-            row = connection.execute(
+        this = table.c.announcement == announcement
+        with self._desk.writing() as entry, entry.changing(ANNOUNCEMENT, this):
+            row = entry.connection.execute(
                 update(table)
-                .where(table.c.announcement == announcement, table.c.withdrawn_at.is_(None))
+                .where(this, table.c.withdrawn_at.is_(None))
                 .values(withdrawn_at=now, withdrawn_by=author[:100])
                 .returning(table)
             ).one_or_none()
@@ -132,7 +136,7 @@ class Board:
 
     def _read(self, *conditions: ColumnElement[bool]) -> tuple[Announcement, ...]:
         table = tables.announcement
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             rows = connection.execute(select(table).where(*conditions).order_by(table.c.announcement.desc()))
             return tuple(_announcement(row) for row in rows)
 

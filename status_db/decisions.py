@@ -4,7 +4,8 @@ A decision lies above the finding and leaves it as it is. It is withdrawn, never
 withdraws the one before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,9 @@ from sqlalchemy import Connection, Engine, Row, Select, insert, select, update
 
 from config.settings import Settings
 from status_db import raw, tables
+from status_db.authority import Authority
 from status_db.engine import reading
+from status_db.grants import Act
 from status_db.history import write_flips
 from status_db.ledger import Entry, Ledger, LinkKind
 from status_db.model import Cause, Decision, Finding, Flip, Reason, StepKind, Verdict, footing_of
@@ -66,11 +69,30 @@ class Wish:
 class Decisions:
     """Enters and withdraws the decisions of one cohort."""
 
-    def __init__(self, engine: Engine, settings: Settings, cohort: str, ledger: Ledger) -> None:
+    def __init__(
+        self, engine: Engine, settings: Settings, cohort: str, ledger: Ledger, authority: Authority | None = None
+    ) -> None:
+        """With an authority each author's grants are looked at inside the transaction that writes.
+
+        The command line has none: whoever runs it on the server holds the key.
+        """
         self._engine = engine
         self._settings = settings
         self._cohort = cohort
         self._ledger = ledger
+        self._authority = authority
+
+    @contextmanager
+    def _deciding(
+        self, now: datetime, author: str, acts: Collection[Act], scopes: Sequence[Scope], step: str | None = None
+    ) -> Iterator[tuple[Connection, Entry]]:
+        """Give the connection that may write, once it is clear that the author may do this. Raises DecisionRefused."""
+        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+            if self._authority is not None and not self._authority.covers(author, acts, scopes, step):
+                raise DecisionRefused(
+                    f"{author} may not do this any more. Sign in again; an administrator gives grants.", "not_allowed"
+                )
+            yield connection, entry
 
     def enter(self, wish: Wish, author: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Decision:
         """Enter a decision over the finding as it stands, with the flip it makes. Raises DecisionRefused.
@@ -78,7 +100,7 @@ class Decisions:
         Who stands outside the scopes in which the author may decide is as unknown as who is nobody. Overtaken is raised
         where the wish says what was seen, and something else stands there now.
         """
-        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+        with self._deciding(now, author, (Act.DECIDE,), scopes, wish.step) as (connection, entry):
             person = self._person(connection, wish.student, scopes)
             self._may_be_decided(wish, person, now)
             self._refuse_overtaken(connection, wish, now)
@@ -149,7 +171,7 @@ class Decisions:
 
         `saw` is the number of the decision that was looked at: Overtaken is raised where another one stands now.
         """
-        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+        with self._deciding(now, author, (Act.DECIDE,), scopes, step) as (connection, entry):
             flow = self._settings.flow_named(self._person(connection, student, scopes).flow)
             # Who does not leave any more has no flow; what is a review in any of them stays the reviewer's.
             flows = [flow] if flow is not None else self._settings.flow

@@ -26,3 +26,11 @@ class DeskKey:
     def hashed(self, use: str, value: str) -> bytes:
         """Return the keyed SHA-256 of a text, for one use. Raises KeyRefused."""
         return hmac.digest(self.of(use), value.encode(), hashlib.sha256)
+
+    def log_key(self) -> bytes | None:
+        """Return what student numbers are hashed with in logs; None where the key has yet to be made, or is others'.
+
+        Only what needs the key for its own work makes it: a log line does not. Raises KeyRefused.
+        """
+        key = key_file.read(self.file, "The desk's key")
+        return None if key is None else hmac.digest(key, b"log", hashlib.sha256)

@@ -20,12 +20,17 @@ from sqlalchemy import Connection, Engine, Select, String, column, create_engine
 from sqlalchemy.exc import DataError, DBAPIError, InternalError, OperationalError, ProgrammingError, StatementError
 from sqlalchemy.pool import QueuePool
 
+from config.secrets import DatabaseUrl, SecretUnusable
 from status_db import versions
+from status_db.deadlines import limit_statements
 from status_db.private_files import make_file, make_folder
 from status_db.text_types import TextError
 from status_db.versions import Part
 
 _BUSY_SECONDS = 30
+
+#: An error's text names no value of its statement: names, numbers and hashes are none of a log's.
+_HIDDEN: dict[str, Any] = {"hide_parameters": True}
 
 #: The advisory lock of the tables' version, in PostgreSQL's space of two numbers, apart from the cohorts' locks.
 #: Writers share it; who changes the tables has it alone.
@@ -34,16 +39,26 @@ VERSION_LOCK = (int.from_bytes(b"clea"), 0)
 _STALLED_SECONDS = 300
 
 
+#: What the databases say of a statement that took too long.
+_BROKEN_OFF = ("statement timeout", "interrupted")
+
+
 class StoreError(Exception):
     """The status database could not do its part; nothing of the transaction is kept. The text ends with the way out."""
+
+
+class TookTooLong(StoreError):  # noqa: N818 - named by what is so
+    """A question took longer than it may, and was broken off."""
 
 
 class ValueRefused(StoreError):  # noqa: N818 - named by the reaction
     """A value was given that no column takes: too large, too long, or no text. The database itself is well."""
 
 
-def open_writing(url: str, *, create: bool = False) -> Engine:
+def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None = None) -> Engine:
     """Return an engine whose transactions may write. Opens nothing yet.
+
+    With its `secret`, each new connection of a PostgreSQL is made with the user and the password that it holds then.
 
     An SQLite file that is not there is made only with `create`, and its folder with it, for this user alone: an empty
     one in the place of a lost one would be taken for a season that has not begun.
@@ -55,9 +70,10 @@ def open_writing(url: str, *, create: bool = False) -> Engine:
         options = " ".join(
             [*(f"-c {name}={seconds}s" for name, seconds in limits.items()), *([own] if isinstance(own, str) else own)]
         )
-        return create_engine(
-            parsed, poolclass=QueuePool, pool_size=4, pool_pre_ping=True, connect_args={"options": options}
+        server = create_engine(
+            parsed, poolclass=QueuePool, pool_size=4, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN
         )
+        return _with_the_word_of_now(server, secret)
     file = sqlite_file(url)
     if create and file is not None:
         make_folder(file.parent)
@@ -65,7 +81,7 @@ def open_writing(url: str, *, create: bool = False) -> Engine:
         make_file(file)
     # Kept open between transactions: the last connection to close would copy the whole log back each time.
     arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
-    engine = create_engine(parsed, poolclass=QueuePool, pool_size=4, connect_args=arguments)
+    engine = create_engine(parsed, poolclass=QueuePool, pool_size=4, connect_args=arguments, **_HIDDEN)
     if not create and file is not None:
         event.listen(engine, "do_connect", partial(_see_that_it_is_there, file))
     event.listen(engine, "connect", _prepare_sqlite)
@@ -89,23 +105,43 @@ def _see_that_it_is_there(file: Path, *_connecting: object) -> None:
         )
 
 
-def open_reading(url: str, *, at_most: timedelta | None = None) -> Engine:
+def _with_the_word_of_now(engine: Engine, secret: DatabaseUrl | None) -> Engine:
+    """Have each new connection look its password up: it may have been changed since the engine was made."""
+    if secret is None:
+        return engine
+
+    def look_up(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
+        try:
+            now = make_url(secret.reveal())
+        except SecretUnusable as error:
+            raise StoreError(f"The status database cannot be connected to: {error}") from None
+        named.update({"user": now.username, "password": now.password})
+
+    event.listen(engine, "do_connect", look_up)
+    return engine
+
+
+def open_reading(url: str, *, at_most: timedelta | None = None, secret: DatabaseUrl | None = None) -> Engine:
     """Return an engine that cannot write: SQLite read-only behind an authorizer, PostgreSQL in read-only transactions.
 
     On PostgreSQL only the role's grants hold against somebody who means it; the read-only default protects against
-    our own mistakes. PostgreSQL breaks off a question that takes longer than `at_most`: its asker may be long gone.
+    our own mistakes. A statement that takes longer than `at_most` is broken off, and raises TookTooLong: its asker may
+    be long gone.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         options = "-c default_transaction_read_only=on"
         if at_most is not None:
-            options += f" -c statement_timeout={round(at_most.total_seconds())}s"
-        return create_engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options})
+            options += f" -c statement_timeout={round(at_most.total_seconds() * 1000)}"
+        server = create_engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN)
+        return _with_the_word_of_now(server, secret)
     read_only = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
-    engine = create_engine(read_only, poolclass=QueuePool, pool_size=8, connect_args={"check_same_thread": False})
+    arguments = {"check_same_thread": False}
+    engine = create_engine(read_only, poolclass=QueuePool, pool_size=8, connect_args=arguments, **_HIDDEN)
     if (file := sqlite_file(url)) is not None:
         event.listen(engine, "do_connect", partial(_see_that_it_is_there, file))
     event.listen(engine, "connect", _forbid_writing)
+    limit_statements(engine, at_most)
     return engine
 
 
@@ -231,7 +267,7 @@ def store_errors(engine: Engine) -> Iterator[None]:
     except DBAPIError as error:
         if not isinstance(error, OperationalError | InternalError) and not _damaged(engine, str(error.orig)):
             raise
-        raise StoreError(_explained(engine, str(error.orig))) from error
+        raise _failed(engine, str(error.orig)) from error
     except StatementError as error:
         # What a column's own type refuses comes wrapped in the statement.
         if not isinstance(error.orig, TextError):
@@ -240,7 +276,12 @@ def store_errors(engine: Engine) -> Iterator[None]:
     except driver.DatabaseError as error:
         if not isinstance(error, driver.OperationalError | driver.InternalError) and not _damaged(engine, str(error)):
             raise
-        raise StoreError(_explained(engine, str(error))) from error
+        raise _failed(engine, str(error)) from error
+
+
+def _failed(engine: Engine, said: str) -> StoreError:
+    kind = TookTooLong if any(word in said for word in _BROKEN_OFF) else StoreError
+    return kind(_explained(engine, said))
 
 
 def _beyond(error: Exception) -> str:
@@ -266,7 +307,7 @@ def _explained(engine: Engine, said: str) -> str:
         what, way_out = "its disk is full or failing", "Make room there, then run this again."
     elif "idle-in-transaction" in said:
         what, way_out = f"this process stood still for {_STALLED_SECONDS} s in a transaction", "Run this again."
-    elif "statement timeout" in said:
+    elif any(word in said for word in _BROKEN_OFF):
         what, way_out = "a question took too long", "Run ANALYZE on the database, then try again."
     elif "locked" in said or "busy" in said or "lock timeout" in said:
         what, way_out = f"another writer has held it for {_BUSY_SECONDS} s", "Try again when that one has ended."

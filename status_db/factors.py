@@ -12,11 +12,12 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, update
 
 from config.settings import Auth
-from status_db import tables
+from status_db import desk_store, sessions, tables
 from status_db.accounts import normalise_account
-from status_db.engine import reading, writing
+from status_db.desk_seals import ACCOUNT, FACTOR_STEP, PASSKEY, RECOVERY_CODE
+from status_db.desk_store import DeskEntry, DeskStore
+from status_db.engine import reading
 from status_db.grants import PRIVILEGED, Grant
-from status_db.turns import DESK
 
 #: An app's digits change this often, in seconds.
 STEP = 30
@@ -76,8 +77,8 @@ class Held:
 class Factors:
     """Reads and writes second factors. Every method raises StoreError when the database fails."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, desk: Engine | DeskStore) -> None:
+        self._desk = desk_store.of(desk)
 
     def held(self, account: str) -> Held:
         """Return what an account has; nothing where there is no such account."""
@@ -86,16 +87,17 @@ class Factors:
     def held_by(self, accounts: Collection[str]) -> Mapping[str, Held]:
         """Return what each of these accounts has; one that has nothing is left out."""
         names = [normalise_account(account) for account in accounts]
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             return _held(connection, names)
 
     def enrol(self, account: str, sealed: bytes, step: int) -> bool:
         """Give an account its app, its first time step used; False when it has one already."""
         table = tables.account
-        with writing(self._engine, DESK, "desk") as connection:
-            changed = connection.execute(
+        own = table.c.account == normalise_account(account)
+        with self._desk.writing() as entry, entry.changing(ACCOUNT, own):
+            changed = entry.connection.execute(
                 update(table)
-                .where(table.c.account == normalise_account(account), table.c.active, table.c.second_factor.is_(None))
+                .where(own, table.c.active, table.c.second_factor.is_(None))
                 .values(second_factor=sealed, second_factor_step=step)
             )
         return changed.rowcount == 1
@@ -103,11 +105,12 @@ class Factors:
     def use(self, account: str, step: int) -> bool:
         """Use a time step up; False when it, or a later one, has been used."""
         table = tables.account
-        with writing(self._engine, DESK, "desk") as connection:
-            changed = connection.execute(
+        own = table.c.account == normalise_account(account)
+        with self._desk.writing() as entry, entry.changing(ACCOUNT, own):
+            changed = entry.connection.execute(
                 update(table)
                 .where(
-                    table.c.account == normalise_account(account),
+                    own,
                     table.c.active,
                     or_(table.c.second_factor_step.is_(None), table.c.second_factor_step < step),
                 )
@@ -118,9 +121,9 @@ class Factors:
     def remove_app(self, account: str) -> bool:
         """Take the app away; False where there is none, or no passkey would be left in its place."""
         table, name = tables.account, normalise_account(account)
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry, entry.changing(ACCOUNT, table.c.account == name):
             others = select(tables.passkey.c.passkey).where(tables.passkey.c.account == name)
-            changed = connection.execute(
+            changed = entry.connection.execute(
                 update(table)
                 .where(table.c.account == name, table.c.second_factor.is_not(None), others.exists())
                 .values(second_factor=None, second_factor_step=None)
@@ -130,70 +133,72 @@ class Factors:
     def reset(self, account: str) -> bool:
         """Take every second factor and recovery code away, and end the account's sessions; False when it had none."""
         table, name = tables.account, normalise_account(account)
-        with writing(self._engine, DESK, "desk") as connection:
-            had = name in _held(connection, [name])
-            for one in (tables.passkey, tables.recovery_code, tables.factor_step):
-                connection.execute(delete(one).where(one.c.account == name))
-            connection.execute(
-                update(table).where(table.c.account == name).values(second_factor=None, second_factor_step=None)
-            )
-            connection.execute(delete(tables.session).where(tables.session.c.account == name))
+        own = table.c.account == name
+        with self._desk.writing() as entry:
+            had = name in _held(entry.connection, [name])
+            for sealed in (PASSKEY, RECOVERY_CODE, FACTOR_STEP):
+                theirs = sealed.table.c.account == name
+                with entry.changing(sealed, theirs):
+                    entry.connection.execute(delete(sealed.table).where(theirs))
+            with entry.changing(ACCOUNT, own):
+                without = update(table).where(own).values(second_factor=None, second_factor_step=None)
+                entry.connection.execute(without)
+            sessions.end_of(entry, name)
         return had
 
     def shown_at(self, token_hash: bytes) -> datetime | None:
         """Return when this session last showed a second factor; None when it has not."""
-        with reading(self._engine) as connection:
-            return _at(connection, token_hash, "shown")
+        with reading(self._desk.engine) as connection:
+            return self._at(connection, token_hash, "shown")
 
     def show(self, token_hash: bytes, account: str, now: datetime, *, longest: timedelta) -> None:
         """Note that a session has shown a second factor; forget what is noted of sessions older than `longest`."""
-        with writing(self._engine, DESK, "desk") as connection:
-            connection.execute(delete(tables.factor_step).where(tables.factor_step.c.at < now - longest))
-            note_step(connection, token_hash, "shown", account, now)
+        with self._desk.writing() as entry:
+            entry.connection.execute(delete(tables.factor_step).where(tables.factor_step.c.at < now - longest))
+            note_step(entry, token_hash, "shown", account, now)
 
     def pass_on(self, before: bytes, after: bytes, account: str, now: datetime, *, longest: timedelta) -> bool:
         """Open a session wholly, under another token: it has shown a second factor. False when it has ended."""
-        session, step = tables.session, tables.factor_step
-        with writing(self._engine, DESK, "desk") as connection:
-            moved = connection.execute(
-                update(session)
-                .where(session.c.token_hash == before, session.c.account == normalise_account(account))
-                .values(token_hash=after, narrowed=None, seen_at=now)
-            )
-            if moved.rowcount != 1:
+        step, name = tables.factor_step, normalise_account(account)
+        with self._desk.writing() as entry:
+            if not sessions.pass_on(entry, before, after, name, now, staff=self._desk.seals_rows):
                 return False
-            connection.execute(delete(step).where(or_(step.c.token_hash == before, step.c.at < now - longest)))
-            note_step(connection, after, "shown", account, now)
+            entry.connection.execute(delete(step).where(or_(step.c.token_hash == before, step.c.at < now - longest)))
+            note_step(entry, after, "shown", account, now)
         return True
 
     def allow_set_up(self, token_hash: bytes, account: str, now: datetime) -> None:
         """Note that the code for setting up the first second factor was given in this session."""
-        with writing(self._engine, DESK, "desk") as connection:
-            note_step(connection, token_hash, "set_up", account, now)
+        with self._desk.writing() as entry:
+            note_step(entry, token_hash, "set_up", account, now)
 
     def may_set_up(self, token_hash: bytes, now: datetime) -> bool:
         """Say whether that was not long ago."""
-        with reading(self._engine) as connection:
-            at = _at(connection, token_hash, "set_up")
+        with reading(self._desk.engine) as connection:
+            at = self._at(connection, token_hash, "set_up")
         return at is not None and now - at < SET_UP
+
+    def _at(self, connection: Connection, token_hash: bytes, kind: str) -> datetime | None:
+        table = tables.factor_step
+        row = connection.execute(
+            select(table).where(table.c.token_hash == token_hash, table.c.kind == kind)
+        ).one_or_none()
+        return row.at if row is not None and self._desk.vouches(FACTOR_STEP, row) else None
 
 
 def note_step(
-    connection: Connection, token_hash: bytes, kind: str, account: str, now: datetime, challenge: bytes | None = None
+    entry: DeskEntry, token_hash: bytes, kind: str, account: str, now: datetime, challenge: bytes | None = None
 ) -> None:
     """Note what a session has done or may do, in place of what was noted of that kind."""
     table = tables.factor_step
-    connection.execute(delete(table).where(table.c.token_hash == token_hash, table.c.kind == kind))
-    connection.execute(
+    same = (table.c.token_hash == token_hash, table.c.kind == kind)
+    entry.connection.execute(delete(table).where(*same))
+    entry.connection.execute(
         insert(table).values(
             token_hash=token_hash, kind=kind, account=normalise_account(account), challenge=challenge, at=now
         )
     )
-
-
-def _at(connection: Connection, token_hash: bytes, kind: str) -> datetime | None:
-    table = tables.factor_step
-    return connection.scalar(select(table.c.at).where(table.c.token_hash == token_hash, table.c.kind == kind))
+    entry.added(FACTOR_STEP, *same)
 
 
 def _held(connection: Connection, names: Collection[str]) -> dict[str, Held]:

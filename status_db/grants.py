@@ -1,6 +1,6 @@
 """Grants: what an account may do, and how that is written down. Who may write it is `status_db.accounts`."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -59,18 +59,23 @@ def refuse_nonsense(grants: Iterable[Grant]) -> None:
                 raise AccountRefused(f"the scope's {column} lists no values. Give at least one, or leave it out.")
 
 
-def of(connection: Connection, account: str) -> tuple[Grant, ...]:
-    """Return an account's grants, in the order they were given."""
+def _any(_row: Row[Any]) -> bool:
+    return True
+
+
+def of(connection: Connection, account: str, counts: Callable[[Row[Any]], bool] = _any) -> tuple[Grant, ...]:
+    """Return an account's grants that count, in the order they were given."""
     table = tables.grant
     rows = connection.execute(select(table).where(table.c.account == account).order_by(table.c.grant))
-    return tuple(_grant(row) for row in rows)
+    return tuple(_grant(row) for row in rows if counts(row))
 
 
-def by_account(connection: Connection) -> dict[str, tuple[Grant, ...]]:
-    """Return every account's grants."""
+def by_account(connection: Connection, counts: Callable[[Row[Any]], bool] = _any) -> dict[str, tuple[Grant, ...]]:
+    """Return every account's grants that count."""
     found: dict[str, list[Grant]] = {}
     for row in connection.execute(select(tables.grant).order_by(tables.grant.c.grant)):
-        found.setdefault(row.account, []).append(_grant(row))
+        if counts(row):
+            found.setdefault(row.account, []).append(_grant(row))
     return {account: tuple(grants) for account, grants in found.items()}
 
 

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 
 from sqlalchemy import Engine, bindparam, select, update
 
-from status_db import tables
+from status_db import desk_store, tables
 from status_db.accounts import normalise_account
 from status_db.desk_key import DeskKey
-from status_db.engine import reading, writing
-from status_db.turns import DESK
+from status_db.desk_seals import ACCOUNT
+from status_db.desk_store import DeskStore
+from status_db.engine import reading
 
 #: So many accounts are written with one statement.
 _AT_ONCE = 1000
@@ -27,21 +28,27 @@ def normalise_document(typed: str) -> str:
 class Identities:
     """Keeps and compares them. Every method raises StoreError when the database fails, or KeyRefused."""
 
-    def __init__(self, engine: Engine, key: DeskKey) -> None:
-        self._engine = engine
+    def __init__(self, desk: Engine | DeskStore, key: DeskKey) -> None:
+        self._desk = desk_store.of(desk)
         self._key = key
 
     def keep(self, numbers: Mapping[str, str]) -> set[str]:
         """Keep student → number of the document, all or none; return the students who have no account."""
         table = tables.account
-        with writing(self._engine, DESK, "desk") as connection:
+        sealed = (table.c.mac.is_not(None), table.c.student.is_not(None))
+        with self._desk.writing() as entry, entry.changing(ACCOUNT, *sealed):
+            connection = entry.connection
             held = set(connection.execute(select(table.c.student).where(table.c.student.is_not(None))).scalars())
             known = [
                 {"whose": student, "hashed": self._hash(student, number)}
                 for student, number in numbers.items()
                 if student in held
             ]
-            change = update(table).where(table.c.student == bindparam("whose")).values(identity=bindparam("hashed"))
+            change = (
+                update(table)
+                .where(table.c.student == bindparam("whose"))
+                .values(identity=bindparam("hashed"), identity_at=None)
+            )
             for at in range(0, len(known), _AT_ONCE):
                 connection.execute(change, known[at : at + _AT_ONCE])
         return set(numbers) - held
@@ -49,7 +56,7 @@ class Identities:
     def fits(self, account: str, number: str) -> bool:
         """Say whether this is the number of an active student's document; the work is the same for nobody's."""
         table = tables.account
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             row = connection.execute(
                 select(table.c.student, table.c.identity).where(
                     table.c.account == normalise_account(account), table.c.active, table.c.student.is_not(None)

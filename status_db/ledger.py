@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, Table, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Table, func, insert, select, update
 
+from config.log_names import StudentNo
 from status_db import bulk, ledger_key, raw, tables
 from status_db.engine import reading, writing
 from status_db.ledger_key import LedgerRefused
@@ -22,6 +23,9 @@ from status_db.seals import NOTHING, Seals, moved
 
 #: The sets of sealed rows; each source's records are one more.
 ROSTER_SET, DECISION_SET, CERTIFICATE_SET = "roster", "decisions", "certificates"
+
+#: What stands behind decisions: announced changes, votes on suspended runs, and batches. Table → its set.
+BEHIND: Mapping[str, str] = {"wave": "expected changes", "opinion": "approvals", "batch": "batches"}
 
 #: How the settings stand that were last applied.
 APPLIED_SETTINGS = "settings"
@@ -42,7 +46,7 @@ def state_of(source: str) -> str:
 
 def is_set(name: str) -> bool:
     """Say whether a link's word is about a set of sealed rows."""
-    return name in (ROSTER_SET, DECISION_SET, CERTIFICATE_SET) or name.startswith("records:")
+    return name in (ROSTER_SET, DECISION_SET, CERTIFICATE_SET, *BEHIND.values()) or name.startswith("records:")
 
 
 def is_carried(name: str) -> bool:
@@ -64,6 +68,10 @@ class LinkKind(StrEnum):
     SETTINGS = "settings"
     #: A student number that was corrected.
     RENUMBER = "renumber"
+    #: An office's announcement, or its withdrawal.
+    EXPECTED = "expected"
+    #: A vote on a suspended run.
+    APPROVAL = "approval"
     #: Over all that stands, where a ledger begins.
     CHECKPOINT = "checkpoint"
 
@@ -116,7 +124,7 @@ class Entry:
             digest, said = self._seals.digest("source", values), self._before.words.get(state_of(source))
             if self._kind is LinkKind.CHECKPOINT or digest == said or (said is None and values[2:] == raw.BLANK_STATE):
                 continue
-            self._log.error("stored row altered", table="source_state", cohort=self._cohort, key=source)
+            self._log.error("stored row altered", table="source_state", cohort=self._cohort, source=source)
             self._says[altered(state_of(source))] = digest
 
     def seal_flip(self, values: bulk.Values) -> bytes:
@@ -152,7 +160,10 @@ class Entry:
         """
         agrees = stored.mac is not None and self._seals.row(table, stored.values) == stored.mac
         if not agrees:
-            self._log.error("stored row altered", table=table, cohort=self._cohort, key=str(stored.values[1]))
+            at = raw.SEALED[table].index("student")
+            self._log.error(
+                "stored row altered", table=table, cohort=self._cohort, student=StudentNo(stored.values[at])
+            )
         mac = self._seals.row(table, values) if agrees else stored.mac or b""
         self.gone(name, [stored.mac])
         self._moves[name] += self._seals.weight(mac)
@@ -165,6 +176,23 @@ class Entry:
     def seal_certificate(self, number: int, stored: raw.Sealed | None = None) -> None:
         """Seal a certificate likewise."""
         self._seal(tables.certificate, CERTIFICATE_SET, number, stored)
+
+    def seal_behind(self, table: Table, number: int, stored: raw.Sealed | None = None) -> None:
+        """Seal an announced change, a vote or a batch likewise."""
+        self._seal(table, BEHIND[table.name], number, stored)
+
+    def begin_sets(self) -> None:
+        """Seal what stands behind decisions as it stands, in a ledger of before that was sealed."""
+        for name, of in BEHIND.items():
+            if of in self._before.words:
+                continue
+            self._moves.setdefault(of, 0)
+            table = tables.marks.tables[name]
+            (key,) = table.primary_key
+            at = raw.SEALED[name].index(key.name)
+            for row in raw.sealed(self._connection, table, raw.SEALED[name], raw.of_cohort(table, self._cohort)):
+                mac = self.sealing(table, of)(row.values)
+                self._connection.execute(update(table).where(key == row.values[at]).values(mac=mac))
 
     def _seal(self, table: Table, name: str, number: int, stored: raw.Sealed | None) -> None:
         (key,) = table.primary_key
@@ -251,6 +279,7 @@ class Ledger:
                 kind=kind,
             )
             entry.run = run
+            entry.begin_sets()
             yield connection, entry
             head = entry.close()
         self._tell(head)
@@ -329,6 +358,7 @@ class Ledger:
         )
         entry.watch_states(sources.scalars())
         self._seal_pending(connection, seals)
+        entry.begin_sets()
         head = entry.close()
         # Over rows it is worth a look: their past is vouched for by nobody.
         tell = self._log.warning if rows else self._log.info
@@ -365,6 +395,21 @@ class Ledger:
         for number, digest, snapshot in raw.rows(connection, pending, ("run", "digest", "snapshot"), mine):
             mac = seals.row("pending", (number, digest, snapshot))
             connection.execute(update(pending).where(pending.c.run == number).values(mac=mac))
+
+
+def vouched(
+    connection: Connection, table: Table, columns: Sequence[str], seals: Seals, *where: ColumnElement[bool]
+) -> frozenset[int]:
+    """Return the numbers (first columns) of the rows that are as they were sealed; name the others in the log."""
+    found: set[int] = set()
+    for row in raw.sealed(connection, table, columns, *where):
+        if row.mac is not None and seals.row(table.name, row.values) == row.mac:
+            found.add(row.values[0])
+        else:
+            structlog.get_logger("clearance.ledger").error(
+                "stored row altered", table=table.name, key=str(row.values[0])
+            )
+    return frozenset(found)
 
 
 def set_of(table: Table, values: Sequence[Any]) -> str:

@@ -118,6 +118,11 @@ class LedgerReader:
         for low, high in raw.shares(self._connection, self._cohort):
             yield raw.share(self._connection, self._cohort, low, high)
 
+    def behind(self, name: str) -> list[raw.Sealed]:
+        """Return the rows of a table that stands behind decisions."""
+        table = tables.marks.tables[name]
+        return raw.sealed(self._connection, table, raw.SEALED[name], raw.of_cohort(table, self._cohort))
+
     def any_sealed(self) -> bool:
         """Say whether any row has a seal."""
         return raw.any_sealed(self._connection, self._cohort)

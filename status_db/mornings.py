@@ -13,7 +13,8 @@ from sqlalchemy import Connection, insert, select, update
 from status_db import tables
 from status_db.decisions import DecisionRefused, Wish
 from status_db.engine import reading
-from status_db.ledger import Entry, LinkKind
+from status_db.grants import Act
+from status_db.ledger import Entry
 from status_db.model import Certificate, Decision, StepStatus, Verdict, digest_of
 from status_db.reviews import Collected, Issue, Reviews
 from status_db.seen import inside
@@ -93,7 +94,8 @@ class Mornings(Reviews):
         reviews: list[Decision] = []
         certificates: list[Certificate] = []
         left_out: list[LeftOut] = []
-        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+        acts, every = (Act.REVIEW, Act.ISSUE), (*scopes, *issue_scopes)
+        with self._deciding(now, author, acts, every, step) as (connection, entry):
             batch = self._class(connection, step, author, now, title, chosen)
             for one in chosen:
                 wish = Wish(one.student, step, Verdict.CLEARED, reason, note=note, saw=one.saw)
@@ -125,6 +127,7 @@ class Mornings(Reviews):
             connection.execute(
                 update(table).where(table.c.batch == batch).values(counts=counts | {"left_out": len(left_out)})
             )
+            entry.seal_behind(table, batch)
         return Morning(batch, tuple(reviews), tuple(certificates), tuple(left_out))
 
     def _passed(

@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, insert, select
 
-from status_db import tables
-from status_db.engine import reading, writing
+from status_db import raw, tables
+from status_db.engine import reading
+from status_db.ledger import Ledger, LinkKind, vouched
 from status_db.model import RunState
 
 #: A suspended run waits this long for a person.
@@ -58,9 +59,11 @@ class Needed:
 class Opinions:
     """Enters and reads what was said about one cohort's suspended runs."""
 
-    def __init__(self, engine: Engine, cohort: str) -> None:
+    def __init__(self, engine: Engine, cohort: str, ledger: Ledger | None = None) -> None:
+        """Without a ledger they can be read, and nothing is checked against its seal."""
         self._engine = engine
         self._cohort = cohort
+        self._ledger = ledger
 
     def enter(
         self, run: int, says: Says, *, author: str, reason: str = "", now: datetime, said_of: bytes | None = None
@@ -70,7 +73,9 @@ class Opinions:
         `said_of` is the digest of the change that was looked at: a run that has come to another since is refused.
         """
         table, known = tables.opinion, tables.run
-        with writing(self._engine, self._cohort) as connection:
+        if self._ledger is None:
+            raise ValueError("votes are entered with the ledger")
+        with self._ledger.linking(self._engine, at=now, kind=LinkKind.APPROVAL) as (connection, link):
             row = connection.execute(
                 select(known.c.source, known.c.state, known.c.plan_digest).where(
                     known.c.run == run, known.c.cohort == self._cohort
@@ -91,7 +96,8 @@ class Opinions:
                     f"See: clearance runs show {run}"
                 )
             values = {"run": run, "says": says, "author": author, "reason": reason, "at": now}
-            connection.execute(insert(table).values(**values, digest=row.plan_digest))
+            entered = insert(table).values(**values, digest=row.plan_digest).returning(table.c.opinion)
+            link.seal_behind(table, connection.execute(entered).scalar_one())
         return Opinion(run, row.source, says, author, reason, now, row.plan_digest)
 
     def of_run(self, run: int) -> tuple[Opinion, ...]:
@@ -100,9 +106,15 @@ class Opinions:
             return _of_run(connection, run)
 
     def waiting(self) -> tuple[Opinion, ...]:
-        """Return what was said about runs that still wait, in order."""
+        """Return what was said about runs that still wait, in order; nothing that is not as it was sealed."""
+        table, run = tables.opinion, tables.run
         with reading(self._engine) as connection:
-            return _read(connection, tables.run.c.cohort == self._cohort, tables.run.c.state == RunState.SUSPENDED)
+            waits = [run.c.cohort == self._cohort, run.c.state == RunState.SUSPENDED]
+            if self._ledger is not None:
+                numbers = table.c.run.in_(select(run.c.run).where(*waits))
+                seals = self._ledger.seals(connection)
+                waits.append(table.c.opinion.in_(vouched(connection, table, raw.OPINION, seals, numbers)))
+            return _read(connection, *waits)
 
 
 def missing(said: tuple[Opinion, ...], needed: Needed) -> str:

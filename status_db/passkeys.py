@@ -11,11 +11,12 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, delete, func, insert, or_, select, update
 
-from status_db import tables
+from status_db import desk_store, tables
 from status_db.accounts import normalise_account
-from status_db.engine import reading, writing
+from status_db.desk_seals import FACTOR_STEP, PASSKEY
+from status_db.desk_store import DeskStore
+from status_db.engine import reading
 from status_db.factors import note_step
-from status_db.turns import DESK
 
 #: A challenge is good for so long.
 CHALLENGE = timedelta(minutes=5)
@@ -51,17 +52,17 @@ class Passkey:
 class Passkeys:
     """Reads and writes passkeys and challenges. Every method raises StoreError when the database fails."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, desk: Engine | DeskStore) -> None:
+        self._desk = desk_store.of(desk)
 
     def of(self, account: str) -> tuple[Passkey, ...]:
-        """Return an account's passkeys, the oldest first."""
+        """Return an account's passkeys, the oldest first; none that is not as it was sealed."""
         table = tables.passkey
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             rows = connection.execute(
                 select(table).where(table.c.account == normalise_account(account)).order_by(table.c.passkey)
             )
-            return tuple(_passkey(row) for row in rows)
+            return tuple(_passkey(row) for row in rows if self._desk.vouches(PASSKEY, row))
 
     def add(
         self,
@@ -76,7 +77,8 @@ class Passkeys:
     ) -> bool:
         """Give an active account a passkey; False where it has enough, or where the passkey is somebody's already."""
         table, owner = tables.passkey, normalise_account(account)
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             known = connection.scalar(select(table.c.passkey).where(table.c.credential_id == credential_id))
             count = connection.scalar(select(func.count()).where(table.c.account == owner)) or 0
             active = connection.scalar(select(tables.account.c.active).where(tables.account.c.account == owner))
@@ -93,28 +95,29 @@ class Passkeys:
                     made_at=now,
                 )
             )
+            entry.added(PASSKEY, table.c.credential_id == credential_id)
         return True
 
     def use(self, passkey: int, sign_count: int, now: datetime) -> bool:
         """Note that a passkey was shown; False where its count has not grown since: it may have been copied."""
         table = tables.passkey
         grown = table.c.sign_count < sign_count if sign_count else table.c.sign_count == 0
-        with writing(self._engine, DESK, "desk") as connection:
-            used = connection.execute(
-                update(table).where(table.c.passkey == passkey, grown).values(sign_count=sign_count, used_at=now)
-            )
+        this = table.c.passkey == passkey
+        with self._desk.writing() as entry, entry.changing(PASSKEY, this):
+            used = entry.connection.execute(update(table).where(this, grown).values(sign_count=sign_count, used_at=now))
         return used.rowcount == 1
 
     def remove(self, account: str, passkey: int) -> str | None:
         """Take one of an account's passkeys away; return its name. None where it is not there, or the last factor."""
         table, owner, name = tables.passkey, tables.account, normalise_account(account)
-        with writing(self._engine, DESK, "desk") as connection:
+        this = table.c.passkey == passkey
+        with self._desk.writing() as entry, entry.changing(PASSKEY, this):
             others = select(table.c.passkey).where(table.c.account == name, table.c.passkey != passkey)
             app = select(owner.c.account).where(owner.c.account == name, owner.c.second_factor.is_not(None))
-            removed = connection.execute(
+            removed = entry.connection.execute(
                 delete(table)
                 .where(
-                    table.c.passkey == passkey,
+                    this,
                     table.c.account == name,
                     or_(others.correlate(None).exists(), app.exists()),
                 )
@@ -125,25 +128,23 @@ class Passkeys:
     def challenge(self, token_hash: bytes, account: str, purpose: Purpose, challenge: bytes, now: datetime) -> None:
         """Keep a session's challenge, in place of the one before for the same purpose."""
         table = tables.factor_step
-        with writing(self._engine, DESK, "desk") as connection:
-            connection.execute(
+        with self._desk.writing() as entry:
+            entry.connection.execute(
                 delete(table).where(table.c.kind.in_([Purpose.REGISTER, Purpose.SIGN]), table.c.at < now - CHALLENGE)
             )
-            note_step(connection, token_hash, purpose, account, now, challenge)
+            note_step(entry, token_hash, purpose, account, now, challenge)
 
     def take_challenge(self, token_hash: bytes, account: str, purpose: Purpose, now: datetime) -> bytes | None:
         """Return a session's challenge, and forget it; None where there is none, or it is too old."""
         table = tables.factor_step
-        with writing(self._engine, DESK, "desk") as connection:
-            row = connection.execute(
-                delete(table)
-                .where(
-                    table.c.token_hash == token_hash,
-                    table.c.kind == purpose,
-                    table.c.account == normalise_account(account),
-                )
-                .returning(table.c.challenge, table.c.at)
+        these = (table.c.token_hash == token_hash, table.c.kind == purpose)
+        with self._desk.writing() as entry:
+            row = entry.connection.execute(
+                select(table).where(*these, table.c.account == normalise_account(account))
             ).one_or_none()
+            entry.connection.execute(delete(table).where(*these))
+        if row is not None and not self._desk.vouches(FACTOR_STEP, row):
+            return None
         return row.challenge if row is not None and now - row.at < CHALLENGE else None
 
 

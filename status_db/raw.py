@@ -51,12 +51,27 @@ STATE = _covered(tables.source_state, "step", "lease_run", "lease_until", "lease
 #: What a source's own row says, behind its key, before it was ever asked with success: its columns' defaults.
 BLANK_STATE = tuple(_default(tables.source_state.c[name]) for name in STATE[2:])
 
+WAVE = _covered(tables.wave, "mac")
+OPINION = _covered(tables.opinion, "mac")
+BATCH = _covered(tables.batch, "mac")
+
 SEALED: Mapping[str, tuple[str, ...]] = {
     "record": RECORD,
     "student": STUDENT,
     "decision": DECISION,
     "certificate": CERTIFICATE,
+    "wave": WAVE,
+    "opinion": OPINION,
+    "batch": BATCH,
 }
+
+
+def of_cohort(table: Table, cohort: str) -> ColumnElement[bool]:
+    """Return what finds a cohort's rows; of a table that names a run alone, by that run."""
+    if "cohort" in table.c:
+        return table.c.cohort == cohort
+    run = tables.run
+    return table.c.run.in_(select(run.c.run).where(run.c.cohort == cohort))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,10 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, exists, insert, select, update
 
-from status_db import raw, tables
-from status_db.engine import StoreError, reading, writing
+from status_db import desk_store, raw, tables
+from status_db.desk_seals import ACCOUNT, APPEAL, REQUEST
+from status_db.desk_store import DeskStore
+from status_db.engine import StoreError, reading
 from status_db.history import write_flips
 from status_db.ledger import ROSTER_SET, Entry, Ledger, LinkKind, records_of
 from status_db.model import NOT_IN_FLOW, RENUMBERED, ROSTER, Cause, Flip, Verdict, normalise_number
@@ -36,9 +38,9 @@ class Renumbered:
 class Renumbering:
     """Corrects numbers in one cohort."""
 
-    def __init__(self, marks: Engine, desk: Engine, cohort: str, ledger: Ledger) -> None:
+    def __init__(self, marks: Engine, desk: Engine | DeskStore, cohort: str, ledger: Ledger) -> None:
         self._marks = marks
-        self._desk = desk
+        self._desk = desk_store.of(desk)
         self._cohort = cohort
         self._ledger = ledger
 
@@ -54,13 +56,18 @@ class Renumbering:
         if done is None:
             with self._ledger.linking(self._marks, at=now, kind=LinkKind.RENUMBER) as (connection, entry):
                 done = self._move(connection, entry, old, new, now)
-        with writing(self._desk, self._cohort, "desk") as connection:
-            for table in (tables.objection, tables.request):
-                mine = (table.c.cohort == self._cohort, table.c.student == old)
-                connection.execute(update(table).where(*mine).values(student=new))
+        with self._desk.writing() as on_desk:
             # Who signs in as before sees the new number's page.
-            account = tables.account
-            connection.execute(update(account).where(account.c.student == old).values(student=new))
+            for sealed in (APPEAL, REQUEST, ACCOUNT):
+                table = sealed.table
+                of_cohort = [table.c.cohort == self._cohort] if "cohort" in table.c else []
+                rows = on_desk.connection.execute(
+                    select(*table.primary_key).where(*of_cohort, table.c.student == old)
+                ).scalars()
+                (key,) = table.primary_key
+                these = key.in_(list(rows))
+                with on_desk.changing(sealed, these):
+                    on_desk.connection.execute(update(table).where(these).values(student=new))
         return done
 
     def _done_before(self, old: str, new: str) -> Renumbered | None:

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, insert, select, update
+from sqlalchemy import ColumnElement, Engine, Row, insert, select, update
 
-from status_db import tables
-from status_db.engine import reading, writing
+from status_db import desk_store, tables
+from status_db.desk_seals import REQUEST
+from status_db.desk_store import DeskEntry, DeskStore
+from status_db.engine import reading
 from status_db.opinions import Says
-from status_db.turns import DESK
 
 
 class Kind(StrEnum):
@@ -73,13 +74,15 @@ class Request:
     message: str
     #: The result as JSON: the plan of a way back, or the run of a revert.
     found: dict[str, Any] | None
+    #: It was not written by this program, or not so: nobody who may has asked for it.
+    altered: bool = False
 
 
 class Requests:
     """Takes requests and reads them. An engine of `open_reading` will do for what only reads. Raises StoreError."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, desk: Engine | DeskStore) -> None:
+        self._desk = desk_store.of(desk)
 
     def ask_recheck(
         self, cohort: str, student: str, *, account: str, now: datetime, pause: timedelta, day_limit: int
@@ -90,7 +93,8 @@ class Requests:
         """
         table = tables.request
         mine = (table.c.cohort == cohort, table.c.kind == Kind.RECHECK, table.c.student == student)
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             times = connection.execute(
                 select(table.c.at, table.c.served_at)
                 .where(*mine, table.c.at > now - timedelta(days=1))
@@ -102,7 +106,7 @@ class Requests:
                 raise RequestRefused("it was asked a moment ago", times[0].at + pause - now)
             if len(times) >= day_limit:
                 raise RequestRefused("it was asked often enough today", times[-1].at + timedelta(days=1) - now)
-            _add(connection, cohort=cohort, kind=Kind.RECHECK, student=student, account=account, at=now)
+            _add(entry, cohort=cohort, kind=Kind.RECHECK, student=student, account=account, at=now)
 
     def ask_opinion(
         self, cohort: str, run: int, says: Says, digest: bytes, *, account: str, reason: str = "", now: datetime
@@ -110,18 +114,20 @@ class Requests:
         """Say something about the plan with this digest of a suspended run. Raises RequestRefused when it was said."""
         table = tables.request
         same = (table.c.cohort == cohort, table.c.kind == Kind.OPINION, table.c.run == run, table.c.account == account)
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
             if waiting is not None:
                 raise RequestRefused("it is being carried out already", timedelta(seconds=5))
             values = {"cohort": cohort, "kind": Kind.OPINION, "run": run, "says": says, "digest": digest}
-            _add(connection, **values, reason=reason, account=account, at=now)
+            _add(entry, **values, reason=reason, account=account, at=now)
 
     def ask_sources(self, cohort: str, *, account: str, now: datetime, pause: timedelta) -> None:
         """Ask that every source be asked anew. Raises RequestRefused while that waits, and until `pause` has passed."""
         table = tables.request
         same = (table.c.cohort == cohort, table.c.kind == Kind.ASK)
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             last = connection.execute(
                 select(table.c.at, table.c.served_at).where(*same).order_by(table.c.request.desc()).limit(1)
             ).first()
@@ -129,16 +135,17 @@ class Requests:
                 raise RequestRefused("they are being asked already", timedelta(seconds=5))
             if last is not None and now - last.at < pause:
                 raise RequestRefused("they were asked a moment ago", last.at + pause - now)
-            _add(connection, cohort=cohort, kind=Kind.ASK, account=account, at=now)
+            _add(entry, cohort=cohort, kind=Kind.ASK, account=account, at=now)
 
     def ask_list(self, cohort: str, upload: int, *, account: str, now: datetime) -> None:
         """Ask that a sheet be taken as a source's list. Raises RequestRefused when that was asked of it already."""
         table = tables.request
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             same = select(table.c.request).where(table.c.kind == Kind.LIST, table.c.upload == upload)
             if connection.execute(same).first() is not None:
                 raise RequestRefused("this sheet has been confirmed already", timedelta(seconds=5))
-            _add(connection, cohort=cohort, kind=Kind.LIST, upload=upload, account=account, at=now)
+            _add(entry, cohort=cohort, kind=Kind.LIST, upload=upload, account=account, at=now)
 
     def ask_way_back(self, cohort: str, run: int, *, account: str, now: datetime) -> None:
         """Ask what taking a run back would change. Raises RequestRefused while that, or the way back, is under way."""
@@ -151,11 +158,12 @@ class Requests:
     def _ask_about_run(self, cohort: str, run: int, **values: Any) -> None:  # noqa: ANN401 - columns by name
         table = tables.request
         same = (table.c.cohort == cohort, table.c.run == run, table.c.kind.in_((Kind.WAY_BACK, Kind.REVERT)))
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
             if waiting is not None:
                 raise RequestRefused("it is being carried out already", timedelta(seconds=5))
-            _add(connection, cohort=cohort, run=run, **values)
+            _add(entry, cohort=cohort, run=run, **values)
 
     def last_ask(self, cohort: str) -> Request | None:
         """Return the newest request that every source be asked."""
@@ -170,7 +178,7 @@ class Requests:
         return found[-1] if found else None
 
     def waiting(self, cohort: str) -> tuple[Request, ...]:
-        """Return what nobody has served yet, the oldest first."""
+        """Return what nobody has served yet, the oldest first; an altered one says so."""
         return self._read(tables.request.c.cohort == cohort, tables.request.c.served_at.is_(None))
 
     def served(
@@ -178,7 +186,8 @@ class Requests:
     ) -> None:
         """Note how a request ended, and what it found."""
         table = tables.request
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             connection.execute(
                 update(table)
                 .where(table.c.request == request, table.c.served_at.is_(None))
@@ -198,17 +207,18 @@ class Requests:
 
     def _read(self, *conditions: ColumnElement[bool]) -> tuple[Request, ...]:
         table = tables.request
-        with reading(self._engine) as connection:
-            return tuple(
-                _request(row) for row in connection.execute(select(table).where(*conditions).order_by(table.c.request))
-            )
+        with reading(self._desk.engine) as connection:
+            rows = connection.execute(select(table).where(*conditions).order_by(table.c.request)).all()
+        return tuple(_request(row, altered=not self._desk.vouches(REQUEST, row)) for row in rows)
 
 
-def _add(connection: Connection, **values: Any) -> None:  # noqa: ANN401 - columns by name
-    connection.execute(insert(tables.request).values(**values))
+def _add(entry: DeskEntry, **values: Any) -> None:  # noqa: ANN401 - columns by name
+    table = tables.request
+    number = entry.connection.execute(insert(table).values(**values).returning(table.c.request)).scalar_one()
+    entry.added(REQUEST, table.c.request == number)
 
 
-def _request(row: Row[Any]) -> Request:
+def _request(row: Row[Any], *, altered: bool) -> Request:
     return Request(
         request=row.request,
         cohort=row.cohort,
@@ -225,4 +235,5 @@ def _request(row: Row[Any]) -> Request:
         outcome=RequestOutcome(row.outcome) if row.outcome else None,
         message=row.message,
         found=row.found,
+        altered=altered,
     )

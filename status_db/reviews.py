@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Row, and_, insert, select, update
 from config.settings import Flow
 from status_db import applied, raw, tables
 from status_db.decisions import DecisionRefused, Decisions, Overtaken, Wish, not_configured
-from status_db.ledger import Entry, LinkKind
+from status_db.grants import Act
+from status_db.ledger import Entry
 from status_db.model import Certificate, Decision, StepKind, StepStatus, Verdict, digest_of, said_as_of
 from status_db.seen import inside
 from status_db.standing import certificate_from, freshness, held_certificate, steps_of
@@ -106,6 +107,10 @@ def _refuse_nobody(collected: str, collector: str) -> None:
         raise ReviewRefused(Hindrance.NO_COLLECTOR, "somebody else takes it: say who, and on what mandate.")
 
 
+#: Whoever may issue, or reviews, hands out and revokes what was issued.
+_ISSUING = (Act.ISSUE, Act.REVIEW)
+
+
 class Reviews(Decisions):
     """Gives reviews and issues certificates, through the one door of decisions."""
 
@@ -124,7 +129,7 @@ class Reviews(Decisions):
         `over_old_answers` lets a step pass that lacks nothing but a newer answer: the wish's note must say why. It
         counts until there is one, or a certificate was issued.
         """
-        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+        with self._deciding(now, author, (Act.REVIEW,), scopes, wish.step) as (connection, entry):
             steps = self._steps(connection, wish.student, now, scopes)
             return self._reviewed(connection, entry, steps, wish, author, now, over_old_answers=over_old_answers)
 
@@ -191,7 +196,7 @@ class Reviews(Decisions):
 
         `saw` as in `withdraw`.
         """
-        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+        with self._deciding(now, author, (Act.REVIEW,), scopes, step) as (connection, entry):
             found = self._review_of(self._steps(connection, student, now, scopes), student, step)
             if found.issued:
                 raise ReviewRefused(Hindrance.ISSUED, f"{student} has a certificate: revoke that first, if it must be.")
@@ -211,7 +216,7 @@ class Reviews(Decisions):
         `step` names the review that the author's scopes are of: who leaves on another one is as unknown as who is
         nobody.
         """
-        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+        with self._deciding(now, author, (Act.ISSUE,), scopes, step) as (connection, entry):
             steps = self._steps(connection, issue.student, now, scopes)
             return self._issued(connection, entry, steps, issue, author, now, step)
 
@@ -275,7 +280,7 @@ class Reviews(Decisions):
     ) -> Certificate:
         """Note that a certificate that was waiting has left. Raises DecisionRefused."""
         table = tables.certificate
-        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+        with self._deciding(now, author, _ISSUING, scopes) as (connection, entry):
             row = self._certificate(connection, handed.number, scopes)
             if row is None or row.revoked_at is not None:
                 raise ReviewRefused(
@@ -309,7 +314,7 @@ class Reviews(Decisions):
         The number stays used.
         """
         table = tables.certificate
-        with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
+        with self._deciding(now, author, _ISSUING, scopes) as (connection, entry):
             row = self._certificate(connection, number, scopes)
             if row is None or row.revoked_at is not None:
                 raise ReviewRefused(

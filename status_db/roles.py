@@ -8,7 +8,8 @@ Four of them, so that a process that is taken can do no more than its role:
 * portal reads the marks, and nothing else.
 
 None of them makes, alters or drops a table: that is the role's that runs `db upgrade`, which owns them all. Lines of
-the audit log are added and read by who writes there; nobody changes or deletes one.
+the audit log are added and read by who writes there; nobody changes one. The sync's role removes what retention lets
+go; of the audit log the server lets it delete no line of the last 180 days.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.exc import ProgrammingError
 
+from config.retention import SHORTEST_AUDIT
 from status_db import tables, versions
 from status_db.engine import StoreError, open_writing, store_errors
 from status_db.versions import Part
@@ -45,17 +47,31 @@ _KNOWS_MAINTAIN = 170000
 _ADDED_TO = "SELECT, INSERT"
 _WRITTEN = "SELECT, INSERT, UPDATE"
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
+_EMPTIED_HERE = "SELECT, DELETE"
 
 #: Of the desk's tables, what the sync and the commands beside it need.
 _SYNCS_OWN = {
     # Whose word a decision is, and whether it may be.
-    tables.account: "SELECT",
+    tables.account: "SELECT, DELETE, UPDATE (identity, identity_at, closed_at)",
     tables.grant: "SELECT",
-    tables.request: "SELECT, UPDATE (served_at, outcome, message, found)",
+    tables.request: "SELECT, DELETE, UPDATE (served_at, outcome, message, found)",
     # A list that was brought is put in its place by the schedule.
-    tables.upload: "SELECT",
-    tables.audit: _ADDED_TO,
+    tables.upload: _EMPTIED_HERE,
+    # The rest is retention's: it removes, and notes what it has removed.
+    tables.session: _EMPTIED_HERE,
+    tables.attempt: _EMPTIED_HERE,
+    tables.used_ticket: _EMPTIED_HERE,
+    tables.code: _EMPTIED_HERE,
+    tables.token: _EMPTIED_HERE,
+    tables.audit: "SELECT, INSERT, DELETE",
+    tables.retention_run: _ADDED_TO,
 }
+
+#: What the pages show, and cannot forge.
+_DESK_READS = (tables.retention_run,)
+
+#: The server itself keeps every line of the audit log this long, whoever but the owner would delete it.
+_AUDIT_DAYS = SHORTEST_AUDIT.days
 
 #: What entering decisions writes of the marks. What was found, and who is on the roster, is none of it.
 _OPERATORS_OWN = {
@@ -126,9 +142,23 @@ def _desk(roles: Roles, database: str, schema: str) -> Iterator[str]:
     sync, desk = _name(roles.sync), _name(roles.desk)
     yield from _entry("desk", (sync, desk), database, schema)
     for table in tables.desk.sorted_tables:
-        yield from _grant(_ADDED_TO if table is tables.audit else _ALL, table, schema, desk)
+        what = _ADDED_TO if table is tables.audit else "SELECT" if table in _DESK_READS else _ALL
+        yield from _grant(what, table, schema, desk)
         if table in _SYNCS_OWN:
             yield from _grant(_SYNCS_OWN[table], table, schema, sync)
+    yield from _policies(f"{schema}.{_name(tables.audit.name)}")
+
+
+def _policies(audit: str) -> Iterator[str]:
+    """Have the server add and show every line of the audit log, and let only old ones be deleted."""
+    yield f"ALTER TABLE {audit} ENABLE ROW LEVEL SECURITY"
+    for name, what in (
+        ("shown", "FOR SELECT USING (true)"),
+        ("added", "FOR INSERT WITH CHECK (true)"),
+        ("removed", f"FOR DELETE USING (at < now() - interval '{_AUDIT_DAYS} days')"),
+    ):
+        yield f"DROP POLICY IF EXISTS {name} ON {audit}"
+        yield f"CREATE POLICY {name} ON {audit} {what}"
 
 
 def _grant(what: str, table: Table, schema: str, role: str) -> Iterator[str]:

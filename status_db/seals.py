@@ -99,7 +99,10 @@ class Seals:
         self._weigher = hashlib.blake2b(digest_size=32, key=key, person=b"weight")
         self._rows = {
             table: hashlib.blake2b(digest_size=16, key=key, person=table.encode())
-            for table in ("record", "student", "decision", "certificate", "pending", "applied_settings", "reversal")
+            for table in (
+                *("record", "student", "decision", "certificate", "pending", "applied_settings", "reversal"),
+                *("wave", "opinion", "batch", "cohort", "desk"),
+            )
         }
 
     def __repr__(self) -> str:
@@ -110,6 +113,10 @@ class Seals:
         hasher = self._rows[table].copy()
         hasher.update(canonical(_without_blanks(values, _LATER[table]) if table in _LATER else values))
         return hasher.digest()
+
+    def desk_row(self, table: str, values: Iterable[Any]) -> bytes:
+        """Return the 16-byte seal of one row of a desk's table."""
+        return self.row("desk", (table, *values))
 
     def weight(self, seal: bytes | None) -> int:
         """Return what a row's seal weighs in its set's digest; a row without a seal weighs nothing."""

@@ -287,6 +287,16 @@ class Stored:
             ).scalars()
         )
 
+    def ends(self) -> frozenset[tuple[int, str, str]]:
+        """Return length, first and last character of the own numbers of all on the roster, leaving or not."""
+        number = tables.student.c.student
+        query = (
+            select(func.length(number), func.substr(number, 1, 1), func.substr(number, func.length(number), 1))
+            .where(tables.student.c.cohort == self._cohort, tables.student.c.active)
+            .distinct()
+        )
+        return frozenset((length, first, last) for length, first, last in self._connection.execute(query))
+
     def named(self, names: Collection[str]) -> dict[str, list[str]]:
         """Return each of the names that leaving students bear, with the students, in order."""
         table = tables.student

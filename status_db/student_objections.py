@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, insert, or_, select, true, update
 
-from status_db import tables
-from status_db.engine import reading, writing
+from status_db import desk_store, tables
+from status_db.desk_seals import APPEAL
+from status_db.desk_store import DeskEntry, DeskStore
+from status_db.engine import reading
 from status_db.model import Obligation, State, StepStatus, Verdict
-from status_db.turns import DESK
 
 #: In characters.
 LONGEST_TEXT = 500
@@ -160,8 +161,8 @@ def item_of(obligation: Obligation) -> str:
 class StudentObjections:
     """Raises, answers and reads them. An engine of `open_reading` will do for what only reads. Raises StoreError."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, desk: Engine | DeskStore) -> None:
+        self._desk = desk_store.of(desk)
 
     def raise_(
         self,
@@ -184,7 +185,8 @@ class StudentObjections:
         """
         table = tables.objection
         said = _said(text)
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             own = (table.c.cohort == cohort, table.c.student == student, table.c.kind == Kind.OBJECTION)
             waiting = _read(connection, *own, table.c.answered_at.is_(None))
             for one in waiting:
@@ -195,7 +197,7 @@ class StudentObjections:
                     Refusal.TOO_MANY, f"{len(waiting)} objections wait already. Wait for an answer, or take one back."
                 )
             what = {"cohort": cohort, "student": student, "step": step, "kind": Kind.OBJECTION, "item": item}
-            return _enter(connection, what, said, account=account, seen=seen, due=due, now=now)
+            return _enter(entry, what, said, account=account, seen=seen, due=due, now=now)
 
     def send_back(
         self,
@@ -215,7 +217,8 @@ class StudentObjections:
         """
         table = tables.objection
         said = _said(text)
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             same = (table.c.cohort == cohort, table.c.student == student, table.c.step == step)
             waiting = _read(connection, *same, table.c.kind == Kind.SENT_BACK, table.c.answered_at.is_(None))
             if waiting:
@@ -223,7 +226,7 @@ class StudentObjections:
                     Refusal.WAITS, "this step was sent back already. Wait for the answer.", waiting[0]
                 )
             what = {"cohort": cohort, "student": student, "step": step, "kind": Kind.SENT_BACK, "item": ""}
-            return _enter(connection, what, said, account=account, seen=seen, due=due, now=now)
+            return _enter(entry, what, said, account=account, seen=seen, due=due, now=now)
 
     def answer(
         self,
@@ -246,32 +249,34 @@ class StudentObjections:
         if outcome is Outcome.DECIDED and decision is None:
             raise ObjectionRefused(Refusal.NO_DECISION, "there is no decision that settles it. Enter one first.")
         named = decision if outcome is Outcome.DECIDED else None
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             _confirm_waiting(connection, objection)
-            return _end(connection, objection, outcome, said, account=account, now=now, decision=named)
+            return _end(entry, objection, outcome, said, account=account, now=now, decision=named)
 
     def withdraw(self, objection: int, student: str, *, account: str, now: datetime) -> StudentObjection:
         """Take back a student's own objection, and return it.
 
         Raises KeyError where there is none of this student's, ObjectionRefused where it was answered or taken back.
         """
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             found = _confirm_waiting(connection, objection, student)
             if found.kind is not Kind.OBJECTION:
                 raise KeyError(objection)
-            return _end(connection, objection, Outcome.WITHDRAWN, "", account=account, now=now, decision=None)
+            return _end(entry, objection, Outcome.WITHDRAWN, "", account=account, now=now, decision=None)
 
     def one(self, cohort: str, objection: int) -> StudentObjection | None:
         """Return one of a cohort."""
         table = tables.objection
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             found = _read(connection, table.c.cohort == cohort, table.c.objection == objection)
         return found[0] if found else None
 
     def of_student(self, cohort: str, student: str) -> tuple[StudentObjection, ...]:
         """Return those about a student, sent back ones too, the newest first; a hundred at most."""
         table = tables.objection
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             rows = connection.execute(
                 select(table)
                 .where(table.c.cohort == cohort, table.c.student == student)
@@ -290,7 +295,7 @@ class StudentObjections:
             same = and_(table.c.due == row.due, table.c.objection > row.objection)
             return or_(table.c.due > row.due, same)
 
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             return _first_inside(connection, query, after, inside, limit)
 
     def count_waiting(self, cohort: str, steps: Collection[str], inside: Inside) -> int:
@@ -298,7 +303,7 @@ class StudentObjections:
         table = tables.objection
         here = (table.c.cohort == cohort, table.c.step.in_(list(steps)), table.c.answered_at.is_(None))
         query = select(table.c.student, func.count().label("waiting")).where(*here).group_by(table.c.student)
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             students: Mapping[str, int] = {row.student: row.waiting for row in connection.execute(query)}
         numbers = sorted(students)
         chunks = (numbers[at : at + _CHUNK] for at in range(0, len(numbers), _CHUNK))
@@ -311,7 +316,7 @@ class StudentObjections:
         table = tables.objection
         here = (table.c.cohort == cohort, table.c.step.in_(list(steps)), table.c.kind == Kind.SENT_BACK)
         query = select(table).where(*here).order_by(table.c.objection.desc())
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             return _first_inside(connection, query, lambda row: table.c.objection < row.objection, inside, limit)
 
 
@@ -325,7 +330,7 @@ def _said(text: str, *, needed: bool = True) -> str:
 
 
 def _enter(
-    connection: Connection,
+    entry: DeskEntry,
     what: Mapping[str, Any],
     text: str,
     *,
@@ -336,7 +341,9 @@ def _enter(
 ) -> StudentObjection:
     table = tables.objection
     values = {**what, "text": text, "raised_by": account[:100], "seen": _written(seen), "at": now, "due": due}
-    return _objection(connection.execute(insert(table).values(**values).returning(table)).one())
+    row = entry.connection.execute(insert(table).values(**values).returning(table)).one()
+    entry.added(APPEAL, table.c.objection == row.objection)
+    return _objection(row)
 
 
 def _confirm_waiting(connection: Connection, objection: int, student: str | None = None) -> StudentObjection:
@@ -355,7 +362,7 @@ def _confirm_waiting(connection: Connection, objection: int, student: str | None
 
 
 def _end(
-    connection: Connection,
+    entry: DeskEntry,
     objection: int,
     outcome: Outcome,
     answer: str,
@@ -367,7 +374,9 @@ def _end(
     table = tables.objection
     values = {"outcome": outcome, "answer": answer, "answered_by": account[:100], "answered_at": now}
     ended = update(table).where(table.c.objection == objection).values(**values, decision=decision)
-    return _objection(connection.execute(ended.returning(table)).one())
+    with entry.changing(APPEAL, table.c.objection == objection):
+        row = entry.connection.execute(ended.returning(table)).one()
+    return _objection(row)
 
 
 def _read(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[StudentObjection, ...]:

@@ -384,6 +384,7 @@ opinion = Table(
     Column("at", Instant, nullable=False),
     #: The run's plan digest then: what was said is said of that change alone.
     Column("digest", LargeBinary, nullable=False),
+    Column("mac", LargeBinary),
     UniqueConstraint("run", "digest", "says", "author"),
     sqlite_autoincrement=True,
 )
@@ -405,6 +406,7 @@ wave = Table(
     Column("at", Instant, nullable=False),
     Column("withdrawn_at", Instant),
     Column("withdrawn_by", Line(100)),
+    Column("mac", LargeBinary),
     _is_verdict("towards"),
     sqlite_autoincrement=True,
 )
@@ -416,10 +418,10 @@ stranger = Table(
     Column("cohort", _Word, primary_key=True),
     Column("source", _Word, primary_key=True),
     Column("key", _Number, primary_key=True),
-    #: Why it may be somebody we know: ambiguous, leading_zero, number_within, punctuation, other_number, one_character,
-    #: same_name; empty when it is nobody near.
+    #: Why it may be somebody we know: ambiguous, leading_zero, number_within, punctuation, letter_added, other_number,
+    #: one_character, same_name; empty when it is nobody near.
     Column("near", _Word, nullable=False),
-    #: The roster student it is near to.
+    #: The roster students it is near to, as they are shown.
     Column("student", _Number, nullable=False),
     Column("run", BigInteger, nullable=False),
 )
@@ -496,6 +498,7 @@ batch = Table(
     Column("undone_at", Instant),
     Column("undone_by", Line(100)),
     Column("undone_because", Prose(), nullable=False, server_default=""),
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
 Index("ix_batch_step", batch.c.cohort, batch.c.step, batch.c.batch)
@@ -593,12 +596,18 @@ account = Table(
     Column("created_at", Instant, nullable=False),
     #: A keyed hash of the number of an identity document, and nothing that leads back to it.
     Column("identity", LargeBinary),
+    #: When retention first found that hash: its time begins there.
+    Column("identity_at", Instant),
+    #: When retention first found the account deactivated, likewise; NULL while it is active.
+    Column("closed_at", Instant),
     #: The second factor's secret, sealed with the portal's key; NULL for none.
     Column("second_factor", LargeBinary),
     #: The last of its time steps that was used: none opens twice.
     Column("second_factor_step", BigInteger),
     #: Made by the demo, with a public password.
     Column("demo", Boolean, nullable=False, server_default=false()),
+    #: The seal of a row of staff. So everywhere in the desk's tables; see `status_db.desk_seals`.
+    Column("mac", LargeBinary),
 )
 Index("ix_account_student", account.c.student)
 
@@ -615,12 +624,14 @@ grant = Table(
     Column("scope", Json, nullable=False),
     #: It ends with this cohort; NULL for every cohort.
     Column("cohort", _Word),
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
 
 session = Table(
     "session",
     desk,
+    #: Of students. Staff have sessions of their own, which the students' pages cannot write.
     #: SHA-256 of the cookie's token, so that a copy of this table opens no session.
     Column("token_hash", LargeBinary, primary_key=True),
     Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
@@ -632,6 +643,20 @@ session = Table(
     Column("provider_session", LargeBinary, index=True),
     #: It leads to one page alone: password (a new one must be set), factor (the second factor is asked). NULL to all.
     Column("narrowed", _Word),
+)
+
+staff_session = Table(
+    "staff_session",
+    desk,
+    #: As `session`, for whoever may act or read about others.
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("method", _Word, nullable=False, server_default="local"),
+    Column("provider_session", LargeBinary, index=True),
+    Column("narrowed", _Word),
+    Column("mac", LargeBinary),
 )
 
 code = Table(
@@ -646,6 +671,7 @@ code = Table(
     Column("used_at", Instant),
     #: What it is for: password (to set one), factor (to set up the first second factor).
     Column("kind", _Word, nullable=False, server_default="password"),
+    Column("mac", LargeBinary),
 )
 
 attempt = Table(
@@ -678,6 +704,7 @@ token = Table(
     Column("until", Instant, nullable=False),
     Column("withdrawn_at", Instant),
     Column("used_at", Instant),
+    Column("mac", LargeBinary),
 )
 
 audit = Table(
@@ -695,8 +722,31 @@ audit = Table(
     #: Whatever else there is to say, by name; never a secret.
     Column("detail", Json, nullable=False),
     Column("address", Line(100), nullable=False),
+    #: The chain that the line belongs to, and its place there from 1 on; NULL for a line of before there were chains.
+    Column("chain", _Word),
+    Column("link", BigInteger),
+    #: Covers the line and the seal of the line before it in its chain.
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
+Index("uq_audit_link", audit.c.chain, audit.c.link, unique=True)
+
+audit_head = Table(
+    "audit_head",
+    desk,
+    #: desk: written with the ledger's key; pages: written by the students' pages, with the desk's key.
+    Column("chain", _Word, primary_key=True),
+    #: The newest line, and its seal.
+    Column("link", BigInteger, nullable=False),
+    Column("line_mac", LargeBinary, nullable=False),
+    #: The chain is kept from behind this line: what came before was removed at the end of its time.
+    Column("removed_to", BigInteger, nullable=False),
+    Column("removed_mac", LargeBinary, nullable=False),
+    #: Table → digest of its sealed rows, as hex; and of the lines of before there were chains.
+    Column("sets", Json, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+
 Index("ix_audit_account", audit.c.account, audit.c.line)
 Index("ix_audit_student", audit.c.student, audit.c.line)
 
@@ -725,6 +775,7 @@ request = Table(
     Column("message", Prose(), nullable=False, server_default=""),
     #: Of a way back: the plan; of a revert: its run.
     Column("found", Json),
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
 Index("ix_request_student", request.c.cohort, request.c.student, request.c.request)
@@ -759,6 +810,7 @@ announcement = Table(
     Column("at", Instant, nullable=False),
     Column("withdrawn_at", Instant),
     Column("withdrawn_by", Line(100)),
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
 
@@ -789,6 +841,7 @@ objection = Table(
     Column("answer", Prose(), nullable=False, server_default=""),
     #: The decision that answered it.
     Column("decision", BigInteger),
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
 Index("ix_objection_student", objection.c.cohort, objection.c.student, objection.c.objection)
@@ -821,9 +874,30 @@ upload = Table(
     #: When it was confirmed: with which batch, or by asking the scheduler.
     Column("confirmed_at", Instant),
     Column("batch", BigInteger),
+    Column("mac", LargeBinary),
     sqlite_autoincrement=True,
 )
 Index("ix_upload_account", upload.c.account, upload.c.upload)
+
+retention_run = Table(
+    "retention_run",
+    desk,
+    #: One rule of [retention], carried out once. Rows are added, and never changed.
+    Column("retention_run", _Id, primary_key=True, autoincrement=True),
+    Column("rule", _Word, nullable=False),
+    Column("at", Instant, nullable=False),
+    #: Rows older than this were removed.
+    Column("cutoff", Instant, nullable=False),
+    Column("removed", BigInteger, nullable=False),
+    #: The age of the oldest row that stayed; NULL for none.
+    Column("oldest", Instant),
+    #: Rows older than the cutoff were left for the next run: there were too many for one.
+    Column("unfinished", Boolean, nullable=False),
+    Column("by", Line(100), nullable=False),
+    Column("mac", LargeBinary),
+    sqlite_autoincrement=True,
+)
+Index("ix_retention_run_rule", retention_run.c.rule, retention_run.c.retention_run)
 
 passkey = Table(
     "passkey",
@@ -842,6 +916,7 @@ passkey = Table(
     Column("transports", Json, nullable=False),
     Column("made_at", Instant, nullable=False),
     Column("used_at", Instant),
+    Column("mac", LargeBinary),
     UniqueConstraint("credential_id"),
     sqlite_autoincrement=True,
 )
@@ -854,6 +929,7 @@ recovery_code = Table(
     Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
     Column("made_at", Instant, nullable=False),
     Column("used_at", Instant),
+    Column("mac", LargeBinary),
 )
 
 factor_step = Table(
@@ -867,4 +943,5 @@ factor_step = Table(
     #: What the passkey has to sign.
     Column("challenge", LargeBinary),
     Column("at", Instant, nullable=False),
+    Column("mac", LargeBinary),
 )

@@ -1,15 +1,12 @@
 """Tickets of providers that have been used: none opens twice, whichever of several workers it comes to."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, insert, select
 
 from status_db import tables
 from status_db.engine import writing
 from status_db.turns import DESK
-
-#: Providers themselves forget a ticket within minutes.
-_KEPT = timedelta(days=2)
 
 
 class Tickets:
@@ -24,6 +21,5 @@ class Tickets:
         with writing(self._engine, DESK, "desk") as connection:
             if connection.execute(select(table.c.at).where(table.c.ticket_hash == ticket_hash)).first() is not None:
                 return False
-            connection.execute(delete(table).where(table.c.at < now - _KEPT))
             connection.execute(insert(table).values(ticket_hash=ticket_hash, at=now))
             return True

@@ -12,11 +12,12 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, insert, select, update
 
-from status_db import demo_accounts, tables
+from status_db import demo_accounts, desk_store, tables
 from status_db.accounts import Account, Accounts, normalise_account
 from status_db.audit import Deed
-from status_db.engine import reading, writing
-from status_db.turns import DESK
+from status_db.desk_seals import TOKEN
+from status_db.desk_store import DeskStore
+from status_db.engine import reading
 
 #: A whole token is this and 64 hexadecimal digits.
 PREFIX = "clr_"
@@ -71,10 +72,10 @@ class Tokens:
     Tokens of accounts that the demo made open nothing, unless `demo` says that the settings are a demo's.
     """
 
-    def __init__(self, engine: Engine, *, demo: bool = False) -> None:
-        self._engine = engine
+    def __init__(self, desk: Engine | DeskStore, *, demo: bool = False) -> None:
+        self._desk = desk_store.of(desk)
         self._demo = demo
-        self._accounts = Accounts(engine, demo=demo)
+        self._accounts = Accounts(self._desk, demo=demo)
 
     def make(self, token_hash: bytes, title: str, account: str, until: datetime, *, by: str, now: datetime) -> Token:
         """Note a token of an active account, and who made it. Raises TokenRefused."""
@@ -84,38 +85,42 @@ class Tokens:
         if until <= now:
             raise TokenRefused("that token would have ended already. Give a later --until.")
         table = tables.token
-        with writing(self._engine, DESK, "desk") as connection:
-            if why := demo_accounts.why_shut(connection, name, demo=self._demo):
+        with self._desk.writing() as entry:
+            if why := demo_accounts.why_shut(entry.connection, name, demo=self._demo):
                 raise TokenRefused(why)
             made = {"title": title, "account": name, "made_at": now, "made_by": by[:100], "until": until}
-            connection.execute(insert(table).values(token_hash=token_hash, **made))
-            row = connection.execute(select(table).where(table.c.token_hash == token_hash)).one()
+            entry.connection.execute(insert(table).values(token_hash=token_hash, **made))
+            entry.added(TOKEN, table.c.token_hash == token_hash)
+            row = entry.connection.execute(select(table).where(table.c.token_hash == token_hash)).one()
         return _token(row)
 
     def listed(self) -> tuple[Token, ...]:
         """Return every token, withdrawn and ended ones too, the newest first."""
         table = tables.token
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             rows = connection.execute(select(table).order_by(table.c.made_at.desc(), table.c.token_hash))
             return tuple(_token(row) for row in rows)
 
     def withdraw(self, token_id: str, now: datetime) -> Token:
         """Have a token open nothing from now on; one that was withdrawn stays so. Raises TokenRefused."""
         table, wanted = tables.token, token_id.strip().lower()
-        with writing(self._engine, DESK, "desk") as connection:
+        with self._desk.writing() as entry:
+            connection = entry.connection
             found = [row for row in connection.execute(select(table)) if row.token_hash.hex().startswith(wanted)]
             if not wanted or len(found) != 1:
                 raise TokenRefused(f'there is no one token "{token_id}". See: clearance tokens list')
             here = table.c.token_hash == found[0].token_hash
-            connection.execute(update(table).where(here, table.c.withdrawn_at.is_(None)).values(withdrawn_at=now))
+            with entry.changing(TOKEN, here):
+                connection.execute(update(table).where(here, table.c.withdrawn_at.is_(None)).values(withdrawn_at=now))
             return _token(connection.execute(select(table).where(here)).one())
 
     def find(self, token_hash: bytes, now: datetime) -> tuple[Token, Account] | None:
         """Return a token that opens something now, and its active account; None for any other."""
         table = tables.token
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             row = connection.execute(select(table).where(table.c.token_hash == token_hash)).one_or_none()
-        token = _token(row) if row is not None else None
+        vouched = row is not None and self._desk.vouches(TOKEN, row)
+        token = _token(row) if row is not None and vouched else None
         if token is None or not token.opens(now):
             return None
         account = self._accounts.find(token.account)
@@ -124,8 +129,8 @@ class Tokens:
     def touch(self, token_hash: bytes, now: datetime) -> None:
         """Note that a token is in use."""
         table = tables.token
-        with writing(self._engine, DESK, "desk") as connection:
-            connection.execute(update(table).where(table.c.token_hash == token_hash).values(used_at=now))
+        with self._desk.writing() as entry:
+            entry.connection.execute(update(table).where(table.c.token_hash == token_hash).values(used_at=now))
 
     def note_seen(self, token: Token, cohort: str, student: str, now: datetime, address: str) -> None:
         """Note in the audit log that a student was looked at with a token, unless that was noted within the hour."""
@@ -140,12 +145,12 @@ class Tokens:
     def _note_seldom(self, seen: dict[str, Any], token: Token, now: datetime, address: str) -> None:
         audit = tables.audit
         same = [audit.c[name].is_(value) if value is None else audit.c[name] == value for name, value in seen.items()]
-        with writing(self._engine, DESK, "desk") as connection:
-            known = connection.execute(
+        with self._desk.writing() as entry:
+            known = entry.connection.execute(
                 select(audit.c.line).where(*same, audit.c.account == token.account, audit.c.at > now - TOUCH).limit(1)
             ).first()
             if known is None:
-                connection.execute(insert(audit).values(at=now, account=token.account, address=address[:100], **seen))
+                entry.note(account=token.account, now=now, address=address, **seen)
 
 
 def _token(row: Row[Any]) -> Token:

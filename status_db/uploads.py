@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, delete, insert, select, update
 
-from status_db import tables
-from status_db.engine import reading, writing
-from status_db.turns import DESK
+from status_db import desk_store, tables
+from status_db.desk_seals import UPLOAD
+from status_db.desk_store import DeskStore
+from status_db.engine import reading
 
 #: An upload that nobody has confirmed is gone after this.
 KEPT = timedelta(days=1)
@@ -46,8 +47,8 @@ class Upload:
 class Uploads:
     """Keeps uploads and reads them. Raises StoreError."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, desk: Engine | DeskStore) -> None:
+        self._desk = desk_store.of(desk)
 
     def keep(
         self,
@@ -64,18 +65,21 @@ class Uploads:
     ) -> int:
         """Keep a sheet, and let go of those that nobody has confirmed in time; return its number."""
         table = tables.upload
-        with writing(self._engine, DESK, "desk") as connection:
-            connection.execute(delete(table).where(table.c.confirmed_at.is_(None), table.c.at < now - KEPT))
+        over = (table.c.confirmed_at.is_(None), table.c.at < now - KEPT)
+        with self._desk.writing() as entry:
+            with entry.changing(UPLOAD, *over):
+                entry.connection.execute(delete(table).where(*over))
             values = {"cohort": cohort, "kind": kind, "step": step, "source": source, "account": account, "at": now}
             made = insert(table).values(**values, file=file[:200], content=content, rows=list(rows))
-            number: int = connection.execute(made.returning(table.c.upload)).scalar_one()
+            number: int = entry.connection.execute(made.returning(table.c.upload)).scalar_one()
+            entry.added(UPLOAD, table.c.upload == number)
         return number
 
     def find(self, number: int, account: str) -> Upload | None:
         """Return an upload of this account; None where there is none, or not any more."""
         table = tables.upload
         columns = [column for column in table.columns if column.name != "content"]
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             row = connection.execute(
                 select(*columns).where(table.c.upload == number, table.c.account == account)
             ).one_or_none()
@@ -85,20 +89,22 @@ class Uploads:
         """Return the upload of this account that was entered as a batch; None where that came another way."""
         table = tables.upload
         columns = [column for column in table.columns if column.name != "content"]
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             row = connection.execute(
                 select(*columns).where(table.c.batch == batch, table.c.account == account).order_by(table.c.upload)
             ).first()
         return _upload(row) if row else None
 
     def list_of(self, number: int) -> tuple[str, bytes] | None:
-        """Return the source whose list a sheet is, and the sheet itself; None where it is none's list, or gone."""
+        """Return the source whose list a sheet is, and the sheet itself; None where it is gone, altered, or no list."""
         table = tables.upload
-        with reading(self._engine) as connection:
+        with reading(self._desk.engine) as connection:
             row = connection.execute(
-                select(table.c.source, table.c.content).where(table.c.upload == number, table.c.source.is_not(None))
+                select(table).where(table.c.upload == number, table.c.source.is_not(None))
             ).one_or_none()
-        return (row.source, row.content) if row else None
+        if row is None or not self._desk.vouches(UPLOAD, row):
+            return None
+        return row.source, row.content
 
     def confirmed(
         self, number: int, now: datetime, batch: int | None = None, rows: Sequence[Any] | None = None
@@ -109,10 +115,11 @@ class Uploads:
         """
         table = tables.upload
         became = {} if rows is None else {"rows": list(rows)}
-        with writing(self._engine, DESK, "desk") as connection:
-            connection.execute(
+        this = table.c.upload == number
+        with self._desk.writing() as entry, entry.changing(UPLOAD, this):
+            entry.connection.execute(
                 update(table)
-                .where(table.c.upload == number, table.c.confirmed_at.is_(None))
+                .where(this, table.c.confirmed_at.is_(None))
                 .values(confirmed_at=now, batch=batch, **became)
             )
 

@@ -3,16 +3,18 @@
 Operators write here, through the command line and the desk; the sync reads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
-from status_db import tables
-from status_db.engine import reading, writing
+from status_db import raw, tables
+from status_db.engine import reading
+from status_db.ledger import Entry, Ledger, LinkKind, vouched
 from status_db.model import Verdict
+from status_db.seals import Seals
 
 
 class WaveRefused(Exception):  # noqa: N818 - named by the reaction
@@ -43,9 +45,10 @@ class Wave:
 class Waves:
     """Announces and withdraws the waves of one cohort."""
 
-    def __init__(self, engine: Engine, cohort: str) -> None:
+    def __init__(self, engine: Engine, cohort: str, ledger: Ledger) -> None:
         self._engine = engine
         self._cohort = cohort
+        self._ledger = ledger
 
     def announce(
         self, source: str, towards: Verdict, most: int, until: datetime, *, author: str, note: str, now: datetime
@@ -59,14 +62,15 @@ class Waves:
         if most < 1 or towards not in (Verdict.CLEARED, Verdict.HELD):
             raise WaveRefused("a wave moves at least one student, to cleared or to held. Say how many, and which.")
         table = tables.wave
-        with writing(self._engine, self._cohort) as connection:
+        with self._ledger.linking(self._engine, at=now, kind=LinkKind.EXPECTED) as (connection, entry):
             same = (
                 table.c.cohort == self._cohort,
                 table.c.source == source,
                 table.c.towards == towards,
                 table.c.withdrawn_at.is_(None),
             )
-            connection.execute(update(table).where(*same).values(withdrawn_at=now, withdrawn_by=author))
+            for stored in raw.sealed(connection, table, raw.WAVE, *same):
+                _withdraw(connection, entry, stored, author, now)
             announced = insert(table).values(
                 cohort=self._cohort,
                 source=source,
@@ -77,21 +81,20 @@ class Waves:
                 note=note,
                 at=now,
             )
-            return _wave(connection.execute(announced.returning(table)).one())
+            wave = _wave(connection.execute(announced.returning(table)).one())
+            entry.seal_behind(table, wave.id)
+            return wave
 
     def withdraw(self, number: int, *, author: str, now: datetime) -> Wave:
         """Withdraw a wave: the guard's ordinary limits hold again. Raises WaveRefused when there is none."""
         table = tables.wave
-        with writing(self._engine, self._cohort) as connection:
-            row = connection.execute(
-                update(table)
-                .where(table.c.wave == number, table.c.cohort == self._cohort, table.c.withdrawn_at.is_(None))
-                .values(withdrawn_at=now, withdrawn_by=author)
-                .returning(table)
-            ).one_or_none()
-        if row is None:
-            raise WaveRefused(f"there is no wave {number} to withdraw. See: clearance waves list")
-        return _wave(row)
+        standing = (table.c.wave == number, table.c.cohort == self._cohort, table.c.withdrawn_at.is_(None))
+        with self._ledger.linking(self._engine, at=now, kind=LinkKind.EXPECTED) as (connection, entry):
+            stored = raw.sealed(connection, table, raw.WAVE, *standing)
+            if not stored:
+                raise WaveRefused(f"there is no wave {number} to withdraw. See: clearance waves list")
+            _withdraw(connection, entry, stored[0], author, now)
+            return _wave(connection.execute(select(table).where(table.c.wave == number)).one())
 
     def listed(self) -> tuple[Wave, ...]:
         """Return every wave ever announced, the newest first."""
@@ -101,13 +104,28 @@ class Waves:
             return tuple(_wave(row) for row in connection.execute(query))
 
 
-def expected(connection: Connection, cohort: str, source: str, now: datetime) -> Sequence[Wave]:
-    """Return the waves that are expected of a source at `now`, at most one in each direction."""
+def _withdraw(connection: Connection, entry: Entry, stored: raw.Sealed, author: str, now: datetime) -> None:
+    table, number = tables.wave, stored.values[raw.WAVE.index("wave")]
+    connection.execute(update(table).where(table.c.wave == number).values(withdrawn_at=now, withdrawn_by=author))
+    entry.seal_behind(table, number, stored)
+
+
+def expected(
+    connection: Connection, cohort: str, source: str, now: datetime, seals: Callable[[], Seals] | None = None
+) -> Sequence[Wave]:
+    """Return the waves that are expected of a source at `now`, at most one in each direction.
+
+    With `seals`, one that is not as it was sealed is expected by nobody.
+    """
     table = tables.wave
     query = select(table).where(
         table.c.cohort == cohort, table.c.source == source, table.c.withdrawn_at.is_(None), table.c.until > now
     )
-    return [_wave(row) for row in connection.execute(query.order_by(table.c.wave))]
+    found = [_wave(row) for row in connection.execute(query.order_by(table.c.wave))]
+    if not found or seals is None:
+        return found
+    numbers = table.c.wave.in_([wave.id for wave in found])
+    return [w for w in found if w.id in vouched(connection, table, raw.WAVE, seals(), numbers)]
 
 
 def _wave(row: Row[Any]) -> Wave:

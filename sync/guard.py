@@ -165,9 +165,11 @@ def judge(
         if first_applies:
             return ()
         return (Objection(ObjectionKind.FIRST_ANSWER, {"source": plan.source, "records": len(plan.changes)}),)
+    asked: tuple[Objection, ...] = ()
     if history.question_changed:
+        # It waits in any case; whoever approves it sees beside that what would hold back any other answer.
         figures: Figures = {"source": plan.source, "records": len(plan.changes), "findings": len(plan.findings)}
-        return (Objection(ObjectionKind.SETTINGS_CHANGED, figures),)
+        asked = (Objection(ObjectionKind.SETTINGS_CHANGED, figures),)
     counted, lately = count(plan, means, history), history.lately
     clear = history.cleared + history.exempt
     lost = plan.count(Verdict.HELD, Verdict.UNKNOWN)
@@ -181,6 +183,7 @@ def judge(
          ("known", "unknown", 0)),
     )  # fmt: skip
     return (
+        *asked,
         *_rows(plan, limits, history),
         *(reason for way in ways for reason in _too_many(way, limits, after_a_night=history.after_a_night)),
         *_all_of_few(len(released(plan.changes, means)), limits, history, no_longer_held),

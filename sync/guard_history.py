@@ -77,8 +77,8 @@ def history(
         exempt=state.exempt,
         lately=guard.Counted(moved[Verdict.CLEARED], moved[Verdict.HELD], moved[Verdict.UNKNOWN]),
         first=state.settings_digest is None,
-        question_changed=state.settings_digest not in (None, rule.digest)
-        or state.location_digest not in (None, rules.location(source)),
+        question_changed=not (state.settings_digest is None or rule.is_known_as(state.settings_digest))
+        or state.location_digest not in (None, *rules.locations(source)),
         clearing=announced.get(Verdict.CLEARED, guard.NOTHING),
         holding=announced.get(Verdict.HELD, guard.NOTHING),
         after_a_night=state.began is not None and snapshot.began - state.began > rules.limits(source).night,

@@ -211,7 +211,7 @@ def compare(
                     whys, suspect_rows = doubtful.setdefault(suspect, ([], []))
                     whys.append(f"{near} {shown_key(number)}")
                     suspect_rows += rows
-                strangers[number] = Stranger(shown_key(number), near, students[0])
+                strangers[number] = Stranger(shown_key(number), near, shown_students(students))
                 _add(unmatched, number, rows)
                 continue
             found = number if number in stored else resolved.students.get(number)
@@ -270,6 +270,16 @@ def shown_key(number: str) -> str:
         return number
     mark = digest_of([number.encode("utf-8", "surrogatepass")]).hex()[:16]
     return f"{text[: LONGEST - len(mark) - 1]}…{mark}"
+
+
+def shown_students(students: Sequence[str]) -> str:
+    """Return the students whom a key may mean, as they are stored and shown: as many as there is room for."""
+    shown = ", ".join(students)
+    left = len(students)
+    while len(shown) > LONGEST and left > 1:
+        left -= 1
+        shown = f"{', '.join(students[:left])} (+{len(students) - left})"
+    return shown if len(shown) <= LONGEST else students[0]
 
 
 def _number(key: Cell) -> str:

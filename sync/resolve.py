@@ -1,13 +1,13 @@
 """Whom a source's keys mean: roster students by number or alias, somebody doubtful, somebody who stays, or a stranger.
 
 A number is exact after its one normalisation; nothing near is ever taken for the thing itself. What can mean certain
-students and no others, as after a lost leading zero or with words around the number, is doubtful for each of them. What
-is merely near is listed for a person to look at.
+students and no others, as after a lost leading zero or with words or a letter around the number, is doubtful for each
+of them. What is merely near is listed for a person to look at.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from connectors.numbers import bare, numbers_within, with_lost_zeros
+from connectors.numbers import bare, numbers_within, shape, with_lost_zeros, without_addition
 from connectors.port import Cell
 from status_db.model import normalise_number
 from status_db.stored import Stored
@@ -21,6 +21,7 @@ LEADING_ZERO = "leading_zero"
 AMBIGUOUS = "ambiguous"
 NUMBER_WITHIN = "number_within"
 PUNCTUATION = "punctuation"
+LETTER_ADDED = "letter_added"
 OTHER_NUMBER = "other_number"
 ONE_CHARACTER = "one_character"
 SAME_NAME = "same_name"
@@ -64,14 +65,26 @@ def resolve(
     staying |= elsewhere
     rest -= elsewhere
     within, lost = _numbers_within(stored, rest, own_numbers=own_numbers), _lost_zeros(stored, rest)
-    both = within.keys() & lost.keys()
-    doubtful |= within | lost
-    doubtful |= {key: (tuple(sorted({*within[key][0], *lost[key][0]})), NUMBER_WITHIN) for key in both}
+    added, hinted = _additions(stored, rest)
+    doubtful |= _merged(within, lost, added)
     rest -= doubtful.keys()
+    near |= {key: hint for key, hint in hinted.items() if key in rest}
+    rest -= near.keys()
     if rest:
         spoken_of = {str(key) for key in groups if key in digests} | set(found.values())
         near |= _namesakes(stored, fields, groups, rest, spoken_of) | _one_character(stored, rest)
     return Resolved(found, doubtful, near, staying)
+
+
+def _merged(*kinds: Mapping[str, tuple[tuple[str, ...], str]]) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Return everybody whom each key may mean in any way; a key that does so in several ways contains numbers."""
+    merged: dict[str, tuple[tuple[str, ...], str]] = {}
+    for kind in kinds:
+        for key, (students, why) in kind.items():
+            if before := merged.get(key):
+                students, why = tuple(sorted({*before[0], *students})), NUMBER_WITHIN  # noqa: PLW2901 - both at once
+            merged[key] = students, why
+    return merged
 
 
 def _numbers_within(stored: Stored, keys: set[str], *, own_numbers: bool) -> dict[str, tuple[tuple[str, ...], str]]:
@@ -124,6 +137,34 @@ def _lost_zeros(stored: Stored, keys: set[str]) -> dict[str, tuple[tuple[str, ..
         for key in candidates[student]:
             fits.setdefault(key, []).append(student)
     return {key: (tuple(students), LEADING_ZERO) for key, students in fits.items() if len(students) == 1}
+
+
+def _additions(
+    stored: Stored, keys: set[str]
+) -> tuple[dict[str, tuple[tuple[str, ...], str]], dict[str, tuple[str, str]]]:
+    """Find keys that are a student's number with zeros or a letter before it, or a letter behind it.
+
+    Where numbers on the roster look as such a key does, it may as well be the number of somebody who does not leave:
+    then it is a hint, and no doubt.
+    """
+    candidates: dict[str, set[str]] = {}
+    for key in keys:
+        for number in without_addition(key):
+            candidates.setdefault(number, set()).add(key)
+    fits: dict[str, set[str]] = {}
+    for student in stored.leaving(candidates.keys()) if candidates else ():
+        for key in candidates[student]:
+            fits.setdefault(key, set()).add(student)
+    shapes = {shape(*ends) for ends in stored.ends()} if fits else set()
+    doubtful: dict[str, tuple[tuple[str, ...], str]] = {}
+    near: dict[str, tuple[str, str]] = {}
+    for key, students in fits.items():
+        why = LEADING_ZERO if key.startswith("0") else LETTER_ADDED
+        if shape(len(key), key[0], key[-1]) in shapes:
+            near[key] = why, min(students)
+        else:
+            doubtful[key] = tuple(sorted(students)), why
+    return doubtful, near
 
 
 def _one_character(stored: Stored, keys: set[str]) -> dict[str, tuple[str, str]]:

@@ -99,7 +99,10 @@ def propose_roster(
     limits = rules.limits(settings.roster)
     reasons = roster.judge(plan, limits, state.recent_rows, active, len(let_off), groups)
     digest, where = rules.roster_digest(settings), rules.location(settings.roster)
-    reread = state.settings_digest not in (None, _UNRECORDED, digest) or state.location_digest not in (None, where)
+    reread = state.settings_digest not in (None, _UNRECORDED, digest) or state.location_digest not in (
+        None,
+        *rules.locations(settings.roster),
+    )
     if reread and not plan.empty:
         moved = len(plan.joined) + len(plan.changed) + len(plan.left)
         figures: Figures = {"source": ROSTER, "records": moved, "findings": len(findings)}

@@ -53,6 +53,8 @@ class SourceRule:
     institution_zone: ZoneInfo
     #: Digest of the query and mapping behind it: another one is another question.
     question: bytes
+    #: The same as former versions took it, with the pace in it.
+    former_question: bytes = b""
     #: It sends students' own numbers only: never a card, nor a former number.
     own_numbers: bool = False
     #: What a row without a number is: a reason to refuse the answer, a row about whom the row above is, or nothing.
@@ -65,12 +67,19 @@ class SourceRule:
     @property
     def digest(self) -> bytes:
         """Digest of everything that decides what a row means."""
+        return self._digest(self.question)
+
+    def is_known_as(self, digest: bytes | None) -> bool:
+        """Say whether a stored digest is of this very question, whichever version took it."""
+        return digest in (self.digest, self._digest(self.former_question or self.question))
+
+    def _digest(self, question: bytes) -> bytes:
         words = ",".join(f"{w}={v}" for w, v in sorted(self.words.items()))
         parts = (
             RULE_VERSION, self.means, self.absent, self.obligation, self.item_title, self.tolerance, self.yuan, words,
             self.zone, self.institution_zone, self.own_numbers, self.nameless, self.unique_reference, self.date_order,
         )  # fmt: skip
-        return digest_of([*(str(part).encode() for part in parts), self.question])
+        return digest_of([*(str(part).encode() for part in parts), question])
 
 
 def group(snapshot: Snapshot) -> dict[Cell, Rows]:

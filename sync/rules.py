@@ -1,15 +1,15 @@
 """From the settings to the values that the rule, the guard and the timetable work with."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
+from config.secrets import DatabaseUrl, Secret, SecretUnusable
 from config.settings import Asked, Settings
 from config.timetable import timetable_of
 from status_db.model import Means, StepKind, Verdict, digest_of
@@ -38,6 +38,7 @@ def source_rule(settings: Settings, name: str) -> SourceRule:
         zone=source.timezone or settings.institution.timezone,
         institution_zone=settings.institution.timezone,
         question=_question(source),
+        former_question=_question(source, former=True),
         own_numbers=source.keys == "student",
         nameless=source.nameless,
         unique_reference=source.unique_reference,
@@ -45,10 +46,29 @@ def source_rule(settings: Settings, name: str) -> SourceRule:
     )
 
 
-def _question(asked: Asked) -> bytes:
-    """Digest what is asked, without the secrets and addresses that may change while the question stays."""
+def _question(asked: Asked, *, former: bool = False) -> bytes:
+    """Digest what is asked, without the secrets and addresses that may change while the question stays.
+
+    `former` is as former versions took it: the pace at which single students are asked about was part of it.
+    """
     own = _plain(asked.own)
-    return digest_of([asked.connector.encode(), json.dumps([asked.columns, own], sort_keys=True, default=str).encode()])
+    if not former:
+        # Whether they are asked about one by one is part of it; what that costs the office is not.
+        own |= {key: type(value)().model_dump(mode="python") for key, value in _paces(asked.own)}
+    return digest_of(
+        [asked.connector.encode(), json.dumps([asked.columns, own], sort_keys=True, default=_masked).encode()]
+    )
+
+
+def _masked(value: object) -> str:
+    return "**********" if isinstance(value, Secret) else str(value)
+
+
+def _paces(own: BaseModel | None) -> Iterator[tuple[str, BaseModel]]:
+    """Give the own keys that hold a table about how to ask."""
+    for key, value in own or ():
+        if getattr(value, "only_how", False) and key not in getattr(type(own), "how", ()):
+            yield key, value
 
 
 #: Own keys that say where and how patiently to ask, not what.
@@ -65,15 +85,25 @@ def _plain(own: BaseModel | None) -> dict[str, object]:
     dumped = own.model_dump(mode="python")
     # A connector whose settings hold the answer itself names those keys; another, its own ones of how to ask.
     besides = _NOT_THE_QUESTION | getattr(type(own), "answers", frozenset()) | getattr(type(own), "how", frozenset())
-    return {k: v for k, v in dumped.items() if k not in besides and not isinstance(v, SecretStr | Path)}
+    return {k: v for k, v in dumped.items() if k not in besides and not isinstance(v, Secret | Path)}
 
 
-def location(asked: Asked) -> bytes:
-    """Digest where and as which user a source is asked. No password and no other secret goes into it."""
+def location(asked: Asked, *, former: bool = False) -> bytes:
+    """Digest where and as which user a source is asked. No password and no other secret goes into it.
+
+    A file is taken as the settings write it, so that they and it may move together. `former` is as former
+    versions took it: a file by its place on this machine.
+    """
     # Of a source that cannot be asked, with a connector that is not there, nothing is known of where.
     own = asked.own.model_dump(mode="python") if asked.own is not None else {}
     where = {key: own[key] for key in sorted(own) if key in _WHERE}
+    where |= {} if former else {key: text for key, text in asked.written.items() if key in where}
     return digest_of([asked.connector.encode(), json.dumps(where, sort_keys=True, default=_without_secret).encode()])
+
+
+def locations(asked: Asked) -> tuple[bytes, bytes]:
+    """Return both digests of where a source is asked: what was stored by an older version is the same place."""
+    return location(asked), location(asked, former=True)
 
 
 #: Own keys that say where a source is and as which user it is asked.
@@ -81,12 +111,13 @@ _WHERE = {"url", "base_url", "host", "port", "path", "auth"}
 
 
 def _without_secret(value: object) -> str:
-    if not isinstance(value, SecretStr):
-        return str(value)
+    if not isinstance(value, DatabaseUrl):
+        return "" if isinstance(value, Secret) else str(value)
     try:
-        return make_url(value.get_secret_value()).set(password=None).render_as_string()
-    except ArgumentError:
-        return ""
+        return make_url(value.reveal()).set(password=None).render_as_string()
+    except SecretUnusable:
+        # It cannot be asked, either; as a database that is nowhere.
+        return "sqlite://"
 
 
 def limits(asked: Asked) -> Limits:

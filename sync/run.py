@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -167,6 +168,7 @@ class Sync:
         self._connect = connect
         self._clock = clock
         self._lease_for = lease_for
+        self._ledger = ledger
         self._gate = SettingsGate(engine, settings, cohort, clock)
         self._marks = SettingsMarks(engine, cohort, ledger, self._gate.meaning)
         self._log = structlog.get_logger("clearance.sync")
@@ -419,7 +421,7 @@ class Sync:
     def carry_out(self) -> list[Outcome]:
         """Approve and reject the suspended runs of which enough has been said; return how each ended."""
         said: dict[int, list[Opinion]] = {}
-        for opinion in Opinions(self._engine, self._cohort).waiting():
+        for opinion in Opinions(self._engine, self._cohort, self._ledger).waiting():
             said.setdefault(opinion.run, []).append(opinion)
         ended: list[Outcome] = []
         for run, opinions in said.items():
@@ -540,11 +542,13 @@ class Sync:
             return propose_roster(connection, self._settings, self._cohort, snapshot, self._clock())
         if isinstance(snapshot, keep.WayBack):
             reversal = self._marks.reversal(connection, snapshot.reverts)
-            proposal = propose_way_back(connection, self._settings, self._cohort, name, snapshot, reversal)
+            seals = partial(self._ledger.seals, connection)
+            proposal = propose_way_back(connection, self._settings, self._cohort, name, snapshot, reversal, seals)
             if snapshot.looked_at not in (None, proposal.plan.digest):
                 raise _WayBackMoved
             return proposal
-        return propose_source(connection, self._settings, self._cohort, name, snapshot, student, self._clock())
+        seals = partial(self._ledger.seals, connection)
+        return propose_source(connection, self._settings, self._cohort, name, snapshot, student, self._clock(), seals)
 
     def _applied(
         self,
@@ -619,8 +623,8 @@ class Sync:
     def _one_is_proven(self, stored: Stored, name: str, connector: Connector | None) -> bool:
         if connector is None or reads_all_for_one(connector):
             return True
-        rule, where = rules.source_rule(self._settings, name), rules.location(self._settings.source[name])
-        return stored.source(name).one_proven == question_of(rule, where)
+        rule, wheres = rules.source_rule(self._settings, name), rules.locations(self._settings.source[name])
+        return stored.source(name).one_proven in {question_of(rule, where) for where in wheres}
 
     def _overtaken(self, lease: Lease, counts: dict[str, Any]) -> Outcome:
         message = (

@@ -13,6 +13,7 @@ from config.timetable import Timetable
 from status_db.engine import StoreError
 from status_db.marks import LeaseLost, RunUnderWay, SlotTaken
 from status_db.model import ROSTER
+from status_db.retention import Retention
 from sync.season import Season, Turn
 
 #: A job that could not start in time (the machine slept, all workers were busy) still runs if no later than this.
@@ -31,6 +32,9 @@ _SWEEPS = 60
 
 #: The job that prints sheets.
 _PAPER = "paper"
+
+#: The job that removes what has been kept long enough.
+_RETENTION = "retention"
 
 
 class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # the library has no types
@@ -55,11 +59,12 @@ class Schedule:
         sweep: Callable[[datetime], int],
         serving: Callable[[], int],
         printing: Callable[[datetime], int] | None = None,
+        retention: Retention | None = None,
     ) -> None:
         """`sweep` notes the decisions whose end has come by the given moment; `serving` serves what was asked for.
 
         `printing` writes the sheets of a night's slot, unless they are there, and returns how many it wrote; it is
-        asked where the settings say when.
+        asked where the settings say when. `retention` carries out the rules of the settings once a day.
         """
         self._season = season
         self._settings = settings
@@ -67,6 +72,8 @@ class Schedule:
         self._serving = serving
         self._printing = printing if settings.desk.paper.folder is not None else None
         self._nights = Timetable(None, settings.desk.paper.cron, settings.institution.timezone)
+        self._retention = retention
+        self._retention_times = Timetable(None, settings.retention.cron, settings.institution.timezone)
         self._clock = clock
         self._log = structlog.get_logger("clearance.schedule")
         several = len(season.cohorts) > 1
@@ -100,6 +107,9 @@ class Schedule:
             # Last night's first, where nobody was there to print them.
             self._scheduler.add_job(self.print_sheets, id=f"{_PAPER} now", name=_PAPER)
             self._scheduler.add_job(self.print_sheets, SlotTrigger(self._nights), id=_PAPER, name=_PAPER)
+        if self._retention is not None:
+            self._scheduler.add_job(self.retain, id=f"{_RETENTION} now", name=_RETENTION)
+            self._scheduler.add_job(self.retain, SlotTrigger(self._retention_times), id=_RETENTION, name=_RETENTION)
 
     def stop(self) -> None:
         """Stop; runs under way are let end."""
@@ -182,3 +192,28 @@ class Schedule:
             self._log.error("sheets not printed", slot=slot.isoformat(), message=str(error))
         except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
             self._log.exception("printing broke", slot=slot.isoformat())
+
+    def retain(self) -> None:
+        """Carry out each rule of retention that nobody has carried out since its last time."""
+        if self._retention is None:
+            return
+        try:
+            due = self._retention.due(self._retention_times.at(self._clock()))
+        except StoreError as error:
+            self._log.error("retention not carried out", message=str(error))
+            return
+        for rule in due:
+            try:
+                run = self._retention.carry_out(rule, self._clock(), "schedule")
+                if run.removed or run.unfinished:
+                    self._log.info(
+                        "rows removed",
+                        rule=rule,
+                        count=run.removed,
+                        cutoff=run.cutoff.isoformat(),
+                        unfinished=run.unfinished,
+                    )
+            except StoreError as error:
+                self._log.error("retention not carried out", rule=rule, message=str(error))
+            except Exception:  # noqa: BLE001 - as with a run that breaks: the other rules go on
+                self._log.exception("retention broke", rule=rule)

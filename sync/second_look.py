@@ -45,8 +45,8 @@ class Doubts:
             self._asked |= again.keys()
         one: dict[str, Record] = {}
         if not self._tried_one:
-            where = rules.location(self._settings.source[name])
-            if stored.source(name).one_proven != question_of(rule, where):
+            wheres = rules.locations(self._settings.source[name])
+            if stored.source(name).one_proven not in {question_of(rule, where) for where in wheres}:
                 one = _some_held(proposal.plan, stored)
             self._tried_one = True
         if not again and not one:

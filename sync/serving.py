@@ -58,6 +58,9 @@ class Serving:
 
     def _served(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
         """Return how a request ended, why, and what it found for whoever asked."""
+        if request.altered:
+            message = "Nobody who may has asked for this: it was written past this program. Run: clearance verify"
+            return RequestOutcome.REFUSED, message, None
         match request.kind:
             case Kind.WAY_BACK | Kind.REVERT:
                 return self._way_back(request)

@@ -1,6 +1,6 @@
 """What a source's answer would change: read the marks, decide in full, say whether the guard lets it go."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from status_db.marks import Ending, Lease, Pull, Writes
 from status_db.model import CLEAR, ROSTER, Flip, Verdict, digest_of, is_ahead, normalise_number
 from status_db.objections import Objection
 from status_db.reversals import Replaced
+from status_db.seals import Seals
 from status_db.settings_marks import SettingsMarks
 from status_db.stored import Person, SourceState, Stored
 from status_db.waves import expected
@@ -24,6 +25,7 @@ from sync.quality import Quality
 from sync.resolve import resolve
 from sync.row_keys import keyed
 from sync.rows import Rows, SourceRule
+from sync.sample import about_nobody
 
 #: So many rows are digested at once.
 _AT_ONCE = 10_000
@@ -127,10 +129,12 @@ def propose_source(
     snapshot: Snapshot,
     student: str | None = None,
     clock: datetime | None = None,
+    seals: Callable[[], Seals] | None = None,
 ) -> SourceProposal:
     """Plan a source's answer on the marks as they stand in this read; about one `student` only, for a recheck.
 
-    `clock` is what time it is, which may be long after the answer was read: what is stored ahead of it gives way.
+    `clock` is what time it is, which may be long after the answer was read: what is stored ahead of it gives way. With
+    `seals`, an announced change that is not as it was sealed raises no limit.
 
     Raises SourceGarbled when the answer cannot be about this roster, SourceUnavailable when it was asked about another
     revision of it.
@@ -169,17 +173,17 @@ def propose_source(
         said = stored.records([name], [s for s in (*answer.changed, *answer.vanished) if s in digests])
         before = {who: record for (_, who), record in said.items()}
         answer = with_moved(rule, snapshot.fields, groups, answer, resolved, before, whole=student is None)
-    if student is None and state.settings_digest != rule.digest and _about_nobody(stored, snapshot, answer, resolved):
+    if (
+        student is None
+        and not rule.is_known_as(state.settings_digest)
+        and _about_nobody(stored, snapshot, answer, resolved)
+    ):
         if not stored.headcount(rules.flows_with(settings, rule.step)):
             raise SourceGarbled(
                 f"{name} brought {answer.rows} rows, and nobody is on the roster whom they could be about",
                 "Sync the roster first: clearance sync roster",
             )
-        raise SourceGarbled(
-            f"{name} brought {answer.rows} rows, and not one is about anybody on the roster",
-            f"See columns.student in [source.{name}]: it must name the column with the student numbers. Where the "
-            "office's students simply owe nothing, let the source name its population, too.",
-        )
+        raise about_nobody(name, answer.rows)
     # Other settings may find another word for somebody about whom the source says what it always said, or nothing.
     everybody = student is None and state.settings_digest not in (None, rule.digest)
     named = [*answer.changed, *answer.vanished, *unsettled]
@@ -230,7 +234,7 @@ def propose_source(
     reasons: tuple[Objection, ...] = ()
     counted = guard.NOBODY
     if plan.changes or plan.findings:
-        waves = expected(connection, cohort, name, now)
+        waves = expected(connection, cohort, name, now, seals)
         history = guard_history.history(stored, waves, settings, rule, state, snapshot, clock)
         limits = rules.limits(source)
         if student is None:

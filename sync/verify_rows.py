@@ -6,7 +6,16 @@ from datetime import datetime
 from config.meaning import differences, meaning_of
 from config.settings import Settings
 from status_db import raw
-from status_db.ledger import APPLIED_SETTINGS, CERTIFICATE_SET, DECISION_SET, ROSTER_SET, is_set, records_of, state_of
+from status_db.ledger import (
+    APPLIED_SETTINGS,
+    BEHIND,
+    CERTIFICATE_SET,
+    DECISION_SET,
+    ROSTER_SET,
+    is_set,
+    records_of,
+    state_of,
+)
 from status_db.ledger_reader import LedgerReader
 from status_db.seals import NOTHING, Seals, moved
 from sync.verify_chain import Chain
@@ -52,6 +61,7 @@ class Rows:
         for share in self._reader.shares():
             self._look_at_seals(share)
             ShareFindings(self._basis, self._found, share).look()
+        self._look_behind()
         self._look_at_sets()
         self._look_at_settings()
         for name, row in sorted(self._states.items()):
@@ -95,6 +105,13 @@ class Rows:
         self.looked_at["decisions"] += len(share.decisions)
         self.looked_at["statuses"] += len(share.statuses)
 
+    def _look_behind(self) -> None:
+        """Look at announced changes, votes and batches, once the ledger seals them."""
+        for table, name in BEHIND.items():
+            if name in self._chain.newest:
+                for row in self._reader.behind(table):
+                    self._look_at_seal(table, name, f"{table} {row.values[0]}", row)
+
     def _look_at_seal(self, table: str, name: str, key: str, row: raw.Sealed) -> None:
         self._weights[name] += self._seals.weight(row.mac)
         if row.mac is None:
@@ -105,6 +122,7 @@ class Rows:
     def _look_at_sets(self) -> None:
         said = {name: digest for name, (digest, _) in self._chain.newest.items() if is_set(name)}
         table_of = {ROSTER_SET: "student", DECISION_SET: "decision", CERTIFICATE_SET: "certificate"}
+        table_of |= {name: table for table, name in BEHIND.items()}
         for name in sorted({*said, *self._weights}):
             if moved(NOTHING, self._weights[name]).hex() != said.get(name, NOTHING.hex()):
                 self._found.add(

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 #: The order in which tables are told: what vouches for others comes first.
 _ORDER = (
     "ledger", "run", "flip", "applied_settings", "source_state", "student", "record", "decision", "certificate",
-    "status",
+    "status", "wave", "opinion", "batch", "audit_head", "audit", "account", "grant", "staff_session", "code", "token",
+    "request", "announcement", "objection", "upload", "retention_run",
+    "passkey", "recovery_code", "factor_step",
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """The way back from a wrongly approved run: what it replaced is put back, as far as nothing has spoken since."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
@@ -9,6 +9,7 @@ from status_db.marks import Pull
 from status_db.model import Record
 from status_db.objections import Objection
 from status_db.reversals import Reversal
+from status_db.seals import Seals
 from status_db.stored import Stored
 from status_db.waves import expected
 from sync import guard, guard_history, reconcile, rules
@@ -20,9 +21,17 @@ _NO_ANSWER = reconcile.Answer({}, frozenset(), (), 0, 0, 0, 0, 0)
 
 
 def propose_way_back(
-    connection: Connection, settings: Settings, cohort: str, name: str, snapshot: WayBack, reversal: Reversal
+    connection: Connection,
+    settings: Settings,
+    cohort: str,
+    name: str,
+    snapshot: WayBack,
+    reversal: Reversal,
+    seals: Callable[[], Seals] | None = None,
 ) -> SourceProposal:
     """Plan to put back the records that an approved run replaced.
+
+    With `seals`, an announced change that is not as it was sealed raises no limit.
 
     A record that has changed since was spoken of by a later answer, and is left alone. So is a student who has left
     the roster, or joined again.
@@ -60,7 +69,7 @@ def propose_way_back(
         source_base=state.revision,
         asked_later=stored.asked_later(name, began),
     )
-    reasons, counted = _judged(connection, settings, cohort, name, snapshot, plan)
+    reasons, counted = _judged(connection, settings, cohort, name, snapshot, plan, seals)
     left = len(reversal.replaced) - len(back)
     return SourceProposal(
         plan,
@@ -76,11 +85,17 @@ def propose_way_back(
 
 
 def _judged(
-    connection: Connection, settings: Settings, cohort: str, name: str, snapshot: WayBack, plan: reconcile.Plan
+    connection: Connection,
+    settings: Settings,
+    cohort: str,
+    name: str,
+    snapshot: WayBack,
+    plan: reconcile.Plan,
+    seals: Callable[[], Seals] | None,
 ) -> tuple[tuple[Objection, ...], guard.Counted]:
     """Judge the moves as of any run: who is held again, and who is released again. Rows there are none."""
     rule, stored = rules.source_rule(settings, name), Stored(connection, cohort)
-    waves = expected(connection, cohort, name, snapshot.ended)
+    waves = expected(connection, cohort, name, snapshot.ended, seals)
     known = guard_history.history(stored, waves, settings, rule, stored.source(name), snapshot)
     limits = rules.limits(settings.source[name])
     groups = guard_history.groups(stored, rule, limits, plan, known.held, guard_history.NO_BRANCHES)

@@ -2,20 +2,24 @@
 
 import gc
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import URL
 from structlog.dev import ConsoleRenderer, plain_traceback
 
 import tests.compiling
 import tests.hashing  # noqa: F401 - both make the same work cheaper
+from tests import sizes, soaking
 from tests.browser.browsers import MISSING, chromium_path, launched
+from tests.four_roles import FourRoles, four_roles
 from tests.services import databases
 from tests.world import World
 
@@ -23,13 +27,17 @@ from tests.world import World
 # What nobody has configured draws tracebacks with all local variables, which takes most of a second each.
 ConsoleRenderer.get_active().exception_formatter = plain_traceback
 
-settings.register_profile("daily", deadline=None, print_blob=True)
-settings.register_profile("soak", deadline=None, max_examples=1000)
-settings.load_profile("soak" if os.environ.get("CLEARANCE_TEST_SOAK") else "daily")
+#: Give it the number that a failed test has printed.
+SEED_VARIABLE = "CLEARANCE_TEST_SEED"
+
+settings.register_profile("ours", deadline=None, print_blob=True, max_examples=sizes.times(sizes.EXAMPLES))
+settings.load_profile("ours")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Have what tests write lie in memory, where there is room: what is durable is seen in the calls, not on a disk."""
+    if sizes.MINUTES:
+        config.pluginmanager.register(soaking.Soaking())
     if databases.MEMORY is not None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(databases.MEMORY))
 
@@ -43,7 +51,8 @@ def pytest_collection_finish() -> None:
 
 #: Files whose tests compute and no more: `make check` runs them.
 PURE = (
-    "config/test_logs.py", "config/test_settings.py", "config/test_providers.py", "config/test_timetable.py",
+    "config/test_log_names.py", "config/test_logs.py", "config/test_settings.py", "config/test_providers.py",
+    "config/test_timetable.py",
     "connectors/test_joined.py", "connectors/test_memory.py", "connectors/test_walk.py",
     "portal/test_charts.py", "portal/test_hours.py", "portal/test_numbers.py", "status_db/test_model.py",
     "sync/test_guard.py", "sync/test_keep.py", "sync/test_reconcile.py", "sync/test_rows.py",
@@ -60,8 +69,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the pure ones, and begin with those that take long: nobody waits for the last of them alone."""
+    """Mark the pure ones and the properties, and begin with what takes long: nobody waits for the last one alone."""
     for item in items:
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.property)
         if _is_pure(item.path):
             item.add_marker(pytest.mark.pure)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
@@ -127,6 +138,13 @@ def postgres_url(postgres_server: URL) -> Iterator[str]:
         yield url.render_as_string(hide_password=False)
 
 
+@pytest.fixture
+def roles(postgres_server: URL) -> Iterator[FourRoles]:
+    """Four roles of that server, for one test. Whoever needs a database for them names it behind them."""
+    with four_roles(postgres_server) as made:
+        yield made
+
+
 @pytest.fixture(scope="module")
 def durable_postgres_server() -> Iterator[URL]:
     """A PostgreSQL server as it is installed: it waits for the disk."""
@@ -179,3 +197,11 @@ def chromium() -> Iterator[Browser]:
         browser = launched(playwright.chromium)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def chance() -> Random:
+    """Return this test's chance; its seed is printed, and shown with a failure."""
+    seed = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(10**9))
+    print(f"{SEED_VARIABLE}={seed}")  # noqa: T201 - shown by pytest with a failure
+    return Random(seed)

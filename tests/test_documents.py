@@ -16,6 +16,7 @@ from clearance.wiring import schema_of
 from config import settings
 from config.opening import Calendar
 from config.providers import PROVIDERS
+from config.retention import Retention
 from config.secrets import Origin
 from config.settings import Source
 from connectors.port import ProofKind, Question
@@ -161,6 +162,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "[auth]": settings.Auth,
     "[api]": settings.Api,
     **{f"[auth.{name}]": table for name, table in PROVIDERS.items()},
+    "[retention]": Retention,
     "[log]": settings.Log,
     "[demo]": settings.Demo,
 }
@@ -171,7 +173,9 @@ def test_the_page_of_settings_tells_every_key_and_no_other(table: str) -> None:
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     piece = text.split(f"## `{table}`", 1)[1].split("\n## ", 1)[0]
     # A table of its own inside of another has its own piece.
-    inside = {"[source.NAME]": {"own", "unusable", "guard"}, "[auth]": set(PROVIDERS)}.get(table, set())
+    inside = {"[source.NAME]": {"own", "table", "unread", "written", "guard"}, "[auth]": set(PROVIDERS)}.get(
+        table, set()
+    )
     assert documented(piece) == set(TABLES[table].model_fields) - inside
 
 

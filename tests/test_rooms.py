@@ -77,16 +77,3 @@ def test_nothing_names_a_place_on_somebodys_machine() -> None:
     for path in committed():
         if path != Path(__file__):
             assert not homes.search(path.read_bytes()), path
-
-
-def test_everything_vendored_is_listed_with_its_licence() -> None:
-    folder = ROOT / "portal" / "static" / "vendor"
-    listed = (folder / "README.md").read_text(encoding="utf-8")
-    for file in folder.iterdir():
-        assert file.name == "README.md" or file.name in listed
-    assert (folder / "pico.LICENSE.md").is_file()
-    fonts = ROOT / "portal" / "fonts"
-    told = (fonts / "README.md").read_text(encoding="utf-8")
-    assert {file.name for file in fonts.iterdir() if file.name != "README.md"} == {
-        name for name in ("NotoSansSC-subset.ttf", "NotoSansSC.OFL.txt") if name in told
-    }

@@ -16,6 +16,7 @@ from connectors.port import Candidates, Connector, Progress, Question, Sample, S
 from status_db import tables
 from status_db.accounts import Accounts, desk_url
 from status_db.decisions import Decisions
+from status_db.desk_store import DeskStore
 from status_db.engine import open_reading, open_writing, reading
 from status_db.ledger import Ledger
 from status_db.model import ROSTER, Verdict
@@ -167,7 +168,7 @@ columns = { student = "学号", status = "清退状态", title = "房间" }
 """
 
 
-_SCHEMAS: Mapping[str, type[BaseModel]] = {"memory": memory.Settings, "sheet": sheet.Settings}
+SCHEMAS: Mapping[str, type[BaseModel]] = {"memory": memory.Settings, "sheet": sheet.Settings}
 
 
 class Says:
@@ -226,7 +227,7 @@ class World:
         self.file.write_text(settings, encoding="utf-8")
         # Most tests are about something else than the second factor, so it is off unless their own settings name it.
         own = {} if "second_factor" in settings else {"CLEARANCE__AUTH__SECOND_FACTOR": "off"}
-        self.settings: Settings = load(self.file, _SCHEMAS.get, {"STATUS_URL": url, **own, **(environ or {})})
+        self.settings: Settings = load(self.file, SCHEMAS.get, {"STATUS_URL": url, **own, **(environ or {})})
         asked = (self.settings.roster, *self.settings.source.values())
         # What a file of settings says may depend on its folder; such worlds share the tables alone.
         same_anywhere = all(each.connector == "memory" for each in asked)
@@ -237,12 +238,13 @@ class World:
         self.desk_engine = open_writing(desk_url(self.settings.status_db))
         self.reading = open_reading(url)
         self.reader = Reader(self.reading, self.settings)
-        self.accounts = Accounts(self.desk_engine)
+        self.desk = DeskStore(self.desk_engine, self.settings.status_db.ledger_key_file)
+        self.accounts = Accounts(self.desk)
         self.ledger = Ledger(self.settings.status_db.ledger_key_file, COHORT)
         self.decisions = Decisions(self.engine, self.settings, COHORT, self.ledger)
         self.reviews = Reviews(self.engine, self.settings, COHORT, self.ledger)
-        self.opinions = Opinions(self.engine, COHORT)
-        self.waves = Waves(self.engine, COHORT)
+        self.opinions = Opinions(self.engine, COHORT, self.ledger)
+        self.waves = Waves(self.engine, COHORT, self.ledger)
         self.sync = Sync(self.settings, COHORT, self.engine, self.connect, self.clock, self.ledger)
         if not opened:
             self.sync.open_cohort()

@@ -39,6 +39,8 @@ class Endpoint:
     of_one: bool = False
     #: The answer carries a tag, by which to ask whether it is still so.
     tagged: bool = False
+    #: It waits its turn with the other long questions.
+    long: bool = False
 
     @property
     def name(self) -> str:

@@ -45,6 +45,9 @@ _OTHERS: Mapping[int, str] = {
     400: "The address or a header holds a NUL, or bytes that are not UTF-8. Remove them.",
     404: "There is nothing at this address. See openapi.json.",
     405: "This can only be read: ask with GET.",
+    408: "The request did not arrive in time. Send it again.",
+    429: "Too many of this account's or this network's requests are unfinished. Ask again after Retry-After.",
+    503: "Too many requests are waiting to be answered. Ask again after Retry-After.",
 }
 
 

@@ -29,7 +29,6 @@ from status_db.accounts import Act
 from status_db.lists import Filter, Order, Wanted
 from status_db.model import normalise_number
 from status_db.seen import Sight
-from status_db.tokens import Tokens
 from status_db.views import Scope
 
 PREFIX = "/api/v1"
@@ -191,10 +190,10 @@ ENDPOINTS: tuple[tuple[Endpoint, Handler], ...] = (
         student,
     ),
     (
-        Endpoint("/students", "Students, page by page", questions.OfList, answers.ListAnswer, tagged=True),
+        Endpoint("/students", "Students, page by page", questions.OfList, answers.ListAnswer, tagged=True, long=True),
         students,
     ),
-    (Endpoint("/overview", "How many stand where", questions.OfCohort, answers.OverviewAnswer), overview),
+    (Endpoint("/overview", "How many stand where", questions.OfCohort, answers.OverviewAnswer, long=True), overview),
     (Endpoint("/sources", "How fresh the sources are", questions.OfCohort, answers.SourcesAnswer), sources),
 )
 
@@ -204,9 +203,7 @@ def mounted(house: House) -> tuple[Mount, ...]:
     settings = house.settings.api
     if not settings.enabled:
         return ()
-    _, desk_reading, desk_writing = house.engines[:3]
-    demo = house.settings.is_demo
-    door = Door(Tokens(desk_reading, demo=demo), Tokens(desk_writing, demo=demo), Pace(settings.rate))
+    door = Door(house.token_reading, house.token_writing, Pace(settings.rate))
     known = questions.known_values(house.settings)
     described = document.described(PREFIX, [endpoint for endpoint, _ in ENDPOINTS], known, house.settings)
 
@@ -219,8 +216,12 @@ def mounted(house: House) -> tuple[Mount, ...]:
             bearer = await door.enter(request, house, now)
             question = questions.read(request, endpoint.question, known)
             language = _language(request, house, getattr(question, "lang", None))
-            said = await handler(Asked(request, house, door, bearer, now, language), question)
-            return _answer(request, said, language, tagged=endpoint.tagged)
+
+            async def here() -> Response:
+                said = await handler(Asked(request, house, door, bearer, now, language), question)
+                return _answer(request, said, language, tagged=endpoint.tagged)
+
+            return await (house.long.answer(request, bearer.account.account, here) if endpoint.long else here())
 
         return answer
 

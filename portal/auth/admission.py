@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from config.settings import Auth
 from portal.auth import sessions
+from portal.auth.refusals import SignInRefused, Why
 from portal.entrance import NARROWED, safe_next
 from portal.house import House, see_other
 from status_db.accounts import Account, AccountRefused
@@ -52,7 +53,9 @@ async def admit(
     """Open a session in place of the one before, and send the browser on; None when the account was shut meanwhile.
 
     `vouched` says that a provider has asked for a second factor of its own: then the session has shown one.
+    Raises SignInRefused for somebody whose pages another process serves.
     """
+    _refuse_elsewhere(house, account, method)
     token, now = sessions.new_token(), house.clock()
     longest = house.settings.auth.session_longest
     try:
@@ -80,6 +83,13 @@ async def admit(
     if method not in _WITHOUT_PASSWORD:
         house.devices.remember(request, response, account.account)
     return response
+
+
+def _refuse_elsewhere(house: House, account: Account, method: str) -> None:
+    if not house.for_staff and account.student is None:
+        raise SignInRefused(method, Why.STAFF, "staff sign in at the desk's own address", account.account)
+    if not house.for_students and account.student is not None and not account.grants:
+        raise SignInRefused(method, Why.STUDENT, "students sign in at their own address", account.account)
 
 
 def leading_to(narrowed: str | None, goal: str) -> str:

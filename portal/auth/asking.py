@@ -68,9 +68,16 @@ class Asker:
                     for piece in response.iter_content(16 * 1024):
                         body += piece
                         if len(body) > _LARGEST:
-                            raise self._refused(Why.REFUSED, f"{url} answered with more than {_LARGEST} bytes")
+                            raise self._refused(
+                                Why.REFUSED,
+                                f"{url} answered with more than {_LARGEST} bytes. Compare the addresses in "
+                                f"[auth.{self._method}].",
+                            )
                         if time.monotonic() - began > _LONGEST:
-                            raise self._refused(Why.UNAVAILABLE, f"{url} took longer than {_LONGEST:.0f} s")
+                            raise self._refused(
+                                Why.UNAVAILABLE,
+                                f"{url} took longer than {_LONGEST:.0f} s: see whether it is overloaded",
+                            )
                     status, sent_on = response.status_code, response.headers.get("Location", "")
         except requests.exceptions.SSLError as error:
             # What the library says may hold the address with the ticket in it.

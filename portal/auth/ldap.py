@@ -17,6 +17,7 @@ from ldap3.core.exceptions import (
 from ldap3.utils.conv import escape_filter_chars
 
 from config.providers import Ldap
+from config.secrets import SecretUnusable
 from portal.auth.domains import stripped, without_domain
 from portal.auth.refusals import SignInRefused, Why, printable
 from status_db.accounts import normalise_account
@@ -61,9 +62,11 @@ class Directory:
             return None
         own = self._settings
         try:
-            searcher = own.bind_password.get_secret_value() if own.bind_password else ""
+            searcher = own.bind_password.reveal() if own.bind_password else ""
             with self._bound(own.bind_dn, searcher) as connection:
                 found = self._found(connection, account)
+        except SecretUnusable as error:
+            raise self._unavailable(f"cannot be searched: {error}") from None
         except LDAPException as error:
             raise self._unavailable(f"cannot be searched ({_said(error)}). {self._remedy(error)}") from None
         if found is None:

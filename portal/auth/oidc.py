@@ -21,6 +21,7 @@ from joserfc.jwk import JWKRegistry, KeySet
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from config.providers import Oidc, is_loopback
+from config.secrets import SecretUnusable
 from portal.auth import provider_factor
 from portal.auth.asking import Asker
 from portal.auth.domains import without_domain
@@ -127,7 +128,10 @@ class OidcProvider:
             "redirect_uri": back,
             "code_verifier": journey.verifier,
         }
-        client, secret = self._settings.client_id, self._settings.client_secret.get_secret_value()
+        try:
+            client, secret = self._settings.client_id, self._settings.client_secret.reveal()
+        except SecretUnusable as error:
+            raise _refused(f"client_secret cannot be used: {error}") from None
         auth: AuthBase | None = None
         if provider.basic:
             # The protocol has both spelt as in a form before they are put together.
@@ -190,7 +194,10 @@ class OidcProvider:
         audience = claims.get("aud", self._settings.client_id)
         meant = self._settings.client_id in (audience if isinstance(audience, list) else [audience])
         if not meant or claims.get("iss", self._known(now).issuer) not in spellings(self._known(now).issuer):
-            raise _refused(f"the user info of {address} is for another client, or by another issuer")
+            raise _refused(
+                f"the user info of {address} is for another client, or by another issuer. Compare "
+                "issuer and client_id in [auth.oidc] with the provider's"
+            )
         return claims
 
     def ended(self, logout_token: str, now: datetime) -> tuple[str, str]:
@@ -206,7 +213,9 @@ class OidcProvider:
             )
         own = claims.get("jti")
         if not isinstance(key, str) or not isinstance(own, str) or not key or not own:
-            raise _refused("the logout token names no session (sid or sub), or not itself (jti)")
+            raise _refused(
+                "the logout token names no session (sid or sub), or not itself (jti). Have the provider put them in"
+            )
         return key, own
 
     def _name(self, claims: Mapping[str, Any], token: Mapping[str, Any], asked: str) -> tuple[str, bool]:

@@ -8,6 +8,9 @@ class Why(StrEnum):
 
     #: The provider knows them; nobody here does.
     UNKNOWN = "unknown"
+    #: Staff, at the students' pages; or a student, at the desk.
+    STAFF = "staff"
+    STUDENT = "student"
     #: Their account has been shut.
     INACTIVE = "inactive"
     #: They left for the provider too long ago, in another browser, or not at all.

@@ -44,10 +44,14 @@ class Cookie:
     secure: bool
 
     @classmethod
-    def of(cls, portal: Portal) -> "Cookie":
-        """Return it as the public address asks for: Secure, and bound to this host by its name, when that is https."""
+    def of(cls, portal: Portal, *, desk: bool = False) -> "Cookie":
+        """Return it as the public address asks for: Secure, and bound to this host by its name, when that is https.
+
+        A `desk` that is a process of its own has another: a browser sends cookies to every port of a host.
+        """
         secure = portal.public_url.startswith("https://")
-        return cls("__Host-clearance" if secure else "clearance", secure)
+        name = "clearance-desk" if desk else "clearance"
+        return cls(f"__Host-{name}" if secure else name, secure)
 
     def read(self, request: Request) -> str:
         """Return the token a browser brings; empty when it brings none."""

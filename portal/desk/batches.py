@@ -130,7 +130,9 @@ async def undo(request: Request, house: House, visitor: Visitor) -> Response:
         refused = LONG_REASON
     if not refused:
         try:
-            undone = await house.ask_long(at.doors.batches.undo, batch.id, at.account, reason, at.here.now, at.scopes)
+            undone = await house.ask_in_turn(
+                request, at.doors.batches.undo, batch.id, at.account, reason, at.here.now, at.scopes
+            )
         except DecisionRefused:
             at, batch, decisions = await _found(request, house, visitor)
             refused = OTHERS if batch.undone_at is None else DONE
@@ -268,6 +270,6 @@ def _row(language: Language, decision: Decision, person: Named | None, fate: str
 ROUTES = (
     Route("/desk/import/batches", for_visitors(listed, Act.DECIDE)),
     Route("/desk/import/batches/{batch:id}", for_visitors(page, Act.DECIDE)),
-    Route("/desk/import/batches/{batch:id}/result.xlsx", for_visitors(result, Act.DECIDE)),
+    Route("/desk/import/batches/{batch:id}/result.xlsx", for_visitors(result, Act.DECIDE, long=True)),
     Route("/desk/import/batches/{batch:id}/undo", for_visitors(undo, Act.DECIDE), methods=["POST"]),
 )

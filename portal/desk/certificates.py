@@ -264,8 +264,9 @@ async def issue(request: Request, house: House, visitor: Visitor) -> Response:
         typed["collector"],
     )
     try:
-        made = await house.ask_long(
-            partial(at.doors.mornings.issue, wish, visitor.account.account, at.here.now, at.scopes, step=at.step)
+        made = await house.ask_in_turn(
+            request,
+            partial(at.doors.mornings.issue, wish, visitor.account.account, at.here.now, at.scopes, step=at.step),
         )
     except DecisionRefused as refused:
         said = sentence(language, at.here.titles, refused)
@@ -533,12 +534,12 @@ def _row(at: Place, listed: Listed) -> dict[str, object]:
 
 
 ROUTES = (
-    Route("/desk/certificates", for_visitors(page, *REVIEWING)),
-    Route("/desk/certificates.xlsx", for_visitors(export, *REVIEWING)),
+    Route("/desk/certificates", for_visitors(page, *REVIEWING, long=True)),
+    Route("/desk/certificates.xlsx", for_visitors(export, *REVIEWING, long=True)),
     Route("/desk/certificates/hand-over", for_visitors(hand_over_several, Act.ISSUE), methods=["POST"]),
     Route("/desk/certificates/issue", for_visitors(new, Act.ISSUE)),
     Route("/desk/certificates/issue", for_visitors(issue, Act.ISSUE), methods=["POST"]),
-    Route("/desk/certificates/sign-off", for_visitors(sign_off, *REVIEWING)),
+    Route("/desk/certificates/sign-off", for_visitors(sign_off, *REVIEWING, long=True)),
     Route("/desk/certificates/{certificate:id}", for_visitors(one, *REVIEWING)),
     Route("/desk/certificates/{certificate:id}/hand-over", for_visitors(hand_over, Act.ISSUE), methods=["POST"]),
     Route("/desk/certificates/{certificate:id}/revoke", for_visitors(revoke, Act.ISSUE), methods=["POST"]),

@@ -92,4 +92,4 @@ def _row(at: Place, one: ClassCount) -> dict[str, object]:
     }
 
 
-ROUTES = (Route("/desk/classes", for_visitors(page, *REVIEWING)),)
+ROUTES = (Route("/desk/classes", for_visitors(page, *REVIEWING, long=True)),)

@@ -12,11 +12,14 @@ from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
+from config.processes import Process, writing_url
 from config.settings import Settings
-from status_db.accounts import desk_url
+from status_db.accounts import Accounts, desk_secret, desk_url
+from status_db.authority import Authority
 from status_db.batches import Batches
 from status_db.certificates import Certificates
 from status_db.classes import Classes
+from status_db.desk_store import DeskStore
 from status_db.engine import open_writing
 from status_db.ledger import Ledger
 from status_db.mornings import Mornings
@@ -78,20 +81,23 @@ class Desk:
 
 def build(settings: Settings, read_sheet: ReadsSheets, routes: Sequence[BaseRoute]) -> Desk:
     """Open what the desk needs. The databases themselves are opened when first asked."""
-    marks = open_writing((settings.status_db.operator_url or settings.status_db.url).get_secret_value())
-    desk = open_writing(desk_url(settings.status_db))
+    secret, own = writing_url(settings.status_db, Process.DESK), settings.status_db
+    marks = open_writing(secret.reveal(), secret=secret)
+    desk = open_writing(desk_url(own), secret=desk_secret(own))
     ledger = partial(Ledger, settings.status_db.ledger_key_file)
+    sealed = DeskStore(desk, settings.status_db.ledger_key_file)
+    may = partial(Authority, Accounts(sealed, demo=settings.is_demo))
     return Desk(
         doors={
             key: Doors(
-                batches=Batches(marks, settings, key, ledger(key)),
-                mornings=Mornings(marks, settings, key, ledger(key)),
+                batches=Batches(marks, settings, key, ledger(key), may(key)),
+                mornings=Mornings(marks, settings, key, ledger(key), may(key)),
                 classes=Classes(marks, settings, key),
                 certificates=Certificates(marks, key),
             )
             for key in settings.cohort_keys()
         },
-        uploads=Uploads(desk),
+        uploads=Uploads(sealed),
         read_sheet=read_sheet,
         routes=tuple(routes),
         engines=(marks, desk),

@@ -131,7 +131,7 @@ async def bring(request: Request, house: House, visitor: Visitor) -> Response:
     desk = desk_of(request)
     try:
         reading = partial(desk.read_sheet, most=limits.most_listed)
-        sheet = await house.ask_long(reading, file.content, file.name, list(source.columns.values()))
+        sheet = await house.ask_in_turn(request, reading, file.content, file.name, list(source.columns.values()))
     except SheetUnreadable as error:
         own = {
             "columns": language.gettext(NO_HEADER, columns=language.listed(source.columns.values())),
@@ -181,14 +181,15 @@ async def confirm(request: Request, house: House, visitor: Visitor) -> Response:
     if fields.get("rows") != str(len(upload.rows)):
         return await _show(request, house, at, upload, refused=at.here.language.gettext(CHANGED))
     try:
-        await house.ask_long(
+        await house.ask_in_turn(
+            request,
             partial(
                 house.requests.ask_list,
                 at.here.cohort.key,
                 upload.upload,
                 account=at.account,
                 now=at.here.now,
-            )
+            ),
         )
     except RequestRefused:
         return see_other(at.address(f"/desk/list/{upload.upload}"))
@@ -209,7 +210,7 @@ async def _show(request: Request, house: House, at: Place, upload: Upload, *, re
     source = house.settings.source[upload.source or ""]
     # Each row as a decision would be looked at, for what is found of its number and name; none of it is entered.
     rows = [Told(line, student, name, Verdict.CLEARED) for line, student, name, _word in upload.rows]
-    preview = await house.ask_long(at.doors.batches.preview, at.step, rows, at.here.now, at.scopes)
+    preview = await house.ask_in_turn(request, at.doors.batches.preview, at.step, rows, at.here.now, at.scopes)
     known = sum(row.wrong not in (Wrong.NOBODY, Wrong.NO_STEP) for row in preview.rows)
     language = at.here.language
     found = [

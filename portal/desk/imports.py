@@ -187,7 +187,7 @@ async def bring(request: Request, house: House, visitor: Visitor) -> Response:
         return await _page(request, house, at, language.gettext(NO_FILE), status=422)
     desk = desk_of(request)
     try:
-        sheet = await house.ask_long(results.read, desk.read_sheet, file.content, file.name)
+        sheet = await house.ask_in_turn(request, results.read, desk.read_sheet, file.content, file.name)
     except SheetUnreadable as error:
         said = result_words.unreadable(language, error, limits)
         return await _page(request, house, at, f"{file.name}：{said}", status=422, said=str(error))
@@ -215,7 +215,7 @@ async def look(request: Request, house: House, visitor: Visitor) -> Response:
     at, upload = await _brought(request, house, visitor)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
-    preview = await _judged(house, at, upload)
+    preview = await _judged(request, house, at, upload)
     return await _preview(request, house, at, upload, preview)
 
 
@@ -226,7 +226,7 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
     ticks = {name: fields.get(name) == "1" for name in _TICKS}
-    preview = await _judged(house, at, upload)
+    preview = await _judged(request, house, at, upload)
     language = at.here.language
     wrong, refused = preview.count(RowKind.WRONG), ""
     entered = preview.count(RowKind.NEW) + (preview.count(RowKind.CONFLICT) if ticks["with_conflicts"] else 0)
@@ -241,7 +241,8 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
         return await _preview(request, house, at, upload, preview, ticks, refused=refused)
     sheet = results.again(upload.rows)
     try:
-        made = await house.ask_long(
+        made = await house.ask_in_turn(
+            request,
             partial(
                 at.doors.batches.enter_all,
                 BatchKind.IMPORT,
@@ -253,13 +254,13 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
                 at.scopes,
                 title=upload.file,
                 **ticks,
-            )
+            ),
         )
     except Overtaken:
         newer = await house.ask_long(desk_of(request).uploads.find, upload.upload, at.account)
         if newer is not None and newer.confirmed_at is not None:
             return see_other(_after(at, newer))
-        preview = await _judged(house, at, upload)
+        preview = await _judged(request, house, at, upload)
         return await _preview(request, house, at, upload, preview, refused=language.gettext(MOVED))
     except DecisionRefused as error:
         return await _preview(request, house, at, upload, preview, ticks, refused=language.gettext(REFUSED, why=error))
@@ -291,9 +292,9 @@ async def _brought(request: Request, house: House, visitor: Visitor) -> tuple[Pl
     return at, upload
 
 
-async def _judged(house: House, at: Place, upload: Upload) -> Preview:
+async def _judged(request: Request, house: House, at: Place, upload: Upload) -> Preview:
     told = results.told_of(results.again(upload.rows), at.here.language.zone)
-    return await house.ask_long(at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
+    return await house.ask_in_turn(request, at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
 
 
 async def _preview(
@@ -389,7 +390,7 @@ def _after(at: Place, upload: Upload) -> str:
 ROUTES = (
     Route("/desk/import", for_visitors(page, Act.DECIDE)),
     Route("/desk/import", for_visitors(bring, Act.DECIDE), methods=["POST"]),
-    Route("/desk/import/template.xlsx", for_visitors(template, Act.DECIDE)),
+    Route("/desk/import/template.xlsx", for_visitors(template, Act.DECIDE, long=True)),
     Route("/desk/import/{upload:id}", for_visitors(look, Act.DECIDE)),
     Route("/desk/import/{upload:id}", for_visitors(enter, Act.DECIDE), methods=["POST"]),
 )

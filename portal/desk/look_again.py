@@ -78,4 +78,4 @@ def _record(at: Place, student: str) -> str:
     return at.address(f"/desk/students/{quote(student)}")
 
 
-ROUTES = (Route("/desk/look-again", for_visitors(page, *REVIEWING)),)
+ROUTES = (Route("/desk/look-again", for_visitors(page, *REVIEWING, long=True)),)

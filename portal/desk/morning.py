@@ -334,7 +334,7 @@ async def _confirmed(
         over_old_answers=draft.over_old,
     )
     try:
-        held = await house.ask_long(hold)
+        held = await house.ask_in_turn(request, hold)
         left = held.left_out
     except NobodyPassed as nobody:
         left = nobody.left_out
@@ -382,7 +382,7 @@ async def _result(
 
 
 ROUTES = (
-    Route("/desk/classes/morning", for_visitors(page, *REVIEWING)),
+    Route("/desk/classes/morning", for_visitors(page, *REVIEWING, long=True)),
     Route("/desk/classes/morning", for_visitors(write, *REVIEWING), methods=["POST"]),
     Route("/desk/classes/recheck", for_visitors(ask, *REVIEWING), methods=["POST"]),
 )

@@ -142,7 +142,7 @@ def _sent(content: bytes, name: str) -> Response:
 
 
 ROUTES = (
-    Route("/desk/paper", for_visitors(page, *AT_THE_DESK)),
-    Route("/desk/paper.pdf", for_visitors(pdf, *AT_THE_DESK)),
-    Route("/desk/paper/slip.pdf", for_visitors(slip, *AT_THE_DESK)),
+    Route("/desk/paper", for_visitors(page, *AT_THE_DESK, long=True)),
+    Route("/desk/paper.pdf", for_visitors(pdf, *AT_THE_DESK, long=True)),
+    Route("/desk/paper/slip.pdf", for_visitors(slip, *AT_THE_DESK, long=True)),
 )

@@ -126,7 +126,7 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
     if wrong or decided_at is None:
         return await _table(request, house, at, draft, wrong=wrong, status=422)
     told = draft.told(decided_at)
-    preview = await house.ask_long(at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
+    preview = await house.ask_in_turn(request, at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
     if fields.get("act", [""])[-1] != "confirm":
         return await _table(request, house, at, draft, preview)
     if wrong := _wrong_in(draft, preview):
@@ -145,9 +145,9 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
         without_wrong=draft.without_wrong,
     )
     try:
-        entered = await house.ask_long(door)
+        entered = await house.ask_in_turn(request, door)
     except DecisionRefused as refused:
-        anew = await house.ask_long(at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
+        anew = await house.ask_in_turn(request, at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
         why = LOOK_AGAIN if isinstance(refused, Overtaken) else NOT_TAKEN
         return await _table(request, house, at, draft, anew, wrong=why, status=409)
     await house.note(
@@ -339,7 +339,9 @@ async def undo(request: Request, house: House, visitor: Visitor) -> Response:
     if not because:
         return await _entered(request, house, at, batch, decisions, wrong=NO_BECAUSE, status=422)
     try:
-        undone = await house.ask_long(at.doors.batches.undo, batch.id, at.account, because, at.here.now, at.scopes)
+        undone = await house.ask_in_turn(
+            request, at.doors.batches.undo, batch.id, at.account, because, at.here.now, at.scopes
+        )
     except DecisionRefused:
         return await _entered(request, house, at, batch, decisions, wrong=NOT_UNDONE, status=409)
     await house.note(

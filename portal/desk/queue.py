@@ -162,4 +162,4 @@ def _address(at: Place, chosen: Filter, wanted: Wanted | State) -> str:
     )
 
 
-ROUTES = (Route("/desk", for_visitors(page, *AT_THE_DESK)),)
+ROUTES = (Route("/desk", for_visitors(page, *AT_THE_DESK, long=True)),)

@@ -24,6 +24,7 @@ _SENTENCES: Mapping[str, str] = {
     Hindrance.SETTINGS: later("设置改过，还没有生效，暂时不能终审和发证。请管理员在“运行”页看一看。"),
     Hindrance.SAME_PERSON: later("这本证书是你发的，要由另一个有发证权限的人来撤销。"),
     Hindrance.NO_REASON: later("撤销要写明原因。"),
+    "not_allowed": later("你的权限刚刚变了，不能再办理这一项。请重新登录；需要权限请联系管理员。"),
     "overtaken": later("这名学生的情况刚刚有了变化，请重新看过再决定。"),
 }
 

@@ -126,7 +126,7 @@ async def sheet(request: Request, house: House, visitor: Visitor) -> Response:
 
 
 def _newest(house: House, wanted: Wanted, before: int | None, limit: int) -> tuple[AuditLine, ...]:
-    return house.audit.newest(
+    return house.audit_log.newest(
         limit,
         before=before,
         account=wanted.account or None,
@@ -218,6 +218,6 @@ def _value(language: Language, name: str, value: object) -> str:
 
 
 ROUTES = (
-    Route("/audit", for_visitors(page, Act.MANAGE, Act.AUDIT)),
-    Route("/audit.xlsx", for_visitors(sheet, Act.MANAGE, Act.AUDIT)),
+    Route("/audit", for_visitors(page, Act.MANAGE, Act.AUDIT, long=True)),
+    Route("/audit.xlsx", for_visitors(sheet, Act.MANAGE, Act.AUDIT, long=True)),
 )

@@ -96,4 +96,4 @@ def _span(here: Scene, span: Span) -> SpanLine:
     return SpanLine(span.college or here.language.gettext("合计"), span.students, span.clear, days)
 
 
-ROUTES = (Route("/overview/days", for_visitors(page, Act.READ)),)
+ROUTES = (Route("/overview/days", for_visitors(page, Act.READ, long=True)),)

@@ -148,7 +148,7 @@ async def remind(request: Request, house: House, visitor: Visitor) -> Response:
     await house.note(
         request, Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows)
     )
-    where = house.settings.portal.public_url or str(request.base_url).rstrip("/")
+    where = house.students_url or str(request.base_url).rstrip("/")
     texts = [
         (language, reminders.text(here.speaking(language), columns["class"], leaf.rows, leaf.freshness, where))
         for language in house.languages.values()
@@ -215,7 +215,7 @@ def _reminder(here: Scene, chosen: Filter) -> str:
 
 
 ROUTES = (
-    Route("/lists", for_visitors(page, Act.READ)),
-    Route("/lists.xlsx", for_visitors(export, Act.READ)),
-    Route("/lists/reminder", for_visitors(remind, Act.READ)),
+    Route("/lists", for_visitors(page, Act.READ, long=True)),
+    Route("/lists.xlsx", for_visitors(export, Act.READ, long=True)),
+    Route("/lists/reminder", for_visitors(remind, Act.READ, long=True)),
 )

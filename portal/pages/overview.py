@@ -260,4 +260,4 @@ def _groups_chart(here: Scene, name: str, title: str, groups: Sequence[Group]) -
     return bars(name, title, language.gettext("每条是一个单位的全部学生，数字同下表。"), kinds, amounts)
 
 
-ROUTES = (Route("/overview", for_visitors(page, Act.READ)),)
+ROUTES = (Route("/overview", for_visitors(page, Act.READ, long=True)),)

@@ -1,6 +1,5 @@
 """Setting a password: the first one or a forgotten one with a one-time code, and a new one in place of one known."""
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -62,6 +61,11 @@ async def with_code(request: Request) -> Response:
     """Open a session that leads to a new password, for the right one-time code; answer everything else alike."""
     house = _house(request)
     fields = await forms.read(request, house.settings.portal.public_url, house.cookie.read(request))
+    async with house.hashing.place():
+        return await _with_code(request, house, fields)
+
+
+async def _with_code(request: Request, house: House, fields: dict[str, str]) -> Response:
     name, now = normalise_account(fields.get("account", "")), house.clock()
     tried = await house.ask_long(house.slowdown.code, caller(request), now)
     if tried.wait:
@@ -82,6 +86,11 @@ async def with_identity(request: Request) -> Response:
     if house.settings.auth.identity == "off":
         raise HTTPException(404)
     fields = await forms.read(request, house.settings.portal.public_url, house.cookie.read(request))
+    async with house.hashing.place():
+        return await _with_identity(request, house, fields)
+
+
+async def _with_identity(request: Request, house: House, fields: dict[str, str]) -> Response:
     name, now = normalise_account(fields.get("account", "")), house.clock()
     tried = await house.ask_long(house.slowdown.identity, name, caller(request), now)
     if tried.wait:
@@ -120,22 +129,26 @@ async def save(request: Request, house: House, visitor: Visitor) -> Response:
     """Set the new password, end every other session of the account, and go on with a fresh one."""
     _refuse_strangers(house, visitor)
     fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
+    async with house.hashing.place():
+        return await _save(request, house, visitor, fields)
+
+
+async def _save(request: Request, house: House, visitor: Visitor, fields: dict[str, str]) -> Response:
     goal, now, account = safe_next(fields.get("next", "/")), house.clock(), visitor.account
-    hashing = asyncio.get_running_loop().run_in_executor
     if visitor.narrowed is None:
         device = house.devices.known(request, account.account)
         tried = await house.ask_long(house.slowdown.password, account.account, caller(request), device, now)
         if tried.wait:
             return _setting(request, house, visitor, goal=goal, wait=tried.wait)
         current = fields.get("current", "")
-        if not await hashing(house.hashing, verify_password, current, account.password_hash):
+        if not await house.hashing.run(verify_password, current, account.password_hash):
             return _setting(request, house, visitor, goal=goal, why="current")
         await house.ask_long(house.slowdown.succeeded, tried)
     typed = fields.get("password", "")
-    why = await hashing(house.hashing, _fault, typed, fields.get("again", ""), account, tuple(_own(house, account)))
+    why = await house.hashing.run(_fault, typed, fields.get("again", ""), account, tuple(_own(house, account)))
     if why:
         return _setting(request, house, visitor, goal=goal, why=why)
-    hashed = await hashing(house.hashing, hash_password, typed)
+    hashed = await house.hashing.run(hash_password, typed)
     await house.ask_long(lambda: house.desk.set_password(account.account, hashed, now=now))
     await house.note(request, Deed.PASSWORD_SET, student=account.student)
     renewed = await house.ask(house.accounts.find, account.account)

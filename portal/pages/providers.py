@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from config.log_names import StudentNo
 from portal.auth import forms
 from portal.auth.refusals import SignInRefused, Why, printable
 from portal.entrance import safe_next
@@ -18,7 +19,7 @@ from status_db.audit import Deed
 #: What a provider tells us by itself is never longer, in bytes.
 _LONGEST_WORD = 16 * 1024
 
-_STATUS = {Why.UNKNOWN: 403, Why.INACTIVE: 403, Why.LATE: 400, Why.REFUSED: 403, Why.UNAVAILABLE: 503}
+_STATUS = dict.fromkeys(Why, 403) | {Why.LATE: 400, Why.UNAVAILABLE: 503}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ async def refused(request: Request, error: Exception) -> Response:
         method=error.method,
         provider=_address(house, error.method),
         why=error.why,
-        name=printable(error.name, 100),
+        name=StudentNo(printable(error.name, 100)),
         message=str(error),
     )
     # A page that anybody can ask for without ever having been at the provider writes no lines.
@@ -70,7 +71,13 @@ async def refused(request: Request, error: Exception) -> Response:
             request, Deed.SIGN_IN_REFUSED, method=error.method, reason=error.why.value, name=error.name[:100]
         )
     response = house.page(
-        request, "sign_in_refused.html", status=_STATUS[error.why], why=error.why, name=error.name, method=error.method
+        request,
+        "sign_in_refused.html",
+        status=_STATUS[error.why],
+        why=error.why,
+        name=error.name,
+        method=error.method,
+        elsewhere=house.elsewhere,
     )
     if error.why is Why.UNAVAILABLE:
         response.headers["Retry-After"] = "30"

@@ -23,6 +23,10 @@ from status_db.requests import RequestRefused
 PATIENCE = 8.0
 _PAUSE = 0.4
 
+#: So many answers are held back at once in each process; everybody else is sent on at once.
+_MOST_HELD_BACK = 100
+_held_back: set[object] = set()
+
 
 async def recheck(request: Request, house: House, visitor: Visitor) -> Response:
     """Have the sources asked about the student who asks; say when, if not now."""
@@ -58,13 +62,19 @@ async def recheck(request: Request, house: House, visitor: Visitor) -> Response:
 
 
 async def until_served(newest: Callable[[], Awaitable[Asked | None]]) -> None:
-    """Hold an answer back until the newest request is served, or `PATIENCE` is over."""
-    with anyio.move_on_after(PATIENCE):
-        while True:
-            asked = await newest()
-            if asked is None or asked.served_at is not None:
-                return
-            await anyio.sleep(_PAUSE)
+    """Hold an answer back until the newest request is served, or `PATIENCE` is over; not where too many are."""
+    if len(_held_back) >= _MOST_HELD_BACK:
+        return
+    _held_back.add(own := object())
+    try:
+        with anyio.move_on_after(PATIENCE):
+            while True:
+                asked = await newest()
+                if asked is None or asked.served_at is not None:
+                    return
+                await anyio.sleep(_PAUSE)
+    finally:
+        _held_back.discard(own)
 
 
 ROUTES = (Route("/recheck", for_visitors(recheck), methods=["POST"]),)

@@ -95,6 +95,6 @@ def _who(visitor: Visitor) -> str:
 
 
 ROUTES = (
-    Route("/report", for_visitors(page, Act.READ)),
-    Route("/report.xlsx", for_visitors(export, Act.READ)),
+    Route("/report", for_visitors(page, Act.READ, long=True)),
+    Route("/report.xlsx", for_visitors(export, Act.READ, long=True)),
 )

@@ -1,6 +1,5 @@
 """Signing in and out."""
 
-import asyncio
 from datetime import timedelta
 
 from starlette.exceptions import HTTPException
@@ -32,6 +31,11 @@ async def enter(request: Request) -> Response:
     if not house.settings.auth.takes_passwords:
         raise HTTPException(404)
     fields = await forms.read(request, house.settings.portal.public_url, house.cookie.read(request))
+    async with house.hashing.place():
+        return await _enter(request, house, fields)
+
+
+async def _enter(request: Request, house: House, fields: dict[str, str]) -> Response:
     name, goal = normalise_account(fields.get("account", "")), safe_next(fields.get("next", "/"))
     now = house.clock()
     device = house.devices.known(request, name)
@@ -40,15 +44,15 @@ async def enter(request: Request) -> Response:
         return _form(request, house, goal=goal, name=name, wait=tried.wait)
     try:
         account = await _known(house, name, fields.get("password", ""))
+        answer = None
+        if account is not None:
+            method = _method(house, account)
+            narrowed = admission.narrowing(house.settings.auth, account, now, method)
+            answer = await admission.admit(request, house, account, goal=goal, method=method, narrowed=narrowed)
     except SignInRefused:
         # The password was right, or nobody was there to compare it with: that is no guess.
         await house.ask_long(house.slowdown.succeeded, tried)
         raise
-    answer = None
-    if account is not None:
-        method = _method(house, account)
-        narrowed = admission.narrowing(house.settings.auth, account, now, method)
-        answer = await admission.admit(request, house, account, goal=goal, method=method, narrowed=narrowed)
     if answer is None:
         await refused(request, house, name, _method(house, await house.ask(house.accounts.find, name)))
         return _form(request, house, goal=goal, name=name, failed=True)
@@ -92,12 +96,11 @@ async def _known(house: House, name: str, password: str) -> Account | None:
     """Return the active account this password opens; the work here is the same when there is none."""
     account = await house.ask(house.accounts.find, name)
     kept = account.password_hash if account is not None else None
-    hashing = asyncio.get_running_loop().run_in_executor
-    fits = await hashing(house.hashing, verify_password, password, kept)
+    fits = await house.hashing.run(verify_password, password, kept)
     if account is None or kept is None or not fits or not house.settings.auth.local:
         account = await arrivals.by_password(house, account, name, password)
     elif wants_new_hash(kept):
-        renewed = await hashing(house.hashing, hash_password, password)
+        renewed = await house.hashing.run(hash_password, password)
         await house.ask_long(house.desk.renew_hash, account.account, kept, renewed)
     return account.during(house.settings.cohort_keys()) if account is not None and account.active else None
 

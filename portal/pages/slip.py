@@ -87,7 +87,7 @@ async def _made(
         return own.address("/")
     await house.note(request, Deed.MADE_SLIP, cohort=student.cohort, student=student.student, form=form)
     slip = slips.make(student, now)
-    base = house.settings.portal.public_url or str(request.base_url)
+    base = house.students_url or str(request.base_url)
     address = f"{base.rstrip('/')}/verify/{slips.seal(slip, house.key.of(slips.USE))}"
     return student, _paper(house, house.language(request), student, slip, address)
 
@@ -136,6 +136,6 @@ def _code(address: str) -> QRCode:
 
 ROUTES = (
     Route("/slip", for_visitors(page)),
-    Route("/slip.pdf", for_visitors(pdf)),
+    Route("/slip.pdf", for_visitors(pdf, long=True)),
     Route("/verify/{token:name}", verify),
 )

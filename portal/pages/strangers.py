@@ -58,4 +58,4 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     )
 
 
-ROUTES = (Route("/strangers", for_visitors(page)),)
+ROUTES = (Route("/strangers", for_visitors(page, long=True)),)

@@ -22,7 +22,7 @@ from status_db.views import StudentView
 async def home(request: Request, house: House, visitor: Visitor) -> Response:
     """Show a student's own page; send everybody else to the first page they may read."""
     account = visitor.account
-    if account.student is None:
+    if account.student is None or not house.for_students:
         to = partial(cohorts.same, request, house.settings)
         if house.settings.desk.enabled and any(map(account.may, (Act.DECIDE, Act.REVIEW, Act.ISSUE))):
             return see_other(to("/desk"))

@@ -104,7 +104,7 @@ _ADAPTER = TypeAdapter(Manifest)
 
 def databases(status_db: StatusDb) -> list[Database]:
     """Return the databases that the settings name: one that holds both parts, or one for each."""
-    marks, desk = status_db.url.get_secret_value(), desk_url(status_db)
+    marks, desk = status_db.url.reveal(), desk_url(status_db)
     found = [Database(marks, PARTS)] if marks == desk else [Database(marks, ("marks",)), Database(desk, ("desk",))]
     for database in found:
         if database.kind == "sqlite" and str(database.file) in (".", ":memory:"):

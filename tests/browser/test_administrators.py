@@ -18,10 +18,8 @@ NARROW = {"width": 320, "height": 640}
 def waiting(university: World) -> int:
     """A run that waits, among an announcement and lines of the log."""
     run = held_back(university)
-    Board(university.desk_engine).announce(
-        "图书馆周末照常开放", "还书请到总馆一楼。", author="admin", now=university.now
-    )
-    Audit(university.desk_engine).note(Deed.EXPORTED, account="dean", now=university.now, what="audit")
+    Board(university.desk).announce("图书馆周末照常开放", "还书请到总馆一楼。", author="admin", now=university.now)
+    Audit(university.desk).note(Deed.EXPORTED, account="dean", now=university.now, what="audit")
     return run
 
 

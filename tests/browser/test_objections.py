@@ -44,7 +44,7 @@ def test_a_student_objects_and_reads_the_answer(visits: Visits, university: Worl
     assert "总台没有归还记录，请带借书证来核对。" in student.text()
     page.get_by_role("link", name="核对记录").click()
     assert "部门经办人签字" in student.text()
-    (made,) = StudentObjections(university.desk_engine).of_student(COHORT, LIN.number)
+    (made,) = StudentObjections(university.desk).of_student(COHORT, LIN.number)
     assert made.seen.state is State.HELD
 
 
@@ -89,7 +89,7 @@ def test_nothing_keeps_anybody_out(visits: Visits, university: World, scheme: st
     page.get_by_role("button", name="提交异议").click()
     page.wait_for_url("**/")
     assert fits(student)
-    (made,) = StudentObjections(university.desk_engine).of_student(COHORT, LIN.number)
+    (made,) = StudentObjections(university.desk).of_student(COHORT, LIN.number)
     student.open(f"/objection/{made.objection}/record")
     assert fits(student)
     clerk = visits(NARROW, scheme=scheme)

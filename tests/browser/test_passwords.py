@@ -28,7 +28,7 @@ def university(tmp_path: Path) -> Iterator[World]:
 def test_a_first_password_is_set_on_a_small_phone(
     visits: Visits, university: World, language: str, scheme: str
 ) -> None:
-    codes = Codes(university.desk_engine, DeskKey(university.settings.portal.key_file))
+    codes = Codes(university.desk, DeskKey(university.settings.portal.key_file))
     code = codes.make(LIN.number, made_by="admin", now=university.now, lasts=timedelta(days=14))
     visit = visits(SMALL, language=language, scheme=scheme, scripts=True)
     page = visit.open("/sign-in")

@@ -76,14 +76,14 @@ def test_a_passkey_is_set_up_and_opens_the_account(
     nothing_keeps_out(visit)
     page.click('main a[role="button"]')
     page.wait_for_url("**/sources")
-    (one,) = Passkeys(university.desk_engine).of("admin")
+    (one,) = Passkeys(university.desk).of("admin")
     assert (one.name, one.transports, one.used_at) == ("my phone", ("internal",), None)
     page.click("header form button")
     visit.sign_in("admin")
     nothing_keeps_out(visit)
     page.click("form[data-passkey] button")
     page.wait_for_url("**/sources")
-    (one,) = Passkeys(university.desk_engine).of("admin")
+    (one,) = Passkeys(university.desk).of("admin")
     assert one.used_at == university.now
     assert one.sign_count > 0
     visit.open("/second-factor")
@@ -100,7 +100,7 @@ def test_a_device_that_does_not_know_its_user_opens_nothing(visits: Visits, univ
     page.click("form[data-passkey] button")
     page.wait_for_selector("form[data-passkey] [role=alert]:visible")
     assert "没有收到通行密钥的回答" in visit.text()
-    assert Passkeys(university.desk_engine).of("admin") == ()
+    assert Passkeys(university.desk).of("admin") == ()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -51,11 +51,11 @@ class Desk:
 
     def audit(self, deed: Deed) -> tuple[AuditLine, ...]:
         """Return the audit log's lines of one kind, the newest first."""
-        return Audit(self.world.desk_engine).newest(deed=deed)
+        return Audit(self.world.desk).newest(deed=deed)
 
     def opens(self, account: str, code: str) -> bool:
         """Say whether a code opens an account, using it up."""
-        return Codes(self.world.desk_engine, self.key).use(account, code, self.world.now)
+        return Codes(self.world.desk, self.key).use(account, code, self.world.now)
 
 
 @pytest.fixture
@@ -288,7 +288,7 @@ class TestIdentities:
         said = open_desk.run("import-identities", str(workbook(tmp_path / "x.xlsx", ("学号", "证件号码"), *rows)))
         assert "2 students' numbers are kept" in said
         assert "20990009" in said
-        identities = Identities(open_desk.world.desk_engine, open_desk.key)
+        identities = Identities(open_desk.world.desk, open_desk.key)
         assert identities.fits(LIN.number, PASSPORT)
         assert identities.fits(QIAN.number, "４２０１０１１９９７０１０１１２３Ｘ")
         assert not identities.fits(LIN.number, "42010119970101123X")
@@ -312,7 +312,7 @@ class TestIdentities:
         for entry in (1, 2, 3, 5):
             assert f"entry {entry} (" in said
         assert not re.search(rf"{PASSPORT}|4\.?2010", said)
-        assert PASSPORT not in str(Audit(open_desk.world.desk_engine).newest())
+        assert PASSPORT not in str(Audit(open_desk.world.desk).newest())
 
     def test_they_are_refused_while_nobody_could_use_them(self, desk: Desk, tmp_path: Path) -> None:
         file = workbook(tmp_path / "x.xlsx", ("学号", "证件号码"), (LIN.number, PASSPORT))
@@ -327,7 +327,7 @@ class TestSecondFactors:
         (code,) = CODE.findall(said)
         assert "in person" in said
         assert not desk.opens("admin", code)
-        codes = Codes(desk.world.desk_engine, desk.key)
+        codes = Codes(desk.world.desk, desk.key)
         assert codes.use("admin", code, desk.world.now, CodeKind.FACTOR)
         line = desk.audit(Deed.CODES_MADE)[0]
         assert (line.account, line.detail["kind"], line.detail["of"]) == ("root", "second factor", ["admin"])
@@ -339,7 +339,7 @@ class TestSecondFactors:
         assert "no active account" in desk.run("codes", "--second-factor", "nobody", code=1)
         assert "with nothing else" in desk.run("codes", "--second-factor", "--class", "021152", code=2)
         desk.run("add", "admin", "--name", "admin", "--grant", "manage")
-        Factors(desk.world.desk_engine).enrol("admin", b"sealed", 1)
+        Factors(desk.world.desk).enrol("admin", b"sealed", 1)
         assert "clearance accounts reset-factor admin" in desk.run("codes", "--second-factor", "admin", code=1)
         assert desk.audit(Deed.CODES_MADE)[0].detail["of"] == "admin", "the one for its password"
 
@@ -349,8 +349,8 @@ class TestSecondFactors:
         assert desk.run("list").count("none yet") == 3, "two passwords and one second factor"
         listed = desk.json()
         assert [listed[one]["second_factor_asked"] for one in ("admin", "clerk")] == [True, False]
-        Factors(desk.world.desk_engine).enrol("admin", b"sealed", 1)
-        RecoveryCodes(desk.world.desk_engine, desk.key).make("admin", desk.world.now)
+        Factors(desk.world.desk).enrol("admin", b"sealed", 1)
+        RecoveryCodes(desk.world.desk, desk.key).make("admin", desk.world.now)
         assert "app, 10 recovery codes" in desk.run("list")
 
     def test_check_warns_where_nobody_is_asked(self, desk: Desk) -> None:
@@ -365,7 +365,7 @@ class TestSecondFactors:
     def test_a_lost_device_is_taken_away(self, desk: Desk) -> None:
         desk.run("add", "admin", "--name", "admin", "--grant", "manage")
         assert "no account" in desk.run("reset-factor", "admin", code=1)
-        Factors(desk.world.desk_engine).enrol("admin", b"sealed", 1)
+        Factors(desk.world.desk).enrol("admin", b"sealed", 1)
         assert desk.json()["admin"]["second_factor"] is True
         desk.run("reset-factor", "admin", "--as", "boss")
         assert desk.json()["admin"]["second_factor"] is False

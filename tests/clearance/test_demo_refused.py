@@ -65,7 +65,7 @@ def test_a_command_of_the_demo_without_its_clock_touches_nothing(
 @pytest.fixture
 def visited(sqlite_world: World) -> World:
     """A real university's database in which the demo has been: `dean` and `admin` are the demo's, `li` is not."""
-    made, now = Accounts(sqlite_world.desk_engine, demo=True), sqlite_world.now
+    made, now = Accounts(sqlite_world.desk, demo=True), sqlite_world.now
     everything = [Grant(Act.READ), Grant(Act.DECIDE), Grant(Act.MANAGE)]
     made.add("dean", "校领导", HASHED, grants=everything, now=now, demo=True)
     made.add("admin", "管理员", HASHED, grants=everything, now=now, demo=True)
@@ -82,10 +82,10 @@ class TestAnAccountOfTheDemo:
     @pytest.mark.parametrize("is_demo", [False, True], ids=["real", "demo"])
     def test_signs_in_and_brings_a_token_where_the_demo_is_alone(self, visited: World, *, is_demo: bool) -> None:
         settings = of_a_demo(visited) if is_demo else visited.settings
-        made = Accounts(visited.desk_engine, demo=True)
+        made = Accounts(visited.desk, demo=True)
         made.open_session(b"from before", "dean", visited.now, longest=LONG)
         secret = tokens.new_token()
-        by_demo = Tokens(visited.desk_engine, demo=True)
+        by_demo = Tokens(visited.desk, demo=True)
         by_demo.make(tokens.hash_of(secret), "t", "dean", visited.now + LONG, by="x", now=visited.now)
         application = create_app(settings, clock=visited.clock)
         try:
@@ -122,7 +122,7 @@ class TestAnAccountOfTheDemo:
             assert '"dean" was made by the demo' in said, said
         assert visited.accounts.listed() == before
         with pytest.raises(AccountRefused, match="made by the demo"):
-            Codes(visited.desk_engine, DeskKey(visited.settings.portal.key_file)).make(
+            Codes(visited.desk, DeskKey(visited.settings.portal.key_file)).make(
                 "dean", made_by="x", now=visited.now, lasts=LONG
             )
 

@@ -5,6 +5,7 @@ Each ends with a documented exit code, says why where that is not 0, and leaves 
 
 import json
 import math
+import re
 import sqlite3
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from config.settings import Settings
 from connectors import rest, sheet, sql
 from tests import sizes
 from tests.services.every_command import TEXTS, calls, commands
+from tests.services.fixes import ends_with_the_fix
 from tests.services.in_process import Ended
 from tests.services.small import OWES, SETTINGS, Small
 
@@ -29,6 +31,7 @@ EVERY = tuple(commands())
 
 #: As README.md lists them.
 DOCUMENTED = range(7)
+USAGE = 2
 
 
 def quick(daily: int) -> settings:
@@ -56,13 +59,23 @@ def nothing_is_unexpected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setattr(failures, "unexpected", fails)
 
 
+def _messages(said: str) -> list[str]:
+    """Return what must end with the fix: each mistake in the settings, what stands above a list, else the whole."""
+    mistakes = said.partition("in the settings:\n")[2]
+    return re.split(r"\n +(?=\S)", mistakes) if mistakes else [said.partition(":\n")[0]]
+
+
 def ends_well(small: Small, *words: str, stdin: str = "") -> Ended:
     """Run a command, and see that it ended as promised."""
     ended = small.ended(*words, stdin=stdin)
     assert ended.code in DOCUMENTED, ended
     assert "Traceback" not in ended.err, ended.err
     if ended.code not in (0, 3):
-        assert (ended.err + ended.out).strip(), f"{words} says nothing"
+        said = ended.err.strip() or ended.out.strip()
+        assert said, f"{words} says nothing"
+        for message in _messages(said):
+            fixes = ends_with_the_fix(message) or (ended.code == USAGE and "--help" in said)
+            assert fixes, f"{words} says what happened, and not what to do: {message}"
     return ended
 
 
@@ -275,7 +288,10 @@ _LOOKS: tuple[tuple[str, ...], ...] = (
 
 class TestOffices:
     def _synced(self, small: Small, source: str) -> None:
-        for words in (("check", source), ("plan", source), ("sync", source), *_LOOKS):
+        checked, planned, synced = (ends_well(small, word, source).code for word in ("check", "plan", "sync"))
+        # A check asks all that a sync asks: where it is green, nothing is refused.
+        assert checked or synced in (0, 4), (checked, planned, synced)
+        for words in _LOOKS:
             ends_well(small, *words)
         every_run_has_ended(small)
         with closing(sqlite3.connect(small.folder / "status.db")) as database:

@@ -82,7 +82,7 @@ def test_it_enters_the_rows_and_tells_how_to_take_them_back(university: World, r
     assert "batch 1: 1 decisions on library are entered" in said
     assert "clearance import undo 1 --as librarian" in said
     assert verdict(university, LIN) is Verdict.CLEARED
-    line = Audit(university.desk_engine).newest(1)[0]
+    line = Audit(university.desk).newest(1)[0]
     assert (line.deed, line.account, line.address) == (Deed.IMPORTED, "librarian", "command line")
     assert "六月第一批" in run("list")
     assert "nothing to enter" in run(*results(), code=1)
@@ -110,7 +110,7 @@ def test_a_batch_is_taken_back_with_a_reason(university: World, run: Callable[..
     assert (verdict(university, LIN), verdict(university, QIAN)) == (Verdict.HELD, Verdict.CLEARED)
     assert "back already" in run("undo", "1", "--as", "librarian", "--reason", "传错了表", code=1)
     assert "no batch 9" in run("undo", "9", "--as", "librarian", "--reason", "传错了表", code=1)
-    assert Audit(university.desk_engine).newest(1)[0].deed is Deed.IMPORT_UNDONE
+    assert Audit(university.desk).newest(1)[0].deed is Deed.IMPORT_UNDONE
 
 
 def test_only_a_grant_to_decide_the_step_lets_in_and_only_inside_its_scope(

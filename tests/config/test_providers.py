@@ -37,10 +37,10 @@ def test_all_ways_stand_beside_each_other(tmp_path: Path) -> None:
     [
         (CAS, "[portal] public_url: is missing, and [auth.cas] sends people back to it: add it"),
         (OIDC, "[portal] public_url: is missing, and [auth.oidc] sends people back to it: add it"),
-        (CAS + PORTAL.replace("edu", "edu/leave"), "is no address without a path: [auth.cas] needs one"),
+        (CAS + PORTAL.replace("edu", "edu/leave"), "is no address without a path, and [auth.cas] needs one: write"),
         (PORTAL + CAS.replace("https", "http"), "[auth.cas] url: whoever sits in between could sign in as anybody"),
         (PORTAL + CAS.replace("https://", ""), "[auth.cas] url:"),
-        (PORTAL + CAS + 'colour = "red"', "[auth.cas] colour: unknown key: known here: title"),
+        (PORTAL + CAS + 'colour = "red"', "[auth.cas] colour: unknown key: write one of title"),
         (
             PORTAL + OIDC.replace("env:SECRET", "between us"),
             "[auth.oidc] client_secret: secrets do not stand in the file",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from clearance.wiring import schema_of
+from config.processes import Process, missing
 from config.settings import Settings, SettingsError, load
 from tests.world import SETTINGS
 
@@ -49,7 +50,7 @@ def test_settings_are_frozen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('contact = "', 'contcat = "', '[institution] contcat: unknown key: did you mean "contact"?'),
+        ('contact = "', 'contcat = "', '[institution] contcat: unknown key: write "contact", if you mean that'),
         ('name = "山海大学"\n', "", "[institution] name: is missing: add it"),
         ('"Asia/Shanghai"', '"Asia/Nowhere"', '[institution] timezone: "Asia/Nowhere" is no time zone'),
         ('means = "items"', 'means = "things"', "[source.loans] means: "),
@@ -109,7 +110,7 @@ def test_a_connectors_own_keys_are_checked_by_the_connector(tmp_path: Path) -> N
         'connector = "sql"\nurl = "sqlite:///a.db"\nqery = "SELECT 1"\nmeans = "items"',
     )
     found = mistakes(tmp_path, text)
-    assert any('[source.loans] qery: unknown key: did you mean "query"?' in m for m in found)
+    assert any('[source.loans] qery: unknown key: write "query", if you mean that' in m for m in found)
     assert any("[source.loans] query: is missing" in m for m in found)
 
 
@@ -129,8 +130,10 @@ def test_a_variable_with_a_mistake_is_told_like_the_file(tmp_path: Path) -> None
 
 
 def test_a_missing_variable_is_named(tmp_path: Path) -> None:
-    found = mistakes(tmp_path, SETTINGS, {})
-    assert any("the environment variable STATUS_URL is not set" in mistake for mistake in found)
+    read = settings(tmp_path, SETTINGS, {})
+    for process in Process:
+        (said,) = missing(read, process)
+        assert said.startswith("[status_db] url: the environment variable STATUS_URL is not set: set it"), process
 
 
 def test_a_secret_that_is_written_behind_env_is_not_repeated(tmp_path: Path) -> None:
@@ -178,20 +181,21 @@ class TestSecrets:
             (changed("env:STATUS_URL", "file:url"), {}),
         ):
             read = settings(tmp_path, text, environ)
-            assert read.status_db.url.get_secret_value() == self.URL
+            assert read.status_db.url.reveal() == self.URL
             assert "very-secret-word" not in repr(read)
             assert "very-secret-word" not in read.model_dump_json()
 
     def test_a_file_that_is_not_there_is_named(self, tmp_path: Path) -> None:
-        found = mistakes(tmp_path, changed("env:STATUS_URL", "file:nowhere"))
-        assert any("nowhere" in mistake and "create it" in mistake for mistake in found)
+        (said,) = missing(settings(tmp_path, changed("env:STATUS_URL", "file:nowhere")), Process.SYNC)
+        assert "nowhere" in said
+        assert "create it" in said
 
     def test_a_fallback_stands_where_a_variable_is_not_set(self, tmp_path: Path) -> None:
         text = changed("env:STATUS_URL", "env:ELSEWHERE:-sqlite:///fallback.db")
-        assert settings(tmp_path, text).status_db.url.get_secret_value() == f"sqlite:///{tmp_path / 'fallback.db'}"
+        assert settings(tmp_path, text).status_db.url.reveal() == f"sqlite:///{tmp_path / 'fallback.db'}"
 
     def test_a_relative_file_starts_at_the_settings_folder(self, tmp_path: Path) -> None:
-        assert settings(tmp_path).status_db.url.get_secret_value() == f"sqlite:///{tmp_path / 'status.db'}"
+        assert settings(tmp_path).status_db.url.reveal() == f"sqlite:///{tmp_path / 'status.db'}"
 
 
 def test_the_demos_own_file_has_no_mistake(tmp_path: Path) -> None:

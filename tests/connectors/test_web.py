@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
+from config.secrets import Secret
 from connectors import rest
 from connectors.port import Question, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from connectors.quiet import Quiet
@@ -83,7 +83,7 @@ def test_a_secret_that_cannot_be_sent_is_refused_and_not_told(office: HttpOffice
     key = {"bearer": "token", "header": "value"}[kind]
     name = {"name": "X-Api-Key"} if kind == "header" else {}
     with pytest.raises(SourceRefused, match="cannot be sent") as caught:
-        get(office, auth={"kind": kind, key: SecretStr(secret), **name})
+        get(office, auth={"kind": kind, key: Secret.given(secret), **name})
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
@@ -141,7 +141,7 @@ def test_a_server_that_repeats_our_secret_does_not_have_it_told(office: HttpOffi
     office.script.append(as_json({"code": f"bad {SECRET}", "msg": f"{SECRET} is wrong"}))
     ok = {"path": "code", "equals": [0], "reason": "msg"}
     with pytest.raises(SourceRefused) as caught:
-        get(office, ok=ok, auth={"kind": "bearer", "token": SecretStr(SECRET)})
+        get(office, ok=ok, auth={"kind": "bearer", "token": Secret.given(SECRET)})
     assert SECRET not in str(caught.value)
     assert "is wrong" in str(caught.value)
 
@@ -323,12 +323,12 @@ def test_a_secret_that_is_spelt_otherwise_in_quotes_is_not_told(office: HttpOffi
     office.script.append(as_json({"code": f"bad {secret}", "msg": [{"given": secret}]}))
     ok = {"path": "code", "equals": [0], "reason": "msg"}
     with pytest.raises(SourceRefused) as caught:
-        get(office, ok=ok, auth={"kind": "bearer", "token": SecretStr(secret)})
+        get(office, ok=ok, auth={"kind": "bearer", "token": Secret.given(secret)})
     assert "den" not in str(caught.value)
 
 
 def test_basic_credentials_are_not_told_as_they_travel(office: HttpOffice) -> None:
-    auth = {"kind": "basic", "user": "reader", "password": SecretStr(SECRET)}
+    auth = {"kind": "basic", "user": "reader", "password": Secret.given(SECRET)}
     office.script.append(as_json({"code": 1, "msg": f"who is {basic('reader', SECRET)}"}))
     with pytest.raises(SourceRefused) as caught:
         get(office, ok={"path": "code", "equals": [0], "reason": "msg"}, auth=auth)
@@ -505,19 +505,24 @@ class TestTrueCauses:
         for said in (f"bad token {SECRET}", f"no route for /api?password={SECRET}&x=1", "z" * 190 + SECRET):
             for reply in (as_json({"error": said}, 403), Reply(said.encode(), 403)):
                 office.script.append(reply)
-                error = self.refusal(office.url, SourceRefused, auth={"kind": "bearer", "token": SecretStr(SECRET)})
+                error = self.refusal(office.url, SourceRefused, auth={"kind": "bearer", "token": Secret.given(SECRET)})
                 assert "hidden" not in error.what
 
     def test_who_asks_is_told_where_it_is_refused(self, office: HttpOffice) -> None:
-        auth: dict[str, Any] = {"kind": "basic", "user": "reader", "password": SecretStr(SECRET)}
+        auth: dict[str, Any] = {"kind": "basic", "user": "reader", "password": Secret.given(SECRET)}
         office.script.append(Reply(status=403))
         assert "answered HTTP 403 to reader" in self.refusal(office.url, SourceRefused, auth=auth).what
         office.login_script.append(Reply(status=401))
         auth = {"kind": "token", "url": f"{office.root}/api/token", "send": {"user": "clearance"}}
-        auth["send_secret"] = {"password": SecretStr(SECRET)}
+        auth["send_secret"] = {"password": Secret.given(SECRET)}
         assert "did not let us log in as clearance (HTTP 401" in self.refusal(office.url, SourceRefused, auth=auth).what
 
     def test_a_login_is_refused_in_its_own_words(self, office: HttpOffice) -> None:
         office.login_script.append(as_json({"error": "invalid_client"}, 401))
-        auth = {"kind": "oauth2", "url": f"{office.root}/api/token", "client_id": "us", "client_secret": SecretStr("x")}
+        auth = {
+            "kind": "oauth2",
+            "url": f"{office.root}/api/token",
+            "client_id": "us",
+            "client_secret": Secret.given("x"),
+        }
         assert "invalid_client" in self.refusal(office.url, SourceRefused, auth=auth).what

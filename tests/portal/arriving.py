@@ -31,7 +31,7 @@ class Open:
 
     def lines(self, deed: Deed) -> tuple[AuditLine, ...]:
         """Return the audit log's lines of one kind, the newest first."""
-        return Audit(self.world.desk_engine).newest(deed=deed)
+        return Audit(self.world.desk).newest(deed=deed)
 
 
 @contextmanager

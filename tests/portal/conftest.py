@@ -66,7 +66,7 @@ def _first_syncs(world: World) -> None:
 def lin_objects(world: World) -> StudentObjection:
     """Have Lin say that she has returned her book."""
     status = next(step for step in world.student(LIN.number).steps if step.step == "library")
-    return StudentObjections(world.desk_engine).raise_(
+    return StudentObjections(world.desk).raise_(
         COHORT,
         LIN.number,
         "library",

@@ -51,7 +51,7 @@ def key_of(world: World) -> DeskKey:
 
 def set_up_code(world: World, account: str) -> str:
     """Return a fresh code to set up the first second factor."""
-    codes = Codes(world.desk_engine, key_of(world))
+    codes = Codes(world.desk, key_of(world))
     return codes.make(account, made_by="boss", now=world.now, lasts=timedelta(days=1), kind=CodeKind.FACTOR)
 
 
@@ -59,13 +59,13 @@ def has_app(world: World, account: str) -> str:
     """Give an account the app, set up a minute ago; return its secret."""
     secret = factor.new_secret()
     sealed = factor.seal(key_of(world), account, secret, world.now)
-    assert Factors(world.desk_engine).enrol(account, sealed, 0)
+    assert Factors(world.desk).enrol(account, sealed, 0)
     return secret
 
 
 def has_recovery_codes(world: World, account: str) -> tuple[str, ...]:
     """Give an account recovery codes."""
-    return RecoveryCodes(world.desk_engine, key_of(world)).make(account, world.now)
+    return RecoveryCodes(world.desk, key_of(world)).make(account, world.now)
 
 
 def digits_of(secret: str, world: World, **off: float) -> str:

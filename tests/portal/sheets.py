@@ -15,7 +15,7 @@ def sheet_of(*people: Person) -> ResultSheet:
 
 def a_sheet(world: World) -> int:
     """Have the clerk bring a sheet about Lin; return its number."""
-    return Uploads(world.desk_engine).keep(
+    return Uploads(world.desk).keep(
         COHORT,
         UploadKind.RESULTS,
         "library",

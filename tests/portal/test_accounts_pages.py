@@ -37,7 +37,7 @@ def grants(world: World, account: str) -> list[tuple[Act, str | None, dict[str, 
 
 
 def deeds(world: World) -> list[Deed]:
-    return [line.deed for line in Audit(world.desk_engine).newest()]
+    return [line.deed for line in Audit(world.desk).newest()]
 
 
 class TestFinding:
@@ -84,7 +84,7 @@ class TestGrants:
         assert grants(university, "nobody") == [
             (Act.DECIDE, "library", {"college": ("资源学院",), "level": ("undergraduate",)}, "2019")
         ]
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.GRANTED)
+        (line,) = Audit(university.desk).newest(deed=Deed.GRANTED)
         assert (line.account, line.detail["to"], line.detail["act"]) == ("admin", "nobody", "decide")
 
     @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ class TestGrants:
             assert "没有可移交的权限" in post(made, "librarian", "hand-over", target="nobody")[1]
         assert grants(university, "librarian") == []
         assert len(grants(university, "nobody")) == 2
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.HANDED_OVER)
+        (line,) = Audit(university.desk).newest(deed=Deed.HANDED_OVER)
         assert line.detail["held_by"] == "librarian"
 
 
@@ -177,9 +177,9 @@ class TestCodes:
             found = re.search(r'<p class="code">([^<]+)</p>', page)
             assert found
             assert found[1] not in made.get("/accounts/dean").text
-        codes = Codes(university.desk_engine, DeskKey(university.settings.portal.key_file))
+        codes = Codes(university.desk, DeskKey(university.settings.portal.key_file))
         assert codes.use("dean", found[1], university.now)
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.CODES_MADE)
+        (line,) = Audit(university.desk).newest(deed=Deed.CODES_MADE)
         assert found[1] not in str(line)
 
     def test_a_shut_account_gets_none(self, university: World) -> None:
@@ -209,10 +209,10 @@ class TestSecondFactors:
         assert (status, bool(found)) == (200, True)
         assert found is not None
         assert found[1] not in boss.get("/accounts/reviewer").text
-        codes = Codes(university.desk_engine, key_of(university))
+        codes = Codes(university.desk, key_of(university))
         assert not codes.use("reviewer", found[1], university.now)
         assert codes.use("reviewer", found[1], university.now, CodeKind.FACTOR)
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.CODES_MADE)
+        (line,) = Audit(university.desk).newest(deed=Deed.CODES_MADE)
         assert line.detail == {"to": "reviewer", "kind": "second factor"}
 
     def test_whoever_has_one_or_is_asked_for_none_gets_no_code(self, university: World, boss: TestClient) -> None:
@@ -233,13 +233,13 @@ class TestSecondFactors:
             post(boss, "reviewer", "reset-factor")
             assert theirs.get("/second-factor").url.path == "/sign-in"
         assert "还没有设置" in boss.get("/accounts/reviewer").text
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.SECOND_FACTOR_RESET)
+        (line,) = Audit(university.desk).newest(deed=Deed.SECOND_FACTOR_RESET)
         assert (line.account, line.detail) == ("admin", {"to": "reviewer"})
 
     def test_nobody_resets_the_own_one(self, university: World, boss: TestClient) -> None:
         status, page = post(boss, "admin", "reset-factor")
         assert (status, "不能重置自己的两步验证" in page) == (422, True)
-        assert Factors(university.desk_engine).held("admin").app
+        assert Factors(university.desk).held("admin").app
 
     def test_the_demos_accounts_are_let_off_and_marked_so(self, university: World) -> None:
         hashed = hash_password(PASSWORD)

@@ -25,7 +25,7 @@ def send(made: TestClient, **fields: str | list[str]) -> tuple[int, str]:
 
 
 def written(world: World) -> tuple[Announcement, ...]:
-    return Board(world.desk_engine).listed(COHORT)
+    return Board(world.desk).listed(COHORT)
 
 
 def test_a_draft_is_shown_as_students_will_see_it_before_it_is_published(university: World) -> None:
@@ -42,7 +42,7 @@ def test_a_draft_is_shown_as_students_will_see_it_before_it_is_published(univers
     (made_now,) = written(university)
     assert (made_now.step, dict(made_now.scope), made_now.author) == ("library", {"college": ("资源学院",)}, "admin")
     assert made_now.body == "还书请到总馆一楼。\n\n8:00 起。"
-    assert Audit(university.desk_engine).newest(1)[0].deed is Deed.ANNOUNCED
+    assert Audit(university.desk).newest(1)[0].deed is Deed.ANNOUNCED
 
 
 def test_students_inside_the_scope_read_it_and_others_do_not(university: World) -> None:
@@ -102,7 +102,7 @@ def test_one_is_withdrawn_and_stays_on_the_list(university: World) -> None:
         again = made.post(address, data={"form_token": token})
         assert again.status_code == 409
         assert "已经撤回了" in again.text
-    assert [line.deed for line in Audit(university.desk_engine).newest(2)] == [
+    assert [line.deed for line in Audit(university.desk).newest(2)] == [
         Deed.ANNOUNCEMENT_WITHDRAWN,
         Deed.ANNOUNCED,
     ]
@@ -110,7 +110,7 @@ def test_one_is_withdrawn_and_stays_on_the_list(university: World) -> None:
 
 @pytest.mark.parametrize("account", ["auditor", "dean", "librarian", LIN.number])
 def test_only_who_manages_writes(university: World, account: str) -> None:
-    Board(university.desk_engine).announce("一条", "", author="admin", now=university.now)
+    Board(university.desk).announce("一条", "", author="admin", now=university.now)
     with browser(university, account) as made:
         page = made.get("/announcements")
         assert page.status_code == (200 if account == "auditor" else 403)

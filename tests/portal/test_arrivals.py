@@ -8,6 +8,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from config.log_names import StudentNo
 from status_db.accounts import Act, Grant
 from status_db.audit import Deed
 from tests.cast import LIN, ZHOU
@@ -98,7 +99,8 @@ def test_a_name_with_a_domain_comes_in_where_the_settings_take_it_off_and_else_i
             assert portal.world.accounts.listed() == ()
         (entry,) = [entry for entry in said if entry["event"] == "sign-in refused"]
         assert 'strip_domain = "example.edu" in [auth.cas]' in entry["message"]
-        assert (entry["provider"], entry["name"]) == (url, f"{LIN.number}@Stu.example.edu")
+        named = StudentNo(f"{LIN.number}@Stu.example.edu")
+        assert (entry["provider"], str(entry["name"])) == (url, str(named))
 
 
 def test_a_number_that_came_without_its_noughts_is_nobodys_where_it_could_be_another_ones(tmp_path: Path) -> None:

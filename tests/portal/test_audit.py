@@ -23,7 +23,7 @@ SignedIn = Callable[[str], TestClient]
 @pytest.fixture
 def log(university: World) -> Audit:
     """A log of a hundred and twenty lines."""
-    audit = Audit(university.desk_engine)
+    audit = Audit(university.desk)
     for i in range(118):
         audit.note(Deed.SAW_STUDENT, account="dean", now=university.now, student=QIAN.number, address=f"10.0.0.{i}")
     audit.note(Deed.SAW_STUDENT, account="counsellor", now=university.now, student=LIN.number)

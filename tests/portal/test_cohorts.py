@@ -178,7 +178,7 @@ def test_objection_recheck_and_slip_are_about_the_cohort_that_was_chosen(
     form = {"form_token": token_in(browser.get(where)), "step": "library", "item": "loan:B0001", "text": "已还"}
     sent = browser.post("/objection?cohort=2019w", data=form, follow_redirects=False)
     assert sent.headers["location"] == "/?cohort=2019w"
-    raised = StudentObjections(university.desk_engine)
+    raised = StudentObjections(university.desk)
     assert raised.of_student("2019", LIN.number) == ()
     (one,) = raised.of_student("2019w", LIN.number)
     winter, summer = browser.get("/?cohort=2019w").text, browser.get("/?cohort=2019").text
@@ -191,7 +191,7 @@ def test_objection_recheck_and_slip_are_about_the_cohort_that_was_chosen(
     assert taken.headers["location"] == "/?cohort=2019w"
     assert not raised.of_student("2019w", LIN.number)[0].waits
     # A recheck is asked of that cohort; the page of the other one is as before.
-    requests = Requests(university.desk_engine)
+    requests = Requests(university.desk)
     asked = browser.post("/recheck?cohort=2019w", data=form, follow_redirects=False)
     assert asked.headers["location"] == "/?cohort=2019w"
     assert requests.last_recheck("2019w", LIN.number) is not None
@@ -207,9 +207,9 @@ def test_every_link_and_form_of_the_staff_keeps_the_cohort(
     sync = in_both(university)
     assert sync.run("fees", by="test").state is RunState.SUSPENDED
     seen = SeenThen.of(university.student(LIN.number).steps[0], university.now)
-    raised, now = StudentObjections(university.desk_engine), university.now
+    raised, now = StudentObjections(university.desk), university.now
     raised.raise_("2019w", LIN.number, "library", "", "已还", account=LIN.number, seen=seen, due=now, now=now, limit=5)
-    Board(university.desk_engine).announce("还书", "请还书", author="admin", now=now, cohort="2019w")
+    Board(university.desk).announce("还书", "请还书", author="admin", now=now, cohort="2019w")
     browser = signed_in(account)
     assert any(about(choice, "2019w") for choice in Leading(browser.get("/").text).choices)
     pages, waiting = set[str](), ["/?cohort=2019w"]
@@ -259,10 +259,10 @@ def test_a_run_of_any_cohort_is_seen_and_decided(university: World, signed_in: S
     with university.engine.begin() as connection:
         connection.execute(update(pending).where(pending.c.run == outcome.run).values(look=kept))
     assert say(browser, outcome.run or 0, "approve")[0] in (200, 303)
-    desk = university.desk_engine
+    desk, ledger = university.desk, Ledger(university.settings.status_db.ledger_key_file, "2019w")
     Serving(
         university.settings.of_cohort("2019w"), "2019w", sync, university.reader,
-        Opinions(university.engine, "2019w"), Requests(desk), Uploads(desk), university.clock,
+        Opinions(university.engine, "2019w", ledger), Requests(desk), Uploads(desk), university.clock,
     ).serve()  # fmt: skip
     ended = university.reader.run("2019w", outcome.run or 0)
     assert ended is not None

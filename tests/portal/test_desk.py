@@ -68,7 +68,7 @@ def decided(world: World, number: str, step: str = "library", **more: str) -> No
 
 
 def newest(world: World, deed: Deed) -> AuditLine:
-    (line,) = Audit(world.desk_engine).newest(1, deed=deed)
+    (line,) = Audit(world.desk).newest(1, deed=deed)
     return line
 
 

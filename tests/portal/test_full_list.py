@@ -93,7 +93,7 @@ def test_a_list_is_looked_at_confirmed_and_taken_over(
     assert serving_of(dormitory).serve() == 1
     assert "新名单已生效" in warden.get(str(page.url)).text
     assert dormitory.verdict(LIN.number, "dorm") is Verdict.CLEARED
-    deeds = [line.deed for line in Audit(dormitory.desk_engine).newest(10)]
+    deeds = [line.deed for line in Audit(dormitory.desk).newest(10)]
     assert deeds.index(Deed.CONFIRMED_LIST) < deeds.index(Deed.BROUGHT_SHEET)
 
 

@@ -117,14 +117,14 @@ class TestSlowingDown:
         with TestClient(app, base_url="http://testserver", client=("127.0.0.1", 50000)) as browser:
             browser.headers["x-forwarded-for"] = "203.0.113.7"
             enter(browser, LIN.number, "wrong-password")
-        assert Audit(university.desk_engine).newest()[0].address == "203.0.113.7"
+        assert Audit(university.desk).newest()[0].address == "203.0.113.7"
         stranger = worker(university, "198.51.100.9")
         stranger.headers["x-forwarded-for"] = "203.0.113.8"
         enter(stranger, LIN.number, "wrong-password")
-        assert Audit(university.desk_engine).newest()[0].address == "198.51.100.9"
+        assert Audit(university.desk).newest()[0].address == "198.51.100.9"
 
     def test_a_code_is_guessed_by_nobody_so_nobody_is_locked_out(self, university: World, worker: Worker) -> None:
-        codes = Codes(university.desk_engine, DeskKey(university.settings.portal.key_file))
+        codes = Codes(university.desk, DeskKey(university.settings.portal.key_file))
         code = codes.make(LIN.number, made_by="x", now=university.now, lasts=timedelta(days=1))
         guesses(worker(university), 7)
         browser = worker(university)

@@ -276,7 +276,7 @@ class TestConfirming:
         assert became[ZHAO.number] == "没有填结果，没有改动"
         assert became[LI.number] == "没有导入：这个学号是“李维”，表里写的是“李伟”。请核对学号和姓名。"
         assert became[QIAN.number].startswith("没有替换已有的人工办理：不通过、赔书、somebody")
-        deeds = [line.deed for line in Audit(university.desk_engine).newest(4)]
+        deeds = [line.deed for line in Audit(university.desk).newest(4)]
         assert deeds[:3] == [Deed.EXPORTED, Deed.IMPORTED, Deed.BROUGHT_SHEET]
 
     def test_the_audit_log_says_so_in_words(self, university: World, clerk: TestClient) -> None:
@@ -378,7 +378,7 @@ class TestTakingItBack:
         assert university.verdicts() == was
         again = undo(clerk, page)
         assert (again.status_code, "已经撤销过了" in again.text) == (409, True)
-        line = Audit(university.desk_engine).newest(1)[0]
+        line = Audit(university.desk).newest(1)[0]
         assert (line.deed, line.detail["withdrawn"]) == (Deed.IMPORT_UNDONE, 1)
 
     def test_batches_are_listed_for_who_decides_the_step_for_everybody_and_for_their_author(
@@ -455,7 +455,7 @@ class TestBringing:
         form = {"form_token": token_in(clerk.get("/desk/import"))} | dict(sent)
         files = {"file": ("结果.xlsx", book(HEAD, row(LIN)), KIND)}
         assert clerk.post("/desk/import", data=form, files=files, headers=dict(headers)).status_code == code
-        assert Uploads(university.desk_engine).find(1, "librarian") is None
+        assert Uploads(university.desk).find(1, "librarian") is None
 
     def test_a_step_of_others_is_none(self, clerk: TestClient) -> None:
         assert clerk.get("/desk/import?step=finance").status_code == 404
@@ -556,8 +556,12 @@ def test_a_file_is_sent_before_it_is_deleted(university: World) -> None:
     university.accounts.open_session(hash_of(token), "librarian", university.now, longest=timedelta(hours=12))
     sent: list[Any] = []
 
+    received: list[dict[str, Any]] = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if not received:
+            await asyncio.Event().wait()
+        return received.pop()
 
     async def send(message: Any) -> None:
         sent.append(message)

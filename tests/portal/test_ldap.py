@@ -13,9 +13,9 @@ import httpx
 import pytest
 from ldap3.protocol import rfc4511
 from ldap3.utils.asn1 import decoder, encode
-from pydantic import SecretStr
 
 from config.providers import Ldap
+from config.secrets import Secret
 from portal.auth.ldap import Directory
 from portal.auth.passwords import hash_password
 from portal.auth.refusals import SignInRefused, Why
@@ -152,7 +152,7 @@ class TestTheDirectory:
         assert asked(slapd, **by_mail).name_of("zhou", WORD) == "2015150001@stu.example.edu"
 
     def test_that_fails_is_told_with_its_address_the_cause_and_what_helps(self, slapd: Served) -> None:
-        own = {"bind_dn": SEARCHER, "bind_password": SecretStr("a wrong word")}
+        own = {"bind_dn": SEARCHER, "bind_password": Secret.given("a wrong word")}
         for settings, told in (
             (own, f"Compare bind_dn ({SEARCHER}) and bind_password"),
             ({"base": "dc=elsewhere"}, "Compare base in [auth.ldap], dc=elsewhere"),
@@ -174,11 +174,11 @@ class TestTheDirectory:
         with directory(tmp_path, PEOPLE, anonymous=False) as served:
             with pytest.raises(SignInRefused, match="insufficientAccessRights"):
                 asked(served).name_of(LIN.number, WORD)
-            own = {"bind_dn": SEARCHER, "bind_password": SecretStr(SEARCHERS_WORD)}
+            own = {"bind_dn": SEARCHER, "bind_password": Secret.given(SEARCHERS_WORD)}
             assert asked(served, **own).name_of(LIN.number, WORD) == LIN.number
             assert asked(served, **own).name_of(LIN.number, "wrong") is None
             with pytest.raises(SignInRefused, match="invalidCredentials"):
-                asked(served, **own | {"bind_password": SecretStr("wrong")}).name_of(LIN.number, WORD)
+                asked(served, **own | {"bind_password": Secret.given("wrong")}).name_of(LIN.number, WORD)
 
     def test_that_accepts_and_says_nothing_is_not_waited_for(self, slapd: Served) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -294,7 +294,7 @@ class TestEncryption:
 
             thread = threading.Thread(target=answer)
             thread.start()
-            settings = {"bind_dn": SEARCHER, "bind_password": SecretStr(SEARCHERS_WORD), "start_tls": True}
+            settings = {"bind_dn": SEARCHER, "bind_password": Secret.given(SEARCHERS_WORD), "start_tls": True}
             with pytest.raises(SignInRefused):
                 asked(replace(slapd, port=listener.getsockname()[1]), timeout="2 s", **settings).name_of("x", WORD)
             thread.join(10)

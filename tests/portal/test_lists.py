@@ -133,7 +133,7 @@ class TestThePage:
 
     def test_looking_is_noted(self, university: World, signed_in: SignedIn) -> None:
         signed_in("counsellor").get("/lists?step=finance")
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.SAW_LIST)
+        (line,) = Audit(university.desk).newest(deed=Deed.SAW_LIST)
         assert (line.account, line.cohort, line.detail["students"]) == ("counsellor", "2019", 1)
         assert "校计财处" in line.detail["filter"]
 
@@ -201,7 +201,7 @@ class TestExport:
 
     def test_it_is_noted_with_how_many(self, university: World, signed_in: SignedIn) -> None:
         book(signed_in("counsellor"), "?wanted=all")
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.EXPORTED)
+        (line,) = Audit(university.desk).newest(deed=Deed.EXPORTED)
         assert (line.account, line.cohort, line.detail["students"]) == ("counsellor", "2019", 3)
 
     def test_nothing_of_another_college_is_in_it(self, signed_in: SignedIn) -> None:
@@ -256,5 +256,5 @@ class TestReminder:
 
     def test_making_one_is_noted(self, university: World, signed_in: SignedIn) -> None:
         signed_in("dean").get("/lists/reminder?class=011151")
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.SAW_LIST)
+        (line,) = Audit(university.desk).newest(deed=Deed.SAW_LIST)
         assert line.detail["students"] == 1

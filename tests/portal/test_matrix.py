@@ -206,6 +206,7 @@ LINES = (
     Line("POST", "/announcements/{announcement:id}/withdraw", ADMIN),
     Line("GET", "/audit", ADMIN | AUDITOR),
     Line("GET", "/audit.xlsx", ADMIN | AUDITOR),
+    Line("GET", "/retention", ADMIN | AUDITOR),
     Line("GET", "/sign-in", door=Door.OPEN),
     Line("POST", "/sign-in", door=Door.OPEN, form={"account": "dean", "password": PASSWORD}),
     Line("POST", "/sign-out"),
@@ -306,7 +307,7 @@ def visits(sqlite_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vis
 
 def everything_there_is(world: World) -> None:
     """Make one of each thing that an address may name."""
-    Board(world.desk_engine).announce("一条公告", "", author="admin", now=world.now)
+    Board(world.desk).announce("一条公告", "", author="admin", now=world.now)
     _enter_a_sheet(world)
     pass_everything(world, SUN.number)
     world.reviews.issue(Issue(SUN.number, "C-1", "毕业证书", ""), "dean", world.now)

@@ -107,7 +107,7 @@ def certificates(world: World) -> dict[str, str]:
 
 
 def lines(world: World, deed: Deed) -> list[AuditLine]:
-    return list(Audit(world.desk_engine).newest(deed=deed))
+    return list(Audit(world.desk).newest(deed=deed))
 
 
 def account(world: World, name: str, *grants: Grant) -> str:
@@ -454,7 +454,7 @@ class TestRechecking:
         browser = signed_in("reviewer")
         self.ask(browser)
         assert self.ask(browser).status_code == 200, "one is under way: it is waited for"
-        assert len(Requests(ready.desk_engine).waiting(COHORT)) == 1
+        assert len(Requests(ready.desk).waiting(COHORT)) == 1
         serving_of(ready).serve()
         again = self.ask(browser)
         assert again.status_code == 429

@@ -85,7 +85,7 @@ def visits(university: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit
 
 
 def raised(world: World, student: str = LIN.number) -> tuple[StudentObjection, ...]:
-    return StudentObjections(world.desk_engine).of_student(COHORT, student)
+    return StudentObjections(world.desk).of_student(COHORT, student)
 
 
 def book_comes_back(world: World) -> None:
@@ -101,7 +101,7 @@ def object_to(student: Place, step: str = "library", item: str = BOOK, text: str
 
 def deeds(world: World) -> list[Deed]:
     told = (Deed.SIGNED_IN, Deed.SAW_STUDENT)
-    return [line.deed for line in Audit(world.desk_engine).newest(20) if line.deed not in told]
+    return [line.deed for line in Audit(world.desk).newest(20) if line.deed not in told]
 
 
 class TestTheStudentsPage:
@@ -267,7 +267,7 @@ class TestTheQueue:
         self, university: World, visits: Visits, waiting: StudentObjection
     ) -> None:
         university.later(days=2)
-        store = StudentObjections(university.desk_engine)
+        store = StudentObjections(university.desk)
         store.send_back(
             COHORT, QIAN.number, "library", "请核对。", account="reviewer", seen=waiting.seen,
             due=university.now - timedelta(minutes=1), now=university.now - timedelta(days=1),
@@ -305,7 +305,7 @@ class TestAnswering:
         assert "最迟" not in page
         (told,) = raised(university)
         assert (told.outcome, told.answered_by) == (Outcome.EXPLAINED, "second")
-        line = Audit(university.desk_engine).newest(20, deed=Deed.OBJECTION_ANSWERED)[0]
+        line = Audit(university.desk).newest(20, deed=Deed.OBJECTION_ANSWERED)[0]
         assert (line.account, line.student, line.detail["outcome"]) == ("second", LIN.number, "explained")
 
     def test_explained_needs_words_and_loses_none(

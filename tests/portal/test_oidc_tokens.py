@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
-from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from config.providers import Oidc
+from config.secrets import Secret
 from portal.auth.journeys import Journey
 from portal.auth.oidc import OidcProvider, Signed
 from portal.auth.refusals import SignInRefused, Why
@@ -40,7 +40,7 @@ def provider() -> Iterator[ScriptedProvider]:
 def ours(provider: ScriptedProvider, **settings: Any) -> OidcProvider:
     """Return our side of it."""
     own = {"issuer": provider.issuer, "client_id": "clearance", "claim": "number"} | settings
-    return OidcProvider(Oidc.model_validate(own | {"client_secret": SecretStr("a: b")}))
+    return OidcProvider(Oidc.model_validate(own | {"client_secret": Secret.given("a: b")}))
 
 
 def claims(provider: ScriptedProvider, **changes: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.testclient import TestClient
 
 import portal
+from config.processes import Process
 from config.settings import Source
 from portal import words
 from portal.app import create_app
@@ -372,7 +373,7 @@ def test_a_database_that_fails_is_a_kind_page_and_a_503(university: World, signe
 
 def test_the_handle_of_the_pages_cannot_write_marks(world: World) -> None:
     """On SQLite the authorizer says no, on PostgreSQL the read-only transaction does."""
-    house = build(world.settings, world.clock)
+    house = build(world.settings, world.clock, Process.PAGES)
     try:
         with (
             pytest.raises((DBAPIError, StoreError)),
@@ -386,7 +387,7 @@ def test_the_handle_of_the_pages_cannot_write_marks(world: World) -> None:
 
 
 def test_every_state_has_a_word_in_both_languages(university: World) -> None:
-    house = build(university.settings, university.clock)
+    house = build(university.settings, university.clock, Process.PAGES)
     try:
         for language in house.languages.values():
             said = {words.say(language, words.STATES, state) for state in State}

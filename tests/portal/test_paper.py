@@ -284,7 +284,7 @@ class TestForWhom:
         browser = signed_in("librarian")
         self.printed(browser, building=BUILDING)
         self.printed(browser, "/desk/paper/slip.pdf", number=LIN.number)
-        last, first = Audit(university.desk_engine).newest(deed=Deed.PRINTED_SHEETS)
+        last, first = Audit(university.desk).newest(deed=Deed.PRINTED_SHEETS)
         assert (first.cohort, first.detail) == (COHORT, {"filter": f"图书馆 {BUILDING}"})
         assert last.student == LIN.number
 
@@ -425,7 +425,7 @@ class TestEntering:
         )  # fmt: skip
         assert {self.decided(university, number)[1] for number in ALL[1:]} == {"现场归还"}
         assert all(university.verdict(number, "library") is Verdict.CLEARED for number in ALL)
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.ENTERED_PAPER)
+        (line,) = Audit(university.desk).newest(deed=Deed.ENTERED_PAPER)
         assert line.detail == {"step": "library", "sheet": "0525-0230-LIB-3-1", "batch": 1, "students": 40}
 
     def test_it_can_be_taken_back_but_for_who_has_the_certificate(self, university: World, clerk: Clerk) -> None:
@@ -452,7 +452,7 @@ class TestEntering:
         again = clerk.browser.post(f"{path}/undo", data={"form_token": token, "because": "再来一次"})
         assert again.status_code == 409
         assert "没有撤回" in again.text
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.PAPER_TAKEN_BACK)
+        (line,) = Audit(university.desk).newest(deed=Deed.PAPER_TAKEN_BACK)
         assert line.detail["students"] == 2
 
     def test_the_table_has_who_is_open_with_the_first_reason_set(self, university: World, clerk: Clerk) -> None:

@@ -45,7 +45,7 @@ def worker(university: World) -> Iterator[Worker]:
 
 
 def owned(world: World, account: str = "admin") -> tuple[Passkey, ...]:
-    return Passkeys(world.desk_engine).of(account)
+    return Passkeys(world.desk).of(account)
 
 
 def set_up(browser: TestClient, world: World, account: str = "admin") -> Authenticator:
@@ -67,7 +67,7 @@ class TestTheFirstOne:
         assert browser.get("/accounts").url.path == "/accounts"
         (one,) = owned(university)
         assert (one.name, one.transports) == ("办公室的电脑", ("internal",))
-        assert Audit(university.desk_engine).newest(deed=Deed.SECOND_FACTOR_SET)[0].detail == {
+        assert Audit(university.desk).newest(deed=Deed.SECOND_FACTOR_SET)[0].detail == {
             "kind": "passkey",
             "name": "办公室的电脑",
         }
@@ -170,7 +170,7 @@ class TestChanging:
         page = send(browser, page, "remove-passkey", passkey=str(key.id))
         assert "red key" not in page.text
         assert owned(university) == (phone,)
-        line = Audit(university.desk_engine).newest(deed=Deed.SECOND_FACTOR_REMOVED)[0]
+        line = Audit(university.desk).newest(deed=Deed.SECOND_FACTOR_REMOVED)[0]
         assert line.detail == {"kind": "passkey", "name": "red key"}
         page = send(browser, page, "remove-app")
         assert "没有移除" in send(browser, page, "remove-passkey", passkey=str(phone.id)).text
@@ -205,7 +205,7 @@ class TestChanging:
         (theirs,) = owned(university, "reviewer")
         for number in (str(theirs.id), "x", "9" * 30):
             send(browser, page, "remove-passkey", passkey=number)
-        assert Factors(university.desk_engine).held("reviewer").passkeys == 1
+        assert Factors(university.desk).held("reviewer").passkeys == 1
 
 
 class TestWherePasskeysWork:

@@ -51,7 +51,7 @@ def browse(university: World) -> Iterator[Browse]:
 @pytest.fixture
 def codes(university: World) -> Codes:
     """What makes one-time codes."""
-    return Codes(university.desk_engine, DeskKey(university.settings.portal.key_file))
+    return Codes(university.desk, DeskKey(university.settings.portal.key_file))
 
 
 def made(codes: Codes, world: World, account: str = LIN.number, **lasts: float) -> str:
@@ -297,7 +297,7 @@ class TestANumberOfAnIdentityDocument:
     def documents(self, university: World) -> None:
         university.accounts.add("20990002", "新生", None, student="20990002", now=university.now)
         key = DeskKey(university.settings.portal.key_file)
-        Identities(university.desk_engine, key).keep({LIN.number: DOCUMENT, "20990002": "M7654321"})
+        Identities(university.desk, key).keep({LIN.number: DOCUMENT, "20990002": "M7654321"})
 
     def test_it_opens_nothing_unless_the_settings_say_so(self, browse: Browse) -> None:
         browser = browse()
@@ -367,7 +367,7 @@ class TestTheAuditLog:
         give_code(browser, LIN.number, made(codes, university))
         page = set_password(browser, NEW)
         browser.post("/sign-out", data={"form_token": token_in(page)})
-        lines = Audit(university.desk_engine).newest(account=LIN.number)
+        lines = Audit(university.desk).newest(account=LIN.number)
         assert [line.deed for line in reversed(lines)] == [
             Deed.SIGN_IN_REFUSED,
             Deed.SIGNED_IN,
@@ -379,4 +379,4 @@ class TestTheAuditLog:
 
     def test_what_is_typed_into_the_wrong_field_is_not_kept(self, university: World, browse: Browse) -> None:
         enter(browse(), "my-secret-password", "x")
-        assert "my-secret-password" not in str(Audit(university.desk_engine).newest())
+        assert "my-secret-password" not in str(Audit(university.desk).newest())

@@ -31,7 +31,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def requests(university: World) -> Requests:
-    return Requests(university.desk_engine)
+    return Requests(university.desk)
 
 
 def ask(browser: TestClient, **changed: str) -> httpx.Response:
@@ -106,7 +106,7 @@ class TestAsking:
         ask(signed_in(LIN.number), student=QIAN.number, number=QIAN.number)
         (waiting,) = requests.waiting(COHORT)
         assert (waiting.student, waiting.account) == (LIN.number, LIN.number)
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.ASKED_RECHECK)
+        (line,) = Audit(university.desk).newest(deed=Deed.ASKED_RECHECK)
         assert (line.account, line.student, line.cohort) == (LIN.number, LIN.number, COHORT)
 
     def test_the_page_says_that_it_is_being_asked_and_leads_to_itself(self, signed_in: SignedIn) -> None:
@@ -141,7 +141,7 @@ class TestAsking:
         for _ in range(2):
             assert browser.post("/recheck", data={"form_token": token}).status_code == 200
         assert len(requests.waiting(COHORT)) == 1
-        assert len(Audit(university.desk_engine).newest(deed=Deed.ASKED_RECHECK)) == 1
+        assert len(Audit(university.desk).newest(deed=Deed.ASKED_RECHECK)) == 1
 
     def test_another_sites_form_asks_nothing(self, requests: Requests, signed_in: SignedIn) -> None:
         browser = signed_in(LIN.number)

@@ -251,9 +251,9 @@ class TestTheFile:
     def test_it_is_noted_and_the_page_is_not(self, university: World, signed_in: SignedIn) -> None:
         browser = signed_in("counsellor")
         browser.get("/report")
-        assert Audit(university.desk_engine).newest(deed=Deed.EXPORTED) == ()
+        assert Audit(university.desk).newest(deed=Deed.EXPORTED) == ()
         book(browser)
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.EXPORTED)
+        (line,) = Audit(university.desk).newest(deed=Deed.EXPORTED)
         assert (line.account, line.cohort, line.detail["what"], line.detail["students"]) == (
             "counsellor", "2019", "report", 3,
         )  # fmt: skip

@@ -131,7 +131,7 @@ class TestARunThatWaits:
     def test_who_looked_at_it_stands_in_the_log(self, university: World, signed_in: SignedIn) -> None:
         run = held_back(university)
         signed_in("admin").get(f"/runs/{run}")
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.SAW_LIST)
+        (line,) = Audit(university.desk).newest(deed=Deed.SAW_LIST)
         assert (line.account, line.run) == ("admin", run)
 
     def test_an_approval_applies_that_very_change(self, world: World) -> None:
@@ -149,7 +149,7 @@ class TestARunThatWaits:
         assert state_of(world, run) is RunState.APPLIED
         assert world.verdict("20150007", "library") is Verdict.CLEARED
         assert world.verdict("20150000", "library") is Verdict.HELD
-        (line,) = Audit(world.desk_engine).newest(deed=Deed.SPOKE_ON_RUN)
+        (line,) = Audit(world.desk).newest(deed=Deed.SPOKE_ON_RUN)
         assert (line.account, line.run, line.detail["says"]) == ("admin", run, "approve")
 
     def test_an_approval_of_a_change_that_has_moved_is_refused_kindly(self, university: World) -> None:

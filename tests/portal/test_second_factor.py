@@ -46,7 +46,7 @@ def worker(university: World) -> Iterator[Worker]:
 
 
 def lines(world: World, deed: Deed) -> tuple[AuditLine, ...]:
-    return Audit(world.desk_engine).newest(deed=deed)
+    return Audit(world.desk).newest(deed=deed)
 
 
 def out(world: World, account: str = "admin") -> str:
@@ -98,7 +98,7 @@ class TestSettingUp:
         secret = factor.new_secret()
         sealed = factor.seal(key_of(university), "admin", secret, university.now).decode()
         send(browser, page, "add-app", sealed=sealed, digits=digits_of(secret, university))
-        assert not Factors(university.desk_engine).held("admin").any
+        assert not Factors(university.desk).held("admin").any
 
     def test_a_code_an_app_and_recovery_codes_open_the_account(self, university: World, worker: Worker) -> None:
         browser = worker()
@@ -116,12 +116,12 @@ class TestSettingUp:
         again = browser.get(PAGE)
         assert not any(code in again.text for code in codes)
         assert lines(university, Deed.SECOND_FACTOR_SET)[0].detail == {"kind": "app"}
-        log = str(Audit(university.desk_engine).newest())
+        log = str(Audit(university.desk).newest())
         assert not any(code in log for code in (*codes, secret_in(page)))
 
     @pytest.mark.parametrize("kind", ["wrong", "another's", "for a password", "used"])
     def test_only_a_code_of_this_kind_and_account_will_do(self, university: World, worker: Worker, kind: str) -> None:
-        codes = Codes(university.desk_engine, key_of(university))
+        codes = Codes(university.desk, key_of(university))
         code = {
             "wrong": "0000-0000-0000",
             "another's": set_up_code(university, "reviewer"),
@@ -158,7 +158,7 @@ class TestSettingUp:
         page, theirs = allowed(one, university, "admin"), allowed(other, university, "reviewer")
         answer = send(other, theirs, "add-app", sealed=sealed_in(page), digits=digits_of(secret_in(page), university))
         assert "页面放得太久了" in answer.text
-        assert not Factors(university.desk_engine).held("reviewer").any
+        assert not Factors(university.desk).held("reviewer").any
 
     def test_a_secret_left_open_too_long_is_another(self, university: World, worker: Worker) -> None:
         browser = worker(session_idle=timedelta(hours=2))
@@ -222,20 +222,20 @@ class TestShowing:
         right = [("app", {"digits": digits_of(secret, university)}), ("recovery", {"recovery": codes[0]})]
         for do, fields in right:
             assert send(browser, enter(browser, "admin"), do, **fields).status_code == 429
-        assert Factors(university.desk_engine).held("admin").recovery == 10
+        assert Factors(university.desk).held("admin").recovery == 10
         university.later(minutes=1)
         assert send(browser, enter(browser, "admin"), "recovery", recovery=codes[0]).url.path == PAGE
 
     def test_a_code_for_a_password_does_not_go_around_it(self, university: World, worker: Worker) -> None:
         out(university)
-        codes = Codes(university.desk_engine, key_of(university))
+        codes = Codes(university.desk, key_of(university))
         code = codes.make("admin", made_by="x", now=university.now, lasts=timedelta(days=1))
         browser = worker()
         give_code(browser, "admin", code)
         assert set_password(browser, "lampe-birne-treppe").url.path == PAGE
 
     def test_a_secret_that_the_desks_key_does_not_open_is_told(self, university: World, worker: Worker) -> None:
-        Factors(university.desk_engine).enrol("admin", b"sealed by another key", 0)
+        Factors(university.desk).enrol("admin", b"sealed by another key", 0)
         browser = worker()
         answer = send(browser, enter(browser, "admin"), "app", digits="000000")
         assert "请管理员重置" in answer.text
@@ -290,7 +290,7 @@ class TestChanging:
         browser = worker()
         send(browser, enter(browser, "admin"), "app", digits=digits_of(secret, university))
         assert "没有移除" in send(browser, browser.get(PAGE), "remove-app").text
-        assert Factors(university.desk_engine).held("admin").app
+        assert Factors(university.desk).held("admin").app
 
     def test_whoever_is_not_asked_has_no_such_page(self, worker: Worker) -> None:
         browser = worker()
@@ -306,7 +306,7 @@ class TestChanging:
         page = enter(browser, "admin")
         for do in ("new-codes", "remove-app", "add-passkey", "code", "", "nonsense"):
             send(browser, page, do, code=set_up_code(university, "admin"))
-        assert Factors(university.desk_engine).held("admin").recovery == 0
+        assert Factors(university.desk).held("admin").recovery == 0
         assert browser.get("/accounts").url.path == PAGE
 
 
@@ -343,9 +343,9 @@ def test_the_whole_way_is_the_same_on_both_databases(world: World) -> None:
         assert send(browser, page, "passkey", credential=device.sign(options_in(page))).url.path == "/sources"
         browser = opened(ORIGIN)
         page = send(browser, enter(browser, "admin"), "recovery", recovery=first)
-        (passkey,) = Passkeys(world.desk_engine).of("admin")
+        (passkey,) = Passkeys(world.desk).of("admin")
         assert "phone" not in send(browser, page, "remove-passkey", passkey=str(passkey.id)).text
-    held = Factors(world.desk_engine).held("admin")
+    held = Factors(world.desk).held("admin")
     assert (held.app, held.passkeys, held.recovery) == (True, 0, 9)
 
 

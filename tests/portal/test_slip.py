@@ -99,7 +99,7 @@ class TestForWhom:
         browser = signed_in(SUN.number)
         browser.get("/slip")
         browser.get("/slip.pdf")
-        lines = Audit(university.desk_engine).newest(deed=Deed.MADE_SLIP)
+        lines = Audit(university.desk).newest(deed=Deed.MADE_SLIP)
         assert [(line.student, line.cohort, line.detail) for line in lines] == [
             (SUN.number, COHORT, {"form": "pdf"}),
             (SUN.number, COHORT, {"form": "page"}),

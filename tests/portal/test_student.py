@@ -49,7 +49,7 @@ def university(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def board(university: World) -> Board:
-    return Board(university.desk_engine)
+    return Board(university.desk)
 
 
 def pass_everything(world: World, number: str = SUN.number) -> None:
@@ -315,12 +315,12 @@ class TestWhoLookedIsWrittenDown:
         browser = signed_in("counsellor")
         browser.get(f"/students/{QIAN.number}")
         browser.get(f"/students/{LIN.number}")
-        lines = Audit(university.desk_engine).newest(deed=Deed.SAW_STUDENT)
+        lines = Audit(university.desk).newest(deed=Deed.SAW_STUDENT)
         assert [(line.account, line.student, line.cohort) for line in lines] == [("counsellor", QIAN.number, COHORT)]
 
     def test_a_student_who_reads_the_own_page_is_not(self, university: World, signed_in: SignedIn) -> None:
         signed_in(LIN.number).get("/")
-        assert not Audit(university.desk_engine).newest(deed=Deed.SAW_STUDENT)
+        assert not Audit(university.desk).newest(deed=Deed.SAW_STUDENT)
 
 
 def test_the_page_of_a_signed_out_browser_is_the_sign_in(university: World) -> None:

@@ -84,7 +84,7 @@ def test_first_what_it_would_change_then_the_change_with_its_reason_on_record(
     assert (status, "撤回要写明原因" in page) == (409, True)
     status, page = send(admin, f"/runs/{run}/revert", digest=digest_in(page), reason="x" * 501)
     assert (status, "原因太长了" in page) == (409, True)
-    assert Requests(university.desk_engine).about_run(COHORT, run, Kind.REVERT) == ()
+    assert Requests(university.desk).about_run(COHORT, run, Kind.REVERT) == ()
     status, page = send(admin, f"/runs/{run}/revert", digest=digest_in(page), reason="视图漏了一半")
     assert (status, "已交给数据同步" in page) == (200, True)
     # Sent twice, it is done once.
@@ -99,7 +99,7 @@ def test_first_what_it_would_change_then_the_change_with_its_reason_on_record(
     own = admin.get(f"/runs/{run}").text
     assert f"撤回这次运行的是运行 {back.run}" in own
     assert "视图漏了一半" in admin.get(f"/runs/{back.run}").text
-    (line,) = Audit(university.desk_engine).newest(deed=Deed.REVERTED_RUN)
+    (line,) = Audit(university.desk).newest(deed=Deed.REVERTED_RUN)
     assert (line.account, line.cohort, line.run) == ("admin", COHORT, run)
     assert (line.detail["source"], line.detail["reason"]) == ("loans", "视图漏了一半")
     # Once it is taken back there is nothing to take back.
@@ -159,7 +159,7 @@ def test_who_may_not_approve_may_not_take_back(account: str, university: World, 
     assert made.get(f"/runs/{run}/way-back").status_code == 403
     for path in ("way-back", "revert"):
         assert send(made, f"/runs/{run}/{path}", digest="00", reason="x")[0] == 403
-    assert Requests(university.desk_engine).waiting(COHORT) == ()
+    assert Requests(university.desk).waiting(COHORT) == ()
 
 
 def test_what_cannot_be_taken_back_does_not_offer_it(university: World, signed_in: SignedIn) -> None:

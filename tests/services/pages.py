@@ -7,18 +7,20 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
 from starlette.applications import Starlette
 
+from config.limits import Limits
+from portal.server import bounds
 from tests.patience import PATIENCE
 
 
 @contextmanager
-def served(app: Starlette, port: int) -> Iterator[str]:
-    """Serve an application on a port of loopback, in a thread; give its address."""
-    server = Server(app, "127.0.0.1", port, interface=Interfaces.ASGI, log_enabled=False, log_level=LogLevels.error)
+def served(app: Starlette, port: int, limits: Limits | None = None) -> Iterator[str]:
+    """Serve an application on a port of loopback, in a thread, within the program's own bounds; give its address."""
+    within = bounds(limits or Limits())
+    server = Server(app, "127.0.0.1", port, log_enabled=False, log_level=LogLevels.error, **within)
     loop = asyncio.new_event_loop()
 
     def serve() -> None:

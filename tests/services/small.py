@@ -113,11 +113,12 @@ _KEPT = ("status.db", "ledger.key", "desk.key")
 class Small:
     """One of them, in a folder."""
 
-    def __init__(self, folder: Path, loans: Answer) -> None:
+    def __init__(self, folder: Path, loans: Answer, status_url: str = "") -> None:
         self.folder = folder
         self.file = folder / "clearance.toml"
         self._loans = loans
         self.environ = {"LOANS_URL": loans.address, "PATH": "/usr/bin:/bin", "HOME": str(folder), "USER": "tester"}
+        self.environ |= {"STATUS_URL": status_url} if status_url else {}
         self._kept: dict[str, bytes] = {}
         self.put_back()
         self.run("db", "upgrade")
@@ -197,7 +198,7 @@ def _list(file: Path, rows: Sequence[Sequence[str]]) -> None:
 
 
 @contextmanager
-def small(folder: Path) -> Iterator[Small]:
-    """Build one, its API open."""
+def small(folder: Path, status_url: str = "") -> Iterator[Small]:
+    """Build one, its API open; its marks are in its folder, or where `status_url` says."""
     with answering_anew("application/json") as loans:
-        yield Small(folder, loans)
+        yield Small(folder, loans, status_url)

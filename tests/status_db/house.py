@@ -100,7 +100,7 @@ def house(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> House
     world.run_all()
     librarian = world.accounts.add("librarian", "图书馆", "hash", grants=[Grant(Act.DECIDE, "library")], now=world.now)
     world.accounts.open_session(b"token", librarian.account, world.now, longest=timedelta(hours=8))
-    Factors(world.desk_engine).show(b"token", librarian.account, world.now, longest=timedelta(hours=8))
+    Factors(world.desk).show(b"token", librarian.account, world.now, longest=timedelta(hours=8))
     decide(world, QIAN.number)
     world.says["fees"] = []
     assert world.run("fees").state is RunState.SUSPENDED

@@ -11,7 +11,7 @@ from tests.world import World
 
 @pytest.fixture
 def log(world: World) -> Audit:
-    audit = Audit(world.desk_engine)
+    audit = Audit(world.desk)
     audit.note(Deed.SIGNED_IN, account="dean", now=MORNING, address="10.0.0.1")
     audit.note(Deed.SAW_STUDENT, account="dean", now=MORNING + timedelta(seconds=1), student=LIN.number, cohort="2019")
     audit.note(Deed.SAW_STUDENT, account="admin", now=MORNING + timedelta(seconds=2), student=QIAN.number)
@@ -44,7 +44,7 @@ def test_they_are_found_by_account_deed_and_student_together(log: Audit) -> None
 
 
 def test_names_that_are_too_long_are_cut_and_lose_no_line(world: World) -> None:
-    audit = Audit(world.desk_engine)
+    audit = Audit(world.desk)
     audit.note(Deed.SIGN_IN_REFUSED, account="x" * 500, now=MORNING, address="y" * 500)
     (line,) = audit.newest()
     assert (len(line.account), len(line.address)) == (100, 100)

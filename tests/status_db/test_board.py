@@ -13,7 +13,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def board(world: World) -> Board:
-    return Board(world.desk_engine)
+    return Board(world.desk)
 
 
 def test_what_is_announced_is_read_back_whole(board: Board) -> None:
@@ -90,7 +90,7 @@ def test_what_is_not_there_or_is_down_already_is_not_withdrawn(board: Board, twi
     ],
 )
 def test_nonsense_is_refused_with_the_way_out(sqlite_world: World, wrong: dict[str, object], says: str) -> None:
-    board = Board(sqlite_world.desk_engine)
+    board = Board(sqlite_world.desk)
     values: dict[str, object] = {"title": "一", "body": "", "author": "admin", "now": MORNING, **wrong}
     with pytest.raises(AnnouncementRefused, match=says):
         board.announce(**values)  # type: ignore[arg-type]  # one of them is wrong on purpose

@@ -17,6 +17,7 @@ from status_db.lists import Filter, Lists, Order, Wanted
 from status_db.model import FIRST_FINDING, Reason, State, StepKind, Verdict, said_as_of
 from status_db.named_students import NamedStudents
 from status_db.seen import everything
+from tests import sizes
 from tests.cast import MORNING, SUN
 from tests.world import COHORT, SETTINGS, World
 
@@ -195,6 +196,7 @@ def decide(connection: Any, at: dict[str, Any], **values: Any) -> int:
     return number
 
 
+@pytest.mark.property
 def test_python_and_sql_say_the_same_of_every_review(world: World) -> None:
     seen: set[tuple[str, State]] = set()
     accepted: set[tuple[str, ...]] = set()
@@ -202,7 +204,7 @@ def test_python_and_sql_say_the_same_of_every_review(world: World) -> None:
     lists, named = Lists(world.engine, world.settings), NamedStudents(world.engine, world.settings)
     world.run_all()
 
-    @settings(max_examples=20, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=sizes.times(20), suppress_health_check=list(HealthCheck))
     @given(
         st.lists(STUDENT | CLEARISH | ACCEPTED, min_size=9, max_size=15),
         st.fixed_dictionaries(

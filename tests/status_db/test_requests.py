@@ -14,7 +14,7 @@ PAUSE = timedelta(minutes=2)
 
 @pytest.fixture
 def requests(world: World) -> Requests:
-    return Requests(world.desk_engine)
+    return Requests(world.desk)
 
 
 def ask(requests: Requests, student: str = LIN.number, after: timedelta = timedelta(0), day_limit: int = 3) -> None:

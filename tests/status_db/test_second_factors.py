@@ -27,7 +27,7 @@ def key(world: World) -> DeskKey:
 
 
 def add(world: World, account: str, credential: bytes, *, count: int = 0) -> bool:
-    return Passkeys(world.desk_engine).add(
+    return Passkeys(world.desk).add(
         account, credential, b"public", count, name="phone", transports=["internal"], now=world.now
     )
 
@@ -73,7 +73,7 @@ class TestWhoIsAsked:
 
 class TestSetUpCodes:
     def test_a_code_of_one_kind_is_none_of_the_other(self, world: World, key: DeskKey) -> None:
-        codes = Codes(world.desk_engine, key)
+        codes = Codes(world.desk, key)
         factor = codes.make("li", made_by="x", now=world.now, lasts=DAY, kind=CodeKind.FACTOR)
         password = codes.make("li", made_by="x", now=world.now, lasts=DAY)
         assert not codes.use("li", factor, world.now)
@@ -82,7 +82,7 @@ class TestSetUpCodes:
         assert codes.use("li", password, world.now)
 
     def test_it_outlives_a_password_that_is_set_and_no_account_that_is_shut(self, world: World, key: DeskKey) -> None:
-        codes = Codes(world.desk_engine, key)
+        codes = Codes(world.desk, key)
         for account in ("li", "wang"):
             codes.make(account, made_by="x", now=world.now, lasts=DAY, kind=CodeKind.FACTOR)
         made = {a: codes.make(a, made_by="x", now=world.now, lasts=DAY, kind=CodeKind.FACTOR) for a in ("li", "wang")}
@@ -95,31 +95,31 @@ class TestSetUpCodes:
 
 class TestRecoveryCodes:
     def test_each_works_once_in_a_race_too(self, world: World, key: DeskKey) -> None:
-        codes = RecoveryCodes(world.desk_engine, key)
+        codes = RecoveryCodes(world.desk, key)
         made = codes.make("li", world.now)
         assert len(set(made)) == COUNT
         assert raced(lambda _: codes.use("li", made[0].lower(), world.now)) == 1
-        assert Factors(world.desk_engine).held("li").recovery == COUNT - 1
+        assert Factors(world.desk).held("li").recovery == COUNT - 1
         assert not codes.use("wang", made[1], world.now)
 
     def test_new_ones_end_the_old_ones(self, world: World, key: DeskKey) -> None:
-        codes = RecoveryCodes(world.desk_engine, key)
+        codes = RecoveryCodes(world.desk, key)
         old, new = codes.make("li", world.now), codes.make("li", world.now)
         assert not codes.use("li", old[0], world.now)
         assert codes.use("li", new[0], world.now)
 
     def test_they_are_stored_as_hashes_that_need_the_key(self, world: World, key: DeskKey) -> None:
-        made = RecoveryCodes(world.desk_engine, key).make("li", world.now)
+        made = RecoveryCodes(world.desk, key).make("li", world.now)
         with world.desk_engine.connect() as connection:
             stored = str(connection.execute(tables.recovery_code.select()).all())
         assert not any(code in stored for code in made)
         other = DeskKey(key.file.with_name("other.key"))
-        assert not RecoveryCodes(world.desk_engine, other).use("li", made[0], world.now)
+        assert not RecoveryCodes(world.desk, other).use("li", made[0], world.now)
 
 
 class TestPasskeys:
     def test_a_count_that_does_not_grow_is_refused_in_a_race_too(self, world: World, key: DeskKey) -> None:
-        passkeys = Passkeys(world.desk_engine)
+        passkeys = Passkeys(world.desk)
         assert add(world, "li", b"one", count=3)
         (one,) = passkeys.of("li")
         assert not passkeys.use(one.id, 3, world.now)
@@ -128,7 +128,7 @@ class TestPasskeys:
         assert passkeys.of("li")[0].used_at == world.now
 
     def test_one_that_never_counts_may_be_used_again(self, world: World, key: DeskKey) -> None:
-        passkeys = Passkeys(world.desk_engine)
+        passkeys = Passkeys(world.desk)
         add(world, "li", b"one")
         (one,) = passkeys.of("li")
         assert passkeys.use(one.id, 0, world.now)
@@ -142,7 +142,7 @@ class TestPasskeys:
         assert not add(world, "wang", b"new")
 
     def test_the_last_factor_stays(self, world: World, key: DeskKey) -> None:
-        passkeys, factors = Passkeys(world.desk_engine), Factors(world.desk_engine)
+        passkeys, factors = Passkeys(world.desk), Factors(world.desk)
         add(world, "li", b"one")
         add(world, "wang", b"other")
         (one,), (other,) = passkeys.of("li"), passkeys.of("wang")
@@ -156,7 +156,7 @@ class TestPasskeys:
         assert factors.held("li") == Held(passkeys=1)
 
     def test_a_challenge_is_its_sessions_own_and_is_taken_once(self, world: World, key: DeskKey) -> None:
-        passkeys = Passkeys(world.desk_engine)
+        passkeys = Passkeys(world.desk)
         passkeys.challenge(b"token", "li", Purpose.SIGN, b"challenge", world.now)
 
         def take(token: bytes = b"token", account: str = "li", purpose: Purpose = Purpose.SIGN) -> bool:
@@ -168,7 +168,7 @@ class TestPasskeys:
         assert raced(lambda _: take()) == 1
 
     def test_a_challenge_ends_by_itself_and_by_the_next_one(self, world: World, key: DeskKey) -> None:
-        passkeys = Passkeys(world.desk_engine)
+        passkeys = Passkeys(world.desk)
         passkeys.challenge(b"token", "li", Purpose.SIGN, b"first", world.now)
         passkeys.challenge(b"token", "li", Purpose.SIGN, b"second", world.now)
         assert passkeys.take_challenge(b"token", "li", Purpose.SIGN, world.now) == b"second"
@@ -178,7 +178,7 @@ class TestPasskeys:
 
 class TestSessions:
     def test_one_that_has_shown_a_factor_opens_wholly_under_another_token(self, world: World, key: DeskKey) -> None:
-        factors = Factors(world.desk_engine)
+        factors = Factors(world.desk)
         opened(world, b"before")
         assert factors.shown_at(b"before") is None
         assert factors.pass_on(b"before", b"after", "li", world.now, longest=LONGEST)
@@ -189,7 +189,7 @@ class TestSessions:
         assert not factors.pass_on(b"before", b"again", "li", world.now, longest=LONGEST)
 
     def test_setting_up_is_allowed_for_one_session_and_a_while(self, world: World, key: DeskKey) -> None:
-        factors = Factors(world.desk_engine)
+        factors = Factors(world.desk)
         factors.allow_set_up(b"token", "li", world.now)
         assert factors.may_set_up(b"token", world.now)
         assert not factors.may_set_up(b"other", world.now)
@@ -197,19 +197,19 @@ class TestSessions:
         assert RECENT < SET_UP < LONGEST
 
     def test_what_old_sessions_have_shown_is_forgotten(self, world: World, key: DeskKey) -> None:
-        factors = Factors(world.desk_engine)
+        factors = Factors(world.desk)
         factors.show(b"old", "li", world.now, longest=LONGEST)
         factors.show(b"new", "li", world.now + LONGEST + DAY, longest=LONGEST)
         assert factors.shown_at(b"old") is None
 
     def test_a_reset_takes_everything_and_ends_the_sessions(self, world: World, key: DeskKey) -> None:
-        factors = Factors(world.desk_engine)
+        factors = Factors(world.desk)
         opened(world, b"token")
         factors.show(b"token", "li", world.now, longest=LONGEST)
         factors.enrol("li", b"sealed", 100)
         add(world, "li", b"one")
-        RecoveryCodes(world.desk_engine, key).make("li", world.now)
-        RecoveryCodes(world.desk_engine, key).make("wang", world.now)
+        RecoveryCodes(world.desk, key).make("li", world.now)
+        RecoveryCodes(world.desk, key).make("wang", world.now)
         assert factors.held("li") == Held(True, datetime.fromtimestamp(100 * STEP, UTC), 1, COUNT)
         assert factors.reset("li")
         assert factors.held_by(["li", "wang"]) == {"wang": Held(recovery=COUNT)}

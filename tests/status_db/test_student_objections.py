@@ -35,7 +35,7 @@ SEEN = SeenThen(Verdict.HELD, State.HELD, "owed", (BOOK,), MORNING, run=3)
 
 @pytest.fixture
 def objections(world: World) -> StudentObjections:
-    return StudentObjections(world.desk_engine)
+    return StudentObjections(world.desk)
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ class TestRaising:
         def raise_one(_: int) -> Refusal | None:
             barrier.wait()
             try:
-                raised(StudentObjections(world.desk_engine))
+                raised(StudentObjections(world.desk))
             except ObjectionRefused as refused:
                 return refused.refusal
             return None
@@ -220,7 +220,7 @@ class TestAnswering:
         def answer(name: str) -> str:
             barrier.wait()
             try:
-                own = StudentObjections(world.desk_engine)
+                own = StudentObjections(world.desk)
                 own.answer(made.objection, Outcome.EXPLAINED, f"{name} 说。", account=name, now=MORNING)
             except ObjectionRefused as refused:
                 return refused.standing.answered_by if refused.standing else "nobody"

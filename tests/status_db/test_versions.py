@@ -71,7 +71,7 @@ class TestAnUpgradeWhileAProcessRuns:
         desk = create_engine(world.desk_engine.url, poolclass=NullPool)
         upgraded_beside(desk, "desk")
         with pytest.raises(StoreError, match="written by a newer one"):
-            Accounts(world.desk_engine).add("dean", "Dean", "hash", now=world.now)
+            Accounts(world.desk).add("dean", "Dean", "hash", now=world.now)
         with desk.connect() as connection:
             assert connection.execute(select(tables.account)).all() == []
         desk.dispose()

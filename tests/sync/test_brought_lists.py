@@ -33,7 +33,7 @@ def dormitory(status_url: str, tmp_path: Path) -> Iterator[World]:
 
 def bring(world: World, content: str, source: str = "checkouts") -> Request:
     """Bring a list, confirm it and have it served; return how that ended."""
-    requests, uploads = Requests(world.desk_engine), Uploads(world.desk_engine)
+    requests, uploads = Requests(world.desk), Uploads(world.desk)
     upload = uploads.keep(
         COHORT,
         UploadKind.LIST,

@@ -63,7 +63,7 @@ def test_everything_goes_on_under_the_new_number_and_the_ledger_agrees(lived: Wo
     account = lived.accounts.find(LIN.number)
     assert account is not None
     assert account.student == NEW
-    raised = StudentObjections(lived.desk_engine).of_student(COHORT, NEW)
+    raised = StudentObjections(lived.desk).of_student(COHORT, NEW)
     assert [one.text for one in raised] == ["书上周就还了。"]
     assert verified(lived).sound, verified(lived).disagreements
 
@@ -134,7 +134,7 @@ def test_the_command_says_what_went_over_and_can_be_run_again(
     assert f"{ZHAO.number} is {NEW} now" in " ".join(done.output.split())
     again = CliRunner().invoke(app, words)
     assert "already" in again.output
-    line = Audit(sqlite_world.desk_engine).newest()[0]
+    line = Audit(sqlite_world.desk).newest()[0]
     assert line.deed == "renumbered"
     assert line.detail["old"] == ZHAO.number
     assert QIAN.number in CliRunner().invoke(app, ["--config", str(sqlite_world.file), "status", QIAN.number]).output

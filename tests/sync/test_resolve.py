@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from status_db.model import ROSTER, RunState, Verdict
+from sync.reconcile import shown_students
 from tests.cast import LI, LIN, QIAN, SUN, ZHAO, ZHOU
 from tests.world import COHORT, SETTINGS, World
 
@@ -49,6 +50,50 @@ def near(world: World, *rows: tuple[str, str]) -> dict[str, tuple[str, str]]:
 def test_a_letter_for_a_digit_or_a_character_too_many_or_too_few_is_near(world: World, card: str, whom: str) -> None:
     assert near(world, (card, "某人"))[card.upper()] == (("one_character", whom) if whom else ("", ""))
     assert world.verdict(LIN.number, "library") is Verdict.CLEARED
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        (f"0{LIN.number}", "leading_zero"),
+        (f"000{LIN.number}", "leading_zero"),
+        (f"S{LIN.number}", "letter_added"),
+        (f"{LIN.number}A", "letter_added"),
+        (f"读者 S{LIN.number}", "letter_added"),
+    ],
+)
+def test_a_zero_or_a_letter_too_many_leaves_the_owner_unknown(world: World, key: str, hint: str) -> None:
+    assert near(world, (key, "某人"), (SUN.number, "某人"))[key] == (hint, LIN.number)
+    assert world.verdict(LIN.number, "library") is Verdict.UNKNOWN
+    assert world.verdict(SUN.number, "library") is Verdict.HELD
+    assert near(world, (LIN.number, "某人"), (SUN.number, "某人")) == {}
+    assert world.verdict(LIN.number, "library") is Verdict.HELD
+
+
+@pytest.mark.parametrize("key", [f"0000{LIN.number}", f"AB{LIN.number}", f"{LIN.number}99"])
+def test_what_has_more_around_it_is_nobodys(world: World, key: str) -> None:
+    assert near(world, (key, "某人"), (SUN.number, "某人")) == {key: ("", "")}
+    assert world.verdict(LIN.number, "library") is Verdict.CLEARED
+
+
+@pytest.mark.parametrize(("key", "alike"), [(f"S{LIN.number}", "B20139999"), (f"0{LIN.number}", "020139999")])
+def test_where_others_on_the_roster_have_such_numbers_it_is_a_hint_alone(world: World, key: str, alike: str) -> None:
+    world.says["roster"].append({**ZHOU.listed(), "学号": alike, "姓名": "留校生"})
+    assert near(world, (key, "某人"), (SUN.number, "某人"))[key][1] == LIN.number
+    assert world.verdict(LIN.number, "library") is Verdict.CLEARED
+
+
+def test_everybody_whom_a_key_may_mean_is_named(world: World) -> None:
+    key = f"{LIN.number}、S{SUN.number}"
+    assert near(world, (key, "某人")) == {key: ("number_within", ", ".join(sorted((LIN.number, SUN.number))))}
+    assert {world.verdict(p.number, "library") for p in (LIN, SUN)} == {Verdict.UNKNOWN}
+
+
+def test_where_there_is_no_room_for_all_they_are_counted() -> None:
+    many = [f"20151500{at:02}" for at in range(30)]
+    assert shown_students(many[:2]) == "2015150000, 2015150001"
+    assert shown_students(many) == "2015150000, 2015150001, 2015150002, 2015150003, 2015150004 (+25)"
+    assert shown_students(["x" * 64, "y" * 64]) == "x" * 64
 
 
 def test_a_namesake_is_near_only_if_nothing_came_by_the_own_number(world: World) -> None:
@@ -109,11 +154,15 @@ def test_an_alias_with_words_around_it_is_its_owners_too(world: World) -> None:
 @pytest.mark.parametrize("turn", [1, -1])
 def test_a_number_that_is_anothers_card_is_doubtful_for_both_whatever_is_stored(world: World, turn: int) -> None:
     world.says["roster"] = [{**p.listed(), "一卡通": LIN.number if p is SUN else ""} for p in (LIN, SUN, ZHAO)]
+    both = ("ambiguous", f"{LIN.number}, {SUN.number}")
     for loans in ([(LIN.number, "a")], [(LIN.number, "a"), (ZHAO.number, "b")], [(LIN.number, "a"), (SUN.number, "c")]):
-        assert near(world, *loans[::turn])[LIN.number] == ("ambiguous", LIN.number)
+        assert near(world, *loans[::turn])[LIN.number] == both
         assert world.verdict(LIN.number, "library") is Verdict.UNKNOWN
     assert world.verdict(SUN.number, "library") is Verdict.HELD
-    assert near(world, (LIN.number, "a"), (ZHAO.number, "b"))[LIN.number] == ("ambiguous", LIN.number)
+    assert near(world, (LIN.number, "a"), (ZHAO.number, "b"))[LIN.number] == (
+        "ambiguous",
+        f"{LIN.number}, {SUN.number}",
+    )
     assert world.verdict(SUN.number, "library") is Verdict.UNKNOWN
 
 

@@ -29,7 +29,7 @@ def said(world: World, run: int, says: Says, account: str = "admin", digest: byt
     """Say something of a run and have it served; return how it ended."""
     found = world.reader.run(COHORT, run)
     assert found is not None
-    requests = Requests(world.desk_engine)
+    requests = Requests(world.desk)
     of = digest or found.digest
     assert of is not None
     requests.ask_opinion(COHORT, run, says, of, account=account, reason="seen", now=world.now)
@@ -122,7 +122,7 @@ def test_it_goes_with_the_run_and_the_objections_stay(world: World) -> None:
 def test_one_student_is_asked_about_anew(world: World) -> None:
     world.run_all()
     world.says["loans"] = [POETRY_LOAN]
-    requests = Requests(world.desk_engine)
+    requests = Requests(world.desk)
     world.later(minutes=1)
     serving = serving_of(world)
     for student in (QIAN.number, "20990001"):
@@ -141,7 +141,7 @@ class TestAskingAnew:
     def test_every_source_is_asked_once(self, world: World) -> None:
         world.run_all()
         world.says["loans"] = [{**POETRY_LOAN, "CARD": LIN.number}]
-        requests = Requests(world.desk_engine)
+        requests = Requests(world.desk)
         requests.ask_sources(COHORT, account="secretary", now=world.now, pause=PAUSE)
         assert serving_of(world).serve() == 1
         last = requests.last_ask(COHORT)
@@ -151,7 +151,7 @@ class TestAskingAnew:
 
     def test_it_rests_between_two(self, world: World) -> None:
         world.run_all()
-        requests = Requests(world.desk_engine)
+        requests = Requests(world.desk)
         requests.ask_sources(COHORT, account="secretary", now=world.now, pause=PAUSE)
         with pytest.raises(RequestRefused, match="already"):
             requests.ask_sources(COHORT, account="dean", now=world.now + 2 * PAUSE, pause=PAUSE)
@@ -163,7 +163,7 @@ class TestAskingAnew:
     def test_a_source_that_does_not_answer_is_told_of(self, world: World) -> None:
         world.run_all()
         world.fails["fees"] = SourceUnavailable("fees does not answer", "Try again later.")
-        requests = Requests(world.desk_engine)
+        requests = Requests(world.desk)
         requests.ask_sources(COHORT, account="secretary", now=world.now, pause=PAUSE)
         serving_of(world).serve()
         last = requests.last_ask(COHORT)

@@ -36,7 +36,7 @@ def live(make: Make, number: int, *, daily: int, soak: int, backs_up: bool = Tru
         stateful_step_count=30,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(seed(20190525 + number)(made), settings=many)
+    run_state_machine_as_test(seed(20190525 + number + 1000 * sizes.round_)(made), settings=many)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,7 @@ def empty() -> Iterator[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.property
 @pytest.mark.parametrize("number", range(4))
 def test_nothing_that_happens_loses_a_decision_or_a_truth(empty: Path, number: int) -> None:
     @contextmanager
@@ -62,6 +63,7 @@ def test_nothing_that_happens_loses_a_decision_or_a_truth(empty: Path, number: i
 
 
 @pytest.mark.slow
+@pytest.mark.property
 def test_nor_does_it_on_postgresql(postgres_server: URL) -> None:
     @contextmanager
     def make() -> Iterator[World]:

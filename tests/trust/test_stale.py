@@ -130,7 +130,7 @@ class Frozen:
 
     def _send_back(self, student: str) -> None:
         now, status = self.world.now, self.world.student(student).steps[0]
-        StudentObjections(self.world.desk_engine).send_back(
+        StudentObjections(self.world.desk).send_back(
             COHORT,
             student,
             status.step,

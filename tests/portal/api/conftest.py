@@ -17,7 +17,7 @@ Ask = Callable[..., httpx.Response]
 def give_token(world: World, account: str, title: str = "校园门户") -> tuple[str, Token]:
     """Make a token with the grants of an account; return it, and what the desk knows of it."""
     secret = tokens.new_token()
-    made = Tokens(world.desk_engine).make(
+    made = Tokens(world.desk).make(
         tokens.hash_of(secret), title, account, world.now + timedelta(days=400), by="test", now=world.now
     )
     return secret, made

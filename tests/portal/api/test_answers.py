@@ -252,7 +252,7 @@ class TestTokens:
             refused = client.get("/api/v1/cohorts", headers=bearing(other))
             assert refused.status_code == 401
             assert 'error="invalid_token"' in refused.headers["www-authenticate"]
-        Tokens(university.desk_engine).withdraw(token.id, university.now)
+        Tokens(university.desk).withdraw(token.id, university.now)
         assert client.get("/api/v1/cohorts", headers=bearing(secret)).status_code == 401
         lasting, _ = give_token(university, "dean")
         university.later(days=399)
@@ -283,7 +283,7 @@ class TestTokens:
 
     def test_that_it_is_in_use_is_noted_once_an_hour(self, university: World, ask: Ask) -> None:
         def used() -> datetime | None:
-            (token,) = Tokens(university.desk_engine).listed()
+            (token,) = Tokens(university.desk).listed()
             return token.used_at
 
         ask("dean", "/cohorts")
@@ -312,7 +312,7 @@ class TestTheAuditLog:
     @pytest.fixture
     def lines(self, university: World) -> Any:
         """Return how many lines say that a student, or a list, was looked at."""
-        audit = Audit(university.desk_engine)
+        audit = Audit(university.desk)
         return lambda deed: [(line.account, line.student) for line in audit.newest(deed=deed)]
 
     def test_a_look_at_a_student_is_noted_once_an_hour_for_each_token(
@@ -334,7 +334,7 @@ class TestTheAuditLog:
             with TestClient(create_app(university.settings, clock=university.clock)) as browser:
                 browser.get(f"/api/v1/students/{LIN.number}", headers=bearing(secret))
         assert lines(Deed.SAW_STUDENT) == [("dean", LIN.number)]
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.SAW_STUDENT)
+        (line,) = Audit(university.desk).newest(deed=Deed.SAW_STUDENT)
         assert line.detail == {"token": token.id}
 
     def test_what_was_not_shown_is_not_noted_and_neither_is_the_own_page(self, ask: Ask, lines: Any) -> None:
@@ -345,7 +345,7 @@ class TestTheAuditLog:
     def test_a_list_is_noted_with_what_was_asked(self, university: World, ask: Ask) -> None:
         for after in ("", LIN.number):
             ask("dean", "/students", state="held", **({"after": after} if after else {}))
-        (line,) = Audit(university.desk_engine).newest(deed=Deed.SAW_LIST)
+        (line,) = Audit(university.desk).newest(deed=Deed.SAW_LIST)
         assert line.detail["asked"] == "state=held"
 
 
@@ -454,4 +454,4 @@ def test_on_both_databases_everything_is_answered(world: World) -> None:
             assert answer.status_code == 200, answer.text
             assert json.loads(answer.content)
             browser.get(f"/api/v1{path}", headers=bearing(secret))
-    assert len(Audit(world.desk_engine).newest(deed=Deed.SAW_STUDENT)) == 1
+    assert len(Audit(world.desk).newest(deed=Deed.SAW_STUDENT)) == 1

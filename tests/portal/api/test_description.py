@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from portal.api.routes import ENDPOINTS, PREFIX
 from portal.app import create_app
+from tests import sizes
 from tests.portal.api.conftest import bearing, give_token
 from tests.services.university import ROOT
 from tests.world import World
@@ -55,6 +56,7 @@ def test_the_page_about_it_names_every_route_and_every_parameter() -> None:
             assert f"`{field.alias or name}`" in page
 
 
+@pytest.mark.property
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value)
 def test_whatever_is_asked_the_answer_is_one_that_is_described(university: World, mode: GenerationMode) -> None:
     """Questions made out of the description itself: such as it allows, and such as it does not."""
@@ -67,7 +69,12 @@ def test_whatever_is_asked_the_answer_is_one_that_is_described(university: World
     for operation in operations:
 
         @given(operation.as_strategy(generation_mode=mode))
-        @settings(max_examples=25, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=sizes.times(25),
+            database=None,
+            derandomize=sizes.DAILY,
+            suppress_health_check=list(HealthCheck),
+        )
         def ask(case: Any) -> None:
             case.call_and_validate(headers=bearing(secret))
 

@@ -42,7 +42,7 @@ from tests.portal.test_matrix import (
     objects_of,
     sent_to_sign_in,
 )
-from tests.sizes import SOAK, times
+from tests.sizes import DAILY, times
 from tests.world import World
 
 #: Names and values, in the order in which they are sent.
@@ -268,6 +268,7 @@ def fuzzing(sqlite_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fu
     made.visits.close()
 
 
+@pytest.mark.property
 def test_nothing_that_anybody_sends_breaks_a_page_or_brings_a_secret_into_the_log(
     fuzzing: Fuzzing, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -283,7 +284,7 @@ def test_nothing_that_anybody_sends_breaks_a_page_or_brings_a_secret_into_the_lo
             max_examples=times(3),
             database=None,
             deadline=None,
-            derandomize=not SOAK,
+            derandomize=DAILY,
             phases=(Phase.generate,),
             suppress_health_check=list(HealthCheck),
         )

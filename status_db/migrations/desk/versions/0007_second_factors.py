@@ -6,7 +6,7 @@ from alembic import op
 from status_db import tables
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 
 def upgrade() -> None:
@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("transports", tables.Json(), nullable=False),
         sa.Column("made_at", tables.Instant(length=32), nullable=False),
         sa.Column("used_at", tables.Instant(length=32), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["account"], ["account.account"], name=op.f("fk_passkey_account_account")),
         sa.PrimaryKeyConstraint("passkey", name=op.f("pk_passkey")),
         sa.UniqueConstraint("credential_id", name=op.f("uq_passkey_credential_id")),
@@ -34,6 +35,7 @@ def upgrade() -> None:
         sa.Column("account", sa.String(length=100), nullable=False),
         sa.Column("made_at", tables.Instant(length=32), nullable=False),
         sa.Column("used_at", tables.Instant(length=32), nullable=True),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["account"], ["account.account"], name=op.f("fk_recovery_code_account_account")),
         sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_recovery_code")),
     )
@@ -45,6 +47,7 @@ def upgrade() -> None:
         sa.Column("account", sa.String(length=100), nullable=False),
         sa.Column("challenge", sa.LargeBinary(), nullable=True),
         sa.Column("at", tables.Instant(length=32), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["account"], ["account.account"], name=op.f("fk_factor_step_account_account")),
         sa.PrimaryKeyConstraint("token_hash", "kind", name=op.f("pk_factor_step")),
     )

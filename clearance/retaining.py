@@ -1,0 +1,57 @@
+"""The command that removes what has been kept long enough; the schedule does the same each night."""
+
+from typing import Annotated
+
+import typer
+
+from clearance import show
+from clearance.context import Json, chosen, ends_well, stop_like_ctrl_c, system_user
+from clearance.wiring import Program
+from status_db.retention import RetentionRun, RetentionRuns
+
+
+@ends_well
+def retention(
+    context: typer.Context,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be removed.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Show past runs.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove what [retention] no longer keeps. The schedule runs this once a day."""
+    program = chosen(context).program()
+    stop_like_ctrl_c()
+    if history:
+        runs = RetentionRuns(program.desk).listed()
+    else:
+        now, by = program.clock(), system_user()
+        runs = tuple(program.retention.carry_out(rule, now, by, dry_run=dry_run) for rule in program.retention.rules())
+    if json:
+        show.as_json({"dry_run": dry_run, "runs": runs})
+        return
+    zone = program.settings.institution.timezone
+    show.table(
+        ("rule", "when", "older than", "would be removed" if dry_run else "removed", "oldest kept", "by"),
+        (
+            (
+                run.rule,
+                show.moment(run.at, zone),
+                show.moment(run.cutoff, zone),
+                _count(run),
+                show.moment(run.oldest, zone) if run.oldest else "none",
+                run.by,
+            )
+            for run in runs
+        ),
+    )
+    if not history and (kept := [rule for rule, span in _spans(program) if span is None]):
+        show.OUT.print(f"never removed: {', '.join(kept)}")
+
+
+def _count(run: RetentionRun) -> str:
+    return f"{run.removed:,}{', more next time' if run.unfinished else ''}"
+
+
+def _spans(program: Program) -> list[tuple[str, object]]:
+    settings = program.settings
+    return list(settings.retention.spans(session_longest=settings.auth.session_longest).items())

@@ -1,0 +1,94 @@
+"""Which process needs which secrets and addresses: nothing of another's has to be in its environment.
+
+A process looks at its own at its start, and names everything that is missing at once. What a source is asked with is
+not among them: a source that cannot be asked stops nobody else, see `Asked.unusable`.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from config.secrets import DatabaseUrl, SecretUnusable, unusable_in
+
+if TYPE_CHECKING:
+    from config.settings import Settings, StatusDb
+
+
+class Process(StrEnum):
+    """What runs by itself, as its command is called."""
+
+    PAGES = "serve pages"
+    DESK = "serve desk"
+    ALL = "serve"
+    SYNC = "sync"
+    SCHEDULE = "schedule"
+
+
+_WEB = frozenset({Process.PAGES, Process.DESK, Process.ALL})
+_DECIDES = frozenset({Process.DESK, Process.ALL})
+_ASKS = frozenset({Process.SYNC, Process.SCHEDULE})
+
+#: Table and key → who needs it; a key that is not named is needed as its table is, which stands without one.
+_NEEDED: dict[tuple[str, str], frozenset[Process]] = {
+    ("status_db", "ledger_key_file"): _DECIDES | _ASKS,
+    # Only backups are made with them.
+    ("status_db", "postgres_tools"): frozenset(),
+    ("portal", ""): _WEB,
+    ("auth.cas", ""): _WEB,
+    ("auth.oidc", ""): _WEB,
+    ("auth.ldap", ""): _WEB,
+    ("auth", ""): _WEB,
+    ("api", ""): _WEB,
+    ("desk", ""): _DECIDES,
+    ("desk", "paper.folder"): frozenset({Process.SCHEDULE}),
+}
+
+
+def reading_url(status_db: "StatusDb", process: Process) -> DatabaseUrl:
+    """Return what a process reads the marks with: the desk alone with its own role, the pages with theirs."""
+    own = status_db.operator_url if process is Process.DESK else status_db.portal_url
+    return own or status_db.url
+
+
+def writing_url(status_db: "StatusDb", process: Process) -> DatabaseUrl:
+    """Return what a process writes the marks with."""
+    return (status_db.operator_url or status_db.url) if process in _DECIDES else status_db.url
+
+
+def _databases(status_db: "StatusDb", process: Process) -> Iterator[tuple[str, DatabaseUrl]]:
+    """Give the key of each database that a process opens, with its url; one may come twice."""
+    urls = [writing_url(status_db, process)] if process is not Process.PAGES else []
+    urls += [reading_url(status_db, process)] if process in _WEB else []
+    urls += [status_db.desk_url or status_db.url] if process is not Process.SYNC else []
+    for key in ("url", "desk_url", "portal_url", "operator_url"):
+        # By identity: two keys may refer to the same variable.
+        if any(getattr(status_db, key) is url for url in urls):
+            yield key, getattr(status_db, key)
+
+
+def missing(settings: "Settings", process: Process) -> list[str]:
+    """Return what a process needs and cannot look up: each with its key, the reason and the fix."""
+    found: list[tuple[str, str]] = []
+    for key, url in _databases(settings.status_db, process):
+        try:
+            url.reveal()
+        except SecretUnusable as error:
+            found.append((f"[status_db] {key}", str(error)))
+    if process in _WEB:
+        for name in ("cas", "oidc", "ldap"):
+            provider = getattr(settings.auth, name)
+            found += [(f"[auth.{name}] {key}", why) for key, why in unusable_in(provider)]
+    for table, key, why in settings.unset:
+        needed = _NEEDED.get((table, key), _NEEDED.get((table, ""), frozenset(Process)))
+        if process in needed:
+            found.append((f"[{table}] {key}", why))
+    return [f"{place}: {why}" for place, why in dict.fromkeys(found)]
+
+
+def missing_anywhere(settings: "Settings") -> dict[str, list[str]]:
+    """Return everything that some process would miss here → the processes that need it."""
+    found: dict[str, list[str]] = {}
+    for process in Process:
+        for line in missing(settings, process):
+            found.setdefault(line, []).append(process.value)
+    return found

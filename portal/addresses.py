@@ -1,0 +1,30 @@
+"""Addresses: what one visitor's address is counted as."""
+
+import ipaddress
+
+from starlette.types import Scope
+
+
+def of(scope: Scope) -> str:
+    """Return the address that a request came from; empty where it is not known."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def network(address: str) -> str:
+    """Return what an address is counted as: itself, or of IPv6 the network that one household is given."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if found.version == 6 and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
+
+
+def is_own(address: str) -> bool:
+    """Say whether it is an address of this machine."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

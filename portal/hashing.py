@@ -1,0 +1,71 @@
+"""Hashing passwords: in threads of low priority, few sign-ins at once, a bounded number waiting.
+
+Each hash takes 64 MiB and a tenth of a second of four cores. A hundred at once would leave the pages nothing.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from portal.limits import Refused
+
+#: So many hashes are computed at once.
+_THREADS = 2
+
+#: So many sign-ins are under way at once: while some are hashed, others look up accounts and open sessions.
+_UNDER_WAY = 4
+
+#: By so much hashing gives way to the pages, as `nice` counts it.
+_NICE = 10
+
+#: When somebody who was not let into the queue may try again, in seconds.
+_RETRY_AFTER = 15
+
+T = TypeVar("T")
+
+
+class Hashing:
+    """The queue of one process for whatever hashes passwords."""
+
+    def __init__(self, waiting: int) -> None:
+        self._most = waiting + _UNDER_WAY
+        self._inside = 0
+        self._under_way = asyncio.Semaphore(_UNDER_WAY)
+        self._threads = ThreadPoolExecutor(_THREADS, "hashing", initializer=_give_way)
+
+    @property
+    def inside(self) -> int:
+        """How many sign-ins wait or are under way."""
+        return self._inside
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Wait for one's turn to sign in. Raises Refused where too many wait: nothing has been counted or compared."""
+        if self._inside >= self._most:
+            raise Refused(503, "passwords", _RETRY_AFTER)
+        self._inside += 1
+        try:
+            async with self._under_way:
+                yield
+        finally:
+            self._inside -= 1
+
+    async def run(self, work: Callable[..., T], *args: object) -> T:
+        """Hash in a thread; the caller has a place."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._threads.shutdown()
+
+
+def _give_way() -> None:
+    """Lower the priority of this thread, and of those it starts. Only Linux has priorities of threads."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _NICE)

@@ -1,0 +1,59 @@
+"""Deadlines of statements on SQLite, which has no limit of its own: it asks from time to time whether to go on."""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from math import inf
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+
+#: How often SQLite asks, in steps of its machine; so many take about a millisecond.
+_EVERY = 20_000
+
+#: By when this thread's statements end, whatever each connection allows.
+_THREAD = threading.local()
+
+
+class _Deadline:
+    """By when the newest statement of one connection ends."""
+
+    def __init__(self, at_most: float) -> None:
+        self._at_most = at_most
+        self._until = inf
+
+    def begin(self) -> None:
+        """Count from now."""
+        self._until = time.monotonic() + self._at_most
+
+    def is_over(self) -> bool:
+        """Say whether the statement is to be broken off."""
+        return time.monotonic() > min(self._until, getattr(_THREAD, "until", inf))
+
+
+def limit_statements(engine: Engine, at_most: timedelta | None) -> None:
+    """Break off each statement of an SQLite engine that takes longer, or longer than `within` allows."""
+    seconds = inf if at_most is None else at_most.total_seconds()
+
+    def connected(connection: sqlite3.Connection, record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's record
+        deadline = record.info["deadline"] = _Deadline(seconds)
+        connection.set_progress_handler(deadline.is_over, _EVERY)
+
+    def begun(connection: Connection, *_statement: object) -> None:
+        connection.info["deadline"].begin()
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "before_cursor_execute", begun)
+
+
+@contextmanager
+def within(longest: timedelta) -> Iterator[None]:
+    """Have all statements in here, in this thread, end within this time together. Holds for SQLite alone."""
+    _THREAD.until = time.monotonic() + longest.total_seconds()
+    try:
+        yield
+    finally:
+        _THREAD.until = inf

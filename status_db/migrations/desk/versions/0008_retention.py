@@ -1,0 +1,34 @@
+"""Retention: since when an account is closed and a document's hash kept, and what each rule has removed."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from status_db import tables
+
+revision = "0008"
+down_revision = "0007"
+
+
+def upgrade() -> None:
+    op.add_column("account", sa.Column("identity_at", tables.Instant(), nullable=True))
+    op.add_column("account", sa.Column("closed_at", tables.Instant(), nullable=True))
+    op.create_table(
+        "retention_run",
+        sa.Column(
+            "retention_run",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("rule", sa.String(40), nullable=False),
+        sa.Column("at", tables.Instant(), nullable=False),
+        sa.Column("cutoff", tables.Instant(), nullable=False),
+        sa.Column("removed", sa.BigInteger(), nullable=False),
+        sa.Column("oldest", tables.Instant(), nullable=True),
+        sa.Column("unfinished", sa.Boolean(), nullable=False),
+        sa.Column("by", sa.String(100), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("retention_run", name=op.f("pk_retention_run")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_retention_run_rule", "retention_run", ["rule", "retention_run"])

@@ -1,0 +1,90 @@
+"""The licences of all locked packages, from their own metadata: `python -m supply.licences` writes docs/licences.md."""
+
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+
+from supply.locks import ROOT, locked
+
+PAGE = ROOT / "docs" / "licences.md"
+
+#: Packages that are installed on some systems only, and such whose metadata name no licence: read by hand.
+BY_HAND = {
+    "axe-playwright-python": "MIT",
+    "colorama": "BSD-3-Clause",
+    "httpcore2": "BSD-3-Clause",
+    "httpx2": "BSD-3-Clause",
+    "httpx2-jsfetch": "BSD-3-Clause",
+    "truststore": "MIT",
+}
+
+#: What classifiers and free text say, as SPDX has it; "BSD" where the number of clauses is not said.
+_SPDX = {
+    "Apache Software License": "Apache-2.0",
+    "BSD License": "BSD",
+    "GNU LESSER GENERAL PUBLIC LICENSE": "LGPL",
+    "GNU Lesser General Public License v3 (LGPLv3)": "LGPL-3.0",
+    "GNU Library or Lesser General Public License (LGPL)": "LGPL",
+    "ISC License (ISCL)": "ISC",
+    "MIT License": "MIT",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "Python Software Foundation License": "PSF-2.0",
+}
+
+#: With what the program may be handed on under Apache-2.0. The LGPL's and MPL's are used unchanged, as packages of
+#: their own that may be exchanged.
+ALLOWED = frozenset({
+    "0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "ISC", "LGPL", "LGPL-3.0", "LGPL-3.0-only", "MIT",
+    "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "UPL-1.0",
+})  # fmt: skip
+
+
+def licence(package: str) -> str:
+    """Return a package's licence as an SPDX expression; empty where nothing says."""
+    if package in BY_HAND:
+        return BY_HAND[package]
+    try:
+        metadata = distribution(package).metadata.json
+    except PackageNotFoundError:
+        return ""
+    if expression := metadata.get("license_expression"):
+        return str(expression)
+    listed = metadata.get("classifier", [])
+    classified = [each.rpartition("::")[2].strip() for each in listed if each.startswith("License ::")]
+    said = [c for c in classified if c != "OSI Approved"] or [str(metadata.get("license", "")).partition("\n")[0]]
+    return " AND ".join(dict.fromkeys(_SPDX.get(each, each) for each in said))
+
+
+def is_allowed(expression: str) -> bool:
+    """Say whether a licence may be used: of an OR one part, of an AND all."""
+    return bool(expression) and any(
+        all(part.strip("() ") in ALLOWED for part in choice.split(" AND ")) for choice in expression.split(" OR ")
+    )
+
+
+def _rows() -> Iterator[str]:
+    runs = {name for name, _ in locked("run")}
+    for name, _ in sorted(locked("dev")):
+        yield f"| {name} | {licence(name)} | {'the program' if name in runs else 'tests and checks'} |"
+
+
+def page() -> str:
+    """Return the page that lists them."""
+    return "\n".join((
+        "# Licences",
+        "",
+        "Clearance Sync itself is under the [Apache License 2.0](../LICENSE). The packages it needs are installed from",
+        "the lock files, not handed on with it; files of others that lie in this repository are named, with licence",
+        "and checksum, in `portal/fonts/README.md` and `portal/static/vendor/README.md`.",
+        "",
+        "Written by `make licences` from the metadata of the locked packages. A test compares it and refuses a licence",
+        "that is not on the list in `supply/licences.py`. Packages under the LGPL or MPL are used unchanged.",
+        "",
+        "| package | licence | used by |",
+        "|---|---|---|",
+        *_rows(),
+        "",
+    ))  # fmt: skip
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,44 @@
+"""Files of others that lie in this repository: beside them are their checksums, in SHA256SUMS, and a README."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from supply.locks import ROOT
+
+FOLDERS = (ROOT / "portal" / "fonts", ROOT / "portal" / "static" / "vendor")
+
+_OWN = {"README.md", "SHA256SUMS"}
+
+
+def vendored() -> dict[Path, str]:
+    """Return each file's SHA-256, as it is written down."""
+    listed: dict[Path, str] = {}
+    for folder in FOLDERS:
+        for line in (folder / "SHA256SUMS").read_text(encoding="ascii").splitlines():
+            digest, name = line.split("  ", 1)
+            listed[folder / name] = digest
+    return listed
+
+
+def faults() -> Iterator[str]:
+    """Give what is wrong: a file that is not as written down, not listed, or without a licence."""
+    listed = vendored()
+    for folder in FOLDERS:
+        readme = (folder / "README.md").read_text(encoding="utf-8")
+        rows = dict(re.findall(r"^\| `([^`]+)` \|.*\| ([^|]+) \|$", readme, re.MULTILINE))
+        texts = {name for licence in rows.values() for name in re.findall(r"`([^`]+)`", licence)}
+        for file in sorted(folder.iterdir()):
+            if file.name in _OWN:
+                continue
+            if hashlib.sha256(file.read_bytes()).hexdigest() != listed.get(file):
+                yield f"{file}: not as SHA256SUMS has it. Put the right file back, or note the new one there."
+            if file.name not in texts and not rows.get(file.name):
+                yield f"{file}: no licence in the README beside it. Add its line."
+        yield from (
+            f"{folder / name}: the licence's text is not there. Add it."
+            for name in texts
+            if not (folder / name).is_file()
+        )
+    yield from (f"{file}: listed, but not there. Take its line out." for file in listed if not file.is_file())

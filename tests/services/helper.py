@@ -1,0 +1,25 @@
+"""A helper of the pages over a test's world: `python -m tests.services.helper FILE STATUS_URL NOW NUMBER`."""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from clearance.sheets import Sheets
+from config.settings import load
+from portal.apart import answer_all
+from portal.app import create_app
+from portal.desk import doors
+from portal.desk.pages import ROUTES
+from tests.world import SCHEMAS
+
+
+def main() -> None:
+    """Answer until the pipe is closed; the clock stands still."""
+    file, url, now, number = sys.argv[1:]
+    settings, moment = load(Path(file), SCHEMAS.get, {"STATUS_URL": url}), datetime.fromisoformat(now)
+    desk = doors.build(settings, Sheets(settings.desk), ROUTES)
+    answer_all(create_app(settings, clock=lambda: moment, desk=desk), int(number))
+
+
+if __name__ == "__main__":
+    main()
