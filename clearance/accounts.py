@@ -227,7 +227,7 @@ def unlock(context: typer.Context, account: str, *, author: Author = "") -> None
     from portal.auth.slowdown import Slowdown  # noqa: PLC0415 - see above
     from status_db.attempts import Attempts  # noqa: PLC0415
 
-    Slowdown.of(Attempts(program.desk, program.key), program.settings.auth).unlock(name)
+    Slowdown.of(Attempts(program.desk, program.key), program.settings.auth, program.settings.portal).unlock(name)
     note(program, Deed.ACCOUNT_CHANGED, by, of=name, what="unlocked")
     show.OUT.print(f"account {name} need not wait any more")
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import DatabaseError
 
 from clearance import show
 from clearance.context import Chosen, chosen, ends_well, fail, stop_like_ctrl_c
@@ -96,8 +98,19 @@ def _refuse_without_clock(here: Chosen) -> None:
 
 def _build(here: Chosen, offices: Offices) -> None:
     """Write the offices as on the first day, and have it be that day."""
-    offices.write(0)
+    _write(offices, 0)
     _clock(here).start(today_in(here.program().settings.institution.timezone))
+
+
+def _write(offices: Offices, day: int) -> None:
+    """Have the offices be at a day of the story; say what to do where one of their files is no such file any more."""
+    try:
+        offices.write(day)
+    except (OSError, DatabaseError, sqlite3.DatabaseError) as error:
+        fail(
+            f"a file of the demo's offices in {offices.folder} cannot be written ({getattr(error, 'orig', error)}). "
+            f"Remove {offices.folder.parent}, and build the university again: clearance demo"
+        )
 
 
 def _clock(here: Chosen) -> DemoClock:
@@ -158,7 +171,7 @@ def advance(
     day = offices.day()
     if day is None:
         fail("the demo university is not built yet. Run: clearance demo")
-    offices.write(day + days)
+    _write(offices, day + days)
     _clock(here).advance(days)
     show.OUT.print(f"the offices are at day {day + days} of the season now. Next: clearance plan, then clearance sync")
 

@@ -32,7 +32,9 @@ def status(context: typer.Context, student: str, *, json: Json = False) -> None:
         standings = [{"step": s, "standing": s.at(now), "counts_as_clear": s.counts_as_clear(now)} for s in found.steps]
         show.as_json({"student": found, "at": now, "standings": standings})
         return
-    title = f"{found.student} {found.name}, {found.college} {found.class_name}, {found.category} ({found.cohort})"
+    where = " ".join(filter(None, (found.college, found.class_name)))
+    person = ", ".join(filter(None, (f"{found.student} {found.name}".strip(), where, found.category)))
+    title = f"{person} ({found.cohort})"
     show.OUT.print(title, markup=False, style="bold")
     if not found.active:
         show.OUT.print("not on the registrar's list any more")

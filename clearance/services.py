@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Annotated
 
+import structlog
 import typer
 from sqlalchemy import make_url
 
@@ -59,7 +60,7 @@ def schedule(context: typer.Context) -> None:
         lambda at: sum(for_each(partial(program.decisions.sweep, at) for program in programs)),
         lambda: sum(for_each(program.serving.serve for program in programs)),
         lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
-        served.first.retention,
+        lambda: served.first.retention,
     )
     running.start()
     try:
@@ -85,6 +86,8 @@ def serve(
     if what is Served.DESK and not program.settings.desk.enabled:
         fail("there is no desk: [desk] says enabled = false. Say true, or serve the pages alone: clearance serve pages")
     portal = program.settings.portal
+    for warning in portal.warnings:
+        structlog.get_logger("clearance.portal").warning(warning)
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
     serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers, portal.limits)
 
@@ -104,10 +107,13 @@ def database_roles(
     desk: Annotated[str, typer.Option("--desk", help="Writes accounts, sessions, requests.")] = "clearance_desk",
     portal: Annotated[str, typer.Option("--portal", help="Reads the marks.")] = "clearance_portal",
     operator: Annotated[str, typer.Option("--operator", help="Enters decisions.")] = "clearance_operator",
+    students: Annotated[
+        str, typer.Option("--students", help="Writes what the students' pages write.")
+    ] = "clearance_students",
     only_print: Annotated[bool, typer.Option("--print", help="Print the statements, and run none.")] = False,
 ) -> None:
-    """Give four roles of a PostgreSQL what each needs, and nothing else. Run it again after each upgrade."""
-    settings, named = chosen(context).program().settings, Roles(sync, desk, portal, operator)
+    """Give five roles of a PostgreSQL what each needs, and nothing else. Run it again after each upgrade."""
+    settings, named = chosen(context).program().settings, Roles(sync, desk, portal, operator, students)
     marks, accounts = settings.status_db.url.reveal(), desk_url(settings.status_db)
     together = _same_database(marks, accounts)
     where: list[tuple[str, tuple[Part, ...]]] = (
@@ -117,10 +123,17 @@ def database_roles(
         place = make_url(url).database
         if only_print:
             show.OUT.print(f"-- in {place}, as the owner of its tables")
-            for statement in planned(url, named, parts):
+            plan = planned(url, named, parts)
+            for statement in plan.owners:
+                show.OUT.print(f"{statement};")
+            show.OUT.print(f"-- in {place}, as a superuser of the server")
+            for statement in plan.superusers:
                 show.OUT.print(f"{statement};")
         else:
-            show.OUT.print(f"{place}: {apply(url, named, parts)} statements run")
+            run, left = apply(url, named, parts)
+            show.OUT.print(f"{place}: {run} statements run")
+            if left:
+                show.OUT.print(f"{place}: {left} are for a superuser of the server: clearance db roles --print")
 
 
 def _same_database(one: str, other: str) -> bool:

@@ -64,6 +64,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
     _look_at_files(program, chosen(context).file, found, quiet=json)
     _look_at_accounts(program, found, quiet=json)
     _warn("retention", "retention", [*retention_warnings(program.settings.retention)], found, quiet=json)
+    _look_at_pages(program, found, quiet=json)
     _look_at_settings(served, found, quiet=json)
     for where, program, name in _to_check(served, sources):
         asked = program.settings.roster if name == ROSTER else program.settings.source[name]
@@ -163,6 +164,11 @@ def _look_at_processes(program: Program, found: list[dict[str, object]], *, quie
 def _look_at_files(program: Program, file: Path, found: list[dict[str, object]], *, quiet: bool) -> None:
     """Name files and folders that other users of this machine may read or change."""
     _warn("files", "files", too_wide(program.settings, file), found, quiet=quiet)
+
+
+def _look_at_pages(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Name what of [portal] lets visitors be counted as somebody else."""
+    _warn("portal", "pages", program.settings.portal.warnings, found, quiet=quiet)
 
 
 def _look_at_accounts(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:

@@ -375,12 +375,12 @@ class Program:
 
     def risks(self) -> tuple[str, ...]:
         """Say what of the status database's own settings puts at risk what was acknowledged. Raises StoreError."""
-        from status_db import durable
+        from status_db import durable, role_checks
         from status_db.engine import open_reading
 
         engine = open_reading(self.settings.status_db.url.reveal())
         try:
-            return durable.warnings(engine)
+            return (*durable.warnings(engine), *role_checks.warnings(engine))
         finally:
             engine.dispose()
 

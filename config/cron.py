@@ -6,6 +6,7 @@ stops in an hour that comes twice, so neither it nor its trigger is used.
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from functools import lru_cache
@@ -103,7 +104,7 @@ def read(line: str) -> Cron:
         raise ValueError(f'"{line}" is a name, and only five fields are read: {fix}')
     fields = text.lower().split()
     if len(fields) == _FIELDS + 1:
-        raise ValueError(f'"{line}" has six fields, and there are no seconds or years here: {_FORM}')
+        raise ValueError(f'"{line}" has six fields, and there are no seconds or years here: {_without_one(fields)}')
     if len(fields) != _FIELDS:
         raise ValueError(f'"{line}" has {len(fields)} fields: {_FORM}')
     minutes, hours, days, months, weekdays = (
@@ -112,10 +113,11 @@ def read(line: str) -> Cron:
     if fields[2] != "*" and fields[4] != "*":
         raise ValueError(
             f'"{line}" names a day of month and a day of week, and cron runs on either, which few people mean: '
-            'write "*" for one of them'
+            f'write "{" ".join((*fields[:4], "*"))}" or "{" ".join((*fields[:2], "*", *fields[3:]))}"'
         )
     if not any(day <= _LONGEST[month - 1] for month in months for day in days):
-        raise ValueError(f'"{line}" never comes: write a day that there is, such as "30 2 * * *"')
+        instead = " ".join((*fields[:2], str(min(28, *days)), *fields[3:]))
+        raise ValueError(f'"{line}" never comes: write a day that there is, such as "{instead}"')
     return Cron(
         times=tuple(time(hour, minute) for hour in hours for minute in minutes),
         days=frozenset(days),
@@ -123,6 +125,21 @@ def read(line: str) -> Cron:
         weekdays=frozenset(day % 7 for day in weekdays),
         repeating=fields[0].startswith("*") or fields[1].startswith("*"),
     )
+
+
+def _without_one(fields: Sequence[str]) -> str:
+    """Return what to write in the place of six fields: without the seconds in front, else without the year behind."""
+    for five in (fields[1:], fields[:-1]):
+        with suppress(ValueError):
+            read(" ".join(five))
+            return f'write "{" ".join(five)}"'
+    return _FORM
+
+
+def _round(field: _Field, first: int, last: int) -> str:
+    """Return what to write for a range past the end: 22-6 as 22-23,0-6; in order where it was meant so."""
+    most = 6 if field is _WEEKDAY else field.most
+    return f'"{first}-{most},{field.least}-{last}" to go on past the end, or "{last}-{first}"'
 
 
 def checked(line: str) -> str:
@@ -154,7 +171,7 @@ def _item(field: _Field, written: str, item: str) -> range:
             # As the end of a range, "sun" is the seventh day.
             last = 7
     if first > last:
-        raise ValueError(f'"{item}" runs backwards as a {field.name}: write the smaller one first, or two ranges')
+        raise ValueError(f'"{item}" runs backwards as a {field.name}: write {_round(field, first, last)}')
     step = int(match["step"] or 1)
     if match["step"] and not match["all"] and not match["last"]:
         raise ValueError(f'"{item}" has a step without a range: write "{item.split("/", 1)[0]}-{field.most}/{step}"')

@@ -363,6 +363,19 @@ class Portal(Table):
     #: What one process takes at once.
     limits: Limits = Limits()
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Say what of these settings lets visitors be counted as somebody else, each with the fix."""
+        name_it = 'Name the proxy, such as proxies = ["127.0.0.1"]'
+        if "*" in self.proxies:
+            return (
+                f'[portal] proxies = ["*"]: every visitor chooses the address that guesses are counted by. {name_it}',
+            )
+        if self.public_url and not self.proxies:
+            # Behind a proxy everybody has its address.
+            return (f"[portal] proxies is not set: guesses are not slowed down by address behind a proxy. {name_it}",)
+        return ()
+
 
 class Auth(Table):
     """How people sign in."""

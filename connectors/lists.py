@@ -70,7 +70,7 @@ class Page:
 #: The way out where a file ends too early. Nobody exports a list anew at the hour at which it is read.
 CUT_OFF = (
     "A file that is still being copied is read at the next run. If it stays so, have the office look at the job that "
-    "writes the list, which breaks off; until then the last whole list stands."
+    "writes the list, which breaks off; until then nothing of this one counts."
 )
 
 #: … and where a file can be opened by hand, but not by us.

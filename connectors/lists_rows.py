@@ -7,7 +7,8 @@ against the rows. A row with a student number is never left out.
 
 import math
 import re
-from collections.abc import Generator, Iterator
+import unicodedata
+from collections.abc import Generator, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 
 from connectors.lists import CUT_OFF, MOST_ROWS, Ending, Line, ListAsked, Page, is_nothing, settled
@@ -27,6 +28,12 @@ _KEPT_DIGITS = 15
 
 #: So many rows with broken text are named.
 _ROWS_NAMED = 10
+
+#: A text of more letters is no number with words around it.
+_LONG_NOTE = 100
+
+#: What may be a number within a text.
+_TOKEN = re.compile(r"[0-9A-Za-z]+")
 
 #: More rows with broken text than this, and than one in a hundred, mean another encoding.
 _FEW_BROKEN = 20
@@ -64,6 +71,8 @@ class _Table:
         self._broken = 0
         self._broken_first: list[int] = []
         self._long = _LongNumbers()
+        #: How long the student numbers of the rows so far are.
+        self._lengths: set[int] = set()
 
     def rows(self, line: Line) -> Iterator[tuple[Cell, ...]]:
         """Give the row of this line, and the rows before it that turn out to be no notes."""
@@ -96,7 +105,7 @@ class _Table:
             self._notes.append((line.number, row, short))
             return
         if short:
-            raise self._asked.garbled(*(_cut if line.open_ended else _too_short)(line.number, len(cells), width))
+            raise self._asked.garbled(*_broken(line, width))
         for number, note, broken in self._notes:
             if broken:
                 raise self._asked.garbled(*_too_short(number, 1, width))
@@ -181,7 +190,8 @@ class _Table:
             if is_nothing(row[0]):
                 # A row that continues the one above it has a cell in some mapped column.
                 return len(row) > 1 and all(is_nothing(other) for other in row[1:])
-            return filled[0] == self._header.at[0] and not is_like_number(cell)
+            at_number = filled[0] == self._header.at[0]
+            return at_number and (not is_like_number(cell) or self._is_remark(cell, line))
         return (
             filled[0] not in self._header.at[1:]
             and is_labelled(line.cells)
@@ -189,8 +199,15 @@ class _Table:
             and not any(is_like_amount(cell) for cell in others)
         )
 
+    def _is_remark(self, cell: Cell, line: Line) -> bool:
+        """Say whether the only cell of a row is a note, whatever number is in it: none as long as a student's."""
+        if not isinstance(cell, str) or not (is_labelled(line.cells) or len(cell) > _LONG_NOTE) or not self._lengths:
+            return False
+        return not any(len(token) in self._lengths for token in _TOKEN.findall(unicodedata.normalize("NFKC", cell)))
+
     def _row(self, number: int, row: tuple[Cell, ...]) -> Iterator[tuple[Cell, ...]]:
         asked, student = self._asked, row[0]
+        self._lengths.add(len(str(student)))
         _refuse_ruined(student, number, asked)
         if self._page.zeros_lost and isinstance(student, int | float):
             raise asked.garbled(
@@ -250,6 +267,32 @@ def _cut(number: int, cells: int, width: int) -> tuple[str, str]:
     return (
         f"row {number} has {cells} of {width} cells, and no line break ends it: the file may have been cut off there",
         CUT_OFF,
+    )
+
+
+def _broken(line: Line, width: int) -> tuple[str, str]:
+    """Say what is wrong with a short row that is no note for certain."""
+    if (words := _words_alone(line.cells)) and is_like_number(words):
+        return _maybe_note(line.number, words, open_ended=line.open_ended)
+    return (_cut if line.open_ended else _too_short)(line.number, len(line.cells), width)
+
+
+def _words_alone(cells: Sequence[Cell]) -> str:
+    """Return the only cell of a row, where it is words and not a number alone; else nothing."""
+    filled = [cell for cell in cells if not is_nothing(cell)]
+    words = filled[0] if len(filled) == 1 and isinstance(filled[0], str) else ""
+    return words if re.search(r"[^\W\d_]", words) and not words.isascii() else ""
+
+
+def _maybe_note(number: int, words: str, *, open_ended: bool) -> tuple[str, str]:
+    cut = ", or the file has been cut off there" if open_ended else ""
+    what = (
+        f'row {number} is a note with a number in it ("{shown(words)}"), or the rest of a text whose line break is not '
+        f"in quotes{cut}"
+    )
+    return what, (
+        "Have a note left out, or begin with 注：and name no number as long as a student's; put a text with a line "
+        "break in quotes."
     )
 
 

@@ -27,7 +27,7 @@ _LOOKED_AT = 2_000
 
 #: The way out where a list is a part of one.
 ALL_OF_IT = (
-    "Have the office export the whole list, on one page or as one file; until then the last whole list stands. If it "
+    "Have the office export the whole list, on one page or as one file; until then nothing of this one counts. If it "
     "is whole, have that line left out."
 )
 

@@ -16,10 +16,13 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from connectors.databases import Backend, Patience, milliseconds, seconds, shut
+from connectors.databases import FILES, Backend, Patience, milliseconds, seconds, shut
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
-_WRITES = re.compile(r"^GRANT [^'`]*\b(ALL PRIVILEGES|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE|SUPER)\b")
+_WRITES = re.compile(
+    r"^GRANT [^'`]*\b(ALL PRIVILEGES|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE|SUPER|TRIGGER|EVENT|GRANT OPTION)\b"
+)
+_FILES = re.compile(r"^GRANT ([^'`]*\bFILE\b|ALL PRIVILEGES ON \*\.\*)")
 
 
 READ_ONLY = ", READ ONLY"
@@ -228,10 +231,12 @@ class Mysql(Backend):
         """Look at the account's grants."""
         grants = [str(row[0]) for row in connection.exec_driver_sql("SHOW GRANTS").all()]
         lacks = tuple(f"the server has {what}" for what in self.lacks)
-        if not any(_WRITES.match(grant) for grant in grants):
+        files = (FILES,) if any(_FILES.match(grant) for grant in grants) else ()
+        writes = any(_WRITES.match(grant) for grant in grants)
+        if not (writes or files):
             return lacks
-        account = connection.exec_driver_sql("SELECT CURRENT_USER()").scalar_one()
-        return (self.can_write(str(account)), *lacks)
+        account = str(connection.exec_driver_sql("SELECT CURRENT_USER()").scalar_one())
+        return (self.can_write(account, *files) if writes else self.may(account, *files), *lacks)
 
     def fix(self, error: BaseException) -> str:
         """Give each number its own way out."""

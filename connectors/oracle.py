@@ -23,7 +23,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from connectors.databases import BATCH, DID, LATER, Backend, milliseconds, short
+from connectors.databases import BATCH, DID, FILES, LATER, PROGRAMS, Backend, milliseconds, short
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
 _CODE = re.compile(r"\b((?:ORA|DPY|DPI)-\d+)")
@@ -55,7 +55,10 @@ _MEANS: dict[str, tuple[type[SourceError], str]] = {
     "ORA-02399": (SourceRefused, "The account may not connect for so long: have the office raise its CONNECT_TIME."),
     "ORA-28040": (
         SourceRefused,
-        f"The server refuses this driver's way to sign in: have the office set the password again. Or: {_CLIENT}",
+        (
+            "The server and this client have no way to sign in in common: have the office lower "
+            f"SQLNET.ALLOWED_LOGON_VERSION_SERVER in its sqlnet.ora. If the server is the older one: {_CLIENT}"
+        ),
     ),
     "ORA-12638": (
         SourceRefused,
@@ -127,6 +130,14 @@ RIGHTS = (
 )
 
 
+#: What lets it reach the server's files, or programs and other machines from there.
+REACHES = {
+    FILES: """SELECT COUNT(*) FROM SESSION_PRIVS WHERE PRIVILEGE IN ('CREATE ANY DIRECTORY', 'ALTER SYSTEM')""",
+    PROGRAMS: """SELECT COUNT(*) FROM SESSION_PRIVS
+    WHERE PRIVILEGE IN ('CREATE JOB', 'CREATE ANY JOB', 'CREATE EXTERNAL JOB')""",
+}
+
+
 class Oracle(Backend):
     """Oracle, through oracledb, or through cx_Oracle where that is still installed."""
 
@@ -177,9 +188,14 @@ class Oracle(Backend):
         for question in RIGHTS:
             with suppress(DBAPIError):
                 writes = writes or connection.exec_driver_sql(question).scalar_one() > 0
-        if not writes:
+        reaches: list[str] = []
+        for deed, question in REACHES.items():
+            with suppress(DBAPIError):
+                reaches += [deed] if connection.exec_driver_sql(question).scalar_one() > 0 else []
+        if not (writes or reaches):
             return ()
-        return (self.can_write(str(connection.exec_driver_sql("SELECT USER FROM DUAL").scalar_one())),)
+        account = str(connection.exec_driver_sql("SELECT USER FROM DUAL").scalar_one())
+        return (self.can_write(account, *reaches) if writes else self.may(account, *reaches),)
 
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort by the error's number."""

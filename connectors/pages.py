@@ -483,8 +483,9 @@ class Pages:
         whole, _, fraction = text.partition(".")
         if isinstance(said, bool) or not (whole.isascii() and whole.isdecimal()) or fraction.strip("0"):
             there = "nothing is there" if said is MISSING else f"{str(said)[:_SHOWN]!r} is there"
+            tells = f"a {what} that is no whole number" if whole.isdecimal() and fraction.isdecimal() else f"no {what}"
             raise SourceGarbled(
-                f"{self._named} tells no {what} ({there})",
+                f"{self._named} tells {tells} ({there})",
                 self._settings.fix(f"Correct {key} in {self._table}.", key.partition(".")[0]),
             )
         return int(whole)

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from connectors.databases import LATER, Backend, milliseconds, shut
+from connectors.databases import FILES, LATER, PROGRAMS, Backend, milliseconds, shut
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
 #: Who asks, and whether they may do everything or change a table, by a grant to them, to a role of theirs, or to all.
@@ -21,6 +21,14 @@ SELECT current_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user
   WHERE p.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
     AND p.table_schema NOT IN ('pg_catalog', 'information_schema')
     AND CASE p.grantee WHEN 'PUBLIC' THEN true ELSE pg_has_role(current_user, CAST(p.grantee AS name), 'USAGE') END)
+"""
+
+
+#: Roles whose members reach the server's files and programs; servers older than PostgreSQL 11 have none.
+_REACHES = """
+SELECT r.rolname FROM pg_roles r
+WHERE r.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
+  AND pg_has_role(current_user, r.oid, 'USAGE')
 """
 
 
@@ -155,11 +163,16 @@ class Postgres(Backend):
             # A savepoint is no query: streamed, it would be declared a cursor.
             with connection.execution_options(stream_results=False).begin_nested():
                 account, writes = connection.exec_driver_sql(_RIGHTS).one()
+                roles = set(connection.exec_driver_sql(_REACHES).scalars())
         except DBAPIError:
             return ()
         finally:
             connection.execution_options(stream_results=True)
-        return (self.can_write(account),) if writes else ()
+        reaches = [FILES] if roles - {"pg_execute_server_program"} else []
+        reaches += [PROGRAMS] if "pg_execute_server_program" in roles else []
+        if writes:
+            return (self.can_write(account, *reaches),)
+        return (self.may(account, *reaches),) if reaches else ()
 
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort by SQLSTATE (PostgreSQL's documentation, appendix A); before a session there is only text."""

@@ -5,6 +5,7 @@ same transaction the database counts the rows of the very same query; unless as 
 """
 
 import codecs
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -42,6 +43,7 @@ from connectors.port import (
 )
 from connectors.queries import OwnLimit, Query, binds, own_limits
 from connectors.revealing import reveal
+from connectors.sql_guard import QueryRefused, refuse, refuse_everywhere
 from connectors.tls import DatabaseTls
 from status_db.model import digest_of, normalise_number
 
@@ -52,6 +54,9 @@ _ATTEMPTS = 2
 _NUMBERS_AT_ONCE = 500
 
 _Answer = TypeVar("_Answer")
+
+#: As SQLAlchemy's text() has it.
+_ESCAPED_COLON = re.compile(r"\\(:[\w$]*)(?![:\w$])")
 
 #: Bound by us, where a query names them.
 _OURS = frozenset({"student", "numbers", "these", "opens", "closes", "cohort"})
@@ -69,6 +74,8 @@ class Settings(DatabaseTls):
 
     #: A source of these keys may name a query as `as_of`.
     asks_database: ClassVar[bool] = True
+    #: What may be called changes no answer.
+    how: ClassVar[frozenset[str]] = frozenset({"allows"})
 
     query: Query
     #: Values for the `:names` in the queries; they are bound, never pasted in.
@@ -87,8 +94,24 @@ class Settings(DatabaseTls):
     bytes_as: Annotated[str, AfterValidator(_charset)] = ""
     #: The folder of Oracle's client; named, its thick mode is used, by the whole program.
     oracle_client: FilePath | None = None
+    #: Functions that a query may call although they are refused by name: the office's own that only read.
+    allows: frozenset[str] = frozenset()
     #: More rows than this are no answer: the query is likely to have lost its condition.
     limit: Annotated[int, Field(ge=1)] = 5_000_000
+
+    @model_validator(mode="after")
+    def _only_reads(self) -> Self:
+        for query in self.queries():
+            if self.url.in_the_file:
+                refuse(query, make_url(self.url.reveal()).get_backend_name(), self.allows)
+            else:
+                refuse_everywhere(query, self.allows)
+        return self
+
+    def queries(self) -> tuple[str, ...]:
+        """Return every query that may be sent."""
+        asked = (self.query, self.population, self.one, self.fingerprint)
+        return tuple(query for query in asked if isinstance(query, str) and query)
 
     @model_validator(mode="after")
     def _binds_safely(self) -> Self:
@@ -553,7 +576,23 @@ class Sql:
             self._settings.refuse_what_no_driver_does(written)
         except ValueError as error:
             raise SourceRefused(f"{source}: {error}", f"Then try: clearance check {source}.") from None
-        return make_url(written)
+        url = make_url(written)
+        for query in (*self._settings.queries(), *([self._question.as_of] if self._question.as_of else [])):
+            self._refuse(query, url.get_backend_name())
+        return url
+
+    def _refuse(self, query: str, database: str) -> None:
+        """Raise SourceRefused for a query that does more than read, as this database would read it."""
+        # A colon is written with a backslash before it where it names no parameter; it is sent without.
+        for sent in dict.fromkeys((query, _ESCAPED_COLON.sub(r"\1", query))):
+            try:
+                refuse(sent, database, self._settings.allows)
+            except QueryRefused as error:
+                source = self._question.source
+                raise SourceRefused(
+                    f"{source}: the query is not sent: {error}",
+                    f"Correct it in {table_of(source)}, then try: clearance check {source}.",
+                ) from None
 
 
 def _untold(_done: int) -> None:

@@ -136,7 +136,7 @@ def create_app(
         ],
         middleware=[
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
-            Middleware(headers.Headers),
+            Middleware(headers.Headers, https=settings.portal.public_url.startswith("https://")),
             Middleware(sending.SendsItself),
             Middleware(limits.Limited, arriving=arriving, refuse=refused),
             Middleware(faults.Faults, broken=broken),

@@ -23,24 +23,30 @@ _EVERY = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+#: For a year browsers ask this host by https alone. What else the institution serves below its name is not bound.
+_HTTPS_ALONE = "max-age=31536000"
+
 #: Links to static files carry a digest of what is in them, so a browser may keep each for as long as it likes.
 _STATIC = "public, max-age=31536000, immutable"
 
 
-def put(headers: MutableHeaders, path: str) -> None:
-    """Add them to an answer about `path`."""
+def put(headers: MutableHeaders, path: str, *, https: bool) -> None:
+    """Add them to an answer about `path`; `https` where people come by https."""
     for name, value in _EVERY.items():
         headers[name] = value
     own = f"; script-src {own_script.SOURCE}" if path == own_script.PAGE else ""
     headers["Content-Security-Policy"] = _POLICY + own
+    if https:
+        headers["Strict-Transport-Security"] = _HTTPS_ALONE
     headers["Cache-Control"] = _STATIC if path.startswith("/static/") else "no-store"
 
 
 class Headers:
     """Adds them to every answer that passes."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
+        self._https = https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, with the headers."""
@@ -50,7 +56,7 @@ class Headers:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                put(MutableHeaders(scope=message), scope["path"])
+                put(MutableHeaders(scope=message), scope["path"], https=self._https)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

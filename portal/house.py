@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,6 +25,7 @@ from config.settings import Settings
 from portal import cohorts, languages
 from portal.auth.device import Devices
 from portal.auth.journeys import Journeys
+from portal.auth.refused_tries import RefusedTries
 from portal.auth.sessions import Cookie, form_token
 from portal.auth.slowdown import Slowdown
 from portal.auth.ways import Ways
@@ -41,7 +43,7 @@ from status_db.deadlines import within
 from status_db.desk_key import DeskKey
 from status_db.desk_store import DeskStore
 from status_db.directory import Directory
-from status_db.engine import open_reading, open_writing
+from status_db.engine import StoreError, open_reading, open_writing
 from status_db.factors import Factors, asked_of
 from status_db.identities import Identities
 from status_db.lists import Lists
@@ -140,6 +142,7 @@ class House:
     cookie: Cookie
     devices: Devices
     slowdown: Slowdown
+    refused_tries: RefusedTries
     identities: Identities
     #: Second factors, and what stands in for them.
     factors: Factors
@@ -260,6 +263,8 @@ class House:
     def close(self) -> None:
         """Let go of the database and of the threads."""
         self.long.close()
+        with suppress(StoreError):
+            self.refused_tries.close()
         self.hashing.close()
         self.exporting.shutdown()
         self.faults.close()
@@ -313,7 +318,8 @@ def build(settings: Settings, clock: Callable[[], datetime], process: Process, a
         key=key,
         cookie=cookie,
         devices=Devices.of(key, cookie),
-        slowdown=Slowdown.of(Attempts(desk_writing, key), settings.auth),
+        slowdown=Slowdown.of(Attempts(desk_writing, key), settings.auth, settings.portal),
+        refused_tries=RefusedTries(Audit(write), clock),
         codes=Codes(write, key, demo=settings.is_demo),
         token_reading=Tokens(read, demo=settings.is_demo),
         token_writing=Tokens(write, demo=settings.is_demo),

@@ -62,7 +62,8 @@ def write(connection: Connection, entry: Entry, cohort: str, meaning: Meaning, n
     table = tables.applied_settings
     values = (cohort, meaning.digest, meaning.to_text(), run, now)
     row = dict(zip(raw.APPLIED, values, strict=True)) | {"mac": entry.seal_applied(values)}
-    known = connection.execute(update(table).where(table.c.cohort == cohort).values(**row))
+    news = {column: value for column, value in row.items() if column != "cohort"}
+    known = connection.execute(update(table).where(table.c.cohort == cohort).values(**news))
     if not known.rowcount:
         connection.execute(insert(table).values(**row))
 

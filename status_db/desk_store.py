@@ -161,7 +161,8 @@ class DeskEntry:
         self.connection = connection
         self._chain = chain
         self._made = seals
-        self._seals_rows = seals_rows
+        #: Whether it holds the ledger's key.
+        self.seals_rows = seals_rows
         self._known: Head | None = None
         self._fresh = False
         self._moved = False
@@ -356,7 +357,7 @@ class DeskEntry:
         *,
         also: bool = False,
     ) -> None:
-        if not self._seals_rows:
+        if not self.seals_rows:
             if any(row["mac"] is not None and _covered(sealed, row, after.get(key)) for key, row in before.items()):
                 raise StoreError(
                     f"a row of {sealed.name} that is sealed can be changed at the desk alone, which holds the key. "

@@ -275,12 +275,7 @@ def _oldest(engine: Engine, rule: _Rule, but_before: datetime | None) -> datetim
         row = connection.execute(
             select(rule.age.label("age")).select_from(rule.table).where(stays).order_by(rule.age).limit(1)
         ).first()
-        # An age of several columns comes as the database keeps it.
-        return (
-            tables.Instant().process_result_value(row.age, engine.dialect)
-            if row is not None and isinstance(row.age, str)
-            else (row.age if row is not None else None)
-        )
+        return row.age if row is not None else None
 
 
 class RetentionRuns:

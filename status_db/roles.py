@@ -1,10 +1,13 @@
 """The database's roles: who may do what on PostgreSQL, said by the server itself.
 
-Four of them, so that a process that is taken can do no more than its role:
+Five of them, so that a process that is taken can do no more than its role:
 
 * sync writes the marks, and serves requests;
 * operator enters decisions, certificates and their links, and reads the marks: the desk's pages;
-* desk writes what the pages write: accounts, sessions, requests, announcements, tokens; it does not even read marks;
+* desk writes what the pages of staff write: accounts, grants, sessions, requests, announcements, tokens; it does not
+  even read marks;
+* students writes what the students' pages write: students' own sessions, passwords, appeals and requests for a
+  recheck; it sees no account of staff (`status_db.desk_roles`);
 * portal reads the marks, and nothing else.
 
 None of them makes, alters or drops a table: that is the role's that runs `db upgrade`, which owns them all. Lines of
@@ -18,65 +21,81 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.exc import ProgrammingError
 
-from config.retention import SHORTEST_AUDIT
-from status_db import tables, versions
+from status_db import desk_roles, tables, versions
 from status_db.engine import StoreError, open_writing, store_errors
+from status_db.role_checks import is_superuser, may_too_much, owns
 from status_db.versions import Part
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What the four are called; one name may stand for two of them, and then it may do what both may."""
+    """What the five are called; one name may stand for two of them, and then it may do what both may."""
 
     sync: str
     desk: str
     portal: str
     operator: str
+    students: str
 
     def names(self) -> tuple[str, ...]:
         """Return each name once."""
-        return tuple(dict.fromkeys((self.sync, self.desk, self.portal, self.operator)))
+        return tuple(dict.fromkeys((self.sync, self.desk, self.portal, self.operator, self.students)))
 
-
-#: What is found anew is deleted; what was ever said or done stays.
-_EMPTIED = (tables.alias, tables.record, tables.status, tables.stranger, tables.pending)
 
 #: The first version with the right to have a table analyzed.
 _KNOWS_MAINTAIN = 170000
 
 _ADDED_TO = "SELECT, INSERT"
-_WRITTEN = "SELECT, INSERT, UPDATE"
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
-_EMPTIED_HERE = "SELECT, DELETE"
 
-#: Of the desk's tables, what the sync and the commands beside it need.
-_SYNCS_OWN = {
-    # Whose word a decision is, and whether it may be.
-    tables.account: "SELECT, DELETE, UPDATE (identity, identity_at, closed_at)",
-    tables.grant: "SELECT",
-    tables.request: "SELECT, DELETE, UPDATE (served_at, outcome, message, found)",
-    # A list that was brought is put in its place by the schedule.
-    tables.upload: _EMPTIED_HERE,
-    # The rest is retention's: it removes, and notes what it has removed.
-    tables.session: _EMPTIED_HERE,
-    tables.attempt: _EMPTIED_HERE,
-    tables.used_ticket: _EMPTIED_HERE,
-    tables.code: _EMPTIED_HERE,
-    tables.token: _EMPTIED_HERE,
-    tables.audit: "SELECT, INSERT, DELETE",
-    tables.retention_run: _ADDED_TO,
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _all_but_keys(table: Table) -> str:
+    """Name every column that is no part of the key: whoever may change those cannot give a row to another student."""
+    return ", ".join(_name(column.name) for column in table.columns if not column.primary_key)
+
+
+#: What the sync and the commands beside it do with each table of the marks, as their statements are. What is found
+#: anew is replaced and deleted; what was ever said or done is added to. A table that is not named is only read.
+_SYNC_OF_MARKS = {
+    tables.cohort: "SELECT, INSERT, UPDATE (name, revision)",
+    tables.student: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.student)})",
+    tables.alias: "SELECT, INSERT, DELETE",
+    tables.source_state: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.source_state)})",
+    tables.record: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.record)}), DELETE",
+    tables.status: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.status)}), DELETE",
+    tables.run: (
+        "SELECT, INSERT, UPDATE (state, began, ended, message, fault, counts, proofs, plan_digest, decided_by, "
+        "decided_at)"
+    ),
+    # Only a first ledger over what stood before seals what is there; else a row is added and dropped.
+    tables.pending: "SELECT, INSERT, UPDATE (mac), DELETE",
+    tables.applied_settings: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.applied_settings)})",
+    tables.reversal: _ADDED_TO,
+    tables.opinion: "SELECT, INSERT, UPDATE (mac)",
+    tables.wave: "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
+    # What stood before it was sealed is sealed by the first link that is written after an upgrade.
+    tables.batch: "SELECT, UPDATE (mac)",
+    tables.stranger: "SELECT, INSERT, DELETE",
+    tables.flip: _ADDED_TO,
+    tables.ledger: _ADDED_TO,
+    # That a decision has ended by itself.
+    tables.decision: "SELECT, UPDATE (ended_at, mac)",
+    tables.certificate: "SELECT, UPDATE (mac)",
 }
 
-#: What the pages show, and cannot forge.
-_DESK_READS = (tables.retention_run,)
-
-#: The server itself keeps every line of the audit log this long, whoever but the owner would delete it.
-_AUDIT_DAYS = SHORTEST_AUDIT.days
+#: Written in bulk: the planner must know of many rows as soon as they are there. The right allows every lock, too.
+_ANALYZED = (tables.student, tables.status, tables.alias, tables.record, tables.stranger, tables.flip)
 
 #: What entering decisions writes of the marks. What was found, and who is on the roster, is none of it.
 _OPERATORS_OWN = {
     tables.cohort: "UPDATE (revision)",
-    tables.batch: "INSERT, UPDATE (counts, undone_at, undone_by, undone_because)",
+    tables.batch: "INSERT, UPDATE (counts, undone_at, undone_by, undone_because, mac)",
+    tables.wave: "UPDATE (mac)",
+    tables.opinion: "UPDATE (mac)",
     tables.decision: "INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
     tables.certificate: (
         "INSERT, UPDATE (collected, collector, collected_at, handed_over_by, revoked_at, revoked_by, revoked_because, "
@@ -87,21 +106,88 @@ _OPERATORS_OWN = {
 }
 
 
+#: Every function that makes, reads or writes a large object, which no right on a table holds back.
+_LARGE_OBJECTS = (
+    "lo_close(integer)", "lo_creat(integer)", "lo_create(oid)", "lo_export(oid, text)", "lo_from_bytea(oid, bytea)",
+    "lo_get(oid)", "lo_get(oid, bigint, integer)", "lo_import(text)", "lo_import(text, oid)",
+    "lo_lseek(integer, integer, integer)", "lo_lseek64(integer, bigint, integer)", "lo_open(oid, integer)",
+    "lo_put(oid, bigint, bytea)", "lo_tell(integer)", "lo_tell64(integer)", "lo_truncate(integer, integer)",
+    "lo_truncate64(integer, bigint)", "lo_unlink(oid)", "loread(integer, integer)", "lowrite(integer, bytea)",
+)  # fmt: skip
+
+#: Every function that takes a lock by number.
+_ADVISORY = tuple(
+    f"pg_{tries}advisory_{until}lock{shared}({key})"
+    for tries in ("", "try_")
+    for until in ("", "xact_")
+    for shared in ("", "_shared")
+    for key in ("bigint", "integer, integer")
+)
+#: Those that whoever writes takes turns by: see `status_db.engine`.
+_TURNS = ("pg_advisory_xact_lock(bigint)", "pg_advisory_xact_lock_shared(integer, integer)")
+#: Likewise for who changes the tables.
+_OWNERS_TURNS = (*_TURNS, "pg_advisory_xact_lock(integer, integer)")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The statements for one database: those of the tables' owner, and those that only a superuser can run."""
+
+    owners: tuple[str, ...]
+    superusers: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every statement, in order."""
+        return self.owners + self.superusers
+
+
 def statements(
-    roles: Roles, parts: Collection[Part], database: str, schema: str, *, analyzes: bool = True
-) -> tuple[str, ...]:
+    roles: Roles,
+    parts: Collection[Part],
+    database: str,
+    schema: str,
+    *,
+    owner: str = "",
+    analyzes: bool = True,
+    owns_database: bool = True,
+) -> Planned:
     """Return the statements that give each role what it needs in one database, and nothing else; all at once, or again.
 
-    The database holds these parts of the tables in this schema. From version 17 on the server knows a right by which
-    others than the owner may have a table analyzed.
+    The database holds these parts of the tables, which `owner` has, in this schema. From version 17 on the server
+    knows a right by which others than the owner may have a table analyzed. Where the tables' owner does not own the
+    database, what concerns it is a superuser's.
     """
-    return tuple(_statements(roles, parts, _name(database), _name(schema), analyzes=analyzes))
+    names = _name(database), _name(schema)
+    owners = tuple(_statements(roles, parts, *names, analyzes=analyzes))
+    path = (f"ALTER DATABASE {names[0]} SET search_path TO {names[1]}, pg_temp",)
+    superusers = tuple(_superusers(roles, *names, _name(owner) if owner else ""))
+    return Planned(owners + path, superusers) if owns_database else Planned(owners, path + superusers)
+
+
+def _superusers(roles: Roles, database: str, schema: str, owner: str) -> Iterator[str]:
+    # The database's own search_path does the same, unless a role has been given another.
+    for role in map(_name, roles.names()):
+        yield f"ALTER ROLE {role} IN DATABASE {database} SET search_path TO {schema}, pg_temp"
+    for function in (*_LARGE_OBJECTS, *_ADVISORY):
+        yield f"REVOKE EXECUTE ON FUNCTION pg_catalog.{function} FROM PUBLIC"
+        for role in map(_name, roles.names()):
+            yield f"REVOKE EXECUTE ON FUNCTION pg_catalog.{function} FROM {role}"
+    for role in map(_name, dict.fromkeys((roles.sync, roles.desk, roles.operator, roles.students))):
+        for function in _TURNS:
+            yield f"GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO {role}"
+    for function in _OWNERS_TURNS if owner else ():
+        yield f"GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO {owner}"
 
 
 def _statements(roles: Roles, parts: Collection[Part], database: str, schema: str, *, analyzes: bool) -> Iterator[str]:
-    # What everybody has by default: room for tables of their own, behind which ours could be hidden.
-    yield f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC"
-    yield f"REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC"
+    # What everybody has by default: a way in, room for tables of their own behind which ours could be hidden, and the
+    # use of every function.
+    yield f"REVOKE ALL ON SCHEMA {schema} FROM PUBLIC"
+    yield f"REVOKE ALL ON DATABASE {database} FROM PUBLIC"
+    yield f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC"
+    yield f"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC"
+    yield "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC"
     for role in map(_name, roles.names()):
         yield f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}"
         yield f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM {role}"
@@ -128,37 +214,24 @@ def _marks(roles: Roles, database: str, schema: str, *, analyzes: bool) -> Itera
     # Many rows are staged in a table of the transaction's own.
     yield f"GRANT TEMPORARY ON DATABASE {database} TO {sync}"
     for table in tables.marks.sorted_tables:
-        yield from _grant(_ALL if table in _EMPTIED else _WRITTEN, table, schema, sync)
+        yield from _grant(_SYNC_OF_MARKS.get(table, "SELECT"), table, schema, sync)
         yield from _grant("SELECT", table, schema, portal)
         yield from _grant("SELECT", table, schema, operator)
         if table in _OPERATORS_OWN:
             yield from _grant(_OPERATORS_OWN[table], table, schema, operator)
-        if analyzes:
-            # The planner must know of many rows as soon as they are there.
+        if analyzes and table in _ANALYZED:
             yield f"GRANT MAINTAIN ON {schema}.{_name(table.name)} TO {sync}"
 
 
 def _desk(roles: Roles, database: str, schema: str) -> Iterator[str]:
-    sync, desk = _name(roles.sync), _name(roles.desk)
-    yield from _entry("desk", (sync, desk), database, schema)
+    sync, desk, students = _name(roles.sync), _name(roles.desk), _name(roles.students)
+    yield from _entry("desk", (sync, desk, students), database, schema)
     for table in tables.desk.sorted_tables:
-        what = _ADDED_TO if table is tables.audit else "SELECT" if table in _DESK_READS else _ALL
-        yield from _grant(what, table, schema, desk)
-        if table in _SYNCS_OWN:
-            yield from _grant(_SYNCS_OWN[table], table, schema, sync)
-    yield from _policies(f"{schema}.{_name(tables.audit.name)}")
-
-
-def _policies(audit: str) -> Iterator[str]:
-    """Have the server add and show every line of the audit log, and let only old ones be deleted."""
-    yield f"ALTER TABLE {audit} ENABLE ROW LEVEL SECURITY"
-    for name, what in (
-        ("shown", "FOR SELECT USING (true)"),
-        ("added", "FOR INSERT WITH CHECK (true)"),
-        ("removed", f"FOR DELETE USING (at < now() - interval '{_AUDIT_DAYS} days')"),
-    ):
-        yield f"DROP POLICY IF EXISTS {name} ON {audit}"
-        yield f"CREATE POLICY {name} ON {audit} {what}"
+        yield from _grant(desk_roles.for_desk(table), table, schema, desk)
+        yield from _grant(desk_roles.for_sync(table), table, schema, sync)
+        if table in desk_roles.STUDENTS_OWN:
+            yield from _grant(desk_roles.STUDENTS_OWN[table], table, schema, students)
+    yield from desk_roles.policies(schema, desk, sync, students)
 
 
 def _grant(what: str, table: Table, schema: str, role: str) -> Iterator[str]:
@@ -188,11 +261,7 @@ def _later(roles: Roles, parts: Collection[Part], schema: str) -> Iterator[str]:
             yield f"{head} GRANT USAGE ON SEQUENCES TO {_name(role)}"
 
 
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def planned(url: str, roles: Roles, parts: Collection[Part]) -> tuple[str, ...]:
+def planned(url: str, roles: Roles, parts: Collection[Part]) -> Planned:
     """Return the statements for the database at this address. Raises StoreError."""
     engine = _server(url)
     try:
@@ -202,8 +271,11 @@ def planned(url: str, roles: Roles, parts: Collection[Part]) -> tuple[str, ...]:
         engine.dispose()
 
 
-def apply(url: str, roles: Roles, parts: Collection[Part]) -> int:
-    """Run the statements in one transaction, as the owner of the tables; return how many. Raises StoreError."""
+def apply(url: str, roles: Roles, parts: Collection[Part]) -> tuple[int, int]:
+    """Run the statements in one transaction, as the owner of the tables, or as a superuser all of them.
+
+    Returns how many were run, and how many are left to a superuser. Raises StoreError.
+    """
     engine = _server(url)
     try:
         with store_errors(engine), engine.begin() as connection:
@@ -211,15 +283,24 @@ def apply(url: str, roles: Roles, parts: Collection[Part]) -> int:
             if missing:
                 made = " ".join(f"CREATE ROLE {_name(role)} LOGIN;" for role in missing)
                 raise StoreError(f"There is no role {', '.join(missing)}. Have the server's administrator run: {made}")
-            if mighty := [role for role in roles.names() if _owns(connection, role, parts)]:
+            if mighty := [role for role in roles.names() if owns(connection, role, parts)]:
                 raise StoreError(
                     f"{', '.join(mighty)} may do everything here: it owns the tables, or is as good as their owner. "
                     "Name roles of their own that are members of nothing."
                 )
+            if risky := [
+                (role, why) for role in roles.names() if (why := may_too_much(connection, role, roles.names()))
+            ]:
+                role, why = risky[0]
+                raise StoreError(
+                    f"{role} {why}, so that no right on a table holds it. Have the server's administrator take that "
+                    "away, or name a role of its own."
+                )
             planned = _of(connection, roles, parts)
-            for statement in planned:
+            run = planned.all if is_superuser(connection) else planned.owners
+            for statement in run:
                 connection.exec_driver_sql(statement.replace("%", "%%"))
-            return len(planned)
+            return len(run), len(planned.all) - len(run)
     except ProgrammingError as error:
         said = str(error.orig).strip().splitlines()[0]
         way_out = "Run `clearance db upgrade` first, and this as the role that ran it."
@@ -238,22 +319,25 @@ def _server(url: str) -> Engine:
     return engine
 
 
-def _of(connection: Connection, roles: Roles, parts: Collection[Part]) -> tuple[str, ...]:
+def _of(connection: Connection, roles: Roles, parts: Collection[Part]) -> Planned:
     database, schema = connection.execute(text("SELECT current_database(), current_schema()")).one()
     version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
-    return statements(roles, parts, database, schema, analyzes=version >= _KNOWS_MAINTAIN)
+    owned = text("SELECT tableowner FROM pg_tables WHERE schemaname = current_schema() AND tablename = ANY(:names)")
+    owner = connection.execute(owned, {"names": [versions.version_table(part) for part in parts]}).scalars().first()
+    theirs = text(
+        "SELECT pg_has_role(CAST(:owner AS name), datdba, 'MEMBER') FROM pg_database WHERE datname = current_database()"
+    )
+    return statements(
+        roles,
+        parts,
+        database,
+        schema,
+        owner=owner or "",
+        analyzes=version >= _KNOWS_MAINTAIN,
+        owns_database=owner is not None and bool(connection.execute(theirs, {"owner": owner}).scalar_one()),
+    )
 
 
 def _is_there(connection: Connection, role: str) -> bool:
     found = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
     return found.first() is not None
-
-
-def _owns(connection: Connection, role: str, parts: Collection[Part]) -> bool:
-    """Say whether a role owns the tables, is a member of their owner, or a superuser, who is a member of all."""
-    owner = text(
-        "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = ANY(:names) "
-        "AND pg_has_role(:role, tableowner, 'MEMBER') LIMIT 1"
-    )
-    names = [versions.version_table(part) for part in parts]
-    return connection.execute(owner, {"role": role, "names": names}).first() is not None

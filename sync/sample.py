@@ -43,7 +43,11 @@ def refuse_and_warn(
     rule = rules.source_rule(settings, name)
     answer, groups = keyed(rule, answer)
     warnings = (*_doubts(rule, answer.fields, groups), *_of_cells(rule, answer))
-    if stored is None or not groups or not _about_nobody(settings, rule, answer, groups, stored):
+    if stored is None or not groups:
+        return warnings
+    if not stored.headcount(rules.flows_with(settings, rule.step)):
+        return (*warnings, "Nobody with its step is on the roster. Sync the roster first: clearance sync roster")
+    if not _about_nobody(rule, answer, groups, stored):
         return warnings
     if (
         sample.whole
@@ -69,12 +73,8 @@ def _has_population(settings: Settings, name: str) -> bool:
     return bool(getattr(settings.source[name].own, "population", None))
 
 
-def _about_nobody(
-    settings: Settings, rule: SourceRule, answer: Snapshot, groups: Mapping[Cell, Rows], stored: Stored
-) -> bool:
-    """Say whether the roster has students with the step, and none of the rows is about any of them."""
-    if not stored.headcount(rules.flows_with(settings, rule.step)):
-        return False
+def _about_nobody(rule: SourceRule, answer: Snapshot, groups: Mapping[Cell, Rows], stored: Stored) -> bool:
+    """Say whether none of the rows is about anybody on the roster."""
     resolved = resolve(stored, answer.fields, groups, {}, own_numbers=rule.own_numbers)
     keys = {normalise_number(key) for key in groups if key is not None}
     return not (resolved.students or resolved.staying or resolved.doubtful.keys() & keys)

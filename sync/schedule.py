@@ -59,12 +59,12 @@ class Schedule:
         sweep: Callable[[datetime], int],
         serving: Callable[[], int],
         printing: Callable[[datetime], int] | None = None,
-        retention: Retention | None = None,
+        retention: Callable[[], Retention] | None = None,
     ) -> None:
         """`sweep` notes the decisions whose end has come by the given moment; `serving` serves what was asked for.
 
         `printing` writes the sheets of a night's slot, unless they are there, and returns how many it wrote; it is
-        asked where the settings say when. `retention` carries out the rules of the settings once a day.
+        asked where the settings say when. `retention` gives what carries out the rules of the settings once a day.
         """
         self._season = season
         self._settings = settings
@@ -198,13 +198,17 @@ class Schedule:
         if self._retention is None:
             return
         try:
-            due = self._retention.due(self._retention_times.at(self._clock()))
+            retention = self._retention()
+            due = retention.due(self._retention_times.at(self._clock()))
         except StoreError as error:
             self._log.error("retention not carried out", message=str(error))
             return
+        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+            self._log.exception("retention broke")
+            return
         for rule in due:
             try:
-                run = self._retention.carry_out(rule, self._clock(), "schedule")
+                run = retention.carry_out(rule, self._clock(), "schedule")
                 if run.removed or run.unfinished:
                     self._log.info(
                         "rows removed",

@@ -31,7 +31,7 @@ class FourRoles:
 def four_roles(server: URL) -> Iterator[FourRoles]:
     """Make four roles on a server, and drop them: their database has to be gone by then."""
     mark, word = secrets.token_hex(4), secrets.token_hex(8)
-    made = Roles(f"sync-{mark}", f"desk-{mark}", f"portal-{mark}", f"operator-{mark}")
+    made = Roles(f"sync-{mark}", f"desk-{mark}", f"portal-{mark}", f"operator-{mark}", f"students-{mark}")
     engine = create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         for name in made.names():

@@ -4,11 +4,11 @@ Failures are counted in the desk's database, so that all workers count together.
 is counted there by themselves: somebody elsewhere who fails in their name cannot lock them out.
 """
 
-import ipaddress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from config.settings import Auth
+from config.settings import Auth, Portal
+from portal import addresses
 from status_db.attempts import Attempts, Limit
 
 #: A password: by account and device, or by account for all devices that are new to it.
@@ -40,13 +40,16 @@ class Slowdown:
     attempts: Attempts
     #: In the strict profile: after so many failures in a row an account is locked, wherever they came from.
     lock: Limit | None = None
+    #: Whether the machine's own addresses are counted. Without `proxies` one of them may be a proxy that does not say
+    #: for whom it asks, and everybody would be counted as one.
+    own_addresses: bool = False
 
     @classmethod
-    def of(cls, attempts: Attempts, auth: Auth) -> "Slowdown":
+    def of(cls, attempts: Attempts, auth: Auth, portal: Portal) -> "Slowdown":
         """Return it as the settings have it."""
-        if auth.profile != "strict":
-            return cls(attempts)
-        return cls(attempts, Limit(auth.lock_after - 1, auth.lock_for, auth.lock_for, auth.lock_for))
+        strict = auth.profile == "strict"
+        lock = Limit(auth.lock_after - 1, auth.lock_for, auth.lock_for, auth.lock_for) if strict else None
+        return cls(attempts, lock, bool(portal.proxies))
 
     def password(self, account: str, address: str, device: str, now: datetime) -> Try:
         """Begin a try with a password; `device` is empty where the account has never signed in on it."""
@@ -78,27 +81,15 @@ class Slowdown:
         return {f"lock {account}": self.lock} if self.lock is not None else {}
 
     def _begin(self, limits: dict[str, Limit], address: str, now: datetime) -> Try:
-        shared = {f"address {network} {_turn(now)}": _ADDRESS for network in _networks(address)}
+        shared = {f"address {network} {_turn(now)}": _ADDRESS for network in self._networks(address)}
         wait = self.attempts.begin(limits | shared, now)
         return Try(wait, list(limits), list(shared))
+
+    def _networks(self, address: str) -> list[str]:
+        uncounted = not address or (addresses.is_own(address) and not self.own_addresses)
+        return [] if uncounted else [addresses.network(address)]
 
 
 def _turn(now: datetime) -> int:
     """Return in which half hour this is: what a crowd of honest people fails never adds up over a day."""
     return int(now.timestamp() // _ADDRESS_TURN.total_seconds())
-
-
-def _networks(address: str) -> list[str]:
-    """Return what an address is counted as: itself, or of IPv6 the network that one household is given.
-
-    The machine's own address is a proxy that does not say for whom it asks: everybody would be counted as one.
-    """
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return [address] if address else []
-    if found.is_loopback:
-        return []
-    if found.version == 4:
-        return [str(found)]
-    return [str(ipaddress.ip_network((found, 64), strict=False))]

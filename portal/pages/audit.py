@@ -44,6 +44,8 @@ DETAILS = {
     "decision": later("决定"),
     "file": later("文件"),
     "rows": later("行"),
+    "tries": later("次数"),
+    "since": later("从"),
     "batch": later("批次"),
     "entered": later("已导入"),
     "wrong": later("有错"),
@@ -212,6 +214,8 @@ def _value(language: Language, name: str, value: object) -> str:
         return words.say(language, _WHAT, str(value))
     if name == "verdict":
         return words.say(language, words.STATES, str(value))
+    if name == "since":
+        return f"{datetime.fromisoformat(str(value)).astimezone(language.zone):%Y-%m-%d %H:%M:%S}"
     if name == "act":
         return words.say(language, admin_words.ACTS, str(value))
     return language.listed(map(str, value)) if isinstance(value, list) else str(value)

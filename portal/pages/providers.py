@@ -67,9 +67,8 @@ async def refused(request: Request, error: Exception) -> Response:
     )
     # A page that anybody can ask for without ever having been at the provider writes no lines.
     if error.why is not Why.LATE:
-        await house.note(
-            request, Deed.SIGN_IN_REFUSED, method=error.method, reason=error.why.value, name=error.name[:100]
-        )
+        address, name = request.client.host if request.client else "", error.name[:100]
+        await house.refused_tries.note(name, "", address, method=error.method, reason=error.why.value, name=name)
     response = house.page(
         request,
         "sign_in_refused.html",

@@ -84,7 +84,7 @@ async def refused(request: Request, house: House, name: str, method: str) -> Non
     """Note that somebody was not let in. A name that is no account's may be a password in the wrong field."""
     account = await house.ask(house.accounts.find, name)
     named = account.account if account is not None else ""
-    await house.note(request, Deed.SIGN_IN_REFUSED, account=named, method=method)
+    await house.refused_tries.note(name, named, caller(request), method=method)
 
 
 def caller(request: Request) -> str:
@@ -119,6 +119,8 @@ def _form(
         local=house.settings.auth.local,
         passwords=house.settings.auth.takes_passwords,
         buttons=providers.buttons(request, house, goal),
+        elsewhere=house.elsewhere,
+        students_only=not house.for_staff,
     )
 
 

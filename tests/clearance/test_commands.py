@@ -12,6 +12,7 @@ from urllib.error import HTTPError
 
 import pytest
 
+from config.retention import RULES
 from demo.story import notable
 from status_db.audit import Audit, Deed
 from status_db.engine import open_reading
@@ -245,9 +246,12 @@ class TestServices:
         deadline = time.monotonic() + PATIENCE
         while len([r for r in university.json("runs", "list") if r["by"] == "schedule" and r["ended"]]) < 6:
             assert time.monotonic() < deadline
+        while len(university.json("retention", "--history")["runs"]) < len(RULES):
+            assert time.monotonic() < deadline
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
+        assert {run["by"] for run in university.json("retention", "--history")["runs"]} == {"schedule"}
         assert '"event": "schedule started"' in err
         assert '"event": "schedule stopped"' in err
         slots = [r["slot"] for r in university.json("runs", "list") if r["by"] == "schedule"]

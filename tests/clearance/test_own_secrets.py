@@ -14,6 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from portal.auth.passwords import hash_password
+from status_db.accounts import Accounts
+from status_db.desk_store import DeskStore
 from status_db.engine import open_writing
 from status_db.migrate import upgrade
 from status_db.requests import Requests
@@ -137,6 +140,7 @@ def place(roles: FourRoles, postgres_url: str, file: Path) -> Place:
         "PORTAL_DB": roles.url(postgres_url, named.portal),
         "OPERATOR_DB": roles.url(postgres_url, named.operator),
         "DESK_DB": roles.url(postgres_url, named.desk),
+        "STUDENTS_DB": roles.url(postgres_url, named.students),
         "LIBRARY_URL": f"sqlite:///{file.parent / 'library.db'}",
         "ISSUER": "http://127.0.0.1:9",
         "OIDC_SECRET": "hidden-word",
@@ -152,6 +156,24 @@ SYNC, SCHEDULE = ("SYNC_DB", "LIBRARY_URL"), ("SYNC_DB", "DESK_DB", "LIBRARY_URL
 PAGES, DESK = ("PORTAL_DB", "DESK_DB", "ISSUER", "OIDC_SECRET"), ("OPERATOR_DB", "DESK_DB", "ISSUER", "OIDC_SECRET")
 
 
+def give_lin_a_password(place: Place) -> None:
+    """Make her account, as an administrator does at the desk."""
+    desk = open_writing(place.secrets["DESK_DB"])
+    store = DeskStore(desk, place.file.parent / "ledger.key")
+    hashed = hash_password("a-long-enough-word")
+    Accounts(store).add(LIN.number, LIN.name, hashed, student=LIN.number, now=datetime.now(UTC))
+    desk.dispose()
+
+
+def signed_in(address: str) -> str:
+    """Sign Lin in and return her page."""
+    with httpx.Client(base_url=address, follow_redirects=True) as browser:
+        found = re.search(r'name="form_token" value="([^"]+)"', browser.get("/sign-in").text)
+        assert found is not None
+        form = {"account": LIN.number, "password": "a-long-enough-word", "form_token": found[1]}
+        return browser.post("/sign-in", data=form).text
+
+
 def test_every_process_works_with_its_own_secrets_alone(place: Place) -> None:
     synced = place.run(place.of(*SYNC), "sync")
     assert (synced.returncode, "Traceback" in synced.stderr) == (0, False), synced.stderr
@@ -159,8 +181,12 @@ def test_every_process_works_with_its_own_secrets_alone(place: Place) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert set(re.findall(r"answers (\w+):", checked.stdout)) == {"roster", "loans", "fees", "checkouts"}
     assert re.search(r"for `clearance serve pages`, .*: \[status_db\] portal_url: .* PORTAL_DB is", checked.stderr)
-    for needs, what, page in ((PAGES, "pages", "/"), (DESK, "desk", "/desk")):
-        with place.serving(place.of(*needs), what) as address:
+    give_lin_a_password(place)
+    for_students = place.of(*PAGES) | {"DESK_DB": place.secrets["STUDENTS_DB"]}
+    for environ, what, page in ((for_students, "pages", "/"), (place.of(*DESK), "desk", "/desk")):
+        with place.serving(environ, what) as address:
+            if what == "pages":
+                assert LIN.name in signed_in(address)
             assert httpx.get(f"{address}/healthz").json() == {"ok": True, "marks": True, "desk": True}
             # Nobody has signed in: the page leads to where one does.
             assert httpx.get(address + page).status_code == 303, what

@@ -363,7 +363,7 @@ def test_a_last_page_that_moves_starts_the_reading_over(office: HttpOffice) -> N
 @pytest.mark.parametrize("said", [None, "many", True, 4.5])
 def test_a_last_page_that_is_no_number_is_no_answer(office: HttpOffice, said: object) -> None:
     told_last(office, "1", [], 0, said)
-    with pytest.raises(SourceGarbled, match=r"tells no last page .*Correct paging\.last"):
+    with pytest.raises(SourceGarbled, match=r"tells (no|a) last page .*Correct paging\.last"):
         ask(office, **to_last()).pull()
 
 
@@ -399,7 +399,7 @@ def test_a_total_is_read_however_its_number_is_written(office: HttpOffice, said:
 @pytest.mark.parametrize("said", ["", "1,000", "1e3", "-1", -1, "1_0", "１", 1.5])
 def test_a_total_that_is_no_count_is_no_answer(office: HttpOffice, said: object) -> None:
     office.script.append(as_json({"data": {"rows": [], "total": said}}))
-    with pytest.raises(SourceGarbled, match=r"tells no total .*Correct total"):
+    with pytest.raises(SourceGarbled, match=r"tells (no|a) total .*Correct total"):
         ask(office).pull()
 
 

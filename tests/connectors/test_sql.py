@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from connectors import sql
@@ -146,7 +147,7 @@ def test_a_statement_that_takes_too_long_is_given_up(office: DatabaseOffice) -> 
         "mysql": "SELECT number AS NUMBER FROM loans WHERE SLEEP(60) = 9",
     }[office.engine.dialect.name]
     with pytest.raises(SourceUnavailable):
-        ask(office.url, endless, {"student": "NUMBER"}, timeout="1 s").pull()
+        ask(office.url, endless, {"student": "NUMBER"}, timeout="1 s", allows=["pg_sleep", "sleep"]).pull()
 
 
 def test_what_is_written_while_it_is_read_does_not_show(office: DatabaseOffice) -> None:
@@ -219,6 +220,11 @@ class TestRefusal:
         """The count alone would refuse it; here it stands aside, and the transaction itself cannot write."""
         DatabaseOffice(postgres_url, postgres_url).fill(ROWS)
         query = "WITH gone AS (DELETE FROM loans RETURNING number) SELECT number AS NUMBER FROM gone"
+        with pytest.raises(ValidationError, match="DELETE changes the office's data"):
+            ask(postgres_url, query, {"student": "NUMBER"})
+        # Nobody looks at its words, either.
+        monkeypatch.setattr(sql, "refuse_everywhere", lambda *_: None)
+        monkeypatch.setattr(sql, "refuse", lambda *_: None)
         connector = ask(postgres_url, query, {"student": "NUMBER"})
         with pytest.raises(SourceGarbled):
             connector.pull()
@@ -251,6 +257,44 @@ def test_an_account_that_can_write_is_pointed_out(postgres_url: str, mariadb_url
         DatabaseOffice(url, url).fill(ROWS)
         (warning,) = but_clocks(ask(url).check().warnings)
         assert "only read" in warning
+
+
+def test_an_account_that_reaches_the_servers_files_or_programs_is_pointed_out(
+    postgres_url: str, mariadb_url: str
+) -> None:
+    mark = token_hex(4)
+    grants = {
+        postgres_url: (
+            f"CREATE ROLE r{mark} LOGIN PASSWORD 'x'; GRANT SELECT ON loans TO r{mark}",
+            f"GRANT pg_read_server_files, pg_execute_server_program TO r{mark}",
+            f"DROP OWNED BY r{mark}; DROP ROLE r{mark}",
+        ),
+        mariadb_url: (
+            f"CREATE USER r{mark} IDENTIFIED BY 'x'; GRANT SELECT ON loans TO r{mark}",
+            f"GRANT FILE ON *.* TO r{mark}",
+            f"DROP USER r{mark}",
+        ),
+    }
+    for url, (made, more, dropped) in grants.items():
+        DatabaseOffice(url, url).fill(ROWS)
+        engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+
+        def run(statements: str, engine: Engine = engine) -> None:
+            with engine.connect() as connection:
+                for statement in statements.split("; "):
+                    connection.exec_driver_sql(statement)
+
+        reader = make_url(url).set(username=f"r{mark}", password="x").render_as_string(hide_password=False)
+        run(made)
+        try:
+            assert but_clocks(ask(reader).check().warnings) == []
+            run(more)
+            (warning,) = but_clocks(ask(reader).check().warnings)
+        finally:
+            run(dropped)
+        assert "may read or write files of the server" in warning
+        assert ("run programs on the server" in warning) is (url == postgres_url)
+        assert "change the office's data" not in warning
 
 
 def test_an_sqlite_file_is_never_made_where_it_is_missing(tmp_path: Path) -> None:

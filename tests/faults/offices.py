@@ -76,7 +76,7 @@ def database(url: URL, table: str = TABLE, query: str = QUERY) -> Iterator[Offic
 
         def ask(question: Question, **own: Any) -> Connector:
             reached = url.set(host="127.0.0.1", port=proxy.port, query={}).render_as_string(hide_password=False)
-            keys = {"url": "env:URL:-" + reached, "query": query, **own}
+            keys = {"url": "env:URL:-" + reached, "query": query, "allows": ["sleep"], **own}
             return sql.connect(sql.Settings.model_validate(keys), question)
 
         def aside(statement: str) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from config.settings import Auth
+from config.settings import Auth, Portal
 from portal.app import create_app
 from portal.auth.slowdown import Slowdown
 from status_db.attempts import Attempts
@@ -111,6 +111,14 @@ class TestSlowingDown:
             assert not tried.wait
             slowdown.succeeded(tried)
 
+    def test_the_machines_own_address_counts_where_the_proxies_are_named(self, university: World) -> None:
+        key = DeskKey(university.settings.portal.key_file)
+        for proxies, waits in (([], False), (["127.0.0.1"], True)):
+            counting = Slowdown.of(Attempts(university.desk_engine, key), Auth(), Portal(proxies=proxies))
+            for i in range(101):
+                counting.password(f"{waits} {i}", "127.0.0.1", "", university.now)
+            assert bool(counting.password("another", "127.0.0.1", "", university.now).wait) is waits
+
     def test_only_a_proxy_of_the_settings_is_believed(self, university: World, worker: Worker) -> None:
         portal = university.settings.portal.model_copy(update={"proxies": ["127.0.0.1"]})
         app = create_app(university.settings.model_copy(update={"portal": portal}), clock=university.clock)
@@ -153,7 +161,7 @@ class TestTheStrictProfile:
             enter(worker(university, **STRICT), LIN.number, "guess")
         assert enter(worker(university, **STRICT), LIN.number).status_code == 429
         key = DeskKey(university.settings.portal.key_file)
-        Slowdown.of(Attempts(university.desk_engine, key), Auth(**STRICT)).unlock(LIN.number)
+        Slowdown.of(Attempts(university.desk_engine, key), Auth(**STRICT), Portal()).unlock(LIN.number)
         assert enter(worker(university, **STRICT), LIN.number).status_code == 200
 
     def test_an_old_password_must_be_changed(self, university: World, worker: Worker) -> None:

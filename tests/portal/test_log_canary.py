@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import structlog
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
 from clearance import failures
+from clearance.main import app as command_line
 from config import logs
 from config.log_names import log_name
 from config.secrets import Origin
@@ -177,3 +179,15 @@ def test_no_secret_is_written_and_no_student_is_named_in_a_log(lived: Lived) -> 
     assert LIN.number in lived.stored
     assert "127.0.0.1" in lived.stored
     assert all(len(word) >= 6 for word in lived.secrets.values())
+
+
+def test_support_finds_a_students_lines_with_the_name_that_the_command_prints(
+    lived: Lived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("STATUS_URL", lived.world.url)
+    said = CliRunner().invoke(command_line, ["--config", str(lived.world.file), "log-name", f" {LIN.number}"])
+    assert said.exit_code == 0, said.output
+    assert said.stdout.strip() in lived.log
+    other = CliRunner().invoke(command_line, ["--config", str(lived.world.file), "log-name", "20990099"])
+    assert other.stdout.strip() not in lived.log

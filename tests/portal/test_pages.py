@@ -307,8 +307,10 @@ class TestSigningIn:
         app = create_app(university.settings.model_copy(update={"portal": public}), clock=university.clock)
         with TestClient(app) as browser:
             header = browser.get("/sign-in").headers["set-cookie"]
+            strict = browser.get("/sign-in").headers["strict-transport-security"]
         assert header.startswith("__Host-clearance=")
         assert "Secure" in header
+        assert strict == "max-age=31536000"
 
 
 class TestEveryAnswer:
@@ -322,6 +324,7 @@ class TestEveryAnswer:
         assert "unsafe" not in policy
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "strict-transport-security" not in answer.headers, "without https nobody is bound to it"
 
     @pytest.mark.parametrize("path", PATHS)
     def test_has_nothing_inline(self, signed_in: SignedIn, path: str) -> None:

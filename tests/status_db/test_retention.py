@@ -215,7 +215,7 @@ def test_an_answer_kept_for_a_run_goes_only_once_the_run_is_over(world: World) -
 class TestTheSchedule:
     def schedule(self, world: World, **spans: timedelta | None) -> Schedule:
         return Schedule(
-            world.settings, season_of(world), world.clock, lambda _: 0, lambda: 0, None, keeper(world, **spans)
+            world.settings, season_of(world), world.clock, lambda _: 0, lambda: 0, None, lambda: keeper(world, **spans)
         )
 
     def test_each_rule_runs_once_a_day_whoever_runs_it(self, world: World) -> None:

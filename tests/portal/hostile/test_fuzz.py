@@ -206,6 +206,9 @@ class Fuzzing:
     def sign_in(self, who: str | None, door: Door) -> None:
         """Give somebody a fresh cookie, and a session or a token."""
         cookie, secret = new_token(), ""
+        if who is not None:
+            # An administrator's request may have shut the account.
+            self.world.accounts.activate(PEOPLE[who])
         if who is not None and door is Door.TOKEN:
             secret, _ = give_token(self.world, PEOPLE[who])
         elif who is not None:

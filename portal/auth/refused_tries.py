@@ -1,0 +1,105 @@
+"""Refused sign-ins in the audit log: summed up, so that a flood of guesses does not bury what else happened.
+
+The first try of an account from an address is a line at once. Those that follow within ten minutes are counted, and
+added as lines with their number: whenever they have doubled, when the ten minutes are over, and when the pages stop.
+The numbers add up to all tries; a process that is killed loses at most as many as it has written.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from anyio import to_thread
+
+from status_db.audit import Audit, Deed
+from status_db.engine import StoreError
+
+#: Tries are summed up for this long.
+PERIOD = timedelta(minutes=10)
+
+#: So many accounts and addresses are counted at once; of more, the oldest is written.
+_MOST = 1_000
+
+
+@dataclass(slots=True)
+class _Tries:
+    account: str
+    address: str
+    detail: Mapping[str, str]
+    began: datetime
+    written: int = 0
+    waiting: int = 0
+    since: datetime | None = None
+
+
+@dataclass(slots=True)
+class RefusedTries:
+    """Counts the refused tries of one process."""
+
+    audit: Audit
+    clock: Callable[[], datetime]
+    _tries: dict[tuple[str, ...], _Tries] = field(default_factory=dict)
+
+    async def note(self, name: str, account: str, address: str, /, **detail: str) -> None:
+        """Count a try with this name, which is an account's or nobody's. Raises StoreError.
+
+        Names are told apart also where they are nobody's, so that an account that exists costs as much as none.
+        """
+        now, key = self.clock(), (name[:100], address, *detail.values())
+        found = self._tries.get(key)
+        if found is not None and now - found.began >= PERIOD:
+            await self._end(key)
+            found = None
+        if found is None:
+            while len(self._tries) >= _MOST:
+                await self._end(next(iter(self._tries)))
+            found = self._tries[key] = _Tries(account, address, detail, now)
+            # On the loop's own clock; whatever is left then, the next try or the end of the process writes.
+            loop = asyncio.get_running_loop()
+            loop.call_later(PERIOD.total_seconds(), lambda: loop.create_task(self._end(key, found)))
+        found.waiting += 1
+        found.since = found.since or now
+        if found.waiting >= found.written:
+            await self._add_line(found)
+
+    async def _end(self, key: tuple[str, ...], only: _Tries | None = None) -> None:
+        """Stop counting under a key, and write what is left; where `only` is given, unless counting began again."""
+        found = self._tries.get(key)
+        if found is not None and only in (None, found):
+            del self._tries[key]
+            await self._add_line(found)
+
+    async def _add_line(self, tries: _Tries) -> None:
+        if not tries.waiting:
+            return
+        count, since = tries.waiting, tries.since
+        # What comes while this is written waits for the next line.
+        tries.waiting, tries.since, tries.written = 0, None, tries.written + count
+        try:
+            await to_thread.run_sync(self._write, tries, count, since)
+        except StoreError:
+            tries.waiting, tries.since, tries.written = tries.waiting + count, since, tries.written - count
+            raise
+
+    def _write(self, tries: _Tries, count: int, since: datetime | None) -> None:
+        detail: dict[str, str | int | list[str]] = {**tries.detail}
+        if count > 1 and since is not None:
+            detail |= {"tries": count, "since": since.isoformat()}
+        self.audit.note(
+            Deed.SIGN_IN_REFUSED,
+            account=tries.account,
+            now=self.clock(),
+            cohort=None,
+            student=None,
+            run=None,
+            address=tries.address,
+            **detail,
+        )
+
+    def close(self) -> None:
+        """Write what is left. Raises StoreError."""
+        left, self._tries = self._tries, {}
+        for tries in left.values():
+            if tries.waiting:
+                self._write(tries, tries.waiting, tries.since)
