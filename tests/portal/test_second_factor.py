@@ -388,6 +388,6 @@ def test_no_form_however_broken_is_an_error_or_changes_anything(university: Worl
             university.later(seconds=1)
             answer = send(browser, page, do, **dict.fromkeys(fields, text))
             assert answer.status_code in (200, 401, 429), (do, text)
-        Slowdown.of(Attempts(university.desk_engine, key_of(university)), Auth()).unlock("admin")
+        Slowdown(Attempts(university.desk_engine, key_of(university))).unlock("admin")
     assert Factors(university.desk_engine).held("admin") == before
     assert send(browser, page, "app", credential="x" * 40_000).status_code == 413
