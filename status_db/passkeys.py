@@ -137,11 +137,10 @@ class Passkeys:
     def take_challenge(self, token_hash: bytes, account: str, purpose: Purpose, now: datetime) -> bytes | None:
         """Return a session's challenge, and forget it; None where there is none, or it is too old."""
         table = tables.factor_step
-        these = (table.c.token_hash == token_hash, table.c.kind == purpose)
+        own = table.c.account == normalise_account(account)
+        these = (table.c.token_hash == token_hash, table.c.kind == purpose, own)
         with self._desk.writing() as entry:
-            row = entry.connection.execute(
-                select(table).where(*these, table.c.account == normalise_account(account))
-            ).one_or_none()
+            row = entry.connection.execute(select(table).where(*these)).one_or_none()
             entry.connection.execute(delete(table).where(*these))
         if row is not None and not self._desk.vouches(FACTOR_STEP, row):
             return None

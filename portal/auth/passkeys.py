@@ -22,10 +22,10 @@ from status_db.desk_key import DeskKey
 from status_db.passkeys import CHALLENGE, Passkey
 
 #: What the library raises for an answer that is no answer: some of it comes from the parsers below it.
-_BROKEN = (WebAuthnException, ValueError, TypeError, LookupError, AttributeError)
+_BROKEN = (WebAuthnException, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 _MILLISECONDS = int(CHALLENGE.total_seconds() * 1000)
-_TRANSPORTS = frozenset(transport.value for transport in AuthenticatorTransport)
+_TRANSPORTS = tuple(transport.value for transport in AuthenticatorTransport)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +129,10 @@ def registered(party: RelyingParty, credential: str, challenge: bytes) -> Regist
             expected_origin=party.origin,
             require_user_verification=True,
         )
-        listed = said["response"].get("transports") or ()
     except _BROKEN:
         return None
-    transports = [one for one in listed if isinstance(one, str) and one in _TRANSPORTS]
+    listed = said["response"].get("transports")
+    transports = [one for one in listed if one in _TRANSPORTS] if isinstance(listed, list) else []
     return Registered(made.credential_id, made.credential_public_key, made.sign_count, transports)
 
 

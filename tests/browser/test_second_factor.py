@@ -7,11 +7,12 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, Page
 
+from status_db.codes import CodeKind, Codes
 from status_db.passkeys import Passkeys
 from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visit, Visits, visiting
 from tests.portal.conftest import settle
-from tests.portal.factors import has_app, has_recovery_codes, set_up_code
+from tests.portal.factors import has_app, has_recovery_codes, key_of, set_up_code
 from tests.world import SETTINGS, World
 
 SMALL = {"width": 320, "height": 640}
@@ -131,3 +132,22 @@ def test_a_lost_phone_is_replaced_with_a_recovery_code_without_scripts(visits: V
     assert "还有 9 个恢复码没有用过" in visit.text()
     page.get_by_role("button", name="重新生成").click()
     assert page.locator(".recovery li").count() == 10
+
+
+@pytest.mark.parametrize(("size", "scheme", "language"), [(SMALL, "light", "en"), (DESK, "dark", "zh")])
+def test_an_administrator_makes_a_set_up_code_without_scripts(
+    visits: Visits, university: World, size: dict[str, int], scheme: str, language: str
+) -> None:
+    secret = has_app(university, "admin")
+    visit = visits(size, scheme=scheme, language=language, scripts=False)
+    page = visit.sign_in("admin")
+    page.fill('input[name="digits"]', pyotp.TOTP(secret).at(university.now))
+    page.press('input[name="digits"]', "Enter")
+    page.wait_for_url("**/sources")
+    visit.open("/accounts")
+    assert not visit.wider_than_the_screen()
+    visit.open("/accounts/reviewer")
+    page.click('form[action="/accounts/reviewer/factor-code"] button')
+    assert not visit.wider_than_the_screen()
+    code = page.inner_text("p.code")
+    assert Codes(university.desk_engine, key_of(university)).use("reviewer", code, university.now, CodeKind.FACTOR)

@@ -256,6 +256,16 @@ _JSON = st.recursive(
 )
 
 
+@pytest.mark.parametrize("transports", [True, 7, "usb", {"usb": 1}, [["usb"], {}, None, "usb"]])
+def test_how_a_passkey_is_reached_is_read_from_a_list_alone(transports: object) -> None:
+    device, asked = Authenticator(ORIGIN), passkeys.to_sign(PARTY, ())
+    made = json.loads(device.make({"rp": {"id": PARTY.id}, "challenge": json.loads(asked.options)["challenge"]}))
+    made["response"]["transports"] = transports
+    found = passkeys.registered(PARTY, json.dumps(made), asked.challenge)
+    assert found is not None
+    assert found.transports == (["usb"] if isinstance(transports, list) else [])
+
+
 @given(st.data())
 def test_no_answer_however_broken_is_an_error(data: st.DataObject) -> None:
     """Answers that hold are bent in one place: a part left out, of another kind, or with other bytes."""

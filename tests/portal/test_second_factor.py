@@ -7,7 +7,9 @@ import pytest
 
 from config.settings import Auth
 from portal.auth import admission, factor
+from portal.auth.slowdown import Slowdown
 from status_db.accounts import Act, Grant
+from status_db.attempts import Attempts
 from status_db.audit import Audit, AuditLine, Deed
 from status_db.codes import Codes
 from status_db.factors import Factors
@@ -345,3 +347,47 @@ def test_the_whole_way_is_the_same_on_both_databases(world: World) -> None:
         assert "phone" not in send(browser, page, "remove-passkey", passkey=str(passkey.id)).text
     held = Factors(world.desk).held("admin")
     assert (held.app, held.passkeys, held.recovery) == (True, 0, 9)
+
+
+NONSENSE = (
+    "",
+    "\x1b[2J",
+    "图" * 300,
+    "²²²²²²",
+    "００００００",
+    "[" * 1_200,
+    "{}",
+    '{"id":1,"response":{}}',
+    "-1",
+    "9" * 25,
+)
+
+
+#: Where a session stands → the forms it takes there; those that need nothing to be typed are left out.
+TAKEN = {
+    "code": ("code",),
+    "set_up": ("add-app", "add-passkey"),
+    "ask": ("app", "passkey", "recovery"),
+    "manage": ("add-app", "add-passkey", "remove-passkey"),
+}
+
+
+@pytest.mark.parametrize("stage", TAKEN)
+def test_no_form_however_broken_is_an_error_or_changes_anything(university: World, worker: Worker, stage: str) -> None:
+    browser = worker(ORIGIN)
+    secret = out(university) if stage in ("ask", "manage") else ""
+    page = allowed(browser, university, "admin") if stage == "set_up" else enter(browser, "admin")
+    if stage == "manage":
+        send(browser, page, "app", digits=digits_of(secret, university))
+        page = browser.get(PAGE)
+    before = Factors(university.desk_engine).held("admin")
+    fields = ("code", "digits", "sealed", "recovery", "credential", "name", "passkey", "next")
+    for text in NONSENSE:
+        for do in (*TAKEN[stage], "\x1b"):
+            # Whoever has to wait is told before anything is read.
+            university.later(seconds=1)
+            answer = send(browser, page, do, **dict.fromkeys(fields, text))
+            assert answer.status_code in (200, 401, 429), (do, text)
+        Slowdown(Attempts(university.desk_engine, key_of(university))).unlock("admin")
+    assert Factors(university.desk_engine).held("admin") == before
+    assert send(browser, page, "app", credential="x" * 40_000).status_code == 413
