@@ -99,6 +99,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
                     "name": a.name,
                     "student": a.student,
                     "active": a.active,
+                    "altered": a.altered,
                     "demo": a.demo,
                     "password": a.password_hash is not None,
                     "second_factor": held.get(a.account, Held()).any,
@@ -116,7 +117,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
                 a.account,
                 a.name,
                 a.student or "",
-                "yes" if a.active else "no, the demo's" if a.demo else "no",
+                _open(program, a),
                 "yes" if a.password_hash else "none yet",
                 _factors(program, a, held.get(a.account, Held())),
                 all_told(a.grants, numbered=True),
@@ -151,6 +152,15 @@ def second_factor_off(program: Program) -> list[str]:
         'Write "privileged", or take the key out, and make their set-up codes: clearance accounts codes --second-factor'
     )
     return [f"{found} {fix}"]
+
+
+def _open(program: Program, account: Account) -> str:
+    """Say whether an account opens anything, and why it does not."""
+    if account.active:
+        return "yes"
+    if account.altered:
+        return "no, altered: clearance verify"
+    return "no, the demo's" if account.demo and not program.settings.is_demo else "no"
 
 
 def of_the_demo(program: Program) -> list[str]:

@@ -66,6 +66,8 @@ class Account:
     second_factor: bytes | None = field(default=None, repr=False)
     #: Made by the demo, with a public password.
     demo: bool = False
+    #: It is not as it was sealed: somebody has written it past this program.
+    altered: bool = False
 
     def may(self, act: Act) -> bool:
         """Say whether any grant allows this act, for whatever step and scope; an auditor reads."""
@@ -415,17 +417,19 @@ class Accounts:
         return self._desk.vouches(GRANT, row)
 
     def _account(self, row: Row[Any], grants: tuple[Grant, ...]) -> Account:
+        vouched = self._vouches_account(row, grants)
         return Account(
             account=row.account,
             name=row.name,
             password_hash=row.password_hash,
             student=row.student,
-            active=row.active and (self._demo or not row.demo) and self._vouches_account(row, grants),
+            active=row.active and (self._demo or not row.demo) and vouched,
             created_at=row.created_at,
             grants=grants,
             password_at=row.password_at,
             second_factor=row.second_factor,
             demo=row.demo,
+            altered=not vouched,
         )
 
 
