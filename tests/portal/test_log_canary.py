@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from starlette.requests import Request
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -20,6 +21,7 @@ from config.secrets import Origin
 from config.settings import Auth, Log
 from connectors import sql
 from connectors.port import Question, SourceError
+from portal.faults import noted_path
 from status_db import tables
 from status_db.audit import Audit
 from status_db.desk_key import DeskKey
@@ -191,3 +193,13 @@ def test_support_finds_a_students_lines_with_the_name_that_the_command_prints(
     assert said.stdout.strip() in lived.log
     other = CliRunner().invoke(command_line, ["--config", str(lived.world.file), "log-name", "20990099"])
     assert other.stdout.strip() not in lived.log
+
+
+def test_the_path_in_a_log_line_holds_no_number_however_short_and_no_token() -> None:
+    scope = {"type": "http", "scheme": "http", "server": ("x", 80), "headers": [], "query_string": b""}
+    for name, value, kept in (("number", "A1", "#~"), ("token", "s-e-c", "…")):
+        path = noted_path(Request({**scope, "path": f"/there/{value}/on", "path_params": {name: value}}))
+        assert value not in path
+        assert path.startswith("/there/")
+        assert path.endswith("/on")
+        assert path.split("/")[2][0] in kept

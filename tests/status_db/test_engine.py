@@ -4,11 +4,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import insert, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from status_db import tables
-from status_db.engine import StoreError, open_reading, reading
+from status_db.engine import StoreError, open_reading, reading, writing
+from status_db.turns import DESK
 from tests.world import World
 
 
@@ -67,3 +68,19 @@ def test_a_question_that_takes_too_long_is_broken_off_on_postgresql(postgres_url
     with pytest.raises(StoreError, match=r"took too long .* Run ANALYZE"), reading(engine) as connection:
         connection.execute(text(for_ever)).all()
     engine.dispose()
+
+
+def test_an_error_of_the_database_names_no_value_of_its_statement(world: World) -> None:
+    """A traceback ends in a log: neither a name nor a hash is to come along."""
+    person = {"account": "canary-account", "name": "canary-name", "active": True, "created_at": world.now}
+    for _ in range(2):
+        try:
+            with writing(world.desk_engine, DESK, "desk") as connection:
+                connection.execute(insert(tables.account).values(**person, password_hash="canary-hash"))
+        except IntegrityError as error:
+            said = str(error)
+            break
+    else:
+        pytest.fail("the second one is refused")
+    assert "canary-name" not in said
+    assert "canary-hash" not in said

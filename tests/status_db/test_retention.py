@@ -18,7 +18,7 @@ from status_db.model import RunState
 from status_db.retention import RetentionRuns
 from status_db.turns import DESK
 from sync.schedule import Schedule
-from tests.cast import GEOLOGY_LOANS, LIN, MORNING, QIAN
+from tests.cast import GEOLOGY_LOANS, LIN, MORNING, QIAN, SUN
 from tests.world import COHORT, World, season_of
 
 OLD, YOUNG = MORNING - timedelta(days=10, minutes=1), MORNING - timedelta(days=9)
@@ -162,15 +162,17 @@ class TestAccounts:
         manned.accounts.add(LIN.number, "Lin", None, student=LIN.number, now=MORNING)
         manned.accounts.add(QIAN.number, "Qian", None, student=QIAN.number, now=MORNING)
         manned.accounts.add("other", "other", None, grants=[Grant(Act.READ)], now=MORNING)
+        manned.accounts.add(SUN.number, "Sun", None, student=SUN.number, grants=[Grant(Act.READ)], now=MORNING)
         manned.accounts.deactivate(LIN.number)
         manned.accounts.deactivate("other")
+        manned.accounts.deactivate(SUN.number)
         put(manned, tables.token, {**_token(b"1", MORNING + TEN_DAYS), "account": LIN.number})
         # Its time begins with the first run that finds it closed …
         assert keeper(manned).carry_out("closed_accounts", MORNING, "test").removed == 0
         assert keeper(manned).carry_out("closed_accounts", MORNING + TEN_DAYS, "test").removed == 0
         over = MORNING + TEN_DAYS + timedelta(seconds=1)
         assert keeper(manned).carry_out("closed_accounts", over, "test").removed == 1
-        assert {account.account for account in manned.accounts.listed()} == {"dean", QIAN.number, "other"}
+        assert {account.account for account in manned.accounts.listed()} == {"dean", QIAN.number, "other", SUN.number}
         assert count(manned, tables.token) == 0
 
     def test_an_account_that_was_opened_again_begins_anew(self, manned: World) -> None:
