@@ -63,10 +63,11 @@ format: $(STAMP)
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-## bench: measure a sync of 100,000 students against its floors (takes minutes)
+## bench: measure a sync of 100,000 students against its floors, and the pages under load (takes minutes)
 .PHONY: bench
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks.sync_cost $(BENCH)
+	@$(BIN)/python -m benchmarks.load
 
 ## screenshots: take the pictures of docs/screenshots anew, in chromium
 .PHONY: screenshots

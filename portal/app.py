@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
+from anyio import to_thread
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -118,7 +119,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
-        built.close()
+        await to_thread.run_sync(built.close)
         if desk is not None:
             desk.close()
 
@@ -153,6 +154,7 @@ def create_app(
     app.state.house = built
     app.state.desk = desk
     app.state.arriving = arriving
+    app.state.kept_refusals = {}
     return app
 
 
@@ -162,10 +164,32 @@ async def refused(request: Request, error: Exception) -> Response:
         # An address that even the API's own part does not take for one of its own: a line break in it.
         return await problems.no_answer(request, error)
     status = error.status_code if isinstance(error, HTTPException) else 500
-    why = error.why if isinstance(error, limits.Refused) else ""
-    response = house_of(request).page(request, "error.html", status=status, code=status, why=why)
+    if isinstance(error, limits.Refused):
+        response = _kept(request, error)
+    else:
+        response = house_of(request).page(request, "error.html", status=status, code=status, why="")
     response.headers.update(getattr(error, "headers", None) or {})
     return response
+
+
+def _kept(request: Request, error: limits.Refused) -> Response:
+    """Return the page of one who is not answered now. For nobody in particular it is rendered once: many may come."""
+    own, kept, status = house_of(request), request.app.state.kept_refusals, error.status_code
+    # What a page shows follows from its address, its cookies and its language; the address is one of few here.
+    key = None
+    if not request.url.query and "cookie" not in request.headers and request.url.path in _KEPT_FOR:
+        key = own.language(request).code, request.url.path, error.why, status
+        if key in kept:
+            body, headers = kept[key]
+            return Response(body, status, headers)
+    response = own.page(request, "error.html", status=status, code=status, why=error.why)
+    if key is not None:
+        kept[key] = bytes(response.body), dict(response.headers)
+    return response
+
+
+#: Where anybody may send a form.
+_KEPT_FOR = ("/sign-in", "/first-password", "/first-password/identity")
 
 
 async def malformed(request: Request) -> Response:

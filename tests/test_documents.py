@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from clearance.main import app
 from clearance.wiring import schema_of
 from config import settings
+from config.limits import Limits
 from config.opening import Calendar
 from config.providers import PROVIDERS
 from config.retention import Retention
@@ -159,6 +160,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "[source.NAME.guard]": settings.Guard,
     "[calendar]": Calendar,
     "[portal]": settings.Portal,
+    "[portal.limits]": Limits,
     "[auth]": settings.Auth,
     "[api]": settings.Api,
     **{f"[auth.{name}]": table for name, table in PROVIDERS.items()},

@@ -12,6 +12,7 @@ from portal.auth.passwords import hash_password
 from status_db.accounts import Act, Grant
 from status_db.student_objections import SeenThen, StudentObjection, StudentObjections
 from tests.cast import GEOLOGY_LOAN, LIN, QIAN, SUN, ZHAO, ZHOU
+from tests.portal.on_the_loop import refused_on_the_loop
 from tests.portal.whole import whole_app
 from tests.world import COHORT, World
 
@@ -78,6 +79,13 @@ def lin_objects(world: World) -> StudentObjection:
         now=world.now,
         limit=5,
     )
+
+
+@pytest.fixture(scope="package", autouse=True)
+def nothing_unbounded_on_the_loop() -> Iterator[None]:
+    """See that no page does on the event loop what would hold up everybody."""
+    with refused_on_the_loop():
+        yield
 
 
 @pytest.fixture

@@ -1,0 +1,320 @@
+"""What hostile and many requests leave of a student's page: `python -m benchmarks.load`.
+
+The real server on loopback, with 20,000 students. One client asks for a student's page over and over; the rate is
+compared with its own rate before, while 1,200 connections each send one byte of a form, 50 people export everybody, and
+200 sign in at once. A probe on the server's event loop measures by how much the loop was late. What is worth reading
+are the ratios: the clients share the machine's cores with the server. `by loop` leaves out what the machine does
+besides: it counts pages for each second that the loop's thread computes. Of several rounds the quickest counts.
+"""
+
+import argparse
+import asyncio
+import http.client
+import multiprocessing
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from urllib.parse import urlencode
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from benchmarks.pages import fill, places
+from clearance import web
+from clearance.wiring import CONFIG_VARIABLE, load_settings
+from config.limits import Limits
+from portal.auth.passwords import hash_password
+from portal.auth.sessions import form_token, hash_of, new_token
+from portal.server import serve
+from status_db.accounts import Accounts, Act, Grant, desk_url
+from status_db.engine import open_writing
+from status_db.migrate import upgrade
+from tests.services.university import free_port
+from tests.world import SETTINGS
+
+SLOW, EXPORTS, SIGN_INS = 1_200, 50, 200
+
+#: Who is refused tries again after so many seconds, sooner than the answer asks for.
+AGAIN = 5.0
+
+STUDENT, PASSWORD = "20150000001", "a-long-enough-word"
+
+#: The probe sleeps this long, in seconds, and sees how much later it wakes.
+_NAP = 0.005
+
+
+class Lag:
+    """By how much the event loop was late, at worst, since it was last asked."""
+
+    def __init__(self) -> None:
+        self._worst = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def answer(self, _request: Request) -> PlainTextResponse:
+        """Say it in seconds, and begin anew; and how long the loop's thread has computed."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._watch())
+        worst, self._worst = self._worst, 0.0
+        return PlainTextResponse(f"{worst} {time.thread_time()}")
+
+    async def _watch(self) -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(_NAP)
+            self._worst = max(self._worst, time.monotonic() - began - _NAP)
+
+
+def application() -> Starlette:
+    """Return the pages and the desk as `clearance serve` has them, and the probe."""
+    app = web.both()
+    app.router.routes.append(Route("/loop-lag", Lag().answer))
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The pages, and whoever has signed in."""
+
+    port: int
+    student: str
+    deans: tuple[str, ...]
+
+    def ask(self, path: str, token: str = "", form: dict[str, str] | None = None) -> tuple[int, bytes]:
+        """Ask for a page on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
+        with closing(connection):
+            headers = {"Cookie": f"clearance={token}"} if token else {}
+            if form is not None:
+                headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urlencode(form) if form is not None else None
+            connection.request("GET" if form is None else "POST", path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+
+def send_one_byte_each(site: Site, begun: Event, over: Event) -> None:
+    """Open the connections, send one byte of a form on each, and hold them; a refused one comes again later."""
+    head = b"POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+    head += b"Content-Type: application/x-www-form-urlencoded\r\n\r\nx"
+
+    def opened() -> socket.socket:
+        made = socket.create_connection(("127.0.0.1", site.port))
+        made.sendall(head)
+        made.settimeout(0)
+        return made
+
+    held, again = [opened() for _ in range(SLOW)], list[float]()
+    begun.set()
+    while not over.wait(0.2):
+        for connection in tuple(held):
+            try:
+                ended = not connection.recv(65536)
+            except BlockingIOError:
+                continue
+            except OSError:
+                ended = True
+            if ended:
+                connection.close()
+                held.remove(connection)
+                again.append(time.monotonic() + AGAIN)
+        while again and again[0] < time.monotonic():
+            again.pop(0)
+            held.append(opened())
+    for connection in held:
+        connection.close()
+
+
+def export_everybody(site: Site, begun: Event, over: Event) -> None:
+    """Have each person ask for the list of everybody, over and over."""
+
+    def one(token: str) -> None:
+        while not over.is_set():
+            status, _ = site.ask("/lists.xlsx?wanted=all", token)
+            over.wait(AGAIN if status == 503 else 0)
+
+    with ThreadPoolExecutor(EXPORTS) as people:
+        for token in site.deans:
+            people.submit(one, token)
+        over.wait(0.5)
+        begun.set()
+
+
+def sign_in(site: Site, begun: Event, over: Event) -> None:
+    """Have so many people sign in at once, and again when they are in."""
+
+    def one(number: int) -> None:
+        token = f"visitor-{number}"
+        form = {"account": f"visitor{number}", "password": PASSWORD, "form_token": form_token(token)}
+        while not over.is_set():
+            status, _ = site.ask("/sign-in", token, form)
+            over.wait(AGAIN if status == 503 else 0)
+
+    with ThreadPoolExecutor(SIGN_INS) as people:
+        for number in range(SIGN_INS):
+            people.submit(one, number)
+        over.wait(0.5)
+        begun.set()
+
+
+IDLE = "nothing"
+LOADS: dict[str, Callable[[Site, Event, Event], None]] = {
+    f"{SLOW:,} unfinished forms": send_one_byte_each,
+    f"{EXPORTS} exports": export_everybody,
+    f"{SIGN_INS} sign-ins": sign_in,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one client saw of the student's page, and the probe of the loop."""
+
+    rate: float
+    median: float
+    worst: float
+    lag: float
+    #: Pages for each second that the loop's thread computed, whatever else the machine did.
+    by_loop: float
+
+
+def measure(site: Site, seconds: float) -> Measured:
+    """Ask for the student's page over and over."""
+    computed = _probe(site)[1]
+    took: list[float] = []
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=300)
+    with closing(connection):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            began = time.monotonic()
+            connection.request("GET", "/", headers={"Cookie": f"clearance={site.student}"})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 200:
+                raise SystemExit(f"the student's page answered {answer.status}")
+            took.append(time.monotonic() - began)
+    lag, computed_now = _probe(site)
+    by_loop = len(took) / (computed_now - computed)
+    return Measured(len(took) / sum(took), statistics.median(took), max(took), lag, by_loop)
+
+
+def _probe(site: Site) -> tuple[float, float]:
+    lag, computed = site.ask("/loop-lag")[1].split()
+    return float(lag), float(computed)
+
+
+@contextmanager
+def under(load: Callable[[Site, Event, Event], None], site: Site) -> Iterator[None]:
+    """Have a process of its own ask meanwhile."""
+    kind = multiprocessing.get_context("spawn")
+    begun, over = kind.Event(), kind.Event()
+    process = kind.Process(target=load, args=(site, begun, over))
+    process.start()
+    try:
+        begun.wait(60)
+        yield
+    finally:
+        over.set()
+        # Whatever they still wait for, they go away now.
+        process.terminate()
+        process.join()
+
+
+@contextmanager
+def serving(url: str, folder: Path, students: int) -> Iterator[Site]:
+    """Fill a database, make accounts and sessions, and serve the pages."""
+    os.environ["STATUS_URL"] = url
+    file = folder / "bench.toml"
+    file.write_text(SETTINGS, encoding="utf-8")
+    fill(url, students)
+    desk = desk_url(load_settings(file).status_db)
+    upgrade(desk, "desk")
+    engine, now = open_writing(desk), datetime.now(UTC)
+    accounts, hashed = Accounts(engine), hash_password(PASSWORD)
+
+    def session(account: str) -> str:
+        token = new_token()
+        accounts.open_session(hash_of(token), account, now, longest=timedelta(hours=12))
+        return token
+
+    accounts.add(STUDENT, "Student 1", hashed, student=STUDENT, now=now)
+    for number in range(SIGN_INS):
+        accounts.add(f"visitor{number}", f"Visitor {number}", hashed, now=now)
+    for number in range(EXPORTS):
+        accounts.add(f"dean{number}", f"Dean {number}", hashed, grants=(Grant(Act.READ),), now=now)
+    port = free_port()
+    site = Site(port, session(STUDENT), tuple(session(f"dean{number}") for number in range(EXPORTS)))
+    engine.dispose()
+    command = [sys.executable, "-m", "benchmarks.load", "--serve", str(port)]
+    process = subprocess.Popen(command, env={**os.environ, CONFIG_VARIABLE: str(file)})
+    try:
+        _wait_for(site)
+        yield site
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(site: Site) -> None:
+    for _ in range(600):
+        try:
+            if site.ask("/healthz")[0] == 200:
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the pages were not served within a minute")
+
+
+def main() -> None:
+    """Measure on each backend."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--students", type=int, default=20_000)
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--backend", choices=("sqlite", "postgresql"), action="append")
+    parser.add_argument("--serve", type=int, metavar="PORT", help="only serve the pages (for this program itself)")
+    chosen = parser.parse_args()
+    if chosen.serve:
+        serve("benchmarks.load:application", "127.0.0.1", chosen.serve, 1, Limits())
+        return
+    for backend in chosen.backend or ["sqlite", "postgresql"]:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+            url = stack.enter_context(places(backend, folder))
+            site = stack.enter_context(serving(url, folder, chosen.students))
+            measure(site, 1)
+            rounds = [dict(_round(site, chosen.seconds)) for _ in range(chosen.rounds)]
+            print(f"\n{backend}, {chosen.students:,} students: a student's page, the best of {chosen.rounds} rounds")
+            heads = f"{'pages/s':>9}{'ratio':>7}{'median ms':>11}{'worst ms':>10}{'loop late ms':>14}{'by loop':>9}"
+            print(f"{'meanwhile':<24}{heads}")
+            best = {name: max((one[name] for one in rounds), key=lambda found: found.rate) for name in rounds[0]}
+            for name, found in best.items():
+                _print(name, found, best[IDLE])
+
+
+def _round(site: Site, seconds: float) -> Iterator[tuple[str, Measured]]:
+    yield IDLE, measure(site, seconds)
+    for name, load in LOADS.items():
+        with under(load, site):
+            yield name, measure(site, seconds)
+
+
+def _print(name: str, found: Measured, idle: Measured) -> None:
+    rest = f"{found.median * 1000:>11.1f}{found.worst * 1000:>10.0f}{found.lag * 1000:>14.0f}"
+    rest += f"{found.by_loop / idle.by_loop:>9.2f}"
+    print(f"{name:<24}{found.rate:>9.0f}{found.rate / idle.rate:>7.2f}{rest}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

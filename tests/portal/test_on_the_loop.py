@@ -1,0 +1,47 @@
+"""Nothing without a bound is done on the event loop: the detector itself, which every test of the pages runs under."""
+
+import asyncio
+import traceback
+
+import pytest
+
+from portal.auth.passwords import hash_password, weakness
+from status_db.audit import Audit, Deed
+from tests.portal import on_the_loop
+from tests.portal.on_the_loop import OnTheLoop
+from tests.world import World
+
+
+async def _hash() -> None:
+    hash_password("a-long-enough-word")
+
+
+async def _judge() -> None:
+    weakness("a-long-enough-word", ())
+
+
+async def _trace() -> None:
+    traceback.format_exception(ValueError("x"))
+
+
+@pytest.mark.parametrize("handler", [_hash, _judge, _trace])
+def test_what_has_no_bound_refuses_on_the_loop_and_nowhere_else(handler: object) -> None:
+    with pytest.raises(OnTheLoop):
+        asyncio.run(handler())  # type: ignore[operator]  # each is a coroutine function
+
+    async def in_a_thread() -> str:
+        return await asyncio.to_thread(hash_password, "a-long-enough-word")
+
+    assert asyncio.run(in_a_thread())
+
+
+def test_a_write_to_the_database_refuses_on_the_loop(university: World) -> None:
+    async def handler() -> None:
+        Audit(university.desk_engine).note(Deed.SAW_LIST, account="x", now=university.now)
+
+    with pytest.raises(OnTheLoop):
+        asyncio.run(handler())
+
+
+def test_everything_that_is_watched_is_there() -> None:
+    assert all(hasattr(place, name) for place, name in on_the_loop.BLOCKING)
