@@ -11,6 +11,7 @@ import pytest
 from config.limits import Limits
 from portal.hashing import Hashing
 from portal.limits import Refused
+from tests import own_loop
 from tests.cast import LIN
 from tests.portal.test_long_questions import browser, cookies, limited
 from tests.world import World
@@ -43,7 +44,7 @@ def test_a_full_queue_refuses_sign_ins_in_words_and_counts_no_failure(university
         full.set()
         await asyncio.gather(*waiting)
 
-    asyncio.run(ask())
+    own_loop.run(ask())
     assert hashing.inside == 0
     assert cookies(app, LIN.number)
     app.state.house.close()
@@ -64,7 +65,7 @@ def test_no_more_than_four_sign_ins_are_under_way_and_each_of_the_others_has_its
     async def ask() -> None:
         await asyncio.gather(*(one() for _ in range(104)))
 
-    asyncio.run(ask())
+    own_loop.run(ask())
     assert (most, done) == (4, 104)
     hashing.close()
 
@@ -85,7 +86,7 @@ def test_who_gives_up_waiting_leaves_the_place_to_others() -> None:
             assert hashing.inside == 4
         assert hashing.inside == 0
 
-    asyncio.run(ask())
+    own_loop.run(ask())
     hashing.close()
 
 
@@ -99,5 +100,5 @@ def test_threads_that_hash_have_lower_priority_than_the_pages() -> None:
     async def ask() -> None:
         assert await hashing.run(priority) == min(priority() + 10, 19)
 
-    asyncio.run(ask())
+    own_loop.run(ask())
     hashing.close()

@@ -28,7 +28,7 @@ from portal.desk.results import COLUMNS, RESULTS
 from status_db import tables
 from status_db.accounts import Act, Grant
 from status_db.audit import Audit, Deed
-from status_db.engine import writing
+from status_db.desk_seals import GRANT
 from status_db.model import Verdict
 from status_db.uploads import Uploads
 from tests.cast import LEAVING, LI, LIN, QIAN, SUN, ZHAO, Person
@@ -181,9 +181,10 @@ class TestTheTemplate:
 
 def narrow(world: World, column: str, value: str) -> None:
     """Have the librarian decide for a part of the university alone."""
-    with writing(world.desk_engine, "desk", "desk") as connection:
-        scope = tables.grant
-        connection.execute(scope.update().where(scope.c.account == "librarian").values(scope={column: [value]}))
+    table = tables.grant
+    own = table.c.account == "librarian"
+    with world.desk.writing() as entry, entry.changing(GRANT, own):
+        entry.connection.execute(table.update().where(own).values(scope={column: [value]}))
 
 
 #: A row as a clerk may fill it in, and what is said of it.

@@ -21,6 +21,7 @@ from portal.apart import Apart, HelperLost
 from portal.app import create_app
 from portal.limits import Refused
 from portal.long_questions import LongQuestions
+from tests import own_loop
 from tests.cast import LIN
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import enter
@@ -74,7 +75,7 @@ async def occupied(long: LongQuestions, people: int) -> AsyncIterator[Callable[[
 
 def run(what: Coroutine[Any, Any, None]) -> None:
     """Run it on a loop of its own."""
-    asyncio.run(what)
+    own_loop.run(what)
 
 
 def cookies(app: Starlette, account: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import pytest
 
 from portal.auth.passwords import hash_password, weakness
 from status_db.audit import Audit, Deed
+from tests import own_loop
 from tests.portal import on_the_loop
 from tests.portal.on_the_loop import OnTheLoop
 from tests.world import World
@@ -27,12 +28,12 @@ async def _trace() -> None:
 @pytest.mark.parametrize("handler", [_hash, _judge, _trace])
 def test_what_has_no_bound_refuses_on_the_loop_and_nowhere_else(handler: object) -> None:
     with pytest.raises(OnTheLoop):
-        asyncio.run(handler())  # type: ignore[operator]  # each is a coroutine function
+        own_loop.run(handler())  # type: ignore[operator]  # each is a coroutine function
 
     async def in_a_thread() -> str:
         return await asyncio.to_thread(hash_password, "a-long-enough-word")
 
-    assert asyncio.run(in_a_thread())
+    assert own_loop.run(in_a_thread())
 
 
 def test_a_write_to_the_database_refuses_on_the_loop(university: World) -> None:
@@ -40,7 +41,7 @@ def test_a_write_to_the_database_refuses_on_the_loop(university: World) -> None:
         Audit(university.desk_engine).note(Deed.SAW_LIST, account="x", now=university.now)
 
     with pytest.raises(OnTheLoop):
-        asyncio.run(handler())
+        own_loop.run(handler())
 
 
 def test_everything_that_is_watched_is_there() -> None:

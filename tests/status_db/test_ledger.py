@@ -227,7 +227,7 @@ class TestADatabaseFromBefore:
             assert world.run("loans").state is RunState.SUSPENDED
             with world.engine.begin() as connection:
                 connection.execute(text("DROP TABLE ledger"))
-                for table in ("record", "student", "decision", "certificate", "pending"):
+                for table in ("record", "student", "decision", "certificate", "pending", "wave", "opinion"):
                     connection.execute(text(f"ALTER TABLE {table} DROP COLUMN mac"))
                 connection.execute(text("ALTER TABLE flip DROP COLUMN link"))
                 connection.execute(text("ALTER TABLE pending DROP COLUMN look"))
