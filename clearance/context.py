@@ -93,7 +93,8 @@ class Chosen:
         keys = settings.cohort_keys()
         if self.cohort is not None and self.cohort not in keys:
             fail(
-                f'there is no cohort "{self.cohort}" in {self.file}: known are {", ".join(keys)}. Add it as [[cohort]].'
+                f'there is no cohort "{self.cohort}" in {self.file}: write one of {", ".join(keys)}. '
+                "Or add it as [[cohort]]."
             )
         first, *others = (self.cohort,) if self.cohort else settings.open_cohorts() or keys[:1]
         program = Program(settings.of_cohort(first), first, clock_of(settings))

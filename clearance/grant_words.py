@@ -52,7 +52,7 @@ def grants_of(program: Program, acts: str, step: str, scope: str, cohort: str) -
     """Return the grants that a list's cells name: one for each act. Raises Unreadable."""
     named = [word for word in _BETWEEN_ACTS.split(acts.strip()) if word]
     if not named:
-        raise Unreadable(f"it names no act: known are {', '.join(_ACTS)}")
+        raise Unreadable(f"it names no act: write one of {', '.join(_ACTS)}")
     where, until = _scope(scope), _cohort(program, cohort)
     return tuple(Grant(_act(word), _step(program, step), where, until) for word in named)
 
@@ -72,7 +72,7 @@ def all_told(grants: Iterable[Grant], *, numbered: bool = False) -> str:
 def _act(word: str) -> Act:
     act = _ACTS.get(word.strip().lower())
     if act is None:
-        raise Unreadable(f'"{word}" is no act: known are {", ".join(_ACTS)}')
+        raise Unreadable(f'"{word}" is no act: write one of {", ".join(_ACTS)}')
     return act
 
 
@@ -82,7 +82,7 @@ def _step(program: Program, word: str) -> str | None:
     steps, word = program.settings.step, stored_name(program.settings, word.strip())
     found = next((s.key for s in steps if word in (s.key, s.title, s.title_en)), None)
     if found is None:
-        raise Unreadable(f'"{word}" is no step: known are {", ".join(s.key for s in steps)}, and * for every one')
+        raise Unreadable(f'"{word}" is no step: write one of {", ".join(s.key for s in steps)}, and * for every one')
     return found
 
 
@@ -108,5 +108,5 @@ def _cohort(program: Program, word: str) -> str | None:
     cohorts = program.settings.cohort
     found = next((c.key for c in cohorts if word.strip() in (c.key, c.name)), None)
     if found is None:
-        raise Unreadable(f'"{word}" is no cohort: known are {", ".join(c.key for c in cohorts)}')
+        raise Unreadable(f'"{word}" is no cohort: write one of {", ".join(c.key for c in cohorts)}')
     return found

@@ -209,7 +209,9 @@ def _at(program: Program, operator: str, step: str) -> tuple[Account, tuple[Scop
     """Return the operator, and in which scopes they decide a step; else end the command."""
     settings = program.settings
     if step not in {one.key for one in settings.step}:
-        raise typer.BadParameter(f'there is no step "{step}": known are {", ".join(one.key for one in settings.step)}')
+        raise typer.BadParameter(
+            f'there is no step "{step}": write one of {", ".join(one.key for one in settings.step)}'
+        )
     if any(entry.step == step and entry.kind == "review" for flow in settings.flow for entry in flow.entries):
         fail(f"{step} is a review: its reviewer gives it, student by student or class by class.")
     account = active(program, operator)

@@ -161,7 +161,7 @@ def announce_wave(
     """Announce that many students will move by a source's next answers, so that the guard expects them."""
     program = chosen(context).program()
     if source not in program.settings.source:
-        raise typer.BadParameter(f'there is no source "{source}": known are {", ".join(program.settings.source)}')
+        raise typer.BadParameter(f'there is no source "{source}": write one of {", ".join(program.settings.source)}')
     end = until.replace(tzinfo=until.tzinfo or program.settings.institution.timezone)
     wave = program.waves.announce(
         source, towards, most, end, author=author_of(program, speaker), note=note, now=program.clock()

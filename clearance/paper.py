@@ -40,7 +40,7 @@ def paper(
     known = [step.key for step in settings.step]
     for step in steps or ():
         if step not in known:
-            fail(f'there is no step "{step}": known are {", ".join(known)}.')
+            fail(f'there is no step "{step}": write one of {", ".join(known)}.')
     papers = _papers(program)
     for name in classes or ():
         if name not in {one for _, one in papers.classes}:

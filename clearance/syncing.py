@@ -344,5 +344,5 @@ def _names(program: Program, sources: list[str] | None) -> list[str]:
     sources = [stored_name(program.settings, name) for name in sources or ()]
     for name in sources:
         if name not in every:
-            raise typer.BadParameter(f'there is no source "{name}": known are {", ".join(every)}')
+            raise typer.BadParameter(f'there is no source "{name}": write one of {", ".join(every)}')
     return [name for name in every if not sources or name in sources]

@@ -603,7 +603,7 @@ def _harmful(value: object, place: str = "") -> Iterator[tuple[str, str]]:
             yield place, found
     elif isinstance(value, dict):
         for key, inside in value.items():
-            here = f"{place}.{plain(key)}" if place else plain(key)
+            here = f"{place}.{_shown(key)}" if place else _shown(key)
             if found := unprintable_in(key):
                 yield here, found
             yield from _harmful(inside, here)
@@ -672,7 +672,12 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
 
 
 def _key(loc: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in loc)
+    return ".".join(_shown(str(part)) for part in loc)
+
+
+def _shown(key: str) -> str:
+    """Return a key on one line."""
+    return plain(key).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _mistake(error: Any, raw: Mapping[str, Any]) -> str:  # noqa: ANN401 - pydantic's own dict

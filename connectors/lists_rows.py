@@ -8,11 +8,12 @@ against the rows. A row with a student number is never left out.
 import math
 import re
 import unicodedata
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from datetime import date, datetime, time, timedelta
 
 from connectors.lists import CUT_OFF, MOST_ROWS, Ending, Line, ListAsked, Page, is_nothing, settled
 from connectors.lists_header import Header, folded, header_if_any, header_of
+from connectors.lists_short import broken, cut, too_short
 from connectors.lists_whole import ALL_OF_IT, Words, shown
 from connectors.lists_words import is_labelled, is_like_amount, is_like_number, is_result, is_rule, is_total
 from connectors.port import Cell
@@ -101,14 +102,14 @@ class _Table:
         if is_note:
             # A file cut within its last row could end in such a cell, unless it begins as notes do.
             if short and line.open_ended and not is_labelled(cells):
-                raise self._asked.garbled(*_cut(line.number, len(cells), width))
+                raise self._asked.garbled(*cut(line.number, len(cells), width))
             self._notes.append((line.number, row, short))
             return
         if short:
-            raise self._asked.garbled(*_broken(line, width))
-        for number, note, broken in self._notes:
-            if broken:
-                raise self._asked.garbled(*_too_short(number, 1, width))
+            raise self._asked.garbled(*broken(line, width))
+        for number, note, is_short in self._notes:
+            if is_short:
+                raise self._asked.garbled(*too_short(number, 1, width))
             yield from self._row(number, note)
         self._notes.clear()
         yield from self._row(line.number, row)
@@ -261,47 +262,6 @@ class _Totals:
                 )
         self._rows_before = self._rows
         self._students_since = set()
-
-
-def _cut(number: int, cells: int, width: int) -> tuple[str, str]:
-    return (
-        f"row {number} has {cells} of {width} cells, and no line break ends it: the file may have been cut off there",
-        CUT_OFF,
-    )
-
-
-def _broken(line: Line, width: int) -> tuple[str, str]:
-    """Say what is wrong with a short row that is no note for certain."""
-    if (words := _words_alone(line.cells)) and is_like_number(words):
-        return _maybe_note(line.number, words, open_ended=line.open_ended)
-    return (_cut if line.open_ended else _too_short)(line.number, len(line.cells), width)
-
-
-def _words_alone(cells: Sequence[Cell]) -> str:
-    """Return the only cell of a row, where it is words and not a number alone; else nothing."""
-    filled = [cell for cell in cells if not is_nothing(cell)]
-    words = filled[0] if len(filled) == 1 and isinstance(filled[0], str) else ""
-    return words if re.search(r"[^\W\d_]", words) and not words.isascii() else ""
-
-
-def _maybe_note(number: int, words: str, *, open_ended: bool) -> tuple[str, str]:
-    cut = ", or the file has been cut off there" if open_ended else ""
-    what = (
-        f'row {number} is a note with a number in it ("{shown(words)}"), or the rest of a text whose line break is not '
-        f"in quotes{cut}"
-    )
-    return what, (
-        "Have a note left out, or begin with 注：and name no number as long as a student's; put a text with a line "
-        "break in quotes."
-    )
-
-
-def _too_short(number: int, cells: int, width: int) -> tuple[str, str]:
-    what = (
-        f"row {number} has {cells} of {width} cells: a text with a line break is not in quotes, or the file may have "
-        "been cut off there"
-    )
-    return what, f"Put that text in quotes in the file, and the next run reads it. {CUT_OFF}"
 
 
 class _LongNumbers:

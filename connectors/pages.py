@@ -12,6 +12,7 @@ from connectors.paging import (
     CursorPaging,
     KeyPaging,
     LinkPaging,
+    NoPaging,
     OffsetPaging,
     PagePaging,
     after,
@@ -130,6 +131,9 @@ class Pages:
         answer = self._got(office, asked.url, first_page(self._settings.paging, asked.params), asked.student)
         records = self._records(answer, reading)
         self._take(records, answer, reading)
+        if isinstance(self._settings.paging, NoPaging):
+            # It is the only page.
+            self._refuse_missing(reading)
         return records, reading
 
     def read(
@@ -203,6 +207,10 @@ class Pages:
         for answer in self._pages(office, asked, reading):
             self._take(self._records(answer, reading), answer, reading)
             progress(len(reading.rows), reading.total)
+        self._refuse_missing(reading)
+
+    def _refuse_missing(self, reading: Reading) -> None:
+        """Refuse fewer records, or more, than the system tells of."""
         if reading.total is not None and len(reading.rows) != reading.total:
             raise SourceGarbled(
                 f"{self._named} tells of {reading.total} records and gave {len(reading.rows)} on {reading.pages} pages",

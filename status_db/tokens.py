@@ -81,7 +81,7 @@ class Tokens:
         """Note a token of an active account, and who made it. Raises TokenRefused."""
         name, title = normalise_account(account), " ".join(title.split())
         if not title or len(title) > 200:
-            raise TokenRefused("a token needs a title of at most 200 characters that says who uses it.")
+            raise TokenRefused("a token needs a title: write one of at most 200 characters that says who uses it.")
         if until <= now:
             raise TokenRefused("that token would have ended already. Give a later --until.")
         table = tables.token

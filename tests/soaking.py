@@ -54,6 +54,7 @@ class Soaking:
             sizes.round_ += 1
             if session.testsfailed > failed:
                 played.failed = True
+                session._setupstate.teardown_exact(following)  # as after the last round
                 return
 
     @pytest.hookimpl(wrapper=True, trylast=True)

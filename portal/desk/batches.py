@@ -6,10 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from anyio import to_thread
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from portal import exports, words
@@ -20,6 +19,7 @@ from portal.desk.scenes import Place, place
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from portal.languages import Language
+from portal.sent_files import SentOnce
 from portal.words import later
 from status_db.accounts import Act
 from status_db.audit import Deed
@@ -193,7 +193,7 @@ async def result(request: Request, house: House, visitor: Visitor) -> Response:
         folder.cleanup()
         raise
     name = f"{title.replace(' ', '-')}-{now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
-    return FileResponse(file, filename=name, background=BackgroundTask(folder.cleanup))
+    return SentOnce(folder, file, name)
 
 
 _PLAIN = ("student", "name", "class_name", "result", "reason", "became")

@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from anyio import to_thread
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from portal import bounds, exports
@@ -24,6 +23,7 @@ from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from portal.languages import Language
 from portal.scenes import NONE, asked
+from portal.sent_files import SentOnce
 from portal.words import later
 from status_db.accounts import Act
 from status_db.audit import Deed
@@ -330,7 +330,7 @@ async def export(request: Request, house: House, visitor: Visitor) -> Response:
         folder.cleanup()
         raise
     name = f"{title.replace(' ', '-')}-{at.here.now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
-    return FileResponse(file, filename=name, background=BackgroundTask(folder.cleanup))
+    return SentOnce(folder, file, name)
 
 
 def _texts(at: Place, found: Sequence[Listed]) -> Iterator[tuple[str, ...]]:

@@ -10,10 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from anyio import to_thread
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from portal import cards, rows
@@ -25,6 +24,7 @@ from portal.desk.scenes import Place, place
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from portal.scenes import COLUMNS, NONE, Scene, asked
+from portal.sent_files import SentOnce
 from portal.words import later
 from status_db.accounts import Act
 from status_db.audit import Deed
@@ -148,7 +148,7 @@ async def template(request: Request, house: House, visitor: Visitor) -> Response
     except BaseException:
         folder.cleanup()
         raise
-    return FileResponse(file, filename=f"{title.replace(' ', '-')}.xlsx", background=BackgroundTask(folder.cleanup))
+    return SentOnce(folder, file, f"{title.replace(' ', '-')}.xlsx")
 
 
 def template_title(here: Scene, step: str) -> str:

@@ -6,16 +6,16 @@ from functools import partial
 from pathlib import Path
 
 from anyio import to_thread
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from portal import exports, narrowing, reminders, rows, words
 from portal.entrance import for_visitors
 from portal.house import House, Visitor
 from portal.scenes import COLUMNS, NONE, Scene, asked, scene
+from portal.sent_files import SentOnce
 from portal.words import later
 from status_db.accounts import Act
 from status_db.audit import Deed
@@ -122,7 +122,7 @@ async def export(request: Request, house: House, visitor: Visitor) -> Response:
         folder.cleanup()
         raise
     name = f"{title.replace(' ', '-')}-{here.now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
-    return FileResponse(file, filename=name, background=BackgroundTask(folder.cleanup))
+    return SentOnce(folder, file, name)
 
 
 _EXPORTED = ("level", "college", "class", "campus", "building", "category")

@@ -56,6 +56,10 @@ def no_number_from_an_api(site: Small) -> None:
     site.loans([{"reader": "", "title": "x", "due": "2019-05-24", "barcode": "B1"}])
 
 
+def fewer_records_than_its_total(site: Small) -> None:
+    site.loans_text('{"total": 2, "rows": []}')
+
+
 def a_level_nobody_knows(site: Small) -> None:
     site.roster([(OWES, "张一", "本科", "文学院", "15001", "A1"), (CLEAR, "李二", "博士", "文学院", "15001", "A2")])
 
@@ -70,6 +74,7 @@ REFUSED: list[tuple[str, Wrong]] = [
     ("fees", no_number_in_a_list),
     ("fees", a_number_with_lost_digits),
     ("loans", no_number_from_an_api),
+    ("loans", fewer_records_than_its_total),
     ("roster", a_level_nobody_knows),
     ("roster", the_same_student_twice),
 ]

@@ -314,4 +314,4 @@ def test_without_tables_it_says_how_to_make_them(tmp_path: Path) -> None:
 
 
 def test_a_cohort_that_is_not_there_is_named(university: University) -> None:
-    assert "known are 2019" in university.run("--cohort", "2018", "sources", code=1)
+    assert "write one of 2019" in university.run("--cohort", "2018", "sources", code=1)

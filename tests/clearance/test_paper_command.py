@@ -66,7 +66,7 @@ class TestByHand:
         ("words", "told"),
         [
             ((), "Name a folder: clearance paper FOLDER, or set folder in [desk.paper]"),
-            (("FOLDER", "--step", "no"), 'there is no step "no": known are library, finance'),
+            (("FOLDER", "--step", "no"), 'there is no step "no": write one of library, finance'),
             (("FOLDER", "--class", "no"), 'there is no class "no" in 2019'),
             (("FILE",), "may write there; then run this again"),
         ],

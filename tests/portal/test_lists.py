@@ -2,14 +2,18 @@
 
 import io
 import re
+import tempfile
 from collections.abc import Callable
 from html import unescape
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import openpyxl
 import pytest
 from starlette.testclient import TestClient
 
+from portal.pages import lists
 from status_db.audit import Audit, Deed
 from status_db.decisions import Wish
 from status_db.model import Verdict
@@ -209,6 +213,22 @@ class TestExport:
         assert len(rows) == 1
         rows = table(book(signed_in("counsellor"), "?wanted=all").active)
         assert {row[1] for row in rows[1:]} == {QIAN.name, SUN.name, LI.name}
+
+    @pytest.mark.parametrize("asked", ["", "bytes=0-9", "bytes=9-1", "bytes=999999999-", "lines=1"])
+    def test_whatever_part_of_it_is_asked_for_nothing_of_it_stays_here(
+        self, signed_in: SignedIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+    ) -> None:
+        made: list[tempfile.TemporaryDirectory[str]] = []
+
+        def folder(**named: str) -> tempfile.TemporaryDirectory[str]:
+            # Known to the end, so that no collector of garbage puts it away.
+            made.append(tempfile.TemporaryDirectory(dir=tmp_path, prefix=named["prefix"]))
+            return made[-1]
+
+        monkeypatch.setattr(lists, "tempfile", SimpleNamespace(TemporaryDirectory=folder))
+        signed_in("dean").get("/lists.xlsx", headers={"range": asked} if asked else {})
+        assert made
+        assert list(tmp_path.glob("list-*")) == []
 
     def test_it_has_a_name_of_its_own_and_is_not_kept(self, signed_in: SignedIn) -> None:
         answer = signed_in("dean").get("/lists.xlsx")

@@ -1,0 +1,52 @@
+"""What is said of a row of text that has too few cells: cut off, broken by a line break, or a note. Pure."""
+
+import re
+from collections.abc import Sequence
+
+from connectors.lists import CUT_OFF, Line, is_nothing
+from connectors.lists_whole import shown
+from connectors.lists_words import is_like_number
+from connectors.port import Cell
+
+
+def cut(number: int, cells: int, width: int) -> tuple[str, str]:
+    """Say that a file may end within this row."""
+    return (
+        f"row {number} has {cells} of {width} cells, and no line break ends it: the file may have been cut off there",
+        CUT_OFF,
+    )
+
+
+def broken(line: Line, width: int) -> tuple[str, str]:
+    """Say what is wrong with a short row that is no note for certain."""
+    if (words := _words_alone(line.cells)) and is_like_number(words):
+        return _maybe_note(line.number, words, open_ended=line.open_ended)
+    return (cut if line.open_ended else too_short)(line.number, len(line.cells), width)
+
+
+def _words_alone(cells: Sequence[Cell]) -> str:
+    """Return the only cell of a row, where it is words and not a number alone; else nothing."""
+    filled = [cell for cell in cells if not is_nothing(cell)]
+    words = filled[0] if len(filled) == 1 and isinstance(filled[0], str) else ""
+    return words if re.search(r"[^\W\d_]", words) and not words.isascii() else ""
+
+
+def _maybe_note(number: int, words: str, *, open_ended: bool) -> tuple[str, str]:
+    cut = ", or the file has been cut off there" if open_ended else ""
+    what = (
+        f'row {number} is a note with a number in it ("{shown(words)}"), or the rest of a text whose line break is not '
+        f"in quotes{cut}"
+    )
+    return what, (
+        "Have a note left out, or begin with 注：and name no number as long as a student's; put a text with a line "
+        "break in quotes."
+    )
+
+
+def too_short(number: int, cells: int, width: int) -> tuple[str, str]:
+    """Say that this row has lost its end."""
+    what = (
+        f"row {number} has {cells} of {width} cells: a text with a line break is not in quotes, or the file may have "
+        "been cut off there"
+    )
+    return what, f"Put that text in quotes in the file, and the next run reads it. {CUT_OFF}"

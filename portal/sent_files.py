@@ -1,0 +1,23 @@
+"""Files that are made to be sent once: whatever becomes of the answer, nothing of them stays on this machine."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from starlette.responses import FileResponse
+from starlette.types import Receive, Scope, Send
+
+
+class SentOnce(FileResponse):
+    """Sends a file, and puts its folder away, also where the visitor went away or asked for a range that is none."""
+
+    def __init__(self, folder: "TemporaryDirectory[str]", file: Path, filename: str) -> None:
+        super().__init__(file, filename=filename)
+        self._folder = folder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, then put the folder away."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # Not in another thread: a visitor who goes away cancels what would wait for it.
+            self._folder.cleanup()
