@@ -358,7 +358,7 @@ def season_of(world: World) -> Season:
 
 def serving_of(world: World, desk: Engine | None = None) -> Serving:
     """Return what the scheduler serves requests with; `desk` where it comes in by another role than the world's."""
-    engine = desk or world.desk_engine
+    engine = desk or world.desk
     return Serving(
         world.settings,
         COHORT,

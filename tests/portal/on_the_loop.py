@@ -7,6 +7,7 @@ starts a process does so in a thread or in a helper. On the loop each of these r
 import asyncio
 import functools
 import subprocess
+import threading
 import time
 import traceback
 import zipfile
@@ -64,7 +65,9 @@ def refused_on_the_loop() -> Iterator[None]:
 def _refusing(work: Callable[..., Any], name: str) -> Callable[..., Any]:
     @functools.wraps(work)
     def refusing(*args: Any, **kwargs: Any) -> Any:
-        if asyncio._get_running_loop() is not None:
+        # Pages are served in threads here; the main thread is the test's, where a browser may keep a loop of its own.
+        served = threading.current_thread() is not threading.main_thread()
+        if served and asyncio._get_running_loop() is not None:
             raise OnTheLoop(f"{name} on the event loop: do it in a thread (House.ask_long) or in its turn")
         return work(*args, **kwargs)
 
