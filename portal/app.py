@@ -24,6 +24,7 @@ from portal.auth.refusals import SignInRefused
 from portal.house import house_of
 from portal.long_questions import Elsewhere
 from portal.pages import (
+    account_changes,
     accounts,
     announcements,
     audit,
@@ -34,6 +35,7 @@ from portal.pages import (
     lists,
     objection,
     overview,
+    own_account,
     password,
     providers,
     recheck,
@@ -70,6 +72,7 @@ _ENTRANCE = (
     *sign_in.ROUTES,
     *password.ROUTES,
     *second_factor.ROUTES,
+    *own_account.ROUTES,
     *by_cas.ROUTES,
     *by_oidc.ROUTES,
     *health.ROUTES,
@@ -91,6 +94,7 @@ _OF_STAFF = (
     *way_back.ROUTES,
     *strangers.ROUTES,
     *accounts.ROUTES,
+    *account_changes.ROUTES,
     *announcements.ROUTES,
     *audit.ROUTES,
     *retention.ROUTES,
