@@ -71,4 +71,3 @@ def test_nothing_keeps_anybody_out(
         visit.open(path)
         assert visit.barriers() == [], path
         assert not visit.wider_than_the_screen(), path
-

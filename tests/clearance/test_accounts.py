@@ -392,6 +392,16 @@ class TestTwoAdministrators:
         desk.world.file.write_text(SETTINGS + "\n[auth]\nsecond_administrator = false\n", encoding="utf-8")
         assert "second_administrator = false in [auth]" in desk.run("list")
 
+    def test_check_names_both(self, desk: Desk) -> None:
+        def checked(**settings: str) -> str:
+            env = {"STATUS_URL": desk.world.url, "COLUMNS": "400", **settings}
+            return CliRunner().invoke(app, ["--config", str(desk.world.file), "check", "loans"], env=env).output
+
+        assert "administrator" not in checked()
+        desk.run("add", "one", "--name", "One", "--grant", "manage")
+        assert "nobody confirms what takes two" in checked()
+        assert "second_administrator = false in [auth]:" in checked(CLEARANCE__AUTH__SECOND_ADMINISTRATOR="false")
+
     def test_the_command_line_does_alone_what_takes_two_on_the_pages(self, desk: Desk) -> None:
         desk.run("add", "one", "--name", "One", "--grant", "manage")
         desk.run("add", "two", "--name", "Two")
