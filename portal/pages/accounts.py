@@ -18,6 +18,7 @@ from portal.auth import forms
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from portal.languages import Language
+from portal.pages.own_account import told_of
 from portal.words import later
 from status_db.accounts import AccountRefused, Act, Grant, LastManager
 from status_db.audit import Deed
@@ -197,6 +198,7 @@ async def show(
     language, now, sent = house.language(request), house.clock(), sent or Sent()
     writes = visitor.account.may(Act.MANAGE)
     values = await house.ask_long(scopes.values_of, house) if writes else {}
+    pending = await waiting(request, house, visitor, found.account)
     (listed,) = await _with_factors(language, house, [found])
     return house.page(
         request,
@@ -215,7 +217,8 @@ async def show(
         steps=list(cards.step_titles(language, house.settings).items()),
         cohorts=[(c.key, c.name) for c in house.settings.cohort],
         columns=scopes.columns(language, values, sent.scope),
-        pending=await waiting(request, house, visitor, found.account),
+        pending=pending,
+        told=await told_of(house, language, found.account, now) if pending else [],
         **await second_administrator(house),
     )
 

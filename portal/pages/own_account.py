@@ -1,6 +1,7 @@
 """My account: what was done to it lately, whoever did it; and the open sessions, each of which can be ended."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -39,16 +40,14 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     language, now, auth = house.language(request), house.clock(), house.settings.auth
     own, this = visitor.account, sessions.hash_of(visitor.token)
     staff = own.student is None or bool(own.grants)
-    told = await house.ask_long(partial(house.own.told, own.account, now, staff=staff))
     opened = await house.ask_long(
         partial(house.own.sessions, own.account, now, this, idle=auth.session_idle, longest=auth.session_longest)
     )
-    people = await _people(house, told) if staff else {}
     return house.page(
         request,
         "own_account.html",
         staff=staff,
-        told=[_told(language, one, language.moment(one.at, now), people, staff=staff) for one in told],
+        told=await told_of(house, language, own.account, now, staff=staff),
         sessions=[
             _session(language, one, language.moment(one.created_at, now), language.moment(one.seen_at, now))
             for one in opened
@@ -68,6 +67,15 @@ async def end(request: Request, house: House, visitor: Visitor) -> Response:
         if ended:
             await house.note(request, Deed.SIGNED_OUT, what="other sessions", count=ended)
     return see_other(cohorts.same(request, house.settings, "/own"))
+
+
+async def told_of(
+    house: House, language: Language, account: str, now: datetime, *, staff: bool = True
+) -> list[dict[str, Any]]:
+    """Return what was done to an account lately, as the pages tell it."""
+    told = await house.ask_long(partial(house.own.told, account, now, staff=staff))
+    people = await _people(house, told) if staff else {}
+    return [_told(language, one, language.moment(one.at, now), people, staff=staff) for one in told]
 
 
 async def _people(house: House, told: tuple[Told, ...]) -> dict[str, str]:

@@ -84,6 +84,13 @@ class TestAGrantToAct:
         assert acts(university, "nobody") == []
         assert Audit(university.desk).newest(1, deed=Deed.SECOND_REFUSED)[0].account == "second"
 
+    def test_shows_the_second_what_was_done_to_the_account_before(self, university: World) -> None:
+        with both(university) as (first, second):
+            post(first, "nobody", "code")
+            assert "对这个账号做过什么" not in second.get("/accounts/nobody").text
+            post(first, "nobody", "grants", act="decide")
+            assert "生成一次性代码</strong> · admin" in second.get("/accounts/nobody").text
+
     @pytest.mark.parametrize("number", ["", "0", "999", "x"])
     def test_one_that_does_not_wait_is_not_confirmed(self, university: World, number: str) -> None:
         with browser(university, "second") as made:
