@@ -13,9 +13,10 @@ from clearance.grant_words import Unreadable, all_told, grant_of
 from clearance.wiring import Program
 from config.plain_text import unprintable_in
 from status_db import demo_accounts
-from status_db.accounts import Account, normalise_account
+from status_db.accounts import Account, Act, normalise_account
 from status_db.audit import Deed
 from status_db.factors import Factors, Held, asked_of
+from status_db.pending_changes import ADMINISTRATORS
 from status_db.reviewers import ENOUGH, short_of_reviewers
 
 #: So many names of accounts are printed.
@@ -125,7 +126,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
             for a in accounts
         ),
     )
-    for line in lacking_reviewers(program):
+    for line in (*second_administrator(program), *lacking_reviewers(program)):
         show.ERR.print(f"look at this: {line}")
 
 
@@ -161,6 +162,24 @@ def _open(program: Program, account: Account) -> str:
     if account.altered:
         return "no, altered: clearance verify"
     return "no, the demo's" if account.demo and not program.settings.is_demo else "no"
+
+
+def second_administrator(program: Program) -> list[str]:
+    """Warn where one administrator suffices, and where two are asked for and there are fewer. Raises StoreError."""
+    if not program.settings.auth.second_administrator:
+        found = "second_administrator = false in [auth]: on the pages, one administrator alone gives grants to act, and"
+        fix = "makes codes for whoever has one. Where there are two, take the key out."
+        return [f"{found} {fix}"]
+    lasting = [
+        a
+        for a in program.accounts.listed()
+        if a.active and any(one.act is Act.MANAGE and one.cohort is None for one in a.grants)
+    ]
+    if len(lasting) != ADMINISTRATORS - 1:
+        return []
+    found = "one active account may manage for good: nobody confirms what takes two on the pages."
+    fix = "Give a second one the grant: clearance accounts grant ACCOUNT manage. With one alone, write"
+    return [f"{found} {fix} second_administrator = false in [auth]"]
 
 
 def of_the_demo(program: Program) -> list[str]:

@@ -72,6 +72,7 @@ _STAFF: tuple[tuple[str, str, tuple[Grant, ...], str], ...] = (
     ),
     ("auditor", "审计员", (Grant(Act.AUDIT),), "reads everything, changes nothing"),
     ("admin", "系统管理员", (Grant(Act.MANAGE),), "looks after sources and runs"),
+    ("second", "第二管理员", (Grant(Act.MANAGE),), "confirms what the other administrator asks for"),
 )
 
 app = typer.Typer(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from clearance import completing, show
-from clearance.accounts import lacking_reviewers, of_the_demo, second_factor_off
+from clearance.accounts import lacking_reviewers, of_the_demo, second_administrator, second_factor_off
 from clearance.context import (
     ERROR,
     PENDING,
@@ -172,12 +172,12 @@ def _look_at_pages(program: Program, found: list[dict[str, object]], *, quiet: b
 
 
 def _look_at_accounts(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
-    """Name the demo's accounts, colleges with too few reviewers, and a second factor that is off.
+    """Name the demo's accounts, colleges with too few reviewers, one administrator, and a second factor that is off.
 
     What cannot be read yet has none to tell.
     """
     warnings: list[str] = []
-    for look in (second_factor_off, of_the_demo, lacking_reviewers):
+    for look in (second_factor_off, second_administrator, of_the_demo, lacking_reviewers):
         with suppress(StoreError, SecretUnusable):
             warnings += look(program)
     _warn("accounts", "accounts", warnings, found, quiet=quiet)

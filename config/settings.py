@@ -389,6 +389,8 @@ class Auth(Table):
     profile: Literal["ordinary", "strict"] = "ordinary"
     #: Who shows a second factor: whoever may manage, review or issue; all staff, and whoever has a grant; or nobody.
     second_factor: Literal["privileged", "staff", "off"] = "privileged"
+    #: Grants to decide, review, issue and manage, and codes for whoever has one, take two administrators on the pages.
+    second_administrator: bool = True
     #: Of the strict profile: so many failures in a row lock an account, for so long; a password ends after so long.
     lock_after: Annotated[int, Field(ge=3)] = 10
     lock_for: Span = timedelta(minutes=30)

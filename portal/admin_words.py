@@ -6,6 +6,7 @@ from portal.words import later
 from status_db.accounts import Act
 from status_db.audit import Deed
 from status_db.opinions import Says
+from status_db.pending_changes import ChangeKind
 
 #: What a run's fault means, and what to do about it.
 FAULTS: Mapping[str, str] = {
@@ -82,6 +83,16 @@ ACTS: Mapping[str, str] = {
     Act.AUDIT: later("审计（只看不改）"),
 }
 
+#: What takes a second administrator.
+CHANGES: Mapping[str, str] = {
+    ChangeKind.GRANT: later("增加权限"),
+    ChangeKind.HAND_OVER: later("移交全部权限"),
+    ChangeKind.CODE: later("生成一次性代码"),
+    ChangeKind.FACTOR_CODE: later("生成两步验证的设置码"),
+    ChangeKind.RESET_FACTOR: later("重置这个账号的两步验证"),
+    ChangeKind.OPEN: later("启用这个账号"),
+}
+
 SCOPE_COLUMNS: Mapping[str, str] = {
     "college": later("学院"),
     "class": later("班级"),
@@ -124,6 +135,8 @@ DEEDS: Mapping[str, str] = {
     Deed.ACCOUNT_CHANGED: later("变更账号"),
     Deed.GRANTED: later("授予权限"),
     Deed.GRANT_TAKEN: later("收回权限"),
+    Deed.SECOND_ASKED: later("申请由另一位管理员确认"),
+    Deed.SECOND_REFUSED: later("拒绝或撤回申请"),
     Deed.RENUMBERED: later("更正学号"),
     Deed.HANDED_OVER: later("移交权限"),
     Deed.ANNOUNCED: later("发布公告"),

@@ -25,6 +25,7 @@ from portal.auth.refusals import SignInRefused
 from portal.house import house_of
 from portal.long_questions import Elsewhere
 from portal.pages import (
+    account_changes,
     accounts,
     announcements,
     audit,
@@ -35,6 +36,7 @@ from portal.pages import (
     lists,
     objection,
     overview,
+    own_account,
     password,
     providers,
     recheck,
@@ -71,6 +73,7 @@ _ENTRANCE = (
     *sign_in.ROUTES,
     *password.ROUTES,
     *second_factor.ROUTES,
+    *own_account.ROUTES,
     *by_cas.ROUTES,
     *by_oidc.ROUTES,
     *health.ROUTES,
@@ -92,6 +95,7 @@ _OF_STAFF = (
     *way_back.ROUTES,
     *strangers.ROUTES,
     *accounts.ROUTES,
+    *account_changes.ROUTES,
     *announcements.ROUTES,
     *audit.ROUTES,
     *retention.ROUTES,

@@ -49,7 +49,9 @@ from status_db.identities import Identities
 from status_db.lists import Lists
 from status_db.named_students import NamedStudents
 from status_db.objection_report import ObjectionReports
+from status_db.own_account import OwnAccount
 from status_db.passkeys import Passkeys
+from status_db.pending_changes import PendingChanges
 from status_db.reader import Reader
 from status_db.recovery import RecoveryCodes
 from status_db.report import Reports
@@ -119,6 +121,10 @@ class House:
     directory: Directory
     #: One-time codes.
     codes: Codes
+    #: For what changes accounts and may take two administrators.
+    changes: PendingChanges
+    #: What somebody sees of their own account.
+    own: OwnAccount
     #: Other programs' keys to the API.
     token_reading: Tokens
     token_writing: Tokens
@@ -205,6 +211,7 @@ class House:
             "cohort_choices": choices,
             "account": visitor.account if visitor else None,
             "has_factor_page": visitor is not None and asked_of(self.settings.auth, visitor.account),
+            "has_own_page": visitor is not None and visitor.narrowed is None,
             "form_token": form_token(token) if token else "",
             "languages": [(other, _in_language(request, other)) for other in self.languages.values()],
             "path": request.url.path,
@@ -292,6 +299,7 @@ def build(settings: Settings, clock: Callable[[], datetime], process: Process, a
     read, write = (DeskStore(engine, ledger_key_file, key) for engine in (desk_reading, desk_writing))
     spoken = languages.load(settings.institution.languages, settings.institution.timezone)
     cookie = Cookie.of(settings.portal, desk=not students)
+    codes = Codes(write, key, demo=settings.is_demo)
     return House(
         settings=settings,
         clock=clock,
@@ -320,7 +328,9 @@ def build(settings: Settings, clock: Callable[[], datetime], process: Process, a
         devices=Devices.of(key, cookie),
         slowdown=Slowdown.of(Attempts(desk_writing, key), settings.auth, settings.portal),
         refused_tries=RefusedTries(Audit(write), clock),
-        codes=Codes(write, key, demo=settings.is_demo),
+        codes=codes,
+        changes=PendingChanges(write, codes, settings.auth, settings.cohort_keys(), demo=settings.is_demo),
+        own=OwnAccount(write),
         token_reading=Tokens(read, demo=settings.is_demo),
         token_writing=Tokens(write, demo=settings.is_demo),
         identities=Identities(write, key),

@@ -4,21 +4,21 @@ A session is known here by the SHA-256 of its token alone, and a password by its
 nor the password ever comes to this room.
 """
 
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, make_url, select, update
+from sqlalchemy import Connection, Engine, Row, insert, make_url, select, update
 
 from config.secrets import DatabaseUrl
 from config.settings import StatusDb
-from status_db import demo_accounts, desk_store, sessions, tables
+from status_db import account_changes, demo_accounts, desk_store, sessions, tables
 from status_db import grants as given
+from status_db.account_changes import LastManager, normalise_account
 from status_db.desk_seals import ACCOUNT, GRANT
-from status_db.desk_store import DeskEntry, DeskStore
+from status_db.desk_store import DeskStore
 from status_db.engine import reading
 from status_db.grants import SCOPE_COLUMNS, AccountRefused, Act, Grant
 from status_db.model import normalise_number
@@ -35,11 +35,8 @@ __all__ = [
     "Session",
     "desk_secret",
     "desk_url",
+    "normalise_account",
 ]
-
-
-class LastManager(AccountRefused):
-    """What would leave nobody who may manage."""
 
 
 #: So many accounts are written with one statement.
@@ -114,11 +111,6 @@ def desk_secret(status_db: StatusDb) -> DatabaseUrl:
     return status_db.desk_url or status_db.url
 
 
-def normalise_account(raw: str) -> str:
-    """Return a sign-in name in its one form: NFKC, trimmed, lower case."""
-    return unicodedata.normalize("NFKC", raw).strip().casefold()
-
-
 class Accounts:
     """Reads and writes accounts, grants and sessions.
 
@@ -158,7 +150,7 @@ class Accounts:
         )
         _refuse_nonsense(added.account, added.name, added.grants)
         with self._desk.writing() as entry:
-            if _row(entry.connection, added.account) is not None:
+            if account_changes.row_of(entry.connection, added.account) is not None:
                 raise AccountRefused(f'there is an account "{added.account}" already. Choose another name.')
             entry.connection.execute(
                 insert(tables.account).values(
@@ -173,7 +165,7 @@ class Accounts:
                 )
             )
             entry.added(ACCOUNT, tables.account.c.account == added.account)
-            stored = _give(entry, added.account, added.grants)
+            stored = account_changes.give(entry, added.account, added.grants)
         return replace(added, grants=stored, password_at=now if password_hash else None)
 
     def add_students(self, listed: Iterable[tuple[str, str]], now: datetime) -> tuple[int, tuple[str, ...]]:
@@ -218,12 +210,12 @@ class Accounts:
             for account, (name, grants) in listed.items():
                 key = normalise_account(account)
                 _refuse_nonsense(key, name.strip(), grants)
-                if _row(connection, key) is None:
+                if account_changes.row_of(connection, key) is None:
                     values = {"account": key, "name": name.strip(), "active": True, "created_at": now}
                     connection.execute(insert(tables.account).values(**values))
                     entry.added(ACCOUNT, tables.account.c.account == key)
                     made.append(key)
-                if fresh := _give(entry, key, grants):
+                if fresh := account_changes.give(entry, key, grants):
                     new[key] = fresh
         return tuple(made), new
 
@@ -232,7 +224,7 @@ class Accounts:
         with reading(self._desk.engine) as connection:
             name = normalise_account(account)
             # Asked for nobody as well: the answer to a stranger takes as long.
-            row, grants = _row(connection, name), given.of(connection, name, self._vouches_grant)
+            row, grants = account_changes.row_of(connection, name), given.of(connection, name, self._vouches_grant)
             return self._account(row, grants) if row is not None else None
 
     def grants(self, account: str) -> tuple[Grant, ...]:
@@ -266,19 +258,16 @@ class Accounts:
 
     def activate(self, account: str) -> None:
         """Open a shut account again. Raises AccountRefused when there is none, or when it is the demo's alone."""
-        name = normalise_account(account)
-        found = self.find(name)
-        if found is not None and found.demo and not self._demo:
-            raise AccountRefused(f'"{name}" {demo_accounts.REFUSED}')
-        self._change(account, active=True)
+        with self._desk.writing() as entry:
+            account_changes.activate(entry, normalise_account(account), demo=self._demo)
 
     def grant(self, account: str, grants: Iterable[Grant]) -> tuple[Grant, ...]:
         """Give an account grants; return those it had not yet, as they are stored. Raises AccountRefused."""
         name, wanted = normalise_account(account), tuple(grants)
         given.refuse_nonsense(wanted)
         with self._desk.writing() as entry:
-            _confirmed(entry.connection, name)
-            return _give(entry, name, wanted)
+            account_changes.existing(entry.connection, name)
+            return account_changes.give(entry, name, wanted)
 
     def take_grant(self, grant: int) -> tuple[str, Grant]:
         """Take a grant away by its number; return whose it was, and the grant. Raises AccountRefused."""
@@ -286,29 +275,17 @@ class Accounts:
             with entry.changing(GRANT, tables.grant.c.grant == grant):
                 taken = given.take(entry.connection, grant)
             if taken is not None:
-                _refuse_without_managers(entry.connection, [taken[1]], demo=self._demo)
+                account_changes.refuse_without_managers(entry.connection, [taken[1]], demo=self._demo)
         if taken is None:
             raise AccountRefused(f"there is no grant {grant}. See their numbers: clearance accounts list")
         return taken
 
     def hand_over(self, before: str, after: str) -> tuple[Grant, ...]:
         """Move all grants to another active account; return them. Raises AccountRefused."""
-        source, target = normalise_account(before), normalise_account(after)
-        if source == target:
-            raise AccountRefused("an account cannot hand over to itself. Name two accounts.")
         with self._desk.writing() as entry:
-            connection = entry.connection
-            _confirmed(connection, source)
-            if (row := _confirmed(connection, target)).demo and not self._demo:
-                raise AccountRefused(f'"{target}" {demo_accounts.REFUSED}')
-            if not row.active:
-                raise AccountRefused(f'"{target}" is not active. Open it first: clearance accounts activate {target}')
-            with entry.changing(GRANT, tables.grant.c.account.in_([source, target])):
-                moved = given.move(connection, source, target)
-            _seal_owner(entry, target)
-        if not moved:
-            raise AccountRefused(f'"{source}" has no grants to hand over. See: clearance accounts list')
-        return moved
+            return account_changes.hand_over(
+                entry, normalise_account(before), normalise_account(after), demo=self._demo
+            )
 
     def open_session(
         self,
@@ -337,7 +314,7 @@ class Accounts:
 
     def _opens_as_staff(self, connection: Connection, name: str) -> bool:
         """Say whether a session of this account is one of staff, in this process. Raises AccountRefused."""
-        row = _confirmed(connection, name)
+        row = account_changes.existing(connection, name)
         acts = row.student is None or bool(given.of(connection, name, self._vouches_grant))
         if acts and self._desk.seals_rows:
             if row.mac is None or not self._desk.vouches(ACCOUNT, row):
@@ -353,7 +330,7 @@ class Accounts:
             opened = sessions.find(connection, self._desk, token_hash)
             if opened is None or now - opened.seen_at >= idle or now - opened.created_at >= longest:
                 return None
-            row = _row(connection, opened.account)
+            row = account_changes.row_of(connection, opened.account)
             if row is None:
                 return None
             # A session of a student's, which the students' pages may write, opens no grant.
@@ -391,21 +368,8 @@ class Accounts:
             connection.execute(select(tables.session.c.account).limit(1)).all()
 
     def _change(self, account: str, **values: Any) -> None:  # noqa: ANN401 - columns by name
-        name = normalise_account(account)
-        own, waiting = tables.account.c.account == name, tables.code.c.used_at.is_(None)
         with self._desk.writing() as entry:
-            connection = entry.connection
-            _confirmed(connection, name)
-            if "active" in values:
-                values |= {"closed_at": None}
-            with entry.changing(ACCOUNT, own):
-                connection.execute(update(tables.account).where(own).values(**values))
-            sessions.end_of(entry, name)
-            # The code for a second factor is still needed after a password has been set.
-            of_kind = tables.code.c.kind.in_(("password", "factor") if "active" in values else ("password",))
-            connection.execute(delete(tables.code).where(tables.code.c.account == name, waiting, of_kind))
-            if values.get("active") is False:
-                _refuse_without_managers(connection, given.of(connection, name), demo=self._demo)
+            account_changes.change(entry, normalise_account(account), values, demo=self._demo)
 
     def _vouches_account(self, row: Row[Any], grants: tuple[Grant, ...]) -> bool:
         """Say whether an account is as it was sealed; one that acts must have been sealed."""
@@ -437,40 +401,3 @@ def _refuse_nonsense(account: str, name: str, grants: Iterable[Grant]) -> None:
     if not account or len(account) > 100 or not name:
         raise AccountRefused("an account needs a sign-in name of at most 100 characters, and a person's name.")
     given.refuse_nonsense(grants)
-
-
-def _refuse_without_managers(connection: Connection, gone: Iterable[Grant], *, demo: bool) -> None:
-    """Raise LastManager where these grants were the last by which anybody manages: nobody could give one back."""
-    managed = [grant for grant in gone if grant.act is Act.MANAGE]
-    left = [grant for _, grant in given.held_by_active(connection, Act.MANAGE, demo=demo)]
-    # One that ends with its cohort is no stand-in for one that lasts.
-    if any(not [other for other in left if grant.cohort or not other.cohort] for grant in managed):
-        raise LastManager(
-            "nobody else would be left who may manage. Give somebody else the grant first: clearance accounts grant"
-        )
-
-
-def _give(entry: DeskEntry, account: str, grants: Iterable[Grant]) -> tuple[Grant, ...]:
-    """Store those of the grants that the account has not yet, sealed; return them."""
-    with entry.changing(GRANT, tables.grant.c.account == account):
-        fresh = given.give(entry.connection, account, grants)
-    if fresh:
-        _seal_owner(entry, account)
-    return fresh
-
-
-def _seal_owner(entry: DeskEntry, account: str) -> None:
-    """Seal an account that has grants: a student's, too."""
-    with entry.changing(ACCOUNT, tables.account.c.account == account, also=True):
-        pass
-
-
-def _row(connection: Connection, account: str) -> Row[Any] | None:
-    return connection.execute(select(tables.account).where(tables.account.c.account == account)).one_or_none()
-
-
-def _confirmed(connection: Connection, account: str) -> Row[Any]:
-    row = _row(connection, account)
-    if row is None:
-        raise AccountRefused(f'there is no account "{account}". See: clearance accounts list')
-    return row

@@ -53,6 +53,9 @@ class Deed(StrEnum):
     ACCOUNT_CHANGED = "account_changed"
     GRANTED = "granted"
     GRANT_TAKEN = "grant_taken"
+    #: A second administrator is asked for; a change that was asked for is given up, or refused.
+    SECOND_ASKED = "second_asked"
+    SECOND_REFUSED = "second_refused"
     RENUMBERED = "renumbered"
     HANDED_OVER = "handed_over"
     ANNOUNCED = "announced"

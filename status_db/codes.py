@@ -17,7 +17,7 @@ from status_db import demo_accounts, desk_store, tables
 from status_db.accounts import AccountRefused, normalise_account
 from status_db.desk_key import DeskKey
 from status_db.desk_seals import CODE
-from status_db.desk_store import DeskStore
+from status_db.desk_store import DeskEntry, DeskStore
 
 #: Crockford's: neither I nor L beside 1, no O beside 0, and no U.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -65,33 +65,46 @@ class Codes:
         kind: CodeKind = CodeKind.PASSWORD,
     ) -> dict[str, str]:
         """Return account → a fresh code, for all of them or for none. Raises AccountRefused."""
+        with self._desk.writing() as entry:
+            return self.make_in(entry, accounts, made_by=made_by, now=now, lasts=lasts, kind=kind)
+
+    def make_in(
+        self,
+        entry: DeskEntry,
+        accounts: Iterable[str],
+        *,
+        made_by: str,
+        now: datetime,
+        lasts: timedelta,
+        kind: CodeKind = CodeKind.PASSWORD,
+    ) -> dict[str, str]:
+        """Make them as a part of a transaction. Raises AccountRefused."""
         fresh = {normalise_account(account): fresh_code() for account in accounts}
         table = tables.code
-        with self._desk.writing() as entry:
-            connection = entry.connection
+        connection = entry.connection
+        for account in fresh:
+            if why := demo_accounts.why_shut(connection, account, demo=self._demo):
+                raise AccountRefused(why)
+            same = (table.c.account == account, table.c.kind == kind)
+            with entry.changing(CODE, *same):
+                connection.execute(delete(table).where(*same))
+        if fresh:
+            connection.execute(
+                insert(table),
+                [
+                    {
+                        "code_hash": self._hash(kind, account, code),
+                        "account": account,
+                        "made_at": now,
+                        "made_by": made_by[:100],
+                        "until": now + lasts,
+                        "kind": kind,
+                    }
+                    for account, code in fresh.items()
+                ],
+            )
             for account in fresh:
-                if why := demo_accounts.why_shut(connection, account, demo=self._demo):
-                    raise AccountRefused(why)
-                same = (table.c.account == account, table.c.kind == kind)
-                with entry.changing(CODE, *same):
-                    connection.execute(delete(table).where(*same))
-            if fresh:
-                connection.execute(
-                    insert(table),
-                    [
-                        {
-                            "code_hash": self._hash(kind, account, code),
-                            "account": account,
-                            "made_at": now,
-                            "made_by": made_by[:100],
-                            "until": now + lasts,
-                            "kind": kind,
-                        }
-                        for account, code in fresh.items()
-                    ],
-                )
-                for account in fresh:
-                    entry.added(CODE, table.c.account == account)
+                entry.added(CODE, table.c.account == account)
         return fresh
 
     def use(self, account: str, code: str, now: datetime, kind: CodeKind = CodeKind.PASSWORD) -> bool:

@@ -65,6 +65,8 @@ SYNCS_OWN = {
     tables.used_ticket: "SELECT, DELETE",
     tables.code: "SELECT, DELETE",
     tables.token: "SELECT, DELETE",
+    # Of an account that retention removes.
+    tables.pending_change: "SELECT, DELETE",
     tables.audit: "SELECT, INSERT, DELETE",
     tables.audit_head: "SELECT, INSERT, UPDATE",
     tables.retention_run: "SELECT, INSERT, UPDATE (mac)",

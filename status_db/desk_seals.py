@@ -93,12 +93,13 @@ RECOVERY_CODE = SealedTable(tables.recovery_code)
 #: One that is deleted only has a second factor asked again.
 FACTOR_STEP = SealedTable(tables.factor_step, counted=False)
 RETENTION_RUN = SealedTable(tables.retention_run)
+PENDING_CHANGE = SealedTable(tables.pending_change)
 
 SEALED: Mapping[str, SealedTable] = {
     each.name: each
     for each in (
         *(ACCOUNT, GRANT, STAFF_SESSION, CODE, TOKEN, REQUEST, ANNOUNCEMENT, APPEAL, UPLOAD),
-        *(PASSKEY, RECOVERY_CODE, FACTOR_STEP, RETENTION_RUN),
+        *(PASSKEY, RECOVERY_CODE, FACTOR_STEP, RETENTION_RUN, PENDING_CHANGE),
     )
 }
 

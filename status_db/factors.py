@@ -88,7 +88,7 @@ class Factors:
         """Return what each of these accounts has; one that has nothing is left out."""
         names = [normalise_account(account) for account in accounts]
         with reading(self._desk.engine) as connection:
-            return _held(connection, names)
+            return held_in(connection, names)
 
     def enrol(self, account: str, sealed: bytes, step: int) -> bool:
         """Give an account its app, its first time step used; False when it has one already."""
@@ -132,19 +132,8 @@ class Factors:
 
     def reset(self, account: str) -> bool:
         """Take every second factor and recovery code away, and end the account's sessions; False when it had none."""
-        table, name = tables.account, normalise_account(account)
-        own = table.c.account == name
         with self._desk.writing() as entry:
-            had = name in _held(entry.connection, [name])
-            for sealed in (PASSKEY, RECOVERY_CODE, FACTOR_STEP):
-                theirs = sealed.table.c.account == name
-                with entry.changing(sealed, theirs):
-                    entry.connection.execute(delete(sealed.table).where(theirs))
-            with entry.changing(ACCOUNT, own):
-                without = update(table).where(own).values(second_factor=None, second_factor_step=None)
-                entry.connection.execute(without)
-            sessions.end_of(entry, name)
-        return had
+            return reset_in(entry, normalise_account(account))
 
     def shown_at(self, token_hash: bytes) -> datetime | None:
         """Return when this session last showed a second factor; None when it has not."""
@@ -201,7 +190,22 @@ def note_step(
     entry.added(FACTOR_STEP, *same)
 
 
-def _held(connection: Connection, names: Collection[str]) -> dict[str, Held]:
+def reset_in(entry: DeskEntry, name: str) -> bool:
+    """Take every second factor of an account away, as a part of a transaction; False when it had none."""
+    table = tables.account
+    own, had = table.c.account == name, name in held_in(entry.connection, [name])
+    for sealed in (PASSKEY, RECOVERY_CODE, FACTOR_STEP):
+        theirs = sealed.table.c.account == name
+        with entry.changing(sealed, theirs):
+            entry.connection.execute(delete(sealed.table).where(theirs))
+    with entry.changing(ACCOUNT, own):
+        entry.connection.execute(update(table).where(own).values(second_factor=None, second_factor_step=None))
+    sessions.end_of(entry, name)
+    return had
+
+
+def held_in(connection: Connection, names: Collection[str]) -> dict[str, Held]:
+    """Return what each of these accounts has, as a part of a transaction; one that has nothing is left out."""
     account, passkey, recovery = tables.account, tables.passkey, tables.recovery_code
     keys = select(func.count()).where(passkey.c.account == account.c.account).scalar_subquery()
     left = (

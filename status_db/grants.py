@@ -34,6 +34,10 @@ class Act(StrEnum):
 PRIVILEGED = frozenset({Act.MANAGE, Act.REVIEW, Act.ISSUE})
 
 
+#: On the pages, one person alone gives nobody one of these: see `status_db.pending_changes`.
+BY_TWO = frozenset({Act.MANAGE, Act.DECIDE, Act.REVIEW, Act.ISSUE})
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """One thing an account may do: an act, on one step or on every one, for everybody or inside a scope."""
@@ -57,6 +61,18 @@ def refuse_nonsense(grants: Iterable[Grant]) -> None:
                 raise AccountRefused(f'a scope cannot name "{column}". Use one of: {", ".join(SCOPE_COLUMNS)}')
             if isinstance(values, str) or not values:
                 raise AccountRefused(f"the scope's {column} lists no values. Give at least one, or leave it out.")
+
+
+def to_json(grant: Grant) -> dict[str, Any]:
+    """Return a grant as it is kept before it is given: without its number."""
+    scope = {column: sorted(values) for column, values in sorted(grant.scope.items())}
+    return {"act": grant.act.value, "step": grant.step, "scope": scope, "cohort": grant.cohort}
+
+
+def from_json(kept: Mapping[str, Any]) -> Grant:
+    """Return the grant that `to_json` has kept."""
+    scope = {column: tuple(values) for column, values in kept["scope"].items()}
+    return Grant(Act(kept["act"]), kept["step"], scope, kept["cohort"])
 
 
 def _any(_row: Row[Any]) -> bool:

@@ -93,7 +93,7 @@ def _remove_accounts(entry: DeskEntry, rule: _Rule, cutoff: datetime, most: int)
     key = tables.account.c.account
     old = select(key).where(rule.old(cutoff)).order_by(rule.age, key).limit(most)
     names = list(entry.connection.execute(old).scalars())
-    for table in (tables.session, tables.staff_session, tables.code, tables.token):
+    for table in (tables.session, tables.staff_session, tables.code, tables.token, tables.pending_change):
         _delete(entry, table, table.c.account.in_(names))
     return _delete(entry, tables.account, key.in_(names))
 

@@ -748,6 +748,8 @@ audit_head = Table(
 )
 
 Index("ix_audit_account", audit.c.account, audit.c.line)
+#: For what was done to an account, whoever did it.
+Index("ix_audit_deed", audit.c.deed, audit.c.line)
 Index("ix_audit_student", audit.c.student, audit.c.line)
 
 request = Table(
@@ -944,4 +946,24 @@ factor_step = Table(
     Column("challenge", LargeBinary),
     Column("at", Instant, nullable=False),
     Column("mac", LargeBinary),
+)
+
+pending_change = Table(
+    "pending_change",
+    desk,
+    #: What one administrator asks for about an account, and another one confirms or refuses.
+    Column("pending_change", _Id, primary_key=True, autoincrement=True),
+    #: grant, hand_over, code, factor_code, reset_factor, open
+    Column("kind", _Word, nullable=False),
+    Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
+    #: The grant, or who takes over; and which grants the account had then.
+    Column("content", Json, nullable=False),
+    Column("asked_by", Line(100), nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("decided_by", Line(100)),
+    Column("decided_at", Instant),
+    #: confirmed, refused, withdrawn
+    Column("outcome", _Word),
+    Column("mac", LargeBinary),
+    sqlite_autoincrement=True,
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -18,38 +18,27 @@ from portal.auth import forms
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from portal.languages import Language
+from portal.pages.own_account import told_of
 from portal.words import later
 from status_db.accounts import AccountRefused, Act, Grant, LastManager
 from status_db.audit import Deed
 from status_db.codes import CodeKind
 from status_db.directory import Listed
 from status_db.factors import Held, asked_of
+from status_db.grants import BY_TWO
+from status_db.pending_changes import ADMINISTRATORS, AccountChange
 from status_db.reviewers import ENOUGH, covers
 
 _PAGE = 50
 _LONGEST_FORM = 160 * 1024
 _MOST_FIELDS = 1_000
 
-#: A one-time code opens an account for so long.
-_CODE_LASTS = timedelta(days=3)
-
 #: These reach everything, so that no step and no scope makes them smaller.
-_WHOLE = (Act.MANAGE, Act.AUDIT)
+WHOLE_ACTS = (Act.MANAGE, Act.AUDIT)
 
 #: Why a change is not made, each with the way out.
-NO_ACT = later("请选择可以做什么。")
-NO_STEP = later("没有这个事项或这一届。请重新选一次。")
-NO_SCOPE = later("选的范围里有名单上没有的值，可能名单刚更新过。请重新选一次。")
-WHOLE = later("“管理”和“审计”管到全部，不能限定事项或范围。请把事项和范围都空着。")
 LAST = later("这是最后一个能管理的账号，这样做之后就没有人能管理了。请先给另一个人“管理”权限。")
-OWN = later("不能停用自己正在用的账号。请另一位管理员来做。")
 NOT_THERE = later("这一项权限已经不在了。")
-NO_TARGET = later("没有这样一个启用的账号。请核对账号名。")
-NOTHING = later("没有可移交的权限。")
-SHUT = later("账号已停用，不能生成代码。请先启用。")
-HAS_IT = later("已经有这一项权限了。")
-NO_FACTOR = later("没有生成：这个账号不要求两步验证，或者已经设置过。已经设置过的，请先重置。")
-OWN_FACTOR = later("不能重置自己的两步验证。请在“两步验证”页上更换，或者请另一位管理员来做。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +53,7 @@ class Sent:
     target: str = ""
 
 
-async def page(request: Request, house: House, _visitor: Visitor) -> Response:
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show the staff, or whoever a search finds, and the colleges that too few people review."""
     language, asked = house.language(request), request.query_params
     text, after = asked.get("q", "").strip()[:100], asked.get("after", "")[:100]
@@ -84,148 +73,47 @@ async def page(request: Request, house: House, _visitor: Visitor) -> Response:
         staff=staff,
         students=students,
         few=await house.ask_long(too_few_reviewers, house, language),
+        writes=visitor.account.may(Act.MANAGE),
+        pending=await waiting(request, house, visitor),
+        **await second_administrator(house),
     )
 
 
 async def one(request: Request, house: House, visitor: Visitor) -> Response:
     """Show one account with its grants."""
-    return await _show(request, house, visitor, await _found(request, house))
-
-
-async def grant(request: Request, house: House, visitor: Visitor) -> Response:
-    """Give an account a grant."""
-    fields = await _sent(request, house, visitor)
-    found = await _found(request, house)
-    values = await house.ask_long(scopes.values_of, house)
-    scope = scopes.read(fields.get("scope", ()), values)
-    act, step, during = (fields.get(name, [""])[-1] for name in ("act", "step", "cohort"))
-    sent = Sent(act=act, step=step, cohort=during, scope=scope or {})
-    wrong = NO_SCOPE if scope is None else _wrong(house.settings, sent)
-    if wrong:
-        return await _show(request, house, visitor, found, replace(sent, wrong=wrong))
-    wanted = Grant(Act(act), step or None, scope or {}, during or None)
-    given = await house.ask_long(house.desk.grant, found.account, [wanted])
-    if not given:
-        return await _show(request, house, visitor, found, replace(sent, wrong=HAS_IT))
-    await house.note(request, Deed.GRANTED, to=found.account, **_noted(wanted))
-    return see_other(cohorts.same(request, house.settings, _address(found.account)))
+    return await show(request, house, visitor, await found_in(request, house))
 
 
 async def take(request: Request, house: House, visitor: Visitor) -> Response:
     """Take a grant away."""
-    fields = await _sent(request, house, visitor)
-    found, number = await _found(request, house), fields.get("grant", [""])[-1]
+    fields = await sent_form(request, house, visitor)
+    found, number = await found_in(request, house), fields.get("grant", [""])[-1]
     own = next((held.id for held in found.grants if str(held.id) == number), None)
     if own is None:
-        return await _show(request, house, visitor, found, Sent(NOT_THERE))
+        return await show(request, house, visitor, found, Sent(NOT_THERE))
     try:
         _, taken = await house.ask_long(house.desk.take_grant, own)
     except LastManager:
-        return await _show(request, house, visitor, found, Sent(LAST))
+        return await show(request, house, visitor, found, Sent(LAST))
     except AccountRefused:
-        return await _show(request, house, visitor, found, Sent(NOT_THERE))
+        return await show(request, house, visitor, found, Sent(NOT_THERE))
     await house.note(request, Deed.GRANT_TAKEN, to=found.account, **_noted(taken))
-    return see_other(cohorts.same(request, house.settings, _address(found.account)))
+    return see_other(cohorts.same(request, house.settings, address_of(found.account)))
 
 
-async def hand_over(request: Request, house: House, visitor: Visitor) -> Response:
-    """Move all grants to another account."""
-    fields = await _sent(request, house, visitor)
-    found, target = await _found(request, house), fields.get("target", [""])[-1].strip()[:100]
-    other = await house.ask_long(house.directory.one, target)
-    if other is None or not other.active or other.account == found.account:
-        return await _show(request, house, visitor, found, Sent(NO_TARGET, target=target))
-    try:
-        moved = await house.ask_long(house.desk.hand_over, found.account, other.account)
-    except AccountRefused:
-        return await _show(request, house, visitor, found, Sent(NOTHING, target=target))
-    await house.note(
-        request,
-        Deed.HANDED_OVER,
-        held_by=found.account,
-        to=other.account,
-        grants=[_plain(held) for held in moved],
-    )
-    return see_other(cohorts.same(request, house.settings, _address(other.account)))
-
-
-async def switch(request: Request, house: House, visitor: Visitor) -> Response:
-    """Shut an account, or open it again."""
-    fields = await _sent(request, house, visitor)
-    found, active = await _found(request, house), fields.get("active", [""])[-1] == "1"
-    if not active and found.account == visitor.account.account:
-        return await _show(request, house, visitor, found, Sent(OWN))
-    try:
-        await house.ask_long(house.desk.activate if active else house.desk.deactivate, found.account)
-    except LastManager:
-        return await _show(request, house, visitor, found, Sent(LAST))
-    await house.note(request, Deed.ACCOUNT_CHANGED, to=found.account, what="activated" if active else "deactivated")
-    return see_other(cohorts.same(request, house.settings, _address(found.account)))
-
-
-async def code(request: Request, house: House, visitor: Visitor) -> Response:
-    """Make a one-time code and show it, this once."""
-    await _sent(request, house, visitor)
-    found, now = await _found(request, house), house.clock()
-    make = partial(house.codes.make, made_by=visitor.account.account, now=now, lasts=_CODE_LASTS)
-    try:
-        made = await house.ask_long(make, found.account)
-    except AccountRefused:
-        return await _show(request, house, visitor, found, Sent(SHUT))
-    await house.note(request, Deed.CODES_MADE, to=found.account)
-    return await _show(request, house, visitor, found, made=made, until=now + _CODE_LASTS)
-
-
-async def factor_code(request: Request, house: House, visitor: Visitor) -> Response:
-    """Make a code to set up the first second factor, and show it, this once."""
-    await _sent(request, house, visitor)
-    found, now = await _found(request, house), house.clock()
-    held = await house.ask_long(house.factors.held, found.account)
-    if held.any or not asked_of(house.settings.auth, found):
-        return await _show(request, house, visitor, found, Sent(NO_FACTOR))
-    make = partial(house.codes.make, made_by=visitor.account.account, now=now, lasts=_CODE_LASTS, kind=CodeKind.FACTOR)
-    try:
-        made = await house.ask_long(make, found.account)
-    except AccountRefused:
-        return await _show(request, house, visitor, found, Sent(SHUT))
-    await house.note(request, Deed.CODES_MADE, to=found.account, kind="second factor")
-    return await _show(request, house, visitor, found, made=made, until=now + _CODE_LASTS, kind=CodeKind.FACTOR)
-
-
-async def reset_factor(request: Request, house: House, visitor: Visitor) -> Response:
-    """Take away every second factor of an account, and end its sessions."""
-    await _sent(request, house, visitor)
-    found = await _found(request, house)
-    if found.account == visitor.account.account:
-        return await _show(request, house, visitor, found, Sent(OWN_FACTOR))
-    if await house.ask_long(house.factors.reset, found.account):
-        await house.note(request, Deed.SECOND_FACTOR_RESET, to=found.account)
-    return see_other(cohorts.same(request, house.settings, _address(found.account)))
-
-
-async def _sent(request: Request, house: House, visitor: Visitor) -> dict[str, list[str]]:
+async def sent_form(request: Request, house: House, visitor: Visitor) -> dict[str, list[str]]:
     """Read a form of somebody who manages. Raises HTTPException."""
     return await forms.read_lists(
         request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM, most=_MOST_FIELDS
     )
 
 
-async def _found(request: Request, house: House) -> Listed:
+async def found_in(request: Request, house: House) -> Listed:
+    """Return the account that the address names. Raises HTTPException."""
     found = await house.ask_long(house.directory.one, request.path_params["account"])
     if found is None:
         raise HTTPException(404)
     return found
-
-
-def _wrong(settings: Settings, sent: Sent) -> str:
-    """Return what is wrong with a grant that was sent; empty when nothing is."""
-    if sent.act not in set(Act):
-        return NO_ACT
-    if sent.step not in {"", *(step.key for step in settings.step)}:
-        return NO_STEP
-    if sent.cohort not in {"", *settings.cohort_keys()}:
-        return NO_STEP
-    return WHOLE if sent.act in _WHOLE and (sent.step or sent.scope) else ""
 
 
 def _noted(held: Grant) -> dict[str, Any]:
@@ -237,11 +125,8 @@ def _noted(held: Grant) -> dict[str, Any]:
     }
 
 
-def _plain(held: Grant) -> str:
-    return " ".join(part for part in (held.act.value, held.step or "", held.cohort or "") if part)
-
-
-def _address(account: str) -> str:
+def address_of(account: str) -> str:
+    """Return the address of an account's page."""
     return f"/accounts/{quote(account, safe='')}"
 
 
@@ -267,7 +152,38 @@ def too_few_reviewers(house: House, language: Language) -> list[tuple[str, str, 
     return [(titles[step], college, able) for (step, college), able in sorted(few.items()) if able < ENOUGH]
 
 
-async def _show(
+async def second_administrator(house: House) -> dict[str, Any]:
+    """Return whether two administrators are asked for, and whether there is only one."""
+    two = house.settings.auth.second_administrator
+    return {"two": two, "alone": two and await house.ask_long(house.changes.administrators) < ADMINISTRATORS}
+
+
+async def waiting(request: Request, house: House, visitor: Visitor, account: str | None = None) -> list[dict[str, Any]]:
+    """Return what waits for a second administrator, as the pages tell it."""
+    language, now, own = house.language(request), house.clock(), visitor.account.account
+    return [
+        {
+            "id": one.id,
+            "account": one.change.account,
+            "address": address_of(one.change.account),
+            "what": _change_said(language, house.settings, one.change),
+            "asked_by": one.asked_by,
+            "asked_at": language.moment(one.asked_at, now),
+            "until": language.moment(one.until, now),
+            "own": one.asked_by == own,
+            "confirms": one.confirmed_by(own),
+        }
+        for one in await house.ask_long(house.changes.waiting, now, account)
+    ]
+
+
+def _change_said(language: Language, settings: Settings, change: AccountChange) -> str:
+    what = words.say(language, admin_words.CHANGES, change.kind)
+    detail = grant_said(language, settings, change.grant) if change.grant is not None else change.target
+    return f"{what} · {detail}" if detail else what
+
+
+async def show(
     request: Request,
     house: House,
     visitor: Visitor,
@@ -278,9 +194,11 @@ async def _show(
     until: datetime | None = None,
     kind: CodeKind = CodeKind.PASSWORD,
 ) -> Response:
+    """Show one account; `made` is a code of a kind, shown this once."""
     language, now, sent = house.language(request), house.clock(), sent or Sent()
     writes = visitor.account.may(Act.MANAGE)
     values = await house.ask_long(scopes.values_of, house) if writes else {}
+    pending = await waiting(request, house, visitor, found.account)
     (listed,) = await _with_factors(language, house, [found])
     return house.page(
         request,
@@ -299,6 +217,9 @@ async def _show(
         steps=list(cards.step_titles(language, house.settings).items()),
         cohorts=[(c.key, c.name) for c in house.settings.cohort],
         columns=scopes.columns(language, values, sent.scope),
+        pending=pending,
+        told=await told_of(house, language, found.account, now) if pending else [],
+        **await second_administrator(house),
     )
 
 
@@ -312,12 +233,13 @@ def _listed(language: Language, house: House, found: Listed, factors: Held) -> d
     asked = asked_of(auth, found)
     return {
         "account": found.account,
-        "address": _address(found.account),
+        "address": address_of(found.account),
         "name": found.name,
         "student": found.student or "",
         "active": found.active,
         "has_password": found.has_password,
         "grants": [(held.id, grant_said(language, house.settings, held)) for held in found.grants],
+        "acts": any(held.act in BY_TWO for held in found.grants),
         "factors": factors,
         "factor_asked": asked,
         # It would be asked for one, were it not the demo's.
@@ -329,7 +251,7 @@ def grant_said(language: Language, settings: Settings, held: Grant) -> str:
     """Say a grant in words: what, for which step, whom, and in which cohort."""
     names = {c.key: c.name for c in settings.cohort}
     parts = [words.say(language, admin_words.ACTS, held.act)]
-    if held.act not in _WHOLE:
+    if held.act not in WHOLE_ACTS:
         titles = cards.step_titles(language, settings)
         parts.append(titles.get(held.step, held.step) if held.step else language.gettext("所有事项"))
         parts.append(scopes.said(language, held.scope) or language.gettext("全体学生"))
@@ -343,11 +265,5 @@ def grant_said(language: Language, settings: Settings, held: Grant) -> str:
 ROUTES = (
     Route("/accounts", for_visitors(page, Act.MANAGE, Act.AUDIT)),
     Route("/accounts/{account:name}", for_visitors(one, Act.MANAGE, Act.AUDIT)),
-    Route("/accounts/{account:name}/grants", for_visitors(grant, Act.MANAGE), methods=["POST"]),
     Route("/accounts/{account:name}/take", for_visitors(take, Act.MANAGE), methods=["POST"]),
-    Route("/accounts/{account:name}/hand-over", for_visitors(hand_over, Act.MANAGE), methods=["POST"]),
-    Route("/accounts/{account:name}/active", for_visitors(switch, Act.MANAGE), methods=["POST"]),
-    Route("/accounts/{account:name}/code", for_visitors(code, Act.MANAGE), methods=["POST"]),
-    Route("/accounts/{account:name}/factor-code", for_visitors(factor_code, Act.MANAGE), methods=["POST"]),
-    Route("/accounts/{account:name}/reset-factor", for_visitors(reset_factor, Act.MANAGE), methods=["POST"]),
 )

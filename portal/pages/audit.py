@@ -1,6 +1,6 @@
 """The audit log: for auditors and administrators to read and to take along. Nothing here changes a line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
@@ -31,6 +31,8 @@ DETAILS = {
     "reason": later("原因"),
     "change": later("改变的摘要码"),
     "to": later("对象账号"),
+    "asked": later("申请的操作"),
+    "asked_by": later("申请人"),
     "held_by": later("原账号"),
     "grants": later("权限"),
     "act": later("可做"),
@@ -59,6 +61,7 @@ _WHAT = {
     "deactivated": later("停用"),
     "audit": later("操作日志"),
     "report": later("离校报告"),
+    "other sessions": later("其他登录"),
 }
 
 #: What the columns of the workbook are called.
@@ -199,15 +202,22 @@ def _line(language: Language, line: AuditLine, now: datetime) -> dict[str, objec
 
 
 def _detail(language: Language, line: AuditLine) -> str:
+    return detail_said(language, line.detail)
+
+
+def detail_said(language: Language, detail: Mapping[str, object]) -> str:
+    """Say a line's particulars, each with its name."""
     between = ": " if language.code == "en" else "："
     return "; ".join(
         f"{words.say(language, DETAILS, name)}{between}{_value(language, name, value)}"
-        for name, value in line.detail.items()
+        for name, value in detail.items()
         if value not in ("", None, [])
     )
 
 
 def _value(language: Language, name: str, value: object) -> str:
+    if name == "asked":
+        return words.say(language, admin_words.CHANGES, str(value))
     if name == "says":
         return words.say(language, admin_words.SAYS, str(value))
     if name == "what":

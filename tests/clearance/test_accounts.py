@@ -375,3 +375,36 @@ class TestSecondFactors:
 class TestStaffInNeed:
     def test_unlocking_takes_an_account(self, desk: Desk) -> None:
         assert "no account" in desk.run("unlock", "nobody", code=1)
+
+
+class TestTwoAdministrators:
+    def test_one_alone_is_named_until_there_are_two(self, desk: Desk) -> None:
+        desk.run("add", "one", "--name", "One", "--grant", "manage")
+        assert "nobody confirms what takes two" in desk.run("list")
+        desk.run("add", "brief", "--name", "Brief", "--grant", "manage", "--until-cohort", "2019")
+        assert "nobody confirms what takes two" in desk.run("list"), "that one ends with its cohort"
+        desk.run("add", "two", "--name", "Two", "--grant", "manage")
+        assert "nobody confirms" not in desk.run("list")
+        desk.run("deactivate", "two")
+        assert "nobody confirms what takes two" in desk.run("list")
+
+    def test_the_setting_off_is_named(self, desk: Desk) -> None:
+        desk.world.file.write_text(SETTINGS + "\n[auth]\nsecond_administrator = false\n", encoding="utf-8")
+        assert "second_administrator = false in [auth]" in desk.run("list")
+
+    def test_check_names_both(self, desk: Desk) -> None:
+        def checked(**settings: str) -> str:
+            env = {"STATUS_URL": desk.world.url, "COLUMNS": "400", **settings}
+            return CliRunner().invoke(app, ["--config", str(desk.world.file), "check", "loans"], env=env).output
+
+        assert "administrator" not in checked()
+        desk.run("add", "one", "--name", "One", "--grant", "manage")
+        assert "nobody confirms what takes two" in checked()
+        assert "second_administrator = false in [auth]:" in checked(CLEARANCE__AUTH__SECOND_ADMINISTRATOR="false")
+
+    def test_the_command_line_does_alone_what_takes_two_on_the_pages(self, desk: Desk) -> None:
+        desk.run("add", "one", "--name", "One", "--grant", "manage")
+        desk.run("add", "two", "--name", "Two")
+        desk.run("grant", "two", "manage", "--as", "owner")
+        assert [one.act for one in desk.world.accounts.grants("two")] == [Act.MANAGE]
+        assert Audit(desk.world.desk).newest(1)[0].account == "owner"

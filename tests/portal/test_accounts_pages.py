@@ -23,6 +23,14 @@ from tests.world import World
 SignedIn = Callable[[str], TestClient]
 
 
+@pytest.fixture
+def university(university: World) -> World:
+    """One administrator suffices here; what takes two is tried in test_four_eyes.py."""
+    auth = university.settings.auth.model_copy(update={"second_administrator": False})
+    university.settings = university.settings.model_copy(update={"auth": auth})
+    return university
+
+
 def post(made: TestClient, account: str, what: str, **fields: str | list[str]) -> tuple[int, str]:
     token = token_in(made.get("/accounts"))
     answer = made.post(f"/accounts/{account}/{what}", data={"form_token": token, **fields})
@@ -195,7 +203,7 @@ class TestSecondFactors:
         secret = has_app(university, "admin")
         university.later(minutes=1)
         with workers(university) as opened:
-            made = opened()
+            made = opened(second_administrator=False)
             send(made, enter(made, "admin"), "app", digits=digits_of(secret, university))
             yield made
 
@@ -255,7 +263,7 @@ class TestSecondFactors:
 
 
 class TestRights:
-    POSTS = ("grants", "take", "hand-over", "active", "code", "factor-code", "reset-factor")
+    POSTS = ("grants", "take", "hand-over", "active", "code", "factor-code", "reset-factor", "confirm", "refuse")
 
     @pytest.mark.parametrize("account", ["auditor", "dean", "librarian", "counsellor", LIN.number])
     def test_only_who_manages_changes_anything(self, university: World, account: str) -> None:

@@ -15,7 +15,7 @@ from status_db import tables
 from status_db.accounts import Act, Grant
 from status_db.engine import reading
 from tests.cast import LIN
-from tests.portal.conftest import enter, settle
+from tests.portal.conftest import enter, settle, token_in
 from tests.world import World
 
 DESK_ADDRESS = "http://desk.example"
@@ -78,6 +78,20 @@ class TestTheStudentsPages:
         assert sessions(university) == ([LIN.number], [])
         form = students.get("/objection", params={"step": "library"})
         assert form.status_code == 200
+
+    def test_tell_a_student_of_the_own_account_and_end_the_other_sessions(
+        self, university: World, students: TestClient
+    ) -> None:
+        enter(students, LIN.number)
+        other = TestClient(students.app, base_url="http://testserver", follow_redirects=True)
+        enter(other, LIN.number)
+        page = students.get("/own")
+        assert "设置密码" in page.text
+        assert page.text.count("就是这里") == 1
+        sent = {"form_token": token_in(page), "session": "others"}
+        assert "没有在别处登录" in students.post("/own/end", data=sent).text
+        assert other.get("/own").url.path == "/sign-in"
+        assert sessions(university) == ([LIN.number], [])
 
     def test_send_staff_to_the_desk_and_open_nothing(self, university: World, students: TestClient) -> None:
         page = enter(students, "librarian")

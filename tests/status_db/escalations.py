@@ -163,6 +163,7 @@ SELECT * FROM recovery_code
 SELECT * FROM factor_step
 SELECT * FROM upload
 SELECT * FROM retention_run
+SELECT * FROM pending_change
 INSERT INTO staff_session DEFAULT VALUES
 INSERT INTO "grant" DEFAULT VALUES
 UPDATE "grant" SET act = 'manage'
@@ -231,6 +232,8 @@ CREATE TEMPORARY TABLE status (a int)
 LOCK TABLE decision IN SHARE MODE
 """,
     "sync": """
+INSERT INTO pending_change DEFAULT VALUES
+UPDATE pending_change SET outcome = NULL
 INSERT INTO decision DEFAULT VALUES
 INSERT INTO certificate DEFAULT VALUES
 INSERT INTO batch DEFAULT VALUES

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import BigInteger
 
+from config.settings import Auth
 from status_db import tables
 from status_db.accounts import AccountRefused, Accounts, Act, Grant
 from status_db.audit import Audit, Deed
@@ -38,6 +39,7 @@ from status_db.factors import Factors
 from status_db.ledger_key import LedgerRefused
 from status_db.opinions import Says
 from status_db.passkeys import Passkeys
+from status_db.pending_changes import AccountChange, ChangeKind, PendingChanges
 from status_db.recovery import RecoveryCodes
 from status_db.requests import Requests
 from status_db.retention import Retention
@@ -101,6 +103,8 @@ def at_work(world: World) -> None:
         COHORT, "2015150001", "library", "", "还了", account="2015150001", seen=SEEN, due=due, now=now, limit=5
     )
     StudentObjections(desk).answer(raised.objection, Outcome.EXPLAINED, "没有还", account="librarian", now=now)
+    waits = PendingChanges(desk, Codes(desk, key_of(world)), Auth(), [COHORT])
+    waits.carry_out(AccountChange(ChangeKind.OPEN, "librarian"), "admin", now)
     Retention(desk, world.engine, [COHORT], {"sessions": LONG}).carry_out("sessions", now, "test")
     for store in (desk, pages_store(world)):
         for _ in range(3):
@@ -123,7 +127,7 @@ def test_what_the_program_writes_agrees(world: World) -> None:
     report = verified(world)
     assert report.sound, report.disagreements
     assert {name for name in SEALED if report.looked_at.get(name)} == set(SEALED)
-    assert {chain: link for chain, (link, _) in report.heads.items()} == {"desk": 3, "pages": 3}
+    assert {chain: link for chain, (link, _) in report.heads.items()} == {"desk": 4, "pages": 3}
 
 
 def test_what_the_program_changes_and_removes_agrees(world: World) -> None:
@@ -371,7 +375,7 @@ class TestTheAuditLog:
         world.later(hours=1)
         Audit(world.desk).note(Deed.GRANTED, account="admin", now=world.now)
         with world.desk.writing() as entry:
-            assert entry.remove_lines(world.now, 10) == 3
+            assert entry.remove_lines(world.now, 10) == 4
         assert verified(world).sound
         forge(world, lambda c: c.execute(delete(tables.audit).where(tables.audit.c.chain == "desk")))
         assert found(world) == {"audit"}

@@ -42,7 +42,7 @@ from tests.world import COHORT, World
 
 #: Addresses that show what was, or nobody's steps. Every other one must say of a stale step that it is stale.
 SAYS_NOTHING_OF_NOW = {
-    "/sign-in", "/sign-out", "/first-password", "/new-password", "/second-factor", "/students", "/runs",
+    "/sign-in", "/sign-out", "/first-password", "/new-password", "/second-factor", "/own", "/students", "/runs",
     "/runs/{run:id}", "/runs/{run:id}/way-back", "/strangers", "/accounts",
     "/accounts/{account:name}", "/announcements", "/announcements/new",
     "/audit", "/audit.xlsx", "/healthz", "/static", "/desk/paper/entered/{sheet:id}",

@@ -81,6 +81,9 @@ class TestNumbers:
             sent = {
                 ("reviewer", "/desk/certificates/hand-over"): ({"certificate": number}, (200, 400, 409, 422)),
                 ("admin", "/accounts/dean/take"): ({"grant": number}, (404, 409, 422)),
+                ("admin", "/accounts/dean/confirm"): ({"change": number}, (422,)),
+                ("admin", "/accounts/dean/refuse"): ({"change": number}, (422,)),
+                ("admin", "/own/end"): ({"session": number}, (303,)),
                 ("librarian", f"/desk/students/{QIAN.number}/withdraw"): (
                     {"because": "看错人", "decision": number},
                     (200, 400, 409, 422),

@@ -52,7 +52,7 @@ Fields: TypeAlias = tuple[tuple[str, bytes], ...]
 TYPED = "a-word-typed-by-somebody"
 
 #: Forms that end sessions and take accounts away are played last, or nobody could go anywhere afterwards.
-LAST = ("/accounts", "/second-factor", "/new-password", "/sign-out")
+LAST = ("/accounts", "/own", "/second-factor", "/new-password", "/sign-out")
 
 HOSTILE = (
     *(

@@ -1,0 +1,116 @@
+"""My account: what was done to it lately, whoever did it; and the open sessions, each of which can be ended."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal import admin_words, cohorts, words
+from portal.auth import forms, sessions
+from portal.entrance import for_visitors
+from portal.house import House, Visitor, see_other
+from portal.languages import Language
+from portal.pages.audit import detail_said
+from portal.words import later
+from status_db.audit import Deed
+from status_db.own_account import OwnSession, Told
+
+#: How a session was opened.
+METHODS: Mapping[str, str] = {
+    "local": later("密码"),
+    "code": later("一次性代码"),
+    "identity": later("证件号码"),
+    "cas": later("统一身份认证"),
+    "oidc": later("统一身份认证"),
+    "ldap": later("学校的密码"),
+}
+
+#: Whose account it is stands above, and who did it beside.
+_KNOWN = frozenset({"to", "of", "asked", "asked_by", "count", "left"})
+
+_COMMAND_LINE = "command line"
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show the own account."""
+    language, now, auth = house.language(request), house.clock(), house.settings.auth
+    own, this = visitor.account, sessions.hash_of(visitor.token)
+    staff = own.student is None or bool(own.grants)
+    opened = await house.ask_long(
+        partial(house.own.sessions, own.account, now, this, idle=auth.session_idle, longest=auth.session_longest)
+    )
+    return house.page(
+        request,
+        "own_account.html",
+        staff=staff,
+        told=await told_of(house, language, own.account, now, staff=staff),
+        sessions=[
+            _session(language, one, language.moment(one.created_at, now), language.moment(one.seen_at, now))
+            for one in opened
+        ],
+        others=sum(not one.this for one in opened),
+    )
+
+
+async def end(request: Request, house: House, visitor: Visitor) -> Response:
+    """End one session, or all but the one that asks."""
+    fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
+    named = fields.get("session", "")
+    if named:
+        this = sessions.hash_of(visitor.token)
+        one = None if named == "others" else named
+        ended = await house.ask_long(house.own.end, visitor.account.account, this, one)
+        if ended:
+            await house.note(request, Deed.SIGNED_OUT, what="other sessions", count=ended)
+    return see_other(cohorts.same(request, house.settings, "/own"))
+
+
+async def told_of(
+    house: House, language: Language, account: str, now: datetime, *, staff: bool = True
+) -> list[dict[str, Any]]:
+    """Return what was done to an account lately, as the pages tell it."""
+    told = await house.ask_long(partial(house.own.told, account, now, staff=staff))
+    people = await _people(house, told) if staff else {}
+    return [_told(language, one, language.moment(one.at, now), people, staff=staff) for one in told]
+
+
+async def _people(house: House, told: tuple[Told, ...]) -> dict[str, str]:
+    """Return account → name: pages tell who it was, and not what somebody signs in with."""
+    found = {name: await house.ask(house.accounts.find, name) for name in sorted({one.by for one in told})}
+    return {name: account.name for name, account in found.items() if account is not None}
+
+
+def _told(language: Language, one: Told, at: str, people: Mapping[str, str], *, staff: bool) -> dict[str, Any]:
+    # What a student is told of leaves out who it was: the students' pages see no account of staff.
+    by = people.get(one.by, one.by) if staff else ""
+    on_server = one.address == _COMMAND_LINE
+    shown = {name: value for name, value in one.detail.items() if name not in _KNOWN} if staff else {}
+    return {
+        "at": at,
+        "deed": words.say(language, admin_words.DEEDS, one.deed),
+        "detail": detail_said(language, shown),
+        "by": language.gettext("%(who)s（服务器命令行）", who=by) if on_server and by else by,
+        "address": "" if on_server else one.address,
+    }
+
+
+def _session(language: Language, one: OwnSession, created_at: str, seen_at: str) -> dict[str, Any]:
+    method = words.say(language, METHODS, one.method)
+    return {
+        "name": one.name,
+        "created_at": created_at,
+        "seen_at": seen_at,
+        "method": method,
+        "address": one.address,
+        "this": one.this,
+    }
+
+
+ROUTES = (
+    Route("/own", for_visitors(page)),
+    Route("/own/end", for_visitors(end), methods=["POST"]),
+)

@@ -1,0 +1,74 @@
+"""My account under the roles of a real PostgreSQL: the students' pages tell a student's own, and see nothing else."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from config.settings import Auth
+from status_db.accounts import Accounts, Act, Grant
+from status_db.audit import Audit, Deed
+from status_db.codes import Codes
+from status_db.desk_key import DeskKey
+from status_db.desk_store import DeskStore
+from status_db.own_account import OwnAccount
+from status_db.pending_changes import AccountChange, ChangeKind, PendingChanges
+from status_db.roles import apply
+from tests.four_roles import FourRoles
+from tests.world import COHORT, World
+
+STUDENT, OTHER = "2015150001", "2015150002"
+LONG = timedelta(hours=12)
+
+
+@pytest.fixture
+def world(roles: FourRoles, postgres_url: str, tmp_path: Path) -> Iterator[World]:
+    """Two administrators, a librarian and two students; the roles have their rights."""
+    with World(postgres_url, tmp_path) as made:
+        for name in ("first", "second"):
+            made.accounts.add(name, name, "hash", grants=[Grant(Act.MANAGE)], now=made.now)
+        made.accounts.add("librarian", "馆员", "hash", grants=[Grant(Act.DECIDE)], now=made.now)
+        made.accounts.add_students([(STUDENT, "林"), (OTHER, "钱")], made.now)
+        apply(made.url, roles.named, ("marks", "desk"))
+        yield made
+
+
+def test_the_students_role_tells_and_ends_what_is_a_students_own(world: World, roles: FourRoles) -> None:
+    now, key = world.now, DeskKey(world.settings.portal.key_file)
+    codes = Codes(world.desk, key)
+    for student in (STUDENT, OTHER):
+        codes.make(student, made_by="first", now=now, lasts=LONG)
+    store = DeskStore(roles.engine(world.url, roles.named.students), None, key)
+    pages, own = Accounts(store), OwnAccount(store)
+    pages.set_password(STUDENT, "hash", now=now + LONG)
+    Audit(store).note(Deed.PASSWORD_SET, account=STUDENT, now=now + LONG)
+    Audit(store).note(Deed.PASSWORD_SET, account=OTHER, now=now + LONG)
+    assert [(one.at, one.deed) for one in own.told(STUDENT, now + LONG, staff=False)] == [
+        (now + LONG, Deed.PASSWORD_SET)
+    ], "a password that is set ends the code"
+    assert [one.deed for one in own.told(OTHER, now + LONG, staff=False)] == [Deed.PASSWORD_SET, Deed.CODES_MADE]
+    for token, student in ((b"a", STUDENT), (b"b", STUDENT), (b"c", OTHER)):
+        pages.open_session(token * 32, student, now, longest=LONG)
+        Audit(store).note(Deed.SIGNED_IN, account=student, now=now, address=f"10.0.0.{token.decode()}")
+    (one, _) = own.sessions(STUDENT, now, b"a" * 32, idle=LONG, longest=LONG)
+    assert one.address == "10.0.0.a"
+    assert own.end(STUDENT, b"a" * 32, (b"c" * 32).hex()[:16]) == 0, "it is another's"
+    assert own.end(STUDENT, b"a" * 32) == 1
+    assert pages.find_session(b"b" * 32, now, idle=LONG, longest=LONG) is None
+    assert pages.find_session(b"c" * 32, now, idle=LONG, longest=LONG) is not None
+    store.engine.dispose()
+
+
+def test_the_desks_role_asks_confirms_and_tells(world: World, roles: FourRoles) -> None:
+    engine = roles.engine(world.url, roles.named.desk)
+    store = DeskStore(engine, world.settings.status_db.ledger_key_file)
+    codes = Codes(store, DeskKey(world.settings.portal.key_file))
+    changes = PendingChanges(store, codes, Auth(), [COHORT])
+    for kind in (ChangeKind.CODE, ChangeKind.RESET_FACTOR, ChangeKind.OPEN):
+        assert changes.carry_out(AccountChange(kind, "librarian"), "first", world.now).waits
+    for one in changes.waiting(world.now):
+        changes.confirm(one.id, "librarian", "second", world.now)
+    told = {one.deed for one in OwnAccount(store).told("librarian", world.now, staff=True)}
+    assert told == {Deed.CODES_MADE, Deed.ACCOUNT_CHANGED}
+    engine.dispose()
