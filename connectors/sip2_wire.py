@@ -93,7 +93,7 @@ class Line(Table):
         if (self.password or self.location) and not self.user:
             raise ValueError("password and location are those of a login: name its user, too")
         if self.user and not can_be_sent(self.user, self.encoding):
-            raise ValueError(f"user {_CANNOT_BE_SENT}")
+            raise ValueError(f"user {_CANNOT_BE_SENT}: have the library choose another")
         return self
 
 

@@ -210,8 +210,9 @@ class TestServices:
         process = university.start("serve", "desk", "--port", str(port))
         try:
             assert "登录" in asked(f"http://127.0.0.1:{port}/desk").decode()
+            assert "登录" in asked(f"http://127.0.0.1:{port}/overview").decode()
             with pytest.raises(HTTPError, match="404"):
-                asked(f"http://127.0.0.1:{port}/overview")
+                asked(f"http://127.0.0.1:{port}/slip")
         finally:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=PATIENCE)
@@ -221,9 +222,10 @@ class TestServices:
         port = free_port()
         process = university.start("serve", "pages", "--port", str(port))
         try:
-            assert "登录" in asked(f"http://127.0.0.1:{port}/overview").decode()
-            with pytest.raises(HTTPError, match="404"):
-                asked(f"http://127.0.0.1:{port}/desk")
+            assert "登录" in asked(f"http://127.0.0.1:{port}/slip").decode()
+            for path in ("/desk", "/overview"):
+                with pytest.raises(HTTPError, match="404"):
+                    asked(f"http://127.0.0.1:{port}{path}")
         finally:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=PATIENCE)

@@ -45,7 +45,7 @@ SAYS_NOTHING_OF_NOW = {
     "/sign-in", "/sign-out", "/first-password", "/new-password", "/second-factor", "/own", "/students", "/runs",
     "/runs/{run:id}", "/runs/{run:id}/way-back", "/strangers", "/accounts",
     "/accounts/{account:name}", "/announcements", "/announcements/new",
-    "/audit", "/audit.xlsx", "/healthz", "/static", "/desk/paper/entered/{sheet:id}",
+    "/audit", "/audit.xlsx", "/retention", "/healthz", "/static", "/desk/paper/entered/{sheet:id}",
     "/desk/certificates", "/desk/certificates.xlsx",
     "/desk/certificates/issue", "/desk/certificates/sign-off", "/desk/certificates/{certificate:id}",
     "/desk/import", "/desk/import/batches",
@@ -80,7 +80,7 @@ REVIEWERS_OWN = {
 COMMANDS_SAY_NOTHING_OF_NOW = {
     "check", "plan", "sync", "strangers", "runs list", "runs show", "runs revert", "runs spot-check", "waves list",
     "override list", "accounts list", "import results", "import list", "certificates list", "tokens list", "backup",
-    "verify",
+    "verify", "retention", "log-name",
 }  # fmt: skip
 
 WORDS = {"zh": "数据过期（截至 {}）", "en": "Out of date (as of {})"}
