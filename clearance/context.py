@@ -5,6 +5,7 @@ import getpass
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,10 +202,17 @@ def _refusals() -> tuple[type[BaseException], ...]:
     return tuple(getattr(sys.modules[module], name) for module, name in _REFUSALS if module in sys.modules)
 
 
-def stop_like_ctrl_c() -> None:
-    """Have SIGTERM end a command as Ctrl-C does: whatever is under way is given up in order."""
+def stop_like_ctrl_c() -> threading.Event:
+    """Have SIGTERM end a command as Ctrl-C does: whatever is under way is given up in order.
+
+    The event that is returned is set as well: an exception that a signal raises is lost where nothing can be raised, as
+    in a finalizer.
+    """
+    stopped = threading.Event()
 
     def stop(_signal: int, _frame: object) -> NoReturn:
+        stopped.set()
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
+    return stopped

@@ -1,7 +1,6 @@
 """Commands that keep running, and the one that prepares the database."""
 
 import os
-import threading
 from enum import StrEnum
 from functools import partial
 from typing import Annotated
@@ -51,7 +50,7 @@ _PROCESSES = {Served.ALL: Process.ALL, Served.PAGES: Process.PAGES, Served.DESK:
 def schedule(context: typer.Context) -> None:
     """Ask every source as its schedule says, until stopped."""
     served = chosen(context).season(Process.SCHEDULE, service=True)
-    stop_like_ctrl_c()
+    stopped = stop_like_ctrl_c()
     programs, settings = served.programs, served.first.settings
     running = Schedule(
         settings,
@@ -62,11 +61,13 @@ def schedule(context: typer.Context) -> None:
         lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
         lambda: served.first.retention,
     )
-    running.start()
     try:
-        threading.Event().wait()
+        running.start()
+        stopped.wait()
     except KeyboardInterrupt:
-        running.stop()
+        # By Ctrl-C, or by SIGTERM as well.
+        stopped.set()
+    running.stop()
 
 
 @ends_well

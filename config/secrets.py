@@ -237,10 +237,11 @@ def _path(value: object, info: ValidationInfo) -> object:
     return value
 
 
-def written_file(value: object, origin: Origin) -> str:
+def written_file(value: object) -> str:
     """Return a path, or an SQLite file's URL, that starts at the settings' folder, as it is written; else nothing."""
     try:
-        text = _sound(value, origin) if isinstance(value, str) else ""
+        # A reference is looked up by who uses it, and no sooner.
+        text = value if isinstance(value, str) and not is_reference(value) else ""
         scheme, slashes, path = text.partition(":///")
         if not slashes:
             scheme, path = "sqlite", text

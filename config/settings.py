@@ -663,7 +663,7 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
             # What cannot be looked up stops this source alone, when it is asked.
             table["own"] = schema.model_validate(own, context=replace(origin, unset=unset))
             table["unread"] = tuple(f"[{where}] {key}: {why}" for key, why in _places(own, unset))
-            table["written"] = {key: text for key in ("path", "url") if (text := written_file(own.get(key), origin))}
+            table["written"] = {key: text for key in ("path", "url") if (text := written_file(own.get(key)))}
         except ValidationError as error:
             known = sorted({*common, *schema.model_fields} - _OURS)
             mistakes += [

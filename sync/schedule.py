@@ -113,7 +113,8 @@ class Schedule:
 
     def stop(self) -> None:
         """Stop; runs under way are let end."""
-        self._scheduler.shutdown(wait=True)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
         self._log.info("schedule stopped")
 
     def _name_unusable(self) -> None:

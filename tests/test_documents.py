@@ -178,7 +178,6 @@ def test_the_page_of_settings_tells_every_key_and_no_other(table: str) -> None:
     inside = {
         "[source.NAME]": {"own", "table", "unread", "written", "guard"},
         "[auth]": set(PROVIDERS),
-        "[portal]": {"limits"},
     }.get(table, set())
     assert documented(piece) == set(TABLES[table].model_fields) - inside
 

@@ -112,7 +112,7 @@ def test_a_key_that_others_may_read_or_change_is_refused(sqlite_world: World) ->
         port = str(taken.getsockname()[1])
         for words, key in (
             (("verify",), ledger),
-            (("accounts", "add", "wu", "--name", "吴"), desk),
+            (("accounts", "add", "wu", "--name", "吴"), ledger),
             (("serve", "--port", port), desk),
         ):
             said = " ".join(run(sqlite_world, *words, code=1).split())

@@ -5,8 +5,9 @@ is, and is stopped; `demo` meets a university whose files were damaged.
 """
 
 import json
+import threading
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
 from clearance import services, web
+from config.limits import Limits
 from tests import sizes
 from tests.clearance.test_hostile import (
     _OF_LOANS,
@@ -106,21 +108,12 @@ class TestOnPostgres:
         assert running(kept_in_postgres) == 0
 
 
-class _Stopped:
-    """Waits for nobody: as if Ctrl-C were pressed once every slot was run."""
-
-    def wait(self) -> NoReturn:
-        raise KeyboardInterrupt
-
-
-class _Threads:
-    Event = _Stopped
-
-
 @pytest.fixture
 def stopped_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have `schedule` be stopped after its first slots."""
-    monkeypatch.setattr(services, "threading", _Threads)
+    already = threading.Event()
+    already.set()
+    monkeypatch.setattr(services, "stop_like_ctrl_c", lambda: already)
 
 
 class TestSchedule:
@@ -152,7 +145,7 @@ class TestServe:
     def answers_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have `serve` make what it would serve, and answer for a few addresses."""
 
-        def serves(target: str, _host: str, _port: int, _workers: int) -> None:
+        def serves(target: str, _host: str, _port: int, _workers: int, _limits: Limits) -> None:
             with TestClient(getattr(web, target.partition(":")[2])(), raise_server_exceptions=True) as browser:
                 for page in ("/", "/sign-in", "/healthz", "/no/such/page", "/%00"):
                     assert browser.get(page, follow_redirects=False).status_code < 500, page

@@ -18,7 +18,7 @@ def college(university: University) -> University:
     grants = {
         "reading-room": ("decide:college_items",),
         "of-all-colleges": ("review:final_review", "issue"),
-        "second": ("issue",),
+        "successor": ("issue",),
     }
     for account, given in grants.items():
         options = [word for grant in given for word in ("--grant", grant)]
@@ -66,7 +66,7 @@ class TestReviews:
 
     def test_it_takes_a_grant(self, ready: University) -> None:
         said = ready.run(
-            "reviews", "give", CLEAR, "final_review", "cleared", "--as", "second", "--reason", "通过", code=1
+            "reviews", "give", CLEAR, "final_review", "cleared", "--as", "successor", "--reason", "通过", code=1
         )
         assert "no grant to review final_review" in said
 
@@ -92,12 +92,12 @@ class TestCertificates:
         issue(ready, "2019-0001")
         revoke = ("certificates", "revoke", "2019-0001", "--reason", "印错", "--as")
         assert "a second person must revoke it" in ready.run(*revoke, "of-all-colleges", code=1)
-        assert "is revoked" in ready.run(*revoke, "second")
+        assert "is revoked" in ready.run(*revoke, "successor")
         assert "is that of" in issue(ready, "2019-0001", code=1)
         issue(ready, "2019-0002")
 
     def test_one_that_there_is_not_says_where_to_look(self, ready: University) -> None:
-        said = ready.run("certificates", "revoke", "nought", "--reason", "印错", "--as", "second", code=1)
+        said = ready.run("certificates", "revoke", "nought", "--reason", "印错", "--as", "successor", code=1)
         assert "clearance certificates list" in said
 
     def test_one_waits_until_it_is_handed_over_and_each_act_is_in_the_log(self, ready: University) -> None:
@@ -107,15 +107,15 @@ class TestCertificates:
         assert [c["certificate"]["number"] for c in ready.json("certificates", "list", "--waiting")] == ["2019-0001"]
         hand_over = ("certificates", "hand-over", "2019-0001", "--as")
         assert "no grant to issue" in ready.run(*hand_over, "reading-room", code=1)
-        assert "say who" in ready.run(*hand_over, "second", "--collected", "agent", code=1)
+        assert "say who" in ready.run(*hand_over, "successor", "--collected", "agent", code=1)
         assert "has left (agent)" in ready.run(
-            *hand_over, "second", "--collected", "agent", "--collector", "王五, 委托书"
+            *hand_over, "successor", "--collected", "agent", "--collector", "王五, 委托书"
         )
-        assert "has left already" in ready.run(*hand_over, "second", code=1)
+        assert "has left already" in ready.run(*hand_over, "successor", code=1)
         assert ready.json("certificates", "list", "--waiting") == []
         (certificate,) = (c["certificate"] for c in ready.json("certificates", "list", CLEAR))
-        assert (certificate["collected"], certificate["handed_over_by"]) == ("agent", "second")
-        ready.run("certificates", "revoke", "2019-0001", "--reason", "印错", "--as", "second")
+        assert (certificate["collected"], certificate["handed_over_by"]) == ("agent", "successor")
+        ready.run("certificates", "revoke", "2019-0001", "--reason", "印错", "--as", "successor")
         with closing(sqlite3.connect(ready.folder / ".demo" / "clearance-desk.db")) as desk:
             told = desk.execute(
                 "SELECT deed, account, student FROM audit WHERE deed IN (?, ?, ?) ORDER BY line",
@@ -123,6 +123,6 @@ class TestCertificates:
             ).fetchall()
         assert told == [
             ("issued", "of-all-colleges", CLEAR),
-            ("certificate_handed_over", "second", CLEAR),
-            ("revoked", "second", CLEAR),
+            ("certificate_handed_over", "successor", CLEAR),
+            ("revoked", "successor", CLEAR),
         ]

@@ -354,7 +354,7 @@ def _told(engine: Engine, query: str) -> list[object] | str:
 
 @pytest.mark.slow
 @given(mixture=TRIED)
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 def test_what_is_called_a_remark_or_a_text_here_is_one_for_the_server(engine: Engine, mixture: str) -> None:
     try:
         found = tokens(f"SELECT 1 {mixture}\n+ 1", engine.dialect.name)

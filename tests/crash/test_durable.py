@@ -15,6 +15,7 @@ from config.settings import load
 from connectors import memory
 from status_db import durable, tables
 from status_db.accounts import Accounts, Act, Grant, desk_url
+from status_db.desk_store import DeskStore
 from status_db.model import RunState
 from tests import sizes
 from tests.crash import actors, stage
@@ -36,7 +37,8 @@ def about(status_url: str, tmp_path: Path) -> Stage:
     settings = load(about.file, {"memory": memory.Settings}.get, {"STATUS_URL": status_url})
     with stage.opened(desk_url(settings.status_db)) as engine:
         may = [Grant(Act.DECIDE, "library"), Grant(Act.READ, "library")]
-        Accounts(engine).add("librarian", "图书馆", "no password", grants=may, now=datetime.now(UTC))
+        desk = DeskStore(engine, settings.status_db.ledger_key_file)
+        Accounts(desk).add("librarian", "图书馆", "no password", grants=may, now=datetime.now(UTC))
     return about
 
 

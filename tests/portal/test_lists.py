@@ -57,7 +57,7 @@ class TestThePage:
     def test_it_says_state_and_number_of_things_but_no_title_and_no_amount(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/lists").text
         assert cells(page, LIN.name) == ["✕ 不通过 2 项", "✓ 通过", "○ 未办理", "… 待审核", "⋯ 未到此步"]
-        for secret in ("构造地质学", "3.20", "5850", "学费", "B0001", "412"):
+        for secret in ("构造地质学", "3.20", "5850", "学费", "B0001", "栋412"):
             assert secret not in page
 
     def test_decisions_and_what_came_after_them_are_told(self, university: World, signed_in: SignedIn) -> None:
@@ -178,7 +178,7 @@ class TestExport:
         assert by_name[QIAN.name]["校计财处"] == "不通过 1 项"
         assert by_name[LI.name]["培养层次"] == "硕士"
         everything = str(rows)
-        for secret in ("构造地质学", "3.20", "5850", "学费", "B0001", "412"):
+        for secret in ("构造地质学", "3.20", "5850", "学费", "B0001", "栋412"):
             assert secret not in everything
 
     def test_names_that_look_like_formulas_and_numbers_with_noughts_stay_text(
@@ -251,7 +251,7 @@ class TestReminder:
 
     def test_it_holds_no_amount_no_title_and_no_number(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/lists/reminder?class=011151").text
-        for secret in ("构造地质学", "3.20", LIN.number, "B0001", "412"):
+        for secret in ("构造地质学", "3.20", LIN.number, "B0001", "栋412"):
             assert secret not in page
 
     def test_who_waits_for_the_university_is_left_alone(self, signed_in: SignedIn) -> None:
