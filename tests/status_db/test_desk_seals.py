@@ -33,7 +33,7 @@ from status_db.board import Board
 from status_db.codes import Codes
 from status_db.desk_key import DeskKey
 from status_db.desk_seals import NOT_SEALED, SEALED
-from status_db.desk_store import DeskStore
+from status_db.desk_store import DeskStore, RowAltered
 from status_db.engine import StoreError, reading, writing
 from status_db.factors import Factors
 from status_db.ledger_key import LedgerRefused
@@ -250,11 +250,11 @@ class TestWhoeverWritesTheDatabaseAlone:
 
     def test_opens_no_session_of_staff(self, world: World) -> None:
         values = {"account": "librarian", "created_at": world.now, "seen_at": world.now, "method": "local"}
-        for table in (tables.staff_session, tables.session):
-            opened = insert(table).values(token_hash=b"x" * 32, **values)
+        for token, table in ((b"x" * 32, tables.staff_session), (b"y" * 32, tables.session)):
+            opened = insert(table).values(token_hash=token, **values)
             with world.desk_engine.begin() as connection:
                 connection.execute(opened)
-            assert not session_opens(world, b"x" * 32)
+            assert not session_opens(world, token)
         assert session_opens(world)
 
     def test_gets_no_grant(self, world: World) -> None:
@@ -312,6 +312,12 @@ class TestWhoeverWritesTheDatabaseAlone:
         account = Accounts(world.desk).find("librarian")
         assert account is not None
         assert not account.active
+
+    def test_has_nothing_written_over_an_altered_head(self, world: World) -> None:
+        forge(world, lambda c: c.execute(update(tables.audit_head).values(removed_to=1)))
+        for store in (world.desk, pages_store(world)):
+            with pytest.raises(RowAltered, match="not as it was sealed"):
+                Audit(store).note(Deed.SIGNED_IN, account="x", now=world.now)
 
     def test_cannot_have_the_seals_begin_anew(self, world: World) -> None:
         forge(world, lambda c: c.execute(delete(tables.audit_head)))
