@@ -190,6 +190,16 @@ class DatabaseUrl(Secret):
             raise ValueError('a URL with a password does not stand in the file: write "env:NAME" or "file:PATH"')
         return made
 
+    def file_as_written(self) -> str:
+        """Return the URL of an SQLite file that starts at the settings' folder, as it is written; else nothing.
+
+        Raises SecretUnusable.
+        """
+        try:
+            return written_file(self._given or _sound(self._reference, self._origin))
+        except ValueError as error:
+            raise SecretUnusable(str(error)) from None
+
     @property
     def in_the_file(self) -> bool:
         """Whether the settings file holds the URL itself, so that it may be looked at by anybody."""

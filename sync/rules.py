@@ -98,7 +98,8 @@ def location(asked: Asked, *, former: bool = False) -> bytes:
     own = asked.own.model_dump(mode="python") if asked.own is not None else {}
     where = {key: own[key] for key in sorted(own) if key in _WHERE}
     where |= {} if former else {key: text for key, text in asked.written.items() if key in where}
-    return digest_of([asked.connector.encode(), json.dumps(where, sort_keys=True, default=_without_secret).encode()])
+    plainly = _without_secret if former else _as_written
+    return digest_of([asked.connector.encode(), json.dumps(where, sort_keys=True, default=plainly).encode()])
 
 
 def locations(asked: Asked) -> tuple[bytes, bytes]:
@@ -108,6 +109,14 @@ def locations(asked: Asked) -> tuple[bytes, bytes]:
 
 #: Own keys that say where a source is and as which user it is asked.
 _WHERE = {"url", "base_url", "host", "port", "path", "auth"}
+
+
+def _as_written(value: object) -> str:
+    try:
+        file = value.file_as_written() if isinstance(value, DatabaseUrl) else ""
+    except SecretUnusable:
+        file = ""
+    return file or _without_secret(value)
 
 
 def _without_secret(value: object) -> str:
