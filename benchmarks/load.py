@@ -40,6 +40,7 @@ from portal.auth.passwords import hash_password
 from portal.auth.sessions import form_token, hash_of, new_token
 from portal.server import serve
 from status_db.accounts import Accounts, Act, Grant, desk_url
+from status_db.desk_store import DeskStore
 from status_db.engine import open_writing
 from status_db.migrate import upgrade
 from tests.services.university import free_port
@@ -238,10 +239,11 @@ def serving(url: str, folder: Path, students: int) -> Iterator[Site]:
     file = folder / "bench.toml"
     file.write_text(SETTINGS, encoding="utf-8")
     fill(url, students)
-    desk = desk_url(load_settings(file).status_db)
+    own = load_settings(file).status_db
+    desk = desk_url(own)
     upgrade(desk, "desk")
     engine, now = open_writing(desk), datetime.now(UTC)
-    accounts, hashed = Accounts(engine), hash_password(PASSWORD)
+    accounts, hashed = Accounts(DeskStore(engine, own.ledger_key_file)), hash_password(PASSWORD)
 
     def session(account: str) -> str:
         token = new_token()

@@ -7,6 +7,7 @@ only a bounded number wait for it. A client that disconnects is not a fault.
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 
@@ -45,7 +46,9 @@ class FaultLog:
         try:
             context = copy_context()
             write = lambda: context.run(log.error, "page broke", path=path, exc_info=error)  # noqa: E731
-            await asyncio.get_running_loop().run_in_executor(self._writing, write)
+            with suppress(RuntimeError):
+                # Where this process is stopping, its thread takes no more.
+                await asyncio.get_running_loop().run_in_executor(self._writing, write)
         finally:
             self._waiting -= 1
 

@@ -35,6 +35,7 @@ class Hashing:
     def __init__(self, waiting: int) -> None:
         self._most = waiting + _UNDER_WAY
         self._inside = 0
+        self._closed = False
         self._under_way = asyncio.Semaphore(_UNDER_WAY)
         self._threads = ThreadPoolExecutor(_THREADS, "hashing", initializer=_give_way)
 
@@ -56,11 +57,14 @@ class Hashing:
             self._inside -= 1
 
     async def run(self, work: Callable[..., T], *args: object) -> T:
-        """Hash in a thread; the caller has a place."""
+        """Hash in a thread; the caller has a place. Raises Refused where this process is stopping."""
+        if self._closed:
+            raise Refused(503, "passwords", _RETRY_AFTER)
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
 
     def close(self) -> None:
         """Stop the threads."""
+        self._closed = True
         self._threads.shutdown()
 
 
