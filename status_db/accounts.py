@@ -164,7 +164,7 @@ class Accounts:
                     demo=demo,
                 )
             )
-            entry.added(ACCOUNT, tables.account.c.account == added.account)
+            entry.added(ACCOUNT, added.account)
             stored = account_changes.give(entry, added.account, added.grants)
         return replace(added, grants=stored, password_at=now if password_hash else None)
 
@@ -213,7 +213,7 @@ class Accounts:
                 if account_changes.row_of(connection, key) is None:
                     values = {"account": key, "name": name.strip(), "active": True, "created_at": now}
                     connection.execute(insert(tables.account).values(**values))
-                    entry.added(ACCOUNT, tables.account.c.account == key)
+                    entry.added(ACCOUNT, key)
                     made.append(key)
                 if fresh := account_changes.give(entry, key, grants):
                     new[key] = fresh
@@ -343,12 +343,12 @@ class Accounts:
     def touch_session(self, token_hash: bytes, now: datetime) -> None:
         """Note that a session has been used."""
         with self._desk.writing() as entry:
-            sessions.touch(entry, token_hash, now, staff=self._desk.seals_rows)
+            sessions.touch(entry, token_hash, now)
 
     def close_session(self, token_hash: bytes) -> None:
         """End a session; one that is not there has ended."""
         with self._desk.writing() as entry:
-            sessions.close(entry, token_hash, staff=self._desk.seals_rows)
+            sessions.close(entry, token_hash)
 
     def close_provider_session(self, provider_session: bytes) -> tuple[str, ...]:
         """End what a provider opened under this digest; return whose sessions ended."""
@@ -359,7 +359,7 @@ class Accounts:
                 return ()
         with self._desk.writing() as entry:
             ended = sessions.whose(entry.connection, provider_session, staff=staff)
-            sessions.end_provided(entry, provider_session, staff=staff)
+            sessions.end_provided(entry, provider_session)
         return ended
 
     def check(self) -> None:

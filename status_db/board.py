@@ -102,7 +102,7 @@ class Board:
         table = tables.announcement
         with self._desk.writing() as entry:
             row = entry.connection.execute(insert(table).values(**values).returning(table)).one()
-            entry.added(ANNOUNCEMENT, table.c.announcement == row.announcement)
+            entry.added(ANNOUNCEMENT, row.announcement)
         return _announcement(row)
 
     def withdraw(self, announcement: int, *, author: str, now: datetime) -> Announcement:

@@ -80,8 +80,8 @@ class Codes:
     ) -> dict[str, str]:
         """Make them as a part of a transaction. Raises AccountRefused."""
         fresh = {normalise_account(account): fresh_code() for account in accounts}
-        table = tables.code
-        connection = entry.connection
+        hashes = {account: self._hash(kind, account, code) for account, code in fresh.items()}
+        table, connection = tables.code, entry.connection
         for account in fresh:
             if why := demo_accounts.why_shut(connection, account, demo=self._demo):
                 raise AccountRefused(why)
@@ -93,18 +93,18 @@ class Codes:
                 insert(table),
                 [
                     {
-                        "code_hash": self._hash(kind, account, code),
+                        "code_hash": code_hash,
                         "account": account,
                         "made_at": now,
                         "made_by": made_by[:100],
                         "until": now + lasts,
                         "kind": kind,
                     }
-                    for account, code in fresh.items()
+                    for account, code_hash in hashes.items()
                 ],
             )
-            for account in fresh:
-                entry.added(CODE, table.c.account == account)
+            for code_hash in hashes.values():
+                entry.added(CODE, code_hash)
         return fresh
 
     def use(self, account: str, code: str, now: datetime, kind: CodeKind = CodeKind.PASSWORD) -> bool:

@@ -43,6 +43,11 @@ class SealedTable:
         """The columns that a seal covers, in the table's order."""
         return tuple(c.name for c in self.table.columns if c.name != "mac" and c.name not in self.moves)
 
+    def key(self, row: Columns) -> str:
+        """Name a row for the log and for reports; of a long key its beginning."""
+        values = (row[column.name] for column in self.table.primary_key)
+        return "/".join(value.hex()[:12] if isinstance(value, bytes) else str(value) for value in values)
+
     def values(self, row: Columns) -> tuple[Any, ...]:
         """Return what a seal covers of a row, as the driver has it."""
         return tuple(_as_driven(self.table, name, row[name]) for name in self.covered)

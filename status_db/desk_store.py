@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, RowMapping, delet
 
 from status_db import desk_seals, ledger_key, raw, tables
 from status_db.desk_key import DeskKey
-from status_db.desk_seals import SEALED, SealedTable
+from status_db.desk_seals import ACCOUNT, SEALED, Columns, SealedTable
 from status_db.engine import StoreError, reading, writing
 from status_db.ledger_key import LedgerRefused
 from status_db.seals import NOTHING, Seals, moved
@@ -111,7 +111,7 @@ class DeskStore:
         with writing(self.engine, DESK, "desk") as connection:
             entry = DeskEntry(connection, self.chain, seals, seals_rows=self.seals_rows)
             if self.seals_rows and not first:
-                # Before anything is written: whether seals have begun here is told by what stands.
+                # Before anything is written: what stands decides whether seals have begun here.
                 entry.head()
             yield entry
             head = entry.close()
@@ -128,8 +128,7 @@ class DeskStore:
         columns = row if isinstance(row, RowMapping) else row._mapping  # noqa: SLF001 - SQLAlchemy's public name
         if sealed.agrees(self.seals(), columns):
             return True
-        key = "/".join(_shown(columns[c.name]) for c in sealed.table.primary_key)
-        structlog.get_logger("clearance.audit").error("sealed row altered", table=sealed.name, key=key)
+        _log_altered(sealed, columns)
         return False
 
     def seal_all(self, now: datetime) -> int:
@@ -170,7 +169,7 @@ class DeskEntry:
 
     @contextmanager
     def changing(self, sealed: SealedTable, *where: ColumnElement[bool], also: bool = False) -> Iterator[None]:
-        """Seal anew what is written in this block of the rows that `where` finds, before it or after it.
+        """Seal again the rows that this block writes, among those that `where` finds before it or after it.
 
         A row that does not agree with its seal keeps that seal: a new one would cover up that it was altered. `also`
         seals rows that need none. A process without the ledger's key raises StoreError where it has changed a sealed
@@ -180,9 +179,13 @@ class DeskEntry:
         yield
         self._seal(sealed, before, self._rows(sealed, where), also=also)
 
-    def added(self, sealed: SealedTable, *where: ColumnElement[bool], also: bool = False) -> None:
-        """Seal the rows that `where` finds, which have just been added."""
-        self._seal(sealed, {}, self._rows(sealed, where), also=also)
+    def added(self, sealed: SealedTable, *key: Any) -> None:  # noqa: ANN401 - any column's value
+        """Seal the row with this primary key, which this transaction has added.
+
+        It is named by its key, so that no row that somebody else has written is sealed with it.
+        """
+        this = [column == value for column, value in zip(sealed.table.primary_key, key, strict=True)]
+        self._seal(sealed, {}, self._rows(sealed, tuple(this)))
 
     def note(
         self,
@@ -275,7 +278,7 @@ class DeskEntry:
         for sealed in SEALED.values():
             self._seal(sealed, {}, self._rows(sealed, ()))
             count += len(self._rows(sealed, (sealed.table.c.mac.is_not(None),)))
-        with self.changing(SEALED["account"], owners, also=True):
+        with self.changing(ACCOUNT, owners, also=True):
             pass
         self.note("sealed", account="", now=now, detail={"rows": count})
         return count
@@ -299,7 +302,7 @@ class DeskEntry:
         return self._made
 
     def head(self) -> Head:
-        """Return the head of this chain; one that begins now, where there is none. Raises LedgerRefused, RowAltered."""
+        """Return the head of this chain, or a new one where there is none. Raises LedgerRefused, RowAltered."""
         if self._known is not None:
             return self._known
         table = tables.audit_head
@@ -317,14 +320,14 @@ class DeskEntry:
         return self._known
 
     def _begun(self) -> Head:
-        """Return the head of a chain that begins now. Raises LedgerRefused where what stands has yet to be sealed."""
+        """Return the head of a new chain. Raises LedgerRefused where rows that exist have not been sealed."""
         if self._chain == WITH_LEDGER:
             if any_sealed(self.connection):
                 raise LedgerRefused(
-                    "The head of the desk's seals is gone, and what it sealed is still there. Restore a backup; "
-                    "what stands now cannot be told from what somebody has altered."
+                    "The head of the desk's seals is gone, and rows that were sealed under it are still there, so an "
+                    "altered row cannot be recognised. Restore a backup that verifies: clearance restore FOLDER"
                 )
-            if self.unsealed():
+            if self._unsealed():
                 raise LedgerRefused(
                     "The accounts and grants here are not sealed yet. See that each is right (clearance accounts "
                     "list), then run: clearance accounts seal"
@@ -337,7 +340,7 @@ class DeskEntry:
             sets[LINES_BEFORE] = before
         return Head(0, NOTHING, 0, NOTHING, sets)
 
-    def unsealed(self) -> bool:
+    def _unsealed(self) -> bool:
         """Say whether rows stand that must be sealed, and are not."""
         for sealed in SEALED.values():
             if any(sealed.when(row) for row in self._rows(sealed, (sealed.table.c.mac.is_(None),)).values()):
@@ -373,11 +376,12 @@ class DeskEntry:
             if old is not None and not _covered(sealed, old, row) and not (also and old["mac"] is None):
                 continue
             mac = row["mac"]
-            if old is None or sealed.agrees(self._seals, old):
-                wanted = also or row["mac"] is not None or sealed.when(row) or not sealed.counted
+            # A row that was not there before is new, unless it has a seal: then it was another row's key.
+            if (old is None and mac is None) or (old is not None and sealed.agrees(self._seals, old)):
+                wanted = also or mac is not None or sealed.when(row) or not sealed.counted
                 mac = sealed.seal(self._seals, row) if wanted else None
             else:
-                self._name_altered(sealed, key)
+                _log_altered(sealed, row)
             if mac == row["mac"]:
                 continue
             by += weight(mac) - weight(row["mac"])
@@ -388,11 +392,6 @@ class DeskEntry:
             stood = bytes.fromhex(head.sets.get(sealed.name, NOTHING.hex()))
             head.sets[sealed.name] = moved(stood, by).hex()
             self._moved = True
-
-    @staticmethod
-    def _name_altered(sealed: SealedTable, key: tuple[Any, ...]) -> None:
-        log = structlog.get_logger("clearance.audit")
-        log.error("sealed row altered", table=sealed.name, key="/".join(map(_shown, key)))
 
 
 def digest_of_lines_before(connection: Connection, seals: Seals) -> str:
@@ -409,5 +408,5 @@ def _covered(sealed: SealedTable, before: RowMapping, after: RowMapping | None) 
     return after is None or sealed.values(before) != sealed.values(after)
 
 
-def _shown(value: object) -> str:
-    return value.hex()[:12] if isinstance(value, bytes) else str(value)
+def _log_altered(sealed: SealedTable, row: Columns) -> None:
+    structlog.get_logger("clearance.audit").error("sealed row altered", table=sealed.name, key=sealed.key(row))

@@ -150,7 +150,7 @@ class Factors:
         """Open a session wholly, under another token: it has shown a second factor. False when it has ended."""
         step, name = tables.factor_step, normalise_account(account)
         with self._desk.writing() as entry:
-            if not sessions.pass_on(entry, before, after, name, now, staff=self._desk.seals_rows):
+            if not sessions.pass_on(entry, self._desk, before, after, name, now):
                 return False
             entry.connection.execute(delete(step).where(or_(step.c.token_hash == before, step.c.at < now - longest)))
             note_step(entry, after, "shown", account, now)
@@ -187,7 +187,7 @@ def note_step(
             token_hash=token_hash, kind=kind, account=normalise_account(account), challenge=challenge, at=now
         )
     )
-    entry.added(FACTOR_STEP, *same)
+    entry.added(FACTOR_STEP, token_hash, kind)
 
 
 def reset_in(entry: DeskEntry, name: str) -> bool:

@@ -160,10 +160,9 @@ class Entry:
         """
         agrees = stored.mac is not None and self._seals.row(table, stored.values) == stored.mac
         if not agrees:
-            at = raw.SEALED[table].index("student")
-            self._log.error(
-                "stored row altered", table=table, cohort=self._cohort, student=StudentNo(stored.values[at])
-            )
+            row = dict(zip(raw.SEALED[table], stored.values, strict=False))
+            who = {"student": StudentNo(row["student"])} if "student" in row else {"key": str(stored.values[0])}
+            self._log.error("stored row altered", table=table, cohort=self._cohort, **who)
         mac = self._seals.row(table, values) if agrees else stored.mac or b""
         self.gone(name, [stored.mac])
         self._moves[name] += self._seals.weight(mac)

@@ -119,7 +119,7 @@ class OwnAccount:
                 if row.token_hash != this and (session is None or row.token_hash.hex()[:_NAMED] == session)
             ]
             for token_hash in ending:
-                sessions.close(entry, token_hash, staff=self._desk.seals_rows)
+                sessions.close(entry, token_hash)
         return len(ending)
 
     def _open(self, connection: Connection, name: str) -> Iterator[Row[Any]]:

@@ -84,8 +84,9 @@ class Passkeys:
             active = connection.scalar(select(tables.account.c.active).where(tables.account.c.account == owner))
             if known is not None or count >= MOST or not active:
                 return False
-            connection.execute(
-                insert(table).values(
+            number = connection.execute(
+                insert(table)
+                .values(
                     account=owner,
                     credential_id=credential_id,
                     public_key=public_key,
@@ -94,8 +95,9 @@ class Passkeys:
                     transports=list(transports),
                     made_at=now,
                 )
-            )
-            entry.added(PASSKEY, table.c.credential_id == credential_id)
+                .returning(table.c.passkey)
+            ).scalar_one()
+            entry.added(PASSKEY, number)
         return True
 
     def use(self, passkey: int, sign_count: int, now: datetime) -> bool:

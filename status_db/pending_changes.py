@@ -343,7 +343,7 @@ def _have_wait(entry: DeskEntry, change: AccountChange, held: tuple[Grant, ...],
     )
     made = added.inserted_primary_key
     assert made is not None  # noqa: S101 - the database gives its number
-    entry.added(PENDING_CHANGE, table.c.pending_change == made[0])
+    entry.added(PENDING_CHANGE, made[0])
     _note(entry, Deed.SECOND_ASKED, who, _told(change))
 
 

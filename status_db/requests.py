@@ -215,7 +215,7 @@ class Requests:
 def _add(entry: DeskEntry, **values: Any) -> None:  # noqa: ANN401 - columns by name
     table = tables.request
     number = entry.connection.execute(insert(table).values(**values).returning(table.c.request)).scalar_one()
-    entry.added(REQUEST, table.c.request == number)
+    entry.added(REQUEST, number)
 
 
 def _request(row: Row[Any], *, altered: bool) -> Request:

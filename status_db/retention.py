@@ -200,7 +200,7 @@ class Retention:
             with self._desk.writing() as entry:
                 values = {name: getattr(run, name) for name in RetentionRun.__slots__}
                 noted = insert(table).values(values).returning(table.c.retention_run)
-                entry.added(RETENTION_RUN, table.c.retention_run == entry.connection.execute(noted).scalar_one())
+                entry.added(RETENTION_RUN, entry.connection.execute(noted).scalar_one())
         return run
 
     def _begin(self, rule: str, now: datetime) -> None:

@@ -5,6 +5,7 @@ program opens nothing. When it was last used is not sealed, so that a page need 
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,7 +41,7 @@ def open_one(entry: DeskEntry, values: Mapping[str, Any], *, staff: bool, now: d
     with entry.changing(STAFF_SESSION, old):
         entry.connection.execute(delete(table).where(old))
     entry.connection.execute(insert(table).values(**values))
-    entry.added(STAFF_SESSION, table.c.token_hash == values["token_hash"])
+    entry.added(STAFF_SESSION, values["token_hash"])
 
 
 def find(connection: Connection, store: DeskStore, token_hash: bytes) -> OpenSession | None:
@@ -56,38 +57,39 @@ def find(connection: Connection, store: DeskStore, token_hash: bytes) -> OpenSes
     return None
 
 
-def touch(entry: DeskEntry, token_hash: bytes, now: datetime, *, staff: bool) -> None:
+def touch(entry: DeskEntry, token_hash: bytes, now: datetime) -> None:
     """Note that a session has been used."""
-    for table in _tables(staff=staff):
+    for table in _tables(staff=entry.seals_rows):
         entry.connection.execute(update(table).where(table.c.token_hash == token_hash).values(seen_at=now))
 
 
-def pass_on(entry: DeskEntry, before: bytes, after: bytes, account: str, now: datetime, *, staff: bool) -> bool:
-    """Open a narrowed session of an account wholly, under another token; False when it has ended."""
-    for table in _tables(staff=staff):
-        these = table.c.token_hash.in_([before, after])
-        moving = update(table).where(table.c.token_hash == before, table.c.account == account)
-        moved = moving.values(token_hash=after, narrowed=None, seen_at=now)
-        if table is tables.session:
-            return entry.connection.execute(moved).rowcount == 1
-        with entry.changing(STAFF_SESSION, these):
-            if entry.connection.execute(moved).rowcount == 1:
-                return True
+def pass_on(entry: DeskEntry, store: DeskStore, before: bytes, after: bytes, account: str, now: datetime) -> bool:
+    """Open a narrowed session of an account wholly, under another token; False when it has ended, or was altered."""
+    for table in _tables(staff=entry.seals_rows):
+        here = (table.c.token_hash == before, table.c.account == account)
+        row = entry.connection.execute(select(table).where(*here)).mappings().one_or_none()
+        if row is None:
+            continue
+        if table is tables.staff_session and not store.vouches(STAFF_SESSION, row):
+            return False
+        opened = {name: value for name, value in row.items() if name != "mac"}
+        opened |= {"token_hash": after, "narrowed": None, "seen_at": now}
+        close(entry, before)
+        entry.connection.execute(insert(table).values(**opened))
+        if table is tables.staff_session:
+            entry.added(STAFF_SESSION, after)
+        return True
     return False
 
 
-def close(entry: DeskEntry, token_hash: bytes, *, staff: bool) -> None:
+def close(entry: DeskEntry, token_hash: bytes) -> None:
     """End a session; one that is not there has ended."""
-    entry.connection.execute(delete(tables.session).where(tables.session.c.token_hash == token_hash))
-    if staff:
-        _end_staff(entry, token_hash=token_hash)
+    _end(entry, token_hash=token_hash)
 
 
 def end_of(entry: DeskEntry, account: str) -> None:
     """End every session of an account. A process without the ledger's key ends a student's alone."""
-    entry.connection.execute(delete(tables.session).where(tables.session.c.account == account))
-    if entry.seals_rows:
-        _end_staff(entry, account=account)
+    _end(entry, account=account)
 
 
 def whose(connection: Connection, provider_session: bytes, *, staff: bool) -> tuple[str, ...]:
@@ -100,18 +102,17 @@ def whose(connection: Connection, provider_session: bytes, *, staff: bool) -> tu
     return tuple(sorted(found))
 
 
-def end_provided(entry: DeskEntry, provider_session: bytes, *, staff: bool) -> None:
+def end_provided(entry: DeskEntry, provider_session: bytes) -> None:
     """End what a provider opened under this digest."""
-    entry.connection.execute(delete(tables.session).where(tables.session.c.provider_session == provider_session))
-    if staff:
-        _end_staff(entry, provider_session=provider_session)
+    _end(entry, provider_session=provider_session)
 
 
-def _end_staff(entry: DeskEntry, **where: object) -> None:
-    table = tables.staff_session
-    these = [table.c[name] == value for name, value in where.items()]
-    with entry.changing(STAFF_SESSION, *these):
-        entry.connection.execute(delete(table).where(*these))
+def _end(entry: DeskEntry, **where: object) -> None:
+    for table in _tables(staff=entry.seals_rows):
+        these = [table.c[name] == value for name, value in where.items()]
+        sealed = entry.changing(STAFF_SESSION, *these) if table is tables.staff_session else nullcontext()
+        with sealed:
+            entry.connection.execute(delete(table).where(*these))
 
 
 def _tables(*, staff: bool) -> tuple[Table, ...]:

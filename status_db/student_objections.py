@@ -342,7 +342,7 @@ def _enter(
     table = tables.objection
     values = {**what, "text": text, "raised_by": account[:100], "seen": _written(seen), "at": now, "due": due}
     row = entry.connection.execute(insert(table).values(**values).returning(table)).one()
-    entry.added(APPEAL, table.c.objection == row.objection)
+    entry.added(APPEAL, row.objection)
     return _objection(row)
 
 

@@ -90,7 +90,7 @@ class Tokens:
                 raise TokenRefused(why)
             made = {"title": title, "account": name, "made_at": now, "made_by": by[:100], "until": until}
             entry.connection.execute(insert(table).values(token_hash=token_hash, **made))
-            entry.added(TOKEN, table.c.token_hash == token_hash)
+            entry.added(TOKEN, token_hash)
             row = entry.connection.execute(select(table).where(table.c.token_hash == token_hash)).one()
         return _token(row)
 

@@ -72,7 +72,7 @@ class Uploads:
             values = {"cohort": cohort, "kind": kind, "step": step, "source": source, "account": account, "at": now}
             made = insert(table).values(**values, file=file[:200], content=content, rows=list(rows))
             number: int = entry.connection.execute(made.returning(table.c.upload)).scalar_one()
-            entry.added(UPLOAD, table.c.upload == number)
+            entry.added(UPLOAD, number)
         return number
 
     def find(self, number: int, account: str) -> Upload | None:

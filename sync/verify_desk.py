@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
 from status_db import desk_seals, raw, tables
 from status_db.desk_seals import NOT_SEALED, SEALED, SealedTable
@@ -12,8 +12,7 @@ from status_db.desk_store import LINES_BEFORE, OF_PAGES, WITH_LEDGER, any_sealed
 from status_db.seals import NOTHING, Seals, moved
 from sync.verify_words import Disagreement, Found
 
-_HEAD = tuple(column.name for column in tables.audit_head.columns)
-_LINE = ("chain", "link", *desk_seals.LINE, "mac")
+_LINE = ("link", *desk_seals.LINE, "mac")
 _CHAINED = (WITH_LEDGER, OF_PAGES)
 
 
@@ -57,7 +56,7 @@ class _Look:
         self.notes: tuple[str, ...] = ()
 
     def at_everything(self) -> None:
-        heads = {row["chain"]: row for row in self._rows(tables.audit_head.name, _HEAD)}
+        heads = {row["chain"]: row for row in self._rows(tables.audit_head)}
         if WITH_LEDGER not in heads:
             if any_sealed(self._connection) or any(chain == WITH_LEDGER for chain, _ in self._logged):
                 self.found.add("audit_head", "gone", WITH_LEDGER, "is not there, and rows are sealed under it")
@@ -79,12 +78,10 @@ class _Look:
         for chain in _CHAINED:
             if chain not in self._seals:
                 self.notes += (f"the key of the audit log's chain {chain} is not there: its lines were not looked at",)
-            elif chain in heads:
-                if chain != WITH_LEDGER:
-                    self._at_head(chain, heads[chain])
-                self._at_chain(chain, heads[chain])
-            else:
-                self._at_chain(chain, None)
+                continue
+            if chain in heads and chain != WITH_LEDGER:
+                self._at_head(chain, heads[chain])
+            self._at_chain(chain, heads.get(chain))
         left_out = ", ".join(f"{table} ({why})" for table, why in NOT_SEALED.items())
         self.notes += (f"not sealed: {left_out}",)
 
@@ -93,9 +90,9 @@ class _Look:
         query = select(account.c.account).where(account.c.student.is_(None)).limit(1)
         return self._connection.execute(query).first() is not None
 
-    def _rows(self, name: str, columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    def _rows(self, table: Table) -> list[dict[str, Any]]:
         """Return rows as the driver gives them: an altered value shows, whatever it would be read as."""
-        table = tables.desk.tables[name]
+        columns = tuple(column.name for column in table.columns)
         return [dict(zip(columns, values, strict=True)) for values in raw.rows(self._connection, table, columns)]
 
     def _at_head(self, chain: str, head: Mapping[str, Any]) -> dict[str, str]:
@@ -109,10 +106,9 @@ class _Look:
         return sets if isinstance(sets, dict) else {}
 
     def _at_rows(self, sealed: SealedTable, said: str) -> None:
-        seals, columns = self._seals[WITH_LEDGER], tuple(c.name for c in sealed.table.columns)
-        weight = 0
-        for row in self._rows(sealed.name, columns):
-            key = "/".join(_shown(row[c.name]) for c in sealed.table.primary_key)
+        seals, weight = self._seals[WITH_LEDGER], 0
+        for row in self._rows(sealed.table):
+            key = sealed.key(row)
             self.looked_at[sealed.name] = self.looked_at.get(sealed.name, 0) + 1
             weight += seals.weight(row["mac"])
             if row["mac"] is None:
@@ -149,10 +145,6 @@ class _Look:
 
     def _lines(self, chain: str) -> Iterator[dict[str, Any]]:
         table = tables.audit
-        query = select(*(table.c[name] for name in _LINE)).where(table.c.chain == chain).order_by(table.c.link)
-        for values in raw.fetched(self._connection, query):
+        # Some at a time: a log of three years has many.
+        for values in raw.pages(self._connection, table, _LINE, table.c.link, table.c.chain == chain):
             yield dict(zip(_LINE, values, strict=True))
-
-
-def _shown(value: object) -> str:
-    return value.hex()[:12] if isinstance(value, bytes) else str(value)

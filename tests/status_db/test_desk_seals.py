@@ -30,7 +30,7 @@ from status_db import tables
 from status_db.accounts import AccountRefused, Accounts, Act, Grant
 from status_db.audit import Audit, Deed
 from status_db.board import Board
-from status_db.codes import Codes
+from status_db.codes import CodeKind, Codes
 from status_db.desk_key import DeskKey
 from status_db.desk_seals import NOT_SEALED, SEALED
 from status_db.desk_store import DeskStore, RowAltered
@@ -281,6 +281,18 @@ class TestWhoeverWritesTheDatabaseAlone:
         later = world.now + 2 * LONG
         forge(world, lambda c: c.execute(update(tables.code).values(until=later + LONG)))
         assert not codes.use("admin", code, later)
+
+    def test_has_no_code_sealed_beside_one_that_is_made(self, world: World) -> None:
+        codes, later = Codes(world.desk, key_of(world)), world.now + LONG
+        mine = {"code_hash": key_of(world).hashed("factor code", "ABC admin"), "account": "admin", "kind": "factor"}
+        made = {"made_at": world.now, "made_by": "x", "until": later}
+        forge(world, lambda c: c.execute(insert(tables.code).values(**mine, **made)))
+        codes.make("admin", made_by="root", now=world.now, lasts=LONG)
+        assert not codes.use("admin", "ABC", world.now, CodeKind.FACTOR)
+
+    def test_has_no_session_sealed_that_was_altered_before_it_was_opened_wholly(self, world: World) -> None:
+        forge(world, lambda c: c.execute(update(tables.staff_session).values(account="admin")))
+        assert not Factors(world.desk).pass_on(TOKEN, b"w" * 32, "admin", world.now, longest=LONG)
 
     def test_has_no_second_factor_of_their_own(self, world: World) -> None:
         mine = {"account": "librarian", "public_key": b"k", "sign_count": 0, "name": "x", "transports": []}

@@ -46,7 +46,7 @@ def put(world: World, table: Table, *rows: dict[str, Any]) -> None:
                 continue
             number = entry.connection.execute(insert(table).values(row).returning(key)).scalar_one()
             if sealed is not None:
-                entry.added(sealed, key == number)
+                entry.added(sealed, number)
 
 
 def _upload(at: Any, number: int) -> dict[str, Any]:

@@ -10,12 +10,14 @@ from status_db import tables
 from status_db.accounts import Accounts, Act, Grant
 from status_db.authority import Authority
 from status_db.decisions import DecisionRefused, Wish
+from status_db.engine import reading
 from status_db.ledger import Ledger
 from status_db.model import RunState, Verdict
 from status_db.opinions import Says
 from status_db.requests import RequestOutcome, Requests
 from status_db.reviews import Reviews
 from status_db.views import EVERYBODY, Scope
+from sync.verify import verify
 from tests.cast import GEOLOGY_LOAN, LIN
 from tests.sync.test_opinions import say, suspended
 from tests.world import COHORT, World, serving_of
@@ -65,6 +67,19 @@ def test_a_forged_announcement_of_a_change_raises_no_limit(world: World) -> None
     forge(world, tables.wave, cohort=COHORT, source="loans", towards="cleared", most=1000, **ends)
     world.later(minutes=5)
     assert world.run("loans").state is RunState.SUSPENDED
+
+
+def test_an_altered_announcement_is_withdrawn_and_stays_found(world: World) -> None:
+    world.run_all()
+    announced = world.waves.announce(
+        "loans", Verdict.CLEARED, 9, world.now + timedelta(days=1), author="x", note="", now=world.now
+    )
+    with world.engine.begin() as connection:
+        connection.execute(update(tables.wave).values(most=900))
+    world.waves.withdraw(announced.id, author="x", now=world.now)
+    with reading(world.engine) as connection:
+        report = verify(connection, world.settings, COHORT, world.ledger.seals(connection), world.now, {})
+    assert [found.table for found in report.disagreements] == ["wave"]
 
 
 class TestAnAuthor:
