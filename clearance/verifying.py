@@ -57,14 +57,14 @@ def verify(
 def _read(text: str) -> tuple[int, str]:
     match = _HEAD.fullmatch(text.strip().lower())
     if not match:
-        raise typer.BadParameter(f'"{text}" is no head: write LINK:MAC, as the log\'s "ledger head" has them')
+        raise typer.BadParameter(f'"{text}" is not a head: write LINK:MAC, as the log\'s "ledger head" has them')
     return int(match[1]), match[2]
 
 
 def _read_audit(text: str) -> tuple[tuple[str, int], str]:
     match = _AUDIT_HEAD.fullmatch(text.strip().lower())
     if not match:
-        raise typer.BadParameter(f'"{text}" is no head: write CHAIN:LINK:MAC, as the log\'s "audit head" has them')
+        raise typer.BadParameter(f'"{text}" is not a head: write CHAIN:LINK:MAC, as the log\'s "audit head" has them')
     return (match[1], int(match[2])), match[3]
 
 

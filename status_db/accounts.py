@@ -318,10 +318,14 @@ class Accounts:
         acts = row.student is None or bool(given.of(connection, name, self._vouches_grant))
         if acts and self._desk.seals_rows:
             if row.mac is None or not self._desk.vouches(ACCOUNT, row):
-                raise AccountRefused(f'"{name}" is not as it was sealed. Find out who wrote to the database.')
+                raise AccountRefused(
+                    f'"{name}" is not as it was sealed: somebody has written to the database. Run: clearance verify'
+                )
             return True
         if row.student is None:
-            raise AccountRefused(f'"{name}" is no student\'s account: staff sign in at the desk.')
+            raise AccountRefused(
+                f'"{name}" is a staff account, and these are the students\' pages: staff sign in at the desk.'
+            )
         return False
 
     def find_session(self, token_hash: bytes, now: datetime, *, idle: timedelta, longest: timedelta) -> Session | None:

@@ -27,7 +27,7 @@ from status_db.turns import DESK
 #: The two chains.
 WITH_LEDGER, OF_PAGES = "desk", "pages"
 
-#: The set of the audit lines of before there were chains, which the head of `desk` covers in order.
+#: The audit lines that are older than the chains; the head of `desk` covers them in order.
 LINES_BEFORE = "lines before"
 
 
@@ -132,7 +132,7 @@ class DeskStore:
         return False
 
     def seal_all(self, now: datetime) -> int:
-        """Seal every row as it stands, once, for a database of before there were seals; return how many.
+        """Seal every row as it is, once, in a database that has no seals yet; return how many.
 
         Raises LedgerRefused where there are seals already: a new seal would cover up what somebody has altered.
         """
@@ -225,8 +225,8 @@ class DeskEntry:
     def remove_lines(self, before: datetime, most: int) -> int:
         """Remove the oldest lines of this chain, up to the first that is not older; return how many, at most `most`.
 
-        The head keeps the place and the seal of the last one, so that the rest is vouched for as it was. With the
-        ledger's key go lines of before there were chains, too.
+        The head keeps the place and the seal of the last one, so that the rest can still be verified. A process with
+        the ledger's key also removes lines that are older than the chains.
         """
         if self._chain is None:
             return 0
@@ -247,7 +247,7 @@ class DeskEntry:
         return count
 
     def _remove_lines_before(self, head: Head, before: datetime, most: int) -> int:
-        """Remove lines of before there were chains, where they are as the head covers them."""
+        """Remove lines that are older than the chains, unless they were altered."""
         table = tables.audit
         if digest_of_lines_before(self.connection, self._seals) != head.sets.get(LINES_BEFORE, ""):
             return 0
@@ -265,7 +265,7 @@ class DeskEntry:
         return len(lines)
 
     def begin(self, now: datetime) -> int:
-        """Seal every row as it stands, and note that. Raises LedgerRefused where there are seals already."""
+        """Seal every row as it is, and note that. Raises LedgerRefused where there are seals already."""
         if self._chain != WITH_LEDGER:
             raise StoreError("this process does not hold the ledger's key. Run this where [status_db] names it.")
         if any_sealed(self.connection):

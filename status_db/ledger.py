@@ -24,7 +24,7 @@ from status_db.seals import NOTHING, Seals, moved
 #: The sets of sealed rows; each source's records are one more.
 ROSTER_SET, DECISION_SET, CERTIFICATE_SET = "roster", "decisions", "certificates"
 
-#: What stands behind decisions: announced changes, votes on suspended runs, and batches. Table → its set.
+#: What decisions rest on: announced changes, votes on suspended runs, and batches. Table → its set.
 BEHIND: Mapping[str, str] = {"wave": "expected changes", "opinion": "approvals", "batch": "batches"}
 
 #: How the settings stand that were last applied.
@@ -181,7 +181,7 @@ class Entry:
         self._seal(table, BEHIND[table.name], number, stored)
 
     def begin_sets(self) -> None:
-        """Seal what stands behind decisions as it stands, in a ledger of before that was sealed."""
+        """Seal what decisions rest on, as it is, in a ledger that is older than those seals."""
         for name, of in BEHIND.items():
             if of in self._before.words:
                 continue

@@ -648,7 +648,7 @@ session = Table(
 staff_session = Table(
     "staff_session",
     desk,
-    #: As `session`, for whoever may act or read about others.
+    #: As `session`, for accounts that may act, or read about others.
     Column("token_hash", LargeBinary, primary_key=True),
     Column("account", Line(100), ForeignKey("account.account"), nullable=False, index=True),
     Column("created_at", Instant, nullable=False),
@@ -722,7 +722,7 @@ audit = Table(
     #: Whatever else there is to say, by name; never a secret.
     Column("detail", Json, nullable=False),
     Column("address", Line(100), nullable=False),
-    #: The chain that the line belongs to, and its place there from 1 on; NULL for a line of before there were chains.
+    #: The chain that the line belongs to, and its place there from 1 on; NULL for a line older than the chains.
     Column("chain", _Word),
     Column("link", BigInteger),
     #: Covers the line and the seal of the line before it in its chain.
@@ -742,7 +742,7 @@ audit_head = Table(
     #: The chain is kept from behind this line: what came before was removed at the end of its time.
     Column("removed_to", BigInteger, nullable=False),
     Column("removed_mac", LargeBinary, nullable=False),
-    #: Table → digest of its sealed rows, as hex; and of the lines of before there were chains.
+    #: Table → digest of its sealed rows, as hex; and of the lines that are older than the chains.
     Column("sets", Json, nullable=False),
     Column("mac", LargeBinary, nullable=False),
 )

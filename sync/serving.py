@@ -59,8 +59,8 @@ class Serving:
     def _served(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
         """Return how a request ended, why, and what it found for whoever asked."""
         if request.altered:
-            message = "Nobody who may has asked for this: it was written past this program. Run: clearance verify"
-            return RequestOutcome.REFUSED, message, None
+            message = "Somebody wrote this request to the database past this program, so it is not carried out."
+            return RequestOutcome.REFUSED, f"{message} Run: clearance verify", None
         match request.kind:
             case Kind.WAY_BACK | Kind.REVERT:
                 return self._way_back(request)
