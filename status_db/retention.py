@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Connection,
     Engine,
     Table,
     and_,
@@ -59,15 +62,24 @@ class _Rule:
     #: Removes up to the given number of rows that are old enough, and returns how many.
     remove: Callable[[DeskEntry, "_Rule", datetime, int], int] | None = None
 
+    @property
+    def key(self) -> Column[Any]:
+        """The table's key."""
+        (key,) = self.table.primary_key.columns
+        return key
+
     def old(self, cutoff: datetime) -> ColumnElement[bool]:
         """Return which rows are old enough."""
         return and_(self.about, self.age < cutoff)
 
+    def first(self, connection: Connection, cutoff: datetime, most: int) -> list[Any]:
+        """Return the keys of the rows to remove next: the oldest of those that are old enough, at most `most`."""
+        oldest = select(self.key).where(self.old(cutoff)).order_by(self.age, self.key).limit(most)
+        return list(connection.execute(oldest).scalars())
+
 
 def _remove_rows(entry: DeskEntry, rule: _Rule, cutoff: datetime, most: int) -> int:
-    (key,) = rule.table.primary_key.columns
-    old = select(key).where(rule.old(cutoff)).order_by(rule.age, key).limit(most)
-    return _delete(entry, rule.table, key.in_(list(entry.connection.execute(old).scalars())))
+    return _delete(entry, rule.table, rule.key.in_(rule.first(entry.connection, cutoff, most)))
 
 
 def _delete(entry: DeskEntry, table: Table, these: ColumnElement[bool]) -> int:
@@ -81,21 +93,17 @@ def _remove_lines(entry: DeskEntry, _rule: _Rule, cutoff: datetime, most: int) -
 
 
 def _remove_identities(entry: DeskEntry, rule: _Rule, cutoff: datetime, most: int) -> int:
-    key = tables.account.c.account
-    old = select(key).where(rule.old(cutoff)).order_by(rule.age, key).limit(most)
-    these = key.in_(list(entry.connection.execute(old).scalars()))
+    these = tables.account.c.account.in_(rule.first(entry.connection, cutoff, most))
     with entry.changing(ACCOUNT, these):
         changed = update(tables.account).where(these).values(identity=None, identity_at=None)
         return entry.connection.execute(changed).rowcount
 
 
 def _remove_accounts(entry: DeskEntry, rule: _Rule, cutoff: datetime, most: int) -> int:
-    key = tables.account.c.account
-    old = select(key).where(rule.old(cutoff)).order_by(rule.age, key).limit(most)
-    names = list(entry.connection.execute(old).scalars())
+    names = rule.first(entry.connection, cutoff, most)
     for table in (tables.session, tables.staff_session, tables.code, tables.token, tables.pending_change):
         _delete(entry, table, table.c.account.in_(names))
-    return _delete(entry, tables.account, key.in_(names))
+    return _delete(entry, tables.account, tables.account.c.account.in_(names))
 
 
 _SESSION, _ATTEMPT, _TICKET, _CODE = tables.session, tables.attempt, tables.used_ticket, tables.code
@@ -242,30 +250,35 @@ class Retention:
 
     def _remove_from_desk(self, rule: _Rule, cutoff: datetime) -> tuple[int, bool]:
         """Remove in batches; say how many rows went, and whether some were left for the next run."""
-        removed, unfinished = 0, False
         chained = [self._pages] if rule.table is tables.audit and self._pages is not None else []
-        for store in (self._desk, *chained):
-            for _ in range(_BATCHES):
-                with store.writing() as entry:
-                    gone = (rule.remove or _remove_rows)(entry, rule, cutoff, AT_ONCE)
-                removed += gone
-                if gone < AT_ONCE:
-                    break
-            else:
-                unfinished = True
-        return removed, unfinished
+
+        def remove(store: DeskStore) -> int:
+            with store.writing() as entry:
+                return (rule.remove or _remove_rows)(entry, rule, cutoff, AT_ONCE)
+
+        done = [_in_batches(partial(remove, store)) for store in (self._desk, *chained)]
+        return sum(removed for removed, _ in done), any(unfinished for _, unfinished in done)
 
     def _drop(self, cohort: str, rule: _Rule, cutoff: datetime) -> tuple[int, bool]:
         """Remove rows of the marks likewise."""
-        (key,), removed = rule.table.primary_key.columns, 0
-        for _ in range(_BATCHES):
+
+        def remove() -> int:
             with writing(self._marks, cohort) as connection:
-                old = select(key).where(rule.old(cutoff)).order_by(rule.age, key).limit(AT_ONCE)
-                gone = connection.execute(delete(rule.table).where(key.in_(old))).rowcount
-            removed += gone
-            if gone < AT_ONCE:
-                return removed, False
-        return removed, True
+                these = rule.key.in_(rule.first(connection, cutoff, AT_ONCE))
+                return connection.execute(delete(rule.table).where(these)).rowcount
+
+        return _in_batches(remove)
+
+
+def _in_batches(remove: Callable[[], int]) -> tuple[int, bool]:
+    """Remove batch after batch; return how many rows went, and whether some were left for the next run."""
+    removed = 0
+    for _ in range(_BATCHES):
+        gone = remove()
+        removed += gone
+        if gone < AT_ONCE:
+            return removed, False
+    return removed, True
 
 
 def _oldest(engine: Engine, rule: _Rule, but_before: datetime | None) -> datetime | None:
