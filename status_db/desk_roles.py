@@ -66,6 +66,9 @@ SYNCS_OWN = {
     tables.code: "SELECT, DELETE",
     tables.token: "SELECT, DELETE",
     # Of an account that retention removes.
+    tables.passkey: "SELECT, DELETE",
+    tables.recovery_code: "SELECT, DELETE",
+    tables.factor_step: "SELECT, DELETE",
     tables.pending_change: "SELECT, DELETE",
     tables.audit: "SELECT, INSERT, DELETE",
     tables.audit_head: "SELECT, INSERT, UPDATE",

@@ -101,7 +101,7 @@ def _remove_identities(entry: DeskEntry, rule: _Rule, cutoff: datetime, most: in
 
 def _remove_accounts(entry: DeskEntry, rule: _Rule, cutoff: datetime, most: int) -> int:
     names = rule.first(entry.connection, cutoff, most)
-    for table in (tables.session, tables.staff_session, tables.code, tables.token, tables.pending_change):
+    for table in _OF_AN_ACCOUNT:
         _delete(entry, table, table.c.account.in_(names))
     return _delete(entry, tables.account, tables.account.c.account.in_(names))
 
@@ -111,6 +111,13 @@ _STAFF = tables.staff_session
 _TOKEN, _UPLOAD, _REQUEST, _AUDIT, _ACCOUNT = (
     tables.token, tables.upload, tables.request, tables.audit, tables.account,
 )  # fmt: skip
+
+#: Tables whose rows belong to an account and are removed with it. An account with a grant stays.
+_OF_AN_ACCOUNT = tuple(
+    table
+    for table in tables.desk.sorted_tables
+    if table is not tables.grant and any(key.references(_ACCOUNT) for key in table.foreign_keys)
+)
 
 #: Closed accounts of students. Whoever may or might decide stays by name: decisions and certificates name them.
 _CLOSED = and_(
