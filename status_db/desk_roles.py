@@ -28,12 +28,12 @@ DESKS_OWN = {
     tables.token: "SELECT, INSERT, UPDATE (withdrawn_at, used_at, mac)",
     tables.audit: _ADDED_TO,
     tables.audit_head: "SELECT, INSERT, UPDATE",
-    # How it ended is the sync's to say.
+    # Only the sync writes how it ended.
     tables.request: "SELECT, INSERT, UPDATE (mac)",
     tables.announcement: "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
     tables.objection: "SELECT, INSERT, UPDATE (outcome, answer, answered_by, answered_at, decision, mac)",
     tables.upload: "SELECT, INSERT, UPDATE (confirmed_at, batch, rows, mac), DELETE",
-    # They show it, and cannot forge it.
+    # The pages show it and cannot forge it.
     tables.retention_run: "SELECT",
 }
 
@@ -56,7 +56,7 @@ STUDENTS_OWN = {
 SYNCS_OWN = {
     tables.account: "SELECT, DELETE, UPDATE (identity, identity_at, closed_at, mac)",
     tables.request: "SELECT, DELETE, UPDATE (served_at, outcome, message, found)",
-    # A list that was brought is put in its place by the schedule.
+    # The schedule applies an uploaded list.
     tables.upload: "SELECT, DELETE",
     # The rest is retention's: it removes, and notes what it has removed.
     tables.session: "SELECT, DELETE",
@@ -89,8 +89,8 @@ def for_sync(table: Table) -> str:
 def policies(schema: str, desk: str, sync: str, students: str) -> Iterator[str]:
     """Have the server show each role its rows: to the students' pages no account of staff, and no line of the desk's.
 
-    It lets the sync remove students' closed accounts alone, and of the audit log nobody what is not old. A role that
-    stands for two of them sees what the mightier one sees.
+    It lets the sync remove students' closed accounts alone, and of the audit log nobody what is not old. One role
+    that has two of these parts sees all that either part sees.
     """
     others = tuple(dict.fromkeys((desk, sync)))
     everybody = ", ".join(others)

@@ -1,6 +1,7 @@
-"""Retention: rows whose time is over are removed by dated rules, in batches, and each rule carried out leaves a row.
+"""Retention: rules remove rows that are old enough, in batches; each run of a rule is recorded.
 
-Decisions, flips, the ledger and certificates are under no rule: they prove who was cleared, and by whom.
+Decisions, flips, the ledger and certificates have no rule: they prove which students were cleared, and who cleared
+them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ _BATCHES = 500
 
 @dataclass(frozen=True, slots=True)
 class RetentionRun:
-    """One rule, carried out once, or with a dry run only counted."""
+    """One run of a rule; a dry run only counts."""
 
     rule: str
     at: datetime

@@ -29,7 +29,7 @@ from status_db.versions import Part
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What the five are called; one name may stand for two of them, and then it may do what both may."""
+    """The five roles' names; two of them may have the same name, and that role may then do what both may."""
 
     sync: str
     desk: str
@@ -54,12 +54,12 @@ def _name(name: str) -> str:
 
 
 def _all_but_keys(table: Table) -> str:
-    """Name every column that is no part of the key: whoever may change those cannot give a row to another student."""
+    """Name every column outside the key: changing those cannot move a row to another student."""
     return ", ".join(_name(column.name) for column in table.columns if not column.primary_key)
 
 
-#: What the sync and the commands beside it do with each table of the marks, as their statements are. What is found
-#: anew is replaced and deleted; what was ever said or done is added to. A table that is not named is only read.
+#: What the sync and the commands beside it do with each table of the marks, as their statements are. Findings
+#: are replaced and deleted; decisions and history are only added to. A table that is not named is only read.
 _SYNC_OF_MARKS = {
     tables.cohort: "SELECT, INSERT, UPDATE (name, revision)",
     tables.student: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.student)})",
@@ -71,13 +71,13 @@ _SYNC_OF_MARKS = {
         "SELECT, INSERT, UPDATE (state, began, ended, message, fault, counts, proofs, plan_digest, decided_by, "
         "decided_at)"
     ),
-    # Only a first ledger over what stood before seals what is there; else a row is added and dropped.
+    # A first ledger seals the rows that are there already; after that a row is added and deleted.
     tables.pending: "SELECT, INSERT, UPDATE (mac), DELETE",
     tables.applied_settings: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.applied_settings)})",
     tables.reversal: _ADDED_TO,
     tables.opinion: "SELECT, INSERT, UPDATE (mac)",
     tables.wave: "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
-    # What stood before it was sealed is sealed by the first link that is written after an upgrade.
+    # The first link after an upgrade seals the rows from before it.
     tables.batch: "SELECT, UPDATE (mac)",
     tables.stranger: "SELECT, INSERT, DELETE",
     tables.flip: _ADDED_TO,
