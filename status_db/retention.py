@@ -193,6 +193,10 @@ class Retention:
         """Return the rules that remove something, in their order."""
         return tuple(name for name, span in self._spans.items() if span is not None)
 
+    def kept_forever(self) -> tuple[str, ...]:
+        """Return the rules that are set to remove nothing."""
+        return tuple(name for name, span in self._spans.items() if span is None)
+
     def carry_out(self, rule: str, now: datetime, by: str, *, dry_run: bool = False) -> RetentionRun:
         """Carry one rule out, and note that; with `dry_run` count what it would remove, and write nothing."""
         span = self._spans[rule]
