@@ -57,14 +57,14 @@ def verify(
 def _read(text: str) -> tuple[int, str]:
     match = _HEAD.fullmatch(text.strip().lower())
     if not match:
-        raise typer.BadParameter(f'"{text}" is no head: write LINK:MAC, as the log\'s "ledger head" has them')
+        raise typer.BadParameter(f'"{text}" is not a head: write LINK:MAC, as the log\'s "ledger head" has them')
     return int(match[1]), match[2]
 
 
 def _read_audit(text: str) -> tuple[tuple[str, int], str]:
     match = _AUDIT_HEAD.fullmatch(text.strip().lower())
     if not match:
-        raise typer.BadParameter(f'"{text}" is no head: write CHAIN:LINK:MAC, as the log\'s "audit head" has them')
+        raise typer.BadParameter(f'"{text}" is not a head: write CHAIN:LINK:MAC, as the log\'s "audit head" has them')
     return (match[1], int(match[2])), match[3]
 
 
@@ -72,9 +72,8 @@ def _show_desk(report: DeskReport) -> None:
     show.OUT.print("accounts and audit log:", style="bold")
     _show_what(report)
     for chain, (link, mac) in report.heads.items():
-        if not link:
-            continue
-        show.OUT.print(f"audit head {chain}:{link}:{mac}")
+        if link:
+            show.OUT.print(f"audit head {chain}:{link}:{mac}")
 
 
 def _show(report: Report) -> None:
