@@ -88,7 +88,9 @@ class TestMakingAccounts:
     def test_a_grant_ends_with_its_cohort(self, desk: Desk) -> None:
         desk.run("add", "x", "--name", "x", "--grant", "review:final_review", "--until-cohort", "2019")
         assert desk.world.accounts.grants("x") == (Grant(Act.REVIEW, "final_review", {}, "2019"),)
-        assert "is not a cohort" in desk.run("add", "y", "--name", "y", "--grant", "read", "--until-cohort", "1999", code=2)
+        assert "is not a cohort" in desk.run(
+            "add", "y", "--name", "y", "--grant", "read", "--until-cohort", "1999", code=2
+        )
 
     @pytest.mark.parametrize("grant", ["own", "read:nostep", "read:*:shoe=42", "read:*:college"])
     def test_a_grant_that_makes_no_sense_makes_no_account(self, desk: Desk, grant: str) -> None:
