@@ -11,8 +11,9 @@ from sqlalchemy import Table
 from config.retention import SHORTEST_AUDIT
 from status_db import tables
 
-_ADDED_TO = "SELECT, INSERT"
-_ALL = "SELECT, INSERT, UPDATE, DELETE"
+#: Rights on a table whose rows are only added, and on one whose rows are also changed and removed.
+ADDED_TO = "SELECT, INSERT"
+ALL = "SELECT, INSERT, UPDATE, DELETE"
 
 #: The server itself keeps every line of the audit log this long, whoever but the owner would delete it.
 _AUDIT_DAYS = SHORTEST_AUDIT.days
@@ -26,7 +27,7 @@ DESKS_OWN = {
     tables.attempt: "SELECT, INSERT, UPDATE (failures, last), DELETE",
     tables.used_ticket: "SELECT, INSERT, DELETE",
     tables.token: "SELECT, INSERT, UPDATE (withdrawn_at, used_at, mac)",
-    tables.audit: _ADDED_TO,
+    tables.audit: ADDED_TO,
     tables.audit_head: "SELECT, INSERT, UPDATE",
     # Only the sync writes how it ended.
     tables.request: "SELECT, INSERT, UPDATE (mac)",
@@ -41,13 +42,13 @@ DESKS_OWN = {
 STUDENTS_OWN = {
     tables.account: "SELECT, INSERT, UPDATE (password_hash, password_at)",
     tables.grant: "SELECT",
-    tables.session: _ALL,
+    tables.session: ALL,
     tables.code: "SELECT, UPDATE (used_at), DELETE",
     tables.attempt: "SELECT, INSERT, UPDATE (failures, last), DELETE",
     tables.used_ticket: "SELECT, INSERT, DELETE",
-    tables.audit: _ADDED_TO,
+    tables.audit: ADDED_TO,
     tables.audit_head: "SELECT, INSERT, UPDATE",
-    tables.request: _ADDED_TO,
+    tables.request: ADDED_TO,
     tables.announcement: "SELECT",
     tables.objection: "SELECT, INSERT, UPDATE (outcome, answer, answered_by, answered_at, decision)",
 }
@@ -78,7 +79,7 @@ SYNCS_OWN = {
 
 def for_desk(table: Table) -> str:
     """Return what the pages of staff may do with a table of the desk."""
-    return DESKS_OWN.get(table, _ALL)
+    return DESKS_OWN.get(table, ALL)
 
 
 def for_sync(table: Table) -> str:

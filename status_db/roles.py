@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.exc import ProgrammingError
 
 from status_db import desk_roles, tables, versions
+from status_db.desk_roles import ADDED_TO, ALL
 from status_db.engine import StoreError, open_writing, store_errors
 from status_db.role_checks import is_superuser, may_too_much, owns
 from status_db.versions import Part
@@ -44,9 +45,6 @@ class Roles:
 
 #: The first version with the right to have a table analyzed.
 _KNOWS_MAINTAIN = 170000
-
-_ADDED_TO = "SELECT, INSERT"
-_ALL = "SELECT, INSERT, UPDATE, DELETE"
 
 
 def _name(name: str) -> str:
@@ -74,14 +72,14 @@ _SYNC_OF_MARKS = {
     # A first ledger seals the rows that are there already; after that a row is added and deleted.
     tables.pending: "SELECT, INSERT, UPDATE (mac), DELETE",
     tables.applied_settings: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.applied_settings)})",
-    tables.reversal: _ADDED_TO,
+    tables.reversal: ADDED_TO,
     tables.opinion: "SELECT, INSERT, UPDATE (mac)",
     tables.wave: "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
     # The first link after an upgrade seals the rows from before it.
     tables.batch: "SELECT, UPDATE (mac)",
     tables.stranger: "SELECT, INSERT, DELETE",
-    tables.flip: _ADDED_TO,
-    tables.ledger: _ADDED_TO,
+    tables.flip: ADDED_TO,
+    tables.ledger: ADDED_TO,
     # That a decision has ended by itself.
     tables.decision: "SELECT, UPDATE (ended_at, mac)",
     tables.certificate: "SELECT, UPDATE (mac)",
@@ -247,9 +245,9 @@ def _later(roles: Roles, parts: Collection[Part], schema: str) -> Iterator[str]:
     Where marks and desk are one database, a new table may be either's: then nobody may write it but the sync.
     """
     readers = dict.fromkeys((roles.portal, roles.operator), "SELECT" if "marks" in parts else "")
-    wanted = readers | {roles.sync: _ALL if "marks" in parts else ""}
+    wanted = readers | {roles.sync: ALL if "marks" in parts else ""}
     if tuple(parts) == ("desk",):
-        wanted[roles.desk] = _ALL
+        wanted[roles.desk] = ALL
     head = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema}"
     for role in roles.names():
         yield f"{head} REVOKE ALL ON TABLES FROM {_name(role)}"
@@ -257,7 +255,7 @@ def _later(roles: Roles, parts: Collection[Part], schema: str) -> Iterator[str]:
     for role, what in wanted.items():
         if what:
             yield f"{head} GRANT {what} ON TABLES TO {_name(role)}"
-        if what == _ALL:
+        if what == ALL:
             yield f"{head} GRANT USAGE ON SEQUENCES TO {_name(role)}"
 
 
@@ -288,14 +286,12 @@ def apply(url: str, roles: Roles, parts: Collection[Part]) -> tuple[int, int]:
                     f"{', '.join(mighty)} may do everything here: it owns the tables, or is as good as their owner. "
                     "Name roles of their own that are members of nothing."
                 )
-            if risky := [
-                (role, why) for role in roles.names() if (why := may_too_much(connection, role, roles.names()))
-            ]:
-                role, why = risky[0]
-                raise StoreError(
-                    f"{role} {why}, so that no right on a table holds it. Have the server's administrator take that "
-                    "away, or name a role of its own."
-                )
+            for role in roles.names():
+                if why := may_too_much(connection, role, roles.names()):
+                    raise StoreError(
+                        f"{role} {why}, so rights on tables do not limit it. Have the server's administrator take "
+                        "that away, or name a role of its own."
+                    )
             planned = _of(connection, roles, parts)
             run = planned.all if is_superuser(connection) else planned.owners
             for statement in run:
