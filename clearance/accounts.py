@@ -13,10 +13,10 @@ from clearance.grant_words import Unreadable, all_told, grant_of
 from clearance.wiring import Program
 from config.plain_text import unprintable_in
 from status_db import demo_accounts
-from status_db.accounts import Account, Act, normalise_account
+from status_db.accounts import Account, normalise_account
 from status_db.audit import Deed
 from status_db.factors import Factors, Held, asked_of
-from status_db.pending_changes import ADMINISTRATORS
+from status_db.pending_changes import ADMINISTRATORS, PendingChanges
 from status_db.reviewers import ENOUGH, short_of_reviewers
 
 #: So many names of accounts are printed.
@@ -131,7 +131,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
 
 
 def _factors(program: Program, account: Account, held: Held) -> str:
-    """Say which second factors an account has; nothing where it has none and is asked for none."""
+    """Say which second factors an account has; an empty text where it has none and needs none."""
     parts = [
         "app" if held.app else "",
         f"{held.passkeys} passkey{'s' if held.passkeys > 1 else ''}" if held.passkeys else "",
@@ -170,12 +170,11 @@ def second_administrator(program: Program) -> list[str]:
         found = "second_administrator = false in [auth]: on the pages, one administrator alone gives grants to act, and"
         fix = "makes codes for whoever has one. Where there are two, take the key out."
         return [f"{found} {fix}"]
-    lasting = [
-        a
-        for a in program.accounts.listed()
-        if a.active and any(one.act is Act.MANAGE and one.cohort is None for one in a.grants)
-    ]
-    if len(lasting) != ADMINISTRATORS - 1:
+    settings = program.settings
+    changes = PendingChanges(
+        program.desk_store, program.codes, settings.auth, settings.cohort_keys(), demo=settings.is_demo
+    )
+    if changes.administrators() != ADMINISTRATORS - 1:
         return []
     found = "one active account may manage for good: nobody confirms what takes two on the pages."
     fix = "Give a second one the grant: clearance accounts grant ACCOUNT manage. With one alone, write"
@@ -275,10 +274,10 @@ def reset_factor(context: typer.Context, account: str, *, author: Author = "") -
 
 @ends_well
 def seal(context: typer.Context) -> None:
-    """Seal accounts, grants and whatever else says who may speak, as it stands: once, after an upgrade.
+    """Seal accounts, grants and all other rows that give somebody rights: once, after an upgrade.
 
-    See first that each account and grant is right: clearance accounts list. From then on a row that is not as it was
-    sealed counts for nothing.
+    First check that each account and grant is right: clearance accounts list. From then on a row that was altered
+    past this program is ignored.
     """
     program = chosen(context).program()
     show.OUT.print(f"{program.desk_store.seal_all(program.clock())} rows are sealed; clearance verify looks at them")

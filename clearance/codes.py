@@ -19,7 +19,7 @@ from connectors.port import Cell, SourceGarbled
 from status_db.accounts import normalise_account
 from status_db.audit import Deed
 from status_db.codes import CodeKind
-from status_db.factors import Factors, asked_of
+from status_db.factors import Factors, Held, asked_of
 from status_db.identities import Identities, normalise_document
 from status_db.model import normalise_number
 
@@ -92,7 +92,7 @@ def _set_up_codes(program: Program, accounts: Sequence[str], by: str) -> None:
         name = normalise_account(account)
         if owner is not None and not asked_of(program.settings.auth, owner):
             fail(f'"{name}" is asked for no second factor: {_why_not_asked(program, demo=owner.demo)} Nothing is made.')
-        if name in held and held[name].any:
+        if held.get(name, Held()).any:
             fail(
                 f'"{name}" has a second factor already, and a code would open nothing. If its device is lost, take it '
                 f"away first: clearance accounts reset-factor {name}"
@@ -108,10 +108,10 @@ def _set_up_codes(program: Program, accounts: Sequence[str], by: str) -> None:
 def _why_not_asked(program: Program, *, demo: bool) -> str:
     if demo:
         return "the demo has made it."
-    whom = program.settings.auth.asks_second_factor_of
-    if whom == "off":
+    asked = program.settings.auth.asks_second_factor_of
+    if asked == "off":
         return 'second_factor = "off" in [auth]. Write "privileged" or "staff" there.'
-    lacks = "to manage, review or issue" if whom == "privileged" else "at all"
+    lacks = "to manage, review or issue" if asked == "privileged" else "at all"
     return f"it has no grant {lacks}. Give it one: clearance accounts grant"
 
 

@@ -68,8 +68,8 @@ class Chosen:
     def program(self, process: Process | None = None, *, service: bool = False) -> Program:
         """Load the settings and put the rooms together. A service tells what it does; a command shows its result.
 
-        The cohort is the one that was named, else the first open one. Raises SettingsError where something is missing
-        that this process needs; whatever else is missing is said by what uses it.
+        The cohort is the one that was named, else the first open one. Raises SettingsError where something that this
+        process needs is missing; anything else that is missing is reported when it is used.
         """
         return self._programs(process, service=service)[0]
 
@@ -205,8 +205,7 @@ def _refusals() -> tuple[type[BaseException], ...]:
 def stop_like_ctrl_c() -> threading.Event:
     """Have SIGTERM end a command as Ctrl-C does: whatever is under way is given up in order.
 
-    The event that is returned is set as well: an exception that a signal raises is lost where nothing can be raised, as
-    in a finalizer.
+    The event that is returned is set as well: an exception that a signal handler raises inside a finalizer is lost.
     """
     stopped = threading.Event()
 

@@ -104,7 +104,7 @@ def _build(here: Chosen, offices: Offices) -> None:
 
 
 def _write(offices: Offices, day: int) -> None:
-    """Have the offices be at a day of the story; say what to do where one of their files is no such file any more."""
+    """Write the offices as they are on a day of the story; end with the fix where one of their files is damaged."""
     try:
         offices.write(day)
     except (OSError, DatabaseError, sqlite3.DatabaseError) as error:

@@ -72,7 +72,7 @@ def all_told(grants: Iterable[Grant], *, numbered: bool = False) -> str:
 def _act(word: str) -> Act:
     act = _ACTS.get(word.strip().lower())
     if act is None:
-        raise Unreadable(f'"{word}" is no act: write one of {", ".join(_ACTS)}')
+        raise Unreadable(f'"{word}" is not an act: write one of {", ".join(_ACTS)}')
     return act
 
 
@@ -82,7 +82,7 @@ def _step(program: Program, word: str) -> str | None:
     steps, word = program.settings.step, stored_name(program.settings, word.strip())
     found = next((s.key for s in steps if word in (s.key, s.title, s.title_en)), None)
     if found is None:
-        raise Unreadable(f'"{word}" is no step: write one of {", ".join(s.key for s in steps)}, and * for every one')
+        raise Unreadable(f'"{word}" is not a step: write one of {", ".join(s.key for s in steps)}, and * for every one')
     return found
 
 
@@ -108,5 +108,5 @@ def _cohort(program: Program, word: str) -> str | None:
     cohorts = program.settings.cohort
     found = next((c.key for c in cohorts if word.strip() in (c.key, c.name)), None)
     if found is None:
-        raise Unreadable(f'"{word}" is no cohort: write one of {", ".join(c.key for c in cohorts)}')
+        raise Unreadable(f'"{word}" is not a cohort: write one of {", ".join(c.key for c in cohorts)}')
     return found

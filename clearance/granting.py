@@ -15,7 +15,7 @@ from clearance.lists import rows_in
 from clearance.wiring import Program
 from status_db.accounts import Grant, normalise_account
 from status_db.audit import Deed
-from status_db.factors import Factors, asked_of
+from status_db.factors import Factors, Held, asked_of
 
 _COLUMNS = ("账号", "姓名", "权限", "事项", "范围", "届别")
 
@@ -123,13 +123,8 @@ def _without_factor(program: Program, accounts: Sequence[str]) -> list[str]:
     """Return those of the accounts that are asked for a second factor and have none."""
     held = Factors(program.desk_store).held_by(accounts)
     found = [program.accounts.find(account) for account in accounts]
-    return [
-        one.account
-        for one in found
-        if one is not None
-        and asked_of(program.settings.auth, one)
-        and not (one.account in held and held[one.account].any)
-    ]
+    asked = [one.account for one in found if one is not None and asked_of(program.settings.auth, one)]
+    return [account for account in asked if not held.get(account, Held()).any]
 
 
 def _faults(

@@ -202,7 +202,7 @@ def template(
     except OSError as error:
         fail(f"{file} could not be written ({error.strerror}). Name another place.")
     note(program, Deed.EXPORTED, account.account, cohort=program.cohort, filter=f"{step} template", students=written)
-    show.OUT.print(f"{written} students stand in {file}")
+    show.OUT.print(f"{written} students are in {file}")
 
 
 def _at(program: Program, operator: str, step: str) -> tuple[Account, tuple[Scope, ...]]:

@@ -69,7 +69,7 @@ def restore(
     at = show.moment(done.manifest.made_at, program.settings.institution.timezone)
     show.OUT.print(f"Restored as of {at}: {done.manifest.rows:,} rows, each table as the backup says.")
     for kept in done.kept:
-        show.OUT.print(f"What stood there before is kept: {kept}")
+        show.OUT.print(f"What was there before is kept: {kept}")
     if done.older:
         show.OUT.print("Its tables are older than this program's. Run: clearance db upgrade")
     show.OUT.print(

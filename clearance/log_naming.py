@@ -16,7 +16,7 @@ def name_in_log(
     *,
     json: Json = False,
 ) -> None:
-    """Print what stands for a student number in the log. Search the log for it."""
+    """Print the name that replaces a student number in the log. Search the log for it."""
     key = chosen(context).program().key.of("log")
     names = {number: log_name(key, number) for number in numbers}
     if json:

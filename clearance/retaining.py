@@ -1,4 +1,4 @@
-"""The command that removes what has been kept long enough; the schedule does the same each night."""
+"""The command that removes what [retention] no longer keeps; the schedule does the same once a day."""
 
 from typing import Annotated
 
@@ -6,7 +6,6 @@ import typer
 
 from clearance import show
 from clearance.context import Json, chosen, ends_well, stop_like_ctrl_c, system_user
-from clearance.wiring import Program
 from status_db.retention import RetentionRun, RetentionRuns
 
 
@@ -44,14 +43,9 @@ def retention(
             for run in runs
         ),
     )
-    if not history and (kept := [rule for rule, span in _spans(program) if span is None]):
+    if not history and (kept := program.retention.kept_forever()):
         show.OUT.print(f"never removed: {', '.join(kept)}")
 
 
 def _count(run: RetentionRun) -> str:
     return f"{run.removed:,}{', more next time' if run.unfinished else ''}"
-
-
-def _spans(program: Program) -> list[tuple[str, object]]:
-    settings = program.settings
-    return list(settings.retention.spans(session_longest=settings.auth.session_longest).items())

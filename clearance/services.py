@@ -1,6 +1,7 @@
 """Commands that keep running, and the one that prepares the database."""
 
 import os
+from contextlib import suppress
 from enum import StrEnum
 from functools import partial
 from typing import Annotated
@@ -61,12 +62,9 @@ def schedule(context: typer.Context) -> None:
         lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
         lambda: served.first.retention,
     )
-    try:
+    with suppress(KeyboardInterrupt):
         running.start()
         stopped.wait()
-    except KeyboardInterrupt:
-        # By Ctrl-C, or by SIGTERM as well.
-        stopped.set()
     running.stop()
 
 

@@ -100,7 +100,7 @@ def check(context: typer.Context, sources: Sources = None, *, json: Json = False
 
 
 def _of_the_rows(program: Program, name: str, sample: Sample) -> tuple[str, ...]:
-    """Return what a sync would doubt in the rows that were read. Raises SourceError where it would refuse them."""
+    """Return what a sync would warn of in these rows. Raises SourceError where it would refuse them."""
     try:
         with reading(program.writing) as connection:
             stored = Stored(connection, program.cohort, program.settings.open_beside(program.cohort))
@@ -111,7 +111,7 @@ def _of_the_rows(program: Program, name: str, sample: Sample) -> tuple[str, ...]
 
 
 def _shown(sample: Sample) -> dict[str, object]:
-    """Return a sample as it is printed: of its rows the first alone."""
+    """Return a sample as it is printed: with its first row only."""
     read = {"rows_read": len(sample.rows), "whole": sample.whole}
     shown = {key: getattr(sample, key) for key in ("where", "columns", "row", "warnings", "notes")}
     return shown | read
@@ -155,7 +155,7 @@ def _look_at_status_db(served: Served, found: list[dict[str, object]], *, quiet:
 
 
 def _look_at_processes(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
-    """Name what some process would miss, were it started with this environment; another machine may be its own."""
+    """Name the secrets each process would miss in this environment; it may have an environment of its own."""
     lacking = missing_anywhere(program.settings)
     lines = [f"missing here for `clearance {'`, `clearance '.join(of)}`: {line}" for line, of in lacking.items()]
     _warn("processes", "secrets of other processes", lines, found, quiet=quiet)
@@ -167,14 +167,14 @@ def _look_at_files(program: Program, file: Path, found: list[dict[str, object]],
 
 
 def _look_at_pages(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
-    """Name what of [portal] lets visitors be counted as somebody else."""
+    """Warn where [portal] has visitors counted under another address."""
     _warn("portal", "pages", program.settings.portal.warnings, found, quiet=quiet)
 
 
 def _look_at_accounts(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
-    """Name the demo's accounts, colleges with too few reviewers, one administrator, and a second factor that is off.
+    """Warn of the demo's accounts, colleges with too few reviewers, one administrator, and a second factor that is off.
 
-    What cannot be read yet has none to tell.
+    A check whose database or secret cannot be read yet is left out.
     """
     warnings: list[str] = []
     for look in (second_factor_off, second_administrator, of_the_demo, lacking_reviewers):
@@ -186,7 +186,7 @@ def _look_at_accounts(program: Program, found: list[dict[str, object]], *, quiet
 def _warn(
     key: str, name: str, warnings: Sequence[str], found: list[dict[str, object]], *, fails: bool = False, quiet: bool
 ) -> None:
-    """Add what is to be looked at beside the sources to what was found, and print it; nothing where there is none."""
+    """Add warnings about something other than a source to what was found, and print them."""
     if not warnings:
         return
     found.append({key: "fails" if fails else "answers", "warnings": warnings})

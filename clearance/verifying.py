@@ -72,9 +72,8 @@ def _show_desk(report: DeskReport) -> None:
     show.OUT.print("accounts and audit log:", style="bold")
     _show_what(report)
     for chain, (link, mac) in report.heads.items():
-        if not link:
-            continue
-        show.OUT.print(f"audit head {chain}:{link}:{mac}")
+        if link:
+            show.OUT.print(f"audit head {chain}:{link}:{mac}")
 
 
 def _show(report: Report) -> None:

@@ -227,7 +227,7 @@ class Program:
         return self._checked(open_writing(secret.reveal(), secret=secret), "marks")
 
     def look_at_marks(self, process: Process) -> None:
-        """Raise StoreError unless the marks that the pages of this process read have this program's tables."""
+        """Check the tables of the database that this process's pages read the marks from. Raises StoreError."""
         from config.processes import reading_url
         from status_db.engine import open_reading
 
@@ -355,8 +355,8 @@ class Program:
             return verify(connection, self.settings, self.cohort, seals, self.clock(), heads)
 
     def desk_verified(self, heads: Mapping[tuple[str, int], str]) -> DeskReport:
-        """Look whether the desk's rows and the audit log are as they were written. Raises LedgerRefused, KeyRefused."""
-        from status_db import key_file, ledger_key
+        """Check that the desk's rows and the audit log are as they were written. Raises LedgerRefused, KeyRefused."""
+        from status_db import ledger_key
         from status_db.engine import reading
         from status_db.seals import Seals
         from sync.verify_desk import verify_desk
@@ -368,8 +368,7 @@ class Program:
                 f"The ledger's key {file} is not there, and nothing can be verified without it. "
                 "Put that file back from where you keep it, or sync first: that begins a ledger."
             )
-        there = key_file.read(self.key.file, "The desk's key") is not None
-        of_pages = Seals(self.key.of("audit chain")) if there else None
+        of_pages = Seals(key) if (key := self.key.existing("audit chain")) is not None else None
         with reading(self.desk) as connection:
             return verify_desk(connection, seals, of_pages, heads)
 
@@ -444,7 +443,7 @@ class Program:
 
     @cached_property
     def retention(self) -> Retention:
-        """What removes rows whose time is over, of every cohort."""
+        """Removes what [retention] no longer keeps, of every cohort."""
         from status_db.desk_store import DeskStore
         from status_db.retention import Retention
 
@@ -473,7 +472,7 @@ class Program:
 
     @cached_property
     def desk_store(self) -> DeskStore:
-        """The same, sealed with the ledger's key."""
+        """The same database, with the ledger's key to seal rows."""
         from status_db.desk_store import DeskStore
 
         return DeskStore(self.desk, self.settings.status_db.ledger_key_file)

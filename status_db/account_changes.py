@@ -1,4 +1,4 @@
-"""Changes to accounts inside one transaction of the desk: each is a part of whatever else that transaction writes."""
+"""Changes to accounts, made inside a transaction that the caller has opened."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -69,7 +69,7 @@ def refuse_without_managers(connection: Connection, gone: Iterable[Grant], *, de
     """Raise LastManager where these grants were the last by which anybody manages: nobody could give one back."""
     managed = [grant for grant in gone if grant.act is Act.MANAGE]
     left = [grant for _, grant in given.held_by_active(connection, Act.MANAGE, demo=demo)]
-    # One that ends with its cohort is no stand-in for one that lasts.
+    # A grant that ends with its cohort does not replace a lasting one.
     if any(not [other for other in left if grant.cohort or not other.cohort] for grant in managed):
         raise LastManager(
             "nobody else would be left who may manage. Give somebody else the grant first: clearance accounts grant"

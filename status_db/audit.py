@@ -21,7 +21,7 @@ from status_db.engine import reading
 class Deed(StrEnum):
     """What can be done that is worth a line."""
 
-    #: Every row as it stood got its first seal.
+    #: Every existing row got its first seal.
     SEALED = "sealed"
 
     SIGNED_IN = "signed_in"

@@ -1,4 +1,4 @@
-"""Deadlines of statements on SQLite, which has no limit of its own: it asks from time to time whether to go on."""
+"""Deadlines of statements on SQLite, which has no limit of its own: it asks at intervals whether to go on."""
 
 import sqlite3
 import threading
@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-#: How often SQLite asks, in steps of its machine; so many take about a millisecond.
+#: SQLite asks after this many steps of its virtual machine: about a millisecond.
 _EVERY = 20_000
 
 #: By when this thread's statements end, whatever each connection allows.

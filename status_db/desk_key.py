@@ -10,6 +10,8 @@ from pathlib import Path
 
 from status_db import key_file
 
+_NAME = "The desk's key"
+
 
 @dataclass(frozen=True, slots=True)
 class DeskKey:
@@ -18,19 +20,25 @@ class DeskKey:
     file: Path
 
     def of(self, use: str) -> bytes:
-        """Return the 32 bytes for one use. Raises KeyRefused."""
-        name = "The desk's key"
-        key = key_file.read(self.file, name) or key_file.make(self.file, name, "key_file in [portal]")
-        return hmac.digest(key, use.encode(), hashlib.sha256)
+        """Return the 32 bytes for one use; make the file where it is not there. Raises KeyRefused."""
+        return self.existing(use) or _derived(key_file.make(self.file, _NAME, "key_file in [portal]"), use)
+
+    def existing(self, use: str) -> bytes | None:
+        """Return the same; None where the file is not there, and none is made. Raises KeyRefused."""
+        key = key_file.read(self.file, _NAME)
+        return None if key is None else _derived(key, use)
 
     def hashed(self, use: str, value: str) -> bytes:
         """Return the keyed SHA-256 of a text, for one use. Raises KeyRefused."""
         return hmac.digest(self.of(use), value.encode(), hashlib.sha256)
 
     def log_key(self) -> bytes | None:
-        """Return what student numbers are hashed with in logs; None where the key has yet to be made, or is others'.
+        """Return the key of student numbers in logs; None where the file is not there. Raises KeyRefused.
 
-        Only what needs the key for its own work makes it: a log line does not. Raises KeyRefused.
+        A log line does not make the key: only what needs it for its own work does.
         """
-        key = key_file.read(self.file, "The desk's key")
-        return None if key is None else hmac.digest(key, b"log", hashlib.sha256)
+        return self.existing("log")
+
+
+def _derived(key: bytes, use: str) -> bytes:
+    return hmac.digest(key, use.encode(), hashlib.sha256)

@@ -11,8 +11,9 @@ from sqlalchemy import Table
 from config.retention import SHORTEST_AUDIT
 from status_db import tables
 
-_ADDED_TO = "SELECT, INSERT"
-_ALL = "SELECT, INSERT, UPDATE, DELETE"
+#: Rights on a table whose rows are only added, and on one whose rows are also changed and removed.
+ADDED_TO = "SELECT, INSERT"
+ALL = "SELECT, INSERT, UPDATE, DELETE"
 
 #: The server itself keeps every line of the audit log this long, whoever but the owner would delete it.
 _AUDIT_DAYS = SHORTEST_AUDIT.days
@@ -26,14 +27,14 @@ DESKS_OWN = {
     tables.attempt: "SELECT, INSERT, UPDATE (failures, last), DELETE",
     tables.used_ticket: "SELECT, INSERT, DELETE",
     tables.token: "SELECT, INSERT, UPDATE (withdrawn_at, used_at, mac)",
-    tables.audit: _ADDED_TO,
+    tables.audit: ADDED_TO,
     tables.audit_head: "SELECT, INSERT, UPDATE",
-    # How it ended is the sync's to say.
+    # Only the sync writes how it ended.
     tables.request: "SELECT, INSERT, UPDATE (mac)",
     tables.announcement: "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
     tables.objection: "SELECT, INSERT, UPDATE (outcome, answer, answered_by, answered_at, decision, mac)",
     tables.upload: "SELECT, INSERT, UPDATE (confirmed_at, batch, rows, mac), DELETE",
-    # They show it, and cannot forge it.
+    # The pages show it and cannot forge it.
     tables.retention_run: "SELECT",
 }
 
@@ -41,13 +42,13 @@ DESKS_OWN = {
 STUDENTS_OWN = {
     tables.account: "SELECT, INSERT, UPDATE (password_hash, password_at)",
     tables.grant: "SELECT",
-    tables.session: _ALL,
+    tables.session: ALL,
     tables.code: "SELECT, UPDATE (used_at), DELETE",
     tables.attempt: "SELECT, INSERT, UPDATE (failures, last), DELETE",
     tables.used_ticket: "SELECT, INSERT, DELETE",
-    tables.audit: _ADDED_TO,
+    tables.audit: ADDED_TO,
     tables.audit_head: "SELECT, INSERT, UPDATE",
-    tables.request: _ADDED_TO,
+    tables.request: ADDED_TO,
     tables.announcement: "SELECT",
     tables.objection: "SELECT, INSERT, UPDATE (outcome, answer, answered_by, answered_at, decision)",
 }
@@ -56,7 +57,7 @@ STUDENTS_OWN = {
 SYNCS_OWN = {
     tables.account: "SELECT, DELETE, UPDATE (identity, identity_at, closed_at, mac)",
     tables.request: "SELECT, DELETE, UPDATE (served_at, outcome, message, found)",
-    # A list that was brought is put in its place by the schedule.
+    # The schedule applies an uploaded list.
     tables.upload: "SELECT, DELETE",
     # The rest is retention's: it removes, and notes what it has removed.
     tables.session: "SELECT, DELETE",
@@ -66,6 +67,9 @@ SYNCS_OWN = {
     tables.code: "SELECT, DELETE",
     tables.token: "SELECT, DELETE",
     # Of an account that retention removes.
+    tables.passkey: "SELECT, DELETE",
+    tables.recovery_code: "SELECT, DELETE",
+    tables.factor_step: "SELECT, DELETE",
     tables.pending_change: "SELECT, DELETE",
     tables.audit: "SELECT, INSERT, DELETE",
     tables.audit_head: "SELECT, INSERT, UPDATE",
@@ -75,7 +79,7 @@ SYNCS_OWN = {
 
 def for_desk(table: Table) -> str:
     """Return what the pages of staff may do with a table of the desk."""
-    return DESKS_OWN.get(table, _ALL)
+    return DESKS_OWN.get(table, ALL)
 
 
 def for_sync(table: Table) -> str:
@@ -86,8 +90,8 @@ def for_sync(table: Table) -> str:
 def policies(schema: str, desk: str, sync: str, students: str) -> Iterator[str]:
     """Have the server show each role its rows: to the students' pages no account of staff, and no line of the desk's.
 
-    It lets the sync remove students' closed accounts alone, and of the audit log nobody what is not old. A role that
-    stands for two of them sees what the mightier one sees.
+    It lets the sync remove students' closed accounts alone, and of the audit log nobody what is not old. One role
+    that has two of these parts sees all that either part sees.
     """
     others = tuple(dict.fromkeys((desk, sync)))
     everybody = ", ".join(others)

@@ -29,7 +29,7 @@ from status_db.versions import Part
 
 _BUSY_SECONDS = 30
 
-#: An error's text names no value of its statement: names, numbers and hashes are none of a log's.
+#: An error's text leaves out the values of its statement: names, numbers and hashes must not get into a log.
 _HIDDEN: dict[str, Any] = {"hide_parameters": True}
 
 #: The advisory lock of the tables' version, in PostgreSQL's space of two numbers, apart from the cohorts' locks.
@@ -37,7 +37,6 @@ _HIDDEN: dict[str, Any] = {"hide_parameters": True}
 VERSION_LOCK = (int.from_bytes(b"clea"), 0)
 #: PostgreSQL ends the session of a writer that stands still for so long in its transaction: then it is others' turn.
 _STALLED_SECONDS = 300
-
 
 #: What the databases say of a statement that took too long.
 _BROKEN_OFF = ("statement timeout", "interrupted")
@@ -48,7 +47,7 @@ class StoreError(Exception):
 
 
 class TookTooLong(StoreError):  # noqa: N818 - named by what is so
-    """A question took longer than it may, and was broken off."""
+    """A statement took longer than it may, and was broken off."""
 
 
 class ValueRefused(StoreError):  # noqa: N818 - named by the reaction
@@ -73,7 +72,7 @@ def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None =
         server = create_engine(
             parsed, poolclass=QueuePool, pool_size=4, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN
         )
-        return _with_the_word_of_now(server, secret)
+        return _with_current_password(server, secret)
     file = sqlite_file(url)
     if create and file is not None:
         make_folder(file.parent)
@@ -105,7 +104,7 @@ def _see_that_it_is_there(file: Path, *_connecting: object) -> None:
         )
 
 
-def _with_the_word_of_now(engine: Engine, secret: DatabaseUrl | None) -> Engine:
+def _with_current_password(engine: Engine, secret: DatabaseUrl | None) -> Engine:
     """Have each new connection look its password up: it may have been changed since the engine was made."""
     if secret is None:
         return engine
@@ -134,7 +133,7 @@ def open_reading(url: str, *, at_most: timedelta | None = None, secret: Database
         if at_most is not None:
             options += f" -c statement_timeout={round(at_most.total_seconds() * 1000)}"
         server = create_engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN)
-        return _with_the_word_of_now(server, secret)
+        return _with_current_password(server, secret)
     read_only = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
     arguments = {"check_same_thread": False}
     engine = create_engine(read_only, poolclass=QueuePool, pool_size=8, connect_args=arguments, **_HIDDEN)

@@ -22,9 +22,9 @@ from status_db.grants import PRIVILEGED, Grant
 #: An app's digits change this often, in seconds.
 STEP = 30
 
-#: A session may set up the first second factor for so long after the code was given.
+#: How long a session may set up the first second factor after its code was entered.
 SET_UP = timedelta(minutes=30)
-#: Second factors are changed for so long after one was shown.
+#: How long second factors may be changed after one was shown.
 RECENT = timedelta(minutes=10)
 
 
@@ -48,11 +48,11 @@ class Owner(Protocol):
 
 
 def asked_of(auth: Auth, owner: Owner) -> bool:
-    """Say whether an account shows a second factor. Those of the demo are let off: their password is public anyway."""
-    whom = auth.asks_second_factor_of
-    if whom == "off" or owner.demo:
+    """Say whether an account must show a second factor. The demo's need not: their password is public anyway."""
+    asked = auth.asks_second_factor_of
+    if asked == "off" or owner.demo:
         return False
-    if whom == "staff":
+    if asked == "staff":
         return owner.student is None or bool(owner.grants)
     return any(grant.act in PRIVILEGED for grant in owner.grants)
 
@@ -162,7 +162,7 @@ class Factors:
             note_step(entry, token_hash, "set_up", account, now)
 
     def may_set_up(self, token_hash: bytes, now: datetime) -> bool:
-        """Say whether that was not long ago."""
+        """Say whether that code was entered in this session within the last 30 minutes."""
         with reading(self._desk.engine) as connection:
             at = self._at(connection, token_hash, "set_up")
         return at is not None and now - at < SET_UP

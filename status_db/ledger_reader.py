@@ -119,7 +119,7 @@ class LedgerReader:
             yield raw.share(self._connection, self._cohort, low, high)
 
     def behind(self, name: str) -> list[raw.Sealed]:
-        """Return the rows of a table that stands behind decisions."""
+        """Return the sealed rows of expected changes, approvals or batches."""
         table = tables.marks.tables[name]
         return raw.sealed(self._connection, table, raw.SEALED[name], raw.of_cohort(table, self._cohort))
 

@@ -1,7 +1,7 @@
-"""What somebody sees of their own account: what was done to it lately, and the sessions that are open.
+"""What the owner of an account sees of it: what was done to it in the last 90 days, and the open sessions.
 
-A process that holds no key of the ledger tells a student's own alone: the codes and passwords, and the student's
-sessions. On PostgreSQL it sees no more of the audit log than the chain that it writes itself.
+A process without the ledger's key shows students their codes, passwords and sessions. On
+PostgreSQL it reads only the chain of the audit log that it writes itself.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,13 +18,13 @@ from status_db.desk_seals import STAFF_SESSION
 from status_db.desk_store import DeskStore
 from status_db.engine import reading
 
-#: What was done is told for so long.
-TOLD = timedelta(days=90)
+#: Older events are not shown.
+_SHOWN = timedelta(days=90)
 
 #: A session and the line of its sign-in are written one after the other.
 _AT_MOST = timedelta(minutes=1)
 
-#: A session is named in a form by the beginning of what the database knows it by.
+#: A form names a session by this many hexadecimal digits of its token's hash.
 _NAMED = 16
 
 #: What somebody does to their own account, and what others do to it.
@@ -44,13 +44,13 @@ _BY_OTHERS = (
     Deed.GRANT_TAKEN,
     Deed.HANDED_OVER,
 )
-#: Under these names a line says whose account it is about: of the pages, and of the command line.
+#: Keys of a line's detail that name the account it is about, on the pages and on the command line.
 _ABOUT = ("to", "of", "held_by", "before", "after")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One thing that was done."""
+class AccountEvent:
+    """One thing that was done to an account."""
 
     at: datetime
     deed: Deed
@@ -69,7 +69,7 @@ class OwnSession:
     method: str
     #: From where it was opened; empty where the audit log does not say.
     address: str
-    #: It is the one that asks.
+    #: It is the session that asks.
     this: bool
 
 
@@ -79,19 +79,19 @@ class OwnAccount:
     def __init__(self, desk: Engine | DeskStore) -> None:
         self._desk = desk_store.of(desk)
 
-    def told(self, account: str, now: datetime, *, staff: bool) -> tuple[Told, ...]:
+    def events(self, account: str, now: datetime, *, staff: bool) -> tuple[AccountEvent, ...]:
         """Return what was done to an account within the last 90 days, the newest first; of a `staff` one, by others."""
         name = normalise_account(account)
         with reading(self._desk.engine) as connection:
-            found = list(_lines(connection, name, now - TOLD, staff=staff))
+            found = list(_lines(connection, name, now - _SHOWN, staff=staff))
             if not staff:
-                found += _from_rows(connection, name, now - TOLD, found)
+                found += _from_rows(connection, name, now - _SHOWN, found)
         return tuple(sorted(found, key=lambda one: one.at, reverse=True))
 
     def sessions(
         self, account: str, now: datetime, this: bytes, *, idle: timedelta, longest: timedelta
     ) -> tuple[OwnSession, ...]:
-        """Return the sessions of an account that open something now, the newest first."""
+        """Return the sessions of an account that are still valid, the newest first."""
         name = normalise_account(account)
         with reading(self._desk.engine) as connection:
             rows = [row for row in self._open(connection, name) if now - row.seen_at < idle]
@@ -123,7 +123,7 @@ class OwnAccount:
         return len(ending)
 
     def _open(self, connection: Connection, name: str) -> Iterator[Row[Any]]:
-        """Give the sessions of an account that this process opens."""
+        """Give the sessions of an account that this process accepts."""
         staff = (tables.staff_session,) if self._desk.seals_rows else ()
         for table in (*staff, tables.session):
             for row in connection.execute(select(table).where(table.c.account == name)):
@@ -131,29 +131,31 @@ class OwnAccount:
                     yield row
 
 
-def _lines(connection: Connection, name: str, since: datetime, *, staff: bool) -> Iterator[Told]:
+def _lines(connection: Connection, name: str, since: datetime, *, staff: bool) -> Iterator[AccountEvent]:
     table = tables.audit
     own = and_(table.c.account == name, table.c.deed.in_(_BY_OWNER if staff else (Deed.PASSWORD_SET,)))
     wanted = or_(own, table.c.deed.in_(_BY_OTHERS)) if staff else own
     for row in connection.execute(select(table).where(wanted, table.c.at >= since)):
         if row.deed in _BY_OWNER or any(_names(row.detail.get(key), name) for key in _ABOUT):
-            yield Told(row.at, Deed(row.deed), row.account, row.detail, row.address)
+            yield AccountEvent(row.at, Deed(row.deed), row.account, row.detail, row.address)
 
 
 def _names(value: object, name: str) -> bool:
     return name in value if isinstance(value, list) else value == name
 
 
-def _from_rows(connection: Connection, name: str, since: datetime, told: list[Told]) -> Iterator[Told]:
-    """Give a student's codes, and a password that no line tells: other processes' lines are not to be seen."""
+def _from_rows(
+    connection: Connection, name: str, since: datetime, events: list[AccountEvent]
+) -> Iterator[AccountEvent]:
+    """Give a student's codes, and a password set by another process, whose audit lines this one may not read."""
     code, account = tables.code, tables.account
     columns = select(code.c.made_at, code.c.made_by).where(code.c.account == name, code.c.made_at >= since)
     for row in connection.execute(columns):
-        yield Told(row.made_at, Deed.CODES_MADE, row.made_by, {}, "")
+        yield AccountEvent(row.made_at, Deed.CODES_MADE, row.made_by, {}, "")
     at = connection.execute(select(account.c.password_at).where(account.c.account == name)).scalar_one_or_none()
-    known = [one.at for one in told if one.deed is Deed.PASSWORD_SET]
+    known = [one.at for one in events if one.deed is Deed.PASSWORD_SET]
     if at is not None and at >= since and not any(abs(one - at) < _AT_MOST for one in known):
-        yield Told(at, Deed.PASSWORD_SET, "", {}, "")
+        yield AccountEvent(at, Deed.PASSWORD_SET, "", {}, "")
 
 
 def _sign_ins(connection: Connection, name: str, since: datetime) -> list[tuple[datetime, str]]:

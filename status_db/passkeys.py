@@ -18,9 +18,9 @@ from status_db.desk_store import DeskStore
 from status_db.engine import reading
 from status_db.factors import note_step
 
-#: A challenge is good for so long.
+#: How long a challenge is valid.
 CHALLENGE = timedelta(minutes=5)
-#: An account has at most so many.
+#: The most passkeys an account may have.
 MOST = 10
 LONGEST_NAME = 60
 
@@ -101,7 +101,7 @@ class Passkeys:
         return True
 
     def use(self, passkey: int, sign_count: int, now: datetime) -> bool:
-        """Note that a passkey was shown; False where its count has not grown since: it may have been copied."""
+        """Note that a passkey was shown; False where its count has not grown: it may have been copied."""
         table = tables.passkey
         grown = table.c.sign_count < sign_count if sign_count else table.c.sign_count == 0
         this = table.c.passkey == passkey

@@ -1,8 +1,8 @@
-"""Four eyes: what changes an account that may decide, review, issue or manage takes two administrators on the pages.
+"""Four eyes: on the pages, changing an account that may decide, review, issue or manage takes two administrators.
 
-The first asks; a second one, who is neither the first nor whom it concerns, confirms or refuses. What was asked is
-carried out in the transaction that confirms it, and only while it is still what was asked. Nobody gives a grant to
-their own account. The command line does not pass here: whoever owns the server does alone what takes two on the pages.
+The first asks. A second one, who is neither the first nor the account's owner, confirms or refuses. The change is made
+in the transaction that confirms it, and only while the account is still as it was when the first one asked. Nobody
+gives a grant to their own account. The command line does not use this: the owner of the server needs no second person.
 """
 
 from collections.abc import Collection, Mapping
@@ -25,16 +25,16 @@ from status_db.engine import reading
 from status_db.factors import asked_of, held_in, reset_in
 from status_db.grants import BY_TWO, AccountRefused, Act, Grant
 
-#: What was asked waits for so long.
+#: How long a change waits to be confirmed.
 WAITS = timedelta(hours=72)
 
-#: It takes so many administrators.
+#: How many administrators such a change takes.
 ADMINISTRATORS = 2
 
-#: A one-time code opens an account for so long.
+#: How long a one-time code is valid.
 CODE_LASTS = timedelta(days=3)
 
-#: What was decided, or ran out, is kept for so long; the audit log keeps who asked and who decided.
+#: How long a change is kept after it was asked for; the audit log keeps who asked and who decided.
 _KEPT = timedelta(days=90)
 
 
@@ -52,7 +52,7 @@ class ChangeKind(StrEnum):
 
 
 class WhyNot(StrEnum):
-    """Why a change is not made."""
+    """Why a change is refused."""
 
     #: Somebody's own account.
     OWN = "own"
@@ -62,18 +62,18 @@ class WhyNot(StrEnum):
     NO_TARGET = "no_target"
     NO_GRANTS = "no_grants"
     NO_FACTOR = "no_factor"
-    #: The same is asked for already.
+    #: The same change waits already.
     WAITS = "waits"
-    #: It waits no more: decided, run out, or altered past this program.
+    #: It does not wait any more: it was decided, has expired, or was altered past this program.
     OVER = "over"
-    #: The account, or who asked, is not as they were.
+    #: The account's grants, or those of the administrator that asked, have changed since.
     NOT_AS_ASKED = "not_as_asked"
-    #: Who confirms has asked for it, or it concerns them.
+    #: Whoever confirms has asked for it, or owns the account.
     SAME_PERSON = "same_person"
 
 
 class ChangeRefused(AccountRefused):
-    """A change that cannot be made so."""
+    """A change that is refused; `why` says for which reason."""
 
     def __init__(self, why: WhyNot) -> None:
         super().__init__(why.value)
@@ -120,7 +120,7 @@ class PendingChange:
 
 @dataclass(frozen=True, slots=True)
 class CarriedOut:
-    """What came of it."""
+    """The result of `carry_out` or `confirm`."""
 
     change: AccountChange
     #: It waits for a second administrator; nothing is changed yet.
@@ -131,7 +131,7 @@ class CarriedOut:
 
 @dataclass(frozen=True, slots=True)
 class _By:
-    """Who does it, when and from where."""
+    """The administrator that acts, when and from where."""
 
     account: str
     now: datetime
@@ -182,7 +182,8 @@ class PendingChanges:
         with self._desk.writing() as entry:
             asked = self._waiting_one(entry.connection, number, account, now)
             _decide(entry, number, "withdrawn" if asked.asked_by == by else "refused", who)
-            _note(entry, Deed.SECOND_REFUSED, who, {**_told(asked.change), "asked_by": asked.asked_by})
+            detail = {"asked": asked.change.kind.value, **_detail(asked.change), "asked_by": asked.asked_by}
+            _note(entry, Deed.SECOND_REFUSED, who, detail)
 
     def waiting(self, now: datetime, account: str | None = None) -> tuple[PendingChange, ...]:
         """Return what waits, of every account or about one, in the order it was asked."""
@@ -221,7 +222,7 @@ class PendingChanges:
         return any(during)
 
     def _possible(self, entry: DeskEntry, change: AccountChange, by: str) -> tuple[Grant, ...]:
-        """Return which grants it is about. Raises ChangeRefused where it cannot be made now, or not by who asks."""
+        """Return the grants the account has now. Raises ChangeRefused where `by` cannot ask for this change now."""
         connection, name = entry.connection, change.account
         row, held = account_changes.existing(connection, name), given.of(connection, name)
         refused: WhyNot | None = None
@@ -256,7 +257,7 @@ class PendingChanges:
 
     def _made(self, entry: DeskEntry, change: AccountChange, who: _By, more: Mapping[str, Any]) -> CarriedOut:
         """Make the change and add its line to the audit log."""
-        name, code, told = change.account, "", _told(change)
+        name, code, detail = change.account, "", _detail(change)
         deed = Deed.ACCOUNT_CHANGED
         match change.kind:
             case ChangeKind.GRANT:
@@ -265,10 +266,10 @@ class PendingChanges:
                 deed = Deed.GRANTED
             case ChangeKind.HAND_OVER:
                 moved = account_changes.hand_over(entry, name, change.target, demo=self._demo)
-                deed, told = Deed.HANDED_OVER, {**told, "grants": [_plain(one) for one in moved]}
+                deed, detail = Deed.HANDED_OVER, {**detail, "grants": [_grant_text(one) for one in moved]}
             case ChangeKind.OPEN:
                 account_changes.activate(entry, name, demo=self._demo)
-                told = {**told, "what": "activated"}
+                detail["what"] = "activated"
             case ChangeKind.RESET_FACTOR:
                 had = reset_in(entry, name)
                 deed = Deed.SECOND_FACTOR_RESET
@@ -280,9 +281,8 @@ class PendingChanges:
                 made = self._codes.make_in(entry, [name], made_by=by, now=now, lasts=CODE_LASTS, kind=kind)
                 deed, code = Deed.CODES_MADE, made[name]
                 if kind is CodeKind.FACTOR:
-                    told = {**told, "kind": "second factor"}
-        told.pop("asked")
-        _note(entry, deed, who, {**told, **more})
+                    detail["kind"] = "second factor"
+        _note(entry, deed, who, {**detail, **more})
         return CarriedOut(change, code=code)
 
 
@@ -344,7 +344,7 @@ def _have_wait(entry: DeskEntry, change: AccountChange, held: tuple[Grant, ...],
     made = added.inserted_primary_key
     assert made is not None  # noqa: S101 - the database gives its number
     entry.added(PENDING_CHANGE, made[0])
-    _note(entry, Deed.SECOND_ASKED, who, _told(change))
+    _note(entry, Deed.SECOND_ASKED, who, {"asked": change.kind.value, **_detail(change)})
 
 
 def _decide(entry: DeskEntry, number: int, outcome: str, who: _By) -> None:
@@ -358,22 +358,22 @@ def _note(entry: DeskEntry, deed: Deed, who: _By, detail: Mapping[str, Any]) -> 
     entry.note(deed, account=who.account, now=who.now, address=who.address, detail=detail)
 
 
-def _told(change: AccountChange) -> dict[str, Any]:
-    """Return a change as the audit log tells it."""
+def _detail(change: AccountChange) -> dict[str, Any]:
+    """Return what the audit log keeps of a change."""
     if change.kind is ChangeKind.HAND_OVER:
-        return {"asked": change.kind.value, "held_by": change.account, "to": change.target}
-    told: dict[str, Any] = {"asked": change.kind.value, "to": change.account}
+        return {"held_by": change.account, "to": change.target}
+    detail: dict[str, Any] = {"to": change.account}
     if (grant := change.grant) is not None:
-        told |= {
+        detail |= {
             "act": grant.act.value,
             "step": grant.step or "",
             "scope": [f"{column}={value}" for column, values in grant.scope.items() for value in values],
             "during": grant.cohort or "",
         }
-    return told
+    return detail
 
 
-def _plain(held: Grant) -> str:
+def _grant_text(held: Grant) -> str:
     return " ".join(part for part in (held.act.value, held.step or "", held.cohort or "") if part)
 
 

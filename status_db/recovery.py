@@ -1,4 +1,4 @@
-"""Recovery codes: each stands in for a lost second factor, once. Known here by a keyed hash alone."""
+"""Recovery codes: each stands in for a lost second factor, once. Only a keyed hash is stored."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from status_db.desk_key import DeskKey
 from status_db.desk_seals import RECOVERY_CODE
 from status_db.desk_store import DeskStore
 
-#: So many are made at a time.
+#: How many are made at a time.
 COUNT = 10
 
 
@@ -23,7 +23,7 @@ class RecoveryCodes:
         self._key = key
 
     def make(self, account: str, now: datetime) -> tuple[str, ...]:
-        """Return fresh codes; those of before end. They are not stored, so nobody can be shown them again."""
+        """Return fresh codes; the earlier ones end. They are not stored, so they cannot be shown again."""
         name, table = normalise_account(account), tables.recovery_code
         fresh = tuple(fresh_code() for _ in range(COUNT))
         own = table.c.account == name

@@ -1,16 +1,20 @@
-"""Retention: rows whose time is over are removed by dated rules, in batches, and each rule carried out leaves a row.
+"""Retention: rules remove rows that are old enough, in batches; each run of a rule is recorded.
 
-Decisions, flips, the ledger and certificates are under no rule: they prove who was cleared, and by whom.
+Decisions, flips, the ledger and certificates have no rule: they prove which students were cleared, and who cleared
+them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Connection,
     Engine,
     Table,
     and_,
@@ -36,7 +40,7 @@ _BATCHES = 500
 
 @dataclass(frozen=True, slots=True)
 class RetentionRun:
-    """One rule, carried out once, or with a dry run only counted."""
+    """One run of a rule; a dry run only counts."""
 
     rule: str
     at: datetime
@@ -59,15 +63,24 @@ class _Rule:
     #: Removes up to the given number of rows that are old enough, and returns how many.
     remove: Callable[[DeskEntry, "_Rule", datetime, int], int] | None = None
 
+    @property
+    def key(self) -> Column[Any]:
+        """The table's key."""
+        (key,) = self.table.primary_key.columns
+        return key
+
     def old(self, cutoff: datetime) -> ColumnElement[bool]:
         """Return which rows are old enough."""
         return and_(self.about, self.age < cutoff)
 
+    def first(self, connection: Connection, cutoff: datetime, most: int) -> list[Any]:
+        """Return the keys of the rows to remove next: the oldest of those that are old enough, at most `most`."""
+        oldest = select(self.key).where(self.old(cutoff)).order_by(self.age, self.key).limit(most)
+        return list(connection.execute(oldest).scalars())
+
 
 def _remove_rows(entry: DeskEntry, rule: _Rule, cutoff: datetime, most: int) -> int:
-    (key,) = rule.table.primary_key.columns
-    old = select(key).where(rule.old(cutoff)).order_by(rule.age, key).limit(most)
-    return _delete(entry, rule.table, key.in_(list(entry.connection.execute(old).scalars())))
+    return _delete(entry, rule.table, rule.key.in_(rule.first(entry.connection, cutoff, most)))
 
 
 def _delete(entry: DeskEntry, table: Table, these: ColumnElement[bool]) -> int:
@@ -81,21 +94,17 @@ def _remove_lines(entry: DeskEntry, _rule: _Rule, cutoff: datetime, most: int) -
 
 
 def _remove_identities(entry: DeskEntry, rule: _Rule, cutoff: datetime, most: int) -> int:
-    key = tables.account.c.account
-    old = select(key).where(rule.old(cutoff)).order_by(rule.age, key).limit(most)
-    these = key.in_(list(entry.connection.execute(old).scalars()))
+    these = tables.account.c.account.in_(rule.first(entry.connection, cutoff, most))
     with entry.changing(ACCOUNT, these):
         changed = update(tables.account).where(these).values(identity=None, identity_at=None)
         return entry.connection.execute(changed).rowcount
 
 
 def _remove_accounts(entry: DeskEntry, rule: _Rule, cutoff: datetime, most: int) -> int:
-    key = tables.account.c.account
-    old = select(key).where(rule.old(cutoff)).order_by(rule.age, key).limit(most)
-    names = list(entry.connection.execute(old).scalars())
-    for table in (tables.session, tables.staff_session, tables.code, tables.token, tables.pending_change):
+    names = rule.first(entry.connection, cutoff, most)
+    for table in _OF_AN_ACCOUNT:
         _delete(entry, table, table.c.account.in_(names))
-    return _delete(entry, tables.account, key.in_(names))
+    return _delete(entry, tables.account, tables.account.c.account.in_(names))
 
 
 _SESSION, _ATTEMPT, _TICKET, _CODE = tables.session, tables.attempt, tables.used_ticket, tables.code
@@ -103,6 +112,13 @@ _STAFF = tables.staff_session
 _TOKEN, _UPLOAD, _REQUEST, _AUDIT, _ACCOUNT = (
     tables.token, tables.upload, tables.request, tables.audit, tables.account,
 )  # fmt: skip
+
+#: Tables whose rows belong to an account and are removed with it. An account with a grant stays.
+_OF_AN_ACCOUNT = tuple(
+    table
+    for table in tables.desk.sorted_tables
+    if table is not tables.grant and any(key.references(_ACCOUNT) for key in table.foreign_keys)
+)
 
 #: Closed accounts of students. Whoever may or might decide stays by name: decisions and certificates name them.
 _CLOSED = and_(
@@ -177,6 +193,10 @@ class Retention:
         """Return the rules that remove something, in their order."""
         return tuple(name for name, span in self._spans.items() if span is not None)
 
+    def kept_forever(self) -> tuple[str, ...]:
+        """Return the rules that are set to remove nothing."""
+        return tuple(name for name, span in self._spans.items() if span is None)
+
     def carry_out(self, rule: str, now: datetime, by: str, *, dry_run: bool = False) -> RetentionRun:
         """Carry one rule out, and note that; with `dry_run` count what it would remove, and write nothing."""
         span = self._spans[rule]
@@ -242,30 +262,35 @@ class Retention:
 
     def _remove_from_desk(self, rule: _Rule, cutoff: datetime) -> tuple[int, bool]:
         """Remove in batches; say how many rows went, and whether some were left for the next run."""
-        removed, unfinished = 0, False
         chained = [self._pages] if rule.table is tables.audit and self._pages is not None else []
-        for store in (self._desk, *chained):
-            for _ in range(_BATCHES):
-                with store.writing() as entry:
-                    gone = (rule.remove or _remove_rows)(entry, rule, cutoff, AT_ONCE)
-                removed += gone
-                if gone < AT_ONCE:
-                    break
-            else:
-                unfinished = True
-        return removed, unfinished
+
+        def remove(store: DeskStore) -> int:
+            with store.writing() as entry:
+                return (rule.remove or _remove_rows)(entry, rule, cutoff, AT_ONCE)
+
+        done = [_in_batches(partial(remove, store)) for store in (self._desk, *chained)]
+        return sum(removed for removed, _ in done), any(unfinished for _, unfinished in done)
 
     def _drop(self, cohort: str, rule: _Rule, cutoff: datetime) -> tuple[int, bool]:
         """Remove rows of the marks likewise."""
-        (key,), removed = rule.table.primary_key.columns, 0
-        for _ in range(_BATCHES):
+
+        def remove() -> int:
             with writing(self._marks, cohort) as connection:
-                old = select(key).where(rule.old(cutoff)).order_by(rule.age, key).limit(AT_ONCE)
-                gone = connection.execute(delete(rule.table).where(key.in_(old))).rowcount
-            removed += gone
-            if gone < AT_ONCE:
-                return removed, False
-        return removed, True
+                these = rule.key.in_(rule.first(connection, cutoff, AT_ONCE))
+                return connection.execute(delete(rule.table).where(these)).rowcount
+
+        return _in_batches(remove)
+
+
+def _in_batches(remove: Callable[[], int]) -> tuple[int, bool]:
+    """Remove batch after batch; return how many rows went, and whether some were left for the next run."""
+    removed = 0
+    for _ in range(_BATCHES):
+        gone = remove()
+        removed += gone
+        if gone < AT_ONCE:
+            return removed, False
+    return removed, True
 
 
 def _oldest(engine: Engine, rule: _Rule, but_before: datetime | None) -> datetime | None:

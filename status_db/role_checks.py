@@ -1,4 +1,4 @@
-"""What is asked of a PostgreSQL server about roles: whether one may more than what it is given here."""
+"""Checks that a PostgreSQL role may do nothing beyond the rights it is given here."""
 
 from collections.abc import Collection
 
@@ -64,7 +64,7 @@ def warnings(engine: Engine) -> tuple[str, ...]:
     with store_errors(engine), engine.connect() as connection:
         found = connection.execute(ask).one()
     if found.owns is not False:
-        # The owner, for whom no right is given; or no tables yet.
+        # The owner, which needs no rights given; or no tables yet.
         return ()
     fix = "Run clearance db roles again; what needs a superuser of the server is printed by clearance db roles --print"
     wrong = {

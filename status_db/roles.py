@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.exc import ProgrammingError
 
 from status_db import desk_roles, tables, versions
+from status_db.desk_roles import ADDED_TO, ALL
 from status_db.engine import StoreError, open_writing, store_errors
 from status_db.role_checks import is_superuser, may_too_much, owns
 from status_db.versions import Part
@@ -29,7 +30,7 @@ from status_db.versions import Part
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What the five are called; one name may stand for two of them, and then it may do what both may."""
+    """The five roles' names; two of them may have the same name, and that role may then do what both may."""
 
     sync: str
     desk: str
@@ -45,21 +46,18 @@ class Roles:
 #: The first version with the right to have a table analyzed.
 _KNOWS_MAINTAIN = 170000
 
-_ADDED_TO = "SELECT, INSERT"
-_ALL = "SELECT, INSERT, UPDATE, DELETE"
-
 
 def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
 def _all_but_keys(table: Table) -> str:
-    """Name every column that is no part of the key: whoever may change those cannot give a row to another student."""
+    """Name every column outside the key: changing those cannot move a row to another student."""
     return ", ".join(_name(column.name) for column in table.columns if not column.primary_key)
 
 
-#: What the sync and the commands beside it do with each table of the marks, as their statements are. What is found
-#: anew is replaced and deleted; what was ever said or done is added to. A table that is not named is only read.
+#: What the sync and the commands beside it do with each table of the marks, as their statements are. Findings
+#: are replaced and deleted; decisions and history are only added to. A table that is not named is only read.
 _SYNC_OF_MARKS = {
     tables.cohort: "SELECT, INSERT, UPDATE (name, revision)",
     tables.student: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.student)})",
@@ -71,17 +69,17 @@ _SYNC_OF_MARKS = {
         "SELECT, INSERT, UPDATE (state, began, ended, message, fault, counts, proofs, plan_digest, decided_by, "
         "decided_at)"
     ),
-    # Only a first ledger over what stood before seals what is there; else a row is added and dropped.
+    # A first ledger seals the rows that are there already; after that a row is added and deleted.
     tables.pending: "SELECT, INSERT, UPDATE (mac), DELETE",
     tables.applied_settings: f"SELECT, INSERT, UPDATE ({_all_but_keys(tables.applied_settings)})",
-    tables.reversal: _ADDED_TO,
+    tables.reversal: ADDED_TO,
     tables.opinion: "SELECT, INSERT, UPDATE (mac)",
     tables.wave: "SELECT, INSERT, UPDATE (withdrawn_at, withdrawn_by, mac)",
-    # What stood before it was sealed is sealed by the first link that is written after an upgrade.
+    # The first link after an upgrade seals the rows from before it.
     tables.batch: "SELECT, UPDATE (mac)",
     tables.stranger: "SELECT, INSERT, DELETE",
-    tables.flip: _ADDED_TO,
-    tables.ledger: _ADDED_TO,
+    tables.flip: ADDED_TO,
+    tables.ledger: ADDED_TO,
     # That a decision has ended by itself.
     tables.decision: "SELECT, UPDATE (ended_at, mac)",
     tables.certificate: "SELECT, UPDATE (mac)",
@@ -247,9 +245,9 @@ def _later(roles: Roles, parts: Collection[Part], schema: str) -> Iterator[str]:
     Where marks and desk are one database, a new table may be either's: then nobody may write it but the sync.
     """
     readers = dict.fromkeys((roles.portal, roles.operator), "SELECT" if "marks" in parts else "")
-    wanted = readers | {roles.sync: _ALL if "marks" in parts else ""}
+    wanted = readers | {roles.sync: ALL if "marks" in parts else ""}
     if tuple(parts) == ("desk",):
-        wanted[roles.desk] = _ALL
+        wanted[roles.desk] = ALL
     head = f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema}"
     for role in roles.names():
         yield f"{head} REVOKE ALL ON TABLES FROM {_name(role)}"
@@ -257,7 +255,7 @@ def _later(roles: Roles, parts: Collection[Part], schema: str) -> Iterator[str]:
     for role, what in wanted.items():
         if what:
             yield f"{head} GRANT {what} ON TABLES TO {_name(role)}"
-        if what == _ALL:
+        if what == ALL:
             yield f"{head} GRANT USAGE ON SEQUENCES TO {_name(role)}"
 
 
@@ -288,14 +286,12 @@ def apply(url: str, roles: Roles, parts: Collection[Part]) -> tuple[int, int]:
                     f"{', '.join(mighty)} may do everything here: it owns the tables, or is as good as their owner. "
                     "Name roles of their own that are members of nothing."
                 )
-            if risky := [
-                (role, why) for role in roles.names() if (why := may_too_much(connection, role, roles.names()))
-            ]:
-                role, why = risky[0]
-                raise StoreError(
-                    f"{role} {why}, so that no right on a table holds it. Have the server's administrator take that "
-                    "away, or name a role of its own."
-                )
+            for role in roles.names():
+                if why := may_too_much(connection, role, roles.names()):
+                    raise StoreError(
+                        f"{role} {why}, so rights on tables do not limit it. Have the server's administrator take "
+                        "that away, or name a role of its own."
+                    )
             planned = _of(connection, roles, parts)
             run = planned.all if is_superuser(connection) else planned.owners
             for statement in run:

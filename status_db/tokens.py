@@ -119,8 +119,7 @@ class Tokens:
         table = tables.token
         with reading(self._desk.engine) as connection:
             row = connection.execute(select(table).where(table.c.token_hash == token_hash)).one_or_none()
-        vouched = row is not None and self._desk.vouches(TOKEN, row)
-        token = _token(row) if row is not None and vouched else None
+        token = _token(row) if row is not None and self._desk.vouches(TOKEN, row) else None
         if token is None or not token.opens(now):
             return None
         account = self._accounts.find(token.account)

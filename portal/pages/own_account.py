@@ -17,7 +17,7 @@ from portal.languages import Language
 from portal.pages.audit import detail_said
 from portal.words import later
 from status_db.audit import Deed
-from status_db.own_account import OwnSession, Told
+from status_db.own_account import AccountEvent, OwnSession
 
 #: How a session was opened.
 METHODS: Mapping[str, str] = {
@@ -73,18 +73,18 @@ async def told_of(
     house: House, language: Language, account: str, now: datetime, *, staff: bool = True
 ) -> list[dict[str, Any]]:
     """Return what was done to an account lately, as the pages tell it."""
-    told = await house.ask_long(partial(house.own.told, account, now, staff=staff))
+    told = await house.ask_long(partial(house.own.events, account, now, staff=staff))
     people = await _people(house, told) if staff else {}
     return [_told(language, one, language.moment(one.at, now), people, staff=staff) for one in told]
 
 
-async def _people(house: House, told: tuple[Told, ...]) -> dict[str, str]:
+async def _people(house: House, told: tuple[AccountEvent, ...]) -> dict[str, str]:
     """Return account → name: pages tell who it was, and not what somebody signs in with."""
     found = {name: await house.ask(house.accounts.find, name) for name in sorted({one.by for one in told})}
     return {name: account.name for name, account in found.items() if account is not None}
 
 
-def _told(language: Language, one: Told, at: str, people: Mapping[str, str], *, staff: bool) -> dict[str, Any]:
+def _told(language: Language, one: AccountEvent, at: str, people: Mapping[str, str], *, staff: bool) -> dict[str, Any]:
     # What a student is told of leaves out who it was: the students' pages see no account of staff.
     by = people.get(one.by, one.by) if staff else ""
     on_server = one.address == _COMMAND_LINE

@@ -88,7 +88,9 @@ class TestMakingAccounts:
     def test_a_grant_ends_with_its_cohort(self, desk: Desk) -> None:
         desk.run("add", "x", "--name", "x", "--grant", "review:final_review", "--until-cohort", "2019")
         assert desk.world.accounts.grants("x") == (Grant(Act.REVIEW, "final_review", {}, "2019"),)
-        assert "no cohort" in desk.run("add", "y", "--name", "y", "--grant", "read", "--until-cohort", "1999", code=2)
+        assert "is not a cohort" in desk.run(
+            "add", "y", "--name", "y", "--grant", "read", "--until-cohort", "1999", code=2
+        )
 
     @pytest.mark.parametrize("grant", ["own", "read:nostep", "read:*:shoe=42", "read:*:college"])
     def test_a_grant_that_makes_no_sense_makes_no_account(self, desk: Desk, grant: str) -> None:
@@ -247,7 +249,7 @@ class TestAListOfGrants:
         )
         said = desk.run("import-grants", str(file), code=1)
         for entry, piece in enumerate(
-            ("老李's here", '"飞行" is no act', "没有", "资源学员", '"1999" is no cohort', "鞋"), 2
+            ("老李's here", '"飞行" is not an act', "没有", "资源学员", '"1999" is not a cohort', "鞋"), 2
         ):
             lines = [line for line in said.splitlines() if f"entry {entry} " in line]
             assert any(piece in line for line in lines), (entry, said)

@@ -132,7 +132,7 @@ def test_only_a_grant_to_decide_the_step_lets_in_and_only_inside_its_scope(
 
 def test_a_template_comes_back_filled_in(university: World, run: Callable[..., str]) -> None:
     said = run("template", FILE, "--step", "library", "--as", "librarian")
-    assert f"{len(LEAVING)} students stand in" in said
+    assert f"{len(LEAVING)} students are in" in said
     made = openpyxl.load_workbook(FILE)
     for line in made.worksheets[0].iter_rows(min_row=2):
         if line[0].value == LIN.number:

@@ -44,10 +44,10 @@ def test_the_students_role_tells_and_ends_what_is_a_students_own(world: World, r
     pages.set_password(STUDENT, "hash", now=now + LONG)
     Audit(store).note(Deed.PASSWORD_SET, account=STUDENT, now=now + LONG)
     Audit(store).note(Deed.PASSWORD_SET, account=OTHER, now=now + LONG)
-    assert [(one.at, one.deed) for one in own.told(STUDENT, now + LONG, staff=False)] == [
+    assert [(one.at, one.deed) for one in own.events(STUDENT, now + LONG, staff=False)] == [
         (now + LONG, Deed.PASSWORD_SET)
     ], "a password that is set ends the code"
-    assert [one.deed for one in own.told(OTHER, now + LONG, staff=False)] == [Deed.PASSWORD_SET, Deed.CODES_MADE]
+    assert [one.deed for one in own.events(OTHER, now + LONG, staff=False)] == [Deed.PASSWORD_SET, Deed.CODES_MADE]
     for token, student in ((b"a", STUDENT), (b"b", STUDENT), (b"c", OTHER)):
         pages.open_session(token * 32, student, now, longest=LONG)
         Audit(store).note(Deed.SIGNED_IN, account=student, now=now, address=f"10.0.0.{token.decode()}")
@@ -69,6 +69,6 @@ def test_the_desks_role_asks_confirms_and_tells(world: World, roles: FourRoles) 
         assert changes.carry_out(AccountChange(kind, "librarian"), "first", world.now).waits
     for one in changes.waiting(world.now):
         changes.confirm(one.id, "librarian", "second", world.now)
-    told = {one.deed for one in OwnAccount(store).told("librarian", world.now, staff=True)}
+    told = {one.deed for one in OwnAccount(store).events("librarian", world.now, staff=True)}
     assert told == {Deed.CODES_MADE, Deed.ACCOUNT_CHANGED}
     engine.dispose()

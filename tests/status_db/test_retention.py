@@ -11,10 +11,14 @@ from config.retention import RULES, Retention, warnings
 from status_db import retention, tables
 from status_db.accounts import Act, Grant
 from status_db.audit import Audit, Deed
+from status_db.desk_key import DeskKey
 from status_db.desk_seals import SEALED
 from status_db.desk_store import DeskEntry
 from status_db.engine import reading, writing
+from status_db.factors import Factors
 from status_db.model import RunState
+from status_db.passkeys import Passkeys
+from status_db.recovery import RecoveryCodes
 from status_db.retention import RetentionRuns
 from status_db.turns import DESK
 from sync.schedule import Schedule
@@ -23,6 +27,8 @@ from tests.world import COHORT, World, season_of
 
 OLD, YOUNG = MORNING - timedelta(days=10, minutes=1), MORNING - timedelta(days=9)
 TEN_DAYS = timedelta(days=10)
+
+FACTORS = (tables.passkey, tables.recovery_code, tables.factor_step)
 
 
 def keeper(world: World, **spans: timedelta | None) -> retention.Retention:
@@ -174,6 +180,18 @@ class TestAccounts:
         assert keeper(manned).carry_out("closed_accounts", over, "test").removed == 1
         assert {account.account for account in manned.accounts.listed()} == {"dean", QIAN.number, "other", SUN.number}
         assert count(manned, tables.token) == 0
+
+    def test_the_second_factors_of_a_former_helper_go_with_the_account(self, manned: World) -> None:
+        manned.accounts.add(LIN.number, "Lin", None, student=LIN.number, now=MORNING)
+        Passkeys(manned.desk).add(LIN.number, b"1", b"key", 0, name="phone", transports=["usb"], now=MORNING)
+        RecoveryCodes(manned.desk, DeskKey(manned.settings.portal.key_file)).make(LIN.number, MORNING)
+        Factors(manned.desk).allow_set_up(b"1", LIN.number, MORNING)
+        manned.accounts.deactivate(LIN.number)
+        assert min(count(manned, table) for table in FACTORS) > 0
+        keeper(manned).carry_out("closed_accounts", MORNING, "test")
+        over = MORNING + TEN_DAYS + timedelta(seconds=1)
+        assert keeper(manned).carry_out("closed_accounts", over, "test").removed == 1
+        assert [count(manned, table) for table in FACTORS] == [0, 0, 0]
 
     def test_an_account_that_was_opened_again_begins_anew(self, manned: World) -> None:
         manned.accounts.add(LIN.number, "Lin", None, student=LIN.number, now=MORNING)

@@ -29,7 +29,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_staff_session_account"), "staff_session", ["account"])
     op.create_index(op.f("ix_staff_session_provider_session"), "staff_session", ["provider_session"])
-    # Sessions of staff are opened anew.
+    # Staff have to sign in again.
     op.execute(sa.text("DELETE FROM session WHERE account IN (SELECT account FROM account WHERE student IS NULL)"))
     op.execute(sa.text('DELETE FROM session WHERE account IN (SELECT account FROM "grant")'))
     op.add_column("audit", sa.Column("chain", sa.String(length=40), nullable=True))

@@ -1,4 +1,4 @@
-"""Seals of what stands behind decisions: expected changes, approvals and batches."""
+"""Seals of what decisions rest on: expected changes, approvals and batches."""
 
 import sqlalchemy as sa
 from alembic import op
