@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from config.processes import Process, reading_url
 from config.settings import Settings
-from portal import cohorts, languages
+from portal import addresses, cohorts, languages
 from portal.auth.device import Devices
 from portal.auth.journeys import Journeys
 from portal.auth.refused_tries import RefusedTries
@@ -263,7 +263,7 @@ class House:
             cohort=cohort,
             student=student,
             run=run,
-            address=request.client.host if request.client else "",
+            address=addresses.of(request.scope),
         )
         await self.ask_long(line, **detail)
 

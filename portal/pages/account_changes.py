@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from config.settings import Settings
-from portal import bounds, cohorts, scopes
+from portal import addresses, bounds, cohorts, scopes
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from portal.pages.accounts import LAST, WHOLE_ACTS, Sent, address_of, found_in, sent_form, show
@@ -138,7 +138,7 @@ async def refuse(request: Request, house: House, visitor: Visitor) -> Response:
     number = bounds.number(fields.get("change", [""])[-1]) or 0
     make = partial(house.changes.refuse, number, found.account, visitor.account.account, house.clock())
     try:
-        await house.ask_long(make, address=_came_from(request))
+        await house.ask_long(make, address=addresses.of(request.scope))
     except ChangeRefused as refused:
         return await show(request, house, visitor, found, Sent(_WHY[refused.why]))
     return _back(request, house, found.account)
@@ -168,7 +168,7 @@ async def _carried(
     """Make a change, or have it wait; show its code this once, or go back to the account that it leads to."""
     now = house.clock()
     try:
-        done = await house.ask_long(make, address=_came_from(request))
+        done = await house.ask_long(make, address=addresses.of(request.scope))
     except ChangeRefused as refused:
         return await show(request, house, visitor, found, replace(sent, wrong=_WHY[refused.why]))
     change = done.change
@@ -176,10 +176,6 @@ async def _carried(
         kind = CodeKind.FACTOR if change.kind is ChangeKind.FACTOR_CODE else CodeKind.PASSWORD
         return await show(request, house, visitor, found, made=done.code, until=now + CODE_LASTS, kind=kind)
     return _back(request, house, found.account if done.waits else change.target or change.account)
-
-
-def _came_from(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 def _back(request: Request, house: House, account: str) -> Response:
