@@ -18,12 +18,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message
 
 from portal.limits import Refused
+from portal.sent_files import SentOnce
 
 #: By so much a helper gives way to other processes, as `nice` counts it.
 _NICE = 10
@@ -149,10 +149,11 @@ class Apart:
         if isinstance(answer.body, bytes):
             response = Response(answer.body, answer.status)
         else:
-            # Where the helper's end removes nothing.
-            file = self._folder / f"sent-{Path(answer.body).name}"
-            Path(answer.body).rename(file)
-            response = FileResponse(file, answer.status, background=BackgroundTask(file.unlink))
+            # Outside the helper's own folder, which goes when the helper ends.
+            folder = tempfile.TemporaryDirectory(prefix="sent-", dir=self._folder)
+            file = Path(answer.body).rename(Path(folder.name, "answer"))
+            response = SentOnce(folder, file, file.name)
+            response.status_code = answer.status
         response.raw_headers = answer.headers
         return response
 
