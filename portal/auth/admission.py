@@ -18,7 +18,7 @@ from portal.entrance import NARROWED, safe_next
 from portal.house import House, see_other
 from status_db.accounts import Account, AccountRefused
 from status_db.audit import Deed
-from status_db.factors import asked_of
+from status_db.factors import asked_of, is_staff
 
 #: What shows who somebody is, but is no password.
 _WITHOUT_PASSWORD = ("code", "identity")
@@ -71,7 +71,7 @@ async def admit(
         )
     except AccountRefused:
         return None
-    if vouched and (account.student is None or account.grants):
+    if vouched and is_staff(account):
         await house.ask_long(house.factors.show, sessions.hash_of(token), account.account, now, longest=longest)
     await house.ask_long(house.desk.close_session, sessions.hash_of(house.cookie.read(request)))
     due: dict[str, Any] = {"narrowed": narrowed} if narrowed else {}
@@ -88,7 +88,7 @@ async def admit(
 def _refuse_elsewhere(house: House, account: Account, method: str) -> None:
     if not house.for_staff and account.student is None:
         raise SignInRefused(method, Why.STAFF, "staff sign in at the desk's own address", account.account)
-    if not house.for_students and account.student is not None and not account.grants:
+    if not house.for_students and not is_staff(account):
         raise SignInRefused(method, Why.STUDENT, "students sign in at their own address", account.account)
 
 

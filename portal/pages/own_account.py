@@ -17,6 +17,7 @@ from portal.languages import Language
 from portal.pages.audit import detail_said
 from portal.words import later
 from status_db.audit import Deed
+from status_db.factors import is_staff
 from status_db.own_account import OwnSession, Told
 
 #: How a session was opened.
@@ -39,7 +40,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show the own account."""
     language, now, auth = house.language(request), house.clock(), house.settings.auth
     own, this = visitor.account, sessions.hash_of(visitor.token)
-    staff = own.student is None or bool(own.grants)
+    staff = is_staff(own)
     opened = await house.ask_long(
         partial(house.own.sessions, own.account, now, this, idle=auth.session_idle, longest=auth.session_longest)
     )
