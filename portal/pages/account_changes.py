@@ -12,10 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from config.settings import Settings
-from portal import addresses, bounds, cohorts, scopes
+from portal import addresses, bounds, scopes
 from portal.entrance import for_visitors
-from portal.house import House, Visitor, see_other
-from portal.pages.accounts import LAST, WHOLE_ACTS, Sent, address_of, found_in, sent_form, show
+from portal.house import House, Visitor
+from portal.pages.accounts import LAST, WHOLE_ACTS, Sent, back_to, found_in, sent_form, show
 from portal.words import later
 from status_db.accounts import Act, Grant, LastManager
 from status_db.audit import Deed
@@ -94,7 +94,7 @@ async def switch(request: Request, house: House, visitor: Visitor) -> Response:
     except LastManager:
         return await show(request, house, visitor, found, Sent(LAST))
     await house.note(request, Deed.ACCOUNT_CHANGED, to=found.account, what="deactivated")
-    return _back(request, house, found.account)
+    return back_to(request, house, found.account)
 
 
 async def code(request: Request, house: House, visitor: Visitor) -> Response:
@@ -117,7 +117,9 @@ async def confirm(request: Request, house: House, visitor: Visitor) -> Response:
     fields = await sent_form(request, house, visitor)
     found = await found_in(request, house)
     number, now = bounds.number(fields.get("change", [""])[-1]) or 0, house.clock()
-    asked = next((one for one in await house.ask_long(house.changes.waiting, now) if one.id == number), None)
+    asked = next(
+        (one for one in await house.ask_long(house.changes.waiting, now, found.account) if one.id == number), None
+    )
     if asked is not None and (wanted := asked.change.grant) is not None:
         sent = Sent(
             act=wanted.act,
@@ -141,7 +143,7 @@ async def refuse(request: Request, house: House, visitor: Visitor) -> Response:
         await house.ask_long(make, address=addresses.of(request.scope))
     except ChangeRefused as refused:
         return await show(request, house, visitor, found, Sent(_WHY[refused.why]))
-    return _back(request, house, found.account)
+    return back_to(request, house, found.account)
 
 
 async def _of_kind(request: Request, house: House, visitor: Visitor, kind: ChangeKind) -> Response:
@@ -175,11 +177,7 @@ async def _carried(
     if done.code:
         kind = CodeKind.FACTOR if change.kind is ChangeKind.FACTOR_CODE else CodeKind.PASSWORD
         return await show(request, house, visitor, found, made=done.code, until=now + CODE_LASTS, kind=kind)
-    return _back(request, house, found.account if done.waits else change.target or change.account)
-
-
-def _back(request: Request, house: House, account: str) -> Response:
-    return see_other(cohorts.same(request, house.settings, address_of(account)))
+    return back_to(request, house, found.account if done.waits else change.target or change.account)
 
 
 def _wrong(settings: Settings, sent: Sent) -> str:

@@ -98,7 +98,7 @@ async def take(request: Request, house: House, visitor: Visitor) -> Response:
     except AccountRefused:
         return await show(request, house, visitor, found, Sent(NOT_THERE))
     await house.note(request, Deed.GRANT_TAKEN, to=found.account, **_noted(taken))
-    return see_other(cohorts.same(request, house.settings, address_of(found.account)))
+    return back_to(request, house, found.account)
 
 
 async def sent_form(request: Request, house: House, visitor: Visitor) -> dict[str, list[str]]:
@@ -128,6 +128,11 @@ def _noted(held: Grant) -> dict[str, Any]:
 def address_of(account: str) -> str:
     """Return the address of an account's page."""
     return f"/accounts/{quote(account, safe='')}"
+
+
+def back_to(request: Request, house: House, account: str) -> Response:
+    """Send the browser back to an account's page, about the same cohort."""
+    return see_other(cohorts.same(request, house.settings, address_of(account)))
 
 
 def too_few_reviewers(house: House, language: Language) -> list[tuple[str, str, int]]:
