@@ -1,7 +1,7 @@
 """Admission: what follows once it is clear who somebody is. A fresh session, narrowed where something is still due.
 
-Whoever came with a one-time code must set a password first. In the strict profile so must whoever has an old one. Those
-of whom the settings ask it show a second factor after that, unless a provider says that it has asked for one.
+A visitor with a one-time code must set a password first. In the strict profile, so must one with an old password. The
+second factor comes after that, if the settings require one and the provider has not asked for its own.
 """
 
 from datetime import datetime
@@ -29,7 +29,7 @@ _ELSEWHERE = ("cas", "oidc")
 def narrowing(auth: Auth, account: Account, now: datetime, method: str, *, vouched: bool = False) -> str | None:
     """Return what is due before an account that came by this method is let in; None when nothing is.
 
-    `vouched` says that the provider has asked for a second factor of its own.
+    `vouched`: the provider has asked for a second factor of its own.
     """
     if method in _WITHOUT_PASSWORD:
         return "password"
@@ -52,8 +52,8 @@ async def admit(
 ) -> Response | None:
     """Open a session in place of the one before, and send the browser on; None when the account was shut meanwhile.
 
-    `vouched` says that a provider has asked for a second factor of its own: then the session has shown one.
-    Raises SignInRefused for somebody whose pages another process serves.
+    `vouched`: the provider has asked for a second factor of its own, so the session counts as having shown one.
+    Raises SignInRefused if another process serves this account's pages.
     """
     _refuse_elsewhere(house, account, method)
     token, now = sessions.new_token(), house.clock()

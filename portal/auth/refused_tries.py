@@ -1,8 +1,8 @@
-"""Refused sign-ins in the audit log: summed up, so that a flood of guesses does not bury what else happened.
+"""Refused sign-ins in the audit log, summed up so that a flood of guesses does not bury other events.
 
-The first try of an account from an address is a line at once. Those that follow within ten minutes are counted, and
-added as lines with their number: whenever they have doubled, when the ten minutes are over, and when the pages stop.
-The numbers add up to all tries; a process that is killed loses at most as many as it has written.
+The first try of an account from an address is written at once. Further tries within ten minutes are counted, and
+written as lines with their number: each time the total has doubled, when the ten minutes are over, and when the pages
+stop. The numbers add up to all tries; a process that is killed loses at most as many as it has written.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class RefusedTries:
     _tries: dict[tuple[str, ...], _Tries] = field(default_factory=dict)
 
     async def note(self, name: str, account: str, address: str, /, **detail: str) -> None:
-        """Count a try with this name, which is an account's or nobody's. Raises StoreError.
+        """Count a refused try. `name` is as typed; `account` is empty if no account has it. Raises StoreError.
 
         Every name is counted for itself, also one that is nobody's, so that both kinds take the same work.
         """

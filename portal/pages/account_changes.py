@@ -1,6 +1,6 @@
 """Changes to accounts on the pages, with four eyes: one administrator asks, another confirms or refuses.
 
-What takes two, and who may confirm it, is `status_db.pending_changes`; it writes the log's lines, too.
+`status_db.pending_changes` decides which changes need two and who may confirm them; it also writes the audit log.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ from status_db.pending_changes import (
     WhyNot,
 )
 
-#: Why a change is not made, each with the way out.
+#: Why a change is not made, each with the fix.
 NO_ACT = later("请选择可以做什么。")
 NO_STEP = later("没有这个事项或这一届。请重新选一次。")
 NO_SCOPE = later("选的范围里有名单上没有的值，可能名单刚更新过。请重新选一次。")
@@ -167,7 +167,7 @@ async def _carried(
     make: Callable[..., CarriedOut],
     sent: Sent,
 ) -> Response:
-    """Make a change, or have it wait; show its code this once, or go back to the account that it leads to."""
+    """Make a change or have it wait. Show its code, this once, or go back to the account that it concerns."""
     now = house.clock()
     try:
         done = await house.ask_long(make, address=addresses.of(request.scope))

@@ -158,13 +158,13 @@ def too_few_reviewers(house: House, language: Language) -> list[tuple[str, str, 
 
 
 async def second_administrator(house: House) -> dict[str, Any]:
-    """Return whether two administrators are asked for, and whether there is only one."""
+    """Return whether changes need two administrators, and whether there is only one."""
     two = house.settings.auth.second_administrator
     return {"two": two, "alone": two and await house.ask_long(house.changes.administrators) < ADMINISTRATORS}
 
 
 async def waiting(request: Request, house: House, visitor: Visitor, account: str | None = None) -> list[dict[str, Any]]:
-    """Return what waits for a second administrator, as the pages tell it."""
+    """Return the changes that wait for a second administrator, as the pages show them."""
     language, now, own = house.language(request), house.clock(), visitor.account.account
     return [
         {
@@ -247,7 +247,7 @@ def _listed(language: Language, house: House, found: Listed, factors: Held) -> d
         "acts": any(held.act in BY_TWO for held in found.grants),
         "factors": factors,
         "factor_asked": asked,
-        # It would be asked for one, were it not the demo's.
+        # Only because it is the demo's.
         "factor_let_off": not asked and found.demo and asked_of(auth, replace(found, demo=False)),
     }
 

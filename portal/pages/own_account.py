@@ -1,4 +1,4 @@
-"""My account: what was done to it lately, whoever did it; and the open sessions, each of which can be ended."""
+"""My account: its recent changes, whoever made them, and its open sessions, each of which can be ended."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -30,7 +30,7 @@ METHODS: Mapping[str, str] = {
     "ldap": later("学校的密码"),
 }
 
-#: Whose account it is stands above, and who did it beside.
+#: Details that the page shows elsewhere, or not at all.
 _KNOWN = frozenset({"to", "of", "asked", "asked_by", "count", "left"})
 
 _COMMAND_LINE = "command line"
@@ -73,20 +73,20 @@ async def end(request: Request, house: House, visitor: Visitor) -> Response:
 async def told_of(
     house: House, language: Language, account: str, now: datetime, *, staff: bool = True
 ) -> list[dict[str, Any]]:
-    """Return what was done to an account lately, as the pages tell it."""
+    """Return the recent changes of an account, as the pages show them."""
     told = await house.ask_long(partial(house.own.told, account, now, staff=staff))
     people = await _people(house, told) if staff else {}
     return [_told(language, one, language.moment(one.at, now), people, staff=staff) for one in told]
 
 
 async def _people(house: House, told: tuple[Told, ...]) -> dict[str, str]:
-    """Return account → name: pages tell who it was, and not what somebody signs in with."""
+    """Return account → name: pages show people by name, not by what they sign in with."""
     found = {name: await house.ask(house.accounts.find, name) for name in sorted({one.by for one in told})}
     return {name: account.name for name, account in found.items() if account is not None}
 
 
 def _told(language: Language, one: Told, at: str, people: Mapping[str, str], *, staff: bool) -> dict[str, Any]:
-    # What a student is told of leaves out who it was: the students' pages see no account of staff.
+    # Students' pages do not show accounts of staff.
     by = people.get(one.by, one.by) if staff else ""
     on_server = one.address == _COMMAND_LINE
     shown = {name: value for name, value in one.detail.items() if name not in _KNOWN} if staff else {}
