@@ -280,12 +280,11 @@ async def _challenge(turn: Turn, purpose: Purpose) -> bytes | None:
 
 async def _let_in(turn: Turn, kind: str, goal: str = "") -> Response:
     """Lift the session's narrowing; an open session only notes that a second factor was shown again."""
-    if turn.visitor.narrowed is None:
-        await _open(turn)
-        return see_other(_address(turn.goal))
     token = await _open(turn)
     if token is None:
         return see_other("/sign-in")
+    if turn.visitor.narrowed is None:
+        return see_other(_address(turn.goal))
     await turn.house.note(turn.request, Deed.SIGNED_IN, second_factor=kind)
     response = see_other(goal or turn.goal)
     turn.house.cookie.set(response, token)
