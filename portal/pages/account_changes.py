@@ -81,7 +81,7 @@ async def hand_over(request: Request, house: House, visitor: Visitor) -> Respons
 
 
 async def switch(request: Request, house: House, visitor: Visitor) -> Response:
-    """Shut an account, which takes one; or open it again."""
+    """Shut an account, which needs one administrator only, or open it again."""
     fields = await sent_form(request, house, visitor)
     found, active = await found_in(request, house), fields.get("active", [""])[-1] == "1"
     if active:
@@ -108,7 +108,7 @@ async def factor_code(request: Request, house: House, visitor: Visitor) -> Respo
 
 
 async def reset_factor(request: Request, house: House, visitor: Visitor) -> Response:
-    """Take away every second factor of an account, and end its sessions."""
+    """Remove every second factor of an account, and end its sessions."""
     return await _of_kind(request, house, visitor, ChangeKind.RESET_FACTOR)
 
 
@@ -134,7 +134,7 @@ async def confirm(request: Request, house: House, visitor: Visitor) -> Response:
 
 
 async def refuse(request: Request, house: House, visitor: Visitor) -> Response:
-    """Refuse what another administrator has asked for, or give up what one has asked for oneself."""
+    """Refuse another administrator's request, or take back one's own."""
     fields = await sent_form(request, house, visitor)
     found = await found_in(request, house)
     number = bounds.number(fields.get("change", [""])[-1]) or 0

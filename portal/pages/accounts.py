@@ -18,7 +18,7 @@ from portal.auth import forms
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from portal.languages import Language
-from portal.pages.own_account import told_of
+from portal.pages.own_account import recent_changes
 from portal.words import later
 from status_db.accounts import AccountRefused, Act, Grant, LastManager
 from status_db.audit import Deed
@@ -223,7 +223,7 @@ async def show(
         cohorts=[(c.key, c.name) for c in house.settings.cohort],
         columns=scopes.columns(language, values, sent.scope),
         pending=pending,
-        told=await told_of(house, language, found.account, now) if pending else [],
+        recent_changes=await recent_changes(house, language, found.account, now) if pending else [],
         **await second_administrator(house),
     )
 

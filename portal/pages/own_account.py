@@ -48,7 +48,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         request,
         "own_account.html",
         staff=staff,
-        told=await told_of(house, language, own.account, now, staff=staff),
+        recent_changes=await recent_changes(house, language, own.account, now, staff=staff),
         sessions=[
             _session(language, one, language.moment(one.created_at, now), language.moment(one.seen_at, now))
             for one in opened
@@ -70,22 +70,22 @@ async def end(request: Request, house: House, visitor: Visitor) -> Response:
     return see_other(cohorts.same(request, house.settings, "/own"))
 
 
-async def told_of(
+async def recent_changes(
     house: House, language: Language, account: str, now: datetime, *, staff: bool = True
 ) -> list[dict[str, Any]]:
     """Return the recent changes of an account, as the pages show them."""
-    told = await house.ask_long(partial(house.own.told, account, now, staff=staff))
-    people = await _people(house, told) if staff else {}
-    return [_told(language, one, language.moment(one.at, now), people, staff=staff) for one in told]
+    events = await house.ask_long(partial(house.own.told, account, now, staff=staff))
+    people = await _people(house, events) if staff else {}
+    return [_change(language, one, language.moment(one.at, now), people, staff=staff) for one in events]
 
 
-async def _people(house: House, told: tuple[Told, ...]) -> dict[str, str]:
+async def _people(house: House, events: tuple[Told, ...]) -> dict[str, str]:
     """Return account → name: pages show people by name, not by what they sign in with."""
-    found = {name: await house.ask(house.accounts.find, name) for name in sorted({one.by for one in told})}
+    found = {name: await house.ask(house.accounts.find, name) for name in sorted({one.by for one in events})}
     return {name: account.name for name, account in found.items() if account is not None}
 
 
-def _told(language: Language, one: Told, at: str, people: Mapping[str, str], *, staff: bool) -> dict[str, Any]:
+def _change(language: Language, one: Told, at: str, people: Mapping[str, str], *, staff: bool) -> dict[str, Any]:
     # Students' pages do not show accounts of staff.
     by = people.get(one.by, one.by) if staff else ""
     on_server = one.address == _COMMAND_LINE
