@@ -1,4 +1,4 @@
-"""Addresses: what one visitor's address is counted as."""
+"""Visitors' addresses, and the network that each is counted by."""
 
 import ipaddress
 
@@ -6,13 +6,13 @@ from starlette.types import Scope
 
 
 def of(scope: Scope) -> str:
-    """Return the address that a request came from; empty where it is not known."""
+    """Return the address that a request came from; empty if unknown."""
     client = scope.get("client")
     return str(client[0]) if client else ""
 
 
 def network(address: str) -> str:
-    """Return what an address is counted as: itself, or of IPv6 the network that one household is given."""
+    """Return what an address is counted by: itself for IPv4, its /64 for IPv6, which one household is given."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -23,7 +23,7 @@ def network(address: str) -> str:
 
 
 def is_own(address: str) -> bool:
-    """Say whether it is an address of this machine."""
+    """Return whether it is a loopback address of this machine."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

@@ -1,7 +1,8 @@
-"""Answers long questions in processes of their own, so that the pages' process keeps its interpreter to itself.
+"""Answers long questions in helper processes, so that they do not hold the interpreter of the pages' process.
 
-Each helper runs the same application, with lower priority, and answers one request at a time. One that takes too long,
-or whose visitor has gone, is killed: nothing else ends a computation under way. The next request starts another.
+Each helper runs the same application, with lower priority, and answers one request at a time. A helper that takes too
+long, or whose visitor has disconnected, is killed: nothing else stops a running computation. The next request starts
+another.
 """
 
 import asyncio
@@ -18,34 +19,34 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message
 
 from portal.limits import Refused
+from portal.sent_files import SentOnce
 
-#: By so much a helper gives way to other processes, as `nice` counts it.
+#: Added to a helper's `nice` value.
 _NICE = 10
 
-#: An answer above this many bytes is handed over as a file.
+#: A longer answer, in bytes, is handed over as a file.
 _AS_FILE = 1_000_000
 
-#: What of a request a helper is given. Where it came from is settled: no proxy is asked again.
+#: The parts of a request that a helper receives. The client's address is final: proxies are not read again.
 _GIVEN = ("type", "asgi", "http_version", "method", "scheme", "path", "raw_path", "query_string", "client", "server")
 _NOT_GIVEN = (b"x-forwarded-for", b"x-forwarded-proto", b"range", b"if-range")
 
-#: When somebody whose question took too long may try again, in seconds.
+#: After a question took too long, the visitor may try again after this long, in seconds.
 _RETRY_AFTER = 60
 
 
 class HelperLost(Exception):  # noqa: N818 - named by what is so
-    """A helper ended in the middle of an answer. The log of that process says why."""
+    """A helper ended before it answered. Its own log has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a helper answers: the body, or the file that holds it."""
+    """A helper's answer; a text as the body is the path of a file with it."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -53,7 +54,7 @@ class _Answer:
 
 
 class _Helper:
-    """One process. It is started by its first question."""
+    """One process. Its first question starts it."""
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
         self._command = command
@@ -63,7 +64,7 @@ class _Helper:
         self._pipe: Connection[Any, Any] | None = None
 
     def ask(self, question: dict[str, Any]) -> _Answer:
-        """Return the answer; waits for it. Raises HelperLost."""
+        """Wait for the answer and return it. Raises HelperLost."""
         try:
             if self._pipe is None:
                 self._pipe = self._start()
@@ -82,9 +83,9 @@ class _Helper:
                 [*self._command, str(theirs.fileno())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
-                # What it leaves behind when it is killed goes with the folder.
+                # Files that it leaves behind when it is killed are deleted with the folder.
                 env={**os.environ, "TMPDIR": str(self._folder)},
-                # Ctrl-C is for the pages' process, which ends this one.
+                # Ctrl-C goes to the pages' process alone, which ends this one.
                 start_new_session=True,
             )
         if self._ended:
@@ -92,7 +93,7 @@ class _Helper:
         return ours
 
     def end(self) -> None:
-        """Kill the process, and remove what it has left."""
+        """Kill the process and delete its files."""
         self._ended = True
         if self._process is not None:
             self._process.kill()
@@ -101,12 +102,12 @@ class _Helper:
 
 
 class Apart:
-    """Answers requests in helpers; as many at once as are asked."""
+    """Answers requests in helpers, up to `at_once` at the same time."""
 
     def __init__(self, command: Sequence[str], at_once: int, within: timedelta, folder: Path | None = None) -> None:
         self._command = command
         self._within = within
-        #: Within the folder for temporary files, if no other is named.
+        #: In `folder`, or else in the system's folder for temporary files.
         self._folder = Path(tempfile.mkdtemp(prefix="answers-", dir=folder))
         self._idle: list[_Helper] = []
         self._busy: set[_Helper] = set()
@@ -119,7 +120,7 @@ class Apart:
         return self._started
 
     async def answer(self, request: Request) -> Response:
-        """Answer a request without a body. Raises Refused after too long, and HelperLost."""
+        """Answer a request without a body. Raises Refused when it takes too long, and HelperLost."""
         helper = self._idle.pop() if self._idle else self._new()
         self._busy.add(helper)
         loop = asyncio.get_running_loop()
@@ -128,7 +129,7 @@ class Apart:
             async with asyncio.timeout(self._within.total_seconds()):
                 answer = await asyncio.shield(asking)
         except BaseException as error:
-            # Its thread sees the process end, and raises into nowhere.
+            # Its thread still raises when the process ends, and nobody waits for it.
             asking.add_done_callback(lambda done: done.cancelled() or done.exception())
             loop.run_in_executor(None, helper.end)
             if isinstance(error, TimeoutError):
@@ -149,10 +150,11 @@ class Apart:
         if isinstance(answer.body, bytes):
             response = Response(answer.body, answer.status)
         else:
-            # Where the helper's end removes nothing.
-            file = self._folder / f"sent-{Path(answer.body).name}"
-            Path(answer.body).rename(file)
-            response = FileResponse(file, answer.status, background=BackgroundTask(file.unlink))
+            # Outside the helper's own folder, which goes when the helper ends.
+            folder = tempfile.TemporaryDirectory(prefix="sent-", dir=self._folder)
+            file = Path(answer.body).rename(Path(folder.name, "answer"))
+            response = SentOnce(folder, file, file.name)
+            response.status_code = answer.status
         response.raw_headers = answer.headers
         return response
 
@@ -172,7 +174,7 @@ def _question(request: Request) -> dict[str, Any]:
 
 
 def answer_all(app: ASGIApp, number: int) -> None:
-    """Be a helper: answer what comes through the pipe with this number, until it is closed."""
+    """Run a helper: answer the questions on the pipe with this file descriptor until it is closed."""
     os.nice(_NICE)
     with Connection(number) as pipe:
         asyncio.run(_answer_all(app, pipe))

@@ -177,9 +177,9 @@ async def refused(request: Request, error: Exception) -> Response:
 
 
 def _kept(request: Request, error: limits.Refused) -> Response:
-    """Return the page of one who is not answered now. For nobody in particular it is rendered once: many may come."""
+    """Return the page of a refused request. Without a cookie or query it is rendered once and kept: many may come."""
     own, kept, status = house_of(request), request.app.state.kept_refusals, error.status_code
-    # What a page shows follows from its address, its cookies and its language; the address is one of few here.
+    # A page depends on its address, cookies and language alone; only a few addresses are kept.
     key = None
     if not request.url.query and "cookie" not in request.headers and request.url.path in _KEPT_FOR:
         key = own.language(request).code, request.url.path, error.why, status
@@ -192,7 +192,7 @@ def _kept(request: Request, error: limits.Refused) -> Response:
     return response
 
 
-#: Where anybody may send a form.
+#: The addresses whose refusals are kept: anybody may send a form there.
 _KEPT_FOR = ("/sign-in", "/first-password", "/first-password/identity")
 
 

@@ -29,7 +29,7 @@ def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool
     """Return a handler that lets in whoever has signed in; where acts are named, whoever has a grant for one of them.
 
     Everybody else is sent to sign in, or, signed in already, refused with 403. A session that is narrowed is sent to
-    the one page it leads to; `narrowed` says that this is that page. A page that takes `long` waits its turn, and its
+    the one page it leads to; `narrowed` marks that page. A page that takes `long` waits its turn, and its
     requests have no body.
     """
 
@@ -54,8 +54,7 @@ def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool
 async def recognise(request: Request, house: House, *, narrowed: bool = False) -> Visitor | None:
     """Return whose session a request brings, and note that it is in use; None without one.
 
-    A session that is narrowed counts as none, unless the caller says that it sees to that. One that owes a second
-    factor is narrowed.
+    A session that still owes a password or a second factor is narrowed. It counts as none unless `narrowed` is set.
     """
     token, now = house.cookie.read(request), house.clock()
     session = await house.ask(sessions.find, house.accounts, house.settings.auth, token, now)
@@ -63,7 +62,7 @@ async def recognise(request: Request, house: House, *, narrowed: bool = False) -
         return None
     account, due = session.account.during(house.settings.cohort_keys()), session.narrowed
     if due is None and asked_of(house.settings.auth, account):
-        # Also where the grant came, or the settings changed, while the session was open.
+        # The grant or the settings may have changed while the session was open.
         shown = await house.ask(house.factors.shown_at, sessions.hash_of(token))
         due = None if shown is not None else "factor"
     if due is not None and not narrowed:

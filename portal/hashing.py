@@ -1,6 +1,6 @@
-"""Hashing passwords: in threads of low priority, few sign-ins at once, a bounded number waiting.
+"""Hashing passwords: in threads of low priority, a few sign-ins at once, a bounded number waiting.
 
-Each hash takes 64 MiB and a tenth of a second of four cores. A hundred at once would leave the pages nothing.
+Each hash takes 64 MiB and a tenth of a second on four cores. A hundred at once would leave nothing for the pages.
 """
 
 import asyncio
@@ -14,23 +14,23 @@ from typing import TypeVar
 
 from portal.limits import Refused
 
-#: So many hashes are computed at once.
+#: Hashes computed at once, at most.
 _THREADS = 2
 
-#: So many sign-ins are under way at once: while some are hashed, others look up accounts and open sessions.
+#: Sign-ins under way at once, at most: while some are hashed, others look up accounts and open sessions.
 _UNDER_WAY = 4
 
-#: By so much hashing gives way to the pages, as `nice` counts it.
+#: Added to the `nice` value of the threads that hash.
 _NICE = 10
 
-#: When somebody who was not let into the queue may try again, in seconds.
+#: Retry after this long, in seconds, when the queue is full.
 _RETRY_AFTER = 15
 
 T = TypeVar("T")
 
 
 class Hashing:
-    """The queue of one process for whatever hashes passwords."""
+    """The queue of one process for all work that hashes passwords."""
 
     def __init__(self, waiting: int) -> None:
         self._most = waiting + _UNDER_WAY
@@ -46,7 +46,7 @@ class Hashing:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Wait for one's turn to sign in. Raises Refused where too many wait: nothing has been counted or compared."""
+        """Wait for a turn and hold it. Raises Refused when too many wait: then no try is counted or compared."""
         if self._inside >= self._most:
             raise Refused(503, "passwords", _RETRY_AFTER)
         self._inside += 1
@@ -57,7 +57,7 @@ class Hashing:
             self._inside -= 1
 
     async def run(self, work: Callable[..., T], *args: object) -> T:
-        """Hash in a thread; the caller has a place. Raises Refused where this process is stopping."""
+        """Hash in a thread; the caller holds a place. Raises Refused when this process is stopping."""
         if self._closed:
             raise Refused(503, "passwords", _RETRY_AFTER)
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)

@@ -1,4 +1,4 @@
-"""What every answer carries: nothing from elsewhere, nothing inline, nothing kept where it is personal.
+"""The headers of every answer: no content from other hosts, no inline content, no caching of personal pages.
 
 One page alone has a script in it, and its policy names that very script.
 """
@@ -23,7 +23,7 @@ _EVERY = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
-#: For a year browsers ask this host by https alone. What else the institution serves below its name is not bound.
+#: For a year browsers ask this host by https only. Subdomains are left out: other services may run there.
 _HTTPS_ALONE = "max-age=31536000"
 
 #: Links to static files carry a digest of what is in them, so a browser may keep each for as long as it likes.

@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from config.processes import Process, reading_url
 from config.settings import Settings
-from portal import cohorts, languages
+from portal import addresses, cohorts, languages
 from portal.auth.device import Devices
 from portal.auth.journeys import Journeys
 from portal.auth.refused_tries import RefusedTries
@@ -73,7 +73,7 @@ _YEAR = 365 * 24 * 3600
 #: A list of everybody takes a minute or more; the next one waits for it.
 _EXPORTING_THREADS = 1
 
-#: A question that is asked between other requests, on their thread, is broken off after this long.
+#: A question that is answered on the event loop is cancelled after this long.
 _LONGEST_INLINE = timedelta(seconds=2)
 
 P = ParamSpec("P")
@@ -96,12 +96,12 @@ class House:
 
     settings: Settings
     clock: Callable[[], datetime]
-    #: Students have their pages in this process; and staff have theirs, which takes the ledger's key.
+    #: Whether this process serves students' pages, and staff's, which need the ledger's key.
     for_students: bool
     for_staff: bool
-    #: The address that students type, where the settings name one.
+    #: The students' address; empty if the settings do not name one.
     students_url: str
-    #: The address of the process that serves the others, where they are two.
+    #: The address of the other process; empty if there is none.
     elsewhere: str
     reader: Reader
     #: Runs, what waits for a person, and strangers.
@@ -123,17 +123,17 @@ class House:
     codes: Codes
     #: For what changes accounts and may take two administrators.
     changes: PendingChanges
-    #: What somebody sees of their own account.
+    #: The page of somebody's own account.
     own: OwnAccount
     #: Other programs' keys to the API.
     token_reading: Tokens
     token_writing: Tokens
     #: Who did what; what was asked for.
     audit: Audit
-    #: The same to read alone.
+    #: The audit log, read-only.
     audit_log: Audit
     requests: Requests
-    #: What was removed when its time was over.
+    #: The runs of retention.
     retention_runs: RetentionRuns
     #: What is announced to students.
     board: Board
@@ -150,7 +150,7 @@ class House:
     slowdown: Slowdown
     refused_tries: RefusedTries
     identities: Identities
-    #: Second factors, and what stands in for them.
+    #: Second factors and recovery codes.
     factors: Factors
     passkeys: Passkeys
     recovery: RecoveryCodes
@@ -179,7 +179,7 @@ class House:
         return await to_thread.run_sync(lambda: question(*args, **kwargs))
 
     async def ask_in_turn(self, request: Request, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Ask something for whoever has signed in that takes its time, in their turn with the other long questions."""
+        """Ask something slow for the visitor, in their turn with the other long questions."""
         visitor = visitor_of(request)
         async with self.long.place(request, visitor.account.account if visitor else ""):
             return await self.ask_long(question, *args, **kwargs)
@@ -225,7 +225,7 @@ class House:
     def _cohort(
         self, request: Request, visitor: Visitor | None, values: Mapping[str, object]
     ) -> tuple[str, list[Mapping[str, object]]]:
-        """Return the cohort that the addresses of a page name, empty where they need not; and the choice of another."""
+        """Return the cohort for the addresses on a page, empty where none is needed, and the choices of another."""
         own: cohorts.Own | None = getattr(request.state, "own", None)
         if own is not None:
             return own.named, cohorts.own_choices(request, self.settings, own)
@@ -263,7 +263,7 @@ class House:
             cohort=cohort,
             student=student,
             run=run,
-            address=request.client.host if request.client else "",
+            address=addresses.of(request.scope),
         )
         await self.ask_long(line, **detail)
 

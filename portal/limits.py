@@ -1,7 +1,7 @@
-"""Bounds how long a request may take to arrive, and how many unfinished ones there are.
+"""Bounds how long a request may take to arrive, and how many may be unfinished.
 
-Only the body is read here; the server bounds the header. A request without a body is never counted. One whose body is
-there within a second is counted among all, but not against its address: a campus behind one address sends thousands.
+Only the body is read here; the server bounds the header. A request without a body is never counted. A body that arrives
+within a second counts towards the total, but not against its address: a campus behind one address sends thousands.
 """
 
 import asyncio
@@ -19,19 +19,19 @@ from portal import addresses
 #: A body that takes longer is slow, in seconds.
 _SLOW_AFTER = 1.0
 
-#: Each second of more that a body is given takes so many bytes; and so many seconds are the most.
+#: Each `_BYTES_A_SECOND` bytes received give a body one more second, up to `_LONGEST` seconds.
 _BYTES_A_SECOND = 4096
 _LONGEST = 600.0
 
 #: A client takes each piece of an answer within this long, in seconds. A piece is 64 KiB or a whole page.
 _TAKEN_WITHIN = 60.0
 
-#: When a refused client may try again, in seconds.
+#: A refused client may try again after this long, in seconds.
 _RETRY_AFTER = 10
 
 
 class Refused(HTTPException):
-    """A request that is not answered now; `why` chooses the words of the error page."""
+    """A request that is not answered now. `why` selects the text of the error page."""
 
     def __init__(self, status: int, why: str, retry_after: int, *, close: bool = False) -> None:
         headers = {"Retry-After": str(retry_after)} | ({"Connection": "close"} if close else {})
@@ -46,13 +46,13 @@ class _Body:
     network: str
     began: float
     received: int = 0
-    #: It is read no further. (Its exception is made where it is raised: kept here it would keep the connection, too.)
+    #: It is not read any further. (The exception is made where it is raised: kept here, it would keep the connection.)
     refused: bool = False
     #: Ends the wait for its next piece.
     waiting: asyncio.Timeout | None = None
 
     def refuse(self) -> None:
-        """Read no further."""
+        """Stop reading it."""
         self.refused = True
         if self.waiting is not None:
             self.waiting.reschedule(asyncio.get_running_loop().time())
@@ -76,7 +76,7 @@ class Arriving:
         return len(self._slow.get(addresses.network(address), ()))
 
     def full(self) -> bool:
-        """Say whether no more are taken."""
+        """Return whether no more are accepted."""
         return self._unfinished >= self.limits.unfinished
 
     def receiving(self, scope: Scope, receive: Receive) -> tuple[Receive, Callable[[], None]]:
@@ -84,7 +84,7 @@ class Arriving:
         loop = asyncio.get_running_loop()
         body = _Body(addresses.network(addresses.of(scope)), loop.time())
         self._unfinished += 1
-        # A loop that is late runs this after the pieces that have arrived meanwhile.
+        # A late loop runs this after it has read the pieces that arrived meanwhile.
         grace = loop.call_later(_SLOW_AFTER, self._is_slow, body)
         over = False
 
@@ -124,7 +124,7 @@ class Arriving:
         return _too_many_slow() if body.refused else Refused(408, "", _RETRY_AFTER, close=True)
 
     def _is_slow(self, body: _Body) -> None:
-        """Count a body against its address. Of too many, the one that has brought least is read no further."""
+        """Count a body against its address. Above the limit, the body with the fewest bytes so far is refused."""
         slow = self._slow.setdefault(body.network, set())
         slow.add(body)
         if len(slow) > self.limits.slow_from_one:
@@ -155,7 +155,7 @@ class Limited:
             await self._app(scope, receive, send)
             return
         send = _taken_in_time(send)
-        if not _brings_a_body(scope):
+        if not _has_body(scope):
             await self._app(scope, receive, send)
             return
         if self._arriving.full():
@@ -174,7 +174,7 @@ def _too_many_slow() -> Refused:
     return Refused(429, "many_slow", _RETRY_AFTER, close=True)
 
 
-def _brings_a_body(scope: Scope) -> bool:
+def _has_body(scope: Scope) -> bool:
     return any(
         name == b"transfer-encoding" or (name == b"content-length" and value.strip() not in (b"", b"0"))
         for name, value in scope["headers"]
@@ -182,7 +182,7 @@ def _brings_a_body(scope: Scope) -> bool:
 
 
 def _taken_in_time(send: Send) -> Send:
-    """Return a way to send that gives up on a client that takes nothing: the rest is dropped."""
+    """Return a `send` that drops the rest of an answer once the client has stopped reading."""
     gone = False
 
     async def send_in_time(message: Message) -> None:

@@ -1,7 +1,7 @@
-"""Long questions: overviews, lists, exports and PDFs. Few are answered at once, some wait, the rest is refused.
+"""Long questions: overviews, lists, exports and PDFs. A few are answered at once, some wait, the rest are refused.
 
-They share one queue in each process, apart from the short questions, so that many people who export at once slow
-nobody's own page down. Whoever goes away leaves the queue.
+They share one queue in each process, apart from the short questions, so that many exports at once do not slow down the
+students' own pages. A visitor who disconnects leaves the queue.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from starlette.types import Receive
 from config.limits import Limits
 from portal.limits import Refused
 
-#: When somebody may try again, in seconds: the queue is full; some questions of their own are not answered yet.
+#: Retry after this long, in seconds: when the queue is full, and when the visitor's own questions are not answered yet.
 _RETRY_FULL = 30
 _RETRY_OWN = 10
 
 
 class Elsewhere(Protocol):
-    """Where requests are answered besides this process."""
+    """Answers requests outside this process."""
 
     async def answer(self, request: Request) -> Response:
-        """Answer. Raises Refused after too long."""
+        """Return the answer. Raises Refused when it takes too long."""
         ...
 
     def close(self) -> None:
@@ -40,7 +40,7 @@ class LongQuestions:
     """The queue of one process."""
 
     limits: Limits
-    #: Where they are answered; None for this process.
+    #: Answers them outside this process; None to answer them here.
     elsewhere: Elsewhere | None = None
     _answered: int = 0
     _waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
@@ -65,9 +65,10 @@ class LongQuestions:
 
     @asynccontextmanager
     async def place(self, request: Request, person: str) -> AsyncIterator[asyncio.Future[None]]:
-        """Give a place to who asks, in their turn, and what is done when they have gone. The body has been read.
+        """Wait for a place and hold it; yields a future that is done once the visitor has disconnected.
 
-        Raises Refused where the queue is full, and ClientDisconnect where they go before their turn.
+        The request's body must have been read. Raises Refused when the queue is full, and ClientDisconnect when the
+        visitor disconnects before their turn.
         """
         if self._by_person[person] >= self.limits.long_of_one:
             raise Refused(429, "own_queue", _RETRY_OWN)
@@ -104,14 +105,14 @@ class LongQuestions:
             raise ClientDisconnect
 
     def _leave(self, turn: asyncio.Future[None]) -> None:
-        """Wait no more, or give the place on that has just come."""
+        """Leave the queue; a place that has just been given passes to the next."""
         if turn.done():
             self._next()
         else:
             self._waiting.remove(turn)
 
     def _next(self) -> None:
-        """Give a place on to the first who waits."""
+        """Pass a place to the first in the queue."""
         if self._waiting:
             self._waiting.popleft().set_result(None)
         else:
@@ -124,13 +125,13 @@ class LongQuestions:
 
 
 async def _gone(receive: Receive) -> None:
-    """Return when the visitor has gone."""
+    """Return once the visitor has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def _unless(gone: asyncio.Future[None], answer: Awaitable[Response]) -> Response:
-    """Return the answer; give it up when the visitor has gone."""
+    """Return the answer. Raises ClientDisconnect when the visitor disconnects first."""
     answering = asyncio.ensure_future(answer)
     either: set[asyncio.Future[Any]] = {answering, gone}
     try:

@@ -1,4 +1,4 @@
-"""The one script of the pages: browsers show passkeys to scripts alone. Its hash lets it run, and on one page only."""
+"""The only script of the pages: browsers offer passkeys to scripts alone. Its hash allows it, on one page only."""
 
 from base64 import b64encode
 from hashlib import sha256
@@ -9,5 +9,5 @@ PAGE = "/second-factor"
 
 TEXT = (Path(__file__).parent / "static" / "passkeys.js").read_text(encoding="utf-8")
 
-#: What the page's policy names it by.
+#: Its source in the page's policy.
 SOURCE = f"'sha256-{b64encode(sha256(TEXT.encode()).digest()).decode()}'"

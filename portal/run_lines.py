@@ -1,10 +1,12 @@
-"""Runs as pages show them: a line of a list, what a run met, and what it would change or has changed."""
+"""Runs as pages show them: a line of a list, why a run ended, and what it would change or has changed."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from portal import admin_words, cards, objections, reasons, words
 from portal.house import House
 from portal.languages import Language
+from portal.words import later
 from status_db.looks import Look, Looked
 from status_db.model import ROSTER, SETTINGS, RunState, State, Verdict
 from status_db.objections import Objection
@@ -13,19 +15,22 @@ from status_db.views import FlipView, RunView
 #: At most this many unmatched rows are listed.
 _UNMATCHED = 50
 
+#: What runs are about that are not a source's.
+_OWN_TITLES = {ROSTER: later("离校名单"), SETTINGS: later("设置变更")}
 
-def titles(language: Language, house: House) -> dict[str, str]:
-    """Return source → what people call it."""
-    named = {name: language.pick(s.title, s.title_en) or name for name, s in house.settings.source.items()}
-    return {ROSTER: language.gettext("离校名单"), SETTINGS: language.gettext("设置变更")} | named
+
+def title(language: Language, house: House, source: str) -> str:
+    """Return what people call a source: its name where the settings no longer have it."""
+    if (own := house.settings.source.get(source)) is not None:
+        return language.pick(own.title, own.title_en) or source
+    return language.gettext(_OWN_TITLES[source]) if source in _OWN_TITLES else source
 
 
 def line(language: Language, house: House, view: RunView, now: datetime) -> dict[str, object]:
     """Return a run as lists show it."""
-    named = titles(language, house)
     return {
         "number": view.run,
-        "title": named.get(view.source, view.source),
+        "title": title(language, house, view.source),
         "state": words.say(language, words.RUN_STATES, view.state),
         "tone": words.RUN_TONES.get(view.state, "wait"),
         "began": language.moment(view.began, now),
@@ -40,7 +45,7 @@ def line(language: Language, house: House, view: RunView, now: datetime) -> dict
 
 
 def why(language: Language, house: House, view: RunView) -> tuple[str, ...]:
-    """Say in plain words what a run met: its end, its fault, and why the guard held it back."""
+    """Return in plain words why a run ended as it did: its end, its fault, and the reasons of the guard."""
     said = [admin_words.ENDINGS[view.state]] if view.state in admin_words.ENDINGS else []
     fault = admin_words.FAULTS.get(view.fault or "")
     if fault and view.state is not RunState.SUSPENDED and not view.objections:
@@ -49,12 +54,12 @@ def why(language: Language, house: House, view: RunView) -> tuple[str, ...]:
 
 
 def held_back(language: Language, house: House, source: str, reason: Objection) -> str:
-    """Say why the guard holds a change of a source back."""
+    """Return in words why the guard holds back a change of a source."""
     return objections.said(language, reason, undone=_lists_acts(house, source))
 
 
 def _lists_acts(house: House, source: str) -> bool:
-    """Say whether a source lists who has done something: what is not there yet is then not done, and no debt."""
+    """Return whether a source lists who has done something: anyone not listed has not done it, and owes nothing."""
     known = house.settings.source.get(source)
     return known is not None and known.means == "status"
 
@@ -88,7 +93,7 @@ def _state(language: Language, house: House, look: Look, verdict: Verdict) -> st
 def _person(language: Language, house: House, look: Look, one: Looked, now: datetime) -> dict[str, str]:
     owed = reasons.sentence(language, one.evidence, now)
     if owed and one.before is Verdict.HELD and one.after is not Verdict.HELD:
-        # It is what they owe until then.
+        # The evidence is of the debt that ends with this change.
         owed = language.gettext("原先：%(owed)s", owed=owed)
     return {
         "student": one.student,
@@ -101,12 +106,17 @@ def _person(language: Language, house: House, look: Look, one: Looked, now: date
     }
 
 
-def flip_line(language: Language, house: House, flip: FlipView) -> dict[str, str]:
-    """Return one change of a run as its page shows it."""
+def flip_lines(language: Language, house: House, flips: Sequence[FlipView]) -> list[dict[str, str]]:
+    """Return the changes of a run as its page shows them."""
+    titles = cards.step_titles(language, house.settings)
+    return [_flip_line(language, titles, flip) for flip in flips]
+
+
+def _flip_line(language: Language, titles: Mapping[str, str], flip: FlipView) -> dict[str, str]:
     evidence = reasons.owed(language, flip.evidence, flip.at)
     return {
         "student": flip.student,
-        "title": cards.step_titles(language, house.settings).get(flip.step, flip.step),
+        "title": titles.get(flip.step, flip.step),
         "before": words.say(language, words.STATES, words.state_of(flip.before)),
         "after": words.say(language, words.STATES, words.state_of(flip.after, flip.reason)),
         "evidence": language.listed(owed.what for owed in evidence),

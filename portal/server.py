@@ -1,4 +1,4 @@
-"""The web server: granian, told what to import, where to listen, and what it takes at once."""
+"""The web server: granian with its target, its address and its limits."""
 
 import resource
 import socket
@@ -53,7 +53,7 @@ def serve(target: str, host: str, port: int, workers: int, limits: Limits) -> No
 
 
 def bounds(limits: Limits) -> dict[str, Any]:
-    """Return what the server takes at once, as its own options. Allows this process so many open files.
+    """Return the limits as options of the server, and raise this process's limit of open files to match.
 
     Where the system allows fewer, there are fewer connections: a server without files left takes none at all.
     """
@@ -66,7 +66,7 @@ def bounds(limits: Limits) -> dict[str, Any]:
         "backlog": _BACKLOG,
         "backpressure": max(connections, 1),
         "http1_settings": HTTP1Settings(
-            # Counts from the first moment of a connection, and again after each answer.
+            # Starts when a connection opens, and again after each answer.
             header_read_timeout=round(limits.header_within.total_seconds() * 1000),
             max_buffer_size=_LONGEST_HEADER,
         ),
@@ -74,7 +74,7 @@ def bounds(limits: Limits) -> dict[str, Any]:
 
 
 def _allow_files(wanted: int) -> int:
-    """Allow this process so many open files, as far as the system lets it; return how many it may open."""
+    """Raise this process's limit of open files as far as the system allows. Return how many it may open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return wanted

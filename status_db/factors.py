@@ -47,13 +47,18 @@ class Owner(Protocol):
         ...
 
 
+def is_staff(owner: Owner) -> bool:
+    """Return whether an account has more than a student's own pages."""
+    return owner.student is None or bool(owner.grants)
+
+
 def asked_of(auth: Auth, owner: Owner) -> bool:
     """Say whether an account must show a second factor. The demo's need not: their password is public anyway."""
     asked = auth.asks_second_factor_of
     if asked == "off" or owner.demo:
         return False
     if asked == "staff":
-        return owner.student is None or bool(owner.grants)
+        return is_staff(owner)
     return any(grant.act in PRIVILEGED for grant in owner.grants)
 
 

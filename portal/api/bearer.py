@@ -9,6 +9,7 @@ from math import ceil
 
 from starlette.requests import Request
 
+from portal import addresses
 from portal.api.problems import NoAnswer
 from portal.house import House
 from status_db import tokens
@@ -95,8 +96,7 @@ class Door:
             raise NoAnswer(429, detail, headers={"Retry-After": str(seconds)})
         if token.used_at is None or now - token.used_at >= tokens.TOUCH:
             await house.ask_long(self.writing.touch, token_hash, now)
-        address = request.client.host if request.client else ""
-        return Bearer(token, account.during(house.settings.cohort_keys()), address)
+        return Bearer(token, account.during(house.settings.cohort_keys()), addresses.of(request.scope))
 
     async def note_student(self, house: House, bearer: Bearer, cohort: str, number: str, now: datetime) -> None:
         """Note that a student was looked at, once in an hour."""

@@ -1,7 +1,7 @@
 """Admission: what follows once it is clear who somebody is. A fresh session, narrowed where something is still due.
 
-Whoever came with a one-time code must set a password first. In the strict profile so must whoever has an old one. Those
-of whom the settings ask it show a second factor after that, unless a provider says that it has asked for one.
+A visitor with a one-time code must set a password first. In the strict profile, so must one with an old password. The
+second factor comes after that, if the settings require one and the provider has not asked for its own.
 """
 
 from datetime import datetime
@@ -18,7 +18,7 @@ from portal.entrance import NARROWED, safe_next
 from portal.house import House, see_other
 from status_db.accounts import Account, AccountRefused
 from status_db.audit import Deed
-from status_db.factors import asked_of
+from status_db.factors import asked_of, is_staff
 
 #: What shows who somebody is, but is no password.
 _WITHOUT_PASSWORD = ("code", "identity")
@@ -29,7 +29,7 @@ _ELSEWHERE = ("cas", "oidc")
 def narrowing(auth: Auth, account: Account, now: datetime, method: str, *, vouched: bool = False) -> str | None:
     """Return what is due before an account that came by this method is let in; None when nothing is.
 
-    `vouched` says that the provider has asked for a second factor of its own.
+    `vouched`: the provider has asked for a second factor of its own.
     """
     if method in _WITHOUT_PASSWORD:
         return "password"
@@ -52,8 +52,8 @@ async def admit(
 ) -> Response | None:
     """Open a session in place of the one before, and send the browser on; None when the account was shut meanwhile.
 
-    `vouched` says that a provider has asked for a second factor of its own: then the session has shown one.
-    Raises SignInRefused for somebody whose pages another process serves.
+    `vouched`: the provider has asked for a second factor of its own, so the session counts as having shown one.
+    Raises SignInRefused if another process serves this account's pages.
     """
     _refuse_elsewhere(house, account, method)
     token, now = sessions.new_token(), house.clock()
@@ -71,7 +71,7 @@ async def admit(
         )
     except AccountRefused:
         return None
-    if vouched and (account.student is None or account.grants):
+    if vouched and is_staff(account):
         await house.ask_long(house.factors.show, sessions.hash_of(token), account.account, now, longest=longest)
     await house.ask_long(house.desk.close_session, sessions.hash_of(house.cookie.read(request)))
     due: dict[str, Any] = {"narrowed": narrowed} if narrowed else {}
@@ -88,7 +88,7 @@ async def admit(
 def _refuse_elsewhere(house: House, account: Account, method: str) -> None:
     if not house.for_staff and account.student is None:
         raise SignInRefused(method, Why.STAFF, "staff sign in at the desk's own address", account.account)
-    if not house.for_students and account.student is not None and not account.grants:
+    if not house.for_students and not is_staff(account):
         raise SignInRefused(method, Why.STUDENT, "students sign in at their own address", account.account)
 
 

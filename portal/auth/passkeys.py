@@ -1,4 +1,4 @@
-"""Passkeys by WebAuthn: what a browser is asked for, and whether its answer holds."""
+"""Passkeys by WebAuthn: the options for the browser, and the check of its answer."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from webauthn.helpers.structs import (
 from status_db.desk_key import DeskKey
 from status_db.passkeys import CHALLENGE, Passkey
 
-#: What the library raises for an answer that is no answer: some of it comes from the parsers below it.
+#: Exceptions of the library for a malformed or wrong answer, its parsers' included.
 _BROKEN = (WebAuthnException, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 _MILLISECONDS = int(CHALLENGE.total_seconds() * 1000)
@@ -30,14 +30,14 @@ _TRANSPORTS = tuple(transport.value for transport in AuthenticatorTransport)
 
 @dataclass(frozen=True, slots=True)
 class RelyingParty:
-    """Who asks for passkeys: they belong to this host, and answer on its pages alone."""
+    """The relying party: passkeys belong to its host, and work on its pages only."""
 
     id: str
     origin: str
 
     @classmethod
     def of(cls, public_url: str) -> "RelyingParty | None":
-        """Return it for the public address; None where browsers answer nobody: without https, or without a name."""
+        """Return it for the public address; None without https or a host name: browsers refuse then."""
         try:
             parts = urlsplit(public_url)
             named = parts.port
@@ -69,17 +69,17 @@ def _is_address(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a browser is asked for."""
+    """A request to the browser for a passkey."""
 
-    #: As the page's script reads it.
+    #: The options, as the page's script reads them.
     options: str
-    #: What comes back must be about this.
+    #: The answer must be signed over it.
     challenge: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A passkey that a browser has made."""
+    """A new passkey from a browser."""
 
     credential_id: bytes
     public_key: bytes
@@ -90,11 +90,11 @@ class Registered:
 def to_register(
     party: RelyingParty, institution: str, key: DeskKey, account: str, name: str, had: Sequence[Passkey]
 ) -> Asked:
-    """Return what a browser is asked for to make a passkey, on none of the devices there are. Raises KeyRefused."""
+    """Return the request for a new passkey, on a device that has none of `had`. Raises KeyRefused."""
     options = webauthn.generate_registration_options(
         rp_id=party.id,
         rp_name=institution,
-        # A passkey keeps this; it says nothing about the account to others.
+        # Stored with the passkey; a keyed hash does not identify the account to others.
         user_id=key.hashed("passkey user", account),
         user_name=account,
         user_display_name=name,
@@ -108,7 +108,7 @@ def to_register(
 
 
 def to_sign(party: RelyingParty, had: Sequence[Passkey]) -> Asked:
-    """Return what a browser is asked for to show one of these passkeys."""
+    """Return the request to use one of these passkeys."""
     options = webauthn.generate_authentication_options(
         rp_id=party.id,
         timeout=_MILLISECONDS,
@@ -119,11 +119,11 @@ def to_sign(party: RelyingParty, had: Sequence[Passkey]) -> Asked:
 
 
 def registered(party: RelyingParty, credential: str, challenge: bytes) -> Registered | None:
-    """Return the passkey that a browser has made for this challenge; None where its answer does not hold."""
+    """Return the passkey that a browser has made for this challenge; None for an invalid answer."""
     try:
-        said = _object(credential)
+        answer = _object(credential)
         made = webauthn.verify_registration_response(
-            credential=said,
+            credential=answer,
             expected_challenge=challenge,
             expected_rp_id=party.id,
             expected_origin=party.origin,
@@ -131,7 +131,7 @@ def registered(party: RelyingParty, credential: str, challenge: bytes) -> Regist
         )
     except _BROKEN:
         return None
-    listed = said["response"].get("transports")
+    listed = answer["response"].get("transports")
     transports = [one for one in listed if one in _TRANSPORTS] if isinstance(listed, list) else []
     return Registered(made.credential_id, made.credential_public_key, made.sign_count, transports)
 
@@ -139,12 +139,12 @@ def registered(party: RelyingParty, credential: str, challenge: bytes) -> Regist
 def signed(
     party: RelyingParty, credential: str, challenge: bytes, had: Sequence[Passkey]
 ) -> tuple[Passkey, int] | None:
-    """Return which of these passkeys was shown for this challenge, and its new count; None where that does not hold."""
+    """Return which of these passkeys signed this challenge, and its new count; None for an invalid answer."""
     try:
-        said = _object(credential)
-        shown = next(one for one in had if bytes_to_base64url(one.credential_id) == said["id"])
+        answer = _object(credential)
+        shown = next(one for one in had if bytes_to_base64url(one.credential_id) == answer["id"])
         verified = webauthn.verify_authentication_response(
-            credential=said,
+            credential=answer,
             expected_challenge=challenge,
             expected_rp_id=party.id,
             expected_origin=party.origin,
@@ -158,10 +158,10 @@ def signed(
 
 
 def _object(text: str) -> dict[str, Any]:
-    said = json.loads(text)
-    if not isinstance(said, dict) or not isinstance(said.get("response"), Mapping):
+    answer = json.loads(text)
+    if not isinstance(answer, dict) or not isinstance(answer.get("response"), Mapping):
         raise TypeError("the answer is not an object with a response")
-    return said
+    return answer
 
 
 def _described(had: Sequence[Passkey]) -> list[PublicKeyCredentialDescriptor]:

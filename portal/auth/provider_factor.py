@@ -1,4 +1,4 @@
-"""Whether a provider says that it has asked for a second factor itself; then ours is not asked for."""
+"""Whether a provider has asked for a second factor itself. Then the portal does not ask for its own."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from config.providers import Cas, Oidc
 
 
 def by_oidc(claims: Mapping[str, Any], settings: Oidc) -> bool:
-    """Say whether an ID token names, in `amr` or `acr`, what the settings take for a second factor."""
+    """Return whether `amr` or `acr` of an ID token has a value that the settings accept as a second factor."""
     methods = claims.get("amr")
     used = methods if isinstance(methods, list) else [methods]
     named = {method for method in used if isinstance(method, str)}
@@ -15,5 +15,5 @@ def by_oidc(claims: Mapping[str, Any], settings: Oidc) -> bool:
 
 
 def by_cas(attributes: Mapping[str, Sequence[str]], settings: Cas) -> bool:
-    """Say whether the attribute of the settings has one of the values that they take for a second factor."""
+    """Return whether the configured attribute has a value that the settings accept as a second factor."""
     return bool(set(attributes.get(settings.second_factor_attribute, ())) & set(settings.second_factor_values))

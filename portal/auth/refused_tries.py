@@ -1,12 +1,13 @@
-"""Refused sign-ins in the audit log: summed up, so that a flood of guesses does not bury what else happened.
+"""Refused sign-ins in the audit log, summed up so that a flood of guesses does not bury other events.
 
-The first try of an account from an address is a line at once. Those that follow within ten minutes are counted, and
-added as lines with their number: whenever they have doubled, when the ten minutes are over, and when the pages stop.
-The numbers add up to all tries; a process that is killed loses at most as many as it has written.
+The first try of an account from an address is written at once. Further tries within ten minutes are counted, and
+written as lines with their number: each time the total has doubled, when the ten minutes are over, and when the pages
+stop. The numbers add up to all tries; a process that is killed loses at most as many as it has written.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,7 +19,7 @@ from status_db.engine import StoreError
 #: Tries are summed up for this long.
 PERIOD = timedelta(minutes=10)
 
-#: So many accounts and addresses are counted at once; of more, the oldest is written.
+#: At most this many pairs of account and address are counted at once. Above it, the oldest is written.
 _MOST = 1_000
 
 
@@ -42,9 +43,9 @@ class RefusedTries:
     _tries: dict[tuple[str, ...], _Tries] = field(default_factory=dict)
 
     async def note(self, name: str, account: str, address: str, /, **detail: str) -> None:
-        """Count a try with this name, which is an account's or nobody's. Raises StoreError.
+        """Count a refused try. `name` is as typed; `account` is empty if no account has it. Raises StoreError.
 
-        Names are told apart also where they are nobody's, so that an account that exists costs as much as none.
+        Every name is counted for itself, also one that is nobody's, so that both kinds take the same work.
         """
         now, key = self.clock(), (name[:100], address, *detail.values())
         found = self._tries.get(key)
@@ -55,20 +56,32 @@ class RefusedTries:
             while len(self._tries) >= _MOST:
                 await self._end(next(iter(self._tries)))
             found = self._tries[key] = _Tries(account, address, detail, now)
-            # On the loop's own clock; whatever is left then, the next try or the end of the process writes.
             loop = asyncio.get_running_loop()
-            loop.call_later(PERIOD.total_seconds(), lambda: loop.create_task(self._end(key, found)))
+            loop.call_later(PERIOD.total_seconds(), lambda: loop.create_task(self._period_over(key, found)))
         found.waiting += 1
         found.since = found.since or now
         if found.waiting >= found.written:
             await self._add_line(found)
 
-    async def _end(self, key: tuple[str, ...], only: _Tries | None = None) -> None:
-        """Stop counting under a key, and write what is left; where `only` is given, unless counting began again."""
-        found = self._tries.get(key)
-        if found is not None and only in (None, found):
-            del self._tries[key]
-            await self._add_line(found)
+    async def _period_over(self, key: tuple[str, ...], tries: _Tries) -> None:
+        """Stop counting under a key, unless counting began again meanwhile."""
+        if self._tries.get(key) is tries:
+            # What cannot be written now is written with the next try, or when the process stops.
+            with suppress(StoreError):
+                await self._end(key)
+
+    async def _end(self, key: tuple[str, ...]) -> None:
+        """Stop counting under a key, and write what is left. Raises StoreError: then the count is kept."""
+        ended = self._tries.pop(key, None)
+        if ended is None:
+            return
+        try:
+            await self._add_line(ended)
+        except StoreError:
+            kept = self._tries.setdefault(key, ended)
+            if kept is not ended:
+                kept.waiting, kept.since = kept.waiting + ended.waiting, ended.since
+            raise
 
     async def _add_line(self, tries: _Tries) -> None:
         if not tries.waiting:

@@ -40,8 +40,8 @@ class Slowdown:
     attempts: Attempts
     #: In the strict profile: after so many failures in a row an account is locked, wherever they came from.
     lock: Limit | None = None
-    #: Whether the machine's own addresses are counted. Without `proxies` one of them may be a proxy that does not say
-    #: for whom it asks, and everybody would be counted as one.
+    #: Whether loopback addresses are counted. Without `proxies`, a local proxy may hide its visitors' addresses, and
+    #: everybody would be counted as one.
     own_addresses: bool = False
 
     @classmethod

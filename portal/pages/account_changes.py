@@ -1,6 +1,6 @@
 """Changes to accounts on the pages, with four eyes: one administrator asks, another confirms or refuses.
 
-What takes two, and who may confirm it, is `status_db.pending_changes`; it writes the log's lines, too.
+`status_db.pending_changes` decides which changes need two and who may confirm them; it also writes the audit log.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,10 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from config.settings import Settings
-from portal import bounds, cohorts, scopes
+from portal import addresses, bounds, scopes
 from portal.entrance import for_visitors
-from portal.house import House, Visitor, see_other
-from portal.pages.accounts import LAST, WHOLE_ACTS, Sent, address_of, found_in, sent_form, show
+from portal.house import House, Visitor
+from portal.pages.accounts import LAST, WHOLE_ACTS, Sent, back_to, found_in, sent_form, show
 from portal.words import later
 from status_db.accounts import Act, Grant, LastManager
 from status_db.audit import Deed
@@ -30,7 +30,7 @@ from status_db.pending_changes import (
     WhyNot,
 )
 
-#: Why a change is not made, each with the way out.
+#: Why a change is not made, each with the fix.
 NO_ACT = later("请选择可以做什么。")
 NO_STEP = later("没有这个事项或这一届。请重新选一次。")
 NO_SCOPE = later("选的范围里有名单上没有的值，可能名单刚更新过。请重新选一次。")
@@ -81,7 +81,7 @@ async def hand_over(request: Request, house: House, visitor: Visitor) -> Respons
 
 
 async def switch(request: Request, house: House, visitor: Visitor) -> Response:
-    """Shut an account, which takes one; or open it again."""
+    """Shut an account, which needs one administrator only, or open it again."""
     fields = await sent_form(request, house, visitor)
     found, active = await found_in(request, house), fields.get("active", [""])[-1] == "1"
     if active:
@@ -94,7 +94,7 @@ async def switch(request: Request, house: House, visitor: Visitor) -> Response:
     except LastManager:
         return await show(request, house, visitor, found, Sent(LAST))
     await house.note(request, Deed.ACCOUNT_CHANGED, to=found.account, what="deactivated")
-    return _back(request, house, found.account)
+    return back_to(request, house, found.account)
 
 
 async def code(request: Request, house: House, visitor: Visitor) -> Response:
@@ -108,7 +108,7 @@ async def factor_code(request: Request, house: House, visitor: Visitor) -> Respo
 
 
 async def reset_factor(request: Request, house: House, visitor: Visitor) -> Response:
-    """Take away every second factor of an account, and end its sessions."""
+    """Remove every second factor of an account, and end its sessions."""
     return await _of_kind(request, house, visitor, ChangeKind.RESET_FACTOR)
 
 
@@ -117,7 +117,9 @@ async def confirm(request: Request, house: House, visitor: Visitor) -> Response:
     fields = await sent_form(request, house, visitor)
     found = await found_in(request, house)
     number, now = bounds.number(fields.get("change", [""])[-1]) or 0, house.clock()
-    asked = next((one for one in await house.ask_long(house.changes.waiting, now) if one.id == number), None)
+    asked = next(
+        (one for one in await house.ask_long(house.changes.waiting, now, found.account) if one.id == number), None
+    )
     if asked is not None and (wanted := asked.change.grant) is not None:
         sent = Sent(
             act=wanted.act,
@@ -132,16 +134,16 @@ async def confirm(request: Request, house: House, visitor: Visitor) -> Response:
 
 
 async def refuse(request: Request, house: House, visitor: Visitor) -> Response:
-    """Refuse what another administrator has asked for, or give up what one has asked for oneself."""
+    """Refuse another administrator's request, or take back one's own."""
     fields = await sent_form(request, house, visitor)
     found = await found_in(request, house)
     number = bounds.number(fields.get("change", [""])[-1]) or 0
     make = partial(house.changes.refuse, number, found.account, visitor.account.account, house.clock())
     try:
-        await house.ask_long(make, address=_came_from(request))
+        await house.ask_long(make, address=addresses.of(request.scope))
     except ChangeRefused as refused:
         return await show(request, house, visitor, found, Sent(_WHY[refused.why]))
-    return _back(request, house, found.account)
+    return back_to(request, house, found.account)
 
 
 async def _of_kind(request: Request, house: House, visitor: Visitor, kind: ChangeKind) -> Response:
@@ -165,25 +167,17 @@ async def _carried(
     make: Callable[..., CarriedOut],
     sent: Sent,
 ) -> Response:
-    """Make a change, or have it wait; show its code this once, or go back to the account that it leads to."""
+    """Make a change or have it wait. Show its code, this once, or go back to the account that it concerns."""
     now = house.clock()
     try:
-        done = await house.ask_long(make, address=_came_from(request))
+        done = await house.ask_long(make, address=addresses.of(request.scope))
     except ChangeRefused as refused:
         return await show(request, house, visitor, found, replace(sent, wrong=_WHY[refused.why]))
     change = done.change
     if done.code:
         kind = CodeKind.FACTOR if change.kind is ChangeKind.FACTOR_CODE else CodeKind.PASSWORD
         return await show(request, house, visitor, found, made=done.code, until=now + CODE_LASTS, kind=kind)
-    return _back(request, house, found.account if done.waits else change.target or change.account)
-
-
-def _came_from(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
-def _back(request: Request, house: House, account: str) -> Response:
-    return see_other(cohorts.same(request, house.settings, address_of(account)))
+    return back_to(request, house, found.account if done.waits else change.target or change.account)
 
 
 def _wrong(settings: Settings, sent: Sent) -> str:

@@ -18,7 +18,7 @@ from portal.auth import forms
 from portal.entrance import for_visitors
 from portal.house import House, Visitor, see_other
 from portal.languages import Language
-from portal.pages.own_account import told_of
+from portal.pages.own_account import recent_changes
 from portal.words import later
 from status_db.accounts import AccountRefused, Act, Grant, LastManager
 from status_db.audit import Deed
@@ -98,7 +98,7 @@ async def take(request: Request, house: House, visitor: Visitor) -> Response:
     except AccountRefused:
         return await show(request, house, visitor, found, Sent(NOT_THERE))
     await house.note(request, Deed.GRANT_TAKEN, to=found.account, **_noted(taken))
-    return see_other(cohorts.same(request, house.settings, address_of(found.account)))
+    return back_to(request, house, found.account)
 
 
 async def sent_form(request: Request, house: House, visitor: Visitor) -> dict[str, list[str]]:
@@ -130,6 +130,11 @@ def address_of(account: str) -> str:
     return f"/accounts/{quote(account, safe='')}"
 
 
+def back_to(request: Request, house: House, account: str) -> Response:
+    """Send the browser back to an account's page, about the same cohort."""
+    return see_other(cohorts.same(request, house.settings, address_of(account)))
+
+
 def too_few_reviewers(house: House, language: Language) -> list[tuple[str, str, int]]:
     """Return review, college and how many may give it, where that is fewer than two people."""
     settings = house.settings
@@ -153,13 +158,13 @@ def too_few_reviewers(house: House, language: Language) -> list[tuple[str, str, 
 
 
 async def second_administrator(house: House) -> dict[str, Any]:
-    """Return whether two administrators are asked for, and whether there is only one."""
+    """Return whether changes need two administrators, and whether there is only one."""
     two = house.settings.auth.second_administrator
     return {"two": two, "alone": two and await house.ask_long(house.changes.administrators) < ADMINISTRATORS}
 
 
 async def waiting(request: Request, house: House, visitor: Visitor, account: str | None = None) -> list[dict[str, Any]]:
-    """Return what waits for a second administrator, as the pages tell it."""
+    """Return the changes that wait for a second administrator, as the pages show them."""
     language, now, own = house.language(request), house.clock(), visitor.account.account
     return [
         {
@@ -218,7 +223,7 @@ async def show(
         cohorts=[(c.key, c.name) for c in house.settings.cohort],
         columns=scopes.columns(language, values, sent.scope),
         pending=pending,
-        told=await told_of(house, language, found.account, now) if pending else [],
+        recent_changes=await recent_changes(house, language, found.account, now) if pending else [],
         **await second_administrator(house),
     )
 
@@ -242,7 +247,7 @@ def _listed(language: Language, house: House, found: Listed, factors: Held) -> d
         "acts": any(held.act in BY_TWO for held in found.grants),
         "factors": factors,
         "factor_asked": asked,
-        # It would be asked for one, were it not the demo's.
+        # Only because it is the demo's.
         "factor_let_off": not asked and found.demo and asked_of(auth, replace(found, demo=False)),
     }
 

@@ -1,4 +1,4 @@
-"""My account: what was done to it lately, whoever did it; and the open sessions, each of which can be ended."""
+"""My account: its recent changes, whoever made them, and its open sessions, each of which can be ended."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,6 +17,7 @@ from portal.languages import Language
 from portal.pages.audit import detail_said
 from portal.words import later
 from status_db.audit import Deed
+from status_db.factors import is_staff
 from status_db.own_account import AccountEvent, OwnSession
 
 #: How a session was opened.
@@ -29,7 +30,7 @@ METHODS: Mapping[str, str] = {
     "ldap": later("学校的密码"),
 }
 
-#: Whose account it is stands above, and who did it beside.
+#: Details that the page shows elsewhere, or not at all.
 _KNOWN = frozenset({"to", "of", "asked", "asked_by", "count", "left"})
 
 _COMMAND_LINE = "command line"
@@ -39,7 +40,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show the own account."""
     language, now, auth = house.language(request), house.clock(), house.settings.auth
     own, this = visitor.account, sessions.hash_of(visitor.token)
-    staff = own.student is None or bool(own.grants)
+    staff = is_staff(own)
     opened = await house.ask_long(
         partial(house.own.sessions, own.account, now, this, idle=auth.session_idle, longest=auth.session_longest)
     )
@@ -47,7 +48,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         request,
         "own_account.html",
         staff=staff,
-        told=await told_of(house, language, own.account, now, staff=staff),
+        recent_changes=await recent_changes(house, language, own.account, now, staff=staff),
         sessions=[
             _session(language, one, language.moment(one.created_at, now), language.moment(one.seen_at, now))
             for one in opened
@@ -69,23 +70,25 @@ async def end(request: Request, house: House, visitor: Visitor) -> Response:
     return see_other(cohorts.same(request, house.settings, "/own"))
 
 
-async def told_of(
+async def recent_changes(
     house: House, language: Language, account: str, now: datetime, *, staff: bool = True
 ) -> list[dict[str, Any]]:
-    """Return what was done to an account lately, as the pages tell it."""
-    told = await house.ask_long(partial(house.own.events, account, now, staff=staff))
-    people = await _people(house, told) if staff else {}
-    return [_told(language, one, language.moment(one.at, now), people, staff=staff) for one in told]
+    """Return the recent changes of an account, as the pages show them."""
+    events = await house.ask_long(partial(house.own.events, account, now, staff=staff))
+    people = await _people(house, events) if staff else {}
+    return [_change(language, one, language.moment(one.at, now), people, staff=staff) for one in events]
 
 
-async def _people(house: House, told: tuple[AccountEvent, ...]) -> dict[str, str]:
-    """Return account → name: pages tell who it was, and not what somebody signs in with."""
-    found = {name: await house.ask(house.accounts.find, name) for name in sorted({one.by for one in told})}
+async def _people(house: House, events: tuple[AccountEvent, ...]) -> dict[str, str]:
+    """Return account → name: pages show people by name, not by what they sign in with."""
+    found = {name: await house.ask(house.accounts.find, name) for name in sorted({one.by for one in events})}
     return {name: account.name for name, account in found.items() if account is not None}
 
 
-def _told(language: Language, one: AccountEvent, at: str, people: Mapping[str, str], *, staff: bool) -> dict[str, Any]:
-    # What a student is told of leaves out who it was: the students' pages see no account of staff.
+def _change(
+    language: Language, one: AccountEvent, at: str, people: Mapping[str, str], *, staff: bool
+) -> dict[str, Any]:
+    # Students' pages do not show accounts of staff.
     by = people.get(one.by, one.by) if staff else ""
     on_server = one.address == _COMMAND_LINE
     shown = {name: value for name, value in one.detail.items() if name not in _KNOWN} if staff else {}

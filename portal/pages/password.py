@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import cohorts
+from portal import addresses, cohorts
 from portal.auth import admission, forms
 from portal.auth.passwords import SHORTEST, Weakness, hash_password, verify_password, weakness
 from portal.entrance import for_visitors, recognise, safe_next
 from portal.house import House, Visitor, house_of, see_other
-from portal.pages.sign_in import caller, refused
+from portal.pages.sign_in import refused
 from portal.words import later
 from status_db.accounts import Account, normalise_account
 from status_db.audit import Deed
@@ -67,7 +67,7 @@ async def with_code(request: Request) -> Response:
 
 async def _with_code(request: Request, house: House, fields: dict[str, str]) -> Response:
     name, now = normalise_account(fields.get("account", "")), house.clock()
-    tried = await house.ask_long(house.slowdown.code, caller(request), now)
+    tried = await house.ask_long(house.slowdown.code, addresses.of(request.scope), now)
     if tried.wait:
         return _asking(request, house, name=name, wait=tried.wait)
     fits = await house.ask_long(house.codes.use, name, fields.get("code", ""), now)
@@ -92,7 +92,7 @@ async def with_identity(request: Request) -> Response:
 
 async def _with_identity(request: Request, house: House, fields: dict[str, str]) -> Response:
     name, now = normalise_account(fields.get("account", "")), house.clock()
-    tried = await house.ask_long(house.slowdown.identity, name, caller(request), now)
+    tried = await house.ask_long(house.slowdown.identity, name, addresses.of(request.scope), now)
     if tried.wait:
         return _asking(request, house, name=name, wait=tried.wait)
     fits = await house.ask_long(house.identities.fits, name, fields.get("document", ""))
@@ -137,7 +137,7 @@ async def _save(request: Request, house: House, visitor: Visitor, fields: dict[s
     goal, now, account = safe_next(fields.get("next", "/")), house.clock(), visitor.account
     if visitor.narrowed is None:
         device = house.devices.known(request, account.account)
-        tried = await house.ask_long(house.slowdown.password, account.account, caller(request), device, now)
+        tried = await house.ask_long(house.slowdown.password, account.account, addresses.of(request.scope), device, now)
         if tried.wait:
             return _setting(request, house, visitor, goal=goal, wait=tried.wait)
         current = fields.get("current", "")

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from config.log_names import StudentNo
+from portal import addresses
 from portal.auth import forms
 from portal.auth.refusals import SignInRefused, Why, printable
 from portal.entrance import safe_next
@@ -67,7 +68,7 @@ async def refused(request: Request, error: Exception) -> Response:
     )
     # A page that anybody can ask for without ever having been at the provider writes no lines.
     if error.why is not Why.LATE:
-        address, name = request.client.host if request.client else "", error.name[:100]
+        address, name = addresses.of(request.scope), error.name[:100]
         await house.refused_tries.note(name, "", address, method=error.method, reason=error.why.value, name=name)
     response = house.page(
         request,

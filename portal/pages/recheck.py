@@ -1,5 +1,6 @@
 """Asking the sources again about oneself. The scheduler does it; this page waits for it a few seconds."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -23,9 +24,8 @@ from status_db.requests import RequestRefused
 PATIENCE = 8.0
 _PAUSE = 0.4
 
-#: So many answers are held back at once in each process; everybody else is sent on at once.
-_MOST_HELD_BACK = 100
-_held_back: set[object] = set()
+#: At most this many answers are held back in each process. Everybody else is sent on at once.
+_HELD_BACK = asyncio.Semaphore(100)
 
 
 async def recheck(request: Request, house: House, visitor: Visitor) -> Response:
@@ -63,18 +63,15 @@ async def recheck(request: Request, house: House, visitor: Visitor) -> Response:
 
 async def until_served(newest: Callable[[], Awaitable[Asked | None]]) -> None:
     """Hold an answer back until the newest request is served, or `PATIENCE` is over; not where too many are."""
-    if len(_held_back) >= _MOST_HELD_BACK:
+    if _HELD_BACK.locked():
         return
-    _held_back.add(own := object())
-    try:
+    async with _HELD_BACK:
         with anyio.move_on_after(PATIENCE):
             while True:
                 asked = await newest()
                 if asked is None or asked.served_at is not None:
                     return
                 await anyio.sleep(_PAUSE)
-    finally:
-        _held_back.discard(own)
 
 
 ROUTES = (Route("/recheck", for_visitors(recheck), methods=["POST"]),)

@@ -1,4 +1,4 @@
-"""How long rows are kept: each rule of the settings, when it was last carried out, and what it has removed."""
+"""How long rows are kept: each rule of the settings, its last run, and the rows it has removed."""
 
 from datetime import datetime, timedelta
 

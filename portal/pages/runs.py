@@ -87,14 +87,13 @@ async def listed(request: Request, house: House, visitor: Visitor) -> Response:
     before = bounds.number(asked.get("before", ""))
     chosen = [source] if source else (None if everything else sources)
     found = await house.ask(house.runs.listed, cohort, sources=chosen, state=state, before=before, limit=_PAGE + 1)
-    named = run_lines.titles(language, house)
     kept = {"source": source or "", "state": state or ""}
     more = found[_PAGE - 1].run if len(found) > _PAGE else 0
     return house.page(
         request,
         "runs.html",
         runs=[run_lines.line(language, house, view, now) for view in found[:_PAGE]],
-        sources=[(name, named.get(name, name), name == source) for name in sources],
+        sources=[(name, run_lines.title(language, house, name), name == source) for name in sources],
         states=[(s.value, words.say(language, words.RUN_STATES, s), s is state) for s in _STATES],
         everything=everything,
         later_ones=before is not None,
@@ -258,7 +257,7 @@ async def _show(
         may_revert=kept and reverting.may_revert(house, visitor.account, found),
         back=run_lines.line(language, house, back, now) if back is not None else None,
         proofs=[(words.say(language, words.PROOFS, kind), detail) for kind, detail in found.proofs],
-        flips=[run_lines.flip_line(language, house, flip) for flip in flips],
+        flips=run_lines.flip_lines(language, house, flips),
         more=len(flips) == _FLIPS,
     )
 

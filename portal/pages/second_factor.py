@@ -1,12 +1,12 @@
 """The second factor: asked for after the password, set up by whoever has none yet, and changed by its owner.
 
-It is one page, because one page alone may run the script that passkeys need. What it shows, and which forms it takes,
-follows from where the session stands:
+It is one page, because only one page may run the script that passkeys need. The session's stage decides what it shows
+and which forms it accepts:
 
-* code: the account has no second factor, so the one-time code that an administrator has handed over is asked for;
-* set_up: the code was given, and the first second factor is set up;
-* ask: there is one, and it is asked for;
-* manage: one was shown within the last minutes, and the owner adds and removes.
+* code: the account has no second factor; it needs the set-up code from an administrator;
+* set_up: the code was right; the owner sets up the first second factor;
+* ask: the account has one, and must show it;
+* manage: one was shown in the last minutes; the owner adds and removes.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,10 +36,10 @@ from status_db.passkeys import LONGEST_NAME, MOST, Passkey, Purpose
 
 Stage: TypeAlias = Literal["code", "set_up", "ask", "manage"]
 
-#: A passkey's answer may bring certificates along.
+#: The longest form, in bytes: a passkey's answer may include certificates.
 _LONGEST = 32 * 1024
 
-#: Why a form was not taken, each with the way out.
+#: Why a form was refused, each with the fix.
 _WHY: Mapping[str, str] = {
     "code": later("设置码不对，或者已经用过、已经过期、已被新的替代。请核对；需要新的设置码，请联系管理员。"),
     "app": later("口令不对，或者已经用过、已经过期。请等下一个口令再试，并核对手机的时间。"),
@@ -54,7 +54,7 @@ _WHY: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One request, and where its session stands."""
+    """One request and the stage of its session."""
 
     request: Request
     house: House
@@ -71,12 +71,12 @@ class Turn:
 
     @property
     def token_hash(self) -> bytes:
-        """What the session is known by."""
+        """The hash that the session is stored by."""
         return sessions.hash_of(self.visitor.token)
 
     @property
     def party(self) -> RelyingParty | None:
-        """As whom passkeys are asked for; None where they cannot be."""
+        """The relying party of passkeys; None where they do not work."""
         return RelyingParty.of(self.house.settings.portal.public_url)
 
 
@@ -84,7 +84,7 @@ Form: TypeAlias = Callable[[Turn, Mapping[str, str]], Awaitable[Response]]
 
 
 async def form(request: Request, house: House, visitor: Visitor) -> Response:
-    """Show the page as the session stands."""
+    """Show the page at the session's stage."""
     goal = safe_next(request.query_params.get("next", "/"))
     if not _concerns(house, visitor):
         return see_other(goal)
@@ -92,7 +92,7 @@ async def form(request: Request, house: House, visitor: Visitor) -> Response:
 
 
 async def take(request: Request, house: House, visitor: Visitor) -> Response:
-    """Take one of the page's forms; one that does not belong to where the session stands changes nothing."""
+    """Take one of the page's forms. A form of another stage changes nothing."""
     fields = await forms.read(request, house.settings.portal.public_url, visitor.token, longest=_LONGEST)
     goal = safe_next(fields.get("next", "/"))
     if not _concerns(house, visitor):
@@ -134,7 +134,7 @@ async def _give_code(turn: Turn, fields: Mapping[str, str]) -> Response:
 
 
 async def _show_app(turn: Turn, fields: Mapping[str, str]) -> Response:
-    """Take the app's digits, which nobody has given before."""
+    """Take the app's digits, each only once."""
     sealed = turn.visitor.account.second_factor
     secret = factor.unseal(turn.house.key, turn.account, sealed) if sealed is not None else None
     if secret is None:
@@ -178,7 +178,7 @@ async def _show_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
 
 
 async def _add_app(turn: Turn, fields: Mapping[str, str]) -> Response:
-    """Set up the app, once it shows what its secret gives now."""
+    """Set up the app, once its current digits are right."""
     offered = fields.get("sealed", "").encode()
     secret = factor.unseal(turn.house.key, turn.account, offered, turn.now)
     if secret is None:
@@ -220,7 +220,7 @@ async def _add_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
 
 
 async def _remove_app(turn: Turn, _fields: Mapping[str, str]) -> Response:
-    """Take the app away."""
+    """Remove the app."""
     if not await turn.house.ask_long(turn.house.factors.remove_app, turn.account):
         return await _page(turn, failed="last")
     await turn.house.note(turn.request, Deed.SECOND_FACTOR_REMOVED, kind="app")
@@ -228,7 +228,7 @@ async def _remove_app(turn: Turn, _fields: Mapping[str, str]) -> Response:
 
 
 async def _remove_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
-    """Take one passkey away."""
+    """Remove one passkey."""
     number = bounds.number(fields.get("passkey", ""))
     if number is None or number not in {one.id for one in await turn.house.ask(turn.house.passkeys.of, turn.account)}:
         return see_other(_address(turn.goal))
@@ -246,7 +246,7 @@ async def _new_codes(turn: Turn, _fields: Mapping[str, str]) -> Response:
 
 _ADDING: Mapping[str, Form] = {"add-app": _add_app, "add-passkey": _add_passkey}
 
-#: Where a session stands → the forms that are taken there.
+#: Stage → the forms that it accepts.
 _FORMS: Mapping[Stage, Mapping[str, Form]] = {
     "code": {"code": _give_code},
     "set_up": _ADDING,
@@ -261,7 +261,7 @@ _FORMS: Mapping[Stage, Mapping[str, Form]] = {
 
 
 async def _tried(turn: Turn, what: str, fits: Callable[[], Awaitable[bool]], offered: bytes = b"") -> Response | None:
-    """Count a try before anything is compared; return the page again where it has to wait or does not fit."""
+    """Count a try before comparing anything. Return the page again if it must wait or is wrong, None if it is right."""
     tried = await turn.house.ask_long(turn.house.slowdown.factor, turn.account, turn.now)
     if tried.wait:
         return await _page(turn, offered=offered, wait=tried.wait)
@@ -279,13 +279,12 @@ async def _challenge(turn: Turn, purpose: Purpose) -> bytes | None:
 
 
 async def _let_in(turn: Turn, kind: str, goal: str = "") -> Response:
-    """Open the session wholly; one that was open has shown a second factor again."""
-    if turn.visitor.narrowed is None:
-        await _open(turn)
-        return see_other(_address(turn.goal))
+    """Lift the session's narrowing; an open session only notes that a second factor was shown again."""
     token = await _open(turn)
     if token is None:
         return see_other("/sign-in")
+    if turn.visitor.narrowed is None:
+        return see_other(_address(turn.goal))
     await turn.house.note(turn.request, Deed.SIGNED_IN, second_factor=kind)
     response = see_other(goal or turn.goal)
     turn.house.cookie.set(response, token)
@@ -293,7 +292,7 @@ async def _let_in(turn: Turn, kind: str, goal: str = "") -> Response:
 
 
 async def _open(turn: Turn) -> str | None:
-    """Note that a second factor was shown; return the session's token, a fresh one where more opens than before."""
+    """Note that a second factor was shown; return the session's token, a fresh one if its narrowing is lifted."""
     factors, longest = turn.house.factors, turn.house.settings.auth.session_longest
     if turn.visitor.narrowed is None:
         await turn.house.ask_long(factors.show, turn.token_hash, turn.account, turn.now, longest=longest)
@@ -367,7 +366,7 @@ def _app(turn: Turn, offered: bytes) -> dict[str, Any]:
 
 
 async def _options(turn: Turn, had: tuple[Passkey, ...]) -> str:
-    """Return what the browser is asked for, with a fresh challenge; empty where passkeys cannot be asked for."""
+    """Return the options for the browser, with a fresh challenge; empty where passkeys do not work or none applies."""
     adding, party = turn.stage in ("set_up", "manage"), turn.party
     if party is None or turn.stage == "code" or (len(had) >= MOST if adding else not had):
         return ""

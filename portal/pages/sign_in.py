@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from portal import addresses
 from portal.auth import admission, arrivals, forms, sessions
 from portal.auth.passwords import hash_password, verify_password, wants_new_hash
 from portal.auth.refusals import SignInRefused
@@ -39,7 +40,7 @@ async def _enter(request: Request, house: House, fields: dict[str, str]) -> Resp
     name, goal = normalise_account(fields.get("account", "")), safe_next(fields.get("next", "/"))
     now = house.clock()
     device = house.devices.known(request, name)
-    tried = await house.ask_long(house.slowdown.password, name, caller(request), device, now)
+    tried = await house.ask_long(house.slowdown.password, name, addresses.of(request.scope), device, now)
     if tried.wait:
         return _form(request, house, goal=goal, name=name, wait=tried.wait)
     try:
@@ -84,12 +85,7 @@ async def refused(request: Request, house: House, name: str, method: str) -> Non
     """Note that somebody was not let in. A name that is no account's may be a password in the wrong field."""
     account = await house.ask(house.accounts.find, name)
     named = account.account if account is not None else ""
-    await house.refused_tries.note(name, named, caller(request), method=method)
-
-
-def caller(request: Request) -> str:
-    """Return the address a request came from; empty when that is not known."""
-    return request.client.host if request.client else ""
+    await house.refused_tries.note(name, named, addresses.of(request.scope), method=method)
 
 
 async def _known(house: House, name: str, password: str) -> Account | None:

@@ -62,27 +62,24 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     language, now, cohort = house.language(request), house.clock(), cohorts.chosen(request, house.settings).key
     views = await house.ask(house.reader.sources, cohort)
     newest = await house.ask(house.runs.listed, cohort, limit=_RUNS)
-    titles = run_lines.titles(language, house)
     ordered = sorted(views, key=lambda view: health_of(view, now).rank)
     return house.page(
         request,
         "sources.html",
-        sources=[_source(language, house, titles, view, now, cohort) for view in ordered],
+        sources=[_source(language, house, view, now, cohort) for view in ordered],
         waiting=sum(1 for view in views if view.suspended is not None),
         runs=[run_lines.line(language, house, view, now) for view in newest],
         at=language.moment(now, now),
     )
 
 
-def _source(
-    language: Language, house: House, titles: dict[str, str], view: SourceView, now: datetime, cohort: str
-) -> dict[str, object]:
+def _source(language: Language, house: House, view: SourceView, now: datetime, cohort: str) -> dict[str, object]:
     health = health_of(view, now)
     asked = house.settings.of_cohort(cohort).roster if view.source == ROSTER else house.settings.source[view.source]
     usual = f"{median(view.recent_rows):g}" if view.recent_rows else ""
     rows = _rows(view)
     return {
-        "title": titles.get(view.source, view.source),
+        "title": run_lines.title(language, house, view.source),
         "name": view.source,
         "tone": health.tone,
         "mark": health.mark,

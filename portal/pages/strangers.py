@@ -21,7 +21,6 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         raise HTTPException(403)
     language, asked = house.language(request), request.query_params
     cohort = cohorts.chosen(request, house.settings).key
-    named = run_lines.titles(language, house)
     source = asked.get("source") if asked.get("source") in house.settings.source else None
     number = max(1, bounds.number(asked.get("page", ""), _PAGE_DIGITS) or 1)
     found = await house.ask(house.runs.strangers, cohort, source, offset=(number - 1) * _PAGE, limit=_PAGE + 1)
@@ -33,7 +32,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         sources=[
             {
                 "name": name,
-                "title": named[name],
+                "title": run_lines.title(language, house, name),
                 "all": views.get(name, 0),
                 "listed": sum(counted.get(name, {}).values()),
                 "near": sum(count for near, count in counted.get(name, {}).items() if near),
@@ -44,7 +43,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         strangers=[
             {
                 "key": one.key,
-                "source": named.get(one.source, one.source),
+                "source": run_lines.title(language, house, one.source),
                 "near": words.say(language, admin_words.NEAR, one.near),
                 "student": one.student,
                 "close": bool(one.near),

@@ -223,6 +223,7 @@ class TestHelpers:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(asked), base_url="http://testserver") as made:
                 answer = await made.get("/")
                 assert (len(answer.content), answer.headers["x-kept"]) == (3_000_000, "yes")
+                assert (await made.get("/", headers={"Range": "bytes=3000000-"})).status_code == 416
 
         async def asked(scope: Scope, receive: Receive, send: Send) -> None:
             await (await apart.answer(Request(scope, receive)))(scope, receive, send)

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from portal.app import create_app
 from status_db.audit import Audit, AuditLine, Deed
+from status_db.engine import StoreError
 from tests.cast import LIN, QIAN
 from tests.portal.conftest import enter, settle
 from tests.world import World
@@ -66,6 +68,24 @@ def test_after_ten_minutes_what_was_counted_is_written_and_counting_begins_again
     guess(browser, LIN.number, 1, sqlite_world)
     assert counted(sqlite_world) == [1, 1, 2, 3, 1]
     assert refused(sqlite_world)[3].detail["since"] == first.isoformat()
+
+
+def test_what_cannot_be_written_when_the_ten_minutes_are_over_is_written_later(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_args: object, **_detail: object) -> None:
+        raise StoreError("the disk is full")
+
+    settle(sqlite_world)
+    browser = pages(sqlite_world)
+    guess(browser, LIN.number, 3, sqlite_world)
+    assert counted(sqlite_world) == [1, 1]
+    sqlite_world.later(minutes=10)
+    with monkeypatch.context() as broken:
+        broken.setattr(Audit, "note", fails)
+        assert enter(browser, LIN.number, "wrong").status_code == 503
+    guess(browser, LIN.number, 1, sqlite_world)
+    assert counted(sqlite_world) == [1, 1, 1, 1]
 
 
 def test_the_log_shows_how_many_and_since_when(sqlite_world: World) -> None:
