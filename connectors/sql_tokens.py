@@ -150,19 +150,23 @@ class _Cut:
             return None
         if rules.executable and re.match(r"/\*M?!", query[at : at + 4]):
             raise Unclear("/*! … */ is no remark for MySQL and MariaDB: they run what is in it: take it out")
-        depth, end = 0, at
-        for mark in re.finditer(r"/\*|\*/", query[at:]):
-            if at + mark.start() < end:
-                # The star or the slash belongs to the mark before it.
-                continue
-            end = at + mark.end()
-            if mark[0] == "*/":
-                depth -= 1
-            elif rules.nested or depth == 0:
-                depth += 1
+        end = self._end_of_remark(at)
+        if end < 0:
+            raise Unclear("a remark that begins with /* has no end: close it with */")
+        return self._token(Kind.REMARK, at, end)
+
+    def _end_of_remark(self, at: int) -> int:
+        """Return where a remark that begins here has ended; -1 where it does not."""
+        if not self._rules.nested:
+            # The star of a /* within it may be the one that ends it.
+            last = self._query.find("*/", at + 2)
+            return last + 2 if last >= 0 else -1
+        depth = 0
+        for mark in re.finditer(r"/\*|\*/", self._query[at:]):
+            depth += 1 if mark[0] == "/*" else -1
             if depth == 0:
-                return self._token(Kind.REMARK, at, end)
-        raise Unclear("a remark that begins with /* has no end: close it with */")
+                return at + mark.end()
+        return -1
 
     def _quoted(self, at: int) -> Token | None:
         query, rules = self._query, self._rules
