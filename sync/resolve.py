@@ -81,9 +81,8 @@ def _merged(*kinds: Mapping[str, tuple[tuple[str, ...], str]]) -> dict[str, tupl
     merged: dict[str, tuple[tuple[str, ...], str]] = {}
     for kind in kinds:
         for key, (students, why) in kind.items():
-            if before := merged.get(key):
-                students, why = tuple(sorted({*before[0], *students})), NUMBER_WITHIN  # noqa: PLW2901 - both at once
-            merged[key] = students, why
+            before = merged.get(key)
+            merged[key] = (tuple(sorted({*before[0], *students})), NUMBER_WITHIN) if before else (students, why)
     return merged
 
 
