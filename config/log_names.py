@@ -64,7 +64,7 @@ class _Names:
             except Exception:  # noqa: BLE001 - whatever is wrong with the key, a log line is written, without numbers
                 self._key = None
         if self._key is None:
-            # `~`: no key leads back to it, but lines of this process can be told together.
+            # `~`: it cannot be found by any key, but is the same in all lines of this process.
             return "~" + self._named(self._own, normal(number))[1:]
         return self._named(self._key, normal(number))
 

@@ -28,7 +28,8 @@ _WEB = frozenset({Process.PAGES, Process.DESK, Process.ALL})
 _DECIDES = frozenset({Process.DESK, Process.ALL})
 _ASKS = frozenset({Process.SYNC, Process.SCHEDULE})
 
-#: Table and key → who needs it; a key that is not named is needed as its table is, which stands without one.
+#: Table and key → the processes that need it. The key "" means every other key of the table; what is not listed is
+#: needed by all.
 _NEEDED: dict[tuple[str, str], frozenset[Process]] = {
     ("status_db", "ledger_key_file"): _DECIDES | _ASKS,
     # Only backups are made with them.

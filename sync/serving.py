@@ -57,9 +57,11 @@ class Serving:
         return len(waiting)
 
     def _served(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
-        """Return how a request ended, why, and what it found for whoever asked."""
+        """Return how a request ended, the reason, and its result for the account that asked."""
         if request.altered:
-            message = "Nobody who may has asked for this: it was written past this program. Run: clearance verify"
+            message = (
+                "This request was not made through this program, and nothing is done for it. Run: clearance verify"
+            )
             return RequestOutcome.REFUSED, message, None
         match request.kind:
             case Kind.WAY_BACK | Kind.REVERT:
