@@ -94,7 +94,7 @@ def _cut(query: str, database: str) -> Sequence[Token]:
 def _wrong(found: Sequence[Token], database: str, allows: set[str]) -> Iterator[str]:
     head = next((token for token in found if token.text != "("), None)
     if head is None or head.upper not in ("SELECT", "WITH"):
-        yield "this is no query: write one that begins with SELECT or WITH"
+        yield "this is not a query: write one that begins with SELECT or WITH"
     yield from _several(found)
     yield from _writes_or_locks(found, database)
     yield from _called(found, allows)
