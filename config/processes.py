@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from config.providers import PROVIDERS
 from config.secrets import DatabaseUrl, SecretUnusable, unusable_in
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def missing(settings: "Settings", process: Process) -> list[str]:
         except SecretUnusable as error:
             found.append((f"[status_db] {key}", str(error)))
     if process in _WEB:
-        for name in ("cas", "oidc", "ldap"):
+        for name in PROVIDERS:
             provider = getattr(settings.auth, name)
             found += [(f"[auth.{name}] {key}", why) for key, why in unusable_in(provider)]
     for table, key, why in settings.unset:
