@@ -23,7 +23,7 @@ from config.plain_text import unprintable_in
 
 
 class SecretUnusable(ValueError):  # noqa: N818 - named by what is so
-    """What a secret refers to is not there, or is no such value; the text ends with the fix, and holds no secret."""
+    """What a secret refers to is missing, or cannot be used; the text ends with the fix and holds no secret."""
 
 
 @dataclass(frozen=True, slots=True)

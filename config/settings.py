@@ -583,7 +583,7 @@ def _places(value: object, unset: Mapping[str, str], place: str = "") -> Iterato
 
 
 def _table_and_key(path: str) -> tuple[str, str]:
-    """Part the path of a key as the file writes it: the table `auth.oidc`, and what stands in it."""
+    """Split the path of a key into its table as the file writes it, such as `auth.oidc`, and the key within it."""
     table, _, key = path.partition(".")
     provider, _, rest = key.partition(".")
     return (f"{table}.{provider}", rest) if table == "auth" and rest else (table, key)

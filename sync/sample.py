@@ -63,7 +63,7 @@ def refuse_and_warn(
 def about_nobody(name: str, rows: int) -> SourceGarbled:
     """Return the refusal of a first answer whose rows are about nobody."""
     return SourceGarbled(
-        f"{name} brought {rows} rows, and not one is about anybody on the roster",
+        f"{name} returned {rows} rows, and not one is about anybody on the roster",
         f"See columns.student in {table_of(name)}: it must name the column with the student numbers. Where the "
         "office's students simply owe nothing, let the source name its population, too.",
     )
