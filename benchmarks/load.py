@@ -48,7 +48,7 @@ from tests.world import SETTINGS
 
 SLOW, EXPORTS, SIGN_INS = 1_200, 50, 200
 
-#: Who is refused tries again after so many seconds, sooner than the answer asks for.
+#: A client that is refused tries again after so many seconds, sooner than the answer asks for.
 AGAIN = 5.0
 
 STUDENT, PASSWORD = "20150000001", "a-long-enough-word"
@@ -65,7 +65,7 @@ class Lag:
         self._task: asyncio.Task[None] | None = None
 
     async def answer(self, _request: Request) -> PlainTextResponse:
-        """Say it in seconds, and begin anew; and how long the loop's thread has computed."""
+        """Return it in seconds and start over; and for how long the loop's thread has computed."""
         if self._task is None:
             self._task = asyncio.create_task(self._watch())
         worst, self._worst = self._worst, 0.0
@@ -140,32 +140,30 @@ def send_one_byte_each(site: Site, begun: Event, over: Event) -> None:
 
 def export_everybody(site: Site, begun: Event, over: Event) -> None:
     """Have each person ask for the list of everybody, over and over."""
-
-    def one(token: str) -> None:
-        while not over.is_set():
-            status, _ = site.ask("/lists.xlsx?wanted=all", token)
-            over.wait(AGAIN if status == 503 else 0)
-
-    with ThreadPoolExecutor(EXPORTS) as people:
-        for token in site.deans:
-            people.submit(one, token)
-        over.wait(0.5)
-        begun.set()
+    _over_and_over(EXPORTS, lambda number: site.ask("/lists.xlsx?wanted=all", site.deans[number])[0], begun, over)
 
 
 def sign_in(site: Site, begun: Event, over: Event) -> None:
     """Have so many people sign in at once, and again when they are in."""
 
-    def one(number: int) -> None:
+    def one(number: int) -> int:
         token = f"visitor-{number}"
         form = {"account": f"visitor{number}", "password": PASSWORD, "form_token": form_token(token)}
-        while not over.is_set():
-            status, _ = site.ask("/sign-in", token, form)
-            over.wait(AGAIN if status == 503 else 0)
+        return site.ask("/sign-in", token, form)[0]
 
-    with ThreadPoolExecutor(SIGN_INS) as people:
-        for number in range(SIGN_INS):
-            people.submit(one, number)
+    _over_and_over(SIGN_INS, one, begun, over)
+
+
+def _over_and_over(people: int, ask: Callable[[int], int], begun: Event, over: Event) -> None:
+    """Have so many people ask at once, each again after the answer; `ask` returns its status."""
+
+    def one(number: int) -> None:
+        while not over.is_set():
+            over.wait(AGAIN if ask(number) == 503 else 0)
+
+    with ThreadPoolExecutor(people) as pool:
+        for number in range(people):
+            pool.submit(one, number)
         over.wait(0.5)
         begun.set()
 
@@ -223,8 +221,11 @@ def under(load: Callable[[Site, Event, Event], None], site: Site) -> Iterator[No
     process = kind.Process(target=load, args=(site, begun, over))
     process.start()
     try:
-        begun.wait(60)
+        if not begun.wait(60):
+            raise SystemExit("the load did not begin within a minute")
         yield
+        if not process.is_alive():
+            raise SystemExit("the load ended before the measurement: what was measured is worth nothing")
     finally:
         over.set()
         # Whatever they still wait for, they go away now.

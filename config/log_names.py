@@ -1,7 +1,7 @@
 """Student numbers in logs: none is written there, only its log name, a hash keyed with the desk's key.
 
 Three nets, one below another: a number is handed to a log call as `StudentNo`, whose text is its log name; a field that
-names a person is written as a log name whatever stands in it; and in every other text, each word that looks like a
+names a person is written as a log name whatever it holds; and in every other text, each word that looks like a
 number of a student or of a document is replaced. Support finds a student's lines with `clearance log-name NO`.
 """
 
@@ -44,7 +44,7 @@ def normal(number: object) -> str:
 
 
 def log_name(key: bytes, number: object) -> str:
-    """Return what stands for a number in logs: `#` and twelve hexadecimal digits."""
+    """Return the log name of a number: `#` and twelve hexadecimal digits."""
     return "#" + hmac.digest(key, normal(number).encode("utf-8", "surrogatepass"), "sha256").hex()[:_DIGITS]
 
 
@@ -64,7 +64,7 @@ class _Names:
             except Exception:  # noqa: BLE001 - whatever is wrong with the key, a log line is written, without numbers
                 self._key = None
         if self._key is None:
-            # `~`: no key leads back to it, but lines of this process can be told together.
+            # `~`: it cannot be found by any key, but is the same in all lines of this process.
             return "~" + self._named(self._own, normal(number))[1:]
         return self._named(self._key, normal(number))
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from config.providers import PROVIDERS
 from config.secrets import DatabaseUrl, SecretUnusable, unusable_in
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ _WEB = frozenset({Process.PAGES, Process.DESK, Process.ALL})
 _DECIDES = frozenset({Process.DESK, Process.ALL})
 _ASKS = frozenset({Process.SYNC, Process.SCHEDULE})
 
-#: Table and key → who needs it; a key that is not named is needed as its table is, which stands without one.
+#: Table and key → the processes that need it. The key "" means every other key of the table; what is not listed is
+#: needed by all.
 _NEEDED: dict[tuple[str, str], frozenset[Process]] = {
     ("status_db", "ledger_key_file"): _DECIDES | _ASKS,
     # Only backups are made with them.
@@ -75,7 +77,7 @@ def missing(settings: "Settings", process: Process) -> list[str]:
         except SecretUnusable as error:
             found.append((f"[status_db] {key}", str(error)))
     if process in _WEB:
-        for name in ("cas", "oidc", "ldap"):
+        for name in PROVIDERS:
             provider = getattr(settings.auth, name)
             found += [(f"[auth.{name}] {key}", why) for key, why in unusable_in(provider)]
     for table, key, why in settings.unset:

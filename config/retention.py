@@ -1,5 +1,6 @@
 """Retention: how long each kind of row is kept, and what the law says of it."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated
@@ -8,18 +9,16 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from config.table import STRICT, CronLine, Span
 
+_NO_REMOVAL = re.compile(r"never|0+\s*(s|min|h|d)?")
+
 
 def _forever(value: object) -> object:
     """Read "never", 0 and "0 d" as no removal at all."""
-    if value in (0, "never"):
-        return None
-    if isinstance(value, str) and value.strip().startswith("0"):
-        digits = value.strip().rstrip("sminhd ")
-        return None if digits.strip("0") == "" else value
-    return value
+    return None if _NO_REMOVAL.fullmatch(str(value).strip()) else value
 
 
-Kept = Annotated[Span | None, BeforeValidator(_forever)]
+_Forever = BeforeValidator(_forever)
+Kept = Annotated[Span | None, _Forever]
 
 
 def _at_least(**span: float) -> object:
@@ -36,17 +35,17 @@ class Retention(BaseModel):
     #: Sessions, from when they were opened; never before [auth] session_longest. Signing in removes ended ones, too.
     sessions: Kept = timedelta(days=7)
     #: Failed sign-ins, from the last one. The longest throttle lasts 30 days.
-    login_attempts: Annotated[Kept, _at_least(days=30)] = timedelta(days=60)
+    login_attempts: Annotated[Annotated[Span, _at_least(days=30)] | None, _Forever] = timedelta(days=60)
     #: Tickets of a provider, from their use. Providers forget their own within minutes.
-    used_tickets: Annotated[Kept, _at_least(hours=1)] = timedelta(days=2)
+    used_tickets: Annotated[Annotated[Span, _at_least(hours=1)] | None, _Forever] = timedelta(days=2)
     #: One-time codes, from their use or their end.
     one_time_codes: Kept = timedelta(days=30)
     #: Tokens of the API, from when they were revoked or ended.
     tokens: Kept = timedelta(days=180)
     #: Sheets that were uploaded and confirmed. An unconfirmed one is removed after a day.
-    uploads: Annotated[Kept, _at_least(days=1)] = timedelta(days=180)
+    uploads: Annotated[Annotated[Span, _at_least(days=1)] | None, _Forever] = timedelta(days=180)
     #: Requests of the pages, from when they were served.
-    requests: Annotated[Kept, _at_least(days=2)] = timedelta(days=365)
+    requests: Annotated[Annotated[Span, _at_least(days=2)] | None, _Forever] = timedelta(days=365)
     #: Lines of the audit log.
     audit: Kept = timedelta(days=1095)
     #: Students' accounts, from when they were closed.
@@ -67,7 +66,7 @@ class Retention(BaseModel):
 #: The rules, in the order in which they are carried out and shown.
 RULES = tuple(name for name in Retention.model_fields if name != "cron")
 
-#: Rows that lead to no person.
+#: Rules whose rows identify nobody.
 _NOT_PERSONAL = {"used_tickets"}
 
 #: Logs of the network are kept this long or longer.

@@ -23,7 +23,7 @@ from config.plain_text import unprintable_in
 
 
 class SecretUnusable(ValueError):  # noqa: N818 - named by what is so
-    """What a secret refers to is not there, or is no such value; the text ends with the fix, and holds no secret."""
+    """What a secret refers to is missing, or cannot be used; the text ends with the fix and holds no secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,10 @@ def _sound(value: str, origin: Origin) -> str:
 
 def _found(value: str, origin: Origin) -> str:
     if value.startswith("env:"):
-        name, has_fallback, fallback = value.removeprefix("env:").partition(":-")
-        _refuse_no_variable(name, has_fallback)
-        found = origin.environ.get(name)
-        if found:
+        name, fallback = _variable(value)
+        if found := origin.environ.get(name):
             return found
-        if has_fallback:
+        if fallback is not None:
             return fallback
         raise ValueError(f"the environment variable {name} is not set: set it before starting, or use file:PATH")
     if value.startswith("file:"):
@@ -95,10 +93,13 @@ def _found(value: str, origin: Origin) -> str:
     return value
 
 
-def _refuse_no_variable(name: str, has_fallback: str = "") -> None:
+def _variable(value: str) -> tuple[str, str | None]:
+    """Return the name in an `env:` value and its fallback, None without one. Raises ValueError for no such name."""
+    name, has_fallback, fallback = value.removeprefix("env:").partition(":-")
     if not has_fallback and not _VARIABLE.fullmatch(name):
         # It may be the secret itself, and is not repeated.
         raise ValueError("what follows env: is not the name of a variable: write letters, digits and _, as in env:NAME")
+    return name, fallback if has_fallback else None
 
 
 class Secret:
@@ -128,12 +129,14 @@ class Secret:
 
     def reveal(self) -> str:
         """Return the value, as it is now. Raises SecretUnusable."""
-        if self._given is not None:
-            return self._checked(self._given)
         try:
-            return self._checked(_sound(self._reference, self._origin))
+            return self._checked(self._value())
         except ValueError as error:
             raise SecretUnusable(str(error)) from None
+
+    def _value(self) -> str:
+        """Return the value as it is written. Raises ValueError."""
+        return _sound(self._reference, self._origin) if self._given is None else self._given
 
     def _checked(self, value: str) -> str:
         return value
@@ -157,7 +160,7 @@ class Secret:
         if isinstance(value, cls):
             return value
         if not isinstance(value, str):
-            raise ValueError('this is no text: write "env:NAME" or "file:PATH"')  # noqa: TRY004 - pydantic's own
+            raise ValueError('this is not text: write "env:NAME" or "file:PATH"')  # noqa: TRY004 - pydantic's own
         return cls._of_text(value, _origin(info))
 
     @classmethod
@@ -165,8 +168,7 @@ class Secret:
         if not is_reference(value):
             raise ValueError('secrets do not stand in the file: write "env:NAME" or "file:PATH"')
         if value.startswith("env:"):
-            name, has_fallback, _ = value.removeprefix("env:").partition(":-")
-            _refuse_no_variable(name, has_fallback)
+            _variable(value)
         return cls(value, origin)
 
     @classmethod
@@ -183,12 +185,11 @@ class DatabaseUrl(Secret):
 
     @classmethod
     def _of_text(cls, value: str, origin: Origin) -> Self:
-        made = cls(value, origin)
         if is_reference(value):
             return super()._of_text(value, origin)
         if checked_url(value).password:
             raise ValueError('a URL with a password does not stand in the file: write "env:NAME" or "file:PATH"')
-        return made
+        return cls(value, origin)
 
     def file_as_written(self) -> str:
         """Return the URL of an SQLite file that starts at the settings' folder, as it is written; else nothing.
@@ -196,9 +197,12 @@ class DatabaseUrl(Secret):
         Raises SecretUnusable.
         """
         try:
-            return written_file(self._given or _sound(self._reference, self._origin))
+            written = self._value()
         except ValueError as error:
             raise SecretUnusable(str(error)) from None
+        scheme, _, path = written.partition(":///")
+        is_file = scheme.startswith("sqlite") and not path.startswith((":memory:", "file:"))
+        return written if is_file and starts_at_the_settings(path) else ""
 
     @property
     def in_the_file(self) -> bool:
@@ -247,19 +251,14 @@ def _path(value: object, info: ValidationInfo) -> object:
     return value
 
 
-def written_file(value: object) -> str:
-    """Return a path, or an SQLite file's URL, that starts at the settings' folder, as it is written; else nothing."""
+def starts_at_the_settings(path: object) -> bool:
+    """Say whether a path, as the settings file has it, starts at that file's folder; a reference does not."""
+    if not isinstance(path, str) or not path or is_reference(path):
+        return False
     try:
-        # A reference is looked up by who uses it, and no sooner.
-        text = value if isinstance(value, str) and not is_reference(value) else ""
-        scheme, slashes, path = text.partition(":///")
-        if not slashes:
-            scheme, path = "sqlite", text
-        if not scheme.startswith("sqlite") or not path or Path(path).expanduser().is_absolute():
-            return ""
+        return not Path(path).expanduser().is_absolute()
     except (ValueError, RuntimeError):
-        return ""
-    return "" if "://" in path or path.startswith((":memory:", "file:")) else text
+        return False
 
 
 #: Text that may also be named by `env:` or `file:`.

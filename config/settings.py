@@ -35,7 +35,7 @@ from config.opening import Calendar, OpenHours
 from config.plain_text import plain, unprintable_in
 from config.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
 from config.retention import Retention
-from config.secrets import DatabaseUrl, FilePath, Origin, Text, is_reference, unusable_in, written_file
+from config.secrets import DatabaseUrl, FilePath, Origin, Text, is_reference, starts_at_the_settings, unusable_in
 from config.table import STRICT, CronLine, Span
 
 
@@ -267,8 +267,8 @@ class Asked(Table):
     #: Why it cannot be asked by this process: an address that is not set, a module that is not there. Its `own` then
     #: holds placeholders, or nothing.
     unread: SkipValidation[tuple[str, ...]] = ()
-    #: Its own keys that name a file from the settings' folder on, as they are written.
-    written: SkipValidation[Mapping[str, str]] = {}
+    #: Its own key `path` as it is written, where it starts at the settings' folder.
+    path_as_written: SkipValidation[str] = ""
 
     @property
     def unusable(self) -> tuple[str, ...]:
@@ -583,7 +583,7 @@ def _places(value: object, unset: Mapping[str, str], place: str = "") -> Iterato
 
 
 def _table_and_key(path: str) -> tuple[str, str]:
-    """Part the path of a key as the file writes it: the table `auth.oidc`, and what stands in it."""
+    """Split the path of a key into its table as the file writes it, such as `auth.oidc`, and the key within it."""
     table, _, key = path.partition(".")
     provider, _, rest = key.partition(".")
     return (f"{table}.{provider}", rest) if table == "auth" and rest else (table, key)
@@ -623,7 +623,7 @@ def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> None:
 
 
 #: What of a source's table is written by this module, and never in a file.
-_OURS = frozenset({"own", "table", "unread", "written"})
+_OURS = frozenset({"own", "table", "unread", "path_as_written"})
 
 
 def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str]:
@@ -663,7 +663,7 @@ def _take_own(raw: dict[str, Any], schemas: Schemas, origin: Origin) -> list[str
             # What cannot be looked up stops this source alone, when it is asked.
             table["own"] = schema.model_validate(own, context=replace(origin, unset=unset))
             table["unread"] = tuple(f"[{where}] {key}: {why}" for key, why in _places(own, unset))
-            table["written"] = {key: text for key in ("path", "url") if (text := written_file(own.get(key)))}
+            table["path_as_written"] = path if starts_at_the_settings(path := own.get("path")) else ""
         except ValidationError as error:
             known = sorted({*common, *schema.model_fields} - _OURS)
             mistakes += [

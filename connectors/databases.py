@@ -263,20 +263,16 @@ class Backend:
             return None
         return cause.kind(f"{self.source}: {self.where} {cause.did}: {short(said)}", cause.way_out)
 
-    def can_write(self, account: str, *reaches: str) -> str:
-        """Say that the account could write, and what else it could reach; or that alone, where it cannot write."""
-        return self.may(account, "change the office's data", *reaches)
-
     def may(self, account: str, *deeds: str) -> str:
-        """Say what an account may do that no query needs."""
+        """Return a warning of what an account may do that no query needs."""
         return (
             f"the account {account} may {' and '.join(deeds)}: have the office give one that may only read, "
             "with SELECT on what the query needs."
         )
 
 
-#: What an account may do besides changing data, as warnings say it.
-FILES, PROGRAMS = "read or write files of the server", "run programs on the server"
+#: What an account may do that no query needs, as warnings name it.
+DATA, FILES, PROGRAMS = "change the office's data", "read or write files of the server", "run programs on the server"
 
 
 #: What a database did, by the kind of its error.

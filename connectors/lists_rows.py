@@ -30,7 +30,7 @@ _KEPT_DIGITS = 15
 #: So many rows with broken text are named.
 _ROWS_NAMED = 10
 
-#: A text of more letters is no number with words around it.
+#: A longer text is a note, not a number with words around it.
 _LONG_NOTE = 100
 
 #: What may be a number within a text.

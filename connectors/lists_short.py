@@ -1,4 +1,4 @@
-"""What is said of a row of text that has too few cells: cut off, broken by a line break, or a note. Pure."""
+"""Refusals of a row of text that has too few cells: cut off, broken by a line break, or a note. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from connectors.port import Cell
 
 
 def cut(number: int, cells: int, width: int) -> tuple[str, str]:
-    """Say that a file may end within this row."""
+    """Return what is wrong with a row within which the file may end, and the fix."""
     return (
         f"row {number} has {cells} of {width} cells, and no line break ends it: the file may have been cut off there",
         CUT_OFF,
@@ -18,7 +18,7 @@ def cut(number: int, cells: int, width: int) -> tuple[str, str]:
 
 
 def broken(line: Line, width: int) -> tuple[str, str]:
-    """Say what is wrong with a short row that is no note for certain."""
+    """Return what is wrong with a short row that may not be a note, and the fix."""
     if (words := _words_alone(line.cells)) and is_like_number(words):
         return _maybe_note(line.number, words, open_ended=line.open_ended)
     return (cut if line.open_ended else too_short)(line.number, len(line.cells), width)
@@ -32,10 +32,10 @@ def _words_alone(cells: Sequence[Cell]) -> str:
 
 
 def _maybe_note(number: int, words: str, *, open_ended: bool) -> tuple[str, str]:
-    cut = ", or the file has been cut off there" if open_ended else ""
+    or_cut = ", or the file has been cut off there" if open_ended else ""
     what = (
         f'row {number} is a note with a number in it ("{shown(words)}"), or the rest of a text whose line break is not '
-        f"in quotes{cut}"
+        f"in quotes{or_cut}"
     )
     return what, (
         "Have a note left out, or begin with 注：and name no number as long as a student's; put a text with a line "
@@ -44,7 +44,7 @@ def _maybe_note(number: int, words: str, *, open_ended: bool) -> tuple[str, str]
 
 
 def too_short(number: int, cells: int, width: int) -> tuple[str, str]:
-    """Say that this row has lost its end."""
+    """Return what is wrong with a row that has lost its end, and the fix."""
     what = (
         f"row {number} has {cells} of {width} cells: a text with a line break is not in quotes, or the file may have "
         "been cut off there"

@@ -16,15 +16,18 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from connectors.databases import FILES, Backend, Patience, milliseconds, seconds, shut
+from connectors.databases import DATA, FILES, Backend, Patience, milliseconds, seconds, shut
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
-_WRITES = re.compile(
-    r"^GRANT [^'`]*\b(ALL PRIVILEGES|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE|SUPER|TRIGGER|EVENT|GRANT OPTION)\b"
-)
+#: Grants, as the server shows them, that let an account do more than read.
+_RIGHTS = {
+    DATA: re.compile(
+        r"^GRANT [^'`]*\b(ALL PRIVILEGES|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE|SUPER|TRIGGER|EVENT|GRANT OPTION)\b"
+    ),
+    FILES: re.compile(r"^GRANT ([^'`]*\bFILE\b|ALL PRIVILEGES ON \*\.\*)"),
+}
 #: What everybody may do in the database `test`, as some servers are installed.
 _PLAYGROUND = re.compile(r" ON `test(\\+_%)?`\.\* TO ")
-_FILES = re.compile(r"^GRANT ([^'`]*\bFILE\b|ALL PRIVILEGES ON \*\.\*)")
 
 
 READ_ONLY = ", READ ONLY"
@@ -231,15 +234,14 @@ class Mysql(Backend):
 
     def warnings(self, connection: Connection) -> tuple[str, ...]:
         """Look at the account's grants."""
-        told = (str(row[0]) for row in connection.exec_driver_sql("SHOW GRANTS").all())
-        grants = [grant for grant in told if not _PLAYGROUND.search(grant)]
+        shown = (str(row[0]) for row in connection.exec_driver_sql("SHOW GRANTS").all())
+        grants = [grant for grant in shown if not _PLAYGROUND.search(grant)]
         lacks = tuple(f"the server has {what}" for what in self.lacks)
-        files = (FILES,) if any(_FILES.match(grant) for grant in grants) else ()
-        writes = any(_WRITES.match(grant) for grant in grants)
-        if not (writes or files):
+        deeds = [deed for deed, lets in _RIGHTS.items() if any(map(lets.match, grants))]
+        if not deeds:
             return lacks
         account = str(connection.exec_driver_sql("SELECT CURRENT_USER()").scalar_one())
-        return (self.can_write(account, *files) if writes else self.may(account, *files), *lacks)
+        return (self.may(account, *deeds), *lacks)
 
     def fix(self, error: BaseException) -> str:
         """Give each number its own way out."""

@@ -23,7 +23,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from connectors.databases import BATCH, DID, FILES, LATER, PROGRAMS, Backend, milliseconds, short
+from connectors.databases import BATCH, DATA, DID, FILES, LATER, PROGRAMS, Backend, milliseconds, short
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
 _CODE = re.compile(r"\b((?:ORA|DPY|DPI)-\d+)")
@@ -188,14 +188,14 @@ class Oracle(Backend):
         for question in RIGHTS:
             with suppress(DBAPIError):
                 writes = writes or connection.exec_driver_sql(question).scalar_one() > 0
-        reaches: list[str] = []
+        deeds = [DATA] if writes else []
         for deed, question in REACHES.items():
             with suppress(DBAPIError):
-                reaches += [deed] if connection.exec_driver_sql(question).scalar_one() > 0 else []
-        if not (writes or reaches):
+                deeds += [deed] if connection.exec_driver_sql(question).scalar_one() > 0 else []
+        if not deeds:
             return ()
         account = str(connection.exec_driver_sql("SELECT USER FROM DUAL").scalar_one())
-        return (self.can_write(account, *reaches) if writes else self.may(account, *reaches),)
+        return (self.may(account, *deeds),)
 
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort by the error's number."""

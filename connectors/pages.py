@@ -210,7 +210,7 @@ class Pages:
         self._refuse_missing(reading)
 
     def _refuse_missing(self, reading: Reading) -> None:
-        """Refuse fewer records, or more, than the system tells of."""
+        """Refuse an answer with fewer records than the system reports, or more."""
         if reading.total is not None and len(reading.rows) != reading.total:
             raise SourceGarbled(
                 f"{self._named} tells of {reading.total} records and gave {len(reading.rows)} on {reading.pages} pages",

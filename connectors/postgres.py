@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from connectors.databases import FILES, LATER, PROGRAMS, Backend, milliseconds, shut
+from connectors.databases import DATA, FILES, LATER, PROGRAMS, Backend, milliseconds, shut
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
 #: Who asks, and whether they may do everything or change a table, by a grant to them, to a role of theirs, or to all.
@@ -168,11 +168,10 @@ class Postgres(Backend):
             return ()
         finally:
             connection.execution_options(stream_results=True)
-        reaches = [FILES] if roles - {"pg_execute_server_program"} else []
-        reaches += [PROGRAMS] if "pg_execute_server_program" in roles else []
-        if writes:
-            return (self.can_write(account, *reaches),)
-        return (self.may(account, *reaches),) if reaches else ()
+        deeds = [DATA] if writes else []
+        deeds += [FILES] if roles - {"pg_execute_server_program"} else []
+        deeds += [PROGRAMS] if "pg_execute_server_program" in roles else []
+        return (self.may(account, *deeds),) if deeds else ()
 
     def kind(self, error: BaseException) -> type[SourceError]:
         """Sort by SQLSTATE (PostgreSQL's documentation, appendix A); before a session there is only text."""

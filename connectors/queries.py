@@ -23,7 +23,7 @@ def one_select(query: str) -> str:
     """Return a query without the semicolon at its end. What it may hold is looked at where its database is known."""
     query = query.strip().rstrip(";").rstrip()
     if not query:
-        raise ValueError("this is no query: write one that begins with SELECT or WITH")
+        raise ValueError("this is not a query: write one that begins with SELECT or WITH")
     return query
 
 

@@ -16,7 +16,7 @@ from connectors.tls import DatabaseTls
 
 def _identifier(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_$#]{0,127}", name):
-        raise ValueError(f'"{name}" is no name of a table or column: write letters, digits and _')
+        raise ValueError(f'"{name}" is not the name of a table or column: write letters, digits and _')
     return name.upper()
 
 

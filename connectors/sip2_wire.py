@@ -49,7 +49,7 @@ def _encoding(name: str) -> str:
     except (LookupError, UnicodeError):
         plain = False
     if not plain:
-        raise ValueError(f'"{name}" is no encoding that SIP2 can be written in: write "utf-8" or "gb18030", mostly')
+        raise ValueError(f'"{name}" is no encoding that SIP2 can be written in: write one such as "utf-8" or "gb18030"')
     return name
 
 

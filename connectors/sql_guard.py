@@ -1,7 +1,7 @@
 """What an office's query may hold: one SELECT that reads, and calls nothing that writes, waits or leaves the database.
 
-It guards against slips and against a query that somebody else wrote. Against intent stands the account's missing right:
-see `Backend.warnings`. Why it is made so: docs/decisions/0017.
+It guards against slips and against a query that somebody else wrote. What keeps out intent is an account that may only
+read: see `Backend.warnings`. The reasons are in docs/decisions/0017.
 """
 
 import re
@@ -31,7 +31,7 @@ _CALLS = re.compile(
     # SQLite
     "|load_extension|writefile|readfile|edit|fsdir|zipfile|fts3_tokenizer"
 )
-#: Of PostgreSQL's own namespace nothing is called but what only tells something.
+#: Of PostgreSQL's own namespace only functions may be called that return information.
 _TELLS = re.compile(
     "pg_(typeof|get_.*|size_pretty|size_bytes|.*_size|client_encoding|encoding_to_char|char_to_encoding|has_role"
     "|postmaster_start_time|conf_load_time|is_in_recovery|last_(wal|xact|committed).*|current_(wal|xact|snapshot).*"
@@ -65,12 +65,13 @@ def refuse(query: str, database: str, allows: Collection[str] = ()) -> None:
 
     `allows` are functions that may be called all the same, as the source's table names them.
     """
-    for why in _wrong(_cut(query, database), database, {name.casefold() for name in allows}):
+    allowed = {name.casefold() for name in allows}
+    if why := next(_wrong(_cut(query, database), database, allowed), ""):
         raise QueryRefused(why)
 
 
 def refuse_everywhere(query: str, allows: Collection[str] = ()) -> None:
-    """Raise QueryRefused for what no database would be sent: which one it is, is not known yet."""
+    """Raise QueryRefused for what would be sent to no database, while it is not known which one is asked."""
     first: QueryRefused | None = None
     for database in RULES:
         try:
@@ -90,10 +91,10 @@ def _cut(query: str, database: str) -> Sequence[Token]:
         raise QueryRefused(str(error)) from None
 
 
-def _wrong(found: Sequence[Token], database: str, allows: Collection[str]) -> Iterator[str]:
+def _wrong(found: Sequence[Token], database: str, allows: set[str]) -> Iterator[str]:
     head = next((token for token in found if token.text != "("), None)
     if head is None or head.upper not in ("SELECT", "WITH"):
-        yield "this is no query: write one that begins with SELECT or WITH"
+        yield "this is not a query: write one that begins with SELECT or WITH"
     yield from _several(found)
     yield from _writes_or_locks(found, database)
     yield from _called(found, allows)
@@ -134,7 +135,7 @@ def _writes_or_locks(found: Sequence[Token], database: str) -> Iterator[str]:
             yield f"{locks} writes something, or locks the office's rows: leave it out"
 
 
-def _called(found: Sequence[Token], allows: Collection[str]) -> Iterator[str]:
+def _called(found: Sequence[Token], allows: set[str]) -> Iterator[str]:
     for at, token in enumerate(found):
         if token.kind not in (Kind.WORD, Kind.NAME):
             continue
@@ -149,7 +150,7 @@ def _called(found: Sequence[Token], allows: Collection[str]) -> Iterator[str]:
                     continue
             elif behind != "(" or not (_CALLS.fullmatch(name) or (name[:3] == "pg_" and not _TELLS.fullmatch(name))):
                 continue
-            if not {called, name} & set(allows):
+            if allows.isdisjoint((called, name)):
                 yield (
                     f"{called} reaches beyond the rows that are asked for, or waits: leave it out, or have the office "
                     f'make a view. If it is a function of the office\'s that only reads, write allows = ["{called}"]'

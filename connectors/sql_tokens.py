@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One piece of a query; of a quoted name, what stands between the quotes."""
+    """One piece of a query; of a quoted name, what is between the quotes."""
 
     kind: Kind
     text: str
@@ -60,6 +60,8 @@ class Rules:
     backslash: bool = False
     #: E'…' is a text in which it does so in any case.
     e_texts: bool = False
+    #: U&"…" is a name whose letters may be written as codes.
+    coded_names: bool = False
     #: $tag$…$tag$ is a text.
     dollars: bool = False
     #: q'[…]' is a text.
@@ -71,7 +73,7 @@ class Rules:
 
 
 _MYSQL = Rules(hash_remarks=True, dash_needs_blank=True, executable=True, backslash=True, backticks=True)
-_POSTGRESQL = Rules(nested=True, e_texts=True, dollars=True)
+_POSTGRESQL = Rules(nested=True, e_texts=True, coded_names=True, dollars=True)
 _ORACLE = Rules(hash_words=True, q_texts=True)
 
 #: Database → each way in which a server of its kind may be set to read a query.
@@ -149,20 +151,24 @@ class _Cut:
         if not query.startswith("/*", at):
             return None
         if rules.executable and re.match(r"/\*M?!", query[at : at + 4]):
-            raise Unclear("/*! … */ is no remark for MySQL and MariaDB: they run what is in it: take it out")
-        depth, end = 0, at
-        for mark in re.finditer(r"/\*|\*/", query[at:]):
-            if at + mark.start() < end:
-                # The star or the slash belongs to the mark before it.
-                continue
-            end = at + mark.end()
-            if mark[0] == "*/":
-                depth -= 1
-            elif rules.nested or depth == 0:
-                depth += 1
+            raise Unclear("MySQL and MariaDB run what is in /*! … */, which is not a remark for them: take it out")
+        end = self._end_of_remark(at)
+        if end < 0:
+            raise Unclear("a remark that begins with /* has no end: close it with */")
+        return self._token(Kind.REMARK, at, end)
+
+    def _end_of_remark(self, at: int) -> int:
+        """Return where a remark that begins here has ended; -1 where it does not."""
+        if not self._rules.nested:
+            # The star of a /* within it may be the one that ends it.
+            last = self._query.find("*/", at + 2)
+            return last + 2 if last >= 0 else -1
+        depth = 0
+        for mark in re.finditer(r"/\*|\*/", self._query[at:]):
+            depth += 1 if mark[0] == "/*" else -1
             if depth == 0:
-                return self._token(Kind.REMARK, at, end)
-        raise Unclear("a remark that begins with /* has no end: close it with */")
+                return at + mark.end()
+        return -1
 
     def _quoted(self, at: int) -> Token | None:
         query, rules = self._query, self._rules
@@ -174,6 +180,8 @@ class _Cut:
             return self._token(Kind.TEXT, at, end + 2)
         if rules.e_texts and query[at : at + 2].lower() == "e'" and not self._in_word(at):
             return self._until("'", Kind.TEXT, at, at + 2, backslash=True)
+        if rules.coded_names and query[at : at + 3].lower() == 'u&"':
+            raise Unclear('a name that begins with U&" may be written in codes: write its letters, without U&')
         quote = query[at]
         if quote == "'":
             return self._until("'", Kind.TEXT, at, at + 1, backslash=rules.backslash)

@@ -18,7 +18,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from connectors.databases import DID, FILES, LATER, PROGRAMS, Backend, milliseconds, seconds, short
+from connectors.databases import DATA, DID, FILES, LATER, PROGRAMS, Backend, milliseconds, seconds, short
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
 _SLIP = "The query is not written as SQL Server wants it: try it in the office's own tool, with the same account."
@@ -93,7 +93,7 @@ SELECT SUSER_SNAME(), CASE
   WHEN IS_SRVROLEMEMBER('sysadmin') = 1 OR HAS_PERMS_BY_NAME(NULL, NULL, 'ADMINISTER BULK OPERATIONS') = 1
     OR HAS_PERMS_BY_NAME('master.sys.xp_cmdshell', 'OBJECT', 'EXECUTE') = 1
   THEN 2
-  WHEN IS_SRVROLEMEMBER('sysadmin') = 1 OR IS_MEMBER('db_owner') = 1 OR IS_MEMBER('db_datawriter') = 1
+  WHEN IS_MEMBER('db_owner') = 1 OR IS_MEMBER('db_datawriter') = 1
     OR HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'INSERT') = 1 OR HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'UPDATE') = 1
     OR HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'DELETE') = 1 OR HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'ALTER') = 1
     OR EXISTS (
@@ -169,7 +169,7 @@ class SqlServer(Backend):
         """Look at the account's rights, and at whether the database keeps one state."""
         snapshots, by_statement = connection.exec_driver_sql(KEEPS).one()
         account, writes = connection.exec_driver_sql(RIGHTS).one()
-        found = (self.can_write(account, *((FILES, PROGRAMS) if writes == _REACHES else ())),) if writes else ()
+        found = (self.may(account, DATA, *((FILES, PROGRAMS) if writes == _REACHES else ())),) if writes else ()
         if snapshots == 1:
             return found
         weaker = (

@@ -170,7 +170,7 @@ class DatabaseTls(Tls):
         return self
 
     def refuse_what_no_driver_does(self, url: str) -> None:
-        """Raise ValueError, with the reason, where this url's driver cannot be told how weak TLS may be."""
+        """Raise ValueError, with the reason, where this url's driver has no setting for how weak TLS may be."""
         if self.tls:
             refuse_what_no_driver_does(url, self.tls, thick=getattr(self, "oracle_client", None) is not None)
 

@@ -18,7 +18,7 @@ _EACH = 10
 def asked() -> tuple[dict[str, Any] | None, str]:
     """Return what pip-audit says, or why it says nothing."""
     try:
-        told = subprocess.run(  # noqa: S603 - our own interpreter and our own file
+        result = subprocess.run(  # noqa: S603 - our own interpreter and our own file
             [
                 sys.executable, "-m", "pip_audit", "--disable-pip", "--require-hashes", "-r", str(LOCKS["run"]),
                 "--timeout", str(_EACH), "--progress-spinner", "off", "-f", "json",
@@ -31,9 +31,9 @@ def asked() -> tuple[dict[str, Any] | None, str]:
     except subprocess.TimeoutExpired:
         return None, f"no answer within {LONGEST} s"
     try:
-        return json.loads(told.stdout), ""
+        return json.loads(result.stdout), ""
     except ValueError:
-        lines = told.stderr.strip().splitlines()
+        lines = result.stderr.strip().splitlines()
         # The last line of a failed question may name the address that was asked.
         return None, f"pip-audit failed: {lines[-1].split(':')[0] if lines else 'no reason given'}"
 

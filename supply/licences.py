@@ -7,7 +7,7 @@ from supply.locks import ROOT, locked
 
 PAGE = ROOT / "docs" / "licences.md"
 
-#: Packages that are installed on some systems only, and such whose metadata name no licence: read by hand.
+#: Packages that are installed on some systems only, and packages whose metadata names no licence: read by hand.
 BY_HAND = {
     "axe-playwright-python": "MIT",
     "colorama": "BSD-3-Clause",

@@ -18,7 +18,7 @@ FOLDER = ROOT / "dist"
 
 def made(lock: str) -> dict[str, Any]:
     """Return the bill of materials of a lock."""
-    told = subprocess.run(  # noqa: S603 - our own interpreter and our own file
+    result = subprocess.run(  # noqa: S603 - our own interpreter and our own file
         [
             sys.executable, "-W", "ignore", "-m", "cyclonedx_py", "requirements", str(LOCKS[lock]), "--pyproject",
             str(ROOT / "pyproject.toml"), "--output-reproducible", "--of", "JSON", "-o", "-",
@@ -27,7 +27,7 @@ def made(lock: str) -> dict[str, Any]:
         text=True,
         check=True,
     )  # fmt: skip
-    bill: dict[str, Any] = json.loads(told.stdout)
+    bill: dict[str, Any] = json.loads(result.stdout)
     bill["metadata"].pop("tools", None)
     bill["metadata"]["component"].pop("externalReferences", None)
     bill["components"] = [*map(_package, bill["components"]), *_files()]

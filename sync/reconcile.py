@@ -273,7 +273,7 @@ def shown_key(number: str) -> str:
 
 
 def shown_students(students: Sequence[str]) -> str:
-    """Return the students whom a key may mean, as they are stored and shown: as many as there is room for."""
+    """Return the students that a key may mean, as they are stored and shown: as many as there is room for."""
     shown = ", ".join(students)
     left = len(students)
     while len(shown) > LONGEST and left > 1:

@@ -77,13 +77,12 @@ def resolve(
 
 
 def _merged(*kinds: Mapping[str, tuple[tuple[str, ...], str]]) -> dict[str, tuple[tuple[str, ...], str]]:
-    """Return everybody whom each key may mean in any way; a key that does so in several ways contains numbers."""
+    """Return all students that each key may mean; one that was found in several ways counts as containing numbers."""
     merged: dict[str, tuple[tuple[str, ...], str]] = {}
     for kind in kinds:
         for key, (students, why) in kind.items():
-            if before := merged.get(key):
-                students, why = tuple(sorted({*before[0], *students})), NUMBER_WITHIN  # noqa: PLW2901 - both at once
-            merged[key] = students, why
+            before = merged.get(key)
+            merged[key] = (tuple(sorted({*before[0], *students})), NUMBER_WITHIN) if before else (students, why)
     return merged
 
 

@@ -97,7 +97,8 @@ def location(asked: Asked, *, former: bool = False) -> bytes:
     # Of a source that cannot be asked, with a connector that is not there, nothing is known of where.
     own = asked.own.model_dump(mode="python") if asked.own is not None else {}
     where = {key: own[key] for key in sorted(own) if key in _WHERE}
-    where |= {} if former else {key: text for key, text in asked.written.items() if key in where}
+    if asked.path_as_written and not former:
+        where["path"] = asked.path_as_written
     plainly = _without_secret if former else _as_written
     return digest_of([asked.connector.encode(), json.dumps(where, sort_keys=True, default=plainly).encode()])
 

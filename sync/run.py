@@ -540,14 +540,13 @@ class Sync:
         self._gate.demand(connection)
         if name == ROSTER:
             return propose_roster(connection, self._settings, self._cohort, snapshot, self._clock())
+        seals = partial(self._ledger.seals, connection)
         if isinstance(snapshot, keep.WayBack):
             reversal = self._marks.reversal(connection, snapshot.reverts)
-            seals = partial(self._ledger.seals, connection)
             proposal = propose_way_back(connection, self._settings, self._cohort, name, snapshot, reversal, seals)
             if snapshot.looked_at not in (None, proposal.plan.digest):
                 raise _WayBackMoved
             return proposal
-        seals = partial(self._ledger.seals, connection)
         return propose_source(connection, self._settings, self._cohort, name, snapshot, student, self._clock(), seals)
 
     def _applied(

@@ -1,4 +1,4 @@
-"""What a check's rows would mean to a sync: what it would refuse in them, and what it would doubt.
+"""What a sync would make of the rows that a check has read: what it would refuse, and what it would doubt.
 
 A sync keys and reads rows by `keyed`, `record_from_rows` and, of the roster, `entries`; so does this.
 """
@@ -18,7 +18,7 @@ from sync.resolve import resolve
 from sync.row_keys import keyed
 from sync.rows import Rows, SourceRule, due_of, record_from_rows, text_of
 
-#: So many different doubts are named.
+#: At most so many different doubts are named.
 _NAMED = 3
 
 #: So many letters of a cell are shown.
@@ -28,10 +28,10 @@ _LETTERS = 40
 def refuse_and_warn(
     settings: Settings, name: str, sample: Sample, now: datetime, stored: Stored | None = None
 ) -> tuple[str, ...]:
-    """Return what should be looked at in the rows of a check, each ending with the fix.
+    """Return warnings about the rows of a check, each ending with the fix.
 
-    Raises SourceError where a sync would refuse the answer for one of these rows. Whether they are about anybody on
-    the roster is looked at in `stored`, where there is one.
+    Raises SourceError where a sync would refuse the answer for one of these rows. With `stored`, one of the warnings is
+    that no row is about anybody on the roster.
     """
     answer = sample.answer(now)
     if answer is None:
@@ -63,7 +63,7 @@ def refuse_and_warn(
 def about_nobody(name: str, rows: int) -> SourceGarbled:
     """Return the refusal of a first answer whose rows are about nobody."""
     return SourceGarbled(
-        f"{name} brought {rows} rows, and not one is about anybody on the roster",
+        f"{name} returned {rows} rows, and not one is about anybody on the roster",
         f"See columns.student in {table_of(name)}: it must name the column with the student numbers. Where the "
         "office's students simply owe nothing, let the source name its population, too.",
     )
@@ -81,12 +81,12 @@ def _about_nobody(rule: SourceRule, answer: Snapshot, groups: Mapping[Cell, Rows
 
 
 def _doubts(rule: SourceRule, fields: Sequence[str], groups: Mapping[Cell, Rows]) -> Iterator[str]:
-    """Name what would leave a student unknown, by how many numbers it concerns."""
+    """Give a warning for each doubt that would leave students unknown, the most frequent first."""
     records = (record_from_rows(rule, fields, "", rows, b"") for rows in groups.values())
-    doubts = Counter(record.doubt for record in records if record.verdict is Verdict.UNKNOWN)
-    for doubt, many in doubts.most_common(_NAMED):
+    doubts = Counter(record.doubt for record in records if record.verdict is Verdict.UNKNOWN).most_common()
+    for doubt, many in doubts[:_NAMED]:
         yield f"{_numbers(many)} would be unknown: {doubt}. {_FIXES[rule.means].format(table_of(rule.source))}"
-    if more := sum(doubts.values()) - sum(many for _, many in doubts.most_common(_NAMED)):
+    if more := sum(many for _, many in doubts[_NAMED:]):
         yield f"{_numbers(more)} would be unknown for other reasons. See them with: clearance plan {rule.source}"
 
 
@@ -98,14 +98,10 @@ _FIXES = {
 
 
 def _of_cells(rule: SourceRule, answer: Snapshot) -> Iterator[str]:
-    """Name amounts and days that are left out because they cannot be read, though no verdict hangs on them."""
+    """Give a warning for the due dates, and one for the amounts, that a sync would leave out as unreadable."""
     unreadable: dict[str, Callable[[Cell], bool]] = {"due": lambda cell: due_of(rule, cell)[1]}
     if rule.means is Means.ITEMS:
         unreadable["amount"] = lambda cell: _is_no_amount(rule, cell)
-    fixes = {
-        "due": "Set date_order in {0} to how they are written, or correct columns.due.",
-        "amount": "Correct columns.amount in {0}, or have the office write plain numbers.",
-    }
     for field, fails in unreadable.items():
         if field not in answer.fields:
             continue
@@ -114,8 +110,15 @@ def _of_cells(rule: SourceRule, answer: Snapshot) -> Iterator[str]:
         if found:
             rows = "1 row has" if len(found) == 1 else f"{len(found)} rows have"
             shown = text_of(found[0])[:_LETTERS]
-            what = {"due": "a due date", "amount": "an amount"}[field]
-            yield f"{rows} {what} that cannot be read, such as {shown!r}. {fixes[field].format(table_of(rule.source))}"
+            what, fix = _CELLS[field]
+            yield f"{rows} {what} that cannot be read, such as {shown!r}. {fix.format(table_of(rule.source))}"
+
+
+#: Field → what it holds, and the fix where that cannot be read.
+_CELLS = {
+    "due": ("a due date", "Set date_order in {} to how they are written, or correct columns.due."),
+    "amount": ("an amount", "Correct columns.amount in {}, or have the office write plain numbers."),
+}
 
 
 def _is_no_amount(rule: SourceRule, cell: Cell) -> bool:

@@ -57,7 +57,7 @@ class Serving:
         return len(waiting)
 
     def _served(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
-        """Return how a request ended, why, and what it found for whoever asked."""
+        """Return how a request ended, the reason, and its result for the account that asked."""
         if request.altered:
             message = "Somebody wrote this request to the database past this program, so it is not carried out."
             return RequestOutcome.REFUSED, f"{message} Run: clearance verify", None

@@ -133,6 +133,8 @@ BY_ITS_RULES: dict[str, list[str]] = {
         "SELECT 1 --SLEEP(5)",
         "SELECT 1 # '\n, SLEEP(5) # '",
         "SELECT 1 /* /* */, SLEEP(5) -- */",
+        "SELECT 1 /* /*/, SLEEP(5) /* */",
+        "SELECT 1 /* /*/ INTO OUTFILE '/tmp/x' /* */",
         "SELECT 1 `a` , SLEEP(5) AS `b`",
         "SELECT `SLEEP`(5)",
         "SELECT a#b\n(SLEEP(5))",
@@ -152,6 +154,8 @@ BY_ITS_RULES: dict[str, list[str]] = {
         "SELECT 1 /* ' */, pg_sleep(5) /* ' */",
         "SELECT 1pg_sleep(5)",
         "SELECT U&'a', pg_sleep(5)",
+        'SELECT U&"pg\\005fsleep"(5)',
+        "SELECT u&\"pg!005fsleep\" UESCAPE '!' (5)",
         "SELECT $$ never ends",
         "SELECT 'never ends",
         "SELECT 1 /* never ends",
@@ -160,6 +164,7 @@ BY_ITS_RULES: dict[str, list[str]] = {
         "SELECT [a'], load_extension('x'), [b']",
         "SELECT `a'`, load_extension('x'), `b'`",
         "SELECT 1 /* /* */, load_extension('x') /* */",
+        "SELECT 1 /* /*/, load_extension('x') /* */",
         "SELECT 'a\\', load_extension('x'), '\\'",
         "SELECT [load_extension]('x')",
         "SELECT 1 -- '\n, load_extension('x') -- '",
@@ -173,6 +178,7 @@ BY_ITS_RULES: dict[str, list[str]] = {
         "SELECT * FROM master..[xp_dirtree]('x')",
     ],
     "oracle": [
+        "SELECT 1 /* /*/, UTL_HTTP.REQUEST('x') /* */ FROM dual",
         "SELECT q'[']', UTL_HTTP.REQUEST(q'[']') FROM dual",
         "SELECT q'!'!', DBMS_LOCK.SLEEP(5), '!' FROM dual",
         "SELECT 1q'[']', UTL_HTTP.REQUEST('x'), '' FROM dual",
@@ -303,8 +309,8 @@ def test_every_query_of_the_documents_and_of_the_presets_is_accepted() -> None:
 
 #: What mixtures are made of: each is a remark, a quote or an escape to somebody; and a call that nobody may run unseen.
 PIECES = st.sampled_from([
-    "'", '"', "`", "''", '""', "\\", "\\'", "--", "-- ", "#", "/*", "*/", "/*!", "/*+", "$$", "$a$", "$1$", "[", "]",
-    "]]", "\n", " ", "a", "E'", "e'", "N'", "q'[", "]'", "1", ", canary()", ", canary()", "AS b",
+    "'", '"', "`", "''", '""', "\\", "\\'", "--", "-- ", "#", "/*", "*/", "/*!", "/*/", "/*+", "$$", "$a$", "$1$", "[",
+    "]", "]]", "\n", " ", "a", "E'", "e'", "N'", "q'[", "]'", "1", ", canary()", ", canary()", "AS b",
 ])  # fmt: skip
 MIXTURES = st.lists(PIECES, min_size=1, max_size=8).map("".join)
 #: Beginnings and ends that belong together, so that many mixtures are whole.

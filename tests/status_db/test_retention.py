@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import Table, func, insert, select, update
 from structlog.testing import capture_logs
 
@@ -266,6 +267,14 @@ class TestTheSettings:
         assert settings.audit is None
         (line,) = warnings(settings)
         assert "PIPL article 19" in line
+
+    @pytest.mark.parametrize("never", ["never", 0, "0 d"])
+    def test_what_has_a_shortest_time_may_be_kept_for_ever_too(self, never: object) -> None:
+        bounded = ("login_attempts", "used_tickets", "uploads", "requests")
+        settings = Retention.model_validate(dict.fromkeys(bounded, never))
+        assert [getattr(settings, rule) for rule in bounded] == [None] * len(bounded)
+        with pytest.raises(ValidationError, match="greater than or equal to"):
+            Retention.model_validate({"login_attempts": "29 d"})
 
     def test_the_defaults_break_no_law(self) -> None:
         assert list(warnings(Retention())) == []
