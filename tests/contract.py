@@ -74,7 +74,7 @@ def _texts(rows: Sequence[tuple[Cell, ...]]) -> list[tuple[str, ...]]:
 class ConnectorContract:
     """Inherit this, name the connector by `of`, and give an `office`."""
 
-    #: It is asked about students of the roster alone: there is no row about nobody, and progress counts numbers.
+    #: It is asked about students of the roster alone: no row is about anybody else, and progress counts numbers.
     asked_by_number: ClassVar[bool] = False
     #: Its rows are in the settings: it is never out of reach, and other rows are another connector.
     is_its_own_office: ClassVar[bool] = False

@@ -176,7 +176,7 @@ def test_the_page_of_settings_tells_every_key_and_no_other(table: str) -> None:
     piece = text.split(f"## `{table}`", 1)[1].split("\n## ", 1)[0]
     # A table of its own inside of another has its own piece.
     inside = {
-        "[source.NAME]": {"own", "table", "unread", "written", "guard"},
+        "[source.NAME]": {"own", "table", "unread", "path_as_written", "guard"},
         "[auth]": set(PROVIDERS),
     }.get(table, set())
     assert documented(piece) == set(TABLES[table].model_fields) - inside

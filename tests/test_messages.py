@@ -70,10 +70,8 @@ _MODULES = sorted(
 )
 
 
-@pytest.mark.parametrize("module", _MODULES)
+@pytest.mark.parametrize("module", [module for module in _MODULES if module not in _WORDED_ELSEWHERE])
 def test_each_message_ends_with_the_fix(module: str) -> None:
-    if module in _WORDED_ELSEWHERE:
-        return
     found = list(_messages(ast.parse((_ROOT / module).read_text(encoding="utf-8"))))
     without = [f"{line}: {text}" for line, text in found if not (_OPEN.search(text) or ends_with_the_fix(text))]
     assert not without, "\n".join(without)

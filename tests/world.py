@@ -16,6 +16,7 @@ from connectors.port import Candidates, Connector, Progress, Question, Sample, S
 from status_db import tables
 from status_db.accounts import Accounts, desk_url
 from status_db.decisions import Decisions
+from status_db.desk_key import DeskKey
 from status_db.desk_store import DeskStore
 from status_db.engine import open_reading, open_writing, reading
 from status_db.ledger import Ledger
@@ -250,6 +251,11 @@ class World:
             self.sync.open_cohort()
             self._home.opened(self.engine, self.desk_engine)
             self._home.keep("opened", self._engines(), self.now, self.says)
+
+    @property
+    def desk_key(self) -> DeskKey:
+        """Return the desk's key."""
+        return DeskKey(self.settings.portal.key_file)
 
     def _engines(self) -> tuple[Engine, Engine, Engine]:
         # Who can only read goes first: the last to leave an SQLite file has its log written into it.

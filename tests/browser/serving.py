@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -33,7 +33,15 @@ def served(file: Path, now: datetime, environ: dict[str, str]) -> Iterator[str]:
         "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--no-ws",
     ]  # fmt: skip
     own = {**os.environ, **environ, "CLEARANCE_TEST_FILE": str(file), "CLEARANCE_TEST_NOW": now.isoformat()}
-    with subprocess.Popen(command, cwd=ROOT, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with running(command, own, port) as address:
+        yield address
+
+
+@contextmanager
+def running(command: Sequence[str], environ: Mapping[str, str], port: int) -> Iterator[str]:
+    """Run a command that serves pages on a port until the end; give their address once they answer."""
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=ROOT, env=dict(environ), stdout=quiet, stderr=quiet) as process:
         try:
             address = f"http://127.0.0.1:{port}"
             _until_it_answers(address, process)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from status_db.codes import Codes
-from status_db.desk_key import DeskKey
 from tests.browser.conftest import Visits
 from tests.cast import LIN
 from tests.portal.conftest import settle
@@ -28,7 +27,7 @@ def university(tmp_path: Path) -> Iterator[World]:
 def test_a_first_password_is_set_on_a_small_phone(
     visits: Visits, university: World, language: str, scheme: str
 ) -> None:
-    codes = Codes(university.desk, DeskKey(university.settings.portal.key_file))
+    codes = Codes(university.desk, university.desk_key)
     code = codes.make(LIN.number, made_by="admin", now=university.now, lasts=timedelta(days=14))
     visit = visits(SMALL, language=language, scheme=scheme, scripts=True)
     page = visit.open("/sign-in")

@@ -12,7 +12,7 @@ from status_db.passkeys import Passkeys
 from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visit, Visits, visiting
 from tests.portal.conftest import settle
-from tests.portal.factors import has_app, has_recovery_codes, key_of, set_up_code
+from tests.portal.factors import has_app, has_recovery_codes, one_administrator_suffices, set_up_code
 from tests.world import SETTINGS, World
 
 SMALL = {"width": 320, "height": 640}
@@ -137,9 +137,7 @@ def test_a_lost_phone_is_replaced_with_a_recovery_code_without_scripts(visits: V
 @pytest.fixture
 def alone(university: World) -> World:
     """A small place, where one administrator suffices; asked for before its pages are served."""
-    auth = university.settings.auth.model_copy(update={"second_administrator": False})
-    university.settings = university.settings.model_copy(update={"auth": auth})
-    return university
+    return one_administrator_suffices(university)
 
 
 @pytest.mark.parametrize(("size", "scheme", "language"), [(SMALL, "light", "en"), (DESK, "dark", "zh")])
@@ -159,4 +157,4 @@ def test_an_administrator_makes_a_set_up_code_without_scripts(
     page.click('form[action="/accounts/reviewer/factor-code"] button')
     assert not visit.wider_than_the_screen()
     code = page.inner_text("p.code")
-    assert Codes(university.desk, key_of(university)).use("reviewer", code, university.now, CodeKind.FACTOR)
+    assert Codes(university.desk, university.desk_key).use("reviewer", code, university.now, CodeKind.FACTOR)

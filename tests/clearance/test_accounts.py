@@ -10,13 +10,12 @@ from typing import Any
 import openpyxl
 import pytest
 import xlsxwriter
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from clearance.main import app
 from status_db.accounts import Act, Grant
 from status_db.audit import Audit, AuditLine, Deed
 from status_db.codes import CodeKind, Codes
-from status_db.desk_key import DeskKey
 from status_db.factors import Factors
 from status_db.identities import Identities
 from status_db.recovery import RecoveryCodes
@@ -32,18 +31,21 @@ class Desk:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.key = DeskKey(world.settings.portal.key_file)
+        self.key = world.desk_key
 
     def run(self, *words: str, code: int = 0, entered: str | None = None) -> str:
         """Run a command; return all it said."""
-        done = CliRunner().invoke(
-            app,
-            ["--config", str(self.world.file), "accounts", *words],
-            env={"STATUS_URL": self.world.url, "COLUMNS": "400"},
-            input=entered,
-        )
+        done = self._invoke("accounts", *words, entered=entered)
         assert done.exit_code == code, (words, done.output, done.exception)
         return done.output
+
+    def check(self, **settings: str) -> str:
+        """Return what a check of one source says, with these settings in the environment."""
+        return self._invoke("check", "loans", **settings).output
+
+    def _invoke(self, *words: str, entered: str | None = None, **settings: str) -> Result:
+        env = {"STATUS_URL": self.world.url, "COLUMNS": "400", **settings}
+        return CliRunner().invoke(app, ["--config", str(self.world.file), *words], env=env, input=entered)
 
     def json(self) -> dict[str, dict[str, Any]]:
         """Return the listed accounts by name."""
@@ -356,13 +358,11 @@ class TestSecondFactors:
         assert "app, 10 recovery codes" in desk.run("list")
 
     def test_check_warns_where_nobody_is_asked(self, desk: Desk) -> None:
-        def checked(**settings: str) -> str:
-            env = {"STATUS_URL": desk.world.url, "COLUMNS": "400", **settings}
-            return CliRunner().invoke(app, ["--config", str(desk.world.file), "check", "loans"], env=env).output
-
-        assert 'second_factor = "off" in [auth]' in checked(CLEARANCE__AUTH__SECOND_FACTOR="off")
-        assert "second_factor" not in checked(CLEARANCE__AUTH__SECOND_FACTOR="privileged")
-        assert "second_factor" not in checked(CLEARANCE__AUTH__SECOND_FACTOR="off", CLEARANCE__AUTH__PROFILE="strict")
+        assert 'second_factor = "off" in [auth]' in desk.check(CLEARANCE__AUTH__SECOND_FACTOR="off")
+        assert "second_factor" not in desk.check(CLEARANCE__AUTH__SECOND_FACTOR="privileged")
+        assert "second_factor" not in desk.check(
+            CLEARANCE__AUTH__SECOND_FACTOR="off", CLEARANCE__AUTH__PROFILE="strict"
+        )
 
     def test_a_lost_device_is_taken_away(self, desk: Desk) -> None:
         desk.run("add", "admin", "--name", "admin", "--grant", "manage")
@@ -395,14 +395,10 @@ class TestTwoAdministrators:
         assert "second_administrator = false in [auth]" in desk.run("list")
 
     def test_check_names_both(self, desk: Desk) -> None:
-        def checked(**settings: str) -> str:
-            env = {"STATUS_URL": desk.world.url, "COLUMNS": "400", **settings}
-            return CliRunner().invoke(app, ["--config", str(desk.world.file), "check", "loans"], env=env).output
-
-        assert "administrator" not in checked()
+        assert "administrator" not in desk.check()
         desk.run("add", "one", "--name", "One", "--grant", "manage")
-        assert "nobody confirms what takes two" in checked()
-        assert "second_administrator = false in [auth]:" in checked(CLEARANCE__AUTH__SECOND_ADMINISTRATOR="false")
+        assert "nobody confirms what takes two" in desk.check()
+        assert "second_administrator = false in [auth]:" in desk.check(CLEARANCE__AUTH__SECOND_ADMINISTRATOR="false")
 
     def test_the_command_line_does_alone_what_takes_two_on_the_pages(self, desk: Desk) -> None:
         desk.run("add", "one", "--name", "One", "--grant", "manage")

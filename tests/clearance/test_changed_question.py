@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -59,15 +60,14 @@ def test_another_file_is_another_place_and_waits(site: Small) -> None:
 
 
 def test_what_a_former_version_stored_is_the_same_place_and_the_same_question(tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as former:
-        location = rules.location
-        former.setattr(rules, "location", lambda asked, **_: location(asked, former=True))
-        made = small(tmp_path)
-        site = made.__enter__()
-    for amount in ("4501", "4502"):
-        owing(site, amount)
-        site.run("sync", "fees")
-    made.__exit__(None, None, None)
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as former:
+            location = rules.location
+            former.setattr(rules, "location", lambda asked, **_: location(asked, former=True))
+            site = stack.enter_context(small(tmp_path))
+        for amount in ("4501", "4502"):
+            owing(site, amount)
+            site.run("sync", "fees")
 
 
 #: Connectors that ask about one student after the other, and the least that each needs.

@@ -16,7 +16,6 @@ from portal.auth.passwords import hash_password
 from status_db import tokens
 from status_db.accounts import AccountRefused, Accounts, Act, Grant, LastManager
 from status_db.codes import Codes
-from status_db.desk_key import DeskKey
 from status_db.directory import Directory
 from status_db.tokens import Tokens
 from tests.portal.conftest import token_in
@@ -122,9 +121,7 @@ class TestAnAccountOfTheDemo:
             assert '"dean" was made by the demo' in said, said
         assert visited.accounts.listed() == before
         with pytest.raises(AccountRefused, match="made by the demo"):
-            Codes(visited.desk, DeskKey(visited.settings.portal.key_file)).make(
-                "dean", made_by="x", now=visited.now, lasts=LONG
-            )
+            Codes(visited.desk, visited.desk_key).make("dean", made_by="x", now=visited.now, lasts=LONG)
 
     def test_stands_in_for_no_manager_and_no_reviewer(self, visited: World) -> None:
         with pytest.raises(LastManager):

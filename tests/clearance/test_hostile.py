@@ -60,7 +60,7 @@ def nothing_is_unexpected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 def _messages(said: str) -> list[str]:
-    """Return what must end with the fix: each mistake in the settings, what stands above a list, else the whole."""
+    """Return what must end with the fix: each mistake in the settings, the head of a list, else the whole."""
     mistakes = said.partition("in the settings:\n")[2]
     return re.split(r"\n +(?=\S)", mistakes) if mistakes else [said.partition(":\n")[0]]
 

@@ -5,8 +5,8 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,13 +21,11 @@ from status_db.engine import open_writing
 from status_db.migrate import upgrade
 from status_db.requests import Requests
 from status_db.roles import apply
-from tests.browser.serving import _until_it_answers, free_port
+from tests.browser.serving import ROOT, free_port, running
 from tests.cast import LIN
 from tests.four_roles import FourRoles
 from tests.patience import PATIENCE
 from tests.world import COHORT, SETTINGS
-
-ROOT = Path(__file__).parent.parent.parent
 
 OWN = """
 portal_url = "env:PORTAL_DB"
@@ -96,19 +94,10 @@ class Place:
             self.command(*words), cwd=ROOT, env=dict(environ), capture_output=True, text=True, timeout=PATIENCE
         )
 
-    @contextmanager
-    def serving(self, environ: Mapping[str, str], what: str) -> Iterator[str]:
+    def serving(self, environ: Mapping[str, str], what: str) -> AbstractContextManager[str]:
         """Serve the pages or the desk, and give the address."""
         port = free_port()
-        words = self.command("serve", what, "--port", str(port))
-        with subprocess.Popen(words, cwd=ROOT, env=dict(environ), stderr=subprocess.DEVNULL) as process:
-            try:
-                address = f"http://127.0.0.1:{port}"
-                _until_it_answers(address, process)
-                yield address
-            finally:
-                process.terminate()
-                process.wait(PATIENCE)
+        return running(self.command("serve", what, "--port", str(port)), environ, port)
 
 
 @pytest.fixture
@@ -208,6 +197,7 @@ def test_every_process_works_with_its_own_secrets_alone(place: Place) -> None:
         schedule.terminate()
         said += schedule.stderr.readlines()
         assert schedule.wait(PATIENCE) == 0, "".join(said)
+    assert [line for line in said if "request served" in line and "outcome=done" in line] != []
     assert [line for line in said if "error" in line or "not stored" in line or "broke" in line] == []
 
     # One whose secret is missing is named with its key, and the others are asked.

@@ -1,4 +1,4 @@
-"""What `check` and `serve` say of [portal]: whether visitors behind a proxy are told apart."""
+"""Warnings of `check` and `serve` about [portal]: visitors behind a proxy must be distinguishable."""
 
 import socket
 
@@ -27,14 +27,13 @@ def said(world: World, *words: str) -> str:
     ],
     ids=["no proxy", "an unnamed proxy", "a named one", "everybody"],
 )
-def test_check_and_serve_warn_where_visitors_cannot_be_told_apart(
+def test_check_and_serve_warn_where_visitors_cannot_be_distinguished(
     sqlite_world: World, portal: str, warned: str
 ) -> None:
     # The world's sources are the test's own, which no command knows.
     settings = sqlite_world.file.read_text(encoding="utf-8")
     settings = settings.replace('connector = "memory"', 'connector = "sheet"\npath = "x"') + "\n" + portal
     sqlite_world.file.write_text(settings, encoding="utf-8")
-    output = ""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         checked, served = said(sqlite_world, "check"), said(sqlite_world, "serve", "--port", port)

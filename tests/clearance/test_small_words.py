@@ -24,7 +24,7 @@ def test_the_head_of_a_student_without_a_class_has_no_comma_for_it(university_of
     assert f"{CLEAR} 李二 (2019)" in university_of_three.run("status", CLEAR)
 
 
-def test_a_total_that_is_no_whole_number_is_said_to_be_that(university_of_three: Small) -> None:
+def test_a_total_that_is_not_a_whole_number_is_named_as_such(university_of_three: Small) -> None:
     university_of_three.loans_text('{"total": 1.5, "rows": []}')
     assert 'tells a total at "total" that is no whole number' in university_of_three.run("sync", "loans", code=1)
 

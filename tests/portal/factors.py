@@ -17,7 +17,6 @@ from config.settings import Auth
 from portal.app import create_app
 from portal.auth import factor
 from status_db.codes import CodeKind, Codes
-from status_db.desk_key import DeskKey
 from status_db.factors import Factors
 from status_db.recovery import RecoveryCodes
 from tests.portal.conftest import enter, token_in
@@ -44,28 +43,30 @@ def workers(world: World) -> Iterator[Worker]:
         app.state.house.close()
 
 
-def key_of(world: World) -> DeskKey:
-    """Return the desk's key."""
-    return DeskKey(world.settings.portal.key_file)
+def one_administrator_suffices(world: World) -> World:
+    """Have nothing wait for a second administrator, as in a small place."""
+    auth = world.settings.auth.model_copy(update={"second_administrator": False})
+    world.settings = world.settings.model_copy(update={"auth": auth})
+    return world
 
 
 def set_up_code(world: World, account: str) -> str:
     """Return a fresh code to set up the first second factor."""
-    codes = Codes(world.desk, key_of(world))
+    codes = Codes(world.desk, world.desk_key)
     return codes.make(account, made_by="boss", now=world.now, lasts=timedelta(days=1), kind=CodeKind.FACTOR)
 
 
 def has_app(world: World, account: str) -> str:
     """Give an account the app, set up a minute ago; return its secret."""
     secret = factor.new_secret()
-    sealed = factor.seal(key_of(world), account, secret, world.now)
+    sealed = factor.seal(world.desk_key, account, secret, world.now)
     assert Factors(world.desk).enrol(account, sealed, 0)
     return secret
 
 
 def has_recovery_codes(world: World, account: str) -> tuple[str, ...]:
     """Give an account recovery codes."""
-    return RecoveryCodes(world.desk, key_of(world)).make(account, world.now)
+    return RecoveryCodes(world.desk, world.desk_key).make(account, world.now)
 
 
 def digits_of(secret: str, world: World, **off: float) -> str:

@@ -12,11 +12,10 @@ from portal.auth.passwords import hash_password
 from status_db.accounts import Act, Grant
 from status_db.audit import Audit, Deed
 from status_db.codes import CodeKind, Codes
-from status_db.desk_key import DeskKey
 from status_db.factors import Factors
 from tests.cast import LIN
 from tests.portal.conftest import PASSWORD, enter, token_in
-from tests.portal.factors import digits_of, has_app, has_recovery_codes, key_of, send, workers
+from tests.portal.factors import digits_of, has_app, has_recovery_codes, one_administrator_suffices, send, workers
 from tests.portal.waiting import MORE_STAFF, browser
 from tests.world import World
 
@@ -26,9 +25,7 @@ SignedIn = Callable[[str], TestClient]
 @pytest.fixture
 def university(university: World) -> World:
     """One administrator suffices here; what takes two is tried in test_four_eyes.py."""
-    auth = university.settings.auth.model_copy(update={"second_administrator": False})
-    university.settings = university.settings.model_copy(update={"auth": auth})
-    return university
+    return one_administrator_suffices(university)
 
 
 def post(made: TestClient, account: str, what: str, **fields: str | list[str]) -> tuple[int, str]:
@@ -185,7 +182,7 @@ class TestCodes:
             found = re.search(r'<p class="code">([^<]+)</p>', page)
             assert found
             assert found[1] not in made.get("/accounts/dean").text
-        codes = Codes(university.desk, DeskKey(university.settings.portal.key_file))
+        codes = Codes(university.desk, university.desk_key)
         assert codes.use("dean", found[1], university.now)
         (line,) = Audit(university.desk).newest(deed=Deed.CODES_MADE)
         assert found[1] not in str(line)
@@ -217,7 +214,7 @@ class TestSecondFactors:
         assert (status, bool(found)) == (200, True)
         assert found is not None
         assert found[1] not in boss.get("/accounts/reviewer").text
-        codes = Codes(university.desk, key_of(university))
+        codes = Codes(university.desk, university.desk_key)
         assert not codes.use("reviewer", found[1], university.now)
         assert codes.use("reviewer", found[1], university.now, CodeKind.FACTOR)
         (line,) = Audit(university.desk).newest(deed=Deed.CODES_MADE)

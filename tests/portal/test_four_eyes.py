@@ -12,7 +12,7 @@ from status_db.audit import Audit, Deed
 from status_db.codes import Codes
 from tests.cast import LIN
 from tests.portal.conftest import _HASHED, settle, token_in
-from tests.portal.factors import key_of
+from tests.portal.factors import one_administrator_suffices
 from tests.portal.waiting import browser
 from tests.world import World
 
@@ -129,7 +129,7 @@ class TestCodes:
             assert found
             for made in (first, second):
                 assert found[1] not in made.get("/accounts/librarian").text
-        assert Codes(university.desk, key_of(university)).use("librarian", found[1], university.now)
+        assert Codes(university.desk, university.desk_key).use("librarian", found[1], university.now)
 
     def test_one_for_who_reads_alone_is_made_at_once(self, university: World) -> None:
         with both(university) as (first, _):
@@ -151,8 +151,7 @@ class TestCodes:
 
 class TestTheSetting:
     def test_off_is_said_on_every_page_of_accounts(self, university: World) -> None:
-        auth = university.settings.auth.model_copy(update={"second_administrator": False})
-        university.settings = university.settings.model_copy(update={"auth": auth})
+        one_administrator_suffices(university)
         with browser(university, "admin") as made:
             for path in ("/accounts", "/accounts/nobody"):
                 assert "second_administrator = false" in made.get(path).text
@@ -191,7 +190,7 @@ class TestMyAccount:
             assert 'href="/own"' in made.get("/desk").text
         assert "生成一次性代码</strong> · 第二" in page
         assert "收回权限</strong> · 可做：查看" in page
-        assert page.count("生成一次性代码") == 1, "another's is not told"
+        assert page.count("生成一次性代码") == 1, "another's is not shown"
 
     def test_tells_what_was_done_on_the_command_line(self, university: World) -> None:
         Audit(university.desk).note(

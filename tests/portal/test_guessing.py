@@ -14,7 +14,6 @@ from portal.auth.slowdown import Slowdown
 from status_db.attempts import Attempts
 from status_db.audit import Audit
 from status_db.codes import Codes
-from status_db.desk_key import DeskKey
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.conftest import PASSWORD, enter, settle, token_in
 from tests.portal.test_passwords import give_code, set_password
@@ -93,7 +92,7 @@ class TestSlowingDown:
         assert guesses(forger, 1) == [429]
 
     def test_a_dormitory_may_fail_often_and_not_without_end(self, university: World, worker: Worker) -> None:
-        key = DeskKey(university.settings.portal.key_file)
+        key = university.desk_key
         slowdown = Slowdown(Attempts(university.desk_engine, key))
         for i in range(100):
             assert not slowdown.password(f"student-{i}", "203.0.113.7", "", university.now).wait
@@ -104,7 +103,7 @@ class TestSlowingDown:
         assert enter(worker(university), QIAN.number).status_code == 200
 
     def test_honest_sign_ins_use_up_nothing(self, university: World) -> None:
-        key = DeskKey(university.settings.portal.key_file)
+        key = university.desk_key
         slowdown = Slowdown(Attempts(university.desk_engine, key))
         for i in range(150):
             tried = slowdown.password(f"student-{i}", "203.0.113.7", "", university.now)
@@ -112,7 +111,7 @@ class TestSlowingDown:
             slowdown.succeeded(tried)
 
     def test_the_machines_own_address_counts_where_the_proxies_are_named(self, university: World) -> None:
-        key = DeskKey(university.settings.portal.key_file)
+        key = university.desk_key
         for proxies, waits in (([], False), (["127.0.0.1"], True)):
             counting = Slowdown.of(Attempts(university.desk_engine, key), Auth(), Portal(proxies=proxies))
             for i in range(101):
@@ -132,7 +131,7 @@ class TestSlowingDown:
         assert Audit(university.desk).newest()[0].address == "198.51.100.9"
 
     def test_a_code_is_guessed_by_nobody_so_nobody_is_locked_out(self, university: World, worker: Worker) -> None:
-        codes = Codes(university.desk, DeskKey(university.settings.portal.key_file))
+        codes = Codes(university.desk, university.desk_key)
         code = codes.make(LIN.number, made_by="x", now=university.now, lasts=timedelta(days=1))
         guesses(worker(university), 7)
         browser = worker(university)
@@ -160,7 +159,7 @@ class TestTheStrictProfile:
             university.later(minutes=5)
             enter(worker(university, **STRICT), LIN.number, "guess")
         assert enter(worker(university, **STRICT), LIN.number).status_code == 429
-        key = DeskKey(university.settings.portal.key_file)
+        key = university.desk_key
         Slowdown.of(Attempts(university.desk_engine, key), Auth(**STRICT), Portal()).unlock(LIN.number)
         assert enter(worker(university, **STRICT), LIN.number).status_code == 200
 

@@ -60,7 +60,7 @@ class Lived:
 
     @property
     def key(self) -> DeskKey:
-        return DeskKey(self.world.settings.portal.key_file)
+        return self.world.desk_key
 
     def browser(self, **auth: object) -> TestClient:
         self.world.settings = self.world.settings.model_copy(update={"auth": Auth.model_validate(auth)})

@@ -234,7 +234,7 @@ class TestHelpers:
         assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize(
-        ("does", "why"), [("import time; time.sleep(3600)", Refused), ("pass", HelperLost)], ids=["stands", "ends"]
+        ("does", "why"), [("import time; time.sleep(3600)", Refused), ("pass", HelperLost)], ids=["hangs", "ends"]
     )
     def test_a_helper_that_stands_still_or_ends_is_replaced(self, does: str, why: type[Exception]) -> None:
         apart = Apart((sys.executable, "-c", does), 1, timedelta(seconds=1))

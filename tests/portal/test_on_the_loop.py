@@ -2,14 +2,15 @@
 
 import asyncio
 import traceback
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
 from portal.auth.passwords import hash_password, weakness
 from status_db.audit import Audit, Deed
 from tests import own_loop
-from tests.portal import on_the_loop
-from tests.portal.on_the_loop import OnTheLoop
+from tests.portal.on_the_loop import BLOCKING, OnTheLoop
 from tests.world import World
 
 
@@ -26,9 +27,11 @@ async def _trace() -> None:
 
 
 @pytest.mark.parametrize("handler", [_hash, _judge, _trace])
-def test_what_has_no_bound_refuses_on_the_loop_and_nowhere_else(handler: object) -> None:
+def test_what_has_no_bound_refuses_on_the_loop_and_nowhere_else(
+    handler: Callable[[], Coroutine[Any, Any, None]],
+) -> None:
     with pytest.raises(OnTheLoop):
-        own_loop.run(handler())  # type: ignore[operator]  # each is a coroutine function
+        own_loop.run(handler())
 
     async def in_a_thread() -> str:
         return await asyncio.to_thread(hash_password, "a-long-enough-word")
@@ -44,5 +47,10 @@ def test_a_write_to_the_database_refuses_on_the_loop(university: World) -> None:
         own_loop.run(handler())
 
 
-def test_everything_that_is_watched_is_there() -> None:
-    assert all(hasattr(place, name) for place, name in on_the_loop.BLOCKING)
+@pytest.mark.parametrize(("place", "name"), BLOCKING)
+def test_each_that_is_watched_refuses_on_the_loop(place: Any, name: str) -> None:
+    async def handler() -> None:
+        getattr(place, name)()
+
+    with pytest.raises(OnTheLoop, match=name):
+        own_loop.run(handler())

@@ -20,7 +20,6 @@ from portal.entrance import NARROWED
 from status_db.accounts import Act, Grant
 from status_db.audit import Audit, Deed
 from status_db.codes import Codes
-from status_db.desk_key import DeskKey
 from status_db.identities import Identities
 from tests.cast import LIN, QIAN, SUN
 from tests.hashing import SHIPPED, SHIPPED_NOBODY
@@ -51,7 +50,7 @@ def browse(university: World) -> Iterator[Browse]:
 @pytest.fixture
 def codes(university: World) -> Codes:
     """What makes one-time codes."""
-    return Codes(university.desk, DeskKey(university.settings.portal.key_file))
+    return Codes(university.desk, university.desk_key)
 
 
 def made(codes: Codes, world: World, account: str = LIN.number, **lasts: float) -> str:
@@ -296,7 +295,7 @@ class TestANumberOfAnIdentityDocument:
     @pytest.fixture(autouse=True)
     def documents(self, university: World) -> None:
         university.accounts.add("20990002", "新生", None, student="20990002", now=university.now)
-        key = DeskKey(university.settings.portal.key_file)
+        key = university.desk_key
         Identities(university.desk, key).keep({LIN.number: DOCUMENT, "20990002": "M7654321"})
 
     def test_it_opens_nothing_unless_the_settings_say_so(self, browse: Browse) -> None:

@@ -12,7 +12,7 @@ from tests.cast import LIN, QIAN
 from tests.portal.conftest import enter, settle
 from tests.world import World
 
-#: How many tries the lines of one account and address stand for, the oldest first.
+#: How many tries the lines of one account and address count, the oldest first.
 _DOUBLING = [1, 1, 2, 4, 8]
 
 
@@ -37,7 +37,7 @@ def refused(world: World, account: str = LIN.number) -> list[AuditLine]:
 
 
 def counted(world: World, account: str = LIN.number) -> list[int]:
-    """Return how many tries each line stands for."""
+    """Return how many tries each line counts."""
     return [int(line.detail.get("tries", 1)) for line in refused(world, account)]
 
 

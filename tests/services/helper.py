@@ -14,7 +14,7 @@ from tests.world import SCHEMAS
 
 
 def main() -> None:
-    """Answer until the pipe is closed; the clock stands still."""
+    """Answer until the pipe is closed, at one moment."""
     file, url, now, number = sys.argv[1:]
     settings, moment = load(Path(file), SCHEMAS.get, {"STATUS_URL": url}), datetime.fromisoformat(now)
     desk = doors.build(settings, Sheets(settings.desk), ROUTES)

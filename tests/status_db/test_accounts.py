@@ -25,7 +25,7 @@ def key(world: World) -> DeskKey:
     world.accounts.add("li", "李", None, now=world.now)
     world.accounts.add("wang", "王", None, now=world.now)
     world.accounts.add(LIN.number, LIN.name, None, student=LIN.number, now=world.now)
-    return DeskKey(world.settings.portal.key_file)
+    return world.desk_key
 
 
 def raced(do: Callable[[int], bool], times: int = 8) -> int:

@@ -73,14 +73,12 @@ def test_a_question_that_takes_too_long_is_broken_off_on_postgresql(postgres_url
 def test_an_error_of_the_database_names_no_value_of_its_statement(world: World) -> None:
     """A traceback ends in a log: neither a name nor a hash is to come along."""
     person = {"account": "canary-account", "name": "canary-name", "active": True, "created_at": world.now}
-    for _ in range(2):
-        try:
-            with writing(world.desk_engine, DESK, "desk") as connection:
-                connection.execute(insert(tables.account).values(**person, password_hash="canary-hash"))
-        except IntegrityError as error:
-            said = str(error)
-            break
-    else:
-        pytest.fail("the second one is refused")
+    twice = [{**person, "password_hash": "canary-hash"}] * 2
+    with (
+        pytest.raises(IntegrityError) as refused,
+        writing(world.desk_engine, DESK, "desk") as connection,
+    ):
+        connection.execute(insert(tables.account), twice)
+    said = str(refused.value)
     assert "canary-name" not in said
     assert "canary-hash" not in said

@@ -111,7 +111,7 @@ def _let_through(guarded: Guarded, connection: Connection, statement: str) -> st
 
 @contextmanager
 def _asking(guarded: Guarded, which: str) -> Iterator[Connection]:
-    """Give a connection of one of the four on which each statement stands by itself."""
+    """Give a connection of one of the four on which each statement is a transaction of its own."""
     with guarded.engine(which).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         yield connection
 

@@ -10,7 +10,6 @@ from config.settings import Auth
 from status_db.accounts import Accounts, Act, Grant
 from status_db.audit import Audit, Deed
 from status_db.codes import Codes
-from status_db.desk_key import DeskKey
 from status_db.desk_store import DeskStore
 from status_db.own_account import OwnAccount
 from status_db.pending_changes import AccountChange, ChangeKind, PendingChanges
@@ -35,7 +34,7 @@ def world(roles: FourRoles, postgres_url: str, tmp_path: Path) -> Iterator[World
 
 
 def test_the_students_role_tells_and_ends_what_is_a_students_own(world: World, roles: FourRoles) -> None:
-    now, key = world.now, DeskKey(world.settings.portal.key_file)
+    now, key = world.now, world.desk_key
     codes = Codes(world.desk, key)
     for student in (STUDENT, OTHER):
         codes.make(student, made_by="first", now=now, lasts=LONG)
@@ -63,12 +62,12 @@ def test_the_students_role_tells_and_ends_what_is_a_students_own(world: World, r
 def test_the_desks_role_asks_confirms_and_tells(world: World, roles: FourRoles) -> None:
     engine = roles.engine(world.url, roles.named.desk)
     store = DeskStore(engine, world.settings.status_db.ledger_key_file)
-    codes = Codes(store, DeskKey(world.settings.portal.key_file))
+    codes = Codes(store, world.desk_key)
     changes = PendingChanges(store, codes, Auth(), [COHORT])
     for kind in (ChangeKind.CODE, ChangeKind.RESET_FACTOR, ChangeKind.OPEN):
         assert changes.carry_out(AccountChange(kind, "librarian"), "first", world.now).waits
     for one in changes.waiting(world.now):
         changes.confirm(one.id, "librarian", "second", world.now)
-    told = {one.deed for one in OwnAccount(store).events("librarian", world.now, staff=True)}
-    assert told == {Deed.CODES_MADE, Deed.ACCOUNT_CHANGED}
+    deeds = {one.deed for one in OwnAccount(store).events("librarian", world.now, staff=True)}
+    assert deeds == {Deed.CODES_MADE, Deed.ACCOUNT_CHANGED}
     engine.dispose()

@@ -1,19 +1,17 @@
 """Four eyes in the store: what takes two administrators waits for a second one, and is made only as it was asked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
 from config.settings import Auth
 from status_db import tables
-from status_db.accounts import Accounts, Act, Grant
+from status_db.accounts import Act, Grant
 from status_db.audit import Audit, Deed
 from status_db.codes import CodeKind, Codes
-from status_db.desk_key import DeskKey
 from status_db.engine import StoreError, reading
 from status_db.factors import Factors
 from status_db.pending_changes import (
@@ -32,26 +30,22 @@ DECIDE = Grant(Act.DECIDE, "library", {"college": ("资源学院", "地学院")}
 MANAGE = Grant(Act.MANAGE)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    """Three administrators, one for this cohort alone, a librarian, and somebody without a grant."""
-    url = f"sqlite:///{tmp_path / 'clearance.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-    with World(url, tmp_path) as made:
-        accounts = Accounts(made.desk)
-        for name in ("first", "second"):
-            accounts.add(name, name, "hash", grants=[MANAGE], now=made.now)
-        accounts.add("third", "third", "hash", grants=[replace(MANAGE, cohort=COHORT)], now=made.now)
-        accounts.add("librarian", "馆员", "hash", grants=[DECIDE], now=made.now)
-        accounts.add("reader", "读者", "hash", grants=[Grant(Act.READ)], now=made.now)
-        accounts.add("nobody", "无", "hash", now=made.now)
-        yield made
+@pytest.fixture
+def world(world: World) -> World:
+    """Three administrators, one for this cohort alone, a librarian, a reader, and somebody without a grant."""
+    accounts = world.accounts
+    for name in ("first", "second"):
+        accounts.add(name, name, "hash", grants=[MANAGE], now=world.now)
+    accounts.add("third", "third", "hash", grants=[replace(MANAGE, cohort=COHORT)], now=world.now)
+    accounts.add("librarian", "馆员", "hash", grants=[DECIDE], now=world.now)
+    accounts.add("reader", "读者", "hash", grants=[Grant(Act.READ)], now=world.now)
+    accounts.add("nobody", "无", "hash", now=world.now)
+    return world
 
 
 def codes_of(world: World) -> Codes:
     """Return the one-time codes."""
-    return Codes(world.desk, DeskKey(world.settings.portal.key_file))
+    return Codes(world.desk, world.desk_key)
 
 
 def changes_of(world: World, *, two: bool = True) -> PendingChanges:
@@ -137,7 +131,7 @@ class TestWhatTakesTwo:
 
 class TestWhoConfirms:
     @pytest.mark.parametrize("by", ["first", "third"])
-    def test_neither_who_asked_nor_whom_it_concerns(self, world: World, by: str) -> None:
+    def test_neither_who_asked_nor_the_accounts_owner(self, world: World, by: str) -> None:
         one = asked(world, granting(MANAGE, "third"))
         assert why(lambda: confirmed(world, one, by)) is WhyNot.SAME_PERSON
         assert len(world.accounts.grants("third")) == 1

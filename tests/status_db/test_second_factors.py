@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 def key(world: World) -> DeskKey:
     for name in ("li", "wang"):
         world.accounts.add(name, name, None, grants=[Grant(Act.MANAGE)], now=world.now)
-    return DeskKey(world.settings.portal.key_file)
+    return world.desk_key
 
 
 def add(world: World, account: str, credential: bytes, *, count: int = 0) -> bool:

@@ -131,13 +131,13 @@ def test_waves_a_way_back_and_an_ended_decision_by_their_roles(manned: World) ->
         "loans", Verdict.CLEARED, 9, world.now + timedelta(days=1), author="x", note="", now=world.now
     )
     assert world.waves.withdraw(wave.id, author="x", now=world.now).id == wave.id
-    # What was approved can be taken back: the records that it replaced are kept.
     world.says["loans"] = []
-    cleared = world.run("loans")
-    if cleared.state is RunState.SUSPENDED:
-        assert cleared.run is not None
-        cleared = world.sync.approve(cleared.run, "loans", by="x")
-    assert cleared.state is RunState.APPLIED
+    assert world.run("loans").state is RunState.APPLIED
+    # What was approved can be taken back: the records that it replaced are kept.
+    run = test_opinions.suspended(world)
+    assert world.sync.approve(run, "loans", by="x").state is RunState.APPLIED
+    world.later(minutes=1)
+    assert world.sync.revert(run, "loans", by="x").state is RunState.APPLIED
     # The schedule notes that a decision has ended, as the sync's role.
     until = world.now + timedelta(hours=1)
     world.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "数据有误", until=until), "x", world.now)

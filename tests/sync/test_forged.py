@@ -66,7 +66,10 @@ def test_a_forged_announcement_of_a_change_raises_no_limit(world: World) -> None
     ends = {"until": world.now + timedelta(days=1), "author": "x", "note": "", "at": world.now}
     forge(world, tables.wave, cohort=COHORT, source="loans", towards="cleared", most=1000, **ends)
     world.later(minutes=5)
-    assert world.run("loans").state is RunState.SUSPENDED
+    outcome = world.run("loans")
+    assert outcome.state is RunState.SUSPENDED
+    # Other limits hold it back as well, so the one that the announcement would raise is named.
+    assert "29 of 30 held students would be cleared at once" in outcome.message
 
 
 def test_an_altered_announcement_is_withdrawn_and_stays_found(world: World) -> None:

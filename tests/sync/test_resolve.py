@@ -83,7 +83,7 @@ def test_where_others_on_the_roster_have_such_numbers_it_is_a_hint_alone(world: 
     assert world.verdict(LIN.number, "library") is Verdict.CLEARED
 
 
-def test_everybody_whom_a_key_may_mean_is_named(world: World) -> None:
+def test_all_students_that_a_key_may_mean_are_named(world: World) -> None:
     key = f"{LIN.number}、S{SUN.number}"
     assert near(world, (key, "某人")) == {key: ("number_within", ", ".join(sorted((LIN.number, SUN.number))))}
     assert {world.verdict(p.number, "library") for p in (LIN, SUN)} == {Verdict.UNKNOWN}

@@ -22,7 +22,7 @@ def test_check_sources_the_run_and_the_log_say_that_a_connection_is_weaker(
     weak = "lets this source be asked over TLS 1.0"
     assert finance.source().weaker_connection == ()
     finance.says(ASKS + 'tls_minimum = "1.0"')
-    # How the office is reached is no part of the question: nobody has to approve the next answer.
+    # The question does not say how the office is reached: nobody has to approve the next answer.
     assert source_rule(finance.program().settings, "fees").question == before
     with capture_logs() as logs:
         finance.sync()

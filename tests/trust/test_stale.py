@@ -28,7 +28,6 @@ from portal import slips
 from portal.api.routes import ENDPOINTS
 from status_db import tables
 from status_db.decisions import Wish
-from status_db.desk_key import DeskKey
 from status_db.engine import writing
 from status_db.model import ROSTER, RunState, State, Verdict
 from status_db.student_objections import SeenThen, StudentObjections
@@ -193,7 +192,7 @@ def token_of_one_who_was_done(frozen: Frozen) -> str:
     was = frozen.as_of + timedelta(minutes=20)
     student = frozen.world.reader.student(COHORT, ZHAO.number, was)
     assert student is not None
-    return slips.seal(slips.make(student, was), DeskKey(frozen.world.settings.portal.key_file).of(slips.USE))
+    return slips.seal(slips.make(student, was), frozen.world.desk_key.of(slips.USE))
 
 
 def addresses(browser: TestClient, token: str) -> dict[str, list[str]]:

@@ -77,10 +77,10 @@ def test_whatever_is_asked_the_answer_is_one_that_is_described(university: World
             suppress_health_check=list(HealthCheck),
         )
         def ask(case: Any) -> None:
-            # Whether the header with the token may be wrong is no question here: it is always ours.
-            mended = mode is GenerationMode.NEGATIVE and "Authorization" not in (case.headers or {})
+            # The header with the token is always ours, so a case that only makes it wrong is accepted.
+            corrected = mode is GenerationMode.NEGATIVE and "Authorization" not in (case.headers or {})
             case.call_and_validate(
-                headers=bearing(secret), excluded_checks=[negative_data_rejection] if mended else None
+                headers=bearing(secret), excluded_checks=[negative_data_rejection] if corrected else None
             )
 
         ask()
