@@ -17,12 +17,12 @@ import structlog
 from sqlalchemy import delete, insert
 
 from status_db import tables
-from status_db.batches import Batches, BatchKind, Told
-from status_db.decisions import Wish
-from status_db.engine import writing
+from status_db.decisions.batches import Batches, BatchKind, Told
+from status_db.decisions.class_review import Chosen, Mornings
+from status_db.decisions.reviews import seen_by_review
+from status_db.decisions.writer import Wish
 from status_db.model import ROSTER, Verdict
-from status_db.mornings import Chosen, Mornings
-from status_db.reviews import seen_by_review
+from status_db.store.engine import writing
 from tests.cast import SUN
 from tests.services import databases
 from tests.world import COHORT, World

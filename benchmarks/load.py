@@ -34,15 +34,15 @@ from starlette.routing import Route
 
 from benchmarks.pages import fill, places
 from clearance import web
-from clearance.wiring import CONFIG_VARIABLE, load_settings
-from config.limits import Limits
+from clearance.services import CONFIG_VARIABLE, load_settings
+from config.tables.limits import Limits
 from portal.auth.passwords import hash_password
 from portal.auth.sessions import form_token, hash_of, new_token
 from portal.server import serve
-from status_db.accounts import Accounts, Act, Grant, desk_url
-from status_db.desk_store import DeskStore
-from status_db.engine import open_writing
-from status_db.migrate import upgrade
+from status_db.accounts.accounts import Accounts, Act, Grant, desk_url
+from status_db.desk.store import DeskStore
+from status_db.store.engine import open_writing
+from status_db.store.migrate import upgrade
 from tests.services.university import free_port
 from tests.world import SETTINGS
 

@@ -18,15 +18,15 @@ from typing import Any
 
 from sqlalchemy import func, insert, make_url, select
 
-from clearance.wiring import load_settings
+from clearance.services import load_settings
 from config.settings import Settings
 from status_db import tables
-from status_db.engine import open_reading, open_writing, reading, writing
-from status_db.lists import Filter, Lists, Order, Wanted
-from status_db.migrate import upgrade
+from status_db.effective.visible import everything
 from status_db.model import ROSTER, State
-from status_db.reader import Reader
-from status_db.seen import everything
+from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.queries.student import Reader
+from status_db.store.engine import open_reading, open_writing, reading, writing
+from status_db.store.migrate import upgrade
 from tests.services import databases
 from tests.world import SETTINGS
 

@@ -24,15 +24,16 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from clearance.wiring import Program, load_settings
+from clearance.services import Program, load_settings
 from config import logs
 from config.settings import Log
 from connectors.port import Connector, Progress, Proof, ProofKind, Sample, Snapshot, no_progress
-from status_db import bulk, tables
-from status_db.engine import open_writing, writing
-from status_db.migrate import upgrade
+from status_db import tables
 from status_db.model import ROSTER
-from sync.run import Sync
+from status_db.store import bulk
+from status_db.store.engine import open_writing, writing
+from status_db.store.migrate import upgrade
+from sync.run.run import Sync
 from tests.services import databases
 
 ROOT = Path(__file__).parent.parent

@@ -6,7 +6,7 @@ The web server's processes start it, and end it; nobody else needs it.
 import sys
 
 from clearance import web
-from portal.apart import answer_all
+from portal.web.apart import answer_all
 
 _MADE = {"all": web.both, "pages": web.pages, "desk": web.desk}
 

@@ -13,32 +13,32 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, ParamSpec, TypeVar
 
 import typer
 
-from clearance import show
-from clearance.wiring import Program, chosen_file, clock_of, load_settings
-from config.plain_text import plain
+from clearance.output import tables
+from clearance.services import Program, chosen_file, clock_of, load_settings
 from config.processes import Process, missing
 from config.settings import SettingsError
+from config.tables.plain_text import plain
 from connectors.port import SourceError, SourceGarbled
 
 if TYPE_CHECKING:
-    from sync.season import Season
+    from sync.run.season import Season
 
 #: What a command ends with in a sentence, by module: whatever was raised, its module has been imported.
 _REFUSALS = (
     ("config.settings", "SettingsError"),
-    ("config.secrets", "SecretUnusable"),
-    ("status_db.engine", "StoreError"),
-    ("status_db.decisions", "DecisionRefused"),
-    ("status_db.opinions", "OpinionRefused"),
-    ("status_db.reversals", "ReversalRefused"),
-    ("status_db.applied", "SettingsDiffer"),
-    ("status_db.waves", "WaveRefused"),
-    ("status_db.accounts", "AccountRefused"),
-    ("status_db.tokens", "TokenRefused"),
-    ("status_db.marks", "LeaseLost"),
-    ("status_db.marks", "RunUnderWay"),
+    ("config.tables.secrets", "SecretUnusable"),
+    ("status_db.store.engine", "StoreError"),
+    ("status_db.decisions.writer", "DecisionRefused"),
+    ("status_db.marks.approvals", "OpinionRefused"),
+    ("status_db.marks.reversals", "ReversalRefused"),
+    ("status_db.marks.applied_settings", "SettingsDiffer"),
+    ("status_db.marks.expected_changes", "WaveRefused"),
+    ("status_db.accounts.accounts", "AccountRefused"),
+    ("status_db.accounts.api_tokens", "TokenRefused"),
+    ("status_db.marks.apply", "LeaseLost"),
+    ("status_db.marks.apply", "RunUnderWay"),
     ("portal.server", "CannotListen"),
-    ("portal.desk.doors", "SheetUnreadable"),
+    ("portal.desk.context.services", "SheetUnreadable"),
 )
 
 P = ParamSpec("P")
@@ -78,12 +78,12 @@ class Chosen:
         served = Served(self._programs(process, service=service))
         if len(served.programs) > 1:
             # What is about all of them suggests what is for all of them.
-            show.speak_of()
+            tables.speak_of()
         return served
 
     def _programs(self, process: Process | None, *, service: bool) -> tuple[Program, ...]:
         from config import logs  # noqa: PLC0415 - only a command that reads settings writes a log
-        from status_db.desk_key import DeskKey  # noqa: PLC0415 - likewise
+        from status_db.desk.key import DeskKey  # noqa: PLC0415 - likewise
 
         settings = load_settings(self.file)
         if process is not None and (lines := missing(settings, process)):
@@ -100,7 +100,7 @@ class Chosen:
         first, *others = (self.cohort,) if self.cohort else settings.open_cohorts() or keys[:1]
         program = Program(settings.of_cohort(first), first, clock_of(settings))
         self.at_the_end(program.close)
-        show.speak_of(program.naming)
+        tables.speak_of(program.naming)
         return (program, *(program.of_cohort(key) for key in others))
 
 
@@ -118,10 +118,10 @@ class Served:
     def each(self) -> Iterator[Program]:
         """Give one after the other; what is printed meanwhile, and why it ended there, speaks of that cohort."""
         for program in self.programs:
-            show.speak_of(program.naming)
+            tables.speak_of(program.naming)
             yield program
         if len(self.programs) > 1:
-            show.speak_of()
+            tables.speak_of()
 
     @property
     def first(self) -> Program:
@@ -138,7 +138,7 @@ def chosen(context: typer.Context) -> Chosen:
 
 def fail(message: str, code: int = ERROR) -> NoReturn:
     """End with a message."""
-    show.ERR.print(message)
+    tables.ERR.print(message)
     raise typer.Exit(code)
 
 

@@ -1,11 +1,11 @@
 """What people at the demo university have done by themselves: a college's first students are through already."""
 
-from clearance.wiring import Program
+from clearance.services import Program
 from demo.university import Student, students
-from status_db.board import Board
-from status_db.decisions import Wish
+from status_db.decisions.reviews import Issue
+from status_db.decisions.writer import Wish
+from status_db.inbox.announcements import Board
 from status_db.model import Verdict
-from status_db.reviews import Issue
 
 #: The college whose operator and reviewer were at work.
 COLLEGE = "资源学院"

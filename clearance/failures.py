@@ -9,9 +9,9 @@ import traceback
 from pathlib import Path
 
 from clearance.context import ERROR, end_output
-from clearance.show import ERR
+from clearance.output.tables import ERR
 from config.log_names import without_numbers
-from config.plain_text import plain
+from config.tables.plain_text import plain
 
 #: How the output itself fails: full, broken, or closed by its reader.
 _OUTPUT = (errno.ENOSPC, errno.EIO, errno.EPIPE)

@@ -1,10 +1,10 @@
 """Whether an account may do what a command is to do in its name."""
 
 from clearance.context import fail
-from clearance.wiring import Program
-from status_db.accounts import Account, Act
-from status_db.authority import allowed
-from status_db.demo_accounts import REFUSED
+from clearance.services import Program
+from status_db.accounts.accounts import Account, Act
+from status_db.accounts.authority import allowed
+from status_db.accounts.demo_accounts import REFUSED
 from status_db.views import Scope
 
 

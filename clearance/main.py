@@ -8,13 +8,14 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from clearance import failures, show, terminal
-from clearance.completing import cohorts
+from clearance import failures
+from clearance.completion import cohorts
 from clearance.context import USAGE, Chosen
 from clearance.lazy import group
-from clearance.show import ERR, OUT
-from clearance.wiring import CONFIG_VARIABLE
-from status_db.private_files import UMASK
+from clearance.output import tables, terminal
+from clearance.output.tables import ERR, OUT
+from clearance.services import CONFIG_VARIABLE
+from status_db.store.private_files import UMASK
 
 #: In the order in which the help lists them, before the groups. Nothing of a command is imported until it is called.
 _COMMANDS = {
@@ -77,7 +78,7 @@ def choose(
     ] = False,
 ) -> None:
     """Note what was chosen before the command's own name."""
-    show.speak_of()
+    tables.speak_of()
     context.obj = Chosen(config, cohort, verbose, context.call_on_close)
 
 

@@ -1,162 +1,478 @@
-"""Commands that keep running, and the one that prepares the database."""
+"""Putting the rooms together: settings with the connectors' own keys, engines, and what works on them."""
+
+from __future__ import annotations
 
 import os
-from contextlib import suppress
-from enum import StrEnum
-from functools import partial
-from typing import Annotated
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache, cached_property, partial
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-import structlog
-import typer
-from sqlalchemy import make_url
+from pydantic import BaseModel
 
-from clearance import show
-from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
-from clearance.paper import nightly
-from clearance.wiring import CONFIG_VARIABLE
-from config.processes import Process
-from config.settings import Settings
-from portal.server import serve as serve_pages
-from status_db.accounts import desk_url
-from status_db.engine import StoreError, sqlite_file
-from status_db.migrate import Part, upgrade
-from status_db.roles import Roles, apply, planned
-from sync.schedule import Schedule
-from sync.season import for_each
+import connectors
+from config.cohorts import naming
+from config.settings import Asked, Settings, Source, load
+from connectors.port import Candidates, Connector, Question, SourceRefused
+from status_db.model import CLOCKS_DIFFER, ROSTER
 
+if TYPE_CHECKING:
+    # Each part of a program is imported when a command first asks for it: most ask for few.
+    from sqlalchemy import Engine
 
-class Served(StrEnum):
-    """What one process serves."""
+    from config.processes import Process
+    from status_db.accounts.accounts import Accounts
+    from status_db.accounts.api_tokens import Tokens
+    from status_db.accounts.audit_log import Audit
+    from status_db.accounts.leavers import Leavers
+    from status_db.decisions.batches import Batches
+    from status_db.decisions.reviews import Reviews
+    from status_db.decisions.writer import Decisions
+    from status_db.desk.key import DeskKey
+    from status_db.desk.retention import Retention
+    from status_db.desk.store import DeskStore
+    from status_db.ledger.chain import Ledger
+    from status_db.marks.approvals import Opinions
+    from status_db.marks.expected_changes import Waves
+    from status_db.marks.renumber import Renumbering
+    from status_db.queries.appeal_report import ObjectionReports
+    from status_db.queries.report import Reports
+    from status_db.queries.student import Reader
+    from status_db.sign_in.one_time_codes import Codes
+    from status_db.store.migrate import Part
+    from sync.run.run import Sync
+    from sync.run.season import Season
+    from sync.service.inbox import Serving
+    from sync.verify.desk import DeskReport
+    from sync.verify.report import Report
 
-    #: The pages and the desk.
-    ALL = "all"
-    #: The pages for students, leaders and administrators, which only read.
-    PAGES = "pages"
-    #: The desk, where offices decide and colleges review.
-    DESK = "desk"
-
-
-#: What the server imports in each of its processes: a function that makes the application.
-WEB_TARGETS = {
-    Served.ALL: "clearance.web:both",
-    Served.PAGES: "clearance.web:pages",
-    Served.DESK: "clearance.web:desk",
-}
-
-
-_PROCESSES = {Served.ALL: Process.ALL, Served.PAGES: Process.PAGES, Served.DESK: Process.DESK}
-
-
-@ends_well
-def schedule(context: typer.Context) -> None:
-    """Ask every source as its schedule says, until stopped."""
-    served = chosen(context).season(Process.SCHEDULE, service=True)
-    stopped = stop_like_ctrl_c()
-    programs, settings = served.programs, served.first.settings
-    running = Schedule(
-        settings,
-        served.season,
-        served.first.clock,
-        lambda at: sum(for_each(partial(program.decisions.sweep, at) for program in programs)),
-        lambda: sum(for_each(program.serving.serve for program in programs)),
-        lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
-        lambda: served.first.retention,
-    )
-    with suppress(KeyboardInterrupt):
-        running.start()
-        stopped.wait()
-    running.stop()
+#: Names the settings file where the command line does not.
+CONFIG_VARIABLE = "CLEARANCE_CONFIG"
 
 
-@ends_well
-def serve(
-    context: typer.Context,
-    what: Annotated[Served, typer.Argument(help="all, or pages and desk each in a process of its own")] = Served.ALL,
-    *,
-    host: Annotated[str | None, typer.Option("--host", help="Where to listen, if not as [portal] says.")] = None,
-    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Likewise.")] = None,
-) -> None:
-    """Serve the pages, the desk, or both, until stopped."""
-    here = chosen(context)
-    program = here.program(_PROCESSES[what], service=True)
-    # What a worker could not do without ends the command here, in a sentence.
-    program.look_at_marks(_PROCESSES[what])
-    _ = program.accounts, program.key.of("serving")
-    if what is Served.DESK and not program.settings.desk.enabled:
-        fail("there is no desk: [desk] says enabled = false. Say true, or serve the pages alone: clearance serve pages")
-    portal = program.settings.portal
-    for warning in portal.warnings:
-        structlog.get_logger("clearance.portal").warning(warning)
-    os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
-    serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers, portal.limits)
+class _Module(Protocol):
+    """A connector's module."""
+
+    Settings: type[BaseModel]
+
+    def connect(self, settings: Any, question: Question) -> Connector:  # noqa: ANN401 - each connector's own keys
+        """Make the connector."""
+        ...
 
 
-@ends_well
-def upgrade_database(context: typer.Context) -> None:
-    """Make the status database's tables, or bring them to this program's."""
-    for line in upgrade_both(chosen(context).program().settings):
-        show.OUT.print(line)
+@cache
+def _connector(name: str) -> _Module | None:
+    """Return a connector: a module of that room that can connect; None when there is none of that name.
+
+    Raises ImportError when it needs a module that is not installed.
+    """
+    if name not in {module.name for module in iter_modules(connectors.__path__)}:
+        return None
+    module = import_module(f"connectors.{name}")
+    return cast("_Module", module) if hasattr(module, "connect") else None
 
 
-@ends_well
-def database_roles(
-    context: typer.Context,
-    *,
-    sync: Annotated[str, typer.Option("--sync", help="Writes the marks.")] = "clearance_sync",
-    desk: Annotated[str, typer.Option("--desk", help="Writes accounts, sessions, requests.")] = "clearance_desk",
-    portal: Annotated[str, typer.Option("--portal", help="Reads the marks.")] = "clearance_portal",
-    operator: Annotated[str, typer.Option("--operator", help="Enters decisions.")] = "clearance_operator",
-    students: Annotated[
-        str, typer.Option("--students", help="Writes what the students' pages write.")
-    ] = "clearance_students",
-    only_print: Annotated[bool, typer.Option("--print", help="Print the statements, and run none.")] = False,
-) -> None:
-    """Give five roles of a PostgreSQL what each needs, and nothing else. Run it again after each upgrade."""
-    settings, named = chosen(context).program().settings, Roles(sync, desk, portal, operator, students)
-    marks, accounts = settings.status_db.url.reveal(), desk_url(settings.status_db)
-    together = _same_database(marks, accounts)
-    where: list[tuple[str, tuple[Part, ...]]] = (
-        [(marks, ("marks", "desk"))] if together else [(marks, ("marks",)), (accounts, ("desk",))]
-    )
-    for url, parts in where:
-        place = make_url(url).database
-        if only_print:
-            show.OUT.print(f"-- in {place}, as the owner of its tables")
-            plan = planned(url, named, parts)
-            for statement in plan.owners:
-                show.OUT.print(f"{statement};")
-            show.OUT.print(f"-- in {place}, as a superuser of the server")
-            for statement in plan.superusers:
-                show.OUT.print(f"{statement};")
-        else:
-            run, left = apply(url, named, parts)
-            show.OUT.print(f"{place}: {run} statements run")
-            if left:
-                show.OUT.print(f"{place}: {left} are for a superuser of the server: clearance db roles --print")
+def schema_of(connector: str) -> type[BaseModel] | None:
+    """Return the schema of a connector's own keys; None when there is no connector of that name.
+
+    Raises ImportError when it needs a module that is not installed.
+    """
+    module = _connector(connector)
+    return module.Settings if module else None
 
 
-def _same_database(one: str, other: str) -> bool:
-    a, b = make_url(one), make_url(other)
-    return (a.host, a.port, a.database, a.query.get("host")) == (b.host, b.port, b.database, b.query.get("host"))
+def load_settings(file: Path) -> Settings:
+    """Return the settings in a file, with the environment's on top. Raises SettingsError."""
+    return load(file, schema_of)
 
 
-def _refuse_beside_a_key(settings: Settings) -> None:
-    """Raise StoreError where an SQLite file is not there, or empty, and the ledger's key shows that there was one."""
-    file, key = sqlite_file(settings.status_db.url.reveal()), settings.status_db.ledger_key_file
-    if file is None or not key.exists() or (file.exists() and file.stat().st_size):
-        return
-    raise StoreError(
-        f"The status database {file} is {'empty' if file.exists() else 'not there'}, and the ledger's key {key} shows "
-        "that there was one. Put a backup in its place: clearance restore FOLDER. To begin a new one instead, move the "
-        "key away first."
-    )
+def chosen_file(file: Path | None) -> Path:
+    """Return the settings file: the one given, the environment's, or the one in this folder."""
+    return file or Path(os.environ.get(CONFIG_VARIABLE, "clearance.toml"))
 
 
-def upgrade_both(settings: Settings) -> list[str]:
-    """Bring the marks and the desk to the newest tables; return a line for each."""
-    _refuse_beside_a_key(settings)
-    lines: list[str] = []
-    for part, url in (("marks", settings.status_db.url.reveal()), ("desk", desk_url(settings.status_db))):
-        before, after = upgrade(url, part)  # type: ignore[arg-type]  # a tuple of literals is read as text
-        lines.append(f"{part}: at {after}" + ("" if before == after else f", from {before or 'nothing'}"))
-    return lines
+def now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)
+
+
+def clock_of(settings: Settings) -> Callable[[], datetime]:
+    """Return the clock that everything goes by: the real one, but for the demo."""
+    from demo.clock import DemoClock
+
+    return DemoClock(settings.demo.clock_file) if settings.demo.clock_file is not None else now
+
+
+@dataclass(frozen=True)
+class Program:
+    """One settings file at work on one cohort. Databases are opened when first needed."""
+
+    #: With this cohort's roster.
+    settings: Settings
+    cohort: str
+    clock: Callable[[], datetime] = now
+    _opened: list[Engine] = field(default_factory=list)
+    #: What has the databases open, where this is another cohort of the same settings file.
+    _beside: Program | None = None
+
+    def of_cohort(self, key: str) -> Program:
+        """Return the same program at work on another cohort, on the same databases."""
+        return (
+            self
+            if key == self.cohort
+            else replace(self, settings=self.settings.of_cohort(key), cohort=key, _beside=self)
+        )
+
+    @property
+    def suffix(self) -> str:
+        """What a line says after a source: its cohort, where there are several."""
+        return f" ({self.cohort})" if len(self.settings.cohort) > 1 else ""
+
+    def naming(self, text: str) -> str:
+        """Return a message in which each suggested command names this cohort, where there are several."""
+        return naming(self.settings, self.cohort, text)
+
+    def close(self) -> None:
+        """Let go of the databases."""
+        for engine in self._opened:
+            engine.dispose()
+
+    def _checked(self, engine: Engine, part: Part) -> Engine:
+        """Keep an engine until the end. Raises StoreError unless its database has this program's tables."""
+        from status_db.store.migrate import check
+
+        self._opened.append(engine)
+        check(engine, part)
+        return engine
+
+    def asked(self, name: str) -> Asked | None:
+        """Return the settings of a source, or of the roster; None for a change of settings, or a source of the past."""
+        return self.settings.roster if name == ROSTER else self.settings.source.get(name)
+
+    def connect(self, name: str) -> Connector:
+        """Make the connector of a source, or of the roster. Raises SourceRefused where the settings do not allow it."""
+        return self._connected(name, (self.cohort,), partial(self.candidates, name))
+
+    def connect_for(self, cohorts: tuple[str, ...], name: str, candidates: Callable[[], Candidates]) -> Connector:
+        """Make the connector that asks a source once for several cohorts."""
+        return self._connected(name, cohorts, candidates)
+
+    def _connected(self, name: str, cohorts: tuple[str, ...], candidates: Callable[[], Candidates]) -> Connector:
+        from sync.plan.as_of import FIELD
+
+        asked = self.settings.roster if name == ROSTER else self.settings.source[name]
+        if why := asked.unusable:
+            raise SourceRefused(f"{name} cannot be asked: {'; '.join(why)}", f"Then try: clearance check {name}.")
+        windows = [w for key in cohorts for w in self.settings.cohort_named(key).windows.values()]
+        columns, query = asked.columns, ""
+        if isinstance(asked, Source) and asked.as_of:
+            columns, query = (columns, asked.as_of) if asked.as_of_is_query else ({**columns, FIELD: asked.as_of}, "")
+        question = Question(
+            name,
+            columns,
+            self.clock,
+            candidates,
+            opens=min((w.opens for w in windows), default=None),
+            closes=max((w.closes for w in windows), default=None),
+            cohort=cohorts[0] if len(cohorts) == 1 else "",
+            as_of=query,
+            zone=asked.timezone or self.settings.institution.timezone,
+        )
+        module = _connector(asked.connector)
+        assert module is not None  # noqa: S101 - the settings were read by its schema
+        return module.connect(asked.own, question)
+
+    def candidates(self, name: str) -> Candidates:
+        """Read whom a source may be asked about by number; the roster itself is asked about nobody."""
+        from status_db.marks.current import Stored
+        from status_db.store.engine import reading
+
+        if name == ROSTER:
+            return Candidates()
+        with reading(self.writing) as connection:
+            stored = Stored(connection, self.cohort)
+            return Candidates(stored.numbers_with(self.settings.source[name].step), stored.source(ROSTER).revision)
+
+    def uses(self, name: str) -> bool:
+        """Say whether a student here has the step that a source decides; so while nobody is on the roster yet."""
+        from status_db.marks.current import Stored
+        from status_db.store.engine import reading
+        from sync import rules
+
+        flows = {flow.key for flow in self.settings.flow}
+        with reading(self.writing) as connection:
+            stored = Stored(connection, self.cohort)
+            own = stored.headcount(rules.flows_with(self.settings, self.settings.source[name].step))
+            return bool(own) or not stored.headcount(flows)
+
+    def season(self, programs: Sequence[Program]) -> Season:
+        """Return these cohorts, to be served together; each source is asked once for all of them."""
+        from sync.run.season import Member, Season
+
+        members = [Member(p.cohort, p.settings, p.sync, p.candidates, p.uses) for p in programs]
+        return Season(members, partial(self.connect_for, tuple(p.cohort for p in programs)))
+
+    @cached_property
+    def writing(self) -> Engine:
+        """The marks, to write. Raises StoreError unless they have this program's tables."""
+        from status_db.store.engine import open_writing
+
+        if self._beside is not None:
+            return self._beside.writing
+        secret = self.settings.status_db.url
+        return self._checked(open_writing(secret.reveal(), secret=secret), "marks")
+
+    def look_at_marks(self, process: Process) -> None:
+        """Check the tables of the database that this process's pages read the marks from. Raises StoreError."""
+        from config.processes import reading_url
+        from status_db.store.engine import open_reading
+
+        self._checked(open_reading(reading_url(self.settings.status_db, process).reveal()), "marks")
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What seals every write. The pages never ask for it."""
+        from status_db.ledger.chain import Ledger
+
+        return Ledger(self.settings.status_db.ledger_key_file, self.cohort)
+
+    @cached_property
+    def sync(self) -> Sync:
+        """What runs the sources."""
+        from sync.run.run import Sync
+
+        return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock, self.ledger)
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """The door for operators' decisions."""
+        from status_db.decisions.writer import Decisions
+
+        return Decisions(self.writing, self.settings, self.cohort, self.ledger)
+
+    @cached_property
+    def batches(self) -> Batches:
+        """The same door for many at once, from a sheet."""
+        from status_db.decisions.batches import Batches
+
+        return Batches(self.writing, self.settings, self.cohort, self.ledger)
+
+    @cached_property
+    def reading(self) -> Engine:
+        """The marks, to read alone. Raises StoreError unless they have this program's tables."""
+        from status_db.store.engine import open_reading
+
+        if self._beside is not None:
+            return self._beside.reading
+        secret = self.settings.status_db.url
+        return self._checked(open_reading(secret.reveal(), secret=secret), "marks")
+
+    @cached_property
+    def reviews(self) -> Reviews:
+        """The same door for reviewers: reviews, and certificates."""
+        from status_db.decisions.reviews import Reviews
+
+        return Reviews(self.writing, self.settings, self.cohort, self.ledger)
+
+    @cached_property
+    def opinions(self) -> Opinions:
+        """The door for what people say about suspended runs."""
+        from status_db.marks.approvals import Opinions
+
+        return Opinions(self.writing, self.cohort, self.ledger)
+
+    @cached_property
+    def serving(self) -> Serving:
+        """What serves the requests of the pages."""
+        from status_db.inbox.requests import Requests
+        from status_db.inbox.uploads import Uploads
+        from sync.service.inbox import Serving
+
+        return Serving(
+            self.settings,
+            self.cohort,
+            self.sync,
+            self.reader,
+            self.opinions,
+            Requests(self.desk_store),
+            Uploads(self.desk_store),
+            self.clock,
+        )
+
+    @cached_property
+    def renumbering(self) -> Renumbering:
+        """What corrects student numbers."""
+        from status_db.marks.renumber import Renumbering
+
+        return Renumbering(self.writing, self.desk_store, self.cohort, self.ledger)
+
+    @cached_property
+    def waves(self) -> Waves:
+        """The door for what offices announce."""
+        from status_db.marks.expected_changes import Waves
+
+        return Waves(self.writing, self.cohort, self.ledger)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What answers questions; it cannot write."""
+        from status_db.queries.student import Reader
+
+        return Reader(self.reading, self.settings)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """What makes the report of a cohort."""
+        from status_db.queries.report import Reports
+
+        return Reports(self.reading, self.settings)
+
+    @cached_property
+    def objection_reports(self) -> ObjectionReports:
+        """What counts objections for it."""
+        from status_db.queries.appeal_report import ObjectionReports
+
+        return ObjectionReports(self.desk, self.reading)
+
+    def verified(self, heads: Mapping[int, str]) -> Report:
+        """Look whether what stands agrees with the ledger, and with these heads of it. Raises LedgerRefused."""
+        from status_db.ledger import key as ledger_key
+        from status_db.store.engine import reading
+        from sync.verify.report import verify
+
+        file = self.settings.status_db.ledger_key_file
+        seals = ledger_key.read(file)
+        if seals is None:
+            raise ledger_key.LedgerRefused(
+                f"The ledger's key {file} is not there, and nothing can be verified without it. "
+                "Put that file back from where you keep it, or sync first: that begins a ledger."
+            )
+        with reading(self.reading) as connection:
+            return verify(connection, self.settings, self.cohort, seals, self.clock(), heads)
+
+    def desk_verified(self, heads: Mapping[tuple[str, int], str]) -> DeskReport:
+        """Check that the desk's rows and the audit log are as they were written. Raises LedgerRefused, KeyRefused."""
+        from status_db.ledger import key as ledger_key
+        from status_db.ledger.seals import Seals
+        from status_db.store.engine import reading
+        from sync.verify.desk import verify_desk
+
+        file = self.settings.status_db.ledger_key_file
+        seals = ledger_key.read(file)
+        if seals is None:
+            raise ledger_key.LedgerRefused(
+                f"The ledger's key {file} is not there, and nothing can be verified without it. "
+                "Put that file back from where you keep it, or sync first: that begins a ledger."
+            )
+        of_pages = Seals(key) if (key := self.key.existing("audit chain")) is not None else None
+        with reading(self.desk) as connection:
+            return verify_desk(connection, seals, of_pages, heads)
+
+    def risks(self) -> tuple[str, ...]:
+        """Say what of the status database's own settings puts at risk what was acknowledged. Raises StoreError."""
+        from status_db.store import durability, role_checks
+        from status_db.store.engine import open_reading
+
+        engine = open_reading(self.settings.status_db.url.reveal())
+        try:
+            return (*durability.warnings(engine), *role_checks.warnings(engine))
+        finally:
+            engine.dispose()
+
+    def clock_warnings(self) -> tuple[str, ...]:
+        """Say which stored moments are later than now, and whether the status database's clock is another one."""
+        from status_db.marks.current import Stored
+        from status_db.store.clock import time_there
+        from status_db.store.engine import reading
+
+        now = self.clock()
+        with reading(self.reading) as connection:
+            ahead = Stored(connection, self.cohort).ahead_of(now)
+            there = time_there(connection) if not self.settings.is_demo else now
+        lines = [
+            f"{name}{self.suffix} was stored as of {moment:%Y-%m-%d %H:%M} UTC, later than now: a clock was wrong. "
+            f"Set the clock right, then: clearance sync {name}."
+            for name, moment in sorted(ahead.items())
+        ]
+        apart = there - self.clock()
+        if abs(apart) > CLOCKS_DIFFER:
+            lines.append(
+                f"the status database's clock says {there:%Y-%m-%d %H:%M:%S} UTC and this machine's "
+                f"{now:%Y-%m-%d %H:%M:%S}: set the wrong one right, best by NTP on both."
+            )
+        return tuple(map(self.naming, lines))
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Accounts, to read and write."""
+        from status_db.accounts.accounts import Accounts
+
+        return Accounts(self.desk_store, demo=self.settings.is_demo)
+
+    @cached_property
+    def key(self) -> DeskKey:
+        """What keyed hashes and sealed secrets are made with."""
+        from status_db.desk.key import DeskKey
+
+        return DeskKey(self.settings.portal.key_file)
+
+    @cached_property
+    def codes(self) -> Codes:
+        """One-time codes."""
+        from status_db.sign_in.one_time_codes import Codes
+
+        return Codes(self.desk_store, self.key, demo=self.settings.is_demo)
+
+    @cached_property
+    def leavers(self) -> Leavers:
+        """Who leaves."""
+        from status_db.accounts.leavers import Leavers
+
+        return Leavers(self.reading)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The audit log."""
+        from status_db.accounts.audit_log import Audit
+
+        return Audit(self.desk_store)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """Removes what [retention] no longer keeps, of every cohort."""
+        from status_db.desk.retention import Retention
+        from status_db.desk.store import DeskStore
+
+        settings = self.settings
+        spans = settings.retention.spans(session_longest=settings.auth.session_longest)
+        pages = DeskStore(self.desk, key=self.key)
+        return Retention(self.desk_store, self.writing, settings.cohort_keys(), spans, pages)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Other programs' keys to the API."""
+        from status_db.accounts.api_tokens import Tokens
+
+        return Tokens(self.desk_store, demo=self.settings.is_demo)
+
+    @cached_property
+    def desk(self) -> Engine:
+        """Accounts, requests and the audit log, to read and write. Raises StoreError unless they have their tables."""
+        from status_db.accounts.accounts import desk_secret, desk_url
+        from status_db.store.engine import open_writing
+
+        if self._beside is not None:
+            return self._beside.desk
+        own = self.settings.status_db
+        return self._checked(open_writing(desk_url(own), secret=desk_secret(own)), "desk")
+
+    @cached_property
+    def desk_store(self) -> DeskStore:
+        """The same database, with the ledger's key to seal rows."""
+        from status_db.desk.store import DeskStore
+
+        return DeskStore(self.desk, self.settings.status_db.ledger_key_file)

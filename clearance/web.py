@@ -4,14 +4,14 @@ import sys
 
 from starlette.applications import Starlette
 
-from clearance.sheets import Sheets
-from clearance.wiring import chosen_file, clock_of, load_settings
+from clearance.files.sheets import Sheets
+from clearance.services import chosen_file, clock_of, load_settings
 from config import logs
-from portal.apart import Apart
 from portal.app import create_app
-from portal.desk import doors
+from portal.desk.context import services
 from portal.desk.pages import ROUTES
-from status_db.desk_key import DeskKey
+from portal.web.apart import Apart
+from status_db.desk.key import DeskKey
 
 
 def pages(*, apart: bool = True) -> Starlette:
@@ -32,7 +32,7 @@ def both(*, apart: bool = True) -> Starlette:
 def _made(what: str, *, students: bool = True, staff: bool = True, apart: bool) -> Starlette:
     settings = load_settings(chosen_file(None))
     logs.configure(settings.log, DeskKey(settings.portal.key_file).log_key)
-    opened = doors.build(settings, Sheets(settings.desk), ROUTES) if staff and settings.desk.enabled else None
+    opened = services.build(settings, Sheets(settings.desk), ROUTES) if staff and settings.desk.enabled else None
     limits, command = settings.portal.limits, (sys.executable, "-m", "clearance.apart", what)
     helpers = Apart(command, limits.long_at_once, limits.long_within) if apart else None
     return create_app(settings, clock=clock_of(settings), desk=opened, students=students, staff=staff, apart=helpers)

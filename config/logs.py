@@ -10,8 +10,8 @@ from typing import TextIO
 import structlog
 
 from config.log_names import nameless, use_key, without_numbers
-from config.plain_text import json_plain, plain
 from config.settings import Log
+from config.tables.plain_text import json_plain, plain
 
 #: A traceback keeps so many of its last calls, and so many letters.
 _CALLS = 40

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from config.providers import PROVIDERS
-from config.secrets import DatabaseUrl, SecretUnusable, unusable_in
+from config.tables.providers import PROVIDERS
+from config.tables.secrets import DatabaseUrl, SecretUnusable, unusable_in
 
 if TYPE_CHECKING:
     from config.settings import Settings, StatusDb

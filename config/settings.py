@@ -29,14 +29,14 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from config import renames
 from config.cohorts import first_roster, split_rosters
 from config.cohorts import mistakes as cohort_mistakes
-from config.desk import Desk
-from config.limits import Limits
-from config.opening import Calendar, OpenHours
-from config.plain_text import plain, unprintable_in
-from config.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
-from config.retention import Retention
-from config.secrets import DatabaseUrl, FilePath, Origin, Text, is_reference, starts_at_the_settings, unusable_in
-from config.table import STRICT, CronLine, Span
+from config.tables.base import STRICT, CronLine, Span
+from config.tables.desk import Desk
+from config.tables.limits import Limits
+from config.tables.opening_hours import Calendar, OpenHours
+from config.tables.plain_text import plain, unprintable_in
+from config.tables.providers import PROVIDERS, Cas, Ldap, Oidc, providers_contradict
+from config.tables.retention import Retention
+from config.tables.secrets import DatabaseUrl, FilePath, Origin, Text, is_reference, starts_at_the_settings, unusable_in
 
 
 class SettingsError(Exception):

@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from config import cron as crontab
 from config.settings import Asked, Settings
+from config.tables import cron as crontab
 
 _LEAST_FRESH = timedelta(hours=4)
 

@@ -17,10 +17,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from config.secrets import Secret, Text
+from config.tables.secrets import Secret, Text
 from connectors import rest
-from connectors.each_patron import EachPatron, EachPatronSettings, changed_on_the_way, optional
-from connectors.paging import NoPaging, OffsetPaging, Paging
+from connectors.by_student.each_patron import EachPatron, EachPatronSettings, changed_on_the_way, optional
+from connectors.http.paging import NoPaging, OffsetPaging, Paging
+from connectors.http.records import ASKED_NUMBER
+from connectors.http.refusals import UNKNOWN, Unknown
+from connectors.http.settings import HeaderAuth
+from connectors.http.worker_pool import Pause
 from connectors.port import (
     Question,
     Sample,
@@ -31,10 +35,6 @@ from connectors.port import (
     SourceUnavailable,
     together,
 )
-from connectors.records import ASKED_NUMBER
-from connectors.walk import Pause
-from connectors.web_refusals import UNKNOWN, Unknown
-from connectors.web_settings import HeaderAuth
 
 _COLUMNS = {
     "loans": {"student": ASKED_NUMBER, "title": "title", "due": "due_date", "reference": "item_barcode"},

@@ -11,11 +11,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from config.secrets import Secret, Text
+from config.tables.secrets import Secret, Text
 from connectors import rest
-from connectors.paging import PagePaging
+from connectors.http.paging import PagePaging
+from connectors.http.settings import Ok, Patience, TokenAuth
 from connectors.port import Question
-from connectors.web_settings import Ok, Patience, TokenAuth
 
 #: What the connector itself says to the platform.
 _OWN = frozenset({"page", "per_page", "access_token"})

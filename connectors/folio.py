@@ -15,13 +15,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.secrets import Secret, Text
+from config.tables.secrets import Secret, Text
 from connectors import rest
-from connectors.joined import Words, joined, plain
-from connectors.known_questions import KnownQuestions
-from connectors.paging import KeyPaging
+from connectors.http.join import Words, joined, plain
+from connectors.http.paging import KeyPaging
+from connectors.http.settings import Patience, TokenAuth, column_key
+from connectors.own_keys.questions import KnownQuestions
 from connectors.port import Progress, Question, Sample, Snapshot, no_progress, row_alone, together
-from connectors.web_settings import Patience, TokenAuth, column_key
 from status_db.model import normalise_number
 
 _COLUMNS = {

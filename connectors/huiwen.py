@@ -9,7 +9,7 @@ from typing import Literal
 
 from connectors import sql
 from connectors.port import Question
-from connectors.ready_made import Database, Name, asking
+from connectors.presets import Database, Name, asking
 
 _COLUMNS = {
     "loans": {"student": "STUDENT_NO", "title": "M_TITLE", "due": "NORM_RET_DATE", "reference": "PROP_NO"},

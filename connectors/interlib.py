@@ -21,12 +21,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from config.secrets import Secret, Text
+from config.tables.secrets import Secret, Text
 from connectors import rest
-from connectors.each_student import about_these
-from connectors.joined import Words, joined, plain
-from connectors.known_questions import KnownQuestions
-from connectors.paging import PagePaging
+from connectors.by_student.each_student import about_these
+from connectors.http.join import Words, joined, plain
+from connectors.http.paging import PagePaging
+from connectors.http.records import ASKED_NUMBER
+from connectors.http.settings import Ok, Patience, TokenAuth, column_key
+from connectors.http.worker_pool import OwnPace, Pause, walk
+from connectors.own_keys.questions import KnownQuestions
 from connectors.port import (
     Cell,
     Progress,
@@ -39,9 +42,6 @@ from connectors.port import (
     row_alone,
     table_of,
 )
-from connectors.records import ASKED_NUMBER
-from connectors.walk import OwnPace, Pause, walk
-from connectors.web_settings import Ok, Patience, TokenAuth, column_key
 from status_db.model import normalise_number
 
 _COLUMNS = {

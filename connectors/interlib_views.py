@@ -13,7 +13,7 @@ from pydantic import Field
 
 from connectors import sql
 from connectors.port import Question
-from connectors.ready_made import Database, Name, asking
+from connectors.presets import Database, Name, asking
 
 _COLUMNS = {
     "loans": {"student": "STUDENT_NO", "title": "TITLE", "due": "DUE", "reference": "BARCODE"},

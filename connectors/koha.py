@@ -9,11 +9,11 @@ where a library keeps that in an extended attribute, name its code: a reader wit
 from datetime import timedelta
 from typing import ClassVar, Literal
 
-from config.table import Span
+from config.tables.base import Span
 from connectors import sql
-from connectors.known_questions import KnownQuestions
+from connectors.http.tls import DatabaseTls
+from connectors.own_keys.questions import KnownQuestions
 from connectors.port import Question
-from connectors.tls import DatabaseTls
 
 _COLUMNS = {
     "loans": {"student": "number", "title": "title", "due": "date_due", "reference": "barcode"},

@@ -17,11 +17,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from config.secrets import Secret, Text
+from config.tables.secrets import Secret, Text
 from connectors import rest
-from connectors.each_student import joined, on_the_roster
-from connectors.known_questions import KnownQuestions
-from connectors.paging import KeyPaging, PagePaging, Paging
+from connectors.by_student.each_student import joined, on_the_roster
+from connectors.http.paging import KeyPaging, PagePaging, Paging
+from connectors.http.records import ASKED_NUMBER
+from connectors.http.settings import Auth, BasicAuth, Patience, TokenAuth, column_key
+from connectors.http.worker_pool import PerStudent, walk
+from connectors.own_keys.questions import KnownQuestions
 from connectors.port import (
     Cell,
     Progress,
@@ -37,9 +40,6 @@ from connectors.port import (
     table_of,
     together,
 )
-from connectors.records import ASKED_NUMBER
-from connectors.walk import PerStudent, walk
-from connectors.web_settings import Auth, BasicAuth, Patience, TokenAuth, column_key
 from status_db.model import normalise_number
 
 _COLUMNS = {

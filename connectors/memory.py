@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from config.settings import Table
-from connectors.letters import Letters
+from connectors.cells.letters import Letters
 from connectors.port import (
     Cell,
     Progress,

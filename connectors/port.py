@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from connectors.numbers import is_empty, may_mean
+from connectors.cells.numbers import is_empty, may_mean
 from status_db.model import ROSTER, normalise_number
 
 #: One cell as the driver gives it: text, number, Decimal, date, datetime, bytes or None.

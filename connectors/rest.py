@@ -16,10 +16,19 @@ from threading import Lock
 from typing import Any, Self
 from urllib.parse import quote
 
-from connectors.answers import MISSING
-from connectors.each_student import EachStudent, about_these
-from connectors.pages import Asked, Pages, Reading, UnknownStudent
-from connectors.paging import NoPaging, may_slip
+from connectors.by_student.each_student import EachStudent, about_these
+from connectors.http.answers import MISSING
+from connectors.http.backoff import Quiet
+from connectors.http.client import Office
+from connectors.http.pages import Asked, Pages, Reading, UnknownStudent
+from connectors.http.paging import NoPaging, may_slip
+from connectors.http.readings import MOST_READINGS, agree, keep_no_order, united
+from connectors.http.records import ASKED_NUMBER, found, paths
+from connectors.http.refusals import Failing
+from connectors.http.rest_settings import Settings
+from connectors.http.settings import column_key
+from connectors.http.unreached import shown
+from connectors.http.worker_pool import OwnPace, Pause, walk
 from connectors.port import (
     Cell,
     Connector,
@@ -35,15 +44,6 @@ from connectors.port import (
     no_progress,
     table_of,
 )
-from connectors.quiet import Quiet
-from connectors.readings import MOST_READINGS, agree, keep_no_order, united
-from connectors.records import ASKED_NUMBER, found, paths
-from connectors.rest_settings import Settings
-from connectors.unreached import shown
-from connectors.walk import OwnPace, Pause, walk
-from connectors.web import Office
-from connectors.web_refusals import Failing
-from connectors.web_settings import column_key
 from status_db.model import digest_of, normalise_number
 
 __all__ = ["Office", "Rest", "RestByNumber", "Settings", "about_all_or_one", "connect"]

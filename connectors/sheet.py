@@ -13,12 +13,13 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from config.secrets import FilePath
 from config.settings import Table
-from config.table import Span
-from connectors import lists_files
-from connectors.lists import CUT_OFF, MOST_ROWS, SAVE_ANEW, Ending, ListAsked
-from connectors.newest import is_pattern, newest
+from config.tables.base import Span
+from config.tables.secrets import FilePath
+from connectors.files import reader
+from connectors.files.newest import is_pattern, newest
+from connectors.files.sandbox import FileNamed, Limits, Row, read_apart
+from connectors.files.tables.table import CUT_OFF, MOST_ROWS, SAVE_ANEW, Ending, ListAsked
 from connectors.port import (
     Fingerprint,
     Progress,
@@ -33,7 +34,6 @@ from connectors.port import (
     no_progress,
     table_of,
 )
-from connectors.sandbox import FileNamed, Limits, Row, read_apart
 from status_db.model import digest_of
 
 
@@ -216,7 +216,7 @@ class Sheet:
         before = self._seen(path)
         try:
             rows, ending = read_apart(
-                lists_files.read,
+                reader.read,
                 path,
                 self._asked(path),
                 limits=Limits(settings.most_memory, settings.longest, self._told_in),

@@ -19,10 +19,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from config.secrets import Secret, Text
+from config.tables.secrets import Secret, Text
 from connectors import rest
-from connectors.each_patron import EachPatron, EachPatronSettings, changed_on_the_way, optional
-from connectors.paging import NoPaging, OffsetPaging
+from connectors.by_student.each_patron import EachPatron, EachPatronSettings, changed_on_the_way, optional
+from connectors.http.paging import NoPaging, OffsetPaging
+from connectors.http.records import ASKED_NUMBER
+from connectors.http.refusals import UNKNOWN, Unknown
+from connectors.http.settings import Oauth2Auth
+from connectors.http.worker_pool import Pause
 from connectors.port import (
     Cell,
     Proof,
@@ -34,10 +38,6 @@ from connectors.port import (
     SourceGarbled,
     SourceRefused,
 )
-from connectors.records import ASKED_NUMBER
-from connectors.walk import Pause
-from connectors.web_refusals import UNKNOWN, Unknown
-from connectors.web_settings import Oauth2Auth
 from status_db.model import normalise_number
 
 _COLUMNS = {

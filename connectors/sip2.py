@@ -15,10 +15,13 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from config.secrets import Text
-from connectors.each_student import on_the_roster, owners_of
-from connectors.known_questions import KnownQuestions
-from connectors.letters import Letters
+from config.tables.secrets import Text
+from connectors.by_student.each_student import on_the_roster, owners_of
+from connectors.by_student.sip2_patrons import Answer, Asks, Flag, Readers
+from connectors.by_student.sip2_wire import Line, Message, Terminal
+from connectors.cells.letters import Letters
+from connectors.http.worker_pool import Pause, PerStudent, Watch, walk
+from connectors.own_keys.questions import KnownQuestions
 from connectors.port import (
     Candidates,
     Cell,
@@ -34,9 +37,6 @@ from connectors.port import (
     no_progress,
     together,
 )
-from connectors.sip2_readers import Answer, Asks, Flag, Readers
-from connectors.sip2_wire import Line, Message, Terminal
-from connectors.walk import Pause, PerStudent, Watch, walk
 from status_db.model import normalise_number
 
 #: What each question offers.

@@ -18,12 +18,16 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 from pydantic import AfterValidator, Field, model_validator
 from sqlalchemy import URL, Connection, CursorResult, bindparam, make_url, text
 
-from config.secrets import FilePath, Text
-from config.table import Span
-from connectors import by_number, fingerprints
-from connectors.as_of import CLOCKS_DIFFER, moment_of
-from connectors.databases import BATCH, Backend, Options, Patience, Undecodable, reading
-from connectors.letters import BYTES, Letters, decoded
+from config.tables.base import Span
+from config.tables.secrets import FilePath, Text
+from connectors.cells.letters import BYTES, Letters, decoded
+from connectors.databases import by_number, fingerprints
+from connectors.databases.as_of import CLOCKS_DIFFER, moment_of
+from connectors.databases.base import BATCH, Backend, Options, Patience, Undecodable, reading
+from connectors.databases.queries import OwnLimit, Query, binds, own_limits
+from connectors.databases.query_guard import QueryRefused, refuse, refuse_everywhere
+from connectors.http.tls import DatabaseTls
+from connectors.own_keys.secrets import reveal
 from connectors.port import (
     SAMPLE_ROWS,
     Cell,
@@ -41,10 +45,6 @@ from connectors.port import (
     no_progress,
     table_of,
 )
-from connectors.queries import OwnLimit, Query, binds, own_limits
-from connectors.revealing import reveal
-from connectors.sql_guard import QueryRefused, refuse, refuse_everywhere
-from connectors.tls import DatabaseTls
 from status_db.model import digest_of, normalise_number
 
 #: So often an answer whose count does not fit is asked for once more.

@@ -19,40 +19,17 @@ from starlette.staticfiles import StaticFiles
 
 from config.processes import Process
 from config.settings import Settings
-from portal import faults, headers, house, limits, sending, well_formed
+from portal.admin import account_changes, accounts, announcements, audit, health, own_account, retention
 from portal.api import problems, routes
 from portal.auth.refusals import SignInRefused
-from portal.house import house_of
-from portal.long_questions import Elsewhere
-from portal.pages import (
-    account_changes,
-    accounts,
-    announcements,
-    audit,
-    by_cas,
-    by_oidc,
-    days,
-    health,
-    lists,
-    objection,
-    overview,
-    own_account,
-    password,
-    providers,
-    recheck,
-    report,
-    retention,
-    runs,
-    second_factor,
-    sign_in,
-    slip,
-    sources,
-    strangers,
-    student,
-    students,
-    way_back,
-)
-from status_db.engine import StoreError, TookTooLong, ValueRefused
+from portal.page import context
+from portal.page.context import house_of
+from portal.signin import by_cas, by_oidc, password, providers, second_factor, sign_in
+from portal.staff import days, lists, overview, report, revert, runs, sources, students, unmatched_rows
+from portal.student import appeal, card, recheck, slip
+from portal.web import faults, headers, limits, sending, well_formed
+from portal.web.long_questions import Elsewhere
+from status_db.store.engine import StoreError, TookTooLong, ValueRefused
 
 
 class Desk(Protocol):
@@ -80,9 +57,9 @@ _ENTRANCE = (
 )
 
 #: Where everybody lands: a student's own page, or the first page that somebody else may read.
-_HOME = student.ROUTES
+_HOME = card.ROUTES
 
-_OF_STUDENTS = (*recheck.ROUTES, *slip.ROUTES, *objection.ROUTES)
+_OF_STUDENTS = (*recheck.ROUTES, *slip.ROUTES, *appeal.ROUTES)
 
 _OF_STAFF = (
     *overview.ROUTES,
@@ -92,8 +69,8 @@ _OF_STAFF = (
     *students.ROUTES,
     *sources.ROUTES,
     *runs.ROUTES,
-    *way_back.ROUTES,
-    *strangers.ROUTES,
+    *revert.ROUTES,
+    *unmatched_rows.ROUTES,
     *accounts.ROUTES,
     *account_changes.ROUTES,
     *announcements.ROUTES,
@@ -117,7 +94,7 @@ def create_app(
     questions are answered `apart`, or else in this process.
     """
     process = Process.ALL if students and staff else Process.PAGES if students else Process.DESK
-    built = house.build(settings, clock, process, apart)
+    built = context.build(settings, clock, process, apart)
     arriving = limits.Arriving(settings.portal.limits)
 
     @asynccontextmanager
@@ -136,7 +113,7 @@ def create_app(
             *(desk.routes if desk is not None else ()),
             # Compressed are these alone. A page carries the token of its forms and repeats what its address asks for;
             # compressed together, the length of an answer would tell the one by the other.
-            Mount("/static", GZipMiddleware(StaticFiles(directory=house.STATIC))),
+            Mount("/static", GZipMiddleware(StaticFiles(directory=context.STATIC))),
             *(routes.mounted(built) if staff else ()),
         ],
         middleware=[

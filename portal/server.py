@@ -9,7 +9,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from config.limits import Limits
+from config.tables.limits import Limits
 
 #: The longest header of a request, in bytes: an address, cookies, and what a browser adds.
 _LONGEST_HEADER = 32 * 1024

@@ -9,14 +9,14 @@ from pathlib import Path
 from pydantic import BaseModel
 from sqlalchemy import make_url
 
-from config.secrets import DatabaseUrl, Secret, SecretUnusable
 from config.settings import Asked, Settings
+from config.tables.secrets import DatabaseUrl, Secret, SecretUnusable
 from config.timetable import timetable_of
+from status_db.marks.approvals import Needed
 from status_db.model import Means, StepKind, Verdict, digest_of
-from status_db.opinions import Needed
-from sync.guard import Limits
-from sync.roster import FlowRule, RosterRule
-from sync.rows import SourceRule, normalise_word
+from sync.rule.guard import Limits
+from sync.rule.records import SourceRule, normalise_word
+from sync.rule.roster import FlowRule, RosterRule
 
 _WORD_MEANS = {"done": Verdict.CLEARED, "not_done": Verdict.HELD, "exempt": Verdict.EXEMPT}
 

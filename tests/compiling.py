@@ -10,7 +10,7 @@ import sqlalchemy
 from sqlalchemy import Engine
 from sqlalchemy.util import LRUCache
 
-from status_db import engine as opening
+from status_db.store import engine as opening
 
 #: More statements than the program has, so that those of queries made at random are dropped first.
 _KEPT: LRUCache[Any, Any] = LRUCache(4000)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from status_db.batches import Batches, BatchKind, Told
+from status_db.decisions.batches import Batches, BatchKind, Told
 from status_db.model import ROSTER, Verdict
 from tests.cast import SUN
 from tests.world import COHORT, World

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
-from status_db.roles import Roles
+from status_db.store.roles import Roles
 
 
 @dataclass(frozen=True, slots=True)

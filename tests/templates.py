@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from status_db import tables
-from status_db.migrate import upgrade
+from status_db.store.migrate import upgrade
 from tests.cast import MORNING
 from tests.services import databases
 

@@ -12,14 +12,14 @@ import typer
 from pydantic import BaseModel
 
 from clearance.main import app
-from clearance.wiring import schema_of
+from clearance.services import schema_of
 from config import settings
-from config.limits import Limits
-from config.opening import Calendar
-from config.providers import PROVIDERS
-from config.retention import Retention
-from config.secrets import Origin
 from config.settings import Source
+from config.tables.limits import Limits
+from config.tables.opening_hours import Calendar
+from config.tables.providers import PROVIDERS
+from config.tables.retention import Retention
+from config.tables.secrets import Origin
 from connectors.port import ProofKind, Question
 from tests.contract import Ticking
 from tests.services.university import ROOT

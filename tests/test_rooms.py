@@ -14,7 +14,9 @@ from tests.services.university import ROOT
 ROOMS = ("clearance", "config", "connectors", "status_db", "sync", "portal", "demo")
 
 
-@pytest.mark.parametrize("module", ["sync.reconcile", "sync.guard", "sync.rows", "sync.roster", "status_db.model"])
+@pytest.mark.parametrize(
+    "module", ["sync.rule.reconcile", "sync.rule.guard", "sync.rule.records", "sync.rule.roster", "status_db.model"]
+)
 def test_the_rule_brings_no_library_with_it(module: str) -> None:
     """A subprocess, because here everything is imported already."""
     heavy = ["sqlalchemy", "requests", "apscheduler", "structlog", "pydantic", "starlette", "alembic", "openpyxl"]

@@ -10,10 +10,10 @@ from typing import Any
 import openpyxl
 import pytest
 
-from clearance.wiring import Program, schema_of
+from clearance.services import Program, schema_of
 from config.settings import load
 from status_db.model import Verdict
-from sync.rows import group, record_from_rows
+from sync.rule.records import group, record_from_rows
 from sync.rules import source_rule
 from tests.cast import LI, LIN, QIAN, SUN, ZHAO
 from tests.services.university import ROOT

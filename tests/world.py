@@ -14,24 +14,24 @@ from config.settings import Settings, load
 from connectors import memory, sheet
 from connectors.port import Candidates, Connector, Progress, Question, Sample, Snapshot, SourceError, no_progress
 from status_db import tables
-from status_db.accounts import Accounts, desk_url
-from status_db.decisions import Decisions
-from status_db.desk_key import DeskKey
-from status_db.desk_store import DeskStore
-from status_db.engine import open_reading, open_writing, reading
-from status_db.ledger import Ledger
+from status_db.accounts.accounts import Accounts, desk_url
+from status_db.decisions.reviews import Reviews
+from status_db.decisions.writer import Decisions
+from status_db.desk.key import DeskKey
+from status_db.desk.store import DeskStore
+from status_db.inbox.requests import Requests
+from status_db.inbox.uploads import Uploads
+from status_db.ledger.chain import Ledger
+from status_db.marks.approvals import Opinions
+from status_db.marks.current import Stored
+from status_db.marks.expected_changes import Waves
 from status_db.model import ROSTER, Verdict
-from status_db.opinions import Opinions
-from status_db.reader import Reader
-from status_db.requests import Requests
-from status_db.reviews import Reviews
-from status_db.stored import Stored
-from status_db.uploads import Uploads
+from status_db.queries.student import Reader
+from status_db.store.engine import open_reading, open_writing, reading
 from status_db.views import StudentView
-from status_db.waves import Waves
-from sync.run import Outcome, Sync
-from sync.season import Member, Season
-from sync.serving import Serving
+from sync.run.run import Outcome, Sync
+from sync.run.season import Member, Season
+from sync.service.inbox import Serving
 from tests.cast import EVERYBODY, MORNING
 from tests.templates import Home, Places
 from tests.templates import Says as Said

@@ -9,12 +9,12 @@ from math import ceil
 
 from starlette.requests import Request
 
-from portal import addresses
 from portal.api.problems import NoAnswer
-from portal.house import House
-from status_db import tokens
-from status_db.accounts import Account
-from status_db.tokens import Token, Tokens
+from portal.page.context import House
+from portal.web import addresses
+from status_db.accounts import api_tokens
+from status_db.accounts.accounts import Account
+from status_db.accounts.api_tokens import Token, Tokens
 
 #: So many looks are remembered; beyond that the database is asked whether one was noted.
 _REMEMBERED = 100_000
@@ -58,7 +58,7 @@ class Looks:
     def noted(self, token: Token, cohort: str, what: str, now: datetime) -> bool:
         """Say whether this was noted within the hour."""
         last = self._noted.get((token.id, cohort, what))
-        return last is not None and now - last < tokens.TOUCH
+        return last is not None and now - last < api_tokens.TOUCH
 
     def remember(self, token: Token, cohort: str, what: str, now: datetime) -> None:
         """Remember that it was."""
@@ -83,7 +83,7 @@ class Door:
         if scheme.lower() != "bearer" or not secret:
             detail = "Bring a token: Authorization: Bearer clr_… An administrator makes one."
             raise NoAnswer(401, detail, headers={"WWW-Authenticate": _CHALLENGE})
-        token_hash = tokens.hash_of(secret.strip())
+        token_hash = api_tokens.hash_of(secret.strip())
         found = await house.ask(self.reading.find, token_hash, now)
         if found is None:
             challenge = {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'}
@@ -94,7 +94,7 @@ class Door:
             seconds = ceil(wait.total_seconds())
             detail = f"More than {self.pace.rate} requests in a minute. Ask again in {seconds} s."
             raise NoAnswer(429, detail, headers={"Retry-After": str(seconds)})
-        if token.used_at is None or now - token.used_at >= tokens.TOUCH:
+        if token.used_at is None or now - token.used_at >= api_tokens.TOUCH:
             await house.ask_long(self.writing.touch, token_hash, now)
         return Bearer(token, account.during(house.settings.cohort_keys()), addresses.of(request.scope))
 

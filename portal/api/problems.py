@@ -9,8 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from portal.faults import FaultLog, noted_path
-from status_db.engine import StoreError, ValueRefused
+from portal.web.faults import FaultLog, noted_path
+from status_db.store.engine import StoreError, ValueRefused
 
 MEDIA_TYPE = "application/problem+json"
 

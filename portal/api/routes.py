@@ -15,20 +15,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from portal import bounds, languages
 from portal.api import answers, document, questions, wording
 from portal.api.bearer import Bearer, Door, Pace
 from portal.api.document import Endpoint
 from portal.api.problems import HANDLERS, NO_STUDENT, NoAnswer, broken
-from portal.auth.rights import inside, readable
-from portal.faults import Faults
-from portal.house import House
-from portal.languages import Language
-from portal.own import newest
-from status_db.accounts import Act
-from status_db.lists import Filter, Order, Wanted
+from portal.auth.permissions import inside, readable
+from portal.i18n import languages
+from portal.i18n.languages import Language
+from portal.page.context import House
+from portal.page.own_student import newest
+from portal.web import bounds
+from portal.web.faults import Faults
+from status_db.accounts.accounts import Act
+from status_db.effective.visible import Sight
 from status_db.model import normalise_number
-from status_db.seen import Sight
+from status_db.queries.lists import Filter, Order, Wanted
 from status_db.views import Scope
 
 PREFIX = "/api/v1"

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from config.settings import Settings
-from portal import cards, headline, reasons, words
 from portal.api.answers import (
     CertificateAnswer,
     HeadlineAnswer,
@@ -16,9 +15,11 @@ from portal.api.answers import (
     StudentAnswer,
     TallyAnswer,
 )
-from portal.languages import Language
-from status_db.lists import ListedStudent
+from portal.i18n import labels
+from portal.i18n.languages import Language
+from portal.present import cards, headline, reasons
 from status_db.model import Obligation, State, StepStatus
+from status_db.queries.lists import ListedStudent
 from status_db.views import StepSource, StudentView, Tally
 
 
@@ -90,7 +91,7 @@ def _standing(language: Language, title: str, status: StepStatus, now: datetime)
         "title": title,
         "kind": status.kind,
         "state": standing.state,
-        "word": words.say(language, words.STATES, standing.state),
+        "word": labels.say(language, labels.STATES, standing.state),
         "clear": standing.clear,
         "stale": standing.stale,
         "stale_word": stale,

@@ -18,8 +18,8 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from status_db.desk_key import DeskKey
-from status_db.passkeys import CHALLENGE, Passkey
+from status_db.desk.key import DeskKey
+from status_db.sign_in.passkeys import CHALLENGE, Passkey
 
 #: Exceptions of the library for a malformed or wrong answer, its parsers' included.
 _BROKEN = (WebAuthnException, ValueError, TypeError, LookupError, AttributeError, RecursionError)

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 
 from anyio import to_thread
 
-from status_db.audit import Audit, Deed
-from status_db.engine import StoreError
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.store.engine import StoreError
 
 #: Tries are summed up for this long.
 PERIOD = timedelta(minutes=10)

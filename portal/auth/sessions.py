@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from config.settings import Auth, Portal
-from status_db.accounts import Accounts, Session
+from status_db.accounts.accounts import Accounts, Session
 
 _TOKEN_BYTES = 32
 

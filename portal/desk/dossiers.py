@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from config.settings import Settings
-from portal import admin_words, cards, reasons, words
-from portal.cards import HistoryLine, StepLine
-from portal.languages import Language
-from portal.reasons import Owed
-from portal.scenes import COLUMNS, Scene
-from portal.words import later
-from status_db.dossier import Dossier, SourceSays
+from portal.access.scenes import COLUMNS, Scene
+from portal.i18n import admin_labels, labels
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from portal.present import cards, reasons
+from portal.present.cards import HistoryLine, StepLine
+from portal.present.reasons import Owed
 from status_db.model import Certificate, Decision, Obligation, StepStatus
+from status_db.queries.dossier import Dossier, SourceSays
 from status_db.views import StudentView
 
 #: How a certificate left.
@@ -171,13 +172,13 @@ def _source(here: Scene, says: SourceSays) -> SourceLine:
     if record is None:
         sentence = language.gettext("来源里没有这名学生的记录。") if as_of else language.gettext("来源还没有回答过。")
         return SourceLine(title, "", "", "", sentence, (), "", "", as_of, "", None)
-    state, amount = words.state_of(record.verdict, record.reason), reasons.total(record.obligations)
+    state, amount = labels.state_of(record.verdict, record.reason), reasons.total(record.obligations)
     several = sum(one.amount is not None for one in record.obligations) > 1
     return SourceLine(
         title=title,
-        word=words.say(language, words.STATES, state),
-        mark=words.MARKS[state],
-        tone=words.TONES[state],
+        word=labels.say(language, labels.STATES, state),
+        mark=labels.MARKS[state],
+        tone=labels.TONES[state],
         sentence="" if record.obligations else reasons.plain(language, record.reason),
         owed=reasons.owed(language, record.obligations, here.now),
         total=language.money(amount) if amount is not None and several else "",
@@ -191,11 +192,11 @@ def _source(here: Scene, says: SourceSays) -> SourceLine:
 def _doubt(language: Language, why: str) -> str:
     """Say why a record is in doubt: a word of ours, with the key that it is about; other reasons stand as they are."""
     code, _, key = why.partition(" ")
-    return f"{words.say(language, admin_words.DOUBT, code)} {key}".strip() if code in admin_words.DOUBT else why
+    return f"{labels.say(language, admin_labels.DOUBT, code)} {key}".strip() if code in admin_labels.DOUBT else why
 
 
 def _decision(here: Scene, decision: Decision) -> DecisionLine:
-    language, now, state = here.language, here.now, words.state_of(decision.verdict)
+    language, now, state = here.language, here.now, labels.state_of(decision.verdict)
     entered_later = decision.entered_at != decision.decided_at
     told = (
         (later("办理人"), decision.author),
@@ -213,9 +214,9 @@ def _decision(here: Scene, decision: Decision) -> DecisionLine:
     )
     return DecisionLine(
         number=decision.id,
-        word=words.say(language, words.STATES, state),
-        mark=words.MARKS[state],
-        tone=words.TONES[state],
+        word=labels.say(language, labels.STATES, state),
+        mark=labels.MARKS[state],
+        tone=labels.TONES[state],
         ended=_ended(here, decision),
         lines=tuple((language.gettext(title), value) for title, value in told if value),
     )
@@ -254,8 +255,8 @@ def _disagreement(here: Scene, dossier: Dossier, status: StepStatus, decision: D
     then, found = decision.answered_verdict, status.finding
     sentence = language.gettext(
         "办理时来源的结论是“%(then)s”，现在是“%(now)s”。",
-        then=words.say(language, words.STATES, words.state_of(then)),
-        now=words.say(language, words.STATES, words.state_of(found.verdict, found.reason)),
+        then=labels.say(language, labels.STATES, labels.state_of(then)),
+        now=labels.say(language, labels.STATES, labels.state_of(found.verdict, found.reason)),
     )
     if then is found.verdict:
         sentence = language.gettext("来源的结论没有变，但未结的事项与办理时不同了。")

@@ -1,33 +1,22 @@
 """Every page of the desk."""
 
-from portal.desk import (
-    batches,
-    certificates,
-    classes,
-    full_list,
-    imports,
-    look_again,
-    morning,
-    objections,
-    paper,
-    paper_entry,
-    queue,
-    record,
-    sending_back,
-)
+from portal.desk import appeals, queue, send_back, step_record
+from portal.desk.graduation import certificates, class_review, classes, look_again
+from portal.desk.imports import batches, full_list, pages
+from portal.desk.paper import entry, sheets
 
 ROUTES = (
     *queue.ROUTES,
-    *record.ROUTES,
-    *objections.ROUTES,
-    *sending_back.ROUTES,
-    *imports.ROUTES,
+    *step_record.ROUTES,
+    *appeals.ROUTES,
+    *send_back.ROUTES,
+    *pages.ROUTES,
     *batches.ROUTES,
     *full_list.ROUTES,
-    *paper.ROUTES,
-    *paper_entry.ROUTES,
+    *sheets.ROUTES,
+    *entry.ROUTES,
     *classes.ROUTES,
-    *morning.ROUTES,
+    *class_review.ROUTES,
     *certificates.ROUTES,
     *look_again.ROUTES,
 )

@@ -8,17 +8,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from portal import narrowing, words
-from portal.desk.heads import desk_page
-from portal.desk.scenes import AT_THE_DESK, Place, place
-from portal.entrance import for_visitors
-from portal.house import House, Visitor
-from portal.rows import Cell, row
-from portal.scenes import asked
-from portal.words import later
-from status_db.audit import Deed
-from status_db.lists import Filter, ListedStudent, Order, Wanted
+from portal.access import list_filters
+from portal.access.requires import for_visitors
+from portal.access.scenes import asked
+from portal.desk.context.head import desk_page
+from portal.desk.context.scene import AT_THE_DESK, Place, place
+from portal.i18n import labels
+from portal.i18n.labels import later
+from portal.page.context import House, Visitor
+from portal.present.list_rows import Cell, row
+from status_db.accounts.audit_log import Deed
 from status_db.model import State, StepKind
+from status_db.queries.lists import Filter, ListedStudent, Order, Wanted
 
 #: So many rows stand on one page.
 _ROWS = 50
@@ -70,9 +71,9 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show the queue of a step."""
     at = place(request, house, visitor, AT_THE_DESK)
     here, chosen = at.here, _chosen(request, at)
-    after, before = (narrowing.key(request, name, chosen) for name in ("after", "before"))
+    after, before = (list_filters.key(request, name, chosen) for name in ("after", "before"))
     leaf = await house.ask_long(house.lists.leaf, at.sight, chosen, here.now, _ROWS, after=after, before=before)
-    fields = await house.ask_long(narrowing.fields, here, at.sight, house.lists, chosen)
+    fields = await house.ask_long(list_filters.fields, here, at.sight, house.lists, chosen)
     counts = {
         tab: await house.ask_long(
             house.lists.count,
@@ -104,17 +105,18 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         ],
         fields=fields,
         wanted=[(tab.value, here.language.gettext(word)) for tab, word in TABS.items()],
-        wanted_word=narrowing.wanted_word(chosen.wanted),
+        wanted_word=list_filters.wanted_word(chosen.wanted),
         states=[
-            (narrowing.wanted_word(state), words.say(here.language, words.STATES, state)) for state in _STATES[kind]
+            (list_filters.wanted_word(state), labels.say(here.language, labels.STATES, state))
+            for state in _STATES[kind]
         ],
         orders=[(key, here.language.gettext(word)) for key, word in _ORDERS.items()],
         narrowed=chosen != Filter(Wanted.NOT_CLEAR, at.step, order=Order.NUMBER),
         rows=[_line(at, listed) for listed in leaf.rows],
         is_review=kind is StepKind.REVIEW,
         first=address if leaf.earlier else "",
-        earlier=narrowing.turned(address, "before", leaf.rows[0].key) if leaf.earlier and leaf.rows else "",
-        later=narrowing.turned(address, "after", leaf.rows[-1].key) if leaf.more and leaf.rows else "",
+        earlier=list_filters.turned(address, "before", leaf.rows[0].key) if leaf.earlier and leaf.rows else "",
+        later=list_filters.turned(address, "after", leaf.rows[-1].key) if leaf.more and leaf.rows else "",
         stale=here.stale({step: fresh for step, fresh in leaf.freshness.items() if step == at.step}),
     )
 
@@ -144,9 +146,9 @@ def _kind(at: Place) -> StepKind:
 def _chosen(request: Request, at: Place) -> Filter:
     order = asked(request, "order")
     return Filter(
-        narrowing.wanted(asked(request, "tab"), TABS, Wanted.NOT_CLEAR),
+        list_filters.wanted(asked(request, "tab"), TABS, Wanted.NOT_CLEAR),
         at.step,
-        columns=narrowing.columns(request),
+        columns=list_filters.columns(request),
         text=asked(request, "text"),
         order=Order(order) if order in _ORDERS else Order.NUMBER,
     )
@@ -155,8 +157,8 @@ def _chosen(request: Request, at: Place) -> Filter:
 def _address(at: Place, chosen: Filter, wanted: Wanted | State) -> str:
     return at.address(
         "/desk",
-        tab="" if wanted is Wanted.NOT_CLEAR else narrowing.wanted_word(wanted),
-        **narrowing.in_address(chosen.columns),
+        tab="" if wanted is Wanted.NOT_CLEAR else list_filters.wanted_word(wanted),
+        **list_filters.in_address(chosen.columns),
         text=chosen.text,
         order="" if chosen.order is Order.NUMBER else chosen.order.value,
     )

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from status_db import versions
 from status_db.backups import manifest as manifests
 from status_db.backups import postgres, sqlite
 from status_db.backups.files import flush
 from status_db.backups.manifest import FORMAT, BackupError, Database, Manifest, Member
-from status_db.private_files import PRIVATE_FILE, PRIVATE_FOLDER, make_folder
-from status_db.versions import Part
+from status_db.store import schema_version
+from status_db.store.private_files import PRIVATE_FILE, PRIVATE_FOLDER, make_folder
+from status_db.store.schema_version import Part
 
 #: How a folder ends that is no backup yet, or none any more.
 _PARTIAL = ".partial"
@@ -89,7 +89,7 @@ def _refuse_strange(database: Database, found: dict[Part, str]) -> None:
     for part in database.parts:
         if part not in found:
             raise BackupError(f"{database.name} has no tables of the {part} yet. Run: clearance db upgrade")
-        if too_new := versions.newer(part, found[part]):
+        if too_new := schema_version.newer(part, found[part]):
             raise BackupError(too_new)
 
 

@@ -13,9 +13,9 @@ from sqlalchemy import make_url
 
 from config.settings import StatusDb
 from status_db import tables
-from status_db.accounts import desk_url
-from status_db.engine import StoreError
-from status_db.versions import PARTS, Part, version_table
+from status_db.accounts.accounts import desk_url
+from status_db.store.engine import StoreError
+from status_db.store.schema_version import PARTS, Part, version_table
 
 #: The manifest's own name, and the form of it that this program writes and reads.
 MANIFEST, FORMAT = "manifest.json", 1

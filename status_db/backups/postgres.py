@@ -21,8 +21,8 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection, column, func, inspect, make_url, select, table, text
 
 from status_db.backups.manifest import LEFT_OUT, BackupError, Database, Member, tables_of
-from status_db.engine import VERSION_LOCK, open_reading, reading
-from status_db.versions import Part, version_table
+from status_db.store.engine import VERSION_LOCK, open_reading, reading
+from status_db.store.schema_version import Part, version_table
 
 #: So long we wait for a table that somebody else has locked.
 _LOCK_SECONDS = 30

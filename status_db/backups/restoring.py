@@ -8,11 +8,12 @@ from pathlib import Path
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import DBAPIError
 
-from status_db import tables, versions
+from status_db import tables
 from status_db.backups import making, postgres, sqlite
 from status_db.backups.manifest import BackupError, Database, Manifest, Member, read
-from status_db.engine import StoreError, open_reading, reading
-from status_db.versions import PARTS, Part, version_table
+from status_db.store import schema_version
+from status_db.store.engine import StoreError, open_reading, reading
+from status_db.store.schema_version import PARTS, Part, version_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def restore(
     pairs = _paired(backup, databases)
     for member in backup.members:
         for part, version in member.versions.items():
-            if versions.newer(part, version):
+            if schema_version.newer(part, version):
                 raise BackupError(
                     f"The backup's {part} are at version {version}, made by program {backup.program}: newer than this "
                     "one. Install that program, then restore."
@@ -57,7 +58,12 @@ def restore(
     kept = _in_place(folder, pairs, now, grants=grants, tools_folder=tools_folder)
     for member, database in pairs:
         _confirm(member, database)
-    older = [p for m in backup.members for p in PARTS if m.versions.get(p, versions.newest(p)) != versions.newest(p)]
+    older = [
+        p
+        for m in backup.members
+        for p in PARTS
+        if m.versions.get(p, schema_version.newest(p)) != schema_version.newest(p)
+    ]
     return Restored(backup, tuple(kept), tuple(older))
 
 

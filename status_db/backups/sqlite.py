@@ -10,8 +10,8 @@ from pathlib import Path
 
 from status_db.backups.files import flush
 from status_db.backups.manifest import LEFT_OUT, BackupError, Database
-from status_db.private_files import PRIVATE_FILE, make_folder
-from status_db.versions import PARTS, Part, version_table
+from status_db.store.private_files import PRIVATE_FILE, make_folder
+from status_db.store.schema_version import PARTS, Part, version_table
 
 _BUSY_SECONDS = 30
 

@@ -4,13 +4,13 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from clearance.sheets import Sheets
-from clearance.wiring import load_settings
+from clearance.files.sheets import Sheets
+from clearance.services import load_settings
 from portal.app import create_app
-from portal.desk import doors
+from portal.desk.context import services
 from portal.desk.pages import ROUTES
 
 _NOW = datetime.fromisoformat(os.environ["CLEARANCE_TEST_NOW"])
 _SETTINGS = load_settings(Path(os.environ["CLEARANCE_TEST_FILE"]))
 
-app = create_app(_SETTINGS, clock=lambda: _NOW, desk=doors.build(_SETTINGS, Sheets(_SETTINGS.desk), ROUTES))
+app = create_app(_SETTINGS, clock=lambda: _NOW, desk=services.build(_SETTINGS, Sheets(_SETTINGS.desk), ROUTES))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from portal.pages import recheck
-from status_db.audit import Audit, Deed
-from status_db.board import Board
+from portal.student import recheck
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.inbox.announcements import Board
 from status_db.model import RunState
 from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visits

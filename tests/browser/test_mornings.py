@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from status_db.decisions import Wish
+from status_db.decisions.reviews import Issue
+from status_db.decisions.writer import Wish
 from status_db.model import Verdict
-from status_db.reviews import Issue
 from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visits
 from tests.forty import CLASS, COLLEGE, FORTY, forty, name_of

@@ -2,8 +2,8 @@
 
 import pytest
 
+from status_db.inbox.appeals import StudentObjections
 from status_db.model import State
-from status_db.student_objections import StudentObjections
 from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visit, Visits
 from tests.cast import LIN, QIAN

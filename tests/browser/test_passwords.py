@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from status_db.codes import Codes
+from status_db.sign_in.one_time_codes import Codes
 from tests.browser.conftest import Visits
 from tests.cast import LIN
 from tests.portal.conftest import settle

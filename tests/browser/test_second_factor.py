@@ -7,8 +7,8 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, Page
 
-from status_db.codes import CodeKind, Codes
-from status_db.passkeys import Passkeys
+from status_db.sign_in.one_time_codes import CodeKind, Codes
+from status_db.sign_in.passkeys import Passkeys
 from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visit, Visits, visiting
 from tests.portal.conftest import settle

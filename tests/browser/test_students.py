@@ -2,7 +2,7 @@
 
 import pytest
 
-from status_db.decisions import Wish
+from status_db.decisions.writer import Wish
 from status_db.model import Verdict
 from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visits

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from status_db.accounts import Act, Grant
+from status_db.accounts.accounts import Act, Grant
 from tests.browser.browsers import DESK, PHONE
 from tests.browser.conftest import Visits
 from tests.portal.conftest import _HASHED

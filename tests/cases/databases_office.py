@@ -9,13 +9,13 @@ from sqlalchemy.pool import NullPool
 from typer.testing import CliRunner, Result
 
 from clearance.main import app
-from clearance.wiring import Program, schema_of
+from clearance.services import Program, schema_of
 from config.settings import load
 from connectors.port import Connector
-from status_db.migrate import upgrade
 from status_db.model import ROSTER, RunState, Verdict
+from status_db.store.migrate import upgrade
 from status_db.views import SourceView, StudentView
-from sync.run import Outcome
+from sync.run.run import Outcome
 from tests.services.five_students import NUMBERS, STUDENTS
 
 SETTINGS = """

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from connectors import mysql
-from connectors.databases import Options, Patience
+from connectors.databases import mysql
+from connectors.databases.base import Options, Patience
 from connectors.port import AsksByNumber, ProofKind, SourceGarbled, SourceRefused
 from status_db.model import RunState, Verdict
 from tests.cases.databases_office import ASKS, Finance

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import xlsxwriter
 
-from connectors.lists_files import Kind, kind_of
+from connectors.files.reader import Kind, kind_of
 from tests.cases.tried import COLUMNS, HEAD, OWES, Tried, held_to
 
 Fill = Callable[[Any], None]

@@ -13,12 +13,12 @@ import xlsxwriter
 from typer.testing import CliRunner, Result
 
 from clearance.main import app
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, AuditLine, Deed
-from status_db.codes import CodeKind, Codes
-from status_db.factors import Factors
-from status_db.identities import Identities
-from status_db.recovery import RecoveryCodes
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, AuditLine, Deed
+from status_db.sign_in.identity_numbers import Identities
+from status_db.sign_in.one_time_codes import CodeKind, Codes
+from status_db.sign_in.recovery_codes import RecoveryCodes
+from status_db.sign_in.second_factor import Factors
 from tests.cast import LEAVING, LI, LIN, QIAN, SUN, ZHAO
 from tests.world import SETTINGS, World
 

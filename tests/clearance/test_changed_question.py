@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from clearance.wiring import schema_of
+from clearance.services import schema_of
 from config.settings import load
 from sync import rules
-from sync.rows import SourceRule
+from sync.rule.records import SourceRule
 from tests.services.small import OWES, SETTINGS, Small, small
 
 

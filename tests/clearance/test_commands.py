@@ -12,10 +12,10 @@ from urllib.error import HTTPError
 
 import pytest
 
-from config.retention import RULES
+from config.tables.retention import RULES
 from demo.story import notable
-from status_db.audit import Audit, Deed
-from status_db.engine import open_reading
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.store.engine import open_reading
 from tests.patience import PATIENCE
 from tests.services.university import University, free_port
 

@@ -8,16 +8,16 @@ import typer
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from clearance.demo_command import app as demo
+from clearance.commands.demo import app as demo
 from clearance.main import app
 from config.settings import Demo, Settings
 from portal.app import create_app
 from portal.auth.passwords import hash_password
-from status_db import tokens
-from status_db.accounts import AccountRefused, Accounts, Act, Grant, LastManager
-from status_db.codes import Codes
-from status_db.directory import Directory
-from status_db.tokens import Tokens
+from status_db.accounts import api_tokens
+from status_db.accounts.accounts import AccountRefused, Accounts, Act, Grant, LastManager
+from status_db.accounts.api_tokens import Tokens
+from status_db.accounts.directory import Directory
+from status_db.sign_in.one_time_codes import Codes
 from tests.portal.conftest import token_in
 from tests.world import World
 
@@ -83,9 +83,9 @@ class TestAnAccountOfTheDemo:
         settings = of_a_demo(visited) if is_demo else visited.settings
         made = Accounts(visited.desk, demo=True)
         made.open_session(b"from before", "dean", visited.now, longest=LONG)
-        secret = tokens.new_token()
+        secret = api_tokens.new_token()
         by_demo = Tokens(visited.desk, demo=True)
-        by_demo.make(tokens.hash_of(secret), "t", "dean", visited.now + LONG, by="x", now=visited.now)
+        by_demo.make(api_tokens.hash_of(secret), "t", "dean", visited.now + LONG, by="x", now=visited.now)
         application = create_app(settings, clock=visited.clock)
         try:
             with TestClient(application, base_url="http://testserver", follow_redirects=False) as browser:

@@ -14,11 +14,11 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from clearance.main import app
-from status_db.accounts import desk_url
-from status_db.engine import open_writing
-from status_db.key_file import KeyRefused
-from status_db.ledger_key import read
-from status_db.migrate import upgrade
+from status_db.accounts.accounts import desk_url
+from status_db.ledger.key import read
+from status_db.store.engine import open_writing
+from status_db.store.keys import KeyRefused
+from status_db.store.migrate import upgrade
 from tests.patience import PATIENCE
 from tests.services.university import ROOT
 from tests.world import SETTINGS, World

@@ -16,8 +16,9 @@ from sqlalchemy import URL, text
 from sqlalchemy.pool import NullPool
 from starlette.testclient import TestClient
 
-from clearance import services, web
-from config.limits import Limits
+from clearance import web
+from clearance.commands import serve
+from config.tables.limits import Limits
 from tests import sizes
 from tests.clearance.test_hostile import (
     _OF_LOANS,
@@ -113,7 +114,7 @@ def stopped_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have `schedule` be stopped after its first slots."""
     already = threading.Event()
     already.set()
-    monkeypatch.setattr(services, "stop_like_ctrl_c", lambda: already)
+    monkeypatch.setattr(serve, "stop_like_ctrl_c", lambda: already)
 
 
 class TestSchedule:
@@ -150,7 +151,7 @@ class TestServe:
                 for page in ("/", "/sign-in", "/healthz", "/no/such/page", "/%00"):
                     assert browser.get(page, follow_redirects=False).status_code < 500, page
 
-        monkeypatch.setattr(services, "serve_pages", serves)
+        monkeypatch.setattr(serve, "serve_pages", serves)
 
     @quick(8)
     @given(changed=hostile_settings(), what=st.sampled_from(("all", "pages", "desk")))

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from clearance.main import app as command_line
-from portal.desk.results import COLUMNS
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, Deed
+from portal.desk.imports.results import COLUMNS
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, Deed
 from status_db.model import Verdict
 from tests.cast import LEAVING, LI, LIN, QIAN, SUN, Person
 from tests.clearance.test_sheets import book

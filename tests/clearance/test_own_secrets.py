@@ -15,12 +15,12 @@ import httpx
 import pytest
 
 from portal.auth.passwords import hash_password
-from status_db.accounts import Accounts
-from status_db.desk_store import DeskStore
-from status_db.engine import open_writing
-from status_db.migrate import upgrade
-from status_db.requests import Requests
-from status_db.roles import apply
+from status_db.accounts.accounts import Accounts
+from status_db.desk.store import DeskStore
+from status_db.inbox.requests import Requests
+from status_db.store.engine import open_writing
+from status_db.store.migrate import upgrade
+from status_db.store.roles import apply
 from tests.browser.serving import ROOT, free_port, running
 from tests.cast import LIN
 from tests.four_roles import FourRoles

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from clearance.commands.paper import nightly
 from clearance.main import app
-from clearance.paper import nightly
-from clearance.wiring import Program
-from config.desk import Paper
+from clearance.services import Program
+from config.tables.desk import Paper
 from connectors.port import SourceUnavailable
 from tests.cast import LIN, QIAN
 from tests.portal.conftest import settle

@@ -2,8 +2,8 @@
 
 from openpyxl import load_workbook
 
-from status_db.audit import Audit, Deed
-from status_db.engine import open_reading
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.store.engine import open_reading
 from tests.services.university import University
 
 

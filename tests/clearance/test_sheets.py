@@ -11,9 +11,9 @@ import openpyxl
 import pytest
 import xlsxwriter
 
-from clearance.sheets import Sheets
-from config.desk import Desk
-from portal.desk.doors import SheetRead, SheetUnreadable
+from clearance.files.sheets import Sheets
+from config.tables.desk import Desk
+from portal.desk.context.services import SheetRead, SheetUnreadable
 from tests.services.libreoffice import converted
 
 HEAD = ["学号", "姓名", "办理结果", "办理原因"]

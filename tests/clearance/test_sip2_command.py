@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clearance.wiring import schema_of
+from clearance.services import schema_of
 from config.settings import load
 from sync import rules
 from tests.services.five_students import NUMBERS, FiveStudents, settings

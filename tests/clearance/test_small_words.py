@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 
-from config import cron
+from config.tables import cron
 from tests.services.small import CLEAR, OWES, Small
 
 

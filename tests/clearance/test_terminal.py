@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-from clearance import show, terminal
+from clearance.output import tables, terminal
 from tests.services.screen import on_a_terminal, screen
 from tests.services.small import OWES, Small
 
@@ -202,7 +202,7 @@ class TestTheCommandItself:
         def fails(*_: object, **__: object) -> None:
             raise LookupError("the-word-of-the-database")
 
-        monkeypatch.setattr(show, "table", fails)
+        monkeypatch.setattr(tables, "table", fails)
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         said = university_of_three.run("sources", code=1)
         (kept,) = tmp_path.iterdir()

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from status_db.audit import Audit, Deed
-from status_db.engine import open_writing
-from status_db.tokens import PREFIX, Tokens, hash_of
+from status_db.accounts.api_tokens import PREFIX, Tokens, hash_of
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.store.engine import open_writing
 from tests.services.university import University
 
 

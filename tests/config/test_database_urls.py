@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clearance.wiring import schema_of
+from clearance.services import schema_of
 from config.settings import load
 from tests.world import SETTINGS
 

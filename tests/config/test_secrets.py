@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from clearance.wiring import schema_of
+from clearance.services import schema_of
 from config.processes import Process, missing, missing_anywhere
-from config.secrets import DatabaseUrl, Origin, Secret, SecretUnusable
 from config.settings import Settings, load
+from config.tables.secrets import DatabaseUrl, Origin, Secret, SecretUnusable
 from sync import rules
 from tests.world import SETTINGS
 

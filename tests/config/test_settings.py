@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clearance.wiring import schema_of
+from clearance.services import schema_of
 from config.processes import Process, missing
 from config.settings import Settings, SettingsError, load
 from tests.world import SETTINGS

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from connectors.each_patron import EachPatron
+from connectors.by_student.each_patron import EachPatron
 from connectors.port import Candidates, Connector, Question, Snapshot
 from tests.connectors.test_rest import nowhere
 from tests.contract import COLUMNS, MANY, ROWS, Office, PagedContract, Ticking

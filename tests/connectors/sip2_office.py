@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from config.secrets import Origin
+from config.tables.secrets import Origin
 from connectors import sip2
+from connectors.http.worker_pool import Watch
 from connectors.port import (
     Candidates,
     Question,
     Snapshot,
 )
-from connectors.walk import Watch
 from tests.connectors.test_walk import Time
 from tests.contract import Ticking
 from tests.services.sip_library import Reader, SipLibrary

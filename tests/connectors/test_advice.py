@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connectors import alma, datacentre, folio, interlib, koha_rest, rest, sierra
-from connectors.known_questions import KnownQuestions
+from connectors.own_keys.questions import KnownQuestions
 from connectors.port import Candidates, Question, SourceError, SourceGarbled
 from tests.contract import Ticking
 from tests.services.http_office import Call, HttpOffice, Reply, as_json

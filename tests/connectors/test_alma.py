@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from connectors import alma
-from connectors.each_patron import EachPatron
+from connectors.by_student.each_patron import EachPatron
 from connectors.port import (
     AsksByNumber,
     Candidates,

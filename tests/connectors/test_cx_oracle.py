@@ -76,8 +76,8 @@ HANDLE = """
 from datetime import timedelta
 from types import SimpleNamespace
 import cx_Oracle
-from connectors.databases import Options, Patience
-from connectors.oracle import Oracle
+from connectors.databases.base import Options, Patience
+from connectors.databases.oracle import Oracle
 
 class Cursor:
     arraysize = 5000

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from config.secrets import Origin
-from connectors import datacentre, rest, web
+from config.tables.secrets import Origin
+from connectors import datacentre, rest
+from connectors.http import client
 from connectors.port import (
     AsksByNumber,
     Connector,
@@ -54,7 +55,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that would have been made; none is made."""
     made: list[float] = []
 
-    class Patient(web.Office):
+    class Patient(client.Office):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             self._pause = made.append

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from connectors import huiwen, sql
 from connectors.port import Candidates, Question, SourceGarbled
-from sync.cells import day
+from sync.rule.cells import day
 from tests.contract import COLUMNS, ConnectorContract, Ticking
 from tests.services.oracle import WORD, Place, oracle
 from tests.services.oracle_wire.library import TABLES, everything, loans, reader_no

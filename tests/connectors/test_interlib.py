@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from config.secrets import Origin
+from config.tables.secrets import Origin
 from connectors import interlib
 from connectors.port import (
     AsksByNumber,

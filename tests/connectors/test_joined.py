@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from connectors.joined import Words, joined
+from connectors.http.join import Words, joined
 from connectors.port import Cell, Proof, ProofKind, Question, Snapshot, SourceGarbled
 from tests.cast import LIN, MORNING, QIAN
 from tests.contract import Ticking

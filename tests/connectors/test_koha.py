@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from clearance.wiring import schema_of
+from clearance.services import schema_of
 from config.settings import load
 from connectors import koha, sql
 from connectors.port import Candidates, Question, SourceGarbled

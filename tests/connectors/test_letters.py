@@ -2,12 +2,12 @@
 
 import pytest
 
-from connectors.letters import Letters
-from connectors.mysql import Mysql
-from connectors.oracle import Oracle
+from connectors.cells.letters import Letters
+from connectors.databases.mysql import Mysql
+from connectors.databases.oracle import Oracle
+from connectors.databases.postgres import Postgres
+from connectors.databases.sqlserver import SqlServer
 from connectors.port import SourceGarbled, nobody
-from connectors.postgres import Postgres
-from connectors.sqlserver import SqlServer
 from tests.cast import LIN
 
 

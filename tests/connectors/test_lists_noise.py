@@ -18,10 +18,10 @@ import xlsxwriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors import lists_files
-from connectors.lists import ListAsked
+from connectors.files import reader as lists_files
+from connectors.files.sandbox import FileNamed, Limits, read_apart
+from connectors.files.tables.table import ListAsked
 from connectors.port import SourceError
-from connectors.sandbox import FileNamed, Limits, read_apart
 from tests import sizes
 from tests.cases.test_cases_files import HEAD, INPUTS, NAMES, ROW, TOP, TestNamedXls, page
 from tests.services.libreoffice import converted

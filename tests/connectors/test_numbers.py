@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.numbers import is_empty, may_mean, numbers_within, without_addition
+from connectors.cells.numbers import is_empty, may_mean, numbers_within, without_addition
 from connectors.port import Proof, ProofKind, Snapshot, together
 from status_db.model import normalise_number
 

@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from connectors.as_of import moment_of
-from connectors.by_number import About, chunks, spellings
+from connectors.databases.as_of import moment_of
+from connectors.databases.by_number import About, chunks, spellings
+from connectors.databases.queries import own_limits
 from connectors.port import SourceGarbled
-from connectors.queries import own_limits
 
 NONE: list[tuple[int | None, bool]] = []
 

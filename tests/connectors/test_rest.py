@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from config.secrets import Origin
 from config.settings import Source
-from connectors import rest, web
+from config.tables.secrets import Origin
+from connectors import rest
+from connectors.http import client
 from connectors.port import (
     Connector,
     ProofKind,
@@ -79,7 +80,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses a connector would have made; none is made."""
     made: list[float] = []
 
-    class Patient(web.Office):
+    class Patient(client.Office):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             self._pause = made.append

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from config.secrets import Origin
-from connectors import rest, web
-from connectors.each_student import EachStudent
+from config.tables.secrets import Origin
+from connectors import rest
+from connectors.by_student.each_student import EachStudent
+from connectors.http import client
+from connectors.http.worker_pool import PerStudent, Watch
 from connectors.port import (
     AsksByNumber,
     Candidates,
@@ -22,7 +24,6 @@ from connectors.port import (
     SourceRefused,
     SourceUnavailable,
 )
-from connectors.walk import PerStudent, Watch
 from tests.connectors.patrons import ROSTER
 from tests.connectors.test_rest import SECRET, nowhere, proofs, token_auth
 from tests.connectors.test_walk import Time
@@ -324,7 +325,7 @@ def test_the_longest_time_of_an_exchange_begins_anew_with_each_student(
 ) -> None:
     begun: list[int] = []
 
-    class Counting(web.Office):
+    class Counting(client.Office):
         def begin(self) -> None:
             begun.append(1)
             super().begin()

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from connectors.files.sandbox import FileNamed, Limits, Reader, Row, read_apart
 from connectors.port import Progress, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, no_progress
-from connectors.sandbox import FileNamed, Limits, Reader, Row, read_apart
 from tests.connectors import readers
 from tests.services.university import ROOT
 
@@ -176,7 +176,7 @@ PARENT = """
 import subprocess
 from datetime import timedelta
 from pathlib import Path
-from connectors.sandbox import FileNamed, Limits, read_apart
+from connectors.files.sandbox import FileNamed, Limits, read_apart
 from tests.connectors import readers
 
 children = []
@@ -197,6 +197,6 @@ read_apart(readers.endless, Path("fees.xlsx"), None, limits=limits, file=file, p
 
 
 def test_what_reads_text_starts_without_the_libraries_for_workbooks() -> None:
-    code = "import sys, connectors.lists_files; print({'openpyxl', 'python_calamine', 'pydantic'} & set(sys.modules))"
+    code = "import sys, connectors.files.reader; print({'openpyxl', 'python_calamine', 'pydantic'} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout == "set()\n"

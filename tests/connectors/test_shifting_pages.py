@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from config.secrets import Origin
+from config.tables.secrets import Origin
 from connectors import datacentre, rest
+from connectors.http.readings import keep_no_order, united
 from connectors.port import AsksByNumber, Connector, ProofKind, Question, Snapshot, SourceGarbled
-from connectors.readings import keep_no_order, united
 from tests.connectors.test_datacentre import FEES, fees
 from tests.connectors.test_datacentre import SECRET as CENTRE_SECRET
 from tests.connectors.test_interlib import SECRET as OPENLIB_SECRET

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from connectors import sierra
-from connectors.each_patron import EachPatron
+from connectors.by_student.each_patron import EachPatron
 from connectors.port import (
     AsksByNumber,
     Candidates,

@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from connectors import sip2
+from connectors.by_student.sip2_wire import BrokenLine, checksum, read
 from connectors.port import (
     Candidates,
     ProofKind,
@@ -18,7 +19,6 @@ from connectors.port import (
     SourceRefused,
     SourceUnavailable,
 )
-from connectors.sip2_wire import BrokenLine, checksum, read
 from tests.connectors import sip2_office
 from tests.connectors.sip2_office import LENT, PLACE, SECRET, ask, people
 from tests.services.directory import certify

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from connectors.databases import Backend
+from connectors.databases.base import Backend
 from connectors.port import SourceUnavailable
 from tests.connectors.database_office import ask
 from tests.services.halting import Halting

@@ -7,7 +7,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from status_db.model import normalise_number
-from sync.cells import day
+from sync.rule.cells import day
 from tests.connectors.database_office import DatabaseOffice, ask
 
 DIGITS = Decimal("12345678901234567890.0123456789")

@@ -13,11 +13,11 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, StaticPool
 
-from config.secrets import DatabaseUrl, Origin
+from config.tables.secrets import DatabaseUrl, Origin
 from connectors import huiwen, interlib_views, koha, sql
+from connectors.databases.query_guard import QueryRefused, refuse, refuse_everywhere
+from connectors.databases.tokens import RULES, Kind, Unclear, tokens
 from connectors.port import Question, SourceRefused
-from connectors.sql_guard import QueryRefused, refuse, refuse_everywhere
-from connectors.sql_tokens import RULES, Kind, Unclear, tokens
 from tests.contract import Ticking
 
 ROOT = Path(__file__).parent.parent.parent

@@ -17,9 +17,9 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from connectors.dameng import Dameng
-from connectors.databases import Options, Patience
-from connectors.mysql import beginning
+from connectors.databases.base import Options, Patience
+from connectors.databases.dameng import Dameng
+from connectors.databases.mysql import beginning
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from tests.connectors.database_office import DatabaseOffice, ask, but_clocks
 from tests.contract import ROWS

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url
 
-from connectors.databases import shown
+from connectors.databases.base import shown
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from tests.connectors.database_office import DatabaseOffice, ask
 from tests.services.university import free_port
@@ -71,7 +71,7 @@ def test_a_password_that_a_server_repeats_is_not_told(mariadb_url: str, monkeypa
     secret = "hidden_word"
     # The server lets everybody in without one.
     without = make_url(mariadb_url).set(password=None)
-    monkeypatch.setattr("connectors.mysql.create_engine", lambda _url, **how: create_engine(without, **how))
+    monkeypatch.setattr("connectors.databases.mysql.create_engine", lambda _url, **how: create_engine(without, **how))
     url = make_url(mariadb_url).set(password=secret).render_as_string(hide_password=False)
     error = refusal(url, f"SELECT {secret} AS NUMBER FROM nowhere_at_all WHERE {secret} {secret}")
     assert "You have an error in your SQL syntax" in error.what

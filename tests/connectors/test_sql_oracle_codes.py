@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from connectors.databases import Options
-from connectors.oracle import Oracle
+from connectors.databases.base import Options
+from connectors.databases.oracle import Oracle
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from tests.connectors.database_office import ask as ask_there
 from tests.connectors.test_sql_kin import PATIENCE

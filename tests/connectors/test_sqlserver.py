@@ -14,8 +14,9 @@ import sqlglot
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from connectors import sql, sqlserver
-from connectors.databases import Options, Patience
+from connectors import sql
+from connectors.databases import sqlserver
+from connectors.databases.base import Options, Patience
 from connectors.port import Question, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from tests.contract import Ticking
 from tests.services.university import free_port

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from clearance.wiring import schema_of
-from connectors import dameng, mysql, oracle, sqlserver
-from connectors.databases import Backend
+from clearance.services import schema_of
+from connectors.databases import dameng, mysql, oracle, sqlserver
+from connectors.databases.base import Backend
 from tests.services.university import ROOT
 
 _CONTRACTS = {"ConnectorContract", "PagedContract", "PatronContract"}

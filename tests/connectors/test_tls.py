@@ -14,8 +14,8 @@ import pytest
 from pydantic import ValidationError
 
 from connectors import rest, sql
+from connectors.http.tls import Tls, cause_of
 from connectors.port import Question, SourceError, SourceRefused, SourceUnavailable
-from connectors.tls import Tls, cause_of
 from tests.contract import Ticking
 from tests.patience import PATIENCE
 from tests.services.http_office import HttpOffice

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
+from connectors.http.worker_pool import Pause, PerStudent, Watch, walk
 from connectors.port import Progress, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, no_progress
-from connectors.walk import Pause, PerStudent, Watch, walk
 from tests.patience import PATIENCE
 
 NUMBERS = [f"2015{number:04d}" for number in range(30)]
@@ -229,7 +229,7 @@ class Thread(threading.Thread):
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> list[Thread]:
     monkeypatch.setattr(Thread, "made", [])
-    monkeypatch.setattr("connectors.walk.Thread", Thread)
+    monkeypatch.setattr("connectors.http.worker_pool.Thread", Thread)
     return Thread.made
 
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from config.secrets import Secret
+from config.tables.secrets import Secret
 from connectors import rest
+from connectors.http.backoff import Quiet
+from connectors.http.client import Office
+from connectors.http.settings import Exchange
 from connectors.port import Question, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
-from connectors.quiet import Quiet
-from connectors.web import Office
-from connectors.web_settings import Exchange
 from tests.cast import MORNING
 from tests.contract import Ticking
 from tests.patience import PATIENCE

@@ -14,12 +14,12 @@ from sqlalchemy import event
 from clearance.main import app
 from config.settings import load
 from connectors import memory
-from status_db import bulk, engine
-from status_db.decisions import Decisions, Wish
-from status_db.engine import StoreError
-from status_db.ledger import Ledger
-from status_db.marks import LeaseLost, SlotTaken
+from status_db.decisions.writer import Decisions, Wish
+from status_db.ledger.chain import Ledger
+from status_db.marks.apply import LeaseLost, SlotTaken
 from status_db.model import RunState, Verdict
+from status_db.store import bulk, engine
+from status_db.store.engine import StoreError
 from tests.crash.stage import Stage, loan, number, opened
 from tests.world import COHORT, SETTINGS
 

@@ -15,10 +15,10 @@ from config.settings import load
 from connectors import memory
 from connectors.port import Connector, Question
 from status_db import tables
-from status_db.engine import open_writing, writing
-from status_db.ledger import Ledger
+from status_db.ledger.chain import Ledger
 from status_db.model import ROSTER, RunState
-from sync.run import LEASE_FOR, Sync
+from status_db.store.engine import open_writing, writing
+from sync.run.run import LEASE_FOR, Sync
 from tests.cast import LIN, MORNING
 from tests.world import COHORT, World
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from status_db.model import RunState
-from sync import owner
+from sync.run import process_id
 from tests import sizes
 from tests.crash import actors, stage, syscalls
 from tests.crash.power import Disk
@@ -75,7 +75,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
             "library",
             now=begun.now,
             by="test",
-            owner=owner.next_turn(),
+            owner=process_id.next_turn(),
             lease_for=begun.lease_for,
             gone=lambda _: False,
         )

@@ -13,10 +13,11 @@ from sqlalchemy import URL, make_url, text
 from clearance.main import app
 from config.settings import load
 from connectors import memory
-from status_db import durable, tables
-from status_db.accounts import Accounts, Act, Grant, desk_url
-from status_db.desk_store import DeskStore
+from status_db import tables
+from status_db.accounts.accounts import Accounts, Act, Grant, desk_url
+from status_db.desk.store import DeskStore
 from status_db.model import RunState
+from status_db.store import durability
 from tests import sizes
 from tests.crash import actors, stage
 from tests.crash.processes import Actor, acting
@@ -109,7 +110,7 @@ def forgetful(durable_postgres_server: URL, tmp_path: Path) -> Iterator[Stage]:
     with databases.fresh_database(durable_postgres_server) as url:
         about = stage.set_up(url.render_as_string(hide_password=False), tmp_path, 40)
         with stage.opened(about.url) as engine:
-            assert durable.warnings(engine) == ()
+            assert durability.warnings(engine) == ()
             with engine.begin() as connection:
                 connection.execute(text(f'ALTER DATABASE "{url.database}" SET synchronous_commit = off'))
         yield about

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import URL, make_url, text
 
 from status_db.model import RunState
-from sync import owner
+from sync.run import process_id
 from tests import sizes
 from tests.crash import actors, stage
 from tests.crash.processes import acting
@@ -75,7 +75,7 @@ def played(server: URL, folder: Path) -> Iterator[Play]:
                     "library",
                     now=begun.now,
                     by="test",
-                    owner=owner.next_turn(),
+                    owner=process_id.next_turn(),
                     lease_for=begun.lease_for,
                     gone=lambda _: False,
                 )

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from clearance.demo_command import PASSWORD
-from clearance.wiring import Program, load_settings
+from clearance.commands.demo import PASSWORD
+from clearance.services import Program, load_settings
 from demo.story import LIBRARY_SHARE, notable
 from demo.university import GRADUATES
 from status_db import tables
-from status_db.requests import RequestOutcome, Requests
-from status_db.standing import freshness, steps_of_many
+from status_db.effective.step_status import freshness, steps_of_many
+from status_db.inbox.requests import RequestOutcome, Requests
 from tests.demo import by_hand
 from tests.patience import PATIENCE
 from tests.services.university import ROOT, University, free_port

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import structlog
 
-from connectors import databases, rest, sql, web
+from connectors import rest, sql
+from connectors.databases import base as databases
+from connectors.http import client
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +25,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql, "BATCH", 20)
     monkeypatch.setattr(databases, "BATCH", 20)
 
-    class Patient(web.Office):
+    class Patient(client.Office):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             self._pause = lambda _seconds: None

@@ -25,9 +25,9 @@ from connectors.port import (
 )
 from status_db import tables
 from status_db.model import ROSTER, RunState
-from sync import owner
-from sync.run import LEASE_FOR, Sync
-from sync.schedule import Schedule
+from sync.run import process_id
+from sync.run.run import LEASE_FOR, Sync
+from sync.service.schedule import Schedule
 from tests.faults.seeds import case, seeds
 from tests.faults.trial import MANY, Big, listed, loan
 from tests.world import COHORT, SETTINGS, World, season_of
@@ -219,7 +219,7 @@ class Faulty(Scheduled):
             by="a schedule that has gone",
             owner="elsewhere process 1",
             lease_for=LEASE_FOR,
-            gone=owner.is_gone,
+            gone=process_id.is_gone,
         )
 
     def states(self, name: str, since: datetime) -> set[str]:

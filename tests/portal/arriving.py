@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from portal.app import create_app
-from status_db.audit import Audit, AuditLine, Deed
+from status_db.accounts.audit_log import Audit, AuditLine, Deed
 from tests.patience import PATIENCE
 from tests.services.pages import served
 from tests.services.university import free_port

@@ -15,10 +15,10 @@ from starlette.testclient import TestClient
 
 from config.settings import Auth
 from portal.app import create_app
-from portal.auth import factor
-from status_db.codes import CodeKind, Codes
-from status_db.factors import Factors
-from status_db.recovery import RecoveryCodes
+from portal.auth import totp
+from status_db.sign_in.one_time_codes import CodeKind, Codes
+from status_db.sign_in.recovery_codes import RecoveryCodes
+from status_db.sign_in.second_factor import Factors
 from tests.portal.conftest import enter, token_in
 from tests.world import World
 
@@ -58,8 +58,8 @@ def set_up_code(world: World, account: str) -> str:
 
 def has_app(world: World, account: str) -> str:
     """Give an account the app, set up a minute ago; return its secret."""
-    secret = factor.new_secret()
-    sealed = factor.seal(world.desk_key, account, secret, world.now)
+    secret = totp.new_secret()
+    sealed = totp.seal(world.desk_key, account, secret, world.now)
     assert Factors(world.desk).enrol(account, sealed, 0)
     return secret
 

@@ -25,7 +25,7 @@ import xlsxwriter
 import zxcvbn
 
 from portal.auth import passwords
-from status_db import engine
+from status_db.store import engine
 
 #: Where each is called, and by which name.
 BLOCKING: tuple[tuple[Any, str], ...] = (

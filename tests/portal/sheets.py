@@ -1,7 +1,7 @@
 """A sheet of results that the library's clerk has brought."""
 
-from portal.desk.results import COLUMNS, ResultSheet, Row
-from status_db.uploads import UploadKind, Uploads
+from portal.desk.imports.results import COLUMNS, ResultSheet, Row
+from status_db.inbox.uploads import UploadKind, Uploads
 from tests.cast import LIN, Person
 from tests.world import COHORT, World
 

@@ -9,10 +9,10 @@ from starlette.testclient import TestClient
 from config.settings import Auth
 from portal.app import create_app
 from portal.auth.passwords import hash_password
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, Deed
-from status_db.codes import CodeKind, Codes
-from status_db.factors import Factors
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.sign_in.one_time_codes import CodeKind, Codes
+from status_db.sign_in.second_factor import Factors
 from tests.cast import LIN
 from tests.portal.conftest import PASSWORD, enter, token_in
 from tests.portal.factors import digits_of, has_app, has_recovery_codes, one_administrator_suffices, send, workers

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from status_db.audit import Audit, Deed
-from status_db.board import Announcement, Board
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.inbox.announcements import Announcement, Board
 from tests.cast import LIN, QIAN
 from tests.portal.conftest import token_in
 from tests.portal.waiting import browser

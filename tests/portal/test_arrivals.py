@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from config.log_names import StudentNo
-from status_db.accounts import Act, Grant
-from status_db.audit import Deed
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Deed
 from tests.cast import LIN, ZHOU
 from tests.portal.arriving import Open, opened
 from tests.services.one_answer import answering

@@ -9,8 +9,8 @@ import pytest
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from portal.admin_words import DEEDS
-from status_db.audit import Audit, Deed
+from portal.i18n.admin_labels import DEEDS
+from status_db.accounts.audit_log import Audit, Deed
 from tests.cast import LIN, QIAN
 from tests.portal.conftest import token_in
 from tests.portal.waiting import browser, held_back, serve

@@ -24,9 +24,9 @@ from typer.testing import CliRunner
 
 from clearance.main import app as command_line
 from portal.auth.sessions import form_token
-from status_db.audit import Audit
+from status_db.accounts.audit_log import Audit
+from status_db.inbox.requests import Requests
 from status_db.model import ROSTER, RunState
-from status_db.requests import Requests
 from tests.cast import EVERYBODY, GEOLOGY_LOANS, LIN, QIAN
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import PASSWORD, enter, lin_objects, settle, token_in

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from status_db.accounts import Act, Grant
-from status_db.audit import Deed
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Deed
 from tests.cast import LIN, SUN, ZHAO
 from tests.patience import PATIENCE
 from tests.portal.arriving import Open, fields_of, opened

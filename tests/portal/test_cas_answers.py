@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.providers import Cas
-from portal.auth.cas import CasServer, CasUser, Denied, Untrusted, plausible_ticket, read_answer, read_logout
+from config.tables.providers import Cas
+from portal.auth.providers.cas import CasServer, CasUser, Denied, Untrusted, plausible_ticket, read_answer, read_logout
 from portal.auth.refusals import SignInRefused, Why
 from tests.services.one_answer import answering
 

@@ -3,7 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from status_db.batches import Batches, BatchKind, Told
+from status_db.decisions.batches import Batches, BatchKind, Told
 from status_db.model import Verdict
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.api.conftest import bearing, give_token

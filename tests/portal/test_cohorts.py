@@ -11,17 +11,17 @@ import pytest
 from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
-from portal.pages import recheck
+from portal.student import recheck
 from status_db import tables
-from status_db.board import Board
-from status_db.ledger import Ledger
+from status_db.inbox.announcements import Board
+from status_db.inbox.appeals import SeenThen, StudentObjections
+from status_db.inbox.requests import Requests
+from status_db.inbox.uploads import Uploads
+from status_db.ledger.chain import Ledger
+from status_db.marks.approvals import Opinions
 from status_db.model import ROSTER, RunState
-from status_db.opinions import Opinions
-from status_db.requests import Requests
-from status_db.student_objections import SeenThen, StudentObjections
-from status_db.uploads import Uploads
-from sync.run import Sync
-from sync.serving import Serving
+from sync.run.run import Sync
+from sync.service.inbox import Serving
 from tests.cast import LIN
 from tests.portal.conftest import settle, token_in
 from tests.portal.waiting import say

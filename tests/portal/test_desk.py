@@ -10,11 +10,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from portal.desk import queue
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, AuditLine, Deed
-from status_db.decisions import Wish
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, AuditLine, Deed
+from status_db.decisions.reviews import Issue
+from status_db.decisions.writer import Wish
 from status_db.model import State, StepStatus, Verdict
-from status_db.reviews import Issue
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU, Person
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import enter

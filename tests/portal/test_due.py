@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from config.opening import Calendar, OpenHours
-from portal.due import UNSTATED, due, due_at
+from config.tables.opening_hours import Calendar, OpenHours
+from portal.present.due import UNSTATED, due, due_at
 from tests.world import World
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import pytest
 from starlette.testclient import TestClient
 
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, Deed
-from status_db.codes import Codes
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.sign_in.one_time_codes import Codes
 from tests.cast import LIN
 from tests.portal.conftest import _HASHED, settle, token_in
 from tests.portal.factors import one_administrator_suffices

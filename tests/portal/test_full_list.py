@@ -12,8 +12,8 @@ import xlsxwriter
 from starlette.testclient import TestClient
 
 from portal.auth.sessions import hash_of, new_token
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, Deed
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, Deed
 from status_db.model import Verdict
 from tests.cast import LEAVING, LIN, QIAN, SUN, ZHOU
 from tests.portal.conftest import token_in

@@ -10,10 +10,10 @@ from starlette.testclient import TestClient
 
 from config.settings import Auth, Portal
 from portal.app import create_app
-from portal.auth.slowdown import Slowdown
-from status_db.attempts import Attempts
-from status_db.audit import Audit
-from status_db.codes import Codes
+from portal.auth.throttle import Slowdown
+from status_db.accounts.audit_log import Audit
+from status_db.sign_in.login_attempts import Attempts
+from status_db.sign_in.one_time_codes import Codes
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.conftest import PASSWORD, enter, settle, token_in
 from tests.portal.test_passwords import give_code, set_password

@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from config.limits import Limits
-from portal.hashing import Hashing
-from portal.limits import Refused
+from config.tables.limits import Limits
+from portal.web.hashing import Hashing
+from portal.web.limits import Refused
 from tests import own_loop
 from tests.cast import LIN
 from tests.portal.test_long_questions import browser, cookies, limited

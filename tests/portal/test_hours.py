@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from config.opening import Calendar, Days, Hours, OpenHours
-from portal import languages
-from portal.hours import Door, door, hours_on, say_door, say_hours
+from config.tables.opening_hours import Calendar, Days, Hours, OpenHours
+from portal.i18n import languages
+from portal.present.opening_hours import Door, door, hours_on, say_door, say_hours
 
 ZONE = ZoneInfo("Asia/Shanghai")
 OFFICE = OpenHours.model_validate({"workday": ["8:00-11:30", "14:30-17:00"], "weekend": ["9:00-12:00"]})

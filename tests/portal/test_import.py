@@ -19,18 +19,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from portal import languages
-from portal.auth import forms
-from portal.auth.parts import FormBroken, Parts
+from portal.access import forms
+from portal.access.multipart import FormBroken, Parts
 from portal.auth.sessions import hash_of, new_token
-from portal.desk.result_words import UNREADABLE
-from portal.desk.results import COLUMNS, RESULTS
+from portal.desk.imports.result_words import UNREADABLE
+from portal.desk.imports.results import COLUMNS, RESULTS
+from portal.i18n import languages
 from status_db import tables
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, Deed
-from status_db.desk_seals import GRANT
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.desk.seals import GRANT
+from status_db.inbox.uploads import Uploads
 from status_db.model import Verdict
-from status_db.uploads import Uploads
 from tests.cast import LEAVING, LI, LIN, QIAN, SUN, ZHAO, Person
 from tests.clearance.test_sheets import book, text
 from tests.portal.conftest import STAFF, token_in
@@ -546,7 +546,7 @@ def test_english_headers_are_those_of_the_catalogue() -> None:
 
 
 def test_every_word_of_an_unreadable_sheet_has_its_sentence() -> None:
-    source = Path("clearance/sheets.py").read_text(encoding="utf-8")
+    source = Path("clearance/files/sheets.py").read_text(encoding="utf-8")
     told = set(re.findall(r'SheetUnreadable\(\s*"(\w+)"', source)) | {"web", "xml", "xls", "broken", "kind", "twice"}
     assert told == set(UNREADABLE)
 

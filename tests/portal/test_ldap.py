@@ -14,12 +14,12 @@ import pytest
 from ldap3.protocol import rfc4511
 from ldap3.utils.asn1 import decoder, encode
 
-from config.providers import Ldap
-from config.secrets import Secret
-from portal.auth.ldap import Directory
+from config.tables.providers import Ldap
+from config.tables.secrets import Secret
 from portal.auth.passwords import hash_password
+from portal.auth.providers.ldap import Directory
 from portal.auth.refusals import SignInRefused, Why
-from status_db.audit import Deed
+from status_db.accounts.audit_log import Deed
 from tests.cast import LIN, SUN, ZHAO
 from tests.portal.arriving import Open, fields_of, opened
 from tests.services.directory import BASE, SEARCHER, SEARCHERS_WORD, Served, directory

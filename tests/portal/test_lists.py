@@ -13,9 +13,9 @@ import openpyxl
 import pytest
 from starlette.testclient import TestClient
 
-from portal.pages import lists
-from status_db.audit import Audit, Deed
-from status_db.decisions import Wish
+from portal.staff import lists
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.decisions.writer import Wish
 from status_db.model import Verdict
 from tests.cast import LEAVING, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO
 from tests.portal.test_overview import text_of

@@ -17,17 +17,17 @@ from clearance import failures
 from clearance.main import app as command_line
 from config import logs
 from config.log_names import log_name
-from config.secrets import Origin
 from config.settings import Auth, Log
+from config.tables.secrets import Origin
 from connectors import sql
 from connectors.port import Question, SourceError
-from portal.faults import noted_path
+from portal.web.faults import noted_path
 from status_db import tables
-from status_db.audit import Audit
-from status_db.desk_key import DeskKey
-from status_db.engine import reading
-from status_db.identities import Identities
+from status_db.accounts.audit_log import Audit
+from status_db.desk.key import DeskKey
 from status_db.model import ROSTER
+from status_db.sign_in.identity_numbers import Identities
+from status_db.store.engine import reading
 from tests.cast import EVERYBODY, LIN, QIAN
 from tests.clearance.test_sheets import book
 from tests.contract import Ticking

@@ -16,11 +16,11 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from config.limits import Limits
-from portal.apart import Apart, HelperLost
+from config.tables.limits import Limits
 from portal.app import create_app
-from portal.limits import Refused
-from portal.long_questions import LongQuestions
+from portal.web.apart import Apart, HelperLost
+from portal.web.limits import Refused
+from portal.web.long_questions import LongQuestions
 from tests import own_loop
 from tests.cast import LIN
 from tests.portal.api.conftest import bearing, give_token
@@ -214,7 +214,7 @@ class TestHelpers:
 
     def test_a_long_answer_comes_whole_and_leaves_nothing_behind(self, tmp_path: Path) -> None:
         does = (
-            "import sys; from portal.apart import answer_all; from starlette.responses import Response; "
+            "import sys; from portal.web.apart import answer_all; from starlette.responses import Response; "
             "answer_all(Response(b'x' * 3_000_000, headers={'x-kept': 'yes'}), int(sys.argv[1]))"
         )
         apart = Apart((sys.executable, "-c", does), 1, timedelta(minutes=5), tmp_path)

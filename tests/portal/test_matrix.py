@@ -19,11 +19,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
 
 from portal.auth.sessions import form_token, hash_of, new_token
-from portal.pages import recheck
-from status_db.batches import Batches, BatchKind, Told
-from status_db.board import Board
+from portal.student import recheck
+from status_db.decisions.batches import Batches, BatchKind, Told
+from status_db.decisions.reviews import Issue
+from status_db.inbox.announcements import Board
 from status_db.model import Verdict
-from status_db.reviews import Issue
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import PASSWORD, lin_objects, settle

@@ -12,13 +12,13 @@ from openpyxl import load_workbook
 from starlette.testclient import TestClient
 
 from connectors.port import SourceUnavailable
-from portal.pages import recheck
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, AuditLine, Deed
-from status_db.decisions import Wish
+from portal.student import recheck
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, AuditLine, Deed
+from status_db.decisions.reviews import HandedOver, Issue
+from status_db.decisions.writer import Wish
+from status_db.inbox.requests import Requests
 from status_db.model import ROSTER, Verdict
-from status_db.requests import Requests
-from status_db.reviews import HandedOver, Issue
 from tests.cast import LIN, QIAN, SUN
 from tests.forty import CLASS, COLLEGE, FORTY, forty, name_of
 from tests.portal.conftest import _HASHED, enter, settle, token_in
@@ -618,7 +618,7 @@ class TestALargeClass:
     def test_three_hundred_stand_in_one_form_and_the_others_follow(
         self, university: World, signed_in: SignedIn, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("portal.desk.morning.MOST", 30)
+        monkeypatch.setattr("portal.desk.graduation.class_review.MOST", 30)
         forty(university)
         browser = signed_in("reviewer")
         page = seen(browser)

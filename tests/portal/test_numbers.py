@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.desk.numbers import Uncountable, counted_up, mentioned, pairs
+from portal.desk.graduation.numbers import Uncountable, counted_up, mentioned, pairs
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ from starlette.testclient import TestClient
 
 from connectors.port import SourceUnavailable
 from portal.auth.sessions import form_token, hash_of, new_token
-from portal.pages import recheck
+from portal.student import recheck
 from status_db import tables
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, Deed
-from status_db.decisions import Wish
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.decisions.writer import Wish
+from status_db.inbox.appeals import Kind, Outcome, StudentObjection, StudentObjections
 from status_db.model import State, Verdict
-from status_db.student_objections import Kind, Outcome, StudentObjection, StudentObjections
 from tests.cast import LI, LIN, QIAN, SUN, ZHAO, ZHOU
 from tests.portal.conftest import _HASHED, lin_objects
 from tests.portal.waiting import serve

@@ -7,14 +7,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from config.meaning import Meaning
-from portal import languages, objections
+from portal.i18n import languages
+from portal.present import guard_reasons
+from status_db.guard_reasons import Objection, ObjectionKind, packed, unpacked
 from status_db.model import NOT_ASKED, Means, Verdict
-from status_db.objections import Objection, ObjectionKind, packed, unpacked
-from sync import roster
-from sync.guard import Announced, Counted, Group, Limits, judge
-from sync.quality import Quality
-from sync.settings_plan import SettingsPlan
-from sync.settings_proposal import _reasons
+from sync.plan.settings import _reasons
+from sync.plan.settings_plan import SettingsPlan
+from sync.rule import roster
+from sync.rule.guard import Announced, Counted, Group, Limits, judge
+from sync.rule.quality import Quality
 from tests.sync.test_guard import CALM, moving
 
 SPOKEN = languages.load(("zh", "en"), ZoneInfo("Asia/Shanghai"))
@@ -84,13 +85,13 @@ def test_the_guard_raises_every_kind_there_is() -> None:
 @pytest.mark.parametrize("one", OBJECTIONS, ids=lambda one: str(one)[:50])
 def test_each_is_said_in_both_languages_with_all_its_figures(one: Objection) -> None:
     for language in SPOKEN.values():
-        said = objections.said(language, one)
+        said = guard_reasons.said(language, one)
         assert "%(" not in said
         assert "_" not in said
         for name, figure in one.figures.items():
             if str(figure).isdecimal() and (name, figure) != ("wave", 0):
                 assert str(figure) in said, (said, name)
-    assert not any("\u4e00" <= letter <= "\u9fff" for letter in objections.said(SPOKEN["en"], one))
+    assert not any("\u4e00" <= letter <= "\u9fff" for letter in guard_reasons.said(SPOKEN["en"], one))
 
 
 @pytest.mark.parametrize("one", OBJECTIONS, ids=lambda one: str(one)[:50])
@@ -100,5 +101,5 @@ def test_each_comes_back_as_it_was_kept(one: Objection) -> None:
 
 def test_what_is_not_yet_done_is_told_apart_from_something_owed() -> None:
     (one,) = judge(moving(CLEARED, HELD, 5000), Means.STATUS, Limits(), CALM, first_applies=False)
-    assert "“不通过”" in objections.said(SPOKEN["zh"], one)
-    assert "“未办理”" in objections.said(SPOKEN["zh"], one, undone=True)
+    assert "“不通过”" in guard_reasons.said(SPOKEN["zh"], one)
+    assert "“未办理”" in guard_reasons.said(SPOKEN["zh"], one, undone=True)

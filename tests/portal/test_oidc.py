@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from status_db.audit import Deed
+from status_db.accounts.audit_log import Deed
 from tests.cast import LIN, SUN
 from tests.portal.arriving import Open, fields_of, opened
 from tests.services.providers import openid_provider

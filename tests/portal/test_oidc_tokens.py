@@ -14,12 +14,12 @@ import pytest
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 from structlog.testing import capture_logs
 
-from config.providers import Oidc
-from config.secrets import Secret
-from portal.auth.journeys import Journey
-from portal.auth.oidc import OidcProvider, Signed
+from config.tables.providers import Oidc
+from config.tables.secrets import Secret
+from portal.auth.providers.oidc import OidcProvider, Signed
 from portal.auth.refusals import SignInRefused, Why
-from status_db.audit import Deed
+from portal.auth.sso_state import Journey
+from status_db.accounts.audit_log import Deed
 from tests.cast import LIN
 from tests.portal.arriving import opened
 from tests.services.openid import ScriptedProvider

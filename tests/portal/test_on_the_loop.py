@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from portal.auth.passwords import hash_password, weakness
-from status_db.audit import Audit, Deed
+from status_db.accounts.audit_log import Audit, Deed
 from tests import own_loop
 from tests.portal.on_the_loop import BLOCKING, OnTheLoop
 from tests.world import World

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from portal import words
-from status_db.accounts import Act, Grant
-from status_db.decisions import Wish
+from portal.i18n import labels
+from status_db.accounts.accounts import Act, Grant
+from status_db.decisions.writer import Wish
 from status_db.model import State, Verdict
 from tests.cast import LEAVING, LI, LIN, QIAN, SUN, ZHAO
 from tests.portal.conftest import _HASHED, enter
@@ -90,7 +90,7 @@ class TestCharts:
     def test_each_says_the_numbers_of_the_table_beside_it(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/overview").text
         steps = table_after(page, "事项")
-        order = [words.STATES[State(key)] for key in ("cleared", "held", "not_done", "pending", "open", "closed")]
+        order = [labels.STATES[State(key)] for key in ("cleared", "held", "not_done", "pending", "open", "closed")]
         chart = re.search(r'<svg class="bars".*?</svg>\s*<figcaption>', page, re.DOTALL)
         assert chart
         said = dict(re.findall(r"<title>([^<]+) (\d+)</title>", chart[0]))

@@ -15,13 +15,13 @@ from starlette.testclient import TestClient
 import portal
 from config.processes import Process
 from config.settings import Source
-from portal import words
 from portal.app import create_app
-from portal.house import build
+from portal.i18n import labels
+from portal.page.context import build
 from status_db import tables
-from status_db.decisions import Wish
-from status_db.engine import StoreError
+from status_db.decisions.writer import Wish
 from status_db.model import State, Verdict
+from status_db.store.engine import StoreError
 from tests.cast import GEOLOGY_LOANS, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
 from tests.portal.conftest import PASSWORD, enter, token_in
 from tests.portal.sentences import sentences
@@ -393,7 +393,7 @@ def test_every_state_has_a_word_in_both_languages(university: World) -> None:
     house = build(university.settings, university.clock, Process.PAGES)
     try:
         for language in house.languages.values():
-            said = {words.say(language, words.STATES, state) for state in State}
+            said = {labels.say(language, labels.STATES, state) for state in State}
             assert len(said) == len(State), "no two states share a word"
     finally:
         house.close()

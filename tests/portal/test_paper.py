@@ -12,20 +12,21 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
-from portal import languages, paper_pdf, sheet_numbers
-from portal.desk import paper_entry
-from portal.paper_pdf import Column, Fill, Line, Part, PrintSet, Wording
-from portal.paper_sets import Papers, sight_of
-from portal.sheet_numbers import set_number, sheet_number, step_codes, typed
+from portal.desk.paper import entry
+from portal.documents import paper_pdf, sheet_numbers
+from portal.documents.paper_pdf import Column, Fill, Line, Part, PrintSet, Wording
+from portal.documents.paper_sets import Papers, sight_of
+from portal.documents.sheet_numbers import set_number, sheet_number, step_codes, typed
+from portal.i18n import languages
 from status_db import tables
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, Deed
-from status_db.batches import Batches, BatchKind
-from status_db.decisions import Wish
-from status_db.engine import reading
-from status_db.lists import Lists
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.decisions.batches import Batches, BatchKind
+from status_db.decisions.reviews import Issue
+from status_db.decisions.writer import Wish
 from status_db.model import ROSTER, Verdict
-from status_db.reviews import Issue
+from status_db.queries.lists import Lists
+from status_db.store.engine import reading
 from status_db.views import EVERYBODY
 from tests.cast import LI, LIN, MORNING, QIAN, SUN, Person
 from tests.portal.conftest import _HASHED, enter, settle, token_in
@@ -376,16 +377,16 @@ SHEET = {"sheet": "0525-0230-lib-3-1", "decided": "2019-05-25T08:01"}
 
 
 MISTAKES: Sequence[tuple[dict[str, str | list[str]], str]] = (
-    ({"sheet": "  "}, paper_entry.NO_SHEET),
-    ({"sheet": "长" * 101}, paper_entry.LONG_SHEET),
-    ({"decided": ""}, paper_entry.NO_TIME),
-    ({"decided": "昨天下午"}, paper_entry.NO_TIME),
-    ({"decided": "0001-01-01T00:00"}, paper_entry.NO_TIME),
-    ({"decided": "2019-05-25T08:10"}, paper_entry.FUTURE),
-    ({"decided": "2018-05-20T08:00"}, paper_entry.LONG_AGO),
-    ({"words": "话" * 501}, paper_entry.LONG_WORDS),
-    ({"file": ["号" * 101, *[""] * 39]}, paper_entry.LONG_FILE),
-    ({"done": []}, paper_entry.NOTHING_TICKED),
+    ({"sheet": "  "}, entry.NO_SHEET),
+    ({"sheet": "长" * 101}, entry.LONG_SHEET),
+    ({"decided": ""}, entry.NO_TIME),
+    ({"decided": "昨天下午"}, entry.NO_TIME),
+    ({"decided": "0001-01-01T00:00"}, entry.NO_TIME),
+    ({"decided": "2019-05-25T08:10"}, entry.FUTURE),
+    ({"decided": "2018-05-20T08:00"}, entry.LONG_AGO),
+    ({"words": "话" * 501}, entry.LONG_WORDS),
+    ({"file": ["号" * 101, *[""] * 39]}, entry.LONG_FILE),
+    ({"done": []}, entry.NOTHING_TICKED),
 )
 
 
@@ -486,10 +487,10 @@ class TestEntering:
         assert not batches(university).batches()
 
     def test_a_paste_that_makes_no_sense_stands_there_again(self, clerk: Clerk) -> None:
-        assert paper_entry.NO_NUMBERS in clerk.paste(" ，、\n")
+        assert entry.NO_NUMBERS in clerk.paste(" ，、\n")
         many = "\n".join(str(20990000 + n) for n in range(201))
         page = clerk.paste(many)
-        assert paper_entry.TOO_MANY in page
+        assert entry.TOO_MANY in page
         assert clerk.fields["pasted"] == [many]
 
     def test_two_hundred_rows_with_long_chinese_fit_one_form(self, university: World, clerk: Clerk) -> None:
@@ -506,7 +507,7 @@ class TestEntering:
         page = clerk.press("confirm")
         assert clerk.answer is not None
         assert clerk.answer.status_code == 409
-        assert paper_entry.LOOK_AGAIN in page
+        assert entry.LOOK_AGAIN in page
         assert "现有决定：数据有误（other, 5月25日" in row_of(page, ALL[0])
         assert not batches(university).batches()
         clerk.press("confirm")
@@ -517,7 +518,7 @@ class TestEntering:
         university.decisions.enter(Wish(ALL[0], "library", Verdict.HELD, "数据有误"), "other", university.now)
         clerk.paste(ALL[0])
         clerk.press("preview", **SHEET, done=ALL[:1])
-        assert paper_entry.NOTHING_TO_DO in clerk.press("confirm")
+        assert entry.NOTHING_TO_DO in clerk.press("confirm")
         assert "录入 1 人。" in clerk.press("confirm", with_conflicts="1")
         assert university.verdict(ALL[0], "library") is Verdict.CLEARED
 
@@ -525,7 +526,7 @@ class TestEntering:
         clerk.open(college=COLLEGE, **{"class": CLASS})
         clerk.press("preview", **SHEET, done=ALL[:2])
         page = clerk.press("confirm", done=ALL[:3])
-        assert paper_entry.LOOK_AGAIN in page
+        assert entry.LOOK_AGAIN in page
         assert not batches(university).batches()
         assert "录入 3 人。" in clerk.press("confirm")
 
@@ -537,7 +538,7 @@ class TestEntering:
         page = clerk.press("preview", **SHEET, done=ALL[:2])
         assert "这个纸号录入过" in page
         assert "系统里已是这样" in row_of(page, ALL[0])
-        assert paper_entry.NOTHING_TO_DO in clerk.press("confirm")
+        assert entry.NOTHING_TO_DO in clerk.press("confirm")
         with reading(university.engine) as connection:
             assert connection.execute(select(func.count()).select_from(tables.decision)).scalar() == 2
 
@@ -560,7 +561,7 @@ class TestEntering:
             told = clerk.browser.get("/desk/paper").text
             assert own_path in told
             other = batches(university)
-            preview_rows = paper_entry.Typed((QIAN.number,), {QIAN.number: "赔书"}, {}, frozenset({QIAN.number}), "X")
+            preview_rows = entry.Typed((QIAN.number,), {QIAN.number: "赔书"}, {}, frozenset({QIAN.number}), "X")
             told_rows = preview_rows.told(university.now)
             digest = other.preview("library", told_rows, university.now).digest
             made = other.enter_all(

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from portal import languages, paper_nights, paper_pdf
-from portal.paper_nights import Narrowed, print_into, prune
-from portal.paper_sets import Papers
-from status_db.lists import Lists
+from portal.documents import paper_nights, paper_pdf
+from portal.documents.paper_nights import Narrowed, print_into, prune
+from portal.documents.paper_sets import Papers
+from portal.i18n import languages
 from status_db.model import ROSTER
+from status_db.queries.lists import Lists
 from tests.cast import LIN, MORNING, QIAN, Person
 from tests.portal.conftest import settle
 from tests.portal.pdf_text import text_of

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from portal import own_script
 from portal.auth import passkeys
 from portal.auth.passkeys import RelyingParty
-from status_db.audit import Audit, Deed
-from status_db.factors import Factors
-from status_db.passkeys import Passkey, Passkeys
+from portal.web import own_script
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.sign_in.passkeys import Passkey, Passkeys
+from status_db.sign_in.second_factor import Factors
 from tests.portal.conftest import enter
 from tests.portal.factors import (
     ORIGIN,

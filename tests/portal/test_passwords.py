@@ -14,13 +14,13 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from config.settings import Auth
+from portal.access.requires import NARROWED
 from portal.app import create_app
 from portal.auth.passwords import Weakness, hash_password, verify_password, weakness
-from portal.entrance import NARROWED
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, Deed
-from status_db.codes import Codes
-from status_db.identities import Identities
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.sign_in.identity_numbers import Identities
+from status_db.sign_in.one_time_codes import Codes
 from tests.cast import LIN, QIAN, SUN
 from tests.hashing import SHIPPED, SHIPPED_NOBODY
 from tests.portal.conftest import PASSWORD, enter, token_in

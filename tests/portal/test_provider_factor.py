@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from config.providers import Cas, Oidc
-from portal.auth import provider_factor
-from status_db.accounts import Act, Grant
-from status_db.audit import Deed
+from config.tables.providers import Cas, Oidc
+from portal.auth.providers import provider_factor
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Deed
 from tests.cast import LIN
 from tests.portal.arriving import Open, opened
 from tests.portal.factors import digits_of, has_app, send

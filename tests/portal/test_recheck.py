@@ -11,10 +11,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from connectors.port import SourceUnavailable
-from portal.pages import recheck
-from status_db.audit import Audit, Deed
-from status_db.requests import RequestOutcome, Requests
-from sync.serving import Serving
+from portal.student import recheck
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.inbox.requests import RequestOutcome, Requests
+from sync.service.inbox import Serving
 from tests.cast import GEOLOGY_LOAN, LIN, QIAN, SUN, ZHOU
 from tests.portal.conftest import token_in
 from tests.portal.test_student import pass_everything

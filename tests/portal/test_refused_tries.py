@@ -6,8 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from portal.app import create_app
-from status_db.audit import Audit, AuditLine, Deed
-from status_db.engine import StoreError
+from status_db.accounts.audit_log import Audit, AuditLine, Deed
+from status_db.store.engine import StoreError
 from tests.cast import LIN, QIAN
 from tests.portal.conftest import enter, settle
 from tests.world import World

@@ -13,13 +13,13 @@ from sqlalchemy import insert
 from starlette.testclient import TestClient
 
 from status_db import tables
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, Deed
-from status_db.decisions import Wish
-from status_db.engine import writing
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.decisions.reviews import Issue
+from status_db.decisions.writer import Wish
 from status_db.model import Verdict
-from status_db.reviews import Issue
-from status_db.turns import DESK
+from status_db.store.engine import writing
+from status_db.store.turns import DESK
 from tests.cast import EVERYBODY, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, Person
 from tests.portal.conftest import _HASHED, enter
 from tests.portal.test_overview import text_of

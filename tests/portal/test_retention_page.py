@@ -9,10 +9,10 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from clearance.main import app as command_line
-from config.retention import RULES
-from portal.pages.retention import RULES as TITLES
-from status_db.audit import Audit, Deed
-from status_db.retention import Retention
+from config.tables.retention import RULES
+from portal.admin.retention import RULES as TITLES
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.desk.retention import Retention
 from tests.world import COHORT, World
 
 

@@ -7,10 +7,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from connectors.port import SourceUnavailable
-from status_db.audit import Audit, Deed
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.marks.approvals import Says
 from status_db.model import ROSTER, RunState, Verdict
-from status_db.opinions import Says
-from status_db.run_reader import RunReader
+from status_db.queries.runs import RunReader
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.conftest import settle, token_in
 from tests.portal.waiting import another_change, browser, digest_in, held_back, say, serve

@@ -6,14 +6,15 @@ from datetime import timedelta
 import pytest
 
 from config.settings import Auth
-from portal.auth import admission, factor
-from portal.auth.slowdown import Slowdown
-from status_db.accounts import Act, Grant
-from status_db.attempts import Attempts
-from status_db.audit import Audit, AuditLine, Deed
-from status_db.codes import Codes
-from status_db.factors import Factors
-from status_db.passkeys import Passkeys
+from portal.auth import totp
+from portal.auth.throttle import Slowdown
+from portal.signin import admission
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, AuditLine, Deed
+from status_db.sign_in.login_attempts import Attempts
+from status_db.sign_in.one_time_codes import Codes
+from status_db.sign_in.passkeys import Passkeys
+from status_db.sign_in.second_factor import Factors
 from tests.cast import LIN, SUN
 from tests.portal.conftest import PASSWORD, enter, settle, token_in
 from tests.portal.factors import (
@@ -94,8 +95,8 @@ class TestSettingUp:
         assert secret_in(page) == ""
         for path in ("/overview", "/accounts", "/new-password"):
             assert browser.get(path, follow_redirects=False).headers["location"] == PAGE
-        secret = factor.new_secret()
-        sealed = factor.seal(university.desk_key, "admin", secret, university.now).decode()
+        secret = totp.new_secret()
+        sealed = totp.seal(university.desk_key, "admin", secret, university.now).decode()
         send(browser, page, "add-app", sealed=sealed, digits=digits_of(secret, university))
         assert not Factors(university.desk).held("admin").any
 

@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from portal import slip_pdf, slips
 from portal.app import create_app
-from portal.masking import mask_name, mask_number
-from portal.slip_pdf import Ink, Paper
-from status_db.audit import Audit, Deed
-from status_db.decisions import Wish
+from portal.documents import clearance_slip, slip_pdf
+from portal.documents.slip_pdf import Ink, Paper
+from portal.present.masking import mask_name, mask_number
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.decisions.reviews import Issue
+from status_db.decisions.writer import Wish
 from status_db.model import Verdict
-from status_db.reviews import Issue
 from tests.cast import LIN, MORNING, POETRY_LOAN, SUN
 from tests.portal.conftest import enter
 from tests.portal.pdf_text import text_of
@@ -32,7 +32,7 @@ from tests.world import COHORT, World
 SignedIn = Callable[[str], TestClient]
 
 KEY = bytes(range(32))
-SLIP = slips.Slip("2019", "20152004", MORNING, b"12345678")
+SLIP = clearance_slip.Slip("2019", "20152004", MORNING, b"12345678")
 
 
 def address_on(page: str) -> str:
@@ -177,7 +177,7 @@ class TestTheCheck:
         self, university: World, client: TestClient, checked: str
     ) -> None:
         token = checked.rpartition("/")[2]
-        elsewhere = slips.seal(SLIP, KEY)
+        elsewhere = clearance_slip.seal(SLIP, KEY)
         forged = [
             token[:-1],
             token + "A",
@@ -201,10 +201,10 @@ class TestTheCheck:
     def test_a_slip_of_a_cohort_or_student_that_is_gone_gets_the_same(
         self, university: World, client: TestClient
     ) -> None:
-        key = client.app.state.house.key.of(slips.USE)  # type: ignore[attr-defined]  # the application's own
+        key = client.app.state.house.key.of(clearance_slip.USE)  # type: ignore[attr-defined]  # the application's own
         plain = _without_address(client.get("/verify/x").text)
         for slip in (replace(SLIP, cohort="1999"), replace(SLIP, student="1")):
-            answer = client.get(f"/verify/{slips.seal(slip, key)}")
+            answer = client.get(f"/verify/{clearance_slip.seal(slip, key)}")
             assert (answer.status_code, _without_address(answer.text)) == (404, plain)
 
     def test_it_is_kept_by_nobody(self, client: TestClient, checked: str) -> None:
@@ -223,29 +223,29 @@ class TestTheToken:
         st.binary(min_size=8, max_size=8),
     )
     def test_it_says_what_was_sealed_in_it(self, cohort: str, student: str, made: int, digest: bytes) -> None:
-        slip = slips.Slip(cohort, student, datetime.fromtimestamp(made, UTC), digest)
-        assert slips.unseal(slips.seal(slip, KEY), KEY) == slip
+        slip = clearance_slip.Slip(cohort, student, datetime.fromtimestamp(made, UTC), digest)
+        assert clearance_slip.unseal(clearance_slip.seal(slip, KEY), KEY) == slip
 
     @given(st.integers(0, 42 * 8 - 1))
     def test_no_bit_of_it_may_be_changed(self, bit: int) -> None:
-        token = slips.seal(SLIP, KEY)
+        token = clearance_slip.seal(SLIP, KEY)
         raw = bytearray(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         raw[bit // 8 % len(raw)] ^= 1 << bit % 8
-        with pytest.raises(slips.NotASlip):
-            slips.unseal(base64.urlsafe_b64encode(bytes(raw)).rstrip(b"=").decode(), KEY)
+        with pytest.raises(clearance_slip.NotASlip):
+            clearance_slip.unseal(base64.urlsafe_b64encode(bytes(raw)).rstrip(b"=").decode(), KEY)
 
     @given(st.text(max_size=400))
     def test_no_text_opens_it(self, text: str) -> None:
-        with pytest.raises(slips.NotASlip):
-            slips.unseal(text, KEY)
+        with pytest.raises(clearance_slip.NotASlip):
+            clearance_slip.unseal(text, KEY)
 
     def test_another_key_does_not_open_it(self) -> None:
-        with pytest.raises(slips.NotASlip):
-            slips.unseal(slips.seal(SLIP, KEY), bytes(32))
+        with pytest.raises(clearance_slip.NotASlip):
+            clearance_slip.unseal(clearance_slip.seal(SLIP, KEY), bytes(32))
 
     def test_nobody_who_is_not_clear_gets_one(self, university: World) -> None:
         with pytest.raises(ValueError, match="clear with everybody"):
-            slips.make(university.student(LIN.number), university.now)
+            clearance_slip.make(university.student(LIN.number), university.now)
 
 
 class TestNamesAndNumbers:

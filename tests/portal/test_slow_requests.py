@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from config.limits import Limits
+from config.tables.limits import Limits
 from portal.app import create_app
 from tests.patience import PATIENCE, until
 from tests.services.pages import served

@@ -9,11 +9,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from portal.app import create_app
-from status_db.audit import Audit, Deed
-from status_db.board import Board
-from status_db.decisions import Wish
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.decisions.reviews import Issue
+from status_db.decisions.writer import Wish
+from status_db.inbox.announcements import Board
 from status_db.model import Verdict
-from status_db.reviews import Issue
 from tests.cast import LIN, QIAN, SUN, ZHOU
 from tests.portal.conftest import enter, settle
 from tests.world import COHORT, SETTINGS, World

@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from clearance.sheets import Sheets
+from clearance.files.sheets import Sheets
 from portal.app import create_app
-from portal.desk import doors
+from portal.desk.context import services
 from portal.desk.pages import ROUTES
 from status_db import tables
-from status_db.accounts import Act, Grant
-from status_db.engine import reading
+from status_db.accounts.accounts import Act, Grant
+from status_db.store.engine import reading
 from tests.cast import LIN
 from tests.portal.conftest import enter, settle, token_in
 from tests.world import World
@@ -56,7 +56,7 @@ def the_key_there(world: World) -> Iterator[None]:
 def staff(university: World) -> Iterator[TestClient]:
     """A browser at the desk's own address."""
     settings = university.settings
-    desk = doors.build(settings, Sheets(settings.desk), ROUTES)
+    desk = services.build(settings, Sheets(settings.desk), ROUTES)
     app = create_app(settings, clock=university.clock, desk=desk, students=False)
     with TestClient(app, base_url=DESK_ADDRESS, follow_redirects=True) as browser:
         yield browser

@@ -5,10 +5,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from portal import languages, reasons
-from portal.admin_words import DOUBT, NEAR
+from portal.i18n import languages
+from portal.i18n.admin_labels import DOUBT, NEAR
+from portal.present import reasons
 from status_db.model import Obligation
-from sync import moved, resolve
+from sync.rule import matching, moved
 
 NOW = datetime(2019, 6, 1, tzinfo=UTC)
 UNCLEAR = Obligation("loan", "地质学", None, None, "B1", due_unreadable=True)
@@ -29,6 +30,6 @@ def test_it_is_said_in_both_languages(code: str, words: str, said: str) -> None:
 
 
 def test_every_hint_of_a_key_and_every_doubt_has_a_word() -> None:
-    hints = {value for name, value in vars(resolve).items() if name.isupper() and not name.startswith("_")}
+    hints = {value for name, value in vars(matching).items() if name.isupper() and not name.startswith("_")}
     assert {hint for hint in hints if isinstance(hint, str)} == NEAR.keys() - {""}
     assert moved.MOVED in DOUBT

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from portal.pages import recheck
-from status_db.audit import Audit, Deed
-from status_db.decisions import Wish
+from portal.student import recheck
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.decisions.reviews import Issue
+from status_db.decisions.writer import Wish
+from status_db.inbox.requests import Kind, Requests
 from status_db.model import RunState, Verdict
-from status_db.requests import Kind, Requests
-from status_db.reviews import Issue
 from tests.portal.conftest import settle, token_in
 from tests.portal.waiting import browser, digest_in, held_back, serve
 from tests.world import COHORT, SETTINGS, World

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from starlette.testclient import TestClient
 
-from status_db.accounts import Act, Grant
+from status_db.accounts.accounts import Act, Grant
 from status_db.model import ROSTER, RunState
 from tests.cast import LIN, SUN
 from tests.portal.conftest import _HASHED, enter, token_in

@@ -4,12 +4,12 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from clearance.sheets import Sheets
+from clearance.files.sheets import Sheets
 from config.settings import load
-from portal.apart import answer_all
 from portal.app import create_app
-from portal.desk import doors
+from portal.desk.context import services
 from portal.desk.pages import ROUTES
+from portal.web.apart import answer_all
 from tests.world import SCHEMAS
 
 
@@ -17,7 +17,7 @@ def main() -> None:
     """Answer until the pipe is closed, at one moment."""
     file, url, now, number = sys.argv[1:]
     settings, moment = load(Path(file), SCHEMAS.get, {"STATUS_URL": url}), datetime.fromisoformat(now)
-    desk = doors.build(settings, Sheets(settings.desk), ROUTES)
+    desk = services.build(settings, Sheets(settings.desk), ROUTES)
     answer_all(create_app(settings, clock=lambda: moment, desk=desk), int(number))
 
 

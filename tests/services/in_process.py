@@ -69,7 +69,7 @@ def _left_as_found() -> Iterator[None]:
         return opened[-1]
 
     try:
-        with patch("status_db.engine.create_engine", kept):
+        with patch("status_db.store.engine.create_engine", kept):
             yield
     finally:
         for each in opened:

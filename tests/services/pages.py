@@ -11,7 +11,7 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 from starlette.applications import Starlette
 
-from config.limits import Limits
+from config.tables.limits import Limits
 from portal.server import bounds
 from tests.patience import PATIENCE
 

@@ -12,13 +12,13 @@ from sqlalchemy import URL, create_engine, select, text
 from sqlalchemy.pool import NullPool
 
 from status_db import tables
-from status_db.accounts import Act, Grant
+from status_db.accounts.accounts import Act, Grant
 from status_db.backups import making, manifest, restoring
 from status_db.backups.making import Made
 from status_db.backups.manifest import Database
-from status_db.decisions import Wish
-from status_db.factors import Factors
+from status_db.decisions.writer import Wish
 from status_db.model import RunState, Verdict
+from status_db.sign_in.second_factor import Factors
 from tests.cast import GEOLOGY_LOAN, LEAVING, LIN, POETRY_LOAN, QIAN, SUN
 from tests.services import databases
 from tests.world import World

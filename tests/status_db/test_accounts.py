@@ -8,12 +8,12 @@ from threading import Barrier
 import pytest
 
 from status_db import tables
-from status_db.accounts import AccountRefused, Act, Grant
-from status_db.attempts import Attempts, Limit
-from status_db.codes import Codes
-from status_db.desk_key import DeskKey
-from status_db.factors import Factors
-from status_db.identities import Identities
+from status_db.accounts.accounts import AccountRefused, Act, Grant
+from status_db.desk.key import DeskKey
+from status_db.sign_in.identity_numbers import Identities
+from status_db.sign_in.login_attempts import Attempts, Limit
+from status_db.sign_in.one_time_codes import Codes
+from status_db.sign_in.second_factor import Factors
 from tests.cast import LIN, QIAN, SUN
 from tests.world import World
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from status_db.audit import Audit, Deed
+from status_db.accounts.audit_log import Audit, Deed
 from tests.cast import LIN, MORNING, QIAN
 from tests.world import World
 

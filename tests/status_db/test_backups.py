@@ -13,11 +13,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.pool import NullPool
 
-from status_db import tables, versions
+from status_db import tables
 from status_db.backups import files, making, manifest
 from status_db.backups.manifest import BackupError, Database
-from status_db.engine import StoreError, open_writing
 from status_db.model import RunState
+from status_db.store import schema_version
+from status_db.store.engine import StoreError, open_writing
 from tests.cast import GEOLOGY_LOAN, POETRY_LOAN, QIAN, SUN
 from tests.status_db.house import House, damage, everything, go_on
 
@@ -100,7 +101,7 @@ class TestWhatABackupIs:
         assert said["made_at"].startswith("2019-05-25T0")
         assert said["program"] == "0.1.0"
         held = {part: version for member in said["members"] for part, version in member["versions"].items()}
-        assert held == {part: versions.newest(part) for part in versions.PARTS}
+        assert held == {part: schema_version.newest(part) for part in schema_version.PARTS}
         rows = {table: count for member in said["members"] for table, count in member["rows"].items()}
         assert rows == {
             **{table: len(found) for table, found in house.rows().items()},
@@ -151,14 +152,14 @@ class TestWhatABackupIs:
             house.back_up()
         assert house.names == []
 
-    @pytest.mark.parametrize("part", versions.PARTS)
-    def test_every_table_that_any_version_had_is_known(self, tmp_path: Path, part: versions.Part) -> None:
-        config = versions.migrations(part)
+    @pytest.mark.parametrize("part", schema_version.PARTS)
+    def test_every_table_that_any_version_had_is_known(self, tmp_path: Path, part: schema_version.Part) -> None:
+        config = schema_version.migrations(part)
         script = ScriptDirectory.from_config(config)
         for revision in reversed(list(script.walk_revisions())):
             engine = open_writing(f"sqlite:///{tmp_path / revision.revision}.db", create=True)
             with engine.connect() as connection:
-                config.attributes |= {"connection": connection, "version_table": versions.version_table(part)}
+                config.attributes |= {"connection": connection, "version_table": schema_version.version_table(part)}
                 command.upgrade(config, revision.revision)
                 connection.commit()
             assert set(inspect(engine).get_table_names()) <= set(manifest.tables_of((part,))), revision.revision

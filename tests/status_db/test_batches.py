@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from status_db.batches import Batches, BatchKind, Entered, Preview, RowKind, Told, Undone, Wrong
-from status_db.decisions import DecisionRefused, Overtaken, Wish
+from status_db.decisions.batches import Batches, BatchKind, Entered, Preview, RowKind, Told, Undone, Wrong
+from status_db.decisions.reviews import Issue
+from status_db.decisions.writer import DecisionRefused, Overtaken, Wish
 from status_db.model import Decision, RunState, State, Verdict
-from status_db.reviews import Issue
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, MORNING, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU, Person
 from tests.sync.test_verify import verified
 from tests.world import COHORT, World

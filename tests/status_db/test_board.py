@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from status_db.board import AnnouncementRefused, Board
+from status_db.inbox.announcements import AnnouncementRefused, Board
 from tests.cast import MORNING
 from tests.world import COHORT, World
 

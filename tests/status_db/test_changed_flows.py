@@ -10,21 +10,21 @@ from typer.testing import CliRunner
 
 import clearance.context
 from clearance.main import app
-from clearance.wiring import Program
+from clearance.services import Program
 from config.meaning import meaning_of
 from config.settings import Settings
-from portal.headline import is_clear
+from portal.present.headline import is_clear
 from status_db import tables
-from status_db.accounts import Act, Grant
-from status_db.batches import Batches, Told, Wrong
-from status_db.classes import Classes, Stage
-from status_db.decisions import DecisionRefused, Overtaken, Wish
-from status_db.lists import Filter, Lists, Order, Wanted
+from status_db.accounts.accounts import Act, Grant
+from status_db.decisions.batches import Batches, Told, Wrong
+from status_db.decisions.class_review import Chosen, Mornings, NobodyPassed
+from status_db.decisions.reviews import Hindrance, Issue, ReviewRefused, seen_by_review
+from status_db.decisions.writer import DecisionRefused, Overtaken, Wish
+from status_db.effective.visible import everything
 from status_db.model import FIRST_FINDING, State, StepKind, StepStatus, Verdict
-from status_db.mornings import Chosen, Mornings, NobodyPassed
-from status_db.report import Reports
-from status_db.reviews import Hindrance, Issue, ReviewRefused, seen_by_review
-from status_db.seen import everything
+from status_db.queries.classes import Classes, Stage
+from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.queries.report import Reports
 from status_db.views import EVERYBODY, Where
 from tests.cast import GEOLOGY_LOAN, LEAVING, LIN, QIAN, SUN
 from tests.world import COHORT, SETTINGS, World

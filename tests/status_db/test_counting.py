@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
-from portal.headline import is_clear
+from portal.present.headline import is_clear
 from status_db import tables
-from status_db.engine import writing
-from status_db.lists import Filter, Lists, Order, Wanted
+from status_db.effective.visible import everything
 from status_db.model import FIRST_FINDING, Reason, State, StepKind, Verdict, said_as_of
-from status_db.named_students import NamedStudents
-from status_db.seen import everything
+from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.queries.named_students import NamedStudents
+from status_db.store.engine import writing
 from tests import sizes
 from tests.cast import MORNING, SUN
 from tests.world import COHORT, SETTINGS, World

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from status_db.deadlines import within
-from status_db.engine import TookTooLong, open_reading, reading
+from status_db.store.deadlines import within
+from status_db.store.engine import TookTooLong, open_reading, reading
 from tests.world import World
 
 _ENDLESS = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from status_db.decisions import Overtaken, Wish
+from status_db.decisions.reviews import seen_by_review
+from status_db.decisions.writer import Overtaken, Wish
 from status_db.model import Decision, RunState, StepStatus, Verdict
-from status_db.reviews import seen_by_review
 from tests.cast import GEOLOGY_LOAN, LIN, POETRY_LOAN
 from tests.sync.test_verify import verified
 from tests.world import COHORT, World

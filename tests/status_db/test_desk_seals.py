@@ -27,27 +27,27 @@ from sqlalchemy.types import BigInteger
 
 from config.settings import Auth
 from status_db import tables
-from status_db.accounts import AccountRefused, Accounts, Act, Grant
-from status_db.audit import Audit, Deed
-from status_db.board import Board
-from status_db.codes import CodeKind, Codes
-from status_db.desk_seals import NOT_SEALED, SEALED
-from status_db.desk_store import DeskStore, RowAltered
-from status_db.engine import StoreError, reading, writing
-from status_db.factors import Factors
-from status_db.ledger_key import LedgerRefused
-from status_db.opinions import Says
-from status_db.passkeys import Passkeys
-from status_db.pending_changes import AccountChange, ChangeKind, PendingChanges
-from status_db.recovery import RecoveryCodes
-from status_db.requests import Requests
-from status_db.retention import Retention
-from status_db.seals import Seals
-from status_db.student_objections import Outcome, StudentObjections
-from status_db.tokens import Tokens, hash_of
-from status_db.turns import DESK
-from status_db.uploads import UploadKind, Uploads
-from sync.verify_desk import DeskReport, verify_desk
+from status_db.accounts.accounts import AccountRefused, Accounts, Act, Grant
+from status_db.accounts.api_tokens import Tokens, hash_of
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.desk.retention import Retention
+from status_db.desk.seals import NOT_SEALED, SEALED
+from status_db.desk.store import DeskStore, RowAltered
+from status_db.inbox.announcements import Board
+from status_db.inbox.appeals import Outcome, StudentObjections
+from status_db.inbox.pending_changes import AccountChange, ChangeKind, PendingChanges
+from status_db.inbox.requests import Requests
+from status_db.inbox.uploads import UploadKind, Uploads
+from status_db.ledger.key import LedgerRefused
+from status_db.ledger.seals import Seals
+from status_db.marks.approvals import Says
+from status_db.sign_in.one_time_codes import CodeKind, Codes
+from status_db.sign_in.passkeys import Passkeys
+from status_db.sign_in.recovery_codes import RecoveryCodes
+from status_db.sign_in.second_factor import Factors
+from status_db.store.engine import StoreError, reading, writing
+from status_db.store.turns import DESK
+from sync.verify.desk import DeskReport, verify_desk
 from tests import sizes
 from tests.status_db.test_student_objections import SEEN
 from tests.world import COHORT, World

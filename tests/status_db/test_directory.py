@@ -2,11 +2,11 @@
 
 import pytest
 
-from status_db.accounts import Act, Grant, LastManager
-from status_db.directory import Directory
+from status_db.accounts.accounts import Act, Grant, LastManager
+from status_db.accounts.directory import Directory
 from status_db.model import ROSTER, RunState
-from status_db.roster_reader import RosterReader
-from status_db.run_reader import RunReader
+from status_db.queries.roster import RosterReader
+from status_db.queries.runs import RunReader
 from tests.cast import GEOLOGY_LOAN, LIN, QIAN, ZHAO
 from tests.world import COHORT, World
 

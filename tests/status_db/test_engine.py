@@ -8,8 +8,8 @@ from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from status_db import tables
-from status_db.engine import StoreError, open_reading, reading, writing
-from status_db.turns import DESK
+from status_db.store.engine import StoreError, open_reading, reading, writing
+from status_db.store.turns import DESK
 from tests.world import World
 
 

@@ -13,10 +13,10 @@ from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from status_db.engine import open_reading
-from status_db.migrate import upgrade
-from status_db.role_checks import warnings
-from status_db.roles import Roles, apply, planned
+from status_db.store.engine import open_reading
+from status_db.store.migrate import upgrade
+from status_db.store.role_checks import warnings
+from status_db.store.roles import Roles, apply, planned
 from tests.four_roles import FourRoles, four_roles
 from tests.services import databases
 from tests.status_db.escalations import NOBODY, OTHERS, REMOVES

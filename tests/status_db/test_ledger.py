@@ -9,17 +9,18 @@ import pytest
 import structlog
 from sqlalchemy import delete, select, text, update
 
-from status_db import ledger_key, tables
-from status_db.decisions import Wish
-from status_db.engine import StoreError, reading
-from status_db.key_file import KeyRefused
-from status_db.ledger import Entry, Head, Ledger
-from status_db.ledger_key import LedgerRefused
-from status_db.migrate import upgrade
+from status_db import tables
+from status_db.decisions.reviews import HandedOver, Issue
+from status_db.decisions.writer import Wish
+from status_db.ledger import key as ledger_key
+from status_db.ledger.chain import Entry, Head, Ledger
+from status_db.ledger.key import LedgerRefused
+from status_db.ledger.seals import NOTHING, Seals, canonical, moved
 from status_db.model import ROSTER, SETTINGS, RunState, Verdict
-from status_db.reviews import HandedOver, Issue
-from status_db.seals import NOTHING, Seals, canonical, moved
-from sync.verify import Report, verify
+from status_db.store.engine import StoreError, reading
+from status_db.store.keys import KeyRefused
+from status_db.store.migrate import upgrade
+from sync.verify.report import Report, verify
 from tests.cast import GEOLOGY_LOAN, GEOLOGY_LOANS, LIN, POETRY_LOAN, QIAN, SUN, ZHAO
 from tests.world import COHORT, World
 

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import insert, select
 
 from status_db import tables
-from status_db.decisions import Wish
-from status_db.engine import writing
-from status_db.figures import overview
-from status_db.lists import Filter, Lists, Order, Wanted
+from status_db.decisions.reviews import Issue
+from status_db.decisions.writer import Wish
+from status_db.effective.visible import Sight, everything
 from status_db.model import Standing, State, StepStatus, Verdict
-from status_db.reviews import Issue
-from status_db.seen import Sight, everything
+from status_db.queries.counts import overview
+from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.store.engine import writing
 from status_db.views import Scope, Where
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LEAVING, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO
 from tests.world import COHORT, World

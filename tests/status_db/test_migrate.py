@@ -10,8 +10,8 @@ from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
 from status_db import tables
-from status_db.engine import StoreError, open_reading, open_writing
-from status_db.migrate import check, upgrade
+from status_db.store.engine import StoreError, open_reading, open_writing
+from status_db.store.migrate import check, upgrade
 
 PARTS = (("marks", tables.marks), ("desk", tables.desk))
 

@@ -11,17 +11,17 @@ from sqlalchemy import func, select
 
 from connectors.port import SourceUnavailable
 from status_db import tables
-from status_db.batches import Batches, Undone
-from status_db.certificates import Certificates
-from status_db.certificates import Chosen as Narrowed
-from status_db.classes import Classes, Stage
-from status_db.decisions import DecisionRefused, Wish
-from status_db.engine import reading
+from status_db.decisions.batches import Batches, Undone
+from status_db.decisions.class_review import Chosen, LeftOut, Morning, Mornings, NobodyPassed
+from status_db.decisions.reviews import HandedOver, Hindrance, Issue, ReviewRefused, seen_by_review
+from status_db.decisions.writer import DecisionRefused, Wish
 from status_db.model import ROSTER, Decision, RunState, StepStatus, Verdict
-from status_db.mornings import Chosen, LeftOut, Morning, Mornings, NobodyPassed
-from status_db.reviews import HandedOver, Hindrance, Issue, ReviewRefused, seen_by_review
+from status_db.queries.certificates import Certificates
+from status_db.queries.certificates import Chosen as Narrowed
+from status_db.queries.classes import Classes, Stage
+from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope
-from sync.run import Outcome
+from sync.run.run import Outcome
 from tests.cast import LIN
 from tests.forty import CLASS, COLLEGE, FORTY, forty
 from tests.sync.test_verify import verified

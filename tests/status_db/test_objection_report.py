@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from status_db import objection_report, tables
-from status_db.engine import writing
-from status_db.objection_report import Objected, ObjectionReports
-from status_db.seen import Sight, everything
-from status_db.turns import DESK
+from status_db import tables
+from status_db.effective.visible import Sight, everything
+from status_db.queries import appeal_report
+from status_db.queries.appeal_report import Objected, ObjectionReports
+from status_db.store.engine import writing
+from status_db.store.turns import DESK
 from status_db.views import Scope
 from tests.cast import LI, LIN, QIAN, SUN, ZHAO, Person
 from tests.world import COHORT, World
@@ -117,6 +118,6 @@ def test_nobody_and_no_step_outside_the_scopes_is_counted(
     expected: Mapping[tuple[str, str], int],
     chunk: int,
 ) -> None:
-    monkeypatch.setattr(objection_report, "_CHUNK", chunk)
+    monkeypatch.setattr(appeal_report, "_CHUNK", chunk)
     found = told(season, Sight(COHORT, steps))
     assert {key: one.raised for key, one in found.items()} == expected

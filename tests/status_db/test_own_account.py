@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from config.settings import Auth
-from status_db.accounts import Accounts, Act, Grant
-from status_db.audit import Audit, Deed
-from status_db.codes import Codes
-from status_db.desk_store import DeskStore
-from status_db.own_account import OwnAccount
-from status_db.pending_changes import AccountChange, ChangeKind, PendingChanges
-from status_db.roles import apply
+from status_db.accounts.accounts import Accounts, Act, Grant
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.accounts.own_account import OwnAccount
+from status_db.desk.store import DeskStore
+from status_db.inbox.pending_changes import AccountChange, ChangeKind, PendingChanges
+from status_db.sign_in.one_time_codes import Codes
+from status_db.store.roles import apply
 from tests.four_roles import FourRoles
 from tests.world import COHORT, World
 

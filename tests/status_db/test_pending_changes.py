@@ -9,12 +9,9 @@ from sqlalchemy import select, update
 
 from config.settings import Auth
 from status_db import tables
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, Deed
-from status_db.codes import CodeKind, Codes
-from status_db.engine import StoreError, reading
-from status_db.factors import Factors
-from status_db.pending_changes import (
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.inbox.pending_changes import (
     WAITS,
     AccountChange,
     ChangeKind,
@@ -23,6 +20,9 @@ from status_db.pending_changes import (
     PendingChanges,
     WhyNot,
 )
+from status_db.sign_in.one_time_codes import CodeKind, Codes
+from status_db.sign_in.second_factor import Factors
+from status_db.store.engine import StoreError, reading
 from tests.status_db.test_accounts import raced
 from tests.world import COHORT, World
 
@@ -237,7 +237,7 @@ class TestOnlyWhatWasAsked:
         def fails(*_: object, **__: object) -> None:
             raise StoreError("the disk is full")
 
-        monkeypatch.setattr("status_db.pending_changes._decide", fails)
+        monkeypatch.setattr("status_db.inbox.pending_changes._decide", fails)
         with pytest.raises(StoreError):
             confirmed(world, one)
         assert world.accounts.grants("nobody") == ()

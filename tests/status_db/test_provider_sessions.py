@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from status_db.tickets import Tickets
+from status_db.sign_in.used_tickets import Tickets
 from tests.cast import LIN, QIAN, ZHOU
 from tests.world import World
 

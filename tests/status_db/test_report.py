@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from portal.auth.rights import inside
+from portal.auth.permissions import inside
 from status_db import tables
-from status_db.decisions import Wish
-from status_db.engine import writing
-from status_db.figures import overview
+from status_db.decisions.reviews import Issue
+from status_db.decisions.writer import Wish
+from status_db.effective.visible import Sight, everything
 from status_db.model import Standing, State, Verdict
-from status_db.report import CollegeFigures, DecidedFor, Report, Reports
-from status_db.reviews import Issue
-from status_db.seen import Sight, everything
+from status_db.queries.counts import overview
+from status_db.queries.report import CollegeFigures, DecidedFor, Report, Reports
+from status_db.store.engine import writing
 from status_db.views import Scope, StudentView, Where
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LEAVING, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO
 from tests.world import COHORT, World

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from status_db.opinions import Says
-from status_db.requests import Kind, RequestOutcome, RequestRefused, Requests
+from status_db.inbox.requests import Kind, RequestOutcome, RequestRefused, Requests
+from status_db.marks.approvals import Says
 from tests.cast import LIN, MORNING, QIAN
 from tests.world import COHORT, World
 

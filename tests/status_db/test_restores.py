@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from status_db import tables, versions
+from status_db import tables
 from status_db.backups import restoring
 from status_db.backups.making import Made
 from status_db.backups.manifest import BackupError, Database
-from status_db.migrate import upgrade
+from status_db.store import schema_version
+from status_db.store.migrate import upgrade
 from tests.status_db.house import House, damage, everything, go_on, told_otherwise
 
 
@@ -56,7 +57,7 @@ class TestWhatIsNotRestored:
 
     def test_one_of_other_databases(self, house: House, made: Made) -> None:
         with pytest.raises(BackupError, match="Set url and desk_url"):
-            house.restore(made, [Database("sqlite:///x.db", versions.PARTS)], replace=True)
+            house.restore(made, [Database("sqlite:///x.db", schema_version.PARTS)], replace=True)
 
     def test_any_over_rows_that_stand_unless_told_so(self, house: House, made: Made) -> None:
         with pytest.raises(BackupError, match=r"rows already\. Say --replace"):
@@ -89,9 +90,9 @@ def test_a_run_whose_process_has_gone_hinders_nobody(house: House) -> None:
 def test_an_older_schema_is_restored_and_told(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     made = house.back_up()
     house.stop()
-    known = {part: versions.known(part) for part in versions.PARTS}
-    monkeypatch.setattr(versions, "newest", lambda part: "9999" if part == "marks" else max(known[part]))
-    monkeypatch.setattr(versions, "known", lambda part: known[part] | {"9999"})
+    known = {part: schema_version.known(part) for part in schema_version.PARTS}
+    monkeypatch.setattr(schema_version, "newest", lambda part: "9999" if part == "marks" else max(known[part]))
+    monkeypatch.setattr(schema_version, "known", lambda part: known[part] | {"9999"})
     assert house.restore(made, replace=True).older == ("marks",)
 
 

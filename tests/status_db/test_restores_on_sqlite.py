@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from status_db import tables, versions
+from status_db import tables
 from status_db.backups import sqlite
 from status_db.backups.manifest import BackupError, Database
-from status_db.migrate import upgrade
+from status_db.store import schema_version
+from status_db.store.migrate import upgrade
 from tests.status_db.house import House, everything, go_on
 from tests.world import World
 
@@ -115,8 +116,8 @@ class TestOnSqlite:
         assert sqlite_house.names == []
 
     def test_one_file_for_both_parts_comes_back_as_one(self, tmp_path: Path) -> None:
-        database = Database(f"sqlite:///{tmp_path / 'both.db'}", versions.PARTS)
-        for part in versions.PARTS:
+        database = Database(f"sqlite:///{tmp_path / 'both.db'}", schema_version.PARTS)
+        for part in schema_version.PARTS:
             upgrade(database.url, part)
         with World(database.url, tmp_path) as world:
             house = House(world, tmp_path / "backups", None)

@@ -8,20 +8,21 @@ from pydantic import ValidationError
 from sqlalchemy import Table, func, insert, select, update
 from structlog.testing import capture_logs
 
-from config.retention import RULES, Retention, warnings
-from status_db import retention, tables
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, Deed
-from status_db.desk_seals import SEALED
-from status_db.desk_store import DeskEntry
-from status_db.engine import reading, writing
-from status_db.factors import Factors
+from config.tables.retention import RULES, Retention, warnings
+from status_db import tables
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.desk import retention
+from status_db.desk.retention import RetentionRuns
+from status_db.desk.seals import SEALED
+from status_db.desk.store import DeskEntry
 from status_db.model import RunState
-from status_db.passkeys import Passkeys
-from status_db.recovery import RecoveryCodes
-from status_db.retention import RetentionRuns
-from status_db.turns import DESK
-from sync.schedule import Schedule
+from status_db.sign_in.passkeys import Passkeys
+from status_db.sign_in.recovery_codes import RecoveryCodes
+from status_db.sign_in.second_factor import Factors
+from status_db.store.engine import reading, writing
+from status_db.store.turns import DESK
+from sync.service.schedule import Schedule
 from tests.cast import GEOLOGY_LOANS, LIN, MORNING, QIAN, SUN
 from tests.world import COHORT, World, season_of
 

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from status_db import tables
-from status_db.decisions import DecisionRefused, Wish
-from status_db.engine import reading
+from status_db.decisions.reviews import HandedOver, Hindrance, Issue, ReviewRefused
+from status_db.decisions.writer import DecisionRefused, Wish
 from status_db.model import State, StepStatus, Verdict
-from status_db.reviews import HandedOver, Hindrance, Issue, ReviewRefused
+from status_db.store.engine import reading
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LIN, POETRY_LOAN, SUN
 from tests.sync.test_verify import verified
 from tests.world import COHORT, World

@@ -15,25 +15,25 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from clearance.main import app as command_line
-from config.retention import RULES
 from config.settings import load
+from config.tables.retention import RULES
 from connectors import memory
 from portal.app import create_app
 from status_db import tables
-from status_db.audit import Audit, Deed
-from status_db.batches import Batches, BatchKind, Told
-from status_db.decisions import Wish
-from status_db.engine import StoreError, open_writing, reading, writing
-from status_db.migrate import check
+from status_db.accounts.api_tokens import hash_of, new_token
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.decisions.batches import Batches, BatchKind, Told
+from status_db.decisions.class_review import Chosen, Mornings
+from status_db.decisions.reviews import HandedOver, seen_by_review
+from status_db.decisions.writer import Wish
+from status_db.desk.retention import Retention
+from status_db.inbox.requests import Requests
 from status_db.model import RunState, Verdict
-from status_db.mornings import Chosen, Mornings
-from status_db.requests import Requests
-from status_db.retention import Retention
-from status_db.reviews import HandedOver, seen_by_review
-from status_db.roles import Roles, apply, statements
-from status_db.tokens import hash_of, new_token
-from status_db.versions import Part
-from sync.verify import verify
+from status_db.store.engine import StoreError, open_writing, reading, writing
+from status_db.store.migrate import check
+from status_db.store.roles import Roles, apply, statements
+from status_db.store.schema_version import Part
+from sync.verify.report import verify
 from tests.cast import LIN, QIAN, SUN
 from tests.four_roles import FourRoles
 from tests.portal.conftest import enter, settle

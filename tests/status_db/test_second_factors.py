@@ -6,12 +6,12 @@ import pytest
 
 from config.settings import Auth
 from status_db import tables
-from status_db.accounts import Account, Act, Grant
-from status_db.codes import CodeKind, Codes
-from status_db.desk_key import DeskKey
-from status_db.factors import RECENT, SET_UP, STEP, Factors, Held, asked_of
-from status_db.passkeys import CHALLENGE, MOST, Passkeys, Purpose
-from status_db.recovery import COUNT, RecoveryCodes
+from status_db.accounts.accounts import Account, Act, Grant
+from status_db.desk.key import DeskKey
+from status_db.sign_in.one_time_codes import CodeKind, Codes
+from status_db.sign_in.passkeys import CHALLENGE, MOST, Passkeys, Purpose
+from status_db.sign_in.recovery_codes import COUNT, RecoveryCodes
+from status_db.sign_in.second_factor import RECENT, SET_UP, STEP, Factors, Held, asked_of
 from tests.status_db.test_accounts import raced
 from tests.world import World
 

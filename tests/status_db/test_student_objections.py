@@ -7,11 +7,9 @@ from threading import Barrier
 
 import pytest
 
-from status_db import named_students, student_objections
-from status_db.decisions import Wish
-from status_db.model import Obligation, State, Verdict
-from status_db.named_students import NamedStudents
-from status_db.student_objections import (
+from status_db.decisions.writer import Wish
+from status_db.inbox import appeals
+from status_db.inbox.appeals import (
     Inside,
     Kind,
     ObjectionRefused,
@@ -22,6 +20,9 @@ from status_db.student_objections import (
     StudentObjections,
     item_of,
 )
+from status_db.model import Obligation, State, Verdict
+from status_db.queries import named_students
+from status_db.queries.named_students import NamedStudents
 from status_db.views import EVERYBODY, Scope
 from tests.cast import EVERYBODY as CAST
 from tests.cast import GEOLOGY_LOAN, LIN, MORNING, QIAN, SUN, ZHAO
@@ -316,7 +317,7 @@ class TestTheQueue:
         self, objections: StudentObjections, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It is read piece by piece until the page is full."""
-        monkeypatch.setattr(student_objections, "_CHUNK", 2)
+        monkeypatch.setattr(appeals, "_CHUNK", 2)
         made = [raised(objections, who.number, item=str(i)) for who in (LIN, ZHAO, QIAN) for i in range(3)]
 
         def qian_alone(numbers: object) -> list[str]:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Column, Engine, String, Text, select, update
 
-from status_db import bulk, tables
-from status_db.engine import StoreError, reading, writing
+from status_db import tables
 from status_db.model import LONGEST_OF_ROSTER, ROSTER, RunState, Verdict
-from status_db.text_types import Line, Prose
-from status_db.versions import Part
+from status_db.store import bulk
+from status_db.store.engine import StoreError, reading, writing
+from status_db.store.schema_version import Part
+from status_db.tables.types import Line, Prose
 from tests.cast import LIN
 from tests.world import COHORT, World
 

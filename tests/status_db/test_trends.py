@@ -3,11 +3,11 @@
 from collections import Counter
 from datetime import date
 
-from status_db.decisions import Wish
+from status_db.decisions.writer import Wish
+from status_db.effective.visible import Sight, everything
 from status_db.model import CLEAR, Verdict
-from status_db.reader import Reader
-from status_db.seen import Sight, everything
-from status_db.trends import Day, Span, Trend
+from status_db.queries.student import Reader
+from status_db.queries.trends import Day, Span, Trend
 from tests.cast import GEOLOGY_LOAN, LEAVING, LI, SUN, ZHAO, Person
 from tests.world import COHORT, World
 

@@ -10,9 +10,10 @@ from sqlalchemy import Engine, create_engine, inspect, select, text
 from sqlalchemy.pool import NullPool
 
 from connectors.port import Progress, Snapshot, no_progress
-from status_db import migrate, tables, versions
-from status_db.accounts import Accounts
-from status_db.engine import StoreError
+from status_db import tables
+from status_db.accounts.accounts import Accounts
+from status_db.store import migrate, schema_version
+from status_db.store.engine import StoreError
 from tests.world import Says, World
 
 
@@ -96,11 +97,11 @@ def test_an_upgrade_that_breaks_leaves_no_table(
         migrate.upgrade(status_url, "marks")
     assert inspect(newcomer).get_table_names() == []
     monkeypatch.undo()
-    assert migrate.upgrade(status_url, "marks") == (None, versions.newest("marks"))
+    assert migrate.upgrade(status_url, "marks") == (None, schema_version.newest("marks"))
 
 
-@pytest.mark.parametrize("part", versions.PARTS)
-def test_the_migrations_files_are_named_as_alembic_finds_them(part: versions.Part) -> None:
-    script = ScriptDirectory.from_config(versions.migrations(part))
-    assert versions.newest(part) == script.get_current_head()
-    assert versions.known(part) == {revision.revision for revision in script.walk_revisions()}
+@pytest.mark.parametrize("part", schema_version.PARTS)
+def test_the_migrations_files_are_named_as_alembic_finds_them(part: schema_version.Part) -> None:
+    script = ScriptDirectory.from_config(schema_version.migrations(part))
+    assert schema_version.newest(part) == script.get_current_head()
+    assert schema_version.known(part) == {revision.revision for revision in script.walk_revisions()}

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from status_db.accounts import Accounts
-from status_db.decisions import Decisions, Wish
-from status_db.desk_store import DeskStore
-from status_db.engine import open_reading, open_writing
+from status_db.accounts.accounts import Accounts
+from status_db.decisions.writer import Decisions, Wish
+from status_db.desk.store import DeskStore
 from status_db.model import RunState, Verdict
-from status_db.reader import Reader
-from status_db.roles import Roles, apply
+from status_db.queries.student import Reader
+from status_db.store.engine import open_reading, open_writing
+from status_db.store.roles import Roles, apply
 from tests.cast import GEOLOGY_LOAN, LIN, SUN, ZHAO
 from tests.four_roles import FourRoles
 from tests.sync import test_opinions, test_run

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from status_db.inbox.requests import Request, RequestOutcome, RequestRefused, Requests
+from status_db.inbox.uploads import UploadKind, Uploads
 from status_db.model import RunState, Verdict
-from status_db.requests import Request, RequestOutcome, RequestRefused, Requests
-from status_db.uploads import UploadKind, Uploads
 from tests.cast import LI, LIN, QIAN, SUN, ZHAO
 from tests.world import COHORT, SETTINGS, World, serving_of
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.cells import DateOrder, Unreadable, amount_in_yuan, day
+from sync.rule.cells import DateOrder, Unreadable, amount_in_yuan, day
 
 ZONE = ZoneInfo("Asia/Shanghai")
 FEN = Decimal("0.01")

@@ -9,11 +9,11 @@ from sqlalchemy import func, select
 
 from config.settings import SettingsError
 from status_db import tables
-from status_db.decisions import Wish
+from status_db.decisions.reviews import Hindrance, Issue, ReviewRefused
+from status_db.decisions.writer import Wish
 from status_db.model import SETTINGS as SETTINGS_RUN
 from status_db.model import RunState, StepKind, Verdict
-from status_db.reviews import Hindrance, Issue, ReviewRefused
-from sync.run import Outcome
+from sync.run.run import Outcome
 from tests.cast import GEOLOGY_LOAN, LEAVING, LIN, QIAN, SUN, ZHAO
 from tests.sync.test_verify import verified
 from tests.world import SETTINGS, World

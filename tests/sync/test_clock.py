@@ -6,11 +6,11 @@ import pytest
 from typer.testing import CliRunner
 
 from clearance.main import app
-from status_db import ledger_key
-from status_db.engine import reading
+from status_db.ledger import key as ledger_key
+from status_db.marks.current import Stored
 from status_db.model import ROSTER, RunState, Verdict
-from status_db.stored import Stored
-from sync.verify import verify
+from status_db.store.engine import reading
+from sync.verify.report import verify
 from tests.cast import GEOLOGY_LOAN, LIN, SUN
 from tests.world import COHORT, World
 

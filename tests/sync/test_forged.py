@@ -7,17 +7,17 @@ import pytest
 from sqlalchemy import Table, insert, update
 
 from status_db import tables
-from status_db.accounts import Accounts, Act, Grant
-from status_db.authority import Authority
-from status_db.decisions import DecisionRefused, Wish
-from status_db.engine import reading
-from status_db.ledger import Ledger
+from status_db.accounts.accounts import Accounts, Act, Grant
+from status_db.accounts.authority import Authority
+from status_db.decisions.reviews import Reviews
+from status_db.decisions.writer import DecisionRefused, Wish
+from status_db.inbox.requests import RequestOutcome, Requests
+from status_db.ledger.chain import Ledger
+from status_db.marks.approvals import Says
 from status_db.model import RunState, Verdict
-from status_db.opinions import Says
-from status_db.requests import RequestOutcome, Requests
-from status_db.reviews import Reviews
+from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope
-from sync.verify import verify
+from sync.verify.report import verify
 from tests.cast import GEOLOGY_LOAN, LIN
 from tests.sync.test_opinions import say, suspended
 from tests.world import COHORT, World, serving_of

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from status_db.model import Means, Reason, Record, Verdict
-from sync.guard import Counted, History, Limits, judge
-from sync.reconcile import Change, Plan
+from sync.rule.guard import Counted, History, Limits, judge
+from sync.rule.reconcile import Change, Plan
 
 CLEARED, HELD, EXEMPT, UNKNOWN = Verdict.CLEARED, Verdict.HELD, Verdict.EXEMPT, Verdict.UNKNOWN
 LIMITS = Limits()

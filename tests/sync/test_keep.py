@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.port import Proof, ProofKind, Snapshot
-from sync.keep import WayBack, kept_of, pack, unpack
-from sync.quality import Quality
+from sync.plan.snapshot_codec import WayBack, kept_of, pack, unpack
+from sync.rule.quality import Quality
 
 CELLS = st.one_of(
     st.none(),

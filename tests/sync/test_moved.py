@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from connectors.port import Snapshot
 from status_db.model import Means, Reason, Record, Verdict
-from sync import reconcile
-from sync.moved import with_moved
-from sync.reconcile import Answer, Resolved
-from sync.rows import SourceRule, group, record_from_rows
+from sync.rule import reconcile
+from sync.rule.moved import with_moved
+from sync.rule.reconcile import Answer, Resolved
+from sync.rule.records import SourceRule, group, record_from_rows
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2019, 6, 1, tzinfo=UTC)

@@ -9,13 +9,13 @@ import pytest
 from pydantic import BaseModel
 from structlog.testing import capture_logs
 
-from clearance.wiring import Program, load_settings, schema_of
+from clearance.services import Program, load_settings, schema_of
 from config.settings import load
 from connectors.port import SourceUnavailable
-from status_db.engine import StoreError
 from status_db.model import ROSTER
 from status_db.model import SETTINGS as SETTINGS_RUN
-from sync.schedule import Schedule
+from status_db.store.engine import StoreError
+from sync.service.schedule import Schedule
 from tests.world import SETTINGS, World, season_of
 
 #: Half past two in the night of 25 May, in Shanghai.

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from status_db.marks import Lease, LeaseLost, RunUnderWay
+from status_db.marks.apply import Lease, LeaseLost, RunUnderWay
 from status_db.model import RunState, Verdict
-from sync import owner
-from sync.run import LEASE_FOR, Outcome, Sync
+from sync.run import process_id
+from sync.run.run import LEASE_FOR, Outcome, Sync
 from tests.cast import GEOLOGY_LOAN, GEOLOGY_LOANS, LIN, POETRY_LOAN
 from tests.world import COHORT, World
 
@@ -119,7 +119,7 @@ class TestLeases:
             "library",
             now=world.now,
             by="another",
-            owner=owner.next_turn(),
+            owner=process_id.next_turn(),
             lease_for=lease_for,
             gone=lambda _: False,
             student=student,

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from connectors.port import Proof, ProofKind, Snapshot
 from status_db.model import Finding, Means, Obligation, Reason, Record, Verdict
-from sync import reconcile
-from sync.reconcile import Part, Resolved, SourceAnswered, Touched
-from sync.rows import SourceRule, group
+from sync.rule import reconcile
+from sync.rule.reconcile import Part, Resolved, SourceAnswered, Touched
+from sync.rule.records import SourceRule, group
 
 CLEARED, HELD, UNKNOWN, EXEMPT = Verdict.CLEARED, Verdict.HELD, Verdict.UNKNOWN, Verdict.EXEMPT
 ZONE = ZoneInfo("Asia/Shanghai")

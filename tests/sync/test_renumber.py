@@ -4,14 +4,14 @@ import pytest
 from typer.testing import CliRunner
 
 from clearance.main import app
-from status_db import ledger_key
-from status_db.audit import Audit
-from status_db.decisions import Wish
-from status_db.engine import reading
+from status_db.accounts.audit_log import Audit
+from status_db.decisions.writer import Wish
+from status_db.inbox.appeals import StudentObjections
+from status_db.ledger import key as ledger_key
+from status_db.marks.renumber import Renumbering, RenumberRefused
 from status_db.model import ROSTER, Verdict
-from status_db.renumber import Renumbering, RenumberRefused
-from status_db.student_objections import StudentObjections
-from sync.verify import Report, verify
+from status_db.store.engine import reading
+from sync.verify.report import Report, verify
 from tests.cast import GEOLOGY_LOAN, LIN, QIAN, SUN, ZHAO
 from tests.portal.conftest import lin_objects
 from tests.world import COHORT, World

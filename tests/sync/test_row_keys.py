@@ -9,8 +9,8 @@ import pytest
 
 from connectors.port import Snapshot, SourceGarbled
 from status_db.model import Means, Verdict
-from sync.row_keys import keyed
-from sync.rows import SourceRule
+from sync.rule.records import SourceRule
+from sync.rule.row_keys import keyed
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2019, 6, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connectors.port import Snapshot, SourceGarbled
 from status_db.model import Means, Obligation, Reason, Record, Verdict
-from sync.rows import SourceRule, digest_of_rows, group, record_from_rows
+from sync.rule.records import SourceRule, digest_of_rows, group, record_from_rows
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2019, 6, 1, tzinfo=UTC)

@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import Engine, event, func, select
 
 from connectors.port import SourceGarbled, SourceRefused, SourceUnavailable
-from status_db import bulk, tables
-from status_db.decisions import Wish
-from status_db.marks import LeaseLost, RunUnderWay, SlotTaken
+from status_db import tables
+from status_db.decisions.writer import Wish
+from status_db.marks.apply import LeaseLost, RunUnderWay, SlotTaken
 from status_db.model import ROSTER, RunState, State, Verdict
-from sync import owner
-from sync.run import LEASE_FOR
+from status_db.store import bulk
+from sync.run import process_id
+from sync.run.run import LEASE_FOR
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, GEOLOGY_LOANS, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
 from tests.world import COHORT, SETTINGS, World
 
@@ -467,7 +468,7 @@ class TestTurns:
             "library",
             now=world.now,
             by="another",
-            owner=owner.next_turn(),
+            owner=process_id.next_turn(),
             lease_for=LEASE_FOR,
             gone=lambda _: False,
             slot=slot,

@@ -7,7 +7,7 @@ from typing import Any
 
 from config.meaning import FlowMeaning, Meaning, SourceMeaning
 from status_db.model import FIRST_FINDING, NOT_IN_FLOW, Finding, Flip, Reason, Record, StepKind, Verdict
-from sync.settings_plan import Placed, SettingsPlan, Standing, plan
+from sync.plan.settings_plan import Placed, SettingsPlan, Standing, plan
 
 JOINED = datetime(2019, 5, 25, tzinfo=UTC)
 ASKED = JOINED + timedelta(hours=1)

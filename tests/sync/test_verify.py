@@ -12,14 +12,15 @@ from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, Table,
 
 from config.settings import load
 from connectors import memory
-from status_db import ledger_key, tables
-from status_db.decisions import DecisionRefused, Wish
-from status_db.engine import reading
-from status_db.ledger_reader import LedgerReader
+from status_db import tables
+from status_db.decisions.writer import DecisionRefused, Wish
+from status_db.ledger import key as ledger_key
+from status_db.ledger.reader import LedgerReader
+from status_db.ledger.seals import Seals
 from status_db.model import ROSTER, Obligation, RunState, Verdict
-from status_db.seals import Seals
+from status_db.store.engine import reading
 from status_db.tables import Instant, Json, Obligations
-from sync.verify import Report, verify
+from sync.verify.report import Report, verify
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, MORNING, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
 from tests.world import COHORT, SETTINGS, World
 

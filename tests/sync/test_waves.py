@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from status_db.marks.expected_changes import WaveRefused
 from status_db.model import ROSTER, Means, RunState, Verdict
-from status_db.waves import WaveRefused
-from sync.guard import Announced, History, Limits, judge
+from sync.rule.guard import Announced, History, Limits, judge
 from tests.cast import SUN
 from tests.sync.test_guard import CALM, CLEARED, HELD, held_back, moving
 from tests.world import World

@@ -10,10 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from sqlalchemy import event
 
 from connectors.port import SourceUnavailable, no_progress
-from status_db.marks import Lease, LeaseLost
+from status_db.marks.apply import Lease, LeaseLost
+from status_db.marks.approvals import Says
 from status_db.model import ROSTER, RunState
-from status_db.opinions import Says
-from sync.run import Outcome
+from sync.run.run import Outcome
 from tests.cast import EVERYBODY, LIN, ZHAO
 from tests.sync.test_verify import verified
 from tests.trust.plain_model import GOOD, KEY_COLUMN, OFF_CAMPUS, STEP_OF, Answer, Model

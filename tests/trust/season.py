@@ -15,11 +15,11 @@ from hypothesis.stateful import invariant, precondition, rule
 
 from status_db.backups import making, manifest, restoring
 from status_db.backups.making import Made
-from status_db.batches import Batches, BatchKind, RowKind, Told
-from status_db.decisions import DecisionRefused, Wish
+from status_db.decisions.batches import Batches, BatchKind, RowKind, Told
+from status_db.decisions.class_review import Chosen, Mornings
+from status_db.decisions.reviews import Collected, HandedOver, Issue, seen_by_review
+from status_db.decisions.writer import DecisionRefused, Wish
 from status_db.model import Decision, Verdict
-from status_db.mornings import Chosen, Mornings
-from status_db.reviews import Collected, HandedOver, Issue, seen_by_review
 from tests.sync.test_verify import verified
 from tests.trust import agreeing
 from tests.trust.offices import NUMBERS, Broken, Offices, students

@@ -4,12 +4,12 @@ from functools import partial
 
 import pytest
 
-from status_db.decisions import Wish
+from status_db.decisions.reviews import Issue
+from status_db.decisions.writer import Wish
+from status_db.marks.reversals import ReversalRefused
 from status_db.model import RunState, Verdict
-from status_db.reversals import ReversalRefused
-from status_db.reviews import Issue
-from status_db.run_reader import RunReader
-from sync.run import Sync
+from status_db.queries.runs import RunReader
+from sync.run.run import Sync
 from tests.sync.test_verify import verified
 from tests.trust.town import applied, held_back, lent, numbers, settle
 from tests.world import COHORT, World

@@ -6,12 +6,12 @@ from decimal import Decimal
 
 import pytest
 
+from status_db.guard_reasons import Objection, ObjectionKind, packed, unpacked
 from status_db.model import Means, Reason, Record, Verdict
-from status_db.objections import Objection, ObjectionKind, packed, unpacked
-from sync import roster
-from sync.guard import Announced, Counted, Group, History, Limits, judge, of_groups
-from sync.quality import Quality
-from sync.reconcile import Plan
+from sync.rule import roster
+from sync.rule.guard import Announced, Counted, Group, History, Limits, judge, of_groups
+from sync.rule.quality import Quality
+from sync.rule.reconcile import Plan
 from tests.sync.test_guard import CALM, CLEARED, EXEMPT, HELD, LIMITS, UNKNOWN, moving
 
 GOOD = Quality(rows=1000, about=1000, hinted=0, no_amount=0, unreadable=0, poor=0)

@@ -12,9 +12,9 @@ from sqlalchemy import select
 
 from connectors.port import Connector, ProofKind, Question, Snapshot
 from status_db import tables
-from status_db.engine import reading
 from status_db.model import ROSTER, RunState, Verdict
-from sync import keep
+from status_db.store.engine import reading
+from sync.plan import snapshot_codec
 from tests.sync.test_verify import verified
 from tests.trust.town import applied, held_back, lent, listed, marks, numbers, settle, without
 from tests.world import COHORT, SETTINGS, Says, World
@@ -310,7 +310,7 @@ class TestWhatIsShown:
         kept = sqlite_world.sync._marks.kept_snapshot(run)
         assert kept is not None
 
-        assert {row[0] for row in keep.unpack(kept[1]).rows} == set(numbers(60)[30:])
+        assert {row[0] for row in snapshot_codec.unpack(kept[1]).rows} == set(numbers(60)[30:])
 
 
 class TestApproval:

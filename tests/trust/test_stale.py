@@ -24,13 +24,13 @@ from typer.testing import CliRunner
 
 from clearance.main import app as command_line
 from connectors.port import SourceUnavailable
-from portal import slips
 from portal.api.routes import ENDPOINTS
+from portal.documents import clearance_slip
 from status_db import tables
-from status_db.decisions import Wish
-from status_db.engine import writing
+from status_db.decisions.writer import Wish
+from status_db.inbox.appeals import SeenThen, StudentObjections
 from status_db.model import ROSTER, RunState, State, Verdict
-from status_db.student_objections import SeenThen, StudentObjections
+from status_db.store.engine import writing
 from tests.cast import LIN, QIAN, SUN, ZHAO
 from tests.portal import pdf_text
 from tests.portal.api.conftest import bearing, give_token
@@ -192,7 +192,7 @@ def token_of_one_who_was_done(frozen: Frozen) -> str:
     was = frozen.as_of + timedelta(minutes=20)
     student = frozen.world.reader.student(COHORT, ZHAO.number, was)
     assert student is not None
-    return slips.seal(slips.make(student, was), frozen.world.desk_key.of(slips.USE))
+    return clearance_slip.seal(clearance_slip.make(student, was), frozen.world.desk_key.of(clearance_slip.USE))
 
 
 def addresses(browser: TestClient, token: str) -> dict[str, list[str]]:

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Table, select
 
 from status_db import tables
-from status_db.engine import reading
 from status_db.model import ROSTER, RunState
-from sync.run import Outcome
+from status_db.store.engine import reading
+from sync.run.run import Outcome
 from tests.cast import SUN
 from tests.world import World
 

@@ -1,4 +1,4 @@
-"""How the marks are migrated: on the connection that status_db.migrate hands over."""
+"""How the marks are migrated: on the connection that status_db.store.migrate hands over."""
 
 from alembic import context
 

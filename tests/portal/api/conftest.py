@@ -7,8 +7,8 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from status_db import tokens
-from status_db.tokens import Token, Tokens
+from status_db.accounts import api_tokens
+from status_db.accounts.api_tokens import Token, Tokens
 from tests.world import World
 
 Ask = Callable[..., httpx.Response]
@@ -16,9 +16,9 @@ Ask = Callable[..., httpx.Response]
 
 def give_token(world: World, account: str, title: str = "校园门户") -> tuple[str, Token]:
     """Make a token with the grants of an account; return it, and what the desk knows of it."""
-    secret = tokens.new_token()
+    secret = api_tokens.new_token()
     made = Tokens(world.desk).make(
-        tokens.hash_of(secret), title, account, world.now + timedelta(days=400), by="test", now=world.now
+        api_tokens.hash_of(secret), title, account, world.now + timedelta(days=400), by="test", now=world.now
     )
     return secret, made
 

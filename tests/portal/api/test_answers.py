@@ -10,14 +10,14 @@ from starlette.testclient import TestClient
 
 from portal.app import create_app
 from status_db import tables
-from status_db.accounts import Act, Grant
-from status_db.audit import Audit, Deed
-from status_db.decisions import Wish
-from status_db.engine import writing
-from status_db.lists import Filter, Lists, Order, Wanted
+from status_db.accounts.accounts import Act, Grant
+from status_db.accounts.api_tokens import Tokens, hash_of
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.decisions.writer import Wish
+from status_db.effective.visible import Sight
 from status_db.model import State, Verdict
-from status_db.seen import Sight
-from status_db.tokens import Tokens, hash_of
+from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.store.engine import writing
 from status_db.views import EVERYBODY
 from tests.cast import LEAVING, LI, LIN, MORNING, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
 from tests.portal.api.conftest import Ask, bearing, give_token

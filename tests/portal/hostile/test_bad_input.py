@@ -17,9 +17,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
-from portal import bounds
 from portal.auth.sessions import form_token, hash_of, new_token
-from portal.pages import recheck
+from portal.student import recheck
+from portal.web import bounds
 from tests.cast import QIAN
 from tests.patience import PATIENCE
 from tests.portal.api.conftest import bearing, give_token
@@ -55,7 +55,7 @@ class TestNumbers:
         found = list(convertors_of(visits.app.routes))
         assert len(found) > 20
         unbounded = [path for path, convertor in found if not isinstance(convertor, bounds.Number | bounds.Name)]
-        assert unbounded == [], "write {…:id} for a number and {…:name} for a text: see portal/bounds.py"
+        assert unbounded == [], "write {…:id} for a number and {…:name} for a text: see portal/web/bounds.py"
 
     def test_a_number_that_no_database_stores_is_an_address_that_is_not_there(self, visits: Visits) -> None:
         for who in (None, "admin"):

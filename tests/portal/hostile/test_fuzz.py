@@ -27,7 +27,7 @@ from starlette.testclient import TestClient
 from config import logs
 from config.settings import Log
 from portal.auth.sessions import form_token, hash_of, new_token
-from portal.pages import recheck
+from portal.student import recheck
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import PASSWORD, settle

@@ -1,0 +1,61 @@
+"""In whose name a command changes accounts, and the line it leaves in the audit log."""
+
+from typing import Annotated
+
+import typer
+
+from clearance.context import system_user
+from clearance.granted import refuse_demo
+from clearance.services import Program
+from status_db.accounts.audit_log import Deed
+from status_db.model import Decision
+
+Author = Annotated[
+    str, typer.Option("--as", help="Who does it; the user of this machine when left out.", show_default=False)
+]
+
+
+def author_of(program: Program, named: str) -> str:
+    """Return the account that was named, else the user of this machine. One that only a demo has ends the command."""
+    if named:
+        refuse_demo(program, program.accounts.find(named))
+    return named or system_user()
+
+
+def note(
+    program: Program,
+    deed: Deed,
+    author: str,
+    *,
+    cohort: str | None = None,
+    student: str | None = None,
+    **detail: str | int | list[str],
+) -> None:
+    """Add a line to the audit log: done on the command line."""
+    program.audit.note(
+        deed,
+        account=author,
+        now=program.clock(),
+        cohort=cohort,
+        student=student,
+        run=None,
+        address="command line",
+        **detail,
+    )
+
+
+def note_decision(program: Program, deed: Deed, author: str, decision: Decision) -> None:
+    """Add the line that the desk's pages add when a decision is entered or taken back."""
+    program.audit.note(
+        deed,
+        account=author,
+        now=program.clock(),
+        cohort=program.cohort,
+        student=decision.student,
+        address="command line",
+        step=decision.step,
+        verdict=decision.verdict,
+        # Why one is taken back is not asked here.
+        reason=decision.reason if deed in (Deed.DECIDED, Deed.REVIEWED) else "",
+        decision=decision.id,
+    )

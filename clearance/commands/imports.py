@@ -1,0 +1,248 @@
+"""Commands about an office's results: the template, importing a sheet, the batches, and taking one back."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clearance.actor import note
+from clearance.commands.override import Operator
+from clearance.context import PENDING, Json, chosen, ends_well, fail
+from clearance.files.sheets import Sheets
+from clearance.granted import active, scopes_of
+from clearance.output import tables
+from clearance.services import Program
+from portal.access.scenes import Scene
+from portal.desk.imports import pages, result_sheets, result_words, results
+from portal.i18n import languages
+from portal.i18n.languages import Language
+from status_db.accounts.accounts import Account, Act
+from status_db.accounts.audit_log import Deed
+from status_db.decisions.batches import BatchKind, Judged, Preview, RowKind
+from status_db.effective.visible import Sight
+from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.views import Scope
+
+StepOption = Annotated[str, typer.Option("--step", help="Of which step.")]
+
+
+@ends_well
+def import_results(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An Excel workbook, or CSV.")],
+    *,
+    step: StepOption,
+    operator: Operator,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would do, and enter nothing.")] = False,
+    with_conflicts: Annotated[
+        bool, typer.Option("--with-conflicts", help="Let rows take the place of decisions that stand.")
+    ] = False,
+    without_wrong: Annotated[
+        bool, typer.Option("--without-wrong", help="Let the right rows in without the wrong ones.")
+    ] = False,
+    title: Annotated[str, typer.Option("--title", help="The batch's name; the file's when left out.")] = "",
+    json: Json = False,
+) -> None:
+    """Enter decisions on the rows of a sheet that have a result; nobody else is touched."""
+    program = chosen(context).program()
+    account, scopes = _at(program, operator, step)
+    sheet = results.read(Sheets(program.settings.desk), file.read_bytes(), file.name)
+    told = results.told_of(sheet, program.settings.institution.timezone)
+    now, english = program.clock(), _spoken(program, "en")
+    preview = program.batches.preview(step, told, now, scopes)
+    reasons = program.settings.step_named(step).reasons
+    why = {row.told.line: result_words.why(english, row, reasons, now) for row in preview.rows}
+    enters = preview.count(RowKind.NEW) + (preview.count(RowKind.CONFLICT) if with_conflicts else 0)
+    batch = None
+    if not dry_run and enters and (without_wrong or not preview.count(RowKind.WRONG)):
+        entered = program.batches.enter_all(
+            BatchKind.IMPORT,
+            step,
+            told,
+            preview.digest,
+            account.account,
+            now,
+            scopes,
+            title=title or file.name,
+            with_conflicts=with_conflicts,
+            without_wrong=without_wrong,
+        )
+        batch = entered.batch
+        note(
+            program,
+            Deed.IMPORTED,
+            account.account,
+            cohort=program.cohort,
+            step=step,
+            batch=batch.id,
+            file=file.name,
+            entered=len(entered.decisions),
+            wrong=preview.count(RowKind.WRONG),
+        )
+    if json:
+        counts = {kind.value: preview.count(kind) for kind in RowKind}
+        rows = [{"row": row, "why": why[row.told.line]} for row in preview.rows]
+        tables.as_json({"batch": batch, "counts": counts, "rows": rows})
+    else:
+        _show(program, english, preview, why)
+    if batch is not None:
+        if not json:
+            tables.OUT.print(
+                f"batch {batch.id}: {batch.counts['entered']} decisions on {step} are entered. To take them back: "
+                f'clearance import undo {batch.id} --as {account.account} --reason "…"',
+                markup=False,
+            )
+        return
+    if dry_run:
+        raise typer.Exit(PENDING if enters else 0)
+    if not enters:
+        fail("No row would change anything: there is nothing to enter. Rows in conflict go in with --with-conflicts.")
+    fail(
+        f"{preview.count(RowKind.WRONG)} rows are wrong, so nothing was entered. Mend them in the sheet, or let the "
+        "others in with --without-wrong."
+    )
+
+
+@ends_well
+def list_batches(
+    context: typer.Context,
+    *,
+    step: Annotated[str | None, typer.Option("--step", help="Of this step only.")] = None,
+    json: Json = False,
+) -> None:
+    """List the batches of decisions that were entered together, the newest first."""
+    program = chosen(context).program()
+    found, zone = program.batches.batches(step), program.settings.institution.timezone
+    if json:
+        tables.as_json(found)
+        return
+    tables.table(
+        ("batch", "kind", "step", "title", "by", "at", "entered", "undone"),
+        (
+            (
+                b.id,
+                b.kind.value,
+                b.step,
+                b.title,
+                b.author,
+                tables.moment(b.at, zone),
+                b.counts.get("entered", 0),
+                f"{tables.moment(b.undone_at, zone)} by {b.undone_by}" if b.undone_at else "",
+            )
+            for b in found
+        ),
+    )
+
+
+@ends_well
+def undo(
+    context: typer.Context,
+    batch: int,
+    *,
+    operator: Operator,
+    reason: Annotated[str, typer.Option("--reason", help="Why it is taken back.")],
+) -> None:
+    """Take a batch back: what its decisions replaced stands again. Who has the certificate already keeps it."""
+    program = chosen(context).program()
+    found = program.batches.batch(batch)
+    if found is None:
+        fail(f"there is no batch {batch}. See: clearance import list")
+    account, scopes = _at(program, operator, found[0].step)
+    undone = program.batches.undo(batch, account.account, reason, program.clock(), scopes)
+    note(
+        program,
+        Deed.IMPORT_UNDONE,
+        account.account,
+        cohort=program.cohort,
+        step=found[0].step,
+        batch=batch,
+        withdrawn=len(undone.withdrawn),
+        issued=list(undone.issued),
+        reason=reason,
+    )
+    tables.OUT.print(f"batch {batch} is undone: {len(undone.withdrawn)} decisions are withdrawn")
+    for who, said in ((undone.issued, "kept, for the certificate is issued"), (undone.moved, "moved on before")):
+        if who:
+            tables.OUT.print(f"  {said}: {', '.join(who)}")
+
+
+@ends_well
+def template(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="Where to write it.")],
+    *,
+    step: StepOption,
+    operator: Operator,
+    college: Annotated[str, typer.Option("--college", help="Of this college.")] = "",
+    class_name: Annotated[str, typer.Option("--class", help="Of this class.")] = "",
+) -> None:
+    """Write a sheet with the operator's own students, to be filled in and imported."""
+    program = chosen(context).program()
+    account, scopes = _at(program, operator, step)
+    settings, most = program.settings, program.settings.desk.most_rows
+    columns = {name: value for name, value in (("college", college), ("class", class_name)) if value}
+    sight = Sight(program.cohort, {step: scopes})
+    here = Scene(settings, _spoken(program, "zh"), program.clock(), settings.cohort_named(program.cohort), sight)
+    lists, wanted = Lists(program.reading, settings), Filter(Wanted.ALL, step, columns=columns, order=Order.CLASS)
+    count = lists.count(sight, wanted, here.now, most)
+    if not count:
+        fail("nobody there has this step. Look at the names of the college and the class.")
+    if count > most:
+        fail(f"these are more than {most} students, too many for one sheet. Narrow it by --college or --class.")
+    stale = here.stale(lists.freshness(program.cohort))
+    about = (*columns.values(), *pages.template_about(here, stale, account.name))
+    people = pages.people_of(here, lists, step, wanted)
+    reasons = settings.step_named(step).reasons
+    try:
+        written = result_sheets.write_template(
+            file, here.language, pages.template_title(here, step), about, people, reasons
+        )
+    except OSError as error:
+        fail(f"{file} could not be written ({error.strerror}). Name another place.")
+    note(program, Deed.EXPORTED, account.account, cohort=program.cohort, filter=f"{step} template", students=written)
+    tables.OUT.print(f"{written} students are in {file}")
+
+
+def _at(program: Program, operator: str, step: str) -> tuple[Account, tuple[Scope, ...]]:
+    """Return the operator, and in which scopes they decide a step; else end the command."""
+    settings = program.settings
+    if step not in {one.key for one in settings.step}:
+        raise typer.BadParameter(
+            f'there is no step "{step}": write one of {", ".join(one.key for one in settings.step)}'
+        )
+    if any(entry.step == step and entry.kind == "review" for flow in settings.flow for entry in flow.entries):
+        fail(f"{step} is a review: its reviewer gives it, student by student or class by class.")
+    account = active(program, operator)
+    return account, scopes_of(program, account, Act.DECIDE, step)
+
+
+def _spoken(program: Program, code: str) -> Language:
+    return languages.load((code,), program.settings.institution.timezone)[code]
+
+
+def _show(program: Program, english: Language, preview: Preview, why: dict[int, str]) -> None:
+    """Print what each row would do, the wrong ones first, and how many are of each kind."""
+    now = program.clock()
+    for kind in (RowKind.WRONG, RowKind.CONFLICT, RowKind.NEW):
+        found = [row for row in preview.rows if row.kind is kind]
+        if found:
+            tables.table(
+                ("row", "student", "name", "class", "says", _ABOUT[kind]),
+                (_line(english, row, why[row.told.line], now) for row in found),
+                title=f"{kind.value}: {len(found)}",
+            )
+    counts = ", ".join(f"{preview.count(kind)} {kind.value}" for kind in RowKind)
+    tables.OUT.print(f"{len(preview.rows)} rows: {counts}")
+
+
+_ABOUT = {RowKind.WRONG: "what is wrong", RowKind.CONFLICT: "what stands", RowKind.NEW: ""}
+
+
+def _line(english: Language, row: Judged, why: str, now: datetime) -> Sequence[str]:
+    told = row.told
+    says = ", ".join(part for part in (told.verdict.value if told.verdict else "", told.reason) if part)
+    about = why or (result_words.decided(english, row.standing, now) if row.standing else "")
+    said = (told.student, row.name or told.name or "", row.class_name, says, about)
+    return str(told.line), *said

@@ -1,0 +1,114 @@
+"""Commands of operators on single steps: override."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from clearance.actor import note_decision
+from clearance.completion import StepKey
+from clearance.context import Json, chosen, ends_well
+from clearance.granted import active, scopes_of
+from clearance.output import tables
+from config.renames import stored_name
+from status_db.accounts.accounts import Act
+from status_db.accounts.audit_log import Deed
+from status_db.decisions.writer import Wish
+from status_db.model import Verdict, normalise_number
+
+Operator = Annotated[str, typer.Option("--as", help="The operator's account; it needs a grant to decide this step.")]
+
+
+@ends_well
+def set_override(
+    context: typer.Context,
+    student: str,
+    step: StepKey,
+    verdict: Annotated[Verdict, typer.Argument(help="cleared, held or exempt")],
+    *,
+    operator: Operator,
+    reason: Annotated[str, typer.Option("--reason", help="A reason from the step's list.")],
+    words: Annotated[str, typer.Option("--words", help="For the student to read.")] = "",
+    note: Annotated[str, typer.Option("--note", help="For the office alone.")] = "",
+    until: Annotated[
+        datetime | None, typer.Option("--until", help="When it ends, on the institution's clocks.")
+    ] = None,
+    file_number: Annotated[str, typer.Option("--file", help="The office's own file about it.")] = "",
+    condition: Annotated[
+        str, typer.Option("--condition", help="What a pass depends on, for the student to read.")
+    ] = "",
+    decided_at: Annotated[
+        datetime | None,
+        typer.Option("--decided-at", help="When it was decided on paper, on the institution's clocks."),
+    ] = None,
+    sheet: Annotated[str, typer.Option("--sheet", help="The sheet of paper it was first written on.")] = "",
+) -> None:
+    """Decide one student's step; it stands above whatever the sources say until it is withdrawn or ends."""
+    program = chosen(context).program()
+    step = stored_name(program.settings, step)
+    number, zone = normalise_number(student), program.settings.institution.timezone
+    account = active(program, operator)
+    scopes, author = scopes_of(program, account, Act.DECIDE, step), account.account
+    wish = Wish(
+        number,
+        step,
+        verdict,
+        reason,
+        words,
+        note,
+        until=until.replace(tzinfo=until.tzinfo or zone) if until else None,
+        decided_at=decided_at.replace(tzinfo=decided_at.tzinfo or zone) if decided_at else None,
+        sheet=sheet,
+        file_number=file_number,
+        condition=condition,
+    )
+    decision = program.decisions.enter(wish, author, program.clock(), scopes)
+    note_decision(program, Deed.DECIDED, author, decision)
+    tables.OUT.print(f"decision {decision.id}: {number} {step} is {decision.verdict} ({decision.reason}, by {author})")
+
+
+@ends_well
+def withdraw_override(context: typer.Context, student: str, step: StepKey, *, operator: Operator) -> None:
+    """Take a decision back; what the sources say counts again."""
+    program = chosen(context).program()
+    number, step = normalise_number(student), stored_name(program.settings, step)
+    account = active(program, operator)
+    scopes, author = scopes_of(program, account, Act.DECIDE, step), account.account
+    decision = program.decisions.withdraw(number, step, author, program.clock(), scopes)
+    note_decision(program, Deed.DECISION_WITHDRAWN, author, decision)
+    tables.OUT.print(
+        f"decision {decision.id} is withdrawn: what the sources say about {step} counts again for {number}"
+    )
+
+
+@ends_well
+def list_overrides(
+    context: typer.Context,
+    student: Annotated[str | None, typer.Argument(help="Of this student only.", show_default=False)] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """List decisions, the newest first, withdrawn ones too."""
+    program = chosen(context).program()
+    found = program.reader.decisions(program.cohort, normalise_number(student) if student else None)
+    if json:
+        tables.as_json(found)
+        return
+    zone = program.settings.institution.timezone
+    tables.table(
+        ("decision", "student", "step", "verdict", "reason", "by", "entered", "until", "withdrawn"),
+        (
+            (
+                d.id,
+                d.student,
+                d.step,
+                d.verdict.value,
+                d.reason,
+                d.author,
+                tables.moment(d.entered_at, zone),
+                tables.moment(d.until, zone) if d.until else "",
+                f"{tables.moment(d.withdrawn_at, zone)} by {d.withdrawn_by}" if d.withdrawn_at else "",
+            )
+            for d in found
+        ),
+    )

@@ -1,0 +1,71 @@
+"""The report of a cohort on the command line: everybody's, as tables, as JSON, or as an Excel file."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clearance.actor import Author, author_of, note
+from clearance.context import Json, chosen, ends_well, fail
+from clearance.output import tables as show
+from clearance.services import Program
+from portal.access.scenes import Scene
+from portal.documents import report_sheets
+from portal.documents.report_tables import Table, tables
+from portal.i18n import languages
+from status_db.accounts.audit_log import Deed
+from status_db.effective.visible import everything
+
+
+@ends_well
+def report(
+    context: typer.Context,
+    *,
+    xlsx: Annotated[
+        Path | None, typer.Option("--xlsx", help="Write it to this Excel file instead.", show_default=False)
+    ] = None,
+    author: Author = "",
+    json: Json = False,
+) -> None:
+    """Report on the cohort: who is due and done, decisions and their reasons, objections, certificates."""
+    program = chosen(context).program()
+    by = author_of(program, author)
+    here = _scene(program)
+    found = program.reports.report(here.sight, here.now)
+    objected = program.objection_reports.report(here.sight, here.now)
+    if xlsx is not None:
+        spoken = languages.load(program.settings.institution.languages, here.language.zone)
+        first = replace(here, language=next(iter(spoken.values())))
+        book = report_sheets.workbook(first, found, objected, by)
+        note(program, Deed.EXPORTED, by, cohort=program.cohort, what="report", students=found.whole.students)
+        try:
+            xlsx.write_bytes(book)
+        except OSError as error:
+            fail(f"{xlsx} cannot be written ({error.strerror}). Name a file in a folder that is there and yours.")
+    if json:
+        stale = [step for step, source in found.freshness.items() if source.stale(here.now)]
+        show.as_json({"report": found, "objections": objected, "stale": sorted(stale)})
+    elif xlsx is not None:
+        show.OUT.print(f"the report on {program.cohort} is in {xlsx}")
+    else:
+        show.OUT.print(f"{here.cohort.name}, as of {show.moment(here.now, here.language.zone)}")
+        for table in tables(here, found, objected):
+            _show(table)
+
+
+def _scene(program: Program) -> Scene:
+    """Return what everybody's report is about, in the command line's own language."""
+    settings = program.settings
+    (english,) = languages.load(["en"], settings.institution.timezone).values()
+    cohort = settings.cohort_named(program.cohort)
+    return Scene(settings, english, program.clock(), cohort, everything(settings, program.cohort))
+
+
+def _show(table: Table) -> None:
+    show.OUT.print()
+    show.table(
+        [column.title for column in table.columns],
+        [[cell.value for cell in cells] for cells in table.lines],
+        title=table.title,
+    )

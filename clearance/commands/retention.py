@@ -1,0 +1,51 @@
+"""The command that removes what [retention] no longer keeps; the schedule does the same once a day."""
+
+from typing import Annotated
+
+import typer
+
+from clearance.context import Json, chosen, ends_well, stop_like_ctrl_c, system_user
+from clearance.output import tables
+from status_db.desk.retention import RetentionRun, RetentionRuns
+
+
+@ends_well
+def retention(
+    context: typer.Context,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be removed.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Show past runs.")] = False,
+    json: Json = False,
+) -> None:
+    """Remove what [retention] no longer keeps. The schedule runs this once a day."""
+    program = chosen(context).program()
+    stop_like_ctrl_c()
+    if history:
+        runs = RetentionRuns(program.desk).listed()
+    else:
+        now, by = program.clock(), system_user()
+        runs = tuple(program.retention.carry_out(rule, now, by, dry_run=dry_run) for rule in program.retention.rules())
+    if json:
+        tables.as_json({"dry_run": dry_run, "runs": runs})
+        return
+    zone = program.settings.institution.timezone
+    tables.table(
+        ("rule", "when", "older than", "would be removed" if dry_run else "removed", "oldest kept", "by"),
+        (
+            (
+                run.rule,
+                tables.moment(run.at, zone),
+                tables.moment(run.cutoff, zone),
+                _count(run),
+                tables.moment(run.oldest, zone) if run.oldest else "none",
+                run.by,
+            )
+            for run in runs
+        ),
+    )
+    if not history and (kept := program.retention.kept_forever()):
+        tables.OUT.print(f"never removed: {', '.join(kept)}")
+
+
+def _count(run: RetentionRun) -> str:
+    return f"{run.removed:,}{', more next time' if run.unfinished else ''}"

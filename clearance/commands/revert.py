@@ -1,0 +1,106 @@
+"""The command that takes back what a wrongly approved run has done."""
+
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from clearance.actor import author_of
+from clearance.commands.runs import Speaker
+from clearance.commands.sync import exit_code
+from clearance.context import Json, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.output import tables
+from clearance.services import Program
+from status_db.accounts.audit_log import Deed
+from status_db.marks.revert_plans import GivenSince
+from status_db.model import ROSTER, RunState
+from status_db.views import RunView
+
+#: So many flips are shown.
+_SHOWN = 20
+
+
+@ends_well
+def revert(
+    context: typer.Context,
+    run: int,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record of the run that takes it back.")] = "",
+    speaker: Speaker = "",
+    json: Json = False,
+) -> None:
+    """Take back a run that was approved by mistake: what it replaced is put back, under the guard as any change."""
+    if not (dry_run or reason.strip()):
+        raise typer.BadParameter('say why it is taken back, with --reason "…"; or look first, with --dry-run')
+    program = chosen(context).program()
+    stop_like_ctrl_c()
+    found = _approved(program, run)
+    preview, reversal = program.sync.way_back(run, found.source)
+    reviews, certificates = program.sync.given_since(reversal)
+    if json and dry_run:
+        tables.as_json({"plan": preview, "reviews": reviews, "certificates": certificates})
+        return
+    if not json:
+        what = tables.figures(preview.counts) if preview.pending else "nothing would change"
+        tables.OUT.print(f"back from run {run} of {found.source}: {what}")
+        if preview.counts.get("left_alone"):
+            tables.OUT.print(
+                f"  {preview.counts['left_alone']} records stay: a later answer spoke of these", markup=False
+            )
+        for why in preview.reasons:
+            tables.OUT.print(f"  the guard holds this back: {why}", style="yellow")
+        if preview.flips:
+            tables.flips(preview.flips, _SHOWN)
+        _print_given(program, "reviews passed since, of students it had cleared", reviews)
+        _print_given(program, "certificates issued since, to students it had cleared", certificates)
+        if certificates:
+            tables.OUT.print(
+                "A certificate stays until it is revoked: clearance certificates revoke NUMBER --as REGISTRAR"
+            )
+        tables.OUT.print(
+            f"The next pull of {found.source} speaks again as always: correct the source first, or pause it."
+        )
+    if dry_run:
+        return
+    began = time.monotonic()
+    by = author_of(program, speaker)
+    outcome = program.sync.revert(run, found.source, by=by, because=reason.strip())
+    program.audit.note(
+        Deed.REVERTED_RUN,
+        account=by,
+        now=program.clock(),
+        cohort=program.cohort,
+        run=run,
+        address="command line",
+        source=found.source,
+        reason=reason.strip(),
+    )
+    if json:
+        tables.as_json({"outcome": outcome, "reviews": reviews, "certificates": certificates})
+    else:
+        tables.outcome(outcome, time.monotonic() - began)
+    if code := exit_code([outcome]):
+        raise typer.Exit(code)
+
+
+def _approved(program: Program, run: int) -> RunView:
+    found = program.reader.run(program.cohort, run)
+    if found is None:
+        fail(f"there is no run {run}. See: clearance runs list")
+    if found.source == ROSTER:
+        fail("the roster cannot be taken back: have the registrar correct the list, then: clearance sync roster")
+    if found.state is not RunState.APPLIED:
+        fail(f"run {run} is {found.state.value}: it changed nothing that could be taken back. See: clearance runs list")
+    return found
+
+
+def _print_given(program: Program, title: str, given: Sequence[GivenSince]) -> None:
+    if given:
+        zone = program.settings.institution.timezone
+        tables.table(
+            ("student", "what", "by", "at"),
+            ((g.student, g.what, g.by, tables.moment(g.at, zone)) for g in given),
+            title=title,
+        )

@@ -1,0 +1,162 @@
+"""Commands that keep running, and the one that prepares the database."""
+
+import os
+from contextlib import suppress
+from enum import StrEnum
+from functools import partial
+from typing import Annotated
+
+import structlog
+import typer
+from sqlalchemy import make_url
+
+from clearance.commands.paper import nightly
+from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.output import tables
+from clearance.services import CONFIG_VARIABLE
+from config.processes import Process
+from config.settings import Settings
+from portal.server import serve as serve_pages
+from status_db.accounts.accounts import desk_url
+from status_db.store.engine import StoreError, sqlite_file
+from status_db.store.migrate import Part, upgrade
+from status_db.store.roles import Roles, apply, planned
+from sync.run.season import for_each
+from sync.service.schedule import Schedule
+
+
+class Served(StrEnum):
+    """What one process serves."""
+
+    #: The pages and the desk.
+    ALL = "all"
+    #: The pages for students, leaders and administrators, which only read.
+    PAGES = "pages"
+    #: The desk, where offices decide and colleges review.
+    DESK = "desk"
+
+
+#: What the server imports in each of its processes: a function that makes the application.
+WEB_TARGETS = {
+    Served.ALL: "clearance.web:both",
+    Served.PAGES: "clearance.web:pages",
+    Served.DESK: "clearance.web:desk",
+}
+
+
+_PROCESSES = {Served.ALL: Process.ALL, Served.PAGES: Process.PAGES, Served.DESK: Process.DESK}
+
+
+@ends_well
+def schedule(context: typer.Context) -> None:
+    """Ask every source as its schedule says, until stopped."""
+    served = chosen(context).season(Process.SCHEDULE, service=True)
+    stopped = stop_like_ctrl_c()
+    programs, settings = served.programs, served.first.settings
+    running = Schedule(
+        settings,
+        served.season,
+        served.first.clock,
+        lambda at: sum(for_each(partial(program.decisions.sweep, at) for program in programs)),
+        lambda: sum(for_each(program.serving.serve for program in programs)),
+        lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
+        lambda: served.first.retention,
+    )
+    with suppress(KeyboardInterrupt):
+        running.start()
+        stopped.wait()
+    running.stop()
+
+
+@ends_well
+def serve(
+    context: typer.Context,
+    what: Annotated[Served, typer.Argument(help="all, or pages and desk each in a process of its own")] = Served.ALL,
+    *,
+    host: Annotated[str | None, typer.Option("--host", help="Where to listen, if not as [portal] says.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Likewise.")] = None,
+) -> None:
+    """Serve the pages, the desk, or both, until stopped."""
+    here = chosen(context)
+    program = here.program(_PROCESSES[what], service=True)
+    # What a worker could not do without ends the command here, in a sentence.
+    program.look_at_marks(_PROCESSES[what])
+    _ = program.accounts, program.key.of("serving")
+    if what is Served.DESK and not program.settings.desk.enabled:
+        fail("there is no desk: [desk] says enabled = false. Say true, or serve the pages alone: clearance serve pages")
+    portal = program.settings.portal
+    for warning in portal.warnings:
+        structlog.get_logger("clearance.portal").warning(warning)
+    os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
+    serve_pages(WEB_TARGETS[what], host or portal.host, port or portal.port, portal.workers, portal.limits)
+
+
+@ends_well
+def upgrade_database(context: typer.Context) -> None:
+    """Make the status database's tables, or bring them to this program's."""
+    for line in upgrade_both(chosen(context).program().settings):
+        tables.OUT.print(line)
+
+
+@ends_well
+def database_roles(
+    context: typer.Context,
+    *,
+    sync: Annotated[str, typer.Option("--sync", help="Writes the marks.")] = "clearance_sync",
+    desk: Annotated[str, typer.Option("--desk", help="Writes accounts, sessions, requests.")] = "clearance_desk",
+    portal: Annotated[str, typer.Option("--portal", help="Reads the marks.")] = "clearance_portal",
+    operator: Annotated[str, typer.Option("--operator", help="Enters decisions.")] = "clearance_operator",
+    students: Annotated[
+        str, typer.Option("--students", help="Writes what the students' pages write.")
+    ] = "clearance_students",
+    only_print: Annotated[bool, typer.Option("--print", help="Print the statements, and run none.")] = False,
+) -> None:
+    """Give five roles of a PostgreSQL what each needs, and nothing else. Run it again after each upgrade."""
+    settings, named = chosen(context).program().settings, Roles(sync, desk, portal, operator, students)
+    marks, accounts = settings.status_db.url.reveal(), desk_url(settings.status_db)
+    together = _same_database(marks, accounts)
+    where: list[tuple[str, tuple[Part, ...]]] = (
+        [(marks, ("marks", "desk"))] if together else [(marks, ("marks",)), (accounts, ("desk",))]
+    )
+    for url, parts in where:
+        place = make_url(url).database
+        if only_print:
+            tables.OUT.print(f"-- in {place}, as the owner of its tables")
+            plan = planned(url, named, parts)
+            for statement in plan.owners:
+                tables.OUT.print(f"{statement};")
+            tables.OUT.print(f"-- in {place}, as a superuser of the server")
+            for statement in plan.superusers:
+                tables.OUT.print(f"{statement};")
+        else:
+            run, left = apply(url, named, parts)
+            tables.OUT.print(f"{place}: {run} statements run")
+            if left:
+                tables.OUT.print(f"{place}: {left} are for a superuser of the server: clearance db roles --print")
+
+
+def _same_database(one: str, other: str) -> bool:
+    a, b = make_url(one), make_url(other)
+    return (a.host, a.port, a.database, a.query.get("host")) == (b.host, b.port, b.database, b.query.get("host"))
+
+
+def _refuse_beside_a_key(settings: Settings) -> None:
+    """Raise StoreError where an SQLite file is not there, or empty, and the ledger's key shows that there was one."""
+    file, key = sqlite_file(settings.status_db.url.reveal()), settings.status_db.ledger_key_file
+    if file is None or not key.exists() or (file.exists() and file.stat().st_size):
+        return
+    raise StoreError(
+        f"The status database {file} is {'empty' if file.exists() else 'not there'}, and the ledger's key {key} shows "
+        "that there was one. Put a backup in its place: clearance restore FOLDER. To begin a new one instead, move the "
+        "key away first."
+    )
+
+
+def upgrade_both(settings: Settings) -> list[str]:
+    """Bring the marks and the desk to the newest tables; return a line for each."""
+    _refuse_beside_a_key(settings)
+    lines: list[str] = []
+    for part, url in (("marks", settings.status_db.url.reveal()), ("desk", desk_url(settings.status_db))):
+        before, after = upgrade(url, part)  # type: ignore[arg-type]  # a tuple of literals is read as text
+        lines.append(f"{part}: at {after}" + ("" if before == after else f", from {before or 'nothing'}"))
+    return lines

@@ -1,0 +1,349 @@
+"""Commands that ask the sources: check, plan, sync."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clearance import completion
+from clearance.commands.accounts import lacking_reviewers, of_the_demo, second_administrator, second_factor_off
+from clearance.context import (
+    ERROR,
+    PENDING,
+    SUSPENDED,
+    UNAVAILABLE,
+    Json,
+    Served,
+    chosen,
+    code_of,
+    ends_well,
+    fail,
+    stop_like_ctrl_c,
+    system_user,
+)
+from clearance.files.permissions import too_wide
+from clearance.output import tables
+from clearance.services import Program
+from config.cohorts import binds_cohort
+from config.processes import Process, missing_anywhere
+from config.renames import stored_name
+from config.tables.retention import warnings as retention_warnings
+from config.tables.secrets import SecretUnusable
+from connectors.port import Sample, SourceError
+from status_db.ledger.key import LedgerRefused
+from status_db.marks.current import Stored
+from status_db.model import ROSTER, normalise_number
+from status_db.store.engine import StoreError, reading
+from sync.plan.sample import refuse_and_warn
+from sync.run.run import Outcome, Preview
+from sync.run.season import Season
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Sources to ask; all of them when left out.", show_default=False, autocompletion=completion.sources
+    ),
+]
+
+#: So many flips are printed for people.
+_SHOWN = 40
+
+
+@ends_well
+def check(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
+    """Look whether the settings make sense and every source answers: its columns, one row, what is wrong."""
+    served = chosen(context).season(Process.SYNC)
+    program = served.first
+    context.call_on_close(program.close)
+    found: list[dict[str, object]] = []
+    _look_at_processes(program, found, quiet=json)
+    code = _look_at_status_db(served, found, quiet=json)
+    _look_at_files(program, chosen(context).file, found, quiet=json)
+    _look_at_accounts(program, found, quiet=json)
+    _warn("retention", "retention", [*retention_warnings(program.settings.retention)], found, quiet=json)
+    _look_at_pages(program, found, quiet=json)
+    _look_at_settings(served, found, quiet=json)
+    for where, program, name in _to_check(served, sources):
+        asked = program.settings.roster if name == ROSTER else program.settings.source[name]
+        weaker = asked.weaker_connection
+        try:
+            sample = program.connect(name).check()
+            weaker = (*weaker, *_of_the_rows(program, name, sample))
+        except SourceError as error:
+            code = max(code, code_of(error))
+            fault = {"fault": type(error).__name__, "message": tables.named(str(error)), "warnings": weaker}
+            found.append({**where, "source": name, **fault})
+            if not json:
+                tables.line("fails", "red", f"   {name}{_of(where)}")
+                tables.ERR.print(f"        {error}")
+                _show_warnings(weaker)
+            continue
+        sample = replace(sample, warnings=(*weaker, *sample.warnings))
+        found.append({**where, "source": name, "sample": _shown(sample)})
+        if not json:
+            tables.line("answers", "green", f" {name}{_of(where)}: {sample.where}")
+            row = ", ".join(f"{field} = {cell!r}" for field, cell in (sample.row or {}).items())
+            tables.OUT.print(f"        columns: {', '.join(sample.columns)}")
+            tables.OUT.print(f"        {'first row: ' + row if row else 'no row at all'}")
+            if sample.rows:
+                tables.OUT.print(f"        {'all' if sample.whole else 'the first'} {len(sample.rows)} rows were read")
+            for note in sample.notes:
+                tables.OUT.print(f"        {note}")
+            _show_warnings(sample.warnings)
+    if json:
+        tables.as_json(found)
+    if code:
+        raise typer.Exit(code)
+
+
+def _of_the_rows(program: Program, name: str, sample: Sample) -> tuple[str, ...]:
+    """Return what a sync would warn of in these rows. Raises SourceError where it would refuse them."""
+    try:
+        with reading(program.writing) as connection:
+            stored = Stored(connection, program.cohort, program.settings.open_beside(program.cohort))
+            return refuse_and_warn(program.settings, name, sample, program.clock(), stored)
+    except StoreError:
+        # Before its tables are made, nobody is on the roster.
+        return refuse_and_warn(program.settings, name, sample, program.clock())
+
+
+def _shown(sample: Sample) -> dict[str, object]:
+    """Return a sample as it is printed: with its first row only."""
+    read = {"rows_read": len(sample.rows), "whole": sample.whole}
+    shown = {key: getattr(sample, key) for key in ("where", "columns", "row", "warnings", "notes")}
+    return shown | read
+
+
+def _show_warnings(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        tables.ERR.print(f"        look at this: {warning}")
+
+
+def _to_check(served: Served, sources: list[str] | None) -> Iterator[tuple[dict[str, object], Program, str]]:
+    """Give what is to be asked, with its cohort where it is one cohort's own, and the program that asks.
+
+    A source is asked once for all cohorts; a roster, and a source that binds its cohort, once for each.
+    """
+    for name in _names(served.first, sources):
+        own = name == ROSTER or binds_cohort(served.first.settings.source[name])
+        if not own:
+            yield {}, served.first, name
+            continue
+        for program in served.each():
+            yield {"cohort": program.cohort} if program.suffix else {}, program, name
+
+
+def _of(where: Mapping[str, object]) -> str:
+    return f" ({where['cohort']})" if where else ""
+
+
+def _look_at_status_db(served: Served, found: list[dict[str, object]], *, quiet: bool) -> int:
+    """Say what puts at risk what the status database acknowledges; return the exit code that this alone would give."""
+    try:
+        warnings, code = served.first.risks(), 0
+    except StoreError as error:
+        warnings, code = (str(error),), ERROR
+    with suppress(StoreError):
+        # Before its tables are made, nothing is stored.
+        found_wrong = (line for program in served.programs for line in program.clock_warnings())
+        warnings = (*warnings, *dict.fromkeys(found_wrong))
+    _warn("status_db", "status database", warnings, found, fails=bool(code), quiet=quiet)
+    return code
+
+
+def _look_at_processes(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Name the secrets each process would miss in this environment; it may have an environment of its own."""
+    lacking = missing_anywhere(program.settings)
+    lines = [f"missing here for `clearance {'`, `clearance '.join(of)}`: {line}" for line, of in lacking.items()]
+    _warn("processes", "secrets of other processes", lines, found, quiet=quiet)
+
+
+def _look_at_files(program: Program, file: Path, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Name files and folders that other users of this machine may read or change."""
+    _warn("files", "files", too_wide(program.settings, file), found, quiet=quiet)
+
+
+def _look_at_pages(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Warn where [portal] has visitors counted under another address."""
+    _warn("portal", "pages", program.settings.portal.warnings, found, quiet=quiet)
+
+
+def _look_at_accounts(program: Program, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Warn of the demo's accounts, colleges with too few reviewers, one administrator, and a second factor that is off.
+
+    A check whose database or secret cannot be read yet is left out.
+    """
+    warnings: list[str] = []
+    for look in (second_factor_off, second_administrator, of_the_demo, lacking_reviewers):
+        with suppress(StoreError, SecretUnusable):
+            warnings += look(program)
+    _warn("accounts", "accounts", warnings, found, quiet=quiet)
+
+
+def _warn(
+    key: str, name: str, warnings: Sequence[str], found: list[dict[str, object]], *, fails: bool = False, quiet: bool
+) -> None:
+    """Add warnings about something other than a source to what was found, and print them."""
+    if not warnings:
+        return
+    found.append({key: "fails" if fails else "answers", "warnings": warnings})
+    if not quiet:
+        tables.line(*(("fails  ", "red") if fails else ("answers", "green")), f" {name}")
+        _show_warnings(warnings)
+
+
+def _look_at_settings(served: Served, found: list[dict[str, object]], *, quiet: bool) -> None:
+    """Name a change of settings that is not applied yet; where the marks cannot be read there is nothing to compare."""
+    for program in served.each():
+        try:
+            change = program.sync.preview_change()
+        except (StoreError, LedgerRefused):
+            continue
+        if change is not None:
+            _show_change(change, found, quiet=quiet)
+
+
+def _show_change(change: Preview, found: list[dict[str, object]], *, quiet: bool) -> None:
+    found.append({"settings": "changed", "warnings": [*change.changes, *map(str, change.reasons)]})
+    if not quiet:
+        what = " settings: not applied yet. See `clearance plan`; apply with `clearance sync`"
+        tables.line("changed", "yellow", what)
+        for line in change.changes:
+            tables.ERR.print(f"        {line}")
+
+
+@ends_well
+def plan(context: typer.Context, sources: Sources = None, *, json: Json = False) -> None:
+    """Say what a sync would change now; change nothing. Exit code 3 when there is something."""
+    served = chosen(context).season(Process.SYNC)
+    stop_like_ctrl_c()
+    previews: list[Preview] = []
+    names = _names(served.first, sources)
+    changes = (program.sync.preview_change() for program in served.each())
+    previews += [change for change in changes if change is not None]
+    blocked = {p.cohort for p in previews if p.blocks}
+    for name in names:
+        # What the sources would change can be planned only once the students have their new steps.
+        turns = [turn for turn in served.season.turns(name) if turn.sync.named not in blocked]
+        with tables.bar(name) as progress:
+            previews += [turn.sync.preview(name, progress, turn.shared) for turn in turns]
+    if json:
+        tables.as_json(previews)
+    else:
+        for preview in previews:
+            _show_preview(preview)
+    if any(preview.fault for preview in previews):
+        raise typer.Exit(UNAVAILABLE if any(p.fault in _UNAVAILABLE for p in previews) else ERROR)
+    if any(preview.pending for preview in previews):
+        raise typer.Exit(PENDING)
+
+
+def _show_preview(preview: Preview) -> None:
+    if preview.fault:
+        tables.line("fails", "red", f"     {preview.source}{_in(preview.cohort)}")
+        tables.ERR.print(f"          {preview.message}")
+        return
+    what = tables.figures(preview.counts) if preview.pending else "nothing would change"
+    if preview.changes and not what:
+        what = "changed, and nothing that is stored follows from it"
+    tables.line(preview.source, "bold", f"{_in(preview.cohort)}: {what}")
+    for line in preview.changes:
+        tables.OUT.print(f"  {line}")
+    for reason in preview.reasons:
+        tables.OUT.print(f"  would be suspended: {reason}", style="yellow")
+    if preview.flips:
+        tables.flips(preview.flips, _SHOWN)
+
+
+def _in(cohort: str) -> str:
+    return f" ({cohort})" if cohort else ""
+
+
+_UNAVAILABLE = ("unavailable", "refused")
+
+
+@ends_well
+def sync(
+    context: typer.Context,
+    sources: Sources = None,
+    *,
+    student: Annotated[str, typer.Option("--student", help="Ask about this student only.")] = "",
+    json: Json = False,
+) -> None:
+    """Ask the sources, decide, and apply. One that fails or is suspended does not keep the others from theirs."""
+    served = chosen(context).season(Process.SYNC)
+    stop_like_ctrl_c()
+    by = system_user()
+    changed = served.season.open_cohorts(by=by)
+    names = _names(served.first, sources)
+    if not json:
+        for outcome in changed:
+            tables.outcome(outcome, 0)
+    if student:
+        number = normalise_number(student)
+        outcomes = recheck(served, [n for n in names if n != ROSTER], number, by, quiet=json)
+    else:
+        outcomes = run_all(served.season, names, by, quiet=json)
+    outcomes = [*changed, *outcomes]
+    if json:
+        tables.as_json(outcomes)
+    code = exit_code(outcomes)
+    if code:
+        raise typer.Exit(code)
+
+
+def run_all(season: Season, names: list[str], by: str, *, quiet: bool = False) -> list[Outcome]:
+    """Run sources one after the other, each for every cohort, and show how each ended."""
+    outcomes: list[Outcome] = []
+    for name in names:
+        for turn in season.turns(name):
+            began = time.monotonic()
+            with tables.bar(name) as progress:
+                outcome = turn.run(name, by=by, progress=progress)
+            outcomes.append(outcome)
+            if not quiet:
+                tables.outcome(outcome, time.monotonic() - began)
+    return outcomes
+
+
+def recheck(served: Served, names: list[str], number: str, by: str, *, quiet: bool = False) -> list[Outcome]:
+    """Ask the sources of this student's own steps about them alone, in each cohort that they leave with."""
+    outcomes: list[Outcome] = []
+    leaves = False
+    for program in served.each():
+        student = program.reader.student(program.cohort, number, program.clock())
+        own = {status.step for status in student.steps} if student is not None else set()
+        leaves = leaves or bool(own)
+        for name in names:
+            if program.settings.source[name].step in own:
+                began = time.monotonic()
+                outcomes.append(program.sync.recheck(name, number, by=by))
+                if not quiet:
+                    tables.outcome(outcomes[-1], time.monotonic() - began)
+    if not leaves:
+        cohorts = ", ".join(program.cohort for program in served.programs)
+        fail(f"{number} does not leave with {cohorts}: there is nothing to ask. Look at the number.")
+    return outcomes
+
+
+def exit_code(outcomes: list[Outcome]) -> int:
+    """Return the documented exit code for how runs ended: the gravest."""
+    faults = {outcome.fault for outcome in outcomes if outcome.fault}
+    if faults & set(_UNAVAILABLE):
+        return UNAVAILABLE
+    if faults - {"suspended"}:
+        return ERROR
+    return SUSPENDED if faults else 0
+
+
+def _names(program: Program, sources: list[str] | None) -> list[str]:
+    every = [ROSTER, *program.settings.source]
+    sources = [stored_name(program.settings, name) for name in sources or ()]
+    for name in sources:
+        if name not in every:
+            raise typer.BadParameter(f'there is no source "{name}": write one of {", ".join(every)}')
+    return [name for name in every if not sources or name in sources]

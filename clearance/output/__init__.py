@@ -1,0 +1,1 @@
+"""What commands print: tables, JSON, grants in words, slips and spot checks."""

@@ -1,0 +1,112 @@
+"""Grants in words: as the command line and lists write them, in Chinese or in English, and as they are told again."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from clearance.services import Program
+from config.renames import stored_name
+from status_db.accounts.accounts import SCOPE_COLUMNS, Act, Grant
+
+_ACTS: Mapping[str, Act] = {
+    **{act.value: act for act in Act},
+    "查看": Act.READ,
+    "办理": Act.DECIDE,
+    "审核": Act.DECIDE,
+    "终审": Act.REVIEW,
+    "发证": Act.ISSUE,
+    "颁发证书": Act.ISSUE,
+    "管理": Act.MANAGE,
+    "审计": Act.AUDIT,
+}
+_COLUMNS: Mapping[str, str] = {
+    **{column: column for column in SCOPE_COLUMNS},
+    "学院": "college",
+    "班级": "class",
+    "层次": "level",
+    "培养层次": "level",
+    "校区": "campus",
+    "楼栋": "building",
+    "类别": "category",
+}
+_EVERY_STEP = ("", "*", "全部", "all")
+_EVERYBODY = ("", "*", "全部", "全校", "all")
+_EVERY_COHORT = ("", "*", "全部", "不限", "all")
+
+_BETWEEN_ACTS = re.compile(r"[、,，;；/\s]+")
+_BETWEEN_COLUMNS = re.compile(r"[;；]")
+_BETWEEN_VALUES = re.compile(r"[,，、]")
+
+
+class Unreadable(Exception):  # noqa: N818 - named by what is so
+    """Words that name no grant; the text says what would."""
+
+
+def grant_of(program: Program, text: str, cohort: str | None = None) -> Grant:
+    """Return the grant that ACT, ACT:STEP or ACT:STEP:COLUMN=VALUE names. Raises Unreadable."""
+    act, _, rest = text.partition(":")
+    step, _, scope = rest.partition(":")
+    return Grant(_act(act), _step(program, step), _scope(scope), _cohort(program, cohort or ""))
+
+
+def grants_of(program: Program, acts: str, step: str, scope: str, cohort: str) -> tuple[Grant, ...]:
+    """Return the grants that a list's cells name: one for each act. Raises Unreadable."""
+    named = [word for word in _BETWEEN_ACTS.split(acts.strip()) if word]
+    if not named:
+        raise Unreadable(f"it names no act: write one of {', '.join(_ACTS)}")
+    where, until = _scope(scope), _cohort(program, cohort)
+    return tuple(Grant(_act(word), _step(program, step), where, until) for word in named)
+
+
+def told(grant: Grant) -> str:
+    """Write a grant on one line."""
+    scope = (f"{column}={','.join(values)}" for column, values in grant.scope.items())
+    until = (f"until {grant.cohort}",) if grant.cohort else ()
+    return " ".join([grant.act.value, grant.step or "every step", *scope, *until])
+
+
+def all_told(grants: Iterable[Grant], *, numbered: bool = False) -> str:
+    """Write grants on one line, each with the number it is taken back by where that is wanted."""
+    return "; ".join(f"[{g.id}] {told(g)}" if numbered else told(g) for g in grants)
+
+
+def _act(word: str) -> Act:
+    act = _ACTS.get(word.strip().lower())
+    if act is None:
+        raise Unreadable(f'"{word}" is not an act: write one of {", ".join(_ACTS)}')
+    return act
+
+
+def _step(program: Program, word: str) -> str | None:
+    if word.strip() in _EVERY_STEP:
+        return None
+    steps, word = program.settings.step, stored_name(program.settings, word.strip())
+    found = next((s.key for s in steps if word in (s.key, s.title, s.title_en)), None)
+    if found is None:
+        raise Unreadable(f'"{word}" is not a step: write one of {", ".join(s.key for s in steps)}, and * for every one')
+    return found
+
+
+def _scope(text: str) -> dict[str, tuple[str, ...]]:
+    if text.strip() in _EVERYBODY:
+        return {}
+    scope: dict[str, tuple[str, ...]] = {}
+    for piece in _BETWEEN_COLUMNS.split(text):
+        column, equals, listed = piece.replace("＝", "=").partition("=")
+        values = tuple(value.strip() for value in _BETWEEN_VALUES.split(listed) if value.strip())
+        if not (equals and values):
+            raise Unreadable(f'"{piece}" is no scope: write COLUMN=VALUE, such as college=资源学院')
+        name = _COLUMNS.get(column.strip().lower())
+        if name is None:
+            raise Unreadable(f'a scope cannot name "{column}". Use one of: {", ".join(_COLUMNS)}')
+        scope[name] = scope.get(name, ()) + values
+    return scope
+
+
+def _cohort(program: Program, word: str) -> str | None:
+    if word.strip() in _EVERY_COHORT:
+        return None
+    cohorts = program.settings.cohort
+    found = next((c.key for c in cohorts if word.strip() in (c.key, c.name)), None)
+    if found is None:
+        raise Unreadable(f'"{word}" is not a cohort: write one of {", ".join(c.key for c in cohorts)}')
+    return found

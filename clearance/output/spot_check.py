@@ -1,0 +1,57 @@
+"""A spot check as a workbook: students to look up on the office's own screen, with places to tick."""
+
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import xlsxwriter
+
+from clearance.output import tables
+from status_db.marks.impact import Look
+from status_db.views import RunView
+
+_COLUMNS = (
+    ("学号 student", 16),
+    ("姓名 name", 12),
+    ("学院 college", 20),
+    ("班级 class", 12),
+    ("来源的结论 source says", 18),
+    ("未结事项 owed", 46),
+    ("办公系统一致 same on screen (✓/✗)", 24),
+    ("备注 note", 24),
+)
+
+
+_UNMATCHED = (("号码 number as written", 24), ("相近之处 match hint", 24), ("可能是 may be student", 24))
+
+
+def write_spot_check(file: Path, run: RunView, look: Look, zone: ZoneInfo) -> None:
+    """Write the list, and the unmatched rows on a sheet of their own; numbers are text, and nothing is a formula."""
+    listed = look.spot_check
+    book = xlsxwriter.Workbook(str(file), {"strings_to_formulas": False, "strings_to_urls": False})
+    sheet = book.add_worksheet("spot check")
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    title, head = book.add_format({"bold": True}), book.add_format({"bold": True, "bottom": 1, "text_wrap": True})
+    cell = book.add_format({"border": 1, "text_wrap": True, "valign": "top"})
+    sheet.write_string(0, 0, f"{run.source}, run {run.run}, {tables.moment(run.began, zone)}", title)
+    for at, (name, width) in enumerate(_COLUMNS):
+        sheet.set_column(at, at, width)
+        sheet.write_string(2, at, name, head)
+    for row, one in enumerate(listed, 3):
+        said = (one.student, one.name, one.college, one.class_name, one.after.value, tables.owed(one.evidence), "", "")
+        for at, text in enumerate(said):
+            sheet.write_string(row, at, text, cell)
+    last = 3 + len(listed)
+    sheet.write_string(last + 1, 0, "核对人 checked by:")
+    sheet.write_string(last + 1, 4, "日期 date:")
+    sheet.repeat_rows(2)
+    if look.unmatched:
+        others = book.add_worksheet("unmatched")
+        others.write_string(0, 0, f"名单外的数据行 rows about nobody on the roster: {look.unmatched_count}", title)
+        for at, (name, width) in enumerate(_UNMATCHED):
+            others.set_column(at, at, width)
+            others.write_string(2, at, name, head)
+        for row, key in enumerate(look.unmatched, 3):
+            for at, text in enumerate((key.key, key.hint or "–", key.student)):
+                others.write_string(row, at, text, cell)
+    book.close()

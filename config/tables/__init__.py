@@ -1,0 +1,1 @@
+"""Tables of the settings file, and the values that their keys hold."""

@@ -1,0 +1,1 @@
+"""For office systems that answer about one student at a time."""

@@ -1,0 +1,279 @@
+"""What a library's system says over SIP2 about one reader: loans, money owed, or the privileges that are stopped.
+
+Nothing here is clear by a zero alone. Koha answers about a card that it does not know with six zero counts, 'YYYY' and
+BL=N; so a reader counts as known by BL=Y and by one of the student's own numbers in AA. What does not add up, a count
+without its list, a foreign institution, money in another currency, is a doubt: such an answer may hold, and releases
+nobody. Koha leaves BV out where nothing is owed, and older releases of it count no fines beside an amount.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Literal, NamedTuple, TypeAlias
+
+from connectors.by_student.sip2_wire import BrokenLine, Message, Terminal, can_be_sent
+from connectors.port import Cell, SourceUnavailable
+from status_db.model import normalise_number
+
+#: The 14 places of a patron's status in a 64, and what a Y there says.
+FLAGS: Mapping[str, tuple[int, str]] = {
+    "charge": (0, "借书权限已停"),
+    "renew": (1, "续借权限已停"),
+    "recall": (2, "催还权限已停"),
+    "hold": (3, "预约权限已停"),
+    "card_lost": (4, "读者证已挂失"),
+    "too_many_charged": (5, "借书超过限额"),
+    "too_many_overdue": (6, "超期图书超过限额"),
+    "too_many_renewals": (7, "续借超过限额"),
+    "too_many_claims": (8, "声明已还的图书超过限额"),
+    "too_many_lost": (9, "遗失图书超过限额"),
+    "fines": (10, "罚款超过限额"),
+    "fees": (11, "费用超过限额"),
+    "recall_overdue": (12, "催还图书已超期"),
+    "too_many_billed": (13, "待赔图书超过限额"),
+}
+
+Flag: TypeAlias = Literal[
+    "charge", "renew", "recall", "hold", "card_lost", "too_many_charged", "too_many_overdue", "too_many_renewals",
+    "too_many_claims", "too_many_lost", "fines", "fees", "recall_overdue", "too_many_billed",
+]  # fmt: skip
+
+#: A list may come in so many pages.
+_MOST_PAGES = 200
+
+_DAY = re.compile(r"(\d{8})(?:(    |   Z)(\d{6}))?")
+
+
+class Which(NamedTuple):
+    """A list of a 64: its place in the question's summary, and its field."""
+
+    place: int
+    field: str
+
+
+CHARGED, FINES = Which(2, "AU"), Which(3, "AV")
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """What is asked about each reader."""
+
+    question: Literal["loans", "fines", "blocks"]
+    flags: Sequence[Flag]
+    #: The lists of what is lent and owed are asked for, and held against the counts.
+    lists: bool
+    #: Each item on loan is asked about by 17, for its title and the day it is due.
+    titles: bool
+    institution: str
+    currency: str
+    encoding: str
+    #: A card that the library does not know means that nothing is lent or owed.
+    unknown_is_clear: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was said about one number."""
+
+    #: By the source's own columns.
+    rows: tuple[Mapping[str, Cell], ...] = ()
+    #: The library knows the reader, or the settings say that not knowing them means nothing is owed.
+    known: bool = False
+    #: … because the settings say so.
+    assumed: bool = False
+    #: Why it releases nobody; empty where it may.
+    doubt: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class Readers:
+    """Asks about one number after the other over one connection."""
+
+    def __init__(self, terminal: Terminal, asks: Asks, owners: Mapping[str, frozenset[str]]) -> None:
+        """`owners` has for each number every number of the student it belongs to, in our form."""
+        self._terminal = terminal
+        self._asks = asks
+        self._owners = owners
+        self._no_titles = not asks.titles
+
+    def about(self, number: str) -> Answer:
+        """Return what is said about a number. Raises SourceUnavailable for no, or no whole, answer."""
+        if not can_be_sent(number, self._asks.encoding):
+            return Answer(doubt="numbers that SIP2 cannot send, for a | or a letter outside of its encoding")
+        try:
+            return self._answer(number)
+        except BrokenLine as error:
+            self._terminal.close()
+            raise self._terminal.unavailable(f"gave {error}") from None
+
+    def _answer(self, number: str) -> Answer:
+        asks = self._asks
+        which = {"loans": CHARGED, "fines": FINES}.get(asks.question) if asks.lists else None
+        first = self._information(number, which)
+        if doubt := self._foreign(number, first):
+            return Answer(doubt=doubt)
+        counts = _counts(first)
+        valid = (first.one("BL") or "").upper()
+        if valid == "N" and not any(counts.values()) and not any(map(_owes, first.every("BV"))):
+            return Answer(known=asks.unknown_is_clear, assumed=asks.unknown_is_clear)
+        if asks.question == "blocks":
+            answer = self._blocks(first)
+        else:
+            answer = (self._loans if asks.question == "loans" else self._fines)(number, first, counts)
+        if valid != "Y" and not answer.doubt:
+            invalid = "cards that are not valid (BL) and have something all the same"
+            answer = replace(
+                answer, doubt=invalid if valid == "N" else "cards of which is not said (BL) that they are valid"
+            )
+        key = first.one("AA")
+        return replace(answer, known=True, rows=tuple({"number": key, **row} for row in answer.rows))
+
+    def _information(self, number: str, which: Which | None, first: int = 0, last: int = 0) -> Message:
+        """Return a 64; with the items `first` to `last` of a list, from 1, where they are given."""
+        summary = "".join("Y" if which and place == which.place else " " for place in range(10))
+        fields = [("AO", self._institution()), ("AA", number), *self._terminal.terminal_password()]
+        fields += [("BP", str(first)), ("BQ", str(last))] if first else []
+        message = self._terminal.ask(f"63000{self._terminal.now()}{summary}", fields, "64")
+        if set(message.fixed[:14].upper()) - set("YN "):
+            raise BrokenLine("a 64 with a status that is neither Y nor blank")
+        return message
+
+    def _institution(self) -> str:
+        return self._asks.institution or self._terminal.status().one("AO") or ""
+
+    def _foreign(self, number: str, message: Message) -> str:
+        """Return why an answer may be about somebody else, or from somewhere else; empty where it is not."""
+        expected = self._institution()
+        if expected and message.one("AO") != expected:
+            return "answers in the name of another institution (AO) than the one asked"
+        key = message.one("AA")
+        owned = self._owners.get(number, frozenset()) | {normalise_number(number)}
+        if key is None or normalise_number(key) not in owned:
+            return "answers that name another number (AA) than the student's"
+        return "answers in another encoding than the one in the settings" if message.merged else ""
+
+    def _loans(self, number: str, first: Message, counts: Mapping[str, int | None]) -> Answer:
+        charged, overdue = counts["charged"], counts["overdue"]
+        if not self._asks.lists:
+            return Answer(tuple({"place": at} for at in range(1, (charged or 0) + 1)), doubt=_why(charged, overdue))
+        items = self._listed(number, first, CHARGED, charged)
+        doubt = _why(charged, overdue)
+        if not doubt and len(items) != charged:
+            doubt = "lists of loans (AU) that differ from their count"
+        warnings: tuple[str, ...] = ()
+        described = [{"barcode": item, **self._described(item)} for item in items]
+        if self._asks.titles and self._no_titles:
+            warnings = ("Items are not answered about (17), so that titles and due days are missing: titles = false.",)
+        return Answer(tuple(described), doubt=doubt, warnings=warnings)
+
+    def _fines(self, number: str, first: Message, counts: Mapping[str, int | None]) -> Answer:
+        count, amounts = counts["fines"], set(first.every("BV"))
+        if len(amounts) > 1:
+            raise BrokenLine("a 64 with two different amounts")
+        amount = amounts.pop().strip() if amounts else ""
+        listed = self._listed(number, first, FINES, count) if self._asks.lists else ()
+        doubt = ""
+        if self._asks.lists and listed and len(listed) != count:
+            doubt = "lists of fines (AV) that differ from their count"
+        if not _owes(amount):
+            if count or listed:
+                doubt = doubt or "fines that are counted, and no amount (BV)"
+            elif not amount and count is None:
+                doubt = "neither an amount (BV) nor a count of fines"
+            return Answer(doubt=doubt)
+        currency = first.one("BH")
+        if currency and currency.upper() != self._asks.currency.upper():
+            return Answer(doubt=f"amounts in another currency (BH) than {self._asks.currency}")
+        row = {"amount": _amount(amount), "currency": currency or None, "title": "; ".join(listed)[:500] or None}
+        return Answer((row,), doubt=doubt)
+
+    def _blocks(self, first: Message) -> Answer:
+        raised = [flag for flag in self._asks.flags if first.fixed[FLAGS[flag][0]].upper() == "Y"]
+        return Answer(tuple({"flag": flag, "title": FLAGS[flag][1]} for flag in raised))
+
+    def _listed(self, number: str, first: Message, which: Which, count: int | None) -> tuple[str, ...]:
+        """Return a whole list, page by page, as far as the system gives it."""
+        items = _items(first, which)
+        for _ in range(_MOST_PAGES):
+            if count is None or len(items) >= count:
+                break
+            page = self._information(number, which, len(items) + 1, count)
+            if self._foreign(number, page) or _counts(page) != _counts(first):
+                raise SourceUnavailable(
+                    f"{self._terminal.named} changed an answer while its pages were read",
+                    "Wait for the next slot, which tries again; if this comes each time, call who runs it.",
+                )
+            more = _items(page, which)
+            if not more or more == items[: len(more)]:
+                # Nothing is left; or BP and BQ are overlooked, and it begins again.
+                break
+            items += more
+        return items
+
+    def _described(self, item: str) -> dict[str, Cell]:
+        """Return the title of an item and when it is due, by 17; the list's own text where that is not asked for."""
+        if not self._asks.titles:
+            return {"title": item}
+        if self._no_titles or not can_be_sent(item, self._asks.encoding):
+            return {}
+        fields = [("AO", self._institution()), ("AB", item), *self._terminal.terminal_password()]
+        try:
+            message = self._terminal.ask(f"17{self._terminal.now()}", fields, "18")
+        except SourceUnavailable:
+            # A loan is a loan without its title; each further question would cost the whole patience.
+            self._no_titles = True
+            return {}
+        if message.one("AB") != item:
+            return {}
+        return {"title": message.one("AJ") or None, "due": _due(message.one("AH"))}
+
+
+def _why(charged: int | None, overdue: int | None) -> str:
+    if charged is None:
+        return "no count of loans"
+    return "more loans overdue than on loan" if (overdue or 0) > charged else ""
+
+
+def _counts(message: Message) -> dict[str, int | None]:
+    """Return the six counts of a 64; None where the system does not support one. Raises BrokenLine."""
+    names = ("holds", "overdue", "charged", "fines", "recalls", "unavailable")
+    counts: dict[str, int | None] = {}
+    for at, name in enumerate(names):
+        text = message.fixed[35 + 4 * at : 39 + 4 * at]
+        if text.strip() and not text.isdecimal():
+            raise BrokenLine("a 64 with a count that is no number")
+        counts[name] = int(text) if text.strip() else None
+    return counts
+
+
+def _items(message: Message, which: Which) -> tuple[str, ...]:
+    # Beyond a list's end Koha sends fields with nothing in them.
+    return tuple(item.strip() for item in message.every(which.field) if item.strip())
+
+
+def _amount(text: str) -> Cell:
+    """Return an amount; the text as it came where it cannot be read here, which the rule reads or doubts."""
+    try:
+        amount = Decimal(text.strip())
+    except InvalidOperation:
+        return text.strip()
+    return amount if amount.is_finite() else text.strip()
+
+
+def _owes(text: str) -> bool:
+    """Say whether an amount is another than nothing; what cannot be read is."""
+    return bool(text.strip()) and _amount(text) != 0
+
+
+def _due(text: str | None) -> Cell:
+    """Return the moment of an 18-letter date, in UTC for the zone Z; other text as it came."""
+    match = _DAY.fullmatch(text or "")
+    try:
+        if match:
+            moment = datetime.strptime(match[1] + (match[3] or "000000"), "%Y%m%d%H%M%S")  # noqa: DTZ007 - the system's own zone
+            return moment.replace(tzinfo=UTC) if match[2] == "   Z" else moment if match[3] else moment.date()
+    except ValueError:
+        pass
+    return text or None

@@ -1,0 +1,203 @@
+"""Reads a list of any kind: what a file is, is decided by its first bytes and never by its name.
+
+Excel workbooks (.xlsx, also strict ones), old workbooks (.xls), web pages and XML tables that systems name .xls, and
+text in columns. This is the one reader for sources, the roster and the desk; it runs in the sandbox.
+"""
+
+import re
+from collections.abc import Generator
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+
+from connectors.files.tables import text as lists_text
+from connectors.files.tables.header import header_if_any
+from connectors.files.tables.rows import rows_of, whole_rows_of
+from connectors.files.tables.table import CUT_OFF, OTHER_KIND, Ending, ListAsked, Page, is_nothing
+from connectors.port import Cell, SourceGarbled
+
+#: So much of a file shows what it is.
+_HEAD = 4_096
+
+_MARKS_OF_TEXT = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
+#: The first bytes of what else people hand over.
+_OTHERS = (
+    (b"%PDF", "a PDF document"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"{\\rtf", "an RTF document"),
+    (b"SQLite format 3", "a database"),
+    (b"\x00\x01\x00\x00Standard ", "an Access database"),
+    (b"$FL2", "an SPSS file"),
+    (b"<stata_dta>", "a Stata file"),
+    (b"PAR1", "a Parquet file"),
+)
+
+#: A table of dBase or FoxPro: its kind, then the day of its last change, of which the year may count from 1900 or 2000.
+_DBASE = re.compile(rb"[\x02\x03\x30\x31\x32\x83\x8b\xf5][\x00-\xff][\x01-\x0c][\x01-\x1f]", re.DOTALL)
+
+#: A zero byte that is the whole of a cell, quotes aside.
+_EMPTY_CELL = re.compile(rb"(?:(?<=[,;\t|\r\n\"])|^)\0(?=[,;\t|\r\n\"]|$)")
+
+#: Records as programs exchange them.
+_JSON = re.compile(r'(?:\[\s*)?\{\s*"')
+
+
+class Kind(StrEnum):
+    """What a file is."""
+
+    WORKBOOK = "workbook"
+    OLD_WORKBOOK = "old_workbook"
+    WEB_PAGE = "web_page"
+    XML = "xml"
+    TEXT = "text"
+    #: Something else, which no list is kept in.
+    OTHER = "other"
+
+
+def kind_of(head: bytes) -> tuple[Kind, str]:
+    """Return what a file that begins so is, and for something else its name."""
+    if head.startswith(b"PK\x03\x04"):
+        return Kind.WORKBOOK, ""
+    if head.startswith(b"\xd0\xcf\x11\xe0"):
+        return Kind.OLD_WORKBOOK, ""
+    for start, name in _OTHERS:
+        if head.startswith(start):
+            return Kind.OTHER, name
+    text = _as_latin(head)
+    if text.startswith("mime-version:"):
+        return Kind.OTHER, "a web page archive (.mht)"
+    if text.startswith("<"):
+        is_table = "schemas-microsoft-com:office:spreadsheet" in text or "<workbook" in text
+        return (Kind.XML if is_table and "<html" not in text else Kind.WEB_PAGE), ""
+    # Old spreadsheet programs began a file so; a byte of zero is in no text but UTF-16.
+    if head[:2] in (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08"):
+        return Kind.OTHER, "a workbook of Excel 95 or before"
+    if b"\0" in head and _DBASE.match(head):
+        return Kind.OTHER, "a table of dBase or FoxPro"
+    if b"\0" in _EMPTY_CELL.sub(b"", head) and not head.startswith(_MARKS_OF_TEXT) and not _is_wide(head):
+        return Kind.OTHER, "no text and no workbook"
+    if _JSON.match(text):
+        return Kind.OTHER, "JSON"
+    return Kind.TEXT, ""
+
+
+def read(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, Ending]:
+    """Give each row: its number in the file, then its cells by our fields. Raises SourceGarbled, OSError."""
+    page, asked = _page(_pages(path, asked), asked)
+    return (yield from rows_of(page, asked))
+
+
+def read_whole(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, Ending]:
+    """Give each row whole, its number first; return the columns. Raises SourceGarbled, OSError.
+
+    The list is the one visible worksheet that has the header; where several have rows beneath it, none is chosen.
+    """
+    ending: Ending = ((), None, 0, ())
+    holds: list[str] = []
+    for page in _pages(path, asked):
+        if not page.visible:
+            continue
+        rows = whole_rows_of(page, asked)
+        try:
+            row = next(rows)
+        except StopIteration as end:
+            ending = ending if ending[0] else end.value
+            continue
+        holds.append(page.title)
+        if len(holds) > 1:
+            raise asked.garbled(
+                f"several of its worksheets hold such a list ({', '.join(holds)})", "Keep one of them in the file."
+            )
+        yield row
+        ending = yield from rows
+    return ending
+
+
+def _pages(path: Path, asked: ListAsked) -> list[Page]:
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if not head.strip(b"\0 \t\r\n"):
+        raise asked.garbled("it is empty", CUT_OFF)
+    kind, name = kind_of(head)
+    match kind:
+        case Kind.WORKBOOK:
+            # A library that takes most of the start of a process that reads text.
+            from connectors.files.workbooks import excel  # noqa: PLC0415
+
+            return excel.pages_of(path, asked)
+        case Kind.OLD_WORKBOOK:
+            from connectors.files.workbooks import xls  # noqa: PLC0415 - as above
+
+            return xls.pages_of(path, asked)
+        case Kind.WEB_PAGE | Kind.XML:
+            from connectors.files.workbooks import markup  # noqa: PLC0415 - as above
+
+            return (markup.web_pages_of if kind is Kind.WEB_PAGE else markup.xml_pages_of)(path, asked)
+        case Kind.OTHER:
+            raise asked.garbled(f"it is {name}, whatever its name says", OTHER_KIND)
+        case _:
+            return lists_text.pages_of(path, asked)
+
+
+def _page(pages: list[Page], asked: ListAsked) -> tuple[Page, ListAsked]:
+    """Return the worksheet that is meant, and the question with its name in the messages."""
+    if len(pages) == 1 and not pages[0].title:
+        return pages[0], asked
+    titles = [page.title for page in pages]
+    visible = [page for page in pages if page.visible]
+    named = [page for page in pages if page.title == asked.sheet] if asked.sheet else visible
+    if len(named) != 1:
+        raise _no_page(titles, visible, asked)
+    page = named[0]
+    if not asked.sheet and (hidden := next((other for other in pages if _holds_such_rows(other, asked)), None)):
+        raise asked.garbled(
+            f'its worksheet "{hidden.title}" is hidden and holds such a list, too',
+            f'Name the right one in {asked.told_in}, such as sheet = "{page.title}", or have the other deleted.',
+        )
+    return page, asked if len(pages) == 1 else replace(asked, named=f'{asked.named}, worksheet "{page.title}"')
+
+
+def _holds_such_rows(page: Page, asked: ListAsked) -> bool:
+    """Say whether a hidden worksheet has the header, and a student below it."""
+    if page.visible:
+        return False
+    lines = page.lines()
+    try:
+        header, _best = header_if_any(lines, asked, once=False)
+        if header is None:
+            return False
+        at = header.at[0]
+        return any(len(line.cells) > at and not is_nothing(line.cells[at]) for line in lines)
+    except SourceGarbled:
+        # What cannot be read there is nobody's list.
+        return False
+
+
+def _no_page(titles: list[str], visible: list[Page], asked: ListAsked) -> SourceGarbled:
+    if asked.sheet:
+        what = f'it has no worksheet "{asked.sheet}"'
+    else:
+        what = "it has several worksheets" if visible else "it has no visible worksheet"
+    return asked.garbled(f"{what} ({', '.join(titles)})", f"Name the right one as sheet in {asked.told_in}.")
+
+
+def _as_latin(head: bytes) -> str:
+    """Return the beginning of a file as small letters, whichever way they are written."""
+    wide = head.startswith(_MARKS_OF_TEXT[1:]) or _is_wide(head)
+    for mark in _MARKS_OF_TEXT:
+        while head.startswith(mark):
+            head = head.removeprefix(mark)
+    if wide:
+        head = head.replace(b"\0", b"")
+    return head.decode("latin-1").lstrip().lower()
+
+
+def _is_wide(head: bytes) -> bool:
+    """Say whether a file may be UTF-16 without its mark: every other byte of its separators is zero."""
+    return lists_text.unmarked_utf16(head) != ""

@@ -1,0 +1,1 @@
+"""The rows of a table in a file: its header, its rows, and what each row is."""

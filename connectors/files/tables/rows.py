@@ -1,0 +1,373 @@
+"""The rows of a list below its header, whichever kind of file it is in.
+
+What spreadsheets are known to ruin is refused with the row's number: long numbers in scientific notation, formulas
+without a value. Rows of totals, repeated headers, headings and notes are left out; the count of a total is held
+against the rows. A row with a student number is never left out.
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Generator, Iterator
+from datetime import date, datetime, time, timedelta
+
+from connectors.files.tables.completeness import ALL_OF_IT, Words, shown
+from connectors.files.tables.header import Header, folded, header_if_any, header_of
+from connectors.files.tables.row_words import is_labelled, is_like_amount, is_like_number, is_result, is_rule, is_total
+from connectors.files.tables.short_rows import broken, cut, too_short
+from connectors.files.tables.table import CUT_OFF, MOST_ROWS, Ending, Line, ListAsked, Page, is_nothing, settled
+from connectors.port import Cell
+
+#: What Excel writes where a formula has failed, without its mark of exclamation or question.
+_FORMULA_ERRORS = frozenset({"#N/A", "#REF", "#VALUE", "#NAME", "#DIV/0", "#NUM", "#NULL"})
+
+_SCIENTIFIC = re.compile(r"\d(\.\d+)?([eE]\+?|\s*[×*xX]\s*10\s*\^?\s*)\d+")
+
+#: Excel keeps so many digits of a number, and writes noughts for the rest.
+_KEPT_DIGITS = 15
+
+
+#: So many rows with broken text are named.
+_ROWS_NAMED = 10
+
+#: A longer text is a note, not a number with words around it.
+_LONG_NOTE = 100
+
+#: What may be a number within a text.
+_TOKEN = re.compile(r"[0-9A-Za-z]+")
+
+#: More rows with broken text than this, and than one in a hundred, mean another encoding.
+_FEW_BROKEN = 20
+
+#: So many long numbers that end in zeros are no chance.
+_TOO_MANY_ROUND = 2
+
+
+def rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, Ending]:
+    """Give the number of each row below the header, then its cells by our fields. Raises SourceGarbled.
+
+    Left out are rows of totals, a header that repeats, headings and notes: none of them has a student number.
+    """
+    lines = page.lines()
+    header = header_of(lines, asked)
+    table = _Table(page, header, asked)
+    for line in lines:
+        yield from table.rows(line)
+    return table.ending()
+
+
+class _Table:
+    """The rows below one header, judged one after another."""
+
+    def __init__(self, page: Page, header: Header, asked: ListAsked) -> None:
+        self._page, self._header, self._asked = page, header, asked
+        #: Amounts are not repeated over a merge: shown once, they count once.
+        self._once = frozenset(
+            at for at, field in zip(header.at, asked.fields, strict=False) if field in ("amount", "reference")
+        )
+        self._notes: list[tuple[int, tuple[Cell, ...], str]] = []
+        self._count = 0
+        self._totals = _Totals(asked)
+        self._words = Words()
+        self._broken = 0
+        self._broken_first: list[int] = []
+        self._long = _LongNumbers()
+        #: How long the student numbers of the rows so far are.
+        self._lengths: set[int] = set()
+
+    def rows(self, line: Line) -> Iterator[tuple[Cell, ...]]:
+        """Give the row of this line, and the rows before it that turn out to be no notes."""
+        width = len(self._header.names)
+        cells = line.cells
+        if self._is_beside(line):
+            return
+        self._refuse_extra(line, width)
+        row = tuple(self._cell(line, at, field) for field, at in enumerate(self._header.at))
+        if self._is_header(row):
+            return
+        if is_total(row[0], tuple(cell for at, cell in enumerate(cells) if at not in line.filled)):
+            self._totals.hold_against(line)
+            return
+        short = self._missing(line) if self._page.text else ""
+        if line.open_ended and isinstance(cells[-1], str) and cells[-1].endswith("\ufffd"):
+            raise self._asked.garbled(
+                f"row {line.number} ends within a letter: the file may have been cut off there",
+                CUT_OFF,
+            )
+        is_note = self._is_note(row, line)
+        if is_note or short:
+            self._refuse_part(line)
+        if is_note and self._words.of_pages:
+            return
+        if is_note:
+            # A file cut within its last row could end in such a cell, unless it begins as notes do.
+            if short and line.open_ended and not is_labelled(cells):
+                raise self._asked.garbled(*cut(line.number, len(cells), width))
+            self._notes.append((line.number, row, short))
+            return
+        if short:
+            raise self._asked.garbled(*broken(line, width))
+        for number, note, is_short in self._notes:
+            if is_short:
+                raise self._asked.garbled(*too_short(number, 1, width))
+            yield from self._row(number, note)
+        self._notes.clear()
+        yield from self._row(line.number, row)
+
+    def ending(self) -> Ending:
+        """Return what is known at the end of the list. Raises SourceGarbled."""
+        self._long.refuse_rounded(self._asked)
+        if said := self._words.missing:
+            raise self._asked.garbled(f'it says of itself that there are other pages ("{said}")', ALL_OF_IT)
+        if self._broken > max(_FEW_BROKEN, self._count // 100):
+            raise self._asked.garbled(
+                f"{self._broken} of {self._count} rows hold broken text, row {self._broken_first[0]} first",
+                f"Give its encoding as encoding in {self._asked.told_in}, such as gb18030, or save it as UTF-8.",
+            )
+        return self._header.names, self._totals.total, self._broken, tuple(self._broken_first)
+
+    def _is_beside(self, line: Line) -> bool:
+        """Say whether a line is blank, drawn, or a database client's count, which is held against the rows above it."""
+        if all(is_nothing(cell) or at in line.filled for at, cell in enumerate(line.cells)) or is_rule(line.cells):
+            return True
+        if is_result(line.cells):
+            self._totals.hold_against(line)
+            return True
+        return False
+
+    def _cell(self, line: Line, at: int, field: int) -> Cell:
+        if at >= len(line.cells):
+            return None
+        if field == 0 and at in line.covered:
+            raise self._asked.garbled(
+                f"the merged cell of the student number covers another number in row {line.number}",
+                "Undo the merge in the column of the student number.",
+            )
+        if at in self._once and at in line.filled:
+            return None
+        return settled(line.cells[at], student=field == 0)
+
+    def _refuse_extra(self, line: Line, width: int) -> None:
+        if line.number == self._page.last_row:
+            raise self._asked.garbled(
+                f"it goes on to row {line.number}, the last that such a file can hold: rows may be missing",
+                "Have it exported as .csv, in several files, or ask the office for a database view.",
+            )
+        # Cells beside a grid are notes; in text, a separator within a cell shifts all cells after it.
+        if self._page.text and any(not is_nothing(cell) for cell in line.cells[width:]):
+            raise self._asked.garbled(
+                f"row {line.number} has more cells than the header ({len(line.cells)}, and {width}): "
+                "a text or an amount holds the separator",
+                f"Put that text in quotes, export the list with another separator, or as .xlsx; "
+                f"if a column has no name, name it, or give header_row in {self._asked.told_in}.",
+            )
+
+    def _refuse_part(self, line: Line) -> None:
+        """Refuse a list below which it is said that it broke off."""
+        text = " ".join(
+            str(cell) for at, cell in enumerate(line.cells) if not is_nothing(cell) and at not in line.filled
+        )
+        if self._words.broke_off(text):
+            raise self._asked.garbled(f'row {line.number} says that the list is not whole ("{shown(text)}")', ALL_OF_IT)
+
+    def _missing(self, line: Line) -> str:
+        """Say what a short line lacks: a spreadsheet leaves out empty cells at a row's end, but none of ours."""
+        if len(line.cells) >= len(self._header.names):
+            return ""
+        return "ours" if line.open_ended or max(self._header.at) >= len(line.cells) else ""
+
+    def _is_header(self, row: tuple[Cell, ...]) -> bool:
+        wanted = self._header.wanted
+        return not all(map(is_nothing, row)) and all(
+            folded(cell) in names for cell, names in zip(row, wanted, strict=True)
+        )
+
+    def _is_note(self, row: tuple[Cell, ...], line: Line) -> bool:
+        """Say whether a row is one cell of words, or the labels below a list, and holds nothing of a student's."""
+        filled = [at for at, cell in enumerate(line.cells) if not is_nothing(cell) and at not in line.filled]
+        others = [cell for at, cell in zip(self._header.at[1:], row[1:], strict=True) if at not in line.filled]
+        if len(filled) == 1:
+            cell = line.cells[filled[0]]
+            if is_nothing(row[0]):
+                # A row that continues the one above it has a cell in some mapped column.
+                return len(row) > 1 and all(is_nothing(other) for other in row[1:])
+            at_number = filled[0] == self._header.at[0]
+            return at_number and (not is_like_number(cell) or self._is_remark(cell, line))
+        return (
+            filled[0] not in self._header.at[1:]
+            and is_labelled(line.cells)
+            and (is_nothing(row[0]) or not is_like_number(row[0]))
+            and not any(is_like_amount(cell) for cell in others)
+        )
+
+    def _is_remark(self, cell: Cell, line: Line) -> bool:
+        """Say whether the only cell of a row is a note, whatever number is in it: none as long as a student's."""
+        if not isinstance(cell, str) or not (is_labelled(line.cells) or len(cell) > _LONG_NOTE) or not self._lengths:
+            return False
+        return not any(len(token) in self._lengths for token in _TOKEN.findall(unicodedata.normalize("NFKC", cell)))
+
+    def _row(self, number: int, row: tuple[Cell, ...]) -> Iterator[tuple[Cell, ...]]:
+        asked, student = self._asked, row[0]
+        self._lengths.add(len(str(student)))
+        _refuse_ruined(student, number, asked)
+        if self._page.zeros_lost and isinstance(student, int | float):
+            raise asked.garbled(
+                f"the student number in row {number} is a number ({student}), and the file shows some numbers with "
+                f"leading zeros ({self._page.zeros_lost}), which cannot be read from this kind of file",
+                "Have the list exported as .xlsx or .csv, or format the column of the student number as text.",
+            )
+        if any(_is_broken(cell) for cell in row[1:]):
+            self._broken += 1
+            if len(self._broken_first) < _ROWS_NAMED:
+                self._broken_first.append(number)
+            row = (student, *(cell.replace("\0", "\ufffd") if isinstance(cell, str) else cell for cell in row[1:]))
+        self._long.look_at(student, number)
+        self._totals.count(student)
+        self._count += 1
+        if self._count >= MOST_ROWS:
+            raise asked.garbled(
+                "it goes on beyond Excel's last row", "Split it, or ask the office for a database view."
+            )
+        yield (number, *row)
+
+
+class _Totals:
+    """Counts rows and students, and holds the counts that rows of totals give against them."""
+
+    def __init__(self, asked: ListAsked) -> None:
+        self._asked = asked
+        self._rows = self._rows_before = 0
+        self._students: set[str] = set()
+        self._students_since: set[str] = set()
+        #: The list's own total, once a row of totals has given it.
+        self.total: int | None = None
+
+    def count(self, student: Cell) -> None:
+        """Count a row of this student's."""
+        self._rows += 1
+        self._students.add(str(student))
+        self._students_since.add(str(student))
+
+    def hold_against(self, line: Line) -> None:
+        """Compare a total's count with all rows above it, a subtotal's with those since the last. Raises as rows do."""
+        shown = " ".join(str(settled(cell, student=False)) for cell in line.cells if not is_nothing(cell))
+        match = re.search(r"(\d+)\s*(?:人|行|条|rows)", shown)
+        if match is not None:
+            if int(match[1]) in (self._rows, len(self._students)):
+                self.total = self._rows
+            elif int(match[1]) not in (self._rows - self._rows_before, len(self._students_since)):
+                raise self._asked.garbled(
+                    f"row {line.number} says {match[1]} rows, and {self._rows} stand above it: rows are missing",
+                    CUT_OFF,
+                )
+        self._rows_before = self._rows
+        self._students_since = set()
+
+
+class _LongNumbers:
+    """Long numbers in text: a spreadsheet that saved them as numbers has written zeros after the fifteenth digit."""
+
+    def __init__(self) -> None:
+        self._long = self._rounded = self._first = 0
+
+    def look_at(self, student: Cell, number: int) -> None:
+        if isinstance(student, str) and len(student) > _KEPT_DIGITS and student.isascii() and student.isdigit():
+            self._long += 1
+            if not student[_KEPT_DIGITS:].strip("0"):
+                self._rounded += 1
+                self._first = self._first or number
+
+    def refuse_rounded(self, asked: ListAsked) -> None:
+        # One long number in a thousand ends in three zeros by itself.
+        if self._rounded >= _TOO_MANY_ROUND and self._rounded == self._long:
+            raise asked.garbled(
+                f"{self._rounded} student numbers of more than {_KEPT_DIGITS} digits end in zeros (row {self._first} "
+                "first): they have been ruined by a spreadsheet",
+                "Have the list exported by the system itself, or the column formatted as text before it is filled.",
+            )
+
+
+def whole_rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, Ending]:
+    """Give each row below the header whole: its number, then a cell for every column that the header has.
+
+    Ruined numbers are given as they stand: whoever asked looks at each row by itself. No header gives no columns;
+    one that names a column twice has both.
+    In text, a row with too many cells or too few is broken, and no note beside the list.
+    """
+    lines = page.lines()
+    header, _best = header_if_any(lines, asked, once=False)
+    if header is None:
+        return (), None, 0, ()
+    columns, count, totals = header.names, 0, _Totals(asked)
+    for line in lines:
+        cells = line.cells
+        own = [None if at in line.filled else cell for at, cell in enumerate(cells)]
+        if all(is_nothing(cell) for cell in own[: len(columns)]) and not (page.text and any(cells)):
+            continue
+        if len([cell for cell in own if not is_nothing(cell)]) == 1 and is_labelled(cells):
+            continue
+        if page.text and (len(cells) < len(columns) or any(not is_nothing(cell) for cell in cells[len(columns) :])):
+            raise asked.garbled(
+                f"row {line.number} has {len(cells)} cells, and the header {len(columns)}",
+                "Look for a separator inside a text, and put that text in quotes.",
+            )
+        student = header.at[0]
+        row = tuple(
+            settled(cells[at], student=at == student) if at < len(cells) else None for at in range(len(columns))
+        )
+        if is_total(row[student], cells):
+            totals.hold_against(line)
+            continue
+        if page.zeros_lost and isinstance(row[student], int | float):
+            raise asked.garbled(
+                f"the student number in row {line.number} may have lost leading zeros ({page.zeros_lost})",
+                "Save the list as .xlsx.",
+            )
+        if any(_is_broken(cell) for cell in row):
+            raise asked.garbled(
+                f"row {line.number} holds broken text", "Save it as UTF-8, or give its encoding in the settings."
+            )
+        count += 1
+        totals.count(row[student])
+        yield (line.number, *row)
+        if count > asked.most_rows:
+            break
+    return columns, None, 0, ()
+
+
+def _refuse_ruined(student: Cell, number: int, asked: ListAsked) -> None:
+    """Refuse what a spreadsheet has made of a number or of a formula, before it is taken for the office's word."""
+    if _is_ruined(student):
+        raise asked.garbled(
+            f"the student number in row {number} has been ruined by a spreadsheet ({student!r})",
+            "Format the column as text and paste the numbers again, or map a column that has them as text.",
+        )
+    if isinstance(student, str) and student.startswith("="):
+        raise asked.garbled(
+            f"the student number in row {number} is a formula ({student[:60]})",
+            "Paste the column as values, and save the list.",
+        )
+    if isinstance(student, str) and student.startswith("#") and student.rstrip("!?").upper() in _FORMULA_ERRORS:
+        raise asked.garbled(
+            f"the student number in row {number} is the formula error {student}",
+            "Correct the formula, and save the list.",
+        )
+    if _is_broken(student):
+        raise asked.garbled(
+            f"the student number in row {number} holds broken text ({student!r:.60})",
+            f"Correct that cell, or give the encoding of the list as encoding in {asked.told_in}.",
+        )
+
+
+def _is_broken(cell: Cell) -> bool:
+    return isinstance(cell, str) and ("\ufffd" in cell or "\0" in cell)
+
+
+def _is_ruined(student: Cell) -> bool:
+    if isinstance(student, bool | datetime | date | time | timedelta):
+        return True
+    if isinstance(student, float) and not math.isfinite(student):
+        return True
+    if isinstance(student, int | float):
+        return student != int(student) or len(str(abs(int(student)))) > _KEPT_DIGITS
+    return isinstance(student, str) and _SCIENTIFIC.fullmatch(student.strip()) is not None

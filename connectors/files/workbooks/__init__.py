@@ -1,0 +1,1 @@
+"""Spreadsheets of each format, row by row."""

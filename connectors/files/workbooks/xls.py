@@ -1,0 +1,134 @@
+"""A list in an old Excel workbook (.xls, BIFF8), row by row, read by calamine."""
+
+import re
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
+
+from connectors.files.tables.table import CUT_OFF, OTHER_KIND, SAVE_ANEW, Line, ListAsked, Page, plain
+from connectors.files.workbooks.merges import Merge, filled
+from connectors.files.workbooks.number_formats import LEADING_ZEROS
+from connectors.port import Cell
+
+#: A workbook with a password is packed like an old one, and has a part of this name.
+_LOCKED = "EncryptedPackage".encode("utf-16-le")
+
+#: The record of a number format: its length, its number, and its text in one byte a letter or in two.
+_FORMAT = re.compile(rb"\x1e\x04(..)..(..)([\x00\x01])", re.DOTALL)
+
+#: The last row of a worksheet of Excel 97 to 2003.
+_LAST_ROW = 65_536
+
+#: A whole number of at most so many digits is kept exactly by a spreadsheet.
+_EXACT = 10**15
+
+
+def pages_of(path: Path, asked: ListAsked) -> list[Page]:
+    """Return the worksheets of a workbook. Raises SourceGarbled, OSError."""
+    raw = path.read_bytes()
+    if _LOCKED in raw:
+        raise asked.garbled(
+            "it has a password", "Have it saved without one; a list is protected by its folder's rights."
+        )
+    if "WordDocument".encode("utf-16-le") in raw[: 1 << 20]:
+        raise asked.garbled("it is a Word document", OTHER_KIND)
+    if not _is_whole(raw):
+        raise asked.garbled(
+            "it ends before its last part: the old .xls workbook has been cut off",
+            CUT_OFF,
+        )
+    zeros = _leading_zeros(raw)
+    try:
+        workbook = CalamineWorkbook.from_path(path)
+        return [
+            Page(
+                sheet.name,
+                visible=sheet.visible == SheetVisibleEnum.Visible,
+                lines=lambda name=sheet.name: _lines(workbook, name, asked),  # type: ignore[misc]
+                zeros_lost=zeros,
+                last_row=_LAST_ROW,
+            )
+            for sheet in workbook.sheets_metadata
+            if sheet.typ == SheetTypeEnum.WorkSheet
+        ]
+    except PasswordError as error:
+        raise asked.garbled("it has a password", "Have it saved without one.") from error
+    except CalamineError as error:
+        raise _unreadable(error, asked) from error
+
+
+def _lines(workbook: CalamineWorkbook, name: str, asked: ListAsked) -> Iterator[Line]:
+    try:
+        sheet = workbook.get_sheet_by_name(name)
+        # These rows begin with the sheet's own first row, and with the first column that has a cell.
+        left = (None,) * (sheet.start[1] if sheet.start else 0)
+        lines = (Line(number, (*left, *map(_cell, row))) for number, row in enumerate(sheet.iter_rows(), 1))
+        yield from filled(lines, _merges(sheet))
+    except CalamineError as error:
+        raise _unreadable(error, asked) from error
+
+
+def _merges(sheet: CalamineSheet) -> list[Merge]:
+    return [Merge(first[0] + 1, last[0] + 1, first[1], last[1]) for first, last in (sheet.merged_cell_ranges or [])]
+
+
+def _cell(cell: Cell) -> Cell:
+    """Return a cell in our types: empty cells are texts there, and whole numbers have a point."""
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _EXACT:
+        return int(cell)
+    return plain(cell)
+
+
+def _unreadable(error: Exception, asked: ListAsked) -> Exception:
+    said = " ".join(str(error).split())[:200]
+    return asked.garbled(f"it is no old Excel workbook (.xls) that can be read ({said})", SAVE_ANEW)
+
+
+def _is_whole(raw: bytes) -> bool:
+    """Say whether the file goes on to the last of the sectors that its own table says are used."""
+    if len(raw) < _HEADER:
+        return False
+    shift = struct.unpack_from("<H", raw, 30)[0]
+    if shift not in (9, 12):
+        return False
+    size = 1 << shift
+    count = (len(raw) - _HEADER) // size
+    used = -1
+    for at, sector in enumerate(struct.unpack_from("<109I", raw, 76)):
+        if sector >= _FREE_FROM:
+            continue
+        start = _HEADER + sector * size if shift == 9 else (sector + 1) * size
+        if start + size > len(raw):
+            return False
+        table = struct.unpack_from(f"<{size // 4}I", raw, start)
+        last = max((place for place, following in enumerate(table) if following != _FREE), default=-1)
+        if last >= 0:
+            used = max(used, at * (size // 4) + last)
+    return 0 <= used < count or (used >= 0 and used == count - 1)
+
+
+#: The header of a compound file; a sector that is free; and where the marks begin that are no sectors.
+_HEADER, _FREE, _FREE_FROM = 512, 0xFFFFFFFF, 0xFFFFFFFA
+
+
+def _leading_zeros(raw: bytes) -> str:
+    """Return a number format of the file that writes leading zeros, if it has one: calamine reads values alone."""
+    for match in _FORMAT.finditer(raw):
+        letters = int.from_bytes(match[2], "little")
+        wide = match[3] == b"\x01"
+        text = raw[match.end() : match.end() + letters * (2 if wide else 1)]
+        if int.from_bytes(match[1], "little") != 5 + len(text):
+            continue
+        written = text.decode("utf-16-le" if wide else "latin-1", "replace")
+        if LEADING_ZEROS.match(written):
+            return written[:40]
+    return ""

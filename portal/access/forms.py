@@ -1,0 +1,130 @@
+"""Forms: bound to the browser's cookie, read with a small limit, and only when this portal's own page sent them."""
+
+import hmac
+import math
+from collections.abc import Iterable
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from portal.access.multipart import Brought, FormBroken, Parts
+from portal.auth.sessions import form_token, new_token
+from portal.page.context import House
+from portal.web import bounds
+
+#: No form here is longer, in bytes.
+_LONGEST = 8 * 1024
+
+
+def shown(
+    request: Request,
+    house: House,
+    template: str,
+    *,
+    failed: bool | str = False,
+    wait: timedelta = timedelta(0),
+    **values: object,
+) -> Response:
+    """Render a page with a form, anew where it failed, or where the next try has to wait.
+
+    A form is bound to a cookie, so whoever has none gets one that opens nothing.
+    """
+    token, seconds = house.cookie.read(request) or new_token(), math.ceil(wait.total_seconds())
+    status = 429 if seconds else 401 if failed else 200
+    shown = {"failed": failed, "wait": seconds, "form_token": form_token(token)}
+    response = house.page(request, template, status=status, **shown, **values)
+    if seconds:
+        response.headers["Retry-After"] = str(seconds)
+    house.cookie.set(response, token)
+    return response
+
+
+async def read(request: Request, public_url: str, token: str, *, longest: int = _LONGEST) -> dict[str, str]:
+    """Return a form's fields, the last of each name. `longest` is its limit in bytes.
+
+    Raises as `read_lists` does.
+    """
+    fields = await read_lists(request, public_url, token, longest=longest)
+    return {name: values[-1] for name, values in fields.items()}
+
+
+async def read_lists(
+    request: Request, public_url: str, token: str, *, longest: int = _LONGEST, most: int = 20
+) -> dict[str, list[str]]:
+    """Return a form's fields, each with every value it was sent with; `most` is how many fields there may be in all.
+
+    Raises HTTPException: 413 for a body over the limit, 415 for one that is no form, 403 for one that came from another
+    site, or without the token of this browser's cookie.
+    """
+    _refuse_other_sites(request, public_url)
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/x-www-form-urlencoded":
+        raise HTTPException(415)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > longest:
+            raise HTTPException(413)
+    try:
+        text = body.decode("ascii")
+        fields = parse_qs(text, keep_blank_values=True, max_num_fields=most, errors="strict")
+    except ValueError:
+        raise HTTPException(400) from None
+    refuse_nul(text for name, values in fields.items() for text in (name, *values))
+    _refuse_other_browsers(fields.get("form_token", [""])[-1], token)
+    return fields
+
+
+async def read_with_file(
+    request: Request, public_url: str, token: str, *, longest: int
+) -> tuple[dict[str, str], Brought | None]:
+    """Return the fields of a form that may bring a file, and the file; `longest` is the file's limit in bytes.
+
+    What goes beyond the limit is not read. Raises as `read_lists` does, and 400 for a body that is cut off.
+    """
+    if request.headers.get("content-type", "").split(";")[0].strip() != "multipart/form-data":
+        # A browser that can send no file sends the fields alone.
+        return await read(request, public_url, token), None
+    _refuse_other_sites(request, public_url)
+    most, length = longest + _LONGEST, 0
+    told = request.headers.get("content-length", "")
+    if told and ((length_told := bounds.number(told)) is None or length_told > most):
+        raise HTTPException(413)
+    try:
+        parts = Parts(request.headers["content-type"])
+        async for piece in request.stream():
+            length += len(piece)
+            if length > most:
+                raise HTTPException(413)
+            parts.take(piece)
+        file = parts.file()
+    except FormBroken:
+        raise HTTPException(400) from None
+    refuse_nul(text for pair in parts.fields.items() for text in pair)
+    _refuse_other_browsers(parts.fields.get("form_token", ""), token)
+    return parts.fields, file
+
+
+def refuse_nul(values: Iterable[str]) -> None:
+    """Refuse what no person types, and not every database stores. Raises HTTPException, 400."""
+    if any("\0" in value for value in values):
+        raise HTTPException(400)
+
+
+def _refuse_other_browsers(sent: str, token: str) -> None:
+    if not token or not hmac.compare_digest(sent.encode(), form_token(token).encode()):
+        raise HTTPException(403)
+
+
+def _refuse_other_sites(request: Request, public_url: str) -> None:
+    # A browser says where a form comes from by one of these two. Who sends neither is no browser, and the form's token
+    # stands against that.
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site != "same-origin":
+        raise HTTPException(403)
+    origin = request.headers.get("origin")
+    own = urlsplit(public_url or str(request.base_url))
+    if origin is not None and site is None and origin != f"{own.scheme}://{own.netloc}":
+        raise HTTPException(403)

@@ -1,0 +1,91 @@
+"""How lists are narrowed and turned over by their addresses: states, roster columns, and where to go on."""
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+
+from portal.access.scenes import COLUMNS, NONE, Scene, asked
+from status_db.effective.visible import Sight
+from status_db.model import State
+from status_db.queries.lists import Filter, Lists, Order, Wanted
+
+#: A choice of more values than this is no choice: the field then takes what is typed.
+_CHOICES = 200
+
+#: A state has this before it in an address, for some are called as other things are.
+_STATE = "state-"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One narrowing of the form: a choice, or where there are too many values a text."""
+
+    name: str
+    title: str
+    value: str
+    #: Value and word; empty for a text field.
+    choices: tuple[tuple[str, str], ...]
+
+
+def wanted(word: str, offered: Container[str], otherwise: Wanted) -> Wanted | State:
+    """Return what a word of the address asks for: one of those offered, or a state."""
+    state = word.removeprefix(_STATE)
+    if word.startswith(_STATE) and state in set(State):
+        return State(state)
+    return Wanted(word) if word in set(Wanted) and word in offered else otherwise
+
+
+def wanted_word(chosen: Wanted | State) -> str:
+    """Return the word for it in an address."""
+    return f"{_STATE}{chosen}" if isinstance(chosen, State) else chosen.value
+
+
+def columns(request: Request) -> dict[str, str]:
+    """Return which roster columns the address narrows, each to which value."""
+    values = {name: asked(request, name) for name in COLUMNS}
+    return {name: "" if value == NONE else value for name, value in values.items() if value}
+
+
+def in_address(chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return the same as `Scene.address` takes it."""
+    return {f"{name}_" if name == "class" else name: value or NONE for name, value in chosen.items()}
+
+
+def fields(here: Scene, sight: Sight, lists: Lists, chosen: Filter) -> list[Field]:
+    """Return the fields of the form: a column with one value alone is none, but for college and class."""
+    found: list[Field] = []
+    for name, title in COLUMNS.items():
+        within = {"college": chosen.columns["college"]} if name == "class" and "college" in chosen.columns else {}
+        values = lists.choices(sight, name, within, _CHOICES)
+        value = chosen.columns.get(name)
+        shown = NONE if value == "" else value or ""
+        known = [*values, *([shown] if shown and shown not in values else [])] if values else []
+        choices = tuple((one, here.word(name, one)) for one in known)
+        if len(values) > 1 or shown or name in ("college", "class"):
+            found.append(Field(name, here.language.gettext(title), shown, choices))
+    return found
+
+
+def key(request: Request, name: str, chosen: Filter) -> list[str] | None:
+    """Return where in the list to go on; None for its beginning."""
+    parts = request.query_params.getlist(name)
+    wanted_parts = {Order.CLASS: 3, Order.NUMBER: 1, Order.NAME: 2, Order.SINCE: 2}[chosen.order]
+    if len(parts) != wanted_parts or not all(part.isprintable() for part in parts):
+        return None
+    return parts if chosen.order is not Order.SINCE or _is_moment(parts[0]) else None
+
+
+def turned(address: str, name: str, at: Sequence[str]) -> str:
+    """Return the address of the page after or before a row of the list."""
+    return f"{address}{'&' if '?' in address else '?'}{urlencode([(name, part) for part in at])}"
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.tzinfo is not None and moment.astimezone(UTC) == moment
+    except (ValueError, OverflowError):
+        return False

@@ -1,0 +1,177 @@
+"""What the pages for leaders share: which cohort is meant, what may be read of it, and how old what is read is."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from starlette.requests import Request
+
+from config.settings import Cohort, Settings
+from portal.auth.permissions import readable
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from portal.page import cohorts
+from portal.page.context import House, Visitor
+from portal.present import cards
+from status_db.effective.visible import Sight
+from status_db.model import State
+from status_db.queries.lists import Wanted
+from status_db.views import StepSource, Where
+
+#: The roster columns a list may be narrowed by, in the order of its form.
+COLUMNS: Mapping[str, str] = {
+    "college": later("学院"),
+    "class": later("班级"),
+    "level": later("培养层次"),
+    "campus": later("校区"),
+    "building": later("楼栋"),
+    "category": later("学籍类别"),
+}
+
+#: The states counted apart, in the order of the columns.
+STATES = (
+    State.CLEARED,
+    State.HELD,
+    State.NOT_DONE,
+    State.PENDING,
+    State.OPEN,
+    State.CLOSED,
+    State.UNKNOWN,
+    State.EXEMPT,
+)
+
+#: Where students stand as a whole: the word, its colour and pattern, and the list of them.
+WHERE: Mapping[Where, tuple[str, str, str, Wanted]] = {
+    Where.CLEAR: (later("全部办妥"), "good", "", Wanted.CLEAR),
+    Where.WAITING: (later("等待学校处理"), "wait", "lines", Wanted.WAITS),
+    Where.NOT_DONE: (later("只差未办理"), "todo", "dots", Wanted.UNDONE),
+    Where.HELD: (later("有不通过"), "bad", "hatch", Wanted.OWES),
+}
+
+#: In an address: those for whom the roster says nothing there, as who has no class.
+NONE = "-"
+
+#: Nothing typed into a form of ours is longer.
+_LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One request of somebody who reads figures or lists."""
+
+    settings: Settings
+    language: Language
+    now: datetime
+    cohort: Cohort
+    sight: Sight
+
+    def speaking(self, language: Language) -> "Scene":
+        """Return the same in another language."""
+        return replace(self, language=language)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps that may be read, in the settings' order."""
+        return tuple(step.key for step in self.settings.step if step.key in self.sight.steps)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Each step's title."""
+        return cards.step_titles(self.language, self.settings)
+
+    @property
+    def levels(self) -> dict[str, str]:
+        """Each level's word: the registrar's own in Chinese, ours otherwise."""
+        words: dict[str, list[str]] = {}
+        for theirs, ours in self.settings.roster.levels.items():
+            words.setdefault(ours, []).append(theirs)
+        if self.language.code == "en":
+            return {ours: ours for ours in words}
+        return {ours: self.language.listed(theirs) for ours, theirs in words.items()}
+
+    def address(self, path: str, **wanted: str) -> str:
+        """Return a page of this cohort; empty values are left out, and `class_` is class."""
+        return cohorts.address(self.settings, self.cohort.key, path, **wanted)
+
+    def windows(self) -> tuple[str, ...]:
+        """Say for each level whose window is not open now that it is not yet, or not any more."""
+        today = self.now.astimezone(self.language.zone).date()
+        said: list[str] = []
+        for level, window in self.cohort.windows.items():
+            word = self.levels.get(level, level)
+            if today < window.opens:
+                day = self.language.day(window.opens, self.now)
+                said.append(
+                    self.language.gettext("%(level)s的办理窗口 %(day)s 才开始，数字只供准备。", level=word, day=day)
+                )
+            elif today > window.closes:
+                day = self.language.day(window.closes, self.now)
+                said.append(self.language.gettext("%(level)s的办理窗口已于 %(day)s 结束。", level=word, day=day))
+        return tuple(said)
+
+    def closings(self) -> tuple[str, ...]:
+        """Say until when each level's window is open, where it is not over."""
+        today = self.now.astimezone(self.language.zone).date()
+        return tuple(
+            f"{self.levels.get(level, level)} {self.language.day(window.closes, self.now)}"
+            for level, window in self.cohort.windows.items()
+            if today <= window.closes
+        )
+
+    def stale(self, freshness: Mapping[str, StepSource]) -> tuple[str, ...]:
+        """Say of each step that may be read and whose data are too old that they are, and from when."""
+        return tuple(
+            self.language.gettext(
+                "%(step)s：数据过期（截至 %(moment)s）",
+                step=self.titles[step],
+                moment=self.language.moment(source.as_of, self.now) if source.as_of else "–",
+            )
+            for step in self.steps
+            if (source := freshness.get(step)) is not None and source.stale(self.now)
+        )
+
+    def as_of(self, freshness: Mapping[str, StepSource]) -> str:
+        """Say as of when the oldest of the data are; empty where no system speaks about what may be read."""
+        known = [source.as_of for step in self.steps if (source := freshness.get(step)) is not None and source.as_of]
+        return self.language.moment(min(known), self.now) if known else ""
+
+    def scope(self) -> str:
+        """Say in words what may be read, for the head of what is carried out of the house."""
+        together: dict[str, list[str]] = {}
+        for step in self.steps:
+            together.setdefault(self._scopes(step), []).append(self.titles[step])
+        if len(together) == 1 and len(self.steps) == len(self.settings.step):
+            return next(iter(together))
+        parts = (f"{self.language.listed(titles)} ({words})" for words, titles in together.items())
+        return "; ".join(parts)
+
+    def _scopes(self, step: str) -> str:
+        said = dict.fromkeys(self._scope(scope) for scope in self.sight.steps[step])
+        return " / ".join(said)
+
+    def _scope(self, scope: Mapping[str, Iterable[str]]) -> str:
+        if not scope:
+            return self.language.gettext("全校")
+        return self.language.listed(
+            f"{self.language.gettext(COLUMNS[column])} {self.language.listed(self.word(column, v) for v in values)}"
+            for column, values in scope.items()
+        )
+
+    def word(self, column: str, value: str) -> str:
+        """Return how a page writes a roster column's value."""
+        return self.levels.get(value, value) if column == "level" else value
+
+
+def scene(request: Request, house: House, visitor: Visitor) -> Scene:
+    """Return what a request means: the cohort that its address names, or the first open one."""
+    settings = house.settings
+    cohort = cohorts.chosen(request, settings)
+    settings = settings.of_cohort(cohort.key)
+    steps = readable(visitor.account, [step.key for step in settings.step], cohort.key)
+    return Scene(settings, house.language(request), house.clock(), cohort, Sight(cohort.key, steps))
+
+
+def asked(request: Request, name: str) -> str:
+    """Return what an address says under a name: bounded, and without what is no letter."""
+    value = request.query_params.get(name, "")
+    return "".join(character for character in value if character.isprintable())[:_LONGEST].strip()

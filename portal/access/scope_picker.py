@@ -1,0 +1,81 @@
+"""Scopes on forms: whom something concerns, chosen among the values that the roster really has."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from portal.i18n import admin_labels, labels
+from portal.i18n.languages import Language
+from portal.page.context import House
+from status_db.views import Scope
+
+#: What stands between column and value in a form's field.
+_BETWEEN = "="
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value to tick."""
+
+    field: str
+    value: str
+    ticked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One roster column with its values."""
+
+    title: str
+    choices: tuple[Choice, ...]
+    #: Something in it is ticked, so it stands open.
+    open: bool
+
+
+def values_of(house: House) -> Mapping[str, tuple[str, ...]]:
+    """Return scope column → the values that students of the open cohorts have, in order."""
+    found: dict[str, set[str]] = {}
+    for key in house.settings.open_cohorts() or (house.settings.default_cohort(),):
+        for name, values in house.roster.values(key).items():
+            found.setdefault(name, set()).update(values)
+    return {name: tuple(sorted(values)) for name, values in found.items()}
+
+
+def columns(language: Language, values: Mapping[str, Sequence[str]], chosen: Scope) -> tuple[Column, ...]:
+    """Return the columns to choose from, with what is chosen ticked."""
+    return tuple(
+        Column(
+            labels.say(language, admin_labels.SCOPE_COLUMNS, name),
+            tuple(
+                Choice(f"{name}{_BETWEEN}{one}", value_word(language, name, one), one in chosen.get(name, ()))
+                for one in listed
+            ),
+            name in chosen,
+        )
+        for name, listed in values.items()
+        if listed
+    )
+
+
+def read(sent: Iterable[str], values: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]] | None:
+    """Return the scope that a form's fields say; None when one names what the roster does not have."""
+    scope: dict[str, list[str]] = {}
+    for one in dict.fromkeys(sent):
+        name, _, value = one.partition(_BETWEEN)
+        if value not in values.get(name, ()):
+            return None
+        scope.setdefault(name, []).append(value)
+    return {name: tuple(listed) for name, listed in scope.items()}
+
+
+def said(language: Language, scope: Scope) -> str:
+    """Say a scope in words: "学院：资源学院；班级：…"; everybody is nothing to be said."""
+    return "; ".join(
+        f"{labels.say(language, admin_labels.SCOPE_COLUMNS, name)}{': ' if language.code == 'en' else '：'}"
+        + language.listed(value_word(language, name, one) for one in listed)
+        for name, listed in scope.items()
+    )
+
+
+def value_word(language: Language, column: str, value: str) -> str:
+    """Say one value; a level by our word for it, everything else as the roster has it."""
+    return labels.say(language, admin_labels.LEVELS, value) if column == "level" else value

@@ -1,0 +1,1 @@
+"""Pages of administrators and auditors: accounts, announcements, the audit log."""

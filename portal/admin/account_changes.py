@@ -1,0 +1,197 @@
+"""Changes to accounts on the pages, with four eyes: one administrator asks, another confirms or refuses.
+
+`status_db.inbox.pending_changes` decides which changes need two and who may confirm them; it also writes the audit log.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from config.settings import Settings
+from portal.access import scope_picker
+from portal.access.requires import for_visitors
+from portal.admin.accounts import LAST, WHOLE_ACTS, Sent, back_to, found_in, sent_form, show
+from portal.i18n.labels import later
+from portal.page.context import House, Visitor
+from portal.web import addresses, bounds
+from status_db.accounts.accounts import Act, Grant, LastManager
+from status_db.accounts.audit_log import Deed
+from status_db.accounts.directory import Listed
+from status_db.inbox.pending_changes import CODE_LASTS, AccountChange, CarriedOut, ChangeKind, ChangeRefused, WhyNot
+from status_db.sign_in.one_time_codes import CodeKind
+
+#: Why a change is not made, each with the fix.
+NO_ACT = later("请选择可以做什么。")
+NO_STEP = later("没有这个事项或这一届。请重新选一次。")
+NO_SCOPE = later("选的范围里有名单上没有的值，可能名单刚更新过。请重新选一次。")
+WHOLE = later("“管理”和“审计”管到全部，不能限定事项或范围。请把事项和范围都空着。")
+OWN = later("不能停用自己正在用的账号。请另一位管理员来做。")
+NO_TARGET = later("没有这样一个启用的账号。请核对账号名。")
+_WHY: Mapping[WhyNot, str] = {
+    WhyNot.OWN: later("不能给自己的账号授权，也不能把权限移交给自己。请另一位管理员来做。"),
+    WhyNot.OWN_FACTOR: later("不能重置自己的两步验证。请在“两步验证”页上更换，或者请另一位管理员来做。"),
+    WhyNot.HAS_IT: later("已经有这一项权限了。"),
+    WhyNot.SHUT: later("账号已停用，不能生成代码。请先启用。"),
+    WhyNot.NO_TARGET: NO_TARGET,
+    WhyNot.NO_GRANTS: later("没有可移交的权限。"),
+    WhyNot.NO_FACTOR: later("没有生成：这个账号不要求两步验证，或者已经设置过。已经设置过的，请先重置。"),
+    WhyNot.WAITS: later("同样的申请已经在等另一位管理员确认，不用再提交。"),
+    WhyNot.OVER: later("这项申请已经不在等待：有人处理过，或者已经过期。需要的话请重新提交。"),
+    WhyNot.NOT_AS_ASKED: later("没有执行：提交之后，账号的权限或提交人的权限变了。请拒绝这项申请，再重新提交。"),
+    WhyNot.SAME_PERSON: later("提交的人和账号本人不能确认。请另一位管理员来做。"),
+}
+
+
+async def grant(request: Request, house: House, visitor: Visitor) -> Response:
+    """Give an account a grant."""
+    fields = await sent_form(request, house, visitor)
+    found = await found_in(request, house)
+    values = await house.ask_long(scope_picker.values_of, house)
+    scope = scope_picker.read(fields.get("scope", ()), values)
+    act, step, during = (fields.get(name, [""])[-1] for name in ("act", "step", "cohort"))
+    sent = Sent(act=act, step=step, cohort=during, scope=scope or {})
+    wrong = NO_SCOPE if scope is None else _wrong(house.settings, sent)
+    if wrong:
+        return await show(request, house, visitor, found, replace(sent, wrong=wrong))
+    wanted = Grant(Act(act), step or None, scope or {}, during or None)
+    return await _carry_out(
+        request, house, visitor, found, AccountChange(ChangeKind.GRANT, found.account, wanted), sent
+    )
+
+
+async def hand_over(request: Request, house: House, visitor: Visitor) -> Response:
+    """Move all grants to another account."""
+    fields = await sent_form(request, house, visitor)
+    found, target = await found_in(request, house), fields.get("target", [""])[-1].strip()[:100]
+    sent, other = Sent(target=target), await house.ask_long(house.directory.one, target)
+    if other is None:
+        return await show(request, house, visitor, found, replace(sent, wrong=NO_TARGET))
+    change = AccountChange(ChangeKind.HAND_OVER, found.account, target=other.account)
+    return await _carry_out(request, house, visitor, found, change, sent)
+
+
+async def switch(request: Request, house: House, visitor: Visitor) -> Response:
+    """Shut an account, which needs one administrator only, or open it again."""
+    fields = await sent_form(request, house, visitor)
+    found, active = await found_in(request, house), fields.get("active", [""])[-1] == "1"
+    if active:
+        change = AccountChange(ChangeKind.OPEN, found.account)
+        return await _carry_out(request, house, visitor, found, change)
+    if found.account == visitor.account.account:
+        return await show(request, house, visitor, found, Sent(OWN))
+    try:
+        await house.ask_long(house.desk.deactivate, found.account)
+    except LastManager:
+        return await show(request, house, visitor, found, Sent(LAST))
+    await house.note(request, Deed.ACCOUNT_CHANGED, to=found.account, what="deactivated")
+    return back_to(request, house, found.account)
+
+
+async def code(request: Request, house: House, visitor: Visitor) -> Response:
+    """Make a one-time code and show it, this once."""
+    return await _of_kind(request, house, visitor, ChangeKind.CODE)
+
+
+async def factor_code(request: Request, house: House, visitor: Visitor) -> Response:
+    """Make a code to set up the first second factor, and show it, this once."""
+    return await _of_kind(request, house, visitor, ChangeKind.FACTOR_CODE)
+
+
+async def reset_factor(request: Request, house: House, visitor: Visitor) -> Response:
+    """Remove every second factor of an account, and end its sessions."""
+    return await _of_kind(request, house, visitor, ChangeKind.RESET_FACTOR)
+
+
+async def confirm(request: Request, house: House, visitor: Visitor) -> Response:
+    """Carry out what another administrator has asked for."""
+    fields = await sent_form(request, house, visitor)
+    found = await found_in(request, house)
+    number, now = bounds.number(fields.get("change", [""])[-1]) or 0, house.clock()
+    asked = next(
+        (one for one in await house.ask_long(house.changes.waiting, now, found.account) if one.id == number), None
+    )
+    if asked is not None and (wanted := asked.change.grant) is not None:
+        sent = Sent(
+            act=wanted.act,
+            step=wanted.step or "",
+            cohort=wanted.cohort or "",
+            scope={column: tuple(values) for column, values in wanted.scope.items()},
+        )
+        if wrong := _wrong(house.settings, sent):
+            return await show(request, house, visitor, found, Sent(wrong))
+    make = partial(house.changes.confirm, number, found.account, visitor.account.account, now)
+    return await _carried(request, house, visitor, found, make, Sent())
+
+
+async def refuse(request: Request, house: House, visitor: Visitor) -> Response:
+    """Refuse another administrator's request, or take back one's own."""
+    fields = await sent_form(request, house, visitor)
+    found = await found_in(request, house)
+    number = bounds.number(fields.get("change", [""])[-1]) or 0
+    make = partial(house.changes.refuse, number, found.account, visitor.account.account, house.clock())
+    try:
+        await house.ask_long(make, address=addresses.of(request.scope))
+    except ChangeRefused as refused:
+        return await show(request, house, visitor, found, Sent(_WHY[refused.why]))
+    return back_to(request, house, found.account)
+
+
+async def _of_kind(request: Request, house: House, visitor: Visitor, kind: ChangeKind) -> Response:
+    await sent_form(request, house, visitor)
+    found = await found_in(request, house)
+    return await _carry_out(request, house, visitor, found, AccountChange(kind, found.account))
+
+
+async def _carry_out(
+    request: Request, house: House, visitor: Visitor, found: Listed, change: AccountChange, sent: Sent | None = None
+) -> Response:
+    make = partial(house.changes.carry_out, change, visitor.account.account, house.clock())
+    return await _carried(request, house, visitor, found, make, sent or Sent())
+
+
+async def _carried(
+    request: Request,
+    house: House,
+    visitor: Visitor,
+    found: Listed,
+    make: Callable[..., CarriedOut],
+    sent: Sent,
+) -> Response:
+    """Make a change or have it wait. Show its code, this once, or go back to the account that it concerns."""
+    now = house.clock()
+    try:
+        done = await house.ask_long(make, address=addresses.of(request.scope))
+    except ChangeRefused as refused:
+        return await show(request, house, visitor, found, replace(sent, wrong=_WHY[refused.why]))
+    change = done.change
+    if done.code:
+        kind = CodeKind.FACTOR if change.kind is ChangeKind.FACTOR_CODE else CodeKind.PASSWORD
+        return await show(request, house, visitor, found, made=done.code, until=now + CODE_LASTS, kind=kind)
+    return back_to(request, house, found.account if done.waits else change.target or change.account)
+
+
+def _wrong(settings: Settings, sent: Sent) -> str:
+    """Return what is wrong with a grant that was sent; empty when nothing is."""
+    if sent.act not in set(Act):
+        return NO_ACT
+    if sent.step not in {"", *(step.key for step in settings.step)}:
+        return NO_STEP
+    if sent.cohort not in {"", *settings.cohort_keys()}:
+        return NO_STEP
+    return WHOLE if sent.act in WHOLE_ACTS and (sent.step or sent.scope) else ""
+
+
+ROUTES = (
+    Route("/accounts/{account:name}/grants", for_visitors(grant, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/hand-over", for_visitors(hand_over, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/active", for_visitors(switch, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/code", for_visitors(code, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/factor-code", for_visitors(factor_code, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/reset-factor", for_visitors(reset_factor, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/confirm", for_visitors(confirm, Act.MANAGE), methods=["POST"]),
+    Route("/accounts/{account:name}/refuse", for_visitors(refuse, Act.MANAGE), methods=["POST"]),
+)

@@ -1,0 +1,276 @@
+"""Accounts and grants: who may do what. Administrators change it, auditors read it, and the log tells every change."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from config.settings import Settings
+from portal.access import forms, scope_picker
+from portal.access.requires import for_visitors
+from portal.admin.own_account import recent_changes
+from portal.i18n import admin_labels, labels
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from portal.page import cohorts
+from portal.page.context import House, Visitor, see_other
+from portal.present import cards
+from status_db.accounts.accounts import AccountRefused, Act, Grant, LastManager
+from status_db.accounts.audit_log import Deed
+from status_db.accounts.directory import Listed
+from status_db.accounts.grants import BY_TWO
+from status_db.decisions.reviewer_coverage import ENOUGH, covers
+from status_db.inbox.pending_changes import ADMINISTRATORS, AccountChange
+from status_db.sign_in.one_time_codes import CodeKind
+from status_db.sign_in.second_factor import Held, asked_of
+
+_PAGE = 50
+_LONGEST_FORM = 160 * 1024
+_MOST_FIELDS = 1_000
+
+#: These reach everything, so that no step and no scope makes them smaller.
+WHOLE_ACTS = (Act.MANAGE, Act.AUDIT)
+
+#: Why a change is not made, each with the way out.
+LAST = later("这是最后一个能管理的账号，这样做之后就没有人能管理了。请先给另一个人“管理”权限。")
+NOT_THERE = later("这一项权限已经不在了。")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent and not taken, so that nothing is lost."""
+
+    wrong: str = ""
+    act: str = ""
+    step: str = ""
+    cohort: str = ""
+    scope: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    target: str = ""
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show the staff, or whoever a search finds, and the colleges that too few people review."""
+    language, asked = house.language(request), request.query_params
+    text, after = asked.get("q", "").strip()[:100], asked.get("after", "")[:100]
+    if text:
+        found = await house.ask_long(house.directory.found, text, _PAGE + 1)
+    else:
+        found = await house.ask_long(partial(house.directory.staff, after=after, limit=_PAGE + 1))
+    staff, students = await house.ask_long(house.directory.counted)
+    return house.page(
+        request,
+        "accounts.html",
+        accounts=await _with_factors(language, house, found[:_PAGE]),
+        text=text,
+        more=found[_PAGE - 1].account if len(found) > _PAGE and not text else "",
+        too_many=len(found) > _PAGE and bool(text),
+        first=not after,
+        staff=staff,
+        students=students,
+        few=await house.ask_long(too_few_reviewers, house, language),
+        writes=visitor.account.may(Act.MANAGE),
+        pending=await waiting(request, house, visitor),
+        **await second_administrator(house),
+    )
+
+
+async def one(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show one account with its grants."""
+    return await show(request, house, visitor, await found_in(request, house))
+
+
+async def take(request: Request, house: House, visitor: Visitor) -> Response:
+    """Take a grant away."""
+    fields = await sent_form(request, house, visitor)
+    found, number = await found_in(request, house), fields.get("grant", [""])[-1]
+    own = next((held.id for held in found.grants if str(held.id) == number), None)
+    if own is None:
+        return await show(request, house, visitor, found, Sent(NOT_THERE))
+    try:
+        _, taken = await house.ask_long(house.desk.take_grant, own)
+    except LastManager:
+        return await show(request, house, visitor, found, Sent(LAST))
+    except AccountRefused:
+        return await show(request, house, visitor, found, Sent(NOT_THERE))
+    await house.note(request, Deed.GRANT_TAKEN, to=found.account, **_noted(taken))
+    return back_to(request, house, found.account)
+
+
+async def sent_form(request: Request, house: House, visitor: Visitor) -> dict[str, list[str]]:
+    """Read a form of somebody who manages. Raises HTTPException."""
+    return await forms.read_lists(
+        request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM, most=_MOST_FIELDS
+    )
+
+
+async def found_in(request: Request, house: House) -> Listed:
+    """Return the account that the address names. Raises HTTPException."""
+    found = await house.ask_long(house.directory.one, request.path_params["account"])
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+def _noted(held: Grant) -> dict[str, Any]:
+    return {
+        "act": held.act.value,
+        "step": held.step or "",
+        "scope": [f"{column}={value}" for column, values in held.scope.items() for value in values],
+        "during": held.cohort or "",
+    }
+
+
+def address_of(account: str) -> str:
+    """Return the address of an account's page."""
+    return f"/accounts/{quote(account, safe='')}"
+
+
+def back_to(request: Request, house: House, account: str) -> Response:
+    """Send the browser back to an account's page, about the same cohort."""
+    return see_other(cohorts.same(request, house.settings, address_of(account)))
+
+
+def too_few_reviewers(house: House, language: Language) -> list[tuple[str, str, int]]:
+    """Return review, college and how many may give it, where that is fewer than two people."""
+    settings = house.settings
+    held = house.directory.holders(Act.REVIEW)
+    titles = cards.step_titles(language, settings)
+    # Of several open cohorts, the one with the fewest.
+    few: dict[tuple[str, str], int] = {}
+    for cohort in settings.open_cohorts():
+        colleges = house.roster.colleges(cohort)
+        wanted = {
+            (entry.step, college)
+            for flow in settings.flow
+            for entry in flow.entries
+            if entry.kind == "review"
+            for college in colleges.get(flow.key, ())
+        }
+        for step, college in wanted:
+            able = {account for account, grant in held if covers(grant, cohort, college, (step,))}
+            few[step, college] = min(len(able), few.get((step, college), ENOUGH))
+    return [(titles[step], college, able) for (step, college), able in sorted(few.items()) if able < ENOUGH]
+
+
+async def second_administrator(house: House) -> dict[str, Any]:
+    """Return whether changes need two administrators, and whether there is only one."""
+    two = house.settings.auth.second_administrator
+    return {"two": two, "alone": two and await house.ask_long(house.changes.administrators) < ADMINISTRATORS}
+
+
+async def waiting(request: Request, house: House, visitor: Visitor, account: str | None = None) -> list[dict[str, Any]]:
+    """Return the changes that wait for a second administrator, as the pages show them."""
+    language, now, own = house.language(request), house.clock(), visitor.account.account
+    return [
+        {
+            "id": one.id,
+            "account": one.change.account,
+            "address": address_of(one.change.account),
+            "what": _change_said(language, house.settings, one.change),
+            "asked_by": one.asked_by,
+            "asked_at": language.moment(one.asked_at, now),
+            "until": language.moment(one.until, now),
+            "own": one.asked_by == own,
+            "confirms": one.confirmed_by(own),
+        }
+        for one in await house.ask_long(house.changes.waiting, now, account)
+    ]
+
+
+def _change_said(language: Language, settings: Settings, change: AccountChange) -> str:
+    what = labels.say(language, admin_labels.CHANGES, change.kind)
+    detail = grant_said(language, settings, change.grant) if change.grant is not None else change.target
+    return f"{what} · {detail}" if detail else what
+
+
+async def show(
+    request: Request,
+    house: House,
+    visitor: Visitor,
+    found: Listed,
+    sent: Sent | None = None,
+    *,
+    made: str = "",
+    until: datetime | None = None,
+    kind: CodeKind = CodeKind.PASSWORD,
+) -> Response:
+    """Show one account; `made` is a code of a kind, shown this once."""
+    language, now, sent = house.language(request), house.clock(), sent or Sent()
+    writes = visitor.account.may(Act.MANAGE)
+    values = await house.ask_long(scope_picker.values_of, house) if writes else {}
+    pending = await waiting(request, house, visitor, found.account)
+    (listed,) = await _with_factors(language, house, [found])
+    return house.page(
+        request,
+        "account.html",
+        status=422 if sent.wrong else 200,
+        found=listed,
+        made_at=language.moment(found.created_at, now),
+        writes=writes,
+        own=found.account == visitor.account.account,
+        sent=sent,
+        wrong=language.gettext(sent.wrong) if sent.wrong else "",
+        code=made,
+        code_kind=kind.value,
+        code_until=language.moment(until, now) if until else "",
+        acts=[(act.value, labels.say(language, admin_labels.ACTS, act)) for act in Act],
+        steps=list(cards.step_titles(language, house.settings).items()),
+        cohorts=[(c.key, c.name) for c in house.settings.cohort],
+        columns=scope_picker.columns(language, values, sent.scope),
+        pending=pending,
+        recent_changes=await recent_changes(house, language, found.account, now) if pending else [],
+        **await second_administrator(house),
+    )
+
+
+async def _with_factors(language: Language, house: House, found: Sequence[Listed]) -> list[dict[str, Any]]:
+    held = await house.ask_long(house.factors.held_by, [one.account for one in found])
+    return [_listed(language, house, one, held.get(one.account, Held())) for one in found]
+
+
+def _listed(language: Language, house: House, found: Listed, factors: Held) -> dict[str, Any]:
+    auth = house.settings.auth
+    asked = asked_of(auth, found)
+    return {
+        "account": found.account,
+        "address": address_of(found.account),
+        "name": found.name,
+        "student": found.student or "",
+        "active": found.active,
+        "has_password": found.has_password,
+        "grants": [(held.id, grant_said(language, house.settings, held)) for held in found.grants],
+        "acts": any(held.act in BY_TWO for held in found.grants),
+        "factors": factors,
+        "factor_asked": asked,
+        # Only because it is the demo's.
+        "factor_let_off": not asked and found.demo and asked_of(auth, replace(found, demo=False)),
+    }
+
+
+def grant_said(language: Language, settings: Settings, held: Grant) -> str:
+    """Say a grant in words: what, for which step, whom, and in which cohort."""
+    names = {c.key: c.name for c in settings.cohort}
+    parts = [labels.say(language, admin_labels.ACTS, held.act)]
+    if held.act not in WHOLE_ACTS:
+        titles = cards.step_titles(language, settings)
+        parts.append(titles.get(held.step, held.step) if held.step else language.gettext("所有事项"))
+        parts.append(scope_picker.said(language, held.scope) or language.gettext("全体学生"))
+    if held.cohort:
+        over = held.cohort not in names
+        name = names.get(held.cohort, held.cohort)
+        parts.append(language.gettext("%(cohort)s（已结束）", cohort=name) if over else name)
+    return " · ".join(parts)
+
+
+ROUTES = (
+    Route("/accounts", for_visitors(page, Act.MANAGE, Act.AUDIT)),
+    Route("/accounts/{account:name}", for_visitors(one, Act.MANAGE, Act.AUDIT)),
+    Route("/accounts/{account:name}/take", for_visitors(take, Act.MANAGE), methods=["POST"]),
+)

@@ -1,0 +1,232 @@
+"""Announcements: what is and was said to students; administrators write and withdraw, auditors read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access import forms, scope_picker
+from portal.access.requires import for_visitors
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from portal.page import cohorts
+from portal.page.context import House, Visitor, see_other
+from portal.present import cards
+from portal.web import bounds
+from status_db.accounts.accounts import Act
+from status_db.accounts.audit_log import Deed
+from status_db.inbox.announcements import LONGEST_BODY, LONGEST_TITLE, Announcement, AnnouncementRefused
+
+#: Long texts in two languages, each letter of which a form writes as nine.
+_LONGEST_FORM = 160 * 1024
+_MOST_FIELDS = 1_000
+
+#: What is wrong with a draft, each with the way out.
+NO_TITLE = later("公告要有中文标题。请写上。")
+LONG_TITLE = later("标题和联系方式各不能超过 200 字。请缩短。")
+LONG_BODY = later("正文不能超过 4000 字。请缩短。")
+NO_TIME = later("时间读不懂。请写成 2019-06-05T08:00 这样，或者留空。")
+BACKWARDS = later("结束时间不晚于开始时间。请改正其中一个。")
+NO_SCOPE = later("选的范围里有名单上没有的值，可能名单刚更新过。请重新选一次。")
+NO_STEP = later("没有这个事项或这一届。请重新选一次。")
+GONE = later("这条公告已经撤回了。")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What has been typed, whether it makes sense or not."""
+
+    title: str = ""
+    title_en: str = ""
+    body: str = ""
+    body_en: str = ""
+    contact: str = ""
+    opens: str = ""
+    closes: str = ""
+    cohort: str = ""
+    step: str = ""
+    scope: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show every announcement to this cohort, the newest first."""
+    return await _list(request, house, visitor)
+
+
+async def _list(request: Request, house: House, visitor: Visitor, refused: str = "") -> Response:
+    language, now, cohort = house.language(request), house.clock(), cohorts.chosen(request, house.settings).key
+    found = await house.ask(house.board.listed, cohort)
+    return house.page(
+        request,
+        "announcements.html",
+        status=409 if refused else 200,
+        announcements=[_listed(language, house, one, now) for one in found],
+        writes=visitor.account.may(Act.MANAGE),
+        refused=language.gettext(refused) if refused else "",
+    )
+
+
+async def new(request: Request, house: House, _visitor: Visitor) -> Response:
+    """Show an empty form."""
+    return await _form(request, house, Draft())
+
+
+async def write(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show how a draft looks, or publish it; one that makes no sense comes back with what is wrong."""
+    fields = await forms.read_lists(
+        request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM, most=_MOST_FIELDS
+    )
+    values = await house.ask_long(scope_picker.values_of, house)
+    typed = {name: sent[-1].replace("\r\n", "\n").strip() for name, sent in fields.items()}
+    scope = scope_picker.read(fields.get("scope", ()), values)
+    texts = {name: typed.get(name, "") for name in Draft.__dataclass_fields__ if name != "scope"}
+    draft = Draft(**texts, scope=scope or {})
+    zone = house.settings.institution.timezone
+    try:
+        opens, closes = (bounds.moment(text, zone) if text else None for text in (draft.opens, draft.closes))
+    except ValueError:
+        return await _form(request, house, draft, wrong=NO_TIME)
+    wrong = NO_SCOPE if scope is None else _wrong(house, draft, opens or house.clock(), closes)
+    if wrong or "publish" not in fields:
+        return await _form(request, house, draft, wrong=wrong, opens=opens, preview=not wrong)
+    made = await house.ask_long(
+        partial(
+            house.board.announce,
+            draft.title,
+            draft.body,
+            author=visitor.account.account,
+            now=house.clock(),
+            cohort=draft.cohort or None,
+            step=draft.step or None,
+            scope=draft.scope,
+            title_en=draft.title_en,
+            body_en=draft.body_en,
+            contact=draft.contact,
+            opens=opens,
+            closes=closes,
+        )
+    )
+    await house.note(request, Deed.ANNOUNCED, cohort=made.cohort, announcement=made.announcement, title=made.title)
+    return see_other(cohorts.same(request, house.settings, "/announcements"))
+
+
+async def withdraw(request: Request, house: House, visitor: Visitor) -> Response:
+    """Take an announcement down."""
+    await forms.read(request, house.settings.portal.public_url, visitor.token)
+    number = request.path_params["announcement"]
+    listed = [one for key in house.settings.cohort_keys() for one in await house.ask(house.board.listed, key)]
+    if number not in {one.announcement for one in listed}:
+        raise HTTPException(404)
+    try:
+        down = await house.ask_long(
+            partial(house.board.withdraw, number, author=visitor.account.account, now=house.clock())
+        )
+    except AnnouncementRefused:
+        return await _list(request, house, visitor, GONE)
+    await house.note(
+        request, Deed.ANNOUNCEMENT_WITHDRAWN, cohort=down.cohort, announcement=down.announcement, title=down.title
+    )
+    return see_other(cohorts.same(request, house.settings, "/announcements"))
+
+
+def _wrong(house: House, draft: Draft, opens: datetime, closes: datetime | None) -> str:
+    """Return what is wrong with a draft; empty when nothing is."""
+    if not draft.title:
+        return NO_TITLE
+    if max(map(len, (draft.title, draft.title_en, draft.contact))) > LONGEST_TITLE:
+        return LONG_TITLE
+    if max(map(len, (draft.body, draft.body_en))) > LONGEST_BODY:
+        return LONG_BODY
+    if closes is not None and closes <= opens:
+        return BACKWARDS
+    steps = {step.key for step in house.settings.step}
+    if draft.step not in {"", *steps} or draft.cohort not in {"", *house.settings.cohort_keys()}:
+        return NO_STEP
+    return ""
+
+
+async def _form(
+    request: Request,
+    house: House,
+    draft: Draft,
+    *,
+    wrong: str = "",
+    opens: datetime | None = None,
+    preview: bool = False,
+) -> Response:
+    language, now = house.language(request), house.clock()
+    values = await house.ask_long(scope_picker.values_of, house)
+    shown = Announcement(
+        0,
+        draft.title,
+        draft.body,
+        "",
+        now,
+        opens or now,
+        title_en=draft.title_en,
+        body_en=draft.body_en,
+        contact=draft.contact,
+    )
+    return house.page(
+        request,
+        "announcement.html",
+        status=422 if wrong else 200,
+        draft=draft,
+        wrong=language.gettext(wrong) if wrong else "",
+        previews=[(other.tag, cards.note(other, shown, now)) for other in house.languages.values()] if preview else [],
+        whom=_whom(language, house, draft.cohort, draft.step, draft.scope),
+        steps=list(cards.step_titles(language, house.settings).items()),
+        cohorts=[(c.key, c.name) for c in house.settings.cohort],
+        columns=scope_picker.columns(language, values, draft.scope),
+    )
+
+
+def _whom(
+    language: Language, house: House, cohort: str | None, step: str | None, scope: Mapping[str, Sequence[str]]
+) -> str:
+    """Say to whom something is announced, and where it stands."""
+    names = {c.key: c.name for c in house.settings.cohort}
+    parts = [names.get(cohort, cohort) if cohort else language.gettext("每一届")]
+    if step:
+        title = cards.step_titles(language, house.settings).get(step, step)
+        parts.append(language.gettext("写在“%(step)s”的卡片上", step=title))
+    else:
+        parts.append(language.gettext("写在页首"))
+    parts.append(scope_picker.said(language, scope) or language.gettext("全体学生"))
+    return " · ".join(parts)
+
+
+def _listed(language: Language, house: House, one: Announcement, now: datetime) -> dict[str, object]:
+    if one.withdrawn_at is not None:
+        tone, state = "none", language.gettext("已撤回")
+    elif one.stands(now):
+        tone, state = "good", language.gettext("正在显示")
+    elif one.opens > now:
+        tone, state = "wait", language.gettext("尚未开始")
+    else:
+        tone, state = "none", language.gettext("已结束")
+    return {
+        "number": one.announcement,
+        "note": cards.note(language, one, now),
+        "tone": tone,
+        "state": state,
+        "opens": language.moment(one.opens, now),
+        "closes": language.moment(one.closes, now) if one.closes else "",
+        "author": one.author,
+        "withdrawn": language.moment(one.withdrawn_at, now) if one.withdrawn_at else "",
+        "withdrawn_by": one.withdrawn_by,
+        "whom": _whom(language, house, one.cohort, one.step, one.scope),
+    }
+
+
+ROUTES = (
+    Route("/announcements", for_visitors(page, Act.MANAGE, Act.AUDIT)),
+    Route("/announcements", for_visitors(write, Act.MANAGE), methods=["POST"]),
+    Route("/announcements/new", for_visitors(new, Act.MANAGE)),
+    Route("/announcements/{announcement:id}/withdraw", for_visitors(withdraw, Act.MANAGE), methods=["POST"]),
+)

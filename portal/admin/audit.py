@@ -1,0 +1,239 @@
+"""The audit log: for auditors and administrators to read and to take along. Nothing here changes a line."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access.requires import for_visitors
+from portal.documents import audit_sheet
+from portal.i18n import admin_labels, labels
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from portal.page.context import House, Visitor
+from portal.web import bounds
+from status_db.accounts.accounts import Account, Act, normalise_account
+from status_db.accounts.audit_log import AuditLine, Deed
+from status_db.model import normalise_number
+
+_PAGE = 100
+
+#: A workbook has no more lines than this, and is asked for by so many at once.
+_LONGEST_SHEET = 100_000
+_AT_ONCE = 5_000
+
+#: What a line's particulars are called; others stand by their own name.
+DETAILS = {
+    "source": later("来源"),
+    "says": later("意见"),
+    "reason": later("原因"),
+    "change": later("改变的摘要码"),
+    "to": later("对象账号"),
+    "asked": later("申请的操作"),
+    "asked_by": later("申请人"),
+    "held_by": later("原账号"),
+    "grants": later("权限"),
+    "act": later("可做"),
+    "step": later("事项"),
+    "scope": later("范围"),
+    "during": later("届"),
+    "what": later("内容"),
+    "announcement": later("公告"),
+    "title": later("标题"),
+    "verdict": later("结论"),
+    "decision": later("决定"),
+    "file": later("文件"),
+    "rows": later("行"),
+    "tries": later("次数"),
+    "since": later("从"),
+    "batch": later("批次"),
+    "entered": later("已导入"),
+    "wrong": later("有错"),
+    "withdrawn": later("已撤回"),
+    "issued": later("已发证，保留"),
+}
+
+#: What some particulars say.
+_WHAT = {
+    "activated": later("启用"),
+    "deactivated": later("停用"),
+    "audit": later("操作日志"),
+    "report": later("离校报告"),
+    "other sessions": later("其他登录"),
+}
+
+#: What the columns of the workbook are called.
+COLUMNS = (
+    later("时间"),
+    later("账号"),
+    later("做了什么"),
+    later("届"),
+    later("学号"),
+    later("运行"),
+    later("详情"),
+    later("网络地址"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the log is narrowed to."""
+
+    account: str = ""
+    deed: Deed | None = None
+    student: str = ""
+
+    def fields(self) -> dict[str, str]:
+        """Return it as an address says it, by name."""
+        return {"account": self.account, "deed": self.deed or "", "student": self.student}
+
+
+def _wanted(request: Request) -> Wanted:
+    asked = request.query_params
+    deed = next((d for d in Deed if d == asked.get("deed")), None)
+    return Wanted(
+        normalise_account(asked.get("account", ""))[:100], deed, normalise_number(asked.get("student", ""))[:64]
+    )
+
+
+async def page(request: Request, house: House, _visitor: Visitor) -> Response:
+    """Show the newest lines, or those before one."""
+    language, now, wanted = house.language(request), house.clock(), _wanted(request)
+    before = bounds.number(request.query_params.get("before", ""))
+    found = await house.ask_long(_newest, house, wanted, before, _PAGE + 1)
+    return house.page(
+        request,
+        "audit.html",
+        lines=[_line(language, line, now) for line in found[:_PAGE]],
+        wanted=wanted,
+        deeds=[(d.value, labels.say(language, admin_labels.DEEDS, d), d is wanted.deed) for d in Deed],
+        kept=wanted.fields(),
+        later_ones=before is not None,
+        more=found[_PAGE - 1].line if len(found) > _PAGE else 0,
+    )
+
+
+async def sheet(request: Request, house: House, visitor: Visitor) -> Response:
+    """Return the log, as far as it was narrowed, as a workbook; that is a line of the log itself."""
+    language, now, wanted = house.language(request), house.clock(), _wanted(request)
+    book = await house.ask_long(_sheet, house, language, wanted, visitor.account, now)
+    await house.note(
+        request, Deed.EXPORTED, student=wanted.student or None, what="audit", scope=urlencode(wanted.fields())
+    )
+    name = f"audit-{now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
+    return Response(
+        book,
+        media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _newest(house: House, wanted: Wanted, before: int | None, limit: int) -> tuple[AuditLine, ...]:
+    return house.audit_log.newest(
+        limit,
+        before=before,
+        account=wanted.account or None,
+        deed=wanted.deed,
+        student=wanted.student or None,
+    )
+
+
+def _every(house: House, wanted: Wanted) -> Iterator[AuditLine]:
+    before: int | None = None
+    left = _LONGEST_SHEET
+    while left > 0:
+        found = _newest(house, wanted, before, min(_AT_ONCE, left))
+        yield from found
+        if len(found) < _AT_ONCE:
+            return
+        left -= len(found)
+        before = found[-1].line
+
+
+def _sheet(house: House, language: Language, wanted: Wanted, by: Account, now: datetime) -> bytes:
+    gettext = language.gettext
+    narrowed = [
+        f"{title}: {value}"
+        for title, value in (
+            (gettext("账号"), wanted.account),
+            (gettext("做了什么"), labels.say(language, admin_labels.DEEDS, wanted.deed) if wanted.deed else ""),
+            (gettext("学号"), wanted.student),
+        )
+        if value
+    ]
+    head = (
+        gettext("操作日志"),
+        gettext("%(moment)s 由 %(who)s 导出", moment=f"{now.astimezone(language.zone):%Y-%m-%d %H:%M}", who=by.account),
+        "; ".join(narrowed) or gettext("全部"),
+    )
+    return audit_sheet.workbook(
+        head,
+        tuple(map(gettext, COLUMNS)),
+        (
+            (
+                f"{line.at.astimezone(language.zone):%Y-%m-%d %H:%M:%S}",
+                line.account,
+                labels.say(language, admin_labels.DEEDS, line.deed),
+                line.cohort or "",
+                line.student or "",
+                str(line.run or ""),
+                _detail(language, line),
+                line.address,
+            )
+            for line in _every(house, wanted)
+        ),
+    )
+
+
+def _line(language: Language, line: AuditLine, now: datetime) -> dict[str, object]:
+    return {
+        "number": line.line,
+        "at": language.moment(line.at, now),
+        "account": line.account,
+        "deed": labels.say(language, admin_labels.DEEDS, line.deed),
+        "cohort": line.cohort or "",
+        "student": line.student or "",
+        "run": line.run,
+        "detail": _detail(language, line),
+        "address": line.address,
+    }
+
+
+def _detail(language: Language, line: AuditLine) -> str:
+    return detail_said(language, line.detail)
+
+
+def detail_said(language: Language, detail: Mapping[str, object]) -> str:
+    """Say a line's particulars, each with its name."""
+    between = ": " if language.code == "en" else "："
+    return "; ".join(
+        f"{labels.say(language, DETAILS, name)}{between}{_value(language, name, value)}"
+        for name, value in detail.items()
+        if value not in ("", None, [])
+    )
+
+
+def _value(language: Language, name: str, value: object) -> str:
+    if name == "asked":
+        return labels.say(language, admin_labels.CHANGES, str(value))
+    if name == "says":
+        return labels.say(language, admin_labels.SAYS, str(value))
+    if name == "what":
+        return labels.say(language, _WHAT, str(value))
+    if name == "verdict":
+        return labels.say(language, labels.STATES, str(value))
+    if name == "since":
+        return f"{datetime.fromisoformat(str(value)).astimezone(language.zone):%Y-%m-%d %H:%M:%S}"
+    if name == "act":
+        return labels.say(language, admin_labels.ACTS, str(value))
+    return language.listed(map(str, value)) if isinstance(value, list) else str(value)
+
+
+ROUTES = (
+    Route("/audit", for_visitors(page, Act.MANAGE, Act.AUDIT, long=True)),
+    Route("/audit.xlsx", for_visitors(sheet, Act.MANAGE, Act.AUDIT, long=True)),
+)

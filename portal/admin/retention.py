@@ -1,0 +1,71 @@
+"""How long rows are kept: each rule of the settings, its last run, and the rows it has removed."""
+
+from datetime import datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access.requires import for_visitors
+from portal.i18n import labels
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from portal.page.context import House, Visitor
+from status_db.accounts.accounts import Act
+from status_db.desk.retention import RetentionRun, RetentionRuns
+
+#: What each rule removes, and from when its time counts.
+RULES = {
+    "sessions": later("登录会话（自登录起）"),
+    "login_attempts": later("登录失败计数（自最后一次失败起）"),
+    "used_tickets": later("用过的统一登录票据（自使用起）"),
+    "one_time_codes": later("一次性验证码（自使用或失效起）"),
+    "tokens": later("接口令牌（自撤销或到期起）"),
+    "uploads": later("上传的表格（自确认起）"),
+    "requests": later("页面上提出的请求（自处理起）"),
+    "audit": later("操作日志"),
+    "closed_accounts": later("停用的学生账号（自停用起）"),
+    "identities": later("证件号码的密钥摘要（自导入起）"),
+    "kept_snapshots": later("暂停运行时保留的数据（自运行结束起）"),
+}
+
+_DAY = timedelta(days=1)
+
+
+async def page(request: Request, house: House, _visitor: Visitor) -> Response:
+    """Show the rules."""
+    language, now = house.language(request), house.clock()
+    last, removed = await house.ask_long(_carried_out, house.retention_runs)
+    spans = house.settings.retention.spans(session_longest=house.settings.auth.session_longest)
+    rules = [_rule(language, rule, span, last.get(rule), removed.get(rule, 0), now) for rule, span in spans.items()]
+    return house.page(request, "retention.html", rules=rules)
+
+
+def _carried_out(runs: RetentionRuns) -> tuple[dict[str, RetentionRun], dict[str, int]]:
+    return runs.last(), runs.removed()
+
+
+def _rule(
+    language: Language, rule: str, span: timedelta | None, last: RetentionRun | None, removed: int, now: datetime
+) -> dict[str, object]:
+    return {
+        "title": labels.say(language, RULES, rule),
+        "key": rule,
+        "span": _span(language, span),
+        "at": language.moment(last.at, now) if last else "",
+        "removed": last.removed if last else 0,
+        "unfinished": last.unfinished if last else False,
+        "in_all": removed,
+        "oldest": language.moment(last.oldest, now) if last and last.oldest else "",
+    }
+
+
+def _span(language: Language, span: timedelta | None) -> str:
+    if span is None:
+        return language.gettext("不删除")
+    if span >= _DAY:
+        return language.gettext("%(days)s 天", days=span.days)
+    return language.gettext("%(hours)s 小时", hours=max(1, round(span.total_seconds() / 3600)))
+
+
+ROUTES = (Route("/retention", for_visitors(page, Act.MANAGE, Act.AUDIT)),)

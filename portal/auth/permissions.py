@@ -1,0 +1,51 @@
+"""What an account may read: for each step, whose."""
+
+from collections.abc import Iterable, Mapping
+
+from status_db.accounts.accounts import Account, Act
+from status_db.accounts.authority import allowed
+from status_db.views import Scope, StudentView
+
+#: An auditor reads all that anybody may read.
+_READING = (Act.READ, Act.AUDIT)
+
+
+def readable(account: Account, steps: Iterable[str], cohort: str) -> dict[str, tuple[Scope, ...]]:
+    """Return step → the scopes in which the account may read it in a cohort; steps it may not read are left out."""
+    return allowed(account.grants, _READING, steps, cohort)
+
+
+def oversees(account: Account) -> bool:
+    """Say whether the account sees sources, runs and strangers: whoever manages, and whoever reads everything."""
+    reading = [grant for grant in account.grants if grant.act in _READING]
+    return account.may(Act.MANAGE) or any(grant.step is None and not grant.scope for grant in reading)
+
+
+def speaks_for(account: Account, step: str, cohort: str) -> bool:
+    """Say whether the account decides a step for everybody: then it may say for the office what is plausible.
+
+    A run moves students of every college, so a grant inside a scope is not enough to look at one.
+    """
+    return any(
+        grant.act is Act.DECIDE and grant.step in (None, step) and not grant.scope and grant.cohort in (None, cohort)
+        for grant in account.grants
+    )
+
+
+def inside(student: StudentView, scopes: Iterable[Scope]) -> bool:
+    """Say whether a student stands inside one of the scopes; a column that no student has holds nobody."""
+    columns = _columns(student)
+    return any(
+        all(column in columns and columns[column] in values for column, values in scope.items()) for scope in scopes
+    )
+
+
+def _columns(student: StudentView) -> Mapping[str, str]:
+    return {
+        "college": student.college,
+        "class": student.class_name,
+        "level": student.level,
+        "campus": student.campus,
+        "building": student.building,
+        "category": student.category,
+    }

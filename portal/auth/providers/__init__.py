@@ -1,0 +1,1 @@
+"""The institution's own sign-in: CAS, OpenID Connect and LDAP."""

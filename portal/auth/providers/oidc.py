@@ -1,0 +1,406 @@
+"""OpenID Connect: the authorization code flow with PKCE, and what an ID token or a logout token must say to count.
+
+Providers differ in what the standard leaves open, and each of these is read: an issuer with and without a `/` at its
+end (authentik, Auth0); user info as a signed token (Keycloak and Apereo CAS, where a client is set so), or with its
+claims below `attributes` (Apereo CAS); a key set with keys of kinds that are not known here; tokens that name no key.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from joserfc import jws, jwt
+from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.jwk import JWKRegistry, KeySet
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from config.tables.providers import Oidc, is_loopback
+from config.tables.secrets import SecretUnusable
+from portal.auth.domains import without_domain
+from portal.auth.providers import provider_factor
+from portal.auth.providers.http import Asker
+from portal.auth.providers.oidc_words import (
+    about_signature,
+    another_issuer,
+    described,
+    described_party,
+    kind,
+    spellings,
+    why_no_token,
+    why_not,
+)
+from portal.auth.refusals import SignInRefused, Why, printable
+from portal.auth.sso_state import Journey
+
+METHOD = "oidc"
+
+#: The provider's own description is asked for again after this long.
+_FRESH = timedelta(hours=1)
+#: An unknown key makes its keys be asked for again, at most this often.
+_PAUSE = timedelta(minutes=1)
+
+#: An encrypted token has this many dots.
+_ENCRYPTED = 4
+
+#: A logout token is for now.
+_LOGOUT_AGE = 300
+_LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Somebody the provider has signed in."""
+
+    name: str
+    #: The key by which the provider may end the session.
+    key: str
+    #: The token itself: the provider asks for it when they leave.
+    id_token: str
+    #: The name came as a number instead of text.
+    as_number: bool = False
+    #: The provider has asked for a second factor.
+    second_factor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Provider:
+    issuer: str
+    authorization: str
+    token: str
+    jwks: str
+    userinfo: str
+    end_session: str
+    basic: bool
+    at: datetime
+
+
+class OidcProvider:
+    """The OpenID provider of the settings. Every method that asks it raises SignInRefused."""
+
+    def __init__(self, settings: Oidc) -> None:
+        self.issuer = settings.issuer
+        self._settings = settings
+        self._asker = Asker(METHOD, settings.ca_file)
+        self._provider: _Provider | None = None
+        self._keys: tuple[KeySet, datetime] | None = None
+
+    def login_address(self, back: str, journey: Journey, now: datetime) -> str:
+        """Return where people sign in, to be sent back with a code."""
+        address: str = prepare_grant_uri(
+            self._known(now).authorization,
+            self._settings.client_id,
+            "code",
+            back,
+            " ".join(self._settings.scopes),
+            journey.state,
+            nonce=journey.nonce,
+            code_challenge=create_s256_code_challenge(journey.verifier),
+            code_challenge_method="S256",
+        )
+        return address
+
+    def logout_address(self, back: str, id_token: str, now: datetime) -> str:
+        """Return where people sign out; empty where the provider has no such place."""
+        address = self._known(now).end_session
+        if not address:
+            return ""
+        asked = {"client_id": self._settings.client_id, "post_logout_redirect_uri": back}
+        if id_token:
+            asked["id_token_hint"] = id_token
+        return f"{address}{'&' if urlsplit(address).query else '?'}{urlencode(asked)}"
+
+    def is_from(self, issuer: str, now: datetime) -> bool:
+        """Say whether an answer that names its issuer comes from this provider."""
+        return issuer in spellings(self._known(now).issuer)
+
+    def redeem(self, code: str, back: str, journey: Journey, now: datetime) -> Signed:
+        """Return who a code is for, by the ID token that the provider gives for it."""
+        provider = self._known(now)
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": back,
+            "code_verifier": journey.verifier,
+        }
+        try:
+            client, secret = self._settings.client_id, self._settings.client_secret.reveal()
+        except SecretUnusable as error:
+            raise _refused(f"client_secret cannot be used: {error}") from None
+        auth: AuthBase | None = None
+        if provider.basic:
+            # The protocol has both spelt as in a form before they are put together.
+            auth = HTTPBasicAuth(quote(client, safe=""), quote(secret, safe=""))
+        else:
+            form |= {"client_id": client, "client_secret": secret}
+        said = _object(self._asker.post(provider.token, form, auth), provider.token)
+        id_token = said.get("id_token")
+        if not isinstance(id_token, str):
+            raise _refused(why_no_token(said, provider.token))
+        claims = self._checked(id_token, "the ID token", now)
+        if claims.get("nonce") != journey.nonce:
+            raise _refused("the ID token is for another sign-in: its nonce is not ours. Sign in again")
+        subject = claims.get("sub")
+        if not isinstance(subject, str) or not subject:
+            raise _refused('the ID token has no subject ("sub"). Have the provider put it in')
+        if not isinstance(claims.get("exp"), int | float):
+            raise _refused('the ID token never ends (no "exp"). Have the provider put it in')
+        known: Mapping[str, Any] = claims
+        asked = provider.issuer
+        if _claim(claims, self._settings.claim) is None and provider.userinfo:
+            asked = provider.userinfo
+            known = self._user_info(provider.userinfo, said.get("access_token"), subject, now)
+        elif self._settings.claim == "email" and self._verified_elsewhere(claims) and provider.userinfo:
+            info = self._user_info(provider.userinfo, said.get("access_token"), subject, now)
+            if info.get("email") == claims["email"]:
+                known = {**claims, "email_verified": info.get("email_verified")}
+        key = claims.get("sid")
+        name, as_number = self._name(known, claims, asked)
+        factor = provider_factor.by_oidc(claims, self._settings)
+        return Signed(name, key if isinstance(key, str) and key else subject, id_token, as_number, factor)
+
+    def _user_info(self, address: str, access_token: object, subject: str, now: datetime) -> Mapping[str, Any]:
+        """Return what the provider says of somebody: JSON, or a token that it has signed."""
+        if not isinstance(access_token, str):
+            return {}
+        body = self._asker.get(address, token=access_token).strip()
+        if body.startswith(b"eyJ"):
+            said = self._signed_info(body.decode("ascii", "replace"), address, now)
+        else:
+            said = _object(body, address)
+        own = said.get("sub")
+        if own != subject:
+            what = "does not say who it is about (no sub)" if own is None else "is about somebody else (another sub)"
+            raise _refused(f"the user info of {address} {what}. Look into the provider's own log")
+        return said
+
+    def _signed_info(self, token: str, address: str, now: datetime) -> dict[str, Any]:
+        if token.count(".") == _ENCRYPTED:
+            raise _refused(
+                f"the user info of {address} is encrypted. Have the provider send it signed, or as plain JSON"
+            )
+        try:
+            claims: dict[str, Any] = self._decoded(token, now).claims
+        except (JoseError, ValueError) as error:
+            raise _refused(
+                f"the signature of the user info of {address} does not hold ({kind(error)}). Compare the kinds in "
+                "algorithms in [auth.oidc] with what the provider signs with"
+            ) from None
+        audience = claims.get("aud", self._settings.client_id)
+        meant = self._settings.client_id in (audience if isinstance(audience, list) else [audience])
+        if not meant or claims.get("iss", self._known(now).issuer) not in spellings(self._known(now).issuer):
+            raise _refused(
+                f"the user info of {address} is for another client, or by another issuer. Compare "
+                "issuer and client_id in [auth.oidc] with the provider's"
+            )
+        return claims
+
+    def ended(self, logout_token: str, now: datetime) -> tuple[str, str]:
+        """Return what session a logout token ends, and the token's own key. Raises SignInRefused."""
+        claims = self._checked(logout_token, "the logout token", now)
+        events, key = claims.get("events"), claims.get("sid") or claims.get("sub")
+        if not isinstance(events, Mapping) or not isinstance(events.get(_LOGOUT_EVENT), Mapping) or "nonce" in claims:
+            raise _refused("it is not a logout token. Have the provider send one with the event of back-channel logout")
+        if abs(now.timestamp() - claims["iat"]) > _LOGOUT_AGE:
+            raise _refused(
+                f"the logout token is {abs(now.timestamp() - claims['iat']):.0f} s off this machine's clock. Set both "
+                "clocks by NTP"
+            )
+        own = claims.get("jti")
+        if not isinstance(key, str) or not isinstance(own, str) or not key or not own:
+            raise _refused(
+                "the logout token names no session (sid or sub), or not itself (jti). Have the provider put them in"
+            )
+        return key, own
+
+    def _name(self, claims: Mapping[str, Any], token: Mapping[str, Any], asked: str) -> tuple[str, bool]:
+        """Return the name that the claim says, and whether it came as a number."""
+        own = self._settings
+        value = _claim(claims, own.claim)
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        as_number = isinstance(value, int) and not isinstance(value, bool)
+        name = str(value) if as_number else value
+        if not isinstance(name, str) or not name.strip():
+            there = ", ".join(sorted({printable(claim, 40) for claim in (*token, *claims)})[:40])
+            found = (
+                f'says no claim "{own.claim}" (it says: {there})'
+                if value is None
+                else f'says a claim "{own.claim}" that is not a single text, but {described(value)}'
+            )
+            raise _refused(
+                f"{asked} {found} about {printable(str(token['sub']), 100)}. Have it release that claim to this "
+                "client, add its scope to scopes, or name another as claim in [auth.oidc], spelt exactly so",
+                printable(str(token["sub"]), 100),
+            )
+        if own.claim == "email":
+            self._refuse_unverified(claims.get("email_verified"), name)
+        return without_domain(METHOD, name, own.strip_domain), as_number
+
+    def _verified_elsewhere(self, claims: Mapping[str, Any]) -> bool:
+        """Say whether only the user info can tell whether the token's address has been verified."""
+        return "email_verified" not in claims and not self._settings.email_without_verified
+
+    def _refuse_unverified(self, verified: object, address: str) -> None:
+        if verified is True or (isinstance(verified, str) and verified.lower() == "true"):
+            return
+        shown = printable(address, 100)
+        if verified is not None:
+            raise _refused(
+                f"the provider says that the e-mail address {shown} has not been verified (email_verified). Have the "
+                "person verify it there, or name a claim that the university gives out as claim in [auth.oidc]",
+                address,
+            )
+        if not self._settings.email_without_verified:
+            raise _refused(
+                f"the provider does not say whether the e-mail address {shown} has been verified (no email_verified), "
+                "and whoever may write it there could be anybody. Name a claim that the university gives out as claim "
+                "in [auth.oidc]; or, where nobody can choose their address, write email_without_verified = true",
+                address,
+            )
+
+    def _checked(self, token: str, what: str, now: datetime) -> dict[str, Any]:
+        """Return a token's claims, once its signature, issuer, audience and times have been found good."""
+        known = self._known(now)
+        skew = int(self._settings.clock_skew.total_seconds())
+        try:
+            decoded = self._decoded(token, now)
+        except (JoseError, ValueError) as error:
+            raise _refused(
+                f"the signature of {what} does not hold ({kind(error)}). "
+                f"{about_signature(token, self._settings.algorithms)}"
+            ) from None
+        claims: dict[str, Any] = decoded.claims
+        try:
+            jwt.JWTClaimsRegistry(
+                now=int(now.timestamp()),
+                leeway=skew,
+                iss={"essential": True, "values": spellings(known.issuer)},
+                aud={"essential": True, "value": self._settings.client_id},
+                iat={"essential": True},
+            ).validate(claims)
+        except (JoseError, ValueError) as error:
+            raise _refused(
+                f"{what} does not hold: {why_not(claims, known.issuer, self._settings.client_id, now, error)}"
+            ) from None
+        party = claims.get("azp", self._settings.client_id)
+        several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+        if party != self._settings.client_id or (several and "azp" not in claims):
+            raise _refused(
+                f"{what} is for another client, too (aud {described_party(claims.get('aud'))}, azp "
+                f"{described_party(claims.get('azp'))}). Have the provider issue it for client_id "
+                f'"{self._settings.client_id}" alone'
+            )
+        return claims
+
+    def _decoded(self, token: str, now: datetime) -> jwt.Token:
+        try:
+            return self._with_keys(token, self._key_set(now))
+        except (JoseError, ValueError):
+            # Providers change their keys now and then, and some call the new one by the old name.
+            return self._with_keys(token, self._key_set(now, older_than=_PAUSE))
+
+    def _with_keys(self, token: str, keys: KeySet) -> jwt.Token:
+        algorithms = list(self._settings.algorithms)
+        try:
+            return jwt.decode(token, keys, algorithms=algorithms)
+        except InvalidKeyIdError:
+            if jws.extract_compact(token.encode()).headers().get("kid"):
+                raise
+        # It names no key: one of them must fit.
+        for key in keys.keys:
+            with suppress(JoseError, ValueError):
+                return jwt.decode(token, key, algorithms=algorithms)
+        raise InvalidKeyIdError("no key fits")
+
+    def _known(self, now: datetime) -> _Provider:
+        # Two threads may ask at once: nobody waits for the other's answer.
+        provider = self._provider
+        if provider is None or now - provider.at >= _FRESH:
+            provider = self._provider = self._discovered(now)
+        return provider
+
+    def _discovered(self, now: datetime) -> _Provider:
+        asked = f"{self.issuer}/.well-known/openid-configuration"
+        said = _object(self._asker.get(asked), asked)
+        itself = said.get("issuer")
+        if not isinstance(itself, str) or itself.rstrip("/") != self.issuer:
+            raise _refused(another_issuer(itself, self.issuer))
+        address = _addresses(said)
+        methods = said.get("token_endpoint_auth_methods_supported")
+        if not isinstance(methods, list):
+            methods = ["client_secret_basic"]
+        return _Provider(
+            issuer=itself,
+            authorization=address("authorization_endpoint"),
+            token=address("token_endpoint"),
+            jwks=address("jwks_uri"),
+            userinfo=address("userinfo_endpoint", needed=False),
+            end_session=address("end_session_endpoint", needed=False),
+            basic="client_secret_basic" in methods or "client_secret_post" not in methods,
+            at=now,
+        )
+
+    def _key_set(self, now: datetime, older_than: timedelta = _FRESH) -> KeySet:
+        address = self._known(now).jwks
+        keys = self._keys
+        if keys is None or now - keys[1] >= older_than:
+            keys = self._keys = _read_keys(_object(self._asker.get(address), address), address), now
+        return keys[0]
+
+
+def _addresses(said: Mapping[str, Any]) -> Callable[..., str]:
+    def address(name: str, *, needed: bool = True) -> str:
+        url = said.get(name)
+        if url is None and not needed:
+            return ""
+        if not isinstance(url, str) or not (url.startswith("https://") or is_loopback(url)):
+            raise _refused(
+                f"the provider says that its {name} is {described_party(url)}, which is not an https address. Behind a "
+                "proxy, give the provider its own https address (host name, X-Forwarded-Proto)"
+            )
+        return url
+
+    return address
+
+
+def _read_keys(said: Mapping[str, Any], address: str) -> KeySet:
+    """Return the provider's keys, without those of a kind that is not known here (RFC 7517, section 5)."""
+    listed = said.get("keys")
+    keys: list[Any] = []
+    for data in listed if isinstance(listed, list) else ():
+        with suppress(JoseError, ValueError, KeyError, TypeError, AttributeError):
+            keys.append(JWKRegistry.import_key(data))
+    if not keys:
+        raise _refused(f"{address} shows no key that can be read. Look into the provider's own log")
+    return KeySet(keys)
+
+
+def _claim(claims: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return a claim; a name with dots that is none leads to a claim within another. None where there is none."""
+    if name in claims:
+        return claims[name]
+    first, dot, rest = name.partition(".")
+    below = claims.get(first)
+    return _claim(below, rest) if dot and isinstance(below, Mapping) else None
+
+
+def _object(body: bytes, address: str) -> dict[str, Any]:
+    try:
+        said = json.loads(body)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        begins = body[:20].lstrip().lower()
+        page = ", but with a web page" if begins.startswith((b"<!doctype", b"<html")) else ""
+        raise _refused(f"{address} did not answer with a JSON object{page}. Compare issuer in [auth.oidc]")
+    return said
+
+
+def _refused(message: str, name: str = "") -> SignInRefused:
+    return SignInRefused(METHOD, Why.REFUSED, f"{message}.", name)

@@ -1,0 +1,35 @@
+"""The ways in, other than a password of our own: one object for each provider of the settings."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from config.settings import Auth
+from portal.auth.providers.cas import CasServer
+from portal.auth.providers.oidc import OidcProvider
+
+if TYPE_CHECKING:
+    from portal.auth.providers.ldap import Directory
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """The providers; None for one that the settings do not name."""
+
+    cas: CasServer | None
+    oidc: OidcProvider | None
+    directory: "Directory | None"
+
+    @classmethod
+    def of(cls, auth: Auth) -> "Ways":
+        """Return those of the settings. Nothing is asked yet."""
+        directory = None
+        if auth.ldap:
+            # Only who names a directory needs its library.
+            from portal.auth.providers.ldap import Directory  # noqa: PLC0415
+
+            directory = Directory(auth.ldap)
+        return cls(
+            cas=CasServer(auth.cas) if auth.cas else None,
+            oidc=OidcProvider(auth.oidc) if auth.oidc else None,
+            directory=directory,
+        )

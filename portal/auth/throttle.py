@@ -1,0 +1,95 @@
+"""Slowing down who guesses: after a few failures, the next try has to wait, each time longer.
+
+Failures are counted in the desk's database, so that all workers count together. Who has signed in on a device before
+is counted there by themselves: somebody elsewhere who fails in their name cannot lock them out.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from config.settings import Auth, Portal
+from portal.web import addresses
+from status_db.sign_in.login_attempts import Attempts, Limit
+
+#: A password: by account and device, or by account for all devices that are new to it.
+_PASSWORD = Limit(4, timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=30))
+#: Six digits that change: few tries, and longer waits.
+_FACTOR = Limit(4, timedelta(seconds=30), timedelta(minutes=30), timedelta(hours=12))
+#: The number of an identity document can be half known to others: five tries, then years for all of them.
+_IDENTITY = Limit(4, timedelta(minutes=15), timedelta(days=1), timedelta(days=30))
+
+#: A whole dormitory may share one address: a hundred failures in each half hour cost nothing.
+_ADDRESS = Limit(100, timedelta(seconds=5), timedelta(minutes=1), timedelta(minutes=30))
+_ADDRESS_TURN = timedelta(minutes=30)
+
+
+@dataclass(slots=True)
+class Try:
+    """One try that counts as a failure until it has turned out well."""
+
+    #: How long it has to wait; then it was not counted, and nothing may be compared.
+    wait: timedelta
+    forgotten: list[str] = field(default_factory=list)
+    spared: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Slowdown:
+    """Begins tries. Every method raises StoreError when the database fails."""
+
+    attempts: Attempts
+    #: In the strict profile: after so many failures in a row an account is locked, wherever they came from.
+    lock: Limit | None = None
+    #: Whether loopback addresses are counted. Without `proxies`, a local proxy may hide its visitors' addresses, and
+    #: everybody would be counted as one.
+    own_addresses: bool = False
+
+    @classmethod
+    def of(cls, attempts: Attempts, auth: Auth, portal: Portal) -> "Slowdown":
+        """Return it as the settings have it."""
+        strict = auth.profile == "strict"
+        lock = Limit(auth.lock_after - 1, auth.lock_for, auth.lock_for, auth.lock_for) if strict else None
+        return cls(attempts, lock, bool(portal.proxies))
+
+    def password(self, account: str, address: str, device: str, now: datetime) -> Try:
+        """Begin a try with a password; `device` is empty where the account has never signed in on it."""
+        if device:
+            return self._begin({f"device {device} {account}": _PASSWORD} | self._lock(account), "", now)
+        return self._begin({f"account {account}": _PASSWORD} | self._lock(account), address, now)
+
+    def code(self, address: str, now: datetime) -> Try:
+        """Begin a try with a one-time code. Sixty random bits are guessed by nobody: the account is not slowed down."""
+        return self._begin({}, address, now)
+
+    def identity(self, account: str, address: str, now: datetime) -> Try:
+        """Begin a try with the number of an identity document."""
+        return self._begin({f"identity {account}": _IDENTITY}, address, now)
+
+    def factor(self, account: str, now: datetime) -> Try:
+        """Begin a try with a second factor; a right password does not wipe these failures out."""
+        return self._begin({f"factor {account}": _FACTOR}, "", now)
+
+    def succeeded(self, tried: Try) -> None:
+        """Forget the failures of one who got in."""
+        self.attempts.succeeded(tried.forgotten, tried.spared)
+
+    def unlock(self, account: str) -> None:
+        """Forget every failure in an account's name, but for those on devices of its own."""
+        self.attempts.succeeded([f"{kind} {account}" for kind in ("account", "lock", "identity", "factor")])
+
+    def _lock(self, account: str) -> dict[str, Limit]:
+        return {f"lock {account}": self.lock} if self.lock is not None else {}
+
+    def _begin(self, limits: dict[str, Limit], address: str, now: datetime) -> Try:
+        shared = {f"address {network} {_turn(now)}": _ADDRESS for network in self._networks(address)}
+        wait = self.attempts.begin(limits | shared, now)
+        return Try(wait, list(limits), list(shared))
+
+    def _networks(self, address: str) -> list[str]:
+        uncounted = not address or (addresses.is_own(address) and not self.own_addresses)
+        return [] if uncounted else [addresses.network(address)]
+
+
+def _turn(now: datetime) -> int:
+    """Return in which half hour this is: what a crowd of honest people fails never adds up over a day."""
+    return int(now.timestamp() // _ADDRESS_TURN.total_seconds())

@@ -1,0 +1,247 @@
+"""What students object to at a step, and what reviewers sent back: the office's queue of it, and its answers."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access import forms
+from portal.access.requires import for_visitors
+from portal.desk.context.head import desk_page, inside_of
+from portal.desk.context.scene import ANSWERING, Place, place
+from portal.i18n.labels import later
+from portal.page.account_names import names_of
+from portal.page.context import House, Visitor, see_other
+from portal.present import appeals
+from portal.student import recheck
+from portal.student.appeal import show_record
+from status_db.accounts.audit_log import Deed
+from status_db.inbox.appeals import ObjectionRefused, Outcome, Refusal, StudentObjection
+from status_db.inbox.requests import Request as Asked
+from status_db.inbox.requests import RequestOutcome, RequestRefused
+from status_db.model import StepKind, StepStatus
+from status_db.views import StudentView
+
+#: So many stand in the queue at once: whoever answers the first sees the next.
+_ROWS = 50
+
+#: Words in Chinese, each letter of which a form writes as nine.
+_LONGEST_FORM = 16 * 1024
+
+#: A clerk who looks into something is not held up by how often the student has asked today.
+_ASKED_BY_CLERKS = 20
+
+NO_OUTCOME = later("请选一下处理结果。")
+NOT_ASKED = later("提出之后还没有重新查询成功。请先按“重新查询”，等有了结果再答复。")
+ASKED_OFTEN = later("今天已经查得太多。请改天再查，或选另一种处理结果。")
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """An objection before somebody who may answer it."""
+
+    at: Place
+    one: StudentObjection
+    student: StudentView
+    #: None where the student does not go this way any more.
+    status: StepStatus | None
+
+
+async def queue(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show what waits at a step, whichever is due first."""
+    at = place(request, house, visitor, ANSWERING)
+    cohort, here = at.here.cohort.key, at.here
+    inside = inside_of(house, cohort, at.scopes)
+    waiting = await house.ask_long(house.student_objections.waiting, cohort, (at.step,), inside, _ROWS + 1)
+    shown = waiting[:_ROWS]
+    students = await house.ask_long(house.named.students, cohort, {one.student for one in shown}, here.now)
+    names = await names_of(house, shown)
+    return await desk_page(
+        request,
+        house,
+        at,
+        "desk/objections.html",
+        more=_ROWS if len(waiting) > _ROWS else 0,
+        cases=[appeals.case(here.language, one, students.get(one.student), names, here.now) for one in shown],
+    )
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show one objection, and the form to answer it."""
+    found = await _before(request, house, visitor)
+    await house.note(
+        request, Deed.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, objection=found.one.objection
+    )
+    return await _page(request, house, found)
+
+
+async def answer(request: Request, house: House, visitor: Visitor) -> Response:
+    """Enter the office's answer; one that cannot be entered so comes back with what would do."""
+    fields = await forms.read(request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM)
+    found = await _before(request, house, visitor)
+    outcome, text = fields.get("outcome", ""), fields.get("answer", "").replace("\r\n", "\n")
+    if outcome not in _outcomes(found):
+        return await _page(request, house, found, text=text, wrong=NO_OUTCOME, status=422)
+    if outcome == Outcome.RECHECKED and not _was_rechecked(found.one, await _last_asked(house, found.one)):
+        return await _page(request, house, found, outcome=outcome, text=text, wrong=NOT_ASKED, status=422)
+    enter = partial(
+        house.student_objections.answer,
+        found.one.objection,
+        Outcome(outcome),
+        text,
+        account=found.at.account,
+        now=found.at.here.now,
+        decision=_decided_since(found),
+    )
+    try:
+        ended = await house.ask_long(enter)
+    except ObjectionRefused as refused:
+        if refused.standing is not None:
+            found = _Before(found.at, refused.standing, found.student, found.status)
+        status, wrong = (
+            409 if refused.refusal is Refusal.ANSWERED else 422,
+            appeals.REFUSALS[refused.refusal],
+        )
+        return await _page(request, house, found, outcome=outcome, text=text, wrong=wrong, status=status)
+    await house.note(
+        request,
+        Deed.OBJECTION_ANSWERED,
+        cohort=ended.cohort,
+        student=ended.student,
+        step=ended.step,
+        objection=ended.objection,
+        outcome=outcome,
+    )
+    return see_other(found.at.address("/desk/objections"))
+
+
+async def ask_again(request: Request, house: House, visitor: Visitor) -> Response:
+    """Have the sources asked about the student, and come back with what stands then."""
+    await forms.read(request, house.settings.portal.public_url, visitor.token)
+    found = await _before(request, house, visitor)
+    one, at = found.one, found.at
+    if found.status is None or found.status.kind is not StepKind.SYNCED:
+        raise HTTPException(404)
+    ask = partial(
+        house.requests.ask_recheck,
+        one.cohort,
+        one.student,
+        account=at.account,
+        now=at.here.now,
+        pause=timedelta(0),
+        day_limit=house.settings.portal.recheck_day_limit + _ASKED_BY_CLERKS,
+    )
+    try:
+        await house.ask_long(ask)
+    except RequestRefused:
+        last = await _last_asked(house, one)
+        if last is None or last.served_at is not None:
+            return await _page(request, house, found, wrong=ASKED_OFTEN, status=429)
+    else:
+        await house.note(request, Deed.ASKED_RECHECK, cohort=one.cohort, student=one.student)
+    await recheck.until_served(partial(house.ask, house.requests.last_recheck, one.cohort, one.student))
+    return see_other(at.address(f"/desk/objections/{one.objection}"))
+
+
+async def record(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show one objection, ready to be printed."""
+    found = await _before(request, house, visitor)
+    await house.note(
+        request, Deed.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, objection=found.one.objection
+    )
+    back = found.at.address(f"/desk/objections/{found.one.objection}")
+    return await show_record(request, house, found.student, found.one, back)
+
+
+async def _before(request: Request, house: House, visitor: Visitor) -> _Before:
+    """Return the objection an address means, before who may answer it; foreign and missing read 404."""
+    at = place(request, house, visitor, ANSWERING)
+    cohort, now = at.here.cohort.key, at.here.now
+    one = await house.ask(house.student_objections.one, cohort, request.path_params["objection"])
+    if one is None:
+        raise HTTPException(404)
+    at = place(request, house, visitor, ANSWERING, one.step)
+    if not await house.ask(house.named.inside, cohort, (one.student,), at.scopes):
+        raise HTTPException(404)
+    student = (await house.ask(house.named.students, cohort, (one.student,), now))[one.student]
+    return _Before(at, one, student, next((s for s in student.steps if s.step == one.step), None))
+
+
+async def _page(
+    request: Request,
+    house: House,
+    found: _Before,
+    *,
+    outcome: str = "",
+    text: str = "",
+    wrong: str = "",
+    status: int = 200,
+) -> Response:
+    at, one = found.at, found.one
+    language, now = at.here.language, at.here.now
+    return await desk_page(
+        request,
+        house,
+        at,
+        "desk/objection.html",
+        status=status,
+        case=appeals.case(language, one, found.student, await names_of(house, [one]), now),
+        outcomes=[(key, language.gettext(appeals.OUTCOMES[key])) for key in _outcomes(found)],
+        chosen=outcome,
+        text=text,
+        wrong=language.gettext(wrong) if wrong else "",
+        asks=one.waits and Outcome.RECHECKED in _outcomes(found),
+        asked=_asked(found, await _last_asked(house, one)),
+        decision=_decided_since(found),
+        about=at.address(f"/desk/students/{quote(one.student, safe='')}"),
+    )
+
+
+def _outcomes(found: _Before) -> tuple[Outcome, ...]:
+    """Return what may be answered: sources are asked only where a step has any."""
+    synced = found.status is not None and found.status.kind is StepKind.SYNCED
+    return (Outcome.RECHECKED, Outcome.DECIDED, Outcome.EXPLAINED) if synced else (Outcome.DECIDED, Outcome.EXPLAINED)
+
+
+def _decided_since(found: _Before) -> int | None:
+    """Return the decision that stands, and did not stand when it was raised; None where there is none."""
+    decision, now = found.status.decision if found.status is not None else None, found.at.here.now
+    if decision is None or not decision.active(now) or decision.id == found.one.seen.decision:
+        return None
+    return decision.id
+
+
+async def _last_asked(house: House, one: StudentObjection) -> Asked | None:
+    return await house.ask(house.requests.last_recheck, one.cohort, one.student)
+
+
+def _was_rechecked(one: StudentObjection, last: Asked | None) -> bool:
+    """Say whether the sources have answered about the student since it was raised."""
+    return last is not None and last.outcome is RequestOutcome.DONE and last.at >= one.at
+
+
+def _asked(found: _Before, last: Asked | None) -> str:
+    """Say what came of asking the sources since; nothing where nobody has."""
+    if last is None or last.at < found.one.at or not found.one.waits:
+        return ""
+    language, now = found.at.here.language, found.at.here.now
+    moment = language.moment(last.served_at or last.at, now)
+    if last.served_at is None:
+        return language.gettext("正在重新查询（%(moment)s 提出）。请过一会儿刷新本页。", moment=moment)
+    if last.outcome is RequestOutcome.DONE:
+        return language.gettext("%(moment)s 重新查询过，现在的状态就是查询后的结果。", moment=moment)
+    return language.gettext("%(moment)s 的重新查询没有成功，现在的状态还是上次的数据。请稍后再试。", moment=moment)
+
+
+ROUTES = (
+    Route("/desk/objections", for_visitors(queue, *ANSWERING)),
+    Route("/desk/objections/{objection:id}", for_visitors(page, *ANSWERING)),
+    Route("/desk/objections/{objection:id}/answer", for_visitors(answer, *ANSWERING), methods=["POST"]),
+    Route("/desk/objections/{objection:id}/recheck", for_visitors(ask_again, *ANSWERING), methods=["POST"]),
+    Route("/desk/objections/{objection:id}/record", for_visitors(record, *ANSWERING)),
+)

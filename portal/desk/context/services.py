@@ -1,0 +1,110 @@
+"""What stands behind the desk's pages: for each cohort the doors through which decisions go, and what reads sheets.
+
+The pages for students and leaders never reach this room: it holds the ledger's key.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from sqlalchemy import Engine
+from starlette.requests import Request
+from starlette.routing import BaseRoute
+
+from config.processes import Process, writing_url
+from config.settings import Settings
+from status_db.accounts.accounts import Accounts, desk_secret, desk_url
+from status_db.accounts.authority import Authority
+from status_db.decisions.batches import Batches
+from status_db.decisions.class_review import Mornings
+from status_db.desk.store import DeskStore
+from status_db.inbox.uploads import Uploads
+from status_db.ledger.chain import Ledger
+from status_db.queries.certificates import Certificates
+from status_db.queries.classes import Classes
+from status_db.store.engine import open_writing
+
+
+class SheetUnreadable(Exception):  # noqa: N818 - named by what is so
+    """A sheet that cannot be read; `word` names why, the text says it in English, with the way out."""
+
+    def __init__(self, word: str, message: str) -> None:
+        super().__init__(message)
+        self.word = word
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRead:
+    """A sheet's cells as text: the columns of its header, and its rows, each with its number in the sheet."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, tuple[str | None, ...]], ...]
+
+
+class ReadsSheets(Protocol):
+    """Reads a sheet that somebody brought, in a process of its own. Raises SheetUnreadable."""
+
+    def __call__(self, content: bytes, name: str, needed: Sequence[str], *, most: int | None = None) -> SheetRead:
+        """Find the header by the columns that are needed, and return everything below it: at most so many rows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """One cohort's doors."""
+
+    #: Decisions of operators, alone and in batches.
+    batches: Batches
+    #: Reviews and certificates, of one student and of a class.
+    mornings: Mornings
+    #: Classes on their way out, and their certificates: to read.
+    classes: Classes
+    certificates: Certificates
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All that the desk's pages need beside the house; made once for each process."""
+
+    doors: Mapping[str, Doors]
+    uploads: Uploads
+    read_sheet: ReadsSheets
+    routes: tuple[BaseRoute, ...]
+    engines: tuple[Engine, ...]
+
+    def close(self) -> None:
+        """Let go of the databases."""
+        for engine in self.engines:
+            engine.dispose()
+
+
+def build(settings: Settings, read_sheet: ReadsSheets, routes: Sequence[BaseRoute]) -> Desk:
+    """Open what the desk needs. The databases themselves are opened when first asked."""
+    secret, own = writing_url(settings.status_db, Process.DESK), settings.status_db
+    marks = open_writing(secret.reveal(), secret=secret)
+    desk = open_writing(desk_url(own), secret=desk_secret(own))
+    ledger = partial(Ledger, settings.status_db.ledger_key_file)
+    sealed = DeskStore(desk, settings.status_db.ledger_key_file)
+    may = partial(Authority, Accounts(sealed, demo=settings.is_demo))
+    return Desk(
+        doors={
+            key: Doors(
+                batches=Batches(marks, settings, key, ledger(key), may(key)),
+                mornings=Mornings(marks, settings, key, ledger(key), may(key)),
+                classes=Classes(marks, settings, key),
+                certificates=Certificates(marks, key),
+            )
+            for key in settings.cohort_keys()
+        },
+        uploads=Uploads(sealed),
+        read_sheet=read_sheet,
+        routes=tuple(routes),
+        engines=(marks, desk),
+    )
+
+
+def desk_of(request: Request) -> Desk:
+    """Return the desk a request came to."""
+    desk: Desk = request.app.state.desk
+    return desk

@@ -1,0 +1,1 @@
+"""A class on its way out: review, certificates, and what is handed over."""

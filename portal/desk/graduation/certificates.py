@@ -1,0 +1,547 @@
+"""Certificates: who holds which, handing over and revoking them, one for a late comer, and the sheet a class signs."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from anyio import to_thread
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access import forms
+from portal.access.requires import for_visitors
+from portal.access.scenes import NONE, asked
+from portal.desk.context.refusals import sentence
+from portal.desk.context.scene import Place, place
+from portal.desk.graduation import numbers
+from portal.desk.graduation.classes import REVIEWING, class_address, class_asked, powers
+from portal.documents import xlsx
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from portal.page.context import House, Visitor, see_other
+from portal.web import bounds
+from portal.web.sent_files import SentOnce
+from status_db.accounts.accounts import Act
+from status_db.accounts.audit_log import Deed
+from status_db.decisions.reviews import HandedOver, Issue
+from status_db.decisions.writer import DecisionRefused
+from status_db.model import normalise_number
+from status_db.queries.certificates import Chosen, Held, Listed
+from status_db.queries.classes import Member, Stage
+from status_db.views import Scope
+
+_ROWS = 50
+
+#: A form of one certificate, or the ticks of a page of them.
+_LONGEST_FORM = 32 * 1024
+_MOST_FIELDS = _ROWS + 20
+
+HELD: Mapping[Held, str] = {
+    Held.WAITING: later("等待领取"),
+    Held.LEFT: later("已领走"),
+    Held.REVOKED: later("已撤销"),
+    Held.ALL: later("全部"),
+}
+
+#: How a certificate left, or leaves now.
+WAYS: Mapping[str, str] = {"self": later("本人领取"), "agent": later("代领"), "post": later("邮寄")}
+
+_EXPORTED = (
+    later("学号"),
+    later("姓名"),
+    later("学院"),
+    later("班级"),
+    later("证书"),
+    later("证书号"),
+    later("发证时间"),
+    later("发证人"),
+    later("状态"),
+    later("领取时间"),
+    later("代领人、单号或撤销原因"),
+)
+
+_NOT_NOW = later("时间读不懂。请写成 2019-06-19T09:30 这样，或者留空表示现在。")
+_NO_WAY = later("请选择怎样领走。")
+_LONG = later("写得太长了：代领人或单号不超过 300 字，原因不超过 500 字，证书号不超过 100 字。")
+_UNTICKED = later("一本证书也没有选。请至少勾选一本。")
+_NO_STUDENT = later("没有这样一名学生，或者不在你的范围内。请核对学号。")
+
+_LONGEST_COLLECTOR = 300
+_LONGEST_REASON = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Handing:
+    """What has been typed of how a certificate leaves, or why it is revoked."""
+
+    collected: str = "self"
+    collector: str = ""
+    when: str = ""
+    because: str = ""
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show certificates, filtered; those that wait can be handed over here."""
+    at = place(request, house, visitor, REVIEWING)
+    return await _list(request, house, visitor, at, _chosen(request))
+
+
+async def _list(
+    request: Request,
+    house: House,
+    visitor: Visitor,
+    at: Place,
+    chosen: Chosen,
+    *,
+    wrong: Sequence[str] = (),
+    done: int = 0,
+    ticked: Sequence[str] = (),
+) -> Response:
+    after = asked(request, "after")
+    found = await house.ask_long(
+        at.doors.certificates.listed,
+        at.step,
+        at.scopes,
+        chosen,
+        powers(house, visitor, at).issue,
+        limit=_ROWS + 1,
+        after=bounds.number(after) or 0,
+    )
+    shown = found[:_ROWS]
+    own = _address_of(chosen)
+    said = _said(at.here.language, chosen)
+    await house.note(request, Deed.SAW_LIST, cohort=at.here.cohort.key, step=at.step, filter=said, students=len(shown))
+    return house.page(
+        request,
+        "desk/certificates.html",
+        status=409 if wrong else 200,
+        at=at,
+        chosen=chosen,
+        class_field=NONE if chosen.class_name == "" else chosen.class_name or "",
+        tabs=[
+            {
+                "word": at.here.language.gettext(word),
+                "address": at.address("/desk/certificates", **own | {"held": held.value}),
+                "current": held is chosen.held,
+            }
+            for held, word in HELD.items()
+        ],
+        rows=[_row(at, listed) for listed in shown],
+        issues=bool(powers(house, visitor, at).issue),
+        waiting=any(listed.may_issue and _held(listed) is Held.WAITING for listed in shown),
+        wrong=wrong,
+        done=done,
+        ticked=ticked,
+        export=at.address("/desk/certificates.xlsx", **own),
+        later=at.address("/desk/certificates", **own, after=str(shown[-1].certificate.id))
+        if len(found) > _ROWS
+        else "",
+        first=at.address("/desk/certificates", **own) if after else "",
+        signs=class_address(at, "/desk/certificates/sign-off", chosen.college or "", chosen.class_name or "")
+        if chosen.class_name is not None and chosen.college is not None
+        else "",
+    )
+
+
+async def hand_over_several(request: Request, house: House, visitor: Visitor) -> Response:
+    """Note of every certificate ticked that the student has taken it; those that cannot are named."""
+    fields = await _fields(request, house, visitor)
+    at = place(request, house, visitor, (Act.ISSUE,), _one(fields, "step") or None)
+    typed = dict.fromkeys(fields.get("certificate", ()))
+    ticked = [key for one in typed if (key := bounds.number(one)) is not None]
+    found = [await house.ask_long(at.doors.certificates.find, at.step, at.scopes, key) for key in ticked]
+    wrong, done = [], 0
+    language = at.here.language
+    for listed in found:
+        if listed is None:
+            raise HTTPException(404)
+    for listed in filter(None, found):
+        number = listed.certificate.number
+        try:
+            await _handed_over(request, house, visitor, at, listed, HandedOver(number, "self"))
+            done += 1
+        except DecisionRefused as refused:
+            wrong.append(f"{number} {listed.name}{language.comma}{sentence(language, at.here.titles, refused)}")
+    if not ticked:
+        wrong.append(language.gettext(_UNTICKED))
+    return await _list(request, house, visitor, at, _chosen_of(fields), wrong=wrong, done=done)
+
+
+async def one(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show one certificate, and what may be done with it."""
+    at = place(request, house, visitor, REVIEWING)
+    listed = await _found(request, house, at, powers(house, visitor, at).issue)
+    return await _one_page(request, house, visitor, at, listed, Handing())
+
+
+async def hand_over(request: Request, house: House, visitor: Visitor) -> Response:
+    """Note how a certificate has left."""
+    fields = await _fields(request, house, visitor)
+    at = place(request, house, visitor, (Act.ISSUE,), _one(fields, "step") or None)
+    listed = await _found(request, house, at, at.scopes)
+    typed = _handing(fields)
+    language, zone = at.here.language, house.settings.institution.timezone
+    try:
+        when = bounds.moment(typed.when, zone) if typed.when else None
+    except ValueError:
+        return await _one_page(request, house, visitor, at, listed, typed, language.gettext(_NOT_NOW))
+    if typed.collected not in WAYS:
+        return await _one_page(request, house, visitor, at, listed, typed, language.gettext(_NO_WAY))
+    if len(typed.collector) > _LONGEST_COLLECTOR:
+        return await _one_page(request, house, visitor, at, listed, typed, language.gettext(_LONG))
+    handed = HandedOver(
+        listed.certificate.number,
+        typed.collected,  # type: ignore[arg-type]  # one of the three
+        typed.collector,
+        when,
+    )
+    try:
+        await _handed_over(request, house, visitor, at, listed, handed)
+    except DecisionRefused as refused:
+        said = sentence(language, at.here.titles, refused)
+        return await _one_page(request, house, visitor, at, listed, typed, said)
+    return see_other(at.address(f"/desk/certificates/{listed.certificate.id}"))
+
+
+async def revoke(request: Request, house: House, visitor: Visitor) -> Response:
+    """Revoke a certificate, by a second person and for a reason."""
+    fields = await _fields(request, house, visitor)
+    at = place(request, house, visitor, (Act.ISSUE,), _one(fields, "step") or None)
+    listed = await _found(request, house, at, at.scopes)
+    typed, number = _handing(fields), listed.certificate.number
+    if len(typed.because) > _LONGEST_REASON:
+        return await _one_page(request, house, visitor, at, listed, typed, at.here.language.gettext(_LONG))
+    try:
+        await house.ask_long(
+            at.doors.mornings.revoke, number, visitor.account.account, typed.because, at.here.now, at.scopes
+        )
+    except DecisionRefused as refused:
+        said = sentence(at.here.language, at.here.titles, refused)
+        return await _one_page(request, house, visitor, at, listed, typed, said)
+    await house.note(
+        request,
+        Deed.REVOKED,
+        cohort=at.here.cohort.key,
+        student=listed.certificate.student,
+        number=number,
+        reason=typed.because,
+    )
+    return see_other(at.address(f"/desk/certificates/{listed.certificate.id}"))
+
+
+async def new(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show the form for one student whose review stands; the address may name the student."""
+    at = place(request, house, visitor, (Act.ISSUE,))
+    student = normalise_number(asked(request, "student"))
+    member = await _member(house, at, student) if student else None
+    wrong = at.here.language.gettext(_NO_STUDENT) if student and member is None else ""
+    return _new_page(request, house, at, student, member, {}, wrong)
+
+
+async def issue(request: Request, house: House, visitor: Visitor) -> Response:
+    """Issue one certificate."""
+    fields = await _fields(request, house, visitor)
+    at = place(request, house, visitor, (Act.ISSUE,), _one(fields, "step") or None)
+    typed = {name: _one(fields, name) for name in ("number", "kind", "collected", "collector")}
+    student, language = normalise_number(_one(fields, "student")), at.here.language
+    member = await _member(house, at, student)
+    if member is None:
+        return _new_page(request, house, at, student, None, typed, language.gettext(_NO_STUDENT))
+    kinds = house.settings.desk.certificates
+    if typed["kind"] not in kinds or typed["collected"] not in {"", *WAYS}:
+        return _new_page(request, house, at, student, member, typed, language.gettext(_NO_WAY))
+    if len(typed["number"]) > numbers.LONGEST or len(typed["collector"]) > _LONGEST_COLLECTOR:
+        return _new_page(request, house, at, student, member, typed, language.gettext(_LONG))
+    wish = Issue(
+        student,
+        numbers.printed(typed["number"]),
+        typed["kind"],
+        typed["collected"],  # type: ignore[arg-type]  # one of the four
+        typed["collector"],
+    )
+    try:
+        made = await house.ask_in_turn(
+            request,
+            partial(at.doors.mornings.issue, wish, visitor.account.account, at.here.now, at.scopes, step=at.step),
+        )
+    except DecisionRefused as refused:
+        said = sentence(language, at.here.titles, refused)
+        return _new_page(request, house, at, student, member, typed, said)
+    await house.note(
+        request, Deed.ISSUED, cohort=at.here.cohort.key, student=student, number=made.number, kind=made.kind
+    )
+    return see_other(at.address(f"/desk/certificates/{made.id}"))
+
+
+async def sign_off(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show the sheet that a class signs as it takes its certificates, ready to be printed."""
+    at = place(request, house, visitor, REVIEWING)
+    college, class_name = class_asked(request)
+    found = await house.ask_long(at.doors.certificates.of_class, at.step, at.scopes, college, class_name)
+    if not found:
+        raise HTTPException(404)
+    said = f"{college} {class_name or NONE}"
+    await house.note(
+        request, Deed.EXPORTED, cohort=at.here.cohort.key, what="sign-off", filter=said, students=len(found)
+    )
+    return house.page(
+        request,
+        "desk/sign_off.html",
+        at=at,
+        college=college,
+        class_name=class_name,
+        rows=[_row(at, listed) for listed in found],
+        back=class_address(at, "/desk/classes/morning", college, class_name),
+        printed_by=f"{visitor.account.name}（{visitor.account.account}）",
+        printed_at=at.here.language.dated(at.here.now),
+        waiting=sum(_held(listed) is Held.WAITING for listed in found),
+    )
+
+
+async def export(request: Request, house: House, visitor: Visitor) -> Response:
+    """Send the list that the address asks for as an Excel file."""
+    at = place(request, house, visitor, REVIEWING)
+    chosen, language = _chosen(request), at.here.language
+    title = f"{at.here.cohort.name} {language.gettext('证书')}"
+    head = [
+        (language.gettext("时间"), f"{at.here.now.astimezone(language.zone):%Y-%m-%d %H:%M}"),
+        (language.gettext("筛选"), _said(language, chosen)),
+        (language.gettext("导出人"), f"{visitor.account.name} ({visitor.account.account})"),
+    ]
+    columns = [language.gettext(word) for word in _EXPORTED]
+    found = await house.ask_long(at.doors.certificates.listed, at.step, at.scopes, chosen)
+    folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="certificates-"))
+    try:
+        file = Path(folder.name) / "certificates.xlsx"
+        written = await house.export(partial(xlsx.write, file, title, head, columns, _texts(at, found)))
+        await house.note(
+            request,
+            Deed.EXPORTED,
+            cohort=at.here.cohort.key,
+            what="certificates",
+            filter=_said(language, chosen),
+            students=written,
+        )
+    except BaseException:
+        folder.cleanup()
+        raise
+    name = f"{title.replace(' ', '-')}-{at.here.now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
+    return SentOnce(folder, file, name)
+
+
+def _texts(at: Place, found: Sequence[Listed]) -> Iterator[tuple[str, ...]]:
+    for listed in found:
+        row = _row(at, listed)
+        certificate = listed.certificate
+        yield (
+            certificate.student,
+            listed.name,
+            listed.college,
+            listed.class_name,
+            certificate.kind,
+            certificate.number,
+            _plain(at, certificate.issued_at),
+            certificate.issued_by,
+            str(row["state"]),
+            _plain(at, _left_at(listed)),
+            certificate.revoked_because or certificate.collector,
+        )
+
+
+def _plain(at: Place, moment: datetime | None) -> str:
+    return f"{moment.astimezone(at.here.language.zone):%Y-%m-%d %H:%M}" if moment else ""
+
+
+async def _fields(request: Request, house: House, visitor: Visitor) -> dict[str, list[str]]:
+    return await forms.read_lists(
+        request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM, most=_MOST_FIELDS
+    )
+
+
+def _one(fields: Mapping[str, list[str]], name: str) -> str:
+    return fields.get(name, [""])[-1].strip()
+
+
+def _handing(fields: Mapping[str, list[str]]) -> Handing:
+    return Handing(*(_one(fields, name) for name in ("collected", "collector", "when", "because")))
+
+
+async def _found(request: Request, house: House, at: Place, issue_scopes: Sequence[Scope]) -> Listed:
+    """Return the certificate that the address names; one outside the scopes looks like one that does not exist."""
+    number = request.path_params["certificate"]
+    listed = await house.ask_long(at.doors.certificates.find, at.step, at.scopes, number, issue_scopes)
+    if listed is None:
+        raise HTTPException(404)
+    return listed
+
+
+async def _handed_over(
+    request: Request, house: House, visitor: Visitor, at: Place, listed: Listed, handed: HandedOver
+) -> None:
+    await house.ask_long(at.doors.mornings.hand_over, handed, visitor.account.account, at.here.now, at.scopes)
+    await house.note(
+        request,
+        Deed.CERTIFICATE_HANDED_OVER,
+        cohort=at.here.cohort.key,
+        student=listed.certificate.student,
+        number=handed.number,
+        collected=handed.collected,
+    )
+
+
+async def _one_page(
+    request: Request,
+    house: House,
+    visitor: Visitor,
+    at: Place,
+    listed: Listed,
+    typed: Handing,
+    wrong: str = "",
+) -> Response:
+    account, certificate = visitor.account.account, listed.certificate
+    issues, standing = listed.may_issue, certificate.revoked_at is None
+    return house.page(
+        request,
+        "desk/certificate.html",
+        status=422 if wrong else 200,
+        at=at,
+        row=_row(at, listed),
+        certificate=certificate,
+        typed=typed,
+        wrong=wrong,
+        ways=_ways(at),
+        hands_over=issues and standing and not certificate.collected,
+        revokes=issues and standing and certificate.issued_by != account,
+        own=issues and standing and certificate.issued_by == account,
+    )
+
+
+async def _member(house: House, at: Place, student: str) -> Member | None:
+    found = await house.ask_long(at.doors.classes.member, at.step, at.here.now, student, (), at.scopes)
+    return found if found is not None and found.may_issue else None
+
+
+def _new_page(
+    request: Request,
+    house: House,
+    at: Place,
+    student: str,
+    member: Member | None,
+    typed: Mapping[str, str],
+    wrong: str,
+) -> Response:
+    language = at.here.language
+    stage = member.stage(at.step, at.here.now) if member else None
+    return house.page(
+        request,
+        "desk/issue.html",
+        status=422 if wrong else 200,
+        at=at,
+        student=student,
+        member=member,
+        stands=stage is Stage.REVIEWED,
+        held=member.certificate if member else None,
+        typed={"number": "", "kind": "", "collected": "", "collector": "", **typed},
+        kinds=house.settings.desk.certificates,
+        ways=[("", language.gettext(HELD[Held.WAITING])), *_ways(at)],
+        wrong=wrong,
+    )
+
+
+def _ways(at: Place) -> list[tuple[str, str]]:
+    return [(key, at.here.language.gettext(word)) for key, word in WAYS.items()]
+
+
+def _chosen(request: Request) -> Chosen:
+    """Read the filter out of the address; what makes no sense narrows nothing."""
+    return _filter({name: asked(request, name) for name in ("held", "college", "class", "text")})
+
+
+def _chosen_of(fields: Mapping[str, list[str]]) -> Chosen:
+    """Read the filter out of a form, in which the list it was sent from stands."""
+    return _filter({name: _one(fields, name) for name in ("held", "college", "class", "text")})
+
+
+def _filter(said: Mapping[str, str]) -> Chosen:
+    held, class_name = said["held"], said["class"]
+    return Chosen(
+        held=Held(held) if held in set(Held) else Held.WAITING,
+        college=said["college"] or None,
+        class_name="" if class_name == NONE else class_name or None,
+        text=said["text"],
+    )
+
+
+def _address_of(chosen: Chosen) -> dict[str, str]:
+    return {
+        "held": chosen.held.value,
+        "college": chosen.college or "",
+        "class_": NONE if chosen.class_name == "" else chosen.class_name or "",
+        "text": chosen.text,
+    }
+
+
+def _said(language: Language, chosen: Chosen) -> str:
+    """Say a filter in words."""
+    own = [language.gettext(HELD[chosen.held]), chosen.college or ""]
+    own += [chosen.class_name or NONE] if chosen.class_name is not None else []
+    own += [chosen.text] if chosen.text else []
+    return "; ".join(part for part in own if part)
+
+
+def _held(listed: Listed) -> Held:
+    certificate = listed.certificate
+    if certificate.revoked_at is not None:
+        return Held.REVOKED
+    return Held.LEFT if certificate.collected else Held.WAITING
+
+
+def _left_at(listed: Listed) -> datetime | None:
+    certificate = listed.certificate
+    return (certificate.collected_at or certificate.issued_at) if certificate.collected else None
+
+
+def _row(at: Place, listed: Listed) -> dict[str, object]:
+    here, certificate, held = at.here, listed.certificate, _held(listed)
+    left = _left_at(listed)
+    state = WAYS[certificate.collected] if held is Held.LEFT else HELD[held]
+    return {
+        "id": certificate.id,
+        "student": certificate.student,
+        "name": listed.name,
+        "college": listed.college,
+        "class_name": listed.class_name,
+        "number": certificate.number,
+        "kind": certificate.kind,
+        "issued": here.language.moment(certificate.issued_at, here.now),
+        "issued_by": certificate.issued_by,
+        "waits": held is Held.WAITING and listed.may_issue,
+        "state": here.language.gettext(state),
+        "tone": {Held.WAITING: "wait", Held.LEFT: "good", Held.REVOKED: "none"}[held],
+        "mark": {Held.WAITING: "…", Held.LEFT: "✓", Held.REVOKED: "–"}[held],
+        "left": here.language.moment(left, here.now) if left else "",
+        "collector": certificate.collector,
+        "handed_by": certificate.handed_over_by,
+        "revoked": here.language.moment(certificate.revoked_at, here.now) if certificate.revoked_at else "",
+        "revoked_by": certificate.revoked_by,
+        "because": certificate.revoked_because,
+        "address": at.address(f"/desk/certificates/{certificate.id}"),
+    }
+
+
+ROUTES = (
+    Route("/desk/certificates", for_visitors(page, *REVIEWING, long=True)),
+    Route("/desk/certificates.xlsx", for_visitors(export, *REVIEWING, long=True)),
+    Route("/desk/certificates/hand-over", for_visitors(hand_over_several, Act.ISSUE), methods=["POST"]),
+    Route("/desk/certificates/issue", for_visitors(new, Act.ISSUE)),
+    Route("/desk/certificates/issue", for_visitors(issue, Act.ISSUE), methods=["POST"]),
+    Route("/desk/certificates/sign-off", for_visitors(sign_off, *REVIEWING, long=True)),
+    Route("/desk/certificates/{certificate:id}", for_visitors(one, *REVIEWING)),
+    Route("/desk/certificates/{certificate:id}/hand-over", for_visitors(hand_over, Act.ISSUE), methods=["POST"]),
+    Route("/desk/certificates/{certificate:id}/revoke", for_visitors(revoke, Act.ISSUE), methods=["POST"]),
+)

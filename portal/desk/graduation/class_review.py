@@ -1,0 +1,388 @@
+"""The morning of a class: who is clear is reviewed and given the certificate in one go, by one word."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access import forms
+from portal.access.requires import for_visitors
+from portal.access.scenes import NONE
+from portal.desk.context.refusals import sentence
+from portal.desk.context.scene import Place, place
+from portal.desk.graduation import drafts
+from portal.desk.graduation.classes import REVIEWING, Powers, class_address, class_asked, powers
+from portal.desk.graduation.drafts import LEAVES, Draft, Plan
+from portal.i18n.labels import later
+from portal.page.context import House, Visitor, see_other
+from portal.present import list_rows
+from portal.student import recheck
+from status_db.accounts.audit_log import Deed
+from status_db.decisions.class_review import Chosen, LeftOut, Morning, NobodyPassed
+from status_db.decisions.reviews import Collected, seen_by_review
+from status_db.decisions.writer import DecisionRefused
+from status_db.inbox.requests import RequestOutcome, RequestRefused
+from status_db.model import State
+from status_db.queries.classes import Member, Roll, Stage
+
+#: So many students stand in one form; the others follow once these are done.
+MOST = 300
+
+#: A class with everything pasted, each letter of which a form writes as nine.
+_LONGEST_FORM = 512 * 1024
+_MOST_FIELDS = 2 * MOST + 50
+
+#: The review's word where the settings give none to choose from.
+_REASON = later("各项齐备")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenery:
+    """One class, and what somebody may do there."""
+
+    at: Place
+    college: str
+    class_name: str
+    may: Powers
+    roll: Roll
+    #: Why the sources are not asked again yet; empty where nobody has asked too often.
+    refused: str = ""
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """The kinds of certificate."""
+        return self.at.here.settings.desk.certificates
+
+    @property
+    def reasons(self) -> Sequence[str]:
+        """The review's reasons to choose from; none where it is typed."""
+        return self.at.here.settings.step_named(self.at.step).reasons
+
+    def empty(self) -> Draft:
+        """Return what stands in the form before anybody has touched it."""
+        reason = self.reasons[0] if self.reasons else self.at.here.language.gettext(_REASON)
+        return Draft(kind=self.kinds[0], reason=reason)
+
+    def address(self, path: str) -> str:
+        """Return a page about this class."""
+        return class_address(self.at, path, self.college, self.class_name)
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show a class, with those ticked who are clear or reviewed."""
+    at = place(request, house, visitor, REVIEWING)
+    scenery = await _scenery(house, visitor, at, *class_asked(request))
+    await house.note(
+        request,
+        Deed.SAW_LIST,
+        cohort=at.here.cohort.key,
+        step=at.step,
+        class_name=scenery.class_name,
+        students=len(scenery.roll.members),
+    )
+    return await _form(request, house, scenery, scenery.empty())
+
+
+async def write(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show what a draft would do, do it, or show the form again; one that makes no sense comes back with why."""
+    fields = await _fields(request, house, visitor)
+    at = place(request, house, visitor, REVIEWING, _one(fields, "step") or None)
+    scenery = await _scenery(house, visitor, at, _one(fields, "college"), _class_name(fields))
+    draft = _draft(fields)
+    deed = _one(fields, "do")
+    if deed == "edit":
+        return await _form(request, house, scenery, draft)
+    if deed == "confirm":
+        return await _confirmed(request, house, visitor, scenery, draft, _chosen(fields, draft))
+    plan = drafts.planned(scenery.roll, at.step, draft, at.here.now)
+    used = await house.ask_long(at.doors.classes.used, [one.number for one in plan.passing if one.number])
+    wrong = drafts.mistakes(
+        at.here.language, scenery.roll, draft, plan, used=used, kinds=scenery.kinds, reasons=scenery.reasons
+    )
+    if wrong:
+        return await _form(request, house, scenery, draft, wrong)
+    return _preview(request, house, scenery, draft, plan)
+
+
+async def ask(request: Request, house: House, visitor: Visitor) -> Response:
+    """Have every source asked anew, and wait a few seconds for it; say when, if not now."""
+    fields = await _fields(request, house, visitor)
+    at = place(request, house, visitor, REVIEWING, _one(fields, "step") or None)
+    cohort, now = at.here.cohort.key, at.here.now
+    scenery = await _scenery(house, visitor, at, _one(fields, "college"), _class_name(fields))
+    question = partial(
+        house.requests.ask_sources,
+        cohort,
+        account=visitor.account.account,
+        now=now,
+        pause=house.settings.portal.recheck_pause,
+    )
+    try:
+        await house.ask_long(question)
+    except RequestRefused as refused:
+        last = await house.ask(house.requests.last_ask, cohort)
+        if last is None or last.served_at is not None:
+            said = at.here.language.ngettext(
+                "刚刚已经重新核对过，请 %(num)s 分钟后再试。", max(1, round(refused.wait.total_seconds() / 60))
+            )
+            shown = Scenery(at, scenery.college, scenery.class_name, scenery.may, scenery.roll, said)
+            return await _form(request, house, shown, shown.empty(), status=429)
+    else:
+        await house.note(request, Deed.ASKED_RECHECK, cohort=cohort, step=at.step, class_name=scenery.class_name)
+    await recheck.until_served(partial(house.ask, house.requests.last_ask, cohort))
+    return see_other(scenery.address("/desk/classes/morning"))
+
+
+async def _fields(request: Request, house: House, visitor: Visitor) -> dict[str, list[str]]:
+    return await forms.read_lists(
+        request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM, most=_MOST_FIELDS
+    )
+
+
+def _one(fields: Mapping[str, list[str]], name: str) -> str:
+    return fields.get(name, [""])[-1].replace("\r\n", "\n").strip()
+
+
+def _class_name(fields: Mapping[str, list[str]]) -> str:
+    class_name = _one(fields, "class")
+    return "" if class_name == NONE else class_name
+
+
+def _draft(fields: Mapping[str, list[str]]) -> Draft:
+    texts = {name: _one(fields, name) for name in ("leave", "pasted", "first", "kind", "collected", "reason", "note")}
+    return Draft(picked=frozenset(fields.get("pick", ())), over_old="over_old" in fields, **texts)
+
+
+def _chosen(fields: Mapping[str, list[str]], draft: Draft) -> list[Chosen]:
+    """Return whom a confirmed preview names, each as it showed them."""
+    found: list[Chosen] = []
+    collected: Collected = draft.collected if draft.collected in ("self", "post") else ""  # type: ignore[assignment]  # one of the two
+    for one in fields.get("chosen", ()):
+        student, saw, number = (*one.split(" ", 2), "", "")[:3]
+        found.append(Chosen(student, saw, number.strip(), collected if number.strip() else ""))
+    return found
+
+
+async def _scenery(house: House, visitor: Visitor, at: Place, college: str, class_name: str) -> Scenery:
+    """Return a class; one of which nobody may be seen looks like one that does not exist."""
+    may = powers(house, visitor, at)
+    roll = await house.ask_long(at.doors.classes.roll, at.step, at.here.now, college, class_name, may.review, may.issue)
+    if not roll.members:
+        raise HTTPException(404)
+    return Scenery(at, college, class_name, may, roll)
+
+
+async def _form(
+    request: Request,
+    house: House,
+    scenery: Scenery,
+    draft: Draft,
+    wrong: Sequence[str] = (),
+    status: int = 200,
+) -> Response:
+    at, now = scenery.at, scenery.at.here.now
+    language = at.here.language
+    staged = [(member, member.stage(at.step, now)) for member in scenery.roll.members]
+    choosable = [(member, stage) for member, stage in staged if drafts.choosable(member, stage)]
+    cut = {member.student for member, _ in choosable[MOST:]}
+    by_stage: dict[str, list[dict[str, object]]] = {stage.value: [] for stage in Stage}
+    for member, stage in staged:
+        if member.student not in cut:
+            by_stage[stage].append(_line(scenery, draft, member, stage))
+    last = await house.ask(house.requests.last_ask, at.here.cohort.key)
+    return house.page(
+        request,
+        "desk/morning.html",
+        status=422 if wrong else status,
+        at=at,
+        scenery=scenery,
+        class_field=scenery.class_name or NONE,
+        draft=draft,
+        wrong=wrong,
+        by_stage=by_stage,
+        cut=len(cut),
+        leaves=[(key, language.gettext(word)) for key, word in LEAVES.items()],
+        stale=at.before.stale(scenery.roll.freshness),
+        moment=language.moment(now, now),
+        as_of=at.before.as_of(scenery.roll.freshness),
+        old=_olds(scenery),
+        asking=last is not None and last.served_at is None,
+        asked=language.moment(last.served_at, now) if last is not None and last.served_at else "",
+        asked_well=last is not None and last.outcome is RequestOutcome.DONE,
+    )
+
+
+def _olds(scenery: Scenery) -> str:
+    """Say as of when the answers are that would be accepted: the oldest of them."""
+    step, now = scenery.at.step, scenery.at.here.now
+    moments = [
+        moment
+        for member in scenery.roll.members
+        if member.stage(step, now) is Stage.OLD
+        for moment in member.review(step).waits_for_news.values()
+    ]
+    return scenery.at.here.language.moment(min(moments), now) if moments else ""
+
+
+def _line(scenery: Scenery, draft: Draft, member: Member, stage: Stage) -> dict[str, object]:
+    certificate = member.certificate
+    review = member.review(scenery.at.step).at(scenery.at.here.now)
+    return {
+        "student": member.student,
+        "name": member.name,
+        "record": scenery.at.address(f"/desk/students/{quote(member.student)}"),
+        "choosable": drafts.choosable(member, stage),
+        "ticked": draft.ticked(member, stage),
+        # A review that only waits for a newer answer stands again with it.
+        "lapsed": review.lapsed and stage is Stage.CLEAR,
+        "given": review.lapsed and stage is Stage.OLD,
+        "over_old": bool(review.by_decision and stage is Stage.REVIEWED and _accepts(scenery, member)),
+        "lacks": [] if certificate else _lacks(scenery, member),
+        "number": certificate.number if certificate else "",
+        "kind": certificate.kind if certificate else "",
+    }
+
+
+def _accepts(scenery: Scenery, member: Member) -> Mapping[str, str]:
+    decision = member.review(scenery.at.step).decision
+    return decision.accepts if decision else {}
+
+
+def _lacks(scenery: Scenery, member: Member) -> list[tuple[str, list_rows.Cell, str]]:
+    """Return the steps that do not count as clear, each with how it stands, and as of when its answer is."""
+    here = scenery.at.here
+    review = member.review(scenery.at.step)
+    steps = {one.step: one for one in member.steps}
+    lacking = [steps[name] for name in review.waits_for]
+    if review.at(here.now).state is State.HELD:
+        lacking.append(review)
+    return [
+        (
+            here.titles[one.step],
+            list_rows.cell(here, one),
+            here.language.moment(one.as_of, here.now) if one.as_of is not None else "",
+        )
+        for one in lacking
+    ]
+
+
+def _preview(request: Request, house: House, scenery: Scenery, draft: Draft, plan: Plan) -> Response:
+    at = scenery.at
+    left = [(member, _why_left(scenery, draft, plan, member, stage)) for member, stage in plan.left]
+    return house.page(
+        request,
+        "desk/morning_preview.html",
+        at=at,
+        scenery=scenery,
+        class_field=scenery.class_name or NONE,
+        draft=draft,
+        plan=plan,
+        passing=[(one, seen_by_review(one.member.review(at.step))) for one in plan.passing],
+        left=left,
+        held=sum(member.certificate is not None for member in scenery.roll.members),
+        over_old=any(one.stage is Stage.OLD for one in plan.passing),
+        old=_olds(scenery),
+        leaves=at.here.language.gettext(LEAVES[draft.collected]),
+        moment=at.here.language.moment(at.here.now, at.here.now),
+        stale=at.before.stale(scenery.roll.freshness),
+    )
+
+
+def _why_left(scenery: Scenery, draft: Draft, plan: Plan, member: Member, stage: Stage) -> str:
+    """Say why a student is left out."""
+    language = scenery.at.here.language
+    if member.student in plan.named:
+        return language.gettext("在“除外”的学号里")
+    if stage is Stage.OPEN or (stage is Stage.OLD and not draft.ticked(member, stage)):
+        return language.listed(f"{title} {cell.text}" for title, cell, _ in _lacks(scenery, member))
+    if not drafts.choosable(member, stage):
+        return (
+            language.gettext("要由有终审权限的人先终审")
+            if stage is Stage.CLEAR
+            else language.gettext("已终审，发证另由他人办理")
+        )
+    if draft.ticked(member, stage):
+        return language.gettext("已终审，没有给证书号")
+    return language.gettext("没有勾选")
+
+
+async def _confirmed(
+    request: Request, house: House, visitor: Visitor, scenery: Scenery, draft: Draft, chosen: Sequence[Chosen]
+) -> Response:
+    at, may = scenery.at, scenery.may
+    if wrong := drafts.of_choices(at.here.language, draft, scenery.kinds, scenery.reasons):
+        return await _form(request, house, scenery, draft, wrong)
+    held: Morning | None = None
+    left: Sequence[LeftOut]
+    hold = partial(
+        at.doors.mornings.hold,
+        at.step,
+        chosen,
+        visitor.account.account,
+        at.here.now,
+        may.review,
+        may.issue,
+        title=f"{scenery.college} {scenery.class_name}".strip(),
+        kind=draft.kind,
+        reason=draft.reason,
+        note=draft.note,
+        over_old_answers=draft.over_old,
+    )
+    try:
+        held = await house.ask_in_turn(request, hold)
+        left = held.left_out
+    except NobodyPassed as nobody:
+        left = nobody.left_out
+    except DecisionRefused as refused:
+        return await _form(request, house, scenery, draft, [sentence(at.here.language, at.here.titles, refused)])
+    return await _result(request, house, scenery, held, left)
+
+
+async def _result(
+    request: Request, house: House, scenery: Scenery, held: Morning | None, left: Sequence[LeftOut]
+) -> Response:
+    """Say what became of a class, and who was left out why."""
+    at, language = scenery.at, scenery.at.here.language
+    reviewed = len(held.reviews) if held else 0
+    issued = len(held.certificates) if held else 0
+    if held is not None:
+        await house.note(
+            request,
+            Deed.MORNING_HELD,
+            cohort=at.here.cohort.key,
+            step=at.step,
+            college=scenery.college,
+            batch=held.batch,
+            reviewed=reviewed,
+            issued=issued,
+            left_out=len(left),
+            class_name=scenery.class_name,
+        )
+    names = {member.student: member.name for member in scenery.roll.members}
+    return house.page(
+        request,
+        "desk/morning_result.html",
+        status=200 if held else 409,
+        at=at,
+        scenery=scenery,
+        done=held is not None,
+        reviewed=reviewed,
+        issued=issued,
+        certificates=[(one, names.get(one.student, "")) for one in held.certificates] if held else [],
+        left=[
+            (one.student, names.get(one.student, ""), sentence(language, at.here.titles, one.why), one.reviewed)
+            for one in left
+        ],
+    )
+
+
+ROUTES = (
+    Route("/desk/classes/morning", for_visitors(page, *REVIEWING, long=True)),
+    Route("/desk/classes/morning", for_visitors(write, *REVIEWING), methods=["POST"]),
+    Route("/desk/classes/recheck", for_visitors(ask, *REVIEWING), methods=["POST"]),
+)

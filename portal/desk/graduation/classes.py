@@ -1,0 +1,95 @@
+"""Classes on their way out: how many of each are clear, reviewed, and hold their certificates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access.requires import for_visitors
+from portal.access.scenes import NONE, asked
+from portal.desk.context.scene import Place, acts_at, place
+from portal.i18n.labels import later
+from portal.page.context import House, Visitor
+from status_db.accounts.accounts import Act
+from status_db.queries.classes import ClassCount, Stage
+from status_db.views import Scope
+
+#: Who reviews, or issues: each alone sees the classes, and does there what it may.
+REVIEWING = (Act.REVIEW, Act.ISSUE)
+
+#: The columns of the table, in the order in which a student goes through them.
+STAGES: Mapping[Stage, str] = {
+    Stage.OPEN: later("还有未办妥"),
+    Stage.CLEAR: later("已齐，待终审"),
+    Stage.REVIEWED: later("已终审，未发证"),
+    Stage.WAITING: later("证书待领"),
+    Stage.LEFT: later("已领证"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Powers:
+    """For whom somebody may give this review, and for whom issue the certificate that hangs on it."""
+
+    review: tuple[Scope, ...]
+    issue: tuple[Scope, ...]
+
+
+def powers(house: House, visitor: Visitor, at: Place) -> Powers:
+    """Return what an account may do at a place."""
+    cohort = at.here.cohort.key
+    review = acts_at(house, visitor, (Act.REVIEW,), cohort).get(at.step, ())
+    return Powers(review, acts_at(house, visitor, (Act.ISSUE,), cohort).get(at.step, ()))
+
+
+def class_address(at: Place, path: str, college: str, class_name: str) -> str:
+    """Return a page about one class; its values are not left out where they are empty."""
+    address = at.address(path)
+    return f"{address}{'&' if '?' in address else '?'}{urlencode({'college': college, 'class': class_name or NONE})}"
+
+
+def class_asked(request: Request) -> tuple[str, str]:
+    """Return the college and the class that an address names."""
+    class_name = asked(request, "class")
+    return asked(request, "college"), "" if class_name == NONE else class_name
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show the classes inside the scopes, counted."""
+    at = place(request, house, visitor, REVIEWING)
+    counted, fresh = await house.ask_long(at.doors.classes.counted, at.step, at.here.now, at.scopes)
+    college = asked(request, "college")
+    shown = [one for one in counted if college in ("", one.college)]
+    return house.page(
+        request,
+        "desk/classes.html",
+        at=at,
+        stages=[at.here.language.gettext(word) for word in STAGES.values()],
+        classes=[_row(at, one) for one in shown],
+        totals=[sum(one.by_stage.get(stage, 0) for one in shown) for stage in STAGES],
+        students=sum(one.students for one in shown),
+        colleges=sorted({one.college for one in counted}),
+        college=college,
+        stale=at.before.stale(fresh),
+        moment=at.here.language.moment(at.here.now, at.here.now),
+        as_of=at.before.as_of(fresh),
+    )
+
+
+def _row(at: Place, one: ClassCount) -> dict[str, object]:
+    return {
+        "name": one.class_name or at.here.language.gettext("未分班"),
+        "college": one.college,
+        "students": one.students,
+        "counts": [one.by_stage.get(stage, 0) for stage in STAGES],
+        "morning": class_address(at, "/desk/classes/morning", one.college, one.class_name),
+        "sign_off": class_address(at, "/desk/certificates/sign-off", one.college, one.class_name)
+        if one.by_stage.get(Stage.WAITING) or one.by_stage.get(Stage.LEFT)
+        else "",
+    }
+
+
+ROUTES = (Route("/desk/classes", for_visitors(page, *REVIEWING, long=True)),)

@@ -1,0 +1,194 @@
+"""A class's morning before it is confirmed: what was ticked and typed, what is wrong with it, and what it would do.
+
+Pure: it is told the class, the time and which numbers are used, and asks nothing.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal.desk.graduation import numbers
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from status_db.queries.classes import Member, Roll, Stage
+
+#: No note is longer, and no reason that is typed.
+LONGEST_NOTE = 500
+LONGEST_REASON = 100
+
+#: How certificates may leave for a whole class; one at a time, somebody else may take them, too.
+LEAVES: Mapping[str, str] = {"": later("等待领取"), "self": later("本人当场领走"), "post": later("邮寄")}
+
+_STRANGERS = later("这些学号不在这个班（或不在你的范围内）：%(numbers)s。请改正或删去。")
+_NOT_ISSUED = later("这些学号不能发证：%(numbers)s。请改正或删去。")
+_BOTH = later("证书号只能用一种办法给：粘贴两列，或者从首号顺着编。请清空其中一个。")
+_UNREADABLE = later("证书号的第 %(places)s 行读不懂。每行一个学号、一个证书号，中间用空格或制表符隔开。")
+_TWICE = later("粘贴的内容里重复出现：%(numbers)s。每个学号、每个证书号只能有一次。")
+_ROUNDED = later("表格把证书号变成了 %(numbers)s 这样的数，末尾几位已经丢了。请先把那一列设为“文本”，再重新复制。")
+_UNCOUNTABLE = later("首号要以数字结尾，而且位数要够编到最后一个。请改正。")
+_USED = later("这些证书号已经用过了（撤销的也算）：%(numbers)s。请核对印在证书上的号。")
+_NOBODY = later("一个学生也没有选。请至少勾选一名。")
+_NOTHING = later("这样做什么也不会改变：所选的学生都已终审。要发证，请给出证书号。")
+_OLD = later("选了数据过期的学生。请勾选“以现有数据为准”并写明原因，或者取消勾选他们。")
+_NO_NOTE = later("以过期的数据为准，要写明原因。")
+_LONG = later("说明不能超过 500 字，理由不能超过 100 字。请缩短。")
+_CHOICE = later("选项不对，可能设置刚改过。请重新选一次。")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What was ticked and typed, whether it makes sense or not."""
+
+    #: Students ticked; None where nobody has touched the ticks.
+    picked: frozenset[str] | None = None
+    #: All but these.
+    leave: str = ""
+    #: Certificates' numbers: two columns, or the first one.
+    pasted: str = ""
+    first: str = ""
+    kind: str = ""
+    collected: str = ""
+    reason: str = ""
+    note: str = ""
+    over_old: bool = False
+
+    def ticked(self, member: Member, stage: Stage) -> bool:
+        """Say whether a student's tick is set: beforehand, that of whoever is clear or reviewed."""
+        if self.picked is not None:
+            return member.student in self.picked
+        return stage in (Stage.CLEAR, Stage.REVIEWED)
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """One student who is to pass."""
+
+    member: Member
+    stage: Stage
+    #: Empty where only the review is given.
+    number: str
+
+    @property
+    def reviews(self) -> bool:
+        """A review is given; otherwise one stands already."""
+        return self.stage is not Stage.REVIEWED
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a draft would do."""
+
+    passing: tuple[Passing, ...]
+    #: Everybody else of the class who has no certificate yet.
+    left: tuple[tuple[Member, Stage], ...]
+    #: Everybody named in the box of whom to leave out, of this class or not.
+    named: frozenset[str]
+    #: How many were chosen, those for whom nothing would change among them.
+    chosen: int
+    #: The first number cannot be counted up so far.
+    uncountable: bool
+
+    @property
+    def reviewed(self) -> int:
+        """How many reviews it would give."""
+        return sum(one.reviews for one in self.passing)
+
+    @property
+    def issued(self) -> int:
+        """How many certificates it would issue."""
+        return sum(bool(one.number) for one in self.passing)
+
+
+def choosable(member: Member, stage: Stage) -> bool:
+    """Say whether a student may be ticked by whoever looks."""
+    if stage in (Stage.CLEAR, Stage.OLD):
+        return member.may_review
+    return stage is Stage.REVIEWED and member.may_issue
+
+
+def planned(roll: Roll, step: str, draft: Draft, now: datetime) -> Plan:
+    """Return what a draft would do; of one that makes no sense, what can be made of it."""
+    named = frozenset(numbers.mentioned(draft.leave))
+    staged = [(member, member.stage(step, now)) for member in roll.members]
+    chosen = [
+        (member, stage)
+        for member, stage in staged
+        if choosable(member, stage) and draft.ticked(member, stage) and member.student not in named
+    ]
+    given, uncountable = _given(draft, [member.student for member, _ in chosen if member.may_issue])
+    passing = [
+        Passing(member, stage, given.get(member.student, "") if member.may_issue else "") for member, stage in chosen
+    ]
+    # Whom it would change nothing for is left out, too.
+    kept = tuple(one for one in passing if one.reviews or one.number)
+    passes = {one.member.student for one in kept}
+    left = tuple((m, s) for m, s in staged if m.student not in passes and m.certificate is None)
+    return Plan(kept, left, named, len(chosen), uncountable)
+
+
+def _given(draft: Draft, students: Sequence[str]) -> tuple[Mapping[str, str], bool]:
+    """Return student → certificate's number, and whether the first one cannot be counted up."""
+    if draft.pasted.strip():
+        return numbers.pairs(draft.pasted).numbers, False
+    if draft.first.strip():
+        try:
+            return numbers.counted_up(draft.first, students), False
+        except numbers.Uncountable:
+            return {}, True
+    return {}, False
+
+
+def mistakes(
+    language: Language,
+    roll: Roll,
+    draft: Draft,
+    plan: Plan,
+    *,
+    used: Collection[str],
+    kinds: Sequence[str],
+    reasons: Sequence[str],
+) -> tuple[str, ...]:
+    """Say everything that is wrong with a draft, each with the way out; nothing when it may be confirmed."""
+    found = [*_of_numbers(language, roll, draft, plan, used), *of_choices(language, draft, kinds, reasons)]
+    if any(one.stage is Stage.OLD for one in plan.passing):
+        if not draft.over_old:
+            found.append(language.gettext(_OLD))
+        elif not draft.note.strip():
+            found.append(language.gettext(_NO_NOTE))
+    if not plan.passing and not found:
+        found.append(language.gettext(_NOTHING if plan.chosen else _NOBODY))
+    return tuple(found)
+
+
+def of_choices(language: Language, draft: Draft, kinds: Sequence[str], reasons: Sequence[str]) -> tuple[str, ...]:
+    """Say what is wrong with what was chosen and written, whoever is to pass."""
+    found: list[str] = []
+    unknown = draft.kind not in kinds or draft.collected not in LEAVES or (reasons and draft.reason not in reasons)
+    if unknown or not draft.reason:
+        found.append(language.gettext(_CHOICE))
+    if len(draft.note) > LONGEST_NOTE or len(draft.reason) > LONGEST_REASON:
+        found.append(language.gettext(_LONG))
+    return tuple(found)
+
+
+def _of_numbers(language: Language, roll: Roll, draft: Draft, plan: Plan, used: Collection[str]) -> list[str]:
+    here = {member.student: member for member in roll.members}
+    found: list[str] = []
+
+    def say(text: str, name: str, said: Sequence[str]) -> None:
+        if said:
+            found.append(language.gettext(text, **{name: language.listed(said)}))
+
+    say(_STRANGERS, "numbers", [number for number in sorted(plan.named) if number not in here])
+    if draft.pasted.strip() and draft.first.strip():
+        found.append(language.gettext(_BOTH))
+    if draft.pasted.strip():
+        read = numbers.pairs(draft.pasted)
+        say(_UNREADABLE, "places", [str(place) for place in read.unreadable])
+        say(_TWICE, "numbers", read.twice)
+        say(_ROUNDED, "numbers", read.rounded)
+        say(_NOT_ISSUED, "numbers", [s for s in read.numbers if s not in here or not here[s].may_issue])
+    elif plan.uncountable:
+        found.append(language.gettext(_UNCOUNTABLE))
+    say(_USED, "numbers", [one.number for one in plan.passing if one.number in used])
+    return found

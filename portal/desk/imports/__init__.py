@@ -1,0 +1,1 @@
+"""An office's results as a sheet: read, checked, confirmed and taken back."""

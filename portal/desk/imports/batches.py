@@ -1,0 +1,276 @@
+"""Batches: what was entered together, what became of each row, and taking it back."""
+
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from anyio import to_thread
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access import forms
+from portal.access.requires import for_visitors
+from portal.desk.context.scene import Place, place
+from portal.desk.context.services import desk_of
+from portal.desk.imports import result_words, results
+from portal.documents import xlsx
+from portal.i18n import labels
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from portal.page.context import House, Visitor, see_other
+from portal.web.sent_files import SentOnce
+from status_db.accounts.accounts import Act
+from status_db.accounts.audit_log import Deed
+from status_db.decisions.batches import Batch, BatchKind, Named, RowKind
+from status_db.decisions.writer import DecisionRefused
+from status_db.model import Decision
+
+_LISTED = 100
+_LONGEST_REASON = 500
+
+#: Why a batch is not taken back, each with the way out.
+NO_REASON = later("撤销要写明原因，好让后来的人知道。请写上再提交。")
+LONG_REASON = later("原因太长了，请缩短到 500 字以内。")
+DONE = later("这一批已经撤销过了。结果见下面。")
+OTHERS = later("这一批里有你不能办理的学生，所以没有撤销。请由能办理他们的人来撤销。")
+
+#: What has become of a decision of a batch.
+_STANDS, _WITHDRAWN, _ISSUED, _MOVED, _ENDED = "stands", "withdrawn", "issued", "moved", "ended"
+
+_FATES: Mapping[str, tuple[str, str]] = {
+    _STANDS: (later("有效"), "good"),
+    _WITHDRAWN: (later("已随这一批撤销"), "none"),
+    _ISSUED: (later("已发证，保留"), "todo"),
+    _MOVED: (later("此前已被替换、撤回或到期"), "none"),
+    _ENDED: (later("已被替换、撤回或到期"), "none"),
+}
+
+_COUNTS: Mapping[str, str] = {
+    "entered": later("已导入"),
+    RowKind.WRONG: later("有错，没有导入"),
+    RowKind.CONFLICT: later("与已有的人工办理不一致"),
+    RowKind.SAME: later("与已有的人工办理一致，没有改动"),
+    RowKind.BLANK: later("没有填结果，没有改动"),
+}
+
+
+async def listed(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show the batches of a step, the newest first."""
+    at = place(request, house, visitor, (Act.DECIDE,))
+    found = await house.ask_long(at.doors.batches.batches, at.step, _LISTED)
+    return house.page(
+        request,
+        "desk/import_batches.html",
+        here=at.here,
+        at=at,
+        batches=[_line(at, one) for one in found if _may_see(at, one)],
+        back=at.address("/desk/import"),
+    )
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show a batch: what was entered, and what has become of it."""
+    at, batch, decisions = await _found(request, house, visitor)
+    return await _page(request, house, at, batch, decisions)
+
+
+async def _page(
+    request: Request,
+    house: House,
+    at: Place,
+    batch: Batch,
+    decisions: tuple[Decision, ...],
+    refused: str = "",
+    reason: str = "",
+) -> Response:
+    language, now = at.here.language, at.here.now
+    people = await house.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
+    fates = {d.id: _fate(d, batch, at) for d in decisions}
+    return house.page(
+        request,
+        "desk/import_batch.html",
+        status=409 if refused else 200,
+        here=at.here,
+        at=at,
+        batch=_line(at, batch),
+        counts=[(language.gettext(word), batch.counts[key]) for key, word in _COUNTS.items() if batch.counts.get(key)],
+        undone=batch.undone_at is not None,
+        because=batch.undone_because,
+        fates=[
+            (language.gettext(word), tone, sum(fate == key for fate in fates.values()))
+            for key, (word, tone) in _FATES.items()
+            if any(fate == key for fate in fates.values())
+        ],
+        rows=[_row(language, d, people.get(d.student), fates[d.id]) for d in decisions if d.student in people],
+        hidden=sum(d.student not in people for d in decisions),
+        may_undo=batch.undone_at is None and batch.kind is not BatchKind.CLASS,
+        address=at.address(f"/desk/import/batches/{batch.id}"),
+        action=at.address(f"/desk/import/batches/{batch.id}/undo"),
+        file=at.address(f"/desk/import/batches/{batch.id}/result.xlsx"),
+        back=at.address("/desk/import/batches"),
+        refused=refused,
+        reason=reason,
+        at_moment=language.moment(now, now),
+    )
+
+
+async def undo(request: Request, house: House, visitor: Visitor) -> Response:
+    """Take a batch back; who has the certificate keeps it, and is listed."""
+    fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
+    at, batch, decisions = await _found(request, house, visitor)
+    reason = fields.get("reason", "").strip()
+    refused = ""
+    if batch.undone_at is not None:
+        refused = DONE
+    elif not reason:
+        refused = NO_REASON
+    elif len(reason) > _LONGEST_REASON:
+        refused = LONG_REASON
+    if not refused:
+        try:
+            undone = await house.ask_in_turn(
+                request, at.doors.batches.undo, batch.id, at.account, reason, at.here.now, at.scopes
+            )
+        except DecisionRefused:
+            at, batch, decisions = await _found(request, house, visitor)
+            refused = OTHERS if batch.undone_at is None else DONE
+        else:
+            await house.note(
+                request,
+                Deed.IMPORT_UNDONE,
+                cohort=at.here.cohort.key,
+                step=at.step,
+                batch=batch.id,
+                withdrawn=len(undone.withdrawn),
+                issued=list(undone.issued),
+                reason=reason,
+            )
+            return see_other(at.address(f"/desk/import/batches/{batch.id}"))
+    return await _page(request, house, at, batch, decisions, at.here.language.gettext(refused), reason)
+
+
+async def result(request: Request, house: House, visitor: Visitor) -> Response:
+    """Send each row of the sheet with what became of it; of what came another way, each decision."""
+    at, batch, decisions = await _found(request, house, visitor)
+    language, now = at.here.language, at.here.now
+    upload = await house.ask_long(desk_of(request).uploads.of_batch, batch.id, at.account)
+    if upload is not None:
+        sheet = results.again(upload.rows)
+        columns = [language.gettext("行"), *sheet.columns, language.gettext("处理结果")]
+        table = [
+            (
+                str(row.line),
+                *(cell or "" for cell in row.cells),
+                _said(row.became, language),
+            )
+            for row in sheet.rows
+        ]
+    else:
+        people = await house.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
+        columns = [language.gettext(word) for word in ("学号", "姓名", "班级", "办理结果", "办理原因", "处理结果")]
+        table = [
+            tuple(_row(language, d, people[d.student], _STANDS)[name] for name in _PLAIN)
+            for d in decisions
+            if d.student in people
+        ]
+    title = f"{at.here.cohort.name} {at.here.titles[at.step]} {language.gettext('导入结果')} {batch.id}"
+    head = [
+        (language.gettext("文件"), batch.title),
+        (language.gettext("时间"), f"{batch.at.astimezone(language.zone):%Y-%m-%d %H:%M}"),
+        (language.gettext("导入人"), batch.author),
+    ]
+    if batch.undone_at is not None:
+        undone = language.gettext("%(who)s 于 %(moment)s 撤销：%(why)s", **_undone(language, batch))
+        head.append((language.gettext("撤销情况"), undone))
+    folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="result-"))
+    try:
+        file = Path(folder.name) / "result.xlsx"
+        written = await house.export(partial(xlsx.write, file, title, head, columns, table))
+        await house.note(request, Deed.EXPORTED, cohort=at.here.cohort.key, filter=title, students=written)
+    except BaseException:
+        folder.cleanup()
+        raise
+    name = f"{title.replace(' ', '-')}-{now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
+    return SentOnce(folder, file, name)
+
+
+_PLAIN = ("student", "name", "class_name", "result", "reason", "became")
+
+
+async def _found(request: Request, house: House, visitor: Visitor) -> tuple[Place, Batch, tuple[Decision, ...]]:
+    """Return the batch of the address. Raises HTTPException: what may not be seen looks like what is not there."""
+    at = place(request, house, visitor, (Act.DECIDE,))
+    number = request.path_params["batch"]
+    found = await house.ask_long(at.doors.batches.batch, number)
+    if found is None or found[0].step not in at.steps:
+        raise HTTPException(404)
+    at = place(request, house, visitor, (Act.DECIDE,), found[0].step)
+    if not _may_see(at, found[0]):
+        raise HTTPException(404)
+    return at, *found
+
+
+def _said(became: Mapping[str, str], language: Language) -> str:
+    """Return a sentence in this language; in another one where the house has learnt it since."""
+    return became.get(language.code) or next(iter(became.values()), "")
+
+
+def _may_see(at: Place, batch: Batch) -> bool:
+    """Say whether a batch may be seen: by its author, and by who decides the step for everybody."""
+    return batch.author == at.account or any(not scope for scope in at.scopes)
+
+
+def _line(at: Place, batch: Batch) -> dict[str, object]:
+    language, now = at.here.language, at.here.now
+    return {
+        "number": batch.id,
+        "title": batch.title,
+        "kind": labels.say(language, result_words.BATCHES, batch.kind),
+        "author": batch.author,
+        "at": language.moment(batch.at, now),
+        "entered": batch.counts.get("entered", 0),
+        "undone": language.gettext("%(who)s 于 %(moment)s 撤销：%(why)s", **_undone(language, batch))
+        if batch.undone_at
+        else "",
+        "address": at.address(f"/desk/import/batches/{batch.id}"),
+    }
+
+
+def _undone(language: Language, batch: Batch) -> dict[str, str]:
+    assert batch.undone_at is not None  # noqa: S101 - whoever asks has looked
+    return {"who": batch.undone_by, "moment": language.dated(batch.undone_at), "why": batch.undone_because}
+
+
+def _fate(decision: Decision, batch: Batch, at: Place) -> str:
+    """Say what has become of a decision of a batch."""
+    if batch.undone_at is None:
+        return _STANDS if decision.active(at.here.now) else _ENDED
+    if decision.withdrawn_at == batch.undone_at:
+        return _WITHDRAWN
+    # What was withdrawn later than the batch was not withdrawn with it: the certificate kept it.
+    kept = decision.withdrawn_at is None or decision.withdrawn_at > batch.undone_at
+    return _ISSUED if kept and (decision.until is None or decision.until > batch.undone_at) else _MOVED
+
+
+def _row(language: Language, decision: Decision, person: Named | None, fate: str) -> dict[str, str]:
+    word, tone = _FATES[fate]
+    return {
+        "student": decision.student,
+        "name": person.name if person else "",
+        "class_name": person.class_name if person else "",
+        "result": labels.say(language, labels.STATES, labels.state_of(decision.verdict)),
+        "reason": decision.reason,
+        "became": language.gettext(word),
+        "tone": tone,
+    }
+
+
+ROUTES = (
+    Route("/desk/import/batches", for_visitors(listed, Act.DECIDE)),
+    Route("/desk/import/batches/{batch:id}", for_visitors(page, Act.DECIDE)),
+    Route("/desk/import/batches/{batch:id}/result.xlsx", for_visitors(result, Act.DECIDE, long=True)),
+    Route("/desk/import/batches/{batch:id}/undo", for_visitors(undo, Act.DECIDE), methods=["POST"]),
+)

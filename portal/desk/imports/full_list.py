@@ -1,0 +1,301 @@
+"""The whole list of an office without a system: its operator brings it, looks at it, and the schedule takes it over.
+
+It becomes the source's snapshot, with proofs and guard like any other; this page writes no mark. Who is not on it is
+told what the source's settings say of those who are not on it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import PurePath
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from config.settings import Source
+from portal.access import forms
+from portal.access.requires import for_visitors
+from portal.desk.context.head import desk_page
+from portal.desk.context.scene import Place, place
+from portal.desk.context.services import SheetRead, SheetUnreadable, desk_of
+from portal.desk.imports import result_words
+from portal.i18n.labels import later
+from portal.page.context import House, Visitor, see_other
+from status_db.accounts.accounts import Act
+from status_db.accounts.audit_log import Deed
+from status_db.decisions.batches import Told, Wrong
+from status_db.inbox.requests import RequestOutcome, RequestRefused
+from status_db.inbox.uploads import Upload, UploadKind
+from status_db.model import Verdict, normalise_number
+
+#: So many rows that are about nobody, or doubtful, are named.
+_NAMED = 30
+
+NO_FILE = later("没有选文件。请先选一个文件。")
+OTHER_KIND = later("这里要的是 %(suffix)s 文件。请另存为 %(suffix)s 再上传。")
+NO_HEADER = later("没有找到表头：要有这几列，写在同一行：%(columns)s。请照部门原来的表填写，不要改表头。")
+TOO_LONG = later("名单超过 %(most)s 行。请确认是不是选错了文件；确实有这么长，请管理员在设置里放宽。")
+NO_ROWS = later("表里一行也没有。请看是不是选错了文件。")
+CHANGED = later("确认的不是刚才看到的那一份。请重新看一遍再确认。")
+
+#: What a look at the rows finds, besides rows about somebody on the roster.
+_FOUND = {
+    Wrong.NOBODY: later("不在离校名单上，会被略过（也可能写的是校园卡号，那样照常认得）"),
+    Wrong.TWICE: later("同一个学号不止一行，会一起算"),
+    Wrong.NAME: later("学号和姓名对不上，请核对"),
+    Wrong.NO_STEP: later("不用办这一项，会被略过"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Rows that something is to be said of."""
+
+    word: str
+    count: int
+    #: The first of them: row in the sheet, number, name.
+    rows: tuple[tuple[int, str, str], ...]
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show which lists of this step are brought, and take one."""
+    at = place(request, house, visitor, (Act.DECIDE,))
+    return await _page(request, house, at)
+
+
+async def _page(
+    request: Request,
+    house: House,
+    at: Place,
+    refused: str = "",
+    *,
+    status: int = 200,
+    said: str = "",
+) -> Response:
+    sources = at.brings
+    if not sources:
+        raise HTTPException(404)
+    now, language = at.here.now, at.here.language
+    views = {view.source: view for view in await house.ask_long(house.reader.sources, at.here.cohort.key)}
+    fresh = await house.ask_long(house.lists.freshness, at.here.cohort.key)
+    return await desk_page(
+        request,
+        house,
+        at,
+        "desk/full_list.html",
+        status=status,
+        stale=replace(at.here, sight=at.sight).stale(fresh),
+        action=at.address("/desk/list"),
+        sources=[
+            {
+                "name": name,
+                "title": _title(at, name, source),
+                "columns": language.listed(source.columns.values()),
+                "suffix": _suffix(source),
+                "as_of": language.moment(view.as_of, now) if (view := views[name]).as_of else "",
+                "rows": view.recent_rows[-1] if view.recent_rows else None,
+            }
+            for name, source in sources.items()
+        ],
+        most_size=f"{house.settings.desk.most_bytes / 1_000_000:g}",
+        refused=refused,
+        said=said,
+    )
+
+
+async def bring(request: Request, house: House, visitor: Visitor) -> Response:
+    """Take a list in, and lead to the look at it."""
+    at = place(request, house, visitor, (Act.DECIDE,))
+    language, limits = at.here.language, house.settings.desk
+    try:
+        fields, file = await forms.read_with_file(
+            request, house.settings.portal.public_url, visitor.token, longest=limits.most_bytes
+        )
+    except HTTPException as error:
+        if error.status_code != 413:
+            raise
+        large = result_words.unreadable(language, SheetUnreadable("large", ""), limits)
+        return await _page(request, house, at, large, status=413)
+    name = fields.get("source", "")
+    source = at.brings.get(name)
+    if source is None:
+        raise HTTPException(404)
+    if file is None:
+        return await _page(request, house, at, language.gettext(NO_FILE), status=422)
+    if PurePath(file.name).suffix.lower() != _suffix(source):
+        wrong = language.gettext(OTHER_KIND, suffix=_suffix(source))
+        return await _page(request, house, at, wrong, status=422)
+    desk = desk_of(request)
+    try:
+        reading = partial(desk.read_sheet, most=limits.most_listed)
+        sheet = await house.ask_in_turn(request, reading, file.content, file.name, list(source.columns.values()))
+    except SheetUnreadable as error:
+        own = {
+            "columns": language.gettext(NO_HEADER, columns=language.listed(source.columns.values())),
+            "rows": language.gettext(TOO_LONG, most=limits.most_listed),
+        }
+        why = own.get(error.word) or result_words.unreadable(language, error, limits)
+        return await _page(request, house, at, f"{file.name}：{why}", status=422, said=str(error))
+    rows = _rows(sheet, source)
+    if not rows:
+        return await _page(request, house, at, language.gettext(NO_ROWS), status=422)
+    number = await house.ask_long(
+        partial(
+            desk.uploads.keep,
+            at.here.cohort.key,
+            UploadKind.LIST,
+            at.step,
+            account=at.account,
+            file=file.name,
+            content=file.content,
+            rows=rows,
+            now=at.here.now,
+            source=name,
+        )
+    )
+    await house.note(
+        request,
+        Deed.BROUGHT_SHEET,
+        cohort=at.here.cohort.key,
+        step=at.step,
+        source=name,
+        file=file.name,
+        rows=len(rows),
+    )
+    return see_other(at.address(f"/desk/list/{number}"))
+
+
+async def look(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show what a list holds; once it is confirmed, what has become of it."""
+    at, upload = await _kept(request, house, visitor)
+    return await _show(request, house, at, upload)
+
+
+async def confirm(request: Request, house: House, visitor: Visitor) -> Response:
+    """Have the schedule take a list as its source's own."""
+    fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
+    at, upload = await _kept(request, house, visitor)
+    if fields.get("rows") != str(len(upload.rows)):
+        return await _show(request, house, at, upload, refused=at.here.language.gettext(CHANGED))
+    try:
+        await house.ask_in_turn(
+            request,
+            partial(
+                house.requests.ask_list,
+                at.here.cohort.key,
+                upload.upload,
+                account=at.account,
+                now=at.here.now,
+            ),
+        )
+    except RequestRefused:
+        return see_other(at.address(f"/desk/list/{upload.upload}"))
+    await house.ask_long(desk_of(request).uploads.confirmed, upload.upload, at.here.now)
+    await house.note(
+        request,
+        Deed.CONFIRMED_LIST,
+        cohort=at.here.cohort.key,
+        step=at.step,
+        source=upload.source or "",
+        file=upload.file,
+        rows=len(upload.rows),
+    )
+    return see_other(at.address(f"/desk/list/{upload.upload}"))
+
+
+async def _show(request: Request, house: House, at: Place, upload: Upload, *, refused: str = "") -> Response:
+    source = house.settings.source[upload.source or ""]
+    # Each row as a decision would be looked at, for what is found of its number and name; none of it is entered.
+    rows = [Told(line, student, name, Verdict.CLEARED) for line, student, name, _word in upload.rows]
+    preview = await house.ask_in_turn(request, at.doors.batches.preview, at.step, rows, at.here.now, at.scopes)
+    known = sum(row.wrong not in (Wrong.NOBODY, Wrong.NO_STEP) for row in preview.rows)
+    language = at.here.language
+    found = [
+        Found(
+            language.gettext(word),
+            len(own),
+            tuple((row.told.line, row.told.student, row.told.name or row.name) for row in own[:_NAMED]),
+        )
+        for kind, word in _FOUND.items()
+        if (own := [row for row in preview.rows if row.wrong is kind])
+    ]
+    views = {view.source: view for view in await house.ask_long(house.reader.sources, at.here.cohort.key)}
+    before = views[upload.source or ""].recent_rows
+    request_ = await house.ask(house.requests.about_upload, at.here.cohort.key, upload.upload)
+    last = views[upload.source or ""].last_run
+    return await desk_page(
+        request,
+        house,
+        at,
+        "desk/full_list_look.html",
+        status=409 if refused else 200,
+        title=_title(at, upload.source or "", source),
+        file=upload.file,
+        total=len(upload.rows),
+        known=known,
+        before=before[-1] if before else None,
+        words=_words(source, [word for *_, word in upload.rows]),
+        absent=source.absent_means,
+        found=found,
+        action=at.address(f"/desk/list/{upload.upload}"),
+        back=at.address("/desk/list"),
+        asked=request_,
+        waits=request_ is not None and request_.served_at is None,
+        outcome=request_.outcome.value if request_ is not None and request_.outcome else "",
+        good=request_ is not None and request_.outcome is RequestOutcome.DONE,
+        run=last.run if last is not None and request_ is not None and last.by == upload.account else None,
+        refused=refused,
+    )
+
+
+async def _kept(request: Request, house: House, visitor: Visitor) -> tuple[Place, Upload]:
+    """Return the list of the address, and its place. Raises HTTPException: another's is as unknown as none."""
+    number = request.path_params["upload"]
+    upload = await house.ask_long(desk_of(request).uploads.find, number, visitor.account.account)
+    if upload is None or upload.kind is not UploadKind.LIST:
+        raise HTTPException(404)
+    at = place(request, house, visitor, (Act.DECIDE,), upload.step)
+    if upload.cohort != at.here.cohort.key or upload.source not in at.brings:
+        raise HTTPException(404)
+    return at, upload
+
+
+def _rows(sheet: SheetRead, source: Source) -> list[list[object]]:
+    """Return of each row its number in the sheet, the student's number, the name, and the office's word."""
+    at = {column: where for where, column in enumerate(sheet.columns)}
+
+    def cell(row: Sequence[str | None], field: str) -> str | None:
+        where = at.get(source.columns.get(field, ""))
+        return row[where] if where is not None else None
+
+    return [
+        [line, normalise_number(cell(row, "student") or ""), cell(row, "name"), cell(row, "status") or ""]
+        for line, row in sheet.rows
+    ]
+
+
+def _words(source: Source, said: Sequence[str]) -> list[tuple[str, int, str]]:
+    """Return each word that a status list says, how often, and what it stands for; empty where it is none."""
+    if source.means != "status":
+        return []
+    meant = {word: meaning for meaning, words in source.words.items() for word in words}
+    return [(word, count, meant.get(word, "")) for word, count in Counter(said).most_common(20)]
+
+
+def _suffix(source: Source) -> str:
+    return PurePath(str(source.own.path)).suffix.lower()
+
+
+def _title(at: Place, name: str, source: Source) -> str:
+    return at.here.language.pick(source.title, source.title_en) or name
+
+
+ROUTES = (
+    Route("/desk/list", for_visitors(page, Act.DECIDE)),
+    Route("/desk/list", for_visitors(bring, Act.DECIDE), methods=["POST"]),
+    Route("/desk/list/{upload:id}", for_visitors(look, Act.DECIDE)),
+    Route("/desk/list/{upload:id}", for_visitors(confirm, Act.DECIDE), methods=["POST"]),
+)

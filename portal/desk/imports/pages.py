@@ -1,0 +1,396 @@
+"""Importing an office's results: the template, the sheet that is brought, the look at it, and the word that enters it.
+
+What is confirmed is the very preview that was shown. A sheet is its author's own: nobody else finds it.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from anyio import to_thread
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access import forms
+from portal.access.requires import for_visitors
+from portal.access.scenes import COLUMNS, NONE, Scene, asked
+from portal.desk.context.scene import Place, place
+from portal.desk.context.services import SheetUnreadable, desk_of
+from portal.desk.imports import result_sheets, result_words, results
+from portal.desk.imports.result_sheets import Person
+from portal.i18n.labels import later
+from portal.page.context import House, Visitor, see_other
+from portal.present import cards, list_rows
+from portal.web.sent_files import SentOnce
+from status_db.accounts.accounts import Act
+from status_db.accounts.audit_log import Deed
+from status_db.decisions.batches import BatchKind, Judged, Preview, RowKind
+from status_db.decisions.writer import DecisionRefused, Overtaken
+from status_db.inbox.uploads import Upload, UploadKind
+from status_db.model import StepKind
+from status_db.queries.lists import Filter, Lists, Order, Wanted
+
+#: Whom a template may be narrowed to.
+_NARROWED_BY = ("college", "class")
+
+#: A choice of more values than this is no choice: the field then takes what is typed.
+_CHOICES = 300
+
+#: What the operator says beside the word that confirms.
+_TICKS = ("with_conflicts", "without_wrong")
+
+#: Why a sheet is not taken, or not entered, each with the way out.
+NO_FILE = later("没有选文件。请先选一个 .xlsx 或 .csv 文件。")
+TOO_MANY = later("符合条件的学生超过 %(most)s 名，一个表放不下。请按学院或班级下载。")
+NOBODY = later("没有符合条件的学生。请换一个学院或班级。")
+MOVED = later("预览之后，这些学生的状态有了变动，所以什么也没有导入。下面是新的预览，请重新看一遍再确认。")
+WITH_WRONG = later(
+    "还有 %(num)s 行有错，所以什么也没有导入。请在表里改好重新上传；或者勾选“不管有错的行”，只导入其余的。"
+)
+NOTHING = later("没有要导入的行：没有一行会带来改动。与已有办理不一致的，勾选“替换”才会导入。")
+REFUSED = later("没有导入：%(why)s")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a preview, ready to be shown."""
+
+    line: int
+    student: str
+    name: str
+    class_name: str
+    result: str
+    #: What else it says: each a word for it and the text.
+    more: tuple[tuple[str, str], ...]
+    stands: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rows of one kind."""
+
+    kind: str
+    word: str
+    mark: str
+    tone: str
+    lines: tuple[Line, ...]
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show where to take the template, and where to bring it back."""
+    return await _page(request, house, place(request, house, visitor, (Act.DECIDE,)))
+
+
+async def _page(
+    request: Request, house: House, at: Place, refused: str = "", *, status: int = 200, said: str = ""
+) -> Response:
+    batches = await house.ask_long(partial(at.doors.batches.batches, at.step, 1))
+    choices = {
+        column: await house.ask_long(house.lists.choices, at.sight, column, {}, _CHOICES) for column in _NARROWED_BY
+    }
+    limits = house.settings.desk
+    return house.page(
+        request,
+        "desk/import.html",
+        status=status,
+        here=at.here,
+        at=at,
+        action=at.address("/desk/import"),
+        refused=refused,
+        said=said,
+        choices=[
+            (column, at.here.language.gettext(COLUMNS[column]), values, asked(request, column))
+            for column, values in choices.items()
+        ],
+        most_rows=limits.most_rows,
+        most_size=f"{limits.most_bytes / 1_000_000:g}",
+        batches=at.address("/desk/import/batches") if batches else "",
+    )
+
+
+async def template(request: Request, house: House, visitor: Visitor) -> Response:
+    """Send a sheet with the own students, to be filled in."""
+    at = place(request, house, visitor, (Act.DECIDE,))
+    language, most = at.here.language, house.settings.desk.most_rows
+    columns = {name: "" if asked(request, name) == NONE else asked(request, name) for name in _NARROWED_BY}
+    chosen = Filter(
+        Wanted.ALL,
+        at.step,
+        columns={name: value for name, value in columns.items() if asked(request, name)},
+        order=Order.CLASS,
+    )
+    count = await house.ask_long(house.lists.count, at.sight, chosen, at.here.now, most)
+    if not count or count > most:
+        sentence = TOO_MANY if count else NOBODY
+        return await _page(request, house, at, language.gettext(sentence, most=most), status=422)
+    fresh = await house.ask_long(house.lists.freshness, at.here.cohort.key)
+    title = template_title(at.here, at.step)
+    narrowed = language.listed(chosen.columns.values())
+    stale = replace(at.here, sight=at.sight).stale(fresh)
+    about = (narrowed, *template_about(at.here, stale, visitor.account.name))
+    reasons = house.settings.step_named(at.step).reasons
+    folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="template-"))
+    try:
+        file = Path(folder.name) / "template.xlsx"
+        people = people_of(at.here, house.lists, at.step, chosen)
+        writing = partial(
+            result_sheets.write_template, file, language, title, [one for one in about if one], people, reasons
+        )
+        written = await house.export(writing)
+        await house.note(
+            request, Deed.EXPORTED, cohort=at.here.cohort.key, filter=f"{title} {narrowed}".strip(), students=written
+        )
+    except BaseException:
+        folder.cleanup()
+        raise
+    return SentOnce(folder, file, f"{title.replace(' ', '-')}.xlsx")
+
+
+def template_title(here: Scene, step: str) -> str:
+    """Say what a template is."""
+    return f"{here.cohort.name} {here.titles[step]} {here.language.gettext('办理结果')}"
+
+
+def template_about(here: Scene, stale: Sequence[str], by: str) -> tuple[str, ...]:
+    """Say of a template when it was made, by whom, and what of it is too old."""
+    language = here.language
+    return (language.gettext("%(moment)s 由 %(who)s 下载", moment=language.dated(here.now), who=by), *stale)
+
+
+def people_of(here: Scene, lists: Lists, step: str, chosen: Filter) -> Iterator[Person]:
+    """Give those who belong on a template: who has the step, and how it stands."""
+    for listed in lists.whole(here.sight.only(step), chosen, here.now):
+        status = next((one for one in listed.steps if one.step == step), None)
+        if status is not None:
+            yield Person(listed.student, listed.name, listed.class_name, list_rows.cell(here, status).text)
+
+
+async def bring(request: Request, house: House, visitor: Visitor) -> Response:
+    """Take a sheet in, and lead to the look at it."""
+    at = place(request, house, visitor, (Act.DECIDE,))
+    language, limits = at.here.language, house.settings.desk
+    try:
+        _fields, file = await forms.read_with_file(
+            request, house.settings.portal.public_url, visitor.token, longest=limits.most_bytes
+        )
+    except HTTPException as error:
+        if error.status_code != 413:
+            raise
+        large = SheetUnreadable("large", "")
+        return await _page(request, house, at, result_words.unreadable(language, large, limits), status=413)
+    if file is None:
+        return await _page(request, house, at, language.gettext(NO_FILE), status=422)
+    desk = desk_of(request)
+    try:
+        sheet = await house.ask_in_turn(request, results.read, desk.read_sheet, file.content, file.name)
+    except SheetUnreadable as error:
+        said = result_words.unreadable(language, error, limits)
+        return await _page(request, house, at, f"{file.name}：{said}", status=422, said=str(error))
+    number = await house.ask_long(
+        partial(
+            desk.uploads.keep,
+            at.here.cohort.key,
+            UploadKind.RESULTS,
+            at.step,
+            account=at.account,
+            file=file.name,
+            content=file.content,
+            rows=sheet.kept(),
+            now=at.here.now,
+        )
+    )
+    await house.note(
+        request, Deed.BROUGHT_SHEET, cohort=at.here.cohort.key, step=at.step, file=file.name, rows=len(sheet.rows)
+    )
+    return see_other(at.address(f"/desk/import/{number}"))
+
+
+async def look(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show what a sheet would do, row by row; nothing is entered yet."""
+    at, upload = await _brought(request, house, visitor)
+    if upload.confirmed_at is not None:
+        return see_other(_after(at, upload))
+    preview = await _judged(request, house, at, upload)
+    return await _preview(request, house, at, upload, preview)
+
+
+async def enter(request: Request, house: House, visitor: Visitor) -> Response:
+    """Enter what the preview showed, if it still would do just that."""
+    fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
+    at, upload = await _brought(request, house, visitor)
+    if upload.confirmed_at is not None:
+        return see_other(_after(at, upload))
+    ticks = {name: fields.get(name) == "1" for name in _TICKS}
+    preview = await _judged(request, house, at, upload)
+    language = at.here.language
+    wrong, refused = preview.count(RowKind.WRONG), ""
+    entered = preview.count(RowKind.NEW) + (preview.count(RowKind.CONFLICT) if ticks["with_conflicts"] else 0)
+    if fields.get("digest") != preview.digest.hex():
+        # What was ticked was meant of other rows.
+        return await _preview(request, house, at, upload, preview, refused=language.gettext(MOVED))
+    if wrong and not ticks["without_wrong"]:
+        refused = language.gettext(WITH_WRONG, num=wrong)
+    elif not entered:
+        refused = language.gettext(NOTHING)
+    if refused:
+        return await _preview(request, house, at, upload, preview, ticks, refused=refused)
+    sheet = results.again(upload.rows)
+    try:
+        made = await house.ask_in_turn(
+            request,
+            partial(
+                at.doors.batches.enter_all,
+                BatchKind.IMPORT,
+                at.step,
+                results.told_of(sheet, language.zone),
+                preview.digest,
+                at.account,
+                at.here.now,
+                at.scopes,
+                title=upload.file,
+                **ticks,
+            ),
+        )
+    except Overtaken:
+        newer = await house.ask_long(desk_of(request).uploads.find, upload.upload, at.account)
+        if newer is not None and newer.confirmed_at is not None:
+            return see_other(_after(at, newer))
+        preview = await _judged(request, house, at, upload)
+        return await _preview(request, house, at, upload, preview, refused=language.gettext(MOVED))
+    except DecisionRefused as error:
+        return await _preview(request, house, at, upload, preview, ticks, refused=language.gettext(REFUSED, why=error))
+    kept = _became(house, at, sheet, made.rows, replaced=ticks["with_conflicts"])
+    uploads = desk_of(request).uploads
+    await house.ask_long(partial(uploads.confirmed, upload.upload, at.here.now, made.batch.id, kept.kept()))
+    await house.note(
+        request,
+        Deed.IMPORTED,
+        cohort=at.here.cohort.key,
+        step=at.step,
+        batch=made.batch.id,
+        file=upload.file,
+        entered=len(made.decisions),
+        wrong=wrong,
+    )
+    return see_other(at.address(f"/desk/import/batches/{made.batch.id}"))
+
+
+async def _brought(request: Request, house: House, visitor: Visitor) -> tuple[Place, Upload]:
+    """Return the sheet of the address, and its place. Raises HTTPException: another's is as unknown as none."""
+    number = request.path_params["upload"]
+    upload = await house.ask_long(desk_of(request).uploads.find, number, visitor.account.account)
+    if upload is None or upload.kind is not UploadKind.RESULTS:
+        raise HTTPException(404)
+    at = place(request, house, visitor, (Act.DECIDE,), upload.step)
+    if upload.cohort != at.here.cohort.key:
+        raise HTTPException(404)
+    return at, upload
+
+
+async def _judged(request: Request, house: House, at: Place, upload: Upload) -> Preview:
+    told = results.told_of(results.again(upload.rows), at.here.language.zone)
+    return await house.ask_in_turn(request, at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
+
+
+async def _preview(
+    request: Request,
+    house: House,
+    at: Place,
+    upload: Upload,
+    preview: Preview,
+    ticks: Mapping[str, bool] | None = None,
+    *,
+    refused: str = "",
+) -> Response:
+    fresh = await house.ask_long(house.lists.freshness, at.here.cohort.key)
+    counts = {kind.value: preview.count(kind) for kind in RowKind}
+    return house.page(
+        request,
+        "desk/import_preview.html",
+        status=409 if refused else 200,
+        here=at.here,
+        at=at,
+        file=upload.file,
+        groups=groups(house, at, preview.rows),
+        counts=counts,
+        total=len(preview.rows),
+        enters=counts[RowKind.NEW] + counts[RowKind.CONFLICT],
+        action=at.address(f"/desk/import/{upload.upload}"),
+        back=at.address("/desk/import"),
+        digest=preview.digest.hex(),
+        ticks=ticks or dict.fromkeys(_TICKS, False),
+        refused=refused,
+        stale=replace(at.here, sight=at.sight).stale(fresh),
+    )
+
+
+def groups(house: House, at: Place, judged: Sequence[Judged]) -> list[Group]:
+    """Return the rows of a preview by kind, the wrong ones first; kinds without a row are left out."""
+    language = at.here.language
+    kind = cards.kinds_of(house.settings).get(at.step, StepKind.SYNCED)
+    reasons = house.settings.step_named(at.step).reasons
+
+    def line(row: Judged) -> Line:
+        told = row.told
+        more = (
+            ("file_number", told.file_number),
+            ("words", told.words),
+            ("note", told.note),
+            ("condition", told.condition),
+            ("until", language.moment(told.until, at.here.now) if told.until else ""),
+        )
+        return Line(
+            line=told.line,
+            student=told.student,
+            name=row.name or told.name or "",
+            class_name=row.class_name,
+            result=language.listed(part for part in (result_words.result(language, told), told.reason) if part),
+            more=tuple((language.gettext(results.COLUMNS[name][0]), text) for name, text in more if text),
+            stands=result_words.stands(language, row, at.here.now, kind),
+            why=result_words.why(language, row, reasons, at.here.now),
+        )
+
+    return [
+        Group(
+            kind=one,
+            word=language.gettext(word),
+            mark=result_words.MARKS[one],
+            tone=result_words.TONES[one],
+            lines=tuple(line(row) for row in judged if row.kind == one),
+        )
+        for one, word in result_words.KINDS.items()
+        if any(row.kind == one for row in judged)
+    ]
+
+
+def _became(
+    house: House, at: Place, sheet: results.ResultSheet, judged: Sequence[Judged], *, replaced: bool
+) -> results.ResultSheet:
+    """Return a sheet with what has become of each of its rows, in every language of the house."""
+    reasons = house.settings.step_named(at.step).reasons
+    told = [
+        {
+            code: result_words.became(language, row, reasons, at.here.now, replaced=replaced)
+            for code, language in house.languages.items()
+        }
+        for row in judged
+    ]
+    return replace(sheet, rows=tuple(replace(row, became=said) for row, said in zip(sheet.rows, told, strict=True)))
+
+
+def _after(at: Place, upload: Upload) -> str:
+    return at.address(f"/desk/import/batches/{upload.batch}")
+
+
+ROUTES = (
+    Route("/desk/import", for_visitors(page, Act.DECIDE)),
+    Route("/desk/import", for_visitors(bring, Act.DECIDE), methods=["POST"]),
+    Route("/desk/import/template.xlsx", for_visitors(template, Act.DECIDE, long=True)),
+    Route("/desk/import/{upload:id}", for_visitors(look, Act.DECIDE)),
+    Route("/desk/import/{upload:id}", for_visitors(enter, Act.DECIDE), methods=["POST"]),
+)

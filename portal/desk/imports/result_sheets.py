@@ -1,0 +1,136 @@
+"""Workbooks around results: the template that an office fills in, and the file that says what became of each row.
+
+Everything in them is text, and nothing is a formula: a number keeps its noughts, a name with = before it stays a name.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+
+from portal.desk.imports.results import COLUMNS, RESULTS
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+
+#: What a choice may be written as where it stands, in letters; a longer one is a range of the second worksheet.
+_LONGEST_CHOICE = 255
+
+_STATE, _CLASS = later("目前状态"), later("班级")
+
+_WIDTHS = {"student": 16, "name": 14, "reason": 18, "words": 30, "note": 24, "condition": 24, "until": 14}
+
+_HOW = (
+    later("只办理填了“办理结果”的学生；留空的不会有任何改动。"),
+    later("学号和姓名要一致，请不要改，也不要改表头。用不到的行可以删掉。"),
+    later("“办理结果”和“办理原因”从下拉框里选。"),
+    later("“文号”是本部门自己的文件号；“告知学生”学生会看到；“内部备注”只有工作人员看到。"),
+    later("“附加条件”只用于“通过”，学生会看到，例如“6月30日前补交押金”。"),
+    later("“有效期至”写成 2019-06-30 这样，当天结束时失效；留空表示一直有效。"),
+    later("“目前状态”只供参考，上传时不看。"),
+    later("填好后保存为 .xlsx，在“导入办理结果”里上传。上传之后先看预览，确认了才会生效。"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One student of a template."""
+
+    student: str
+    name: str
+    class_name: str
+    #: How the step stands, in words.
+    state: str
+
+
+def write_template(
+    file: Path,
+    language: Language,
+    title: str,
+    about: Sequence[str],
+    people: Iterable[Person],
+    reasons: Sequence[str],
+) -> int:
+    """Write a template with these students; `about` says beside the instructions what they are. Return how many."""
+    options = {"strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(file, options) as book:
+        sheet, second = book.add_worksheet(language.gettext("办理结果")), book.add_worksheet(language.gettext("说明"))
+        head = book.add_format({"bold": True, "bottom": 1, "bg_color": "#EEF1F5", "text_wrap": True, "valign": "top"})
+        given, own = book.add_format({"num_format": "@", "font_color": "#555555"}), book.add_format({"num_format": "@"})
+        given_columns = ("student", "name")
+        asked = [column for column in COLUMNS if column not in given_columns]
+        columns = [language.gettext(COLUMNS[column][0]) for column in given_columns]
+        columns += [language.gettext(_CLASS), language.gettext(_STATE)]
+        columns += [language.gettext(COLUMNS[column][0]) for column in asked]
+        for at, width in enumerate(
+            [*(_WIDTHS[column] for column in given_columns), 14, 22, *(_WIDTHS.get(column, 14) for column in asked)]
+        ):
+            sheet.set_column(at, at, width, own)
+            sheet.write_string(0, at, columns[at], head)
+        written = 0
+        for person in people:
+            written += 1
+            for at, text in enumerate((person.student, person.name, person.class_name, person.state)):
+                sheet.write_string(written, at, text, given)
+            for at in range(4, len(columns)):
+                sheet.write_blank(written, at, None, own)
+        last = max(written, 1)
+        results = [language.gettext(word) for word, _ in RESULTS.values()]
+        first = 4 + asked.index("result")
+        _choice(sheet, second, language, first, last, results, "result")
+        if reasons:
+            _choice(sheet, second, language, 4 + asked.index("reason"), last, reasons, "reason")
+        sheet.freeze_panes(1, 2)
+        sheet.autofilter(0, 0, last, len(columns) - 1)
+        sheet.repeat_rows(0)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        _instructions(book, second, language, title, about, reasons)
+    return written
+
+
+#: Where the second worksheet has each list of words.
+_LISTS = {"result": 3, "reason": 4}
+
+
+def _choice(
+    sheet: Any,  # noqa: ANN401 - XlsxWriter publishes no types
+    second: Any,  # noqa: ANN401
+    language: Language,
+    column: int,
+    last: int,
+    listed: Sequence[str],
+    field: str,
+) -> None:
+    """Have a column's cells be chosen out of a list."""
+    at = _LISTS[field]
+    second.write_string(0, at, language.gettext(COLUMNS[field][0]))
+    for row, word in enumerate(listed, 1):
+        second.write_string(row, at, word)
+    short = len(",".join(listed)) <= _LONGEST_CHOICE and not any("," in word for word in listed)
+    letter = "ABCDEFG"[at]
+    source = list(listed) if short else f"='{second.get_name()}'!${letter}$2:${letter}${len(listed) + 1}"
+    said = language.gettext("请从下拉框里选，或者留空。")
+    sheet.data_validation(
+        1, column, last, column, {"validate": "list", "source": source, "error_message": said, "error_type": "stop"}
+    )
+
+
+def _instructions(
+    book: Any,  # noqa: ANN401 - XlsxWriter publishes no types
+    sheet: Any,  # noqa: ANN401
+    language: Language,
+    title: str,
+    about: Sequence[str],
+    reasons: Sequence[str],
+) -> None:
+    strong, wrapped = book.add_format({"bold": True}), book.add_format({"text_wrap": True, "valign": "top"})
+    sheet.set_column(0, 0, 70)
+    sheet.set_column(3, 4, 18)
+    sheet.write_string(0, 0, title, strong)
+    lines = [*about, "", *(f"{at}. {language.gettext(sentence)}" for at, sentence in enumerate(_HOW, 1))]
+    if not reasons:
+        lines.append(language.gettext("这一项没有规定办理原因，可以自己写。"))
+    for row, line in enumerate(lines, 1):
+        sheet.write_string(row, 0, line, wrapped)

@@ -1,0 +1,168 @@
+"""A sheet with an office's results: its columns, and what each row of it tells. Pure.
+
+The desk's pages and the command line read it here alone, so that both take the same words.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from portal.desk.context.services import ReadsSheets, SheetRead, SheetUnreadable
+from portal.i18n.labels import later
+from status_db.decisions.batches import Told, Wrong
+from status_db.model import Verdict, normalise_number
+
+#: Field → its column, in Chinese and as the catalogue has it in English, in the order of the template.
+COLUMNS: Mapping[str, tuple[str, str]] = {
+    "student": (later("学号"), "Student number"),
+    "name": (later("姓名"), "Name"),
+    "result": (later("办理结果"), "Result"),
+    "reason": (later("办理原因"), "Reason given"),
+    "file_number": (later("文号"), "File number"),
+    "words": (later("告知学生"), "Words for the student"),
+    "note": (later("内部备注"), "Internal note"),
+    "condition": (later("附加条件"), "Condition"),
+    "until": (later("有效期至"), "Valid until"),
+}
+
+#: What a result may be, in the order of the template's choice.
+RESULTS: Mapping[Verdict, tuple[str, str]] = {
+    Verdict.CLEARED: (later("通过"), "Cleared"),
+    Verdict.HELD: (later("不通过"), "Not cleared"),
+    Verdict.EXEMPT: (later("无需办理"), "Not needed"),
+}
+
+#: The header is found by these, in one language or the other.
+_NEEDED = ("student", "result")
+
+#: No text is longer, in letters.
+LONGEST: Mapping[str, int] = {"reason": 100, "file_number": 100, "words": 1000, "note": 1000, "condition": 1000}
+
+_DAY = re.compile(r"(\d{4})(?:-|/|\.|年)(\d{1,2})(?:-|/|\.|月)(\d{1,2})日?(?: 00:00(?::00)?)?|(\d{4})(\d{2})(\d{2})")
+
+#: The last moment of a day: until then it counts.
+_END_OF_DAY = time(23, 59, 59)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as it stands in a sheet, and once it was entered, what became of it."""
+
+    line: int
+    cells: tuple[str | None, ...]
+    #: Language → a sentence; empty before.
+    became: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSheet:
+    """A sheet of results, as it stands."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def kept(self) -> list[dict[str, Any]]:
+        """Return it as JSON has it; `again` reads that."""
+        rows = ({"line": r.line, "cells": list(r.cells), "became": dict(r.became)} for r in self.rows)
+        return [{"columns": list(self.columns)}, *rows]
+
+
+def again(kept: Sequence[Mapping[str, Any]]) -> ResultSheet:
+    """Return a sheet that was kept."""
+    head, *rows = kept
+    return ResultSheet(
+        tuple(head["columns"]), tuple(Row(r["line"], tuple(r["cells"]), dict(r["became"])) for r in rows)
+    )
+
+
+def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
+    """Read a sheet of results, with its header in either language. Raises SheetUnreadable."""
+    try:
+        found = reads(content, name, [COLUMNS[column][0] for column in _NEEDED])
+    except SheetUnreadable as error:
+        if error.word != "columns":
+            raise
+        try:
+            found = reads(content, name, [COLUMNS[column][1] for column in _NEEDED])
+        except SheetUnreadable as other:
+            raise (error if other.word == "columns" else other) from None
+    twice = [column for column, at in _places(found).items() if len(at) > 1]
+    if twice:
+        raise SheetUnreadable(
+            "twice", f"{name} has the column {COLUMNS[twice[0]][0]} more than once. Leave one of them."
+        )
+    return ResultSheet(found.columns, tuple(Row(line, cells) for line, cells in found.rows))
+
+
+def told_of(sheet: ResultSheet, zone: ZoneInfo) -> tuple[Told, ...]:
+    """Return what each row tells. A day ends at the institution's midnight."""
+    at = {column: found[0] for column, found in _places(sheet).items() if found}
+    return tuple(
+        _told(row, {column: row.cells[place] or "" for column, place in at.items()}, zone) for row in sheet.rows
+    )
+
+
+def _told(row: Row, cells: Mapping[str, str], zone: ZoneInfo) -> Told:
+    said = {column: cells.get(column, "") for column in COLUMNS}
+    verdict = _VERDICTS.get(_folded(said["result"]))
+    until = _day(said["until"])
+    wrong = next(_wrong(said, verdict, until), None)
+    return Told(
+        line=row.line,
+        student=normalise_number(said["student"]),
+        name=cells.get("name"),
+        verdict=verdict,
+        # A reason is chosen out of a list: blanks within are no part of it.
+        reason=" ".join(said["reason"].split()),
+        words=said["words"],
+        note=said["note"],
+        file_number=said["file_number"],
+        condition=said["condition"],
+        until=datetime.combine(until, _END_OF_DAY, zone) if until else None,
+        wrong=wrong[0] if wrong else None,
+        said=wrong[1] if wrong else "",
+    )
+
+
+def _wrong(said: Mapping[str, str], verdict: Verdict | None, until: date | None) -> Iterator[tuple[Wrong, str]]:
+    """Give what cannot be taken as it stands, and the word that stands there."""
+    more = any(text for column, text in said.items() if column not in ("student", "name"))
+    if verdict is None and more:
+        # Whoever has filled in the rest has meant something.
+        yield Wrong.RESULT, said["result"]
+    for column, most in LONGEST.items():
+        if len(said[column]) > most:
+            yield Wrong.LONG, column
+    if said["until"] and until is None:
+        yield Wrong.DATE, said["until"]
+
+
+def _day(text: str) -> date | None:
+    found = _DAY.fullmatch(" ".join(unicodedata.normalize("NFKC", text).split()))
+    if found is None:
+        return None
+    parts = [int(part) for part in found.groups() if part is not None]
+    try:
+        return date(*parts)
+    except ValueError:
+        return None
+
+
+def _places(sheet: ResultSheet | SheetRead) -> dict[str, list[int]]:
+    """Return for each column where it stands in a sheet; nowhere for one that is not there."""
+    names = [_folded(name) for name in sheet.columns]
+    return {
+        column: [at for at, name in enumerate(names) if name in map(_folded, wanted)]
+        for column, wanted in COLUMNS.items()
+    }
+
+
+def _folded(word: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", word).split()).casefold()
+
+
+_VERDICTS = {_folded(word): verdict for verdict, words in RESULTS.items() for word in (*words, verdict.value)}

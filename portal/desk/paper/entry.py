@@ -1,0 +1,425 @@
+"""What was decided on paper, entered afterwards: one table for one sheet, looked at first, confirmed as looked at.
+
+The table, its preview and its confirmation are one form: whatever is wrong, all that was typed stands there again.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access import forms
+from portal.access.requires import for_visitors
+from portal.desk.context.scene import Place, place
+from portal.desk.imports import result_words
+from portal.desk.paper import words as paper_words
+from portal.desk.paper.sheets import by_building, by_college, narrowed
+from portal.documents.sheet_numbers import LONGEST, typed
+from portal.i18n.labels import later, say
+from portal.page.context import House, Visitor, see_other
+from portal.present import list_rows
+from portal.web import bounds
+from status_db.accounts.accounts import Act
+from status_db.accounts.audit_log import Deed
+from status_db.decisions.batches import Batch, BatchKind, Preview, RowKind, Told, Wrong
+from status_db.decisions.writer import DecisionRefused, Overtaken
+from status_db.model import Decision, Verdict, normalise_number
+from status_db.queries.lists import Filter, ListedStudent, Wanted
+
+#: One sheet, or a class, has fewer rows.
+_ROWS = 200
+
+#: So many fields has a form of that many rows, and so many bytes: a browser writes a Chinese character as nine.
+_FIELDS, _BYTES = 4 * _ROWS + 50, 400_000
+
+_LONGEST_WORDS, _LONGEST_BECAUSE = 500, 500
+
+#: Nobody enters a sheet later than this; a year that was mistyped is found so.
+_OLDEST = timedelta(days=366)
+
+_DECIDING = (Act.DECIDE,)
+
+#: What is wrong with what was typed above the table, each with the way out.
+NO_SHEET = later("请填写纸号，它印在纸的右上角。没有印的，写上日期和经手人，能找到那张纸就行。")
+LONG_SHEET = later("纸号不能超过 100 个字。请缩短。")
+NO_TIME = later("请填写纸上的办理日期和时间，例如 2019-06-05T14:30。")
+FUTURE = later("办理时间晚于现在。请核对纸上的日期。")
+LONG_AGO = later("办理时间早于一年前。请核对纸上的年份。")
+LONG_WORDS = later("给学生的话不能超过 500 字。请缩短。")
+LONG_FILE = later("文号不能超过 100 个字。请缩短。")
+NOTHING_TICKED = later("还没有勾选任何一行。请在纸上打了勾的学生那一行勾选“已办”。")
+NO_NUMBERS = later("没有读到学号。请每行写一个学号，或用空格、逗号隔开。")
+TOO_MANY = later("一次最多录入 200 名学生。请按纸分几次录入。")
+LOOK_AGAIN = later("预览之后有改动（您改了内容，或系统里的状态变了）。请看一遍新的预览，再确认。")
+WITHOUT_WRONG = later("有错误的行。请改正或去掉勾，或者勾选“有错误的行先不录”。")
+NOTHING_TO_DO = later("没有可以录入的行：系统里都已是这样，或与现有决定不同而没有选择替换。")
+NOT_TAKEN = later("没有录入：系统没有接受这些决定。请再看一遍预览。")
+NO_BECAUSE = later("请写明为什么撤回。")
+NOT_UNDONE = later("没有撤回：它已经撤回过，或其中有不归您办理的学生。")
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What was typed, whether it makes sense or not."""
+
+    numbers: tuple[str, ...] = ()
+    #: By number.
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
+    sheet: str = ""
+    decided: str = ""
+    words: str = ""
+    with_conflicts: bool = False
+    without_wrong: bool = False
+    #: Of the preview that was looked at; empty before one.
+    digest: str = ""
+
+    def told(self, decided_at: datetime) -> list[Told]:
+        """Return the rows that are ticked."""
+        return [
+            Told(
+                line=line,
+                student=number,
+                name=None,
+                verdict=Verdict.CLEARED,
+                reason=self.reasons.get(number, ""),
+                words=self.words,
+                file_number=self.files.get(number, ""),
+                decided_at=decided_at,
+                sheet=self.sheet,
+            )
+            for line, number in enumerate(self.numbers, start=1)
+            if number in self.done
+        ]
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show the table of a class or a building with those still open, or ask which."""
+    at = place(request, house, visitor, _DECIDING)
+    columns = narrowed(request)
+    if not columns:
+        return await _ask_which(request, house, at)
+    chosen = Filter(Wanted.NOT_CLEAR, at.step, columns)
+    leaf = await house.ask_long(house.lists.leaf, at.sight, chosen, at.here.now, _ROWS)
+    if not leaf.rows:
+        return await _ask_which(request, house, at, nobody=True)
+    return await _table(
+        request, house, at, Typed(tuple(one.student for one in leaf.rows)), wrong=TOO_MANY if leaf.more else ""
+    )
+
+
+async def enter(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show the table of pasted numbers, preview what was typed, or enter it."""
+    at = place(request, house, visitor, _DECIDING)
+    fields = await forms.read_lists(
+        request, house.settings.portal.public_url, visitor.token, longest=_BYTES, most=_FIELDS
+    )
+    if "pasted" in fields:
+        return await _pasted(request, house, at, fields["pasted"][-1])
+    draft = _read(fields)
+    wrong, decided_at = _wrong_above(at, draft)
+    if wrong or decided_at is None:
+        return await _table(request, house, at, draft, wrong=wrong, status=422)
+    told = draft.told(decided_at)
+    preview = await house.ask_in_turn(request, at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
+    if fields.get("act", [""])[-1] != "confirm":
+        return await _table(request, house, at, draft, preview)
+    if wrong := _wrong_in(draft, preview):
+        return await _table(request, house, at, draft, preview, wrong=wrong, status=409)
+    door = partial(
+        at.doors.batches.enter_all,
+        BatchKind.PAPER,
+        at.step,
+        told,
+        preview.digest,
+        at.account,
+        at.here.now,
+        at.scopes,
+        title=draft.sheet,
+        with_conflicts=draft.with_conflicts,
+        without_wrong=draft.without_wrong,
+    )
+    try:
+        entered = await house.ask_in_turn(request, door)
+    except DecisionRefused as refused:
+        anew = await house.ask_in_turn(request, at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
+        why = LOOK_AGAIN if isinstance(refused, Overtaken) else NOT_TAKEN
+        return await _table(request, house, at, draft, anew, wrong=why, status=409)
+    await house.note(
+        request,
+        Deed.ENTERED_PAPER,
+        cohort=at.here.cohort.key,
+        step=at.step,
+        sheet=draft.sheet,
+        batch=entered.batch.id,
+        students=len(entered.decisions),
+    )
+    return see_other(at.here.address(f"/desk/paper/entered/{entered.batch.id}"))
+
+
+def _wrong_in(draft: Typed, preview: Preview) -> str:
+    """Return why a preview may not be confirmed; empty when it may."""
+    if draft.digest != preview.digest.hex():
+        return LOOK_AGAIN
+    if preview.count(RowKind.WRONG) and not draft.without_wrong:
+        return WITHOUT_WRONG
+    entered = preview.count(RowKind.NEW) + (preview.count(RowKind.CONFLICT) if draft.with_conflicts else 0)
+    return "" if entered else NOTHING_TO_DO
+
+
+async def _pasted(request: Request, house: House, at: Place, text: str) -> Response:
+    apart = "".join(" " if character in ",;，；、" else character for character in text).split()
+    numbers = tuple(dict.fromkeys(number for one in apart if (number := normalise_number(one))))
+    if not numbers or len(numbers) > _ROWS:
+        return await _ask_which(request, house, at, pasted=text, wrong=TOO_MANY if numbers else NO_NUMBERS)
+    return await _table(request, house, at, Typed(numbers))
+
+
+def _read(fields: Mapping[str, Sequence[str]]) -> Typed:
+    """Return what a form says. Raises HTTPException for one that no page of ours has sent."""
+    numbers = [normalise_number(one) for one in fields.get("number", ())]
+    reasons, files = fields.get("reason", ()), fields.get("file", ())
+    if not numbers or len(numbers) > _ROWS or len(set(numbers)) < len(numbers):
+        raise HTTPException(400)
+    if len(reasons) != len(numbers) or len(files) != len(numbers):
+        raise HTTPException(400)
+
+    def last(name: str) -> str:
+        return fields.get(name, [""])[-1].replace("\r\n", "\n").strip()
+
+    return Typed(
+        numbers=tuple(numbers),
+        reasons={number: one.strip() for number, one in zip(numbers, reasons, strict=True)},
+        files={number: one.strip() for number, one in zip(numbers, files, strict=True)},
+        done=frozenset(map(normalise_number, fields.get("done", ()))) & frozenset(numbers),
+        sheet=typed(last("sheet")),
+        decided=last("decided"),
+        words=last("words"),
+        with_conflicts="with_conflicts" in fields,
+        without_wrong="without_wrong" in fields,
+        digest=last("digest"),
+    )
+
+
+def _wrong_above(at: Place, draft: Typed) -> tuple[str, datetime | None]:
+    """Return what is wrong above the table, or with nothing wrong the time at which it was decided."""
+    if not draft.sheet or len(draft.sheet) > LONGEST:
+        return (LONG_SHEET if draft.sheet else NO_SHEET), None
+    zone = at.here.settings.institution.timezone
+    try:
+        decided_at = bounds.moment(draft.decided, zone).astimezone(UTC)
+    except ValueError:
+        return NO_TIME, None
+    if decided_at > at.here.now:
+        return FUTURE, None
+    if decided_at < at.here.now - _OLDEST:
+        return LONG_AGO, None
+    if len(draft.words) > _LONGEST_WORDS:
+        return LONG_WORDS, None
+    if any(len(one) > LONGEST for one in draft.files.values()):
+        return LONG_FILE, None
+    return ("" if draft.done else NOTHING_TICKED), decided_at
+
+
+async def _ask_which(
+    request: Request, house: House, at: Place, *, nobody: bool = False, pasted: str = "", wrong: str = ""
+) -> Response:
+    classes = await house.ask_long(house.lists.groups, at.sight, ("college", "class"))
+    buildings = await house.ask_long(house.lists.groups, at.sight, ("building",))
+    return house.page(
+        request,
+        "desk/paper_which.html",
+        status=422 if wrong else 200,
+        here=at.here,
+        at=at,
+        colleges=by_college(at, "/desk/paper/entry", classes),
+        buildings=by_building(at, "/desk/paper/entry", buildings),
+        nobody=nobody,
+        pasted=pasted,
+        wrong=at.here.language.gettext(wrong) if wrong else "",
+    )
+
+
+async def _table(
+    request: Request,
+    house: House,
+    at: Place,
+    draft: Typed,
+    preview: Preview | None = None,
+    *,
+    wrong: str = "",
+    status: int = 200,
+) -> Response:
+    here = at.here
+    chosen = Filter(Wanted.ALL, at.step, numbers=draft.numbers)
+    leaf = await house.ask_long(house.lists.leaf, at.sight, chosen, here.now, _ROWS)
+    people = {one.student: one for one in leaf.rows}
+    earlier = await house.ask_long(_earlier, at, draft.sheet) if preview is not None else ()
+    lines = _lines(at, draft, people, preview)
+    return house.page(
+        request,
+        "desk/paper_entry.html",
+        status=status,
+        here=here,
+        at=at,
+        draft=draft,
+        lines=lines,
+        told=any(line["why"] or line["kind"] for line in lines),
+        reasons=list(enumerate(here.settings.step_named(at.step).reasons, start=1)),
+        wrong=here.language.gettext(wrong) if wrong else "",
+        previewed=preview is not None,
+        digest=preview.digest.hex() if preview is not None else "",
+        counts=[
+            (say(here.language, paper_words.KINDS, kind), preview.count(kind), result_words.TONES[kind])
+            for kind in map(RowKind, paper_words.KINDS)
+            if preview is not None and preview.count(kind)
+        ],
+        wrongs=preview.count(RowKind.WRONG) if preview is not None else 0,
+        conflicts=preview.count(RowKind.CONFLICT) if preview is not None else 0,
+        earlier=[(here.address(f"/desk/paper/entered/{one.id}"), one.title) for one in earlier],
+        latest=f"{here.now.astimezone(here.language.zone):%Y-%m-%dT%H:%M}",
+        stale=here.stale(leaf.freshness),
+    )
+
+
+def _lines(
+    at: Place, draft: Typed, people: Mapping[str, ListedStudent], preview: Preview | None
+) -> list[dict[str, object]]:
+    """Return the rows of the table, each with what was typed in it and what the preview says of it."""
+    here, cell = at.here, at.here.steps.index(at.step)
+    judged = {row.told.student: row for row in preview.rows} if preview is not None else {}
+    found: list[dict[str, object]] = []
+    for number in draft.numbers:
+        person, row = people.get(number), judged.get(number)
+        shown = list_rows.row(here, person) if person is not None else None
+        by = row.standing if row is not None else None
+        who = f"{by.author}, {here.language.moment(by.decided_at, here.now)}" if by is not None else ""
+        found.append(
+            {
+                "number": number,
+                "name": shown.name if shown else "",
+                "class_name": shown.class_name if shown else "",
+                "cell": shown.cells[cell] if shown else None,
+                "done": number in draft.done,
+                "reason": draft.reasons.get(number, ""),
+                "file": draft.files.get(number, ""),
+                "kind": say(here.language, paper_words.KINDS, row.kind) if row else "",
+                "tone": result_words.TONES[row.kind] if row else "",
+                "mark": paper_words.MARKS[row.kind] if row else "",
+                "why": paper_words.said_of(here.language, row, who)
+                if row
+                else ("" if shown else say(here.language, paper_words.WRONG, Wrong.NOBODY)),
+            }
+        )
+    return found
+
+
+def _earlier(at: Place, sheet: str) -> tuple[Batch, ...]:
+    """Return what was entered of the same sheet before, and not taken back."""
+    batches = at.doors.batches.batches(at.step)
+    return tuple(one for one in batches if one.kind is BatchKind.PAPER and one.title == sheet and one.undone_at is None)
+
+
+async def entered(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show what was entered of a sheet, with the way to take it back."""
+    at, batch, decisions = await _found(request, house, visitor)
+    return await _entered(request, house, at, batch, decisions)
+
+
+async def undo(request: Request, house: House, visitor: Visitor) -> Response:
+    """Take back what was entered of a sheet."""
+    fields = await forms.read(request, house.settings.portal.public_url, visitor.token, longest=_BYTES)
+    at, batch, decisions = await _found(request, house, visitor)
+    because = fields.get("because", "").strip()[:_LONGEST_BECAUSE]
+    if not because:
+        return await _entered(request, house, at, batch, decisions, wrong=NO_BECAUSE, status=422)
+    try:
+        undone = await house.ask_in_turn(
+            request, at.doors.batches.undo, batch.id, at.account, because, at.here.now, at.scopes
+        )
+    except DecisionRefused:
+        return await _entered(request, house, at, batch, decisions, wrong=NOT_UNDONE, status=409)
+    await house.note(
+        request,
+        Deed.PAPER_TAKEN_BACK,
+        cohort=at.here.cohort.key,
+        step=at.step,
+        sheet=batch.title,
+        batch=batch.id,
+        students=len(undone.withdrawn),
+    )
+    return see_other(at.here.address(f"/desk/paper/entered/{batch.id}"))
+
+
+async def _found(request: Request, house: House, visitor: Visitor) -> tuple[Place, Batch, tuple[Decision, ...]]:
+    """Return a batch of the own step whose students all stand inside the own scopes. Raises HTTPException, 404."""
+    first = place(request, house, visitor, _DECIDING)
+    found = await house.ask_long(first.doors.batches.batch, request.path_params["sheet"])
+    if found is None or found[0].kind is not BatchKind.PAPER:
+        raise HTTPException(404)
+    batch, decisions = found
+    at = place(request, house, visitor, _DECIDING, batch.step)
+    people = await house.ask_long(at.doors.batches.people, [one.student for one in decisions], at.scopes)
+    if any(one.student not in people for one in decisions):
+        raise HTTPException(404)
+    return at, batch, decisions
+
+
+async def _entered(
+    request: Request,
+    house: House,
+    at: Place,
+    batch: Batch,
+    decisions: Sequence[Decision],
+    *,
+    wrong: str = "",
+    status: int = 200,
+) -> Response:
+    here, language = at.here, at.here.language
+    people = await house.ask_long(at.doors.batches.people, [one.student for one in decisions], at.scopes)
+    lines = [
+        {
+            "number": one.student,
+            "name": people[one.student].name,
+            "class_name": people[one.student].class_name,
+            "reason": one.reason,
+            "file": one.file_number,
+            "decided": language.moment(one.decided_at, here.now),
+            "stands": one.active(here.now),
+        }
+        for one in decisions
+    ]
+    return house.page(
+        request,
+        "desk/paper_entered.html",
+        status=status,
+        here=here,
+        at=at,
+        batch=batch,
+        lines=lines,
+        left_out=_left_out(batch),
+        entered_at=language.dated(batch.at),
+        undone_at=language.dated(batch.undone_at) if batch.undone_at else "",
+        wrong=language.gettext(wrong) if wrong else "",
+    )
+
+
+def _left_out(batch: Batch) -> int:
+    """Return how many rows of the sheet were not entered."""
+    counted = Counter(dict(batch.counts))
+    return counted.total() - 2 * counted["entered"]
+
+
+ROUTES = (
+    Route("/desk/paper/entry", for_visitors(page, *_DECIDING)),
+    Route("/desk/paper/entry", for_visitors(enter, *_DECIDING), methods=["POST"]),
+    Route("/desk/paper/entered/{sheet:id}", for_visitors(entered, *_DECIDING)),
+    Route("/desk/paper/entered/{sheet:id}/undo", for_visitors(undo, *_DECIDING), methods=["POST"]),
+)

@@ -1,0 +1,176 @@
+"""A reviewer sends a student's step back to its office, which looks at it again: the reviewer never decides for it."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from config.settings import Flow
+from portal.access import forms
+from portal.access.requires import for_visitors
+from portal.desk.context.head import desk_page, inside_of
+from portal.desk.context.scene import Place, place
+from portal.i18n.labels import later
+from portal.page.account_names import names_of
+from portal.page.context import House, Visitor, see_other
+from portal.present import appeals, cards
+from portal.present.appeals import Shown
+from portal.present.due import due_at
+from status_db.accounts.accounts import Act
+from status_db.accounts.audit_log import Deed
+from status_db.inbox.appeals import ObjectionRefused, Refusal, SeenThen
+from status_db.model import StepStatus, normalise_number
+from status_db.views import StudentView
+
+#: So many are listed, the newest.
+_ROWS = 50
+
+#: Words in Chinese, each letter of which a form writes as nine.
+_LONGEST_FORM = 16 * 1024
+
+NO_STEP = later("请选一下发回哪一项。")
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One step that may be sent back."""
+
+    step: str
+    title: str
+    office: str
+    now: Shown
+
+
+async def listed(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show what was sent back of the students one reviews, and what the offices answered."""
+    at = place(request, house, visitor, (Act.REVIEW,))
+    cohort, here = at.here.cohort.key, at.here
+    steps = {step for flow in here.settings.flow for step in _before_review(flow, at.step)}
+    inside = inside_of(house, cohort, at.scopes)
+    found = await house.ask_long(house.student_objections.sent_back, cohort, steps, inside, _ROWS)
+    students = await house.ask_long(house.named.students, cohort, {one.student for one in found}, here.now)
+    names = await names_of(house, found)
+    return await desk_page(
+        request,
+        house,
+        at,
+        "desk/sent_back.html",
+        cases=[
+            (
+                here.titles[one.step],
+                appeals.case(here.language, one, students.get(one.student), names, here.now).bare,
+            )
+            for one in found
+        ],
+    )
+
+
+async def form(request: Request, house: House, visitor: Visitor) -> Response:
+    """Ask for a student's number, or show the student's steps that may be sent back."""
+    at = place(request, house, visitor, (Act.REVIEW,))
+    number = normalise_number(request.query_params.get("student", ""))
+    if not number:
+        return await desk_page(request, house, at, "desk/send_back.html", student=None)
+    student = await _student(house, at, number)
+    await house.note(request, Deed.SAW_STUDENT, cohort=student.cohort, student=student.student)
+    return await _form(request, house, at, student)
+
+
+async def send(request: Request, house: House, visitor: Visitor) -> Response:
+    """Enter that a step is sent back; what is not taken comes back with what would do."""
+    fields = await forms.read(request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM)
+    at = place(request, house, visitor, (Act.REVIEW,))
+    student = await _student(house, at, normalise_number(fields.get("student", "")))
+    step, text = fields.get("step", ""), fields.get("text", "").replace("\r\n", "\n")
+    status = next((s for s in _steps(at, student) if s.step == step), None)
+    if status is None:
+        return await _form(request, house, at, student, text=text, wrong=NO_STEP, status=422)
+    enter = partial(
+        house.student_objections.send_back,
+        student.cohort,
+        student.student,
+        step,
+        text,
+        account=at.account,
+        seen=SeenThen.of(status, at.here.now),
+        due=due_at(house.settings, step, student.campus, at.here.now),
+        now=at.here.now,
+    )
+    try:
+        made = await house.ask_long(enter)
+    except ObjectionRefused as refused:
+        code, wrong = 409 if refused.refusal is Refusal.WAITS else 422, appeals.REFUSALS[refused.refusal]
+        return await _form(request, house, at, student, chosen=step, text=text, wrong=wrong, status=code)
+    await house.note(
+        request, Deed.SENT_BACK, cohort=made.cohort, student=made.student, step=step, objection=made.objection
+    )
+    return see_other(at.address("/desk/sent-back"))
+
+
+def _before_review(flow: Flow, review: str) -> tuple[str, ...]:
+    """Return the steps that a review waits for; none in a flow that has no such review."""
+    return flow.after(review) if any(entry.step == review for entry in flow.entries) else ()
+
+
+async def _student(house: House, at: Place, number: str) -> StudentView:
+    """Return a student whom this reviewer reviews at this step; foreign and missing read 404."""
+    cohort, now = at.here.cohort.key, at.here.now
+    if not number or not await house.ask(house.named.inside, cohort, (number,), at.scopes):
+        raise HTTPException(404)
+    student = (await house.ask(house.named.students, cohort, (number,), now))[number]
+    if not _steps(at, student):
+        raise HTTPException(404)
+    return student
+
+
+def _steps(at: Place, student: StudentView) -> tuple[StepStatus, ...]:
+    """Return the steps of a student that stand before this review."""
+    flow = at.here.settings.flow_named(student.flow)
+    if flow is None or not student.steps:
+        return ()
+    before = _before_review(flow, at.step)
+    return tuple(status for status in student.steps if status.step in before)
+
+
+async def _form(
+    request: Request,
+    house: House,
+    at: Place,
+    student: StudentView,
+    *,
+    chosen: str = "",
+    text: str = "",
+    wrong: str = "",
+    status: int = 200,
+) -> Response:
+    language, now, titles = at.here.language, at.here.now, at.here.titles
+    return await desk_page(
+        request,
+        house,
+        at,
+        "desk/send_back.html",
+        status=status,
+        student=student,
+        choices=[
+            _Choice(
+                step=one.step,
+                title=titles[one.step],
+                office=cards.office_name(language, house.settings.step_named(one.step).office),
+                now=appeals.shown(language, SeenThen.of(one, now), now).bare,
+            )
+            for one in _steps(at, student)
+        ],
+        chosen=chosen,
+        text=text,
+        wrong=language.gettext(wrong) if wrong else "",
+    )
+
+
+ROUTES = (
+    Route("/desk/send-back", for_visitors(form, Act.REVIEW)),
+    Route("/desk/send-back", for_visitors(send, Act.REVIEW), methods=["POST"]),
+    Route("/desk/sent-back", for_visitors(listed, Act.REVIEW)),
+)

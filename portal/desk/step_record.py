@@ -1,0 +1,283 @@
+"""The record of one student's step: evidence as it was read, what was decided, and the forms by which to decide."""
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, replace
+from functools import partial
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access import forms
+from portal.access.requires import for_visitors
+from portal.access.scenes import asked
+from portal.auth.permissions import inside, oversees
+from portal.desk import dossiers
+from portal.desk.context import not_entered
+from portal.desk.context.scene import AT_THE_DESK, Place, acts_at, place
+from portal.desk.decision_form import LONGEST_FORM, LONGEST_TEXT, LONGEST_WORD, NO_REASON, Typed, Unclear
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from portal.page.context import House, Visitor, see_other
+from status_db.accounts.accounts import Act
+from status_db.accounts.audit_log import Deed
+from status_db.decisions.reviews import seen_by_review
+from status_db.decisions.writer import DecisionRefused, Overtaken
+from status_db.model import Decision, StepKind, StepStatus, Verdict, normalise_number
+from status_db.queries.dossier import Dossier
+
+#: What may be decided, and what a review may say, in the order of the form.
+_DECIDED = {Verdict.CLEARED: later("通过"), Verdict.HELD: later("不通过"), Verdict.EXEMPT: later("无需办理")}
+_REVIEWED = {Verdict.CLEARED: later("通过终审"), Verdict.HELD: later("不通过（退回）")}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One student's step, and where at the desk somebody looks at it."""
+
+    at: Place
+    dossier: Dossier
+    status: StepStatus
+    #: The student's steps at which they may act.
+    own: tuple[str, ...]
+
+    @property
+    def student(self) -> str:
+        """The student's number."""
+        return self.dossier.student.student
+
+    @property
+    def saw(self) -> str:
+        """Name what stands here now, as the doors ask for it."""
+        if self.status.kind is StepKind.REVIEW:
+            return seen_by_review(self.status)
+        return self.status.footing(self.at.here.now)
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision that counts, or that is a review which has lapsed."""
+        decision = self.status.decision
+        return decision if decision is not None and decision.active(self.at.here.now) else None
+
+    def address(self, act: str = "") -> str:
+        """Return the address of the record, or of something to be done with it."""
+        return self.of(self.at.step, act)
+
+    def of(self, step: str, act: str = "") -> str:
+        """Return the same of another step."""
+        path = f"/desk/students/{quote(self.student, safe='')}{act}"
+        return self.at.here.address(path, step=step)
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show a record."""
+    found = await _found(request, house, visitor, AT_THE_DESK)
+    await house.note(
+        request, Deed.SAW_STUDENT, cohort=found.at.here.cohort.key, student=found.student, step=found.at.step
+    )
+    return _show(request, house, visitor, found)
+
+
+async def decide(request: Request, house: House, visitor: Visitor) -> Response:
+    """Enter a decision of the step's office."""
+    return await _act(request, house, visitor, Act.DECIDE, _decide)
+
+
+async def withdraw(request: Request, house: House, visitor: Visitor) -> Response:
+    """Take the decision back that stands."""
+    return await _act(request, house, visitor, Act.DECIDE, _withdraw)
+
+
+async def review(request: Request, house: House, visitor: Visitor) -> Response:
+    """Give the review."""
+    return await _act(request, house, visitor, Act.REVIEW, _review)
+
+
+async def take_back(request: Request, house: House, visitor: Visitor) -> Response:
+    """Take the review back that stands."""
+    return await _act(request, house, visitor, Act.REVIEW, _take_back)
+
+
+#: What has been done: the deed, the decision it was about, and why.
+_Done = tuple[Deed, Decision, str]
+
+
+async def _act(
+    request: Request,
+    house: House,
+    visitor: Visitor,
+    act: Act,
+    do: Callable[[House, Found, Typed], Awaitable[_Done]],
+) -> Response:
+    """Do something with a record; what cannot be done brings the page again, with all that was typed."""
+    sent = await forms.read(request, house.settings.portal.public_url, visitor.token, longest=LONGEST_FORM)
+    found = await _found(request, house, visitor, (act,))
+    typed = Typed.of(sent)
+    try:
+        deed, decision, reason = await do(house, found, typed)
+    except Unclear as unclear:
+        sentence = found.at.here.language.gettext(unclear.sentence)
+        return await _again(request, house, visitor, typed, sentence, 422)
+    except DecisionRefused as refused:
+        who = await _name(house, found.at.here.language, refused)
+        sentence = not_entered.said(found.at.here, refused, typed.decision_seen, who)
+        if isinstance(refused, Overtaken):
+            # Now it has been told, and is shown as it has come to stand.
+            typed = replace(typed, saw="", decision="")
+        return await _again(request, house, visitor, typed, sentence, 409)
+    await house.note(
+        request,
+        deed,
+        cohort=found.at.here.cohort.key,
+        student=found.student,
+        step=found.at.step,
+        verdict=decision.verdict,
+        reason=reason,
+        decision=decision.id,
+    )
+    return see_other(found.address())
+
+
+async def _again(
+    request: Request, house: House, visitor: Visitor, typed: Typed, sentence: str, status: int
+) -> Response:
+    found = await _found(request, house, visitor, AT_THE_DESK)
+    return _show(request, house, visitor, found, typed=typed, refused=sentence, status=status)
+
+
+async def _decide(house: House, found: Found, typed: Typed) -> _Done:
+    at = found.at
+    wish = typed.wish(found.student, at.step, _DECIDED, house.settings.institution.timezone)
+    entered = await house.ask_long(at.doors.batches.enter, wish, at.account, house.clock(), at.scopes)
+    return Deed.DECIDED, entered, entered.reason
+
+
+async def _withdraw(house: House, found: Found, typed: Typed) -> _Done:
+    at = found.at
+    _refuse_no_reason(typed)
+    door = partial(at.doors.batches.withdraw, saw=typed.decision_seen)
+    taken = await house.ask_long(door, found.student, at.step, at.account, house.clock(), at.scopes)
+    return Deed.DECISION_WITHDRAWN, taken, typed.because
+
+
+async def _review(house: House, found: Found, typed: Typed) -> _Done:
+    at = found.at
+    wish = typed.wish(found.student, at.step, _REVIEWED, house.settings.institution.timezone)
+    door = partial(at.doors.mornings.review, over_old_answers=bool(typed.over))
+    given = await house.ask_long(door, wish, at.account, house.clock(), at.scopes)
+    return Deed.REVIEWED, given, given.reason
+
+
+async def _take_back(house: House, found: Found, typed: Typed) -> _Done:
+    at = found.at
+    _refuse_no_reason(typed)
+    door = partial(at.doors.mornings.take_back, saw=typed.decision_seen)
+    taken = await house.ask_long(door, found.student, at.step, at.account, house.clock(), at.scopes)
+    return Deed.REVIEW_WITHDRAWN, taken, typed.because
+
+
+def _refuse_no_reason(typed: Typed) -> None:
+    typed.refuse_too_long()
+    if not typed.because:
+        raise Unclear(NO_REASON)
+
+
+async def _name(house: House, language: Language, refused: DecisionRefused) -> str:
+    """Return the name of who was first."""
+    if not isinstance(refused, Overtaken) or refused.first is None:
+        return ""
+    author = refused.first.author
+    account = await house.ask(house.accounts.find, author)
+    if account is None or account.name == author:
+        return author
+    return f"{account.name} ({author})" if language.code == "en" else f"{account.name}（{author}）"
+
+
+async def _found(request: Request, house: House, visitor: Visitor, acts: Collection[Act]) -> Found:
+    """Return the record of the address, where the visitor may do one of these acts. Raises HTTPException.
+
+    Who may do none reads 403; a student or a step outside the scopes looks like one that does not exist. Without a step
+    it is the first of the student's that the visitor may act at.
+    """
+    at = place(request, house, visitor, acts)
+    may, here = at.here.sight.steps, at.here
+    dossier = await house.ask(
+        house.reader.dossier, here.cohort.key, normalise_number(request.path_params["number"]), here.now
+    )
+    student = dossier.student if dossier is not None else None
+    own = [s for s in student.steps if inside(student, may.get(s.step, ()))] if student is not None else []
+    wanted = asked(request, "step")
+    status = next((s for s in own if wanted in ("", s.step)), None)
+    if dossier is None or status is None:
+        raise HTTPException(404)
+    meant = replace(at, step=status.step, scopes=tuple(may[status.step]))
+    return Found(meant, dossier, status, tuple(s.step for s in own))
+
+
+def _show(
+    request: Request,
+    house: House,
+    visitor: Visitor,
+    found: Found,
+    *,
+    typed: Typed | None = None,
+    refused: str = "",
+    status: int = 200,
+) -> Response:
+    here, step = found.at.here, found.status
+    may = {act for act in AT_THE_DESK if _may(house, visitor, found, act)}
+    is_review = step.kind is StepKind.REVIEW
+    decides = Act.DECIDE in may and not is_review
+    reviews = Act.REVIEW in may and is_review and not step.issued
+    blank = Typed(saw=found.saw, decision=str(found.decision.id if found.decision else 0))
+    # What comes back for another mistake stays bound to what was looked at first: a colleague may have decided since.
+    filled = replace(typed, saw=typed.saw or blank.saw, decision=typed.decision or blank.decision) if typed else blank
+    verdicts = _REVIEWED if is_review else _DECIDED
+    door = dossiers.review_door(here, step)
+    return house.page(
+        request,
+        "desk/record.html",
+        status=status,
+        at=found.at,
+        here=here,
+        student=found.dossier.student,
+        shown=dossiers.shown(here, found.dossier, step),
+        queue=found.at.address("/desk"),
+        act=found.address,
+        own=found.own,
+        record_of=found.of,
+        decides=decides,
+        reviews=reviews,
+        withdraws=(decides or reviews) and found.decision is not None,
+        is_review=is_review,
+        synced=step.kind is StepKind.SYNCED,
+        door=door,
+        verdicts=[
+            (verdict.value, here.language.gettext(word))
+            for verdict, word in verdicts.items()
+            if not is_review or verdict is not Verdict.CLEARED or door.opens
+        ],
+        reasons=here.settings.step_named(step.step).reasons,
+        typed=filled,
+        refused=refused,
+        longest_word=LONGEST_WORD,
+        longest_text=LONGEST_TEXT,
+        send_back=found.at.address("/desk/send-back", student=found.student) if Act.REVIEW in may and is_review else "",
+        opens_runs=oversees(visitor.account),
+    )
+
+
+def _may(house: House, visitor: Visitor, found: Found, act: Act) -> bool:
+    allowed = acts_at(house, visitor, (act,), found.at.here.cohort.key)
+    return inside(found.dossier.student, allowed.get(found.at.step, ()))
+
+
+ROUTES = (
+    Route("/desk/students/{number:name}", for_visitors(page, *AT_THE_DESK)),
+    Route("/desk/students/{number:name}/decide", for_visitors(decide, Act.DECIDE), methods=["POST"]),
+    Route("/desk/students/{number:name}/withdraw", for_visitors(withdraw, Act.DECIDE), methods=["POST"]),
+    Route("/desk/students/{number:name}/review", for_visitors(review, Act.REVIEW), methods=["POST"]),
+    Route("/desk/students/{number:name}/take-back", for_visitors(take_back, Act.REVIEW), methods=["POST"]),
+)

@@ -1,0 +1,1 @@
+"""Documents to print or to take along: PDFs and workbooks."""

@@ -1,0 +1,88 @@
+"""The slip: that a student is clear with everybody, on paper, and a token by which anyone asks whether it is still so.
+
+A token is sealed, not only signed: it names the student, and who photographs the code shall not learn whom. It is
+short, so that a bad printer does no harm to the code. What it says of the state is a digest, compared at each check.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from portal.present.cards import must_go
+from portal.present.headline import is_clear
+from status_db.model import digest_of
+from status_db.views import StudentView
+
+#: The use under which the desk's key is derived for slips.
+USE = "slip"
+
+_PURPOSE = b"clearance slip 1"
+_DIGEST_BYTES = 8
+_TIME_BYTES = 5
+_LONGEST = 300
+
+
+class NotASlip(Exception):  # noqa: N818 - named by what is so
+    """The token was not made here, or not with this key. Nothing more is said, whatever the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """What a token says."""
+
+    cohort: str
+    student: str
+    #: To the second.
+    made_at: datetime
+    digest: bytes
+
+
+def digest_of_state(student: StudentView, now: datetime) -> bytes:
+    """Return a digest of what counts for each step, and of the decision or run that it rests on."""
+    parts = [student.cohort, student.student, str(student.flow)]
+    for status in student.steps:
+        parts += [status.step, status.at(now).verdict, status.footing(now)]
+    return digest_of(part.encode() for part in parts)[:_DIGEST_BYTES]
+
+
+def make(student: StudentView, now: datetime) -> Slip:
+    """Return the slip of a student who is clear now. Raises ValueError for any other."""
+    if not is_clear(student, now):
+        raise ValueError("a slip is for who is clear with everybody")
+    return Slip(student.cohort, student.student, now.replace(microsecond=0), digest_of_state(student, now))
+
+
+def still_holds(slip: Slip, student: StudentView, now: datetime) -> bool:
+    """Say whether the student is clear now, and on the very footing on which the slip was made."""
+    return is_clear(student, now) and digest_of_state(student, now) == slip.digest
+
+
+def awaits_sources(student: StudentView, now: datetime) -> bool:
+    """Say whether nothing speaks against the student, but an answer has grown too old to vouch for."""
+    standings = [step.at(now) for step in student.steps]
+    return student.active and any(s.stale for s in standings) and not any(must_go(s) for s in standings)
+
+
+def seal(slip: Slip, key: bytes) -> str:
+    """Return the token of a slip: letters that an address may hold. The key has 32 bytes."""
+    seconds = int(slip.made_at.timestamp()).to_bytes(_TIME_BYTES, "big")
+    plain = slip.digest + seconds + f"{slip.cohort}\n{slip.student}".encode()
+    return base64.urlsafe_b64encode(AESSIV(key).encrypt(plain, [_PURPOSE])).rstrip(b"=").decode()
+
+
+def unseal(token: str, key: bytes) -> Slip:
+    """Return what a token says. Raises NotASlip for any that `seal` has not made with this key."""
+    try:
+        if len(token) > _LONGEST:
+            raise NotASlip
+        sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        plain = AESSIV(key).decrypt(sealed, [_PURPOSE])
+    except (binascii.Error, ValueError, InvalidTag):
+        raise NotASlip from None
+    made = int.from_bytes(plain[_DIGEST_BYTES : _DIGEST_BYTES + _TIME_BYTES], "big")
+    cohort, _, student = plain[_DIGEST_BYTES + _TIME_BYTES :].decode().partition("\n")
+    return Slip(cohort, student, datetime.fromtimestamp(made, UTC), plain[:_DIGEST_BYTES])

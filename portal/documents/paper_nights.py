@@ -1,0 +1,178 @@
+"""The sheets of a night: a folder with one PDF for each step and each class, whole or not there at all.
+
+What is older than the nights that are kept goes again, and of it those files alone that were written here.
+"""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from config.settings import Settings
+from portal.documents import paper_pdf
+from portal.documents.paper_pdf import PrintSet
+from portal.documents.paper_sets import Papers, sight_of
+from status_db.backups.files import flush
+from status_db.effective.visible import everything
+from status_db.store.private_files import PRIVATE_FILE, PRIVATE_FOLDER, make_folder
+from status_db.views import EVERYBODY
+
+#: Names the files of a folder that were written here.
+_OURS = "clearance-paper.json"
+
+#: How a folder begins that is not whole yet.
+_UNFINISHED = ".unfinished-"
+
+#: No printing takes longer.
+_UNDER_WAY = timedelta(days=1)
+
+#: A night, or what was printed by hand on a day, with its time.
+_NAME = re.compile(r"\d{4}-\d{2}-\d{2}(-\d{6})?")
+
+#: So long is a name of ours: some systems take 255 bytes, and Chinese has three for each character.
+_LONGEST_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """What is printed: everything, or the sheets of these steps, or of these classes by name."""
+
+    steps: Sequence[str] = ()
+    classes: Sequence[str] = ()
+
+
+def print_into(
+    folder: Path, name: str, papers: Papers, settings: Settings, cohort: str, narrowed: Narrowed | None = None
+) -> tuple[Path, ...]:
+    """Write the sheets into a new folder `name` inside `folder`, and return its files.
+
+    It is there whole, or not at all; where it is there already, nothing is written. Only this user may read it.
+    Raises OSError and StoreError.
+    """
+    place = folder / name
+    if place.exists():
+        return ()
+    make_folder(folder)
+    unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
+    try:
+        written: list[Path] = []
+        for file, made in _sets(papers, settings, cohort, narrowed or Narrowed()):
+            at = unfinished / _free(file, written)
+            at.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+            _write(at, paper_pdf.write(made))
+            written.append(at.relative_to(unfinished))
+        _write(unfinished / _OURS, json.dumps([path.as_posix() for path in written], ensure_ascii=False).encode())
+        flush(unfinished)
+        try:
+            unfinished.rename(place)
+        except OSError:
+            # Another scheduler was first: its sheets are as good.
+            if place.exists():
+                return ()
+            raise
+        flush(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return tuple(place / path for path in written)
+
+
+def _sets(papers: Papers, settings: Settings, cohort: str, narrowed: Narrowed) -> Iterator[tuple[Path, PrintSet]]:
+    classes = [one for one in papers.classes if not narrowed.classes or one[1] in narrowed.classes]
+    if narrowed.steps or not narrowed.classes:
+        titles = {step.key: step.title for step in settings.step}
+        for step in narrowed.steps or titles:
+            sight = sight_of(settings, cohort, step, EVERYBODY)
+            if not narrowed.classes:
+                of_all = papers.of_step(step, sight)
+                if of_all is not None:
+                    yield Path("按事项", f"{_plain(titles[step])}.pdf"), of_all
+                continue
+            for college, name in classes:
+                of_one = papers.of_step(step, sight, {"college": college, "class": name})
+                if of_one is not None:
+                    yield Path("按事项", f"{_plain(f'{titles[step]}-{college}-{name}')}.pdf"), of_one
+    if not narrowed.steps:
+        sight = everything(settings, cohort)
+        for college, name in classes:
+            of_class = papers.of_class(college, name, sight)
+            if of_class is not None:
+                yield Path("按班级", f"{_plain(f'{college}-{name}' if name else college)}.pdf"), of_class
+    yield Path("空白单.pdf"), papers.blank_slip()
+
+
+def _plain(name: str) -> str:
+    """Return a name that every system takes for a file."""
+    kept = "".join("_" if c in '\\/:*?"<>|' or not c.isprintable() else c for c in unicodedata.normalize("NFC", name))
+    return kept[:_LONGEST_NAME].strip(". ") or "_"
+
+
+def _free(file: Path, taken: Sequence[Path]) -> Path:
+    """Return a name that no other file has, on systems that take capitals for small letters, too."""
+    folded = {path.as_posix().casefold() for path in taken}
+    found, more = file, 1
+    while found.as_posix().casefold() in folded:
+        more += 1
+        found = file.with_stem(f"{file.stem} ({more})")
+    return found
+
+
+def _write(file: Path, content: bytes) -> None:
+    # So, and not changed afterwards: a stick may know no owners.
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb") as opened:
+        opened.write(content)
+    flush(file)
+
+
+def prune(folder: Path, keep: int, now: datetime) -> tuple[Path, ...]:
+    """Let the newest `keep` days stay, and remove what was written here on older ones; return the folders that went.
+
+    A folder without our list of its files is not ours; what somebody else has laid into one stays. Raises OSError.
+    """
+    ours = {found: listed for found in folder.iterdir() if (listed := _listed(found)) is not None}
+    days = sorted({found.name[:10] for found in ours}, reverse=True)[:keep]
+    older = sorted(found for found in ours if found.name[:10] not in days)
+    for found in older:
+        _remove(found, ours[found])
+    _sweep(folder, now)
+    return tuple(older)
+
+
+def _listed(folder: Path) -> list[str] | None:
+    """Return the files of a folder that were written here; None where it is not ours."""
+    if not _NAME.fullmatch(folder.name) or folder.is_symlink():
+        return None
+    try:
+        listed = json.loads((folder / _OURS).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return listed if isinstance(listed, list) and all(isinstance(one, str) for one in listed) else None
+
+
+def _remove(folder: Path, listed: Sequence[str]) -> None:
+    inside = {one.resolve() for one in (folder, *_parts(folder))}
+    for name in listed:
+        file = folder / name
+        # A list that somebody has written anew leads nowhere outside.
+        if file.suffix == ".pdf" and file.parent.resolve() in inside:
+            file.unlink(missing_ok=True)
+    (folder / _OURS).unlink(missing_ok=True)
+    for emptied in (*_parts(folder), folder):
+        if not any(emptied.iterdir()):
+            emptied.rmdir()
+
+
+def _parts(folder: Path) -> list[Path]:
+    return [part for part in folder.iterdir() if part.is_dir() and not part.is_symlink()]
+
+
+def _sweep(folder: Path, now: datetime) -> None:
+    """Remove what a printing that was killed has left; one that is younger may be under way."""
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        if left.is_dir() and left.stat().st_mtime < (now - _UNDER_WAY).timestamp():
+            shutil.rmtree(left)

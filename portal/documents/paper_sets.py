@@ -1,0 +1,204 @@
+"""What stands on sheets of paper: the students of a class, a building or a step, as they stood when it was printed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from itertools import groupby
+
+from config.settings import Settings
+from portal.access.scenes import Scene
+from portal.documents.paper_pdf import Column, Fill, Line, Part, PrintSet, Wording
+from portal.documents.sheet_numbers import EVERY_STEP, SLIP, building_mark, class_mark, set_number, step_codes
+from portal.i18n.languages import Language
+from portal.present import list_rows, reasons
+from status_db.effective.visible import Sight, everything
+from status_db.model import StepKind, StepStatus, Verdict
+from status_db.queries.lists import Filter, ListedStudent, Lists, Wanted
+from status_db.views import Scope, StepSource, StudentView
+
+#: What is owed is told in so many characters at most; the office's own screen has the rest.
+_OWED = 60
+
+#: The widths of the columns that every sheet has, in mm.
+_NUMBER, _NAME, _CLASS, _STATE, _TICK, _TIME = 25, 25, 26, 26, 11, 18
+_REASON, _SIGNATURE = 22, 24
+
+#: On a slip.
+_STEP = 34
+
+
+def sight_of(settings: Settings, cohort: str, step: str, scopes: Sequence[Scope]) -> Sight:
+    """Return what whoever handles a step has to see on paper: the step alone, or a review with all it rests on."""
+    steps = {step}
+    for flow in settings.flow:
+        if any(entry.step == step and entry.kind == StepKind.REVIEW.value for entry in flow.entries):
+            steps |= set(flow.after(step))
+    return Sight(cohort, {one.key: scopes for one in settings.step if one.key in steps})
+
+
+class Papers:
+    """Makes the sheets of one cohort as it stands now, in one language. Raises StoreError."""
+
+    def __init__(self, lists: Lists, settings: Settings, language: Language, cohort: str, now: datetime) -> None:
+        self._lists = lists
+        self._settings = settings
+        self._language = language
+        self._cohort = settings.cohort_named(cohort)
+        self._now = now
+        self._printed = now.astimezone(language.zone)
+        self._codes = step_codes([step.key for step in settings.step])
+
+    @cached_property
+    def classes(self) -> tuple[tuple[str, str], ...]:
+        """Every class of the cohort, as college and name, in order."""
+        found = self._lists.groups(everything(self._settings, self._cohort.key), ("college", "class"))
+        return tuple((college, name) for college, name in found)
+
+    @cached_property
+    def buildings(self) -> tuple[str, ...]:
+        """Every building of the cohort, in order."""
+        found = self._lists.groups(everything(self._settings, self._cohort.key), ("building",))
+        return tuple(name for (name,) in found)
+
+    @cached_property
+    def _fresh(self) -> Mapping[str, StepSource]:
+        return self._lists.freshness(self._cohort.key)
+
+    def of_step(self, step: str, sight: Sight, columns: Mapping[str, str] | None = None) -> PrintSet | None:
+        """Return the sheets of one step, each class beginning a page; None where there is nobody.
+
+        `columns` narrows them to a class, with its college, or to a building, which is one group then.
+        """
+        chosen = Filter(Wanted.ALL, step, columns or {})
+        return self._made(step, sight, chosen)
+
+    def of_class(self, college: str, class_name: str, sight: Sight) -> PrintSet | None:
+        """Return the sheets of a class with every step of the sight; None where there is nobody."""
+        return self._made(None, sight, Filter(Wanted.ALL, columns={"college": college, "class": class_name}))
+
+    def _made(self, step: str | None, sight: Sight, chosen: Filter) -> PrintSet | None:
+        here = Scene(self._settings, self._language, self._now, self._cohort, sight)
+        building = chosen.columns.get("building")
+        alone = len(here.steps) == 1
+        listed = self._lists.whole(sight, chosen, self._now, here.steps if alone else ())
+        code = self._codes[step] if step else EVERY_STEP
+        parts: list[Part] = []
+        if building is not None:
+            group = list(listed)
+            # Who moved in while this was read has a name that is no place yet.
+            mark = building_mark(self.buildings.index(building) + 1) if building in self.buildings else building
+            title = self._title(here, step, building or "–")
+            parts += [self._part(here, title, code, mark, group, with_class=True)] if group else []
+        else:
+            for (college, name), group_of in groupby(listed, key=lambda one: (one.college, one.class_name)):
+                known = (college, name) in self.classes
+                mark = class_mark(self.classes.index((college, name)) + 1) if known else name
+                title = self._title(here, step, f"{college} {name or '–'}")
+                parts.append(self._part(here, title, code, mark, list(group_of), with_class=False))
+        if not parts:
+            return None
+        return self._set(here, parts, step, upright=alone and building is None)
+
+    def _title(self, here: Scene, step: str | None, whose: str) -> str:
+        what = here.titles[step] if step else self._language.gettext("各事项")
+        return f"{what} · {whose}"
+
+    def _part(
+        self, here: Scene, title: str, code: str, mark: str, listed: Sequence[ListedStudent], *, with_class: bool
+    ) -> Part:
+        gettext = self._language.gettext
+        alone = len(here.steps) == 1
+        shown = [s for s in here.steps if any(status.step == s for one in listed for status in one.steps)]
+        columns = [Column(gettext("学号"), _NUMBER), Column(gettext("姓名"), _NAME)]
+        columns += [Column(gettext("班级"), _CLASS)] if with_class else []
+        if alone:
+            columns += [Column(gettext("状态"), _STATE), Column(gettext("欠什么"))]
+        else:
+            columns += [Column(here.titles[step]) for step in shown]
+        lines: list[Line] = []
+        for one in listed:
+            who = [one.student, one.name, *([one.class_name or "–"] if with_class else [])]
+            by_step = {status.step: status for status in one.steps}
+            if alone:
+                (step,) = here.steps
+                states = [list_rows.cell(here, by_step[step]).text, self._owed(by_step[step])]
+            else:
+                states = [list_rows.cell(here, by_step[s]).text if s in by_step else "–" for s in shown]
+            lines.append(Line([*who, *states], open=not all(s.counts_as_clear(self._now) for s in one.steps)))
+        return Part(title, set_number(self._printed, code, mark), [*columns, *self._by_hand()], lines)
+
+    def _by_hand(self) -> Iterator[Column]:
+        gettext = self._language.gettext
+        yield Column(gettext("办理"), _TICK, Fill.TICK)
+        yield Column(gettext("原因"), _REASON, Fill.BLANK)
+        yield Column(gettext("经手人签字"), _SIGNATURE, Fill.BLANK)
+        yield Column(gettext("办理时间"), _TIME, Fill.BLANK)
+
+    def _owed(self, status: StepStatus) -> str:
+        standing = status.at(self._now)
+        owing = status.finding.verdict is Verdict.HELD and (not standing.by_decision or standing.outgrown)
+        said = reasons.sentence(self._language, status.finding.evidence, self._now) if owing else ""
+        return said if len(said) <= _OWED else f"{said[: _OWED - 1]}…"
+
+    def slip(self, student: StudentView, sight: Sight) -> PrintSet:
+        """Return the slip of one student: each step of the flow, with its state where the sight has it."""
+        here = Scene(self._settings, self._language, self._now, self._cohort, sight)
+        lines = [
+            Line(
+                [
+                    here.titles[status.step],
+                    list_rows.cell(here, status).text if status.step in sight.steps else "",
+                    self._owed(status) if status.step in sight.steps else "",
+                ],
+                open=status.step not in sight.steps or not status.counts_as_clear(self._now),
+            )
+            for status in student.steps
+        ]
+        facts = (student.student, student.name, student.college, student.class_name, student.building)
+        number = set_number(self._printed, SLIP, student.student)
+        return self._slip(here, lines, facts, number)
+
+    def blank_slip(self) -> PrintSet:
+        """Return a slip on which everything is written by hand, for whoever stands on no list."""
+        here = Scene(self._settings, self._language, self._now, self._cohort, Sight(self._cohort.key, {}))
+        lines = [Line([here.titles[step.key], "", ""]) for step in self._settings.step]
+        return self._slip(here, lines, ("", "", "", "", ""), "")
+
+    def _slip(self, here: Scene, lines: Sequence[Line], facts: Sequence[str], number: str) -> PrintSet:
+        gettext = self._language.gettext
+        words = (gettext("学号"), gettext("姓名"), gettext("学院"), gettext("班级"), gettext("楼栋"))
+        columns = (
+            Column(gettext("事项"), _STEP),
+            Column(gettext("状态"), _STATE),
+            Column(gettext("欠什么")),
+            *self._by_hand(),
+        )
+        title = gettext("离校手续（个人）")
+        part = Part(title, number, columns, lines, tuple(zip(words, facts, strict=True)))
+        return self._set(here, [part], None, upright=True)
+
+    def _set(self, here: Scene, parts: Sequence[Part], step: str | None, *, upright: bool) -> PrintSet:
+        gettext, language = self._language.gettext, self._language
+        as_of = here.as_of(self._fresh)
+        told = [gettext("数据截至 %(moment)s", moment=as_of)] if as_of else []
+        told += here.stale(self._fresh)
+        told.append(gettext("打印于 %(moment)s", moment=language.dated(self._now)))
+        how = [gettext("办好一项，在“办理”格打勾，写明原因，签字并写时间。恢复后按纸号录入系统。")]
+        listed = self._settings.step_named(step).reasons if step else []
+        if listed:
+            numbered = (f"{at} {reason}" for at, reason in enumerate(listed, start=1))
+            how.append(gettext("原因可只写编号：%(reasons)s", reasons=language.listed(numbered)))
+        return PrintSet(
+            institution=" · ".join((self._settings.institution.name, self._cohort.name, gettext("纸面办理单"))),
+            told=told,
+            parts=parts,
+            how=how,
+            wording=Wording(
+                number=gettext("纸号"),
+                page=gettext("第 %(page)s 页，共 %(pages)s 页"),
+                lacks=gettext("〓 处的字本单的字库没有，依次是："),
+                language=language.tag,
+            ),
+            printed_at=self._now,
+            upright=upright,
+        )

@@ -1,0 +1,94 @@
+"""The report of a cohort as an Excel file: a worksheet for each table, each with the head that says what it is.
+
+Words are text, so that none computes; figures are numbers, for whoever calculates on.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from io import BytesIO
+from typing import Any
+
+import xlsxwriter
+
+from portal.access.scenes import Scene
+from portal.documents.report_tables import Cell, Table, colleges_by_step, tables
+from portal.documents.xlsx import sheet_name
+from status_db.queries.appeal_report import Objected
+from status_db.queries.report import Report
+
+#: So wide is a column of words, and one of figures, in characters.
+_WORDS, _FIGURES = 20, 12
+
+#: As Excel numbers the sizes of paper.
+_A4 = 9
+
+
+def workbook(here: Scene, found: Report, objected: Sequence[Objected], who: str, college: str | None = None) -> bytes:
+    """Return the file: with its time, how old the data are, the scope, and who made it on every sheet."""
+    language = here.language
+    title = f"{here.cohort.name} {language.gettext('离校报告')}"
+    data = (
+        language.gettext("数据截至 %(moment)s", moment=here.as_of(found.freshness) or "–"),
+        *here.stale(found.freshness),
+    )
+    head = [
+        (language.gettext("制表时间"), f"{here.now.astimezone(here.language.zone):%Y-%m-%d %H:%M}"),
+        (language.gettext("数据"), "; ".join(data)),
+        (language.gettext("范围"), here.scope()),
+        (language.gettext("导出人"), who),
+    ]
+    written = BytesIO()
+    with xlsxwriter.Workbook(written, {"strings_to_formulas": False, "strings_to_urls": False}) as book:
+        for table in (*tables(here, found, objected, college), colleges_by_step(here, found)):
+            _write(book, f"{title} · {table.title}", head, table)
+    return written.getvalue()
+
+
+def file_name(here: Scene) -> str:
+    """Return what the file is called."""
+    title = f"{here.cohort.name} {here.language.gettext('离校报告')}".replace(" ", "-")
+    return f"{title}-{here.now.astimezone(here.language.zone):%Y%m%d-%H%M}.xlsx"
+
+
+def _write(book: Any, title: str, head: Sequence[tuple[str, str]], table: Table) -> None:  # noqa: ANN401 - xlsxwriter has no types
+    sheet = book.add_worksheet(sheet_name(table.title))
+    strong = book.add_format({"bold": True})
+    heading = book.add_format({"bold": True, "bottom": 1, "bg_color": "#EEF1F5", "text_wrap": True, "valign": "top"})
+    said = [("", note) for note in table.notes]
+    for at, column in enumerate(table.columns):
+        sheet.set_column(at, at, _WORDS if column.words else _FIGURES)
+    sheet.write_string(0, 0, title, strong)
+    for at, (name, value) in enumerate([*head, *said], start=1):
+        sheet.write_string(at, 0, name)
+        sheet.write_string(at, 1, value)
+    top = len(head) + len(said) + 2
+    for at, column in enumerate(table.columns):
+        sheet.write_string(top, at, column.title, heading)
+    for row, cells in enumerate(table.lines, start=top + 1):
+        for at, cell in enumerate(cells):
+            _put(sheet, row, at, cell, book.add_format({"bold": cells is table.sums, "num_format": _format(cell)}))
+    sheet.freeze_panes(top + 1, 1)
+    sheet.repeat_rows(top)
+    sheet.set_paper(_A4)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+
+
+def _format(cell: Cell) -> str:
+    match cell.value:
+        case int():
+            return "0"
+        case Decimal():
+            return "0.0"
+        case _:
+            return "@"
+
+
+def _put(sheet: Any, row: int, at: int, cell: Cell, form: Any) -> None:  # noqa: ANN401 - xlsxwriter has no types
+    match cell.value:
+        case None:
+            sheet.write_blank(row, at, None, form)
+        case str(text):
+            sheet.write_string(row, at, text, form)
+        case number:
+            sheet.write_number(row, at, float(number), form)

@@ -1,0 +1,143 @@
+"""The slip as a PDF: one page of A4, with its font inside, and nothing that vanishes silently."""
+
+import unicodedata
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+
+from fpdf import FPDF
+from fpdf.enums import WrapMode
+from fpdf.fonts import TTFFont
+from segno import QRCode
+
+FONT = Path(__file__).parents[1] / "fonts" / "NotoSansSC-subset.ttf"
+
+#: Stands for each character that the font does not have.
+MISSING = "〓"
+
+_FAMILY = "slip"
+_MARGIN = 20.0
+_CODE_SIZE = 42.0
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What is printed: every text in the reader's language."""
+
+    title: str
+    institution: str
+    #: Each a word and a value, one below the other.
+    facts: Sequence[tuple[str, str]]
+    #: A head, then a line for each step.
+    columns: Sequence[str]
+    lines: Sequence[Sequence[str]]
+    statement: str
+    how_to_check: str
+    address: str
+    code: QRCode
+    made_at: datetime
+    language: str
+    #: Tells which characters the font lacks; they follow it.
+    lacks: str
+
+
+@dataclass(slots=True)
+class Ink:
+    """Makes texts such as the font can print, and keeps what it lacks."""
+
+    #: The characters of the font, by number.
+    known: Container[int]
+    missing: list[str] = field(default_factory=list)
+
+    def of(self, text: str) -> str:
+        """Return a text as it is printed: what the font lacks becomes 〓; what shows nothing by itself is left out."""
+        shown: list[str] = []
+        for character in unicodedata.normalize("NFC", text):
+            if character == "\n" or ord(character) in self.known:
+                shown.append(character)
+            elif not _silent(character):
+                shown.append(MISSING)
+                self.missing.append(character)
+        return "".join(shown)
+
+
+def write(paper: Paper) -> bytes:
+    """Return the PDF."""
+    pdf = FPDF(format="A4")
+    pdf.set_margin(_MARGIN)
+    pdf.set_auto_page_break(True, _MARGIN)  # noqa: FBT003 - fpdf2's own signature
+    pdf.add_font(_FAMILY, fname=FONT)
+    pdf.set_title(paper.title)
+    pdf.set_author(paper.institution)
+    pdf.set_lang(paper.language)
+    pdf.set_creation_date(paper.made_at)
+    pdf.add_page()
+    ink = Ink(cast("TTFFont", pdf.fonts[_FAMILY]).cmap)
+    _head(pdf, paper, ink)
+    _table(pdf, paper, ink)
+    _foot(pdf, paper, ink)
+    return bytes(pdf.output())
+
+
+def _head(pdf: FPDF, paper: Paper, ink: Ink) -> None:
+    pdf.set_font(_FAMILY, size=12)
+    pdf.cell(text=ink.of(paper.institution), new_x="LMARGIN", new_y="NEXT")
+    pdf.set_font(_FAMILY, size=20)
+    pdf.cell(text=ink.of(paper.title), h=14, new_x="LMARGIN", new_y="NEXT")
+    pdf.ln(2)
+    pdf.set_font(_FAMILY, size=11)
+    for word, value in paper.facts:
+        pdf.cell(text=ink.of(word), w=34, h=7)
+        pdf.multi_cell(0, 7, ink.of(value), new_x="LMARGIN", new_y="NEXT")
+    pdf.ln(4)
+
+
+def _table(pdf: FPDF, paper: Paper, ink: Ink) -> None:
+    pdf.set_font(_FAMILY, size=10.5)
+    pdf.set_draw_color(150)
+    # The heads are told apart by their line alone: the font has one weight.
+    with pdf.table(
+        text_align="LEFT", borders_layout="HORIZONTAL_LINES", line_height=7, first_row_as_headings=False
+    ) as table:
+        for line in (paper.columns, *paper.lines):
+            row = table.row()
+            for cell in line:
+                row.cell(ink.of(cell))
+    pdf.ln(6)
+
+
+def _foot(pdf: FPDF, paper: Paper, ink: Ink) -> None:
+    if pdf.will_page_break(_CODE_SIZE + 20):
+        pdf.add_page()
+    top = pdf.get_y()
+    _code(pdf, paper.code, pdf.w - _MARGIN - _CODE_SIZE, top)
+    width = pdf.w - 2 * _MARGIN - _CODE_SIZE - 6
+    pdf.set_font(_FAMILY, size=11)
+    pdf.multi_cell(width, 7, ink.of(paper.statement), align="L", new_x="LMARGIN", new_y="NEXT")
+    pdf.ln(2)
+    pdf.set_font(_FAMILY, size=9)
+    pdf.multi_cell(width, 5, ink.of(paper.how_to_check), align="L", new_x="LMARGIN", new_y="NEXT")
+    pdf.multi_cell(width, 5, paper.address, align="L", new_x="LMARGIN", new_y="NEXT", wrapmode=WrapMode.CHAR)
+    if ink.missing:
+        pdf.set_y(max(pdf.get_y(), top + _CODE_SIZE) + 2)
+        numbers = " ".join(f"U+{ord(character):04X}" for character in dict.fromkeys(ink.missing))
+        pdf.multi_cell(0, 5, f"{paper.lacks} {numbers}", align="L", new_x="LMARGIN", new_y="NEXT")
+
+
+def _code(pdf: FPDF, code: QRCode, left: float, top: float) -> None:
+    """Draw the code as squares: sharp at any size, and no picture to decode."""
+    rows = [tuple(row) for row in code.matrix_iter(border=2)]
+    side = _CODE_SIZE / len(rows)
+    pdf.set_fill_color(0)
+    for down, row in enumerate(rows):
+        for across, dark in enumerate(row):
+            if dark:
+                # A hair too wide, so that no white shows between neighbours.
+                pdf.rect(left + across * side, top + down * side, side + 0.02, side + 0.02, style="F")
+
+
+def _silent(character: str) -> bool:
+    """Say whether a character shows nothing by itself: marks of direction, selectors of a variant."""
+    return unicodedata.category(character) in ("Cf", "Cc") or unicodedata.name(character, "").startswith("VARIATION ")

@@ -1,0 +1,1 @@
+"""The languages of the pages, and the domain's words in each."""

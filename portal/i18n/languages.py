@@ -1,0 +1,141 @@
+"""Languages: the pages are written in Chinese, and `locale/en` says each of their sentences in English.
+
+A language's catalogues, one for each group of pages, are read from their .po files when the program starts; nothing
+has to be compiled. Dates, times and amounts are written as each language does.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from status_db.model import yuan
+
+LOCALE = Path(__file__).parents[1] / "locale"
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """How one language says things, in the institution's zone."""
+
+    code: str
+    #: Its own name for itself.
+    name: str
+    #: For the page's `lang`.
+    tag: str
+    translations: NullTranslations
+    zone: ZoneInfo
+    #: What stands between the parts of a sentence, and between the things in a list.
+    comma: str
+    list_comma: str
+    stop: str
+
+    def gettext(self, text: str, **values: object) -> str:
+        """Say a Chinese sentence in this language, with the values filled in."""
+        said = self.translations.gettext(text)
+        return said % values if values else said
+
+    def ngettext(self, text: str, number: int, **values: object) -> str:
+        """Say a sentence about so many things; `%(num)s` is the number."""
+        return self.translations.ngettext(text, text, number) % {"num": number, **values}
+
+    def pick(self, chinese: str, english: str) -> str:
+        """Choose between two wordings of the settings; the Chinese one where there is no other."""
+        return english if self.code == "en" and english else chinese
+
+    def day(self, day: date, now: datetime) -> str:
+        """Write a day, with its year only when that is not this year."""
+        same_year = day.year == now.astimezone(self.zone).year
+        if self.code == "en":
+            return format_date(day, "d MMMM" if same_year else "d MMMM y", locale="en")
+        return f"{day.month}月{day.day}日" if same_year else f"{day.year}年{day.month}月{day.day}日"
+
+    def moment(self, at: datetime, now: datetime) -> str:
+        """Write a moment to the minute, as clocks at the institution show it."""
+        local = at.astimezone(self.zone)
+        between = ", " if self.code == "en" else " "
+        return f"{self.day(local.date(), now)}{between}{local:%H:%M}"
+
+    def dated(self, at: datetime) -> str:
+        """Write a moment with its year, for what is kept: paper, and what is compared with it."""
+        local = at.astimezone(self.zone)
+        if self.code == "en":
+            return f"{format_date(local.date(), 'd MMMM y', locale='en')}, {local:%H:%M}"
+        return f"{local.year}年{local.month}月{local.day}日 {local:%H:%M}"
+
+    def money(self, amount: Decimal) -> str:
+        """Write an amount in yuan within a sentence."""
+        written = yuan(abs(amount), grouped=True)
+        return f"{_sign(amount)}¥{written}" if self.code == "en" else f"{_sign(amount)}{written} 元"
+
+    def percent(self, part: int, whole: int) -> str:
+        """Write a share with one decimal; never 100 while somebody is missing, never 0 while somebody is there."""
+        if not whole:
+            return "–"
+        tenths = part * 1000 // whole or int(part > 0)
+        return f"{tenths / 10:.1f}%" if tenths % 1000 else f"{tenths // 10}%"
+
+    def listed(self, things: Iterable[str]) -> str:
+        """Join the things of a list."""
+        return self.list_comma.join(things)
+
+    def sentence(self, parts: Iterable[str]) -> str:
+        """Join parts to a sentence, and end it; nothing stays nothing."""
+        joined = self.comma.join(part for part in parts if part)
+        return joined + self.stop if joined else ""
+
+
+def load(codes: Sequence[str], zone: ZoneInfo) -> dict[str, Language]:
+    """Return the languages of these codes, in their order."""
+    known = {
+        "zh": Language("zh", "中文", "zh-CN", NullTranslations(), zone, "，", "、", "。"),
+        "en": Language("en", "English", "en", _catalogue("en"), zone, ", ", ", ", "."),
+    }
+    return {code: known[code] for code in codes}
+
+
+def choose(languages: Sequence[str], asked: str | None, cookie: str | None, accept: str) -> str:
+    """Return the language asked for in the address, else the cookie's, else the browser's first that we have."""
+    for wish in (asked, cookie):
+        if wish in languages:
+            return str(wish)
+    wishes: list[tuple[float, str]] = []
+    for part in accept.split(","):
+        name, _, quality = part.strip().partition(";q=")
+        try:
+            weight = float(quality) if quality else 1.0
+        except ValueError:
+            continue
+        wishes.append((-weight, name.split("-")[0].lower()))
+    return next(
+        (code for weight, code in sorted(wishes, key=lambda w: w[0]) if weight and code in languages), languages[0]
+    )
+
+
+@cache
+def _catalogue(code: str) -> GNUTranslations:
+    catalogue = Catalog(locale=code, charset="utf-8")
+    for path in sorted((LOCALE / code).glob("*.po")):
+        with path.open("rb") as file:
+            part = read_po(file, locale=code, charset="utf-8", abort_invalid=True)
+        for message in part:
+            if message.id:
+                catalogue[message.id] = message
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def _sign(amount: Decimal) -> str:
+    return "−" if amount < 0 else ""

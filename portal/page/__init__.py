@@ -1,0 +1,1 @@
+"""What every page is given: the request's context, the cohort, and navigation."""

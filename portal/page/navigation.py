@@ -1,0 +1,42 @@
+"""Navigation: the pages for staff that stand in the head of every page, each for whoever may see it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from portal.auth.permissions import oversees
+from portal.i18n.labels import later
+from status_db.accounts.accounts import Account, Act
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One entry."""
+
+    address: str
+    title: str
+    #: Whoever has a grant for one of these sees it.
+    acts: tuple[Act, ...]
+    #: If this says so, too.
+    only: Callable[[Account], bool] = lambda _account: True
+
+
+ROOMS = (
+    Room("/desk", later("办理台"), (Act.DECIDE, Act.REVIEW, Act.ISSUE)),
+    Room("/overview", later("总览"), (Act.READ, Act.AUDIT)),
+    Room("/lists", later("名单"), (Act.READ, Act.AUDIT)),
+    Room("/report", later("离校报告"), (Act.READ, Act.AUDIT)),
+    Room("/students", later("查找学生"), (Act.READ, Act.AUDIT)),
+    Room("/sources", later("数据来源"), (Act.READ, Act.MANAGE, Act.AUDIT), oversees),
+    Room("/accounts", later("账号与权限"), (Act.MANAGE, Act.AUDIT)),
+    Room("/announcements", later("公告"), (Act.MANAGE, Act.AUDIT)),
+    Room("/audit", later("操作日志"), (Act.MANAGE, Act.AUDIT)),
+    Room("/retention", later("保存期限"), (Act.MANAGE, Act.AUDIT)),
+)
+
+
+def rooms_of(account: Account | None) -> tuple[Room, ...]:
+    """Return the entries this account sees."""
+    if account is None:
+        return ()
+    acts = {grant.act for grant in account.grants}
+    return tuple(room for room in ROOMS if acts & set(room.acts) and room.only(account))

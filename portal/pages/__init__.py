@@ -1,1 +1,0 @@
-"""The pages, a module for each role: one handler, one question, one template each."""

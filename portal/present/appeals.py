@@ -1,0 +1,373 @@
+"""What pages say of an objection: to the student on the card, to the office in its queue, to both on paper.
+
+Pure: it is told the time, the language, and who is called what. (For the guard, see `portal.present.guard_reasons`.)
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from config.settings import Settings
+from portal.i18n import labels
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from portal.present import cards, reasons
+from portal.present.reasons import Owed
+from status_db.inbox.appeals import Kind, ObjectionRefused, Outcome, Refusal, SeenThen, StudentObjection, item_of
+from status_db.model import Finding, Reason, State, StepKind, StepStatus, Verdict
+from status_db.views import StudentView
+
+#: The states to which a student may object; where nothing is to be done, and before a review opens, there is nothing.
+_OBJECTED_TO = (State.HELD, State.NOT_DONE, State.UNKNOWN, State.PENDING)
+
+#: A card tells so many of a step, the newest.
+_ON_A_CARD = 3
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+
+OUTCOMES: Mapping[str, str] = {
+    Outcome.RECHECKED: later("已重新查询"),
+    Outcome.DECIDED: later("已人工办理"),
+    Outcome.EXPLAINED: later("已说明情况"),
+    Outcome.WITHDRAWN: later("已撤回"),
+}
+
+#: The same for the student, with what to do next.
+_ANSWERS: Mapping[str, str] = {
+    Outcome.RECHECKED: later("已向该部门的系统重新查询，结果以本页为准。"),
+    Outcome.DECIDED: later("已人工办理，结果以本页为准。"),
+    Outcome.EXPLAINED: later("经核对，说明如下。"),
+}
+
+#: Of what a reviewer sent back, whose answer is between the two offices.
+_LOOKED_AT = later("已核对，状态不变。")
+
+KINDS: Mapping[str, str] = {
+    Kind.OBJECTION: later("学生异议"),
+    Kind.SENT_BACK: later("终审发回"),
+}
+
+#: Each refusal, with the way out.
+REFUSALS: Mapping[str, str] = {
+    Refusal.NO_TEXT: later("请写一句说明。"),
+    Refusal.LONG_TEXT: later("最多 500 字。请缩短。"),
+    Refusal.WAITS: later("同一项已经提过，正在等答复。请等答复后再提。"),
+    Refusal.TOO_MANY: later("等待答复的异议已到上限。请等答复，或先撤回一条。"),
+    Refusal.NO_DECISION: later("提出之后还没有人工办理这一项。请先到办理记录页办理，再来答复。"),
+    Refusal.ANSWERED: later("这一条已经答复或撤回，不能再改。"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What stood at a step at one moment, ready to be shown."""
+
+    word: str
+    mark: str
+    tone: str
+    #: Why, where no thing owed says it.
+    why: str
+    things: tuple[Owed, ...]
+    #: As of when, with "数据过期" where that was too long ago; empty where no system speaks about it.
+    as_of: str
+    stale: bool
+
+    @property
+    def bare(self) -> "Shown":
+        """The same without what is owed: titles and amounts are for the student and for the office alone."""
+        return replace(self, why="", things=())
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One thing that a student may object to."""
+
+    #: What the form sends; empty for the step as a whole.
+    item: str
+    #: None for the step as a whole.
+    thing: Owed | None
+
+
+@dataclass(frozen=True, slots=True)
+class OnCard:
+    """One objection on the student's card."""
+
+    number: int
+    #: A reviewer has sent the step back; what was written is between the two offices.
+    sent_back: bool
+    waits: bool
+    tone: str
+    #: That it was raised, about what, and by when it is answered.
+    said: str
+    #: The student's own words.
+    text: str
+    #: Who answered when, and what was done; empty while it waits.
+    answered: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One objection as an office sees it."""
+
+    number: int
+    student: str
+    #: Empty for a student whom no roster has.
+    name: str
+    class_name: str
+    kind: str
+    by: str
+    item: str
+    text: str
+    at: str
+    #: For how long it has waited, or waited until it was answered.
+    age: str
+    due: str
+    overdue: bool
+    then: Shown
+    #: None where the student does not go this way any more.
+    now: Shown | None
+    #: The sources do not name what it is about any more.
+    gone: bool
+    answered_at: str
+    answered_by: str
+    outcome: str
+    answer: str
+    #: The decision that settled it; None where none did.
+    decision: int | None
+
+    @property
+    def bare(self) -> "Case":
+        """The same without what is owed: for the reviewer who sent it back."""
+        return replace(self, then=self.then.bare, now=self.now.bare if self.now is not None else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An objection as it is printed."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    case: Case
+    #: When this was printed.
+    printed: str
+
+
+def may_object(status: StepStatus, now: datetime) -> bool:
+    """Say whether a student may object to what stands at a step."""
+    standing = status.at(now)
+    return standing.outgrown or standing.state in _OBJECTED_TO
+
+
+def choices(language: Language, seen: SeenThen, now: datetime) -> tuple[Choice, ...]:
+    """Return what may be objected to at a step: each thing owed, once, and the step as a whole."""
+    things = {item_of(thing): thing for thing in seen.obligations}
+    each = (Choice(item, reasons.owed(language, [thing], now)[0]) for item, thing in things.items())
+    return (*each, Choice("", None))
+
+
+def on_cards(
+    language: Language,
+    settings: Settings,
+    student: StudentView,
+    raised: Iterable[StudentObjection],
+    names: Mapping[str, str],
+    now: datetime,
+) -> dict[str, tuple[OnCard, ...]]:
+    """Return step → what its card tells, the newest first; what was taken back is not told."""
+    found: dict[str, list[OnCard]] = {status.step: [] for status in student.steps}
+    # A step that has no card any more tells nothing.
+    for one in (each for each in raised if each.step in found):
+        told = found[one.step]
+        if one.outcome is not Outcome.WITHDRAWN and (one.waits or len(told) < _ON_A_CARD):
+            told.append(_on_card(language, settings, student, one, names, now))
+    return {step: tuple(told) for step, told in found.items()}
+
+
+def refusal(language: Language, refused: ObjectionRefused) -> str:
+    """Say why something is not taken, and what would do."""
+    return language.gettext(REFUSALS[refused.refusal])
+
+
+def case(
+    language: Language,
+    one: StudentObjection,
+    student: StudentView | None,
+    names: Mapping[str, str],
+    now: datetime,
+    *,
+    dated: bool = False,
+) -> Case:
+    """Return an objection as its office sees it: what was seen then, against what stands now.
+
+    `dated` writes the times of what was done with their year.
+    """
+
+    def written(at: datetime) -> str:
+        return language.dated(at) if dated else language.moment(at, now)
+
+    status = next((s for s in student.steps if s.step == one.step), None) if student is not None else None
+    stands = SeenThen.of(status, now) if status is not None else None
+    until = one.answered_at or now
+    return Case(
+        number=one.objection,
+        student=one.student,
+        name=student.name if student is not None else "",
+        class_name=student.class_name if student is not None else "",
+        kind=language.gettext(KINDS[one.kind]),
+        by=names.get(one.raised_by, one.raised_by) if one.kind is Kind.SENT_BACK else "",
+        item=item_word(language, one, now),
+        text=one.text,
+        at=written(one.at),
+        age=age(language, until - one.at),
+        due=written(one.due),
+        overdue=one.overdue(now),
+        then=shown(language, one.seen, now),
+        now=shown(language, stands, now) if stands is not None else None,
+        gone=status is not None and _gone(one.item, status.finding),
+        answered_at=written(one.answered_at) if one.answered_at else "",
+        answered_by=names.get(one.answered_by, one.answered_by) if one.outcome is not Outcome.WITHDRAWN else "",
+        outcome=language.gettext(OUTCOMES[one.outcome]) if one.outcome else "",
+        answer=one.answer,
+        decision=one.decision,
+    )
+
+
+def record(
+    language: Language,
+    settings: Settings,
+    one: StudentObjection,
+    student: StudentView,
+    names: Mapping[str, str],
+    now: datetime,
+) -> Record:
+    """Return an objection as it is printed."""
+    step = settings.step_named(one.step)
+    facts = (
+        (language.gettext("姓名"), student.name),
+        (language.gettext("学号"), student.student),
+        (language.gettext("学院"), student.college),
+        (language.gettext("班级"), student.class_name),
+        (language.gettext("届别"), settings.cohort_named(student.cohort).name),
+        (language.gettext("事项"), cards.step_titles(language, settings)[one.step]),
+        (language.gettext("部门"), cards.office_name(language, step.office)),
+        (language.gettext("编号"), str(one.objection)),
+    )
+    return Record(
+        title=language.gettext("核对记录"),
+        facts=tuple((word, value) for word, value in facts if value),
+        case=case(language, one, student, names, now, dated=True),
+        printed=language.dated(now),
+    )
+
+
+def shown(language: Language, seen: SeenThen, now: datetime) -> Shown:
+    """Return what stood at a step, as pages show it."""
+    word = labels.say(language, labels.STATES, seen.state)
+    by_decision = seen.decision is not None
+    as_of = language.moment(seen.as_of, now) if seen.as_of is not None else ""
+    if seen.stale:
+        said = language.gettext("数据过期（截至 %(moment)s）", moment=as_of)
+    else:
+        said = language.gettext("数据截至 %(moment)s", moment=as_of) if as_of else ""
+    return Shown(
+        word=f"{word}·{language.gettext('人工办理')}" if by_decision else word,
+        mark=labels.MARKS[seen.state],
+        tone="bad" if seen.outgrown else labels.TONES[seen.state],
+        why=_why(language, seen, by_decision=by_decision),
+        things=reasons.owed(language, seen.obligations, now),
+        as_of=said,
+        stale=seen.stale,
+    )
+
+
+def item_word(language: Language, one: StudentObjection, now: datetime) -> str:
+    """Name what an objection is about: the thing owed as it was seen, or the step as a whole."""
+    if not one.item:
+        return language.gettext("整项")
+    thing = next((o for o in one.seen.obligations if item_of(o) == one.item), None)
+    if thing is None:
+        return one.item
+    owed = reasons.owed(language, [thing], now)[0]
+    return language.listed(part for part in (owed.what, owed.amount, owed.due) if part)
+
+
+def age(language: Language, span: timedelta) -> str:
+    """Say for how long something has waited: in whole hours, from two days on in days."""
+    if span < _HOUR:
+        return language.gettext("不到 1 小时")
+    if span < 2 * _DAY:
+        return language.ngettext("%(num)s 小时", span // _HOUR)
+    return language.ngettext("%(num)s 天", span // _DAY)
+
+
+def _gone(item: str, finding: Finding) -> bool:
+    """Say whether the sources do not name a thing any more; where they leave all in doubt, nothing is gone."""
+    owed = finding.evidence if finding.verdict is Verdict.HELD else ()
+    return bool(item) and finding.verdict is not Verdict.UNKNOWN and item not in map(item_of, owed)
+
+
+def _why(language: Language, seen: SeenThen, *, by_decision: bool) -> str:
+    if seen.outgrown:
+        return language.gettext("人工办理之后又有新的未结事项：")
+    if by_decision:
+        return seen.reason
+    if seen.obligations or seen.verdict is Verdict.EXEMPT or seen.reason not in set(Reason):
+        return ""
+    return reasons.plain(language, Reason(seen.reason))
+
+
+def _on_card(
+    language: Language,
+    settings: Settings,
+    student: StudentView,
+    one: StudentObjection,
+    names: Mapping[str, str],
+    now: datetime,
+) -> OnCard:
+    office = cards.office_name(language, settings.step_named(one.step).office)
+    sent_back, overdue = one.kind is Kind.SENT_BACK, one.overdue(now)
+    told = {"at": language.moment(one.at, now), "office": office, "due": language.moment(one.due, now)}
+    if sent_back:
+        told["college"] = _reviewing_office(language, settings, student)
+        said = language.gettext("%(college)s已请%(office)s重新核对（%(at)s）。", **told)
+    else:
+        told["item"] = item_word(language, one, now)
+        said = language.gettext("异议已提交（%(at)s）：%(item)s。", **told)
+    answered = ""
+    if one.outcome is not None and one.answered_at is not None:
+        name = names.get(one.answered_by, "")
+        who = language.gettext("%(office)s（%(name)s）", office=office, name=name) if name else office
+        moment = language.moment(one.answered_at, now)
+        answered = _spaced(
+            language,
+            language.gettext("%(moment)s %(who)s答复：", moment=moment, who=who),
+            language.gettext(_LOOKED_AT if sent_back and one.outcome is Outcome.EXPLAINED else _ANSWERS[one.outcome]),
+        )
+    elif overdue:
+        late = language.gettext("应在 %(due)s 前答复，现已逾期。请直接联系%(office)s。", **told)
+        said = _spaced(language, said, late)
+    else:
+        said = _spaced(language, said, language.gettext("%(office)s最迟 %(due)s 答复。", **told))
+    return OnCard(
+        number=one.objection,
+        sent_back=sent_back,
+        waits=one.waits,
+        tone="todo" if overdue else "wait" if one.waits else "good",
+        said=said,
+        text="" if sent_back else one.text,
+        answered=answered,
+        answer="" if sent_back else one.answer,
+    )
+
+
+def _reviewing_office(language: Language, settings: Settings, student: StudentView) -> str:
+    """Return who reviews a student."""
+    review = next((s.step for s in student.steps if s.kind is StepKind.REVIEW), None)
+    if review is None:
+        return language.gettext("学院")
+    return cards.office_name(language, settings.step_named(review).office)
+
+
+def _spaced(language: Language, *sentences: str) -> str:
+    return (" " if language.code == "en" else "").join(s for s in sentences if s)

@@ -1,0 +1,351 @@
+"""A student's steps as cards: an office each, in the order of the flow, in the words of the design's table.
+
+Pure: it is told the time and the language, and asks nothing.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from config.settings import Office, Place, Settings, Step
+from portal.i18n import labels
+from portal.i18n.languages import Language
+from portal.present import opening_hours as hours
+from portal.present import reasons
+from portal.present.reasons import Owed
+from status_db.inbox.announcements import Announcement
+from status_db.model import Decision, Reason, Standing, State, StepKind, StepStatus, Verdict
+from status_db.views import FlipView, StudentView
+
+#: The states in which a student has to go somewhere.
+_GO = (State.HELD, State.NOT_DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceLine:
+    """Where to go, ready to be shown."""
+
+    where: str
+    hours: str
+    #: Whether it is open now, and until or from when; empty where the settings tell no hours to reckon with.
+    door: str
+    open: bool
+    phone: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An announcement, ready to be shown."""
+
+    title: str
+    body: str
+    contact: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    """One step, ready to be shown."""
+
+    step: str
+    title: str
+    #: The status word, with "人工办理" where a person decided, or with the number of steps still before a review.
+    word: str
+    mark: str
+    tone: str
+    #: "数据过期（截至 …）"; empty while fresh.
+    stale: str
+    #: Something new is owed since a person decided.
+    outgrown: bool
+    #: Why, and what to do, as one paragraph.
+    sentence: str
+    #: What the operator says to the student.
+    said: str
+    #: What a pass depends on, and until when it counts; empty for a pass without a condition.
+    condition: str
+    #: Until when the decision counts; empty for no end, and where the condition has told it.
+    until: str
+    #: Each thing owed; empty where the sentence has said it all.
+    owed: tuple[Owed, ...]
+    total: str
+    #: Where to go; None where there is nothing to go for, or nobody said.
+    place: PlaceLine | None
+    #: How soon the page follows; empty where there is nothing to go for.
+    updates: str
+    #: As of when; empty for steps that no system speaks about.
+    as_of: str
+    exempt: bool
+    #: What its office has pinned to it.
+    notes: tuple[Note, ...]
+    #: For staff: who decided and with what reason, and whether the finding has changed since.
+    decided_by: str
+    disputed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One office and its steps."""
+
+    office: str
+    steps: tuple[StepLine, ...]
+
+    @property
+    def exempt(self) -> bool:
+        """Nothing on it has to be done."""
+        return all(step.exempt for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One change, as the student's history shows it."""
+
+    at: str
+    title: str
+    before: str
+    after: str
+    cause: str
+
+
+def cards(
+    language: Language,
+    settings: Settings,
+    student: StudentView,
+    now: datetime,
+    only: Collection[str] | None = None,
+    announced: Iterable[Announcement] = (),
+) -> tuple[Card, ...]:
+    """Return a card for each office in the order of the flow, those with nothing to do at all last.
+
+    `only` leaves out every other step; what is announced for a step stands on its card.
+    """
+    pinned = tuple(announced)
+    grouped: dict[str, list[StepStatus]] = {}
+    for status in student.steps:
+        if only is None or status.step in only:
+            step = settings.step_named(status.step)
+            grouped.setdefault(step.card or step.key, []).append(status)
+    made = [_card(language, settings, student, statuses, now, pinned) for statuses in grouped.values()]
+    return tuple(sorted(made, key=lambda card: card.exempt))
+
+
+def history(
+    language: Language,
+    settings: Settings,
+    flips: Iterable[FlipView],
+    now: datetime,
+    only: Collection[str] | None = None,
+) -> tuple[HistoryLine, ...]:
+    """Return the changes, newest first as they come."""
+    titles, kinds = step_titles(language, settings), kinds_of(settings)
+    last: dict[str, tuple[Verdict, str]] = {}
+    lines: list[HistoryLine] = []
+    for flip in reversed(tuple(flips)):
+        if only is not None and flip.step not in only:
+            continue
+        verdict, reason = last.get(flip.step, (flip.before, ""))
+        kind = kinds.get(flip.step, StepKind.SYNCED)
+        before = labels.state_of(flip.before, reason if verdict is flip.before else "", kind)
+        after = labels.state_of(flip.after, flip.reason)
+        last[flip.step] = (flip.after, flip.reason)
+        lines.append(
+            HistoryLine(
+                at=language.moment(flip.at, now),
+                title=titles.get(flip.step, flip.step),
+                before=labels.say(language, labels.STATES, before),
+                after=labels.say(language, labels.STATES, after),
+                cause=labels.say(language, labels.CAUSES, flip.cause),
+            )
+        )
+    return tuple(reversed(lines))
+
+
+def note(language: Language, announcement: Announcement, now: datetime) -> Note:
+    """Return an announcement in this language."""
+    return Note(
+        title=language.pick(announcement.title, announcement.title_en),
+        body=language.pick(announcement.body, announcement.body_en),
+        contact=announcement.contact,
+        at=language.moment(announcement.opens, now),
+    )
+
+
+def _card(
+    language: Language,
+    settings: Settings,
+    student: StudentView,
+    statuses: list[StepStatus],
+    now: datetime,
+    pinned: tuple[Announcement, ...],
+) -> Card:
+    office = office_name(language, settings.step_named(statuses[0].step).office)
+    alone = len(statuses) == 1
+    lines = [_line(language, settings, student, status, now, pinned, alone=alone) for status in statuses]
+    return Card(office, tuple(sorted(lines, key=lambda line: line.exempt)))
+
+
+def _line(
+    language: Language,
+    settings: Settings,
+    student: StudentView,
+    status: StepStatus,
+    now: datetime,
+    pinned: tuple[Announcement, ...],
+    *,
+    alone: bool,
+) -> StepLine:
+    step = settings.step_named(status.step)
+    standing = status.at(now)
+    decision = status.decision if standing.by_decision else None
+    go = must_go(standing)
+    evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go else ()
+    title = _step_title(language, step)
+    amount = reasons.total(evidence)
+    return StepLine(
+        step=status.step,
+        title="" if alone and title == office_name(language, step.office) else title,
+        word=_word(language, status, standing),
+        mark=labels.MARKS[standing.state],
+        tone="bad" if standing.outgrown else labels.TONES[standing.state],
+        stale=_stale(language, status, now) if standing.stale else "",
+        outgrown=standing.outgrown,
+        sentence=_sentence(language, step, status, standing, now),
+        said=decision.words if decision else "",
+        condition=_condition(language, decision, now) if decision and decision.condition else "",
+        until=language.moment(decision.until, now) if decision and decision.until and not decision.condition else "",
+        owed=reasons.owed(language, evidence, now) if len(evidence) > 1 else (),
+        total=language.money(amount) if amount is not None and sum(o.amount is not None for o in evidence) > 1 else "",
+        place=_place(language, settings, step.office.place(student.campus), now) if go else None,
+        updates=_updates(language, settings, step) if go else "",
+        as_of=language.moment(status.as_of, now) if status.as_of and not standing.stale else "",
+        exempt=standing.state is State.EXEMPT and not standing.outgrown,
+        notes=tuple(note(language, one, now) for one in pinned if one.step == status.step),
+        decided_by=_decided_by(language, decision, now),
+        disputed=standing.disputed,
+    )
+
+
+def _place(language: Language, settings: Settings, place: Place | None, now: datetime) -> PlaceLine | None:
+    if place is None:
+        return None
+    door, is_open = "", False
+    if place.open is not None:
+        door, is_open = hours.say_door(language, place.open, settings.calendar, now)
+    written = place.hours or (hours.say_hours(language, place.open) if place.open is not None else "")
+    return PlaceLine(place.where, written, door, is_open, place.phone, place.url)
+
+
+def must_go(standing: Standing) -> bool:
+    """Say whether the student has to go somewhere for it."""
+    return standing.state in _GO or standing.outgrown
+
+
+def _word(language: Language, status: StepStatus, standing: Standing) -> str:
+    word = labels.say(language, labels.STATES, standing.state)
+    if standing.by_decision:
+        return f"{word}·{language.gettext('人工办理')}"
+    if standing.state is State.CLOSED:
+        before = language.ngettext("前面还有 %(num)s 项", len(status.waits_for))
+        return f"{word} ({before})" if language.code == "en" else f"{word}（{before}）"
+    return word
+
+
+def _sentence(language: Language, step: Step, status: StepStatus, standing: Standing, now: datetime) -> str:
+    office = office_name(language, step.office)
+    finding = status.finding
+    match standing.state:
+        case State.PENDING:
+            return language.gettext("等待%(office)s审核，无需跑腿。", office=office)
+        case State.CLOSED:
+            return language.gettext("前面各项办妥后自动进入终审，不用为这一项跑腿。")
+        case State.OPEN:
+            return language.gettext("前面各项已办妥，等待%(office)s终审，无需跑腿。", office=office)
+        case State.HELD | State.NOT_DONE:
+            undone = finding.reason is Reason.NOT_DONE
+            owing = reasons.owing(finding.verdict, finding.evidence)
+            said = reasons.sentence(language, owing, now, undone=undone)
+            if standing.by_decision:
+                # Why it is held is what the operator says; what is owed beside it stays to be done.
+                said = spaced(language, _decided_held(language, status), said)
+            elif not said:
+                said = reasons.plain(language, finding.reason)
+            return spaced(language, said, language.pick(step.advice, step.advice_en))
+    if standing.outgrown:
+        said = reasons.sentence(language, reasons.owing(finding.verdict, finding.evidence), now)
+        return spaced(language, said, language.pick(step.advice, step.advice_en))
+    if standing.by_decision:
+        return ""
+    said = reasons.plain(language, finding.reason)
+    if finding.reason is Reason.REFUND_DUE:
+        said = spaced(language, said, reasons.refund(language, finding.evidence))
+    return said
+
+
+def _decided_held(language: Language, status: StepStatus) -> str:
+    decision = status.decision
+    return f"{decision.reason}{language.stop}" if decision and decision.reason and not decision.words else ""
+
+
+def spaced(language: Language, *sentences: str) -> str:
+    """Join sentences as the language does."""
+    return (" " if language.code == "en" else "").join(s for s in sentences if s)
+
+
+def _stale(language: Language, status: StepStatus, now: datetime) -> str:
+    if status.as_of is None:
+        return language.gettext("数据过期")
+    return language.gettext("数据过期（截至 %(moment)s）", moment=language.moment(status.as_of, now))
+
+
+def _updates(language: Language, settings: Settings, step: Step) -> str:
+    """Say how soon the page follows, where the sources are asked often enough for that to be worth saying."""
+    spans = [settings.source[name].every for name in settings.sources_of(step.key)]
+    known = [span for span in spans if span is not None]
+    if not known or len(known) < len(spans):
+        return ""
+    longest = max(known)
+    if longest < timedelta(hours=1):
+        minutes = max(1, round(longest.total_seconds() / 60))
+        return language.ngettext("办理后约 %(num)s 分钟更新", minutes)
+    return language.ngettext("办理后约 %(num)s 小时更新", round(longest.total_seconds() / 3600))
+
+
+def _condition(language: Language, decision: Decision, now: datetime) -> str:
+    if decision.until is None:
+        return language.gettext("有条件通过：%(condition)s", condition=decision.condition)
+    return language.gettext(
+        "有条件通过：%(condition)s，有效期至 %(moment)s",
+        condition=decision.condition,
+        moment=language.moment(decision.until, now),
+    )
+
+
+def _decided_by(language: Language, decision: Decision | None, now: datetime) -> str:
+    if decision is None:
+        return ""
+    return language.listed(
+        part for part in (decision.author, decision.reason, language.moment(decision.decided_at, now)) if part
+    )
+
+
+def office_name(language: Language, office: Office) -> str:
+    """Return an office's name in this language."""
+    return language.pick(office.name, office.name_en)
+
+
+def _step_title(language: Language, step: Step) -> str:
+    return language.pick(step.title, step.title_en)
+
+
+def step_titles(language: Language, settings: Settings) -> dict[str, str]:
+    """Return each step's title in this language."""
+    return {step.key: _step_title(language, step) for step in settings.step}
+
+
+def kinds_of(settings: Settings) -> dict[str, StepKind]:
+    """Return each step's kind, as the first flow that has it says."""
+    kinds: dict[str, StepKind] = {}
+    for flow in settings.flow:
+        for entry in flow.entries:
+            kinds.setdefault(entry.step, StepKind(entry.kind))
+    return kinds

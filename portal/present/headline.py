@@ -1,0 +1,140 @@
+"""The one sentence at the top of a student's page: something to do, waiting and for whom, to collect, or collected.
+
+Pure: it is told the time and the language, and asks nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from config.settings import Cohort, Settings
+from portal.i18n.languages import Language
+from portal.present.cards import must_go, office_name
+from portal.present.masking import mask_number
+from status_db.model import Certificate, State, StepStatus
+from status_db.views import StudentView
+
+
+@dataclass(frozen=True, slots=True)
+class Collecting:
+    """Where and when the certificate is taken, and what to bring; what nobody said is empty."""
+
+    where: str
+    when: str
+    bring: str
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The one sentence, what it means, and where the certificate is taken once it can be."""
+
+    text: str
+    detail: str
+    tone: str
+    collecting: Collecting | None = None
+
+
+def headline(language: Language, settings: Settings, student: StudentView, now: datetime) -> Headline:
+    """Say where the student stands as a whole."""
+    to_do = sum(must_go(step.at(now)) for step in student.steps)
+    certificate = student.certificate
+    if certificate is not None and certificate.collected:
+        return _collected(language, certificate, to_do, now)
+    if certificate is None and (to_do or not is_clear(student, now)):
+        return _of_steps(language, settings, student.steps, now)
+    collecting = _collecting(language, settings, student)
+    if certificate is not None:
+        return Headline(
+            language.gettext("可领证"), _waiting(language, certificate, collecting, to_do), "good", collecting
+        )
+    if collecting is None:
+        detail = language.gettext("离校手续已全部办妥。领取时间和地点请问学院。")
+        return Headline(language.gettext("可领证"), detail, "good")
+    return Headline(language.gettext("可领证"), language.gettext("离校手续已全部办妥。"), "good", collecting)
+
+
+def of_some_steps(language: Language, settings: Settings, steps: Sequence[StepStatus], now: datetime) -> Headline:
+    """Say where the student stands with the steps that somebody may read; of the others it says nothing."""
+    if steps and all(step.counts_as_clear(now) for step in steps):
+        return Headline(language.gettext("所示各项都已通过"), language.gettext("其他事项不在可查看的范围内。"), "good")
+    return _of_steps(language, settings, steps, now)
+
+
+def is_clear(student: StudentView, now: datetime) -> bool:
+    """Say whether every step of a student who leaves counts as clear."""
+    leaves = student.active and student.flow is not None
+    return leaves and bool(student.steps) and all(step.counts_as_clear(now) for step in student.steps)
+
+
+def season(language: Language, cohort: Cohort, level: str, now: datetime) -> str:
+    """Say that the cohort's window has not opened yet, or has closed; nothing while it is open, or has no days."""
+    window, today = cohort.windows.get(level), now.astimezone(language.zone).date()
+    if window is None or window.opens <= today <= window.closes:
+        return ""
+    if today < window.opens:
+        day = language.day(window.opens, now)
+        return language.gettext("%(cohort)s离校手续 %(day)s 开始办理，现在可以先看。", cohort=cohort.name, day=day)
+    day = language.day(window.closes, now)
+    return language.gettext(
+        "%(cohort)s离校手续的集中办理已于 %(day)s 结束。还没办完的仍可办理，这里照常更新。", cohort=cohort.name, day=day
+    )
+
+
+def _collecting(language: Language, settings: Settings, student: StudentView) -> Collecting | None:
+    """Say where and when the student takes the certificate; None where nobody said."""
+    collect = settings.cohort_named(student.cohort).collected_at(student.college)
+    if collect is None:
+        return None
+    return Collecting(
+        language.pick(collect.where, collect.where_en),
+        language.pick(collect.when, collect.when_en),
+        language.pick(collect.bring, collect.bring_en),
+    )
+
+
+def _waiting(language: Language, certificate: Certificate, collecting: Collecting | None, to_do: int) -> str:
+    """Say which certificate lies ready, and what has come up since it was issued."""
+    said = [
+        language.gettext(
+            "%(kind)s %(number)s 已办好，等你领取。", kind=certificate.kind, number=mask_number(certificate.number)
+        )
+    ]
+    if collecting is None:
+        said.append(language.gettext("领取时间和地点请问学院。"))
+    if to_do:
+        said.append(language.ngettext("发证之后又有 %(num)s 项未结，见下。", to_do))
+    return (" " if language.code == "en" else "").join(said)
+
+
+def _collected(language: Language, certificate: Certificate, to_do: int, now: datetime) -> Headline:
+    detail = language.gettext(
+        "%(kind)s %(number)s，%(day)s 发放。",
+        kind=certificate.kind,
+        number=mask_number(certificate.number),
+        day=language.day(certificate.issued_at.astimezone(language.zone).date(), now),
+    )
+    if to_do:
+        later = language.ngettext("领证之后又有 %(num)s 项未结，见下。", to_do)
+        detail = f"{detail} {later}" if language.code == "en" else detail + later
+    return Headline(language.gettext("已领证"), detail, "good")
+
+
+def _of_steps(language: Language, settings: Settings, steps: Sequence[StepStatus], now: datetime) -> Headline:
+    standings = [(step, step.at(now)) for step in steps]
+    to_do = sum(must_go(standing) for _, standing in standings)
+    waiting = sum(not standing.clear for _, standing in standings) - to_do
+    review = next((step.step for step, standing in standings if standing.state is State.OPEN), None)
+    if to_do:
+        text = language.ngettext("%(num)s 项要办", to_do)
+        return Headline(text, language.gettext("要办的事、地点和截止时间见下。"), "bad")
+    if not standings:
+        return Headline(
+            language.gettext("名单刚更新，各项还没有数据"), language.gettext("无需跑腿，请稍后再看。"), "wait"
+        )
+    if review is not None:
+        office = office_name(language, settings.step_named(review).office)
+        text = language.gettext("等待%(office)s终审，无需跑腿", office=office)
+        alone = language.gettext("其他各项都已通过，终审后这里会更新。")
+        return Headline(text, alone if waiting == 1 else language.gettext("有了结果，这里会更新。"), "wait")
+    text = language.ngettext("%(num)s 项等待学校处理，无需跑腿", waiting)
+    return Headline(text, language.gettext("有了结果，这里会更新。"), "wait")

@@ -1,0 +1,97 @@
+"""The rows of lists, in words: who, and how each step that may be read stands. No titles and no amounts: those are for
+the student and for the office alone."""
+
+from dataclasses import dataclass
+
+from portal.access.scenes import Scene
+from portal.i18n import labels
+from status_db.model import State, StepStatus, Verdict
+from status_db.queries.lists import ListedStudent
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One step of one student."""
+
+    word: str
+    mark: str
+    tone: str
+    #: How many things are owed, as "2 项"; empty where that is not what it is about.
+    things: str
+    #: What else there is to know: decided by a person, outgrown, too old, disputed.
+    besides: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """All of it, as one line."""
+        said = " ".join(part for part in (self.word, self.things) if part)
+        return " · ".join((said, *self.besides))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One student."""
+
+    student: str
+    name: str
+    #: As the roster has them: level, college, class, campus, building, category.
+    columns: tuple[str, ...]
+    college: str
+    class_name: str
+    #: For each step of the scene; None where the student has no such step, or it may not be read.
+    cells: tuple[Cell | None, ...]
+
+
+def row(here: Scene, listed: ListedStudent) -> Row:
+    """Return a listed student in words."""
+    by_step = {status.step: status for status in listed.steps}
+    return Row(
+        student=listed.student,
+        name=listed.name,
+        columns=(
+            here.word("level", listed.level),
+            listed.college,
+            listed.class_name,
+            listed.campus,
+            listed.building,
+            listed.category,
+        ),
+        college=listed.college,
+        class_name=listed.class_name,
+        cells=tuple(cell(here, by_step[step]) if step in by_step else None for step in here.steps),
+    )
+
+
+def cell(here: Scene, status: StepStatus) -> Cell:
+    """Return how a step stands in words, as the student's own page has them."""
+    language, standing = here.language, status.at(here.now)
+    besides: list[str] = []
+    if standing.by_decision:
+        besides.append(language.gettext("人工办理"))
+    if standing.outgrown:
+        besides.append(language.gettext("又有新的未结事项"))
+    elif standing.disputed:
+        besides.append(language.gettext("数据此后已变化"))
+    if standing.stale:
+        besides.append(language.gettext("数据过期"))
+    owing = status.finding.verdict is Verdict.HELD and (standing.state is State.HELD or standing.outgrown)
+    number = len(status.finding.keys) if owing else 0
+    return Cell(
+        word=labels.say(language, labels.STATES, standing.state),
+        mark=labels.MARKS[standing.state],
+        tone="bad" if standing.outgrown else labels.TONES[standing.state],
+        things=language.ngettext("%(num)s 项", number) if number else "",
+        besides=tuple(besides),
+    )
+
+
+def to_do(here: Scene, listed: ListedStudent) -> tuple[tuple[str, str], ...]:
+    """Return the steps that the student has to go for, each with its word."""
+    found: list[tuple[str, str]] = []
+    for status in listed.steps:
+        standing = status.at(here.now)
+        if standing.outgrown:
+            found.append((here.titles[status.step], here.language.gettext("又有新的未结事项")))
+        elif standing.state in (State.HELD, State.NOT_DONE):
+            found.append((here.titles[status.step], labels.say(here.language, labels.STATES, standing.state)))
+    return tuple(found)

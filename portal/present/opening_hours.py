@@ -1,0 +1,91 @@
+"""Whether an office is open now, until when, and when it opens next.
+
+Pure: hours, days and the moment are passed in; clocks are those on the institution's wall.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from config.tables.opening_hours import Calendar, Hours, OpenHours
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+
+#: An office that does not open within these is not said to open at all.
+_DAYS_AHEAD = 60
+_HOUR = 60
+_SATURDAY = 5
+
+_WEEKDAYS = (later("周一"), later("周二"), later("周三"), later("周四"), later("周五"), later("周六"), later("周日"))
+_WORKDAYS, _WEEKENDS, _HOLIDAYS = later("工作日"), later("周末"), later("节假日")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How an office's door stands: open until a minute of today, or shut until a minute of some day, or for long."""
+
+    #: The minute of today, from midnight, at which it shuts; None while it is shut.
+    open_until: int | None = None
+    #: When it opens next; None while it is open, and where it does not for long.
+    next_day: date | None = None
+    next_minute: int = 0
+
+
+def hours_on(day: date, hours: OpenHours, calendar: Calendar) -> tuple[Hours, ...]:
+    """Return the hours of one day; a weekend worked in place of another day is a workday, whatever else it is."""
+    if any(day in days for days in calendar.workdays):
+        return hours.workday
+    if any(day in days for days in calendar.holidays):
+        return hours.holiday
+    return hours.weekend if day.weekday() >= _SATURDAY else hours.workday
+
+
+def door(hours: OpenHours, calendar: Calendar, local: datetime) -> Door:
+    """Return how the door stands at a moment, told as the clocks there show it."""
+    today, minute = local.date(), local.hour * _HOUR + local.minute
+    for span in hours_on(today, hours, calendar):
+        if span.opens <= minute < span.closes:
+            return Door(open_until=span.closes)
+    for ahead in range(_DAYS_AHEAD + 1):
+        day = today + timedelta(days=ahead)
+        for span in hours_on(day, hours, calendar):
+            if ahead or span.opens > minute:
+                return Door(next_day=day, next_minute=span.opens)
+    return Door()
+
+
+def say_door(language: Language, hours: OpenHours, calendar: Calendar, now: datetime) -> tuple[str, bool]:
+    """Say how the door stands now, and whether it is open."""
+    local = now.astimezone(language.zone)
+    found = door(hours, calendar, local)
+    if found.open_until is not None:
+        return language.gettext("现在开门，至 %(time)s", time=clock(found.open_until)), True
+    if found.next_day is None:
+        return language.gettext("近期不开门，请先打电话"), False
+    time = clock(found.next_minute)
+    match (found.next_day - local.date()).days:
+        case 0:
+            return language.gettext("现在不开门。下次开门：今天 %(time)s", time=time), False
+        case 1:
+            return language.gettext("现在不开门。下次开门：明天 %(time)s", time=time), False
+    day = language.day(found.next_day, now)
+    weekday = language.gettext(_WEEKDAYS[found.next_day.weekday()])
+    return language.gettext(
+        "现在不开门。下次开门：%(day)s（%(weekday)s）%(time)s", day=day, weekday=weekday, time=time
+    ), False
+
+
+def say_hours(language: Language, hours: OpenHours) -> str:
+    """Write out the hours of each kind of day that has any."""
+    kinds = ((_WORKDAYS, hours.workday), (_WEEKENDS, hours.weekend), (_HOLIDAYS, hours.holiday))
+    semicolon = "; " if language.code == "en" else "；"
+    return semicolon.join(f"{language.gettext(kind)} {_spans(language, spans)}" for kind, spans in kinds if spans)
+
+
+def clock(minute: int) -> str:
+    """Write a minute of a day as clocks show it: 8:30, 24:00."""
+    return f"{minute // _HOUR}:{minute % _HOUR:02}"
+
+
+def _spans(language: Language, spans: Iterable[Hours]) -> str:
+    return language.comma.join(f"{clock(span.opens)}–{clock(span.closes)}" for span in spans)

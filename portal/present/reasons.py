@@ -1,0 +1,180 @@
+"""Reasons that read like sentences: what is owed, for how much, until when."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from status_db.model import Obligation, Reason, Verdict
+
+#: A sentence names so many things of a kind; the list beneath it names them all.
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """One obligation, as a line of a list."""
+
+    what: str
+    #: Empty when nobody said.
+    due: str
+    overdue: bool
+    #: Empty where it does not matter.
+    amount: str
+    reference: str
+
+
+_KINDS: Mapping[str, str] = {
+    "loan": later("未还图书"),
+    "fine": later("滞纳金"),
+    "fee": later("欠费"),
+    "textbook": later("教材费"),
+    "room": later("宿舍"),
+    "item": later("未结事项"),
+}
+
+
+def kind_word(language: Language, kind: str) -> str:
+    """Return the word for a kind of obligation; a kind of the settings' own stands for itself."""
+    return language.gettext(_KINDS[kind]) if kind in _KINDS else kind
+
+
+def owed(language: Language, obligations: Iterable[Obligation], now: datetime) -> tuple[Owed, ...]:
+    """Return obligations as the lines of a list."""
+    today = now.astimezone(language.zone).date()
+    return tuple(
+        Owed(
+            what=_title(language, o) or kind_word(language, o.kind),
+            due=language.day(o.due, now) if o.due else _due_unclear(language, o),
+            overdue=o.due is not None and o.due < today,
+            amount=language.money(o.amount) if o.amount is not None else "",
+            reference=o.reference,
+        )
+        for o in obligations
+    )
+
+
+def total(obligations: Iterable[Obligation]) -> Decimal | None:
+    """Return the sum of the amounts; None when there is none."""
+    amounts = [o.amount for o in obligations if o.amount is not None]
+    return sum(amounts, Decimal(0)) if amounts else None
+
+
+def sentence(language: Language, obligations: Sequence[Obligation], now: datetime, *, undone: bool = False) -> str:
+    """Say what is owed, kind by kind: "2 册未还（《…》应还 5月30日），滞纳金 3.20 元。".
+
+    `undone` says that the things are ordinary acts whose time may still come. Nothing owed gives nothing.
+    """
+    kinds = [o.kind for o in obligations]
+    ordered = sorted(obligations, key=lambda o: kinds.index(o.kind))
+    parts = [
+        _part(language, kind, tuple(things), now, undone=undone)
+        for kind, things in groupby(ordered, key=lambda o: o.kind)
+    ]
+    return language.sentence(parts)
+
+
+def _part(language: Language, kind: str, things: tuple[Obligation, ...], now: datetime, *, undone: bool) -> str:
+    amount = total(things)
+    named = _named(language, things, now)
+    money = language.money(amount) if amount is not None else ""
+    number = len(things)
+    match kind:
+        case "loan":
+            head = language.ngettext("%(num)s 册未还", number)
+        case "fine":
+            head = language.gettext("滞纳金 %(amount)s", amount=money) if money else language.gettext("滞纳金未缴")
+            money = ""
+        case "fee":
+            head = language.gettext("欠费 %(amount)s", amount=money) if money else language.gettext("有欠费")
+            money = ""
+        case "textbook":
+            head = language.gettext("教材费 %(amount)s", amount=money) if money else language.gettext("教材费未结清")
+            money = ""
+        case "room":
+            head = language.gettext("宿舍尚未退房") if undone else language.gettext("宿舍未结清")
+        case _:
+            word = (
+                language.ngettext("%(num)s 项未办", number) if undone else language.ngettext("%(num)s 项未结", number)
+            )
+            head = word if kind in _KINDS else f"{kind} {word}"
+    inside = language.listed(part for part in (named, money) if part)
+    if not inside:
+        return head
+    return f"{head} ({inside})" if language.code == "en" else f"{head}（{inside}）"
+
+
+def _named(language: Language, things: tuple[Obligation, ...], now: datetime) -> str:
+    says: list[str] = []
+    for thing in things[:_NAMED]:
+        title = _title(language, thing)
+        due = _due_unclear(language, thing)
+        if thing.due:
+            due = _DUE.get(thing.kind, _due_by)(language, language.day(thing.due, now))
+        if title or due:
+            says.append(f"{title} {due}".strip() if language.code == "en" or not title.endswith("》") else title + due)
+    if not says:
+        return ""
+    more = len(things) - _NAMED
+    return language.listed(says) + (language.gettext("等") if more > 0 else "")
+
+
+def _due_unclear(language: Language, thing: Obligation) -> str:
+    """Say that the office gives a day that nobody can read; nothing where it gives none."""
+    return language.gettext("应还日期不明") if thing.due_unreadable else ""
+
+
+def _due_back(language: Language, day: str) -> str:
+    return language.gettext("应还 %(day)s", day=day)
+
+
+def _due_by(language: Language, day: str) -> str:
+    return language.gettext("截止 %(day)s", day=day)
+
+
+_DUE: Mapping[str, Callable[[Language, str], str]] = {"loan": _due_back}
+
+
+def _title(language: Language, thing: Obligation) -> str:
+    if not thing.title or thing.kind != "loan":
+        return thing.title
+    if language.code == "en":
+        return f"“{thing.title}”"
+    return thing.title if thing.title.startswith("《") else f"《{thing.title}》"
+
+
+_SETTLED: Mapping[Reason, str] = {
+    Reason.NOTHING_OWED: later("没有未结事项。"),
+    Reason.SETTLED: later("已结清。"),
+    Reason.DONE: later("已办理。"),
+    Reason.REFUND_DUE: later("已结清。"),
+    Reason.EXEMPT_BY_ROSTER: later("按学籍信息，无需办理这一项，不用跑腿。"),
+    Reason.EXEMPT_BY_OFFICE: later("该部门确认无需办理这一项，不用跑腿。"),
+    Reason.NOT_ASKED: later("学校还没有这一项的数据，无需跑腿。"),
+    Reason.NO_ROW: later("该部门的系统里还没有这位学生的记录，学校正在核对，无需跑腿。"),
+    Reason.OUTSIDE_POPULATION: later("该部门的系统里还没有这位学生的记录，学校正在核对，无需跑腿。"),
+    Reason.DOUBTFUL: later("记录需要工作人员核对，无需跑腿。"),
+    Reason.NOT_DONE: later("尚未办理。"),
+    Reason.OWED: later("有未结事项。"),
+}
+
+
+def plain(language: Language, reason: Reason) -> str:
+    """Say a reason that names no obligation; nothing for one that needs more words than these."""
+    return language.gettext(_SETTLED[reason]) if reason in _SETTLED else ""
+
+
+def refund(language: Language, obligations: Sequence[Obligation]) -> str:
+    """Say how much the student gets back; nothing when that is nothing."""
+    amount = total(obligations)
+    if amount is None or amount >= 0:
+        return ""
+    return language.gettext("应退 %(amount)s。", amount=language.money(-amount))
+
+
+def owing(verdict: Verdict, evidence: Sequence[Obligation]) -> tuple[Obligation, ...]:
+    """Return the obligations that are still owed: those behind a finding that holds."""
+    return tuple(evidence) if verdict is Verdict.HELD else ()

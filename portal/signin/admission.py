@@ -1,0 +1,100 @@
+"""Admission: what follows once it is clear who somebody is. A fresh session, narrowed where something is still due.
+
+A visitor with a one-time code must set a password first. In the strict profile, so must one with an old password. The
+second factor comes after that, if the settings require one and the provider has not asked for its own.
+"""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from config.settings import Auth
+from portal.access.requires import NARROWED, safe_next
+from portal.auth import sessions
+from portal.auth.refusals import SignInRefused, Why
+from portal.page.context import House, see_other
+from status_db.accounts.accounts import Account, AccountRefused
+from status_db.accounts.audit_log import Deed
+from status_db.sign_in.second_factor import asked_of, is_staff
+
+#: What shows who somebody is, but is no password.
+_WITHOUT_PASSWORD = ("code", "identity")
+#: Whoever comes by these has used no password of ours.
+_ELSEWHERE = ("cas", "oidc")
+
+
+def narrowing(auth: Auth, account: Account, now: datetime, method: str, *, vouched: bool = False) -> str | None:
+    """Return what is due before an account that came by this method is let in; None when nothing is.
+
+    `vouched`: the provider has asked for a second factor of its own.
+    """
+    if method in _WITHOUT_PASSWORD:
+        return "password"
+    ages = auth.profile == "strict" and account.password_hash is not None and method not in _ELSEWHERE
+    if ages and (account.password_at is None or now - account.password_at >= auth.password_lasts):
+        return "password"
+    return "factor" if asked_of(auth, account) and not vouched else None
+
+
+async def admit(
+    request: Request,
+    house: House,
+    account: Account,
+    *,
+    goal: str = "/",
+    method: str = "local",
+    narrowed: str | None = None,
+    provider_session: bytes | None = None,
+    vouched: bool = False,
+) -> Response | None:
+    """Open a session in place of the one before, and send the browser on; None when the account was shut meanwhile.
+
+    `vouched`: the provider has asked for a second factor of its own, so the session counts as having shown one.
+    Raises SignInRefused if another process serves this account's pages.
+    """
+    _refuse_elsewhere(house, account, method)
+    token, now = sessions.new_token(), house.clock()
+    longest = house.settings.auth.session_longest
+    try:
+        await house.ask_long(
+            house.desk.open_session,
+            sessions.hash_of(token),
+            account.account,
+            now,
+            longest=longest,
+            method=method,
+            narrowed=narrowed,
+            provider_session=provider_session,
+        )
+    except AccountRefused:
+        return None
+    if vouched and is_staff(account):
+        await house.ask_long(house.factors.show, sessions.hash_of(token), account.account, now, longest=longest)
+    await house.ask_long(house.desk.close_session, sessions.hash_of(house.cookie.read(request)))
+    due: dict[str, Any] = {"narrowed": narrowed} if narrowed else {}
+    if vouched:
+        due["second_factor"] = "provider"
+    await house.note(request, Deed.SIGNED_IN, account=account.account, method=method, **due)
+    response = see_other(leading_to(narrowed, goal))
+    house.cookie.set(response, token)
+    if method not in _WITHOUT_PASSWORD:
+        house.devices.remember(request, response, account.account)
+    return response
+
+
+def _refuse_elsewhere(house: House, account: Account, method: str) -> None:
+    if not house.for_staff and account.student is None:
+        raise SignInRefused(method, Why.STAFF, "staff sign in at the desk's own address", account.account)
+    if not house.for_students and not is_staff(account):
+        raise SignInRefused(method, Why.STUDENT, "students sign in at their own address", account.account)
+
+
+def leading_to(narrowed: str | None, goal: str) -> str:
+    """Return where a session leads first; where somebody wanted to go is kept for later."""
+    wanted = safe_next(goal)
+    if narrowed is None:
+        return wanted
+    return NARROWED[narrowed] + (f"?{urlencode({'next': wanted})}" if wanted != "/" else "")

@@ -1,0 +1,145 @@
+"""What the pages of all providers share: their buttons, the way there and out again, and who is not let in."""
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from config.log_names import StudentNo
+from portal.access import forms
+from portal.access.requires import safe_next
+from portal.auth.refusals import SignInRefused, Why, printable
+from portal.page.context import House, house_of
+from portal.web import addresses
+from status_db.accounts.accounts import Session
+from status_db.accounts.audit_log import Deed
+
+#: What a provider tells us by itself is never longer, in bytes.
+_LONGEST_WORD = 16 * 1024
+
+_STATUS = dict.fromkeys(Why, 403) | {Why.LATE: 400, Why.UNAVAILABLE: 503}
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A way to sign in, as the form shows it."""
+
+    address: str
+    title: str
+
+
+def buttons(request: Request, house: House, goal: str) -> list[Button]:
+    """Return the providers that people leave for, to come back to a page of ours."""
+    pick, auth = house.language(request).pick, house.settings.auth
+    asked = urlencode({"next": safe_next(goal)})
+    return [
+        Button(f"/sign-in/{method}?{asked}", pick(provider.title, provider.title_en))
+        for method, provider in (("cas", auth.cas), ("oidc", auth.oidc))
+        if provider is not None
+    ]
+
+
+def way_out(session: Session | None) -> str:
+    """Return where somebody goes whose session has just ended."""
+    return f"/sign-out/{session.method}" if session is not None and session.method in ("cas", "oidc") else "/sign-in"
+
+
+def own_address(house: House, path: str) -> str:
+    """Return one of our own pages as the provider is told it: never after what a request says of its host."""
+    public = urlsplit(house.settings.portal.public_url)
+    return f"{public.scheme}://{public.netloc}{path}"
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """Say why somebody is not let in, whom to ask, and how to come in as somebody else."""
+    if not isinstance(error, SignInRefused):
+        raise error
+    house = house_of(request)
+    structlog.get_logger("clearance.portal").warning(
+        "sign-in refused",
+        method=error.method,
+        provider=_address(house, error.method),
+        why=error.why,
+        name=StudentNo(printable(error.name, 100)),
+        message=str(error),
+    )
+    # A page that anybody can ask for without ever having been at the provider writes no lines.
+    if error.why is not Why.LATE:
+        address, name = addresses.of(request.scope), error.name[:100]
+        await house.refused_tries.note(name, "", address, method=error.method, reason=error.why.value, name=name)
+    response = house.page(
+        request,
+        "sign_in_refused.html",
+        status=_STATUS[error.why],
+        why=error.why,
+        name=error.name,
+        method=error.method,
+        elsewhere=house.elsewhere,
+    )
+    if error.why is Why.UNAVAILABLE:
+        response.headers["Retry-After"] = "30"
+    return response
+
+
+def sign_out_refused(house: House, method: str, error: Exception) -> None:
+    """Write why what a provider said about a session that has ended does not count."""
+    structlog.get_logger("clearance.portal").warning(
+        "sign-out refused", method=method, provider=_address(house, method), message=str(error)
+    )
+
+
+def _address(house: House, method: str) -> str:
+    auth = house.settings.auth
+    known = {
+        "cas": auth.cas.url if auth.cas else "",
+        "oidc": auth.oidc.issuer if auth.oidc else "",
+        "ldap": auth.ldap.url if auth.ldap else "",
+    }
+    return known.get(method, "")
+
+
+def leave_for(address: str) -> Response:
+    """Send a browser to a provider."""
+    return RedirectResponse(address, 303)
+
+
+def goodbye(request: Request, house: House, address: str) -> Response:
+    """Show that the session here has ended, and lead on to the provider's own sign-out.
+
+    The form to sign out must not be answered by a redirect to another site: Chromium and Safari hold every redirect
+    after a form to `form-action`, and where the provider sends people from there nobody can list. A page that leads on
+    by itself is a navigation of its own.
+    """
+    response = house.page(request, "signed_out.html", address=address)
+    if address:
+        response.headers["Refresh"] = f"0; url={address}"
+    return response
+
+
+async def word_of(request: Request) -> dict[str, str]:
+    """Return the form that a provider sends by itself, each field once."""
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/x-www-form-urlencoded":
+        raise HTTPException(415)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LONGEST_WORD:
+            raise HTTPException(413)
+    try:
+        fields = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=5, errors="strict")
+    except ValueError:
+        raise HTTPException(400) from None
+    if any(len(values) != 1 for values in fields.values()):
+        raise HTTPException(400)
+    found = {name: values[0] for name, values in fields.items()}
+    forms.refuse_nul(text for pair in found.items() for text in pair)
+    return found
+
+
+async def end_session(request: Request, house: House, method: str, key: bytes) -> None:
+    """End what a provider opened under this digest; nothing where it opened nothing."""
+    for account in await house.ask_long(house.desk.close_provider_session, key):
+        await house.note(request, Deed.SIGNED_OUT, account=account, method=method, by="provider")

@@ -1,0 +1,390 @@
+"""The second factor: asked for after the password, set up by whoever has none yet, and changed by its owner.
+
+It is one page, because only one page may run the script that passkeys need. The session's stage decides what it shows
+and which forms it accepts:
+
+* code: the account has no second factor; it needs the set-up code from an administrator;
+* set_up: the code was right; the owner sets up the first second factor;
+* ask: the account has one, and must show it;
+* manage: one was shown in the last minutes; the owner adds and removes.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Literal, TypeAlias
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access import forms
+from portal.access.requires import for_visitors, safe_next
+from portal.auth import passkeys, sessions, totp
+from portal.auth.passkeys import RelyingParty
+from portal.auth.refusals import printable
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from portal.page.context import House, Visitor, see_other
+from portal.signin.sign_in import refused
+from portal.web import bounds, own_script
+from status_db.accounts.audit_log import Deed
+from status_db.sign_in.one_time_codes import CodeKind
+from status_db.sign_in.passkeys import LONGEST_NAME, MOST, Passkey, Purpose
+from status_db.sign_in.second_factor import RECENT, Held, asked_of
+
+Stage: TypeAlias = Literal["code", "set_up", "ask", "manage"]
+
+#: The longest form, in bytes: a passkey's answer may include certificates.
+_LONGEST = 32 * 1024
+
+#: Why a form was refused, each with the fix.
+_WHY: Mapping[str, str] = {
+    "code": later("设置码不对，或者已经用过、已经过期、已被新的替代。请核对；需要新的设置码，请联系管理员。"),
+    "app": later("口令不对，或者已经用过、已经过期。请等下一个口令再试，并核对手机的时间。"),
+    "recovery": later("恢复码不对，或者已经用过。请换一个再试。"),
+    "passkey": later("通行密钥没有通过验证。请再试一次，或者换一种方式。"),
+    "late": later("页面放得太久了。请在下面重新设置。"),
+    "broken": later("这个账号的动态口令不能用了。请换一种方式，或者请管理员重置，再重新登录。"),
+    "known": later("没有添加：这个通行密钥已经在用，或者通行密钥已经太多。"),
+    "last": later("没有移除：这是最后一种两步验证。请先添加另一种；设备丢失时请管理员重置。"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One request and the stage of its session."""
+
+    request: Request
+    house: House
+    visitor: Visitor
+    now: datetime
+    goal: str
+    held: Held
+    stage: Stage
+
+    @property
+    def account(self) -> str:
+        """Whose session it is."""
+        return self.visitor.account.account
+
+    @property
+    def token_hash(self) -> bytes:
+        """The hash that the session is stored by."""
+        return sessions.hash_of(self.visitor.token)
+
+    @property
+    def party(self) -> RelyingParty | None:
+        """The relying party of passkeys; None where they do not work."""
+        return RelyingParty.of(self.house.settings.portal.public_url)
+
+
+Form: TypeAlias = Callable[[Turn, Mapping[str, str]], Awaitable[Response]]
+
+
+async def form(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show the page at the session's stage."""
+    goal = safe_next(request.query_params.get("next", "/"))
+    if not _concerns(house, visitor):
+        return see_other(goal)
+    return await _page(await _turn(request, house, visitor, goal))
+
+
+async def take(request: Request, house: House, visitor: Visitor) -> Response:
+    """Take one of the page's forms. A form of another stage changes nothing."""
+    fields = await forms.read(request, house.settings.portal.public_url, visitor.token, longest=_LONGEST)
+    goal = safe_next(fields.get("next", "/"))
+    if not _concerns(house, visitor):
+        return see_other(goal)
+    turn = await _turn(request, house, visitor, goal)
+    taken = _FORMS[turn.stage].get(fields.get("do", ""))
+    return await taken(turn, fields) if taken is not None else await _page(turn)
+
+
+def _concerns(house: House, visitor: Visitor) -> bool:
+    return visitor.narrowed is not None or asked_of(house.settings.auth, visitor.account)
+
+
+async def _turn(request: Request, house: House, visitor: Visitor, goal: str) -> Turn:
+    now, token_hash = house.clock(), sessions.hash_of(visitor.token)
+    held = await house.ask(house.factors.held, visitor.account.account)
+    stage: Stage
+    if not held.any:
+        stage = "set_up" if await house.ask(house.factors.may_set_up, token_hash, now) else "code"
+    else:
+        shown = await house.ask(house.factors.shown_at, token_hash) if visitor.narrowed is None else None
+        stage = "manage" if shown is not None and now - shown < RECENT else "ask"
+    return Turn(request, house, visitor, now, goal, held, stage)
+
+
+async def _give_code(turn: Turn, fields: Mapping[str, str]) -> Response:
+    """Take the code that allows the first second factor to be set up."""
+
+    async def fits() -> bool:
+        return await turn.house.ask_long(
+            turn.house.codes.use, turn.account, fields.get("code", ""), turn.now, CodeKind.FACTOR
+        )
+
+    failure = await _tried(turn, "code", fits)
+    if failure is not None:
+        return failure
+    await turn.house.ask_long(turn.house.factors.allow_set_up, turn.token_hash, turn.account, turn.now)
+    return see_other(_address(turn.goal))
+
+
+async def _show_app(turn: Turn, fields: Mapping[str, str]) -> Response:
+    """Take the app's digits, each only once."""
+    sealed = turn.visitor.account.second_factor
+    secret = totp.unseal(turn.house.key, turn.account, sealed) if sealed is not None else None
+    if secret is None:
+        return await _page(turn, failed="broken")
+
+    async def fits() -> bool:
+        step = totp.step_of(secret, fields.get("digits", ""), turn.now)
+        return step is not None and await turn.house.ask_long(turn.house.factors.use, turn.account, step)
+
+    return await _tried(turn, "app", fits) or await _let_in(turn, "app")
+
+
+async def _show_recovery(turn: Turn, fields: Mapping[str, str]) -> Response:
+    """Take a recovery code, and lead to where the lost factor is replaced."""
+
+    async def fits() -> bool:
+        return await turn.house.ask_long(turn.house.recovery.use, turn.account, fields.get("recovery", ""), turn.now)
+
+    failure = await _tried(turn, "recovery", fits)
+    if failure is not None:
+        return failure
+    await turn.house.note(turn.request, Deed.RECOVERY_CODE_USED, left=turn.held.recovery - 1)
+    return await _let_in(turn, "recovery", _address(turn.goal))
+
+
+async def _show_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
+    """Take a passkey's answer to this session's challenge."""
+
+    async def fits() -> bool:
+        challenge = await _challenge(turn, Purpose.SIGN)
+        had = await turn.house.ask(turn.house.passkeys.of, turn.account)
+        if turn.party is None or challenge is None:
+            return False
+        shown = passkeys.signed(turn.party, fields.get("credential", ""), challenge, had)
+        if shown is None:
+            return False
+        passkey, count = shown
+        return await turn.house.ask_long(turn.house.passkeys.use, passkey.id, count, turn.now)
+
+    return await _tried(turn, "passkey", fits) or await _let_in(turn, "passkey")
+
+
+async def _add_app(turn: Turn, fields: Mapping[str, str]) -> Response:
+    """Set up the app, once its current digits are right."""
+    offered = fields.get("sealed", "").encode()
+    secret = totp.unseal(turn.house.key, turn.account, offered, turn.now)
+    if secret is None:
+        return await _page(turn, failed="late")
+
+    async def fits() -> bool:
+        step = totp.step_of(secret, fields.get("digits", ""), turn.now)
+        return step is not None and await turn.house.ask_long(turn.house.factors.enrol, turn.account, offered, step)
+
+    failure = await _tried(turn, "app", fits, offered)
+    if failure is not None:
+        return failure
+    await turn.house.note(turn.request, Deed.SECOND_FACTOR_SET, kind="app")
+    return await _added(turn)
+
+
+async def _add_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
+    """Take a new passkey that was made for this session's challenge."""
+    name = printable(fields.get("name", ""), LONGEST_NAME - 1) or turn.house.language(turn.request).gettext("通行密钥")
+    made: list[passkeys.Registered] = []
+
+    async def fits() -> bool:
+        challenge = await _challenge(turn, Purpose.REGISTER)
+        if turn.party is None or challenge is None:
+            return False
+        found = passkeys.registered(turn.party, fields.get("credential", ""), challenge)
+        made.extend([found] if found is not None else [])
+        return found is not None
+
+    failure = await _tried(turn, "passkey", fits)
+    if failure is not None:
+        return failure
+    (one,) = made
+    add = partial(turn.house.passkeys.add, name=name, transports=one.transports, now=turn.now)
+    if not await turn.house.ask_long(add, turn.account, one.credential_id, one.public_key, one.sign_count):
+        return await _page(turn, failed="known")
+    await turn.house.note(turn.request, Deed.SECOND_FACTOR_SET, kind="passkey", name=name)
+    return await _added(turn)
+
+
+async def _remove_app(turn: Turn, _fields: Mapping[str, str]) -> Response:
+    """Remove the app."""
+    if not await turn.house.ask_long(turn.house.factors.remove_app, turn.account):
+        return await _page(turn, failed="last")
+    await turn.house.note(turn.request, Deed.SECOND_FACTOR_REMOVED, kind="app")
+    return see_other(_address(turn.goal))
+
+
+async def _remove_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
+    """Remove one passkey."""
+    number = bounds.number(fields.get("passkey", ""))
+    if number is None or number not in {one.id for one in await turn.house.ask(turn.house.passkeys.of, turn.account)}:
+        return see_other(_address(turn.goal))
+    name = await turn.house.ask_long(turn.house.passkeys.remove, turn.account, number)
+    if name is None:
+        return await _page(turn, failed="last")
+    await turn.house.note(turn.request, Deed.SECOND_FACTOR_REMOVED, kind="passkey", name=name)
+    return see_other(_address(turn.goal))
+
+
+async def _new_codes(turn: Turn, _fields: Mapping[str, str]) -> Response:
+    """Make new recovery codes, and show them this once."""
+    return await _codes_shown(turn)
+
+
+_ADDING: Mapping[str, Form] = {"add-app": _add_app, "add-passkey": _add_passkey}
+
+#: Stage → the forms that it accepts.
+_FORMS: Mapping[Stage, Mapping[str, Form]] = {
+    "code": {"code": _give_code},
+    "set_up": _ADDING,
+    "ask": {"app": _show_app, "passkey": _show_passkey, "recovery": _show_recovery},
+    "manage": {
+        **_ADDING,
+        "remove-app": _remove_app,
+        "remove-passkey": _remove_passkey,
+        "new-codes": _new_codes,
+    },
+}
+
+
+async def _tried(turn: Turn, what: str, fits: Callable[[], Awaitable[bool]], offered: bytes = b"") -> Response | None:
+    """Count a try before comparing anything. Return the page again if it must wait or is wrong, None if it is right."""
+    tried = await turn.house.ask_long(turn.house.slowdown.factor, turn.account, turn.now)
+    if tried.wait:
+        return await _page(turn, offered=offered, wait=tried.wait)
+    if not await fits():
+        await refused(turn.request, turn.house, turn.account, "factor")
+        return await _page(turn, offered=offered, failed=what)
+    await turn.house.ask_long(turn.house.slowdown.succeeded, tried)
+    return None
+
+
+async def _challenge(turn: Turn, purpose: Purpose) -> bytes | None:
+    return await turn.house.ask_long(
+        turn.house.passkeys.take_challenge, turn.token_hash, turn.account, purpose, turn.now
+    )
+
+
+async def _let_in(turn: Turn, kind: str, goal: str = "") -> Response:
+    """Lift the session's narrowing; an open session only notes that a second factor was shown again."""
+    token = await _open(turn)
+    if token is None:
+        return see_other("/sign-in")
+    if turn.visitor.narrowed is None:
+        return see_other(_address(turn.goal))
+    await turn.house.note(turn.request, Deed.SIGNED_IN, second_factor=kind)
+    response = see_other(goal or turn.goal)
+    turn.house.cookie.set(response, token)
+    return response
+
+
+async def _open(turn: Turn) -> str | None:
+    """Note that a second factor was shown; return the session's token, a fresh one if its narrowing is lifted."""
+    factors, longest = turn.house.factors, turn.house.settings.auth.session_longest
+    if turn.visitor.narrowed is None:
+        await turn.house.ask_long(factors.show, turn.token_hash, turn.account, turn.now, longest=longest)
+        return turn.visitor.token
+    token = sessions.new_token()
+    after = sessions.hash_of(token)
+    opened = await turn.house.ask_long(factors.pass_on, turn.token_hash, after, turn.account, turn.now, longest=longest)
+    return token if opened else None
+
+
+async def _added(turn: Turn) -> Response:
+    """Go on after a second factor was added: the first one brings recovery codes, and opens the session."""
+    return await _codes_shown(turn) if turn.stage == "set_up" else see_other(_address(turn.goal))
+
+
+async def _codes_shown(turn: Turn) -> Response:
+    token = await _open(turn) if turn.stage == "set_up" else turn.visitor.token
+    if token is None:
+        return see_other("/sign-in")
+    codes = await turn.house.ask_long(turn.house.recovery.make, turn.account, turn.now)
+    await turn.house.note(turn.request, Deed.RECOVERY_CODES_MADE, count=len(codes))
+    # The page belongs to the session as it is now.
+    turn.request.state.visitor = Visitor(turn.visitor.account, token)
+    response = turn.house.page(turn.request, "recovery_codes.html", codes=codes, goal=turn.goal)
+    turn.house.cookie.set(response, token)
+    return response
+
+
+def _address(goal: str) -> str:
+    return own_script.PAGE + (f"?{urlencode({'next': goal})}" if goal != "/" else "")
+
+
+async def _page(turn: Turn, *, failed: str = "", offered: bytes = b"", wait: timedelta = timedelta(0)) -> Response:
+    language = turn.house.language(turn.request)
+    adding = turn.stage in ("set_up", "manage")
+    values = _app(turn, offered) if adding and not turn.held.app else {"secret": ""}
+    had = await turn.house.ask(turn.house.passkeys.of, turn.account) if turn.held.passkeys else ()
+    return forms.shown(
+        turn.request,
+        turn.house,
+        "second_factor.html",
+        failed=bool(failed),
+        wait=wait,
+        why=language.gettext(_WHY[failed]) if failed else "",
+        goal=turn.goal,
+        stage=turn.stage,
+        held=turn.held,
+        app_used=language.moment(turn.held.app_used_at, turn.now) if turn.held.app_used_at else "",
+        passkeys=[_listed(language, one, turn.now) for one in had],
+        options=await _options(turn, had),
+        longest_name=LONGEST_NAME,
+        script=own_script.TEXT,
+        **values,
+    )
+
+
+def _listed(language: Language, one: Passkey, now: datetime) -> Mapping[str, object]:
+    used = language.moment(one.used_at, now) if one.used_at else ""
+    return {"id": one.id, "name": one.name, "made": language.moment(one.made_at, now), "used": used}
+
+
+def _app(turn: Turn, offered: bytes) -> dict[str, Any]:
+    """Return a secret to set up, as text and as a picture; the same again while it is being set up."""
+    secret = totp.unseal(turn.house.key, turn.account, offered, turn.now) or totp.new_secret()
+    address = totp.address(secret, turn.account, turn.house.settings.institution.name)
+    return {
+        "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
+        "sealed": totp.seal(turn.house.key, turn.account, secret, turn.now).decode(),
+        "picture": totp.picture(address),
+    }
+
+
+async def _options(turn: Turn, had: tuple[Passkey, ...]) -> str:
+    """Return the options for the browser, with a fresh challenge; empty where passkeys do not work or none applies."""
+    adding, party = turn.stage in ("set_up", "manage"), turn.party
+    if party is None or turn.stage == "code" or (len(had) >= MOST if adding else not had):
+        return ""
+    account, institution = turn.visitor.account, turn.house.settings.institution.name
+    asked = (
+        passkeys.to_register(party, institution, turn.house.key, account.account, account.name, had)
+        if adding
+        else passkeys.to_sign(party, had)
+    )
+    purpose = Purpose.REGISTER if adding else Purpose.SIGN
+    await turn.house.ask_long(
+        turn.house.passkeys.challenge, turn.token_hash, turn.account, purpose, asked.challenge, turn.now
+    )
+    return asked.options
+
+
+ROUTES = (
+    Route(own_script.PAGE, for_visitors(form, narrowed="factor"), methods=["GET"]),
+    Route(own_script.PAGE, for_visitors(take, narrowed="factor"), methods=["POST"]),
+)

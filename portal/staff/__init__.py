@@ -1,0 +1,1 @@
+"""Pages for leaders and staff: overview, lists, runs and the report."""

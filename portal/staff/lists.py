@@ -1,0 +1,224 @@
+"""Lists of students, within an account's grants: as a page, as an Excel file, and as a reminder to copy."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from anyio import to_thread
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access import list_filters
+from portal.access.requires import for_visitors
+from portal.access.scenes import COLUMNS, NONE, Scene, asked, scene
+from portal.documents import reminders, xlsx
+from portal.i18n import labels
+from portal.i18n.labels import later
+from portal.page.context import House, Visitor
+from portal.present import list_rows
+from portal.web.sent_files import SentOnce
+from status_db.accounts.accounts import Act
+from status_db.accounts.audit_log import Deed
+from status_db.model import State
+from status_db.queries.lists import Filter, Lists, Order, Wanted
+
+_ROWS = 50
+
+#: A list is counted up to this: the overview has the figures of more.
+_COUNTED = 2000
+
+#: A class has fewer; a reminder to more people is none.
+_REMINDED = 500
+
+_WANTED: Mapping[str, str] = {
+    Wanted.TO_DO: later("有事要办（不通过、未办理）"),
+    Wanted.OWES: later("有不通过"),
+    Wanted.UNDONE: later("只差未办理"),
+    Wanted.WAITS: later("等待学校处理"),
+    Wanted.NOT_CLEAR: later("还没有全部办妥"),
+    Wanted.CLEAR: later("全部办妥"),
+    Wanted.STALE: later("数据过期"),
+    Wanted.DISPUTED: later("人工办理后数据有变化"),
+    Wanted.ALL: later("全部学生"),
+}
+
+_ORDERS: Mapping[str, str] = {
+    Order.CLASS: later("按学院和班级"),
+    Order.NUMBER: later("按学号"),
+    Order.NAME: later("按姓名"),
+}
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show a leaf of the list that the address asks for."""
+    here = scene(request, house, visitor)
+    chosen = _chosen(request, here)
+    after, before = (list_filters.key(request, name, chosen) for name in ("after", "before"))
+    leaf = await house.ask_long(house.lists.leaf, here.sight, chosen, here.now, _ROWS, after=after, before=before)
+    count = await house.ask_long(house.lists.count, here.sight, chosen, here.now, _COUNTED)
+    fields = await house.ask_long(list_filters.fields, here, here.sight, house.lists, chosen)
+    await house.note(
+        request, Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows)
+    )
+    own = _address_of(chosen)
+    address = here.address("/lists", **own)
+    return house.page(
+        request,
+        "lists.html",
+        here=here,
+        chosen=chosen,
+        count=min(count, _COUNTED),
+        uncounted=count > _COUNTED,
+        rows=[list_rows.row(here, listed) for listed in leaf.rows],
+        titles=[here.titles[step] for step in here.steps],
+        fields=fields,
+        steps=[(step, here.titles[step]) for step in here.steps],
+        wanted=[(key, here.language.gettext(word)) for key, word in _WANTED.items()],
+        wanted_word=list_filters.wanted_word(chosen.wanted),
+        states=[(list_filters.wanted_word(state), labels.say(here.language, labels.STATES, state)) for state in State],
+        orders=[(key, here.language.gettext(word)) for key, word in _ORDERS.items()],
+        said=_said(here, chosen),
+        narrowed=chosen != Filter(),
+        first=address if leaf.earlier else "",
+        earlier=list_filters.turned(address, "before", leaf.rows[0].key) if leaf.earlier and leaf.rows else "",
+        later=list_filters.turned(address, "after", leaf.rows[-1].key) if leaf.more and leaf.rows else "",
+        export=here.address("/lists.xlsx", **own),
+        reminder=_reminder(here, chosen),
+        at=here.language.moment(here.now, here.now),
+        as_of=here.as_of(leaf.freshness),
+        stale=here.stale(leaf.freshness),
+        notes=here.windows(),
+    )
+
+
+async def export(request: Request, house: House, visitor: Visitor) -> Response:
+    """Send the list that the address asks for as an Excel file."""
+    here = scene(request, house, visitor)
+    chosen = _chosen(request, here)
+    fresh = await house.ask_long(house.lists.freshness, here.cohort.key)
+    language = here.language
+    title = f"{here.cohort.name} {language.gettext('名单')}"
+    data = (language.gettext("数据截至 %(moment)s", moment=here.as_of(fresh) or "–"), *here.stale(fresh))
+    head = [
+        (language.gettext("时间"), f"{here.now.astimezone(language.zone):%Y-%m-%d %H:%M}"),
+        (language.gettext("数据"), "; ".join(data)),
+        (language.gettext("范围"), here.scope()),
+        (language.gettext("筛选"), _said(here, chosen)),
+        (language.gettext("导出人"), f"{visitor.account.name} ({visitor.account.account})"),
+    ]
+    columns = [
+        language.gettext("学号"),
+        language.gettext("姓名"),
+        *(language.gettext(word) for word in (COLUMNS[name] for name in _EXPORTED)),
+        *(here.titles[step] for step in here.steps),
+    ]
+    folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="list-"))
+    try:
+        file = Path(folder.name) / "list.xlsx"
+        texts = _texts(here, house.lists, chosen)
+        written = await house.export(partial(xlsx.write, file, title, head, columns, texts))
+        await house.note(request, Deed.EXPORTED, cohort=here.cohort.key, filter=_said(here, chosen), students=written)
+    except BaseException:
+        folder.cleanup()
+        raise
+    name = f"{title.replace(' ', '-')}-{here.now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
+    return SentOnce(folder, file, name)
+
+
+_EXPORTED = ("level", "college", "class", "campus", "building", "category")
+
+
+def _texts(here: Scene, lists: Lists, chosen: Filter) -> Iterator[tuple[str, ...]]:
+    for listed in lists.whole(here.sight, chosen, here.now):
+        row = list_rows.row(here, listed)
+        yield (row.student, row.name, *row.columns, *(cell.text if cell else "" for cell in row.cells))
+
+
+async def remind(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show a text for one class to copy, in each language: who has to go where still."""
+    here = scene(request, house, visitor)
+    college, class_name = asked(request, "college"), asked(request, "class")
+    columns = {"class": "" if class_name == NONE else class_name} | ({"college": college} if college else {})
+    everybody = Filter(Wanted.ALL, columns=columns)
+    count = await house.ask_long(house.lists.count, here.sight, everybody, here.now, _REMINDED)
+    if not class_name or not count:
+        raise HTTPException(404)
+    chosen = Filter(Wanted.TO_DO, columns=columns)
+    leaf = await house.ask_long(house.lists.leaf, here.sight, chosen, here.now, _REMINDED)
+    await house.note(
+        request, Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows)
+    )
+    where = house.students_url or str(request.base_url).rstrip("/")
+    texts = [
+        (language, reminders.text(here.speaking(language), columns["class"], leaf.rows, leaf.freshness, where))
+        for language in house.languages.values()
+    ]
+    return house.page(
+        request,
+        "reminder.html",
+        here=here,
+        class_name=columns["class"],
+        college=college,
+        count=min(count, _REMINDED),
+        people=len(leaf.rows),
+        more=leaf.more,
+        texts=texts,
+        back=here.address("/lists", college=college, class_=class_name),
+    )
+
+
+def _chosen(request: Request, here: Scene) -> Filter:
+    """Read the filter out of the address; what makes no sense narrows nothing."""
+    step, order = asked(request, "step"), asked(request, "order")
+    return Filter(
+        wanted=list_filters.wanted(asked(request, "wanted"), _WANTED, Wanted.TO_DO),
+        step=step if step in here.steps else None,
+        columns=list_filters.columns(request),
+        text=asked(request, "text"),
+        order=Order(order) if order in _ORDERS else Order.CLASS,
+    )
+
+
+def _address_of(chosen: Filter) -> dict[str, str]:
+    return {
+        "wanted": "" if chosen.wanted is Wanted.TO_DO else list_filters.wanted_word(chosen.wanted),
+        "step": chosen.step or "",
+        **list_filters.in_address(chosen.columns),
+        "text": chosen.text,
+        "order": "" if chosen.order is Order.CLASS else chosen.order.value,
+    }
+
+
+def _said(here: Scene, chosen: Filter) -> str:
+    """Say a filter in words."""
+    language = here.language
+    wanted = (
+        labels.say(language, labels.STATES, chosen.wanted)
+        if isinstance(chosen.wanted, State)
+        else language.gettext(_WANTED[chosen.wanted])
+    )
+    parts = [f"{here.titles[chosen.step]}: {wanted}" if chosen.step else wanted]
+    parts += [
+        f"{language.gettext(COLUMNS[name])} {here.word(name, value) or NONE}" for name, value in chosen.columns.items()
+    ]
+    if chosen.text:
+        parts.append(language.gettext("学号或姓名 “%(part)s”", part=chosen.text))
+    return "; ".join(parts)
+
+
+def _reminder(here: Scene, chosen: Filter) -> str:
+    if "class" not in chosen.columns:
+        return ""
+    return here.address(
+        "/lists/reminder", college=chosen.columns.get("college", ""), class_=chosen.columns["class"] or NONE
+    )
+
+
+ROUTES = (
+    Route("/lists", for_visitors(page, Act.READ, long=True)),
+    Route("/lists.xlsx", for_visitors(export, Act.READ, long=True)),
+    Route("/lists/reminder", for_visitors(remind, Act.READ, long=True)),
+)

@@ -1,0 +1,264 @@
+"""The overview: how many stand where, by step, by college and by class, within what an account may read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access.requires import for_visitors
+from portal.access.scenes import NONE, STATES, WHERE, Scene, asked, scene
+from portal.i18n import labels
+from portal.page.context import House, Visitor
+from portal.present.charts import Amount, Bars, Kind, bars
+from status_db.accounts.accounts import Act
+from status_db.model import State
+from status_db.queries.lists import Wanted
+from status_db.views import Group, Overview, Tally, Where
+
+#: In a bar from left to right: what is done first, what is to do last.
+_DRAWN = (
+    State.CLEARED,
+    State.EXEMPT,
+    State.OPEN,
+    State.PENDING,
+    State.CLOSED,
+    State.UNKNOWN,
+    State.NOT_DONE,
+    State.HELD,
+)
+
+#: What is laid over a state's colour, so that colour is never all there is.
+_PATTERNS: Mapping[State, str] = {
+    State.HELD: "hatch",
+    State.NOT_DONE: "dots",
+    State.PENDING: "lines",
+    State.OPEN: "bars",
+    State.CLOSED: "cross",
+    State.UNKNOWN: "dots",
+}
+
+#: So many classes stand on the overview itself; all of them on a page of their own.
+_WORST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One step, counted."""
+
+    title: str
+    address: str
+    total: int
+    counts: tuple[int, ...]
+    #: Cleared and exempt.
+    settled: int
+    share: str
+    by_decision: int
+    disputed: int
+    as_of: str
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CollegeLine:
+    """One college: for each step how many are settled, of how many; None where it has no such step."""
+
+    college: str
+    address: str
+    cells: tuple[tuple[int, int] | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLine:
+    """One college or class, each student of it counted once."""
+
+    title: str
+    college: str
+    address: str
+    #: The list of those who have something to do.
+    open_address: str
+    students: int
+    counts: tuple[int, ...]
+    open: int
+    share: str
+    #: Where most of them have to go.
+    stuck: str
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One figure at the head."""
+
+    word: str
+    tone: str
+    count: int
+    share: str
+    address: str
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show a cohort as a whole, or one college of it that the address names."""
+    here = scene(request, house, visitor)
+    college = asked(request, "college")
+    found = await house.ask_long(house.reader.seen, here.sight, here.now, college or None)
+    if college and not found.students:
+        raise HTTPException(404)
+    order = [step for step in here.steps if step in found.by_step]
+    worst = _worst(found.classes)
+    every = college or asked(request, "classes") == "all"
+    shown = worst if every else worst[:_WORST]
+    colleges = _colleges(found.classes)
+    classes = [_class_line(here, group) for group in shown]
+    return house.page(
+        request,
+        "overview.html",
+        here=here,
+        college=college,
+        students=found.students,
+        totals=_totals(here, found, college),
+        columns=[labels.say(here.language, labels.STATES, state) for state in STATES],
+        wheres=[here.language.gettext(word) for word, *_ in WHERE.values()],
+        lines=[_line(here, step, found, college) for step in order],
+        steps_chart=_steps_chart(here, order, found.by_step),
+        colleges=[
+            CollegeLine(name, here.address("/overview", college=name), tuple(_cell(tallies.get(s)) for s in order))
+            for name, tallies in found.by_college.items()
+        ],
+        college_lines=[_college_line(here, group) for group in colleges],
+        colleges_chart=_groups_chart(here, "colleges", here.language.gettext("各学院的学生"), colleges),
+        classes=classes,
+        classes_chart=_groups_chart(here, "classes", here.language.gettext("各班的学生"), shown),
+        more_classes=0 if every else max(0, len(worst) - _WORST),
+        all_classes=here.address("/overview", classes="all"),
+        days_address=here.address("/overview/days", college=college),
+        list_address=here.address("/lists", college=college),
+        at=here.language.moment(here.now, here.now),
+        as_of=here.as_of(found.freshness),
+        notes=here.windows(),
+        stale=here.stale(found.freshness),
+    )
+
+
+def _totals(here: Scene, found: Overview, college: str) -> list[Total]:
+    sums = {where: sum(group.by_where.get(where, 0) for group in found.classes) for where in Where}
+    return [
+        Total(
+            here.language.gettext(word),
+            tone,
+            sums[where],
+            here.language.percent(sums[where], found.students),
+            here.address("/lists", wanted=wanted, college=college),
+        )
+        for where, (word, tone, _, wanted) in reversed(tuple(WHERE.items()))
+    ]
+
+
+def _line(here: Scene, step: str, found: Overview, college: str) -> Line:
+    tally, fresh = found.by_step[step], found.freshness.get(step)
+    settled, _ = _cell(tally) or (0, 0)
+    return Line(
+        title=here.titles[step],
+        address=here.address("/lists", step=step, wanted=Wanted.NOT_CLEAR, college=college),
+        total=tally.total,
+        counts=tuple(tally.by_state.get(state, 0) for state in STATES),
+        settled=settled,
+        share=here.language.percent(settled, tally.total),
+        by_decision=tally.by_decision,
+        disputed=tally.disputed,
+        as_of=here.language.moment(fresh.as_of, here.now) if fresh and fresh.as_of else "",
+        stale=fresh is not None and fresh.stale(here.now),
+    )
+
+
+def _cell(tally: Tally | None) -> tuple[int, int] | None:
+    if tally is None:
+        return None
+    return tally.by_state.get(State.CLEARED, 0) + tally.by_state.get(State.EXEMPT, 0), tally.total
+
+
+def _worst(classes: Sequence[Group]) -> list[Group]:
+    """Sort classes by the share of who has something to do, the largest first.
+
+    Of two alike, that with the larger share of who owes something: until late in a season nearly everybody has still
+    to check out. Then the larger class.
+    """
+    return sorted(
+        classes,
+        key=lambda g: (
+            -g.open / g.students, -g.by_where.get(Where.HELD, 0) / g.students, -g.open, g.college, g.class_name,
+        ),
+    )  # fmt: skip
+
+
+def _colleges(classes: Sequence[Group]) -> list[Group]:
+    found: dict[str, tuple[dict[Where, int], dict[str, int]]] = {}
+    for group in classes:
+        stands, to_do = found.setdefault(group.college, ({}, {}))
+        for where, count in group.by_where.items():
+            stands[where] = stands.get(where, 0) + count
+        for step, count in group.to_do.items():
+            to_do[step] = to_do.get(step, 0) + count
+    return [Group(college, "", stands, to_do) for college, (stands, to_do) in sorted(found.items())]
+
+
+def _college_line(here: Scene, group: Group) -> GroupLine:
+    return _group_line(here, group, group.college, here.address("/overview", college=group.college), {})
+
+
+def _class_line(here: Scene, group: Group) -> GroupLine:
+    own = {"class_": group.class_name or NONE}
+    address = here.address("/lists", wanted=Wanted.ALL, college=group.college, **own)
+    return _group_line(here, group, group.class_name or here.language.gettext("未分班"), address, own)
+
+
+def _group_line(here: Scene, group: Group, title: str, address: str, own: Mapping[str, str]) -> GroupLine:
+    # Of two steps alike, the earlier one.
+    most = sorted(group.to_do.items(), key=lambda item: (-item[1], here.steps.index(item[0])))[:2]
+    return GroupLine(
+        title=title,
+        college=group.college,
+        address=address,
+        open_address=here.address("/lists", college=group.college, **own),
+        students=group.students,
+        counts=tuple(group.by_where.get(where, 0) for where in WHERE),
+        open=group.open,
+        share=here.language.percent(group.open, group.students),
+        stuck=here.language.listed(f"{here.titles[step]} {count}" for step, count in most),
+    )
+
+
+def _steps_chart(here: Scene, order: Sequence[str], tallies: Mapping[str, Tally]) -> Bars:
+    language = here.language
+    kinds = [
+        Kind(labels.say(language, labels.STATES, state), labels.TONES[state], _PATTERNS.get(state, ""))
+        for state in _DRAWN
+    ]
+    amounts = [
+        Amount(
+            here.titles[step],
+            tuple(tallies[step].by_state.get(state, 0) for state in _DRAWN),
+            language.percent((_cell(tallies[step]) or (0, 0))[0], tallies[step].total),
+        )
+        for step in order
+    ]
+    title = language.gettext("各事项的状态")
+    return bars("steps", title, language.gettext("每条是一个事项的全部学生，数字同下表。"), kinds, amounts)
+
+
+def _groups_chart(here: Scene, name: str, title: str, groups: Sequence[Group]) -> Bars:
+    language = here.language
+    kinds = [Kind(language.gettext(word), tone, pattern) for word, tone, pattern, _ in WHERE.values()]
+    amounts = [
+        Amount(
+            group.class_name or (language.gettext("未分班") if name == "classes" else group.college),
+            tuple(group.by_where.get(where, 0) for where in WHERE),
+            language.percent(group.by_where.get(Where.CLEAR, 0), group.students),
+        )
+        for group in groups
+    ]
+    return bars(name, title, language.gettext("每条是一个单位的全部学生，数字同下表。"), kinds, amounts)
+
+
+ROUTES = (Route("/overview", for_visitors(page, Act.READ, long=True)),)

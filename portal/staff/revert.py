@@ -1,0 +1,206 @@
+"""The way back from a run that was approved by mistake: what it would change, and then that very change, with a reason.
+
+The pages plan nothing and write no mark: the scheduler plans the way back, and takes it. Who may approve a run may take
+one back.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from portal.access import forms
+from portal.access.requires import for_visitors
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from portal.page.context import House, Visitor, see_other
+from portal.present import cards, reverting, run_lines
+from portal.staff import runs
+from portal.student import recheck
+from status_db.accounts.accounts import Act
+from status_db.accounts.audit_log import Deed
+from status_db.inbox.requests import Kind, RequestOutcome, RequestRefused
+from status_db.inbox.requests import Request as Asked
+from status_db.marks.revert_plans import GivenSince, WayBackPlan, plan_from_json
+from status_db.views import RunView
+
+#: Why something that was sent is not taken, each with the way out.
+NO_REASON = later("撤回要写明原因，好让部门和后来的人知道。请写上再提交。")
+OTHER_PLAN = later("撤回会改变的内容与刚才看到的不同，因此没有执行。请把下面的内容重新看一遍再决定。")
+MOVED = later("学生状态此后有变动，撤回的结果会与查看时不同，因此没有执行。请重新查看会改变什么。")
+NOT_DONE = later("没有执行。原因见技术说明；排除之后请重新查看会改变什么。")
+UNDER_WAY = later("刚才提交的正在执行，请稍等几秒再看。")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run that can be taken back, and its cohort."""
+
+    cohort: str
+    run: RunView
+
+    @property
+    def address(self) -> str:
+        """The page of its way back."""
+        return f"/runs/{self.run.run}/way-back"
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show what taking the run back would change, as it was last planned, or how that ended."""
+    found = await _found(request, house, visitor)
+    return await _show(request, house, found) if isinstance(found, Found) else see_other(found)
+
+
+async def plan(request: Request, house: House, visitor: Visitor) -> Response:
+    """Have the way back planned on the marks as they are."""
+    await forms.read(request, house.settings.portal.public_url, visitor.token)
+    found = await _found(request, house, visitor)
+    if not isinstance(found, Found):
+        return see_other(found)
+    cohort, run = found.cohort, found.run.run
+    # Where it is under way already, its answer is shown.
+    with suppress(RequestRefused):
+        await house.ask_long(
+            house.requests.ask_way_back, cohort, run, account=visitor.account.account, now=house.clock()
+        )
+    await recheck.until_served(partial(_last, house, found))
+    return see_other(found.address)
+
+
+async def take(request: Request, house: House, visitor: Visitor) -> Response:
+    """Have the run taken back by the plan that was looked at, and by no other."""
+    fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
+    found = await _found(request, house, visitor)
+    if not isinstance(found, Found):
+        return see_other(found)
+    reason, planned = fields.get("reason", "").strip(), _plan_of(await _last(house, found))
+    refused = _refusal(planned, fields, reason)
+    if not refused:
+        assert planned is not None  # noqa: S101 - its digest was compared
+        try:
+            await house.ask_long(
+                house.requests.ask_revert,
+                found.cohort,
+                found.run.run,
+                planned.digest,
+                account=visitor.account.account,
+                reason=reason,
+                now=house.clock(),
+            )
+        except RequestRefused:
+            refused = UNDER_WAY
+    if refused:
+        return await _show(request, house, found, refused=refused, reason=reason)
+    await house.note(
+        request,
+        Deed.REVERTED_RUN,
+        cohort=found.cohort,
+        run=found.run.run,
+        source=found.run.source,
+        change=fields["digest"],
+        reason=reason,
+    )
+    await recheck.until_served(partial(_last, house, found))
+    return see_other(found.address)
+
+
+def _refusal(planned: WayBackPlan | None, fields: Mapping[str, str], reason: str) -> str:
+    """Return why it is not taken; empty when it is."""
+    if planned is None or fields.get("digest") != planned.digest.hex():
+        return OTHER_PLAN
+    if not reason:
+        return NO_REASON
+    return runs.TOO_LONG if len(reason) > runs.LONGEST_REASON else ""
+
+
+async def _found(request: Request, house: House, visitor: Visitor) -> Found | str:
+    """Return the run of the address; the run's own page for one that cannot be taken back. Raises HTTPException."""
+    if not visitor.account.may(Act.MANAGE):
+        raise HTTPException(403)
+    cohort, run = await runs.run_of(request, house, visitor)
+    if not (reverting.may_revert(house, visitor.account, run) and await reverting.kept(house, run)):
+        return f"/runs/{run.run}"
+    return Found(cohort, run)
+
+
+async def _last(house: House, found: Found) -> Asked | None:
+    """Return the newest request about the way back. The next one is taken only after it is served."""
+    asked = await house.ask(house.requests.about_run, found.cohort, found.run.run, Kind.WAY_BACK, Kind.REVERT)
+    return asked[-1] if asked else None
+
+
+def _plan_of(last: Asked | None) -> WayBackPlan | None:
+    """Return the plan that the page shows: the newest one, unless it has been tried since."""
+    if last is None or last.kind is not Kind.WAY_BACK or last.outcome is not RequestOutcome.DONE or last.found is None:
+        return None
+    return plan_from_json(last.found)
+
+
+async def _show(request: Request, house: House, found: Found, *, refused: str = "", reason: str = "") -> Response:
+    language, now, run = house.language(request), house.clock(), found.run
+    last = await _last(house, found)
+    planned = _plan_of(last)
+    if planned is not None and (planned.look.sample or planned.reviews or planned.certificates):
+        await house.note(request, Deed.SAW_LIST, cohort=found.cohort, run=run.run, source=run.source)
+    back = await house.ask(house.runs.reverting, found.cohort, run.source, run.run)
+    return house.page(
+        request,
+        "way_back.html",
+        about_cohort=found.cohort,
+        status=409 if refused else 200,
+        run=run_lines.line(language, house, run, now),
+        back=run_lines.line(language, house, back, now) if back is not None else None,
+        refused=language.gettext(refused) if refused else "",
+        reason=reason,
+        waits=last is not None and last.served_at is None,
+        failed=_failed(language, last),
+        message=last.message if last is not None else "",
+        planned=_shown(language, house, planned, now) if planned is not None else None,
+        planned_at=language.moment(last.at, now) if last is not None else "",
+    )
+
+
+def _failed(language: Language, last: Asked | None) -> str:
+    """Say why what was asked last did not come about; empty when it did, or waits."""
+    if last is None or last.outcome in (None, RequestOutcome.DONE):
+        return ""
+    match last.found:
+        case {"fault": "suspended", "run": int()}:
+            # The run that waits is named above.
+            return ""
+        case {"fault": "moved"}:
+            return language.gettext(MOVED)
+        case _:
+            return language.gettext(NOT_DONE)
+
+
+def _shown(language: Language, house: House, planned: WayBackPlan, now: datetime) -> dict[str, object]:
+    titles = cards.step_titles(language, house.settings)
+    return {
+        "digest": planned.digest.hex(),
+        "empty": planned.empty,
+        "look": run_lines.looked_at(language, house, planned.look, now),
+        "guard": [run_lines.held_back(language, house, planned.look.source, one) for one in planned.look.reasons],
+        "left_alone": planned.left_alone,
+        "reviews": [_given(language, one, titles.get(one.what, one.what), now) for one in planned.reviews],
+        "certificates": [_given(language, one, one.what, now) for one in planned.certificates],
+        "review_count": planned.review_count,
+        "certificate_count": planned.certificate_count,
+    }
+
+
+def _given(language: Language, one: GivenSince, what: str, now: datetime) -> tuple[str, ...]:
+    return one.student, what, one.by, language.moment(one.at, now)
+
+
+ROUTES = (
+    Route("/runs/{run:id}/way-back", for_visitors(page), methods=["GET"]),
+    Route("/runs/{run:id}/way-back", for_visitors(plan), methods=["POST"]),
+    Route("/runs/{run:id}/revert", for_visitors(take), methods=["POST"]),
+)

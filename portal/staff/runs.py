@@ -1,0 +1,336 @@
+"""Runs: the list, one run with what it did or would do, and what is said of one that waits for a person.
+
+Who oversees the sources reads all of them. An operator who decides a source's step for everybody sees that source's run
+while it waits, for the office's own word.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from config.cohorts import naming
+from portal.access import forms
+from portal.access.requires import for_visitors
+from portal.auth.permissions import oversees, speaks_for
+from portal.i18n import admin_labels, labels
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from portal.page import cohorts
+from portal.page.context import House, Visitor, see_other
+from portal.present import reverting, run_lines
+from portal.web import bounds
+from status_db.accounts.accounts import Account, Act
+from status_db.accounts.audit_log import Deed
+from status_db.inbox.requests import Request as Asked
+from status_db.inbox.requests import RequestOutcome, RequestRefused
+from status_db.marks.approvals import APPROVAL_OPEN_FOR, Opinion, Says
+from status_db.model import ROSTER, SETTINGS, RunState
+from status_db.views import RunView
+
+_PAGE = 50
+_FLIPS = 200
+LONGEST_REASON = 500
+
+#: The states by which the list can be narrowed, those that want a person first.
+_STATES = (
+    RunState.SUSPENDED,
+    RunState.FAILED,
+    RunState.RUNNING,
+    RunState.APPLIED,
+    RunState.UNCHANGED,
+    RunState.SKIPPED,
+    RunState.SUPERSEDED,
+    RunState.REJECTED,
+    RunState.EXPIRED,
+    RunState.ABANDONED,
+)
+
+#: Why something that was said is not taken, each with the way out.
+MOVED = later("这次运行的内容已经变了，不是刚才看到的那个改变，所以没有执行。请把下面的内容重新看一遍再决定。")
+DECIDED = later("这次运行已经不再等待决定，所以没有执行。结果见下面。")
+NO_REASON = later("否决要写明原因，好让部门和后来的人知道。请写上再提交。")
+TOO_LONG = later("原因太长了，请缩短到 500 字以内。")
+TWICE = later("同一个人不能说两次，需要另一个人。")
+UNDER_WAY = later("刚才说的正在执行，请稍等几秒再看。")
+NOT_LOOKED = later("请先把抽查名单与部门的系统核对，再勾选“我已核对”。")
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What somebody may say, and what they have tried to say."""
+
+    #: What this account may say of the run now.
+    may: tuple[Says, ...]
+    #: Why what was sent is not taken; empty when nothing was.
+    refused: str = ""
+    #: What was written, so that nothing is lost.
+    reason: str = ""
+
+
+def own_sources(house: House, account: Account, cohort: str) -> tuple[str, ...]:
+    """Return the sources for whose office this account may speak."""
+    return tuple(name for name, s in house.settings.source.items() if speaks_for(account, s.step, cohort))
+
+
+async def listed(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show runs, the newest first, by source and state; to an operator, those of the own step that wait."""
+    cohort, asked = cohorts.chosen(request, house.settings).key, request.query_params
+    everything = oversees(visitor.account)
+    sources = (ROSTER, SETTINGS, *house.settings.source) if everything else own_sources(house, visitor.account, cohort)
+    if not sources:
+        raise HTTPException(403)
+    language, now = house.language(request), house.clock()
+    source = asked.get("source") if asked.get("source") in sources else None
+    state = next((s for s in _STATES if s == asked.get("state")), None) if everything else RunState.SUSPENDED
+    before = bounds.number(asked.get("before", ""))
+    chosen = [source] if source else (None if everything else sources)
+    found = await house.ask(house.runs.listed, cohort, sources=chosen, state=state, before=before, limit=_PAGE + 1)
+    kept = {"source": source or "", "state": state or ""}
+    more = found[_PAGE - 1].run if len(found) > _PAGE else 0
+    return house.page(
+        request,
+        "runs.html",
+        runs=[run_lines.line(language, house, view, now) for view in found[:_PAGE]],
+        sources=[(name, run_lines.title(language, house, name), name == source) for name in sources],
+        states=[(s.value, labels.say(language, labels.RUN_STATES, s), s is state) for s in _STATES],
+        everything=everything,
+        later_ones=before is not None,
+        kept=kept,
+        more=more,
+    )
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show one run."""
+    cohort, found = await run_of(request, house, visitor)
+    return await _show(request, house, visitor, cohort, found)
+
+
+async def speak(request: Request, house: House, visitor: Visitor) -> Response:
+    """Take what somebody says of a run that waits; the scheduler carries it out."""
+    fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
+    account = visitor.account
+    if not (account.may(Act.MANAGE) or any(own_sources(house, account, key) for key in house.settings.cohort_keys())):
+        raise HTTPException(403)
+    cohort, found = await run_of(request, house, visitor)
+    says = next((s for s in _rights(house, account, found, cohort) if s == fields.get("says")), None)
+    if says is None:
+        raise HTTPException(403)
+    reason = fields.get("reason", "").strip()
+    refused = await _refusal(house, cohort, found, says, account.account, fields, reason)
+    if not refused:
+        assert found.digest is not None  # noqa: S101 - a run that waits has one, and it was compared
+        try:
+            await house.ask_long(
+                house.requests.ask_opinion,
+                cohort,
+                found.run,
+                says,
+                found.digest,
+                account=account.account,
+                reason=reason,
+                now=house.clock(),
+            )
+        except RequestRefused:
+            refused = UNDER_WAY
+    if refused:
+        return await _show(request, house, visitor, cohort, found, refused=refused, reason=reason)
+    await house.note(
+        request,
+        Deed.SPOKE_ON_RUN,
+        cohort=cohort,
+        run=found.run,
+        source=found.source,
+        says=says.value,
+        change=found.digest.hex() if found.digest else "",
+        reason=reason,
+    )
+    return see_other(f"/runs/{found.run}")
+
+
+async def run_of(request: Request, house: House, visitor: Visitor) -> tuple[str, RunView]:
+    """Return the run of the address, and its cohort: numbers are counted through all of them.
+
+    Raises HTTPException: who may not see it reads 403 whether it exists or not.
+    """
+    account, number = visitor.account, request.path_params["run"]
+    found: tuple[str, RunView] | None = None
+    for key in house.settings.cohort_keys():
+        view = await house.ask(house.reader.run, key, number)
+        if view is not None:
+            found = key, view
+    if oversees(account):
+        if found is None:
+            raise HTTPException(404)
+        return found
+    if found is None or found[1].source not in own_sources(house, account, found[0]):
+        raise HTTPException(403)
+    cohort, run = found
+    if run.state is not RunState.SUSPENDED:
+        asked = await house.ask(house.requests.about_run, cohort, run.run)
+        if all(one.account != account.account for one in asked):
+            raise HTTPException(403)
+    return found
+
+
+def _rights(house: House, account: Account, found: RunView, cohort: str) -> tuple[Says, ...]:
+    """Return what an account may say of a run, whether it waits or not."""
+    may: list[Says] = []
+    if found.source in own_sources(house, account, cohort):
+        may.append(Says.PLAUSIBLE)
+    if account.may(Act.MANAGE):
+        may += [Says.APPROVE, Says.REJECT]
+    return tuple(may)
+
+
+async def _refusal(
+    house: House, cohort: str, found: RunView, says: Says, account: str, fields: Mapping[str, str], reason: str
+) -> str:
+    """Return why it cannot be said; empty when it can."""
+    if found.state is not RunState.SUSPENDED or found.digest is None:
+        return DECIDED
+    if fields.get("digest") != found.digest.hex():
+        return MOVED
+    if says is Says.REJECT and not reason:
+        return NO_REASON
+    if len(reason) > LONGEST_REASON:
+        return TOO_LONG
+    if says is Says.APPROVE and not fields.get("looked"):
+        return NOT_LOOKED
+    opinions = await house.ask(house.runs.opinions, cohort, found.run)
+    return TWICE if any(o.says is says and o.author == account for o in opinions) else ""
+
+
+async def _show(
+    request: Request,
+    house: House,
+    visitor: Visitor,
+    cohort: str,
+    found: RunView,
+    *,
+    refused: str = "",
+    reason: str = "",
+) -> Response:
+    language, now = house.language(request), house.clock()
+    flips = await house.ask(house.reader.flips_of_run, cohort, found.run, _FLIPS)
+    waits = found.state is RunState.SUSPENDED
+    look = await house.ask(house.runs.look, cohort, found.run) if waits else None
+    opinions = await house.ask(house.runs.opinions, cohort, found.run) if waits else ()
+    asked = await house.ask(house.requests.about_run, cohort, found.run)
+    under_way = [one for one in asked if one.served_at is None]
+    own = visitor.account.account
+    may = _rights(house, visitor.account, found, cohort) if waits else ()
+    said = {o.says for o in opinions if o.author == own} | {one.says for one in under_way if one.account == own}
+    spoken = Spoken(tuple(s for s in may if s not in said), language.gettext(refused) if refused else "", reason)
+    if any(one.account == own for one in under_way):
+        spoken = replace(spoken, may=())
+    if look is not None and (look.sample or look.spot_check or look.unmatched):
+        await house.note(request, Deed.SAW_LIST, cohort=cohort, run=found.run, source=found.source)
+    kept = await reverting.kept(house, found)
+    back = await house.ask(house.runs.reverting, cohort, found.source, found.run) if kept else None
+    return house.page(
+        request,
+        "run.html",
+        about_cohort=cohort,
+        status=409 if refused else 200,
+        run=run_lines.line(language, house, found, now),
+        waits=waits,
+        until=language.moment(found.ended + APPROVAL_OPEN_FOR, now) if waits and found.ended else "",
+        digest=found.digest.hex() if found.digest else "",
+        command=naming(house.settings, cohort, f"clearance runs show {found.run}"),
+        look=run_lines.looked_at(language, house, look, now) if look else None,
+        lacks=_lacks(language, house, cohort, found, opinions),
+        opinions=[_opinion(language, o, now) for o in opinions],
+        asked=[_asked(language, found, one, now) for one in asked],
+        spoken=spoken,
+        overseer=oversees(visitor.account),
+        warnings=found.counts.get("warnings", ()),
+        of_settings=found.source == SETTINGS,
+        counts=[
+            (labels.say(language, labels.COUNTS, key), "✓" if value is True else value)
+            for key, value in found.counts.items()
+            if key != "warnings"
+        ],
+        reverts=found.counts.get("reverts", 0),
+        may_revert=kept and reverting.may_revert(house, visitor.account, found),
+        back=run_lines.line(language, house, back, now) if back is not None else None,
+        proofs=[(labels.say(language, labels.PROOFS, kind), detail) for kind, detail in found.proofs],
+        flips=run_lines.flip_lines(language, house, flips),
+        more=len(flips) == _FLIPS,
+    )
+
+
+def _lacks(language: Language, house: House, cohort: str, found: RunView, opinions: Sequence[Opinion]) -> list[str]:
+    """Say what is still missing before a run is approved."""
+    if found.state is not RunState.SUSPENDED:
+        return []
+    settings = house.settings.of_cohort(cohort)
+    if found.source != ROSTER and found.source not in settings.source:
+        # A change of settings, or a source that the settings no longer have.
+        return []
+    guard = (settings.roster if found.source == ROSTER else settings.source[found.source]).guard
+    approved = {o.author for o in opinions if o.says is Says.APPROVE}
+    missing: list[str] = []
+    if guard.office_first and all(o.says is not Says.PLAUSIBLE for o in opinions):
+        missing.append(language.gettext("这个来源要先由部门的操作员在自己的系统里核实，说明属实。"))
+    if guard.two_approve and len(approved) == 1:
+        missing.append(language.gettext("%(who)s 已批准，还要第二个人批准。", who=next(iter(approved))))
+    elif guard.two_approve and not approved:
+        missing.append(language.gettext("这个来源要两个人分别批准。"))
+    return missing
+
+
+def _opinion(language: Language, opinion: Opinion, now: datetime) -> dict[str, str]:
+    return {
+        "who": opinion.author,
+        "says": labels.say(language, admin_labels.SAYS, opinion.says),
+        "at": language.moment(opinion.at, now),
+        "reason": opinion.reason,
+    }
+
+
+#: What has become of something that was said on a page.
+_WAITING = later("正在执行，几秒内完成。")
+_CARRIED_OUT = later("已执行。")
+_NOTED = later("已记下。")
+_NOT_DONE = later("没有执行：这次运行当时已经变了，或已由别人决定。")
+_WENT_WRONG = later("没有执行完：出了问题，请再试一次。")
+_CHANGED_SINCE = later("此后学生的状态已有变动，这次运行会做的改变不同了，要重新决定。")
+
+
+def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> dict[str, str]:
+    decided = {Says.APPROVE: (RunState.APPLIED, RunState.UNCHANGED), Says.REJECT: (RunState.REJECTED,)}
+    match asked.outcome:
+        case None:
+            outcome, tone = _WAITING, "wait"
+        case RequestOutcome.REFUSED:
+            outcome, tone = _NOT_DONE, "todo"
+        case RequestOutcome.FAILED:
+            outcome, tone = _WENT_WRONG, "bad"
+        case _ if asked.says and found.state in decided.get(asked.says, ()):
+            outcome, tone = _CARRIED_OUT, "good"
+        case _ if found.state is RunState.SUSPENDED and asked.digest != found.digest:
+            outcome, tone = _CHANGED_SINCE, "todo"
+        case _:
+            outcome, tone = _NOTED, "good"
+    return {
+        "who": asked.account,
+        "says": labels.say(language, admin_labels.SAYS, asked.says or ""),
+        "at": language.moment(asked.at, now),
+        "reason": asked.reason,
+        "outcome": language.gettext(outcome),
+        "tone": tone,
+        "message": asked.message if asked.outcome in (RequestOutcome.REFUSED, RequestOutcome.FAILED) else "",
+    }
+
+
+ROUTES = (
+    Route("/runs", for_visitors(listed)),
+    Route("/runs/{run:id}", for_visitors(page)),
+    Route("/runs/{run:id}/opinion", for_visitors(speak), methods=["POST"]),
+)

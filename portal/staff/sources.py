@@ -1,0 +1,118 @@
+"""Sources, each as it stands: for administrators and auditors, and for leaders who read everything."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from config.timetable import timetable_of
+from portal.access.requires import for_visitors
+from portal.auth.permissions import oversees
+from portal.i18n import labels
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from portal.page import cohorts
+from portal.page.context import House, Visitor
+from portal.present import run_lines
+from status_db.model import ROSTER, RunState
+from status_db.views import SourceView
+
+_RUNS = 10
+
+#: From this part of the usual rows down, their number is pointed at.
+_FEW = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a source does, in a word with its mark, the gravest first."""
+
+    rank: int
+    tone: str
+    mark: str
+    word: str
+
+
+WAITS = Health(0, "todo", "!", later("等待批准"))
+STALE = Health(1, "bad", "✕", later("数据过期"))
+FAILING = Health(2, "todo", "!", later("最近一次失败，数据仍在有效期内"))
+SILENT = Health(3, "wait", "?", later("还没有数据"))
+WELL = Health(4, "good", "✓", later("正常"))
+
+_FAILED = (RunState.FAILED, RunState.ABANDONED)
+
+
+def health_of(view: SourceView, now: datetime) -> Health:
+    """Judge one source."""
+    if view.suspended is not None:
+        return WAITS
+    if view.as_of is None:
+        return SILENT
+    if view.stale(now):
+        return STALE
+    return FAILING if view.last_run is not None and view.last_run.state in _FAILED else WELL
+
+
+async def page(request: Request, house: House, visitor: Visitor) -> Response:
+    """Show every source as it stands, those that wait for a person first, and the newest runs."""
+    if not oversees(visitor.account):
+        raise HTTPException(403)
+    language, now, cohort = house.language(request), house.clock(), cohorts.chosen(request, house.settings).key
+    views = await house.ask(house.reader.sources, cohort)
+    newest = await house.ask(house.runs.listed, cohort, limit=_RUNS)
+    ordered = sorted(views, key=lambda view: health_of(view, now).rank)
+    return house.page(
+        request,
+        "sources.html",
+        sources=[_source(language, house, view, now, cohort) for view in ordered],
+        waiting=sum(1 for view in views if view.suspended is not None),
+        runs=[run_lines.line(language, house, view, now) for view in newest],
+        at=language.moment(now, now),
+    )
+
+
+def _source(language: Language, house: House, view: SourceView, now: datetime, cohort: str) -> dict[str, object]:
+    health = health_of(view, now)
+    asked = house.settings.of_cohort(cohort).roster if view.source == ROSTER else house.settings.source[view.source]
+    usual = f"{median(view.recent_rows):g}" if view.recent_rows else ""
+    rows = _rows(view)
+    return {
+        "title": run_lines.title(language, house, view.source),
+        "name": view.source,
+        "tone": health.tone,
+        "mark": health.mark,
+        "health": language.gettext(health.word),
+        "as_of": language.moment(view.as_of, now) if view.as_of else "",
+        "fresh_until": language.moment(view.fresh_until, now) if view.fresh_until else "",
+        "stale": view.stale(now),
+        "weaker": [
+            *(labels.say(language, labels.WEAKER, name) for name in view.weaker_proofs),
+            *([language.gettext(labels.WEAKER_CONNECTION)] if view.weaker_connection else []),
+        ],
+        "rows": rows,
+        "usual": usual,
+        "few": rows is not None and bool(view.recent_rows) and rows < _FEW * median(view.recent_rows),
+        "held": view.held,
+        "unknown": view.unknown,
+        "strangers": view.strangers,
+        "next": language.moment(timetable_of(house.settings, asked).after(now), now),
+        "last": run_lines.line(language, house, view.last_run, now) if view.last_run else None,
+        "running": view.running.run if view.running else None,
+        "waits": view.suspended.run if view.suspended else None,
+    }
+
+
+def _rows(view: SourceView) -> int | None:
+    """Return how many rows the newest answer had, whether it was let through or not."""
+    counts = view.last_run.counts if view.last_run else {}
+    rows = counts.get("roster_rows", counts.get("rows") if view.source == ROSTER else None)
+    if isinstance(rows, int):
+        return rows
+    return view.recent_rows[-1] if view.recent_rows else None
+
+
+ROUTES = (Route("/sources", for_visitors(page)),)

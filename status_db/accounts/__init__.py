@@ -1,0 +1,1 @@
+"""Accounts: who may sign in, what each may do, and what was done."""

@@ -1,0 +1,144 @@
+"""The audit log: who did what on the pages and the command line, and when. Lines are added, and never changed.
+Retention alone removes lines, oldest first, once their time is over.
+
+It is read by administrators and auditors. A line names a student where one was looked at or decided on; it holds no
+password, no token and no number of an identity document.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Engine, Row, select
+
+from status_db import tables
+from status_db.desk import store
+from status_db.desk.store import DeskStore
+from status_db.store.engine import reading
+
+
+class Deed(StrEnum):
+    """What can be done that is worth a line."""
+
+    #: Every existing row got its first seal.
+    SEALED = "sealed"
+
+    SIGNED_IN = "signed_in"
+    SIGN_IN_REFUSED = "sign_in_refused"
+    SIGNED_OUT = "signed_out"
+    PASSWORD_SET = "password_set"  # noqa: S105 - the name of a deed
+    CODES_MADE = "codes_made"
+    SECOND_FACTOR_SET = "second_factor_set"
+    SECOND_FACTOR_REMOVED = "second_factor_removed"
+    #: All of them, by an administrator.
+    SECOND_FACTOR_RESET = "second_factor_reset"
+    RECOVERY_CODES_MADE = "recovery_codes_made"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    SAW_STUDENT = "saw_student"
+    SAW_LIST = "saw_list"
+    EXPORTED = "exported"
+    ASKED_RECHECK = "asked_recheck"
+    MADE_SLIP = "made_slip"
+    PRINTED_SHEETS = "printed_sheets"
+    ENTERED_PAPER = "entered_paper"
+    PAPER_TAKEN_BACK = "paper_taken_back"
+    SPOKE_ON_RUN = "spoke_on_run"
+    REVERTED_RUN = "reverted_run"
+    DECIDED = "decided"
+    DECISION_WITHDRAWN = "decision_withdrawn"
+    REVIEWED = "reviewed"
+    REVIEW_WITHDRAWN = "review_withdrawn"
+    ACCOUNT_MADE = "account_made"
+    ACCOUNT_CHANGED = "account_changed"
+    GRANTED = "granted"
+    GRANT_TAKEN = "grant_taken"
+    #: A second administrator is asked for; a change that was asked for is given up, or refused.
+    SECOND_ASKED = "second_asked"
+    SECOND_REFUSED = "second_refused"
+    RENUMBERED = "renumbered"
+    HANDED_OVER = "handed_over"
+    ANNOUNCED = "announced"
+    ANNOUNCEMENT_WITHDRAWN = "announcement_withdrawn"
+    MORNING_HELD = "morning_held"
+    ISSUED = "issued"
+    CERTIFICATE_HANDED_OVER = "certificate_handed_over"
+    REVOKED = "revoked"
+    BROUGHT_SHEET = "brought_sheet"
+    CONFIRMED_LIST = "confirmed_list"
+    IMPORTED = "imported"
+    IMPORT_UNDONE = "import_undone"
+    TOKEN_MADE = "token_made"  # noqa: S105 - the name of a deed
+    TOKEN_WITHDRAWN = "token_withdrawn"  # noqa: S105 - the name of a deed
+    OBJECTED = "objected"
+    OBJECTION_WITHDRAWN = "objection_withdrawn"
+    OBJECTION_ANSWERED = "objection_answered"
+    SENT_BACK = "sent_back"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """One line."""
+
+    line: int
+    at: datetime
+    #: Empty where nobody had signed in.
+    account: str
+    deed: Deed
+    cohort: str | None
+    student: str | None
+    run: int | None
+    detail: Mapping[str, Any]
+    address: str
+
+
+class Audit:
+    """Adds and reads lines. An engine of `open_reading` will do for what only reads. Raises StoreError."""
+
+    def __init__(self, desk: Engine | DeskStore) -> None:
+        self._desk = store.of(desk)
+
+    def note(
+        self,
+        deed: Deed,
+        *,
+        account: str,
+        now: datetime,
+        cohort: str | None = None,
+        student: str | None = None,
+        run: int | None = None,
+        address: str = "",
+        **detail: str | int | list[str],
+    ) -> None:
+        """Add a line; it is durable when this returns."""
+        with self._desk.writing() as entry:
+            entry.note(
+                deed, account=account, now=now, cohort=cohort, student=student, run=run, address=address, detail=detail
+            )
+
+    def newest(
+        self,
+        limit: int = 100,
+        *,
+        before: int | None = None,
+        account: str | None = None,
+        deed: Deed | None = None,
+        student: str | None = None,
+    ) -> tuple[AuditLine, ...]:
+        """Return lines, the newest first: those before a line, of one account, of one kind, about one student."""
+        table = tables.audit
+        query = select(table).order_by(table.c.line.desc()).limit(limit)
+        if before is not None:
+            query = query.where(table.c.line < before)
+        for column, value in ((table.c.account, account), (table.c.deed, deed), (table.c.student, student)):
+            if value is not None:
+                query = query.where(column == value)
+        with reading(self._desk.engine) as connection:
+            return tuple(_line(row) for row in connection.execute(query))
+
+
+def _line(row: Row[Any]) -> AuditLine:
+    return AuditLine(
+        row.line, row.at, row.account, Deed(row.deed), row.cohort, row.student, row.run, row.detail, row.address
+    )

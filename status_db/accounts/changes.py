@@ -1,0 +1,105 @@
+"""Changes to accounts, made inside a transaction that the caller has opened."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select, update
+
+from status_db import tables
+from status_db.accounts import demo_accounts, sessions
+from status_db.accounts import grants as given
+from status_db.accounts.grants import AccountRefused, Act, Grant
+from status_db.desk.seals import ACCOUNT, GRANT
+from status_db.desk.store import DeskEntry
+
+
+class LastManager(AccountRefused):
+    """What would leave nobody who may manage."""
+
+
+def normalise_account(raw: str) -> str:
+    """Return a sign-in name in its one form: NFKC, trimmed, lower case."""
+    return unicodedata.normalize("NFKC", raw).strip().casefold()
+
+
+def change(entry: DeskEntry, name: str, values: Mapping[str, Any], *, demo: bool) -> None:
+    """Set columns of an account; its sessions end, and so do codes that wait for a password. Raises AccountRefused."""
+    own, waiting = tables.account.c.account == name, tables.code.c.used_at.is_(None)
+    connection = entry.connection
+    existing(connection, name)
+    if "active" in values:
+        values = {**values, "closed_at": None}
+    with entry.changing(ACCOUNT, own):
+        connection.execute(update(tables.account).where(own).values(**values))
+    sessions.end_of(entry, name)
+    # The code for a second factor is still needed after a password has been set.
+    of_kind = tables.code.c.kind.in_(("password", "factor") if "active" in values else ("password",))
+    connection.execute(delete(tables.code).where(tables.code.c.account == name, waiting, of_kind))
+    if values.get("active") is False:
+        refuse_without_managers(connection, given.of(connection, name), demo=demo)
+
+
+def activate(entry: DeskEntry, name: str, *, demo: bool) -> None:
+    """Open a shut account again. Raises AccountRefused when there is none, or when it is the demo's alone."""
+    row = row_of(entry.connection, name)
+    if row is not None and row.demo and not demo:
+        raise AccountRefused(f'"{name}" {demo_accounts.REFUSED}')
+    change(entry, name, {"active": True}, demo=demo)
+
+
+def hand_over(entry: DeskEntry, source: str, target: str, *, demo: bool) -> tuple[Grant, ...]:
+    """Move all grants to another active account; return them. Raises AccountRefused."""
+    if source == target:
+        raise AccountRefused("an account cannot hand over to itself. Name two accounts.")
+    connection = entry.connection
+    existing(connection, source)
+    if (row := existing(connection, target)).demo and not demo:
+        raise AccountRefused(f'"{target}" {demo_accounts.REFUSED}')
+    if not row.active:
+        raise AccountRefused(f'"{target}" is not active. Open it first: clearance accounts activate {target}')
+    with entry.changing(GRANT, tables.grant.c.account.in_([source, target])):
+        moved = given.move(connection, source, target)
+    seal_owner(entry, target)
+    if not moved:
+        raise AccountRefused(f'"{source}" has no grants to hand over. See: clearance accounts list')
+    return moved
+
+
+def refuse_without_managers(connection: Connection, gone: Iterable[Grant], *, demo: bool) -> None:
+    """Raise LastManager where these grants were the last by which anybody manages: nobody could give one back."""
+    managed = [grant for grant in gone if grant.act is Act.MANAGE]
+    left = [grant for _, grant in given.held_by_active(connection, Act.MANAGE, demo=demo)]
+    # A grant that ends with its cohort does not replace a lasting one.
+    if any(not [other for other in left if grant.cohort or not other.cohort] for grant in managed):
+        raise LastManager(
+            "nobody else would be left who may manage. Give somebody else the grant first: clearance accounts grant"
+        )
+
+
+def give(entry: DeskEntry, account: str, grants: Iterable[Grant]) -> tuple[Grant, ...]:
+    """Store those of the grants that the account has not yet, sealed; return them."""
+    with entry.changing(GRANT, tables.grant.c.account == account):
+        fresh = given.give(entry.connection, account, grants)
+    if fresh:
+        seal_owner(entry, account)
+    return fresh
+
+
+def seal_owner(entry: DeskEntry, account: str) -> None:
+    """Seal an account that has grants: a student's, too."""
+    with entry.changing(ACCOUNT, tables.account.c.account == account, also=True):
+        pass
+
+
+def row_of(connection: Connection, account: str) -> Row[Any] | None:
+    """Return an account as it is stored; None when there is none."""
+    return connection.execute(select(tables.account).where(tables.account.c.account == account)).one_or_none()
+
+
+def existing(connection: Connection, account: str) -> Row[Any]:
+    """Return an account as it is stored. Raises AccountRefused."""
+    row = row_of(connection, account)
+    if row is None:
+        raise AccountRefused(f'there is no account "{account}". See: clearance accounts list')
+    return row

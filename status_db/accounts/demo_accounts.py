@@ -1,0 +1,40 @@
+"""Accounts made by the demo. Their passwords are public, so they open nothing where the settings have no demo clock.
+
+A production portal has them when it is pointed at a demo's database, or restored from a backup of one.
+"""
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, select
+
+from status_db import tables
+from status_db.store.engine import reading
+
+#: Why such an account is refused, with the fix; a message writes it after the account's name.
+REFUSED = (
+    "was made by the demo: its password is public, so it opens nothing here. "
+    "Name another account: clearance accounts list"
+)
+
+
+def opens(*, demo: bool) -> ColumnElement[bool]:
+    """Return the condition for active accounts; without `demo`, those made by the demo are left out."""
+    table = tables.account
+    return table.c.active if demo else and_(table.c.active, table.c.demo.is_(False))
+
+
+def why_shut(connection: Connection, account: str, *, demo: bool) -> str | None:
+    """Return why an account cannot be used, with the fix; None for one that can."""
+    row = connection.execute(
+        select(tables.account.c.active, tables.account.c.demo).where(tables.account.c.account == account)
+    ).one_or_none()
+    if row is not None and row.demo and not demo:
+        return f'"{account}" {REFUSED}'
+    if row is None or not row.active:
+        return f'there is no active account "{account}". See: clearance accounts list'
+    return None
+
+
+def listed(engine: Engine) -> tuple[str, ...]:
+    """Return the names of the accounts made by the demo, in order. Raises StoreError."""
+    table = tables.account
+    with reading(engine) as connection:
+        return tuple(connection.scalars(select(table.c.account).where(table.c.demo).order_by(table.c.account)))

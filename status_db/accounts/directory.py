@@ -1,0 +1,96 @@
+"""The directory: accounts to page through and to search, and who holds which grant. It writes nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Engine, func, or_, select
+
+from status_db import tables
+from status_db.accounts import grants as given
+from status_db.accounts.accounts import Act, Grant, normalise_account
+from status_db.model import normalise_number
+from status_db.store.engine import reading
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An account as the list shows it."""
+
+    account: str
+    name: str
+    #: The student number, when this is a student.
+    student: str | None
+    active: bool
+    created_at: datetime
+    has_password: bool
+    grants: tuple[Grant, ...]
+    #: Made by the demo.
+    demo: bool = False
+
+
+class Directory:
+    """Finds accounts. An engine of `open_reading` will do. Raises StoreError.
+
+    Accounts that the demo made are listed as shut, unless `demo` says that the settings are a demo's.
+    """
+
+    def __init__(self, engine: Engine, *, demo: bool = False) -> None:
+        self._engine = engine
+        self._demo = demo
+
+    def staff(self, *, after: str = "", limit: int = 50) -> tuple[Listed, ...]:
+        """Return the accounts that are no student's, by name, those after one."""
+        account = tables.account
+        return self._read(account.c.student.is_(None), account.c.account > after, limit=limit)
+
+    def found(self, text: str, limit: int = 50) -> tuple[Listed, ...]:
+        """Return whose sign-in name or number is this text or begins with it, or whose own name has it; staff first."""
+        account, name = tables.account, normalise_account(text)
+        if not name:
+            return ()
+        return self._read(
+            or_(
+                account.c.account.startswith(name, autoescape=True),
+                account.c.student.startswith(normalise_number(text), autoescape=True),
+                account.c.name.contains(text.strip(), autoescape=True),
+            ),
+            limit=limit,
+        )
+
+    def one(self, account: str) -> Listed | None:
+        """Return one account; None when there is none."""
+        found = self._read(tables.account.c.account == normalise_account(account), limit=1)
+        return found[0] if found else None
+
+    def holders(self, act: Act) -> tuple[tuple[str, Grant], ...]:
+        """Return the grants for an act that active accounts hold, each with its account."""
+        with reading(self._engine) as connection:
+            return given.held_by_active(connection, act, demo=self._demo)
+
+    def counted(self) -> tuple[int, int]:
+        """Return how many accounts are staff's, and how many are students'."""
+        account = tables.account
+        query = select(account.c.student.is_(None), func.count()).group_by(account.c.student.is_(None))
+        with reading(self._engine) as connection:
+            counts = {bool(staff): count for staff, count in connection.execute(query)}
+        return counts.get(True, 0), counts.get(False, 0)
+
+    def _read(self, *conditions: ColumnElement[bool], limit: int) -> tuple[Listed, ...]:
+        account = tables.account
+        query = select(account).where(*conditions).order_by(account.c.student.is_not(None), account.c.account)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.limit(limit)).all()
+            grants = given.of_accounts(connection, [row.account for row in rows])
+        return tuple(
+            Listed(
+                account=row.account,
+                name=row.name,
+                student=row.student,
+                active=row.active and (self._demo or not row.demo),
+                created_at=row.created_at,
+                has_password=row.password_hash is not None,
+                grants=grants.get(row.account, ()),
+                demo=row.demo,
+            )
+            for row in rows
+        )

@@ -1,0 +1,214 @@
+"""The morning of a class: everybody who is clear reviewed and handed the certificate in one go, by one word.
+
+Each student is looked at once more in the transaction that writes; who has come to stand otherwise than the reviewer
+saw is left out and named, and never stops the others.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from status_db import tables
+from status_db.accounts.grants import Act
+from status_db.decisions.reviews import Collected, Issue, Reviews
+from status_db.decisions.writer import DecisionRefused, Wish
+from status_db.effective.step_status import decision_from, freshness, steps_of_many
+from status_db.effective.visible import inside
+from status_db.ledger.chain import Entry
+from status_db.model import Certificate, Decision, StepStatus, Verdict, digest_of
+from status_db.store.engine import reading
+from status_db.views import EVERYBODY, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One student of the class who is to pass."""
+
+    student: str
+    #: How the student stood when the reviewer looked: `seen_by_review`.
+    saw: str
+    #: The number printed on the certificate; empty where only the review is given.
+    number: str = ""
+    collected: Collected = ""
+    collector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Somebody who was chosen and could not be reviewed, or not be given the certificate."""
+
+    student: str
+    why: DecisionRefused
+    #: The review was given all the same.
+    reviewed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Morning:
+    """What became of a class."""
+
+    #: The batch's number.
+    batch: int
+    reviews: tuple[Decision, ...]
+    certificates: tuple[Certificate, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+class NobodyPassed(DecisionRefused):
+    """A morning on which nobody could be reviewed, nor given a certificate: each is left out, and nothing is kept."""
+
+    def __init__(self, left_out: Sequence[LeftOut]) -> None:
+        message = str(left_out[0].why) if left_out else "everybody chosen is reviewed already."
+        super().__init__(message, "nobody_passed")
+        self.left_out = tuple(left_out)
+
+
+class Mornings(Reviews):
+    """Reviews classes and hands out their certificates, through the one door of decisions."""
+
+    def hold(
+        self,
+        step: str,
+        chosen: Sequence[Chosen],
+        author: str,
+        now: datetime,
+        scopes: Sequence[Scope] = EVERYBODY,
+        issue_scopes: Sequence[Scope] = EVERYBODY,
+        *,
+        title: str,
+        kind: str,
+        reason: str,
+        note: str = "",
+        over_old_answers: bool = False,
+    ) -> Morning:
+        """Review those who were chosen, and issue each the certificate whose number is given.
+
+        A review that stands already is left as it is, and who may issue alone may issue on it. `over_old_answers` as
+        for one review: the note says why. Raises DecisionRefused when nobody was chosen; NobodyPassed when nobody could
+        be reviewed or given a certificate.
+        """
+        if not chosen:
+            raise DecisionRefused("nobody was chosen: tick at least one student.")
+        reviews: list[Decision] = []
+        certificates: list[Certificate] = []
+        left_out: list[LeftOut] = []
+        acts, every = (Act.REVIEW, Act.ISSUE), (*scopes, *issue_scopes)
+        with self._deciding(now, author, acts, every, step) as (connection, entry):
+            batch = self._class(connection, step, author, now, title, chosen)
+            for one in chosen:
+                wish = Wish(one.student, step, Verdict.CLEARED, reason, note=note, saw=one.saw)
+                reviewed = False
+                try:
+                    given = self._passed(
+                        connection,
+                        entry,
+                        wish,
+                        author,
+                        now,
+                        scopes,
+                        issue_scopes,
+                        batch,
+                        over_old_answers=over_old_answers,
+                    )
+                    reviewed = True
+                    reviews += [given] if given is not None else []
+                    if one.number:
+                        steps = self._steps(connection, one.student, now, issue_scopes)
+                        issue = Issue(one.student, one.number, kind, one.collected, one.collector)
+                        certificates.append(self._issued(connection, entry, steps, issue, author, now, step))
+                except DecisionRefused as why:
+                    left_out.append(LeftOut(one.student, why, reviewed))
+            if not reviews and not certificates:
+                raise NobodyPassed(left_out)
+            counts = {"chosen": len(chosen), "reviewed": len(reviews), "issued": len(certificates)}
+            table = tables.batch
+            connection.execute(
+                update(table).where(table.c.batch == batch).values(counts=counts | {"left_out": len(left_out)})
+            )
+            entry.seal_behind(table, batch)
+        return Morning(batch, tuple(reviews), tuple(certificates), tuple(left_out))
+
+    def _passed(
+        self,
+        connection: Connection,
+        entry: Entry,
+        wish: Wish,
+        author: str,
+        now: datetime,
+        scopes: Sequence[Scope],
+        issue_scopes: Sequence[Scope],
+        batch: int,
+        *,
+        over_old_answers: bool,
+    ) -> Decision | None:
+        """Give a review that passes; None where one stands already, whoever gave it."""
+        steps = self._steps(connection, wish.student, now, (*scopes, *issue_scopes))
+        if self._review_of(steps, wish.student, wish.step).counts_as_clear(now):
+            return None
+        steps = self._steps(connection, wish.student, now, scopes)
+        return self._reviewed(
+            connection, entry, steps, wish, author, now, over_old_answers=over_old_answers, batch=batch
+        )
+
+    def _class(
+        self, connection: Connection, step: str, author: str, now: datetime, title: str, chosen: Sequence[Chosen]
+    ) -> int:
+        table = tables.batch
+        digest = digest_of(part.encode() for one in chosen for part in (one.student, one.saw, one.number))
+        values = {"cohort": self._cohort, "kind": "class", "step": step, "author": author, "at": now}
+        made = insert(table).values(**values, title=title[:200], digest=digest).returning(table.c.batch)
+        number: int = connection.execute(made).scalar_one()
+        return number
+
+    def standing_of(
+        self, students: Sequence[str], now: datetime, scopes: Sequence[Scope] = EVERYBODY
+    ) -> dict[str, tuple[StepStatus, ...]]:
+        """Return student → steps as they stand now; who does not leave, or stands outside the scopes, is left out."""
+        person = tables.student
+        query = select(person.c.student, person.c.flow).where(
+            person.c.cohort == self._cohort,
+            person.c.student.in_(list(students)),
+            person.c.active,
+            person.c.flow.is_not(None),
+            inside(scopes),
+        )
+        with reading(self._engine) as connection:
+            flows = {
+                row.student: flow
+                for row in connection.execute(query)
+                if (flow := self._settings.flow_named(row.flow)) is not None
+            }
+            fresh = freshness(connection, self._settings, self._cohort)
+            return steps_of_many(connection, self._cohort, flows, fresh, now)
+
+    def given_over_old_answers(
+        self, step: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
+    ) -> tuple[tuple[Decision, tuple[StepStatus, ...]], ...]:
+        """Return the reviews given over answers that were too old, each with how the student stands now: to look again.
+
+        One is left out once every step it accepted so has had a newer answer and counts as clear.
+        """
+        table, person = tables.decision, tables.student
+        query = (
+            select(table)
+            .join(person, (person.c.cohort == table.c.cohort) & (person.c.student == table.c.student))
+            .where(
+                table.c.cohort == self._cohort,
+                table.c.step == step,
+                table.c.accepts.is_not(None),
+                table.c.withdrawn_at.is_(None),
+                inside(scopes),
+            )
+            .order_by(table.c.decision)
+        )
+        with reading(self._engine) as connection:
+            given = [decision_from(row) for row in connection.execute(query)]
+        stand = self.standing_of([d.student for d in given], now, scopes)
+        return tuple(
+            (decision, stand[decision.student])
+            for decision in given
+            if decision.student in stand
+            and any(not s.counts_as_clear(now) for s in stand[decision.student] if s.step in decision.accepts)
+        )

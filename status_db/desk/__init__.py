@@ -1,0 +1,1 @@
+"""The database of accounts and requests: how it is written and sealed."""

@@ -1,0 +1,132 @@
+"""What of the desk's tables is sealed with the ledger's key: writing to the database alone gives nobody a say.
+
+A seal covers a row's columns as the driver takes and gives them; the columns named `moves` are left out, because
+processes without the key write them. Pure: rows in, seals out.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from sqlalchemy import Table
+
+from status_db import tables
+from status_db.ledger.seals import Seals
+from status_db.tables import Json, json_text
+
+Columns: TypeAlias = Mapping[Any, Any]
+
+
+def _always(_row: Columns) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class SealedTable:
+    """How the rows of one table of the desk are sealed."""
+
+    table: Table
+    #: Columns that a process without the key may write.
+    moves: frozenset[str] = frozenset()
+    #: Whether a row must be sealed. A student's own rows are written by the students' pages, which hold no key.
+    when: Callable[[Columns], bool] = _always
+    #: Whether the sealed rows are counted as a set, so that a missing row shows.
+    counted: bool = True
+
+    @property
+    def name(self) -> str:
+        """The table's name, which is its set's, too."""
+        return self.table.name
+
+    @property
+    def covered(self) -> tuple[str, ...]:
+        """The columns that a seal covers, in the table's order."""
+        return tuple(c.name for c in self.table.columns if c.name != "mac" and c.name not in self.moves)
+
+    def key(self, row: Columns) -> str:
+        """Name a row for the log and for reports; of a long key its beginning."""
+        values = (row[column.name] for column in self.table.primary_key)
+        return "/".join(value.hex()[:12] if isinstance(value, bytes) else str(value) for value in values)
+
+    def values(self, row: Columns) -> tuple[Any, ...]:
+        """Return what a seal covers of a row, as the driver has it."""
+        return tuple(_as_driven(self.table, name, row[name]) for name in self.covered)
+
+    def seal(self, seals: Seals, row: Columns) -> bytes:
+        """Return the seal of a row."""
+        return seals.desk_row(self.name, self.values(row))
+
+    def agrees(self, seals: Seals, row: Columns) -> bool:
+        """Say whether a row is as it was sealed; a row that needs no seal, and has none, is."""
+        if row["mac"] is None:
+            return not self.when(row)
+        return bool(self.seal(seals, row) == row["mac"])
+
+
+def _as_driven(table: Table, name: str, value: Any) -> Any:  # noqa: ANN401 - any column's value
+    if value is not None and isinstance(table.c[name].type, Json) and not isinstance(value, str):
+        return json_text(value)
+    return value
+
+
+def _of_staff(row: Columns) -> bool:
+    return row["student"] is None
+
+
+def _decides(row: Columns) -> bool:
+    return bool(row["kind"] != "recheck")
+
+
+def _by_staff(row: Columns) -> bool:
+    return row["kind"] == "sent_back" or (row["answered_at"] is not None and row["outcome"] != "withdrawn")
+
+
+ACCOUNT = SealedTable(tables.account, when=_of_staff)
+GRANT = SealedTable(tables.grant)
+STAFF_SESSION = SealedTable(tables.staff_session, moves=frozenset({"seen_at"}))
+#: A student uses a code up on the students' pages; one that is deleted only opens nothing.
+CODE = SealedTable(tables.code, moves=frozenset({"used_at"}), when=lambda _row: False, counted=False)
+TOKEN = SealedTable(tables.token, moves=frozenset({"used_at"}))
+#: The sync notes how a request ended.
+REQUEST = SealedTable(tables.request, moves=frozenset({"served_at", "outcome", "message", "found"}), when=_decides)
+ANNOUNCEMENT = SealedTable(tables.announcement)
+APPEAL = SealedTable(tables.objection, when=_by_staff)
+UPLOAD = SealedTable(tables.upload)
+
+PASSKEY = SealedTable(tables.passkey)
+RECOVERY_CODE = SealedTable(tables.recovery_code)
+#: One that is deleted only has a second factor asked again.
+FACTOR_STEP = SealedTable(tables.factor_step, counted=False)
+RETENTION_RUN = SealedTable(tables.retention_run)
+PENDING_CHANGE = SealedTable(tables.pending_change)
+
+SEALED: Mapping[str, SealedTable] = {
+    each.name: each
+    for each in (
+        *(ACCOUNT, GRANT, STAFF_SESSION, CODE, TOKEN, REQUEST, ANNOUNCEMENT, APPEAL, UPLOAD),
+        *(PASSKEY, RECOVERY_CODE, FACTOR_STEP, RETENTION_RUN, PENDING_CHANGE),
+    )
+}
+
+#: What of the desk is not sealed, and why: `clearance verify` cannot find a change there.
+NOT_SEALED: Mapping[str, str] = {
+    "session": "students' own sessions: the students' pages open them, and hold no key",
+    "attempt": "counters of failed sign-ins: they only slow somebody down",
+    "used_ticket": "used tickets of a provider, which forgets them within minutes",
+    "version_desk": "the version of the tables: another one stops every process",
+}
+
+#: What an audit line's seal covers, after its chain and its place in it.
+LINE = ("at", "account", "deed", "cohort", "student", "run", "detail", "address")
+
+
+def line_values(chain: str, link: int, row: Columns) -> tuple[Any, ...]:
+    """Return what the seal of an audit line covers."""
+    return (chain, link, *(_as_driven(tables.audit, name, row[name]) for name in LINE))
+
+
+def head_values(row: Columns) -> tuple[Any, ...]:
+    """Return what the seal of a chain's head covers."""
+    return tuple(
+        _as_driven(tables.audit_head, c.name, row[c.name]) for c in tables.audit_head.columns if c.name != "mac"
+    )

@@ -1,0 +1,217 @@
+"""Where a student stands, inside a read or a write under way: the steps of the flow, decisions above findings."""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from config.settings import Flow, Settings
+from status_db import tables
+from status_db.effective.step_rows import fits
+from status_db.model import (
+    FIRST_FINDING,
+    Certificate,
+    Decision,
+    Finding,
+    Obligation,
+    Reason,
+    Record,
+    StepKind,
+    StepStatus,
+    Verdict,
+    evidence_behind,
+)
+from status_db.views import StepSource
+
+
+def freshness(connection: Connection, settings: Settings, cohort: str) -> dict[str, StepSource]:
+    """Return for each synced step how fresh its answers are, over all its sources."""
+    state = tables.source_state
+    rows = connection.execute(
+        select(
+            state.c.source, func.coalesce(state.c.as_of, state.c.began).label("since"), state.c.fresh_for_seconds
+        ).where(state.c.cohort == cohort)
+    ).all()
+    asked = {r.source: (r.since, r.since + timedelta(seconds=r.fresh_for_seconds)) for r in rows if r.since}
+    fresh: dict[str, StepSource] = {}
+    for step in {source.step for source in settings.source.values()}:
+        times = [asked.get(name) for name in settings.sources_of(step)]
+        known = [t for t in times if t is not None]
+        if len(known) < len(times):
+            fresh[step] = StepSource(step, None, None)
+        else:
+            began, until = zip(*known, strict=True)
+            fresh[step] = StepSource(step, min(began), min(until), max(began))
+    return fresh
+
+
+def steps_of(
+    connection: Connection,
+    settings: Settings,
+    cohort: str,
+    number: str,
+    flow: Flow,
+    fresh: Mapping[str, StepSource],
+    now: datetime,
+) -> tuple[StepStatus, ...]:
+    """Return a student's steps in the order of the flow; what reviews wait for is told as of `now`."""
+    record = tables.record
+    said = {
+        row.source: record_from(row)
+        for row in connection.execute(select(record).where(record.c.cohort == cohort, record.c.student == number))
+    }
+
+    def evidence(row: Row[Any]) -> tuple[Obligation, ...]:
+        # In the settings' order, which is the order in which a page tells what is owed.
+        own = [said[name] for name in settings.sources_of(row.step) if name in said]
+        return evidence_behind(Verdict(row.verdict), own)
+
+    return steps_of_many(connection, cohort, {number: flow}, fresh, now, evidence)[number]
+
+
+def by_keys(row: Row[Any]) -> tuple[Obligation, ...]:
+    """Stand in for a finding's obligations by their keys alone: for who needs their number and no more."""
+    return tables.obligations_of_keys(row.evidence_keys)
+
+
+def steps_of_many(
+    connection: Connection,
+    cohort: str,
+    flows: Mapping[str, Flow],
+    fresh: Mapping[str, StepSource],
+    now: datetime,
+    evidence: Callable[[Row[Any]], tuple[Obligation, ...]] = by_keys,
+) -> dict[str, tuple[StepStatus, ...]]:
+    """Return student → steps, as `steps_of` does for one; `evidence` tells what lies behind a finding's row.
+
+    Every step of the flow is there: one without a finding of its own is as `step_rows` has it.
+    """
+    decision, status, certificate = tables.decision, tables.status, tables.certificate
+    numbers = list(flows)
+    decisions = {
+        (row.student, row.step): decision_from(row)
+        for row in connection.execute(
+            select(decision).where(
+                decision.c.cohort == cohort, decision.c.student.in_(numbers), decision.c.withdrawn_at.is_(None)
+            )
+        )
+    }
+    found = {
+        (row.student, row.step): row
+        for row in connection.execute(select(status).where(status.c.cohort == cohort, status.c.student.in_(numbers)))
+    }
+    issued = set(
+        connection.execute(
+            select(certificate.c.student).where(
+                certificate.c.cohort == cohort, certificate.c.student.in_(numbers), certificate.c.revoked_at.is_(None)
+            )
+        ).scalars()
+    )
+    own = {
+        (number, entry.step): row
+        for number, flow in flows.items()
+        for entry in flow.entries
+        if (row := found.get((number, entry.step))) is not None
+        and fits(StepKind(entry.kind), Verdict(row.verdict), Reason(row.reason))
+    }
+    joined = _joined(
+        connection, cohort, {n for n, flow in flows.items() for e in flow.entries if (n, e.step) not in own}
+    )
+    stand: dict[str, tuple[StepStatus, ...]] = {}
+    for number, flow in flows.items():
+        steps: dict[str, StepStatus] = {}
+        for entry in flow.entries:
+            kind, row = StepKind(entry.kind), own.get((number, entry.step))
+            as_of = fresh.get(entry.step) if kind is StepKind.SYNCED else None
+            # The settings have only steps wait for others that stand before them.
+            after = [steps[s] for s in flow.after(entry.step)]
+            steps[entry.step] = StepStatus(
+                step=entry.step,
+                kind=kind,
+                finding=Finding(Verdict(row.verdict), Reason(row.reason), evidence(row))
+                if row
+                else FIRST_FINDING[kind],
+                since=row.since if row else joined[number],
+                as_of=as_of.as_of if as_of else None,
+                fresh_until=as_of.fresh_until if as_of else None,
+                latest=as_of.latest if as_of else None,
+                decision=decisions.get((number, entry.step)),
+                run=row.run if row else None,
+                waits_for=tuple(step.step for step in after if not step.counts_as_clear(now)),
+                stands_on={step.step: step.footing(now) for step in after},
+                waits_for_news={s.step: s.as_of for s in after if s.as_of is not None and s.at(now).wants_news},
+                issued=number in issued,
+            )
+        stand[number] = tuple(steps.values())
+    return stand
+
+
+def _joined(connection: Connection, cohort: str, numbers: Collection[str]) -> dict[str, datetime]:
+    """Return since when these students are on the roster."""
+    if not numbers:
+        return {}
+    person = tables.student
+    query = select(person.c.student, person.c.joined_at)
+    rows = connection.execute(query.where(person.c.cohort == cohort, person.c.student.in_(sorted(numbers))))
+    return {row.student: row.joined_at for row in rows}
+
+
+def held_certificate(connection: Connection, cohort: str, number: str) -> Certificate | None:
+    """Return the certificate that a student holds; None when none was issued, or it was revoked."""
+    table = tables.certificate
+    row = connection.execute(
+        select(table).where(table.c.cohort == cohort, table.c.student == number, table.c.revoked_at.is_(None))
+    ).one_or_none()
+    return certificate_from(row) if row else None
+
+
+def record_from(row: Row[Any]) -> Record:
+    """Read a record's row."""
+    return Record(row.student, Verdict(row.verdict), Reason(row.reason), row.obligations, row.doubt, row.digest)
+
+
+def decision_from(row: Row[Any]) -> Decision:
+    """Read a decision's row."""
+    return Decision(
+        id=row.decision,
+        student=row.student,
+        step=row.step,
+        verdict=Verdict(row.verdict),
+        author=row.author,
+        reason=row.reason,
+        decided_at=row.decided_at,
+        entered_at=row.entered_at,
+        answered_verdict=Verdict(row.answered_verdict),
+        answered_keys=tuple(row.answered_keys),
+        words=row.words,
+        note=row.note,
+        until=row.until,
+        withdrawn_at=row.withdrawn_at,
+        withdrawn_by=row.withdrawn_by or "",
+        rests_on=row.rests_on,
+        accepts=row.accepts or {},
+        file_number=row.file_number or "",
+        condition=row.condition or "",
+        sheet=row.sheet or "",
+        batch=row.batch,
+    )
+
+
+def certificate_from(row: Row[Any]) -> Certificate:
+    """Read a certificate's row."""
+    return Certificate(
+        id=row.certificate,
+        student=row.student,
+        number=row.number,
+        kind=row.kind,
+        issued_at=row.issued_at,
+        issued_by=row.issued_by,
+        collected=row.collected,
+        collector=row.collector,
+        revoked_at=row.revoked_at,
+        revoked_by=row.revoked_by or "",
+        revoked_because=row.revoked_because,
+        collected_at=row.collected_at,
+        handed_over_by=row.handed_over_by or "",
+    )

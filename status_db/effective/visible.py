@@ -1,0 +1,233 @@
+"""What an account may see of a cohort, in SQL: each step of each student that it may read, and how that step stands.
+
+Figures and lists are made on this one statement, so that none of them can count somebody whom another leaves out.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Label,
+    Select,
+    and_,
+    case,
+    exists,
+    false,
+    literal,
+    or_,
+    select,
+    true,
+    union_all,
+)
+
+from config.settings import Settings
+from status_db import tables
+from status_db.effective.clear_sql import active, counts_as_clear, disputed, outgrown, review_stands, state_of
+from status_db.effective.step_rows import steps_beside
+from status_db.model import CLEAR, Reason, State, StepKind, Verdict, said_as_of
+from status_db.views import EVERYBODY, Scope, StepSource
+
+#: The states in which a student has to go somewhere.
+TO_DO = (State.HELD, State.NOT_DONE)
+
+#: A statement whose columns SQLAlchemy's types cannot name.
+Rows: TypeAlias = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What may be read: of which cohort, and each step in which scopes."""
+
+    cohort: str
+    #: Step → the scopes inside which it may be read; a step that is not in it may not be read at all.
+    steps: Mapping[str, Sequence[Scope]]
+
+    def scopes(self) -> tuple[Scope, ...]:
+        """Return every scope in which anything may be read."""
+        return tuple(scope for scopes in self.steps.values() for scope in scopes)
+
+    def only(self, step: str) -> "Sight":
+        """Return the sight of one step of these; of none where it may not be read."""
+        return Sight(self.cohort, {step: self.steps[step]} if step in self.steps else {})
+
+    def within(self, column: str, value: str) -> "Sight":
+        """Return the sight of those of these students who have this value in a roster column."""
+        steps = {
+            step: tuple({**scope, column: (value,)} for scope in scopes if value in scope.get(column, (value,)))
+            for step, scopes in self.steps.items()
+        }
+        return Sight(self.cohort, {step: scopes for step, scopes in steps.items() if scopes})
+
+
+def everything(settings: Settings, cohort: str, scopes: Sequence[Scope] = EVERYBODY) -> Sight:
+    """Return the sight of every step inside the same scopes."""
+    return Sight(cohort, {step.key: scopes for step in settings.step})
+
+
+def inside(scopes: Iterable[Scope], person: Any = tables.student) -> ColumnElement[bool]:  # noqa: ANN401 - a table or an alias of it
+    """Say whether a student of the roster stands inside one of the scopes."""
+    different = {repr(sorted((c, sorted(v)) for c, v in scope.items())): scope for scope in scopes}
+    return or_(
+        false(),
+        *(
+            and_(true(), *(person.c[column].in_(list(values)) for column, values in scope.items()))
+            for scope in different.values()
+        ),
+    )
+
+
+def leaving(sight: Sight, person: Any = tables.student) -> ColumnElement[bool]:  # noqa: ANN401 - a table or an alias of it
+    """Say whether a student leaves with the cohort, and anything of theirs may be read."""
+    return and_(
+        person.c.cohort == sight.cohort, person.c.active, person.c.flow.is_not(None), inside(sight.scopes(), person)
+    )
+
+
+def steps_seen(
+    settings: Settings,
+    sight: Sight,
+    fresh: Mapping[str, StepSource],
+    now: datetime,
+    *columns: ColumnElement[Any],
+    where: ColumnElement[bool] | None = None,
+) -> Rows:
+    """Return a statement with one row for each student and step that may be read.
+
+    It has the given columns of the roster, then student, step, state, and as 0 or 1: clear (it counts as clear), to_do
+    (the student has to go there), stale, by_decision, disputed, doubtful. `where` narrows the students.
+    """
+    return union_all(*_parts(settings, sight, fresh, now, columns, where))
+
+
+def any_step(
+    settings: Settings,
+    sight: Sight,
+    fresh: Mapping[str, StepSource],
+    now: datetime,
+    listed: Any,  # noqa: ANN401 - an alias of the roster's table
+    condition: Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[bool]],
+) -> ColumnElement[bool]:
+    """Say of a student of `listed` whether any step that may be read meets a condition on columns of `steps_seen`."""
+    here = tables.student.c.student == listed.c.student
+    return or_(
+        false(),
+        *(
+            exists(
+                part.where(condition({c.name: c.element for c in part.selected_columns if isinstance(c, Label)}))
+            ).correlate(listed)
+            for part in _parts(settings, sight, fresh, now, (), here)
+        ),
+    )
+
+
+def _parts(
+    settings: Settings,
+    sight: Sight,
+    fresh: Mapping[str, StepSource],
+    now: datetime,
+    columns: Sequence[ColumnElement[Any]],
+    where: ColumnElement[bool] | None,
+) -> list[Select[Any]]:
+    stale = {
+        step: said_as_of(source.as_of)
+        for step, source in sorted(fresh.items())
+        if source.stale(now) and source.as_of is not None
+    }
+    narrowed = true() if where is None else where
+    ordinary = _ordinary(settings, sight, stale, now, columns, narrowed)
+    return [ordinary, *_reviews(settings, sight, stale, now, columns, narrowed)]
+
+
+def may_read(sight: Sight, step: ColumnElement[str]) -> ColumnElement[bool]:
+    """Say whether this step of this student may be read; steps with the same scopes are asked about together."""
+    together: dict[str, tuple[Sequence[Scope], list[str]]] = {}
+    for name, scopes in sight.steps.items():
+        together.setdefault(repr(scopes), (scopes, []))[1].append(name)
+    return or_(false(), *(and_(step.in_(names), inside(scopes)) for scopes, names in together.values()))
+
+
+def _ordinary(
+    settings: Settings,
+    sight: Sight,
+    stale: Collection[str],
+    now: datetime,
+    columns: Sequence[ColumnElement[Any]],
+    where: ColumnElement[bool],
+) -> Select[Any]:
+    """Read the steps that are no reviews."""
+    person, decision = tables.student, tables.decision
+    status = steps_beside(settings, person)
+    here = and_(
+        decision.c.cohort == status.c.cohort,
+        decision.c.student == status.c.student,
+        decision.c.step == status.c.step,
+        active(decision, now),
+    )
+    decided, held_anew = decision.c.decision.is_not(None), outgrown(status, decision)
+    state = state_of(status, decision)
+    return (
+        select(
+            *columns,
+            person.c.student,
+            status.c.step,
+            state.label("state"),
+            _number(counts_as_clear(status, decision, stale)).label("clear"),
+            _number(or_(state.in_(TO_DO), held_anew)).label("to_do"),
+            _number(and_(~decided, status.c.kind == StepKind.SYNCED, status.c.step.in_(stale))).label("stale"),
+            _number(decided).label("by_decision"),
+            _number(disputed(status, decision)).label("disputed"),
+            _number(and_(~decided, status.c.reason == Reason.DOUBTFUL)).label("doubtful"),
+        )
+        .select_from(status.source.outerjoin(decision, here))
+        .where(leaving(sight), may_read(sight, status.c.step), status.c.kind != StepKind.REVIEW, where)
+    )
+
+
+def _reviews(
+    settings: Settings,
+    sight: Sight,
+    stale: Mapping[str, str],
+    now: datetime,
+    columns: Sequence[ColumnElement[Any]],
+    where: ColumnElement[bool],
+) -> list[Select[Any]]:
+    """Read the reviews, flow by flow, for each waits for others."""
+    person, review = tables.student, tables.decision
+    found: list[Select[Any]] = []
+    for flow in settings.flow:
+        for step in (entry.step for entry in flow.entries if entry.kind == StepKind.REVIEW.value):
+            given = and_(
+                review.c.cohort == person.c.cohort,
+                review.c.student == person.c.student,
+                review.c.step == step,
+                active(review, now),
+            )
+            is_open, stands = review_stands(sight.cohort, person.c.student, flow, step, review, stale, now)
+            counts = and_(review.c.decision.is_not(None), stands)
+            undecided = case((is_open, literal(State.OPEN.value)), else_=literal(State.CLOSED.value))
+            state = case((counts, review.c.verdict), else_=undecided)
+            found.append(
+                select(
+                    *columns,
+                    person.c.student,
+                    literal(step).label("step"),
+                    state.label("state"),
+                    _number(and_(counts, review.c.verdict.in_(CLEAR))).label("clear"),
+                    _number(and_(counts, review.c.verdict == Verdict.HELD)).label("to_do"),
+                    literal(0, Integer).label("stale"),
+                    _number(counts).label("by_decision"),
+                    literal(0, Integer).label("disputed"),
+                    literal(0, Integer).label("doubtful"),
+                )
+                .select_from(person.outerjoin(review, given))
+                .where(leaving(sight), person.c.flow == flow.key, may_read(sight, literal(step)), where)
+            )
+    return found
+
+
+def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return case((condition, 1), else_=0)

@@ -1,0 +1,185 @@
+"""The board: announcements to students, at the head of their page or on the card of one step. Withdrawn, never deleted.
+
+What is read here is whatever stands; whether a student is inside an announcement's scope is for the page to say.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, Row, insert, or_, select, update
+
+from status_db import tables
+from status_db.accounts.accounts import SCOPE_COLUMNS
+from status_db.desk import store
+from status_db.desk.seals import ANNOUNCEMENT
+from status_db.desk.store import DeskStore
+from status_db.store.engine import reading
+
+#: In characters, in each language.
+LONGEST_TITLE = 200
+LONGEST_BODY = 4_000
+
+
+class AnnouncementRefused(Exception):  # noqa: N818 - named by the reaction
+    """An announcement that cannot be made or withdrawn so; the text says why, and what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Something said to students."""
+
+    announcement: int
+    title: str
+    body: str
+    author: str
+    at: datetime
+    opens: datetime
+    #: None for no end.
+    closes: datetime | None = None
+    #: None for every cohort.
+    cohort: str | None = None
+    #: The step on whose card it stands; None for the head of the page.
+    step: str | None = None
+    #: Roster column → values: to whom; empty for everybody.
+    scope: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    title_en: str = ""
+    body_en: str = ""
+    #: Whom to ask.
+    contact: str = ""
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str = ""
+
+    def stands(self, now: datetime) -> bool:
+        """Say whether it is shown at `now`: begun, not ended, not withdrawn."""
+        return self.withdrawn_at is None and self.opens <= now and (self.closes is None or now < self.closes)
+
+
+class Board:
+    """Makes, withdraws and reads announcements. An engine of `open_reading` will do for what only reads.
+
+    Raises StoreError.
+    """
+
+    def __init__(self, desk: Engine | DeskStore) -> None:
+        self._desk = store.of(desk)
+
+    def announce(
+        self,
+        title: str,
+        body: str,
+        *,
+        author: str,
+        now: datetime,
+        cohort: str | None = None,
+        step: str | None = None,
+        scope: Mapping[str, Sequence[str]] | None = None,
+        title_en: str = "",
+        body_en: str = "",
+        contact: str = "",
+        opens: datetime | None = None,
+        closes: datetime | None = None,
+    ) -> Announcement:
+        """Make an announcement and return it: at the head of the page, or on a step's card; from now on unless told.
+
+        Raises AnnouncementRefused for one without a title, too long, over before it begins, or to nobody.
+        """
+        values: dict[str, Any] = {
+            "cohort": cohort,
+            "step": step,
+            "scope": {column: list(wanted) for column, wanted in (scope or {}).items()},
+            "title": title.strip(),
+            "title_en": title_en.strip(),
+            "body": body.strip(),
+            "body_en": body_en.strip(),
+            "contact": contact.strip(),
+            "opens": opens or now,
+            "closes": closes,
+            "author": author[:100],
+            "at": now,
+        }
+        _refuse_nonsense(values, scope or {})
+        table = tables.announcement
+        with self._desk.writing() as entry:
+            row = entry.connection.execute(insert(table).values(**values).returning(table)).one()
+            entry.added(ANNOUNCEMENT, row.announcement)
+        return _announcement(row)
+
+    def withdraw(self, announcement: int, *, author: str, now: datetime) -> Announcement:
+        """Take an announcement down and return it. Raises AnnouncementRefused when there is none, or it is down."""
+        table = tables.announcement
+        this = table.c.announcement == announcement
+        with self._desk.writing() as entry, entry.changing(ANNOUNCEMENT, this):
+            row = entry.connection.execute(
+                update(table)
+                .where(this, table.c.withdrawn_at.is_(None))
+                .values(withdrawn_at=now, withdrawn_by=author[:100])
+                .returning(table)
+            ).one_or_none()
+        if row is None:
+            raise AnnouncementRefused(f"there is no announcement {announcement} to withdraw. Look at the list again.")
+        return _announcement(row)
+
+    def standing(self, cohort: str, now: datetime) -> tuple[Announcement, ...]:
+        """Return what is shown to students of a cohort at `now`, the newest first, whatever their scope."""
+        table = tables.announcement
+        return self._read(
+            _of(cohort),
+            table.c.withdrawn_at.is_(None),
+            table.c.opens <= now,
+            or_(table.c.closes.is_(None), table.c.closes > now),
+        )
+
+    def listed(self, cohort: str) -> tuple[Announcement, ...]:
+        """Return all of a cohort's announcements and those to every cohort, withdrawn ones too, the newest first."""
+        return self._read(_of(cohort))
+
+    def _read(self, *conditions: ColumnElement[bool]) -> tuple[Announcement, ...]:
+        table = tables.announcement
+        with reading(self._desk.engine) as connection:
+            rows = connection.execute(select(table).where(*conditions).order_by(table.c.announcement.desc()))
+            return tuple(_announcement(row) for row in rows)
+
+
+def _of(cohort: str) -> ColumnElement[bool]:
+    column = tables.announcement.c.cohort
+    return or_(column.is_(None), column == cohort)
+
+
+def _refuse_nonsense(values: Mapping[str, Any], scope: Mapping[str, Sequence[str]]) -> None:
+    if not values["title"]:
+        raise AnnouncementRefused("an announcement needs a title. Write one.")
+    for name in ("title", "title_en", "contact"):
+        if len(values[name]) > LONGEST_TITLE:
+            raise AnnouncementRefused(f"its {name} is longer than {LONGEST_TITLE} characters. Make it shorter.")
+    for name in ("body", "body_en"):
+        if len(values[name]) > LONGEST_BODY:
+            raise AnnouncementRefused(f"its {name} is longer than {LONGEST_BODY:,} characters. Make it shorter.")
+    if values["closes"] is not None and values["closes"] <= values["opens"]:
+        raise AnnouncementRefused("it would end before it begins. Mend one of the two times.")
+    for column, wanted in scope.items():
+        if column not in SCOPE_COLUMNS:
+            raise AnnouncementRefused(f'a scope cannot name "{column}". Use one of: {", ".join(SCOPE_COLUMNS)}')
+        if isinstance(wanted, str) or not wanted:
+            raise AnnouncementRefused(f"the scope's {column} lists no values. Give at least one, or leave it out.")
+
+
+def _announcement(row: Row[Any]) -> Announcement:
+    return Announcement(
+        announcement=row.announcement,
+        title=row.title,
+        body=row.body,
+        author=row.author,
+        at=row.at,
+        opens=row.opens,
+        closes=row.closes,
+        cohort=row.cohort,
+        step=row.step,
+        scope={column: tuple(values) for column, values in row.scope.items()},
+        title_en=row.title_en,
+        body_en=row.body_en,
+        contact=row.contact,
+        withdrawn_at=row.withdrawn_at,
+        withdrawn_by=row.withdrawn_by or "",
+    )

@@ -1,0 +1,457 @@
+"""Objections of students to what stands at a step, and reviewers' sendings back of one: an office answers each, once.
+
+They say nothing about what counts: a step stays as it is until its source or a decision says otherwise. Who may raise
+or answer one is for the caller to see to. (What the guard objects to is another matter: `status_db.guard_reasons`.)
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, insert, or_, select, true, update
+
+from status_db import tables
+from status_db.desk import store
+from status_db.desk.seals import APPEAL
+from status_db.desk.store import DeskEntry, DeskStore
+from status_db.model import Obligation, State, StepStatus, Verdict
+from status_db.store.engine import reading
+
+#: In characters.
+LONGEST_TEXT = 500
+
+#: Nobody's page lists more of one student.
+_MOST_OF_STUDENT = 100
+#: So many are read at a time, before it is known which of them stand inside a scope.
+_CHUNK = 500
+#: As long as the column of an item.
+_LONGEST_ITEM = 300
+
+#: Says which of some students of a cohort are meant.
+Inside: TypeAlias = Callable[[Sequence[str]], Collection[str]]
+
+
+class Kind(StrEnum):
+    """Who wants the office to look again."""
+
+    #: The student.
+    OBJECTION = "objection"
+    #: A reviewer, who may not decide the step.
+    SENT_BACK = "sent_back"
+
+
+class Outcome(StrEnum):
+    """What the office did about it, or that the student took it back."""
+
+    #: The sources were asked again.
+    RECHECKED = "rechecked"
+    #: A decision was entered.
+    DECIDED = "decided"
+    #: It stays as it is, and the answer says why.
+    EXPLAINED = "explained"
+    WITHDRAWN = "withdrawn"
+
+
+class Refusal(StrEnum):
+    """Why something is not taken."""
+
+    NO_TEXT = "no_text"
+    LONG_TEXT = "long_text"
+    #: The same was raised already, and waits.
+    WAITS = "waits"
+    #: The student has as many waiting as may be.
+    TOO_MANY = "too_many"
+    NO_DECISION = "no_decision"
+    #: It was answered or taken back already.
+    ANSWERED = "answered"
+
+
+class ObjectionRefused(Exception):  # noqa: N818 - named by the reaction
+    """An objection, or an answer, that is not taken so; the text says why, and what would do.
+
+    `standing` is the one that is in its way: the one that waits, or the one that was answered first.
+    """
+
+    def __init__(self, refusal: Refusal, message: str, standing: "StudentObjection | None" = None) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+        self.standing = standing
+
+
+@dataclass(frozen=True, slots=True)
+class SeenThen:
+    """What stood at the step when somebody objected to it."""
+
+    verdict: Verdict
+    state: State
+    #: The finding's code word, or the reason of the decision that counted.
+    reason: str
+    #: What was owed; nothing where it did not count.
+    obligations: tuple[Obligation, ...] = ()
+    #: When the step's sources had been asked; None where no system speaks about it.
+    as_of: datetime | None = None
+    #: That was too long ago.
+    stale: bool = False
+    #: Something was owed that the decision had not seen.
+    outgrown: bool = False
+    #: The run that had found it, and the decision that counted.
+    run: int | None = None
+    decision: int | None = None
+
+    @classmethod
+    def of(cls, status: StepStatus, now: datetime) -> "SeenThen":
+        """Return what stands at a step now."""
+        standing = status.at(now)
+        decision = status.decision if standing.by_decision else None
+        owed = status.finding.verdict is Verdict.HELD and (standing.verdict is Verdict.HELD or standing.outgrown)
+        return cls(
+            verdict=standing.verdict,
+            state=standing.state,
+            reason=decision.reason if decision else status.finding.reason,
+            obligations=status.finding.evidence if owed else (),
+            as_of=status.as_of,
+            stale=standing.stale,
+            outgrown=standing.outgrown,
+            run=status.run,
+            decision=decision.id if decision else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StudentObjection:
+    """What somebody objects to, and what the office answered."""
+
+    objection: int
+    cohort: str
+    student: str
+    step: str
+    kind: Kind
+    #: Which obligation it is about, as `item_of` names it; empty for the step as a whole.
+    item: str
+    raised_by: str
+    text: str
+    seen: SeenThen
+    at: datetime
+    #: By when the office is to answer.
+    due: datetime
+    #: None while it waits.
+    answered_at: datetime | None
+    answered_by: str
+    outcome: Outcome | None
+    answer: str
+    #: The decision that answered it.
+    decision: int | None
+
+    @property
+    def waits(self) -> bool:
+        """Nobody has answered it, and nobody has taken it back."""
+        return self.answered_at is None
+
+    def overdue(self, now: datetime) -> bool:
+        """Say whether it still waits at `now`, after the office was to have answered."""
+        return self.waits and now > self.due
+
+
+def item_of(obligation: Obligation) -> str:
+    """Name an obligation for an objection."""
+    return obligation.key[:_LONGEST_ITEM]
+
+
+class StudentObjections:
+    """Raises, answers and reads them. An engine of `open_reading` will do for what only reads. Raises StoreError."""
+
+    def __init__(self, desk: Engine | DeskStore) -> None:
+        self._desk = store.of(desk)
+
+    def raise_(
+        self,
+        cohort: str,
+        student: str,
+        step: str,
+        item: str,
+        text: str,
+        *,
+        account: str,
+        seen: SeenThen,
+        due: datetime,
+        now: datetime,
+        limit: int,
+    ) -> StudentObjection:
+        """Enter a student's objection to an item, or to the step as a whole where it is empty; return it.
+
+        Raises ObjectionRefused without words or with too many, while the same waits, and while `limit` of the student's
+        wait.
+        """
+        table = tables.objection
+        said = _said(text)
+        with self._desk.writing() as entry:
+            connection = entry.connection
+            own = (table.c.cohort == cohort, table.c.student == student, table.c.kind == Kind.OBJECTION)
+            waiting = _read(connection, *own, table.c.answered_at.is_(None))
+            for one in waiting:
+                if (one.step, one.item) == (step, item):
+                    raise ObjectionRefused(Refusal.WAITS, "this was objected to already. Wait for the answer.", one)
+            if len(waiting) >= limit:
+                raise ObjectionRefused(
+                    Refusal.TOO_MANY, f"{len(waiting)} objections wait already. Wait for an answer, or take one back."
+                )
+            what = {"cohort": cohort, "student": student, "step": step, "kind": Kind.OBJECTION, "item": item}
+            return _enter(entry, what, said, account=account, seen=seen, due=due, now=now)
+
+    def send_back(
+        self,
+        cohort: str,
+        student: str,
+        step: str,
+        text: str,
+        *,
+        account: str,
+        seen: SeenThen,
+        due: datetime,
+        now: datetime,
+    ) -> StudentObjection:
+        """Enter that a reviewer wants an office to look again at a step; return it.
+
+        Raises ObjectionRefused without words or with too many, and while the same step is sent back already.
+        """
+        table = tables.objection
+        said = _said(text)
+        with self._desk.writing() as entry:
+            connection = entry.connection
+            same = (table.c.cohort == cohort, table.c.student == student, table.c.step == step)
+            waiting = _read(connection, *same, table.c.kind == Kind.SENT_BACK, table.c.answered_at.is_(None))
+            if waiting:
+                raise ObjectionRefused(
+                    Refusal.WAITS, "this step was sent back already. Wait for the answer.", waiting[0]
+                )
+            what = {"cohort": cohort, "student": student, "step": step, "kind": Kind.SENT_BACK, "item": ""}
+            return _enter(entry, what, said, account=account, seen=seen, due=due, now=now)
+
+    def answer(
+        self,
+        objection: int,
+        outcome: Outcome,
+        answer: str,
+        *,
+        account: str,
+        now: datetime,
+        decision: int | None = None,
+    ) -> StudentObjection:
+        """Enter the office's answer, and return what it answered. `decision` is the one that settles it.
+
+        Raises ObjectionRefused for the second answer, with the first; where nothing is explained, or too much said; and
+        for a decision that is not named. A missing objection raises KeyError, WITHDRAWN a ValueError.
+        """
+        if outcome is Outcome.WITHDRAWN:
+            raise ValueError("only the student takes an objection back")
+        said = _said(answer, needed=outcome is Outcome.EXPLAINED)
+        if outcome is Outcome.DECIDED and decision is None:
+            raise ObjectionRefused(Refusal.NO_DECISION, "there is no decision that settles it. Enter one first.")
+        named = decision if outcome is Outcome.DECIDED else None
+        with self._desk.writing() as entry:
+            connection = entry.connection
+            _confirm_waiting(connection, objection)
+            return _end(entry, objection, outcome, said, account=account, now=now, decision=named)
+
+    def withdraw(self, objection: int, student: str, *, account: str, now: datetime) -> StudentObjection:
+        """Take back a student's own objection, and return it.
+
+        Raises KeyError where there is none of this student's, ObjectionRefused where it was answered or taken back.
+        """
+        with self._desk.writing() as entry:
+            connection = entry.connection
+            found = _confirm_waiting(connection, objection, student)
+            if found.kind is not Kind.OBJECTION:
+                raise KeyError(objection)
+            return _end(entry, objection, Outcome.WITHDRAWN, "", account=account, now=now, decision=None)
+
+    def one(self, cohort: str, objection: int) -> StudentObjection | None:
+        """Return one of a cohort."""
+        table = tables.objection
+        with reading(self._desk.engine) as connection:
+            found = _read(connection, table.c.cohort == cohort, table.c.objection == objection)
+        return found[0] if found else None
+
+    def of_student(self, cohort: str, student: str) -> tuple[StudentObjection, ...]:
+        """Return those about a student, sent back ones too, the newest first; a hundred at most."""
+        table = tables.objection
+        with reading(self._desk.engine) as connection:
+            rows = connection.execute(
+                select(table)
+                .where(table.c.cohort == cohort, table.c.student == student)
+                .order_by(table.c.objection.desc())
+                .limit(_MOST_OF_STUDENT)
+            )
+            return tuple(_objection(row) for row in rows)
+
+    def waiting(self, cohort: str, steps: Collection[str], inside: Inside, limit: int) -> tuple[StudentObjection, ...]:
+        """Return the first that wait at these steps, of students who are inside, whichever is due first."""
+        table = tables.objection
+        here = (table.c.cohort == cohort, table.c.step.in_(list(steps)), table.c.answered_at.is_(None))
+        query = select(table).where(*here).order_by(table.c.due, table.c.objection)
+
+        def after(row: Row[Any]) -> ColumnElement[bool]:
+            same = and_(table.c.due == row.due, table.c.objection > row.objection)
+            return or_(table.c.due > row.due, same)
+
+        with reading(self._desk.engine) as connection:
+            return _first_inside(connection, query, after, inside, limit)
+
+    def count_waiting(self, cohort: str, steps: Collection[str], inside: Inside) -> int:
+        """Return how many wait at these steps, of students who are inside."""
+        table = tables.objection
+        here = (table.c.cohort == cohort, table.c.step.in_(list(steps)), table.c.answered_at.is_(None))
+        query = select(table.c.student, func.count().label("waiting")).where(*here).group_by(table.c.student)
+        with reading(self._desk.engine) as connection:
+            students: Mapping[str, int] = {row.student: row.waiting for row in connection.execute(query)}
+        numbers = sorted(students)
+        chunks = (numbers[at : at + _CHUNK] for at in range(0, len(numbers), _CHUNK))
+        return sum(students[number] for chunk in chunks for number in inside(chunk))
+
+    def sent_back(
+        self, cohort: str, steps: Collection[str], inside: Inside, limit: int
+    ) -> tuple[StudentObjection, ...]:
+        """Return the newest that reviewers sent back to these steps, of students who are inside, answered or not."""
+        table = tables.objection
+        here = (table.c.cohort == cohort, table.c.step.in_(list(steps)), table.c.kind == Kind.SENT_BACK)
+        query = select(table).where(*here).order_by(table.c.objection.desc())
+        with reading(self._desk.engine) as connection:
+            return _first_inside(connection, query, lambda row: table.c.objection < row.objection, inside, limit)
+
+
+def _said(text: str, *, needed: bool = True) -> str:
+    said = text.strip()
+    if needed and not said:
+        raise ObjectionRefused(Refusal.NO_TEXT, "it says nothing. Write what is meant.")
+    if len(said) > LONGEST_TEXT:
+        raise ObjectionRefused(Refusal.LONG_TEXT, f"it is longer than {LONGEST_TEXT} characters. Make it shorter.")
+    return said
+
+
+def _enter(
+    entry: DeskEntry,
+    what: Mapping[str, Any],
+    text: str,
+    *,
+    account: str,
+    seen: SeenThen,
+    due: datetime,
+    now: datetime,
+) -> StudentObjection:
+    table = tables.objection
+    values = {**what, "text": text, "raised_by": account[:100], "seen": _written(seen), "at": now, "due": due}
+    row = entry.connection.execute(insert(table).values(**values).returning(table)).one()
+    entry.added(APPEAL, row.objection)
+    return _objection(row)
+
+
+def _confirm_waiting(connection: Connection, objection: int, student: str | None = None) -> StudentObjection:
+    table = tables.objection
+    whose = true() if student is None else table.c.student == student
+    found = _read(connection, table.c.objection == objection, whose)
+    if not found:
+        raise KeyError(objection)
+    if not found[0].waits:
+        raise ObjectionRefused(
+            Refusal.ANSWERED,
+            f"{found[0].answered_by} was first, at {found[0].answered_at:%Y-%m-%d %H:%M %Z}. Look at it again.",
+            found[0],
+        )
+    return found[0]
+
+
+def _end(
+    entry: DeskEntry,
+    objection: int,
+    outcome: Outcome,
+    answer: str,
+    *,
+    account: str,
+    now: datetime,
+    decision: int | None,
+) -> StudentObjection:
+    table = tables.objection
+    values = {"outcome": outcome, "answer": answer, "answered_by": account[:100], "answered_at": now}
+    ended = update(table).where(table.c.objection == objection).values(**values, decision=decision)
+    with entry.changing(APPEAL, table.c.objection == objection):
+        row = entry.connection.execute(ended.returning(table)).one()
+    return _objection(row)
+
+
+def _read(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[StudentObjection, ...]:
+    table = tables.objection
+    rows = connection.execute(select(table).where(*conditions).order_by(table.c.objection))
+    return tuple(_objection(row) for row in rows)
+
+
+def _first_inside(
+    connection: Connection,
+    query: Select[Any],
+    after: Callable[[Row[Any]], ColumnElement[bool]],
+    inside: Inside,
+    limit: int,
+) -> tuple[StudentObjection, ...]:
+    """Read a statement piece by piece, until so many are found of students who are inside.
+
+    `after` says what comes behind a row, in the statement's order.
+    """
+    found: list[StudentObjection] = []
+    rows: Sequence[Row[Any]] = connection.execute(query.limit(_CHUNK)).all()
+    while rows:
+        meant = inside([row.student for row in rows])
+        found += [_objection(row) for row in rows if row.student in meant]
+        full = len(rows) == _CHUNK and len(found) < limit
+        rows = connection.execute(query.where(after(rows[-1])).limit(_CHUNK)).all() if full else ()
+    return tuple(found[:limit])
+
+
+def _written(seen: SeenThen) -> dict[str, Any]:
+    return {
+        "verdict": seen.verdict,
+        "state": seen.state,
+        "reason": seen.reason,
+        "obligations": tables.obligations_to_text(seen.obligations),
+        "as_of": seen.as_of.isoformat() if seen.as_of else None,
+        "stale": seen.stale,
+        "outgrown": seen.outgrown,
+        "run": seen.run,
+        "decision": seen.decision,
+    }
+
+
+def _seen(written: Mapping[str, Any]) -> SeenThen:
+    as_of = written["as_of"]
+    return SeenThen(
+        verdict=Verdict(written["verdict"]),
+        state=State(written["state"]),
+        reason=written["reason"],
+        obligations=tables.obligations_from_text(written["obligations"]),
+        as_of=datetime.fromisoformat(as_of) if as_of else None,
+        stale=written["stale"],
+        outgrown=written["outgrown"],
+        run=written["run"],
+        decision=written["decision"],
+    )
+
+
+def _objection(row: Row[Any]) -> StudentObjection:
+    return StudentObjection(
+        objection=row.objection,
+        cohort=row.cohort,
+        student=row.student,
+        step=row.step,
+        kind=Kind(row.kind),
+        item=row.item,
+        raised_by=row.raised_by,
+        text=row.text,
+        seen=_seen(row.seen),
+        at=row.at,
+        due=row.due,
+        answered_at=row.answered_at,
+        answered_by=row.answered_by or "",
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        answer=row.answer,
+        decision=row.decision,
+    )

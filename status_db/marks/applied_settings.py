@@ -1,0 +1,85 @@
+"""The settings as applied: what they meant when a settings run was last applied, beside the marks that follow.
+
+A process whose own settings mean something else may show what is stored; it may not review, issue or apply an answer.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from config.meaning import Meaning, meaning_of
+from config.settings import Settings
+from status_db import tables
+from status_db.ledger import raw_rows
+from status_db.ledger.chain import Entry
+from status_db.model import ROSTER
+
+
+class SettingsDiffer(Exception):  # noqa: N818 - named by what is so
+    """The settings of this process are not the applied ones; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One cohort's settings as applied."""
+
+    meaning: Meaning
+    digest: bytes
+    #: The run that applied them; None for those that the cohort began with.
+    run: int | None
+    at: datetime
+
+
+def read(connection: Connection, cohort: str) -> Applied | None:
+    """Return the settings as applied; None for a cohort for which none have been recorded."""
+    table = tables.applied_settings
+    row = connection.execute(select(table).where(table.c.cohort == cohort)).one_or_none()
+    return _applied(row) if row is not None else None
+
+
+def digest(connection: Connection, cohort: str) -> bytes | None:
+    """Return the digest of the settings as applied; None where none have been recorded."""
+    table = tables.applied_settings
+    return connection.execute(select(table.c.digest).where(table.c.cohort == cohort)).scalar()
+
+
+#: What a process is told that may not review or issue.
+DIFFER = (
+    "the settings of this process are not the ones that are applied, and nothing is reviewed or issued until they are. "
+    "See the change with `clearance plan` and apply it with `clearance sync`, or restart this process with the "
+    "settings file that was applied."
+)
+
+
+def same(connection: Connection, settings: Settings, cohort: str) -> bool:
+    """Say, inside a transaction that reviews or issues, whether these settings are the applied ones."""
+    return digest(connection, cohort) == meaning_of(settings.of_cohort(cohort)).digest
+
+
+def write(connection: Connection, entry: Entry, cohort: str, meaning: Meaning, now: datetime, run: int | None) -> None:
+    """Record what the settings mean from now on, sealed, and have the link say so."""
+    table = tables.applied_settings
+    values = (cohort, meaning.digest, meaning.to_text(), run, now)
+    row = dict(zip(raw_rows.APPLIED, values, strict=True)) | {"mac": entry.seal_applied(values)}
+    news = {column: value for column, value in row.items() if column != "cohort"}
+    known = connection.execute(update(table).where(table.c.cohort == cohort).values(**news))
+    if not known.rowcount:
+        connection.execute(insert(table).values(**row))
+
+
+def note_source(connection: Connection, entry: Entry, cohort: str, name: str, own: Meaning, now: datetime) -> None:
+    """Record that an answer of a source, or the roster, was applied in the meaning that `own` gives it, if not yet."""
+    before = read(connection, cohort)
+    if before is None:
+        return
+    source = own.sources.get(name)
+    after = before.meaning.with_roster(own.roster) if name == ROSTER else before.meaning
+    after = after.with_source(name, source) if source is not None else after
+    if after.digest != before.digest:
+        write(connection, entry, cohort, after, now, before.run)
+
+
+def _applied(row: Row[Any]) -> Applied:
+    return Applied(Meaning.from_text(row.meaning), row.digest, row.run, row.at)

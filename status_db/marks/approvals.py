@@ -1,0 +1,146 @@
+"""Opinions: what people say about a suspended run. An opinion changes no mark; the sync carries out what was said.
+
+Whoever enters one says who they are; whether they may say it is checked by the caller.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, and_, insert, select
+
+from status_db import tables
+from status_db.ledger import raw_rows
+from status_db.ledger.chain import Ledger, LinkKind, vouched
+from status_db.model import RunState
+from status_db.store.engine import reading
+
+#: A suspended run waits this long for a person.
+APPROVAL_OPEN_FOR = timedelta(hours=72)
+
+
+class Says(StrEnum):
+    """What can be said about a suspended run."""
+
+    #: The office has looked at its own system, and it is so.
+    PLAUSIBLE = "plausible"
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+class OpinionRefused(Exception):  # noqa: N818 - named by the reaction
+    """Something that cannot be said about this run; the text says why, and what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What one person said about one run."""
+
+    run: int
+    source: str
+    says: Says
+    author: str
+    reason: str
+    at: datetime
+    #: The run's plan digest: it was said of that change, and of no other that the run may come to.
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What it takes to approve a run of one source."""
+
+    #: The office's own word first.
+    plausible: bool = False
+    #: Two different people.
+    two: bool = False
+
+
+class Opinions:
+    """Enters and reads what was said about one cohort's suspended runs."""
+
+    def __init__(self, engine: Engine, cohort: str, ledger: Ledger | None = None) -> None:
+        """Without a ledger they can be read, and nothing is checked against its seal."""
+        self._engine = engine
+        self._cohort = cohort
+        self._ledger = ledger
+
+    def enter(
+        self, run: int, says: Says, *, author: str, reason: str = "", now: datetime, said_of: bytes | None = None
+    ) -> Opinion:
+        """Say something about a run that waits. Raises OpinionRefused when it does not, or when it was said already.
+
+        `said_of` is the digest of the change that was looked at: a run that has come to another since is refused.
+        """
+        table, known = tables.opinion, tables.run
+        if self._ledger is None:
+            raise ValueError("votes are entered with the ledger")
+        with self._ledger.linking(self._engine, at=now, kind=LinkKind.APPROVAL) as (connection, link):
+            row = connection.execute(
+                select(known.c.source, known.c.state, known.c.plan_digest).where(
+                    known.c.run == run, known.c.cohort == self._cohort
+                )
+            ).one_or_none()
+            if row is None:
+                raise OpinionRefused(f"there is no run {run}. See: clearance runs list")
+            if row.state != RunState.SUSPENDED:
+                raise OpinionRefused(f"run {run} is {row.state}, and waits for nobody. See: clearance runs show {run}")
+            if said_of not in (None, row.plan_digest):
+                raise OpinionRefused(
+                    f"run {run} would change something else by now than what was looked at. "
+                    f"Look again: clearance runs show {run}"
+                )
+            if any(o.says is says and o.author == author for o in _of_run(connection, run)):
+                raise OpinionRefused(
+                    f"{author} has said so of run {run} already: another person is needed. "
+                    f"See: clearance runs show {run}"
+                )
+            values = {"run": run, "says": says, "author": author, "reason": reason, "at": now}
+            entered = insert(table).values(**values, digest=row.plan_digest).returning(table.c.opinion)
+            link.seal_behind(table, connection.execute(entered).scalar_one())
+        return Opinion(run, row.source, says, author, reason, now, row.plan_digest)
+
+    def of_run(self, run: int) -> tuple[Opinion, ...]:
+        """Return what was said about a run as it stands, in order."""
+        with reading(self._engine) as connection:
+            return _of_run(connection, run)
+
+    def waiting(self) -> tuple[Opinion, ...]:
+        """Return what was said about runs that still wait, in order; nothing that is not as it was sealed."""
+        table, run = tables.opinion, tables.run
+        with reading(self._engine) as connection:
+            waits = [run.c.cohort == self._cohort, run.c.state == RunState.SUSPENDED]
+            if self._ledger is not None:
+                numbers = table.c.run.in_(select(run.c.run).where(*waits))
+                seals = self._ledger.seals(connection)
+                waits.append(table.c.opinion.in_(vouched(connection, table, raw_rows.OPINION, seals, numbers)))
+            return _read(connection, *waits)
+
+
+def missing(said: tuple[Opinion, ...], needed: Needed) -> str:
+    """Return what is still missing before a run is approved, as a sentence with the way out; empty when nothing is."""
+    approved = {o.author for o in said if o.says is Says.APPROVE}
+    run = said[0].run if said else ""
+    if needed.plausible and not any(o.says is Says.PLAUSIBLE for o in said):
+        return f"The office has not said yet that it is plausible: clearance runs plausible {run} --as OPERATOR"
+    if not approved:
+        return f"Nobody has approved it yet: clearance runs approve {run}"
+    if needed.two and len(approved) < 2:
+        return f"A second person must approve it, too, besides {approved.pop()}: clearance runs approve {run}"
+    return ""
+
+
+def _of_run(connection: Connection, run: int) -> tuple[Opinion, ...]:
+    return _read(connection, tables.opinion.c.run == run)
+
+
+def _read(connection: Connection, *conditions: Any) -> tuple[Opinion, ...]:  # noqa: ANN401 - SQLAlchemy's conditions
+    table, run = tables.opinion, tables.run
+    same = and_(run.c.run == table.c.run, run.c.plan_digest == table.c.digest)
+    query = select(table, run.c.source).join(run, same).where(*conditions)
+    return tuple(_opinion(row) for row in connection.execute(query.order_by(table.c.opinion)))
+
+
+def _opinion(row: Row[Any]) -> Opinion:
+    return Opinion(row.run, row.source, Says(row.says), row.author, row.reason, row.at, row.digest)

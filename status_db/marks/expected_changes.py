@@ -1,0 +1,143 @@
+"""Waves: an office announces that many students will move at once, so that the guard expects them and no more.
+
+Operators write here, through the command line and the desk; the sync reads.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, insert, select, update
+
+from status_db import tables
+from status_db.ledger import raw_rows
+from status_db.ledger.chain import Entry, Ledger, LinkKind, vouched
+from status_db.ledger.seals import Seals
+from status_db.model import Verdict
+from status_db.store.engine import reading
+
+
+class WaveRefused(Exception):  # noqa: N818 - named by the reaction
+    """A wave that cannot be announced or withdrawn so; the text says why, and what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """So many students may move towards a verdict, by one source, within a time."""
+
+    id: int
+    source: str
+    #: CLEARED or HELD.
+    towards: Verdict
+    #: In all, since it was announced.
+    most: int
+    until: datetime
+    author: str
+    note: str
+    at: datetime
+    withdrawn_at: datetime | None = None
+
+    def active(self, now: datetime) -> bool:
+        """Say whether the guard expects it at `now`."""
+        return self.withdrawn_at is None and self.until > now
+
+
+class Waves:
+    """Announces and withdraws the waves of one cohort."""
+
+    def __init__(self, engine: Engine, cohort: str, ledger: Ledger) -> None:
+        self._engine = engine
+        self._cohort = cohort
+        self._ledger = ledger
+
+    def announce(
+        self, source: str, towards: Verdict, most: int, until: datetime, *, author: str, note: str, now: datetime
+    ) -> Wave:
+        """Announce a wave; one that is expected of that source in that direction already is withdrawn.
+
+        Raises WaveRefused when it would be over before it begins, or would move nobody anywhere.
+        """
+        if until <= now:
+            raise WaveRefused("its end lies in the past. Give a later one.")
+        if most < 1 or towards not in (Verdict.CLEARED, Verdict.HELD):
+            raise WaveRefused("a wave moves at least one student, to cleared or to held. Say how many, and which.")
+        table = tables.wave
+        with self._ledger.linking(self._engine, at=now, kind=LinkKind.EXPECTED) as (connection, entry):
+            same = (
+                table.c.cohort == self._cohort,
+                table.c.source == source,
+                table.c.towards == towards,
+                table.c.withdrawn_at.is_(None),
+            )
+            for stored in raw_rows.sealed(connection, table, raw_rows.WAVE, *same):
+                _withdraw(connection, entry, stored, author, now)
+            announced = insert(table).values(
+                cohort=self._cohort,
+                source=source,
+                towards=towards,
+                most=most,
+                until=until,
+                author=author,
+                note=note,
+                at=now,
+            )
+            wave = _wave(connection.execute(announced.returning(table)).one())
+            entry.seal_behind(table, wave.id)
+            return wave
+
+    def withdraw(self, number: int, *, author: str, now: datetime) -> Wave:
+        """Withdraw a wave: the guard's ordinary limits hold again. Raises WaveRefused when there is none."""
+        table = tables.wave
+        standing = (table.c.wave == number, table.c.cohort == self._cohort, table.c.withdrawn_at.is_(None))
+        with self._ledger.linking(self._engine, at=now, kind=LinkKind.EXPECTED) as (connection, entry):
+            stored = raw_rows.sealed(connection, table, raw_rows.WAVE, *standing)
+            if not stored:
+                raise WaveRefused(f"there is no wave {number} to withdraw. See: clearance waves list")
+            _withdraw(connection, entry, stored[0], author, now)
+            return _wave(connection.execute(select(table).where(table.c.wave == number)).one())
+
+    def listed(self) -> tuple[Wave, ...]:
+        """Return every wave ever announced, the newest first."""
+        table = tables.wave
+        query = select(table).where(table.c.cohort == self._cohort).order_by(table.c.wave.desc())
+        with reading(self._engine) as connection:
+            return tuple(_wave(row) for row in connection.execute(query))
+
+
+def _withdraw(connection: Connection, entry: Entry, stored: raw_rows.Sealed, author: str, now: datetime) -> None:
+    table, number = tables.wave, stored.values[raw_rows.WAVE.index("wave")]
+    connection.execute(update(table).where(table.c.wave == number).values(withdrawn_at=now, withdrawn_by=author))
+    entry.seal_behind(table, number, stored)
+
+
+def expected(
+    connection: Connection, cohort: str, source: str, now: datetime, seals: Callable[[], Seals] | None = None
+) -> Sequence[Wave]:
+    """Return the waves that are expected of a source at `now`, at most one in each direction.
+
+    With `seals`, one that is not as it was sealed is expected by nobody.
+    """
+    table = tables.wave
+    query = select(table).where(
+        table.c.cohort == cohort, table.c.source == source, table.c.withdrawn_at.is_(None), table.c.until > now
+    )
+    found = [_wave(row) for row in connection.execute(query.order_by(table.c.wave))]
+    if not found or seals is None:
+        return found
+    numbers = table.c.wave.in_([wave.id for wave in found])
+    return [w for w in found if w.id in vouched(connection, table, raw_rows.WAVE, seals(), numbers)]
+
+
+def _wave(row: Row[Any]) -> Wave:
+    return Wave(
+        row.wave,
+        row.source,
+        Verdict(row.towards),
+        row.most,
+        row.until,
+        row.author,
+        row.note,
+        row.at,
+        row.withdrawn_at,
+    )

@@ -1,0 +1,36 @@
+"""The history: every change of what counts, added and never altered. Sync and desk both write here."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from status_db import tables
+from status_db.ledger.chain import Entry
+from status_db.model import Cause, Flip
+from status_db.store import bulk
+
+
+def write_flips(
+    connection: Connection,
+    entry: Entry,
+    cohort: str,
+    flips: Iterable[Flip],
+    now: datetime,
+    cause: Cause,
+    *,
+    run: int | None = None,
+    decision: int | None = None,
+) -> None:
+    """Add flips to the history, under the link that is being made."""
+    columns = (
+        "cohort", "student", "step", "before", "after", "reason", "cause", "run", "decision", "at", "evidence", "link",
+    )  # fmt: skip
+    rows = (
+        (
+            cohort, f.student, f.step, str(f.before), str(f.after), str(f.reason), str(cause), run, decision, now,
+            f.evidence or None, entry.link,
+        )
+        for f in flips
+    )  # fmt: skip
+    bulk.insert(connection, tables.flip, columns, rows, entry.seal_flip)

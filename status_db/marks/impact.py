@@ -1,0 +1,112 @@
+"""What a person sees of a run that waits: whom it would move by college, some of its changes, what to look up.
+
+The sync makes it when it holds a run back and keeps it beside the run's answer, so that the pages can show it. A seal
+covers both: a run whose look was altered cannot be approved.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from status_db.guard_reasons import Objection, packed, unpacked
+from status_db.model import Obligation, Verdict
+from status_db.tables import json_text, obligations_from_text, obligations_to_text
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How many students of one college would move from one verdict of the source's to another."""
+
+    college: str
+    before: Verdict
+    after: Verdict
+    students: int
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One student, what the source would say, and what it rests on."""
+
+    student: str
+    name: str
+    college: str
+    class_name: str
+    before: Verdict
+    after: Verdict
+    evidence: tuple[Obligation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A key of the answer that is about nobody on the roster for certain."""
+
+    key: str
+    #: Why it may be somebody all the same, as one word; empty where nothing resembles it.
+    hint: str
+    #: Whom it may mean; empty where nobody.
+    student: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a suspended run would do."""
+
+    source: str
+    #: Why the guard holds it back; empty when it would pass by now.
+    reasons: tuple[Objection, ...]
+    moved: tuple[Moved, ...]
+    sample: tuple[Looked, ...]
+    #: Students to look up on the office's own screen: the same ones each time one asks about this run.
+    spot_check: tuple[Looked, ...]
+    #: For a change of settings: what differs, key by key.
+    changes: tuple[str, ...] = ()
+    #: Unmatched rows of this very answer by key, those with a match hint first; at most 200 are listed.
+    unmatched: tuple[Unmatched, ...] = ()
+    #: Unmatched keys in all.
+    unmatched_count: int = 0
+
+
+def look_to_text(look: Look) -> str:
+    """Write a look as JSON text."""
+    return json_text(
+        {
+            "source": look.source,
+            "reasons": packed(look.reasons),
+            "moved": [[m.college, m.before, m.after, m.students] for m in look.moved],
+            "sample": [_listed(one) for one in look.sample],
+            "spot_check": [_listed(one) for one in look.spot_check],
+            "changes": list(look.changes),
+            "unmatched": [[one.key, one.hint, one.student] for one in look.unmatched],
+            "unmatched_count": look.unmatched_count,
+        }
+    )
+
+
+def look_from_text(text: str) -> Look:
+    """Read what `look_to_text` wrote."""
+    kept = json.loads(text)
+    return Look(
+        source=kept["source"],
+        reasons=unpacked(kept["reasons"]),
+        moved=tuple(
+            Moved(college, Verdict(before), Verdict(after), students)
+            for college, before, after, students in kept["moved"]
+        ),
+        sample=tuple(_looked(one) for one in kept["sample"]),
+        spot_check=tuple(_looked(one) for one in kept["spot_check"]),
+        changes=tuple(kept.get("changes", ())),
+        # A look that was kept before these were has none.
+        unmatched=tuple(Unmatched(*one) for one in kept.get("unmatched", ())),
+        unmatched_count=kept.get("unmatched_count", 0),
+    )
+
+
+def _listed(one: Looked) -> list[Any]:
+    evidence = obligations_to_text(one.evidence)
+    return [one.student, one.name, one.college, one.class_name, one.before, one.after, evidence]
+
+
+def _looked(kept: Sequence[Any]) -> Looked:
+    student, name, college, class_name, before, after, evidence = kept
+    return Looked(student, name, college, class_name, Verdict(before), Verdict(after), obligations_from_text(evidence))

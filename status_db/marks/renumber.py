@@ -1,0 +1,202 @@
+"""Correcting a student number within a season: what is stored under the old one goes on under the new one.
+
+The history is not rewritten: flips and runs keep the number they were written with, and the old number stays with the
+student as another number of theirs, so that offices' rows and the history under it still find them. Rows that carry a
+seal are sealed again in one transaction, whose link says what was renumbered.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, exists, insert, select, update
+
+from status_db import tables
+from status_db.desk import store
+from status_db.desk.seals import ACCOUNT, APPEAL, REQUEST
+from status_db.desk.store import DeskStore
+from status_db.ledger import raw_rows
+from status_db.ledger.chain import ROSTER_SET, Entry, Ledger, LinkKind, records_of
+from status_db.marks.history import write_flips
+from status_db.model import NOT_IN_FLOW, RENUMBERED, ROSTER, Cause, Flip, Verdict, normalise_number
+from status_db.store.engine import StoreError, reading
+
+
+class RenumberRefused(StoreError):  # noqa: N818 - named by the reaction
+    """A number that cannot be corrected so; nothing was changed. The text ends with the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renumbered:
+    """What went over to the new number."""
+
+    old: str
+    new: str
+    decisions: int
+    certificates: int
+    #: False where the marks had it already, as after a first attempt that was broken off.
+    moved: bool = True
+
+
+class Renumbering:
+    """Corrects numbers in one cohort."""
+
+    def __init__(self, marks: Engine, desk: Engine | DeskStore, cohort: str, ledger: Ledger) -> None:
+        self._marks = marks
+        self._desk = store.of(desk)
+        self._cohort = cohort
+        self._ledger = ledger
+
+    def renumber(self, old: str, new: str, now: datetime) -> Renumbered:
+        """Put `new` in the place of `old`. Raises RenumberRefused.
+
+        The marks are changed first, then accounts and appeals; run again, it goes on where it was broken off.
+        """
+        old, new = normalise_number(old), normalise_number(new)
+        if not new or old == new:
+            raise RenumberRefused("The old and the new number are the same. Write: clearance roster renumber OLD NEW")
+        done = self._done_before(old, new)
+        if done is None:
+            with self._ledger.linking(self._marks, at=now, kind=LinkKind.RENUMBER) as (connection, entry):
+                done = self._move(connection, entry, old, new, now)
+        with self._desk.writing() as on_desk:
+            # Who signs in as before sees the new number's page.
+            for sealed in (APPEAL, REQUEST, ACCOUNT):
+                table = sealed.table
+                of_cohort = [table.c.cohort == self._cohort] if "cohort" in table.c else []
+                rows = on_desk.connection.execute(
+                    select(*table.primary_key).where(*of_cohort, table.c.student == old)
+                ).scalars()
+                (key,) = table.primary_key
+                these = key.in_(list(rows))
+                with on_desk.changing(sealed, these):
+                    on_desk.connection.execute(update(table).where(these).values(student=new))
+        return done
+
+    def _done_before(self, old: str, new: str) -> Renumbered | None:
+        alias = tables.alias
+        here = (alias.c.cohort == self._cohort, alias.c.alias == old, alias.c.student == new)
+        with reading(self._marks) as connection:
+            found = connection.execute(select(exists().where(*here, alias.c.kind == RENUMBERED))).scalar_one()
+        return Renumbered(old, new, 0, 0, moved=False) if found else None
+
+    def _move(self, connection: Connection, entry: Entry, old: str, new: str, now: datetime) -> Renumbered:
+        people = raw_rows.people(connection, self._cohort, [old, new])
+        self._refuse(connection, people, old, new)
+        self._step_on(connection, entry)
+        entry.say({f"renumbered:{old}:{new}": self._ledger.seals(connection).digest("renumbered", (old, new))})
+        flips = self._flips(connection, old, new, now, merged=new in people)
+        if new in people:
+            self._drop(connection, entry, old, people[old])
+        else:
+            self._take_over(connection, old, new)
+            self._move_records(connection, entry, old, new)
+        decisions = self._reassign(connection, entry, tables.decision, old, new)
+        certificates = self._reassign(connection, entry, tables.certificate, old, new)
+        self._keep_number(connection, old, new)
+        before = people.get(new) or people[old]
+        after = raw_rows.people(connection, self._cohort, [new])[new]
+        person = tables.student
+        mac = entry.sealed_anew("student", ROSTER_SET, before, after.values)
+        connection.execute(update(person).where(*self._of(person, new)).values(mac=mac))
+        stranger = tables.stranger
+        connection.execute(update(stranger).where(*self._of(stranger, old)).values(student=new))
+        write_flips(connection, entry, self._cohort, flips, now, Cause.ROSTER)
+        return Renumbered(old, new, decisions, certificates)
+
+    def _of(self, table: Table, number: str) -> tuple[ColumnElement[bool], ...]:
+        return table.c.cohort == self._cohort, table.c.student == number
+
+    def _refuse(self, connection: Connection, people: dict[str, raw_rows.Sealed], old: str, new: str) -> None:
+        if old not in people:
+            raise RenumberRefused(
+                f"{old} is not on the roster of {self._cohort}. Look at the number: clearance status {old}"
+            )
+        if new not in people:
+            return
+        active = raw_rows.STUDENT.index("active")
+        if people[old].values[active] and people[new].values[active]:
+            raise RenumberRefused(
+                f"{old} and {new} are both on the roster of {self._cohort}: these are two students. If they are one, "
+                "have the registrar take one of them off the list, sync the roster, then run this again."
+            )
+        for table, what in ((tables.decision, "decisions"), (tables.certificate, "certificates")):
+            if connection.execute(select(exists().where(*self._of(table, new)))).scalar_one():
+                raise RenumberRefused(
+                    f"{new} has {what} of its own, and those of {old} cannot be put beside them. Withdraw what stands "
+                    f"under {old}, and enter it under {new}."
+                )
+
+    def _step_on(self, connection: Connection, entry: Entry) -> None:
+        """Have every plan that was made before be made again, and every answer compared again."""
+        cohort, state = tables.cohort, tables.source_state
+        entry.watch_states([ROSTER])
+        connection.execute(update(cohort).where(cohort.c.cohort == self._cohort).values(revision=cohort.c.revision + 1))
+        mine = (state.c.cohort == self._cohort, state.c.source == ROSTER)
+        connection.execute(update(state).where(*mine).values(revision=state.c.revision + 1))
+
+    def _flips(self, connection: Connection, old: str, new: str, now: datetime, *, merged: bool) -> list[Flip]:
+        """Return what ends under the old number and begins under the new one, as it counts."""
+        status, decision = tables.status, tables.decision
+        query = select(status.c.student, status.c.step, status.c.verdict, status.c.reason).where(
+            status.c.cohort == self._cohort, status.c.student.in_([old, new])
+        )
+        found = {(row.student, row.step): (Verdict(row.verdict), row.reason) for row in connection.execute(query)}
+        standing = select(decision).where(*self._of(decision, old), decision.c.withdrawn_at.is_(None))
+        decided = {
+            row.step: Verdict(row.verdict)
+            for row in connection.execute(standing)
+            if row.until is None or row.until > now
+        }
+        flips: list[Flip] = []
+        for step in sorted({step for _, step in found} | set(decided)):
+            was = found.get((old, step), (Verdict.UNKNOWN, ""))[0]
+            counted = decided.get(step, was)
+            flips.append(Flip(old, step, counted, Verdict.EXEMPT, NOT_IN_FLOW))
+            before = found.get((new, step), (Verdict.UNKNOWN, ""))[0] if merged else Verdict.UNKNOWN
+            after = decided.get(step, before if merged else was)
+            if before is not after:
+                flips.append(Flip(new, step, before, after, RENUMBERED))
+        return flips
+
+    def _take_over(self, connection: Connection, old: str, new: str) -> None:
+        for table in (tables.student, tables.status, tables.alias):
+            connection.execute(update(table).where(*self._of(table, old)).values(student=new))
+
+    def _drop(self, connection: Connection, entry: Entry, old: str, stored: raw_rows.Sealed) -> None:
+        """Let go of a student who has left under the old number and is listed under the new one."""
+        entry.gone(ROSTER_SET, [stored.mac])
+        record = tables.record
+        gone = connection.execute(delete(record).where(*self._of(record, old)).returning(record.c.source, record.c.mac))
+        for source, mac in gone.all():
+            entry.gone(records_of(source), [mac])
+        for table in (tables.status, tables.alias, tables.student):
+            connection.execute(delete(table).where(*self._of(table, old)))
+
+    def _move_records(self, connection: Connection, entry: Entry, old: str, new: str) -> None:
+        record = tables.record
+        source_at, student_at = raw_rows.RECORD.index("source"), raw_rows.RECORD.index("student")
+        for stored in raw_rows.sealed(connection, record, raw_rows.RECORD, *self._of(record, old)):
+            source, values = stored.values[source_at], list(stored.values)
+            values[student_at] = new
+            mac = entry.sealed_anew("record", records_of(source), stored, values)
+            connection.execute(
+                update(record).where(*self._of(record, old), record.c.source == source).values(student=new, mac=mac)
+            )
+
+    def _reassign(self, connection: Connection, entry: Entry, table: Table, old: str, new: str) -> int:
+        """Move decisions, or certificates, and seal each again."""
+        (key,) = table.primary_key
+        columns = raw_rows.SEALED[table.name]
+        found = raw_rows.sealed(connection, table, columns, *self._of(table, old))
+        connection.execute(update(table).where(*self._of(table, old)).values(student=new))
+        seal = entry.seal_decision if table is tables.decision else entry.seal_certificate
+        for stored in found:
+            seal(stored.values[columns.index(key.name)], stored)
+        return len(found)
+
+    def _keep_number(self, connection: Connection, old: str, new: str) -> None:
+        alias = tables.alias
+        for number in (old, new):
+            # The new number may have been known as another number of theirs, and is their own now.
+            connection.execute(delete(alias).where(*self._of(alias, new), alias.c.alias == number))
+        connection.execute(insert(alias).values(cohort=self._cohort, alias=old, student=new, kind=RENUMBERED))

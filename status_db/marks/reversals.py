@@ -1,0 +1,131 @@
+"""Reversals: the records that an approved run replaced, kept so that a wrong approval can be taken back.
+
+The sync keeps them in the transaction that applies the run, under a seal, and never changes them.
+"""
+
+import json
+import zlib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select
+
+from status_db import tables
+from status_db.ledger.key import LedgerRefused
+from status_db.ledger.seals import Seals
+from status_db.marks.revert_plans import GivenSince
+from status_db.model import Reason, Record, Verdict
+from status_db.tables import json_text, obligations_from_text, obligations_to_text
+
+#: So many values fit into one IN on every database.
+_CHUNK = 5_000
+
+
+class ReversalRefused(Exception):  # noqa: N818 - named by the reaction
+    """A run that cannot be taken back; the text says why, and ends with the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What one approved run did to one student's record."""
+
+    student: str
+    #: The record before; None where there was none.
+    before: Record | None
+    #: The digest of the record that the run wrote; empty where it took the record away.
+    after: bytes
+    #: The run cleared the student, in the source's own verdict.
+    cleared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """The way back from one approved run."""
+
+    run: int
+    at: datetime
+    replaced: tuple[Replaced, ...]
+
+    @property
+    def cleared(self) -> frozenset[str]:
+        """Return the students whom the run cleared."""
+        return frozenset(one.student for one in self.replaced if one.cleared)
+
+
+def keep(connection: Connection, seals: Seals, run: int, at: datetime, replaced: Iterable[Replaced]) -> None:
+    """Keep what an approved run replaces."""
+    listed = [
+        [one.student, _listed(one.before), one.after.hex(), one.cleared]
+        for one in sorted(replaced, key=lambda r: r.student)
+    ]
+    records = zlib.compress(json_text({"at": at.isoformat(), "replaced": listed}).encode("utf-8", "surrogatepass"))
+    mac = seals.row("reversal", (run, records))
+    connection.execute(insert(tables.reversal).values(run=run, records=records, mac=mac))
+
+
+def read(connection: Connection, seals: Seals, run: int) -> Reversal:
+    """Return the way back from a run. Raises ReversalRefused where none is kept, LedgerRefused for an altered one."""
+    table = tables.reversal
+    row = connection.execute(select(table).where(table.c.run == run)).one_or_none()
+    if row is None:
+        raise ReversalRefused(
+            f"run {run} cannot be taken back: only a run of a source that was approved after it was suspended keeps "
+            f"what it replaced. See how it ended: clearance runs show {run}"
+        )
+    if seals.row("reversal", (run, row.records)) != row.mac:
+        raise LedgerRefused(
+            f"What run {run} replaced is not what was kept when it was approved: it cannot be taken back. Find out who "
+            "could write to the status database, and restore a backup that verifies."
+        )
+    kept = json.loads(zlib.decompress(row.records).decode("utf-8", "surrogatepass"))
+    replaced = (
+        Replaced(student, _record(student, before), bytes.fromhex(after), cleared)
+        for student, before, after, cleared in kept["replaced"]
+    )
+    return Reversal(run, datetime.fromisoformat(kept["at"]), tuple(replaced))
+
+
+def given_since(
+    connection: Connection, cohort: str, students: Collection[str], review_steps: Collection[str], since: datetime
+) -> tuple[tuple[GivenSince, ...], tuple[GivenSince, ...]]:
+    """Return the reviews passed and the certificates issued for these students since; none that was taken back."""
+    decision, certificate = tables.decision, tables.certificate
+    reviews: list[GivenSince] = []
+    issued: list[GivenSince] = []
+    ordered = sorted(students)
+    for start in range(0, len(ordered), _CHUNK):
+        chunk = ordered[start : start + _CHUNK]
+        given = select(decision).where(
+            decision.c.cohort == cohort,
+            decision.c.student.in_(chunk),
+            decision.c.step.in_(list(review_steps)),
+            decision.c.verdict == Verdict.CLEARED,
+            decision.c.decided_at >= since,
+            decision.c.withdrawn_at.is_(None),
+        )
+        reviews += [GivenSince(r.student, r.step, r.author, r.decided_at) for r in connection.execute(given)]
+        handed = select(certificate).where(
+            certificate.c.cohort == cohort,
+            certificate.c.student.in_(chunk),
+            certificate.c.issued_at >= since,
+            certificate.c.revoked_at.is_(None),
+        )
+        issued += [GivenSince(r.student, r.number, r.issued_by, r.issued_at) for r in connection.execute(handed)]
+    return tuple(reviews), tuple(issued)
+
+
+def _listed(record: Record | None) -> list[object] | None:
+    if record is None:
+        return None
+    evidence = obligations_to_text(record.obligations)
+    return [record.verdict, record.reason, evidence, record.doubt, record.digest.hex()]
+
+
+def _record(student: str, kept: list[str] | None) -> Record | None:
+    if kept is None:
+        return None
+    verdict, reason, evidence, doubt, digest = kept
+    return Record(
+        student, Verdict(verdict), Reason(reason), obligations_from_text(evidence), doubt, bytes.fromhex(digest)
+    )

@@ -1,0 +1,78 @@
+"""What taking an approved run back would change: planned by the sync, and shown on a page before it is done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from status_db.marks.impact import Look, look_from_text, look_to_text
+
+#: At most this many reviews, and this many certificates, are kept for a page.
+_LISTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSince:
+    """A review or a certificate that a student has been given since a run."""
+
+    student: str
+    #: The review's step, or the certificate's number.
+    what: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WayBackPlan:
+    """What taking a run back would change, on the marks as they were when it was planned."""
+
+    #: Of the plan: only this very change is made.
+    digest: bytes
+    #: Nothing would change: everything that the run wrote has changed since, or is as it was before.
+    empty: bool
+    #: Why the guard would suspend it, the students it moves by college, and some of its changes.
+    look: Look
+    #: Students whose records are left as they are: they have changed since the run.
+    left_alone: int
+    #: Given since the run to students it had cleared. A plan read from JSON lists at most 200 of each.
+    reviews: tuple[GivenSince, ...]
+    certificates: tuple[GivenSince, ...]
+    #: How many there are, listed or not.
+    review_count: int
+    certificate_count: int
+
+
+def plan_to_json(plan: WayBackPlan) -> dict[str, Any]:
+    """Write a plan as values that JSON has."""
+    return {
+        "digest": plan.digest.hex(),
+        "empty": plan.empty,
+        "look": look_to_text(plan.look),
+        "left_alone": plan.left_alone,
+        "reviews": _listed(plan.reviews),
+        "certificates": _listed(plan.certificates),
+        "review_count": plan.review_count,
+        "certificate_count": plan.certificate_count,
+    }
+
+
+def plan_from_json(kept: dict[str, Any]) -> WayBackPlan:
+    """Read what `plan_to_json` wrote."""
+    return WayBackPlan(
+        digest=bytes.fromhex(kept["digest"]),
+        empty=kept["empty"],
+        look=look_from_text(kept["look"]),
+        left_alone=kept["left_alone"],
+        reviews=_given(kept["reviews"]),
+        certificates=_given(kept["certificates"]),
+        review_count=kept["review_count"],
+        certificate_count=kept["certificate_count"],
+    )
+
+
+def _listed(given: Sequence[GivenSince]) -> list[list[str]]:
+    return [[one.student, one.what, one.by, one.at.isoformat()] for one in given[:_LISTED]]
+
+
+def _given(kept: Sequence[Sequence[str]]) -> tuple[GivenSince, ...]:
+    return tuple(GivenSince(student, what, by, datetime.fromisoformat(at)) for student, what, by, at in kept)

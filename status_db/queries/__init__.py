@@ -1,0 +1,1 @@
+"""Questions of the pages, the command line and exports. They write nothing."""

@@ -1,0 +1,117 @@
+"""How objections went: by step how many wait, how many are overdue, and how the others were answered.
+
+Objections lie in the desk's database and the roster in that of the marks, so that no one statement asks for both: which
+students stand inside the scopes is found by asking the roster about the numbers that objections name.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from statistics import median
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Select, select
+
+from status_db import tables
+from status_db.effective.visible import Sight, inside
+from status_db.store.engine import reading
+from status_db.views import Scope
+
+#: The roster is asked about so many numbers at a time.
+_CHUNK = 5_000
+
+_SECOND, _HOUR = timedelta(seconds=1), Decimal(3600)
+
+#: Taken back by who raised it: no answer of the office.
+_WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Objected:
+    """The objections of one kind to one step."""
+
+    step: str
+    #: objection (a student's), sent_back (a reviewer's)
+    kind: str
+    #: Without an answer; and of these, past the time by which the office was to answer.
+    waiting: int
+    overdue: int
+    #: rechecked, decided, explained, withdrawn → how many
+    outcomes: Mapping[str, int]
+    #: From raising one to its answer, in hours by the clock, with one decimal; None while nothing was answered.
+    median_hours: Decimal | None
+
+    @property
+    def raised(self) -> int:
+        """All of them."""
+        return self.waiting + sum(self.outcomes.values())
+
+
+class ObjectionReports:
+    """Counts objections. Engines of `open_reading` will do: of the desk's database, and of the marks'.
+
+    Raises StoreError.
+    """
+
+    def __init__(self, desk: Engine, marks: Engine) -> None:
+        self._desk = desk
+        self._marks = marks
+
+    def report(self, sight: Sight, now: datetime) -> tuple[Objected, ...]:
+        """Count at `now` what was objected to the steps that may be read, about students inside; by step and kind."""
+        table = tables.objection
+        query: Select[Any] = select(
+            table.c.student, table.c.step, table.c.kind, table.c.at, table.c.due, table.c.answered_at, table.c.outcome
+        ).where(table.c.cohort == sight.cohort, table.c.step.in_(list(sight.steps)))
+        with reading(self._desk) as connection:
+            rows = connection.execute(query).all()
+        seen = self._seen(sight, rows)
+        by_kind: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
+        for row in rows:
+            if row.student in seen[row.step]:
+                by_kind[row.step, row.kind].append(row)
+        steps = list(sight.steps)
+        return tuple(
+            _objected(step, kind, found, now)
+            for (step, kind), found in sorted(by_kind.items(), key=lambda item: (steps.index(item[0][0]), item[0][1]))
+        )
+
+    def _seen(self, sight: Sight, rows: Iterable[Row[Any]]) -> Mapping[str, Collection[str]]:
+        """Return step → of the students whom objections to it name, those inside."""
+        raised: dict[str, set[str]] = {step: set() for step in sight.steps}
+        for row in rows:
+            raised[row.step].add(row.student)
+        with reading(self._marks) as connection:
+            return {
+                step: students if {} in scopes else _of(connection, sight.cohort, students, scopes)
+                for step, scopes in sight.steps.items()
+                if (students := raised[step])
+            }
+
+
+def _of(connection: Connection, cohort: str, students: Collection[str], scopes: Sequence[Scope]) -> set[str]:
+    """Return those of these students who stand inside one of the scopes."""
+    person, numbers = tables.student, sorted(students)
+    found: set[str] = set()
+    for start in range(0, len(numbers), _CHUNK):
+        query = select(person.c.student).where(
+            person.c.cohort == cohort, person.c.student.in_(numbers[start : start + _CHUNK]), inside(scopes)
+        )
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def _objected(step: str, kind: str, rows: Sequence[Row[Any]], now: datetime) -> Objected:
+    waiting = [row for row in rows if row.answered_at is None]
+    answered = [row for row in rows if row.answered_at is not None]
+    took = [(row.answered_at - row.at) // _SECOND / _HOUR for row in answered if row.outcome != _WITHDRAWN]
+    return Objected(
+        step=step,
+        kind=kind,
+        waiting=len(waiting),
+        overdue=sum(row.due < now for row in waiting),
+        outcomes=Counter(row.outcome for row in answered),
+        median_hours=median(took).quantize(Decimal("0.1")) if took else None,
+    )

@@ -1,0 +1,236 @@
+"""Classes on their way out: how many of each stand where between review and certificate, and who they are.
+
+It only reads. Who may be reviewed or given a certificate is said of each student here, and looked at again by the door.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, Row, Select, and_, case, func, literal, select
+
+from config.settings import Flow, Settings
+from status_db import tables
+from status_db.effective.step_status import certificate_from, freshness, steps_of_many
+from status_db.effective.visible import Sight, inside, steps_seen
+from status_db.model import Certificate, State, StepKind, StepStatus
+from status_db.store.engine import reading
+from status_db.views import Scope, StepSource
+
+#: No class is larger; of who is in none, so many are read.
+MOST = 2_000
+
+
+class Stage(StrEnum):
+    """Where a student stands between review and certificate."""
+
+    #: Everything before the review counts as clear, and nobody has reviewed.
+    CLEAR = "clear"
+    #: It would, if only some answers were not too old.
+    OLD = "old"
+    #: The review stands, and there is no certificate.
+    REVIEWED = "reviewed"
+    #: There is a certificate: it waits to be collected, or has left.
+    WAITING = "waiting"
+    LEFT = "left"
+    #: Something is still open, or the reviewer has said no.
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCount:
+    """One class, each student of it counted once."""
+
+    college: str
+    #: Empty for who has no class.
+    class_name: str
+    by_stage: Mapping[Stage, int]
+
+    @property
+    def students(self) -> int:
+        """Everybody in it."""
+        return sum(self.by_stage.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One student of a class."""
+
+    student: str
+    name: str
+    college: str
+    class_name: str
+    steps: tuple[StepStatus, ...]
+    #: The one that the student holds.
+    certificate: Certificate | None
+    #: Stands inside the scopes for reviews.
+    may_review: bool
+    #: Stands inside the scopes for certificates, and the review is the last one before it.
+    may_issue: bool
+
+    def review(self, step: str) -> StepStatus:
+        """Return how the review stands."""
+        return next(one for one in self.steps if one.step == step)
+
+    def stage(self, step: str, now: datetime) -> Stage:
+        """Say where the student stands at `now`."""
+        if self.certificate is not None:
+            return Stage.LEFT if self.certificate.collected else Stage.WAITING
+        review = self.review(step)
+        standing = review.at(now)
+        if standing.clear:
+            return Stage.REVIEWED
+        if standing.state is State.HELD or set(review.waits_for) - review.waits_for_news.keys():
+            return Stage.OPEN
+        return Stage.OLD if review.waits_for else Stage.CLEAR
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """The students of a class, by number."""
+
+    members: tuple[Member, ...]
+    freshness: Mapping[str, StepSource]
+
+
+class Classes:
+    """Answers about one cohort's classes. An engine of `open_reading` will do. Raises StoreError."""
+
+    def __init__(self, engine: Engine, settings: Settings, cohort: str) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._cohort = cohort
+
+    def counted(
+        self, step: str, now: datetime, scopes: Sequence[Scope]
+    ) -> tuple[tuple[ClassCount, ...], Mapping[str, StepSource]]:
+        """Count the students of each class who have this review, inside the scopes; and say how fresh each step is."""
+        person, certificate = tables.student, tables.certificate
+        sight = Sight(self._cohort, {step: scopes})
+        held = and_(
+            certificate.c.cohort == self._cohort,
+            certificate.c.student == person.c.student,
+            certificate.c.revoked_at.is_(None),
+        )
+        # Asked of each student by itself: there is at most one, found by its index.
+        left = select(certificate.c.collected).where(held).scalar_subquery().label("collected")
+        with reading(self._engine) as connection:
+            fresh = freshness(connection, self._settings, self._cohort)
+            seen = steps_seen(
+                self._settings, sight, fresh, now, person.c.college, person.c["class"], left, where=self._has(step)
+            ).subquery()
+            stage: ColumnElement[str] = case(
+                (seen.c.collected == "", literal(Stage.WAITING.value)),
+                (seen.c.collected.is_not(None), literal(Stage.LEFT.value)),
+                (seen.c.clear == 1, literal(Stage.REVIEWED.value)),
+                (seen.c.state == State.OPEN, literal(Stage.CLEAR.value)),
+                else_=literal(Stage.OPEN.value),
+            )
+            each = select(seen.c.college, seen.c["class"], stage.label("stage")).subquery()
+            keys = (each.c.college, each.c["class"], each.c.stage)
+            rows = connection.execute(select(*keys, func.count()).group_by(*keys)).all()
+        found: dict[tuple[str, str], dict[Stage, int]] = {}
+        for college, class_name, word, count in rows:
+            found.setdefault((college, class_name), {})[Stage(word)] = count
+        return tuple(ClassCount(*key, stages) for key, stages in sorted(found.items())), fresh
+
+    def roll(
+        self,
+        step: str,
+        now: datetime,
+        college: str,
+        class_name: str,
+        review_scopes: Sequence[Scope],
+        issue_scopes: Sequence[Scope],
+    ) -> Roll:
+        """Return the students of a class who have this review, inside either scopes; nobody for a class of others."""
+        person = tables.student
+        return self._roll(
+            step, now, review_scopes, issue_scopes, person.c.college == college, person.c["class"] == class_name
+        )
+
+    def member(
+        self,
+        step: str,
+        now: datetime,
+        student: str,
+        review_scopes: Sequence[Scope],
+        issue_scopes: Sequence[Scope],
+    ) -> Member | None:
+        """Return one student, likewise; None for who is nobody or stands outside."""
+        found = self._roll(step, now, review_scopes, issue_scopes, tables.student.c.student == student).members
+        return found[0] if found else None
+
+    def used(self, numbers: Sequence[str]) -> set[str]:
+        """Return which of these numbers are those of certificates already, revoked ones among them."""
+        table = tables.certificate
+        found: set[str] = set()
+        with reading(self._engine) as connection:
+            for chunk in _chunks(numbers):
+                query = select(table.c.number).where(table.c.cohort == self._cohort, table.c.number.in_(chunk))
+                found |= set(connection.execute(query).scalars())
+        return found
+
+    def _roll(
+        self,
+        step: str,
+        now: datetime,
+        review_scopes: Sequence[Scope],
+        issue_scopes: Sequence[Scope],
+        *conditions: ColumnElement[bool],
+    ) -> Roll:
+        person, table = tables.student, tables.certificate
+        last = person.c.flow.in_([flow.key for flow in self._settings.flow if _reviews(flow)[-1:] == [step]])
+        may = (
+            case((inside(review_scopes), 1), else_=0).label("may_review"),
+            case((and_(inside(issue_scopes), last), 1), else_=0).label("may_issue"),
+        )
+        query: Select[Any] = (
+            select(person.c.student, person.c.name, person.c.college, person.c["class"], person.c.flow, *may)
+            .where(
+                person.c.cohort == self._cohort,
+                person.c.active,
+                self._has(step),
+                inside((*review_scopes, *issue_scopes)),
+                *conditions,
+            )
+            .order_by(person.c.student)
+            .limit(MOST)
+        )
+        with reading(self._engine) as connection:
+            fresh = freshness(connection, self._settings, self._cohort)
+            people = connection.execute(query).all()
+            flows = {row.student: flow for row in people if (flow := self._settings.flow_named(row.flow)) is not None}
+            steps = steps_of_many(connection, self._cohort, flows, fresh, now)
+            held = select(table).where(
+                table.c.cohort == self._cohort, table.c.student.in_(list(flows)), table.c.revoked_at.is_(None)
+            )
+            certificates = {row.student: certificate_from(row) for row in connection.execute(held)}
+        return Roll(tuple(_member(row, steps[row.student], certificates.get(row.student)) for row in people), fresh)
+
+    def _has(self, step: str) -> ColumnElement[bool]:
+        return tables.student.c.flow.in_([flow.key for flow in self._settings.flow if step in _reviews(flow)])
+
+
+def _member(row: Row[Any], steps: tuple[StepStatus, ...], certificate: Certificate | None) -> Member:
+    return Member(
+        student=row.student,
+        name=row.name,
+        college=row.college,
+        class_name=row._mapping["class"],  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+        steps=steps,
+        certificate=certificate,
+        may_review=bool(row.may_review),
+        may_issue=bool(row.may_issue),
+    )
+
+
+def _reviews(flow: Flow) -> list[str]:
+    return [entry.step for entry in flow.entries if entry.kind == StepKind.REVIEW.value]
+
+
+def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for at in range(0, len(values), MOST):
+        yield values[at : at + MOST]

@@ -1,0 +1,135 @@
+"""Figures: how many students stand where, by step, by college and by class, within what may be read.
+
+Everything is counted by the database; what comes from it is one row for each figure.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Integer, Select, String, case, func, literal, select, true, union_all
+
+from config.settings import Settings
+from status_db import tables
+from status_db.effective.step_status import freshness
+from status_db.effective.visible import Rows, Sight, leaving, steps_seen
+from status_db.model import State
+from status_db.store.engine import reading
+from status_db.views import Group, Overview, StepSource, Tally, Where
+
+#: In the place of a step: the student as a whole.
+_WHOLE = ""
+
+
+def overview(
+    engine: Engine,
+    settings: Settings,
+    sight: Sight,
+    now: datetime,
+    *,
+    college: str | None = None,
+    classes: bool = False,
+) -> Overview:
+    """Count what may be read at `now`, of one college or of all; of each class, too, where that is asked for."""
+    with reading(engine) as connection:
+        fresh = freshness(connection, settings, sight.cohort)
+        return counted(connection, settings, sight, fresh, now, college=college, classes=classes)
+
+
+def counted(
+    connection: Connection,
+    settings: Settings,
+    sight: Sight,
+    fresh: Mapping[str, StepSource],
+    now: datetime,
+    *,
+    college: str | None = None,
+    classes: bool = False,
+) -> Overview:
+    """Count the same inside a read under way, with how fresh each step is."""
+    person = tables.student
+    own = true() if college is None else person.c.college == college
+    class_name = person.c["class"] if classes else literal("", String).label("class")
+    students = connection.execute(select(func.count()).where(leaving(sight), own)).scalar_one()
+    # Named in a WITH, so that the database works it out once for both.
+    seen = steps_seen(settings, sight, fresh, now, person.c.college, class_name, where=own).cte("seen")
+    parts = [_by_step(seen), _by_student(seen)] if classes else [_by_step(seen)]
+    rows = connection.execute(union_all(*parts)).all()
+    tallies: dict[tuple[str, str], _Counted] = defaultdict(_Counted)
+    groups: dict[tuple[str, str], tuple[Counter[Where], Counter[str]]] = defaultdict(lambda: (Counter(), Counter()))
+    for name, of_class, step, word, count, to_do, decided, moved in rows:
+        if step == _WHOLE:
+            groups[name, of_class][0][Where(word)] += count
+            continue
+        state, tally = State(word), tallies[name, step]
+        tally.states[state] += count
+        tally.by_decision += int(decided)
+        tally.cleared_by_decision += int(decided) if state is State.CLEARED else 0
+        tally.disputed += int(moved)
+        if classes and to_do:
+            groups[name, of_class][1][step] += int(to_do)
+    by_college: dict[str, dict[str, Tally]] = defaultdict(dict)
+    by_step: dict[str, _Counted] = defaultdict(_Counted)
+    for (name, step), tally in sorted(tallies.items()):
+        by_college[name][step] = tally.tally()
+        by_step[step].add(tally)
+    return Overview(
+        cohort=sight.cohort,
+        students=students,
+        freshness=fresh,
+        by_step={step: tally.tally() for step, tally in by_step.items()},
+        by_college=by_college,
+        classes=tuple(Group(*key, stands, to_do) for key, (stands, to_do) in sorted(groups.items())),
+    )
+
+
+@dataclass(slots=True)
+class _Counted:
+    states: Counter[State] = field(default_factory=Counter)
+    by_decision: int = 0
+    cleared_by_decision: int = 0
+    disputed: int = 0
+
+    def add(self, other: "_Counted") -> None:
+        self.states.update(other.states)
+        self.by_decision += other.by_decision
+        self.cleared_by_decision += other.cleared_by_decision
+        self.disputed += other.disputed
+
+    def tally(self) -> Tally:
+        return Tally(self.states, self.by_decision, self.cleared_by_decision, self.disputed)
+
+
+def _by_step(seen: Rows) -> Select[Any]:
+    """Count each class's students by step and state."""
+    keys = (seen.c.college, seen.c["class"], seen.c.step, seen.c.state)
+    sums = (func.sum(seen.c.to_do), func.sum(seen.c.by_decision), func.sum(seen.c.disputed))
+    return select(*keys, func.count(), *sums).group_by(*keys)
+
+
+def _by_student(seen: Rows) -> Select[Any]:
+    """Count each class's students once each, by where they stand as a whole."""
+    owed = case((seen.c.state == State.NOT_DONE, 0), else_=seen.c.to_do)
+    where = case(
+        (func.sum(owed) > 0, Where.HELD.value),
+        (func.sum(seen.c.to_do) > 0, Where.NOT_DONE.value),
+        (func.sum(seen.c.clear) < func.count(), Where.WAITING.value),
+        else_=Where.CLEAR.value,
+    )
+    # A student has one college and one class; naming them as a sum spares the database sorting by them.
+    each = (
+        select(
+            func.min(seen.c.college).label("college"),
+            func.min(seen.c["class"]).label("class"),
+            where.label("where"),
+        )
+        .group_by(seen.c.student)
+        .subquery()
+    )
+    keys = (each.c.college, each.c["class"], each.c["where"])
+    nothing = literal(0, Integer)
+    return select(keys[0], keys[1], literal(_WHOLE, String), keys[2], func.count(), nothing, nothing, nothing).group_by(
+        *keys
+    )

@@ -1,0 +1,352 @@
+"""Lists of students, within what may be read: filtered, sorted, and turned over by key, never by counting rows off.
+
+Who stands on a list is asked of the one statement that figures are made on; how each step of a row stands is worked
+out as for the student's own page.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+
+from config.settings import Settings
+from status_db import tables
+from status_db.effective.step_rows import since
+from status_db.effective.step_status import by_keys, freshness, record_from, steps_of_many
+from status_db.effective.visible import Sight, any_step, inside, leaving
+from status_db.model import Obligation, State, StepStatus, Verdict, evidence_behind, normalise_number
+from status_db.store.engine import reading
+from status_db.views import StepSource
+
+#: The roster columns a list may be narrowed by.
+NARROWING = ("college", "class", "level", "campus", "building", "category")
+
+#: An export reads so many students at a time.
+_CHUNK = 500
+
+
+class Wanted(StrEnum):
+    """Whom a list shows, besides the states that a step may be in."""
+
+    #: Who has to go somewhere.
+    TO_DO = "to_do"
+    #: Of these, who owes something or was refused; who has only ordinary acts left to do.
+    OWES = "owes"
+    UNDONE = "undone"
+    #: Who has to go nowhere, and is not all clear.
+    WAITS = "waits"
+    #: Who is not all clear.
+    NOT_CLEAR = "not_clear"
+    #: Who is all clear.
+    CLEAR = "clear"
+    #: Whose step rests on an answer that is too old.
+    STALE = "stale"
+    #: Whose decided step has seen its finding change since.
+    DISPUTED = "disputed"
+    #: Whose records an office's list leaves in doubt, so that nothing follows from them.
+    DOUBTFUL = "doubtful"
+    ALL = "all"
+
+
+class Order(StrEnum):
+    """How a list is sorted; the number decides what is left open."""
+
+    CLASS = "class"
+    NUMBER = "number"
+    NAME = "name"
+    #: Whose step has stood longest as its sources find it; by number where the filter names no step.
+    SINCE = "since"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list shows. An empty text and an empty mapping narrow nothing."""
+
+    wanted: Wanted | State = Wanted.TO_DO
+    #: Only as this step says; of any step where it is None.
+    step: str | None = None
+    #: Roster column → the value it must have.
+    columns: Mapping[str, str] = field(default_factory=dict)
+    #: The beginning of a number, or a part of a name.
+    text: str = ""
+    order: Order = Order.CLASS
+    #: Only these numbers, each in its one exact form; None narrows nothing.
+    numbers: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedStudent:
+    """One row of a list."""
+
+    student: str
+    name: str
+    level: str
+    college: str
+    class_name: str
+    campus: str
+    building: str
+    category: str
+    #: The steps that may be read, in the order of the flow. What lies behind them is told by its keys alone.
+    steps: tuple[StepStatus, ...]
+    #: Where it stands in the list's order.
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One page of a list."""
+
+    rows: tuple[ListedStudent, ...]
+    #: Whether more come after it, and before it.
+    more: bool
+    earlier: bool
+    freshness: Mapping[str, StepSource]
+
+
+_LISTED = tables.student.alias("listed")
+
+_Condition: TypeAlias = Callable[[Mapping[str, ColumnElement[Any]]], ColumnElement[bool]]
+
+
+def _to_do(seen: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    return seen["to_do"] == 1
+
+
+def _owed(seen: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    return and_(seen["to_do"] == 1, seen["state"] != State.NOT_DONE)
+
+
+def _not_clear(seen: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    return seen["clear"] == 0
+
+
+#: What some step must be for its student to be listed, and what none may be.
+_CONDITIONS: Mapping[Wanted, tuple[_Condition, _Condition | None]] = {
+    Wanted.TO_DO: (_to_do, None),
+    Wanted.OWES: (_owed, None),
+    Wanted.UNDONE: (_to_do, _owed),
+    Wanted.WAITS: (_not_clear, _to_do),
+    Wanted.NOT_CLEAR: (_not_clear, None),
+    Wanted.CLEAR: (lambda _: true(), _not_clear),
+    Wanted.STALE: (lambda seen: seen["stale"] == 1, None),
+    Wanted.DISPUTED: (lambda seen: seen["disputed"] == 1, None),
+    Wanted.DOUBTFUL: (lambda seen: seen["doubtful"] == 1, None),
+    Wanted.ALL: (lambda _: true(), None),
+}
+
+
+class Lists:
+    """Answers which students stand where. An engine of `open_reading` will do. Raises StoreError."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+
+    def leaf(
+        self,
+        sight: Sight,
+        chosen: Filter,
+        now: datetime,
+        limit: int,
+        *,
+        after: Sequence[str] | None = None,
+        before: Sequence[str] | None = None,
+    ) -> Leaf:
+        """Return the rows after a key, those before one, or the first ones."""
+        with reading(self._engine) as connection:
+            fresh = freshness(connection, self._settings, sight.cohort)
+            query = self._listed(sight, chosen, fresh, now)
+            key = self._key(chosen)
+            if before is not None:
+                query = query.where(tuple_(*key) < _bound(key, before)).order_by(*(column.desc() for column in key))
+            else:
+                query = query if after is None else query.where(tuple_(*key) > _bound(key, after))
+                query = query.order_by(*key)
+            found = connection.execute(query.limit(limit + 1)).all()
+            people = found[:limit] if before is None else found[:limit][::-1]
+            rows = self._rows(connection, sight, chosen, people, fresh, now)
+        beyond = len(found) > limit
+        if before is not None:
+            return Leaf(rows, more=True, earlier=beyond, freshness=fresh)
+        return Leaf(rows, more=beyond, earlier=after is not None, freshness=fresh)
+
+    def count(self, sight: Sight, chosen: Filter, now: datetime, most: int) -> int:
+        """Return how many students a list has; `most` + 1 stands for more, for counting on would take long."""
+        with reading(self._engine) as connection:
+            fresh = freshness(connection, self._settings, sight.cohort)
+            listed = self._listed(sight, chosen, fresh, now).limit(most + 1).subquery()
+            return connection.execute(select(func.count()).select_from(listed)).scalar_one()
+
+    def whole(
+        self, sight: Sight, chosen: Filter, now: datetime, detailed: Collection[str] = ()
+    ) -> Iterator[ListedStudent]:
+        """Give every row of a list, in its order, all out of one state of the database; few are held at a time.
+
+        What lies behind the steps of `detailed` is told in full: titles, amounts, days.
+        """
+        with reading(self._engine) as connection:
+            fresh = freshness(connection, self._settings, sight.cohort)
+            query = self._listed(sight, chosen, fresh, now).order_by(*self._key(chosen))
+            for people in connection.execute(query, execution_options={"yield_per": _CHUNK}).partitions():
+                yield from self._rows(connection, sight, chosen, people, fresh, now, detailed)
+
+    def choices(self, sight: Sight, column: str, within: Mapping[str, str], most: int) -> tuple[str, ...]:
+        """Return the values that a roster column has among those who may be read; nothing when there are too many."""
+        person = tables.student
+        query = (
+            select(person.c[column])
+            .where(leaving(sight), *(person.c[name] == value for name, value in within.items()))
+            .distinct()
+            .order_by(person.c[column])
+            .limit(most + 1)
+        )
+        with reading(self._engine) as connection:
+            values = connection.execute(query).scalars().all()
+        return tuple(value for value in values if value) if len(values) <= most else ()
+
+    def groups(self, sight: Sight, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """Return what these roster columns hold together, each once and in order, among those who may be read.
+
+        Only students whose flow has one of the steps are counted in.
+        """
+        wanted = [tables.student.c[column] for column in columns]
+        flows = [flow.key for flow in self._settings.flow if any(e.step in sight.steps for e in flow.entries)]
+        own = (leaving(sight), tables.student.c.flow.in_(flows))
+        with reading(self._engine) as connection:
+            found = connection.execute(select(*wanted).where(*own).distinct().order_by(*wanted))
+            return tuple(tuple(row) for row in found)
+
+    def freshness(self, cohort: str) -> dict[str, StepSource]:
+        """Return how fresh each synced step is."""
+        with reading(self._engine) as connection:
+            return freshness(connection, self._settings, cohort)
+
+    def _listed(self, sight: Sight, chosen: Filter, fresh: Mapping[str, StepSource], now: datetime) -> Select[Any]:
+        query = select(_LISTED, *self._key(chosen)[:1]) if _by_age(chosen) else select(_LISTED)
+        query = query.where(
+            leaving(sight, _LISTED), *(_LISTED.c[name] == value for name, value in chosen.columns.items())
+        )
+        if chosen.text:
+            number, name = normalise_number(chosen.text), chosen.text.strip()
+            query = query.where(
+                or_(
+                    _LISTED.c.student.startswith(number, autoescape=True),
+                    _LISTED.c.name.contains(name, autoescape=True),
+                )
+            )
+        if chosen.numbers is not None:
+            query = query.where(_LISTED.c.student.in_(chosen.numbers))
+        own = sight if chosen.step is None else sight.only(chosen.step)
+        some, none = self._conditions(chosen.wanted)
+        query = query.where(any_step(self._settings, own, fresh, now, _LISTED, some))
+        return query if none is None else query.where(~any_step(self._settings, own, fresh, now, _LISTED, none))
+
+    def _key(self, chosen: Filter) -> tuple[Any, ...]:
+        number = _LISTED.c.student
+        match chosen.order:
+            case Order.CLASS:
+                return (_LISTED.c.college, _LISTED.c["class"], number)
+            case Order.NAME:
+                return (_LISTED.c.name, number)
+            case Order.SINCE if chosen.step is not None:
+                return (since(self._settings, _LISTED, chosen.step).label("since"), number)
+            case Order.NUMBER | Order.SINCE:
+                return (number,)
+
+    def _conditions(self, wanted: Wanted | State) -> tuple[_Condition, _Condition | None]:
+        if isinstance(wanted, State):
+            return lambda seen: seen["state"] == wanted, None
+        return _CONDITIONS[wanted]
+
+    def _rows(
+        self,
+        connection: Connection,
+        sight: Sight,
+        chosen: Filter,
+        people: Sequence[Row[Any]],
+        fresh: Mapping[str, StepSource],
+        now: datetime,
+        detailed: Collection[str] = (),
+    ) -> tuple[ListedStudent, ...]:
+        flows = {row.student: flow for row in people if (flow := self._settings.flow_named(row.flow)) is not None}
+        evidence = self._evidence(connection, sight.cohort, list(flows), detailed) if detailed else by_keys
+        steps = steps_of_many(connection, sight.cohort, flows, fresh, now, evidence)
+        own = self._readable(connection, sight, list(flows))
+        names = [column.name for column in self._key(chosen)]
+        return tuple(
+            ListedStudent(
+                student=row.student,
+                name=row.name,
+                level=row.level,
+                college=row.college,
+                class_name=row._mapping["class"],  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+                campus=row.campus,
+                building=row.building,
+                category=row.category,
+                steps=tuple(status for status in steps.get(row.student, ()) if (row.student, status.step) in own),
+                key=tuple(_in_key(row._mapping[name]) for name in names),  # noqa: SLF001
+            )
+            for row in people
+        )
+
+    def _evidence(
+        self, connection: Connection, cohort: str, students: Sequence[str], steps: Collection[str]
+    ) -> Callable[[Row[Any]], tuple[Obligation, ...]]:
+        """Return what tells the obligations behind these steps in full, and behind any other by their keys."""
+        record = tables.record
+        sources = {step: self._settings.sources_of(step) for step in steps}
+        named = [name for names in sources.values() for name in names]
+        own = (record.c.cohort == cohort, record.c.student.in_(students), record.c.source.in_(named))
+        said = {(row.student, row.source): record_from(row) for row in connection.execute(select(record).where(*own))}
+
+        def evidence(row: Row[Any]) -> tuple[Obligation, ...]:
+            if row.step not in sources:
+                return by_keys(row)
+            there = [said[row.student, name] for name in sources[row.step] if (row.student, name) in said]
+            return evidence_behind(Verdict(row.verdict), there)
+
+        return evidence
+
+    def _readable(self, connection: Connection, sight: Sight, students: Sequence[str]) -> set[tuple[str, str]]:
+        """Return which steps of which of these students may be read; each kind of scope is asked about once."""
+        person = tables.student
+        together: dict[str, tuple[Any, list[str]]] = {}
+        for step, scopes in sight.steps.items():
+            together.setdefault(repr(scopes), (scopes, []))[1].append(step)
+        found: set[tuple[str, str]] = set()
+        for scopes, steps in together.values():
+            query = select(person.c.student).where(
+                person.c.cohort == sight.cohort, person.c.student.in_(students), inside(scopes)
+            )
+            found |= {(student, step) for student in connection.execute(query).scalars() for step in steps}
+        return found
+
+
+def _by_age(chosen: Filter) -> bool:
+    return chosen.order is Order.SINCE and chosen.step is not None
+
+
+def _in_key(value: Any) -> str:  # noqa: ANN401 - a column of the key
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _bound(key: tuple[Any, ...], values: Sequence[str]) -> Any:  # noqa: ANN401 - SQLAlchemy's own
+    """Return a place in the list, each part as its column has it."""
+    parts = zip(key, values, strict=True)
+    return tuple_(*(literal(datetime.fromisoformat(v) if c.name == "since" else v, c.type) for c, v in parts))

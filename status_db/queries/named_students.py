@@ -1,0 +1,82 @@
+"""Students whom somebody names by number, several at once: who of them stands inside a scope, and how they stand."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, Row, select
+
+from config.settings import Settings
+from status_db import tables
+from status_db.effective.step_status import freshness, record_from, steps_of_many
+from status_db.effective.visible import inside
+from status_db.model import Obligation, Verdict, evidence_behind
+from status_db.store.engine import reading
+from status_db.views import Scope, StudentView
+
+#: So many numbers are put into one question.
+_CHUNK = 500
+
+
+class NamedStudents:
+    """Answers about students by their numbers. An engine of `open_reading` will do. Raises StoreError."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+
+    def inside(self, cohort: str, numbers: Collection[str], scopes: Sequence[Scope]) -> frozenset[str]:
+        """Return those of these numbers that stand on the cohort's roster inside one of the scopes."""
+        person, listed = tables.student, sorted(set(numbers))
+        found: set[str] = set()
+        with reading(self._engine) as connection:
+            for at in range(0, len(listed), _CHUNK):
+                meant = (person.c.cohort == cohort, person.c.student.in_(listed[at : at + _CHUNK]), inside(scopes))
+                found.update(connection.execute(select(person.c.student).where(*meant)).scalars())
+        return frozenset(found)
+
+    def students(self, cohort: str, numbers: Collection[str], now: datetime) -> Mapping[str, StudentView]:
+        """Return number → the student as they stand at `now`, without history and certificate: for one page's rows.
+
+        Numbers that the roster never had are left out.
+        """
+        person, record = tables.student, tables.record
+        listed = list(numbers)
+        with reading(self._engine) as connection:
+            rows = connection.execute(
+                select(person).where(person.c.cohort == cohort, person.c.student.in_(listed))
+            ).all()
+            flows = {
+                row.student: flow
+                for row in rows
+                if row.active and (flow := self._settings.flow_named(row.flow)) is not None
+            }
+            records = select(record).where(record.c.cohort == cohort, record.c.student.in_(list(flows)))
+            said = {(row.student, row.source): record_from(row) for row in connection.execute(records)}
+
+            def evidence(row: Row[Any]) -> tuple[Obligation, ...]:
+                sources = self._settings.sources_of(row.step)
+                own = [said[row.student, name] for name in sources if (row.student, name) in said]
+                return evidence_behind(Verdict(row.verdict), own)
+
+            fresh = freshness(connection, self._settings, cohort)
+            steps = steps_of_many(connection, cohort, flows, fresh, now, evidence)
+        return {
+            row.student: StudentView(
+                cohort=cohort,
+                student=row.student,
+                name=row.name,
+                level=row.level,
+                college=row.college,
+                class_name=row._mapping["class"],  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+                campus=row.campus,
+                building=row.building,
+                category=row.category,
+                extra=row.extra,
+                active=row.active,
+                flow=row.flow,
+                steps=steps.get(row.student, ()),
+                flips=(),
+            )
+            for row in rows
+        }

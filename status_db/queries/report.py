@@ -1,0 +1,233 @@
+"""The report of a cohort: by college and step who is due and done, what was decided and why, and the certificates.
+
+Where students and steps stand is counted by the statement that figures and lists are made on, so that a report never
+contradicts them. All of it is one state of the database.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, case, func, select
+
+from config.settings import Settings
+from status_db import tables
+from status_db.effective.clear_sql import active
+from status_db.effective.step_status import freshness
+from status_db.effective.visible import Sight, inside, may_read, steps_seen
+from status_db.model import State, Verdict
+from status_db.queries.counts import counted
+from status_db.store.engine import reading
+from status_db.views import Overview, StepSource, Tally, Where
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """The certificates of one college, or of all: of whoever is or was on the list."""
+
+    #: Issued and not revoked.
+    issued: int
+    #: Of these, those that wait to be collected.
+    unclaimed: int
+    #: How the others left (self, agent, post) → how many.
+    collected: Mapping[str, int]
+    revoked: int
+
+
+@dataclass(frozen=True, slots=True)
+class CollegeFigures:
+    """One college, or all of them."""
+
+    #: Empty for all of them, and for students without one.
+    college: str
+    #: Who leaves, and has a step that may be read.
+    students: int
+    #: Each of these once, as the overview has it.
+    by_where: Mapping[Where, int]
+    #: Step → how many stand where.
+    steps: Mapping[str, Tally]
+    #: How often somebody is exempt from a step: who is so from two counts twice.
+    exempt: int
+    #: Category → how many are on the list and do not leave.
+    staying: Mapping[str, int]
+    certificates: Certificates
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedFor:
+    """Decisions on one step that said the same for the same reason, about students who leave."""
+
+    step: str
+    verdict: Verdict
+    reason: str
+    #: Those that count now.
+    stand: int
+    #: Of these: with a condition, entered from paper, entered with a batch, and whose finding has changed since.
+    conditional: int
+    on_paper: int
+    in_batches: int
+    disputed: int
+    #: Those that do not count any more: reviews whose ground has moved, past their end, taken back.
+    lapsed: int
+    ended: int
+    withdrawn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A cohort at one moment."""
+
+    cohort: str
+    at: datetime
+    #: Step → how fresh; manual steps and reviews are not in it.
+    freshness: Mapping[str, StepSource]
+    whole: CollegeFigures
+    #: By name; those alone where somebody or something is counted.
+    colleges: tuple[CollegeFigures, ...]
+    #: In the order of the settings' steps, and of the verdicts; the most frequent reason first.
+    decisions: tuple[DecidedFor, ...]
+
+
+class Reports:
+    """Makes reports. An engine of `open_reading` will do. Raises StoreError."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+
+    def report(self, sight: Sight, now: datetime) -> Report:
+        """Return the report at `now` of what may be read."""
+        with reading(self._engine) as connection:
+            fresh = freshness(connection, self._settings, sight.cohort)
+            found = counted(connection, self._settings, sight, fresh, now, classes=True)
+            staying = _staying(connection, sight)
+            certificates = _certificates(connection, sight)
+            decisions = self._decisions(connection, sight, fresh, now)
+        wheres: dict[str, Counter[Where]] = defaultdict(Counter)
+        for group in found.classes:
+            wheres[group.college].update(group.by_where)
+        names = sorted({*wheres, *staying, *certificates})
+        return Report(
+            cohort=sight.cohort,
+            at=now,
+            freshness=fresh,
+            whole=_whole(found, wheres, staying, certificates),
+            colleges=tuple(
+                _figures(name, wheres[name], found.by_college.get(name, {}), staying[name], certificates[name])
+                for name in names
+            ),
+            decisions=decisions,
+        )
+
+    def _decisions(
+        self, connection: Connection, sight: Sight, fresh: Mapping[str, StepSource], now: datetime
+    ) -> tuple[DecidedFor, ...]:
+        decision = tables.decision
+        seen = steps_seen(self._settings, sight, fresh, now).cte("seen")
+        stands = and_(active(decision, now), seen.c.by_decision == 1)
+        taken_back = decision.c.withdrawn_at.is_not(None)
+        keys = (decision.c.step, decision.c.verdict, decision.c.reason)
+        rows = connection.execute(
+            select(
+                *keys,
+                _many(stands),
+                _many(and_(stands, func.coalesce(decision.c.condition, "") != "")),
+                _many(and_(stands, func.coalesce(decision.c.sheet, "") != "")),
+                _many(and_(stands, decision.c.batch.is_not(None))),
+                _many(and_(stands, seen.c.disputed == 1)),
+                _many(and_(active(decision, now), seen.c.by_decision == 0)),
+                _many(and_(~taken_back, ~active(decision, now))),
+                _many(taken_back),
+            )
+            .join(seen, and_(seen.c.student == decision.c.student, seen.c.step == decision.c.step))
+            .where(decision.c.cohort == sight.cohort)
+            .group_by(*keys)
+        ).all()
+        lines = (DecidedFor(row[0], Verdict(row[1]), row[2], *map(int, row[3:])) for row in rows)
+        steps, verdicts = [step.key for step in self._settings.step], list(Verdict)
+        return tuple(sorted(lines, key=lambda d: (steps.index(d.step), verdicts.index(d.verdict), -d.stand, d.reason)))
+
+
+def _many(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, 1), else_=0))
+
+
+def _staying(connection: Connection, sight: Sight) -> dict[str, Counter[str]]:
+    """Count who is on the list and does not leave: college → category → how many."""
+    person = tables.student
+    keys = (person.c.college, person.c.category)
+    query = (
+        select(*keys, func.count())
+        .where(person.c.cohort == sight.cohort, person.c.active, person.c.flow.is_(None), inside(sight.scopes()))
+        .group_by(*keys)
+    )
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for college, category, count in connection.execute(query):
+        found[college][category] += count
+    return found
+
+
+#: How a certificate left, and whether it was revoked.
+_Left: TypeAlias = tuple[str, bool]
+
+
+def _certificates(connection: Connection, sight: Sight) -> dict[str, Counter[_Left]]:
+    """Count the certificates whose review may be read: college → how they left → how many."""
+    person, certificate, review = tables.student, tables.certificate, tables.decision
+    held = certificate.c.revoked_at.is_(None).label("held")
+    keys = (person.c.college, certificate.c.collected, held)
+    query = (
+        select(*keys, func.count())
+        .select_from(
+            certificate.join(
+                person, and_(person.c.cohort == certificate.c.cohort, person.c.student == certificate.c.student)
+            ).join(review, review.c.decision == certificate.c.decision)
+        )
+        .where(certificate.c.cohort == sight.cohort, may_read(sight, review.c.step))
+        .group_by(*keys)
+    )
+    found: dict[str, Counter[_Left]] = defaultdict(Counter)
+    for college, collected, is_held, count in connection.execute(query):
+        found[college][collected, bool(is_held)] += count
+    return found
+
+
+def _whole(
+    found: Overview,
+    wheres: Mapping[str, Counter[Where]],
+    staying: Mapping[str, Counter[str]],
+    certificates: Mapping[str, Counter[_Left]],
+) -> CollegeFigures:
+    return _figures(
+        "",
+        sum(wheres.values(), Counter()),
+        found.by_step,
+        sum(staying.values(), Counter()),
+        sum(certificates.values(), Counter()),
+    )
+
+
+def _figures(
+    college: str,
+    by_where: Mapping[Where, int],
+    steps: Mapping[str, Tally],
+    staying: Mapping[str, int],
+    left: Mapping[_Left, int],
+) -> CollegeFigures:
+    held = {collected: count for (collected, is_held), count in left.items() if is_held}
+    return CollegeFigures(
+        college=college,
+        students=sum(by_where.values()),
+        by_where=dict(by_where),
+        steps=steps,
+        exempt=sum(tally.by_state.get(State.EXEMPT, 0) for tally in steps.values()),
+        staying=dict(staying),
+        certificates=Certificates(
+            issued=sum(held.values()),
+            unclaimed=held.get("", 0),
+            collected={how: count for how, count in held.items() if how},
+            revoked=sum(left.values()) - sum(held.values()),
+        ),
+    )

@@ -1,0 +1,128 @@
+"""What is read of runs: lists to page through, what waits for a person and what was said of it, and strangers."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, or_, select, type_coerce
+from sqlalchemy.types import Text
+
+from status_db import tables
+from status_db.guard_reasons import unpacked
+from status_db.marks.approvals import Opinion, Opinions
+from status_db.marks.impact import Look, look_from_text
+from status_db.model import RunState
+from status_db.store.engine import reading
+from status_db.views import RunView, StrangerView
+
+
+class RunReader:
+    """Answers questions about a cohort's runs, and about whom its sources name beyond its roster. Raises StoreError."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def listed(
+        self,
+        cohort: str,
+        *,
+        sources: Collection[str] | None = None,
+        state: RunState | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> tuple[RunView, ...]:
+        """Return runs, the newest first: of some sources, in one state, those before a run."""
+        run = tables.run
+        conditions = [run.c.cohort == cohort]
+        if sources is not None:
+            conditions.append(run.c.source.in_(list(sources)))
+        if state is not None:
+            conditions.append(run.c.state == state)
+        if before is not None:
+            conditions.append(run.c.run < before)
+        with reading(self._engine) as connection:
+            return run_views(connection, *conditions, limit=limit)
+
+    def look(self, cohort: str, run: int) -> Look | None:
+        """Return what a run that waits would do; None when it waits no more, or nothing was kept to be shown."""
+        pending, known = tables.pending, tables.run
+        with reading(self._engine) as connection:
+            text = connection.execute(
+                select(pending.c.look)
+                .join(known, known.c.run == pending.c.run)
+                # What is shown is of the very change that people speak of.
+                .where(pending.c.run == run, known.c.cohort == cohort, known.c.plan_digest == pending.c.digest)
+            ).scalar()
+        return look_from_text(text) if text is not None else None
+
+    def has_way_back(self, run: int) -> bool:
+        """Say whether a run keeps what it replaced, so that it can be taken back."""
+        kept = tables.reversal
+        with reading(self._engine) as connection:
+            return connection.execute(select(kept.c.run).where(kept.c.run == run)).first() is not None
+
+    def reverting(self, cohort: str, source: str, run: int) -> RunView | None:
+        """Return the newest run that takes a run of a source back, or would once it is approved."""
+        table = tables.run
+        # As compact JSON text, which a number ends with a comma or a brace.
+        counts, key = type_coerce(table.c.counts, Text), f'"reverts":{run}'
+        names = or_(counts.contains(f"{key},"), counts.contains(f"{key}}}"))
+        later = (table.c.cohort == cohort, table.c.source == source, table.c.run > run)
+        with reading(self._engine) as connection:
+            return next(iter(run_views(connection, *later, names, limit=1)), None)
+
+    def opinions(self, cohort: str, run: int) -> tuple[Opinion, ...]:
+        """Return what was said of a run as it stands, in order."""
+        return Opinions(self._engine, cohort).of_run(run)
+
+    def strangers(
+        self, cohort: str, source: str | None = None, *, offset: int = 0, limit: int = 100
+    ) -> tuple[StrangerView, ...]:
+        """Return listed strangers, those near to a roster student first."""
+        table = tables.stranger
+        query = select(table).where(table.c.cohort == cohort)
+        if source is not None:
+            query = query.where(table.c.source == source)
+        query = query.order_by(table.c.near == "", table.c.source, table.c.key).offset(offset).limit(limit)
+        with reading(self._engine) as connection:
+            return tuple(StrangerView(r.source, r.key, r.near, r.student) for r in connection.execute(query))
+
+    def strangers_counted(self, cohort: str) -> Mapping[str, Counter[str]]:
+        """Return source → how many strangers are listed, by what makes them near."""
+        table = tables.stranger
+        query = select(table.c.source, table.c.near, func.count()).where(table.c.cohort == cohort)
+        counted: dict[str, Counter[str]] = {}
+        with reading(self._engine) as connection:
+            for source, near, count in connection.execute(query.group_by(table.c.source, table.c.near)):
+                counted.setdefault(source, Counter())[near] += count
+        return counted
+
+
+def run_views(connection: Connection, *conditions: ColumnElement[bool], limit: int = 200) -> tuple[RunView, ...]:
+    """Return runs, the newest first."""
+    table = tables.run
+    rows = connection.execute(select(table).where(*conditions).order_by(table.c.run.desc()).limit(limit))
+    return tuple(_run_view(row) for row in rows)
+
+
+def _run_view(row: Row[Any]) -> RunView:
+    counts = dict(row.counts)
+    view = RunView(
+        run=row.run,
+        source=row.source,
+        slot=row.slot,
+        state=RunState(row.state),
+        began=row.began,
+        ended=row.ended,
+        by=row.by,
+        student=row.student,
+        message=row.message,
+        fault=row.fault,
+        counts=counts,
+        proofs=row.proofs,
+        decided_by=row.decided_by,
+        decided_at=row.decided_at,
+        digest=row.plan_digest,
+    )
+    return replace(view, objections=unpacked(counts.pop("objections", ())))

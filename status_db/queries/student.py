@@ -1,0 +1,307 @@
+"""Everything that is read: for the pages, the command line and exports. It writes nothing and judges only what counts.
+
+Each question is one method and gives frozen values; the time at which it is answered is passed in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select, true
+
+from config.settings import Settings
+from status_db import tables
+from status_db.effective.clear_sql import active, counts_as_clear
+from status_db.effective.step_rows import steps_beside
+from status_db.effective.step_status import certificate_from, decision_from, freshness, held_certificate, steps_of
+from status_db.effective.visible import Sight, everything, inside
+from status_db.model import (
+    RENUMBERED,
+    ROSTER,
+    Certificate,
+    Decision,
+    RunState,
+    StepKind,
+    Verdict,
+)
+from status_db.queries.counts import overview
+from status_db.queries.dossier import Dossier, dossier_of
+from status_db.queries.runs import run_views
+from status_db.queries.trends import Trend, trend
+from status_db.store.engine import reading
+from status_db.views import (
+    EVERYBODY,
+    FlipView,
+    Overview,
+    RunView,
+    Scope,
+    SourceView,
+    StrangerView,
+    StudentView,
+)
+
+
+class Reader:
+    """Answers questions about a cohort out of the status database."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+
+    def check(self) -> None:
+        """Raise StoreError unless the database answers and has its tables."""
+        with reading(self._engine) as connection:
+            connection.execute(select(tables.cohort.c.cohort).limit(1)).all()
+
+    def student(self, cohort: str, number: str, now: datetime) -> StudentView | None:
+        """Return one student as they stand at `now`, or None when the roster never had that number."""
+        with reading(self._engine) as connection:
+            return self._student(connection, cohort, number, now)
+
+    def dossier(self, cohort: str, number: str, now: datetime) -> Dossier | None:
+        """Return the same with all that is kept about them, for who decides; None when there is nobody."""
+        with reading(self._engine) as connection:
+            student = self._student(connection, cohort, number, now)
+            return dossier_of(connection, self._settings, student) if student is not None else None
+
+    def _student(self, connection: Connection, cohort: str, number: str, now: datetime) -> StudentView | None:
+        person = tables.student
+        row = connection.execute(
+            select(person).where(person.c.cohort == cohort, person.c.student == number)
+        ).one_or_none()
+        if row is None:
+            return None
+        flow = self._settings.flow_named(row.flow) if row.active else None
+        fresh = freshness(connection, self._settings, cohort)
+        steps = steps_of(connection, self._settings, cohort, number, flow, fresh, now) if flow else ()
+        certificate = held_certificate(connection, cohort, number)
+        flips = self._flips(
+            connection, tables.flip.c.cohort == cohort, tables.flip.c.student.in_(_numbers(connection, cohort, number))
+        )
+        values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+        return StudentView(
+            cohort=cohort,
+            student=number,
+            name=row.name,
+            level=row.level,
+            college=row.college,
+            class_name=values["class"],
+            campus=row.campus,
+            building=row.building,
+            category=row.category,
+            extra=row.extra,
+            active=row.active,
+            flow=row.flow,
+            steps=steps,
+            flips=flips,
+            certificate=certificate,
+        )
+
+    def listed_name(self, number: str) -> str | None:
+        """Return the name of a student whom the roster of any cohort has had, as the newest says it."""
+        person = tables.student
+        # The key of students begins with the cohort: so it serves, whichever cohort it is.
+        query = (
+            select(person.c.name)
+            .where(person.c.cohort.in_(select(tables.cohort.c.cohort)), person.c.student == number)
+            .order_by(person.c.joined_at.desc())
+            .limit(1)
+        )
+        with reading(self._engine) as connection:
+            name: str | None = connection.scalar(query)
+            return name
+
+    def within(self, cohort: str, number: str, scopes: Sequence[Scope]) -> bool:
+        """Say whether a student stands inside one of the scopes."""
+        person = tables.student
+        with reading(self._engine) as connection:
+            found = connection.execute(
+                select(person.c.student).where(person.c.cohort == cohort, person.c.student == number, inside(scopes))
+            ).first()
+        return found is not None
+
+    def overview(self, cohort: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Overview:
+        """Count the students inside `scopes` by step, college and state at `now`."""
+        return overview(self._engine, self._settings, everything(self._settings, cohort, scopes), now)
+
+    def seen(self, sight: Sight, now: datetime, college: str | None = None) -> Overview:
+        """Count what may be read at `now`, of one college or of all, by step, college and class."""
+        return overview(self._engine, self._settings, sight, now, college=college, classes=True)
+
+    def trend(self, sight: Sight, now: datetime, college: str | None = None) -> Trend:
+        """Return how the season went, day by day, within what may be read: of one college or of all."""
+        return trend(self._engine, self._settings, sight, now, college)
+
+    def sources(self, cohort: str) -> tuple[SourceView, ...]:
+        """Return the roster and every source in the settings' order, asked or not."""
+        with reading(self._engine) as connection:
+            states = {
+                row.source: row
+                for row in connection.execute(select(tables.source_state).where(tables.source_state.c.cohort == cohort))
+            }
+            newest = (
+                select(func.max(tables.run.c.run))
+                .where(tables.run.c.cohort == cohort, tables.run.c.student.is_(None))
+                .group_by(tables.run.c.source)
+            )
+            last = {r.source: r for r in run_views(connection, tables.run.c.run.in_(newest))}
+            waiting = {
+                r.source: r
+                for r in run_views(connection, tables.run.c.cohort == cohort, tables.run.c.state == RunState.SUSPENDED)
+            }
+            under_way = (tables.run.c.state == RunState.RUNNING, tables.run.c.student.is_(None))
+            running = {r.source: r for r in run_views(connection, tables.run.c.cohort == cohort, *under_way)}
+        named = {ROSTER: (None, "")} | {n: (s.step, s.title) for n, s in self._settings.source.items()}
+        configured = cohort in self._settings.cohort_keys()
+        roster = (self._settings.of_cohort(cohort) if configured else self._settings).roster
+        weaker = {name: source.weaker_proofs for name, source in self._settings.source.items()}
+        connection_of = {name: source.weaker_connection for name, source in self._settings.source.items()}
+        connection_of[ROSTER] = roster.weaker_connection
+        return tuple(
+            replace(
+                _source_view(name, step, title, states.get(name), last.get(name), waiting.get(name)),
+                weaker_proofs=weaker.get(name, ()),
+                weaker_connection=connection_of[name],
+                running=running.get(name),
+            )
+            for name, (step, title) in named.items()
+        )
+
+    def runs(self, cohort: str, source: str | None = None, limit: int = 50) -> tuple[RunView, ...]:
+        """Return the newest runs first."""
+        conditions = [tables.run.c.cohort == cohort]
+        if source is not None:
+            conditions.append(tables.run.c.source == source)
+        with reading(self._engine) as connection:
+            return run_views(connection, *conditions, limit=limit)
+
+    def run(self, cohort: str, number: int) -> RunView | None:
+        """Return one run."""
+        with reading(self._engine) as connection:
+            found = run_views(connection, tables.run.c.cohort == cohort, tables.run.c.run == number)
+        return found[0] if found else None
+
+    def flips_of_run(self, cohort: str, number: int, limit: int = 1000) -> tuple[FlipView, ...]:
+        """Return the flips a run made, newest first."""
+        with reading(self._engine) as connection:
+            return self._flips(connection, tables.flip.c.cohort == cohort, tables.flip.c.run == number, limit=limit)
+
+    def strangers(self, cohort: str, source: str | None = None) -> tuple[StrangerView, ...]:
+        """Return the listed strangers, those near to a roster student first."""
+        table = tables.stranger
+        query = select(table).where(table.c.cohort == cohort)
+        if source is not None:
+            query = query.where(table.c.source == source)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(table.c.near == "", table.c.source, table.c.key)).all()
+        return tuple(StrangerView(r.source, r.key, r.near, r.student) for r in rows)
+
+    def decisions(self, cohort: str, number: str | None = None) -> tuple[Decision, ...]:
+        """Return decisions, withdrawn ones too, newest first."""
+        table = tables.decision
+        query = select(table).where(table.c.cohort == cohort)
+        if number is not None:
+            query = query.where(table.c.student == number)
+        with reading(self._engine) as connection:
+            return tuple(decision_from(row) for row in connection.execute(query.order_by(table.c.decision.desc())))
+
+    def certificates(self, cohort: str, number: str | None = None) -> tuple[Certificate, ...]:
+        """Return certificates, revoked ones too, newest first."""
+        table = tables.certificate
+        query = select(table).where(table.c.cohort == cohort)
+        if number is not None:
+            query = query.where(table.c.student == number)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(table.c.certificate.desc()))
+            return tuple(certificate_from(row) for row in rows)
+
+    def opened_after_issue(
+        self, cohort: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY, review: str | None = None
+    ) -> tuple[tuple[str, str], ...]:
+        """Return (student, step) where a holder of a certificate has a step that does not count as clear any more.
+
+        Of those inside the scopes; `review` narrows it to certificates that were issued on that one.
+
+        It re-opens nothing: it is a list for whoever looks after such cases.
+        """
+        certificate, decision, person = tables.certificate, tables.decision.alias(), tables.student
+        status = steps_beside(self._settings, person)
+        here = and_(
+            decision.c.cohort == status.c.cohort,
+            decision.c.student == status.c.student,
+            decision.c.step == status.c.step,
+            active(decision, now),
+        )
+        issued_on = select(tables.decision.c.step).where(tables.decision.c.decision == certificate.c.decision)
+        own = true() if review is None else issued_on.scalar_subquery() == review
+        with reading(self._engine) as connection:
+            # Staleness is nobody's debt: a source that is down says nothing against who has left.
+            query = (
+                select(status.c.student, status.c.step)
+                .select_from(
+                    status.source.join(
+                        certificate, and_(certificate.c.cohort == cohort, certificate.c.student == status.c.student)
+                    ).outerjoin(decision, here)
+                )
+                .where(
+                    status.c.cohort == cohort,
+                    inside(scopes),
+                    own,
+                    certificate.c.revoked_at.is_(None),
+                    status.c.kind != StepKind.REVIEW,
+                    ~counts_as_clear(status, decision, ()),
+                )
+                .order_by(status.c.student, status.c.step)
+            )
+            return tuple((row.student, row.step) for row in connection.execute(query))
+
+    def _flips(
+        self, connection: Connection, *conditions: ColumnElement[bool], limit: int = 200
+    ) -> tuple[FlipView, ...]:
+        table = tables.flip
+        rows = connection.execute(select(table).where(*conditions).order_by(table.c.flip.desc()).limit(limit))
+        return tuple(
+            FlipView(
+                r.student,
+                r.step,
+                Verdict(r.before),
+                Verdict(r.after),
+                r.reason,
+                r.cause,
+                r.at,
+                r.run,
+                r.decision,
+                r.evidence,
+            )
+            for r in rows
+        )
+
+
+def _source_view(
+    name: str, step: str | None, title: str, state: Row[Any] | None, last: RunView | None, suspended: RunView | None
+) -> SourceView:
+    since = (state.as_of or state.began) if state else None
+    return SourceView(
+        source=name,
+        step=step,
+        title=title or name,
+        as_of=since,
+        fresh_until=since + timedelta(seconds=state.fresh_for_seconds) if state and since else None,
+        held=state.held if state else 0,
+        unknown=state.unknown if state else 0,
+        exempt=state.exempt if state else 0,
+        strangers=state.strangers if state else 0,
+        last_run=last,
+        suspended=suspended,
+        recent_rows=tuple(state.recent_rows) if state else (),
+    )
+
+
+def _numbers(connection: Connection, cohort: str, number: str) -> list[str]:
+    """Return a student's number and those that it has replaced: the history keeps the number of its time."""
+    alias = tables.alias
+    former = select(alias.c.alias).where(
+        alias.c.cohort == cohort, alias.c.student == number, alias.c.kind == RENUMBERED
+    )
+    return [number, *connection.execute(former).scalars()]

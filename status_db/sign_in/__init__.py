@@ -1,0 +1,1 @@
+"""How an account proves who it is: codes, second factors, and slowed-down guesses."""

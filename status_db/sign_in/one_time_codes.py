@@ -1,0 +1,148 @@
+"""One-time codes. With one, somebody sets a password, or sets up the first second factor; each kind does that alone.
+
+A code is twelve characters of an alphabet without those that are taken for one another: 60 random bits. It is known
+here by a keyed hash alone, works once, and ends by itself; a new one of the same kind and account ends the one before.
+"""
+
+import secrets
+import unicodedata
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Engine, Row, and_, delete, insert, select, update
+
+from status_db import tables
+from status_db.accounts import demo_accounts
+from status_db.accounts.accounts import AccountRefused, normalise_account
+from status_db.desk import store
+from status_db.desk.key import DeskKey
+from status_db.desk.seals import CODE
+from status_db.desk.store import DeskEntry, DeskStore
+
+#: Crockford's: neither I nor L beside 1, no O beside 0, and no U.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_READ_AS = str.maketrans("ILO", "110")
+_GROUPS, _LETTERS = 3, 4
+
+
+class CodeKind(StrEnum):
+    """What a code is for."""
+
+    #: To set a password, the first or a forgotten one.
+    PASSWORD = "password"  # noqa: S105 - the name of a kind
+    #: To set up the first second factor of an account.
+    FACTOR = "factor"
+
+
+class Codes:
+    """Makes one-time codes, and uses them up. Every method raises StoreError when the database fails, or KeyRefused.
+
+    Accounts that the demo made get none, unless `demo` says that the settings are a demo's.
+    """
+
+    def __init__(self, desk: Engine | DeskStore, key: DeskKey, *, demo: bool = False) -> None:
+        self._desk = store.of(desk)
+        self._key = key
+        self._demo = demo
+
+    def make(
+        self, account: str, *, made_by: str, now: datetime, lasts: timedelta, kind: CodeKind = CodeKind.PASSWORD
+    ) -> str:
+        """Return a fresh code for an active account; it is not stored, so nobody can be shown it again.
+
+        Raises AccountRefused when there is no such active account.
+        """
+        made = self.make_all([account], made_by=made_by, now=now, lasts=lasts, kind=kind)
+        return made[normalise_account(account)]
+
+    def make_all(
+        self,
+        accounts: Iterable[str],
+        *,
+        made_by: str,
+        now: datetime,
+        lasts: timedelta,
+        kind: CodeKind = CodeKind.PASSWORD,
+    ) -> dict[str, str]:
+        """Return account → a fresh code, for all of them or for none. Raises AccountRefused."""
+        with self._desk.writing() as entry:
+            return self.make_in(entry, accounts, made_by=made_by, now=now, lasts=lasts, kind=kind)
+
+    def make_in(
+        self,
+        entry: DeskEntry,
+        accounts: Iterable[str],
+        *,
+        made_by: str,
+        now: datetime,
+        lasts: timedelta,
+        kind: CodeKind = CodeKind.PASSWORD,
+    ) -> dict[str, str]:
+        """Make them as a part of a transaction. Raises AccountRefused."""
+        fresh = {normalise_account(account): fresh_code() for account in accounts}
+        hashes = {account: self._hash(kind, account, code) for account, code in fresh.items()}
+        table, connection = tables.code, entry.connection
+        for account in fresh:
+            if why := demo_accounts.why_shut(connection, account, demo=self._demo):
+                raise AccountRefused(why)
+            same = (table.c.account == account, table.c.kind == kind)
+            with entry.changing(CODE, *same):
+                connection.execute(delete(table).where(*same))
+        if fresh:
+            connection.execute(
+                insert(table),
+                [
+                    {
+                        "code_hash": code_hash,
+                        "account": account,
+                        "made_at": now,
+                        "made_by": made_by[:100],
+                        "until": now + lasts,
+                        "kind": kind,
+                    }
+                    for account, code_hash in hashes.items()
+                ],
+            )
+            for code_hash in hashes.values():
+                entry.added(CODE, code_hash)
+        return fresh
+
+    def use(self, account: str, code: str, now: datetime, kind: CodeKind = CodeKind.PASSWORD) -> bool:
+        """Use a code up; say whether it opens this active account. The work is the same when there is no such one."""
+        name = normalise_account(account)
+        table, owner = tables.code, tables.account
+        wanted = and_(table.c.kind == kind, table.c.code_hash == self._hash(kind, name, code))
+        with self._desk.writing() as entry:
+            row = entry.connection.execute(
+                select(table, owner.c.student)
+                .join(owner, owner.c.account == table.c.account)
+                .where(wanted, demo_accounts.opens(demo=self._demo), table.c.used_at.is_(None), table.c.until > now)
+            ).one_or_none()
+            # A code of staff counts where it is as it was sealed, and so only in a process with the ledger's key.
+            if row is None or not self._counts(row):
+                return False
+            entry.connection.execute(update(table).where(wanted).values(used_at=now))
+        return True
+
+    def _counts(self, row: Row[Any]) -> bool:
+        if row.mac is not None:
+            return self._desk.vouches(CODE, row)
+        return row.student is not None or not self._desk.seals_rows
+
+    def _hash(self, kind: CodeKind, account: str, code: str) -> bytes:
+        use = "code" if kind is CodeKind.PASSWORD else f"{kind} code"
+        return self._key.hashed(use, f"{normal_code(code)} {account}")
+
+
+def fresh_code() -> str:
+    """Return a new code: 60 random bits."""
+    letters = [secrets.choice(_ALPHABET) for _ in range(_GROUPS * _LETTERS)]
+    return "-".join("".join(letters[at : at + _LETTERS]) for at in range(0, len(letters), _LETTERS))
+
+
+def normal_code(code: str) -> str:
+    """Return a code as it is hashed, however it was typed: full-width, lower case, without its hyphens."""
+    typed = unicodedata.normalize("NFKC", code).upper()
+    return "".join(letter for letter in typed if letter.isalnum()).translate(_READ_AS)

@@ -1,0 +1,53 @@
+"""Recovery codes: each stands in for a lost second factor, once. Only a keyed hash is stored."""
+
+from datetime import datetime
+
+from sqlalchemy import Engine, delete, insert, select, update
+
+from status_db import tables
+from status_db.accounts.accounts import normalise_account
+from status_db.desk import store
+from status_db.desk.key import DeskKey
+from status_db.desk.seals import RECOVERY_CODE
+from status_db.desk.store import DeskStore
+from status_db.sign_in.one_time_codes import fresh_code, normal_code
+
+#: How many are made at a time.
+COUNT = 10
+
+
+class RecoveryCodes:
+    """Makes recovery codes, and uses them up. Every method raises StoreError when the database fails, or KeyRefused."""
+
+    def __init__(self, desk: Engine | DeskStore, key: DeskKey) -> None:
+        self._desk = store.of(desk)
+        self._key = key
+
+    def make(self, account: str, now: datetime) -> tuple[str, ...]:
+        """Return fresh codes; the earlier ones end. They are not stored, so they cannot be shown again."""
+        name, table = normalise_account(account), tables.recovery_code
+        fresh = tuple(fresh_code() for _ in range(COUNT))
+        own = table.c.account == name
+        with self._desk.writing() as entry, entry.changing(RECOVERY_CODE, own):
+            entry.connection.execute(delete(table).where(own))
+            entry.connection.execute(
+                insert(table),
+                [{"code_hash": self._hash(name, code), "account": name, "made_at": now} for code in fresh],
+            )
+        return fresh
+
+    def use(self, account: str, code: str, now: datetime) -> bool:
+        """Use a code up; say whether it was this account's, and had not been used."""
+        name, table = normalise_account(account), tables.recovery_code
+        this = table.c.code_hash == self._hash(name, code)
+        with self._desk.writing() as entry, entry.changing(RECOVERY_CODE, this):
+            row = entry.connection.execute(
+                select(table).where(this, table.c.account == name, table.c.used_at.is_(None))
+            ).one_or_none()
+            if row is None or not self._desk.vouches(RECOVERY_CODE, row):
+                return False
+            entry.connection.execute(update(table).where(this).values(used_at=now))
+        return True
+
+    def _hash(self, account: str, code: str) -> bytes:
+        return self._key.hashed("recovery code", f"{normal_code(code)} {account}")

@@ -1,0 +1,1 @@
+"""The status database itself: engines, the tables' versions, roles and keys."""

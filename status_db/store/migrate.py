@@ -1,0 +1,71 @@
+"""Bringing a status database to this program's tables, and refusing one that is newer or older than they are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, inspect
+
+from status_db.store import schema_version
+from status_db.store.engine import StoreError, hold_version, open_writing, roll_back, store_errors
+from status_db.store.schema_version import Part
+
+__all__ = ["Part", "check", "upgrade"]
+
+
+def upgrade(url: str, part: Part) -> tuple[str | None, str]:
+    """Bring one part to the newest tables; return its version before and after. Raises StoreError.
+
+    It is one transaction that no writer runs beside: whoever writes next finds the old tables whole, or the new ones
+    and their version.
+    """
+    from alembic import command  # noqa: PLC0415 - every command looks at the version, and only this one needs Alembic
+
+    engine = open_writing(url, create=True)
+    try:
+        with _alone(engine) as connection:
+            before = _version(connection, part)
+            if too_new := schema_version.newer(part, before):
+                raise StoreError(too_new)
+            if before == schema_version.newest(part):
+                return before, before
+            config = schema_version.migrations(part)
+            config.attributes["connection"] = connection
+            config.attributes["version_table"] = schema_version.version_table(part)
+            command.upgrade(config, "head")
+            return before, schema_version.newest(part)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[Connection]:
+    sqlite = engine.dialect.name == "sqlite"
+    with store_errors(engine), engine.connect() as connection:
+        if sqlite:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            hold_version(connection)
+        try:
+            yield connection
+            if sqlite:
+                connection.exec_driver_sql("COMMIT")
+            connection.commit()
+        except BaseException:
+            roll_back(connection, sqlite=sqlite)
+            raise
+
+
+def check(engine: Engine, part: Part) -> None:
+    """Raise StoreError unless the tables are exactly this program's."""
+    with store_errors(engine), engine.connect() as connection:
+        version = _version(connection, part)
+    if wrong := schema_version.unlike(part, version, engine.url.render_as_string(hide_password=True)):
+        raise StoreError(wrong)
+
+
+def _version(connection: Connection, part: Part) -> str | None:
+    table = schema_version.version_table(part)
+    if not inspect(connection).has_table(table):
+        return None
+    found: str | None = connection.exec_driver_sql(f"SELECT version_num FROM {table}").scalar()  # noqa: S608 - our own name
+    return found

@@ -1,0 +1,218 @@
+"""Column types that take and give the same on every database, and refuse the rest in the same words.
+
+SQLite keeps a text of any length, PostgreSQL no more than its column says; PostgreSQL takes no NUL, and neither takes
+half of a surrogate pair. What is asked for is another matter: a text that no row can have finds no row.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Operators, String, Text
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from config.tables.plain_text import plain
+from status_db.model import Obligation
+
+#: So much of a refused text is shown.
+_SHOWN = 40
+
+
+class TextError(Exception):
+    """A text that cannot be stored. The message ends with the fix."""
+
+
+def storable(value: str, most: int | None = None) -> str:
+    """Return the text. Raises TextError where it is longer than `most`, or no database stores it."""
+    if most is not None and len(value) > most:
+        raise TextError(
+            f'"{plain(value[:_SHOWN])}…" has {len(value):,} characters, and at most {most} are kept of such a text. '
+            "Make it shorter."
+        )
+    if not value.isascii() and value != _whole(value):
+        raise TextError(f'"{plain(value[:_SHOWN])}" has half of a character, which no database stores. Write it again.')
+    if "\0" in value:
+        raise TextError(f'"{plain(value[:_SHOWN])}" holds a NUL, which not every database stores. Take it out.')
+    return value
+
+
+def storable_json(text: str) -> str:
+    """Return JSON text of the same value that every database stores."""
+    return text if text.isascii() else _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def _whole(value: str) -> str:
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+class _Sought(TypeDecorator[str]):
+    """A text that rows are compared with."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002 - as SQLAlchemy has it
+        """Put a replacement character where no row can have what is asked for."""
+        return _whole(value).replace("\0", "\ufffd") if isinstance(value, str) else value
+
+
+class _Checked(TypeDecorator[str]):
+    """What both kinds of text share."""
+
+    impl: type[TypeEngine[str]] = Text
+    cache_ok = True
+    most: int | None = None
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002 - as SQLAlchemy has it
+        """Refuse what not every database takes."""
+        return storable(value, self.most) if isinstance(value, str) else value
+
+    def coerce_compared_value(self, op: Operators | None, value: Any) -> TypeEngine[Any]:  # type: ignore[override]  # noqa: ANN401, ARG002 - as SQLAlchemy has it
+        """Compare with a text that may be anything."""
+        return _Sought()
+
+
+class Line(_Checked):
+    """A text of at most so many characters."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
+
+
+class Prose(_Checked):
+    """A text of any length."""
+
+    # SQLAlchemy asks each class itself.
+    cache_ok = True
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware moment: timestamptz on PostgreSQL; on SQLite UTC text of one width, so that it sorts as it reads."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column type for this database."""
+        kind: TypeEngine[Any] = DateTime(timezone=True) if dialect.name == "postgresql" else String(32)
+        return dialect.type_descriptor(kind)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401 - as SQLAlchemy has it
+        """Refuse naive times; write UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        utc = value.astimezone(UTC)
+        return utc if dialect.name == "postgresql" else utc.isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401 - as SQLAlchemy has it
+        """Give back an aware time in UTC."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if dialect.name == "postgresql" else datetime.fromisoformat(value)
+
+
+def json_text(value: object) -> str:
+    """Write compact JSON; half of a character, which no database stores, as its escape."""
+    return storable_json(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+class Json(TypeDecorator[Any]):
+    """Small structured values as compact JSON text, the same on every database."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002 - as SQLAlchemy has it
+        """Write compact JSON."""
+        return None if value is None else json_text(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002 - as SQLAlchemy has it
+        """Read it back."""
+        return None if value is None else json.loads(value)
+
+
+#: Stands for a due date that the source gave and nobody could read.
+_UNREADABLE = "?"
+
+
+def obligations_to_text(obligations: Iterable[Obligation]) -> str | None:
+    """Write obligations as JSON text: one list each, in the order kind, title, amount, due, reference.
+
+    A due date that could not be read is "?".
+    """
+    listed = [
+        [
+            o.kind,
+            o.title,
+            None if o.amount is None else str(o.amount),
+            o.due.isoformat() if o.due else _UNREADABLE if o.due_unreadable else None,
+            o.reference,
+        ]
+        for o in obligations
+    ]
+    return json_text(listed) if listed else None
+
+
+def obligations_from_text(value: str | None) -> tuple[Obligation, ...]:
+    """Read what `obligations_to_text` wrote."""
+    if not value:
+        return ()
+    return tuple(
+        Obligation(
+            kind=kind,
+            title=title,
+            amount=None if amount is None else Decimal(amount),
+            due=date.fromisoformat(due) if due and due != _UNREADABLE else None,
+            reference=reference,
+            due_unreadable=due == _UNREADABLE,
+        )
+        for kind, title, amount, due, reference in json.loads(value)
+    )
+
+
+def obligations_of_keys(keys: Iterable[str] | None) -> tuple[Obligation, ...]:
+    """Stand in for obligations of which only the keys are at hand."""
+    return tuple(Obligation(kind=kind, reference=rest) for kind, _, rest in (key.partition(":") for key in keys or ()))
+
+
+class Obligations(TypeDecorator[tuple[Obligation, ...]]):
+    """A tuple of obligations."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Obligation, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write them as JSON text; none at all is NULL."""
+        return obligations_to_text(value or ())
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Obligation, ...]:  # noqa: ARG002
+        """Read them back."""
+        return obligations_from_text(value)
+
+
+#: How constraints are named, the same on every database.
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+#: A student number, or another key of an office.
+Number = Line(64)
+#: A key of the settings, or a code of ours.
+Word = Line(40)
+# SQLite numbers rows itself only in a column of exactly this type.
+Id = BigInteger().with_variant(Integer, "sqlite")

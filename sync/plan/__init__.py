@@ -1,0 +1,1 @@
+"""What an answer would change: read once, matched, compared, confirmed and judged."""

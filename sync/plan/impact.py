@@ -1,0 +1,101 @@
+"""What a person sees of a run that waits: the cause, whom it would move by college, and what to look up at the office.
+
+The kept answer is planned anew on the marks as they stand, exactly as an approval would plan it.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import zip_longest
+
+from status_db.marks.current import Stored
+from status_db.marks.impact import Look, Looked, Moved, Unmatched
+from status_db.model import ROSTER, Verdict, digest_of
+from sync.plan.base import Proposal
+from sync.plan.roster import RosterProposal
+from sync.plan.settings import SettingsProposal
+from sync.plan.source import SourceProposal
+from sync.rule.reconcile import Change
+
+#: So many held and so many cleared students are looked up at the office, spread over the colleges.
+SPOT_CHECKS = 10
+
+#: So many changes are shown.
+_SAMPLE = 12
+
+
+def look_at(stored: Stored, run: int, proposal: Proposal) -> Look:
+    """Show what a proposal would do, in the read that it was made in."""
+    match proposal:
+        case SourceProposal():
+            return _of_source(stored, run, proposal)
+        case SettingsProposal():
+            return proposal.look()
+        case RosterProposal():
+            return _of_roster(proposal)
+        case _:
+            raise TypeError(f"nobody can look at a {type(proposal).__name__}")
+
+
+def _of_source(stored: Stored, run: int, proposal: SourceProposal) -> Look:
+    plan = proposal.plan
+    concerned = {change.student: change for change in plan.changes if change.concerned}
+    everybody = stored.with_step(plan.step)
+    silent = everybody - concerned.keys() - stored.digests(plan.source).keys()
+    held = _spread(run, stored, [s for s, c in concerned.items() if c.verdict_after is Verdict.HELD])
+    cleared = _spread(run, stored, [s for s, c in concerned.items() if c.verdict_after is Verdict.CLEARED])
+    if not cleared and proposal.absent is Verdict.CLEARED:
+        # Who owes nothing has no row: those are cleared by the source's silence, and looked up all the same.
+        cleared = _spread(run, stored, silent)
+    sample = sorted(concerned.values(), key=lambda c: (c.verdict_before is c.verdict_after, c.student))[:_SAMPLE]
+    people = stored.described({*concerned, *held, *cleared})
+    colleges = Counter(
+        (people[s][1] if s in people else "", c.verdict_before, c.verdict_after) for s, c in concerned.items()
+    )
+    moved = (Moved(college, before, after, count) for (college, before, after), count in sorted(colleges.items()))
+    return Look(
+        plan.source,
+        proposal.reasons,
+        tuple(m for m in moved if m.before is not m.after),
+        tuple(_looked(people, change.student, change, proposal.absent) for change in sample),
+        tuple(_looked(people, student, concerned.get(student), proposal.absent) for student in (*held, *cleared)),
+        unmatched=tuple(
+            Unmatched(s.key, s.near, s.student) for s in sorted(plan.strangers, key=lambda s: (not s.near, s.key))
+        ),
+        unmatched_count=plan.stranger_count,
+    )
+
+
+def _of_roster(proposal: RosterProposal) -> Look:
+    plan = proposal.plan
+    colleges = Counter(entry.columns[2] for entry in plan.joined)
+    moved = tuple(Moved(college, Verdict.EXEMPT, Verdict.UNKNOWN, count) for college, count in sorted(colleges.items()))
+    return Look(ROSTER, proposal.reasons, moved, (), ())
+
+
+def _spread(run: int, stored: Stored, students: Collection[str]) -> list[str]:
+    """Choose some, one college after the other; a run's choice is the same each time, and nobody can foretell it."""
+    mixed = sorted(students, key=lambda student: digest_of([str(run).encode(), student.encode()]))
+    # A college in a hundred would be missed by fewer.
+    people = stored.described(mixed[: 100 * SPOT_CHECKS])
+    by_college: dict[str, list[str]] = {}
+    for student in mixed:
+        if student in people:
+            by_college.setdefault(people[student][1], []).append(student)
+    rounds: Iterable[Sequence[str | None]] = zip_longest(*by_college.values())
+    return [student for each in rounds for student in each if student is not None][:SPOT_CHECKS]
+
+
+def _looked(people: Mapping[str, tuple[str, str, str]], student: str, change: Change | None, absent: Verdict) -> Looked:
+    name, college, class_name = people.get(student, ("", "", ""))
+    if change is None:
+        return Looked(student, name, college, class_name, Verdict.UNKNOWN, absent, ())
+    evidence = change.after or change.before
+    return Looked(
+        student,
+        name,
+        college,
+        class_name,
+        change.verdict_before,
+        change.verdict_after,
+        evidence.obligations if evidence else (),
+    )

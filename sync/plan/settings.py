@@ -1,0 +1,173 @@
+"""What a change of settings would do: read the marks, decide in full, say whether it waits for a person."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from config.meaning import Meaning, meaning_of
+from config.settings import Settings
+from connectors.port import Snapshot
+from status_db.guard_reasons import Objection, ObjectionKind
+from status_db.marks import applied_settings
+from status_db.marks.apply import Ending, Lease, Pull
+from status_db.marks.current import Stored
+from status_db.marks.impact import Look, Moved
+from status_db.marks.settings import SettingsMarks, SettingsWrites
+from status_db.model import CLEAR, ROSTER, SETTINGS, Flip, Verdict
+from sync.plan import settings_plan
+from sync.rule import roster
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsProposal:
+    """A change of settings, planned."""
+
+    plan: settings_plan.SettingsPlan
+    reasons: tuple[Objection, ...]
+    snapshot: Snapshot
+    #: Student → college, for the flips.
+    colleges: Mapping[str, str]
+
+    @property
+    def clears(self) -> bool:
+        """Say whether anything counts as clear that did not."""
+        return any(flip.after in CLEAR and flip.before not in CLEAR for flip in self.plan.flips)
+
+    @property
+    def flips(self) -> tuple[Flip, ...]:
+        """What counts before and after."""
+        return self.plan.flips
+
+    @property
+    def counts(self) -> Mapping[str, Any]:
+        """Figures for the run."""
+        plan = self.plan
+        return {
+            "students": plan.students,
+            "steps_added": len(plan.added),
+            "steps_removed": len(plan.removed),
+            "findings": len(plan.findings),
+            "flows": len(plan.flows),
+            "unplaced": len(plan.unplaced),
+            "retired": len(plan.retired),
+            "flips": len(plan.flips),
+        }
+
+    @property
+    def pull(self) -> Pull:
+        """Return what stands for a pull: nothing was asked."""
+        now = self.snapshot.ended
+        return Pull(now, now, timedelta(0), b"", None, None, None, None)
+
+    def kept(self) -> Snapshot:
+        """Return what is kept of it: the settings are in their file."""
+        return self.snapshot
+
+    def apply(self, marks: SettingsMarks, lease: Lease, ending: Ending, *, approved: bool) -> None:
+        """Write it whole; an approval of a change of settings restarts no source's sums."""
+        del approved
+        plan = self.plan
+        marks.apply_settings(
+            lease,
+            SettingsWrites(
+                base=plan.base,
+                meaning=plan.meaning,
+                flows=plan.flows,
+                added=plan.added,
+                removed=plan.removed,
+                findings=plan.findings,
+                flips=plan.flips,
+                retired=plan.retired,
+            ),
+            ending,
+        )
+
+    def look(self) -> Look:
+        """Show it to people."""
+        moved = Counter((self.colleges.get(f.student, ""), f.before, f.after) for f in self.plan.flips)
+        return Look(
+            SETTINGS,
+            self.reasons,
+            tuple(Moved(college, before, after, n) for (college, before, after), n in sorted(moved.items())),
+            (),
+            (),
+            changes=(*self.plan.lines, *self.by_step()),
+        )
+
+    def by_step(self) -> list[str]:
+        """Say for each step how many students get it, lose it, or find something else there."""
+        return _by_step(self.plan)
+
+
+def propose_settings(connection: Connection, settings: Settings, cohort: str, snapshot: Snapshot) -> SettingsProposal:
+    """Plan the change from the settings as applied to these, on the marks as they stand in this read."""
+    stored, own, now = Stored(connection, cohort), meaning_of(settings), snapshot.ended
+    known = applied_settings.read(connection, cohort)
+    before = known.meaning if known is not None else None
+    began, never_asked = _asked(stored, before, own)
+    people = stored.placed(now, roster.COLUMNS)
+    placed = [
+        settings_plan.Placed(
+            student=p.student,
+            flow=p.flow,
+            joined_at=p.joined_at,
+            columns=p.columns,
+            steps={step: settings_plan.Standing(f, p.decided.get(step)) for step, f in p.steps.items()},
+            records=p.records,
+            decided=p.decided,
+        )
+        for p in people
+    ]
+    plan = settings_plan.plan(
+        cohort, stored.revision(), before, own, placed, began, never_asked, stored.asked_sources()
+    )
+    flipped = {flip.student for flip in plan.flips}
+    colleges = {p.student: p.columns["college"] for p in people if p.student in flipped}
+    return SettingsProposal(plan, _reasons(plan), snapshot, colleges)
+
+
+def _asked(stored: Stored, before: Meaning | None, own: Meaning) -> tuple[dict[str, datetime], set[str]]:
+    names = {*own.sources, *(before.sources if before is not None else ()), ROSTER}
+    states = {name: stored.source(name) for name in names}
+    began = {name: state.began for name, state in states.items() if state.began is not None}
+    return began, {name for name, state in states.items() if state.settings_digest is None}
+
+
+def _reasons(plan: settings_plan.SettingsPlan) -> tuple[Objection, ...]:
+    """Have a person look at every change of settings that changes a student's step or what is found for it."""
+    if plan.moves_nobody:
+        return ()
+    moved = plan.moved()
+    touched = {s for s, *_ in (*plan.flows, *plan.added, *plan.removed, *plan.findings)} | set(plan.unplaced)
+    clears = sum(n for (_, was, then), n in moved.items() if then in CLEAR and was not in CLEAR)
+    loses = sum(n for (_, was, then), n in moved.items() if was in CLEAR and then not in CLEAR)
+    figures = {"students": len(touched), "base": plan.students, "clears": clears, "loses": loses}
+    reasons = [Objection(ObjectionKind.STEPS_CHANGE, figures)] if touched else []
+    reasons += [
+        Objection(ObjectionKind.REVIEW_LOOSENED, {"flow": flow, "review": review, "steps": ", ".join(steps)})
+        for flow, review, steps in plan.loosened
+    ]
+    if plan.unplaced:
+        reasons.append(Objection(ObjectionKind.UNPLACED, {"students": len(plan.unplaced), "first": plan.unplaced[0]}))
+    return tuple(reasons)
+
+
+def _by_step(plan: settings_plan.SettingsPlan) -> list[str]:
+    lines: list[str] = []
+    for what, steps in (
+        ("new for", Counter(step for _, step, _ in plan.added)),
+        ("no longer for", Counter(step for _, step in plan.removed)),
+    ):
+        lines += [f"{step}: {what} {count} students" for step, count in sorted(steps.items())]
+    for (step, before, after), count in sorted(plan.moved().items()):
+        word = "ends" if after is Verdict.EXEMPT and (step not in _steps(plan)) else str(after)
+        lines.append(f"{step}: {before} → {word} for {count} students")
+    return lines
+
+
+def _steps(plan: settings_plan.SettingsPlan) -> set[str]:
+    return {step for flow in plan.meaning.flows.values() for step, *_ in flow.entries}

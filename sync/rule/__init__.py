@@ -1,0 +1,1 @@
+"""The rule and the guard. Pure."""

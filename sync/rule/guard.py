@@ -1,0 +1,322 @@
+"""The guard: an abnormal change is held back whole, in both directions, until a person has looked. Pure.
+
+It judges one source's own verdicts about roster students, before steps and decisions are combined. A limit with a count
+and a percentage is passed only when both are.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from statistics import median
+
+from status_db.guard_reasons import Figures, Objection, ObjectionKind
+from status_db.model import CLEAR, Means, Verdict
+from sync.rule.quality import Quality
+from sync.rule.reconcile import Change, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may change without a person; percentages are of those it concerns."""
+
+    rows_fall_percent: Decimal = Decimal(30)
+    rows_fall_count: int = 10
+    #: No rows at all are looked at when there were so many, or more.
+    no_rows_after: int = 5
+    clear_count: int = 20
+    clear_percent: Decimal = Decimal(10)
+    hold_count: int = 50
+    hold_percent: Decimal = Decimal(10)
+    unknown_count: int = 50
+    unknown_percent: Decimal = Decimal(10)
+    sum_percent: Decimal = Decimal(30)
+    #: After so long without a good pull, `sum_percent` alone limits what moves at once.
+    night: timedelta = timedelta(hours=12)
+    #: So many held, or more, are never all released at once.
+    all_of: int = 5
+    group_count: int = 10
+    group_percent: Decimal = Decimal(80)
+    group_times: Decimal = Decimal(3)
+    quality_points: Decimal = Decimal(5)
+    quality_rows: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """An expected change that the office has announced: so many may move one way, of whom so many have."""
+
+    most: int
+    moved: int = 0
+
+    @property
+    def left(self) -> int:
+        """How many more may move."""
+        return max(0, self.most - self.moved)
+
+
+#: What an office has announced that has announced nothing.
+NOTHING = Announced(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Whom the limits count, beyond those announced: in one plan, or of late."""
+
+    #: No longer held: cleared, let off, or left unknown.
+    cleared: int = 0
+    #: Held, where they counted as clear.
+    held: int = 0
+    #: Known before, and unknown now.
+    unknown: int = 0
+
+
+#: Where nothing has moved.
+NOBODY = Counted()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Students who share something: how many of them are affected at once, beside everybody else."""
+
+    #: What they share: a roster column, or `branch`.
+    column: str
+    name: str
+    #: Held now (of a roster: leaving now), and how many of these an answer would release (of a roster: drop).
+    size: int
+    moved: int
+    others: int
+    others_moved: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the guard knows of a source before this run."""
+
+    #: Rows about roster students in the last good pulls since an approval; at most five.
+    recent_rows: Sequence[int]
+    #: Roster students it holds, clears and lets off now.
+    held: int
+    cleared: int
+    exempt: int = 0
+    #: Counted in its runs since the last approval or within 24 hours, whichever is later.
+    lately: Counted = NOBODY
+    #: Nothing of this source has ever been applied.
+    first: bool = False
+    #: The settings that decide what its rows mean are others than those last applied.
+    question_changed: bool = False
+    #: What the office has announced: an expected change towards cleared, one towards held.
+    clearing: Announced = NOTHING
+    holding: Announced = NOTHING
+    #: Longer than `Limits.night` has passed since the last good pull began.
+    after_a_night: bool = False
+    #: The groups of which students are released; those without any may be left out.
+    groups: Sequence[Group] = ()
+    #: How good the last good pull's rows were; None when that is not known.
+    quality: Quality | None = None
+
+
+def released(changes: Iterable[Change], means: Means) -> frozenset[str]:
+    """Return the students whom a plan takes out of the held: cleared, let off or left unknown.
+
+    Whom an explicit row of a status source lets go is shown, and not limited.
+    """
+    return frozenset(
+        c.student
+        for c in changes
+        if c.verdict_before is Verdict.HELD and (c.verdict_after is Verdict.UNKNOWN or _let_go(c, means))
+    )
+
+
+def count(plan: Plan, means: Means, history: History) -> Counted:
+    """Count whom the limits concern, without those whom the office has announced.
+
+    Who was held and becomes unknown counts like one who is cleared, announced or not: the next answer may clear them,
+    and nobody would count that.
+    """
+    lost = plan.count(Verdict.HELD, Verdict.UNKNOWN)
+    freed = len(released(plan.changes, means)) - lost
+    held = sum(plan.count(before, Verdict.HELD) for before in CLEAR)
+    unknown = lost + sum(plan.count(before, Verdict.UNKNOWN) for before in CLEAR)
+    return Counted(max(0, freed - history.clearing.left) + lost, max(0, held - history.holding.left), unknown)
+
+
+def _let_go(change: Change, means: Means) -> bool:
+    """Say whether a student is let go; by a status, only where no row says so: one that does is shown, not limited."""
+    return change.verdict_after in CLEAR and not (means is Means.STATUS and change.after is not None)
+
+
+def judge(
+    plan: Plan,
+    means: Means,
+    limits: Limits,
+    history: History,
+    *,
+    first_applies: bool,
+    quality: Quality | None = None,
+) -> tuple[Objection, ...]:
+    """Return every reason to hold the plan back: what, how many of how many, and the limit. No reason lets it go.
+
+    `quality` is that of the answer's rows; None for an answer that says nothing about the whole.
+    """
+    if not (plan.changes or plan.findings):
+        return ()
+    if history.first:
+        if first_applies:
+            return ()
+        return (Objection(ObjectionKind.FIRST_ANSWER, {"source": plan.source, "records": len(plan.changes)}),)
+    asked: tuple[Objection, ...] = ()
+    if history.question_changed:
+        # It waits in any case; whoever approves it sees beside that what would hold back any other answer.
+        figures: Figures = {"source": plan.source, "records": len(plan.changes), "findings": len(plan.findings)}
+        asked = (Objection(ObjectionKind.SETTINGS_CHANGED, figures),)
+    counted, lately = count(plan, means, history), history.lately
+    clear = history.cleared + history.exempt
+    lost = plan.count(Verdict.HELD, Verdict.UNKNOWN)
+    no_longer_held = "cleared_or_unknown" if lost else "cleared"
+    ways = (
+        (counted.cleared, lately.cleared, history.held, limits.clear_count, limits.clear_percent,
+         ("held", no_longer_held, history.clearing.most)),
+        (counted.held, lately.held, clear, limits.hold_count, limits.hold_percent,
+         ("cleared", "held", history.holding.most)),
+        (counted.unknown, lately.unknown, history.held + clear, limits.unknown_count, limits.unknown_percent,
+         ("known", "unknown", 0)),
+    )  # fmt: skip
+    return (
+        *asked,
+        *_rows(plan, limits, history),
+        *(reason for way in ways for reason in _too_many(way, limits, after_a_night=history.after_a_night)),
+        *_all_of_few(len(released(plan.changes, means)), limits, history, no_longer_held),
+        *of_groups(history.groups, limits, ObjectionKind.GROUP, {"now": "held", "then": no_longer_held}),
+        *_quality(quality, limits, history),
+    )
+
+
+def _rows(plan: Plan, limits: Limits, history: History) -> list[Objection]:
+    """Judge how many rows there are about roster students."""
+    before = median(history.recent_rows) if history.recent_rows else 0
+    rows = plan.roster_rows
+    if not rows:
+        figures: Figures = {"before": f"{before:g}"}
+        return [Objection(ObjectionKind.NO_ROWS, figures)] if before >= limits.no_rows_after else []
+    if history.after_a_night and history.recent_rows:
+        # Five nightly pulls are a week, in which a third of all debts may well be settled.
+        before = min(before, history.recent_rows[-1])
+    if Decimal(before) - rows > limits.rows_fall_count and rows < Decimal(before) * _rest(limits.rows_fall_percent):
+        figures = {
+            "before": f"{before:g}",
+            "rows": rows,
+            "percent": plain(limits.rows_fall_percent),
+            "count": limits.rows_fall_count,
+        }
+        return [Objection(ObjectionKind.ROWS_FALL, figures)]
+    return []
+
+
+def _rest(percent: Decimal) -> Decimal:
+    return (100 - percent) / 100
+
+
+def _too_many(
+    way: tuple[int, int, int, int, Decimal, tuple[str, str, int]], limits: Limits, *, after_a_night: bool
+) -> list[Objection]:
+    """Judge one direction: at once, and, where that passes, together with what has moved lately."""
+    moved, lately, base, most, part, (now, then, wave) = way
+    said: dict[str, str | int] = {"now": now, "then": then, "count": most, "wave": wave}
+    if not after_a_night and moved > max(Decimal(most), base * part / 100):
+        at_once = said | {"students": moved, "base": base, "percent": plain(part)}
+        return [Objection(ObjectionKind.AT_ONCE, at_once)]
+    total, before = moved + lately, base + lately
+    if moved and total > max(Decimal(most), before * limits.sum_percent / 100):
+        together = said | {"students": total, "base": before, "percent": plain(limits.sum_percent)}
+        return [Objection(ObjectionKind.LATELY, together)]
+    return []
+
+
+def _all_of_few(gone: int, limits: Limits, history: History, then: str) -> list[Objection]:
+    """Judge whether an answer releases everybody who is held."""
+    if limits.all_of <= history.held <= gone:
+        return [
+            Objection(
+                ObjectionKind.ALL_OF_FEW, {"students": gone, "now": "held", "then": then, "all_of": limits.all_of}
+            )
+        ]
+    return []
+
+
+def of_groups(
+    groups: Iterable[Group], limits: Limits, kind: ObjectionKind, said: Mapping[str, str]
+) -> tuple[Objection, ...]:
+    """Name each group of which nearly all are affected, and far more than of everybody else; the largest first."""
+    found = [g for g in groups if _stands_out(g, limits)]
+    return tuple(
+        Objection(
+            kind,
+            {
+                **said,
+                "column": g.column,
+                "group": g.name,
+                "students": g.moved,
+                "base": g.size,
+                "others": g.others_moved,
+                "others_base": g.others,
+                "percent": plain(limits.group_percent),
+                "count": limits.group_count,
+            },
+        )
+        for g in sorted(found, key=lambda g: (-g.moved, g.column, g.name))
+    )
+
+
+def _stands_out(group: Group, limits: Limits) -> bool:
+    return (
+        group.size >= limits.group_count
+        and group.moved >= group.size * limits.group_percent / 100
+        and group.moved * group.others >= limits.group_times * group.others_moved * group.size
+    )
+
+
+def _quality(quality: Quality | None, limits: Limits, history: History) -> list[Objection]:
+    """Judge how many rows are about somebody uncertain, say no amount, or cannot be read, beside the last good pull."""
+    before = history.quality
+    if quality is None or before is None:
+        return []
+    reasons: list[Objection] = []
+    grown = quality.poor_percent - before.poor_percent
+    if quality.poor - before.poor >= limits.quality_rows and grown >= limits.quality_points:
+        figures: Figures = {
+            "before": before.poor,
+            "before_rows": before.rows,
+            "poor": quality.poor,
+            "rows": quality.rows,
+            "hinted": quality.hinted,
+            "no_amount": quality.no_amount,
+            "unreadable": quality.unreadable,
+            "points": plain(limits.quality_points),
+            "count": limits.quality_rows,
+        }
+        reasons.append(Objection(ObjectionKind.QUALITY, figures))
+    if _about_others(before, quality):
+        figures = {"before": before.about, "before_rows": before.rows, "about": quality.about, "rows": quality.rows}
+        reasons.append(Objection(ObjectionKind.OTHER_PEOPLE, figures))
+    return reasons
+
+
+def _about_others(before: Quality, now: Quality) -> bool:
+    """Say whether a list that was mostly about the roster is mostly about others: last year's, by the look of it.
+
+    A small office's list has too few rows for the other limits. A whole library's rows are mostly about students who
+    do not leave, and stay so.
+    """
+    return (
+        before.about >= 2
+        and now.about * 2 <= before.about
+        and before.about * 2 > before.rows
+        and (now.rows - now.about) > before.rows - before.about
+        and now.about * 2 < now.rows
+    )
+
+
+def plain(value: Decimal) -> str:
+    """Write a figure without needless noughts."""
+    return f"{value.normalize():f}"

@@ -1,0 +1,216 @@
+"""Whom a source's keys mean: roster students by number or alias, somebody doubtful, somebody who stays, or a stranger.
+
+A number is exact after its one normalisation; nothing near is ever taken for the thing itself. What can mean certain
+students and no others, as after a lost leading zero or with words or a letter around the number, is doubtful for each
+of them. What is merely near is listed for a person to look at.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from connectors.cells.numbers import bare, numbers_within, shape, with_lost_zeros, without_addition
+from connectors.port import Cell
+from status_db.marks.current import Stored
+from status_db.model import normalise_number
+from sync.rule.reconcile import Resolved, keys_to_resolve
+from sync.rule.records import Rows
+
+#: Among so many strangers near misses are looked for.
+_LOOKED_AT = 2_000
+
+LEADING_ZERO = "leading_zero"
+AMBIGUOUS = "ambiguous"
+NUMBER_WITHIN = "number_within"
+PUNCTUATION = "punctuation"
+LETTER_ADDED = "letter_added"
+OTHER_NUMBER = "other_number"
+ONE_CHARACTER = "one_character"
+SAME_NAME = "same_name"
+
+#: Letters that are read, and typed, for digits.
+_LOOK_ALIKE = str.maketrans("OQDILZSB", "00011258")
+
+
+def resolve(
+    stored: Stored,
+    fields: Sequence[str],
+    groups: Mapping[Cell, Rows],
+    digests: Mapping[str, bytes],
+    *,
+    own_numbers: bool = False,
+) -> Resolved:
+    """Find out whom those keys mean that are no student with a stored record, and which keys nobody can tell.
+
+    `own_numbers`: the source sends students' own numbers only, so that no key is a card or a former number.
+    """
+    keys = keys_to_resolve(groups, digests)
+    contested = {} if own_numbers else stored.contested()
+    doubtful: dict[str, tuple[tuple[str, ...], str]] = {
+        number: (tuple(owners), AMBIGUOUS) for number, owners in contested.items()
+    }
+    listed = stored.listed(keys)
+    found = {number: number for number, leaves in listed.items() if leaves}
+    staying = frozenset(listed.keys() - found.keys())
+    rest = keys - listed.keys() - doubtful.keys()
+    near: dict[str, tuple[str, str]] = {}
+    for alias, owners in stored.owners(rest).items():
+        if own_numbers:
+            near[alias] = (OTHER_NUMBER, owners[0])
+        elif len(owners) == 1:
+            found[alias] = owners[0]
+        else:
+            doubtful[alias] = (tuple(owners), AMBIGUOUS)
+    rest -= found.keys() | doubtful.keys() | near.keys()
+    # Students of another open cohort: known, and nobody here.
+    elsewhere = stored.elsewhere(rest)
+    staying |= elsewhere
+    rest -= elsewhere
+    within, lost = _numbers_within(stored, rest, own_numbers=own_numbers), _lost_zeros(stored, rest)
+    added, hinted = _additions(stored, rest)
+    doubtful |= _merged(within, lost, added)
+    rest -= doubtful.keys()
+    near |= {key: hint for key, hint in hinted.items() if key in rest}
+    rest -= near.keys()
+    if rest:
+        spoken_of = {str(key) for key in groups if key in digests} | set(found.values())
+        near |= _namesakes(stored, fields, groups, rest, spoken_of) | _one_character(stored, rest)
+    return Resolved(found, doubtful, near, staying)
+
+
+def _merged(*kinds: Mapping[str, tuple[tuple[str, ...], str]]) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Return all students that each key may mean; one that was found in several ways counts as containing numbers."""
+    merged: dict[str, tuple[tuple[str, ...], str]] = {}
+    for kind in kinds:
+        for key, (students, why) in kind.items():
+            before = merged.get(key)
+            merged[key] = (tuple(sorted({*before[0], *students})), NUMBER_WITHIN) if before else (students, why)
+    return merged
+
+
+def _numbers_within(stored: Stored, keys: set[str], *, own_numbers: bool) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Find keys that contain a student's number as a whole token, or are one but for blanks, hyphens and punctuation.
+
+    Only keys with other characters than digits and letters are taken apart; each number is looked up once.
+    """
+    if not keys:
+        return {}
+    within: dict[str, set[str]] = {}
+    for key in keys:
+        for number in numbers_within(key):
+            within.setdefault(number, set()).add(key)
+    suspects: dict[str, set[str]] = {}
+    whole: set[str] = set()
+
+    def name(number: str, students: Iterable[str]) -> None:
+        for key in within.get(number, ()):
+            suspects.setdefault(key, set()).update(students)
+            if bare(key) == number:
+                whole.add(key)
+
+    for student in stored.leaving(within.keys()):
+        name(student, [student])
+    for alias, owners in {} if own_numbers else stored.owners(within.keys()).items():
+        name(alias, owners)
+    # Of numbers that hold punctuation themselves no index knows the bare form.
+    for number, students in stored.punctuated(own=own_numbers).items():
+        plain = bare(number)
+        if plain in keys:
+            within.setdefault(plain, set()).add(plain)
+        name(plain, students)
+    return {
+        key: (tuple(sorted(students)), PUNCTUATION if key in whole else NUMBER_WITHIN)
+        for key, students in suspects.items()
+    }
+
+
+def _lost_zeros(stored: Stored, keys: set[str]) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Find keys that fit exactly one student once leading zeros are put back: likely that student, but never surely.
+
+    The digits may have words around them, or separators of thousands within.
+    """
+    candidates: dict[str, set[str]] = {}
+    for key in keys:
+        for number in with_lost_zeros(key):
+            candidates.setdefault(number, set()).add(key)
+    fits: dict[str, list[str]] = {}
+    for student in stored.leaving(candidates.keys()):
+        for key in candidates[student]:
+            fits.setdefault(key, []).append(student)
+    return {key: (tuple(students), LEADING_ZERO) for key, students in fits.items() if len(students) == 1}
+
+
+def _additions(
+    stored: Stored, keys: set[str]
+) -> tuple[dict[str, tuple[tuple[str, ...], str]], dict[str, tuple[str, str]]]:
+    """Find keys that are a student's number with zeros or a letter before it, or a letter behind it.
+
+    Where numbers on the roster look as such a key does, it may as well be the number of somebody who does not leave:
+    then it is a hint, and no doubt.
+    """
+    candidates: dict[str, set[str]] = {}
+    for key in keys:
+        for number in without_addition(key):
+            candidates.setdefault(number, set()).add(key)
+    fits: dict[str, set[str]] = {}
+    for student in stored.leaving(candidates.keys()) if candidates else ():
+        for key in candidates[student]:
+            fits.setdefault(key, set()).add(student)
+    shapes = {shape(*ends) for ends in stored.ends()} if fits else set()
+    doubtful: dict[str, tuple[tuple[str, ...], str]] = {}
+    near: dict[str, tuple[str, str]] = {}
+    for key, students in fits.items():
+        why = LEADING_ZERO if key.startswith("0") else LETTER_ADDED
+        if shape(len(key), key[0], key[-1]) in shapes:
+            near[key] = why, min(students)
+        else:
+            doubtful[key] = tuple(sorted(students)), why
+    return doubtful, near
+
+
+def _one_character(stored: Stored, keys: set[str]) -> dict[str, tuple[str, str]]:
+    """Find keys that become one student's number when letters are read as digits, or one character comes or goes.
+
+    Another digit in a place is not looked for: students' neighbours, who do not leave, have such numbers.
+    """
+    lengths = stored.lengths()
+    spellings: dict[str, set[str]] = {}
+    for key in sorted(keys)[:_LOOKED_AT]:
+        for spelling in _spellings(key, lengths):
+            spellings.setdefault(spelling, set()).add(key)
+    fits: dict[str, set[str]] = {}
+    for student in stored.leaving(spellings.keys()):
+        for key in spellings[student]:
+            fits.setdefault(key, set()).add(student)
+    return {key: (ONE_CHARACTER, students.pop()) for key, students in fits.items() if len(students) == 1}
+
+
+def _spellings(key: str, lengths: Iterable[int]) -> Iterator[str]:
+    """Give what a mistyped key may have meant; numbers have one of these lengths."""
+    read = key.translate(_LOOK_ALIKE)
+    if read != key:
+        yield read
+    if len(key) in lengths:
+        return
+    if len(key) - 1 in lengths:
+        yield from (key[:at] + key[at + 1 :] for at in range(len(key)))
+    if len(key) + 1 in lengths:
+        yield from (key[:at] + digit + key[at:] for at in range(len(key) + 1) for digit in "0123456789")
+
+
+def _namesakes(
+    stored: Stored, fields: Sequence[str], groups: Mapping[Cell, Rows], keys: set[str], spoken_of: set[str]
+) -> dict[str, tuple[str, str]]:
+    """Find keys whose rows bear the name of one student, and of one about whom nothing came by the own number."""
+    if "name" not in fields:
+        return {}
+    at, names = fields.index("name"), dict[str, str]()
+    for key, rows in groups.items():
+        number = "" if key is None else normalise_number(key)
+        if number in keys and rows[0][at] is not None and len(names) < _LOOKED_AT:
+            names[number] = "".join(str(rows[0][at]).split())
+    students = stored.named(set(names.values()))
+    fits = {key: students.get(name, ()) for key, name in names.items()}
+    return {
+        key: (SAME_NAME, namesakes[0])
+        for key, namesakes in fits.items()
+        if len(namesakes) == 1 and namesakes[0] not in spoken_of
+    }

@@ -1,0 +1,309 @@
+"""From the rows of a snapshot to records: what each office's cells mean. Pure.
+
+Reading is split in two, so that cost follows change: `group` and `digest_of_rows` touch every row and do no more than
+they must; `record_from_rows` reads amounts, dates and words, and runs only for students whose digest has changed.
+"""
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+from connectors.port import Cell, Snapshot, SourceGarbled
+from status_db.model import LONGEST_DOUBT, Means, Obligation, Reason, Record, Verdict, digest_of
+from sync.rule.cells import DateOrder, Unreadable, amount_in_yuan, day
+
+Rows: TypeAlias = list[tuple[Cell, ...]]
+
+#: Changes when the meaning of rows changes in this code: then every record is read again.
+RULE_VERSION = 2
+
+_FEN = Decimal("0.01")
+
+#: What lessens or raises the amount of a row: paid and let off, paid back.
+_BESIDES = {"paid": -1, "waived": -1, "refunded": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRule:
+    """What the settings say about the meaning of one source's rows."""
+
+    source: str
+    step: str
+    means: Means
+    #: What no row means: CLEARED or UNKNOWN; for a status also HELD.
+    absent: Verdict
+    #: What kind of thing a row is.
+    obligation: str
+    #: A title for rows that bring none.
+    item_title: str
+    tolerance: Decimal
+    #: What amounts are multiplied with to become yuan.
+    yuan: Decimal
+    #: The office's word, normalised → CLEARED (done), HELD (not done) or EXEMPT; only for a status.
+    words: Mapping[str, Verdict]
+    #: The zone of times without one.
+    zone: ZoneInfo
+    #: The zone whose days are shown.
+    institution_zone: ZoneInfo
+    #: Digest of the query and mapping behind it: another one is another question.
+    question: bytes
+    #: The same as former versions took it, with the pace in it.
+    former_question: bytes = b""
+    #: It sends students' own numbers only: never a card, nor a former number.
+    own_numbers: bool = False
+    #: What a row without a number is: a reason to refuse the answer, a row about whom the row above is, or nothing.
+    nameless: Literal["refuse", "above", "ignore"] = "refuse"
+    #: A reference names one thing only, so that a row that repeats another is that row again.
+    unique_reference: bool = False
+    #: How dates are written whose year stands behind.
+    date_order: DateOrder = "ymd"
+
+    @property
+    def digest(self) -> bytes:
+        """Digest of everything that decides what a row means."""
+        return self._digest(self.question)
+
+    def is_known_as(self, digest: bytes | None) -> bool:
+        """Say whether a stored digest is of this very question, whichever version took it."""
+        return digest in (self.digest, self._digest(self.former_question or self.question))
+
+    def _digest(self, question: bytes) -> bytes:
+        words = ",".join(f"{w}={v}" for w, v in sorted(self.words.items()))
+        parts = (
+            RULE_VERSION, self.means, self.absent, self.obligation, self.item_title, self.tolerance, self.yuan, words,
+            self.zone, self.institution_zone, self.own_numbers, self.nameless, self.unique_reference, self.date_order,
+        )  # fmt: skip
+        return digest_of([*(str(part).encode() for part in parts), question])
+
+
+def group(snapshot: Snapshot) -> dict[Cell, Rows]:
+    """Return the rows by the student cell as the source wrote it.
+
+    Raises SourceGarbled where such a cell is a list or a table of its own.
+    """
+    groups: dict[Cell, Rows] = {}
+    row: tuple[Cell, ...] = (None,)
+    try:
+        for row in snapshot.rows:
+            rows = groups.get(row[0])
+            if rows is None:
+                groups[row[0]] = [row]
+            else:
+                rows.append(row)
+    except TypeError:
+        raise SourceGarbled(
+            f"a student number is a {type(row[0]).__name__} ({str(row[0])[:40]})",
+            "Map columns.student to a column that holds one number as text.",
+        ) from None
+    return groups
+
+
+def digest_of_rows(salt: bytes, rows: Rows) -> bytes:
+    """Return the digest of one student's rows, whatever their order, under the rule whose digest is `salt`."""
+    text = repr(rows[0]) if len(rows) == 1 else "\n".join(sorted(map(repr, rows)))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=salt).digest()
+
+
+def record_from_rows(
+    rule: SourceRule,
+    fields: Sequence[str],
+    student: str,
+    rows: Rows,
+    digest: bytes,
+    doubt: str = "",
+    moved: tuple[Obligation, ...] = (),
+) -> Record:
+    """Return what `rows` say about one student.
+
+    `doubt` says why there may be more about this student than these rows: then they may hold, but not clear. `moved`
+    are the obligations that now stand under somebody else's key: they stay part of the record.
+    """
+    record = _plain_record(rule, fields, student, rows, digest)
+    if doubt and record.verdict is not Verdict.HELD:
+        return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, moved, doubt, digest)
+    if moved:
+        return replace(record, obligations=_in_order((*record.obligations, *moved)), doubt=doubt)
+    return record
+
+
+def _plain_record(rule: SourceRule, fields: Sequence[str], student: str, rows: Rows, digest: bytes) -> Record:
+    if not rows:
+        return Record(student, Verdict.UNKNOWN, Reason.OUTSIDE_POPULATION, (), "", digest)
+    # In an order of their own: which of two words is told as the doubtful one must not hang on the office's.
+    ordered = sorted(rows, key=repr)
+    match rule.means:
+        case Means.ITEMS:
+            cells = [dict(zip(fields, row, strict=True)) for row in _shown_once(rule, fields, ordered)]
+            owed = tuple(_obligation(rule, cell, _amount_if_any(rule, cell.get("amount"))) for cell in cells)
+            return Record(student, Verdict.HELD, Reason.OWED, _in_order(owed), "", digest)
+        case Means.BALANCE:
+            return _balance(rule, fields, student, ordered, digest)
+        case Means.STATUS:
+            cells = [dict(zip(fields, row, strict=True)) for row in _shown_once(rule, fields, ordered)]
+            return _status(rule, student, cells, digest)
+
+
+def _shown_once(rule: SourceRule, fields: Sequence[str], rows: Rows) -> Rows:
+    """Drop the repeats of a thing that is owed as such: no verdict hangs on them, and a page shows the thing once.
+
+    A row with an amount is dropped only where the settings say that its reference is unique.
+    """
+    if "amount" in fields and not rule.unique_reference:
+        return rows
+    return _without_repeats(fields, rows)
+
+
+def _without_repeats(fields: Sequence[str], rows: Rows) -> Rows:
+    """Return each row with a reference once, where it is alike in every mapped column."""
+    if len(rows) == 1 or "reference" not in fields:
+        return rows
+    at = list(fields).index("reference")
+    kept: Rows = []
+    seen: set[str] = set()
+    for row in rows:
+        if not text_of(row[at]) or _alike(row) not in seen:
+            kept.append(row)
+        seen.add(_alike(row))
+    return kept
+
+
+def _alike(row: tuple[Cell, ...]) -> str:
+    """Return what two rows about one student share that are alike; by which number they came does not matter."""
+    return repr(row[1:])
+
+
+def _balance(rule: SourceRule, fields: Sequence[str], student: str, rows: Rows, digest: bytes) -> Record:
+    """Sum the rows. What can only hold always counts; what could release, and is in doubt, releases nobody."""
+    if rule.unique_reference:
+        rows = _without_repeats(fields, rows)
+    doubts: list[str] = []
+    parts: list[Obligation] = []
+    total = Decimal(0)
+    counted = Counter(map(_alike, rows))
+    for row in rows:
+        cell = dict(zip(fields, row, strict=True))
+        try:
+            amount = _sum_of_row(rule, cell)
+        except _UnreadableAmountError as error:
+            return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), str(error), digest)
+        if amount is None:
+            doubts.append("a row has no amount")
+        elif amount < 0 and counted[_alike(row)] > 1:
+            doubts.append("two rows that are alike would both lessen the sum")
+        if amount is None or amount:
+            parts.append(_obligation(rule, cell, amount))
+        total += amount or Decimal(0)
+    if rule.unique_reference and _shared_reference(fields, rows):
+        doubts.append("two rows that differ have one reference, which the settings call unique")
+    total = total.quantize(_FEN, ROUND_HALF_UP)
+    owed = _in_order(tuple(parts))
+    if total > rule.tolerance:
+        return Record(student, Verdict.HELD, Reason.OWED, owed, "", digest)
+    if doubts:
+        doubt = "; ".join(sorted(set(doubts)))
+        return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), doubt[:LONGEST_DOUBT], digest)
+    if total < 0:
+        return Record(student, Verdict.CLEARED, Reason.REFUND_DUE, owed, "", digest)
+    return Record(student, Verdict.CLEARED, Reason.SETTLED, (), "", digest)
+
+
+class _UnreadableAmountError(Exception):
+    """An amount in a row of a balance cannot be read."""
+
+
+def _sum_of_row(rule: SourceRule, cell: Mapping[str, Cell]) -> Decimal | None:
+    """Return what a row adds to the balance; None where it has no amount.
+
+    An empty amount is not 0: nobody knows what it would say. What was paid, let off or paid back is 0 where it is
+    empty, since a row that has none of it leaves it so.
+    """
+    total: Decimal | None = Decimal(0)
+    for field, sign in {"amount": 1, **_BESIDES}.items():
+        try:
+            part = amount_in_yuan(cell.get(field), rule.yuan)
+        except Unreadable:
+            raise _UnreadableAmountError(f"the amount {str(cell[field])[:40]!r} cannot be read") from None
+        if part is None and field == "amount":
+            total = None
+        if total is not None:
+            total += sign * (part or Decimal(0))
+    return total
+
+
+def _shared_reference(fields: Sequence[str], rows: Rows) -> bool:
+    """Say whether two rows have one reference."""
+    if "reference" not in fields:
+        return False
+    at = list(fields).index("reference")
+    references = [reference for row in rows if (reference := text_of(row[at]))]
+    return len(set(references)) < len(references)
+
+
+def _status(rule: SourceRule, student: str, cells: list[dict[str, Cell]], digest: bytes) -> Record:
+    said = [(rule.words.get(normalise_word(cell["status"])), cell) for cell in cells]
+    undone = tuple(_obligation(rule, cell, None) for verdict, cell in said if verdict is Verdict.HELD)
+    if undone:
+        return Record(student, Verdict.HELD, Reason.NOT_DONE, _in_order(undone), "", digest)
+    for verdict, cell in said:
+        if verdict is None:
+            doubt = f"the word {str(cell['status'])[:40]!r} is not in the settings' words"
+            return Record(student, Verdict.UNKNOWN, Reason.DOUBTFUL, (), doubt, digest)
+    if all(verdict is Verdict.EXEMPT for verdict, _ in said):
+        return Record(student, Verdict.EXEMPT, Reason.EXEMPT_BY_OFFICE, (), "", digest)
+    return Record(student, Verdict.CLEARED, Reason.DONE, (), "", digest)
+
+
+def _obligation(rule: SourceRule, cell: Mapping[str, Cell], amount: Decimal | None) -> Obligation:
+    due, unreadable = due_of(rule, cell.get("due"))
+    return Obligation(
+        kind=text_of(cell.get("kind")) or rule.obligation,
+        title=text_of(cell.get("title")) or rule.item_title,
+        amount=amount,
+        due=due,
+        reference=text_of(cell.get("reference")),
+        due_unreadable=unreadable,
+    )
+
+
+def due_of(rule: SourceRule, cell: Cell) -> tuple[date | None, bool]:
+    """Return the day a due date falls on, if any, and whether there is one that cannot be read."""
+    try:
+        return day(cell, rule.zone, rule.institution_zone, rule.date_order), False
+    except Unreadable:
+        return None, True
+
+
+def _in_order(obligations: tuple[Obligation, ...]) -> tuple[Obligation, ...]:
+    return tuple(sorted(obligations, key=lambda o: (o.due or date.max, o.title, o.reference, o.amount or Decimal(0))))
+
+
+def text_of(value: Cell) -> str:
+    """Return a cell as text on one line.
+
+    Half of a surrogate pair, which no database stores, becomes a "?"; a NUL, which not every one does, U+FFFD.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = " ".join(str(value).split()).replace("\0", "\ufffd")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def normalise_word(value: Cell) -> str:
+    """Return a status word in its one form: NFKC, no surrounding blanks, lower case."""
+    return unicodedata.normalize("NFKC", text_of(value)).strip().lower()
+
+
+def _amount_if_any(rule: SourceRule, value: Cell) -> Decimal | None:
+    """Return the amount of a thing that is owed as such; one that cannot be read is left out."""
+    try:
+        return amount_in_yuan(value, rule.yuan)
+    except Unreadable:
+        return None

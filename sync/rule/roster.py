@@ -1,0 +1,279 @@
+"""The roster: from the registrar's list to who joins, changes and leaves. Pure."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from statistics import median
+from typing import Literal
+
+from connectors.cells.numbers import LONGEST, is_empty
+from connectors.port import Cell, Snapshot, SourceGarbled
+from status_db.guard_reasons import Figures, Objection, ObjectionKind
+from status_db.model import LONGEST_OF_ROSTER, digest_of, normalise_number
+from sync.rule.guard import Group, Limits, of_groups, plain
+from sync.rule.records import text_of
+from sync.rule.row_keys import refuse_what_is_no_number
+
+#: The roster's columns with a place of their own; every other mapped column is kept under `extra`.
+COLUMNS = ("name", "level", "college", "class", "campus", "building", "category")
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRule:
+    """Whom a flow is for."""
+
+    key: str
+    levels: frozenset[str]
+    #: None for every category.
+    categories: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RosterRule:
+    """What the settings say about the meaning of the registrar's list."""
+
+    #: The registrar's word → our level.
+    levels: Mapping[str, str]
+    #: The registrar's word → whether such a student leaves this year; without any, everybody does.
+    categories: Mapping[str, Literal["leaving", "staying"]]
+    #: Fields that hold another number of the same student.
+    aliases: tuple[str, ...]
+    #: In order: the first that fits is the student's.
+    flows: tuple[FlowRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One student as the registrar lists them."""
+
+    student: str
+    #: In the order of COLUMNS, the level in our word.
+    columns: tuple[str, ...]
+    extra: Mapping[str, str]
+    #: None for who does not leave this year.
+    flow: str | None
+    #: (number, field) for each other number.
+    aliases: tuple[tuple[str, str], ...]
+
+    @property
+    def digest(self) -> bytes:
+        """Tell whether anything about the student differs."""
+        parts = (self.student, *self.columns, self.flow or "", repr(sorted(self.extra.items())), repr(self.aliases))
+        return digest_of(part.encode() for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One student as stored."""
+
+    digest: bytes
+    active: bool
+    flow: str | None
+    #: It says that the student joined later than now: it was listed under a wrong clock.
+    ahead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RosterPlan:
+    """What a roster run would change, on a named revision."""
+
+    base: int
+    source_base: int
+    #: New on the list, back on it, or in another flow: their steps begin anew.
+    joined: tuple[Entry, ...]
+    #: The same flow, other particulars.
+    changed: tuple[Entry, ...]
+    #: Off the list.
+    left: tuple[str, ...]
+    rows: int
+    #: How many of the list leave this year.
+    leaving: int
+    #: How many of those who were leaving would no longer be.
+    dropped: int
+    #: How many of those who were leaving would begin anew in another flow.
+    restarted: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Say whether it changes nothing."""
+        return not (self.joined or self.changed or self.left)
+
+    @property
+    def digest(self) -> bytes:
+        """Digest of the difference and of what it is made on."""
+        parts = [str(self.source_base).encode()]
+        parts += [entry.digest for entry in (*self.joined, *self.changed)]
+        return digest_of([*parts, *(student.encode() for student in self.left)])
+
+
+def entries(rule: RosterRule, snapshot: Snapshot) -> dict[str, Entry]:
+    """Return the list by student number. Raises SourceGarbled for a list that cannot be trusted whole."""
+    found: dict[str, Entry] = {}
+    for at, row in enumerate(snapshot.rows):
+        cells = dict(zip(snapshot.fields, row, strict=True))
+        refuse_what_is_no_number("roster", [cells[kind] for kind in ("student", *rule.aliases)])
+        number = "" if is_empty(cells["student"]) else normalise_number(cells["student"])
+        if not number:
+            place = snapshot.places[at] if snapshot.places is not None else at + 1
+            raise SourceGarbled(
+                f"the roster has a row without a student number: row {place} "
+                f"({text_of(cells.get('name')) or 'no name either'})",
+                "Have the registrar complete it, or leave the row out.",
+            )
+        entry = _entry(rule, number, cells)
+        for one in (number, *(alias for alias, _ in entry.aliases)):
+            if len(one) > LONGEST:
+                raise SourceGarbled(
+                    f'the roster has a number of {len(one):,} characters ("{one[:40]}…"), and none has over {LONGEST}',
+                    "Have the registrar correct it, or correct columns in [roster].",
+                )
+        if found.setdefault(number, entry) != entry:
+            raise SourceGarbled(
+                f"the roster lists student {number} twice, and differently",
+                "Have the registrar take one of the two rows out.",
+            )
+    return found
+
+
+def _entry(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> Entry:
+    values = {key: text_of(value) for key, value in cells.items() if key != "student"}
+    level = rule.levels.get(values["level"])
+    if level is None:
+        raise SourceGarbled(
+            f'the roster has the level "{values["level"]}" (student {number}), which the settings do not know',
+            "Add it to levels in [roster].",
+        )
+    category = values.get("category", "")
+    leaves = rule.categories.get(category, "leaving" if not rule.categories else None)
+    if leaves is None:
+        raise SourceGarbled(
+            f'the roster has the category "{category}" (student {number}), which the settings do not know',
+            "Add it to categories in [roster], as leaving or staying.",
+        )
+    values["level"] = level
+    for column, most in LONGEST_OF_ROSTER.items():
+        if len(text := values.get(column, "")) > most:
+            raise SourceGarbled(
+                f'the roster gives student {number} a {column} of {len(text):,} characters ("{text[:40]}…"), and at '
+                f"most {most} are kept",
+                f"Have the registrar shorten it, or correct columns.{column} in [roster].",
+            )
+    return Entry(
+        student=number,
+        columns=tuple(values.get(column, "") for column in COLUMNS),
+        extra={k: v for k, v in values.items() if k not in COLUMNS and k not in rule.aliases},
+        flow=_flow(rule, number, level, category) if leaves == "leaving" else None,
+        aliases=_aliases(rule, number, cells),
+    )
+
+
+def _flow(rule: RosterRule, number: str, level: str, category: str) -> str:
+    for flow in rule.flows:
+        if level in flow.levels and (flow.categories is None or category in flow.categories):
+            return flow.key
+    raise SourceGarbled(
+        f'no flow fits student {number} (level "{level}", category "{category}")',
+        "Add the level or category to a [[flow]].",
+    )
+
+
+def _aliases(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {}
+    for kind in rule.aliases:
+        alias = "" if is_empty(cells[kind]) else normalise_number(cells[kind])
+        if alias and alias != number:
+            found.setdefault(alias, kind)
+    return tuple(sorted(found.items()))
+
+
+def plan(base: int, source_base: int, listed: Mapping[str, Entry], stored: Mapping[str, Listed]) -> RosterPlan:
+    """Return what would change: `listed` is what the registrar says, `stored` everybody ever listed in this cohort."""
+    joined: list[Entry] = []
+    changed: list[Entry] = []
+    for number, entry in sorted(listed.items()):
+        known = stored.get(number)
+        if known is None or not known.active or known.flow != entry.flow or known.ahead:
+            joined.append(entry)
+        elif known.digest != entry.digest:
+            changed.append(entry)
+    left = tuple(sorted(n for n, known in stored.items() if known.active and n not in listed))
+    still = {n for n, entry in listed.items() if entry.flow}
+    return RosterPlan(
+        base=base,
+        source_base=source_base,
+        joined=tuple(joined),
+        changed=tuple(changed),
+        left=left,
+        rows=len(listed),
+        leaving=len(still),
+        dropped=sum(1 for n, known in stored.items() if known.active and known.flow and n not in still),
+        restarted=sum(
+            1 for n in still if (known := stored.get(n)) and known.active and known.flow not in (None, listed[n].flow)
+        ),
+    )
+
+
+def judge(
+    roster: RosterPlan,
+    limits: Limits,
+    recent_rows: Sequence[int],
+    active: int,
+    let_off: int = 0,
+    groups: Sequence[Group] = (),
+) -> tuple[Objection, ...]:
+    """Return every reason to hold the roster back: what moves many students' steps at once is looked at first.
+
+    `active` are the students who are leaving now, `let_off` those of them whom new particulars would let off a step
+    that does not count as clear, `groups` the colleges, campuses and buildings that some would be dropped from.
+    """
+    if roster.empty or not recent_rows:
+        return ()
+    reasons: list[Objection] = []
+    before = median(recent_rows)
+    if before and not roster.rows:
+        reasons.append(Objection(ObjectionKind.ROSTER_EMPTY, {"before": f"{before:g}"}))
+    elif (
+        before - roster.rows > limits.rows_fall_count
+        and roster.rows < Decimal(before) * (100 - limits.rows_fall_percent) / 100
+    ):
+        fall: Figures = {"before": f"{before:g}", "rows": roster.rows, "percent": plain(limits.rows_fall_percent)}
+        reasons.append(Objection(ObjectionKind.ROSTER_FALLS, fall))
+    for moved, count, part, what in (
+        (roster.dropped, limits.clear_count, limits.clear_percent, "leave_no_more"),
+        (roster.restarted, limits.unknown_count, limits.unknown_percent, "begin_anew"),
+        (let_off, limits.clear_count, limits.clear_percent, "let_off"),
+    ):
+        if moved > max(Decimal(count), active * part / 100):
+            figures: Figures = {"students": moved, "base": active, "what": what, "percent": plain(part), "count": count}
+            reasons.append(Objection(ObjectionKind.ROSTER_MOVES, figures))
+    if active >= limits.all_of and roster.dropped * 2 >= active:
+        others: Figures = {"students": roster.dropped, "base": active}
+        reasons.append(Objection(ObjectionKind.ROSTER_OTHERS, others))
+    return (*reasons, *of_groups(groups, limits, ObjectionKind.ROSTER_GROUP, {}))
+
+
+def groups_of(columns: Mapping[str, Mapping[str, str]], dropped: Collection[str]) -> tuple[Group, ...]:
+    """Return the groups that some are dropped from: `columns` maps each leaving student to the columns they share."""
+    size, gone = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for student, shared in columns.items():
+        size.update(shared.items())
+        if student in dropped:
+            gone.update(shared.items())
+    everybody, all_gone = len(columns), sum(1 for student in columns if student in dropped)
+    return tuple(
+        Group(column, name, size[column, name], moved, everybody - size[column, name], all_gone - moved)
+        for (column, name), moved in sorted(gone.items())
+        if name
+    )
+
+
+def exempt(conditions: Sequence[Mapping[str, Collection[str]]], person: Mapping[str, str]) -> bool:
+    """Say whether roster columns let a student off a step: one condition, matched in all its columns, is enough."""
+    return any(all(person.get(column, "") in values for column, values in c.items()) for c in conditions)
+
+
+def asked_since(began: datetime | None, joined_at: datetime) -> bool:
+    """Say whether a snapshot that began then says anything about a student who joined then."""
+    return began is not None and began >= joined_at

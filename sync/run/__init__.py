@@ -1,0 +1,1 @@
+"""One run: pull, plan, apply; and the way back from one."""

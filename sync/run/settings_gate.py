@@ -1,0 +1,100 @@
+"""Whether the settings of this process are the applied ones, and what applying them would change."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine
+
+from config.meaning import differences, meaning_of
+from config.settings import Settings
+from connectors.port import Snapshot
+from status_db.marks import applied_settings
+from status_db.marks.applied_settings import SettingsDiffer
+from status_db.marks.current import Stored
+from status_db.model import SETTINGS
+from status_db.store.engine import reading
+from sync.plan.settings import SettingsProposal, propose_settings
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChange:
+    """A change of settings that is not applied yet."""
+
+    proposal: SettingsProposal
+    #: What differs, key by key, and what it does to each step.
+    lines: tuple[str, ...]
+
+
+class SettingsGate:
+    """Compares one process's settings with those that were applied to a cohort."""
+
+    def __init__(self, engine: Engine, settings: Settings, cohort: str, clock: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._cohort = cohort
+        self._clock = clock
+        #: What the settings of this process mean.
+        self.meaning = meaning_of(settings)
+
+    def demand(self, connection: Connection) -> None:
+        """See that students have the steps that these settings give them. Raises SettingsDiffer."""
+        if applied_settings.digest(connection, self._cohort) == self.meaning.digest:
+            return
+        known, stored = applied_settings.read(connection, self._cohort), Stored(connection, self._cohort)
+        if known is not None and known.meaning.structure == self.meaning.structure:
+            # What the rows of a source mean changes with its own next answer.
+            return
+        if known is None and not stored.anybody():
+            # A plan before the first run: there is nobody whose steps could be others.
+            return
+        waiting = stored.suspended(SETTINGS, 0)
+        if waiting is not None:
+            raise SettingsDiffer(waits_already(waiting))
+        raise SettingsDiffer(
+            "the settings of this process are not the ones that are applied, so no answer is applied. Look at the "
+            "change with `clearance plan` and apply it with `clearance sync`, or restart this process with the "
+            "settings file that was applied."
+        )
+
+    def pending(self) -> PendingChange | None:
+        """Plan the change that is not applied yet; None where there is none, or nobody is listed."""
+        with reading(self._engine) as connection:
+            known = applied_settings.read(connection, self._cohort)
+            if known is not None and known.digest == self.meaning.digest:
+                return None
+            proposal = self._proposal(connection)
+        if known is None and not proposal.plan.students:
+            return None
+        before = known.meaning if known is not None else None
+        return PendingChange(proposal, (*differences(before, self.meaning), *proposal.by_step()))
+
+    def proposal(self) -> SettingsProposal | None:
+        """Plan the change from the applied settings to these; None where nothing differs and nothing waits."""
+        with reading(self._engine) as connection:
+            same = applied_settings.digest(connection, self._cohort) == self.meaning.digest
+            if same and Stored(connection, self._cohort).suspended(SETTINGS, 0) is None:
+                return None
+            return self._proposal(connection)
+
+    def waiting(self) -> int | None:
+        """Return the change of settings that waits for a person."""
+        with reading(self._engine) as connection:
+            return Stored(connection, self._cohort).suspended(SETTINGS, 0)
+
+    def nothing_asked(self) -> Snapshot:
+        """Return what stands in the place of an answer: a change of settings asks no office."""
+        now = self._clock()
+        return Snapshot(("student",), (), now, now, ())
+
+    def _proposal(self, connection: Connection) -> SettingsProposal:
+        return propose_settings(connection, self._settings, self._cohort, self.nothing_asked())
+
+
+def waits_already(run: int) -> str:
+    """Say that a change of settings waits, and how it is decided."""
+    return (
+        f"a change of settings waits for approval as run {run}, and no answer is applied before it: look at it with "
+        f"`clearance runs show {run}`, then `clearance runs approve {run}`, or restart with the settings file that was "
+        "applied."
+    )

@@ -1,0 +1,224 @@
+"""The schedule: one job per source, each slot run once, whatever was missed caught up at the start."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from config.settings import Settings
+from config.timetable import Timetable
+from status_db.desk.retention import Retention
+from status_db.marks.apply import LeaseLost, RunUnderWay, SlotTaken
+from status_db.model import ROSTER
+from status_db.store.engine import StoreError
+from sync.run.season import Season, Turn
+
+#: A job that could not start in time (the machine slept, all workers were busy) still runs if no later than this.
+_GRACE = timedelta(hours=6)
+
+_WORKERS = 4
+
+#: So often it is looked whether somebody has spoken on a suspended run.
+_LISTENS = 5
+
+#: So often it is looked whether somebody has asked for something on the pages, and waits there.
+_SERVES = 2
+
+#: So often it is looked whether a decision's end has come.
+_SWEEPS = 60
+
+#: The job that prints sheets.
+_PAPER = "paper"
+
+#: The job that removes what has been kept long enough.
+_RETENTION = "retention"
+
+
+class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # the library has no types
+    """Fires at a timetable's slots; counted from local midnight, not from the process's start."""
+
+    def __init__(self, timetable: Timetable) -> None:
+        self._timetable = timetable
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """Return the next slot, in UTC."""
+        return self._timetable.after(max(previous_fire_time, now) if previous_fire_time else now)
+
+
+class Schedule:
+    """Keeps the sources of the open cohorts asked: each roster by its own timetable, each source once for all."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        season: Season,
+        clock: Callable[[], datetime],
+        sweep: Callable[[datetime], int],
+        serving: Callable[[], int],
+        printing: Callable[[datetime], int] | None = None,
+        retention: Callable[[], Retention] | None = None,
+    ) -> None:
+        """`sweep` notes the decisions whose end has come by the given moment; `serving` serves what was asked for.
+
+        `printing` writes the sheets of a night's slot, unless they are there, and returns how many it wrote; it is
+        asked where the settings say when. `retention` gives what carries out the rules of the settings once a day.
+        """
+        self._season = season
+        self._settings = settings
+        self._sweep = sweep
+        self._serving = serving
+        self._printing = printing if settings.desk.paper.folder is not None else None
+        self._nights = Timetable(None, settings.desk.paper.cron, settings.institution.timezone)
+        self._retention = retention
+        self._retention_times = Timetable(None, settings.retention.cron, settings.institution.timezone)
+        self._clock = clock
+        self._log = structlog.get_logger("clearance.schedule")
+        several = len(season.cohorts) > 1
+        #: Name of the job → source, cohort (empty for all), timetable.
+        self._jobs = {
+            f"{source} {cohort}" if cohort and several else source: (source, cohort, timetable)
+            for (source, cohort), timetable in season.timetables().items()
+        }
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(_WORKERS)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": int(_GRACE.total_seconds())},
+        )
+
+    def start(self) -> None:
+        """Start asking: first the slots that nobody has run, then each as its time comes."""
+        for changed in self._season.open_cohorts(by="schedule"):
+            tell = self._log.warning if changed.fault else self._log.info
+            tell("settings changed", state=changed.state.value, message=changed.message)
+        self._name_unusable()
+        for name, (_, _, timetable) in self._jobs.items():
+            self._scheduler.add_job(self.serve, SlotTrigger(timetable), args=[name], id=name, name=name)
+        self._scheduler.add_job(self.carry_out, "interval", seconds=_LISTENS, id="opinions", name="opinions")
+        self._scheduler.add_job(self.sweep, "interval", seconds=_SWEEPS, id="sweep", name="sweep")
+        self._scheduler.add_job(self.answer, "interval", seconds=_SERVES, id="requests", name="requests")
+        self._scheduler.start()
+        self._log.info("schedule started", sources=len(self._jobs), cohorts=", ".join(self._season.cohorts))
+        for name in self._jobs:
+            self.serve(name)
+        if self._printing is not None:
+            # Last night's first, where nobody was there to print them.
+            self._scheduler.add_job(self.print_sheets, id=f"{_PAPER} now", name=_PAPER)
+            self._scheduler.add_job(self.print_sheets, SlotTrigger(self._nights), id=_PAPER, name=_PAPER)
+        if self._retention is not None:
+            self._scheduler.add_job(self.retain, id=f"{_RETENTION} now", name=_RETENTION)
+            self._scheduler.add_job(self.retain, SlotTrigger(self._retention_times), id=_RETENTION, name=_RETENTION)
+
+    def stop(self) -> None:
+        """Stop; runs under way are let end."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+        self._log.info("schedule stopped")
+
+    def _name_unusable(self) -> None:
+        """Say which sources cannot be asked by this process at all; the others are."""
+        rosters = {f"{ROSTER} {key}": roster for key, roster in self._settings.rosters.items()}
+        for name, one in {**(rosters or {ROSTER: self._settings.roster}), **self._settings.source}.items():
+            for why in one.unusable:
+                self._log.error("source cannot be asked", source=name, message=why)
+
+    def serve(self, name: str) -> None:
+        """Run the slot that now belongs to, for every cohort where it has not been run."""
+        source, cohort, timetable = self._jobs[name]
+        try:
+            slot, turns = timetable.at(self._clock()), self._season.turns(source, cohort)
+        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+            self._log.exception("run not begun", source=name)
+            return
+        for turn in turns:
+            self._run(name, source, slot, turn)
+
+    def _run(self, name: str, source: str, slot: datetime, turn: Turn) -> None:
+        try:
+            turn.run(source, by="schedule", slot=slot)
+        except SlotTaken:
+            self._log.debug("slot taken", source=name, slot=slot.isoformat())
+        except LeaseLost as error:
+            self._log.warning("run overtaken", source=name, slot=slot.isoformat(), message=str(error))
+        except StoreError as error:
+            self._log.error("run not stored", source=name, slot=slot.isoformat(), message=str(error))
+        except Exception:  # noqa: BLE001 - see below
+            # One source that breaks must not end the others' schedule; the next slot tries again.
+            self._log.exception("run broke", source=name, slot=slot.isoformat())
+
+    def carry_out(self) -> None:
+        """Carry out what people have said about suspended runs."""
+        try:
+            self._season.carry_out()
+        except StoreError as error:
+            self._log.error("opinions not carried out", message=str(error))
+        except RunUnderWay as busy:
+            # It has the source; when it has ended, this comes by again.
+            self._log.debug("opinions wait", message=str(busy))
+        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+            self._log.exception("opinions broke")
+
+    def answer(self) -> None:
+        """Serve what people have asked for on the pages."""
+        try:
+            self._serving()
+        except StoreError as error:
+            self._log.error("requests not served", message=str(error))
+        except RunUnderWay as busy:
+            self._log.debug("requests wait", message=str(busy))
+        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+            self._log.exception("requests broke")
+
+    def sweep(self) -> None:
+        """Note the decisions whose end has come; they stopped counting by themselves."""
+        try:
+            if ended := self._sweep(self._clock()):
+                self._log.info("decisions ended", count=ended)
+        except StoreError as error:
+            self._log.error("decisions not swept", message=str(error))
+        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+            self._log.exception("sweep broke")
+
+    def print_sheets(self) -> None:
+        """Write the sheets of the night that it is, for when the machines are down; no source is asked for it."""
+        if self._printing is None:
+            return
+        slot = self._nights.at(self._clock())
+        try:
+            if written := self._printing(slot):
+                self._log.info("sheets printed", slot=slot.isoformat(), files=written)
+        except (StoreError, OSError) as error:
+            self._log.error("sheets not printed", slot=slot.isoformat(), message=str(error))
+        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+            self._log.exception("printing broke", slot=slot.isoformat())
+
+    def retain(self) -> None:
+        """Carry out each rule of retention that nobody has carried out since its last time."""
+        if self._retention is None:
+            return
+        try:
+            retention = self._retention()
+            due = retention.due(self._retention_times.at(self._clock()))
+        except StoreError as error:
+            self._log.error("retention not carried out", message=str(error))
+            return
+        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
+            self._log.exception("retention broke")
+            return
+        for rule in due:
+            try:
+                run = retention.carry_out(rule, self._clock(), "schedule")
+                if run.removed or run.unfinished:
+                    self._log.info(
+                        "rows removed",
+                        rule=rule,
+                        count=run.removed,
+                        cutoff=run.cutoff.isoformat(),
+                        unfinished=run.unfinished,
+                    )
+            except StoreError as error:
+                self._log.error("retention not carried out", rule=rule, message=str(error))
+            except Exception:  # noqa: BLE001 - as with a run that breaks: the other rules go on
+                self._log.exception("retention broke", rule=rule)

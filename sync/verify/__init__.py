@@ -1,0 +1,1 @@
+"""Whether what is stored agrees with the ledger, with itself, and with the rule."""

@@ -1,0 +1,159 @@
+"""The chain: each link's seal, and what it says of its run and its flips."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby, islice
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+from status_db.ledger import raw_rows
+from status_db.ledger.chain import FLIPS, RUN, RUNS, LinkKind, altered, is_carried
+from status_db.ledger.reader import LedgerReader
+from status_db.ledger.seals import NOTHING, Seals
+from sync.verify.disagreements import Found
+
+#: So many links are held at once.
+_AT_ONCE = 1_000
+
+_FLIP_LINK = 1 + raw_rows.FLIP.index("link")
+_FLIP_OF = [1 + raw_rows.FLIP.index(name) for name in ("run", "decision", "at")]
+_LINK_OF = [raw_rows.LINK.index(name) for name in ("run", "decision", "at")]
+
+_Group: TypeAlias = tuple[int, Iterator[raw_rows.Values]]
+
+
+class Chain:
+    """Follows a ledger from its first link to its newest."""
+
+    def __init__(self, reader: LedgerReader, seals: Seals, found: Found) -> None:
+        self._reader = reader
+        self._seals = seals
+        self._found = found
+        self.looked_at = {"links": 0, "runs": 0, "flips": 0}
+        #: What the newest link that says anything of it says: name → digest as hex, and the link.
+        self.newest: dict[str, tuple[str, int]] = {}
+        self._began: Any = None
+        self._flips: Iterator[_Group] = iter(())
+        self._next_flips: _Group | None = None
+
+    def follow(self, heads: Mapping[int, str]) -> None:
+        """Look at every link in order, with its run and flips, and whether the logged heads are among them."""
+        groups = groupby(self._reader.flips(), key=lambda flip: int(flip[_FLIP_LINK]))
+        self._flips = ((link, flips) for link, flips in groups)
+        self._next_flips = next(self._flips, None)
+        links, before, expected, watermark = self._reader.links(), NOTHING, 1, 0
+        waiting = dict(heads)
+        while batch := list(islice(links, _AT_ONCE)):
+            runs = self._reader.runs(
+                [n for link in batch if (n := link.values[raw_rows.LINK.index("run")]) is not None]
+            )
+            for link in batch:
+                _, number, kind, run, *_ = link.values
+                if number != expected:
+                    self._found.add("ledger", "gap", f"link {expected}", "is missing")
+                elif self._seals.link(before, link.values) != link.mac:
+                    self._found.add("ledger", "seal", f"link {number}", "is not as it was sealed")
+                said = self._said(number, link.values)
+                if kind == LinkKind.CHECKPOINT:
+                    watermark, self._began = run or 0, link.values[raw_rows.LINK.index("at")]
+                    self._look_at_past_runs(watermark, said)
+                else:
+                    self._look_at_run(number, run, runs.get(run), said)
+                self._look_at_flips(link.values, said)
+                logged = waiting.pop(number, None)
+                if logged is not None and logged != (link.mac or b"").hex():
+                    self._found.add("ledger", "head", f"link {number}", "is not the one whose seal the log has")
+                before, expected = link.mac or b"", number + 1
+                self.looked_at["links"] += 1
+        for number in sorted(waiting):
+            self._found.add(
+                "ledger",
+                "cut",
+                f"link {number}",
+                f"is in the log, and the ledger ends at {expected - 1}: it was cut off",
+            )
+        while self._next_flips is not None:
+            self._out_of_place(self._next_flips)
+        for run in self._reader.unlinked_runs(watermark):
+            self._found.add("run", "unlinked", f"run {run}", "says it was applied or confirmed, and no link says so")
+
+    def _said(self, number: int, values: raw_rows.Values) -> dict[str, str]:
+        try:
+            said = json.loads(values[raw_rows.LINK.index("sets")])
+            words = {str(name): str(digest) for name, digest in said.items()}
+        except (ValueError, TypeError, AttributeError):
+            # Its seal has shown already that it was altered.
+            return {}
+        for name, digest in words.items():
+            if name.startswith(altered("source:")):
+                self._found.add(
+                    "source_state", "before", name.removeprefix(altered("source:")), f"was altered before link {number}"
+                )
+            elif name not in (FLIPS, RUN, RUNS):
+                self.newest[name] = digest, number
+        for name in [n for n, (_, link) in self.newest.items() if is_carried(n) and link != number]:
+            # Each link carries these on; one that is not told any more was dropped by whoever altered the link.
+            del self.newest[name]
+        return words
+
+    def _look_at_past_runs(self, newest: int, said: Mapping[str, str]) -> None:
+        over = self._seals.running(RUNS)
+        for values in self._reader.past_runs(newest):
+            over.add(values)
+        if said.get(RUNS) != (over.digest() if over.rows else None):
+            self._found.add("run", "past", f"runs up to {newest}", "are not as they were when the ledger was begun")
+
+    def _look_at_run(self, link: int, run: int | None, row: raw_rows.Values | None, said: Mapping[str, str]) -> None:
+        if RUN not in said:
+            return
+        self.looked_at["runs"] += 1
+        if row is None:
+            self._found.add("run", "gone", f"run {run}", f"is not there, and link {link} is about it")
+        elif self._seals.digest(RUN, row) != said[RUN]:
+            self._found.add("run", "row", f"run {run}", f"is not as link {link} closed it")
+
+    def _look_at_flips(self, link: raw_rows.Values, said: Mapping[str, str]) -> None:
+        number: int = link[1]
+        while self._next_flips is not None and self._next_flips[0] < number:
+            self._out_of_place(self._next_flips)
+        digest, key, suspect = None, f"link {number}", ""
+        if self._next_flips is not None and self._next_flips[0] == number:
+            over, first, last = self._seals.running(FLIPS), None, None
+            wanted = [link[at] for at in _LINK_OF]
+            for flip in self._next_flips[1]:
+                over.add(flip[1:])
+                first, last = first if first is not None else flip[0], flip[0]
+                if not suspect and link[2] != LinkKind.CHECKPOINT and [flip[at] for at in _FLIP_OF] != wanted:
+                    suspect = _named(flip)
+            digest = over.digest()
+            self.looked_at["flips"] += over.rows
+            key = f"flips {first} to {last} of link {number}" if first != last else f"flip {first} of link {number}"
+            self._next_flips = next(self._flips, None)
+        if digest != said.get(FLIPS):
+            what = "are gone" if digest is None else "are not those it was closed with"
+            self._found.add("flip", "link", suspect or key, what if key.startswith(("flips", "link")) else "is another")
+
+    def _out_of_place(self, group: _Group) -> None:
+        for flip in group[1]:
+            self._found.add(
+                "flip", "place", _named(flip), f"does not stand where link {group[0]} has its flips, if any"
+            )
+        self._next_flips = next(self._flips, None)
+
+    def notes(self, zone: ZoneInfo) -> tuple[str, ...]:
+        """Say since when the ledger vouches for what stands."""
+        began = self._began
+        if isinstance(began, str):
+            try:
+                began = datetime.fromisoformat(began)
+            except ValueError:
+                began = None
+        if not isinstance(began, datetime):
+            return ()
+        since = f"{began.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+        return (f"the ledger was begun on {since}: whatever stood before that it took as it was",)
+
+
+def _named(flip: Sequence[Any]) -> str:
+    return f"flip {flip[0]} ({flip[1 + raw_rows.FLIP.index('student')]} {flip[1 + raw_rows.FLIP.index('step')]})"

@@ -1,0 +1,152 @@
+"""The desk's rows: each seal, what their sets come to, and the chains of the audit log."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Table, select
+
+from status_db import tables
+from status_db.desk import seals as desk_seals
+from status_db.desk.seals import NOT_SEALED, SEALED, SealedTable
+from status_db.desk.store import LINES_BEFORE, OF_PAGES, WITH_LEDGER, any_sealed, digest_of_lines_before
+from status_db.ledger import raw_rows
+from status_db.ledger.seals import NOTHING, Seals, moved
+from sync.verify.disagreements import Disagreement, Found
+
+_LINE = ("link", *desk_seals.LINE, "mac")
+_CHAINED = (WITH_LEDGER, OF_PAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class DeskReport:
+    """What was looked at in the desk's database, and what does not agree."""
+
+    looked_at: Mapping[str, int]
+    #: Chain → its newest line and that line's seal as hex, as the log has them.
+    heads: Mapping[str, tuple[int, str]]
+    disagreements: tuple[Disagreement, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Say whether everything agrees."""
+        return not self.disagreements
+
+
+def verify_desk(
+    connection: Connection, seals: Seals, of_pages: Seals | None, heads: Mapping[tuple[str, int], str] | None = None
+) -> DeskReport:
+    """Look at every sealed row and every audit line of the desk, in the one consistent read that `connection` is in.
+
+    `seals` are made with the ledger's key, `of_pages` with the desk's. `heads` are chain and line → the line's seal as
+    hex, out of the log: only they can show that the newest lines were cut off together with what they cover.
+    """
+    look = _Look(connection, {WITH_LEDGER: seals} | ({OF_PAGES: of_pages} if of_pages is not None else {}), heads or {})
+    look.at_everything()
+    return DeskReport(look.looked_at, look.newest, look.found.listed(), look.notes)
+
+
+class _Look:
+    def __init__(self, connection: Connection, seals: dict[str, Seals], heads: Mapping[tuple[str, int], str]) -> None:
+        self._connection = connection
+        self._seals = seals
+        self._logged = heads
+        self.found = Found()
+        self.looked_at: dict[str, int] = {}
+        self.newest: dict[str, tuple[int, str]] = {}
+        self.notes: tuple[str, ...] = ()
+
+    def at_everything(self) -> None:
+        heads = {row["chain"]: row for row in self._rows(tables.audit_head)}
+        if WITH_LEDGER not in heads:
+            if any_sealed(self._connection) or any(chain == WITH_LEDGER for chain, _ in self._logged):
+                self.found.add("audit_head", "gone", WITH_LEDGER, "is not there, and rows are sealed under it")
+            elif self._any_staff():
+                self.notes = ("accounts and grants are not sealed yet: clearance accounts seal",)
+            return
+        for chain in sorted(heads.keys() - set(_CHAINED)):
+            self.found.add("audit_head", "unknown", str(chain), "is the head of no chain that this program writes")
+        line = tables.audit.c
+        for number, chain in raw_rows.fetched(
+            self._connection, select(line.line, line.chain).where(line.chain.not_in(_CHAINED)).order_by(line.line)
+        ):
+            self.found.add("audit", "unknown", f"line {number}", f"is of no chain that this program writes ({chain})")
+        sets = self._at_head(WITH_LEDGER, heads[WITH_LEDGER])
+        for sealed in SEALED.values():
+            self._at_rows(sealed, sets.get(sealed.name, NOTHING.hex()))
+        if (digest_of_lines_before(self._connection, self._seals[WITH_LEDGER]) or None) != sets.get(LINES_BEFORE):
+            self.found.add("audit", "before", "lines without a chain", "are not as they were when the chain was begun")
+        for chain in _CHAINED:
+            if chain not in self._seals:
+                self.notes += (f"the key of the audit log's chain {chain} is not there: its lines were not looked at",)
+                continue
+            if chain in heads and chain != WITH_LEDGER:
+                self._at_head(chain, heads[chain])
+            self._at_chain(chain, heads.get(chain))
+        left_out = ", ".join(f"{table} ({why})" for table, why in NOT_SEALED.items())
+        self.notes += (f"not sealed: {left_out}",)
+
+    def _any_staff(self) -> bool:
+        account = tables.account
+        query = select(account.c.account).where(account.c.student.is_(None)).limit(1)
+        return self._connection.execute(query).first() is not None
+
+    def _rows(self, table: Table) -> list[dict[str, Any]]:
+        """Return rows as the driver gives them: an altered value shows, whatever it would be read as."""
+        columns = tuple(column.name for column in table.columns)
+        return [dict(zip(columns, values, strict=True)) for values in raw_rows.rows(self._connection, table, columns)]
+
+    def _at_head(self, chain: str, head: Mapping[str, Any]) -> dict[str, str]:
+        values = desk_seals.head_values(head)
+        if self._seals[chain].desk_row("audit_head", values) != head["mac"]:
+            self.found.add("audit_head", "seal", chain, "is not as it was sealed")
+        try:
+            sets = tables.Json().process_result_value(head["sets"], self._connection.dialect)
+        except ValueError:
+            return {}
+        return sets if isinstance(sets, dict) else {}
+
+    def _at_rows(self, sealed: SealedTable, said: str) -> None:
+        seals, weight = self._seals[WITH_LEDGER], 0
+        for row in self._rows(sealed.table):
+            key = sealed.key(row)
+            self.looked_at[sealed.name] = self.looked_at.get(sealed.name, 0) + 1
+            weight += seals.weight(row["mac"])
+            if row["mac"] is None:
+                if sealed.when(row):
+                    self.found.add(sealed.name, "unsealed", key, "has no seal: it did not come by this program")
+            elif not sealed.agrees(seals, row):
+                self.found.add(sealed.name, "seal", key, "is not as it was sealed")
+        if sealed.counted and moved(NOTHING, weight).hex() != said:
+            what = "are not those that the head counts: rows were taken away, added, or put back as they were"
+            self.found.add(sealed.name, "set", f"rows of {sealed.name}", what)
+
+    def _at_chain(self, chain: str, head: Mapping[str, Any] | None) -> None:
+        removed, before = (head["removed_to"], head["removed_mac"]) if head is not None else (0, NOTHING)
+        expected, seals, last = removed + 1, self._seals[chain], before
+        for row in self._lines(chain):
+            link = row["link"]
+            if link != expected:
+                self.found.add("audit", "gap", f"{chain} {expected}", "is missing")
+            elif seals.link(last, desk_seals.line_values(chain, link, row)) != row["mac"]:
+                self.found.add("audit", "seal", f"{chain} {link}", "is not as it was written")
+            logged = self._logged.get((chain, link))
+            if logged is not None and logged != bytes(row["mac"] or b"").hex():
+                self.found.add("audit", "head", f"{chain} {link}", "is another line than the log has")
+            expected, last = (link if isinstance(link, int) else expected) + 1, row["mac"] or b""
+            self.looked_at["audit"] = self.looked_at.get("audit", 0) + 1
+        newest = expected - 1
+        said = (head["link"], head["line_mac"]) if head is not None else (0, NOTHING)
+        if (newest, last) != said:
+            self.found.add("audit", "newest", f"{chain} {said[0]}", "is not the newest line, and the head says it is")
+        for at, link in self._logged:
+            if at == chain and link > newest:
+                self.found.add("audit", "cut", f"{chain} {link}", "is in the log, and not there: lines were cut off")
+        self.newest[chain] = (newest, bytes(last).hex())
+
+    def _lines(self, chain: str) -> Iterator[dict[str, Any]]:
+        table = tables.audit
+        # Some at a time: a log of three years has many.
+        for values in raw_rows.pages(self._connection, table, _LINE, table.c.link, table.c.chain == chain):
+            yield dict(zip(_LINE, values, strict=True))

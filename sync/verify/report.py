@@ -1,0 +1,89 @@
+"""Verify: whether what stands agrees with the ledger, with itself, and with the rule.
+
+Nothing is trusted that the key does not vouch for; findings are found again from stored records. What does not agree is
+named by table and key, the first of each kind, with how many more there are. Settings that have changed since are no
+disagreement: they are told as a note.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from config.settings import Settings
+from status_db.ledger.reader import LedgerReader
+from status_db.ledger.seals import NOTHING, Seals
+from sync.verify.chain import Chain
+from sync.verify.disagreements import Disagreement, Found
+from sync.verify.rows import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was looked at, and what does not agree."""
+
+    cohort: str
+    #: The newest link and its seal as hex, as the log has them; None where there is no ledger.
+    head: tuple[int, str] | None
+    #: links, runs, flips, students, records, decisions, statuses
+    looked_at: Mapping[str, int]
+    disagreements: tuple[Disagreement, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Say whether everything agrees."""
+        return not self.disagreements
+
+
+def verify(
+    connection: Connection,
+    settings: Settings,
+    cohort: str,
+    seals: Seals,
+    now: datetime,
+    heads: Mapping[int, str] | None = None,
+) -> Report:
+    """Look at everything about a cohort, in the one consistent read that `connection` is in.
+
+    `heads` are links and their seals as hex, out of the log: only they can show that the newest links were cut off.
+    """
+    reader, found = LedgerReader(connection, cohort), Found()
+    newest = reader.last_two()
+    if not newest:
+        return _without_a_ledger(reader, cohort, found, heads or {})
+    if not _is_the_key(reader, seals):
+        found.add(
+            "ledger", "key", "link 1", "is not sealed with this key, nor is the newest: the key is another ledger's"
+        )
+        return Report(cohort, None, {}, found.listed(), ())
+    chain = Chain(reader, seals, found)
+    chain.follow(heads or {})
+    rows = Rows(reader, settings, seals, found, chain, now)
+    rows.look()
+    return Report(
+        cohort,
+        (newest[0].values[1], (newest[0].mac or b"").hex()),
+        chain.looked_at | rows.looked_at,
+        found.listed(),
+        (*chain.notes(settings.institution.timezone), *rows.notes()),
+    )
+
+
+def _is_the_key(reader: LedgerReader, seals: Seals) -> bool:
+    """Say whether the key seals the first link, or else the newest: not both can be altered by chance."""
+    first = next(reader.links())
+    if seals.link(NOTHING, first.values) == first.mac:
+        return True
+    newest, *before = reader.last_two()
+    return bool(before) and seals.link(before[0].mac or b"", newest.values) == newest.mac
+
+
+def _without_a_ledger(reader: LedgerReader, cohort: str, found: Found, heads: Mapping[int, str]) -> Report:
+    if reader.any_sealed() or heads:
+        found.add("ledger", "gone", "link 1", "is not there, nor any other: the ledger was taken away")
+    return Report(cohort, None, {}, found.listed(), ("there is no ledger yet: the next run or decision begins it",))
+
+
+__all__ = ["Disagreement", "Report", "verify"]

@@ -1,0 +1,152 @@
+"""The rows: each seal, what the sets come to, and how the sources stand."""
+
+from collections import Counter
+from datetime import datetime
+
+from config.meaning import differences, meaning_of
+from config.settings import Settings
+from status_db.ledger import raw_rows
+from status_db.ledger.chain import (
+    APPLIED_SETTINGS,
+    BEHIND,
+    CERTIFICATE_SET,
+    DECISION_SET,
+    ROSTER_SET,
+    is_set,
+    records_of,
+    state_of,
+)
+from status_db.ledger.reader import LedgerReader
+from status_db.ledger.seals import NOTHING, Seals, moved
+from sync.verify.chain import Chain
+from sync.verify.disagreements import Found
+from sync.verify.findings import ShareFindings, basis_of, decision_key
+
+_CERTIFICATE_NUMBER = raw_rows.CERTIFICATE.index("number")
+_STATE = {name: at for at, name in enumerate(raw_rows.STATE)}
+
+#: The verdict of a record → where its source counts it.
+_COUNTED = {"held": "held", "unknown": "unknown", "exempt": "exempt", "cleared": "done"}
+
+_UNRECORDED = (
+    "the settings are not recorded for this cohort yet, so findings were not derived again. Record them: clearance sync"
+)
+_PENDING = (
+    "the settings file differs from the settings that are applied, and the marks were checked against those. See what "
+    "applying it would change: clearance plan"
+)
+
+
+class Rows:
+    """Looks at everything about each student, and then at what the sets and the sources come to."""
+
+    def __init__(
+        self, reader: LedgerReader, settings: Settings, seals: Seals, found: Found, chain: Chain, now: datetime
+    ) -> None:
+        self._reader = reader
+        self._settings = settings
+        self._seals = seals
+        self._found = found
+        self._chain = chain
+        self._now = now
+        self.looked_at = {"students": 0, "records": 0, "decisions": 0, "certificates": 0, "statuses": 0}
+        self._weights: Counter[str] = Counter()
+        self._states = reader.states()
+        self._steps = reader.steps()
+        # Told of a flip already, what flips end in would be told as a fault of other rows.
+        self._basis = basis_of(reader, settings, now, folds=not found.anything_in("flip"))
+
+    def look(self) -> None:
+        """Look at all students, some at a time, then at the sets and the sources."""
+        for share in self._reader.shares():
+            self._look_at_seals(share)
+            ShareFindings(self._basis, self._found, share).look()
+        self._look_behind()
+        self._look_at_sets()
+        self._look_at_settings()
+        for name, row in sorted(self._states.items()):
+            self._look_at_state(name, row)
+        for name, (_, link) in sorted(self._chain.newest.items()):
+            if name.startswith("source:") and name.removeprefix("source:") not in self._states:
+                key = name.removeprefix("source:")
+                self._found.add("source_state", "gone", key, f"is not there, and link {link} says how it stands")
+
+    def notes(self) -> tuple[str, ...]:
+        """Name the changes of settings that are not applied yet: they are no disagreement."""
+        if not self._basis.recorded:
+            return (_UNRECORDED,)
+        own = meaning_of(self._settings)
+        if own.digest == self._basis.meaning.digest:
+            return ()
+        return (_PENDING, *differences(self._basis.meaning, own))
+
+    def _look_at_settings(self) -> None:
+        """See that the applied settings are as the newest link says."""
+        row, (said, _) = self._reader.applied_settings(), self._chain.newest.get(APPLIED_SETTINGS, (None, 0))
+        if row is None:
+            if said is not None:
+                self._found.add("applied_settings", "gone", "the settings", "are not there, and the ledger has them")
+        elif row.mac is None or self._seals.row("applied_settings", row.values) != row.mac or row.mac.hex() != said:
+            self._found.add("applied_settings", "seal", "the settings", "are not as they were recorded")
+
+    def _look_at_seals(self, share: raw_rows.Share) -> None:
+        for row in share.people:
+            self._look_at_seal("student", ROSTER_SET, str(row.values[raw_rows.STUDENT.index("student")]), row)
+        for row in share.records:
+            _, source, student, *_ = row.values
+            self._look_at_seal("record", records_of(source), f"{source} {student}", row)
+        for row in share.decisions:
+            self._look_at_seal("decision", DECISION_SET, decision_key(row.values), row)
+        for row in share.certificates:
+            self._look_at_seal("certificate", CERTIFICATE_SET, f"certificate {row.values[_CERTIFICATE_NUMBER]}", row)
+        self.looked_at["certificates"] += len(share.certificates)
+        self.looked_at["students"] += len(share.people)
+        self.looked_at["records"] += len(share.records)
+        self.looked_at["decisions"] += len(share.decisions)
+        self.looked_at["statuses"] += len(share.statuses)
+
+    def _look_behind(self) -> None:
+        """Look at announced changes, votes and batches, once the ledger seals them."""
+        for table, name in BEHIND.items():
+            if name in self._chain.newest:
+                for row in self._reader.behind(table):
+                    self._look_at_seal(table, name, f"{table} {row.values[0]}", row)
+
+    def _look_at_seal(self, table: str, name: str, key: str, row: raw_rows.Sealed) -> None:
+        self._weights[name] += self._seals.weight(row.mac)
+        if row.mac is None:
+            self._found.add(table, "unsealed", key, "has no seal: it did not come by this program")
+        elif self._seals.row(table, row.values) != row.mac:
+            self._found.add(table, "seal", key, "is not as it was sealed")
+
+    def _look_at_sets(self) -> None:
+        said = {name: digest for name, (digest, _) in self._chain.newest.items() if is_set(name)}
+        table_of = {ROSTER_SET: "student", DECISION_SET: "decision", CERTIFICATE_SET: "certificate"}
+        table_of |= {name: table for table, name in BEHIND.items()}
+        for name in sorted({*said, *self._weights}):
+            if moved(NOTHING, self._weights[name]).hex() != said.get(name, NOTHING.hex()):
+                self._found.add(
+                    table_of.get(name, "record"), "set", name,
+                    "is not what the newest link says it is: rows were taken away, added, or put back as they were",
+                )  # fmt: skip
+
+    def _look_at_state(self, name: str, row: raw_rows.Values) -> None:
+        said, _ = self._chain.newest.get(state_of(name), (None, 0))
+        if said is None:
+            if row[2:] != raw_rows.BLANK_STATE:
+                self._found.add("source_state", "row", name, "says it was asked, and no link says so")
+        elif self._seals.digest("source", row) != said:
+            self._found.add("source_state", "row", name, "is not as the newest link says")
+        self._look_at_step(name)
+        if name in self._basis.meaning.sources and not self._found.anything_in("record", "student", "status"):
+            counted = self._basis.counts.get(name, Counter())
+            for verdict, column in _COUNTED.items():
+                if row[_STATE[column]] != counted[verdict]:
+                    what = f"counts {row[_STATE[column]]} records that are {verdict}, and there are {counted[verdict]}"
+                    self._found.add("source_state", "counts", name, what)
+
+    def _look_at_step(self, name: str) -> None:
+        """See that a source's row has the step that the applied settings give it."""
+        source, step = self._basis.meaning.sources.get(name), self._steps.get(name)
+        if self._basis.recorded and source is not None and step != source.step:
+            self._found.add("source_state", "step", name, f"counts for {step}, and the settings have {source.step}")
