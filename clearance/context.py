@@ -15,8 +15,8 @@ import typer
 
 from clearance.output import tables
 from clearance.services import Program, chosen_file, clock_of, load_settings
+from config.load import SettingsError
 from config.processes import Process, missing
-from config.settings import SettingsError
 from config.tables.plain_text import plain
 from connectors.port import SourceError, SourceGarbled
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: What a command ends with in a sentence, by module: whatever was raised, its module has been imported.
 _REFUSALS = (
-    ("config.settings", "SettingsError"),
+    ("config.load", "SettingsError"),
     ("config.tables.secrets", "SecretUnusable"),
     ("status_db.store.engine", "StoreError"),
     ("status_db.decisions.writer", "DecisionRefused"),

@@ -22,7 +22,7 @@ class _Commands(MutableMapping[str, Any]):
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - what Typer's own copy of click calls a command
         if name not in self._made:
             module, _, function = self._places[name].partition(":")
-            self._made[name] = _command(name, getattr(import_module(f"clearance.{module}"), function))
+            self._made[name] = _command(name, getattr(import_module(f"clearance.commands.{module}"), function))
         return self._made[name]
 
     def __setitem__(self, name: str, command: Any) -> None:  # noqa: ANN401 - as above
@@ -52,7 +52,7 @@ def _command(name: str, found: Any) -> Any:  # noqa: ANN401 - as above
 
 
 def group(places: Mapping[str, str]) -> type[TyperGroup]:
-    """Return a class of groups with these commands: name → `module:function` in this folder."""
+    """Return a class of groups with these commands: name → `module:function` in `clearance.commands`."""
 
     class Group(TyperGroup):
         def __init__(self, *, commands: Any = None, **rest: Any) -> None:  # noqa: ANN401 - whatever Typer gives

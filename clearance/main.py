@@ -19,22 +19,22 @@ from status_db.store.private_files import UMASK
 
 #: In the order in which the help lists them, before the groups. Nothing of a command is imported until it is called.
 _COMMANDS = {
-    "check": "syncing:check",
-    "plan": "syncing:plan",
-    "sync": "syncing:sync",
-    "verify": "verifying:verify",
-    "status": "reading:status",
-    "sources": "reading:sources",
-    "strangers": "reading:strangers",
-    "report": "reporting:report",
-    "log-name": "log_naming:name_in_log",
-    "schedule": "services:schedule",
-    "serve": "services:serve",
+    "check": "sync:check",
+    "plan": "sync:plan",
+    "sync": "sync:sync",
+    "verify": "verify:verify",
+    "status": "status:status",
+    "sources": "status:sources",
+    "strangers": "status:strangers",
+    "report": "report:report",
+    "log-name": "log_name:name_in_log",
+    "schedule": "serve:schedule",
+    "serve": "serve:serve",
     "paper": "paper:paper",
-    "backup": "keeping:backup",
-    "restore": "keeping:restore",
-    "retention": "retaining:retention",
-    "demo": "demo_command:app",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
+    "retention": "retention:retention",
+    "demo": "demo:app",
 }
 
 app = typer.Typer(
@@ -90,60 +90,60 @@ _grouped(
     "runs",
     "Runs: what happened, and what waits for a person.",
     {
-        "list": "reading:list_runs",
-        "show": "reading:show_run",
-        "spot-check": "judging:spot_check",
-        "plausible": "judging:plausible",
-        "approve": "judging:approve",
-        "reject": "judging:reject",
-        "revert": "taking_back:revert",
+        "list": "status:list_runs",
+        "show": "status:show_run",
+        "spot-check": "runs:spot_check",
+        "plausible": "runs:plausible",
+        "approve": "runs:approve",
+        "reject": "runs:reject",
+        "revert": "revert:revert",
     },
 )
 _grouped(
     "waves",
     "Waves that offices announce: many students who will move at once.",
     {
-        "announce": "judging:announce_wave",
-        "list": "judging:list_waves",
-        "withdraw": "judging:withdraw_wave",
+        "announce": "runs:announce_wave",
+        "list": "runs:list_waves",
+        "withdraw": "runs:withdraw_wave",
     },
 )
 _grouped(
     "override",
     "Decisions of operators on single steps.",
     {
-        "set": "deciding:set_override",
-        "withdraw": "deciding:withdraw_override",
-        "list": "deciding:list_overrides",
+        "set": "override:set_override",
+        "withdraw": "override:withdraw_override",
+        "list": "override:list_overrides",
     },
 )
-_grouped("roster", "The registrar's list.", {"renumber": "numbering:renumber"})
+_grouped("roster", "The registrar's list.", {"renumber": "roster:renumber"})
 _grouped(
     "import",
     "Results of an office, brought as a sheet.",
     {
-        "results": "importing:import_results",
-        "list": "importing:list_batches",
-        "undo": "importing:undo",
-        "template": "importing:template",
+        "results": "imports:import_results",
+        "list": "imports:list_batches",
+        "undo": "imports:undo",
+        "template": "imports:template",
     },
 )
 _grouped(
     "reviews",
     "The final review of each student.",
     {
-        "give": "reviewing:give",
-        "withdraw": "reviewing:withdraw",
+        "give": "reviews:give",
+        "withdraw": "reviews:withdraw",
     },
 )
 _grouped(
     "certificates",
     "What students leave with.",
     {
-        "issue": "reviewing:issue",
-        "hand-over": "reviewing:hand_over",
-        "revoke": "reviewing:revoke",
-        "list": "reviewing:list_certificates",
+        "issue": "reviews:issue",
+        "hand-over": "reviews:hand_over",
+        "revoke": "reviews:revoke",
+        "list": "reviews:list_certificates",
     },
 )
 _grouped(
@@ -161,27 +161,27 @@ _grouped(
         "codes": "codes:codes",
         "password": "codes:password",
         "import-identities": "codes:import_identities",
-        "grant": "granting:grant",
-        "take": "granting:take",
-        "hand-over": "granting:hand_over",
-        "import-grants": "granting:import_grants",
+        "grant": "grants:grant",
+        "take": "grants:take",
+        "hand-over": "grants:hand_over",
+        "import-grants": "grants:import_grants",
     },
 )
 _grouped(
     "tokens",
     "Other programs' keys to the API.",
     {
-        "make": "tokening:make",
-        "list": "tokening:list_tokens",
-        "withdraw": "tokening:withdraw",
+        "make": "tokens:make",
+        "list": "tokens:list_tokens",
+        "withdraw": "tokens:withdraw",
     },
 )
 _grouped(
     "db",
     "The status database.",
     {
-        "upgrade": "services:upgrade_database",
-        "roles": "services:database_roles",
+        "upgrade": "serve:upgrade_database",
+        "roles": "serve:database_roles",
     },
 )
 

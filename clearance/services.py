@@ -16,7 +16,9 @@ from pydantic import BaseModel
 
 import connectors
 from config.cohorts import naming
-from config.settings import Asked, Settings, Source, load
+from config.load import load
+from config.settings import Settings
+from config.tables.sources import Asked, Source
 from connectors.port import Candidates, Connector, Question, SourceRefused
 from status_db.model import CLOCKS_DIFFER, ROSTER
 

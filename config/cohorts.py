@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from config.settings import Asked, Settings
+    from config.settings import Settings
+    from config.tables.sources import Asked
 
 _FIX = (
     'give each its own, as [roster.KEY] named by roster = "KEY" in its [[cohort]], or set closed = true in the '

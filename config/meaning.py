@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from config.settings import Settings, Source
+from config.settings import Settings
+from config.tables.sources import Source
 
 #: What of a source's table decides the meaning of its rows, besides `step` and `absent`.
 _OF_SOURCE = (

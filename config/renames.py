@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from config.settings import Entry, Flow, Settings, Source, Step
+    from config.settings import Settings
+    from config.tables.sources import Source
+    from config.tables.steps import Entry, Flow, Step
 
 
 def stored_name(settings: "Settings", given: str) -> str:

@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from config.settings import Asked, Settings
+from config.settings import Settings
 from config.tables import cron as crontab
+from config.tables.sources import Asked
 
 _LEAST_FRESH = timedelta(hours=4)
 

@@ -10,7 +10,7 @@ rows = [{ number = "20150001", key = "Room 204" }]
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from config.settings import Table
+from config.tables.base import Table
 from connectors.cells.letters import Letters
 from connectors.port import (
     Cell,

@@ -16,8 +16,8 @@ from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from connectors.cells.numbers import is_empty, may_mean
 from status_db.model import ROSTER, normalise_number
+from status_db.student_numbers import is_empty, may_mean
 
 #: One cell as the driver gives it: text, number, Decimal, date, datetime, bytes or None.
 Cell: TypeAlias = object

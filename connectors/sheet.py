@@ -13,8 +13,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from config.settings import Table
-from config.tables.base import Span
+from config.tables.base import Span, Table
 from config.tables.secrets import FilePath
 from connectors.files import reader
 from connectors.files.newest import is_pattern, newest

@@ -23,7 +23,8 @@ from config.tables.secrets import FilePath, Text
 from connectors.cells.letters import BYTES, Letters, decoded
 from connectors.databases import by_number, fingerprints
 from connectors.databases.as_of import CLOCKS_DIFFER, moment_of
-from connectors.databases.base import BATCH, Backend, Options, Patience, Undecodable, reading
+from connectors.databases.backends import reading
+from connectors.databases.base import BATCH, Backend, Options, Patience, Undecodable
 from connectors.databases.queries import OwnLimit, Query, binds, own_limits
 from connectors.databases.query_guard import QueryRefused, refuse, refuse_everywhere
 from connectors.http.tls import DatabaseTls

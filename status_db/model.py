@@ -453,3 +453,12 @@ def digest_of(parts: Iterable[bytes]) -> bytes:
         hasher.update(len(part).to_bytes(8, "big"))
         hasher.update(part)
     return hasher.digest()
+
+
+class Says(StrEnum):
+    """What can be said about a suspended run."""
+
+    #: The office has looked at its own system, and it is so.
+    PLAUSIBLE = "plausible"
+    APPROVE = "approve"
+    REJECT = "reject"

@@ -9,8 +9,9 @@ from pathlib import Path
 from pydantic import BaseModel
 from sqlalchemy import make_url
 
-from config.settings import Asked, Settings
+from config.settings import Settings
 from config.tables.secrets import DatabaseUrl, Secret, SecretUnusable
+from config.tables.sources import Asked
 from config.timetable import timetable_of
 from status_db.marks.approvals import Needed
 from status_db.model import Means, StepKind, Verdict, digest_of

@@ -14,12 +14,15 @@ from pydantic import BaseModel
 from clearance.main import app
 from clearance.services import schema_of
 from config import settings
-from config.settings import Source
+from config.tables.cohorts import Cohort
 from config.tables.limits import Limits
 from config.tables.opening_hours import Calendar
+from config.tables.portal import Api, Auth, Portal
 from config.tables.providers import PROVIDERS
 from config.tables.retention import Retention
 from config.tables.secrets import Origin
+from config.tables.sources import Guard, Source
+from config.tables.steps import Flow, Step
 from connectors.port import ProofKind, Question
 from tests.contract import Ticking
 from tests.services.university import ROOT
@@ -153,16 +156,16 @@ def documented(text: str) -> set[str]:
 TABLES: dict[str, type[BaseModel]] = {
     "[institution]": settings.Institution,
     "[status_db]": settings.StatusDb,
-    "[[cohort]]": settings.Cohort,
-    "[[step]]": settings.Step,
-    "[[flow]]": settings.Flow,
-    "[source.NAME]": settings.Source,
-    "[source.NAME.guard]": settings.Guard,
+    "[[cohort]]": Cohort,
+    "[[step]]": Step,
+    "[[flow]]": Flow,
+    "[source.NAME]": Source,
+    "[source.NAME.guard]": Guard,
     "[calendar]": Calendar,
-    "[portal]": settings.Portal,
+    "[portal]": Portal,
     "[portal.limits]": Limits,
-    "[auth]": settings.Auth,
-    "[api]": settings.Api,
+    "[auth]": Auth,
+    "[api]": Api,
     **{f"[auth.{name}]": table for name, table in PROVIDERS.items()},
     "[retention]": Retention,
     "[log]": settings.Log,

@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 
 from clearance.services import Program, schema_of
-from config.settings import load
+from config.load import load
 from status_db.model import Verdict
 from sync.rule.records import group, record_from_rows
 from sync.rules import source_rule

@@ -10,7 +10,8 @@ from typing import Self
 from pydantic import BaseModel
 from sqlalchemy import Engine, true, update
 
-from config.settings import Settings, load
+from config.load import load
+from config.settings import Settings
 from connectors import memory, sheet
 from connectors.port import Candidates, Connector, Progress, Question, Sample, Snapshot, SourceError, no_progress
 from status_db import tables

@@ -17,9 +17,9 @@ from clearance.output.spot_check import write_spot_check
 from clearance.services import Program
 from connectors.port import SourceError
 from status_db.accounts.accounts import Act
-from status_db.marks.approvals import Needed, Opinion, Says, missing
+from status_db.marks.approvals import Needed, Opinion, missing
 from status_db.marks.impact import Look, Looked
-from status_db.model import ROSTER, RunState, Verdict
+from status_db.model import ROSTER, RunState, Says, Verdict
 from status_db.views import RunView
 from sync import rules
 

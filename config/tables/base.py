@@ -3,8 +3,9 @@
 import re
 from datetime import timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from config.tables import cron
 from config.tables.plain_text import plain
@@ -40,3 +41,28 @@ CronLine = Annotated[str, AfterValidator(cron.checked)]
 
 #: A table of the settings file is frozen, and strict about its keys.
 STRICT = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+
+def _zone(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f'"{value}" is no time zone: write one such as "Asia/Shanghai"') from None
+
+
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str)]
+
+
+Words = Annotated[dict[str, str], Field(min_length=1)]
+
+
+#: A word that the status database keeps as a key.
+ShortKey = Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class Table(BaseModel):
+    """One table of the settings file: frozen, and strict about its keys."""
+
+    model_config = STRICT

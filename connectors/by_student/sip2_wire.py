@@ -21,8 +21,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from config.settings import Table
-from config.tables.base import Span
+from config.tables.base import Span, Table
 from config.tables.secrets import FilePath, Secret, Text
 from connectors.own_keys.secrets import reveal
 from connectors.port import Question, SourceRefused, SourceUnavailable, table_of

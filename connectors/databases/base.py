@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from connectors.http.tls import UNLOOSENED, TlsLimits, cause_of
@@ -52,64 +51,9 @@ class Undecodable(SourceGarbled):
     """Some text is not in the charset that was named; read leniently, what is no letter of it is replaced."""
 
 
-#: Drivers that come only when they are asked for: the driver in the url → our extra that brings it.
-_EXTRAS = {"cx_oracle": "cx-oracle", "mysqldb": "mysqlclient", "pymssql": "mssql"}
-
-
-@contextmanager
-def reading(
-    url: URL,
-    source: str,
-    patience: Patience,
-    options: Options = Options(),
-) -> Iterator[tuple[Connection, "Backend"]]:
-    """Give a connection whose transaction sees one state and cannot write, and what is particular about its database.
-
-    The connection is closed at the end. Whatever the driver raises, in here or in the body, comes out as
-    SourceUnavailable, SourceRefused or SourceGarbled.
-    """
-    backend = _backend(url.get_backend_name())(source, shown(url), patience, options)
-    try:
-        engine = backend.engine(url)
-    except OSError as error:
-        raise SourceUnavailable(
-            f"{source}: {backend.where} could not be looked at ({error.strerror})", LATER
-        ) from error
-    except (NoSuchModuleError, ImportError, ArgumentError) as error:
-        extra = _EXTRAS.get(url.drivername.partition("+")[2])
-        install = f"Install it with the extra {extra}" if extra else "Install it into this environment"
-        raise SourceRefused(
-            f"{source}: there is no driver here for {url.drivername} ({short(str(error))})",
-            f"{install}, or name another driver in the url; see docs/databases.md.",
-        ) from error
-    try:
-        with engine.connect() as connection:
-            try:
-                with backend.watched(connection):
-                    backend.begin(connection)
-                    yield connection.execution_options(stream_results=True, max_row_buffer=BATCH), backend
-            except BaseException:
-                # A stream broken off leaves a connection that nobody can use again; some drivers hang on its close.
-                connection.invalidate()
-                raise
-            connection.rollback()
-    except SourceError:
-        raise
-    except DBAPIError as error:
-        raise _masked(backend.explained(error.orig or error), url) from error
-    except SQLAlchemyError as error:
-        raise _masked(backend.explained(error), url) from error
-    except Exception as error:
-        # Rows come from the driver's own cursor, so its errors come bare.
-        if isinstance(error, engine.dialect.loaded_dbapi.Error | UnicodeError | OSError):
-            raise _masked(backend.explained(error), url) from error
-        raise
-    finally:
-        engine.dispose()
-
-
 #: Parameters of a url that say where a database is, and hold no secret.
 _SAYS_WHERE = ("host", "hostaddr", "port", "dbname", "service_name", "unix_socket", "dsn")
+
 
 #: A password of fewer letters cannot be told from other words.
 _PASSWORD_LETTERS = 4
@@ -121,7 +65,7 @@ def shown(url: URL) -> str:
     return url.set(query=where).render_as_string(hide_password=True)
 
 
-def _masked(error: SourceError, url: URL) -> SourceError:
+def masked(error: SourceError, url: URL) -> SourceError:
     """Return an error without the password, whatever a driver repeats of its own."""
     secrets = [str(url.password or ""), *map(str, (url.query.get("password", ""), url.query.get("sslpassword", "")))]
     what = error.what
@@ -277,8 +221,12 @@ DATA, FILES, PROGRAMS = "change the office's data", "read or write files of the 
 
 #: What a database did, by the kind of its error.
 DID = {SourceUnavailable: "did not answer", SourceRefused: "refused", SourceGarbled: "could not run the query"}
+
+
 #: The way out where nobody answered.
 LATER = "See that it runs and can be reached from here; the next slot tries again."
+
+
 _WAYS_OUT = {
     SourceUnavailable: LATER,
     SourceRefused: "Have the office look at the account's name, password and rights, and at the url.",
@@ -306,34 +254,3 @@ def milliseconds(span: timedelta) -> int:
 def seconds(span: timedelta) -> int:
     """Return a span in whole seconds, and never nought: that would mean no limit."""
     return max(1, int(span.total_seconds()))
-
-
-def _backend(name: str) -> type[Backend]:
-    """Return what is particular about a database; what speaks another's wire is treated as that other."""
-    match name:
-        case "sqlite":
-            from connectors.databases.sqlite import Sqlite  # noqa: PLC0415 - it stands on this module
-
-            return Sqlite
-        case "postgresql" | "opengauss" | "gaussdb" | "kingbase":
-            from connectors.databases.postgres import Postgres  # noqa: PLC0415 - it stands on this module
-
-            return Postgres
-        case "mysql" | "mariadb":
-            from connectors.databases.mysql import Mysql  # noqa: PLC0415 - it stands on this module
-
-            return Mysql
-        case "mssql":
-            from connectors.databases.sqlserver import SqlServer  # noqa: PLC0415 - it stands on this module
-
-            return SqlServer
-        case "dm":
-            from connectors.databases.dameng import Dameng  # noqa: PLC0415 - it stands on this module
-
-            return Dameng
-        case "oracle":
-            from connectors.databases.oracle import Oracle  # noqa: PLC0415 - its driver is loaded only where it is needed
-
-            return Oracle
-        case _:
-            return Backend

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from config.settings import Table
+from config.tables.base import Table
 
 
 class NoPaging(Table):

@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr
 
-from config.settings import Table
-from config.tables.base import Span
+from config.tables.base import Span, Table
 from config.tables.secrets import FilePath, Secret, Text
 from connectors.http.tls import Tls
 

@@ -17,7 +17,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, model_validator
 from sqlalchemy import make_url
 
-from config.settings import Table
+from config.tables.base import Table
 from config.tables.secrets import DatabaseUrl
 from connectors.port import SourceError, SourceRefused, SourceUnavailable
 

@@ -17,8 +17,7 @@ from typing import Annotated, ClassVar, Generic, TypeAlias, TypeVar
 
 from pydantic import Field
 
-from config.settings import Table
-from config.tables.base import Span
+from config.tables.base import Span, Table
 from connectors.port import Progress, SourceUnavailable, no_progress
 
 Answer = TypeVar("Answer")

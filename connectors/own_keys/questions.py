@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from config.settings import Table
+from config.tables.base import Table
 
 
 class KnownQuestions(Table):

@@ -6,13 +6,14 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from config.settings import Cohort, Settings
+from config.settings import Settings
+from config.tables.cohorts import Cohort
 from portal.auth.permissions import readable
+from portal.i18n import labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
 from portal.page import cohorts
 from portal.page.context import House, Visitor
-from portal.present import cards
 from status_db.effective.visible import Sight
 from status_db.model import State
 from status_db.queries.lists import Wanted
@@ -77,7 +78,7 @@ class Scene:
     @property
     def titles(self) -> dict[str, str]:
         """Each step's title."""
-        return cards.step_titles(self.language, self.settings)
+        return labels.step_titles(self.language, self.settings)
 
     @property
     def levels(self) -> dict[str, str]:

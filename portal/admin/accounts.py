@@ -21,7 +21,6 @@ from portal.i18n.labels import later
 from portal.i18n.languages import Language
 from portal.page import cohorts
 from portal.page.context import House, Visitor, see_other
-from portal.present import cards
 from status_db.accounts.accounts import AccountRefused, Act, Grant, LastManager
 from status_db.accounts.audit_log import Deed
 from status_db.accounts.directory import Listed
@@ -141,7 +140,7 @@ def too_few_reviewers(house: House, language: Language) -> list[tuple[str, str, 
     """Return review, college and how many may give it, where that is fewer than two people."""
     settings = house.settings
     held = house.directory.holders(Act.REVIEW)
-    titles = cards.step_titles(language, settings)
+    titles = labels.step_titles(language, settings)
     # Of several open cohorts, the one with the fewest.
     few: dict[tuple[str, str], int] = {}
     for cohort in settings.open_cohorts():
@@ -221,7 +220,7 @@ async def show(
         code_kind=kind.value,
         code_until=language.moment(until, now) if until else "",
         acts=[(act.value, labels.say(language, admin_labels.ACTS, act)) for act in Act],
-        steps=list(cards.step_titles(language, house.settings).items()),
+        steps=list(labels.step_titles(language, house.settings).items()),
         cohorts=[(c.key, c.name) for c in house.settings.cohort],
         columns=scope_picker.columns(language, values, sent.scope),
         pending=pending,
@@ -259,7 +258,7 @@ def grant_said(language: Language, settings: Settings, held: Grant) -> str:
     names = {c.key: c.name for c in settings.cohort}
     parts = [labels.say(language, admin_labels.ACTS, held.act)]
     if held.act not in WHOLE_ACTS:
-        titles = cards.step_titles(language, settings)
+        titles = labels.step_titles(language, settings)
         parts.append(titles.get(held.step, held.step) if held.step else language.gettext("所有事项"))
         parts.append(scope_picker.said(language, held.scope) or language.gettext("全体学生"))
     if held.cohort:

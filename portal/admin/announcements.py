@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from portal.access import forms, scope_picker
 from portal.access.requires import for_visitors
+from portal.i18n import labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
 from portal.page import cohorts
@@ -180,7 +181,7 @@ async def _form(
         wrong=language.gettext(wrong) if wrong else "",
         previews=[(other.tag, cards.note(other, shown, now)) for other in house.languages.values()] if preview else [],
         whom=_whom(language, house, draft.cohort, draft.step, draft.scope),
-        steps=list(cards.step_titles(language, house.settings).items()),
+        steps=list(labels.step_titles(language, house.settings).items()),
         cohorts=[(c.key, c.name) for c in house.settings.cohort],
         columns=scope_picker.columns(language, values, draft.scope),
     )
@@ -193,7 +194,7 @@ def _whom(
     names = {c.key: c.name for c in house.settings.cohort}
     parts = [names.get(cohort, cohort) if cohort else language.gettext("每一届")]
     if step:
-        title = cards.step_titles(language, house.settings).get(step, step)
+        title = labels.step_titles(language, house.settings).get(step, step)
         parts.append(language.gettext("写在“%(step)s”的卡片上", step=title))
     else:
         parts.append(language.gettext("写在页首"))

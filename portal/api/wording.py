@@ -53,7 +53,7 @@ def student(
 
 def line(language: Language, settings: Settings, found: ListedStudent, now: datetime) -> LineAnswer:
     """Say where a student of a list stands."""
-    titles = cards.step_titles(language, settings)
+    titles = labels.step_titles(language, settings)
     return LineAnswer(
         number=found.student,
         name=found.name,
@@ -70,7 +70,7 @@ def tally(
     """Say how many stand where at one step."""
     return TallyAnswer(
         step=step,
-        title=cards.step_titles(language, settings)[step],
+        title=labels.step_titles(language, settings)[step],
         total=counted.total,
         by_state={state: counted.by_state.get(state, 0) for state in State},
         settled=counted.by_state.get(State.CLEARED, 0) + counted.by_state.get(State.EXEMPT, 0),
@@ -107,7 +107,7 @@ def _step(language: Language, settings: Settings, found: StudentView, status: St
     standing, office = status.at(now), settings.step_named(status.step).office
     go = standing.state in (State.HELD, State.NOT_DONE) or standing.outgrown
     evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go else ()
-    title = cards.step_titles(language, settings)[status.step]
+    title = labels.step_titles(language, settings)[status.step]
     decision = status.decision if standing.by_decision else None
     common = _standing(language, title, status, now) | {"word": said.word, "stale_word": said.stale}
     return StepAnswer(

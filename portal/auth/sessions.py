@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from config.settings import Auth, Portal
+from config.tables.portal import Auth, Portal
 from status_db.accounts.accounts import Accounts, Session
 
 _TOKEN_BYTES = 32

@@ -7,7 +7,7 @@ is counted there by themselves: somebody elsewhere who fails in their name canno
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from config.settings import Auth, Portal
+from config.tables.portal import Auth, Portal
 from portal.web import addresses
 from status_db.sign_in.login_attempts import Attempts, Limit
 

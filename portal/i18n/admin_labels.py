@@ -6,7 +6,7 @@ from portal.i18n.labels import later
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.pending_changes import ChangeKind
-from status_db.marks.approvals import Says
+from status_db.model import Says
 
 #: What a run's fault means, and what to do about it.
 FAULTS: Mapping[str, str] = {

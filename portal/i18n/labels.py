@@ -5,6 +5,8 @@ They stand here in Chinese, marked with `later` for the catalogue, and are said 
 
 from collections.abc import Mapping
 
+from config.settings import Settings
+from config.tables.steps import Step
 from portal.i18n.languages import Language
 from status_db.model import Reason, RunState, State, StepKind, Verdict
 
@@ -164,3 +166,13 @@ def say(language: Language, words: Mapping[str, str], key: str) -> str:
     """Say a key's word; a key without one stands for itself."""
     word = words.get(key)
     return language.gettext(word) if word else key
+
+
+def step_title(language: Language, step: Step) -> str:
+    """Return a step's title in this language."""
+    return language.pick(step.title, step.title_en)
+
+
+def step_titles(language: Language, settings: Settings) -> dict[str, str]:
+    """Return each step's title in this language."""
+    return {step.key: step_title(language, step) for step in settings.step}

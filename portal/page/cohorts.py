@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from config.settings import Cohort, Settings
+from config.settings import Settings
+from config.tables.cohorts import Cohort
 
 #: What an address keeps when another cohort is chosen; names of colleges, pages and numbers are this cohort's own.
 _KEPT = ("step", "source", "state")

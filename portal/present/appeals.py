@@ -249,7 +249,7 @@ def record(
         (language.gettext("学院"), student.college),
         (language.gettext("班级"), student.class_name),
         (language.gettext("届别"), settings.cohort_named(student.cohort).name),
-        (language.gettext("事项"), cards.step_titles(language, settings)[one.step]),
+        (language.gettext("事项"), labels.step_titles(language, settings)[one.step]),
         (language.gettext("部门"), cards.office_name(language, step.office)),
         (language.gettext("编号"), str(one.objection)),
     )

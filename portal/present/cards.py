@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from config.settings import Office, Place, Settings, Step
+from config.settings import Settings
+from config.tables.steps import Office, Place, Step
 from portal.i18n import labels
+from portal.i18n.labels import step_title, step_titles
 from portal.i18n.languages import Language
 from portal.present import opening_hours as hours
 from portal.present import reasons
@@ -199,7 +201,7 @@ def _line(
     decision = status.decision if standing.by_decision else None
     go = must_go(standing)
     evidence = reasons.owing(status.finding.verdict, status.finding.evidence) if go else ()
-    title = _step_title(language, step)
+    title = step_title(language, step)
     amount = reasons.total(evidence)
     return StepLine(
         step=status.step,
@@ -331,15 +333,6 @@ def _decided_by(language: Language, decision: Decision | None, now: datetime) ->
 def office_name(language: Language, office: Office) -> str:
     """Return an office's name in this language."""
     return language.pick(office.name, office.name_en)
-
-
-def _step_title(language: Language, step: Step) -> str:
-    return language.pick(step.title, step.title_en)
-
-
-def step_titles(language: Language, settings: Settings) -> dict[str, str]:
-    """Return each step's title in this language."""
-    return {step.key: _step_title(language, step) for step in settings.step}
 
 
 def kinds_of(settings: Settings) -> dict[str, StepKind]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from config.settings import Cohort, Settings
+from config.settings import Settings
+from config.tables.cohorts import Cohort
 from portal.i18n.languages import Language
 from portal.present.cards import must_go, office_name
 from portal.present.masking import mask_number

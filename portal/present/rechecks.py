@@ -6,7 +6,7 @@ Pure: it is told the time, and what was asked last.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from config.settings import Portal
+from config.tables.portal import Portal
 from portal.i18n.languages import Language
 from status_db.inbox.requests import Request, RequestOutcome
 from status_db.model import StepKind

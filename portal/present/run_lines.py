@@ -7,7 +7,7 @@ from portal.i18n import admin_labels, labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
 from portal.page.context import House
-from portal.present import cards, guard_reasons, reasons
+from portal.present import guard_reasons, reasons
 from status_db.guard_reasons import Objection
 from status_db.marks.impact import Look, Looked
 from status_db.model import ROSTER, SETTINGS, RunState, State, Verdict
@@ -109,7 +109,7 @@ def _person(language: Language, house: House, look: Look, one: Looked, now: date
 
 def flip_lines(language: Language, house: House, flips: Sequence[FlipView]) -> list[dict[str, str]]:
     """Return the changes of a run as its page shows them."""
-    titles = cards.step_titles(language, house.settings)
+    titles = labels.step_titles(language, house.settings)
     return [_flip_line(language, titles, flip) for flip in flips]
 
 

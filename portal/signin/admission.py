@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from config.settings import Auth
+from config.tables.portal import Auth
 from portal.access.requires import NARROWED, safe_next
 from portal.auth import sessions
 from portal.auth.refusals import SignInRefused, Why

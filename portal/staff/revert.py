@@ -17,10 +17,11 @@ from starlette.routing import Route
 
 from portal.access import forms
 from portal.access.requires import for_visitors
+from portal.i18n import labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
 from portal.page.context import House, Visitor, see_other
-from portal.present import cards, reverting, run_lines
+from portal.present import reverting, run_lines
 from portal.staff import runs
 from portal.student import recheck
 from status_db.accounts.accounts import Act
@@ -181,7 +182,7 @@ def _failed(language: Language, last: Asked | None) -> str:
 
 
 def _shown(language: Language, house: House, planned: WayBackPlan, now: datetime) -> dict[str, object]:
-    titles = cards.step_titles(language, house.settings)
+    titles = labels.step_titles(language, house.settings)
     return {
         "digest": planned.digest.hex(),
         "empty": planned.empty,

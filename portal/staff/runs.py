@@ -28,8 +28,8 @@ from status_db.accounts.accounts import Account, Act
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestOutcome, RequestRefused
-from status_db.marks.approvals import APPROVAL_OPEN_FOR, Opinion, Says
-from status_db.model import ROSTER, SETTINGS, RunState
+from status_db.marks.approvals import APPROVAL_OPEN_FOR, Opinion
+from status_db.model import ROSTER, SETTINGS, RunState, Says
 from status_db.views import RunView
 
 _PAGE = 50

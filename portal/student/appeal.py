@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from portal.access import forms
 from portal.access.requires import for_visitors
+from portal.i18n import labels
 from portal.i18n.labels import later
 from portal.page.account_names import names_of
 from portal.page.cohorts import Own
@@ -163,7 +164,7 @@ def _form(
         "objection.html",
         status=status,
         step=step,
-        title=cards.step_titles(language, settings)[step],
+        title=labels.step_titles(language, settings)[step],
         office=cards.office_name(language, settings.step_named(step).office),
         due=language.moment(due, here.now),
         seen=appeals.shown(language, seen, here.now),

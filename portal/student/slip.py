@@ -12,10 +12,10 @@ from starlette.routing import Route
 from portal.access.requires import for_visitors
 from portal.documents import clearance_slip, slip_pdf
 from portal.i18n import labels
+from portal.i18n.labels import step_titles
 from portal.i18n.languages import Language
 from portal.page.context import House, Visitor, see_other
 from portal.page.own_student import own_view
-from portal.present.cards import step_titles
 from portal.present.headline import is_clear
 from portal.present.masking import mask_name, mask_number
 from status_db.accounts.audit_log import Deed

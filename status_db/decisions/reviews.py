@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
-from config.settings import Flow
+from config.tables.steps import Flow
 from status_db import tables
 from status_db.accounts.grants import Act
 from status_db.decisions.writer import DecisionRefused, Decisions, Overtaken, Wish, not_configured

@@ -27,7 +27,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from config.settings import Flow
+from config.tables.steps import Flow
 from status_db import tables
 from status_db.effective.step_rows import steps_before
 from status_db.model import CLEAR, Reason, State, StepKind, Verdict

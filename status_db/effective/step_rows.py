@@ -36,7 +36,8 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from config.settings import Flow, Settings
+from config.settings import Settings
+from config.tables.steps import Flow
 from status_db import tables
 from status_db.model import FIRST_FINDING, Reason, StepKind, Verdict
 

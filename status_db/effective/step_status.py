@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from config.settings import Flow, Settings
+from config.settings import Settings
+from config.tables.steps import Flow
 from status_db import tables
 from status_db.effective.step_rows import fits
 from status_db.model import (

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
-from config.settings import Auth
+from config.tables.portal import Auth
 from status_db import tables
 from status_db.accounts import changes, demo_accounts
 from status_db.accounts import grants as given

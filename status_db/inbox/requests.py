@@ -14,7 +14,7 @@ from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import REQUEST
 from status_db.desk.store import DeskEntry, DeskStore
-from status_db.marks.approvals import Says
+from status_db.model import Says
 from status_db.store.engine import reading
 
 

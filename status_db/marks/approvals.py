@@ -5,7 +5,6 @@ Whoever enters one says who they are; whether they may say it is checked by the 
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, insert, select
@@ -13,20 +12,11 @@ from sqlalchemy import Connection, Engine, Row, and_, insert, select
 from status_db import tables
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Ledger, LinkKind, vouched
-from status_db.model import RunState
+from status_db.model import RunState, Says
 from status_db.store.engine import reading
 
 #: A suspended run waits this long for a person.
 APPROVAL_OPEN_FOR = timedelta(hours=72)
-
-
-class Says(StrEnum):
-    """What can be said about a suspended run."""
-
-    #: The office has looked at its own system, and it is so.
-    PLAUSIBLE = "plausible"
-    APPROVE = "approve"
-    REJECT = "reject"
 
 
 class OpinionRefused(Exception):  # noqa: N818 - named by the reaction

@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Row, Select, and_, case, func, literal, select
 
-from config.settings import Flow, Settings
+from config.settings import Settings
+from config.tables.steps import Flow
 from status_db import tables
 from status_db.effective.step_status import certificate_from, freshness, steps_of_many
 from status_db.effective.visible import Sight, inside, steps_seen

@@ -1,7 +1,7 @@
 """Second factors: who is asked for one, what each account has, and what each session has shown.
 
-An account's second factors are the app (a sealed secret, and the last of its time steps that was used up) and its
-passkeys (`status_db.sign_in.passkeys`). A recovery code (`status_db.sign_in.recovery_codes`) replaces one of them, once.
+An account's second factors are the app (a sealed secret, and the last of its time steps that was used up) and
+passkeys (`status_db.sign_in.passkeys`). A recovery code replaces one of them, once: `status_db.sign_in.recovery_codes`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, update
 
-from config.settings import Auth
+from config.tables.portal import Auth
 from status_db import tables
 from status_db.accounts import sessions
 from status_db.accounts.accounts import normalise_account

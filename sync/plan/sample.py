@@ -13,9 +13,9 @@ from status_db.marks.current import Stored
 from status_db.model import ROSTER, Means, Verdict, normalise_number
 from sync import rules
 from sync.plan.as_of import stamped
+from sync.plan.matching import resolve
 from sync.rule import roster
 from sync.rule.cells import Unreadable, amount_in_yuan
-from sync.rule.matching import resolve
 from sync.rule.records import Rows, SourceRule, due_of, record_from_rows, text_of
 from sync.rule.row_keys import keyed
 

@@ -20,10 +20,10 @@ from status_db.model import CLEAR, ROSTER, Flip, Verdict, digest_of, is_ahead, n
 from sync import rules
 from sync.plan import guard_history
 from sync.plan.base import others_of
+from sync.plan.matching import resolve
 from sync.plan.sample import about_nobody
 from sync.plan.snapshot_codec import Kept, WayBack, kept_of
 from sync.rule import guard, quality, reconcile, roster
-from sync.rule.matching import resolve
 from sync.rule.moved import with_moved
 from sync.rule.quality import Quality
 from sync.rule.records import Rows, SourceRule

@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from connectors.cells.numbers import is_empty
 from connectors.port import Cell
 from status_db.model import Obligation, Record, Verdict, digest_of, normalise_number
+from status_db.student_numbers import is_empty
 from sync.rule.reconcile import Answer, Resolved, Said, shown_key
 from sync.rule.records import Rows, SourceRule, due_of, text_of
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from connectors.cells.numbers import LONGEST, is_empty
 from connectors.port import Cell, Snapshot
 from status_db.model import (
     CLEAR,
@@ -23,6 +22,7 @@ from status_db.model import (
     evidence_behind,
     normalise_number,
 )
+from status_db.student_numbers import LONGEST, is_empty
 from sync.rule.records import Rows, SourceRule, digest_of_rows, record_from_rows
 
 #: So many strangers are listed by key; all are counted.

@@ -8,10 +8,10 @@ from decimal import Decimal
 from statistics import median
 from typing import Literal
 
-from connectors.cells.numbers import LONGEST, is_empty
 from connectors.port import Cell, Snapshot, SourceGarbled
 from status_db.guard_reasons import Figures, Objection, ObjectionKind
 from status_db.model import LONGEST_OF_ROSTER, digest_of, normalise_number
+from status_db.student_numbers import LONGEST, is_empty
 from sync.rule.guard import Group, Limits, of_groups, plain
 from sync.rule.records import text_of
 from sync.rule.row_keys import refuse_what_is_no_number

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from connectors.cells.numbers import is_empty
 from connectors.port import Cell, Snapshot, SourceGarbled
+from status_db.student_numbers import is_empty
 from sync.rule.cells import Unreadable, amount_in_yuan
 from sync.rule.records import Rows, SourceRule, group, text_of
 

@@ -17,7 +17,8 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from config.cohorts import naming
-from config.settings import Asked, Settings
+from config.settings import Settings
+from config.tables.sources import Asked
 from connectors.port import (
     Connector,
     Fingerprinted,
@@ -37,13 +38,13 @@ from status_db.ledger.chain import Ledger
 from status_db.ledger.key import LedgerRefused
 from status_db.marks.applied_settings import SettingsDiffer
 from status_db.marks.apply import BaseMoved, Ending, Lease, LeaseLost, Overtaken, RunUnderWay
-from status_db.marks.approvals import Needed, Opinion, Opinions, Says, missing
+from status_db.marks.approvals import Needed, Opinion, Opinions, missing
 from status_db.marks.current import Stored
 from status_db.marks.impact import Look
 from status_db.marks.reversals import Reversal, ReversalRefused, given_since
 from status_db.marks.revert_plans import GivenSince, WayBackPlan
 from status_db.marks.settings import SettingsMarks
-from status_db.model import ROSTER, SETTINGS, Flip, RunState
+from status_db.model import ROSTER, SETTINGS, Flip, RunState, Says
 from status_db.store.engine import StoreError, reading
 from sync import rules
 from sync.plan import snapshot_codec

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from clearance.main import app
 from clearance.services import Program, schema_of
-from config.settings import load
+from config.load import load
 from connectors.port import Connector
 from status_db.model import ROSTER, RunState, Verdict
 from status_db.store.migrate import upgrade

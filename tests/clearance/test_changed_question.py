@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clearance.services import schema_of
-from config.settings import load
+from config.load import load
 from sync import rules
 from sync.rule.records import SourceRule
 from tests.services.small import OWES, SETTINGS, Small, small

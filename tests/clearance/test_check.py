@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from clearance.services import Program, load_settings
-from config.settings import SettingsError
+from config.load import SettingsError
 from connectors.port import Sample, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from tests.cases.databases_office import Finance
 from tests.connectors.test_sql_oracle import LENT_QUERY, USERS

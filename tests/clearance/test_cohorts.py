@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from clearance.main import app
 from clearance.services import load_settings
-from config.settings import SettingsError
+from config.load import SettingsError
 from connectors.sql import Sql
 
 SETTINGS = """

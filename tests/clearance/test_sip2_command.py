@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clearance.services import schema_of
-from config.settings import load
+from config.load import load
 from sync import rules
 from tests.services.five_students import NUMBERS, FiveStudents, settings
 from tests.services.sip_library import Asked, Reader, Reply, SipLibrary

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clearance.services import schema_of
-from config.settings import load
+from config.load import load
 from tests.world import SETTINGS
 
 LOANS = SETTINGS.split("[source.loans]")[1].split("[source.fines]")[0]

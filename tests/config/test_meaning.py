@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from config.load import load
 from config.meaning import Meaning, differences, meaning_of
-from config.settings import load
 from connectors import memory
 from tests.world import SETTINGS
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Settings, SettingsError, load
+from config.load import SettingsError, load
+from config.settings import Settings
 from connectors import memory
 from tests.world import SETTINGS
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from clearance.services import schema_of
+from config.load import load
 from config.processes import Process, missing, missing_anywhere
-from config.settings import Settings, load
+from config.settings import Settings
 from config.tables.secrets import DatabaseUrl, Origin, Secret, SecretUnusable
 from sync import rules
 from tests.world import SETTINGS

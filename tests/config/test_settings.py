@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from clearance.services import schema_of
+from config.load import SettingsError, load
 from config.processes import Process, missing
-from config.settings import Settings, SettingsError, load
+from config.settings import Settings
 from tests.world import SETTINGS
 
 ENVIRON = {"STATUS_URL": "sqlite:///status.db"}

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from clearance.services import schema_of
-from config.settings import load
+from config.load import load
 from connectors import koha, sql
 from connectors.port import Candidates, Question, SourceGarbled
 from tests.contract import COLUMNS, ConnectorContract, Ticking

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.cells.numbers import is_empty, may_mean, numbers_within, without_addition
 from connectors.port import Proof, ProofKind, Snapshot, together
 from status_db.model import normalise_number
+from status_db.student_numbers import is_empty, may_mean, numbers_within, without_addition
 
 NOW = datetime(2019, 6, 1, tzinfo=UTC)
 NUMBER = "2015150002"

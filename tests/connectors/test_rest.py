@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from config.settings import Source
 from config.tables.secrets import Origin
+from config.tables.sources import Source
 from connectors import rest
 from connectors.http import client
 from connectors.port import (

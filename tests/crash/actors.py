@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import event
 
 from clearance.main import app
-from config.settings import load
+from config.load import load
 from connectors import memory
 from status_db.decisions.writer import Decisions, Wish
 from status_db.ledger.chain import Ledger

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Engine, select
 
-from config.settings import load
+from config.load import load
 from connectors import memory
 from connectors.port import Connector, Question
 from status_db import tables

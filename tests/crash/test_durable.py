@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import URL, make_url, text
 
 from clearance.main import app
-from config.settings import load
+from config.load import load
 from connectors import memory
 from status_db import tables
 from status_db.accounts.accounts import Accounts, Act, Grant, desk_url

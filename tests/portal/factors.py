@@ -13,7 +13,7 @@ import pyotp
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from config.settings import Auth
+from config.tables.portal import Auth
 from portal.app import create_app
 from portal.auth import totp
 from status_db.sign_in.one_time_codes import CodeKind, Codes

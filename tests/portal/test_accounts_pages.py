@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from config.settings import Auth
+from config.tables.portal import Auth
 from portal.app import create_app
 from portal.auth.passwords import hash_password
 from status_db.accounts.accounts import Act, Grant

@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from config.settings import Auth, Portal
+from config.tables.portal import Auth, Portal
 from portal.app import create_app
 from portal.auth.throttle import Slowdown
 from status_db.accounts.audit_log import Audit

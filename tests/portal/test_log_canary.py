@@ -17,7 +17,8 @@ from clearance import failures
 from clearance.main import app as command_line
 from config import logs
 from config.log_names import log_name
-from config.settings import Auth, Log
+from config.settings import Log
+from config.tables.portal import Auth
 from config.tables.secrets import Origin
 from connectors import sql
 from connectors.port import Question, SourceError

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 import portal
 from config.processes import Process
-from config.settings import Source
+from config.tables.sources import Source
 from portal.app import create_app
 from portal.i18n import labels
 from portal.page.context import build

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from config.settings import Auth
+from config.tables.portal import Auth
 from portal.access.requires import NARROWED
 from portal.app import create_app
 from portal.auth.passwords import Weakness, hash_password, verify_password, weakness

@@ -8,8 +8,7 @@ from starlette.testclient import TestClient
 
 from connectors.port import SourceUnavailable
 from status_db.accounts.audit_log import Audit, Deed
-from status_db.marks.approvals import Says
-from status_db.model import ROSTER, RunState, Verdict
+from status_db.model import ROSTER, RunState, Says, Verdict
 from status_db.queries.runs import RunReader
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.conftest import settle, token_in

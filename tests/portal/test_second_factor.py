@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from config.settings import Auth
+from config.tables.portal import Auth
 from portal.auth import totp
 from portal.auth.throttle import Slowdown
 from portal.signin import admission

@@ -9,7 +9,8 @@ from portal.i18n import languages
 from portal.i18n.admin_labels import DOUBT, NEAR
 from portal.present import reasons
 from status_db.model import Obligation
-from sync.rule import matching, moved
+from sync.plan import matching
+from sync.rule import moved
 
 NOW = datetime(2019, 6, 1, tzinfo=UTC)
 UNCLEAR = Obligation("loan", "地质学", None, None, "B1", due_unreadable=True)

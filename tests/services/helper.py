@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from clearance.files.sheets import Sheets
-from config.settings import load
+from config.load import load
 from portal.app import create_app
 from portal.desk.context import services
 from portal.desk.pages import ROUTES

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import BigInteger
 
-from config.settings import Auth
+from config.tables.portal import Auth
 from status_db import tables
 from status_db.accounts.accounts import AccountRefused, Accounts, Act, Grant
 from status_db.accounts.api_tokens import Tokens, hash_of
@@ -40,7 +40,7 @@ from status_db.inbox.requests import Requests
 from status_db.inbox.uploads import UploadKind, Uploads
 from status_db.ledger.key import LedgerRefused
 from status_db.ledger.seals import Seals
-from status_db.marks.approvals import Says
+from status_db.model import Says
 from status_db.sign_in.one_time_codes import CodeKind, Codes
 from status_db.sign_in.passkeys import Passkeys
 from status_db.sign_in.recovery_codes import RecoveryCodes

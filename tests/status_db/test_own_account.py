@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Auth
+from config.tables.portal import Auth
 from status_db.accounts.accounts import Accounts, Act, Grant
 from status_db.accounts.audit_log import Audit, Deed
 from status_db.accounts.own_account import OwnAccount

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from status_db.inbox.requests import Kind, RequestOutcome, RequestRefused, Requests
-from status_db.marks.approvals import Says
+from status_db.model import Says
 from tests.cast import LIN, MORNING, QIAN
 from tests.world import COHORT, World
 

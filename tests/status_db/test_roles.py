@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from clearance.main import app as command_line
-from config.settings import load
+from config.load import load
 from config.tables.retention import RULES
 from connectors import memory
 from portal.app import create_app

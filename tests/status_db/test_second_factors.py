@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from config.settings import Auth
+from config.tables.portal import Auth
 from status_db import tables
 from status_db.accounts.accounts import Account, Act, Grant
 from status_db.desk.key import DeskKey

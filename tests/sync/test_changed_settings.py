@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from config.settings import SettingsError
+from config.load import SettingsError
 from status_db import tables
 from status_db.decisions.reviews import Hindrance, Issue, ReviewRefused
 from status_db.decisions.writer import Wish

@@ -13,8 +13,7 @@ from status_db.decisions.reviews import Reviews
 from status_db.decisions.writer import DecisionRefused, Wish
 from status_db.inbox.requests import RequestOutcome, Requests
 from status_db.ledger.chain import Ledger
-from status_db.marks.approvals import Says
-from status_db.model import RunState, Verdict
+from status_db.model import RunState, Says, Verdict
 from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope
 from sync.verify.report import verify

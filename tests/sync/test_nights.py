@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from structlog.testing import capture_logs
 
 from clearance.services import Program, load_settings, schema_of
-from config.settings import load
+from config.load import load
 from connectors.port import SourceUnavailable
 from status_db.model import ROSTER
 from status_db.model import SETTINGS as SETTINGS_RUN

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from status_db.marks.approvals import OpinionRefused, Says
-from status_db.model import ROSTER, RunState, Verdict
+from status_db.marks.approvals import OpinionRefused
+from status_db.model import ROSTER, RunState, Says, Verdict
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LIN, SUN
 from tests.world import COHORT, SETTINGS, World
 

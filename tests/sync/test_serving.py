@@ -8,8 +8,7 @@ import pytest
 
 from connectors.port import SourceUnavailable
 from status_db.inbox.requests import Request, RequestOutcome, RequestRefused, Requests
-from status_db.marks.approvals import Says
-from status_db.model import RunState, Verdict
+from status_db.model import RunState, Says, Verdict
 from status_db.queries.runs import RunReader
 from tests.cast import LIN, POETRY_LOAN, QIAN, SUN
 from tests.sync.test_opinions import STRICT, suspended

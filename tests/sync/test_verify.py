@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, Table, delete, func, insert, select, update
 
-from config.settings import load
+from config.load import load
 from connectors import memory
 from status_db import tables
 from status_db.decisions.writer import DecisionRefused, Wish

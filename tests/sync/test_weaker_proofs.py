@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clearance.services import schema_of
-from config.settings import load
+from config.load import load
 from connectors import rest
 from connectors.port import Connector, Question
 from status_db.model import ROSTER

@@ -11,8 +11,7 @@ from sqlalchemy import event
 
 from connectors.port import SourceUnavailable, no_progress
 from status_db.marks.apply import Lease, LeaseLost
-from status_db.marks.approvals import Says
-from status_db.model import ROSTER, RunState
+from status_db.model import ROSTER, RunState, Says
 from sync.run.run import Outcome
 from tests.cast import EVERYBODY, LIN, ZHAO
 from tests.sync.test_verify import verified

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from config.settings import Auth
+from config.tables.portal import Auth
 from portal.auth.providers.cas import CasServer
 from portal.auth.providers.oidc import OidcProvider
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from config.settings import Settings, Source
+from config.settings import Settings
+from config.tables.sources import Source
 from portal.access.scenes import Scene, asked
 from portal.desk.context.services import Doors, desk_of
 from portal.page import cohorts

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from config.settings import Source
+from config.tables.sources import Source
 from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page

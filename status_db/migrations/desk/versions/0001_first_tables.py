@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from status_db import tables
+from status_db.migrations import columns
 
 revision = "0001"
 down_revision = None
@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.String(length=300), nullable=False),
         sa.Column("student", sa.String(length=64), nullable=True),
         sa.Column("active", sa.Boolean(), nullable=False),
-        sa.Column("created_at", tables.Instant(length=32), nullable=False),
+        sa.Column("created_at", columns.Instant(length=32), nullable=False),
         sa.PrimaryKeyConstraint("account", name=op.f("pk_account")),
     )
     op.create_table(
@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("account", sa.String(length=100), nullable=False),
         sa.Column("act", sa.String(length=40), nullable=False),
         sa.Column("step", sa.String(length=40), nullable=True),
-        sa.Column("scope", tables.Json(), nullable=False),
+        sa.Column("scope", columns.Json(), nullable=False),
         sa.ForeignKeyConstraint(["account"], ["account.account"], name=op.f("fk_grant_account_account")),
         sa.PrimaryKeyConstraint("grant", name=op.f("pk_grant")),
         sqlite_autoincrement=True,
@@ -38,8 +38,8 @@ def upgrade() -> None:
         "session",
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("created_at", tables.Instant(length=32), nullable=False),
-        sa.Column("seen_at", tables.Instant(length=32), nullable=False),
+        sa.Column("created_at", columns.Instant(length=32), nullable=False),
+        sa.Column("seen_at", columns.Instant(length=32), nullable=False),
         sa.ForeignKeyConstraint(["account"], ["account.account"], name=op.f("fk_session_account_account")),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_session")),
     )

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from status_db import tables
+from status_db.migrations import columns
 
 revision = "0002"
 down_revision = "0001"
@@ -17,17 +17,17 @@ def upgrade() -> None:
         ),
         sa.Column("cohort", sa.String(length=40), nullable=True),
         sa.Column("step", sa.String(length=40), nullable=True),
-        sa.Column("scope", tables.Json(), nullable=False),
+        sa.Column("scope", columns.Json(), nullable=False),
         sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("title_en", sa.String(length=200), server_default="", nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("body_en", sa.Text(), server_default="", nullable=False),
         sa.Column("contact", sa.String(length=200), server_default="", nullable=False),
-        sa.Column("opens", tables.Instant(length=32), nullable=False),
-        sa.Column("closes", tables.Instant(length=32), nullable=True),
+        sa.Column("opens", columns.Instant(length=32), nullable=False),
+        sa.Column("closes", columns.Instant(length=32), nullable=True),
         sa.Column("author", sa.String(length=100), nullable=False),
-        sa.Column("at", tables.Instant(length=32), nullable=False),
-        sa.Column("withdrawn_at", tables.Instant(length=32), nullable=True),
+        sa.Column("at", columns.Instant(length=32), nullable=False),
+        sa.Column("withdrawn_at", columns.Instant(length=32), nullable=True),
         sa.Column("withdrawn_by", sa.String(length=100), nullable=True),
         sa.PrimaryKeyConstraint("announcement", name=op.f("pk_announcement")),
         sqlite_autoincrement=True,
@@ -36,19 +36,19 @@ def upgrade() -> None:
         "attempt",
         sa.Column("what", sa.LargeBinary(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("last", tables.Instant(length=32), nullable=False),
+        sa.Column("last", columns.Instant(length=32), nullable=False),
         sa.PrimaryKeyConstraint("what", name=op.f("pk_attempt")),
     )
     op.create_table(
         "audit",
         sa.Column("line", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("at", tables.Instant(length=32), nullable=False),
+        sa.Column("at", columns.Instant(length=32), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
         sa.Column("deed", sa.String(length=40), nullable=False),
         sa.Column("cohort", sa.String(length=40), nullable=True),
         sa.Column("student", sa.String(length=64), nullable=True),
         sa.Column("run", sa.BigInteger(), nullable=True),
-        sa.Column("detail", tables.Json(), nullable=False),
+        sa.Column("detail", columns.Json(), nullable=False),
         sa.Column("address", sa.String(length=100), nullable=False),
         sa.PrimaryKeyConstraint("line", name=op.f("pk_audit")),
         sqlite_autoincrement=True,
@@ -68,8 +68,8 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=True),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("at", tables.Instant(length=32), nullable=False),
-        sa.Column("served_at", tables.Instant(length=32), nullable=True),
+        sa.Column("at", columns.Instant(length=32), nullable=False),
+        sa.Column("served_at", columns.Instant(length=32), nullable=True),
         sa.Column("outcome", sa.String(length=40), nullable=True),
         sa.Column("message", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("request", name=op.f("pk_request")),
@@ -89,17 +89,17 @@ def upgrade() -> None:
     op.create_table(
         "used_ticket",
         sa.Column("ticket_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("at", tables.Instant(length=32), nullable=False),
+        sa.Column("at", columns.Instant(length=32), nullable=False),
         sa.PrimaryKeyConstraint("ticket_hash", name=op.f("pk_used_ticket")),
     )
     op.create_table(
         "code",
         sa.Column("code_hash", sa.LargeBinary(), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("made_at", tables.Instant(length=32), nullable=False),
+        sa.Column("made_at", columns.Instant(length=32), nullable=False),
         sa.Column("made_by", sa.String(length=100), nullable=False),
-        sa.Column("until", tables.Instant(length=32), nullable=False),
-        sa.Column("used_at", tables.Instant(length=32), nullable=True),
+        sa.Column("until", columns.Instant(length=32), nullable=False),
+        sa.Column("used_at", columns.Instant(length=32), nullable=True),
         sa.ForeignKeyConstraint(["account"], ["account.account"], name=op.f("fk_code_account_account")),
         sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_code")),
     )
@@ -111,11 +111,11 @@ def upgrade() -> None:
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
         sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("made_at", tables.Instant(length=32), nullable=False),
+        sa.Column("made_at", columns.Instant(length=32), nullable=False),
         sa.Column("made_by", sa.String(length=100), nullable=False),
-        sa.Column("until", tables.Instant(length=32), nullable=False),
-        sa.Column("withdrawn_at", tables.Instant(length=32), nullable=True),
-        sa.Column("used_at", tables.Instant(length=32), nullable=True),
+        sa.Column("until", columns.Instant(length=32), nullable=False),
+        sa.Column("withdrawn_at", columns.Instant(length=32), nullable=True),
+        sa.Column("used_at", columns.Instant(length=32), nullable=True),
         sa.ForeignKeyConstraint(["account"], ["account.account"], name=op.f("fk_token_account_account")),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_token")),
     )
@@ -123,7 +123,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_token_account"), ["account"], unique=False)
 
     with op.batch_alter_table("account", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("password_at", tables.Instant(length=32), nullable=True))
+        batch_op.add_column(sa.Column("password_at", columns.Instant(length=32), nullable=True))
         batch_op.add_column(sa.Column("identity", sa.LargeBinary(), nullable=True))
         batch_op.add_column(sa.Column("second_factor", sa.LargeBinary(), nullable=True))
         batch_op.add_column(sa.Column("second_factor_step", sa.BigInteger(), nullable=True))

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from status_db import tables
+from status_db.migrations import columns
 
 revision = "0003"
 down_revision = "0002"
@@ -23,10 +23,10 @@ def upgrade() -> None:
         sa.Column("item", sa.String(length=300), nullable=False),
         sa.Column("raised_by", sa.String(length=100), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("seen", tables.Json(), nullable=False),
-        sa.Column("at", tables.Instant(length=32), nullable=False),
-        sa.Column("due", tables.Instant(length=32), nullable=False),
-        sa.Column("answered_at", tables.Instant(length=32), nullable=True),
+        sa.Column("seen", columns.Json(), nullable=False),
+        sa.Column("at", columns.Instant(length=32), nullable=False),
+        sa.Column("due", columns.Instant(length=32), nullable=False),
+        sa.Column("answered_at", columns.Instant(length=32), nullable=True),
         sa.Column("answered_by", sa.String(length=100), nullable=True),
         sa.Column("outcome", sa.String(length=40), nullable=True),
         sa.Column("answer", sa.Text(), server_default="", nullable=False),
@@ -52,9 +52,9 @@ def upgrade() -> None:
         sa.Column("account", sa.String(length=100), nullable=False),
         sa.Column("file", sa.String(length=200), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.Column("rows", tables.Json(), nullable=False),
-        sa.Column("at", tables.Instant(length=32), nullable=False),
-        sa.Column("confirmed_at", tables.Instant(length=32), nullable=True),
+        sa.Column("rows", columns.Json(), nullable=False),
+        sa.Column("at", columns.Instant(length=32), nullable=False),
+        sa.Column("confirmed_at", columns.Instant(length=32), nullable=True),
         sa.Column("batch", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("upload", name=op.f("pk_upload")),
         sqlite_autoincrement=True,

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from status_db import tables
+from status_db.migrations import columns
 
 revision = "0006"
 down_revision = "0005"
@@ -18,8 +18,8 @@ def upgrade() -> None:
         "staff_session",
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("created_at", tables.Instant(length=32), nullable=False),
-        sa.Column("seen_at", tables.Instant(length=32), nullable=False),
+        sa.Column("created_at", columns.Instant(length=32), nullable=False),
+        sa.Column("seen_at", columns.Instant(length=32), nullable=False),
         sa.Column("method", sa.String(length=40), server_default="local", nullable=False),
         sa.Column("provider_session", sa.LargeBinary(), nullable=True),
         sa.Column("narrowed", sa.String(length=40), nullable=True),
@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("line_mac", sa.LargeBinary(), nullable=False),
         sa.Column("removed_to", sa.BigInteger(), nullable=False),
         sa.Column("removed_mac", sa.LargeBinary(), nullable=False),
-        sa.Column("sets", tables.Json(), nullable=False),
+        sa.Column("sets", columns.Json(), nullable=False),
         sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("chain", name=op.f("pk_audit_head")),
     )

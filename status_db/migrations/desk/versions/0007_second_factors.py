@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from status_db import tables
+from status_db.migrations import columns
 
 revision = "0007"
 down_revision = "0006"
@@ -19,9 +19,9 @@ def upgrade() -> None:
         sa.Column("public_key", sa.LargeBinary(), nullable=False),
         sa.Column("sign_count", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
-        sa.Column("transports", tables.Json(), nullable=False),
-        sa.Column("made_at", tables.Instant(length=32), nullable=False),
-        sa.Column("used_at", tables.Instant(length=32), nullable=True),
+        sa.Column("transports", columns.Json(), nullable=False),
+        sa.Column("made_at", columns.Instant(length=32), nullable=False),
+        sa.Column("used_at", columns.Instant(length=32), nullable=True),
         sa.Column("mac", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["account"], ["account.account"], name=op.f("fk_passkey_account_account")),
         sa.PrimaryKeyConstraint("passkey", name=op.f("pk_passkey")),
@@ -33,8 +33,8 @@ def upgrade() -> None:
         "recovery_code",
         sa.Column("code_hash", sa.LargeBinary(), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("made_at", tables.Instant(length=32), nullable=False),
-        sa.Column("used_at", tables.Instant(length=32), nullable=True),
+        sa.Column("made_at", columns.Instant(length=32), nullable=False),
+        sa.Column("used_at", columns.Instant(length=32), nullable=True),
         sa.Column("mac", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["account"], ["account.account"], name=op.f("fk_recovery_code_account_account")),
         sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_recovery_code")),
@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
         sa.Column("challenge", sa.LargeBinary(), nullable=True),
-        sa.Column("at", tables.Instant(length=32), nullable=False),
+        sa.Column("at", columns.Instant(length=32), nullable=False),
         sa.Column("mac", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["account"], ["account.account"], name=op.f("fk_factor_step_account_account")),
         sa.PrimaryKeyConstraint("token_hash", "kind", name=op.f("pk_factor_step")),

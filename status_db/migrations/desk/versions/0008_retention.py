@@ -3,15 +3,15 @@
 import sqlalchemy as sa
 from alembic import op
 
-from status_db import tables
+from status_db.migrations import columns
 
 revision = "0008"
 down_revision = "0007"
 
 
 def upgrade() -> None:
-    op.add_column("account", sa.Column("identity_at", tables.Instant(), nullable=True))
-    op.add_column("account", sa.Column("closed_at", tables.Instant(), nullable=True))
+    op.add_column("account", sa.Column("identity_at", columns.Instant(), nullable=True))
+    op.add_column("account", sa.Column("closed_at", columns.Instant(), nullable=True))
     op.create_table(
         "retention_run",
         sa.Column(
@@ -21,10 +21,10 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("rule", sa.String(40), nullable=False),
-        sa.Column("at", tables.Instant(), nullable=False),
-        sa.Column("cutoff", tables.Instant(), nullable=False),
+        sa.Column("at", columns.Instant(), nullable=False),
+        sa.Column("cutoff", columns.Instant(), nullable=False),
         sa.Column("removed", sa.BigInteger(), nullable=False),
-        sa.Column("oldest", tables.Instant(), nullable=True),
+        sa.Column("oldest", columns.Instant(), nullable=True),
         sa.Column("unfinished", sa.Boolean(), nullable=False),
         sa.Column("by", sa.String(100), nullable=False),
         sa.Column("mac", sa.LargeBinary(), nullable=True),

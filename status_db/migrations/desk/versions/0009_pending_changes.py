@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from status_db import tables
+from status_db.migrations import columns
 
 revision = "0009"
 down_revision = "0008"
@@ -20,11 +20,11 @@ def upgrade() -> None:
         ),
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("account", sa.String(length=100), nullable=False),
-        sa.Column("content", tables.Json(), nullable=False),
+        sa.Column("content", columns.Json(), nullable=False),
         sa.Column("asked_by", sa.String(length=100), nullable=False),
-        sa.Column("asked_at", tables.Instant(length=32), nullable=False),
+        sa.Column("asked_at", columns.Instant(length=32), nullable=False),
         sa.Column("decided_by", sa.String(length=100), nullable=True),
-        sa.Column("decided_at", tables.Instant(length=32), nullable=True),
+        sa.Column("decided_at", columns.Instant(length=32), nullable=True),
         sa.Column("outcome", sa.String(length=40), nullable=True),
         sa.Column("mac", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["account"], ["account.account"], name=op.f("fk_pending_change_account_account")),

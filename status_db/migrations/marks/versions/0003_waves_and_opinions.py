@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from status_db import tables
+from status_db.migrations import columns
 
 revision = "0003"
 down_revision = "0002"
@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("says", sa.String(length=40), nullable=False),
         sa.Column("author", sa.String(length=100), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("at", tables.Instant(length=32), nullable=False),
+        sa.Column("at", columns.Instant(length=32), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["run"], ["run.run"], name=op.f("fk_opinion_run_run")),
         sa.PrimaryKeyConstraint("opinion", name=op.f("pk_opinion")),
@@ -32,11 +32,11 @@ def upgrade() -> None:
         sa.Column("source", sa.String(length=40), nullable=False),
         sa.Column("towards", sa.String(length=40), nullable=False),
         sa.Column("most", sa.BigInteger(), nullable=False),
-        sa.Column("until", tables.Instant(length=32), nullable=False),
+        sa.Column("until", columns.Instant(length=32), nullable=False),
         sa.Column("author", sa.String(length=100), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
-        sa.Column("at", tables.Instant(length=32), nullable=False),
-        sa.Column("withdrawn_at", tables.Instant(length=32), nullable=True),
+        sa.Column("at", columns.Instant(length=32), nullable=False),
+        sa.Column("withdrawn_at", columns.Instant(length=32), nullable=True),
         sa.Column("withdrawn_by", sa.String(length=100), nullable=True),
         sa.CheckConstraint("towards IN ('cleared', 'held', 'unknown', 'exempt')", name=op.f("ck_wave_towards")),
         sa.PrimaryKeyConstraint("wave", name=op.f("pk_wave")),

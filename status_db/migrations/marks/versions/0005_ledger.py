@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from status_db import tables
+from status_db.migrations import columns
 
 revision = "0005"
 down_revision = "0004"
@@ -17,8 +17,8 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("run", sa.BigInteger(), nullable=True),
         sa.Column("decision", sa.BigInteger(), nullable=True),
-        sa.Column("at", tables.Instant(length=32), nullable=False),
-        sa.Column("sets", tables.Json(), nullable=False),
+        sa.Column("at", columns.Instant(length=32), nullable=False),
+        sa.Column("sets", columns.Json(), nullable=False),
         sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("cohort", "link", name=op.f("pk_ledger")),
     )

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from status_db import tables
+from status_db.migrations import columns
 
 revision = "0007"
 down_revision = "0006"
@@ -17,11 +17,11 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("step", sa.String(length=40), nullable=False),
         sa.Column("author", sa.String(length=100), nullable=False),
-        sa.Column("at", tables.Instant(length=32), nullable=False),
+        sa.Column("at", columns.Instant(length=32), nullable=False),
         sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("counts", tables.Json(), server_default="{}", nullable=False),
-        sa.Column("undone_at", tables.Instant(length=32), nullable=True),
+        sa.Column("counts", columns.Json(), server_default="{}", nullable=False),
+        sa.Column("undone_at", columns.Instant(length=32), nullable=True),
         sa.Column("undone_by", sa.String(length=100), nullable=True),
         sa.Column("undone_because", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("batch", name=op.f("pk_batch")),
@@ -32,7 +32,7 @@ def upgrade() -> None:
     op.add_column("decision", sa.Column("condition", sa.Text(), nullable=True))
     op.add_column("decision", sa.Column("sheet", sa.String(length=100), nullable=True))
     op.add_column("decision", sa.Column("batch", sa.BigInteger(), nullable=True))
-    op.add_column("decision", sa.Column("accepts", tables.Json(), nullable=True))
+    op.add_column("decision", sa.Column("accepts", columns.Json(), nullable=True))
     op.create_index(
         "ix_decision_batch",
         "decision",
@@ -40,5 +40,5 @@ def upgrade() -> None:
         sqlite_where=sa.text("batch IS NOT NULL"),
         postgresql_where=sa.text("batch IS NOT NULL"),
     )
-    op.add_column("certificate", sa.Column("collected_at", tables.Instant(length=32), nullable=True))
+    op.add_column("certificate", sa.Column("collected_at", columns.Instant(length=32), nullable=True))
     op.add_column("certificate", sa.Column("handed_over_by", sa.String(length=100), nullable=True))

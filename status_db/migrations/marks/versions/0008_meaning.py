@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from status_db import tables
+from status_db.migrations import columns
 
 revision = "0008"
 down_revision = "0007"
@@ -12,15 +12,15 @@ down_revision = "0007"
 def upgrade() -> None:
     op.add_column("source_state", sa.Column("location_digest", sa.LargeBinary(), nullable=True))
     op.add_column("source_state", sa.Column("one_proven", sa.LargeBinary(), nullable=True))
-    op.add_column("source_state", sa.Column("as_of", tables.Instant(length=32), nullable=True))
-    op.add_column("source_state", sa.Column("quality", tables.Json(), nullable=True))
+    op.add_column("source_state", sa.Column("as_of", columns.Instant(length=32), nullable=True))
+    op.add_column("source_state", sa.Column("quality", columns.Json(), nullable=True))
     op.create_table(
         "applied_settings",
         sa.Column("cohort", sa.String(length=40), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("meaning", sa.Text(), nullable=False),
         sa.Column("run", sa.BigInteger(), nullable=True),
-        sa.Column("at", tables.Instant(length=32), nullable=False),
+        sa.Column("at", columns.Instant(length=32), nullable=False),
         sa.Column("mac", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("cohort", name=op.f("pk_applied_settings")),
     )

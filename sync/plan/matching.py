@@ -7,10 +7,10 @@ of them. What is merely near is listed for a person to look at.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from connectors.cells.numbers import bare, numbers_within, shape, with_lost_zeros, without_addition
 from connectors.port import Cell
 from status_db.marks.current import Stored
 from status_db.model import normalise_number
+from status_db.student_numbers import bare, numbers_within, shape, with_lost_zeros, without_addition
 from sync.rule.reconcile import Resolved, keys_to_resolve
 from sync.rule.records import Rows
 

@@ -1,0 +1,183 @@
+"""Contradictions between keys of the settings that are right one by one."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+
+from config import renames
+from config.cohorts import mistakes as cohort_mistakes
+from config.settings import Settings
+from config.tables.providers import providers_contradict
+from config.tables.sources import Asked, Roster, Source
+
+#: How columns with the number of an identity document are called: in Chinese, English, the initials of data standards.
+_IDENTITY = re.compile(
+    "身份证|证件号|护照|identity|passport|(?<![a-z])id_?card|national_?id|sfzh|sfzjh|zjhm", re.IGNORECASE
+)
+
+
+def _identities(where: str, columns: Mapping[str, str]) -> list[str]:
+    """Find columns that would bring numbers of identity documents in: where none comes in, none can leak."""
+    return [
+        f'[{where}] columns: {key} = "{column}" is the number of an identity document, and none is ever kept here: '
+        "take it out, and know people by their student number or card"
+        for key, column in columns.items()
+        if _IDENTITY.search(key) or _IDENTITY.search(column)
+    ]
+
+
+def _of_no_use(where: str, roster: Roster, settings: Settings) -> list[str]:
+    """Find roster columns that serve nothing: what serves nothing is not kept."""
+    used = {"student", "name", "level", "college", "class", "campus", "building", "category", *roster.aliases}
+    used |= {column for step in settings.step for condition in step.exempt for column in condition}
+    return [
+        f"[{where}] columns: {key} serves nothing here, and what serves nothing is not kept: take it out, "
+        "or name it in aliases or in a step's exempt"
+        for key in roster.columns
+        if key not in used
+    ]
+
+
+def contradictions(settings: Settings) -> list[str]:
+    """Find what is wrong between tables, each with its way out."""
+    found: list[str] = []
+    steps = [s.key for s in settings.step]
+    for what, keys in (
+        ("step", steps),
+        ("flow", [f.key for f in settings.flow]),
+        ("cohort", [c.key for c in settings.cohort]),
+    ):
+        found += [
+            f'[[{what}]] "{k}": stands twice: give each its own key'
+            for k in sorted({k for k in keys if keys.count(k) > 1})
+        ]
+    synced: set[str] = set()
+    for flow in settings.flow:
+        seen: list[str] = []
+        for entry in flow.entries:
+            at = f'[[flow]] "{flow.key}" entry "{entry.step}"'
+            if entry.step not in steps:
+                found.append(f"{at}: there is no such step: write one of {', '.join(steps)}")
+            if entry.step in seen:
+                found.append(f"{at}: stands twice: take one out")
+            if entry.after is not None and entry.kind != "review":
+                found.append(f'{at}: only a review waits: set kind = "review", or take `after` out')
+            found += [
+                f'{at}: waits for "{a}", which does not stand before it: move it'
+                for a in entry.after or ()
+                if a not in seen
+            ]
+            if entry.kind == "synced":
+                synced.add(entry.step)
+            seen.append(entry.step)
+    used = {s.step for s in settings.source.values()}
+    found += [
+        f'[[step]] "{k}": is synced, but no source decides it: add a [source.NAME] with step = "{k}"'
+        for k in sorted(synced - used)
+    ]
+    found += renames.mistakes(settings)
+    auth = settings.auth
+    found += providers_contradict(auth.cas, auth.oidc, auth.ldap, settings.portal.public_url)
+    found += cohort_mistakes(settings)
+    rosters = {f"roster.{key}": roster for key, roster in settings.rosters.items()} or {"roster": settings.roster}
+    for where, roster in rosters.items():
+        found += _roster_contradictions(where, roster, settings)
+    for name, source in settings.source.items():
+        found += _source_contradictions(name, source, steps, synced)
+    return found
+
+
+def _roster_contradictions(where: str, roster: Roster, settings: Settings) -> list[str]:
+    levels = {level for flow in settings.flow for level in flow.levels}
+    found: list[str] = []
+    found += [
+        f'[{where}] levels: "{word}" stands for "{level}", which no flow has: write one of {", ".join(sorted(levels))}'
+        for word, level in roster.levels.items()
+        if level not in levels
+    ]
+    found += [
+        f'[{where}] aliases: "{name}" is no mapped column: add it to columns'
+        for name in roster.aliases
+        if name not in roster.columns
+    ]
+    found += [
+        f"[{where}] columns: {key} is missing: say which column holds it"
+        for key in ("student", "name", "level", "college")
+        if key not in roster.columns
+    ]
+    found += _identities(where, roster.columns) + _of_no_use(where, roster, settings)
+    return found + _schedule_mistakes(where, roster)
+
+
+def _source_contradictions(name: str, source: Source, steps: list[str], synced: set[str]) -> list[str]:
+    at = f"[source.{name}]"
+    found = _schedule_mistakes(f"source.{name}", source)
+    if name in ("roster", "settings"):
+        found.append(f"{at}: this name belongs to the {name}: choose another")
+    if source.step not in steps:
+        found.append(f'{at} step: there is no step "{source.step}": write one of {", ".join(steps)}')
+    elif source.step not in synced:
+        found.append(
+            f'{at} step: "{source.step}" is not synced in any flow: set its entry\'s kind, or take the source out'
+        )
+    needed = {"items": ["student"], "balance": ["student", "amount"], "status": ["student", "status"]}[source.means]
+    found += [
+        f"{at} columns: {key} is missing, and {source.means} needs it: say which column holds it"
+        for key in needed
+        if key not in source.columns
+    ]
+    of_sums = ("paid", "waived", "refunded")
+    known = ("student", "title", "amount", *of_sums, "due", "reference", "status", "name", "kind", "branch")
+    found += [
+        f'{at} columns: {key} lessens or raises a sum: it goes with means = "balance" alone, take it out'
+        for key in of_sums
+        if key in source.columns and source.means != "balance"
+    ]
+    found += [
+        f"{at} columns: {key} is no field of ours: write one of {', '.join(known)}"
+        for key in source.columns
+        if key not in known
+    ]
+    found += _identities(f"source.{name}", source.columns) + _as_of_mistakes(at, source)
+    if source.unique_reference and "reference" not in source.columns:
+        found.append(f"{at} unique_reference: no reference is mapped: add it to columns, or take the key out")
+    if source.date_order != "ymd" and "due" not in source.columns:
+        found.append(f"{at} date_order: no due date is mapped: add it to columns, or take the key out")
+    if source.absent == "held" and source.means != "status":
+        found.append(f'{at} absent: only for a status can no row mean held: write "cleared" or "unknown"')
+    if source.means == "status" and not source.words.get("done"):
+        found.append(f'{at} words: "done" is missing: list the words that say it is done')
+    if source.means != "status" and source.words:
+        found.append(f'{at} words: only a source that means "status" has words: take them out')
+    every_word = [w for words in source.words.values() for w in words]
+    found += [
+        f'{at} words: "{w}" stands twice: let it mean one thing'
+        for w in sorted({w for w in every_word if every_word.count(w) > 1})
+    ]
+    return found
+
+
+def _as_of_mistakes(at: str, source: Source) -> list[str]:
+    if not source.as_of:
+        return []
+    found: list[str] = []
+    if not source.as_of.strip():
+        found.append(f"{at} as_of: is blank: name a column or a query, or take it out")
+    if source.fresh_for is None:
+        # Derived from the schedule it would call an export of last night stale by noon.
+        found.append(f'{at} as_of: needs fresh_for: say how old the data may be, such as fresh_for = "26 h"')
+    if source.as_of_is_query and not getattr(source.own, "asks_database", False):
+        found.append(f"{at} as_of: only a database can be asked by a query: name a column of the answer")
+    if source.as_of_is_query and ";" in source.as_of:
+        found.append(f"{at} as_of: write one SELECT, without a semicolon")
+    return found
+
+
+def _schedule_mistakes(where: str, asked: Asked) -> list[str]:
+    if (asked.every is None) == (asked.cron is None):
+        return [f'[{where}] every: give either every = "15 min" or cron = "0 7 * * *", not both and not neither']
+    if asked.every is not None and asked.every < timedelta(seconds=30):
+        return [f"[{where}] every: less than 30 s would ask the office without pause: give it longer"]
+    if asked.every is not None and asked.every > timedelta(days=1):
+        return [f'[{where}] every: longer than a day has no midnight to count from: write it as cron = "0 7 */2 * *"']
+    return []

@@ -1,0 +1,82 @@
+"""Tables of steps, offices and flows."""
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+)
+
+from config.tables.base import ShortKey, Table
+from config.tables.opening_hours import OpenHours
+
+
+class Place(Table):
+    """Where to go, on one campus."""
+
+    where: str
+    #: In words of its own; said from `open` where it is left out.
+    hours: str = ""
+    #: The same for the page to reckon with: open now, or when next.
+    open: OpenHours | None = None
+    phone: str = ""
+    url: str = ""
+
+
+class Office(Table):
+    """Who answers for a step: its name, and a place for each campus ("*" for any other)."""
+
+    name: str
+    name_en: str = ""
+    places: dict[str, Place] = {}
+
+    def place(self, campus: str) -> Place | None:
+        """Return where a student of this campus goes."""
+        return self.places.get(campus) or self.places.get("*")
+
+
+class Step(Table):
+    """One line of a flow."""
+
+    key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    #: The key under which it was stored so far, where it was renamed.
+    was: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] | None = None
+    title: str
+    title_en: str = ""
+    #: The card it is shown on; steps with the same word share one.
+    card: str = ""
+    office: Office
+    #: What an operator may give as the reason of a decision.
+    reasons: list[Annotated[str, Field(max_length=100)]] = []
+    #: Who need not do it: each table holds roster columns and the values that match; one matching table is enough.
+    exempt: list[dict[str, list[str]]] = []
+    #: Words for the student while the step is held or not yet done.
+    advice: str = ""
+    advice_en: str = ""
+
+
+class Entry(Table):
+    """A step's place in a flow."""
+
+    step: str
+    kind: Literal["synced", "manual", "review"] = "synced"
+    #: For a review: the steps that must count as clear before it opens; every earlier entry when left out.
+    after: list[str] | None = None
+
+
+class Flow(Table):
+    """The steps of some students, in the order shown."""
+
+    key: ShortKey
+    levels: list[ShortKey]
+    #: Only students of these categories; the first flow that fits a student is theirs.
+    categories: list[str] | None = None
+    entries: Annotated[list[Entry], Field(min_length=1)]
+
+    def after(self, step: str) -> tuple[str, ...]:
+        """Return the steps that a review of this flow waits for."""
+        earlier: list[str] = []
+        for entry in self.entries:
+            if entry.step == step:
+                return tuple(entry.after if entry.after is not None else earlier) if entry.kind == "review" else ()
+            earlier.append(entry.step)
+        raise KeyError(step)
