@@ -15,7 +15,7 @@ from connectors.port import (
     Question,
     Snapshot,
 )
-from tests.connectors.test_walk import Time
+from tests.connectors.http.test_worker_pool import Time
 from tests.contract import Ticking
 from tests.services.sip_library import Reader, SipLibrary
 

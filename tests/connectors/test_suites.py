@@ -13,14 +13,14 @@ from tests.services.university import ROOT
 
 _CONTRACTS = {"ConnectorContract", "PagedContract", "PatronContract"}
 
-#: Databases of which no server runs beside the tests; tests/connectors/test_sqlserver.py and test_sql_kin.py try what
-#: can be tried without one.
+#: Databases of which no server runs beside the tests. What can be tried without one is tried in
+#: tests/connectors/databases/test_sqlserver.py and test_sql_kin.py.
 NEVER_MET = {dameng.Dameng.__name__, sqlserver.SqlServer.__name__}
 
 
 def suites(folder: Path) -> Iterator[dict[str, object]]:
     """Give what each suite of a folder that inherits a contract says of itself: its connector, its database."""
-    for file in sorted(folder.glob("test_*.py")):
+    for file in sorted(folder.rglob("test_*.py")):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if not isinstance(node, ast.ClassDef) or not node.name.startswith("Test"):
                 continue

@@ -28,7 +28,7 @@ from tests.cast import LIN, QIAN, SUN
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import PASSWORD, lin_objects, settle
 from tests.portal.sheets import a_sheet
-from tests.portal.test_student import pass_everything
+from tests.portal.student.test_card import pass_everything
 from tests.portal.whole import whole_app
 from tests.world import COHORT, World
 
@@ -169,7 +169,7 @@ LINES = (
         form={"student": QIAN.number, "step": "library", "text": "请再核对。"},
     ),
     Line("GET", "/desk/sent-back", frozenset({"reviewer"})),
-    # No office of this university brings its list: tests/portal/test_full_list.py has one that does.
+    # No office of this university brings its list: tests/portal/desk/test_full_list.py has one that does.
     Line("GET", "/desk/list", frozenset()),
     Line("POST", "/desk/list", frozenset(), form={"source": "loans"}),
     Line("GET", "/desk/list/{upload:id}", frozenset()),

@@ -14,7 +14,7 @@ from status_db.marks.apply import Lease, LeaseLost
 from status_db.model import ROSTER, RunState, Says
 from sync.run.run import Outcome
 from tests.cast import EVERYBODY, LIN, ZHAO
-from tests.sync.test_verify import verified
+from tests.sync.verify.test_report import verified
 from tests.trust.plain_model import GOOD, KEY_COLUMN, OFF_CAMPUS, STEP_OF, Answer, Model
 from tests.world import COHORT, World
 

@@ -20,7 +20,7 @@ from status_db.decisions.class_review import Chosen, Mornings
 from status_db.decisions.reviews import Collected, HandedOver, Issue, seen_by_review
 from status_db.decisions.writer import DecisionRefused, Wish
 from status_db.model import Decision, Verdict
-from tests.sync.test_verify import verified
+from tests.sync.verify.test_report import verified
 from tests.trust import agreeing
 from tests.trust.offices import NUMBERS, Broken, Offices, students
 from tests.trust.plain_model import BEFORE_REVIEW, REVIEW, Model, Paper, Said

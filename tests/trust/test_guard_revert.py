@@ -10,7 +10,7 @@ from status_db.marks.reversals import ReversalRefused
 from status_db.model import RunState, Verdict
 from status_db.queries.runs import RunReader
 from sync.run.run import Sync
-from tests.sync.test_verify import verified
+from tests.sync.verify.test_report import verified
 from tests.trust.town import applied, held_back, lent, numbers, settle
 from tests.world import COHORT, World
 

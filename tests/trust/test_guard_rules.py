@@ -12,7 +12,7 @@ from sync.rule import roster
 from sync.rule.guard import Announced, Counted, Group, History, Limits, judge, of_groups
 from sync.rule.quality import Quality
 from sync.rule.reconcile import Plan
-from tests.sync.test_guard import CALM, CLEARED, EXEMPT, HELD, LIMITS, UNKNOWN, moving
+from tests.sync.rule.test_guard import CALM, CLEARED, EXEMPT, HELD, LIMITS, UNKNOWN, moving
 
 GOOD = Quality(rows=1000, about=1000, hinted=0, no_amount=0, unreadable=0, poor=0)
 

@@ -15,7 +15,7 @@ from status_db import tables
 from status_db.model import ROSTER, RunState, Verdict
 from status_db.store.engine import reading
 from sync.plan import snapshot_codec
-from tests.sync.test_verify import verified
+from tests.sync.verify.test_report import verified
 from tests.trust.town import applied, held_back, lent, listed, marks, numbers, settle, without
 from tests.world import COHORT, SETTINGS, Says, World
 

@@ -1,0 +1,329 @@
+"""What one screen tells a student: the one thing to do, where the door is open, what is announced, and how it loads."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from portal.app import create_app
+from status_db.accounts.audit_log import Audit, Deed
+from status_db.decisions.reviews import Issue
+from status_db.decisions.writer import Wish
+from status_db.inbox.announcements import Board
+from status_db.model import Verdict
+from tests.cast import LIN, QIAN, SUN, ZHOU
+from tests.portal.conftest import enter, settle
+from tests.world import COHORT, SETTINGS, World
+
+SignedIn = Callable[[str], TestClient]
+
+TOLD = SETTINGS.replace(
+    'name = "2019届"\n',
+    """name = "2019届"
+windows.undergraduate = { opens = 2019-05-25, closes = 2019-06-06 }
+
+[cohort.collect."资源学院"]
+where = "资源楼 118"
+where_en = "Resources Building 118"
+when = "6月19日 9:00–16:00"
+bring = "学生证"
+[cohort.collect."*"]
+where = "学工办"
+
+[calendar]
+holidays = [{ first = 2019-06-07, last = 2019-06-09 }]
+workdays = [2019-05-25]
+""",
+).replace('hours = "8:00–17:30"', 'open = { workday = ["8:00-11:30", "14:30-17:30"] }')
+
+
+@pytest.fixture
+def university(tmp_path: Path) -> Iterator[World]:
+    """The cast's university with windows, hours, and places to collect; it is a Saturday that is worked, 8 o'clock."""
+    with World(f"sqlite:///{tmp_path / 'clearance.db'}", tmp_path, TOLD) as made:
+        yield settle(made)
+
+
+@pytest.fixture
+def board(university: World) -> Board:
+    return Board(university.desk)
+
+
+def pass_everything(world: World, number: str = SUN.number) -> None:
+    """Have the college pass a student who owes nothing."""
+    world.decisions.enter(Wish(number, "college_items", Verdict.CLEARED, "无借阅"), "college", world.now)
+    world.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "齐全"), "dean", world.now)
+
+
+def issue(world: World, number: str = SUN.number) -> None:
+    pass_everything(world, number)
+    world.reviews.issue(Issue(number, "1049120190012345", "毕业证书"), "dean", world.now)
+
+
+def headline(page: str) -> str:
+    found = re.search(r'<section class="headline[^>]*>.*?</section>', page, re.DOTALL)
+    assert found, page
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[0]))
+
+
+class TestTheHeadline:
+    def test_things_to_do_come_first(self, signed_in: SignedIn) -> None:
+        assert "2 项要办" in headline(signed_in(LIN.number).get("/").text)
+
+    def test_then_what_the_school_has_to_do(self, signed_in: SignedIn) -> None:
+        assert "项等待学校处理，无需跑腿" in headline(signed_in(SUN.number).get("/").text)
+
+    def test_then_where_and_when_to_collect_by_college_and_what_to_bring(
+        self, university: World, signed_in: SignedIn
+    ) -> None:
+        pass_everything(university)
+        said = headline(signed_in(SUN.number).get("/").text)
+        assert "可领证" in said
+        for word in ("资源楼 118", "6月19日 9:00–16:00", "学生证"):
+            assert word in said
+        assert "学工办" not in said
+
+    def test_in_english_it_gives_the_english_place(self, university: World, signed_in: SignedIn) -> None:
+        pass_everything(university)
+        said = headline(signed_in(SUN.number).get("/?lang=en").text)
+        assert "collect your certificate" in said
+        assert "Resources Building 118" in said
+
+    def test_and_at_last_that_it_has_been_collected_its_number_masked(
+        self, university: World, signed_in: SignedIn
+    ) -> None:
+        issue(university)
+        said = headline(signed_in(SUN.number).get("/").text)
+        assert "已领证" in said
+        assert "毕业证书 ************2345，5月25日 发放。" in said
+        assert "1049120190012345" not in said
+
+    def test_what_is_owed_after_the_certificate_reopens_nothing_and_is_told(
+        self, university: World, signed_in: SignedIn
+    ) -> None:
+        issue(university)
+        university.says["fees"].append({"XH": SUN.number, "QFJE": "10.00", "XM": "水电费"})
+        university.run("fees")
+        said = headline(signed_in(SUN.number).get("/").text)
+        assert "已领证" in said
+        assert "领证之后又有 1 项未结" in said
+
+    def test_a_stale_word_is_not_ready_to_collect(self, university: World, signed_in: SignedIn) -> None:
+        pass_everything(university)
+        university.later(hours=5)
+        assert "可领证" not in headline(signed_in(SUN.number).get("/").text)
+
+    def test_staff_who_read_one_step_are_told_of_that_one_alone(self, university: World, signed_in: SignedIn) -> None:
+        issue(university)
+        page = signed_in("librarian").get(f"/students/{SUN.number}").text
+        assert "所示各项都已通过" in headline(page)
+        for word in ("可领证", "已领证", "2345", "/slip"):
+            assert word not in page
+
+
+class TestTheWindow:
+    def test_before_it_opens_the_page_says_when(self, university: World, signed_in: SignedIn) -> None:
+        university.later(days=-1)
+        assert "2019届离校手续 5月25日 开始办理" in signed_in(LIN.number).get("/").text
+
+    @pytest.mark.parametrize(("days", "said"), [(0, False), (12, False), (13, True)])
+    def test_after_its_last_day_the_page_says_so_and_goes_on(
+        self, university: World, signed_in: SignedIn, days: int, said: bool
+    ) -> None:
+        university.later(days=days)
+        page = signed_in(LIN.number).get("/").text
+        assert ("的集中办理已于 6月6日 结束" in page) is said
+        assert "图书馆" in page
+
+    def test_a_level_without_a_window_is_open_all_the_time(self, university: World, signed_in: SignedIn) -> None:
+        university.later(days=100)
+        university.accounts.add("1201610005", "李维", None, student="1201610005", now=university.now)
+        assert "集中办理" not in signed_in("dean").get("/students/1201610005").text
+
+
+class TestTheDoor:
+    @pytest.mark.parametrize(
+        ("minutes", "said"),
+        [(0, "现在开门，至 11:30"), (4 * 60, "下次开门：今天 14:30"), (10 * 60, "下次开门：5月27日（周一）8:00")],
+    )
+    def test_it_says_whether_it_is_open_now_or_when_next(
+        self, university: World, signed_in: SignedIn, minutes: int, said: str
+    ) -> None:
+        # It is a few minutes past eight.
+        university.later(minutes=minutes)
+        page = signed_in(LIN.number).get("/").text
+        assert said in page
+        assert "工作日 8:00–11:30，14:30–17:30" in page
+
+    def test_an_office_that_wrote_nothing_else_keeps_its_own_words(self, signed_in: SignedIn) -> None:
+        page = signed_in(QIAN.number).get("/").text
+        assert "行政楼 203" in page
+        assert "开门" not in page
+
+
+class TestWhatIsAnnounced:
+    def test_at_the_head_with_whom_to_ask(self, university: World, board: Board, signed_in: SignedIn) -> None:
+        board.announce("提前放假", "图书馆\n周五关门。", author="admin", now=university.now, contact="027-9")
+        page = signed_in(LIN.number).get("/").text
+        assert page.index("提前放假") < page.index("项要办")
+        assert "咨询：027-9" in page
+
+    def test_an_offices_note_stands_on_its_card_alone(
+        self, university: World, board: Board, signed_in: SignedIn
+    ) -> None:
+        board.announce("还书箱", "在门口", author="admin", now=university.now, step="library")
+        page = signed_in(LIN.number).get("/").text
+        card = next(c for c in re.findall(r'<article class="card.*?</article>', page, re.DOTALL) if "图书馆</h2>" in c)
+        assert "还书箱" in card
+        assert page.count("还书箱") == 1
+
+    def test_only_to_whom_its_scope_names(self, university: World, board: Board, signed_in: SignedIn) -> None:
+        scope = {"college": ("资源学院",)}
+        board.announce("资源学院的事", "", author="admin", now=university.now, scope=scope)
+        assert "资源学院的事" not in signed_in(LIN.number).get("/").text
+        assert "资源学院的事" in signed_in("dean").get(f"/students/{QIAN.number}").text
+
+    def test_not_before_its_time_nor_after_nor_once_withdrawn(
+        self, university: World, board: Board, signed_in: SignedIn
+    ) -> None:
+        hour, now = timedelta(hours=1), university.now
+        board.announce("还没到", "", author="admin", now=now, opens=now + hour)
+        board.announce("过了", "", author="admin", now=now - 2 * hour, closes=now - hour)
+        gone = board.announce("收回了", "", author="admin", now=now).announcement
+        board.withdraw(gone, author="admin", now=now)
+        page = signed_in(LIN.number).get("/").text
+        for title in ("还没到", "过了", "收回了"):
+            assert title not in page
+
+    def test_it_cannot_bring_markup_into_the_page(self, university: World, board: Board, signed_in: SignedIn) -> None:
+        board.announce("<b>x</b>", "<script>y</script>", author="admin", now=university.now)
+        page = signed_in(LIN.number).get("/").text
+        assert "<b>x</b>" not in page
+        assert "<script" not in page
+
+    def test_who_is_on_no_list_reads_what_is_for_everybody(
+        self, university: World, board: Board, signed_in: SignedIn
+    ) -> None:
+        board.announce("给所有人", "", author="admin", now=university.now)
+        board.announce("给资源学院", "", author="admin", now=university.now, scope={"college": ("资源学院",)})
+        page = signed_in("20990001").get("/").text
+        assert "给所有人" in page
+        assert "给资源学院" not in page
+
+    def test_in_english_it_is_the_english_one_where_there_is_one(
+        self, university: World, board: Board, signed_in: SignedIn
+    ) -> None:
+        board.announce("中文标题", "", author="admin", now=university.now, title_en="In English")
+        board.announce("只有中文", "", author="admin", now=university.now)
+        page = signed_in(LIN.number).get("/?lang=en").text
+        assert "In English" in page
+        assert "中文标题" not in page
+        assert "只有中文" in page
+
+
+class TestWhoIsNotOnTheList:
+    def test_who_stays_reads_why_and_gets_no_offer(self, signed_in: SignedIn) -> None:
+        page = signed_in(ZHOU.number).get("/").text
+        assert "学籍类别是“延期”" in page
+        assert "请联系学院或教务部门" in page
+        assert "/recheck" not in page
+        assert "集中办理" not in page
+
+    def test_who_has_left_the_list_reads_so(self, university: World, signed_in: SignedIn) -> None:
+        university.says["roster"] = [row for row in university.says["roster"] if row["学号"] != LIN.number]
+        university.run("roster")
+        page = signed_in(LIN.number).get("/").text
+        assert "教务的名单里已没有这个学号" in page
+        assert "请联系学院或教务部门" in page
+
+
+class TestItsSize:
+    def test_with_all_it_loads_it_is_no_more_than_100_kb(
+        self, university: World, board: Board, signed_in: SignedIn
+    ) -> None:
+        board.announce("公告", "一" * 500, author="admin", now=university.now)
+        browser = signed_in(LIN.number)
+        page = browser.get("/", headers={"accept-encoding": "gzip"})
+        loaded = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
+        assert len(loaded) >= 3
+        sent = 0
+        for answer in (page, *(browser.get(one, headers={"accept-encoding": "gzip"}) for one in loaded)):
+            assert answer.status_code == 200
+            sent += answer.num_bytes_downloaded + sum(len(name) + len(value) + 4 for name, value in answer.headers.raw)
+        assert sent <= 60_000
+        assert sent >= 10_000
+
+    def test_a_page_with_a_forms_token_is_never_compressed(self, signed_in: SignedIn) -> None:
+        page = signed_in(LIN.number).get("/?lang=zh&x=guess", headers={"accept-encoding": "gzip"})
+        assert "form_token" in page.text
+        assert "content-encoding" not in page.headers
+
+    def test_a_stylesheet_is_compressed_for_who_takes_it_and_kept_apart(self, signed_in: SignedIn) -> None:
+        browser = signed_in(LIN.number)
+        small = browser.get("/static/vendor/pico.min.css", headers={"accept-encoding": "gzip"})
+        plain = browser.get("/static/vendor/pico.min.css", headers={"accept-encoding": "identity"})
+        assert small.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in plain.headers
+        assert small.text == plain.text
+        assert "Accept-Encoding" in small.headers["vary"]
+        assert "immutable" in small.headers["cache-control"]
+
+
+class TestItsColours:
+    STYLES = Path(__file__).parents[3] / "portal" / "static"
+
+    def test_every_colour_has_a_name_and_a_dark_value(self) -> None:
+        text = (self.STYLES / "portal.css").read_text(encoding="utf-8")
+        light, dark = re.findall(r":root:not\(\[data-theme\]\) \{(.*?)\}", text, re.DOTALL)
+        named = dict(re.findall(r"--((?!pico)[\w-]+): (#\w+);", light))
+        assert set(dict(re.findall(r"--([\w-]+): (#\w+);", dark))) == set(named)
+        rest = text.split("html, body {", 1)[1].split("@media print", 1)[0]
+        assert not re.findall(r"#[0-9a-f]{3,8}\b", rest)
+
+    @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+    def test_words_stand_out_from_every_ground(self, theme: int) -> None:
+        text = (self.STYLES / "portal.css").read_text(encoding="utf-8")
+        block = re.findall(r":root:not\(\[data-theme\]\) \{(.*?)\}", text, re.DOTALL)[theme]
+        colours = dict(re.findall(r"--([\w-]+): (#\w+);", block))
+        for word in ("good", "bad", "todo", "wait", "none", "stale", "brand", "ink", "muted", "faint"):
+            for ground in ("ground", "surface", "note-bg", "place-bg"):
+                assert _contrast(colours[word], colours[ground]) >= 4.5, (word, ground)
+        for tone in ("good", "bad", "todo"):
+            for word in (tone, "ink"):
+                assert _contrast(colours[word], colours[f"note-{tone}-bg"]) >= 4.5, (word, tone)
+        assert _contrast("#ffffff", colours["brand-fill"]) >= 4.5
+
+
+def _contrast(one: str, other: str) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    digits = colour.lstrip("#")
+    digits = "".join(2 * d for d in digits) if len(digits) == 3 else digits
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    red, green, blue = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+class TestWhoLookedIsWrittenDown:
+    def test_staff_who_open_a_students_page(self, university: World, signed_in: SignedIn) -> None:
+        browser = signed_in("counsellor")
+        browser.get(f"/students/{QIAN.number}")
+        browser.get(f"/students/{LIN.number}")
+        lines = Audit(university.desk).newest(deed=Deed.SAW_STUDENT)
+        assert [(line.account, line.student, line.cohort) for line in lines] == [("counsellor", QIAN.number, COHORT)]
+
+    def test_a_student_who_reads_the_own_page_is_not(self, university: World, signed_in: SignedIn) -> None:
+        signed_in(LIN.number).get("/")
+        assert not Audit(university.desk).newest(deed=Deed.SAW_STUDENT)
+
+
+def test_the_page_of_a_signed_out_browser_is_the_sign_in(university: World) -> None:
+    with TestClient(create_app(university.settings, clock=university.clock)) as browser:
+        assert "登录" in browser.get("/").text
+        assert "2 项要办" in enter(browser, LIN.number).text
