@@ -7,6 +7,11 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from connectors.databases.base import BATCH, LATER, Backend, Options, Patience, masked, short, shown
+from connectors.databases.dameng import Dameng
+from connectors.databases.mysql import Mysql
+from connectors.databases.postgres import Postgres
+from connectors.databases.sqlite import Sqlite
+from connectors.databases.sqlserver import SqlServer
 from connectors.port import SourceError, SourceRefused, SourceUnavailable
 
 #: Drivers that come only when they are asked for: the driver in the url → our extra that brings it.
@@ -69,27 +74,17 @@ def reading(
 
 
 def _backend(name: str) -> type[Backend]:
-    """Return what is particular about a database; what speaks another's wire is treated as that other."""
+    """Return what is particular about a database. One that speaks another's protocol is treated as that other."""
     match name:
         case "sqlite":
-            from connectors.databases.sqlite import Sqlite  # noqa: PLC0415 - it stands on this module
-
             return Sqlite
         case "postgresql" | "opengauss" | "gaussdb" | "kingbase":
-            from connectors.databases.postgres import Postgres  # noqa: PLC0415 - it stands on this module
-
             return Postgres
         case "mysql" | "mariadb":
-            from connectors.databases.mysql import Mysql  # noqa: PLC0415 - it stands on this module
-
             return Mysql
         case "mssql":
-            from connectors.databases.sqlserver import SqlServer  # noqa: PLC0415 - it stands on this module
-
             return SqlServer
         case "dm":
-            from connectors.databases.dameng import Dameng  # noqa: PLC0415 - it stands on this module
-
             return Dameng
         case "oracle":
             from connectors.databases.oracle import Oracle  # noqa: PLC0415 - its driver is loaded only where it is needed

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clearance.services import schema_of
-from connectors.databases import dameng, mysql, oracle, sqlserver
+from connectors.databases import dameng, oracle, sqlserver
 from connectors.databases.base import Backend
 from tests.services.university import ROOT
 
@@ -56,7 +56,7 @@ def test_every_suite_is_about_a_connector_that_is_there() -> None:
 
 def test_every_database_that_can_be_had_has_a_suite_of_its_own() -> None:
     kinds = {kind.__name__ for kind in Backend.__subclasses__() if kind.__module__.startswith("connectors.")}
-    assert {dameng.Dameng, mysql.Mysql, oracle.Oracle, sqlserver.SqlServer} < set(Backend.__subclasses__())
+    assert {dameng.Dameng, oracle.Oracle, sqlserver.SqlServer} < set(Backend.__subclasses__())
     assert kinds - {suite.get("backend") for suite in suites(HERE)} == NEVER_MET
 
 
