@@ -17,8 +17,9 @@ import structlog
 from sqlalchemy import delete, insert
 
 from status_db import tables
-from status_db.decisions.batches import Batches, BatchKind, Told
-from status_db.decisions.class_review import Chosen, Mornings
+from status_db.decisions.batch_rows import Told
+from status_db.decisions.batches import Batches, BatchKind
+from status_db.decisions.class_review import Chosen, ClassReviews
 from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import Wish
 from status_db.model import ROSTER, Verdict
@@ -75,8 +76,8 @@ def _floor(world: World) -> None:
 
 def round_of(world: World, mark: int) -> dict[str, float]:
     """Measure each act once; return its seconds."""
-    batches = Batches(world.engine, world.settings, COHORT, world.ledger)
-    mornings = Mornings(world.engine, world.settings, COHORT, world.ledger)
+    batches = Batches(world.writer)
+    class_reviews = ClassReviews(world.writer)
     took: dict[str, float] = {}
     took["floor"], _ = _timed(lambda: _floor(world))
     with writing(world.engine, COHORT) as connection:
@@ -88,20 +89,20 @@ def round_of(world: World, mark: int) -> dict[str, float]:
     )
     took["take it back"], _ = _timed(lambda: batches.undo(entered.batch.id, "x", "a benchmark", world.now))
     people = [_number(n) for n in range(STUDENTS - CLASS, STUDENTS)]
-    took["look at a class"], stand = _timed(lambda: mornings.standing_of(people, world.now))
+    took["look at a class"], stand = _timed(lambda: class_reviews.standing_of(people, world.now))
     chosen = [
         Chosen(number, seen_by_review(review), f"{mark}-{number}")
         for number in people
         if (review := next((s for s in stand[number] if s.step == "final_review"), None)) is not None
     ]
     took["review and issue it"], held = _timed(
-        lambda: mornings.hold("final_review", chosen, "x", world.now, title="x", kind="毕业证书", reason="通过")
+        lambda: class_reviews.give("final_review", chosen, "x", world.now, title="x", kind="毕业证书", reason="通过")
     )
     assert len(held.certificates) == CLASS, held.left_out[:1]
     for certificate in held.certificates:
-        mornings.revoke(certificate.number, "y", "a benchmark", world.now)
+        world.register.revoke(certificate.number, "y", "a benchmark", world.now)
     for number in people:
-        mornings.take_back(number, "final_review", "x", world.now)
+        world.reviews.take_back(number, "final_review", "x", world.now)
     return took
 
 

@@ -2,7 +2,7 @@
 
 from clearance.services import Program
 from demo.university import Student, students
-from status_db.decisions.reviews import Issue
+from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
 from status_db.inbox.announcements import Board
 from status_db.model import Verdict
@@ -26,7 +26,7 @@ def lived(program: Program, seed: int) -> list[tuple[Student, str]]:
         return []
     reviewed, issued = free
     if program.reader.certificates(program.cohort, issued.number) == ():
-        program.reviews.issue(Issue(issued.number, "1049120190001", "毕业证"), "reviewer", program.clock())
+        program.register.issue(Issue(issued.number, "1049120190001", "毕业证"), "reviewer", program.clock())
     return [(reviewed, "may collect the certificate"), (issued, "has the certificate")]
 
 
@@ -42,7 +42,7 @@ def _review(program: Program, number: str) -> None:
     student = program.reader.student(program.cohort, number, now)
     open_steps = {s.step for s in student.steps if not s.counts_as_clear(now)} if student is not None else set()
     if _ITEMS in open_steps:
-        program.decisions.enter(Wish(number, _ITEMS, Verdict.CLEARED, "无借阅"), "college", now)
+        program.overrides.enter(Wish(number, _ITEMS, Verdict.CLEARED, "无借阅"), "college", now)
     if _REVIEW in open_steps:
         program.reviews.review(Wish(number, _REVIEW, Verdict.CLEARED, ""), "reviewer", now)
 

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from status_db.accounts.audit_log import Audit
     from status_db.accounts.leavers import Leavers
     from status_db.decisions.batches import Batches
+    from status_db.decisions.certificates import CertificateRegister
+    from status_db.decisions.overrides import Overrides
     from status_db.decisions.reviews import Reviews
-    from status_db.decisions.writer import Decisions
+    from status_db.decisions.writer import DecisionWriter
     from status_db.desk.key import DeskKey
     from status_db.desk.retention import Retention
     from status_db.desk.store import DeskStore
@@ -250,18 +252,25 @@ class Program:
         return Sync(self.settings, self.cohort, self.writing, self.connect, self.clock, self.ledger)
 
     @cached_property
-    def decisions(self) -> Decisions:
-        """The door for operators' decisions."""
-        from status_db.decisions.writer import Decisions
+    def decision_writer(self) -> DecisionWriter:
+        """The writer of every decision."""
+        from status_db.decisions.writer import DecisionWriter
 
-        return Decisions(self.writing, self.settings, self.cohort, self.ledger)
+        return DecisionWriter(self.writing, self.settings, self.cohort, self.ledger)
+
+    @cached_property
+    def overrides(self) -> Overrides:
+        """Operators' decisions on single steps."""
+        from status_db.decisions.overrides import Overrides
+
+        return Overrides(self.decision_writer)
 
     @cached_property
     def batches(self) -> Batches:
-        """The same door for many at once, from a sheet."""
+        """Operators' decisions from a sheet."""
         from status_db.decisions.batches import Batches
 
-        return Batches(self.writing, self.settings, self.cohort, self.ledger)
+        return Batches(self.decision_writer)
 
     @cached_property
     def reading(self) -> Engine:
@@ -275,10 +284,17 @@ class Program:
 
     @cached_property
     def reviews(self) -> Reviews:
-        """The same door for reviewers: reviews, and certificates."""
+        """Reviewers' decisions."""
         from status_db.decisions.reviews import Reviews
 
-        return Reviews(self.writing, self.settings, self.cohort, self.ledger)
+        return Reviews(self.decision_writer)
+
+    @cached_property
+    def register(self) -> CertificateRegister:
+        """Certificates: issued, handed over and revoked."""
+        from status_db.decisions.certificates import CertificateRegister
+
+        return CertificateRegister(self.decision_writer)
 
     @cached_property
     def opinions(self) -> Opinions:

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection
 
-from status_db.decisions.batches import Batches, BatchKind, Told
+from status_db.decisions.batch_rows import Told
+from status_db.decisions.batches import Batches, BatchKind
 from status_db.model import ROSTER, Verdict
 from tests.cast import SUN
-from tests.world import COHORT, World
+from tests.world import World
 
 COLLEGE, CLASS = SUN.college, "021161"
 
@@ -33,7 +34,7 @@ def forty(world: World, *, owing: Collection[str] = (), unread: Collection[str] 
         {"CARD": number, "TITLE": "唐诗选", "DUE": "2019-06-02", "BARCODE": f"B{number}"} for number in owing
     ]
     world.run_all()
-    batches = Batches(world.engine, world.settings, COHORT, world.ledger)
+    batches = Batches(world.writer)
     told = [
         Told(line, number, None, Verdict.CLEARED, "无借阅") for line, number in enumerate(FORTY) if number not in unread
     ]

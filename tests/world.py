@@ -16,8 +16,10 @@ from connectors import memory, sheet
 from connectors.port import Candidates, Connector, Progress, Question, Sample, Snapshot, SourceError, no_progress
 from status_db import tables
 from status_db.accounts.accounts import Accounts, desk_url
+from status_db.decisions.certificates import CertificateRegister
+from status_db.decisions.overrides import Overrides
 from status_db.decisions.reviews import Reviews
-from status_db.decisions.writer import Decisions
+from status_db.decisions.writer import DecisionWriter
 from status_db.desk.key import DeskKey
 from status_db.desk.store import DeskStore
 from status_db.inbox.requests import Requests
@@ -243,8 +245,10 @@ class World:
         self.desk = DeskStore(self.desk_engine, self.settings.status_db.ledger_key_file)
         self.accounts = Accounts(self.desk)
         self.ledger = Ledger(self.settings.status_db.ledger_key_file, COHORT)
-        self.decisions = Decisions(self.engine, self.settings, COHORT, self.ledger)
-        self.reviews = Reviews(self.engine, self.settings, COHORT, self.ledger)
+        self.writer = DecisionWriter(self.engine, self.settings, COHORT, self.ledger)
+        self.decisions = Overrides(self.writer)
+        self.reviews = Reviews(self.writer)
+        self.register = CertificateRegister(self.writer)
         self.opinions = Opinions(self.engine, COHORT, self.ledger)
         self.waves = Waves(self.engine, COHORT, self.ledger)
         self.sync = Sync(self.settings, COHORT, self.engine, self.connect, self.clock, self.ledger)

@@ -20,7 +20,8 @@ from portal.i18n import languages
 from portal.i18n.languages import Language
 from status_db.accounts.accounts import Account, Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.batches import BatchKind, Judged, Preview, RowKind
+from status_db.decisions.batch_rows import Judged, Preview, RowKind
+from status_db.decisions.batches import BatchKind
 from status_db.effective.visible import Sight
 from status_db.queries.lists import Filter, Lists, Order, Wanted
 from status_db.views import Scope

@@ -62,7 +62,7 @@ def set_override(
         file_number=file_number,
         condition=condition,
     )
-    decision = program.decisions.enter(wish, author, program.clock(), scopes)
+    decision = program.overrides.enter(wish, author, program.clock(), scopes)
     note_decision(program, Deed.DECIDED, author, decision)
     tables.OUT.print(f"decision {decision.id}: {number} {step} is {decision.verdict} ({decision.reason}, by {author})")
 
@@ -74,7 +74,7 @@ def withdraw_override(context: typer.Context, student: str, step: StepKey, *, op
     number, step = normalise_number(student), stored_name(program.settings, step)
     account = active(program, operator)
     scopes, author = scopes_of(program, account, Act.DECIDE, step), account.account
-    decision = program.decisions.withdraw(number, step, author, program.clock(), scopes)
+    decision = program.overrides.withdraw(number, step, author, program.clock(), scopes)
     note_decision(program, Deed.DECISION_WITHDRAWN, author, decision)
     tables.OUT.print(
         f"decision {decision.id} is withdrawn: what the sources say about {step} counts again for {number}"

@@ -13,7 +13,7 @@ from clearance.output import tables
 from clearance.services import Program
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.reviews import HandedOver, Issue
+from status_db.decisions.certificates import HandedOver, Issue
 from status_db.decisions.writer import Wish
 from status_db.model import Certificate, StepKind, Verdict, normalise_number
 from status_db.views import Scope
@@ -84,7 +84,7 @@ def issue(
     if collected == "agent" and not collector and not waits:
         fail("an agent has a name and a mandate. Give --collector.")
     wish = Issue(whose, number, kind, "" if waits else collected, "" if waits else collector)
-    made = program.reviews.issue(wish, author, program.clock(), scopes, step=step)
+    made = program.register.issue(wish, author, program.clock(), scopes, step=step)
     note(program, Deed.ISSUED, author, cohort=program.cohort, student=whose, number=made.number, kind=made.kind)
     how = ", and waits to be collected" if waits else ""
     tables.OUT.print(f"certificate {made.number} ({made.kind}) is issued to {whose}, by {author}{how}")
@@ -112,7 +112,7 @@ def hand_over(
     author, _, scopes = _may_issue(program, reviewer, _holder(program, number))
     at = when.replace(tzinfo=program.settings.institution.timezone) if when else None
     handed = HandedOver(number, collected, collector, at)
-    left = program.reviews.hand_over(handed, author, program.clock(), scopes)
+    left = program.register.hand_over(handed, author, program.clock(), scopes)
     note(
         program,
         Deed.CERTIFICATE_HANDED_OVER,
@@ -137,7 +137,7 @@ def revoke(
     program = chosen(context).program()
     whose = _holder(program, number)
     author, _, scopes = _may_issue(program, reviewer, whose)
-    program.reviews.revoke(number, author, reason, program.clock(), scopes)
+    program.register.revoke(number, author, reason, program.clock(), scopes)
     note(program, Deed.REVOKED, author, cohort=program.cohort, student=whose, number=number, reason=reason)
     tables.OUT.print(f"certificate {number} is revoked: what is found about {whose} counts again")
 

@@ -57,7 +57,7 @@ def schedule(context: typer.Context) -> None:
         settings,
         served.season,
         served.first.clock,
-        lambda at: sum(for_each(partial(program.decisions.sweep, at) for program in programs)),
+        lambda at: sum(for_each(partial(program.decision_writer.sweep, at) for program in programs)),
         lambda: sum(for_each(program.serving.serve for program in programs)),
         lambda slot: sum(for_each(partial(nightly(program), slot) for program in programs)),
         lambda: served.first.retention,

@@ -150,14 +150,14 @@ async def _again(
 async def _decide(house: House, found: Found, typed: Typed) -> _Done:
     at = found.at
     wish = typed.wish(found.student, at.step, _DECIDED, house.settings.institution.timezone)
-    entered = await house.ask_long(at.doors.batches.enter, wish, at.account, house.clock(), at.scopes)
+    entered = await house.ask_long(at.doors.overrides.enter, wish, at.account, house.clock(), at.scopes)
     return Deed.DECIDED, entered, entered.reason
 
 
 async def _withdraw(house: House, found: Found, typed: Typed) -> _Done:
     at = found.at
     _refuse_no_reason(typed)
-    door = partial(at.doors.batches.withdraw, saw=typed.decision_seen)
+    door = partial(at.doors.overrides.withdraw, saw=typed.decision_seen)
     taken = await house.ask_long(door, found.student, at.step, at.account, house.clock(), at.scopes)
     return Deed.DECISION_WITHDRAWN, taken, typed.because
 
@@ -165,7 +165,7 @@ async def _withdraw(house: House, found: Found, typed: Typed) -> _Done:
 async def _review(house: House, found: Found, typed: Typed) -> _Done:
     at = found.at
     wish = typed.wish(found.student, at.step, _REVIEWED, house.settings.institution.timezone)
-    door = partial(at.doors.mornings.review, over_old_answers=bool(typed.over))
+    door = partial(at.doors.reviews.review, over_old_answers=bool(typed.over))
     given = await house.ask_long(door, wish, at.account, house.clock(), at.scopes)
     return Deed.REVIEWED, given, given.reason
 
@@ -173,7 +173,7 @@ async def _review(house: House, found: Found, typed: Typed) -> _Done:
 async def _take_back(house: House, found: Found, typed: Typed) -> _Done:
     at = found.at
     _refuse_no_reason(typed)
-    door = partial(at.doors.mornings.take_back, saw=typed.decision_seen)
+    door = partial(at.doors.reviews.take_back, saw=typed.decision_seen)
     taken = await house.ask_long(door, found.student, at.step, at.account, house.clock(), at.scopes)
     return Deed.REVIEW_WITHDRAWN, taken, typed.because
 

@@ -1,4 +1,4 @@
-"""The morning of a class: everybody who is clear reviewed and handed the certificate in one go, by one word.
+"""The review of a class: every student that is clear is reviewed and given the certificate at once.
 
 Each student is looked at once more in the transaction that writes; who has come to stand otherwise than the reviewer
 saw is left out and named, and never stops the others.
@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import select, update
 
 from status_db import tables
 from status_db.accounts.grants import Act
-from status_db.decisions.reviews import Collected, Issue, Reviews
-from status_db.decisions.writer import DecisionRefused, Wish
+from status_db.decisions.batches import BatchKind, begin_batch
+from status_db.decisions.certificates import CertificateRegister, Collected, Issue
+from status_db.decisions.reviews import Reviews, review_among, steps_to_review
+from status_db.decisions.writer import DecisionRefused, DecisionTransaction, DecisionWriter, Wish
 from status_db.effective.step_status import decision_from, freshness, steps_of_many
 from status_db.effective.visible import inside
-from status_db.ledger.chain import Entry
 from status_db.model import Certificate, Decision, StepStatus, Verdict, digest_of
 from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope
@@ -46,7 +47,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Morning:
+class ClassReview:
     """What became of a class."""
 
     #: The batch's number.
@@ -57,7 +58,7 @@ class Morning:
 
 
 class NobodyPassed(DecisionRefused):
-    """A morning on which nobody could be reviewed, nor given a certificate: each is left out, and nothing is kept."""
+    """A class review in which nobody could be reviewed or given a certificate: nothing of it is kept."""
 
     def __init__(self, left_out: Sequence[LeftOut]) -> None:
         message = str(left_out[0].why) if left_out else "everybody chosen is reviewed already."
@@ -65,10 +66,15 @@ class NobodyPassed(DecisionRefused):
         self.left_out = tuple(left_out)
 
 
-class Mornings(Reviews):
-    """Reviews classes and hands out their certificates, through the one door of decisions."""
+class ClassReviews:
+    """Reviews classes and issues their certificates."""
 
-    def hold(
+    def __init__(self, writer: DecisionWriter) -> None:
+        self._writer = writer
+        self._reviews = Reviews(writer)
+        self._certificates = CertificateRegister(writer)
+
+    def give(
         self,
         step: str,
         chosen: Sequence[Chosen],
@@ -82,7 +88,7 @@ class Mornings(Reviews):
         reason: str,
         note: str = "",
         over_old_answers: bool = False,
-    ) -> Morning:
+    ) -> ClassReview:
         """Review those who were chosen, and issue each the certificate whose number is given.
 
         A review that stands already is left as it is, and who may issue alone may issue on it. `over_old_answers` as
@@ -94,49 +100,36 @@ class Mornings(Reviews):
         reviews: list[Decision] = []
         certificates: list[Certificate] = []
         left_out: list[LeftOut] = []
-        acts, every = (Act.REVIEW, Act.ISSUE), (*scopes, *issue_scopes)
-        with self._deciding(now, author, acts, every, step) as (connection, entry):
-            batch = self._class(connection, step, author, now, title, chosen)
+        writer, acts, every = self._writer, (Act.REVIEW, Act.ISSUE), (*scopes, *issue_scopes)
+        with writer.transaction(now, author, acts, every, step) as at:
+            digest = digest_of(part.encode() for one in chosen for part in (one.student, one.saw, one.number))
+            batch = begin_batch(at, writer.cohort, BatchKind.CLASS, step, title, digest, {})
             for one in chosen:
                 wish = Wish(one.student, step, Verdict.CLEARED, reason, note=note, saw=one.saw)
                 reviewed = False
                 try:
-                    given = self._passed(
-                        connection,
-                        entry,
-                        wish,
-                        author,
-                        now,
-                        scopes,
-                        issue_scopes,
-                        batch,
-                        over_old_answers=over_old_answers,
-                    )
+                    given = self._passed(at, wish, scopes, issue_scopes, batch.id, over_old_answers=over_old_answers)
                     reviewed = True
                     reviews += [given] if given is not None else []
                     if one.number:
-                        steps = self._steps(connection, one.student, now, issue_scopes)
+                        steps = steps_to_review(writer, at.connection, one.student, now, issue_scopes)
                         issue = Issue(one.student, one.number, kind, one.collected, one.collector)
-                        certificates.append(self._issued(connection, entry, steps, issue, author, now, step))
+                        certificates.append(self._certificates.give(at, steps, issue, step))
                 except DecisionRefused as why:
                     left_out.append(LeftOut(one.student, why, reviewed))
             if not reviews and not certificates:
                 raise NobodyPassed(left_out)
             counts = {"chosen": len(chosen), "reviewed": len(reviews), "issued": len(certificates)}
             table = tables.batch
-            connection.execute(
-                update(table).where(table.c.batch == batch).values(counts=counts | {"left_out": len(left_out)})
-            )
-            entry.seal_behind(table, batch)
-        return Morning(batch, tuple(reviews), tuple(certificates), tuple(left_out))
+            counted = update(table).where(table.c.batch == batch.id)
+            at.connection.execute(counted.values(counts=counts | {"left_out": len(left_out)}))
+            at.link.seal_behind(table, batch.id)
+        return ClassReview(batch.id, tuple(reviews), tuple(certificates), tuple(left_out))
 
     def _passed(
         self,
-        connection: Connection,
-        entry: Entry,
+        at: DecisionTransaction,
         wish: Wish,
-        author: str,
-        now: datetime,
         scopes: Sequence[Scope],
         issue_scopes: Sequence[Scope],
         batch: int,
@@ -144,23 +137,12 @@ class Mornings(Reviews):
         over_old_answers: bool,
     ) -> Decision | None:
         """Give a review that passes; None where one stands already, whoever gave it."""
-        steps = self._steps(connection, wish.student, now, (*scopes, *issue_scopes))
-        if self._review_of(steps, wish.student, wish.step).counts_as_clear(now):
+        writer, connection = self._writer, at.connection
+        steps = steps_to_review(writer, connection, wish.student, at.now, (*scopes, *issue_scopes))
+        if review_among(steps, wish.student, wish.step).counts_as_clear(at.now):
             return None
-        steps = self._steps(connection, wish.student, now, scopes)
-        return self._reviewed(
-            connection, entry, steps, wish, author, now, over_old_answers=over_old_answers, batch=batch
-        )
-
-    def _class(
-        self, connection: Connection, step: str, author: str, now: datetime, title: str, chosen: Sequence[Chosen]
-    ) -> int:
-        table = tables.batch
-        digest = digest_of(part.encode() for one in chosen for part in (one.student, one.saw, one.number))
-        values = {"cohort": self._cohort, "kind": "class", "step": step, "author": author, "at": now}
-        made = insert(table).values(**values, title=title[:200], digest=digest).returning(table.c.batch)
-        number: int = connection.execute(made).scalar_one()
-        return number
+        steps = steps_to_review(writer, connection, wish.student, at.now, scopes)
+        return self._reviews.give(at, steps, wish, over_old_answers=over_old_answers, batch=batch)
 
     def standing_of(
         self, students: Sequence[str], now: datetime, scopes: Sequence[Scope] = EVERYBODY
@@ -168,20 +150,20 @@ class Mornings(Reviews):
         """Return student → steps as they stand now; who does not leave, or stands outside the scopes, is left out."""
         person = tables.student
         query = select(person.c.student, person.c.flow).where(
-            person.c.cohort == self._cohort,
+            person.c.cohort == self._writer.cohort,
             person.c.student.in_(list(students)),
             person.c.active,
             person.c.flow.is_not(None),
             inside(scopes),
         )
-        with reading(self._engine) as connection:
+        with reading(self._writer.engine) as connection:
             flows = {
                 row.student: flow
                 for row in connection.execute(query)
-                if (flow := self._settings.flow_named(row.flow)) is not None
+                if (flow := self._writer.settings.flow_named(row.flow)) is not None
             }
-            fresh = freshness(connection, self._settings, self._cohort)
-            return steps_of_many(connection, self._cohort, flows, fresh, now)
+            fresh = freshness(connection, self._writer.settings, self._writer.cohort)
+            return steps_of_many(connection, self._writer.cohort, flows, fresh, now)
 
     def given_over_old_answers(
         self, step: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
@@ -195,7 +177,7 @@ class Mornings(Reviews):
             select(table)
             .join(person, (person.c.cohort == table.c.cohort) & (person.c.student == table.c.student))
             .where(
-                table.c.cohort == self._cohort,
+                table.c.cohort == self._writer.cohort,
                 table.c.step == step,
                 table.c.accepts.is_not(None),
                 table.c.withdrawn_at.is_(None),
@@ -203,7 +185,7 @@ class Mornings(Reviews):
             )
             .order_by(table.c.decision)
         )
-        with reading(self._engine) as connection:
+        with reading(self._writer.engine) as connection:
             given = [decision_from(row) for row in connection.execute(query)]
         stand = self.standing_of([d.student for d in given], now, scopes)
         return tuple(

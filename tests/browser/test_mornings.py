@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from status_db.decisions.reviews import Issue
+from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
 from status_db.model import Verdict
 from tests.browser.browsers import DESK, PHONE
@@ -72,7 +72,7 @@ def test_what_is_wrong_is_said_and_mended_without_typing_anything_anew(universit
 def test_one_is_handed_over_by_name_and_several_by_ticking(university: World, visits: Visits) -> None:
     for at, number in enumerate(FORTY[5:9]):
         university.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", university.now)
-        university.reviews.issue(Issue(number, f"C00{at}", "毕业证书", ""), "reviewer", university.now)
+        university.register.issue(Issue(number, f"C00{at}", "毕业证书", ""), "reviewer", university.now)
     visit = visits(DESK, scripts=False)
     page = visit.sign_in("reviewer")
     page.get_by_role("link", name="证书", exact=True).click()
@@ -98,7 +98,7 @@ def test_nothing_keeps_anybody_out(
     for at, number in enumerate(FORTY[5:8]):
         university.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", university.now)
         if at:
-            university.reviews.issue(Issue(number, f"C00{at}", "毕业证书", ""), "dean", university.now)
+            university.register.issue(Issue(number, f"C00{at}", "毕业证书", ""), "dean", university.now)
     visit = visits(size, scheme=scheme, language=language)
     page = visit.sign_in("reviewer")
     of_class = f"?college={COLLEGE}&class={CLASS}"

@@ -14,7 +14,8 @@ from sqlalchemy import event
 from clearance.main import app
 from config.load import load
 from connectors import memory
-from status_db.decisions.writer import Decisions, Wish
+from status_db.decisions.overrides import Overrides
+from status_db.decisions.writer import DecisionWriter, Wish
 from status_db.ledger.chain import Ledger
 from status_db.marks.apply import LeaseLost, SlotTaken
 from status_db.model import RunState, Verdict
@@ -155,7 +156,7 @@ def _decided(stage: Stage, student: str) -> None:
     with opened(stage.url) as database:
         wish = Wish(student, "library", Verdict.CLEARED, "现场归还")
         ledger = Ledger(settings.status_db.ledger_key_file, COHORT)
-        Decisions(database, settings, COHORT, ledger).enter(wish, "librarian", datetime.now(UTC))
+        Overrides(DecisionWriter(database, settings, COHORT, ledger)).enter(wish, "librarian", datetime.now(UTC))
 
 
 def _suspended(stage: Stage, rows: list[dict[str, str]]) -> int:

@@ -98,7 +98,7 @@ class Scheduled(Big):
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         super().__init__(folder, STUDENTS, OFTEN)
-        self.schedule = Schedule(self.settings, season_of(self), self.clock, self.decisions.sweep, lambda: 0)
+        self.schedule = Schedule(self.settings, season_of(self), self.clock, self.writer.sweep, lambda: 0)
 
     def slot(self, at: datetime) -> None:
         """Let the schedule serve every source at this time."""

@@ -20,8 +20,9 @@ from starlette.testclient import TestClient
 
 from portal.auth.sessions import form_token, hash_of, new_token
 from portal.student import recheck
-from status_db.decisions.batches import Batches, BatchKind, Told
-from status_db.decisions.reviews import Issue
+from status_db.decisions.batch_rows import Told
+from status_db.decisions.batches import Batches, BatchKind
+from status_db.decisions.certificates import Issue
 from status_db.inbox.announcements import Board
 from status_db.model import Verdict
 from tests.cast import LIN, QIAN, SUN
@@ -30,7 +31,7 @@ from tests.portal.conftest import PASSWORD, lin_objects, settle
 from tests.portal.sheets import a_sheet
 from tests.portal.student.test_card import pass_everything
 from tests.portal.whole import whole_app
-from tests.world import COHORT, World
+from tests.world import World
 
 #: Everybody there is, with the account of each. The counsellor is of the other student's college alone.
 PEOPLE = {
@@ -314,14 +315,14 @@ def everything_there_is(world: World) -> None:
     Board(world.desk).announce("一条公告", "", author="admin", now=world.now)
     _enter_a_sheet(world)
     pass_everything(world, SUN.number)
-    world.reviews.issue(Issue(SUN.number, "C-1", "毕业证书", ""), "dean", world.now)
+    world.register.issue(Issue(SUN.number, "C-1", "毕业证书", ""), "dean", world.now)
     lin_objects(world)
     a_sheet(world)
 
 
 def _enter_a_sheet(world: World) -> None:
     """Enter what the library has decided on paper: batch 1."""
-    batches = Batches(world.engine, world.settings, COHORT, world.ledger)
+    batches = Batches(world.writer)
     told = [Told(1, QIAN.number, None, Verdict.CLEARED, "现场归还", sheet="0525-0230-LIB-2-1")]
     digest = batches.preview("library", told, world.now).digest
     batches.enter_all(BatchKind.PAPER, "library", told, digest, "librarian", world.now, title="0525-0230-LIB-2-1")

@@ -15,9 +15,11 @@ from hypothesis.stateful import invariant, precondition, rule
 
 from status_db.backups import making, manifest, restoring
 from status_db.backups.making import Made
-from status_db.decisions.batches import Batches, BatchKind, RowKind, Told
-from status_db.decisions.class_review import Chosen, Mornings
-from status_db.decisions.reviews import Collected, HandedOver, Issue, seen_by_review
+from status_db.decisions.batch_rows import RowKind, Told
+from status_db.decisions.batches import Batches, BatchKind
+from status_db.decisions.certificates import Collected, HandedOver, Issue
+from status_db.decisions.class_review import Chosen, ClassReviews
+from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import DecisionRefused, Wish
 from status_db.model import Decision, Verdict
 from tests.sync.verify.test_report import verified
@@ -59,7 +61,7 @@ class Season(Offices):
             for d in self.model.decisions.values()
             if d.withdrawn is None and d.ended_at is None and d.until is not None and d.until <= self.world.now
         ]
-        assert self.world.decisions.sweep(self.world.now) == len(over)
+        assert self.world.writer.sweep(self.world.now) == len(over)
         for said in over:
             said.ended_at = self.world.now
 
@@ -177,11 +179,11 @@ class Season(Offices):
             student = ready[0]
         number = next(iter(self.model.papers)) if again and self.model.papers else f"证{self.number()}"
         if student in ready and number not in self.model.papers:
-            made = self.world.reviews.issue(Issue(student, number, "毕业证书", collected), "reviewer", now)
+            made = self.world.register.issue(Issue(student, number, "毕业证书", collected), "reviewer", now)
             self.model.papers[number] = Paper(made.id, student, number, "reviewer", collected=collected)
         else:
             with pytest.raises(DecisionRefused):
-                self.world.reviews.issue(Issue(student, number, "毕业证书", collected), "reviewer", now)
+                self.world.register.issue(Issue(student, number, "毕业证书", collected), "reviewer", now)
 
     @precondition(lambda self: self.model.papers)
     @rule(data=st.data(), agent=st.booleans())
@@ -191,9 +193,9 @@ class Season(Offices):
         handed = HandedOver(paper.number, "agent" if agent else "self", "王芳，委托书 7 号" if agent else "")
         if paper.collected or paper.revoked is not None:
             with pytest.raises(DecisionRefused):
-                self.world.reviews.hand_over(handed, "registrar", self.world.now)
+                self.world.register.hand_over(handed, "registrar", self.world.now)
             return
-        self.world.reviews.hand_over(handed, "registrar", self.world.now)
+        self.world.register.hand_over(handed, "registrar", self.world.now)
         paper.collected, paper.handed_over = handed.collected, (self.world.now, "registrar")
 
     # What is done to many at once.
@@ -207,7 +209,7 @@ class Season(Offices):
         """A sheet's right rows are entered together, its wrong ones are named."""
         self.world.later(seconds=1)
         now, model = self.world.now, self.model
-        batches = Batches(self.world.engine, self.world.settings, COHORT, self.world.ledger)
+        batches = Batches(self.world.writer)
         rows = [Told(at, student, None, verdict, REASONS["library"]) for at, student in enumerate(chosen)]
         preview = batches.preview("library", rows, now)
         expected = {student: self.row_kind(student, verdict) for student in chosen}
@@ -281,7 +283,7 @@ class Season(Offices):
         """Take a sheet back."""
         self.world.later(seconds=1)
         now, model = self.world.now, self.model
-        batches = Batches(self.world.engine, self.world.settings, COHORT, self.world.ledger)
+        batches = Batches(self.world.writer)
         self.batches.remove(batch)
         decisions = [said for said in model.decisions.values() if said.batch == batch]
         issued = [said.student for said in decisions if model.certificate(said.student)]
@@ -322,8 +324,8 @@ class Season(Offices):
     def hold_a_morning(self, chosen: list[str], over: bool) -> None:
         """Of a class, those pass and leave with the certificate who may; the others are named."""
         now, model = self.world.now, self.model
-        mornings = Mornings(self.world.engine, self.world.settings, COHORT, self.world.ledger)
-        stand = mornings.standing_of(chosen, now)
+        class_reviews = ClassReviews(self.world.writer)
+        stand = class_reviews.standing_of(chosen, now)
         asked = [
             Chosen(student, seen_by_review(review), f"证{self.number()}")
             for student in chosen
@@ -334,7 +336,7 @@ class Season(Offices):
         reviewed = [s for s in model.leaving() if model.stands(s, REVIEW, now).clear]
         passes = [one for one in asked if one.student in {*ready, *reviewed} and not model.certificate(one.student)]
         hold = partial(
-            mornings.hold,
+            class_reviews.give,
             REVIEW,
             asked,
             "reviewer",
@@ -365,9 +367,9 @@ class Season(Offices):
         paper = data.draw(st.sampled_from(list(self.model.papers.values())))
         if paper.revoked is not None or author == paper.issued_by:
             with pytest.raises(DecisionRefused):
-                self.world.reviews.revoke(paper.number, author, "印错", self.world.now)
+                self.world.register.revoke(paper.number, author, "印错", self.world.now)
             return
-        self.world.reviews.revoke(paper.number, author, "印错", self.world.now)
+        self.world.register.revoke(paper.number, author, "印错", self.world.now)
         paper.revoked = (self.world.now, author, "印错")
 
     # Backups.

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from status_db.decisions.reviews import Issue
+from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
 from status_db.marks.reversals import ReversalRefused
 from status_db.model import RunState, Verdict
@@ -109,7 +109,7 @@ def test_what_was_given_since_is_listed(mistaken: tuple[World, int]) -> None:
     for step in ("finance", "dorm", "college_items"):
         world.decisions.enter(Wish(who, step, Verdict.CLEARED, "数据有误", words="x"), "dean", world.now)
     world.reviews.review(Wish(who, "final_review", Verdict.CLEARED, "齐备"), "reviewer", world.now)
-    world.reviews.issue(Issue(who, "证1", "毕业证书", "self"), "reviewer", world.now)
+    world.register.issue(Issue(who, "证1", "毕业证书", "self"), "reviewer", world.now)
     _, reversal = world.sync.way_back(run, "loans")
     reviews, certificates = world.sync.given_since(reversal)
     assert [(r.student, r.what, r.by) for r in reviews] == [(who, "final_review", "reviewer")]

@@ -17,7 +17,11 @@ from config.settings import Settings
 from status_db.accounts.accounts import Accounts, desk_secret, desk_url
 from status_db.accounts.authority import Authority
 from status_db.decisions.batches import Batches
-from status_db.decisions.class_review import Mornings
+from status_db.decisions.certificates import CertificateRegister
+from status_db.decisions.class_review import ClassReviews
+from status_db.decisions.overrides import Overrides
+from status_db.decisions.reviews import Reviews
+from status_db.decisions.writer import DecisionWriter
 from status_db.desk.store import DeskStore
 from status_db.inbox.uploads import Uploads
 from status_db.ledger.chain import Ledger
@@ -55,9 +59,12 @@ class Doors:
     """One cohort's doors."""
 
     #: Decisions of operators, alone and in batches.
+    overrides: Overrides
     batches: Batches
     #: Reviews and certificates, of one student and of a class.
-    mornings: Mornings
+    reviews: Reviews
+    register: CertificateRegister
+    class_reviews: ClassReviews
     #: Classes on their way out, and their certificates: to read.
     classes: Classes
     certificates: Certificates
@@ -89,18 +96,24 @@ def build(settings: Settings, read_sheet: ReadsSheets, routes: Sequence[BaseRout
     may = partial(Authority, Accounts(sealed, demo=settings.is_demo))
     return Desk(
         doors={
-            key: Doors(
-                batches=Batches(marks, settings, key, ledger(key), may(key)),
-                mornings=Mornings(marks, settings, key, ledger(key), may(key)),
-                classes=Classes(marks, settings, key),
-                certificates=Certificates(marks, key),
-            )
-            for key in settings.cohort_keys()
+            key: _doors(DecisionWriter(marks, settings, key, ledger(key), may(key))) for key in settings.cohort_keys()
         },
         uploads=Uploads(sealed),
         read_sheet=read_sheet,
         routes=tuple(routes),
         engines=(marks, desk),
+    )
+
+
+def _doors(writer: DecisionWriter) -> Doors:
+    return Doors(
+        overrides=Overrides(writer),
+        batches=Batches(writer),
+        reviews=Reviews(writer),
+        register=CertificateRegister(writer),
+        class_reviews=ClassReviews(writer),
+        classes=Classes(writer.engine, writer.settings, writer.cohort),
+        certificates=Certificates(writer.engine, writer.cohort),
     )
 
 

@@ -28,7 +28,7 @@ from portal.web import bounds
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.reviews import HandedOver, Issue
+from status_db.decisions.certificates import HandedOver, Issue
 from status_db.decisions.writer import DecisionRefused
 from status_db.model import normalise_number
 from status_db.queries.certificates import Chosen, Held, Listed
@@ -218,7 +218,7 @@ async def revoke(request: Request, house: House, visitor: Visitor) -> Response:
         return await _one_page(request, house, visitor, at, listed, typed, at.here.language.gettext(_LONG))
     try:
         await house.ask_long(
-            at.doors.mornings.revoke, number, visitor.account.account, typed.because, at.here.now, at.scopes
+            at.doors.register.revoke, number, visitor.account.account, typed.because, at.here.now, at.scopes
         )
     except DecisionRefused as refused:
         said = sentence(at.here.language, at.here.titles, refused)
@@ -267,7 +267,7 @@ async def issue(request: Request, house: House, visitor: Visitor) -> Response:
     try:
         made = await house.ask_in_turn(
             request,
-            partial(at.doors.mornings.issue, wish, visitor.account.account, at.here.now, at.scopes, step=at.step),
+            partial(at.doors.register.issue, wish, visitor.account.account, at.here.now, at.scopes, step=at.step),
         )
     except DecisionRefused as refused:
         said = sentence(language, at.here.titles, refused)
@@ -383,7 +383,7 @@ async def _found(request: Request, house: House, at: Place, issue_scopes: Sequen
 async def _handed_over(
     request: Request, house: House, visitor: Visitor, at: Place, listed: Listed, handed: HandedOver
 ) -> None:
-    await house.ask_long(at.doors.mornings.hand_over, handed, visitor.account.account, at.here.now, at.scopes)
+    await house.ask_long(at.doors.register.hand_over, handed, visitor.account.account, at.here.now, at.scopes)
     await house.note(
         request,
         Deed.CERTIFICATE_HANDED_OVER,

@@ -23,8 +23,9 @@ from portal.page.context import House, Visitor, see_other
 from portal.present import list_rows
 from portal.student import recheck
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.class_review import Chosen, LeftOut, Morning, NobodyPassed
-from status_db.decisions.reviews import Collected, seen_by_review
+from status_db.decisions.certificates import Collected
+from status_db.decisions.class_review import Chosen, ClassReview, LeftOut, NobodyPassed
+from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import DecisionRefused
 from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.model import State
@@ -317,10 +318,10 @@ async def _confirmed(
     at, may = scenery.at, scenery.may
     if wrong := drafts.of_choices(at.here.language, draft, scenery.kinds, scenery.reasons):
         return await _form(request, house, scenery, draft, wrong)
-    held: Morning | None = None
+    held: ClassReview | None = None
     left: Sequence[LeftOut]
     hold = partial(
-        at.doors.mornings.hold,
+        at.doors.class_reviews.give,
         at.step,
         chosen,
         visitor.account.account,
@@ -344,7 +345,7 @@ async def _confirmed(
 
 
 async def _result(
-    request: Request, house: House, scenery: Scenery, held: Morning | None, left: Sequence[LeftOut]
+    request: Request, house: House, scenery: Scenery, held: ClassReview | None, left: Sequence[LeftOut]
 ) -> Response:
     """Say what became of a class, and who was left out why."""
     at, language = scenery.at, scenery.at.here.language

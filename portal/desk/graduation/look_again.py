@@ -21,7 +21,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     """Show both lists, inside the scopes."""
     at = place(request, house, visitor, REVIEWING)
     cohort, now = at.here.cohort.key, at.here.now
-    given = await house.ask_long(at.doors.mornings.given_over_old_answers, at.step, now, at.scopes)
+    given = await house.ask_long(at.doors.class_reviews.given_over_old_answers, at.step, now, at.scopes)
     opened = await house.ask_long(house.reader.opened_after_issue, cohort, now, at.scopes, at.step)
     students = {decision.student for decision, _ in given} | {student for student, _ in opened}
     people = await house.ask_long(at.doors.batches.people, sorted(students), at.scopes)

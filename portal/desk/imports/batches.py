@@ -24,7 +24,8 @@ from portal.page.context import House, Visitor, see_other
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.batches import Batch, BatchKind, Named, RowKind
+from status_db.decisions.batch_rows import RowKind
+from status_db.decisions.batches import Batch, BatchKind, Named
 from status_db.decisions.writer import DecisionRefused
 from status_db.model import Decision
 

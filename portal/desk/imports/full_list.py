@@ -26,7 +26,7 @@ from portal.i18n.labels import later
 from portal.page.context import House, Visitor, see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.batches import Told, Wrong
+from status_db.decisions.batch_rows import Told, Wrong
 from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.inbox.uploads import Upload, UploadKind
 from status_db.model import Verdict, normalise_number

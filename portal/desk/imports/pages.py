@@ -28,7 +28,8 @@ from portal.present import cards, list_rows
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.batches import BatchKind, Judged, Preview, RowKind
+from status_db.decisions.batch_rows import Judged, Preview, RowKind
+from status_db.decisions.batches import BatchKind
 from status_db.decisions.writer import DecisionRefused, Overtaken
 from status_db.inbox.uploads import Upload, UploadKind
 from status_db.model import StepKind

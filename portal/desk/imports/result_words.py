@@ -9,7 +9,8 @@ from portal.desk.imports.results import COLUMNS, LONGEST, RESULTS
 from portal.i18n import labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
-from status_db.decisions.batches import BatchKind, Judged, RowKind, Told, Wrong
+from status_db.decisions.batch_rows import Judged, RowKind, Told, Wrong
+from status_db.decisions.batches import BatchKind
 from status_db.model import Decision, StepKind
 
 #: Why a sheet cannot be read.

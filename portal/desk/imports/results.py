@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from portal.desk.context.services import ReadsSheets, SheetRead, SheetUnreadable
 from portal.i18n.labels import later
-from status_db.decisions.batches import Told, Wrong
+from status_db.decisions.batch_rows import Told, Wrong
 from status_db.model import Verdict, normalise_number
 
 #: Field → its column, in Chinese and as the catalogue has it in English, in the order of the template.

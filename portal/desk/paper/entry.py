@@ -27,7 +27,8 @@ from portal.present import list_rows
 from portal.web import bounds
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.batches import Batch, BatchKind, Preview, RowKind, Told, Wrong
+from status_db.decisions.batch_rows import Preview, RowKind, Told, Wrong
+from status_db.decisions.batches import Batch, BatchKind
 from status_db.decisions.writer import DecisionRefused, Overtaken
 from status_db.model import Decision, Verdict, normalise_number
 from status_db.queries.lists import Filter, ListedStudent, Wanted

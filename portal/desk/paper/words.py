@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from portal.i18n.labels import later, say
 from portal.i18n.languages import Language
-from status_db.decisions.batches import Judged, RowKind, Wrong
+from status_db.decisions.batch_rows import Judged, RowKind, Wrong
 
 #: What a row would do.
 KINDS: Mapping[str, str] = {

@@ -15,7 +15,7 @@ from connectors.port import SourceUnavailable
 from portal.student import recheck
 from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.audit_log import Audit, AuditLine, Deed
-from status_db.decisions.reviews import HandedOver, Issue
+from status_db.decisions.certificates import HandedOver, Issue
 from status_db.decisions.writer import Wish
 from status_db.inbox.requests import Requests
 from status_db.model import ROSTER, Verdict
@@ -125,7 +125,7 @@ class TestTheClasses:
             ready.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", ready.now)
             if at > 2:
                 collected: Any = "" if at > 3 else "self"
-                ready.reviews.issue(Issue(number, f"C{at}", "毕业证书", collected), "reviewer", ready.now)
+                ready.register.issue(Issue(number, f"C{at}", "毕业证书", collected), "reviewer", ready.now)
         page = signed_in("reviewer").get("/desk/classes").text
         row = re.search(rf">{CLASS}</a></th>(.*?)</tr>", page, re.DOTALL)
         assert row
@@ -281,8 +281,8 @@ class TestWhatIsWrong:
     def _use(world: World, student: str, number: str) -> None:
         world.decisions.enter(Wish(student, "college_items", Verdict.CLEARED, "无借阅"), "college", world.now)
         world.reviews.review(Wish(student, "final_review", Verdict.CLEARED, "齐备"), "reviewer", world.now)
-        world.reviews.issue(Issue(student, number, "毕业证书"), "reviewer", world.now)
-        world.reviews.revoke(number, "second", "印错", world.now)
+        world.register.issue(Issue(student, number, "毕业证书"), "reviewer", world.now)
+        world.register.revoke(number, "second", "印错", world.now)
 
     def test_going_back_from_the_preview_keeps_everything(self, ready: World, signed_in: SignedIn) -> None:
         browser = signed_in("reviewer")
@@ -301,7 +301,7 @@ class TestWhatIsWrong:
         ready.decisions.withdraw(FORTY[6], "college_items", "college", ready.now)
         ready.decisions.enter(Wish(FORTY[6], "college_items", Verdict.CLEARED, "已还"), "college", ready.now)
         ready.reviews.review(Wish(FORTY[7], "final_review", Verdict.CLEARED, "齐备"), "other", ready.now)
-        ready.reviews.issue(Issue(FORTY[7], "OTHER", "毕业证书"), "other", ready.now)
+        ready.register.issue(Issue(FORTY[7], "OTHER", "毕业证书"), "other", ready.now)
         done = confirm(browser, shown)
         assert "终审通过 7 人，发放证书 7 本" in done.text
         left = section(done, "没有办成")
@@ -476,7 +476,7 @@ class TestACertificate:
         """Six of the class hold certificates that wait, issued by the reviewer."""
         for at, number in enumerate(FORTY[2:8]):
             ready.reviews.review(Wish(number, "final_review", Verdict.CLEARED, "齐备"), "reviewer", ready.now)
-            ready.reviews.issue(Issue(number, f"C00{at}", "毕业证书", ""), "reviewer", ready.now)
+            ready.register.issue(Issue(number, f"C00{at}", "毕业证书", ""), "reviewer", ready.now)
         ready.later(minutes=5)
         return ready
 
@@ -581,7 +581,7 @@ class TestACertificate:
         assert "C003" not in page
 
     def test_the_class_has_a_sheet_to_sign(self, issued: World, signed_in: SignedIn) -> None:
-        issued.reviews.hand_over(HandedOver("C001", "agent", "王五"), "reviewer", issued.now)
+        issued.register.hand_over(HandedOver("C001", "agent", "王五"), "reviewer", issued.now)
         page = signed_in("reviewer").get("/desk/certificates/sign-off", params=OF_CLASS).text
         assert numbers_in(page) == list(FORTY[2:8])
         for word in ("证书签领表", "领取人签名", "代领人、委托书", "王五", "待领 5 本", "打印人：reviewer"):
@@ -608,7 +608,7 @@ class TestACertificate:
         issued.says["loans"].append({"CARD": number, "TITLE": "迟到", "DUE": "2019-06-01", "BARCODE": "B9"})
         issued.run("loans")
         assert "发证之后又有 1 项未结，见下。" in browser.get("/").text
-        issued.reviews.hand_over(HandedOver("C000", "self"), "reviewer", issued.now)
+        issued.register.hand_over(HandedOver("C000", "self"), "reviewer", issued.now)
         left = browser.get("/").text
         assert "已领证" in left
         assert "可领证" not in left

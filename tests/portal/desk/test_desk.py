@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from portal.desk import queue
 from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.audit_log import Audit, AuditLine, Deed
-from status_db.decisions.reviews import Issue
+from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
 from status_db.model import State, StepStatus, Verdict
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU, Person
@@ -229,7 +229,7 @@ class TestRecord:
             Wish(SUN.number, "final_review", Verdict.CLEARED, "齐备"), "colleague", university.now
         )
         issue = Issue(SUN.number, "C-77", "毕业证书", "agent", "孙父，委托书 3 号")
-        university.reviews.issue(issue, "registrar", university.now)
+        university.register.issue(issue, "registrar", university.now)
         page = words_of(signed_in("reviewer").get(record(SUN.number, "final_review")))
         assert "毕业证书 C-77" in page
         assert "他人代领 孙父，委托书 3 号" in page

@@ -22,7 +22,7 @@ from status_db import tables
 from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.audit_log import Audit, Deed
 from status_db.decisions.batches import Batches, BatchKind
-from status_db.decisions.reviews import Issue
+from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
 from status_db.model import ROSTER, Verdict
 from status_db.queries.lists import Lists
@@ -67,7 +67,7 @@ def numbers_on(pdf: bytes) -> set[str]:
 
 
 def batches(world: World) -> Batches:
-    return Batches(world.engine, world.settings, COHORT, world.ledger)
+    return Batches(world.writer)
 
 
 class TestSheetNumbers:
@@ -438,7 +438,7 @@ class TestEntering:
         university.decisions.enter(Wish(ALL[0], "dorm", Verdict.CLEARED, "验收"), "dorm", university.now)
         university.decisions.enter(Wish(ALL[0], "college_items", Verdict.CLEARED, "无借阅"), "college", university.now)
         university.reviews.review(Wish(ALL[0], "final_review", Verdict.CLEARED, "齐全"), "dean", university.now)
-        university.reviews.issue(Issue(ALL[0], "1049120190000001", "毕业证书"), "dean", university.now)
+        university.register.issue(Issue(ALL[0], "1049120190000001", "毕业证书"), "dean", university.now)
         token = token_in(clerk.browser.get(path))
         nothing = clerk.browser.post(f"{path}/undo", data={"form_token": token, "because": " "})
         assert nothing.status_code == 422

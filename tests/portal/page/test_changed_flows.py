@@ -3,7 +3,8 @@
 import pytest
 from starlette.testclient import TestClient
 
-from status_db.decisions.batches import Batches, BatchKind, Told
+from status_db.decisions.batch_rows import Told
+from status_db.decisions.batches import Batches, BatchKind
 from status_db.model import Verdict
 from tests.cast import LIN, QIAN, SUN
 from tests.portal.api.conftest import bearing, give_token
@@ -12,7 +13,7 @@ from tests.portal.student.test_card import headline, pass_everything
 from tests.portal.student.test_slip import a_token_of
 from tests.portal.whole import whole_app
 from tests.status_db.effective.test_changed_flows import CHANGES
-from tests.world import COHORT, SETTINGS, World
+from tests.world import SETTINGS, World
 
 OF_CLASS = "college=资源学院&class=021152"
 #: Account → what it looks at.
@@ -50,7 +51,7 @@ def _object_and_pass(world: World) -> None:
     settle(world)
     lin_objects(world)
     pass_everything(world)
-    batches = Batches(world.engine, world.settings, COHORT, world.ledger)
+    batches = Batches(world.writer)
     rows = [Told(1, QIAN.number, None, Verdict.CLEARED, "现场归还")]
     looked = batches.preview("library", rows, world.now)
     batches.enter_all(BatchKind.IMPORT, "library", rows, looked.digest, "librarian", world.now, title="x")

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.audit_log import Audit, Deed
-from status_db.decisions.reviews import Issue
+from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
 from status_db.model import Verdict
 from status_db.store.engine import writing
@@ -38,7 +38,7 @@ def season(university: World) -> World:
         Wish(LIN.number, "library", Verdict.CLEARED, "赔书", sheet="P-1", condition="周五前送来"), "librarian", now
     )
     university.reviews.review(Wish(ZHAO.number, "final_review", Verdict.CLEARED, "通过"), "secretary", now)
-    university.reviews.issue(Issue(ZHAO.number, "CERT-1", "毕业证书", ""), "secretary", now)
+    university.register.issue(Issue(ZHAO.number, "CERT-1", "毕业证书", ""), "secretary", now)
     objected(university, QIAN, "finance", "objection")
     objected(university, SUN, "library", "sent_back", outcome="explained", answered_at=now + timedelta(minutes=90))
     university.later(hours=2)

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from portal.student import recheck
 from status_db.accounts.audit_log import Audit, Deed
-from status_db.decisions.reviews import Issue
+from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
 from status_db.inbox.requests import Kind, Requests
 from status_db.model import RunState, Verdict
@@ -71,7 +71,7 @@ def test_first_what_it_would_change_then_the_change_with_its_reason_on_record(
     for step in ("finance", "dorm", "college_items"):
         university.decisions.enter(Wish(STUDENT, step, Verdict.CLEARED, "数据有误", words="x"), "dean", university.now)
     university.reviews.review(Wish(STUDENT, "final_review", Verdict.CLEARED, "齐备"), "reviewer", university.now)
-    university.reviews.issue(Issue(STUDENT, "证-1", "毕业证书", "self"), "reviewer", university.now)
+    university.register.issue(Issue(STUDENT, "证-1", "毕业证书", "self"), "reviewer", university.now)
     admin = signed_in("admin")
     assert f'action="/runs/{run}/way-back"' in admin.get(f"/runs/{run}").text
     page = planned(university, admin, run)

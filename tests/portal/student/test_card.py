@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from portal.app import create_app
 from status_db.accounts.audit_log import Audit, Deed
-from status_db.decisions.reviews import Issue
+from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
 from status_db.inbox.announcements import Board
 from status_db.model import Verdict
@@ -60,7 +60,7 @@ def pass_everything(world: World, number: str = SUN.number) -> None:
 
 def issue(world: World, number: str = SUN.number) -> None:
     pass_everything(world, number)
-    world.reviews.issue(Issue(number, "1049120190012345", "毕业证书"), "dean", world.now)
+    world.register.issue(Issue(number, "1049120190012345", "毕业证书"), "dean", world.now)
 
 
 def headline(page: str) -> str:

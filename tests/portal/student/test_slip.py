@@ -20,7 +20,7 @@ from portal.documents import clearance_slip, slip_pdf
 from portal.documents.slip_pdf import Ink, Paper
 from portal.present.masking import mask_name, mask_number
 from status_db.accounts.audit_log import Audit, Deed
-from status_db.decisions.reviews import Issue
+from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
 from status_db.model import Verdict
 from tests.cast import LIN, MORNING, POETRY_LOAN, SUN
@@ -168,7 +168,7 @@ class TestTheCheck:
     def test_a_certificate_makes_nothing_fresh_that_is_stale(
         self, university: World, client: TestClient, checked: str
     ) -> None:
-        university.reviews.issue(Issue(SUN.number, "1049120190012345", "毕业证书"), "dean", university.now)
+        university.register.issue(Issue(SUN.number, "1049120190012345", "毕业证书"), "dean", university.now)
         assert "有效：" in client.get(checked).text
         university.later(hours=5)
         assert "暂时不能确认" in client.get(checked).text

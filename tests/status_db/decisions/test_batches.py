@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from status_db.decisions.batches import Batches, BatchKind, Entered, Preview, RowKind, Told, Undone, Wrong
-from status_db.decisions.reviews import Issue
+from status_db.decisions.batch_rows import Preview, RowKind, Told, Wrong
+from status_db.decisions.batches import Batches, BatchKind, Entered, Undone
+from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import DecisionRefused, Overtaken, Wish
 from status_db.model import Decision, RunState, State, Verdict
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, MORNING, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU, Person
@@ -34,7 +35,7 @@ def ready(world: World) -> World:
 @pytest.fixture
 def batches(ready: World) -> Batches:
     """The door for batches."""
-    return Batches(ready.engine, ready.settings, COHORT, ready.ledger)
+    return Batches(ready.writer)
 
 
 def row(person: Person, verdict: Verdict | None = CLEARED, reason: str = "现场归还", **more: Any) -> Told:
@@ -240,7 +241,7 @@ class TestTakingItBack:
         all_but_library(ready)
         batch = enter(ready, batches, row(LIN), row(QIAN)).batch
         review(ready)
-        ready.reviews.issue(Issue(LIN.number, "C-1", "毕业证书"), "reviewer", ready.now)
+        ready.register.issue(Issue(LIN.number, "C-1", "毕业证书"), "reviewer", ready.now)
         undone = undo(ready, batches, batch.id)
         assert (undone.issued, undone.withdrawn) == ((LIN.number,), (QIAN.number,))
         kept = standing(ready, LIN)
@@ -360,7 +361,7 @@ class TestTwoAtOnce:
         ready.later(minutes=1)
         undone, issued = both(
             lambda: batches.undo(batch.id, "librarian", "传错了表", ready.now),
-            lambda: ready.reviews.issue(Issue(LIN.number, "C-1", "毕业证书"), "reviewer", ready.now),
+            lambda: ready.register.issue(Issue(LIN.number, "C-1", "毕业证书"), "reviewer", ready.now),
         )
         assert isinstance(undone, Undone)
         steps = {s.step: s.at(ready.now) for s in ready.student(LIN.number).steps}

@@ -12,8 +12,9 @@ from sqlalchemy import func, select
 from connectors.port import SourceUnavailable
 from status_db import tables
 from status_db.decisions.batches import Batches, Undone
-from status_db.decisions.class_review import Chosen, LeftOut, Morning, Mornings, NobodyPassed
-from status_db.decisions.reviews import HandedOver, Hindrance, Issue, ReviewRefused, seen_by_review
+from status_db.decisions.certificates import HandedOver, Issue
+from status_db.decisions.class_review import Chosen, ClassReview, ClassReviews, LeftOut, NobodyPassed
+from status_db.decisions.reviews import Hindrance, ReviewRefused, seen_by_review
 from status_db.decisions.writer import DecisionRefused, Wish
 from status_db.model import ROSTER, Decision, RunState, StepStatus, Verdict
 from status_db.queries.certificates import Certificates
@@ -39,13 +40,13 @@ def ready(world: World) -> World:
     return world
 
 
-def mornings(world: World) -> Mornings:
-    return Mornings(world.engine, world.settings, COHORT, world.ledger)
+def class_reviews(world: World) -> ClassReviews:
+    return ClassReviews(world.writer)
 
 
 def chosen(world: World, students: Sequence[str], first: int | None = 1) -> list[Chosen]:
     """Choose students as a reviewer sees them now, each with a number from the first on; None for none."""
-    standing = mornings(world).standing_of(students, world.now)
+    standing = class_reviews(world).standing_of(students, world.now)
     found: list[Chosen] = []
     for at, student in enumerate(students):
         review = next((s for s in standing[student] if s.step == STEP), None)
@@ -54,9 +55,9 @@ def chosen(world: World, students: Sequence[str], first: int | None = 1) -> list
     return found
 
 
-def hold(world: World, who: Sequence[Chosen], author: str = "reviewer", **more: Any) -> Morning:
+def hold(world: World, who: Sequence[Chosen], author: str = "reviewer", **more: Any) -> ClassReview:
     told = {"title": CLASS, "kind": "毕业证书", "reason": "齐备"} | more
-    return mornings(world).hold(STEP, who, author, world.now, **told)
+    return class_reviews(world).give(STEP, who, author, world.now, **told)
 
 
 def words(left: Sequence[LeftOut]) -> dict[str, str]:
@@ -72,7 +73,7 @@ def review(world: World, student: str) -> StepStatus:
 
 
 def written(world: World) -> list[int]:
-    """Count what a morning writes."""
+    """Count what a class review writes."""
     written = (tables.batch, tables.decision, tables.certificate, tables.ledger)
     with reading(world.engine) as connection:
         return [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in written]
@@ -138,10 +139,10 @@ class TestOneWord:
 
     def test_it_waits_to_be_collected_and_is_then_handed_over_once(self, ready: World) -> None:
         hold(ready, chosen(ready, FORTY[:1]))
-        left = ready.reviews.hand_over(HandedOver("C001", "post", "EMS 7"), "clerk", ready.now)
+        left = ready.register.hand_over(HandedOver("C001", "post", "EMS 7"), "clerk", ready.now)
         assert (left.collected, left.collector, left.handed_over_by) == ("post", "EMS 7", "clerk")
         with pytest.raises(ReviewRefused) as refused:
-            ready.reviews.hand_over(HandedOver("C001", "self"), "clerk", ready.now)
+            ready.register.hand_over(HandedOver("C001", "self"), "clerk", ready.now)
         assert refused.value.word is Hindrance.LEFT
         assert verified(ready).sound
 
@@ -149,7 +150,7 @@ class TestOneWord:
 class TestScopes:
     def test_who_stands_outside_is_as_unknown_as_who_is_nobody(self, ready: World) -> None:
         who = [*chosen(ready, FORTY[:1]), Chosen("20990009", "", "C900"), Chosen(LIN.number, "", "C901")]
-        held = mornings(ready).hold(
+        held = class_reviews(ready).give(
             STEP, who, "reviewer", ready.now, OWN, OWN, title=CLASS, kind="毕业证书", reason="齐备"
         )
         assert words(held.left_out) == dict.fromkeys(("20990009", LIN.number), Hindrance.NOBODY)
@@ -157,13 +158,13 @@ class TestScopes:
     def test_who_issues_alone_issues_on_reviews_of_others_and_reviews_nobody(self, ready: World) -> None:
         ready.reviews.review(Wish(FORTY[0], STEP, Verdict.CLEARED, "齐备"), "earlier", ready.now)
         told: dict[str, Any] = {"title": CLASS, "kind": "毕业证书", "reason": "齐备"}
-        held = mornings(ready).hold(STEP, chosen(ready, FORTY[:2]), "issuer", ready.now, (), OWN, **told)
+        held = class_reviews(ready).give(STEP, chosen(ready, FORTY[:2]), "issuer", ready.now, (), OWN, **told)
         assert words(held.left_out) == {FORTY[1]: Hindrance.NOBODY}
         assert holders(ready) == {FORTY[0]}
 
     def test_who_reviews_alone_issues_nothing(self, ready: World) -> None:
         told: dict[str, Any] = {"title": CLASS, "kind": "毕业证书", "reason": "齐备"}
-        held = mornings(ready).hold(STEP, chosen(ready, FORTY[:2]), "reviewer", ready.now, OWN, (), **told)
+        held = class_reviews(ready).give(STEP, chosen(ready, FORTY[:2]), "reviewer", ready.now, OWN, (), **told)
         assert words(held.left_out) == dict.fromkeys(FORTY[:2], Hindrance.NOBODY)
         assert all(one.reviewed for one in held.left_out)
         assert holders(ready) == set()
@@ -171,9 +172,9 @@ class TestScopes:
     def test_a_certificate_hangs_on_the_review_that_its_issuer_may_issue_on(self, ready: World) -> None:
         ready.reviews.review(Wish(FORTY[0], STEP, Verdict.CLEARED, "齐备"), "reviewer", ready.now)
         with pytest.raises(ReviewRefused) as refused:
-            ready.reviews.issue(Issue(FORTY[0], "X1", "毕业证书"), "other", ready.now, step="graduate_check")
+            ready.register.issue(Issue(FORTY[0], "X1", "毕业证书"), "other", ready.now, step="graduate_check")
         assert refused.value.word is Hindrance.NOBODY
-        assert ready.reviews.issue(Issue(FORTY[0], "X1", "毕业证书"), "own", ready.now, step=STEP).number == "X1"
+        assert ready.register.issue(Issue(FORTY[0], "X1", "毕业证书"), "own", ready.now, step=STEP).number == "X1"
 
     def test_lists_show_nothing_of_others(self, ready: World) -> None:
         hold(ready, chosen(ready, FORTY[:2]))
@@ -197,10 +198,10 @@ def test_figures_count_everybody_where_the_class_lists_them(ready: World) -> Non
     """One is counted in SQL, the other worked out of each student's steps."""
     classes = Classes(ready.reading, ready.settings, COHORT)
     hold(ready, chosen(ready, FORTY[:4]))
-    ready.reviews.hand_over(HandedOver("C001", "self"), "clerk", ready.now)
+    ready.register.hand_over(HandedOver("C001", "self"), "clerk", ready.now)
     hold(ready, chosen(ready, FORTY[4:9], first=None))
     ready.reviews.review(Wish(FORTY[9], STEP, Verdict.HELD, "档案未转"), "reviewer", ready.now)
-    ready.reviews.revoke("C002", "second", "印错", ready.now)
+    ready.register.revoke("C002", "second", "印错", ready.now)
     lends(ready, FORTY[0], FORTY[4], FORTY[20])
     ready.run("loans")
     for hours in (0, 5):
@@ -224,13 +225,13 @@ class TestOldAnswers:
             ready.run(name)
         return ready
 
-    def accepted(self, world: World) -> Morning:
+    def accepted(self, world: World) -> ClassReview:
         """Accept the old answer for three, and give the first of them a certificate."""
         who = [*chosen(world, FORTY[:1]), *chosen(world, FORTY[1:3], first=None)]
         return hold(world, who, note="图书馆系统检修", over_old_answers=True)
 
     def to_look_at(self, world: World) -> list[str]:
-        return [d.student for d, _ in mornings(world).given_over_old_answers(STEP, world.now, OWN)]
+        return [d.student for d, _ in class_reviews(world).given_over_old_answers(STEP, world.now, OWN)]
 
     def back(self, world: World) -> None:
         world.fails.clear()
@@ -265,7 +266,7 @@ class TestOldAnswers:
         assert down.reader.opened_after_issue(COHORT, down.now, OWN, STEP) == ((FORTY[0], "library"),)
         with pytest.raises(NobodyPassed):
             hold(down, chosen(down, FORTY[1:2], first=70))
-        assert mornings(down).given_over_old_answers(STEP, down.now, OTHERS) == ()
+        assert class_reviews(down).given_over_old_answers(STEP, down.now, OTHERS) == ()
         assert verified(down).sound
 
 
@@ -288,8 +289,8 @@ class TestRaces:
     def test_two_reviewers_hold_the_same_morning_and_each_student_passes_once(self, ready: World) -> None:
         one, other = chosen(ready, FORTY[:20]), chosen(ready, FORTY[:20], first=500)
         first, second = at_once(lambda: hold(ready, one, "one"), lambda: hold(ready, other, "other"))
-        won, lost = (first, second) if isinstance(first, Morning) else (second, first)
-        assert isinstance(won, Morning)
+        won, lost = (first, second) if isinstance(first, ClassReview) else (second, first)
+        assert isinstance(won, ClassReview)
         assert isinstance(lost, NobodyPassed)
         assert len(won.reviews) == len(won.certificates) == 20
         assert words(lost.left_out) == dict.fromkeys(FORTY[:20], Hindrance.ISSUED)
@@ -299,14 +300,14 @@ class TestRaces:
 
     def test_the_sheet_is_taken_back_while_the_class_passes(self, ready: World) -> None:
         """Whoever has a certificate keeps the decision under it; from everybody else it is taken."""
-        batches = Batches(ready.engine, ready.settings, COHORT, ready.ledger)
+        batches = Batches(ready.writer)
         (sheet,) = batches.batches("college_items")
         who = chosen(ready, FORTY[:20])
         undone, held = at_once(
             lambda: batches.undo(sheet.id, "college", "传错了文件", ready.now), lambda: hold(ready, who)
         )
         assert isinstance(undone, Undone)
-        if isinstance(held, Morning):
+        if isinstance(held, ClassReview):
             assert held.left_out == ()
             assert set(undone.issued) == set(FORTY[:20])
         else:
@@ -324,7 +325,7 @@ class TestRaces:
         ran, held = at_once(lambda: ready.sync.run("loans", by="test"), lambda: hold(ready, who))
         assert isinstance(ran, Outcome)
         assert ran.state is RunState.APPLIED
-        assert isinstance(held, Morning)
+        assert isinstance(held, ClassReview)
         out = words(held.left_out)
         listed = {student for student, _ in ready.reader.opened_after_issue(COHORT, ready.now, OWN, STEP)}
         assert (set(out), listed) in ((set(FORTY[:3]), set()), (set(), set(FORTY[:3])))
@@ -335,7 +336,7 @@ class TestRaces:
         wish = Wish(FORTY[0], "college_items", Verdict.HELD, "又发现一本")
         who = chosen(ready, FORTY[:5])
         entered, held = at_once(lambda: ready.decisions.enter(wish, "college", ready.now), lambda: hold(ready, who))
-        assert isinstance(held, Morning)
+        assert isinstance(held, ClassReview)
         assert isinstance(entered, Decision)
         out = words(held.left_out)
         listed = {student for student, _ in ready.reader.opened_after_issue(COHORT, ready.now, OWN, STEP)}

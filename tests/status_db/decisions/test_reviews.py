@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from status_db import tables
-from status_db.decisions.reviews import HandedOver, Hindrance, Issue, ReviewRefused
+from status_db.decisions.certificates import HandedOver, Issue
+from status_db.decisions.reviews import Hindrance, ReviewRefused
 from status_db.decisions.writer import DecisionRefused, Wish
 from status_db.model import State, StepStatus, Verdict
 from status_db.store.engine import reading
@@ -41,7 +42,7 @@ def review(world: World, verdict: Verdict = Verdict.CLEARED, number: str = LIN.n
 
 
 def issue(world: World, number: str = "C-1", student: str = LIN.number) -> Any:
-    return world.reviews.issue(Issue(student, number, "毕业证书"), "reviewer", world.now)
+    return world.register.issue(Issue(student, number, "毕业证书"), "reviewer", world.now)
 
 
 def stays(world: World) -> None:
@@ -156,15 +157,15 @@ def test_it_is_revoked_by_a_second_person_with_a_reason_and_then_what_stands_cou
     review(ready)
     issue(ready)
     with pytest.raises(DecisionRefused, match="a second person must revoke it"):
-        ready.reviews.revoke("C-1", "reviewer", "x", ready.now)
+        ready.register.revoke("C-1", "reviewer", "x", ready.now)
     with pytest.raises(DecisionRefused, match="Say why"):
-        ready.reviews.revoke("C-1", "registrar", " ", ready.now)
+        ready.register.revoke("C-1", "registrar", " ", ready.now)
     ready.says["loans"] = [GEOLOGY_LOAN, *OTHERS]
     ready.run("loans")
-    ready.reviews.revoke("C-1", "registrar", "印错了姓名", ready.now)
+    ready.register.revoke("C-1", "registrar", "印错了姓名", ready.now)
     assert state(ready) is State.CLOSED
     with pytest.raises(DecisionRefused, match="no certificate C-1 to revoke"):
-        ready.reviews.revoke("C-1", "registrar", "x", ready.now)
+        ready.register.revoke("C-1", "registrar", "x", ready.now)
 
 
 def test_a_review_under_a_certificate_is_neither_changed_nor_taken_back(ready: World) -> None:
@@ -194,7 +195,7 @@ def test_a_step_that_is_no_review_cannot_be_reviewed(ready: World) -> None:
 def test_the_ledger_vouches_for_all_of_it(ready: World) -> None:
     review(ready)
     issue(ready)
-    ready.reviews.revoke("C-1", "registrar", "印错了姓名", ready.now)
+    ready.register.revoke("C-1", "registrar", "印错了姓名", ready.now)
     review(ready)
     issue(ready, "C-2")
     report = verified(ready)
@@ -246,7 +247,7 @@ class TestSweep:
             ready.decisions.enter(wish, "clerk", ready.now)
         stays(ready)
         ready.later(hours=1)
-        assert ready.decisions.sweep(ready.now) == 2
+        assert ready.writer.sweep(ready.now) == 2
         assert ready.student(SUN.number).flips[0].cause == "expiry"
         assert verified(ready).sound
 
@@ -255,11 +256,11 @@ class TestSweep:
         ready.says["fees"] = [{"XH": LIN.number, "QFJE": "5850", "XM": "学费"}]
         ready.run("fees")
         ready.decisions.enter(Wish(LIN.number, "finance", Verdict.CLEARED, "缓交批准", until=until), "clerk", ready.now)
-        assert ready.decisions.sweep(ready.now) == 0
+        assert ready.writer.sweep(ready.now) == 0
         ready.later(hours=1)
         assert ready.verdict(LIN.number, "finance") is Verdict.HELD
-        assert ready.decisions.sweep(ready.now) == 1
-        assert ready.decisions.sweep(ready.now) == 0
+        assert ready.writer.sweep(ready.now) == 1
+        assert ready.writer.sweep(ready.now) == 0
         flip = ready.student(LIN.number).flips[0]
         assert (flip.before, flip.after, flip.cause) == (Verdict.CLEARED, Verdict.HELD, "expiry")
         assert verified(ready).sound
@@ -269,16 +270,16 @@ class TestSweep:
         ready.decisions.enter(Wish(LIN.number, "finance", Verdict.CLEARED, "缓交批准", until=until), "clerk", ready.now)
         before = len(ready.student(LIN.number).flips)
         ready.later(hours=2)
-        assert ready.decisions.sweep(ready.now) == 1
+        assert ready.writer.sweep(ready.now) == 1
         assert len(ready.student(LIN.number).flips) == before
 
 
 def test_a_certificate_that_was_revoked_is_not_handed_over(ready: World) -> None:
     review(ready)
-    ready.reviews.issue(Issue(LIN.number, "C-1", "毕业证书", ""), "reviewer", ready.now)
-    ready.reviews.revoke("C-1", "second", "印错", ready.now)
+    ready.register.issue(Issue(LIN.number, "C-1", "毕业证书", ""), "reviewer", ready.now)
+    ready.register.revoke("C-1", "second", "印错", ready.now)
     with pytest.raises(ReviewRefused, match="there is no certificate C-1 to hand over") as refused:
-        ready.reviews.hand_over(HandedOver("C-1", "self"), "clerk", ready.now)
+        ready.register.hand_over(HandedOver("C-1", "self"), "clerk", ready.now)
     assert refused.value.word is Hindrance.GONE
     (revoked,) = ready.reader.certificates(COHORT)
     assert (revoked.collected, revoked.collected_at) == ("", None)

@@ -16,9 +16,11 @@ from config.settings import Settings
 from portal.present.headline import is_clear
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
-from status_db.decisions.batches import Batches, Told, Wrong
-from status_db.decisions.class_review import Chosen, Mornings, NobodyPassed
-from status_db.decisions.reviews import Hindrance, Issue, ReviewRefused, seen_by_review
+from status_db.decisions.batch_rows import Told, Wrong
+from status_db.decisions.batches import Batches
+from status_db.decisions.certificates import Issue
+from status_db.decisions.class_review import Chosen, ClassReviews, NobodyPassed
+from status_db.decisions.reviews import Hindrance, ReviewRefused, seen_by_review
 from status_db.decisions.writer import DecisionRefused, Overtaken, Wish
 from status_db.effective.visible import everything
 from status_db.model import FIRST_FINDING, State, StepKind, StepStatus, Verdict
@@ -129,9 +131,9 @@ def record_as_applied(world: World) -> None:
 
 
 def hold(world: World, *numbers: str) -> object:
-    morning = Mornings(world.engine, world.settings, COHORT, world.ledger)
+    class_reviews = ClassReviews(world.writer)
     who = chosen(world, *numbers)
-    return morning.hold(REVIEW, who, "reviewer", world.now, title="021152", kind="毕业证书", reason="齐备")
+    return class_reviews.give(REVIEW, who, "reviewer", world.now, title="021152", kind="毕业证书", reason="齐备")
 
 
 def clear_in_lists(world: World) -> list[str]:
@@ -178,7 +180,7 @@ class TestAStepOfWhichNothingIsStored:
         with pytest.raises(DecisionRefused, match="not the ones that are applied"):
             world.reviews.review(Wish(SUN.number, REVIEW, Verdict.CLEARED, "齐备"), "reviewer", world.now)
         with pytest.raises(DecisionRefused, match="not the ones that are applied"):
-            world.reviews.issue(Issue(QIAN.number, "C-1", "毕业证书"), "reviewer", world.now)
+            world.register.issue(Issue(QIAN.number, "C-1", "毕业证书"), "reviewer", world.now)
         record_as_applied(world)
         for person in (SUN, QIAN):
             student = world.student(person.number)
@@ -191,7 +193,7 @@ class TestAStepOfWhichNothingIsStored:
                 world.reviews.review(Wish(person.number, REVIEW, Verdict.CLEARED, "齐备"), "reviewer", world.now)
             assert refused.value.about == (wanted.step,)
             with pytest.raises(ReviewRefused) as refused:
-                world.reviews.issue(Issue(person.number, "C-1", "毕业证书"), "reviewer", world.now)
+                world.register.issue(Issue(person.number, "C-1", "毕业证书"), "reviewer", world.now)
             assert refused.value.word is Hindrance.NOT_REVIEWED
         with pytest.raises(NobodyPassed) as nobody:
             hold(world, SUN.number, QIAN.number)
@@ -232,7 +234,7 @@ class TestAStepOfWhichNothingIsStored:
         assert (today.clear, today.by_step[wanted.step]) == (0, 0)
         counts, _ = Classes(world.reading, world.settings, COHORT).counted(REVIEW, world.now, EVERYBODY)
         assert {stage for one in counts for stage in one.by_stage} == {Stage.OPEN}
-        batches = Batches(world.engine, world.settings, COHORT, world.ledger)
+        batches = Batches(world.writer)
         (row,) = batches.preview(wanted.step, [Told(1, SUN.number, None, Verdict.CLEARED, "现场归还")], world.now).rows
         first = FIRST_FINDING[wanted.kind]
         assert (row.wrong, row.found, row.found_because, row.footing) == (None, first.verdict, first.reason, "0:0")
@@ -306,12 +308,12 @@ def test_who_goes_by_a_flow_that_is_not_configured_has_no_steps_and_is_not_clear
     with pytest.raises(DecisionRefused, match=refusal):
         world.reviews.review(Wish(QIAN.number, REVIEW, Verdict.CLEARED, "齐备"), "reviewer", world.now)
     with pytest.raises(DecisionRefused, match=refusal):
-        world.reviews.issue(Issue(QIAN.number, "C-1", "毕业证书"), "reviewer", world.now)
+        world.register.issue(Issue(QIAN.number, "C-1", "毕业证书"), "reviewer", world.now)
     with pytest.raises(DecisionRefused, match=refusal):
         world.decisions.enter(Wish(QIAN.number, "library", Verdict.CLEARED, "现场归还"), "librarian", world.now)
-    morning = Mornings(world.engine, world.settings, COHORT, world.ledger)
-    assert morning.standing_of([QIAN.number], world.now) == {}
-    batches = Batches(world.engine, world.settings, COHORT, world.ledger)
+    class_reviews = ClassReviews(world.writer)
+    assert class_reviews.standing_of([QIAN.number], world.now) == {}
+    batches = Batches(world.writer)
     (row,) = batches.preview("library", [Told(1, SUN.number, None, Verdict.CLEARED, "现场归还")], world.now).rows
     assert row.wrong is Wrong.NO_STEP
     # What was decided can be taken back; a review stays the reviewer's.
@@ -335,7 +337,7 @@ def test_a_review_that_stands_before_a_step_does_not_make_anybody_clear_there(re
 
 def test_a_holder_of_a_certificate_is_listed_with_a_step_that_came_later(reopened: Reopened) -> None:
     world = reopened(SETTINGS)
-    world.reviews.issue(Issue(QIAN.number, "C-1", "毕业证书"), "reviewer", world.now)
+    world.register.issue(Issue(QIAN.number, "C-1", "毕业证书"), "reviewer", world.now)
     assert world.reader.opened_after_issue(COHORT, world.now) == ()
     for change, step in (("a new manual step", "archive"), ("a renamed step", "books")):
         later = reopened(CHANGES[change].settings)

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import delete, select, text, update
 
 from status_db import tables
-from status_db.decisions.reviews import HandedOver, Issue
+from status_db.decisions.certificates import HandedOver, Issue
 from status_db.decisions.writer import Wish
 from status_db.ledger import key as ledger_key
 from status_db.ledger.chain import Entry, Head, Ledger
@@ -153,7 +153,7 @@ class TestTheKey:
     def begun(self, sqlite_world: World) -> World:
         sqlite_world.run_all()
         sqlite_world.ledger = Ledger(self.file(sqlite_world), COHORT)
-        sqlite_world.decisions._ledger = sqlite_world.ledger
+        sqlite_world.writer._ledger = sqlite_world.ledger
         return sqlite_world
 
     def test_without_it_nothing_is_written_any_more(self, begun: World) -> None:
@@ -333,8 +333,8 @@ class TestYoungerColumns:
         now = sqlite_world.now
         sqlite_world.decisions.enter(Wish(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", now)
         sqlite_world.reviews.review(Wish(SUN.number, "final_review", Verdict.CLEARED, "通过"), "secretary", now)
-        sqlite_world.reviews.issue(Issue(SUN.number, "CERT-1", "毕业证书", ""), "secretary", now)
-        sqlite_world.reviews.hand_over(HandedOver("CERT-1", "agent", "王芳，委托书 7 号"), "secretary", now)
+        sqlite_world.register.issue(Issue(SUN.number, "CERT-1", "毕业证书", ""), "secretary", now)
+        sqlite_world.register.hand_over(HandedOver("CERT-1", "agent", "王芳，委托书 7 号"), "secretary", now)
         assert verified(sqlite_world).sound
         with sqlite_world.engine.begin() as connection:
             connection.execute(update(tables.certificate).values(handed_over_by="dean"))

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from status_db import tables
-from status_db.decisions.reviews import Issue
+from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
 from status_db.effective.visible import Sight, everything
 from status_db.model import Standing, State, StepStatus, Verdict
@@ -48,7 +48,7 @@ def _lived(world: World) -> None:
     for person in (SUN, LI):
         review = Wish(person.number, "final_review", Verdict.CLEARED, "通过")
         world.reviews.review(review, "secretary", world.now)
-    world.reviews.issue(Issue(SUN.number, "CERT-1", "毕业证书", "self"), "secretary", world.now)
+    world.register.issue(Issue(SUN.number, "CERT-1", "毕业证书", "self"), "secretary", world.now)
     # Outgrown: something new after the decision. Disputed only: what it answered is gone.
     world.says["loans"] = [{**POETRY_LOAN, "CARD": QIAN.number}, {**POETRY_LOAN, "CARD": SUN.number, "BARCODE": "B9"}]
     world.run("loans")

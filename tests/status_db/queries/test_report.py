@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from portal.auth.permissions import inside
 from status_db import tables
-from status_db.decisions.reviews import Issue
+from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
 from status_db.effective.visible import Sight, everything
 from status_db.model import Standing, State, Verdict
@@ -52,10 +52,10 @@ def season(world: World) -> World:
     world.decisions.withdraw(ZHAO.number, "finance", "x", world.now)
     for person in (SUN, LI, ZHAO):
         world.reviews.review(Wish(person.number, "final_review", Verdict.CLEARED, "通过"), "secretary", world.now)
-    world.reviews.issue(Issue(SUN.number, "CERT-1", "毕业证书", "self"), "secretary", world.now)
-    world.reviews.issue(Issue(LI.number, "CERT-2", "毕业证书", "post"), "secretary", world.now)
-    world.reviews.revoke("CERT-2", "dean", "误印", world.now)
-    world.reviews.issue(Issue(LI.number, "CERT-3", "毕业证书", ""), "secretary", world.now)
+    world.register.issue(Issue(SUN.number, "CERT-1", "毕业证书", "self"), "secretary", world.now)
+    world.register.issue(Issue(LI.number, "CERT-2", "毕业证书", "post"), "secretary", world.now)
+    world.register.revoke("CERT-2", "dean", "误印", world.now)
+    world.register.issue(Issue(LI.number, "CERT-3", "毕业证书", ""), "secretary", world.now)
     with writing(world.engine, COHORT) as connection:
         chosen = (tables.decision.c.student == LI.number, tables.decision.c.step == "college_items")
         connection.execute(update(tables.decision).where(*chosen).values(batch=1))

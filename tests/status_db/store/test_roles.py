@@ -22,10 +22,13 @@ from portal.app import create_app
 from status_db import tables
 from status_db.accounts.api_tokens import hash_of, new_token
 from status_db.accounts.audit_log import Audit, Deed
-from status_db.decisions.batches import Batches, BatchKind, Told
-from status_db.decisions.class_review import Chosen, Mornings
-from status_db.decisions.reviews import HandedOver, seen_by_review
-from status_db.decisions.writer import Wish
+from status_db.decisions.batch_rows import Told
+from status_db.decisions.batches import Batches, BatchKind
+from status_db.decisions.certificates import CertificateRegister, HandedOver
+from status_db.decisions.class_review import Chosen, ClassReviews
+from status_db.decisions.overrides import Overrides
+from status_db.decisions.reviews import seen_by_review
+from status_db.decisions.writer import DecisionWriter, Wish
 from status_db.desk.retention import Retention
 from status_db.inbox.requests import Requests
 from status_db.model import RunState, Verdict
@@ -240,20 +243,20 @@ class TestTheOperatorsRole:
         world.run_all()
         now = world.now
         engine = open_writing(manned.url(manned.roles.operator))
-        batches = Batches(engine, world.settings, COHORT, world.ledger)
-        mornings = Mornings(engine, world.settings, COHORT, world.ledger)
-        batches.enter(Wish(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", now)
+        writer = DecisionWriter(engine, world.settings, COHORT, world.ledger)
+        batches, class_reviews, register = Batches(writer), ClassReviews(writer), CertificateRegister(writer)
+        Overrides(writer).enter(Wish(SUN.number, "college_items", Verdict.CLEARED, "无借阅"), "college", now)
         rows = [Told(1, LIN.number, None, Verdict.CLEARED, "现场归还")]
         preview = batches.preview("library", rows, now)
         entered = batches.enter_all(
             BatchKind.IMPORT, "library", rows, preview.digest, "librarian", now, title="sheet.xlsx"
         )
         batches.undo(entered.batch.id, "librarian", "the wrong sheet", now)
-        (review,) = mornings.standing_of([SUN.number], now)[SUN.number][-1:]
+        (review,) = class_reviews.standing_of([SUN.number], now)[SUN.number][-1:]
         chosen = [Chosen(SUN.number, seen_by_review(review), "CERT-1")]
-        mornings.hold("final_review", chosen, "secretary", now, title="021152", kind="毕业证书", reason="通过")
-        mornings.hand_over(HandedOver("CERT-1", "self"), "secretary", now)
-        mornings.revoke("CERT-1", "dean", "a wrong name", now)
+        class_reviews.give("final_review", chosen, "secretary", now, title="021152", kind="毕业证书", reason="通过")
+        register.hand_over(HandedOver("CERT-1", "self"), "secretary", now)
+        register.revoke("CERT-1", "dean", "a wrong name", now)
         engine.dispose()
         with reading(world.reading) as connection:
             report = verify(connection, world.settings, COHORT, world.ledger.seals(connection), now, {})

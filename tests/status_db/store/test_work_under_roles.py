@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from status_db.accounts.accounts import Accounts
-from status_db.decisions.writer import Decisions, Wish
+from status_db.decisions.writer import DecisionWriter, Wish
 from status_db.desk.store import DeskStore
 from status_db.model import RunState, Verdict
 from status_db.queries.student import Reader
@@ -62,7 +62,7 @@ def manned(roles: FourRoles, postgres_url: str, tmp_path: Path) -> Iterator[Worl
         # Every run is carried out, and none copied from another world.
         world._new = lambda: False  # type: ignore[method-assign]
         yield world
-        world.decisions._engine.dispose()
+        world.writer.engine.dispose()
 
 
 def _scenarios() -> Iterator[Callable[[World], None]]:
@@ -120,7 +120,7 @@ def test_a_change_of_settings_is_applied_by_the_syncs_role(
                 assert world.sync.approve(run.run, "settings", by="test").state is RunState.APPLIED
         for name in world.sync.names():
             assert world.run(name).state in (RunState.APPLIED, RunState.UNCHANGED, RunState.SUSPENDED)
-        world.decisions._engine.dispose()
+        world.writer.engine.dispose()
 
 
 def test_waves_a_way_back_and_an_ended_decision_by_their_roles(manned: World) -> None:
@@ -142,7 +142,7 @@ def test_waves_a_way_back_and_an_ended_decision_by_their_roles(manned: World) ->
     until = world.now + timedelta(hours=1)
     world.decisions.enter(Wish(LIN.number, "library", Verdict.CLEARED, "数据有误", until=until), "x", world.now)
     world.later(hours=2)
-    schedules = Decisions(world.engine, world.settings, COHORT, world.ledger)
+    schedules = DecisionWriter(world.engine, world.settings, COHORT, world.ledger)
     assert schedules.sweep(world.now) == 1
 
 

@@ -9,8 +9,9 @@ from sqlalchemy import Table, insert, update
 from status_db import tables
 from status_db.accounts.accounts import Accounts, Act, Grant
 from status_db.accounts.authority import Authority
+from status_db.decisions.overrides import Overrides
 from status_db.decisions.reviews import Reviews
-from status_db.decisions.writer import DecisionRefused, Wish
+from status_db.decisions.writer import DecisionRefused, DecisionWriter, Wish
 from status_db.inbox.requests import RequestOutcome, Requests
 from status_db.ledger.chain import Ledger
 from status_db.model import RunState, Says, Verdict
@@ -87,16 +88,16 @@ def test_an_altered_announcement_is_withdrawn_and_stays_found(world: World) -> N
 class TestAnAuthor:
     """Whoever decides at the desk may do so by sealed grants, at the moment that the decision is written."""
 
-    def reviews(self, world: World) -> Reviews:
-        """Return the door as the desk has it."""
+    def writer(self, world: World) -> DecisionWriter:
+        """Return the writer as the desk has it."""
         may = Authority(Accounts(world.desk), COHORT)
         ledger = Ledger(world.settings.status_db.ledger_key_file, COHORT)
-        return Reviews(world.engine, world.settings, COHORT, ledger, may)
+        return DecisionWriter(world.engine, world.settings, COHORT, ledger, may)
 
     def decide(self, world: World, scopes: Sequence[Scope] = EVERYBODY) -> None:
         """Have the librarian clear Lin."""
         wish = Wish(LIN.number, "library", Verdict.CLEARED, "现场归还")
-        self.reviews(world).enter(wish, "librarian", world.now, scopes)
+        Overrides(self.writer(world)).enter(wish, "librarian", world.now, scopes)
 
     @pytest.fixture
     def librarian(self, world: World) -> Grant:
@@ -134,7 +135,7 @@ class TestAnAuthor:
         forge(world, tables.grant, account="librarian", act="review", step=None, scope={})
         wish = Wish(LIN.number, "final_review", Verdict.CLEARED, "通过")
         with pytest.raises(DecisionRefused, match="may not do this any more"):
-            self.reviews(world).review(wish, "librarian", world.now)
+            Reviews(self.writer(world)).review(wish, "librarian", world.now)
 
     def test_with_a_grant_that_was_widened_past_the_program_decides_nothing(
         self, world: World, librarian: Grant

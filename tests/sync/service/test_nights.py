@@ -26,7 +26,7 @@ def scheduled(world: World, printing: Callable[[datetime], int], folder: Path | 
     paper = world.settings.desk.paper.model_copy(update={"folder": folder})
     desk = world.settings.desk.model_copy(update={"paper": paper})
     settings = world.settings.model_copy(update={"desk": desk})
-    return Schedule(settings, season_of(world), world.clock, world.decisions.sweep, lambda: 0, printing)
+    return Schedule(settings, season_of(world), world.clock, world.writer.sweep, lambda: 0, printing)
 
 
 def test_the_night_is_named_by_its_slot_on_the_institutions_clocks(sqlite_world: World, tmp_path: Path) -> None:
