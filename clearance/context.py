@@ -29,7 +29,7 @@ _REFUSALS = (
     ("config.tables.secrets", "SecretUnusable"),
     ("status_db.store.engine", "StoreError"),
     ("status_db.decisions.writer", "DecisionRefused"),
-    ("status_db.marks.approvals", "OpinionRefused"),
+    ("status_db.marks.approvals", "VoteRefused"),
     ("status_db.marks.reversals", "ReversalRefused"),
     ("status_db.marks.applied_settings", "SettingsDiffer"),
     ("status_db.marks.expected_changes", "WaveRefused"),

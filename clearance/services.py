@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from status_db.desk.retention import Retention
     from status_db.desk.store import DeskStore
     from status_db.ledger.chain import Ledger
-    from status_db.marks.approvals import Opinions
+    from status_db.marks.approvals import ApprovalVotes
     from status_db.marks.expected_changes import Waves
     from status_db.marks.renumber import Renumbering
     from status_db.queries.appeal_report import ObjectionReports
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from status_db.queries.student import Reader
     from status_db.sign_in.one_time_codes import Codes
     from status_db.store.migrate import Part
+    from sync.run.approve import Approvals
     from sync.run.run import Sync
     from sync.run.season import Season
     from sync.service.inbox import Serving
@@ -297,11 +298,18 @@ class Program:
         return CertificateRegister(self.decision_writer)
 
     @cached_property
-    def opinions(self) -> Opinions:
-        """The door for what people say about suspended runs."""
-        from status_db.marks.approvals import Opinions
+    def votes(self) -> ApprovalVotes:
+        """The votes on suspended runs."""
+        from status_db.marks.approvals import ApprovalVotes
 
-        return Opinions(self.writing, self.cohort, self.ledger)
+        return ApprovalVotes(self.writing, self.cohort, self.ledger)
+
+    @cached_property
+    def approvals(self) -> Approvals:
+        """What takes votes on suspended runs and carries them out."""
+        from sync.run.approve import Approvals
+
+        return Approvals(self.settings, self.sync, self.votes)
 
     @cached_property
     def serving(self) -> Serving:
@@ -315,7 +323,7 @@ class Program:
             self.cohort,
             self.sync,
             self.reader,
-            self.opinions,
+            self.approvals,
             Requests(self.desk_store),
             Uploads(self.desk_store),
             self.clock,

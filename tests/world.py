@@ -25,13 +25,14 @@ from status_db.desk.store import DeskStore
 from status_db.inbox.requests import Requests
 from status_db.inbox.uploads import Uploads
 from status_db.ledger.chain import Ledger
-from status_db.marks.approvals import Opinions
+from status_db.marks.approvals import ApprovalVotes
 from status_db.marks.current import Stored
 from status_db.marks.expected_changes import Waves
 from status_db.model import ROSTER, Verdict
 from status_db.queries.student import Reader
 from status_db.store.engine import open_reading, open_writing, reading
 from status_db.views import StudentView
+from sync.run.approve import Approvals
 from sync.run.run import Outcome, Sync
 from sync.run.season import Member, Season
 from sync.service.inbox import Serving
@@ -249,9 +250,10 @@ class World:
         self.decisions = Overrides(self.writer)
         self.reviews = Reviews(self.writer)
         self.register = CertificateRegister(self.writer)
-        self.opinions = Opinions(self.engine, COHORT, self.ledger)
+        self.votes = ApprovalVotes(self.engine, COHORT, self.ledger)
         self.waves = Waves(self.engine, COHORT, self.ledger)
         self.sync = Sync(self.settings, COHORT, self.engine, self.connect, self.clock, self.ledger)
+        self.approvals = Approvals(self.settings, self.sync, self.votes)
         if not opened:
             self.sync.open_cohort()
             self._home.opened(self.engine, self.desk_engine)
@@ -375,7 +377,7 @@ def serving_of(world: World, desk: Engine | None = None) -> Serving:
         COHORT,
         world.sync,
         world.reader,
-        world.opinions,
+        world.approvals,
         Requests(engine),
         Uploads(engine),
         world.clock,

@@ -1,6 +1,7 @@
 """Commands about what waits: look at a suspended run, say what is thought of it, announce a wave."""
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,11 +18,10 @@ from clearance.output.spot_check import write_spot_check
 from clearance.services import Program
 from connectors.port import SourceError
 from status_db.accounts.accounts import Act
-from status_db.marks.approvals import Needed, Opinion, missing
+from status_db.marks.approvals import ApprovalVote, Missing, approvers
 from status_db.marks.impact import Look, Looked
 from status_db.model import ROSTER, RunState, Says, Verdict
 from status_db.views import RunView
-from sync import rules
 
 #: So many unmatched rows are shown.
 _UNMATCHED = 20
@@ -36,17 +36,17 @@ def approve(context: typer.Context, run: int, *, speaker: Speaker = "") -> None:
     """Apply a suspended run: that very change, or, where the marks have moved, whatever passes the guard anew."""
     program = chosen(context).program()
     stop_like_ctrl_c()
-    found, author, began = _suspended(program, run), author_of(program, speaker), time.monotonic()
-    said = program.opinions.of_run(run)
-    if not any(o.says is Says.APPROVE and o.author == author for o in said):
-        said = (*said, program.opinions.enter(run, Says.APPROVE, author=author, now=program.clock()))
-    asked = program.asked(found.source)
-    if lacks := missing(said, rules.needed(asked) if asked is not None else Needed()):
+    _suspended(program, run)
+    author, began = author_of(program, speaker), time.monotonic()
+    result = program.approvals.vote(run, Says.APPROVE, author=author, now=program.clock())
+    if result.missing:
+        lacks = _lacks(result.missing[0], run, program.votes.of_run(run))
         tables.OUT.print(f"noted: {author} approves run {run}. {lacks}")
         return
-    outcome = program.sync.approve(run, found.source, by=author, said_of=said[-1].digest)
-    tables.outcome(outcome, time.monotonic() - began)
-    if code := exit_code([outcome]):
+    if result.outcome is None:
+        fail(f"run {run} has been decided meanwhile. See: clearance runs show {run}")
+    tables.outcome(result.outcome, time.monotonic() - began)
+    if code := exit_code([result.outcome]):
         raise typer.Exit(code)
 
 
@@ -61,8 +61,8 @@ def reject(
     """Close a suspended run for good; nothing of it is applied."""
     program = chosen(context).program()
     found, author = _suspended(program, run), author_of(program, speaker)
-    program.opinions.enter(run, Says.REJECT, author=author, reason=reason, now=program.clock())
-    if not program.sync.reject(run, by=author, reason=reason):
+    result = program.approvals.vote(run, Says.REJECT, author=author, reason=reason, now=program.clock())
+    if result.outcome is None:
         fail(f"run {run} has been decided meanwhile. See: clearance runs show {run}")
     tables.OUT.print(f"run {run} of {found.source} is rejected; the next sync asks {found.source} anew.")
 
@@ -86,7 +86,7 @@ def plausible(
     account = active(program, operator)
     if not any(g.act is Act.DECIDE and g.step in (None, step) for g in account.grants):
         fail(f'"{operator}" has no grant to decide {step}. An administrator gives one: clearance accounts add')
-    program.opinions.enter(run, Says.PLAUSIBLE, author=account.account, reason=reason, now=program.clock())
+    program.votes.record(run, Says.PLAUSIBLE, author=account.account, reason=reason, now=program.clock())
     tables.OUT.print(f"noted: {account.account} finds run {run} of {found.source} plausible.")
 
 
@@ -115,7 +115,7 @@ def spot_check(
         _print_unmatched(seen)
 
 
-def show_waiting(program: Program, found: RunView, opinions: tuple[Opinion, ...]) -> None:
+def show_waiting(program: Program, found: RunView, votes: tuple[ApprovalVote, ...]) -> None:
     """Print why a run waits, whom it would move by college, some of its changes, and what was said about it."""
     try:
         seen = _look(program, found)
@@ -139,9 +139,9 @@ def show_waiting(program: Program, found: RunView, opinions: tuple[Opinion, ...]
         )
     _print_unmatched(seen)
     zone = program.settings.institution.timezone
-    for o in opinions:
-        why = f": {o.reason}" if o.reason else ""
-        tables.OUT.print(f"  {o.author} said {o.says.value}, {tables.moment(o.at, zone)}{why}")
+    for vote in votes:
+        why = f": {vote.reason}" if vote.reason else ""
+        tables.OUT.print(f"  {vote.author} said {vote.says.value}, {tables.moment(vote.at, zone)}{why}")
     number = found.run
     if seen.spot_check:
         tables.OUT.print(f"Look some of them up first: clearance runs spot-check {number} --xlsx FILE")
@@ -202,6 +202,18 @@ def list_waves(context: typer.Context, *, json: Json = False) -> None:
             for w in waves
         ),
     )
+
+
+def _lacks(missing: Missing, run: int, votes: Sequence[ApprovalVote]) -> str:
+    """Return what a run lacks before it is approved, as a sentence with the way out."""
+    match missing:
+        case Missing.OFFICE:
+            return f"The office has not said yet that it is plausible: clearance runs plausible {run} --as OPERATOR"
+        case Missing.SECOND_PERSON:
+            first = approvers(votes)[0]
+            return f"A second person must approve it, too, besides {first}: clearance runs approve {run}"
+        case _:
+            return f"Nobody has approved it yet: clearance runs approve {run}"
 
 
 def _print_unmatched(seen: Look) -> None:

@@ -102,10 +102,10 @@ def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
     if found is None:
         fail(f"there is no run {run}. See: clearance runs list")
     flips = program.reader.flips_of_run(program.cohort, run)
-    opinions = program.opinions.of_run(run)
+    votes = program.votes.of_run(run)
     if json:
         waits = program.sync.look(run, found.source) if found.state is RunState.SUSPENDED else None
-        tables.as_json({"run": found, "flips": flips, "opinions": opinions, "waits": waits})
+        tables.as_json({"run": found, "flips": flips, "opinions": votes, "waits": waits})
         return
     zone = program.settings.institution.timezone
     tables.OUT.print(f"run {found.run} of {found.source}: {found.state.value}", style="bold")
@@ -129,7 +129,7 @@ def show_run(context: typer.Context, run: int, *, json: Json = False) -> None:
             ((f.student, f.step, f.before, f.after, f.reason, tables.owed(f.evidence)) for f in flips[:40]),
         )
     if found.state is RunState.SUSPENDED:
-        show_waiting(program, found, opinions)
+        show_waiting(program, found, votes)
 
 
 @ends_well

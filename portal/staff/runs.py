@@ -28,7 +28,7 @@ from status_db.accounts.accounts import Account, Act
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestOutcome, RequestRefused
-from status_db.marks.approvals import APPROVAL_OPEN_FOR, Opinion
+from status_db.marks.approvals import APPROVAL_OPEN_FOR, ApprovalVote, Missing, Needed, approvers, missing
 from status_db.model import ROSTER, SETTINGS, RunState, Says
 from status_db.views import RunView
 
@@ -127,7 +127,7 @@ async def speak(request: Request, house: House, visitor: Visitor) -> Response:
         assert found.digest is not None  # noqa: S101 - a run that waits has one, and it was compared
         try:
             await house.ask_long(
-                house.requests.ask_opinion,
+                house.requests.ask_vote,
                 cohort,
                 found.run,
                 says,
@@ -202,8 +202,8 @@ async def _refusal(
         return TOO_LONG
     if says is Says.APPROVE and not fields.get("looked"):
         return NOT_LOOKED
-    opinions = await house.ask(house.runs.opinions, cohort, found.run)
-    return TWICE if any(o.says is says and o.author == account for o in opinions) else ""
+    votes = await house.ask(house.runs.votes, cohort, found.run)
+    return TWICE if any(o.says is says and o.author == account for o in votes) else ""
 
 
 async def _show(
@@ -220,12 +220,12 @@ async def _show(
     flips = await house.ask(house.reader.flips_of_run, cohort, found.run, _FLIPS)
     waits = found.state is RunState.SUSPENDED
     look = await house.ask(house.runs.look, cohort, found.run) if waits else None
-    opinions = await house.ask(house.runs.opinions, cohort, found.run) if waits else ()
+    votes = await house.ask(house.runs.votes, cohort, found.run) if waits else ()
     asked = await house.ask(house.requests.about_run, cohort, found.run)
     under_way = [one for one in asked if one.served_at is None]
     own = visitor.account.account
     may = _rights(house, visitor.account, found, cohort) if waits else ()
-    said = {o.says for o in opinions if o.author == own} | {one.says for one in under_way if one.account == own}
+    said = {o.says for o in votes if o.author == own} | {one.says for one in under_way if one.account == own}
     spoken = Spoken(tuple(s for s in may if s not in said), language.gettext(refused) if refused else "", reason)
     if any(one.account == own for one in under_way):
         spoken = replace(spoken, may=())
@@ -244,8 +244,8 @@ async def _show(
         digest=found.digest.hex() if found.digest else "",
         command=naming(house.settings, cohort, f"clearance runs show {found.run}"),
         look=run_lines.looked_at(language, house, look, now) if look else None,
-        lacks=_lacks(language, house, cohort, found, opinions),
-        opinions=[_opinion(language, o, now) for o in opinions],
+        lacks=_lacks(language, house, cohort, found, votes),
+        opinions=[_vote(language, o, now) for o in votes],
         asked=[_asked(language, found, one, now) for one in asked],
         spoken=spoken,
         overseer=oversees(visitor.account),
@@ -265,7 +265,7 @@ async def _show(
     )
 
 
-def _lacks(language: Language, house: House, cohort: str, found: RunView, opinions: Sequence[Opinion]) -> list[str]:
+def _lacks(language: Language, house: House, cohort: str, found: RunView, votes: Sequence[ApprovalVote]) -> list[str]:
     """Say what is still missing before a run is approved."""
     if found.state is not RunState.SUSPENDED:
         return []
@@ -274,23 +274,25 @@ def _lacks(language: Language, house: House, cohort: str, found: RunView, opinio
         # A change of settings, or a source that the settings no longer have.
         return []
     guard = (settings.roster if found.source == ROSTER else settings.source[found.source]).guard
-    approved = {o.author for o in opinions if o.says is Says.APPROVE}
-    missing: list[str] = []
-    if guard.office_first and all(o.says is not Says.PLAUSIBLE for o in opinions):
-        missing.append(language.gettext("这个来源要先由部门的操作员在自己的系统里核实，说明属实。"))
-    if guard.two_approve and len(approved) == 1:
-        missing.append(language.gettext("%(who)s 已批准，还要第二个人批准。", who=next(iter(approved))))
-    elif guard.two_approve and not approved:
-        missing.append(language.gettext("这个来源要两个人分别批准。"))
-    return missing
+    lacks: list[str] = []
+    for code in missing(votes, Needed(plausible=guard.office_first, two=guard.two_approve)):
+        match code:
+            case Missing.OFFICE:
+                lacks.append(language.gettext("这个来源要先由部门的操作员在自己的系统里核实，说明属实。"))
+            case Missing.SECOND_PERSON:
+                who = approvers(votes)[0]
+                lacks.append(language.gettext("%(who)s 已批准，还要第二个人批准。", who=who))
+            case Missing.BOTH_PEOPLE:
+                lacks.append(language.gettext("这个来源要两个人分别批准。"))
+    return lacks
 
 
-def _opinion(language: Language, opinion: Opinion, now: datetime) -> dict[str, str]:
+def _vote(language: Language, vote: ApprovalVote, now: datetime) -> dict[str, str]:
     return {
-        "who": opinion.author,
-        "says": labels.say(language, admin_labels.SAYS, opinion.says),
-        "at": language.moment(opinion.at, now),
-        "reason": opinion.reason,
+        "who": vote.author,
+        "says": labels.say(language, admin_labels.SAYS, vote.says),
+        "at": language.moment(vote.at, now),
+        "reason": vote.reason,
     }
 
 

@@ -23,8 +23,8 @@ class Kind(StrEnum):
 
     #: That the sources be asked about one student.
     RECHECK = "recheck"
-    #: That something be said about a suspended run.
-    OPINION = "opinion"
+    #: That a vote on a suspended run be recorded and carried out.
+    VOTE = "opinion"
     #: That every source be asked anew.
     ASK = "ask"
     #: That a sheet which was brought be taken as a source's own list.
@@ -109,18 +109,18 @@ class Requests:
                 raise RequestRefused("it was asked often enough today", times[-1].at + timedelta(days=1) - now)
             _add(entry, cohort=cohort, kind=Kind.RECHECK, student=student, account=account, at=now)
 
-    def ask_opinion(
+    def ask_vote(
         self, cohort: str, run: int, says: Says, digest: bytes, *, account: str, reason: str = "", now: datetime
     ) -> None:
-        """Say something about the plan with this digest of a suspended run. Raises RequestRefused when it was said."""
+        """Vote on the plan with this digest of a suspended run. Raises RequestRefused while such a vote waits."""
         table = tables.request
-        same = (table.c.cohort == cohort, table.c.kind == Kind.OPINION, table.c.run == run, table.c.account == account)
+        same = (table.c.cohort == cohort, table.c.kind == Kind.VOTE, table.c.run == run, table.c.account == account)
         with self._desk.writing() as entry:
             connection = entry.connection
             waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
             if waiting is not None:
                 raise RequestRefused("it is being carried out already", timedelta(seconds=5))
-            values = {"cohort": cohort, "kind": Kind.OPINION, "run": run, "says": says, "digest": digest}
+            values = {"cohort": cohort, "kind": Kind.VOTE, "run": run, "says": says, "digest": digest}
             _add(entry, **values, reason=reason, account=account, at=now)
 
     def ask_sources(self, cohort: str, *, account: str, now: datetime, pause: timedelta) -> None:
@@ -202,9 +202,9 @@ class Requests:
         return found[-1] if found else None
 
     def about_run(self, cohort: str, run: int, *kinds: Kind) -> tuple[Request, ...]:
-        """Return the requests of these kinds about a run, the oldest first; the opinions on it when none is named."""
+        """Return the requests of these kinds about a run, the oldest first; the votes on it when none is named."""
         table = tables.request
-        return self._read(table.c.cohort == cohort, table.c.run == run, table.c.kind.in_(kinds or (Kind.OPINION,)))
+        return self._read(table.c.cohort == cohort, table.c.run == run, table.c.kind.in_(kinds or (Kind.VOTE,)))
 
     def _read(self, *conditions: ColumnElement[bool]) -> tuple[Request, ...]:
         table = tables.request

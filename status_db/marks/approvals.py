@@ -1,10 +1,12 @@
-"""Opinions: what people say about a suspended run. An opinion changes no mark; the sync carries out what was said.
+"""Votes on suspended runs, as they are recorded: sealed, each of one change. A vote alone changes no mark.
 
-Whoever enters one says who they are; whether they may say it is checked by the caller.
+Whether somebody may vote is checked by the caller; `sync.run.approve` records votes and carries them out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, insert, select
@@ -19,13 +21,13 @@ from status_db.store.engine import reading
 APPROVAL_OPEN_FOR = timedelta(hours=72)
 
 
-class OpinionRefused(Exception):  # noqa: N818 - named by the reaction
-    """Something that cannot be said about this run; the text says why, and what would do."""
+class VoteRefused(Exception):  # noqa: N818 - named by the reaction
+    """A vote that is not taken; the text says why, and what would do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
-    """What one person said about one run."""
+class ApprovalVote:
+    """What one person voted on one run."""
 
     run: int
     source: str
@@ -35,6 +37,17 @@ class Opinion:
     at: datetime
     #: The run's plan digest: it was said of that change, and of no other that the run may come to.
     digest: bytes
+
+
+class Missing(StrEnum):
+    """What a run still lacks before it is approved."""
+
+    #: The office's own word.
+    OFFICE = "office"
+    #: An approval; two, where nobody has approved and two must; one by another person.
+    APPROVAL = "approval"
+    BOTH_PEOPLE = "both_people"
+    SECOND_PERSON = "second_person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +60,8 @@ class Needed:
     two: bool = False
 
 
-class Opinions:
-    """Enters and reads what was said about one cohort's suspended runs."""
+class ApprovalVotes:
+    """Records and reads the votes on one cohort's suspended runs."""
 
     def __init__(self, engine: Engine, cohort: str, ledger: Ledger | None = None) -> None:
         """Without a ledger they can be read, and nothing is checked against its seal."""
@@ -56,10 +69,10 @@ class Opinions:
         self._cohort = cohort
         self._ledger = ledger
 
-    def enter(
+    def record(
         self, run: int, says: Says, *, author: str, reason: str = "", now: datetime, said_of: bytes | None = None
-    ) -> Opinion:
-        """Say something about a run that waits. Raises OpinionRefused when it does not, or when it was said already.
+    ) -> ApprovalVote:
+        """Record a vote on a run that waits. Raises VoteRefused when it does not, or when that was voted already.
 
         `said_of` is the digest of the change that was looked at: a run that has come to another since is refused.
         """
@@ -73,31 +86,31 @@ class Opinions:
                 )
             ).one_or_none()
             if row is None:
-                raise OpinionRefused(f"there is no run {run}. See: clearance runs list")
+                raise VoteRefused(f"there is no run {run}. See: clearance runs list")
             if row.state != RunState.SUSPENDED:
-                raise OpinionRefused(f"run {run} is {row.state}, and waits for nobody. See: clearance runs show {run}")
+                raise VoteRefused(f"run {run} is {row.state}, and waits for nobody. See: clearance runs show {run}")
             if said_of not in (None, row.plan_digest):
-                raise OpinionRefused(
+                raise VoteRefused(
                     f"run {run} would change something else by now than what was looked at. "
                     f"Look again: clearance runs show {run}"
                 )
             if any(o.says is says and o.author == author for o in _of_run(connection, run)):
-                raise OpinionRefused(
+                raise VoteRefused(
                     f"{author} has said so of run {run} already: another person is needed. "
                     f"See: clearance runs show {run}"
                 )
             values = {"run": run, "says": says, "author": author, "reason": reason, "at": now}
             entered = insert(table).values(**values, digest=row.plan_digest).returning(table.c.opinion)
             link.seal_behind(table, connection.execute(entered).scalar_one())
-        return Opinion(run, row.source, says, author, reason, now, row.plan_digest)
+        return ApprovalVote(run, row.source, says, author, reason, now, row.plan_digest)
 
-    def of_run(self, run: int) -> tuple[Opinion, ...]:
-        """Return what was said about a run as it stands, in order."""
+    def of_run(self, run: int) -> tuple[ApprovalVote, ...]:
+        """Return the votes on a run as it stands, in order."""
         with reading(self._engine) as connection:
             return _of_run(connection, run)
 
-    def waiting(self) -> tuple[Opinion, ...]:
-        """Return what was said about runs that still wait, in order; nothing that is not as it was sealed."""
+    def waiting(self) -> tuple[ApprovalVote, ...]:
+        """Return the votes on runs that still wait, in order; nothing that is not as it was sealed."""
         table, run = tables.opinion, tables.run
         with reading(self._engine) as connection:
             waits = [run.c.cohort == self._cohort, run.c.state == RunState.SUSPENDED]
@@ -108,29 +121,32 @@ class Opinions:
             return _read(connection, *waits)
 
 
-def missing(said: tuple[Opinion, ...], needed: Needed) -> str:
-    """Return what is still missing before a run is approved, as a sentence with the way out; empty when nothing is."""
-    approved = {o.author for o in said if o.says is Says.APPROVE}
-    run = said[0].run if said else ""
-    if needed.plausible and not any(o.says is Says.PLAUSIBLE for o in said):
-        return f"The office has not said yet that it is plausible: clearance runs plausible {run} --as OPERATOR"
+def missing(votes: Sequence[ApprovalVote], needed: Needed) -> tuple[Missing, ...]:
+    """Return what is still missing before a run is approved, what comes first first; nothing when enough is there."""
+    approved = approvers(votes)
+    lacks = [Missing.OFFICE] if needed.plausible and all(o.says is not Says.PLAUSIBLE for o in votes) else []
     if not approved:
-        return f"Nobody has approved it yet: clearance runs approve {run}"
-    if needed.two and len(approved) < 2:
-        return f"A second person must approve it, too, besides {approved.pop()}: clearance runs approve {run}"
-    return ""
+        lacks.append(Missing.BOTH_PEOPLE if needed.two else Missing.APPROVAL)
+    elif needed.two and len(approved) < 2:
+        lacks.append(Missing.SECOND_PERSON)
+    return tuple(lacks)
 
 
-def _of_run(connection: Connection, run: int) -> tuple[Opinion, ...]:
+def approvers(votes: Sequence[ApprovalVote]) -> tuple[str, ...]:
+    """Return who has approved, each once, in order."""
+    return tuple(dict.fromkeys(o.author for o in votes if o.says is Says.APPROVE))
+
+
+def _of_run(connection: Connection, run: int) -> tuple[ApprovalVote, ...]:
     return _read(connection, tables.opinion.c.run == run)
 
 
-def _read(connection: Connection, *conditions: Any) -> tuple[Opinion, ...]:  # noqa: ANN401 - SQLAlchemy's conditions
+def _read(connection: Connection, *conditions: Any) -> tuple[ApprovalVote, ...]:  # noqa: ANN401 - SQLAlchemy's conditions
     table, run = tables.opinion, tables.run
     same = and_(run.c.run == table.c.run, run.c.plan_digest == table.c.digest)
     query = select(table, run.c.source).join(run, same).where(*conditions)
-    return tuple(_opinion(row) for row in connection.execute(query.order_by(table.c.opinion)))
+    return tuple(_vote_from(row) for row in connection.execute(query.order_by(table.c.opinion)))
 
 
-def _opinion(row: Row[Any]) -> Opinion:
-    return Opinion(row.run, row.source, Says(row.says), row.author, row.reason, row.at, row.digest)
+def _vote_from(row: Row[Any]) -> ApprovalVote:
+    return ApprovalVote(row.run, row.source, Says(row.says), row.author, row.reason, row.at, row.digest)

@@ -10,7 +10,7 @@ from sqlalchemy.types import Text
 
 from status_db import tables
 from status_db.guard_reasons import unpacked
-from status_db.marks.approvals import Opinion, Opinions
+from status_db.marks.approvals import ApprovalVote, ApprovalVotes
 from status_db.marks.impact import Look, look_from_text
 from status_db.model import RunState
 from status_db.store.engine import reading
@@ -72,9 +72,9 @@ class RunReader:
         with reading(self._engine) as connection:
             return next(iter(run_views(connection, *later, names, limit=1)), None)
 
-    def opinions(self, cohort: str, run: int) -> tuple[Opinion, ...]:
-        """Return what was said of a run as it stands, in order."""
-        return Opinions(self._engine, cohort).of_run(run)
+    def votes(self, cohort: str, run: int) -> tuple[ApprovalVote, ...]:
+        """Return the votes on a run as it stands, in order."""
+        return ApprovalVotes(self._engine, cohort).of_run(run)
 
     def strangers(
         self, cohort: str, source: str | None = None, *, offset: int = 0, limit: int = 100

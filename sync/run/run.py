@@ -38,13 +38,12 @@ from status_db.ledger.chain import Ledger
 from status_db.ledger.key import LedgerRefused
 from status_db.marks.applied_settings import SettingsDiffer
 from status_db.marks.apply import BaseMoved, Ending, Lease, LeaseLost, Overtaken, RunUnderWay
-from status_db.marks.approvals import Needed, Opinion, Opinions, missing
 from status_db.marks.current import Stored
 from status_db.marks.impact import Look
 from status_db.marks.reversals import Reversal, ReversalRefused, given_since
 from status_db.marks.revert_plans import GivenSince, WayBackPlan
 from status_db.marks.settings import SettingsMarks
-from status_db.model import ROSTER, SETTINGS, Flip, RunState, Says
+from status_db.model import ROSTER, SETTINGS, Flip, RunState
 from status_db.store.engine import StoreError, reading
 from sync import rules
 from sync.plan import snapshot_codec
@@ -420,24 +419,6 @@ class Sync:
         with reading(self._engine) as connection:
             proposal = self._propose(connection, name, snapshot_codec.unpack(kept[1]), None)
             return look_at(Stored(connection, self._cohort), number, proposal)
-
-    def carry_out(self) -> list[Outcome]:
-        """Approve and reject the suspended runs of which enough has been said; return how each ended."""
-        said: dict[int, list[Opinion]] = {}
-        for opinion in Opinions(self._engine, self._cohort, self._ledger).waiting():
-            said.setdefault(opinion.run, []).append(opinion)
-        ended: list[Outcome] = []
-        for run, opinions in said.items():
-            source, last = opinions[0].source, opinions[-1]
-            asked = self._asked_of(source)
-            against = next((o for o in opinions if o.says is Says.REJECT), None)
-            if against is not None:
-                if self.reject(run, by=against.author, reason=against.reason):
-                    why = f"rejected: {against.reason}"
-                    ended.append(Outcome(source, RunState.REJECTED, run, why, cohort=self._named))
-            elif not missing(tuple(opinions), rules.needed(asked) if asked is not None else Needed()):
-                ended.append(self.approve(run, source, by=last.author, said_of=last.digest))
-        return ended
 
     def _asked_of(self, source: str) -> Asked | None:
         """Return the settings of a source or of the roster; None for a change of settings, or a source of the past."""

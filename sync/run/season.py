@@ -95,10 +95,6 @@ class Season:
         ended = [member.sync.open_cohort(by=by) for member in self._members]
         return [outcome for outcome in ended if outcome is not None]
 
-    def carry_out(self) -> list[Outcome]:
-        """Approve and reject the suspended runs of which enough has been said; return how each ended."""
-        return [outcome for ended in for_each([m.sync.carry_out for m in self._members]) for outcome in ended]
-
     def turns(self, name: str, cohort: str = "") -> list[Turn]:
         """Return the runs that a source, or the roster, needs now; of one cohort only where it is named.
 

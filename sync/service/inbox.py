@@ -15,11 +15,12 @@ from status_db.inbox.requests import Kind, Request, RequestOutcome, Requests
 from status_db.inbox.uploads import Uploads
 from status_db.ledger.key import LedgerRefused
 from status_db.marks.applied_settings import SettingsDiffer
-from status_db.marks.approvals import OpinionRefused, Opinions
+from status_db.marks.approvals import VoteRefused
 from status_db.marks.reversals import ReversalRefused
 from status_db.marks.revert_plans import plan_to_json
 from status_db.model import RunState
 from status_db.queries.student import Reader
+from sync.run.approve import Approvals
 from sync.run.run import Outcome, Sync
 
 
@@ -32,7 +33,7 @@ class Serving:
         cohort: str,
         sync: Sync,
         reader: Reader,
-        opinions: Opinions,
+        approvals: Approvals,
         requests: Requests,
         uploads: Uploads,
         clock: Callable[[], datetime],
@@ -41,19 +42,23 @@ class Serving:
         self._cohort = cohort
         self._sync = sync
         self._reader = reader
-        self._opinions = opinions
+        self._approvals = approvals
         self._requests = requests
         self._uploads = uploads
         self._clock = clock
         self._log = structlog.get_logger("clearance.serving")
 
     def serve(self) -> int:
-        """Serve what waits, the oldest first, and return how many. Raises StoreError."""
+        """Serve what waits, the oldest first, and return how many; then carry out what was voted elsewhere.
+
+        Raises StoreError.
+        """
         waiting = self._requests.waiting(self._cohort)
         for request in waiting:
             outcome, message, found = self._served(request)
             self._requests.served(request.request, outcome, message, self._clock(), found)
             self._log.info("request served", request=request.request, kind=request.kind, outcome=outcome)
+        self._approvals.carry_out()
         return len(waiting)
 
     def _served(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
@@ -66,8 +71,8 @@ class Serving:
                 return self._way_back(request)
             case Kind.RECHECK:
                 return (*self._rechecked(request), None)
-            case Kind.OPINION:
-                return (*self._said(request), None)
+            case Kind.VOTE:
+                return (*self._voted(request), None)
             case Kind.ASK:
                 outcomes = [self._sync.run(name, by=request.account) for name in self._settings.source]
                 return (*_together(outcomes), None)
@@ -126,20 +131,17 @@ class Serving:
             return RequestOutcome.REFUSED, f"{number} does not leave with {self._cohort}: there is nothing to ask."
         return _together([self._sync.recheck(name, number, by=request.account) for name in names])
 
-    def _said(self, request: Request) -> tuple[RequestOutcome, str]:
+    def _voted(self, request: Request) -> tuple[RequestOutcome, str]:
         run, says, digest = request.run or 0, request.says, request.digest
         if says is None or digest is None:
             return RequestOutcome.REFUSED, f"request {request.request} does not say what of run {run}."
         try:
-            self._opinions.enter(
+            voted = self._approvals.vote(
                 run, says, author=request.account, reason=request.reason, now=request.at, said_of=digest
             )
-        except OpinionRefused as refused:
-            said = any(o.author == request.account and o.says is says for o in self._opinions.of_run(run))
-            if not said:
-                return RequestOutcome.REFUSED, naming(self._settings, self._cohort, str(refused))
-        ended = next((o for o in self._sync.carry_out() if o.run == run), None)
-        return RequestOutcome.DONE, ended.message if ended else ""
+        except VoteRefused as refused:
+            return RequestOutcome.REFUSED, naming(self._settings, self._cohort, str(refused))
+        return RequestOutcome.DONE, voted.outcome.message if voted.outcome else ""
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -21,10 +21,7 @@ _GRACE = timedelta(hours=6)
 
 _WORKERS = 4
 
-#: So often it is looked whether somebody has spoken on a suspended run.
-_LISTENS = 5
-
-#: So often it is looked whether somebody has asked for something on the pages, and waits there.
+#: So often the inbox is drained: what people ask for on the pages, and votes on suspended runs.
 _SERVES = 2
 
 #: So often it is looked whether a decision's end has come.
@@ -96,7 +93,6 @@ class Schedule:
         self._name_unusable()
         for name, (_, _, timetable) in self._jobs.items():
             self._scheduler.add_job(self.serve, SlotTrigger(timetable), args=[name], id=name, name=name)
-        self._scheduler.add_job(self.carry_out, "interval", seconds=_LISTENS, id="opinions", name="opinions")
         self._scheduler.add_job(self.sweep, "interval", seconds=_SWEEPS, id="sweep", name="sweep")
         self._scheduler.add_job(self.answer, "interval", seconds=_SERVES, id="requests", name="requests")
         self._scheduler.start()
@@ -148,25 +144,14 @@ class Schedule:
             # One source that breaks must not end the others' schedule; the next slot tries again.
             self._log.exception("run broke", source=name, slot=slot.isoformat())
 
-    def carry_out(self) -> None:
-        """Carry out what people have said about suspended runs."""
-        try:
-            self._season.carry_out()
-        except StoreError as error:
-            self._log.error("opinions not carried out", message=str(error))
-        except RunUnderWay as busy:
-            # It has the source; when it has ended, this comes by again.
-            self._log.debug("opinions wait", message=str(busy))
-        except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
-            self._log.exception("opinions broke")
-
     def answer(self) -> None:
-        """Serve what people have asked for on the pages."""
+        """Serve what people have asked for on the pages, and carry out their votes."""
         try:
             self._serving()
         except StoreError as error:
             self._log.error("requests not served", message=str(error))
         except RunUnderWay as busy:
+            # It has the source; when it has ended, this comes by again.
             self._log.debug("requests wait", message=str(busy))
         except Exception:  # noqa: BLE001 - as with a run that breaks: the schedule goes on
             self._log.exception("requests broke")

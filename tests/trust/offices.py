@@ -352,8 +352,8 @@ class Offices(RuleBasedStateMachine):
         if run not in self.model.waiting:
             self.world.sync.open_cohort()
             return
-        self.world.opinions.enter(run, says, author=f"admin{self.number()}", reason="x", now=self.world.now)
-        for outcome in self.world.sync.carry_out():
+        self.world.votes.record(run, says, author=f"admin{self.number()}", reason="x", now=self.world.now)
+        for outcome in self.world.approvals.carry_out():
             assert outcome.run == run
             if says is Says.REJECT:
                 assert outcome.state is RunState.REJECTED

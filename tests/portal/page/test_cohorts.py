@@ -18,8 +18,9 @@ from status_db.inbox.appeals import SeenThen, StudentObjections
 from status_db.inbox.requests import Requests
 from status_db.inbox.uploads import Uploads
 from status_db.ledger.chain import Ledger
-from status_db.marks.approvals import Opinions
+from status_db.marks.approvals import ApprovalVotes
 from status_db.model import ROSTER, RunState
+from sync.run.approve import Approvals
 from sync.run.run import Sync
 from sync.service.inbox import Serving
 from tests.cast import LIN
@@ -260,9 +261,11 @@ def test_a_run_of_any_cohort_is_seen_and_decided(university: World, signed_in: S
         connection.execute(update(pending).where(pending.c.run == outcome.run).values(look=kept))
     assert say(browser, outcome.run or 0, "approve")[0] in (200, 303)
     desk, ledger = university.desk, Ledger(university.settings.status_db.ledger_key_file, "2019w")
+    of_cohort = university.settings.of_cohort("2019w")
+    approvals = Approvals(of_cohort, sync, ApprovalVotes(university.engine, "2019w", ledger))
     Serving(
-        university.settings.of_cohort("2019w"), "2019w", sync, university.reader,
-        Opinions(university.engine, "2019w", ledger), Requests(desk), Uploads(desk), university.clock,
+        of_cohort, "2019w", sync, university.reader,
+        approvals, Requests(desk), Uploads(desk), university.clock,
     ).serve()  # fmt: skip
     ended = university.reader.run("2019w", outcome.run or 0)
     assert ended is not None

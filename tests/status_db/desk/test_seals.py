@@ -78,7 +78,7 @@ def at_work(world: World) -> None:
     accounts.open_session(TOKEN, "librarian", now, longest=LONG)
     Codes(desk, world.desk_key).make("admin", made_by="root", now=now, lasts=LONG)
     Tokens(desk).make(hash_of("clr_1"), "screen", "librarian", now + LONG, by="admin", now=now)
-    Requests(desk).ask_opinion(COHORT, 1, Says.APPROVE, b"d", account="admin", now=now)
+    Requests(desk).ask_vote(COHORT, 1, Says.APPROVE, b"d", account="admin", now=now)
     Board(desk).announce("一条", "", author="admin", now=now)
     uploads = Uploads(desk)
     uploads.keep(

@@ -70,9 +70,9 @@ class TestRechecks:
         ask(requests, after=timedelta(hours=24))
 
 
-class TestOpinions:
+class TestVotes:
     def say(self, requests: Requests, account: str = "admin", run: int = 7, says: Says = Says.APPROVE) -> None:
-        requests.ask_opinion(COHORT, run, says, b"digest", account=account, reason="seen", now=MORNING)
+        requests.ask_vote(COHORT, run, says, b"digest", account=account, reason="seen", now=MORNING)
 
     def test_one_names_the_run_the_change_and_who_said_it(self, requests: Requests) -> None:
         self.say(requests)

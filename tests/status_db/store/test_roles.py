@@ -181,7 +181,7 @@ class TestTheSyncsRole:
         world.engine.dispose()
         world.engine = open_writing(url)
         try:
-            for writer in (world.decisions, world.reviews, world.opinions, world.waves, world.sync):
+            for writer in (world.decisions, world.reviews, world.votes, world.waves, world.sync):
                 hand_over(writer, world.engine)
             world.says["loans"] = []
             world.says["roster"] = world.says["roster"][:-1]

@@ -45,7 +45,7 @@ def by_its_roles(world: World, four: FourRoles) -> None:
     operator = open_writing(four.url(world.url, named.operator))
     for writer, engine in (
         (world.sync, world.engine),
-        (world.opinions, world.engine),
+        (world.votes, world.engine),
         (world.waves, world.engine),
         (world.decisions, operator),
         (world.reviews, operator),

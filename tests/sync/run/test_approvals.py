@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from status_db.marks.approvals import OpinionRefused
+from status_db.marks.approvals import VoteRefused
 from status_db.model import ROSTER, RunState, Says, Verdict
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LIN, SUN
 from tests.world import COHORT, SETTINGS, World
@@ -38,7 +38,7 @@ def many(count: int) -> list[dict[str, str]]:
 
 
 def say(world: World, run: int, says: Says, author: str) -> None:
-    world.opinions.enter(run, says, author=author, now=world.now)
+    world.votes.record(run, says, author=author, now=world.now)
 
 
 @pytest.fixture
@@ -50,19 +50,19 @@ def strict(status_url: str, tmp_path: Path) -> Iterator[World]:
 
 def test_an_approval_that_was_entered_elsewhere_is_carried_out(world: World) -> None:
     run = suspended(world)
-    assert world.sync.carry_out() == []
+    assert world.approvals.carry_out() == []
     say(world, run, Says.APPROVE, "admin")
-    (outcome,) = world.sync.carry_out()
+    (outcome,) = world.approvals.carry_out()
     assert (outcome.run, outcome.state) == (run, RunState.APPLIED)
     assert world.verdict("20150007", "library") is Verdict.CLEARED
-    assert world.sync.carry_out() == []
+    assert world.approvals.carry_out() == []
 
 
 def test_a_rejection_is_carried_out_too_and_beats_an_approval(strict: World) -> None:
     run = suspended(strict)
     say(strict, run, Says.APPROVE, "admin")
     say(strict, run, Says.REJECT, "second")
-    (outcome,) = strict.sync.carry_out()
+    (outcome,) = strict.approvals.carry_out()
     assert outcome.state is RunState.REJECTED
     assert strict.verdict("20150007", "library") is Verdict.HELD
 
@@ -71,11 +71,11 @@ def test_where_the_settings_want_it_the_office_and_two_people_must_speak(strict:
     run = suspended(strict)
     for says, author in ((Says.APPROVE, "admin"), (Says.PLAUSIBLE, "librarian")):
         say(strict, run, says, author)
-        assert strict.sync.carry_out() == []
-    with pytest.raises(OpinionRefused, match="another person is needed"):
+        assert strict.approvals.carry_out() == []
+    with pytest.raises(VoteRefused, match="another person is needed"):
         say(strict, run, Says.APPROVE, "admin")
     say(strict, run, Says.APPROVE, "second")
-    assert [o.state for o in strict.sync.carry_out()] == [RunState.APPLIED]
+    assert [o.state for o in strict.approvals.carry_out()] == [RunState.APPLIED]
 
 
 def test_what_was_said_of_one_change_is_not_said_of_another(world: World) -> None:
@@ -89,10 +89,10 @@ def test_what_was_said_of_one_change_is_not_said_of_another(world: World) -> Non
     world.later(minutes=1)
     # A recheck moves the source's base; the run's own answer then makes another change.
     world.sync.recheck("loans", SUN.number, by="test")
-    (outcome,) = world.sync.carry_out()
+    (outcome,) = world.approvals.carry_out()
     assert outcome.state is RunState.SUSPENDED
-    assert world.opinions.of_run(run) == ()
-    assert world.sync.carry_out() == []
+    assert world.votes.of_run(run) == ()
+    assert world.approvals.carry_out() == []
 
 
 def test_a_run_that_has_come_to_another_change_is_not_approved_by_what_was_said_before(world: World) -> None:
@@ -110,10 +110,10 @@ def test_a_run_that_has_come_to_another_change_is_not_approved_by_what_was_said_
 def test_nothing_can_be_said_of_a_run_that_waits_for_nobody(world: World) -> None:
     run = suspended(world)
     say(world, run, Says.REJECT, "admin")
-    world.sync.carry_out()
-    with pytest.raises(OpinionRefused, match="waits for nobody"):
+    world.approvals.carry_out()
+    with pytest.raises(VoteRefused, match="waits for nobody"):
         say(world, run, Says.APPROVE, "admin")
-    with pytest.raises(OpinionRefused, match="there is no run 9999"):
+    with pytest.raises(VoteRefused, match="there is no run 9999"):
         say(world, 9999, Says.APPROVE, "admin")
 
 
@@ -162,7 +162,7 @@ def test_who_joined_by_an_approved_list_is_unknown_until_each_source_is_asked_ag
     for name in ("loans", "fines", "fees"):
         world.run(name)
     say(world, run, Says.APPROVE, "admin")
-    assert [o.state for o in world.sync.carry_out()] == [RunState.APPLIED]
+    assert [o.state for o in world.approvals.carry_out()] == [RunState.APPLIED]
     world.run("fines")
     assert world.verdict(SUN.number, "library") is Verdict.UNKNOWN
     world.run("loans")
@@ -184,7 +184,7 @@ def test_an_approved_answer_says_nothing_of_who_has_joined_since_it_was_given(wo
         world.run(ROSTER)
     for state in (RunState.SUSPENDED, RunState.APPLIED):
         say(world, run, Says.APPROVE, "admin")
-        assert [o.state for o in world.sync.carry_out()] == [state], "without Sun it is another change"
+        assert [o.state for o in world.approvals.carry_out()] == [state], "without Sun it is another change"
     assert world.verdict(SUN.number, "dorm") is Verdict.UNKNOWN
     world.run("checkouts")
     assert world.verdict(SUN.number, "dorm") is Verdict.CLEARED

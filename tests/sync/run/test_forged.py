@@ -43,10 +43,10 @@ class TestAForgedApproval:
         run = suspended(world)
         said = {"run": run, "says": Says.APPROVE, "author": "admin", "reason": "", "at": world.now}
         forge(world, tables.opinion, **said, digest=digest_of(world, run))
-        assert world.sync.carry_out() == []
+        assert world.approvals.carry_out() == []
         assert world.verdict("20150007", "library") is Verdict.HELD
         say(world, run, Says.APPROVE, "dean")
-        assert [outcome.state for outcome in world.sync.carry_out()] == [RunState.APPLIED]
+        assert [outcome.state for outcome in world.approvals.carry_out()] == [RunState.APPLIED]
 
     def test_asked_for_at_the_desk_is_refused_by_the_schedule(self, world: World) -> None:
         run = suspended(world)
@@ -57,7 +57,7 @@ class TestAForgedApproval:
         (ended,) = Requests(world.desk).about_run(COHORT, run)
         assert ended.outcome is RequestOutcome.REFUSED
         assert ended.message.endswith("Run: clearance verify")
-        assert world.opinions.of_run(run) == ()
+        assert world.votes.of_run(run) == ()
 
 
 def test_a_forged_announcement_of_a_change_raises_no_limit(world: World) -> None:

@@ -31,7 +31,7 @@ def said(world: World, run: int, says: Says, account: str = "admin", digest: byt
     requests = Requests(world.desk)
     of = digest or found.digest
     assert of is not None
-    requests.ask_opinion(COHORT, run, says, of, account=account, reason="seen", now=world.now)
+    requests.ask_vote(COHORT, run, says, of, account=account, reason="seen", now=world.now)
     serving = serving_of(world)
     assert serving.serve() == 1
     assert serving.serve() == 0

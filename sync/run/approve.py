@@ -1,0 +1,74 @@
+"""Votes on suspended runs: recorded, and carried out as soon as enough of them are there.
+
+The inbox of the pages, and the command line without it, vote by the one function here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from config.settings import Settings
+from status_db.marks.approvals import ApprovalVote, ApprovalVotes, Missing, Needed, VoteRefused, missing
+from status_db.model import ROSTER, RunState, Says
+from sync import rules
+from sync.run.run import Outcome, Sync
+
+
+@dataclass(frozen=True, slots=True)
+class VoteResult:
+    """What came of a vote."""
+
+    #: How the run ended by it; None where it waits on.
+    outcome: Outcome | None
+    #: What is still missing before it is approved.
+    missing: tuple[Missing, ...] = ()
+
+
+class Approvals:
+    """Takes votes on one cohort's suspended runs, and carries them out."""
+
+    def __init__(self, settings: Settings, sync: Sync, votes: ApprovalVotes) -> None:
+        self._settings = settings
+        self._sync = sync
+        self._votes = votes
+
+    def vote(
+        self, run: int, says: Says, *, author: str, reason: str = "", now: datetime, said_of: bytes | None = None
+    ) -> VoteResult:
+        """Record a vote on a run that waits, and carry the run out where enough votes are there.
+
+        A vote that is recorded already is carried out again: whoever recorded it may have stopped before that. Raises
+        VoteRefused as `ApprovalVotes.record` does otherwise; RunUnderWay when the vote is recorded and the source busy.
+        """
+        try:
+            self._votes.record(run, says, author=author, reason=reason, now=now, said_of=said_of)
+        except VoteRefused:
+            if all(vote.author != author or vote.says is not says for vote in self._votes.of_run(run)):
+                raise
+        votes = [vote for vote in self._votes.waiting() if vote.run == run]
+        ended = next(iter(self._carried_out({run: votes} if votes else {})), None)
+        return VoteResult(ended, self._missing(votes) if ended is None and votes else ())
+
+    def carry_out(self) -> list[Outcome]:
+        """Approve and reject every suspended run with enough votes; return how each ended."""
+        votes: dict[int, list[ApprovalVote]] = {}
+        for vote in self._votes.waiting():
+            votes.setdefault(vote.run, []).append(vote)
+        return list(self._carried_out(votes))
+
+    def _carried_out(self, by_run: dict[int, list[ApprovalVote]]) -> Iterable[Outcome]:
+        for run, votes in by_run.items():
+            source, last = votes[0].source, votes[-1]
+            against = next((vote for vote in votes if vote.says is Says.REJECT), None)
+            if against is not None:
+                if self._sync.reject(run, by=against.author, reason=against.reason):
+                    why = f"rejected: {against.reason}"
+                    yield Outcome(source, RunState.REJECTED, run, why, cohort=self._sync.named)
+            elif not self._missing(votes):
+                yield self._sync.approve(run, source, by=last.author, said_of=last.digest)
+
+    def _missing(self, votes: list[ApprovalVote]) -> tuple[Missing, ...]:
+        source = votes[0].source
+        asked = self._settings.roster if source == ROSTER else self._settings.source.get(source)
+        # A change of settings, or a source of the past, needs one approval.
+        return missing(votes, rules.needed(asked) if asked is not None else Needed())
