@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from status_db.marks.approvals import VoteRefused
+from status_db.marks.approvals import Missing, Needed, VoteRefused, missing
 from status_db.model import ROSTER, RunState, Says, Verdict
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LIN, SUN
 from tests.world import COHORT, SETTINGS, World
@@ -76,6 +76,33 @@ def test_where_the_settings_want_it_the_office_and_two_people_must_speak(strict:
         say(strict, run, Says.APPROVE, "admin")
     say(strict, run, Says.APPROVE, "second")
     assert [o.state for o in strict.approvals.carry_out()] == [RunState.APPLIED]
+
+
+def test_a_vote_is_recorded_once_and_carried_out_when_enough_are_there(strict: World) -> None:
+    run = suspended(strict)
+    vote = strict.approvals.vote
+    assert vote(run, Says.APPROVE, author="admin", now=strict.now).missing == (Missing.OFFICE, Missing.SECOND_PERSON)
+    assert vote(run, Says.APPROVE, author="admin", now=strict.now).missing == (Missing.OFFICE, Missing.SECOND_PERSON)
+    assert [o.author for o in strict.votes.of_run(run)] == ["admin"]
+    assert vote(run, Says.APPROVE, author="second", now=strict.now).missing == (Missing.OFFICE,)
+    ended = vote(run, Says.PLAUSIBLE, author="librarian", now=strict.now).outcome
+    assert ended is not None
+    assert (ended.run, ended.state) == (run, RunState.APPLIED)
+    with pytest.raises(VoteRefused, match="waits for nobody"):
+        vote(run, Says.REJECT, author="third", now=strict.now)
+
+
+def test_a_vote_of_a_process_that_stopped_before_carrying_it_out_is_carried_out_when_given_again(world: World) -> None:
+    run = suspended(world)
+    say(world, run, Says.REJECT, "admin")
+    ended = world.approvals.vote(run, Says.REJECT, author="admin", reason="x", now=world.now).outcome
+    assert ended is not None
+    assert ended.state is RunState.REJECTED
+
+
+def test_two_people_are_missing_where_nobody_has_approved() -> None:
+    assert missing((), Needed(two=True)) == (Missing.BOTH_PEOPLE,)
+    assert missing((), Needed(plausible=True)) == (Missing.OFFICE, Missing.APPROVAL)
 
 
 def test_what_was_said_of_one_change_is_not_said_of_another(world: World) -> None:

@@ -83,6 +83,16 @@ def test_where_the_office_and_two_people_must_speak_the_last_word_carries_it_out
     assert state_of(strict, run) is RunState.APPLIED
 
 
+def test_a_vote_that_was_recorded_at_a_command_line_is_carried_out_by_the_same_inbox(strict: World) -> None:
+    run = suspended(strict)
+    for says, author in ((Says.APPROVE, "admin"), (Says.APPROVE, "second"), (Says.PLAUSIBLE, "librarian")):
+        assert serving_of(strict).serve() == 0
+        assert state_of(strict, run) is RunState.SUSPENDED
+        strict.votes.record(run, says, author=author, now=strict.now)
+    assert serving_of(strict).serve() == 0
+    assert state_of(strict, run) is RunState.APPLIED
+
+
 def test_what_is_kept_to_be_shown_is_what_the_run_would_do(world: World) -> None:
     run = suspended(world)
     kept = RunReader(world.reading).look(COHORT, run)
