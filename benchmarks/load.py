@@ -39,7 +39,8 @@ from config.tables.limits import Limits
 from portal.auth.passwords import hash_password
 from portal.auth.sessions import form_token, hash_of, new_token
 from portal.server import serve
-from status_db.accounts.accounts import Accounts, Act, Grant, desk_url
+from status_db.accounts.accounts import Accounts, Act, Grant
+from status_db.desk.address import desk_url
 from status_db.desk.store import DeskStore
 from status_db.store.engine import open_writing
 from status_db.store.migrate import upgrade

@@ -488,7 +488,7 @@ class Program:
     @cached_property
     def desk(self) -> Engine:
         """Accounts, requests and the audit log, to read and write. Raises StoreError unless they have their tables."""
-        from status_db.accounts.accounts import desk_secret, desk_url
+        from status_db.desk.address import desk_secret, desk_url
         from status_db.store.engine import open_writing
 
         if self._beside is not None:

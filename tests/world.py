@@ -15,11 +15,12 @@ from config.settings import Settings
 from connectors import memory, sheet
 from connectors.port import Candidates, Connector, Progress, Question, Sample, Snapshot, SourceError, no_progress
 from status_db import tables
-from status_db.accounts.accounts import Accounts, desk_url
+from status_db.accounts.accounts import Accounts
 from status_db.decisions.certificates import CertificateRegister
 from status_db.decisions.overrides import Overrides
 from status_db.decisions.reviews import Reviews
 from status_db.decisions.writer import DecisionWriter
+from status_db.desk.address import desk_url
 from status_db.desk.key import DeskKey
 from status_db.desk.store import DeskStore
 from status_db.inbox.requests import Requests

@@ -17,7 +17,7 @@ from clearance.services import CONFIG_VARIABLE
 from config.processes import Process
 from config.settings import Settings
 from portal.server import serve as serve_pages
-from status_db.accounts.accounts import desk_url
+from status_db.desk.address import desk_url
 from status_db.store.engine import StoreError, sqlite_file
 from status_db.store.migrate import Part, upgrade
 from status_db.store.roles import Roles, apply, planned

@@ -21,7 +21,8 @@ from portal.present import appeals
 from portal.student import recheck
 from portal.student.appeal import show_record
 from status_db.accounts.audit_log import Deed
-from status_db.inbox.appeals import ObjectionRefused, Outcome, Refusal, StudentObjection
+from status_db.inbox.appeal_rows import Outcome, StudentObjection
+from status_db.inbox.appeals import ObjectionRefused, Refusal
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.model import StepKind, StepStatus

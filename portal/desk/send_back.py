@@ -21,7 +21,8 @@ from portal.present.appeals import Shown
 from portal.present.due import due_at
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.inbox.appeals import ObjectionRefused, Refusal, SeenThen
+from status_db.inbox.appeal_rows import SeenThen
+from status_db.inbox.appeals import ObjectionRefused, Refusal
 from status_db.model import StepStatus, normalise_number
 from status_db.views import StudentView
 

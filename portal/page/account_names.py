@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from portal.page.context import House
-from status_db.inbox.appeals import Kind, StudentObjection
+from status_db.inbox.appeal_rows import Kind, StudentObjection
 
 
 async def names_of(house: House, raised: Iterable[StudentObjection]) -> dict[str, str]:

@@ -36,11 +36,12 @@ from portal.web import addresses
 from portal.web.faults import FaultLog
 from portal.web.hashing import Hashing
 from portal.web.long_questions import Elsewhere, LongQuestions
-from status_db.accounts.accounts import Account, Accounts, desk_secret, desk_url
+from status_db.accounts.accounts import Account, Accounts
 from status_db.accounts.api_tokens import Tokens
 from status_db.accounts.audit_log import Audit, Deed
 from status_db.accounts.directory import Directory
 from status_db.accounts.own_account import OwnAccount
+from status_db.desk.address import desk_secret, desk_url
 from status_db.desk.key import DeskKey
 from status_db.desk.retention import RetentionRuns
 from status_db.desk.store import DeskStore

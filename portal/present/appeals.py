@@ -13,7 +13,8 @@ from portal.i18n.labels import later
 from portal.i18n.languages import Language
 from portal.present import cards, reasons
 from portal.present.reasons import Owed
-from status_db.inbox.appeals import Kind, ObjectionRefused, Outcome, Refusal, SeenThen, StudentObjection, item_of
+from status_db.inbox.appeal_rows import Kind, Outcome, SeenThen, StudentObjection, item_of
+from status_db.inbox.appeals import ObjectionRefused, Refusal
 from status_db.model import Finding, Reason, State, StepKind, StepStatus, Verdict
 from status_db.views import StudentView
 

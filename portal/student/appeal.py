@@ -21,7 +21,8 @@ from portal.page.own_student import own_view
 from portal.present import appeals, cards
 from portal.present.due import due_at
 from status_db.accounts.audit_log import Deed
-from status_db.inbox.appeals import Kind, ObjectionRefused, Refusal, SeenThen, StudentObjection
+from status_db.inbox.appeal_rows import Kind, SeenThen, StudentObjection
+from status_db.inbox.appeals import ObjectionRefused, Refusal
 from status_db.model import StepStatus
 from status_db.views import StudentView
 

@@ -7,13 +7,10 @@ nor the password ever comes to this room.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, make_url, select, update
+from sqlalchemy import Connection, Engine, Row, insert, select, update
 
-from config.settings import StatusDb
-from config.tables.secrets import DatabaseUrl
 from status_db import tables
 from status_db.accounts import changes, demo_accounts, sessions
 from status_db.accounts import grants as given
@@ -35,8 +32,6 @@ __all__ = [
     "Grant",
     "LastManager",
     "Session",
-    "desk_secret",
-    "desk_url",
     "normalise_account",
 ]
 
@@ -91,26 +86,6 @@ class Session:
     narrowed: str | None = None
     #: It is one of staff.
     staff: bool = False
-
-
-def desk_url(status_db: StatusDb) -> str:
-    """Return where accounts and sessions live.
-
-    Unless the settings say, that is the marks' own database on PostgreSQL, and on SQLite a file beside theirs, so that
-    signing in never waits for a sync that writes: `clearance.db` has `clearance-desk.db` beside it.
-    """
-    if status_db.desk_url is not None:
-        return status_db.desk_url.reveal()
-    url = make_url(status_db.url.reveal())
-    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
-        marks = Path(url.database)
-        url = url.set(database=str(marks.with_name(f"{marks.stem}-desk{marks.suffix}")))
-    return url.render_as_string(hide_password=False)
-
-
-def desk_secret(status_db: StatusDb) -> DatabaseUrl:
-    """Return what holds the password of `desk_url`."""
-    return status_db.desk_url or status_db.url
 
 
 class Accounts:

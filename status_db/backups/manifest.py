@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 from config.settings import StatusDb
 from status_db import tables
-from status_db.accounts.accounts import desk_url
+from status_db.desk.address import desk_url
 from status_db.store.engine import StoreError
 from status_db.store.schema_version import PARTS, Part, version_table
 

@@ -14,50 +14,26 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Engine, Row, RowMapping, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, RowMapping, delete, insert, select, update
 
 from status_db import tables
 from status_db.desk import seals as desk_seals
+from status_db.desk.audit_chain import (
+    LINES_BEFORE,
+    OF_PAGES,
+    WITH_LEDGER,
+    Head,
+    RowAltered,
+    any_sealed,
+    digest_of_lines_before,
+)
 from status_db.desk.key import DeskKey
 from status_db.desk.seals import ACCOUNT, SEALED, Columns, SealedTable
 from status_db.ledger import key as ledger_key
-from status_db.ledger import raw_rows
 from status_db.ledger.key import LedgerRefused
 from status_db.ledger.seals import NOTHING, Seals, moved
 from status_db.store.engine import StoreError, reading, writing
 from status_db.store.turns import DESK
-
-#: The two chains.
-WITH_LEDGER, OF_PAGES = "desk", "pages"
-
-#: The audit lines that are older than the chains; the head of `desk` covers them in order.
-LINES_BEFORE = "lines before"
-
-
-class RowAltered(StoreError):  # noqa: N818 - named by what is so
-    """A sealed row is not as it was sealed: somebody has written it past this program."""
-
-
-@dataclass(slots=True)
-class Head:
-    """The head of a chain: its newest line, from where it is kept, and what the sets come to."""
-
-    link: int
-    line_mac: bytes
-    removed_to: int
-    removed_mac: bytes
-    sets: dict[str, str]
-
-    def columns(self, chain: str) -> dict[str, Any]:
-        """Return it as its row has it, without the seal."""
-        return {
-            "chain": chain,
-            "link": self.link,
-            "line_mac": self.line_mac,
-            "removed_to": self.removed_to,
-            "removed_mac": self.removed_mac,
-            "sets": dict(sorted(self.sets.items())),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +122,6 @@ class DeskStore:
 def of(desk: Engine | DeskStore) -> DeskStore:
     """Return a store; one of an engine alone seals nothing."""
     return desk if isinstance(desk, DeskStore) else DeskStore(desk)
-
-
-def any_sealed(connection: Connection) -> bool:
-    """Say whether any row is sealed with the ledger's key."""
-    if connection.execute(select(exists().where(tables.audit_head.c.chain == WITH_LEDGER))).scalar_one():
-        return True
-    found = (select(exists().where(each.table.c.mac.is_not(None))) for each in SEALED.values())
-    return any(connection.execute(query).scalar_one() for query in found)
 
 
 class DeskEntry:
@@ -395,15 +363,6 @@ class DeskEntry:
             stood = bytes.fromhex(head.sets.get(sealed.name, NOTHING.hex()))
             head.sets[sealed.name] = moved(stood, by).hex()
             self._moved = True
-
-
-def digest_of_lines_before(connection: Connection, seals: Seals) -> str:
-    """Return the digest of the audit lines that belong to no chain, in their order; empty where there are none."""
-    over, table = seals.running("lines"), tables.audit
-    columns = ("line", *desk_seals.LINE)
-    for values in raw_rows.pages(connection, table, columns, table.c.line, table.c.chain.is_(None)):
-        over.add(values)
-    return over.digest() if over.rows else ""
 
 
 def _covered(sealed: SealedTable, before: RowMapping, after: RowMapping | None) -> bool:

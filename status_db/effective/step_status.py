@@ -23,7 +23,7 @@ from status_db.model import (
     Verdict,
     evidence_behind,
 )
-from status_db.views import StepSource
+from status_db.views import FlipView, StepSource, StudentView
 
 
 def freshness(connection: Connection, settings: Settings, cohort: str) -> dict[str, StepSource]:
@@ -57,18 +57,33 @@ def steps_of(
     now: datetime,
 ) -> tuple[StepStatus, ...]:
     """Return a student's steps in the order of the flow; what reviews wait for is told as of `now`."""
+    evidence = evidence_of(connection, settings, cohort, [number])
+    return steps_of_many(connection, cohort, {number: flow}, fresh, now, evidence)[number]
+
+
+def evidence_of(
+    connection: Connection,
+    settings: Settings,
+    cohort: str,
+    students: Collection[str],
+    steps: Collection[str] | None = None,
+) -> Callable[[Row[Any]], tuple[Obligation, ...]]:
+    """Return what gives the obligations behind a finding's row: in full at these steps or all, else by their keys."""
     record = tables.record
-    said = {
-        row.source: record_from(row)
-        for row in connection.execute(select(record).where(record.c.cohort == cohort, record.c.student == number))
-    }
+    own = [record.c.cohort == cohort, record.c.student.in_(list(students))]
+    if steps is not None:
+        own.append(record.c.source.in_([name for step in steps for name in settings.sources_of(step)]))
+    said = {(row.student, row.source): record_from(row) for row in connection.execute(select(record).where(*own))}
 
     def evidence(row: Row[Any]) -> tuple[Obligation, ...]:
+        if steps is not None and row.step not in steps:
+            return by_keys(row)
         # In the settings' order, which is the order in which a page tells what is owed.
-        own = [said[name] for name in settings.sources_of(row.step) if name in said]
-        return evidence_behind(Verdict(row.verdict), own)
+        sources = settings.sources_of(row.step)
+        there = [said[row.student, name] for name in sources if (row.student, name) in said]
+        return evidence_behind(Verdict(row.verdict), there)
 
-    return steps_of_many(connection, cohort, {number: flow}, fresh, now, evidence)[number]
+    return evidence
 
 
 def by_keys(row: Row[Any]) -> tuple[Obligation, ...]:
@@ -123,21 +138,19 @@ def steps_of_many(
     for number, flow in flows.items():
         steps: dict[str, StepStatus] = {}
         for entry in flow.entries:
-            kind, row = StepKind(entry.kind), own.get((number, entry.step))
-            as_of = fresh.get(entry.step) if kind is StepKind.SYNCED else None
+            key, kind = (number, entry.step), StepKind(entry.kind)
+            row, source = own.get(key), fresh.get(entry.step) if kind is StepKind.SYNCED else None
             # The settings have only steps wait for others that stand before them.
             after = [steps[s] for s in flow.after(entry.step)]
             steps[entry.step] = StepStatus(
                 step=entry.step,
                 kind=kind,
-                finding=Finding(Verdict(row.verdict), Reason(row.reason), evidence(row))
-                if row
-                else FIRST_FINDING[kind],
+                finding=_finding(row, evidence) if row else FIRST_FINDING[kind],
                 since=row.since if row else joined[number],
-                as_of=as_of.as_of if as_of else None,
-                fresh_until=as_of.fresh_until if as_of else None,
-                latest=as_of.latest if as_of else None,
-                decision=decisions.get((number, entry.step)),
+                as_of=source.as_of if source else None,
+                fresh_until=source.fresh_until if source else None,
+                latest=source.latest if source else None,
+                decision=decisions.get(key),
                 run=row.run if row else None,
                 waits_for=tuple(step.step for step in after if not step.counts_as_clear(now)),
                 stands_on={step.step: step.footing(now) for step in after},
@@ -146,6 +159,10 @@ def steps_of_many(
             )
         stand[number] = tuple(steps.values())
     return stand
+
+
+def _finding(row: Row[Any], evidence: Callable[[Row[Any]], tuple[Obligation, ...]]) -> Finding:
+    return Finding(Verdict(row.verdict), Reason(row.reason), evidence(row))
 
 
 def _joined(connection: Connection, cohort: str, numbers: Collection[str]) -> dict[str, datetime]:
@@ -215,4 +232,30 @@ def certificate_from(row: Row[Any]) -> Certificate:
         revoked_because=row.revoked_because,
         collected_at=row.collected_at,
         handed_over_by=row.handed_over_by or "",
+    )
+
+
+def student_from(
+    row: Row[Any],
+    steps: tuple[StepStatus, ...],
+    flips: tuple[FlipView, ...] = (),
+    certificate: Certificate | None = None,
+) -> StudentView:
+    """Read a student's row, with the steps, the history and the certificate that were found beside it."""
+    return StudentView(
+        cohort=row.cohort,
+        student=row.student,
+        name=row.name,
+        level=row.level,
+        college=row.college,
+        class_name=row._mapping["class"],  # noqa: SLF001 - SQLAlchemy's public name for a row by column
+        campus=row.campus,
+        building=row.building,
+        category=row.category,
+        extra=row.extra,
+        active=row.active,
+        flow=row.flow,
+        steps=steps,
+        flips=flips,
+        certificate=certificate,
     )

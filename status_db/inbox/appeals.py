@@ -5,7 +5,6 @@ or answer one is for the caller to see to. (What the guard objects to is another
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -16,7 +15,7 @@ from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import APPEAL
 from status_db.desk.store import DeskEntry, DeskStore
-from status_db.model import Obligation, State, StepStatus, Verdict
+from status_db.inbox.appeal_rows import Kind, Outcome, SeenThen, StudentObjection, appeal_from, seen_as_json
 from status_db.store.engine import reading
 
 #: In characters.
@@ -26,32 +25,8 @@ LONGEST_TEXT = 500
 _MOST_OF_STUDENT = 100
 #: So many are read at a time, before it is known which of them stand inside a scope.
 _CHUNK = 500
-#: As long as the column of an item.
-_LONGEST_ITEM = 300
-
 #: Says which of some students of a cohort are meant.
 Inside: TypeAlias = Callable[[Sequence[str]], Collection[str]]
-
-
-class Kind(StrEnum):
-    """Who wants the office to look again."""
-
-    #: The student.
-    OBJECTION = "objection"
-    #: A reviewer, who may not decide the step.
-    SENT_BACK = "sent_back"
-
-
-class Outcome(StrEnum):
-    """What the office did about it, or that the student took it back."""
-
-    #: The sources were asked again.
-    RECHECKED = "rechecked"
-    #: A decision was entered.
-    DECIDED = "decided"
-    #: It stays as it is, and the answer says why.
-    EXPLAINED = "explained"
-    WITHDRAWN = "withdrawn"
 
 
 class Refusal(StrEnum):
@@ -74,89 +49,10 @@ class ObjectionRefused(Exception):  # noqa: N818 - named by the reaction
     `standing` is the one that is in its way: the one that waits, or the one that was answered first.
     """
 
-    def __init__(self, refusal: Refusal, message: str, standing: "StudentObjection | None" = None) -> None:
+    def __init__(self, refusal: Refusal, message: str, standing: StudentObjection | None = None) -> None:
         super().__init__(message)
         self.refusal = refusal
         self.standing = standing
-
-
-@dataclass(frozen=True, slots=True)
-class SeenThen:
-    """What stood at the step when somebody objected to it."""
-
-    verdict: Verdict
-    state: State
-    #: The finding's code word, or the reason of the decision that counted.
-    reason: str
-    #: What was owed; nothing where it did not count.
-    obligations: tuple[Obligation, ...] = ()
-    #: When the step's sources had been asked; None where no system speaks about it.
-    as_of: datetime | None = None
-    #: That was too long ago.
-    stale: bool = False
-    #: Something was owed that the decision had not seen.
-    outgrown: bool = False
-    #: The run that had found it, and the decision that counted.
-    run: int | None = None
-    decision: int | None = None
-
-    @classmethod
-    def of(cls, status: StepStatus, now: datetime) -> "SeenThen":
-        """Return what stands at a step now."""
-        standing = status.at(now)
-        decision = status.decision if standing.by_decision else None
-        owed = status.finding.verdict is Verdict.HELD and (standing.verdict is Verdict.HELD or standing.outgrown)
-        return cls(
-            verdict=standing.verdict,
-            state=standing.state,
-            reason=decision.reason if decision else status.finding.reason,
-            obligations=status.finding.evidence if owed else (),
-            as_of=status.as_of,
-            stale=standing.stale,
-            outgrown=standing.outgrown,
-            run=status.run,
-            decision=decision.id if decision else None,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class StudentObjection:
-    """What somebody objects to, and what the office answered."""
-
-    objection: int
-    cohort: str
-    student: str
-    step: str
-    kind: Kind
-    #: Which obligation it is about, as `item_of` names it; empty for the step as a whole.
-    item: str
-    raised_by: str
-    text: str
-    seen: SeenThen
-    at: datetime
-    #: By when the office is to answer.
-    due: datetime
-    #: None while it waits.
-    answered_at: datetime | None
-    answered_by: str
-    outcome: Outcome | None
-    answer: str
-    #: The decision that answered it.
-    decision: int | None
-
-    @property
-    def waits(self) -> bool:
-        """Nobody has answered it, and nobody has taken it back."""
-        return self.answered_at is None
-
-    def overdue(self, now: datetime) -> bool:
-        """Say whether it still waits at `now`, after the office was to have answered."""
-        return self.waits and now > self.due
-
-
-def item_of(obligation: Obligation) -> str:
-    """Name an obligation for an objection."""
-    return obligation.key[:_LONGEST_ITEM]
 
 
 class StudentObjections:
@@ -284,7 +180,7 @@ class StudentObjections:
                 .order_by(table.c.objection.desc())
                 .limit(_MOST_OF_STUDENT)
             )
-            return tuple(_objection(row) for row in rows)
+            return tuple(appeal_from(row) for row in rows)
 
     def waiting(self, cohort: str, steps: Collection[str], inside: Inside, limit: int) -> tuple[StudentObjection, ...]:
         """Return the first that wait at these steps, of students who are inside, whichever is due first."""
@@ -341,10 +237,10 @@ def _enter(
     now: datetime,
 ) -> StudentObjection:
     table = tables.objection
-    values = {**what, "text": text, "raised_by": account[:100], "seen": _written(seen), "at": now, "due": due}
+    values = {**what, "text": text, "raised_by": account[:100], "seen": seen_as_json(seen), "at": now, "due": due}
     row = entry.connection.execute(insert(table).values(**values).returning(table)).one()
     entry.added(APPEAL, row.objection)
-    return _objection(row)
+    return appeal_from(row)
 
 
 def _confirm_waiting(connection: Connection, objection: int, student: str | None = None) -> StudentObjection:
@@ -377,13 +273,13 @@ def _end(
     ended = update(table).where(table.c.objection == objection).values(**values, decision=decision)
     with entry.changing(APPEAL, table.c.objection == objection):
         row = entry.connection.execute(ended.returning(table)).one()
-    return _objection(row)
+    return appeal_from(row)
 
 
 def _read(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[StudentObjection, ...]:
     table = tables.objection
     rows = connection.execute(select(table).where(*conditions).order_by(table.c.objection))
-    return tuple(_objection(row) for row in rows)
+    return tuple(appeal_from(row) for row in rows)
 
 
 def _first_inside(
@@ -401,57 +297,7 @@ def _first_inside(
     rows: Sequence[Row[Any]] = connection.execute(query.limit(_CHUNK)).all()
     while rows:
         meant = inside([row.student for row in rows])
-        found += [_objection(row) for row in rows if row.student in meant]
+        found += [appeal_from(row) for row in rows if row.student in meant]
         full = len(rows) == _CHUNK and len(found) < limit
         rows = connection.execute(query.where(after(rows[-1])).limit(_CHUNK)).all() if full else ()
     return tuple(found[:limit])
-
-
-def _written(seen: SeenThen) -> dict[str, Any]:
-    return {
-        "verdict": seen.verdict,
-        "state": seen.state,
-        "reason": seen.reason,
-        "obligations": tables.obligations_to_text(seen.obligations),
-        "as_of": seen.as_of.isoformat() if seen.as_of else None,
-        "stale": seen.stale,
-        "outgrown": seen.outgrown,
-        "run": seen.run,
-        "decision": seen.decision,
-    }
-
-
-def _seen(written: Mapping[str, Any]) -> SeenThen:
-    as_of = written["as_of"]
-    return SeenThen(
-        verdict=Verdict(written["verdict"]),
-        state=State(written["state"]),
-        reason=written["reason"],
-        obligations=tables.obligations_from_text(written["obligations"]),
-        as_of=datetime.fromisoformat(as_of) if as_of else None,
-        stale=written["stale"],
-        outgrown=written["outgrown"],
-        run=written["run"],
-        decision=written["decision"],
-    )
-
-
-def _objection(row: Row[Any]) -> StudentObjection:
-    return StudentObjection(
-        objection=row.objection,
-        cohort=row.cohort,
-        student=row.student,
-        step=row.step,
-        kind=Kind(row.kind),
-        item=row.item,
-        raised_by=row.raised_by,
-        text=row.text,
-        seen=_seen(row.seen),
-        at=row.at,
-        due=row.due,
-        answered_at=row.answered_at,
-        answered_by=row.answered_by or "",
-        outcome=Outcome(row.outcome) if row.outcome else None,
-        answer=row.answer,
-        decision=row.decision,
-    )

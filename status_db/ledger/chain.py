@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Engine, Table, func, insert, select, update
+from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 
 from config.log_names import StudentNo
 from status_db import tables
@@ -21,45 +21,23 @@ from status_db.ledger import key as ledger_key
 from status_db.ledger import raw_rows
 from status_db.ledger.key import LedgerRefused
 from status_db.ledger.seals import NOTHING, Seals, moved
+from status_db.ledger.sets import (
+    APPLIED_SETTINGS,
+    BEHIND,
+    CERTIFICATE_SET,
+    DECISION_SET,
+    FLIPS,
+    ROSTER_SET,
+    RUN,
+    RUNS,
+    altered,
+    is_carried,
+    records_of,
+    set_of,
+    state_of,
+)
 from status_db.store import bulk
 from status_db.store.engine import reading, writing
-
-#: The sets of sealed rows; each source's records are one more.
-ROSTER_SET, DECISION_SET, CERTIFICATE_SET = "roster", "decisions", "certificates"
-
-#: What decisions rest on: announced changes, votes on suspended runs, and batches. Table → its set.
-BEHIND: Mapping[str, str] = {"wave": "expected changes", "opinion": "approvals", "batch": "batches"}
-
-#: How the settings stand that were last applied.
-APPLIED_SETTINGS = "settings"
-
-#: What a link says of this transaction alone, and the cohort's sets never are named.
-FLIPS, RUN, RUNS = "flips", "run", "runs"
-
-
-def records_of(source: str) -> str:
-    """Return the name of the set of a source's records."""
-    return f"records:{source}"
-
-
-def state_of(source: str) -> str:
-    """Return the name under which a link says how a source's own row stands."""
-    return f"source:{source}"
-
-
-def is_set(name: str) -> bool:
-    """Say whether a link's word is about a set of sealed rows."""
-    return name in (ROSTER_SET, DECISION_SET, CERTIFICATE_SET, *BEHIND.values()) or name.startswith("records:")
-
-
-def is_carried(name: str) -> bool:
-    """Say whether a link's word stands in every later link, too, until that one has another."""
-    return is_set(name) or name.startswith("source:") or name == APPLIED_SETTINGS
-
-
-def altered(name: str) -> str:
-    """Return the name under which a link says that something was not as the links before it had left it."""
-    return f"altered:{name}"
 
 
 class LinkKind(StrEnum):
@@ -407,28 +385,6 @@ class Ledger:
         for number, digest, snapshot in raw_rows.rows(connection, pending, ("run", "digest", "snapshot"), mine):
             mac = seals.row("pending", (number, digest, snapshot))
             connection.execute(update(pending).where(pending.c.run == number).values(mac=mac))
-
-
-def vouched(
-    connection: Connection, table: Table, columns: Sequence[str], seals: Seals, *where: ColumnElement[bool]
-) -> frozenset[int]:
-    """Return the numbers (first columns) of the rows that are as they were sealed; name the others in the log."""
-    found: set[int] = set()
-    for row in raw_rows.sealed(connection, table, columns, *where):
-        if row.mac is not None and seals.row(table.name, row.values) == row.mac:
-            found.add(row.values[0])
-        else:
-            structlog.get_logger("clearance.ledger").error(
-                "stored row altered", table=table.name, key=str(row.values[0])
-            )
-    return frozenset(found)
-
-
-def set_of(table: Table, values: Sequence[Any]) -> str:
-    """Return the set that a sealed row belongs to."""
-    if table is tables.record:
-        return records_of(values[raw_rows.RECORD.index("source")])
-    return {"student": ROSTER_SET, "decision": DECISION_SET, "certificate": CERTIFICATE_SET}[table.name]
 
 
 def first_link(connection: Connection, cohort: str) -> raw_rows.Sealed | None:

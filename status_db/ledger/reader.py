@@ -1,13 +1,15 @@
-"""The ledger, read: what `verify` needs to know, out of one consistent read and some rows at a time."""
+"""The ledger, read: which rows are as they were sealed, and what `verify` needs to know, some rows at a time."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, select
+import structlog
+from sqlalchemy import ColumnElement, Connection, Table, and_, select
 
 from status_db import tables
 from status_db.ledger import raw_rows
+from status_db.ledger.seals import Seals
 from status_db.model import RunState
 
 
@@ -127,3 +129,18 @@ class LedgerReader:
     def any_sealed(self) -> bool:
         """Say whether any row has a seal."""
         return raw_rows.any_sealed(self._connection, self._cohort)
+
+
+def vouched(
+    connection: Connection, table: Table, columns: Sequence[str], seals: Seals, *where: ColumnElement[bool]
+) -> frozenset[int]:
+    """Return the numbers (first columns) of the rows that are as they were sealed; name the others in the log."""
+    found: set[int] = set()
+    for row in raw_rows.sealed(connection, table, columns, *where):
+        if row.mac is not None and seals.row(table.name, row.values) == row.mac:
+            found.add(row.values[0])
+        else:
+            structlog.get_logger("clearance.ledger").error(
+                "stored row altered", table=table.name, key=str(row.values[0])
+            )
+    return frozenset(found)

@@ -17,8 +17,9 @@ from sqlalchemy.exc import IntegrityError
 from config.meaning import Meaning
 from config.tables.plain_text import plain
 from status_db import tables
-from status_db.ledger.chain import Entry, Ledger, LinkKind, records_of
+from status_db.ledger.chain import Entry, Ledger, LinkKind
 from status_db.ledger.key import LedgerRefused
+from status_db.ledger.sets import records_of
 from status_db.marks import applied_settings, reversals
 from status_db.marks.approvals import APPROVAL_OPEN_FOR
 from status_db.marks.current import Stored

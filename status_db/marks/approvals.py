@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Engine, Row, and_, insert, select
 
 from status_db import tables
 from status_db.ledger import raw_rows
-from status_db.ledger.chain import Ledger, LinkKind, vouched
+from status_db.ledger.chain import Ledger, LinkKind
+from status_db.ledger.reader import vouched
 from status_db.model import RunState, Says
 from status_db.store.engine import reading
 

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from status_db import tables
 from status_db.ledger import raw_rows
-from status_db.ledger.chain import Entry, Ledger, LinkKind, vouched
+from status_db.ledger.chain import Entry, Ledger, LinkKind
+from status_db.ledger.reader import vouched
 from status_db.ledger.seals import Seals
 from status_db.model import Verdict
 from status_db.store.engine import reading

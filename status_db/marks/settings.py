@@ -10,7 +10,8 @@ from sqlalchemy import Connection, delete, literal, select, update
 from config.meaning import Meaning
 from status_db import tables
 from status_db.ledger import raw_rows
-from status_db.ledger.chain import ROSTER_SET, Entry, LinkKind, records_of
+from status_db.ledger.chain import Entry, LinkKind
+from status_db.ledger.sets import ROSTER_SET, records_of
 from status_db.marks import applied_settings
 from status_db.marks.apply import Ending, Lease, write_findings
 from status_db.marks.history import write_flips

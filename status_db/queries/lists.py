@@ -28,9 +28,9 @@ from sqlalchemy import (
 from config.settings import Settings
 from status_db import tables
 from status_db.effective.step_rows import since
-from status_db.effective.step_status import by_keys, freshness, record_from, steps_of_many
+from status_db.effective.step_status import by_keys, evidence_of, freshness, steps_of_many
 from status_db.effective.visible import Sight, any_step, inside, leaving
-from status_db.model import Obligation, State, StepStatus, Verdict, evidence_behind, normalise_number
+from status_db.model import State, StepStatus, normalise_number
 from status_db.store.engine import reading
 from status_db.views import StepSource
 
@@ -285,7 +285,7 @@ class Lists:
         detailed: Collection[str] = (),
     ) -> tuple[ListedStudent, ...]:
         flows = {row.student: flow for row in people if (flow := self._settings.flow_named(row.flow)) is not None}
-        evidence = self._evidence(connection, sight.cohort, list(flows), detailed) if detailed else by_keys
+        evidence = evidence_of(connection, self._settings, sight.cohort, flows, detailed) if detailed else by_keys
         steps = steps_of_many(connection, sight.cohort, flows, fresh, now, evidence)
         own = self._readable(connection, sight, list(flows))
         names = [column.name for column in self._key(chosen)]
@@ -304,24 +304,6 @@ class Lists:
             )
             for row in people
         )
-
-    def _evidence(
-        self, connection: Connection, cohort: str, students: Sequence[str], steps: Collection[str]
-    ) -> Callable[[Row[Any]], tuple[Obligation, ...]]:
-        """Return what tells the obligations behind these steps in full, and behind any other by their keys."""
-        record = tables.record
-        sources = {step: self._settings.sources_of(step) for step in steps}
-        named = [name for names in sources.values() for name in names]
-        own = (record.c.cohort == cohort, record.c.student.in_(students), record.c.source.in_(named))
-        said = {(row.student, row.source): record_from(row) for row in connection.execute(select(record).where(*own))}
-
-        def evidence(row: Row[Any]) -> tuple[Obligation, ...]:
-            if row.step not in sources:
-                return by_keys(row)
-            there = [said[row.student, name] for name in sources[row.step] if (row.student, name) in said]
-            return evidence_behind(Verdict(row.verdict), there)
-
-        return evidence
 
     def _readable(self, connection: Connection, sight: Sight, students: Sequence[str]) -> set[tuple[str, str]]:
         """Return which steps of which of these students may be read; each kind of scope is asked about once."""

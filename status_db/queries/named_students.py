@@ -2,15 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Engine, Row, select
+from sqlalchemy import Engine, select
 
 from config.settings import Settings
 from status_db import tables
-from status_db.effective.step_status import freshness, record_from, steps_of_many
+from status_db.effective.step_status import evidence_of, freshness, steps_of_many, student_from
 from status_db.effective.visible import inside
-from status_db.model import Obligation, Verdict, evidence_behind
 from status_db.store.engine import reading
 from status_db.views import Scope, StudentView
 
@@ -40,8 +38,7 @@ class NamedStudents:
 
         Numbers that the roster never had are left out.
         """
-        person, record = tables.student, tables.record
-        listed = list(numbers)
+        person, listed = tables.student, list(numbers)
         with reading(self._engine) as connection:
             rows = connection.execute(
                 select(person).where(person.c.cohort == cohort, person.c.student.in_(listed))
@@ -51,32 +48,7 @@ class NamedStudents:
                 for row in rows
                 if row.active and (flow := self._settings.flow_named(row.flow)) is not None
             }
-            records = select(record).where(record.c.cohort == cohort, record.c.student.in_(list(flows)))
-            said = {(row.student, row.source): record_from(row) for row in connection.execute(records)}
-
-            def evidence(row: Row[Any]) -> tuple[Obligation, ...]:
-                sources = self._settings.sources_of(row.step)
-                own = [said[row.student, name] for name in sources if (row.student, name) in said]
-                return evidence_behind(Verdict(row.verdict), own)
-
+            evidence = evidence_of(connection, self._settings, cohort, flows)
             fresh = freshness(connection, self._settings, cohort)
             steps = steps_of_many(connection, cohort, flows, fresh, now, evidence)
-        return {
-            row.student: StudentView(
-                cohort=cohort,
-                student=row.student,
-                name=row.name,
-                level=row.level,
-                college=row.college,
-                class_name=row._mapping["class"],  # noqa: SLF001 - SQLAlchemy's public name for a row by column
-                campus=row.campus,
-                building=row.building,
-                category=row.category,
-                extra=row.extra,
-                active=row.active,
-                flow=row.flow,
-                steps=steps.get(row.student, ()),
-                flips=(),
-            )
-            for row in rows
-        }
+        return {row.student: student_from(row, steps.get(row.student, ())) for row in rows}

@@ -80,13 +80,8 @@ class RunReader:
         self, cohort: str, source: str | None = None, *, offset: int = 0, limit: int = 100
     ) -> tuple[StrangerView, ...]:
         """Return listed strangers, those near to a roster student first."""
-        table = tables.stranger
-        query = select(table).where(table.c.cohort == cohort)
-        if source is not None:
-            query = query.where(table.c.source == source)
-        query = query.order_by(table.c.near == "", table.c.source, table.c.key).offset(offset).limit(limit)
         with reading(self._engine) as connection:
-            return tuple(StrangerView(r.source, r.key, r.near, r.student) for r in connection.execute(query))
+            return unmatched_rows(connection, cohort, source, offset=offset, limit=limit)
 
     def strangers_counted(self, cohort: str) -> Mapping[str, Counter[str]]:
         """Return source → how many strangers are listed, by what makes them near."""
@@ -97,6 +92,20 @@ class RunReader:
             for source, near, count in connection.execute(query.group_by(table.c.source, table.c.near)):
                 counted.setdefault(source, Counter())[near] += count
         return counted
+
+
+def unmatched_rows(
+    connection: Connection, cohort: str, source: str | None = None, *, offset: int = 0, limit: int | None = None
+) -> tuple[StrangerView, ...]:
+    """Return the unmatched rows that are listed, of one source or all, those with a match hint first."""
+    table = tables.stranger
+    query = select(table).where(table.c.cohort == cohort)
+    if source is not None:
+        query = query.where(table.c.source == source)
+    query = query.order_by(table.c.near == "", table.c.source, table.c.key)
+    if limit is not None:
+        query = query.offset(offset).limit(limit)
+    return tuple(StrangerView(r.source, r.key, r.near, r.student) for r in connection.execute(query))
 
 
 def run_views(connection: Connection, *conditions: ColumnElement[bool], limit: int = 200) -> tuple[RunView, ...]:

@@ -14,7 +14,14 @@ from config.settings import Settings
 from status_db import tables
 from status_db.effective.clear_sql import active, counts_as_clear
 from status_db.effective.step_rows import steps_beside
-from status_db.effective.step_status import certificate_from, decision_from, freshness, held_certificate, steps_of
+from status_db.effective.step_status import (
+    certificate_from,
+    decision_from,
+    freshness,
+    held_certificate,
+    steps_of,
+    student_from,
+)
 from status_db.effective.visible import Sight, everything, inside
 from status_db.model import (
     RENUMBERED,
@@ -27,7 +34,7 @@ from status_db.model import (
 )
 from status_db.queries.counts import overview
 from status_db.queries.dossier import Dossier, dossier_of
-from status_db.queries.runs import run_views
+from status_db.queries.runs import run_views, unmatched_rows
 from status_db.queries.trends import Trend, trend
 from status_db.store.engine import reading
 from status_db.views import (
@@ -79,24 +86,7 @@ class Reader:
         flips = self._flips(
             connection, tables.flip.c.cohort == cohort, tables.flip.c.student.in_(_numbers(connection, cohort, number))
         )
-        values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row by column
-        return StudentView(
-            cohort=cohort,
-            student=number,
-            name=row.name,
-            level=row.level,
-            college=row.college,
-            class_name=values["class"],
-            campus=row.campus,
-            building=row.building,
-            category=row.category,
-            extra=row.extra,
-            active=row.active,
-            flow=row.flow,
-            steps=steps,
-            flips=flips,
-            certificate=certificate,
-        )
+        return student_from(row, steps, flips, certificate)
 
     def listed_name(self, number: str) -> str | None:
         """Return the name of a student whom the roster of any cohort has had, as the newest says it."""
@@ -189,13 +179,8 @@ class Reader:
 
     def strangers(self, cohort: str, source: str | None = None) -> tuple[StrangerView, ...]:
         """Return the listed strangers, those near to a roster student first."""
-        table = tables.stranger
-        query = select(table).where(table.c.cohort == cohort)
-        if source is not None:
-            query = query.where(table.c.source == source)
         with reading(self._engine) as connection:
-            rows = connection.execute(query.order_by(table.c.near == "", table.c.source, table.c.key)).all()
-        return tuple(StrangerView(r.source, r.key, r.near, r.student) for r in rows)
+            return unmatched_rows(connection, cohort, source)
 
     def decisions(self, cohort: str, number: str | None = None) -> tuple[Decision, ...]:
         """Return decisions, withdrawn ones too, newest first."""

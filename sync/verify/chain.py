@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from status_db.ledger import raw_rows
-from status_db.ledger.chain import FLIPS, RUN, RUNS, LinkKind, altered, is_carried
+from status_db.ledger.chain import LinkKind
 from status_db.ledger.reader import LedgerReader
 from status_db.ledger.seals import NOTHING, Seals
+from status_db.ledger.sets import FLIPS, RUN, RUNS, altered, is_carried
 from sync.verify.disagreements import Found
 
 #: So many links are held at once.

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Table, select
 
 from status_db import tables
 from status_db.desk import seals as desk_seals
+from status_db.desk.audit_chain import LINES_BEFORE, OF_PAGES, WITH_LEDGER, any_sealed, digest_of_lines_before
 from status_db.desk.seals import NOT_SEALED, SEALED, SealedTable
-from status_db.desk.store import LINES_BEFORE, OF_PAGES, WITH_LEDGER, any_sealed, digest_of_lines_before
 from status_db.ledger import raw_rows
 from status_db.ledger.seals import NOTHING, Seals, moved
 from sync.verify.disagreements import Disagreement, Found

@@ -6,7 +6,9 @@ from datetime import datetime
 from config.meaning import differences, meaning_of
 from config.settings import Settings
 from status_db.ledger import raw_rows
-from status_db.ledger.chain import (
+from status_db.ledger.reader import LedgerReader
+from status_db.ledger.seals import NOTHING, Seals, moved
+from status_db.ledger.sets import (
     APPLIED_SETTINGS,
     BEHIND,
     CERTIFICATE_SET,
@@ -16,8 +18,6 @@ from status_db.ledger.chain import (
     records_of,
     state_of,
 )
-from status_db.ledger.reader import LedgerReader
-from status_db.ledger.seals import NOTHING, Seals, moved
 from sync.verify.chain import Chain
 from sync.verify.disagreements import Found
 from sync.verify.findings import ShareFindings, basis_of, decision_key

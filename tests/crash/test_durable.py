@@ -14,7 +14,8 @@ from clearance.main import app
 from config.load import load
 from connectors import memory
 from status_db import tables
-from status_db.accounts.accounts import Accounts, Act, Grant, desk_url
+from status_db.accounts.accounts import Accounts, Act, Grant
+from status_db.desk.address import desk_url
 from status_db.desk.store import DeskStore
 from status_db.model import RunState
 from status_db.store import durability

@@ -10,7 +10,8 @@ from starlette.testclient import TestClient
 
 from portal.auth.passwords import hash_password
 from status_db.accounts.accounts import Act, Grant
-from status_db.inbox.appeals import SeenThen, StudentObjection, StudentObjections
+from status_db.inbox.appeal_rows import SeenThen, StudentObjection
+from status_db.inbox.appeals import StudentObjections
 from tests.cast import GEOLOGY_LOAN, LIN, QIAN, SUN, ZHAO, ZHOU
 from tests.portal.on_the_loop import refused_on_the_loop
 from tests.portal.whole import whole_app

@@ -28,7 +28,8 @@ from portal.api.routes import ENDPOINTS
 from portal.documents import clearance_slip
 from status_db import tables
 from status_db.decisions.writer import Wish
-from status_db.inbox.appeals import SeenThen, StudentObjections
+from status_db.inbox.appeal_rows import SeenThen
+from status_db.inbox.appeals import StudentObjections
 from status_db.model import ROSTER, RunState, State, Verdict
 from status_db.store.engine import writing
 from tests.cast import LIN, QIAN, SUN, ZHAO

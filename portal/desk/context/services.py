@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute
 
 from config.processes import Process, writing_url
 from config.settings import Settings
-from status_db.accounts.accounts import Accounts, desk_secret, desk_url
+from status_db.accounts.accounts import Accounts
 from status_db.accounts.authority import Authority
 from status_db.decisions.batches import Batches
 from status_db.decisions.certificates import CertificateRegister
@@ -22,6 +22,7 @@ from status_db.decisions.class_review import ClassReviews
 from status_db.decisions.overrides import Overrides
 from status_db.decisions.reviews import Reviews
 from status_db.decisions.writer import DecisionWriter
+from status_db.desk.address import desk_secret, desk_url
 from status_db.desk.store import DeskStore
 from status_db.inbox.uploads import Uploads
 from status_db.ledger.chain import Ledger

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from clearance.main import app
-from status_db.accounts.accounts import desk_url
+from status_db.desk.address import desk_url
 from status_db.ledger.key import read
 from status_db.store.engine import open_writing
 from status_db.store.keys import KeyRefused

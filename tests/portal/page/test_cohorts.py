@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 from portal.student import recheck
 from status_db import tables
 from status_db.inbox.announcements import Board
-from status_db.inbox.appeals import SeenThen, StudentObjections
+from status_db.inbox.appeal_rows import SeenThen
+from status_db.inbox.appeals import StudentObjections
 from status_db.inbox.requests import Requests
 from status_db.inbox.uploads import Uploads
 from status_db.ledger.chain import Ledger

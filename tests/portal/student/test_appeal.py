@@ -17,7 +17,8 @@ from status_db import tables
 from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.audit_log import Audit, Deed
 from status_db.decisions.writer import Wish
-from status_db.inbox.appeals import Kind, Outcome, StudentObjection, StudentObjections
+from status_db.inbox.appeal_rows import Kind, Outcome, StudentObjection
+from status_db.inbox.appeals import StudentObjections
 from status_db.model import State, Verdict
 from tests.cast import LI, LIN, QIAN, SUN, ZHAO, ZHOU
 from tests.portal.conftest import _HASHED, lin_objects

@@ -30,11 +30,13 @@ from status_db import tables
 from status_db.accounts.accounts import AccountRefused, Accounts, Act, Grant
 from status_db.accounts.api_tokens import Tokens, hash_of
 from status_db.accounts.audit_log import Audit, Deed
+from status_db.desk.audit_chain import RowAltered
 from status_db.desk.retention import Retention
 from status_db.desk.seals import NOT_SEALED, SEALED
-from status_db.desk.store import DeskStore, RowAltered
+from status_db.desk.store import DeskStore
 from status_db.inbox.announcements import Board
-from status_db.inbox.appeals import Outcome, StudentObjections
+from status_db.inbox.appeal_rows import Outcome
+from status_db.inbox.appeals import StudentObjections
 from status_db.inbox.pending_changes import AccountChange, ChangeKind, PendingChanges
 from status_db.inbox.requests import Requests
 from status_db.inbox.uploads import UploadKind, Uploads

@@ -9,17 +9,8 @@ import pytest
 
 from status_db.decisions.writer import Wish
 from status_db.inbox import appeals
-from status_db.inbox.appeals import (
-    Inside,
-    Kind,
-    ObjectionRefused,
-    Outcome,
-    Refusal,
-    SeenThen,
-    StudentObjection,
-    StudentObjections,
-    item_of,
-)
+from status_db.inbox.appeal_rows import Kind, Outcome, SeenThen, StudentObjection, item_of
+from status_db.inbox.appeals import Inside, ObjectionRefused, Refusal, StudentObjections
 from status_db.model import Obligation, State, Verdict
 from status_db.queries import named_students
 from status_db.queries.named_students import NamedStudents

@@ -1,0 +1,62 @@
+"""The chains of the audit log, and their heads: which line is the newest, and what the sets of sealed rows come to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, exists, select
+
+from status_db import tables
+from status_db.desk import seals as desk_seals
+from status_db.desk.seals import SEALED
+from status_db.ledger import raw_rows
+from status_db.ledger.seals import Seals
+from status_db.store.engine import StoreError
+
+#: The two chains.
+WITH_LEDGER, OF_PAGES = "desk", "pages"
+
+#: The audit lines that are older than the chains; the head of `desk` covers them in order.
+LINES_BEFORE = "lines before"
+
+
+class RowAltered(StoreError):  # noqa: N818 - named by what is so
+    """A sealed row is not as it was sealed: somebody has written it past this program."""
+
+
+@dataclass(slots=True)
+class Head:
+    """The head of a chain: its newest line, from where it is kept, and what the sets come to."""
+
+    link: int
+    line_mac: bytes
+    removed_to: int
+    removed_mac: bytes
+    sets: dict[str, str]
+
+    def columns(self, chain: str) -> dict[str, Any]:
+        """Return it as its row has it, without the seal."""
+        return {
+            "chain": chain,
+            "link": self.link,
+            "line_mac": self.line_mac,
+            "removed_to": self.removed_to,
+            "removed_mac": self.removed_mac,
+            "sets": dict(sorted(self.sets.items())),
+        }
+
+
+def any_sealed(connection: Connection) -> bool:
+    """Say whether any row is sealed with the ledger's key."""
+    if connection.execute(select(exists().where(tables.audit_head.c.chain == WITH_LEDGER))).scalar_one():
+        return True
+    found = (select(exists().where(each.table.c.mac.is_not(None))) for each in SEALED.values())
+    return any(connection.execute(query).scalar_one() for query in found)
+
+
+def digest_of_lines_before(connection: Connection, seals: Seals) -> str:
+    """Return the digest of the audit lines that belong to no chain, in their order; empty where there are none."""
+    over, table = seals.running("lines"), tables.audit
+    columns = ("line", *desk_seals.LINE)
+    for values in raw_rows.pages(connection, table, columns, table.c.line, table.c.chain.is_(None)):
+        over.add(values)
+    return over.digest() if over.rows else ""
