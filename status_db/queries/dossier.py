@@ -43,7 +43,9 @@ class Dossier:
 
 def dossier_of(connection: Connection, settings: Settings, student: StudentView) -> Dossier:
     """Add to a student, inside the read that found them, what each source said and what was decided."""
-    return Dossier(student, _said(connection, settings, student), _decisions(connection, student))
+    return Dossier(
+        student, _said(connection, settings, student), decisions_of(connection, student.cohort, student.student)
+    )
 
 
 def _said(connection: Connection, settings: Settings, student: StudentView) -> dict[str, tuple[SourceSays, ...]]:
@@ -68,11 +70,10 @@ def _said(connection: Connection, settings: Settings, student: StudentView) -> d
     return {step.step: tuple(map(says, settings.sources_of(step.step))) for step in student.steps}
 
 
-def _decisions(connection: Connection, student: StudentView) -> tuple[Decision, ...]:
+def decisions_of(connection: Connection, cohort: str, number: str | None = None) -> tuple[Decision, ...]:
+    """Return a student's decisions or everybody's, withdrawn ones too, the newest first."""
     table = tables.decision
-    query = (
-        select(table)
-        .where(table.c.cohort == student.cohort, table.c.student == student.student)
-        .order_by(table.c.decision.desc())
-    )
-    return tuple(decision_from(row) for row in connection.execute(query))
+    query = select(table).where(table.c.cohort == cohort)
+    if number is not None:
+        query = query.where(table.c.student == number)
+    return tuple(decision_from(row) for row in connection.execute(query.order_by(table.c.decision.desc())))

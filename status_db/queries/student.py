@@ -16,7 +16,6 @@ from status_db.effective.clear_sql import active, counts_as_clear
 from status_db.effective.step_rows import steps_beside
 from status_db.effective.step_status import (
     certificate_from,
-    decision_from,
     freshness,
     held_certificate,
     steps_of,
@@ -33,7 +32,7 @@ from status_db.model import (
     Verdict,
 )
 from status_db.queries.counts import overview
-from status_db.queries.dossier import Dossier, dossier_of
+from status_db.queries.dossier import Dossier, decisions_of, dossier_of
 from status_db.queries.runs import run_views, unmatched_rows
 from status_db.queries.trends import Trend, trend
 from status_db.store.engine import reading
@@ -184,12 +183,8 @@ class Reader:
 
     def decisions(self, cohort: str, number: str | None = None) -> tuple[Decision, ...]:
         """Return decisions, withdrawn ones too, newest first."""
-        table = tables.decision
-        query = select(table).where(table.c.cohort == cohort)
-        if number is not None:
-            query = query.where(table.c.student == number)
         with reading(self._engine) as connection:
-            return tuple(decision_from(row) for row in connection.execute(query.order_by(table.c.decision.desc())))
+            return decisions_of(connection, cohort, number)
 
     def certificates(self, cohort: str, number: str | None = None) -> tuple[Certificate, ...]:
         """Return certificates, revoked ones too, newest first."""
