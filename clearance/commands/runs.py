@@ -62,7 +62,7 @@ def reject(
     program = chosen(context).program()
     found, author = _suspended(program, run), author_of(program, speaker)
     result = program.approvals.vote(run, Says.REJECT, author=author, reason=reason, now=program.clock())
-    if result.outcome is None:
+    if result.outcome is None or result.outcome.state is not RunState.REJECTED:
         fail(f"run {run} has been decided meanwhile. See: clearance runs show {run}")
     tables.OUT.print(f"run {run} of {found.source} is rejected; the next sync asks {found.source} anew.")
 
