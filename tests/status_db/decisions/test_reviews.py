@@ -285,6 +285,30 @@ def test_a_certificate_that_was_revoked_is_not_handed_over(ready: World) -> None
     assert (revoked.collected, revoked.collected_at) == ("", None)
 
 
+def test_who_collects_for_somebody_else_is_named(ready: World) -> None:
+    review(ready)
+    for name in ("", "  "):
+        with pytest.raises(ReviewRefused) as refused:
+            ready.register.issue(Issue(LIN.number, "C-1", "毕业证书", "agent", name), "reviewer", ready.now)
+        assert refused.value.word is Hindrance.NO_COLLECTOR
+    ready.register.issue(Issue(LIN.number, "C-1", "毕业证书", ""), "reviewer", ready.now)
+    with pytest.raises(ReviewRefused) as refused:
+        ready.register.hand_over(HandedOver("C-1", "agent"), "clerk", ready.now)
+    assert refused.value.word is Hindrance.NO_COLLECTOR
+
+
+def test_it_leaves_neither_before_it_was_issued_nor_later_than_now(ready: World) -> None:
+    review(ready)
+    issued = ready.now
+    ready.register.issue(Issue(LIN.number, "C-1", "毕业证书", ""), "reviewer", issued)
+    ready.later(hours=1)
+    for at in (issued - timedelta(microseconds=1), ready.now + timedelta(microseconds=1)):
+        with pytest.raises(ReviewRefused) as refused:
+            ready.register.hand_over(HandedOver("C-1", "self", at=at), "clerk", ready.now)
+        assert refused.value.word is Hindrance.WHEN
+    assert ready.register.hand_over(HandedOver("C-1", "self", at=issued), "clerk", ready.now).collected_at == issued
+
+
 def test_what_was_decided_later_than_now_is_refused(ready: World) -> None:
     wish = Wish(LIN.number, "library", Verdict.CLEARED, "现场归还", decided_at=ready.now + timedelta(microseconds=1))
     with pytest.raises(DecisionRefused, match="it was decided later than now") as refused:
