@@ -309,6 +309,18 @@ def test_it_leaves_neither_before_it_was_issued_nor_later_than_now(ready: World)
     assert ready.register.hand_over(HandedOver("C-1", "self", at=issued), "clerk", ready.now).collected_at == issued
 
 
+def test_a_certificate_outside_the_scopes_is_as_unknown_as_none(ready: World) -> None:
+    review(ready)
+    ready.register.issue(Issue(LIN.number, "C-1", "毕业证书", ""), "reviewer", ready.now)
+    elsewhere = ({"college": ("外国语学院",)},)
+    with pytest.raises(ReviewRefused) as refused:
+        ready.register.hand_over(HandedOver("C-1", "self"), "clerk", ready.now, elsewhere)
+    assert refused.value.word is Hindrance.GONE
+    with pytest.raises(ReviewRefused) as refused:
+        ready.register.revoke("C-1", "second", "印错", ready.now, elsewhere)
+    assert refused.value.word is Hindrance.GONE
+
+
 def test_what_was_decided_later_than_now_is_refused(ready: World) -> None:
     wish = Wish(LIN.number, "library", Verdict.CLEARED, "现场归还", decided_at=ready.now + timedelta(microseconds=1))
     with pytest.raises(DecisionRefused, match="it was decided later than now") as refused:
