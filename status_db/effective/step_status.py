@@ -103,27 +103,16 @@ def steps_of_many(
 
     Every step of the flow is there: one without a finding of its own is as `step_rows` has it.
     """
-    decision, status, certificate = tables.decision, tables.status, tables.certificate
+    decision, status = tables.decision, tables.status
     numbers = list(flows)
-    decisions = {
-        (row.student, row.step): decision_from(row)
-        for row in connection.execute(
-            select(decision).where(
-                decision.c.cohort == cohort, decision.c.student.in_(numbers), decision.c.withdrawn_at.is_(None)
-            )
-        )
-    }
+    decided = (decision.c.cohort == cohort, decision.c.student.in_(numbers), decision.c.withdrawn_at.is_(None))
+    standing = connection.execute(select(decision).where(*decided))
+    decisions = {(row.student, row.step): decision_from(row) for row in standing}
     found = {
         (row.student, row.step): row
         for row in connection.execute(select(status).where(status.c.cohort == cohort, status.c.student.in_(numbers)))
     }
-    issued = set(
-        connection.execute(
-            select(certificate.c.student).where(
-                certificate.c.cohort == cohort, certificate.c.student.in_(numbers), certificate.c.revoked_at.is_(None)
-            )
-        ).scalars()
-    )
+    issued = _holders(connection, cohort, numbers)
     own = {
         (number, entry.step): row
         for number, flow in flows.items()
@@ -163,6 +152,13 @@ def steps_of_many(
 
 def _finding(row: Row[Any], evidence: Callable[[Row[Any]], tuple[Obligation, ...]]) -> Finding:
     return Finding(Verdict(row.verdict), Reason(row.reason), evidence(row))
+
+
+def _holders(connection: Connection, cohort: str, numbers: list[str]) -> set[str]:
+    """Return which of these students hold a certificate."""
+    table = tables.certificate
+    own = (table.c.cohort == cohort, table.c.student.in_(numbers), table.c.revoked_at.is_(None))
+    return set(connection.execute(select(table.c.student).where(*own)).scalars())
 
 
 def _joined(connection: Connection, cohort: str, numbers: Collection[str]) -> dict[str, datetime]:
