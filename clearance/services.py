@@ -164,7 +164,7 @@ class Program:
         return self._connected(name, cohorts, candidates)
 
     def _connected(self, name: str, cohorts: tuple[str, ...], candidates: Callable[[], Candidates]) -> Connector:
-        from sync.plan.as_of import FIELD
+        from sync.pull.as_of import FIELD
 
         asked = self.settings.roster if name == ROSTER else self.settings.source[name]
         if why := asked.unusable:

@@ -30,7 +30,8 @@ from status_db.model import ROSTER, Verdict
 from status_db.queries.student import Reader
 from status_db.store.engine import open_reading, open_writing, reading
 from status_db.views import StudentView
-from sync.run.run import Outcome, Sync
+from sync.run.outcome import Outcome
+from sync.run.run import Sync
 from sync.run.season import Member, Season
 from sync.service.inbox import Serving
 from tests.cast import EVERYBODY, MORNING

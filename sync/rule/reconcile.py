@@ -8,8 +8,9 @@ that a decision covers.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
-from connectors.port import Cell, Snapshot
+from connectors.port import Cell
 from status_db.model import (
     CLEAR,
     Finding,
@@ -181,11 +182,13 @@ def compare(
     resolved: Resolved,
     outside: frozenset[str] = frozenset(),
     asked_later: frozenset[str] = frozenset(),
+    fresh: Mapping[str, tuple[Rows, bytes]] = MappingProxyType({}),
 ) -> Answer:
     """Compare what the source says with what is stored, by student and digest.
 
     `stored` maps each student with a record to its digest. `outside` are the roster students whom the source does not
-    know, when it names a population. Who was `asked_later` on their own is left alone.
+    know, when it names a population. Who was `asked_later` on their own is left alone. `fresh` are rows whose digest
+    is known already.
     """
     salt = rule.digest
     sure: dict[str, Rows] = {}
@@ -230,7 +233,8 @@ def compare(
     for student, rows in sure.items():
         if student in doubtful:
             continue
-        digest = digest_of_rows(salt, rows)
+        known = fresh.get(student)
+        digest = known[1] if known is not None and known[0] is rows else digest_of_rows(salt, rows)
         if stored.get(student) != digest and student not in asked_later:
             changed[student] = Said(rows, digest)
     changed |= {
@@ -294,10 +298,19 @@ def _uncertain(
         certain = sure.get(student, [])
         parts = [digest_of_rows(salt, certain)] if certain else []
         yield student, Said(certain, digest_of([*parts, digest_of_rows(salt, rows), _DOUBT]), "; ".join(sorted(whys)))
-    unknown_there = digest_of([salt, _OUTSIDE])
+    unknown_there = _outside_digest(salt)
     for student in outside:
         if student not in sure and student not in doubtful:
             yield student, Said([], unknown_there)
+
+
+def outside_digest(rule: SourceRule) -> bytes:
+    """Return the digest of the record of a student whom the source does not know."""
+    return _outside_digest(rule.digest)
+
+
+def _outside_digest(salt: bytes) -> bytes:
+    return digest_of([salt, _OUTSIDE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,39 +393,51 @@ class Plan:
         return sum(1 for c in self.changes if c.verdict_before is before and c.verdict_after is after)
 
 
-def plan(
-    cohort: str,
-    base: int,
-    source_base: int,
+def records_of(rule: SourceRule, fields: Sequence[str], answer: Answer) -> dict[str, Record | None]:
+    """Return the new record of each student about whom an answer says something else; None for one that goes."""
+    new: dict[str, Record | None] = {
+        student: record_from_rows(rule, fields, student, said.rows, said.digest, said.doubt[:200], said.moved)
+        for student, said in answer.changed.items()
+    }
+    return new | dict.fromkeys(answer.vanished)
+
+
+def kept_back(
     rule: SourceRule,
-    snapshot: Snapshot,
-    answer: Answer,
-    touched: Iterable[Touched],
+    new: Mapping[str, Record | None],
     stored: Mapping[tuple[str, str], Record],
-    others: Mapping[str, SourceAnswered],
-    asked_before: datetime | None,
-    unsettled: frozenset[str] = frozenset(),
-) -> Plan:
-    """Return the plan for one source's answer.
+    unsettled: Iterable[str],
+) -> dict[str, Record | None]:
+    """Return the new records where nobody of the unsettled is released.
 
-    `touched` are the roster students whose step may change; `stored` maps (source, student) to the stored records of
-    all the step's sources about them; `others` are the step's other sources; `asked_before` is when this source's last
-    good snapshot began. Of the `unsettled` nobody is released: who is held stays so, who would be clear is unknown.
+    Who is held stays so, and who would be clear is unknown.
     """
-    new: dict[str, Record | None] = {}
-    for student, said in answer.changed.items():
-        new[student] = record_from_rows(
-            rule, snapshot.fields, student, said.rows, said.digest, said.doubt[:200], said.moved
-        )
-    new.update(dict.fromkeys(answer.vanished))
+    kept = dict(new)
     for student in unsettled:
-        _keep_back(rule, student, new, stored.get((rule.source, student)))
-    return plan_records(
-        cohort, base, source_base, rule, snapshot.began, answer, touched, new, stored, others, asked_before
-    )
+        _keep_back(rule, student, kept, stored.get((rule.source, student)))
+    return kept
 
 
-def plan_records(
+def changes_of(
+    rule: SourceRule,
+    new: Mapping[str, Record | None],
+    stored: Mapping[tuple[str, str], Record],
+    people: Mapping[str, Touched],
+    asked_before: datetime | None,
+) -> tuple[list[Change], list[Record]]:
+    """Return the records that would change, and those that stay the same but for their digest."""
+    changes: list[Change] = []
+    respelled: list[Record] = []
+    for student, after in new.items():
+        before = stored.get((rule.source, student))
+        if before is not None and after is not None and _same(before, after):
+            respelled.append(after)
+            continue
+        changes.append(_change(rule, student, before, after, people.get(student), asked_before))
+    return changes, respelled
+
+
+def plan(
     cohort: str,
     base: int,
     source_base: int,
@@ -425,17 +450,14 @@ def plan_records(
     others: Mapping[str, SourceAnswered],
     asked_before: datetime | None,
 ) -> Plan:
-    """Return the plan for these new records of one source, None for one that goes; all else as for `plan`."""
-    people = {person.student: person for person in touched}
-    changes: list[Change] = []
-    respelled: list[Record] = []
-    for student, after in new.items():
-        before = stored.get((rule.source, student))
-        if before is not None and after is not None and _same(before, after):
-            respelled.append(after)
-            continue
-        changes.append(_change(rule, student, before, after, people.get(student), asked_before))
+    """Return the plan for these new records of one source, None for one that goes.
 
+    `touched` are the roster students whose step may change; `stored` maps (source, student) to the stored records of
+    all the step's sources about them; `others` are the step's other sources; `began` is when this answer began, and
+    `asked_before` when the source's last good one did.
+    """
+    people = {person.student: person for person in touched}
+    changes, respelled = changes_of(rule, new, stored, people, asked_before)
     findings: list[tuple[str, Finding]] = []
     flips: list[Flip] = []
     clears = {c.student for c in changes if c.verdict_after in CLEAR and c.verdict_before not in CLEAR}

@@ -14,7 +14,7 @@ from status_db.marks.applied_settings import SettingsDiffer
 from status_db.marks.current import Stored
 from status_db.model import SETTINGS
 from status_db.store.engine import reading
-from sync.plan.settings import SettingsProposal, propose_settings
+from sync.plan.settings import SettingsProposal, SettingsStages
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,8 @@ class SettingsGate:
         return Snapshot(("student",), (), now, now, ())
 
     def _proposal(self, connection: Connection) -> SettingsProposal:
-        return propose_settings(connection, self._settings, self._cohort, self.nothing_asked())
+        stages = SettingsStages(self._settings, self._cohort, self.nothing_asked())
+        return stages.decide(stages.gather(connection))
 
 
 def waits_already(run: int) -> str:

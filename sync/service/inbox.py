@@ -20,7 +20,8 @@ from status_db.marks.reversals import ReversalRefused
 from status_db.marks.revert_plans import plan_to_json
 from status_db.model import RunState
 from status_db.queries.student import Reader
-from sync.run.run import Outcome, Sync
+from sync.run.outcome import Outcome
+from sync.run.run import Sync
 
 
 class Serving:

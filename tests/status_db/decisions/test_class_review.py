@@ -21,7 +21,7 @@ from status_db.queries.certificates import Chosen as Narrowed
 from status_db.queries.classes import Classes, Stage
 from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope
-from sync.run.run import Outcome
+from sync.run.outcome import Outcome
 from tests.cast import LIN
 from tests.forty import CLASS, COLLEGE, FORTY, forty
 from tests.sync.verify.test_report import verified

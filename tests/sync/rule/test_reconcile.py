@@ -148,7 +148,8 @@ def answer(rows: list[tuple[Any, ...]], stored: dict[str, Record], doubtful: dic
         if s in compared.changed or s in compared.vanished
     ]
     records = {("loans", s): r for s, r in stored.items()}
-    return reconcile.plan("2019", 1, 1, RULE, snapshot, compared, touched, records, {}, EARLIER)
+    new = reconcile.records_of(RULE, snapshot.fields, compared)
+    return reconcile.plan("2019", 1, 1, RULE, NOW, compared, touched, new, records, {}, EARLIER)
 
 
 def applied(plan: Any, stored: dict[str, Record]) -> dict[str, Record]:
@@ -212,14 +213,13 @@ def test_doubtful_rows_cannot_clear_who_is_surely_held() -> None:
 
 
 def test_who_joined_after_the_last_pull_of_another_source_stays_unknown() -> None:
-    snapshot = Snapshot(("student",), [], NOW, NOW, ())
     compared = reconcile.compare(RULE, {}, {}, Resolved({}))
     joined = Touched("S1", NOW - timedelta(hours=1), False, Finding(UNKNOWN, Reason.NOT_ASKED), None)
     other = {"fines": SourceAnswered(CLEARED, NOW - timedelta(hours=2))}
-    plan = reconcile.plan("2019", 1, 1, RULE, snapshot, compared, [joined], {}, other, None)
+    plan = reconcile.plan("2019", 1, 1, RULE, NOW, compared, [joined], {}, {}, other, None)
     assert not plan.findings
     fresh = {"fines": SourceAnswered(CLEARED, NOW)}
-    plan = reconcile.plan("2019", 1, 1, RULE, snapshot, compared, [joined], {}, fresh, None)
+    plan = reconcile.plan("2019", 1, 1, RULE, NOW, compared, [joined], {}, {}, fresh, None)
     assert [f.verdict for _, f in plan.findings] == [CLEARED]
 
 
@@ -264,13 +264,11 @@ def test_who_was_asked_later_is_left_alone_whatever_the_older_answer_says() -> N
 
 
 def test_what_another_source_means_by_no_row_decides_with_it() -> None:
-    snapshot = Snapshot(("student",), [], NOW, NOW, ())
+    nothing = reconcile.compare(RULE, {}, {}, Resolved({}))
     joined = Touched("S1", EARLIER, False, Finding(UNKNOWN, Reason.NOT_ASKED), None)
     for absent, verdict in ((CLEARED, CLEARED), (UNKNOWN, UNKNOWN), (HELD, HELD)):
         other = {"rooms": SourceAnswered(absent, NOW)}
-        plan = reconcile.plan(
-            "2019", 1, 1, RULE, snapshot, reconcile.compare(RULE, {}, {}, Resolved({})), [joined], {}, other, None
-        )
+        plan = reconcile.plan("2019", 1, 1, RULE, NOW, nothing, [joined], {}, {}, other, None)
         assert [f.verdict for _, f in plan.findings] == [verdict]
 
 

@@ -13,7 +13,7 @@ from status_db.decisions.reviews import Hindrance, Issue, ReviewRefused
 from status_db.decisions.writer import Wish
 from status_db.model import SETTINGS as SETTINGS_RUN
 from status_db.model import RunState, StepKind, Verdict
-from sync.run.run import Outcome
+from sync.run.outcome import Outcome
 from tests.cast import GEOLOGY_LOAN, LEAVING, LIN, QIAN, SUN, ZHAO
 from tests.sync.verify.test_report import verified
 from tests.world import SETTINGS, World

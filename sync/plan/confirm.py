@@ -1,19 +1,15 @@
-"""The second look: an answer that would release students is doubted, and the office is asked about them once more.
+"""Confirm: before an answer releases students, the office is asked about them once more.
 
 Between the pages of one answer a book can move; a cache can be old. Both say of a student that nothing is owed, once.
 What this cannot see is an office that says the same wrong thing twice: for that there is the guard.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from config.settings import Settings
 from connectors.port import AsksByNumber, Cell, Connector, Proof, ProofKind, Snapshot, SourceError
-from status_db.marks.current import Stored
 from status_db.model import CLEAR, Means, Record, Verdict, normalise_number
-from sync import rules
-from sync.plan.source import SourceProposal, question_of
-from sync.rule.reconcile import Plan
+from sync.rule.reconcile import Change
 from sync.rule.records import Rows, SourceRule, digest_of_rows, record_from_rows
 
 #: So many students are asked about again in one run; whoever is beyond them stays held until the next.
@@ -23,68 +19,63 @@ MOST = 1_000
 PROVEN_BY = 5
 
 
-class Doubts:
-    """What of one pull's answer is asked about again before anybody is released by it: each student once."""
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What asking the office again has shown so far, in one run: each student is asked about once."""
 
-    def __init__(self, settings: Settings, connector: Connector) -> None:
-        self._settings = settings
-        self._connector = connector
-        self._asked: set[str] = set()
-        self._tried_one = reads_all_for_one(connector)
-
-    def about(self, proposal: SourceProposal, stored: Stored) -> Callable[[Snapshot], Snapshot] | None:
-        """Return what asks the office and adds to the snapshot what it said; None where nothing is to be asked.
-
-        It reads all that it needs now; what it returns is called when nothing is held open any more.
-        """
-        name = proposal.plan.source
-        rule = rules.source_rule(self._settings, name)
-        again: dict[str, tuple[str, ...]] = {}
-        if isinstance(self._connector, AsksByNumber):
-            again = stored.numbers_of(released(proposal.plan, rule.means) - self._asked)
-            self._asked |= again.keys()
-        one: dict[str, Record] = {}
-        if not self._tried_one:
-            wheres = rules.locations(self._settings.source[name])
-            if stored.source(name).one_proven not in {question_of(rule, where) for where in wheres}:
-                one = _some_held(proposal.plan, stored)
-            self._tried_one = True
-        if not again and not one:
-            return None
-        numbers = stored.numbers_of(one)
-
-        def ask(snapshot: Snapshot) -> Snapshot:
-            if again and isinstance(self._connector, AsksByNumber):
-                snapshot = _looked_again(snapshot, look_again(rule, self._connector, again))
-            return _one_tried(snapshot, one, disagreement(rule, self._connector, one, numbers)) if one else snapshot
-
-        return ask
+    #: Asked about again.
+    asked: frozenset[str] = frozenset()
+    #: Of these, who is not released: they still owe, or were not answered.
+    kept: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+    proofs: tuple[Proof, ...] = ()
+    #: Asking about one student was tried, or need not be.
+    tried_one: bool = False
 
 
-def _some_held(plan: Plan, stored: Stored) -> dict[str, Record]:
-    """Return some students whom an answer holds, with their records by it."""
-    changed = {c.student: c for c in plan.changes}
-    held = {s: c.after for s, c in changed.items() if c.after is not None and c.after.verdict is Verdict.HELD}
-    if len(held) < PROVEN_BY:
-        stand = stored.some_held(plan.source, PROVEN_BY + len(changed))
-        held |= {student: record for student, record in stand.items() if student not in changed}
-    return dict(sorted(held.items())[:PROVEN_BY])
+def confirm(
+    rule: SourceRule,
+    connector: Connector,
+    changes: Sequence[Change],
+    numbers: Mapping[str, tuple[str, ...]],
+    held: Mapping[str, Record],
+    before: Confirmed,
+) -> Confirmed:
+    """Ask the office again about whom these changes release, and alone about some whom they hold.
 
-
-def _looked_again(snapshot: Snapshot, look: "SecondLook") -> Snapshot:
-    return replace(
-        snapshot,
-        unsettled=(*snapshot.unsettled, *sorted(look.kept)),
-        warnings=(*snapshot.warnings, *([look.message] if look.message else [])),
-    )
-
-
-def _one_tried(snapshot: Snapshot, held: Mapping[str, Record], differs: str) -> Snapshot:
-    if differs:
+    `numbers` are every number of each student who may be asked about, `held` stored records of held students.
+    """
+    after = before
+    if isinstance(connector, AsksByNumber):
+        again = {student: numbers[student] for student in released(changes, rule.means) - before.asked}
+        if again:
+            look = look_again(rule, connector, again)
+            after = replace(
+                after,
+                asked=before.asked | again.keys(),
+                kept=before.kept | look.kept,
+                warnings=(*before.warnings, *([look.message] if look.message else [])),
+            )
+    if after.tried_one:
+        return after
+    one = _some_held(changes, held)
+    after = replace(after, tried_one=True)
+    if not one:
+        return after
+    if differs := disagreement(rule, connector, one, numbers):
         remedy = "Until they agree a recheck of one student holds and never clears: correct `one` in the settings"
-        return replace(snapshot, warnings=(*snapshot.warnings, f"{differs}. {remedy}"))
-    shown = Proof(ProofKind.ONE_AGREES, f"{len(held)} held students, asked one by one")
-    return replace(snapshot, proofs=(*snapshot.proofs, shown))
+        return replace(after, warnings=(*after.warnings, f"{differs}. {remedy}"))
+    shown = Proof(ProofKind.ONE_AGREES, f"{len(one)} held students, asked one by one")
+    return replace(after, proofs=(*after.proofs, shown))
+
+
+def _some_held(changes: Sequence[Change], stored: Mapping[str, Record]) -> dict[str, Record]:
+    """Return some students whom an answer holds, with their records by it."""
+    changed = {c.student for c in changes}
+    held = {c.student: c.after for c in changes if c.after is not None and c.after.verdict is Verdict.HELD}
+    if len(held) < PROVEN_BY:
+        held |= {student: record for student, record in stored.items() if student not in changed}
+    return dict(sorted(held.items())[:PROVEN_BY])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +89,11 @@ class SecondLook:
     message: str
 
 
-def released(plan: Plan, means: Means) -> frozenset[str]:
-    """Return the held students whom a plan releases without a row that says so."""
+def released(changes: Sequence[Change], means: Means) -> frozenset[str]:
+    """Return the held students whom changes release without a row that says so."""
     return frozenset(
         change.student
-        for change in plan.changes
+        for change in changes
         if change.verdict_before is Verdict.HELD
         and change.verdict_after is not Verdict.HELD
         and not (means is Means.STATUS and change.after is not None and change.after.verdict in CLEAR)

@@ -1,7 +1,7 @@
-"""What the guard knows of a source before an answer, and what it compares of the answer: read from the marks."""
+"""What the guard knows of a source before an answer, and what it compares of the answer."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -45,43 +45,80 @@ class AtBranches:
 NO_BRANCHES = AtBranches({}, {}, {})
 
 
-def history(
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is stored of a source's past, and of the groups of whoever it may release."""
+
+    #: What the office has announced, by the verdict towards which students will move.
+    announced: Mapping[Verdict, guard.Announced]
+    #: Counted since the last approval or within a day, whichever is later.
+    lately: guard.Counted
+    #: Students who have the step; read where a missing row means held or cleared.
+    everybody: int
+    #: Students whose record is held; read where the source names branches.
+    held: frozenset[str]
+    #: Student who may be released → the columns of `GROUPED_BY`.
+    columns: Mapping[str, Sequence[str]]
+    #: Column → name → students held there.
+    sizes: Mapping[str, Mapping[str, int]]
+
+
+#: Where nobody's step may change.
+NO_PAST = Past({}, guard.NOBODY, 0, frozenset(), {}, {})
+
+
+def read_past(
     stored: Stored,
     waves: Iterable[Wave],
     settings: Settings,
     rule: SourceRule,
     state: SourceState,
     snapshot: Snapshot,
-    clock: datetime | None = None,
-) -> guard.History:
-    """Return what the guard knows of a source before this answer, without its groups.
+    clock: datetime | None,
+    released: Collection[str],
+) -> Past:
+    """Read a source's past; `released` are the students who may be released, or more.
 
     `clock` is what time it is, which may be long after the answer was read.
     """
-    name, source, now = rule.source, settings.source[rule.source], clock or snapshot.ended
-    announced = {
-        wave.towards: guard.Announced(wave.most, stored.announced_since(name, wave.at)[wave.towards]) for wave in waves
-    }
+    name, now, limits = rule.source, clock or snapshot.ended, rules.limits(settings.source[rule.source])
     since = now - SUM_OVER
     if state.approved_at is not None and not is_ahead(state.approved_at, now):
         since = max(since, state.approved_at)
     moved = stored.counted_since(name, since, now)
+    counts_silent = rule.absent in (Verdict.HELD, Verdict.CLEARED)
+    large = len(released) >= limits.group_count * limits.group_percent / 100
+    without_record = rule.absent is Verdict.HELD
+    return Past(
+        announced={
+            wave.towards: guard.Announced(wave.most, stored.announced_since(name, wave.at)[wave.towards])
+            for wave in waves
+        },
+        lately=guard.Counted(moved[Verdict.CLEARED], moved[Verdict.HELD], moved[Verdict.UNKNOWN]),
+        everybody=stored.headcount(rules.flows_with(settings, rule.step)) if counts_silent else 0,
+        held=stored.held_students(name) if "branch" in snapshot.fields else frozenset(),
+        columns=stored.groups_of(released) if large else {},
+        sizes={c: stored.held_by(name, rule.step, c, without_record=without_record) for c in GROUPED_BY if large},
+    )
+
+
+def history(past: Past, settings: Settings, rule: SourceRule, state: SourceState, snapshot: Snapshot) -> guard.History:
+    """Return what the guard knows of a source before this answer, without its groups. Pure."""
+    source = settings.source[rule.source]
     standing = {Verdict.HELD: state.held, Verdict.CLEARED: state.done}
-    absent = rule.absent
-    if absent in standing:
-        everybody = stored.headcount(rules.flows_with(settings, source.step))
-        standing[absent] += everybody - state.held - state.done - state.unknown - state.exempt
+    if rule.absent in standing:
+        standing[rule.absent] += past.everybody - state.held - state.done - state.unknown - state.exempt
     return guard.History(
         recent_rows=state.recent_rows,
         held=standing[Verdict.HELD],
         cleared=standing[Verdict.CLEARED],
         exempt=state.exempt,
-        lately=guard.Counted(moved[Verdict.CLEARED], moved[Verdict.HELD], moved[Verdict.UNKNOWN]),
+        lately=past.lately,
         first=state.settings_digest is None,
         question_changed=not (state.settings_digest is None or rule.is_known_as(state.settings_digest))
         or state.location_digest not in (None, *rules.locations(source)),
-        clearing=announced.get(Verdict.CLEARED, guard.NOTHING),
-        holding=announced.get(Verdict.HELD, guard.NOTHING),
+        clearing=past.announced.get(Verdict.CLEARED, guard.NOTHING),
+        holding=past.announced.get(Verdict.HELD, guard.NOTHING),
         after_a_night=state.began is not None and snapshot.began - state.began > rules.limits(source).night,
         quality=quality.from_json(state.quality),
     )
@@ -93,9 +130,9 @@ def without_rows(known: guard.History, found: Sequence[guard.Group] = ()) -> gua
 
 
 def groups(
-    stored: Stored, rule: SourceRule, limits: guard.Limits, plan: Plan, held: int, at_branches: AtBranches
+    past: Past, rule: SourceRule, limits: guard.Limits, plan: Plan, held: int, at_branches: AtBranches
 ) -> tuple[guard.Group, ...]:
-    """Return the groups of which a plan releases students: by the roster's columns and by the source's branches.
+    """Return the groups of which a plan releases students: by the roster's columns and by the source's branches. Pure.
 
     `held` are all the students that the source holds now. Groups that are too small for a limit may be left out.
     """
@@ -103,10 +140,10 @@ def groups(
     if len(gone) < limits.group_count * limits.group_percent / 100:
         return at_branches.groups()
     found: list[guard.Group] = []
-    shared = stored.groups_of(gone)
+    shared = [past.columns[student] for student in gone]
     for at, column in enumerate(GROUPED_BY):
-        moved = Counter(columns[at] for columns in shared.values() if columns[at])
-        sizes = stored.held_by(rule.source, plan.step, column, without_record=rule.absent is Verdict.HELD)
+        moved = Counter(columns[at] for columns in shared if columns[at])
+        sizes = past.sizes[column]
         found += [
             guard.Group(column, name, sizes.get(name, 0), count, max(0, held - sizes.get(name, 0)), len(gone) - count)
             for name, count in sorted(moved.items())
@@ -115,9 +152,9 @@ def groups(
 
 
 def at_branches(
-    stored: Stored, rule: SourceRule, state: SourceState, snapshot: Snapshot, people: Mapping[Cell, str], plan: Plan
+    past: Past, state: SourceState, snapshot: Snapshot, people: Mapping[Cell, str], plan: Plan
 ) -> AtBranches:
-    """Return whom the source's branches hold; `people` are the roster students that its number cells mean."""
+    """Return whom the source's branches hold; `people` are the roster students that its number cells mean. Pure."""
     if "branch" not in snapshot.fields:
         return NO_BRANCHES
     at = list(snapshot.fields).index("branch")
@@ -126,13 +163,12 @@ def at_branches(
         name = "" if row[at] is None else " ".join(str(row[at]).split())
         if name and (student := people.get(row[0])) is not None:
             rows_at.setdefault(name, set()).add(student)
-    held = stored.held_students(rule.source)
-    after = quality.held_after(held, ((c.student, c.verdict_after) for c in plan.changes if c.concerned))
+    after = quality.held_after(past.held, ((c.student, c.verdict_after) for c in plan.changes if c.concerned))
     before = quality.from_json(state.quality)
     return AtBranches(
         before.branches if before is not None else {},
         quality.held_by_branch(rows_at, after),
-        quality.held_by_branch(rows_at, held & after),
+        quality.held_by_branch(rows_at, past.held & after),
     )
 
 

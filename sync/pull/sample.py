@@ -12,8 +12,9 @@ from connectors.port import Cell, Sample, Snapshot, SourceGarbled, table_of
 from status_db.marks.current import Stored
 from status_db.model import ROSTER, Means, Verdict, normalise_number
 from sync import rules
-from sync.plan.as_of import stamped
 from sync.plan.matching import resolve
+from sync.plan.people import read_people
+from sync.pull.as_of import stamped
 from sync.rule import roster
 from sync.rule.cells import Unreadable, amount_in_yuan
 from sync.rule.records import Rows, SourceRule, due_of, record_from_rows, text_of
@@ -76,7 +77,8 @@ def _has_population(settings: Settings, name: str) -> bool:
 
 def _about_nobody(rule: SourceRule, answer: Snapshot, groups: Mapping[Cell, Rows], stored: Stored) -> bool:
     """Say whether none of the rows is about anybody on the roster."""
-    resolved = resolve(stored, answer.fields, groups, {}, own_numbers=rule.own_numbers)
+    people = read_people(stored, answer.fields, groups, {}, own_numbers=rule.own_numbers)
+    resolved = resolve(people, answer.fields, groups, {}, own_numbers=rule.own_numbers)
     keys = {normalise_number(key) for key in groups if key is not None}
     return not (resolved.students or resolved.staying or resolved.doubtful.keys() & keys)
 
