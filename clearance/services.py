@@ -197,7 +197,8 @@ class Program:
             return Candidates()
         with reading(self.writing) as connection:
             stored = Stored(connection, self.cohort)
-            return Candidates(stored.numbers_with(self.settings.source[name].step), stored.source(ROSTER).revision)
+            students = stored.with_step(self.settings.source[name].step)
+            return Candidates(stored.numbers.numbers_with(students), stored.source(ROSTER).revision)
 
     def uses(self, name: str) -> bool:
         """Say whether a student here has the step that a source decides; so while nobody is on the roster yet."""

@@ -305,7 +305,8 @@ class World:
         """Return whom a source may be asked about by number."""
         with reading(self.engine) as connection:
             stored = Stored(connection, COHORT)
-            return Candidates(stored.numbers_with(self.settings.source[name].step), stored.source(ROSTER).revision)
+            students = stored.with_step(self.settings.source[name].step)
+            return Candidates(stored.numbers.numbers_with(students), stored.source(ROSTER).revision)
 
     def later(self, **span: float) -> None:
         """Move the clock on."""

@@ -443,7 +443,7 @@ class Marks:
                 raise Overtaken
         elif pull.source_base is not None and (
             stored.source(lease.source).revision != pull.source_base
-            or stored.asked_later(lease.source, pull.began, pull.judged_at) != pull.asked_later
+            or stored.runs.asked_later(lease.source, pull.began, pull.judged_at) != pull.asked_later
         ):
             raise BaseMoved
 

@@ -19,6 +19,7 @@ from sync import rules
 from sync.plan.history import NO_PAST, Past, read_past
 from sync.plan.people import People, read_people
 from sync.rule import reconcile, roster
+from sync.rule.answer import outside_digest
 from sync.rule.records import Rows, SourceRule, digest_of_rows
 
 Groups: TypeAlias = Mapping[Cell, Rows]
@@ -94,8 +95,8 @@ def gather(
     digests = stored.digests(name) if student is None else stored.digest_of(name, student)
     people = read_people(stored, snapshot.fields, groups, digests, own_numbers=rule.own_numbers)
     # What was said before a student joined, as by an answer that waited for approval, says nothing about them.
-    asked_later = stored.asked_later(name, snapshot.began, question.clock) if student is None else frozenset()
-    later = asked_later | stored.joined_later(snapshot.began)
+    asked_later = stored.runs.asked_later(name, snapshot.began, question.clock) if student is None else frozenset()
+    later = asked_later | stored.runs.joined_later(snapshot.began)
     unsettled = students_of(stored, snapshot.unsettled, student) - later
     outside = _outside(stored, rule, snapshot, student)
     fresh, may_change = _may_change(rule, groups, digests, people, outside)
@@ -121,7 +122,7 @@ def gather(
         unmatched=stored.strangers(name) if student is None else (),
         headcount=stored.headcount(rules.flows_with(settings, rule.step)) if first else None,
         knows_somebody=first and _knows_somebody(stored, snapshot),
-        numbers=stored.numbers_of(
+        numbers=stored.numbers.numbers_of(
             {*may_change, *some_held} if question.tries_one else held if question.asks_again else ()
         ),
         held=some_held,
@@ -171,7 +172,7 @@ def _may_change(
             several.add(number)
         else:
             fresh[number] = rows, digest_of_rows(rule.digest, rows)
-    unknown_there = reconcile.outside_digest(rule)
+    unknown_there = outside_digest(rule)
     changed = several | {number for number, (_, digest) in fresh.items() if digests[number] != digest}
     changed |= {s for s in digests.keys() - fresh.keys() if s not in outside or digests[s] != unknown_there}
     changed |= {s for s in outside if digests.get(s) != unknown_there}
@@ -188,13 +189,15 @@ def students_of(stored: Stored, cells: Iterable[Cell], student: str | None) -> f
     numbers = {normalise_number(cell) for cell in cells if cell is not None}
     if not numbers:
         return frozenset()
-    found = stored.leaving(numbers) | {owner for owners in stored.owners(numbers).values() for owner in owners}
+    found = stored.numbers.leaving(numbers) | {
+        owner for owners in stored.numbers.owners(numbers).values() for owner in owners
+    }
     return frozenset(found) if student is None else frozenset(found) & {student}
 
 
 def _knows_somebody(stored: Stored, snapshot: Snapshot) -> bool:
     numbers = {normalise_number(cell) for cell in snapshot.population or () if cell is not None}
-    return bool(stored.listed(numbers) or stored.owners(numbers))
+    return bool(stored.numbers.listed(numbers) or stored.numbers.owners(numbers))
 
 
 def _outside(stored: Stored, rule: SourceRule, snapshot: Snapshot, student: str | None) -> frozenset[str]:
@@ -207,9 +210,9 @@ def _outside(stored: Stored, rule: SourceRule, snapshot: Snapshot, student: str 
     known = {normalise_number(cell) for cell in snapshot.population if cell is not None}
     if rule.own_numbers:
         return stored.with_step(rule.step, student) - known
-    known -= stored.contested().keys()
+    known -= stored.numbers.contested().keys()
     everybody = stored.with_step(rule.step, student)
-    owners = stored.owners(known - everybody)
+    owners = stored.numbers.owners(known - everybody)
     return everybody - known - {owner for listed in owners.values() if len(listed) == 1 for owner in listed}
 
 

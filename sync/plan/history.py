@@ -12,7 +12,8 @@ from status_db.marks.expected_changes import Wave
 from status_db.model import Verdict, is_ahead, normalise_number
 from sync import rules
 from sync.rule import guard, quality
-from sync.rule.reconcile import Plan, Resolved
+from sync.rule.answer import Resolved
+from sync.rule.reconcile import Plan
 from sync.rule.records import Rows, SourceRule
 
 #: What has moved is summed over a day. Two nightly runs of a source that starts a little earlier today than yesterday
@@ -85,13 +86,13 @@ def read_past(
     since = now - SUM_OVER
     if state.approved_at is not None and not is_ahead(state.approved_at, now):
         since = max(since, state.approved_at)
-    moved = stored.counted_since(name, since, now)
+    moved = stored.runs.counted_since(name, since, now)
     counts_silent = rule.absent in (Verdict.HELD, Verdict.CLEARED)
     large = len(released) >= limits.group_count * limits.group_percent / 100
     without_record = rule.absent is Verdict.HELD
     return Past(
         announced={
-            wave.towards: guard.Announced(wave.most, stored.announced_since(name, wave.at)[wave.towards])
+            wave.towards: guard.Announced(wave.most, stored.runs.announced_since(name, wave.at)[wave.towards])
             for wave in waves
         },
         lately=guard.Counted(moved[Verdict.CLEARED], moved[Verdict.HELD], moved[Verdict.UNKNOWN]),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from connectors.port import Cell
 from status_db.student_numbers import bare, numbers_within, shape, with_lost_zeros, without_addition
 from sync.plan.people import HINTED_KEYS, People, names_of, spellings
-from sync.rule.reconcile import Resolved, keys_to_resolve
+from sync.rule.answer import Resolved, keys_to_resolve
 from sync.rule.records import Rows
 
 LEADING_ZERO = "leading_zero"

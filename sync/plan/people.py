@@ -7,7 +7,7 @@ from connectors.port import Cell
 from status_db.marks.current import Stored
 from status_db.model import normalise_number
 from status_db.student_numbers import bare, numbers_within, with_lost_zeros, without_addition
-from sync.rule.reconcile import keys_to_resolve
+from sync.rule.answer import keys_to_resolve
 from sync.rule.records import Rows
 
 #: Match hints are looked for among so many unmatched keys.
@@ -74,22 +74,22 @@ def read_people(
 
     `digests` are the stored records: their students are known. With `own_numbers` no key is an alias.
     """
-    contested = stored.contested()
+    contested = stored.numbers.contested()
     keys = keys_to_resolve(groups, digests)
-    own = stored.listed(keys)
-    aliases = stored.owners(keys - own.keys())
+    own = stored.numbers.listed(keys)
+    aliases = stored.numbers.owners(keys - own.keys())
     rest = keys - own.keys() - aliases.keys()
     if not own_numbers:
         rest -= contested.keys()
-    elsewhere = stored.elsewhere(rest)
+    elsewhere = stored.numbers.elsewhere(rest)
     rest -= elsewhere
     within = {key: numbers_within(key) for key in rest}
     near = {key: within[key] | with_lost_zeros(key) | without_addition(key) for key in rest}
     tokens, others = _all(within.values()), _all(near.values())
-    own |= stored.listed(others)
+    own |= stored.numbers.listed(others)
     if not own_numbers:
-        aliases |= stored.owners(tokens)
-    odd = stored.punctuated(own=own_numbers) if rest else {}
+        aliases |= stored.numbers.owners(tokens)
+    odd = stored.numbers.punctuated(own=own_numbers) if rest else {}
     punctuated = {n: students for n, students in odd.items() if bare(n) in rest or bare(n) in tokens}
     # Those for which something nearer than a hint may be found: as many more keys are read for hints.
     held = own.keys() | aliases.keys() | {bare(number) for number in punctuated}
@@ -99,9 +99,9 @@ def read_people(
     doubtful = (owners for number, owners in contested.items() if number in spoken_of)
     for owners in (*aliases.values(), *doubtful, *punctuated.values()):
         meant.update(owners)
-    lengths = stored.lengths() if rest else frozenset()
+    lengths = stored.numbers.lengths() if rest else frozenset()
     spelled = {spelling for key in sorted(rest)[:most] for spelling in spellings(key, lengths)}
-    own |= stored.listed(spelled)
+    own |= stored.numbers.listed(spelled)
     return People(
         looked_up=frozenset(keys | others | spelled),
         meant=frozenset(meant),
@@ -110,8 +110,8 @@ def read_people(
         contested=contested,
         elsewhere=elsewhere,
         punctuated=punctuated,
-        named=stored.named(set(names_of(fields, groups, rest, most).values())),
-        ends=stored.ends() if rest else frozenset(),
+        named=stored.numbers.named(set(names_of(fields, groups, rest, most).values())),
+        ends=stored.numbers.ends() if rest else frozenset(),
         lengths=lengths,
     )
 

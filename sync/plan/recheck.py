@@ -39,7 +39,7 @@ class RecheckStages(SourceStages):
         """Read the same as for everybody, about one student, and how the last full run ended."""
         read = super().gather(connection)
         assert isinstance(read, AnswerRead)  # noqa: S101 - an answer about one student has no fingerprint
-        return replace(read, last_full=Stored(connection, self._cohort).last_full_run(self._rule.source))
+        return replace(read, last_full=Stored(connection, self._cohort).runs.last_full_run(self._rule.source))
 
     def decide(self, read: Read) -> SourceProposal:
         """Decide as for everybody, and say why nothing is applied where it must not be."""

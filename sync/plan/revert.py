@@ -20,8 +20,9 @@ from sync.plan.gather import Question, StepMarks, step_marks
 from sync.plan.snapshot_codec import WayBack
 from sync.plan.source import SourceProposal
 from sync.rule import guard, reconcile
+from sync.rule.answer import Answer
 
-_NO_ANSWER = reconcile.Answer({}, frozenset(), (), 0, 0, 0, 0, 0)
+_NO_ANSWER = Answer({}, frozenset(), (), 0, 0, 0, 0, 0)
 
 
 class WayBackMoved(Exception):  # noqa: N818 - named by what is so
@@ -68,7 +69,7 @@ class RevertStages:
         waves = expected(connection, self._cohort, rule.source, snapshot.ended, lambda: self._seals(connection))
         question = Question(self._settings, rule, None)
         marks = step_marks(stored, question, state, waves, snapshot, untouched.keys())
-        asked_later = stored.asked_later(rule.source, state.began or snapshot.began)
+        asked_later = stored.runs.asked_later(rule.source, state.began or snapshot.began)
         return RevertRead(marks, untouched, reversal, asked_later)
 
     def decide(self, read: RevertRead) -> SourceProposal:

@@ -20,6 +20,7 @@ from sync.plan.base import Held
 from sync.plan.gather import others_of
 from sync.rule import reconcile, roster
 from sync.rule.guard import Group
+from sync.rule.step import Part, of_step
 
 #: What stands in the place of the digest in a database from before it was recorded.
 _UNRECORDED = b"roster"
@@ -111,7 +112,9 @@ class RosterStages:
     def gather(self, connection: Connection) -> RosterRead:
         """Read the roster, and the steps of those whose particulars have changed. Raises SourceGarbled."""
         stored, now = Stored(connection, self._cohort), self._clock()
-        listed = _renumbered(roster.entries(rules.roster_rule(self._settings), self.snapshot), stored.renumbered())
+        listed = _renumbered(
+            roster.entries(rules.roster_rule(self._settings), self.snapshot), stored.numbers.renumbered()
+        )
         rows = stored.roster()
         known = {
             n: roster.Listed(row.digest, row.active, row.flow, is_ahead(row.joined_at, now)) for n, row in rows.items()
@@ -204,7 +207,7 @@ class RosterStages:
                 if person.student not in particulars:
                     continue
                 exempt = roster.exempt(conditions, particulars[person.student])
-                finding = reconcile.of_step(_parts(stored, person), exempt=exempt)
+                finding = of_step(_parts(stored, person), exempt=exempt)
                 if (finding.verdict, finding.reason) == (person.finding.verdict, person.finding.reason):
                     continue
                 findings.append((person.student, step, finding))
@@ -214,9 +217,9 @@ class RosterStages:
         return findings, flips
 
 
-def _parts(stored: StepPeople, person: Person) -> list[reconcile.Part]:
+def _parts(stored: StepPeople, person: Person) -> list[Part]:
     return [
-        reconcile.Part(
+        Part(
             stored.records.get((name, person.student)),
             source.absent,
             roster.asked_since(source.began, person.joined_at),

@@ -42,7 +42,7 @@ def same_answer(
         roster_rows=state.recent_rows[-1],
         stranger_count=state.strangers,
         source_base=state.revision,
-        asked_later=stored.asked_later(rule.source, snapshot.began, clock),
+        asked_later=stored.runs.asked_later(rule.source, snapshot.began, clock),
         judged_at=clock,
     )
     return SameAnswer(stored.revision(), state, pull)

@@ -14,8 +14,9 @@ from connectors.port import Snapshot
 from status_db.guard_reasons import Objection, ObjectionKind
 from status_db.marks import applied_settings
 from status_db.marks.apply import Ending, Lease, Pull
-from status_db.marks.current import PlacedStudent, Stored
+from status_db.marks.current import Stored
 from status_db.marks.impact import Look, Moved
+from status_db.marks.placed import PlacedStudent, placed_students
 from status_db.marks.settings import SettingsMarks, SettingsWrites
 from status_db.model import CLEAR, ROSTER, SETTINGS, Flip, Verdict
 from sync.plan import settings_plan
@@ -132,7 +133,7 @@ class SettingsStages:
         stored, known = Stored(connection, self._cohort), applied_settings.read(connection, self._cohort)
         before = known.meaning if known is not None else None
         began, never_asked = _asked(stored, before, self._meaning)
-        people = tuple(stored.placed(self.snapshot.ended, roster.COLUMNS))
+        people = tuple(placed_students(connection, self._cohort, self.snapshot.ended, roster.COLUMNS))
         return SettingsRead(
             stored.revision(), before, people, began, frozenset(never_asked), frozenset(stored.asked_sources())
         )

@@ -27,6 +27,7 @@ from sync.plan.gather import Gathered, Groups, Question, gather
 from sync.plan.same_answer import SameAnswer, fingerprint_of, question_of, same_answer, source_fingerprint
 from sync.plan.snapshot_codec import Kept, WayBack, kept_of
 from sync.rule import guard, quality, reconcile
+from sync.rule.answer import Stranger
 from sync.rule.quality import Quality
 from sync.rule.records import SourceRule
 from sync.rule.row_keys import keyed
@@ -374,6 +375,6 @@ def of_same_answer(cohort: str, rule: SourceRule, read: SameAnswer, snapshot: Sn
 
 def _with_what_was_kept(plan: reconcile.Plan, kept: Kept) -> reconcile.Plan:
     """Return the plan of a kept answer with the unmatched rows of the whole one: these were not kept themselves."""
-    found = {key: reconcile.Stranger(key, hint, student) for key, hint, student in kept.unmatched}
+    found = {key: Stranger(key, hint, student) for key, hint, student in kept.unmatched}
     found |= {one.key: one for one in plan.strangers}
     return replace(plan, strangers=tuple(found.values()), stranger_count=kept.unmatched_count)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from config.settings import Settings
-from connectors.port import Cell, Sample, Snapshot, SourceGarbled, table_of
+from connectors.port import Cell, Sample, Snapshot, table_of
 from status_db.marks.current import Stored
 from status_db.model import ROSTER, Means, Verdict, normalise_number
 from sync import rules
+from sync.plan.compare import about_nobody
 from sync.plan.matching import resolve
 from sync.plan.people import read_people
 from sync.pull.as_of import stamped
@@ -60,15 +61,6 @@ def refuse_and_warn(
     looked = "of the rows" if sample.whole else f"of the first {len(answer.rows)} rows"
     fix = f"Compare the first row with the roster, and correct columns.student in {table_of(name)} if it is wrong."
     return (*warnings, f"None {looked} is about anybody on the roster. {fix}")
-
-
-def about_nobody(name: str, rows: int) -> SourceGarbled:
-    """Return the refusal of a first answer whose rows are about nobody."""
-    return SourceGarbled(
-        f"{name} returned {rows} rows, and not one is about anybody on the roster",
-        f"See columns.student in {table_of(name)}: it must name the column with the student numbers. Where the "
-        "office's students simply owe nothing, let the source name its population, too.",
-    )
 
 
 def _has_population(settings: Settings, name: str) -> bool:

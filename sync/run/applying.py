@@ -128,7 +128,7 @@ class Applying:
         )
         with reading(self._engine) as connection:
             stored = Stored(connection, self._cohort)
-            waiting = stored.suspended(lease.source, lease.run)
+            waiting = stored.runs.suspended(lease.source, lease.run)
             seen = look_at(stored, lease.run, proposal)
         if waiting is not None:
             message = (

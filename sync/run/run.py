@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from config.settings import Settings
 from config.tables.sources import Asked
@@ -23,14 +23,12 @@ from status_db.marks.apply import BaseMoved, Ending, Lease, LeaseLost, RunUnderW
 from status_db.marks.approvals import Needed, Opinion, Opinions, missing
 from status_db.marks.current import Stored
 from status_db.marks.impact import Look
-from status_db.marks.reversals import Reversal, ReversalRefused, given_since
-from status_db.marks.revert_plans import GivenSince, WayBackPlan
 from status_db.marks.settings import SettingsMarks
 from status_db.model import ROSTER, SETTINGS, RunState, Says
 from status_db.store.engine import StoreError, reading
 from sync import rules
 from sync.plan import revert, snapshot_codec
-from sync.plan.base import Proposal, Stages
+from sync.plan.base import Stages
 from sync.plan.impact import look_at
 from sync.plan.recheck import RecheckStages
 from sync.plan.revert import RevertStages, WayBackMoved
@@ -43,6 +41,7 @@ from sync.run import process_id
 from sync.run.applying import ATTEMPTS, Applying
 from sync.run.lease import COLLECTOR, LEASE_FOR, renewed
 from sync.run.outcome import Outcome, Preview, fault_of
+from sync.run.reverting import Reverting
 from sync.run.settings_gate import SettingsGate, waits_already
 
 
@@ -72,6 +71,8 @@ class Sync:
         self._applying = Applying(settings, cohort, engine, self._marks, self._gate, clock)
         self._log = structlog.get_logger("clearance.sync")
         self._named = self._applying.named
+        #: What taking an approved run back would change.
+        self.reverting = Reverting(settings, cohort, engine, self._marks, self._applying, self._stages, clock)
 
     @property
     def named(self) -> str:
@@ -190,11 +191,12 @@ class Sync:
             return Outcome(
                 name, RunState.SKIPPED, message=self._applying.suggest(str(busy)), fault="under_way", cohort=self._named
             )
-        log = self._log.bind(source=name, run=lease.run)
-        log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
-        for weaker in weaker_connection(self._settings, name) if name != SETTINGS else ():
-            log.warning("weaker connection", because=weaker)
-        with COLLECTOR.paused(), self._closing(lease):
+        # Entered at once: what breaks off from here on closes the run.
+        with self._closing(lease), COLLECTOR.paused():
+            log = self._log.bind(source=name, run=lease.run)
+            log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
+            for weaker in weaker_connection(self._settings, name) if name != SETTINGS else ():
+                log.warning("weaker connection", because=weaker)
             outcome = self._ended_well(lease, lambda: self._carried_out(lease, student, progress, back, shared))
         _logged(log, outcome)
         return outcome
@@ -225,64 +227,24 @@ class Sync:
         if lease is None:
             return not_waiting
         digest, packed = kept
-        log = self._log.bind(source=name, run=number)
-        log.info("run approved", by=by)
-        with COLLECTOR.paused(), self._closing(lease):
+        with self._closing(lease), COLLECTOR.paused():
+            log = self._log.bind(source=name, run=number)
+            log.info("run approved", by=by)
             stages = self._stages(name, snapshot_codec.unpack(packed))
             outcome = self._ended_well(lease, lambda: self._applying.carry(lease, stages, approved=digest))
         _logged(log, outcome)
         return outcome
-
-    def way_back(self, number: int, name: str) -> tuple[Preview, Reversal]:
-        """Say what taking an approved run back would change, and what is kept of it; write nothing.
-
-        Raises ReversalRefused when the run keeps nothing, LedgerRefused when what it keeps was altered.
-        """
-        reversal, proposal = self._back(number, name)
-        return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons), reversal
-
-    def plan_way_back(self, number: int, name: str) -> WayBackPlan:
-        """Return the same for a page, with what was given since; write nothing. Raises as `way_back` does."""
-        reversal, proposal = self._back(number, name)
-        with reading(self._engine) as connection:
-            look = look_at(Stored(connection, self._cohort), number, proposal)
-        reviews, certificates = self.given_since(reversal)
-        return WayBackPlan(
-            proposal.plan.digest, proposal.plan.empty, look, int(proposal.counts["left_alone"]),
-            reviews, certificates, len(reviews), len(certificates),
-        )  # fmt: skip
 
     def revert(self, number: int, name: str, *, by: str, because: str = "", looked_at: bytes | None = None) -> Outcome:
         """Take an approved run of a source back, in a run of that source: applied, or suspended by the guard.
 
         What a later answer has changed since stays. The next full pull of the source speaks again as always; until
         then nobody is cleared by a recheck. `looked_at` is the digest of a plan: where it would change something else
-        by now, nothing is done. Raises as `way_back` does.
+        by now, nothing is done. Raises as `Reverting.preview` does.
         """
-        with reading(self._engine) as connection:
-            self._reversal(connection, number, name)
+        self.reverting.reversal(number, name)
         back = replace(revert.at(self._clock(), number), because=because, looked_at=looked_at)
         return self._run(name, by=by, slot=None, student=None, progress=no_progress, back=back)
-
-    def _back(self, number: int, name: str) -> tuple[Reversal, Proposal]:
-        with reading(self._engine) as connection:
-            reversal = self._reversal(connection, number, name)
-        return reversal, self._applying.propose(name, self._stages(name, revert.at(self._clock(), number)))
-
-    def _reversal(self, connection: Connection, number: int, name: str) -> Reversal:
-        reversal = self._marks.reversal(connection, number)
-        if name not in self._settings.source:
-            raise ReversalRefused(
-                f"run {number} cannot be taken back: the settings have no [source.{name}] any more. Put it back, apply "
-                "the settings, then run this again."
-            )
-        return reversal
-
-    def given_since(self, reversal: Reversal) -> tuple[tuple[GivenSince, ...], tuple[GivenSince, ...]]:
-        """Return the reviews and the certificates that students have been given since a run had cleared them."""
-        review_steps = {e.step for flow in self._settings.flow for e in flow.entries if e.kind == "review"}
-        with reading(self._engine) as connection:
-            return given_since(connection, self._cohort, reversal.cleared, review_steps, reversal.at)
 
     def look(self, number: int, name: str) -> Look | None:
         """Return what a suspended run would do now; None when its answer is not kept any more. Raises SourceError."""
@@ -417,7 +379,7 @@ class Sync:
 
     def _numbers(self, student: str) -> tuple[str, ...]:
         with reading(self._engine) as connection:
-            return (student, *Stored(connection, self._cohort).aliases_of(student))
+            return (student, *Stored(connection, self._cohort).numbers.aliases_of(student))
 
     def _kept(self, number: int) -> tuple[bytes, bytes] | None:
         """Return what a suspended run would change, and its answer. Raises LedgerRefused when they were altered."""

@@ -48,7 +48,7 @@ class SettingsGate:
         if known is None and not stored.anybody():
             # A plan before the first run: there is nobody whose steps could be others.
             return
-        waiting = stored.suspended(SETTINGS, 0)
+        waiting = stored.runs.suspended(SETTINGS, 0)
         if waiting is not None:
             raise SettingsDiffer(waits_already(waiting))
         raise SettingsDiffer(
@@ -73,14 +73,14 @@ class SettingsGate:
         """Plan the change from the applied settings to these; None where nothing differs and nothing waits."""
         with reading(self._engine) as connection:
             same = applied_settings.digest(connection, self._cohort) == self.meaning.digest
-            if same and Stored(connection, self._cohort).suspended(SETTINGS, 0) is None:
+            if same and Stored(connection, self._cohort).runs.suspended(SETTINGS, 0) is None:
                 return None
             return self._proposal(connection)
 
     def waiting(self) -> int | None:
         """Return the change of settings that waits for a person."""
         with reading(self._engine) as connection:
-            return Stored(connection, self._cohort).suspended(SETTINGS, 0)
+            return Stored(connection, self._cohort).runs.suspended(SETTINGS, 0)
 
     def nothing_asked(self) -> Snapshot:
         """Return what stands in the place of an answer: a change of settings asks no office."""

@@ -83,7 +83,7 @@ class Serving:
             return RequestOutcome.REFUSED, f"there is no run {number}. Look at the list of runs.", None
         try:
             if request.kind is Kind.WAY_BACK:
-                return RequestOutcome.DONE, "", plan_to_json(self._sync.plan_way_back(number, run.source))
+                return RequestOutcome.DONE, "", plan_to_json(self._sync.reverting.plan(number, run.source))
             outcome = self._sync.revert(
                 number, run.source, by=request.account, because=request.reason, looked_at=request.digest
             )
