@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from connectors.port import no_progress
+from connectors.port import Cell, no_progress
 from status_db.model import ROSTER, SETTINGS, Verdict
 from status_db.store.engine import reading
 from sync.plan.base import Stages
 from sync.plan.matching import AMBIGUOUS, LEADING_ZERO, NUMBER_WITHIN, ONE_CHARACTER, OTHER_NUMBER, SAME_NAME, resolve
 from sync.plan.people import People
 from sync.pull.pull import pull
+from sync.rule.reconcile import Plan
+from sync.rule.records import Rows
 from tests.cast import GEOLOGY_LOAN, LI, LIN, POETRY_LOAN, QIAN
 from tests.world import World
 
@@ -83,7 +85,9 @@ def test_gathering_names_only_students_whose_rows_are_new(world: World) -> None:
     with reading(world.engine) as connection:
         read = stages.gather(connection)
     assert {student for _, student in read.gathered.marks.records} == {LIN.number}
-    assert [(c.student, c.verdict_after) for c in stages.decide(read).plan.changes] == [(LIN.number, Verdict.CLEARED)]
+    plan = stages.decide(read).plan
+    assert isinstance(plan, Plan)
+    assert [(c.student, c.verdict_after) for c in plan.changes] == [(LIN.number, Verdict.CLEARED)]
 
 
 def test_a_number_that_was_not_looked_up_is_an_error_and_nobodys_debt() -> None:
@@ -133,10 +137,10 @@ def test_a_student_of_another_open_cohort_is_nobody_here_and_no_hint() -> None:
 
 
 def test_a_name_hints_only_where_nothing_came_by_the_own_number() -> None:
-    groups = {"C77": [("C77", LIN.name)]}
+    groups: dict[Cell, Rows] = {"C77": [("C77", LIN.name)]}
     roster = people({}, named={LIN.name: [LIN.number]}, asked=["C77", "0C77", "00C77", "000C77"])
     assert resolve(roster, ("student", "name"), groups, {}).near == {"C77": (SAME_NAME, LIN.number)}
-    with_own = {**groups, LIN.number: [(LIN.number, LIN.name)]}
+    with_own: dict[Cell, Rows] = {**groups, LIN.number: [(LIN.number, LIN.name)]}
     assert resolve(roster, ("student", "name"), with_own, {LIN.number: b"1"}).near == {}
 
 
