@@ -5,10 +5,12 @@ Whoever enters one says who they are; whether they may say it is checked by the 
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, insert, select
 
+from foundation.refusals import Refused
 from status_db import tables
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Ledger, LinkKind, vouched
@@ -19,7 +21,18 @@ from status_db.store.engine import reading
 APPROVAL_OPEN_FOR = timedelta(hours=72)
 
 
-class OpinionRefused(Exception):  # noqa: N818 - named by the reaction
+class OpinionCode(StrEnum):
+    """Why nothing can be said about a run."""
+
+    NO_SUCH_RUN = "no_such_run"
+    DOES_NOT_WAIT = "does_not_wait"
+    #: It would change something else by now.
+    MOVED = "moved"
+    #: The same person has said so already.
+    TWICE = "twice"
+
+
+class OpinionRefused(Refused[OpinionCode]):
     """Something that cannot be said about this run; the text says why, and what would do."""
 
 
@@ -73,18 +86,23 @@ class Opinions:
                 )
             ).one_or_none()
             if row is None:
-                raise OpinionRefused(f"there is no run {run}. See: clearance runs list")
+                raise OpinionRefused(OpinionCode.NO_SUCH_RUN, f"there is no run {run}. See: clearance runs list")
             if row.state != RunState.SUSPENDED:
-                raise OpinionRefused(f"run {run} is {row.state}, and waits for nobody. See: clearance runs show {run}")
+                raise OpinionRefused(
+                    OpinionCode.DOES_NOT_WAIT,
+                    f"run {run} is {row.state}, and waits for nobody. See: clearance runs show {run}",
+                )
             if said_of not in (None, row.plan_digest):
                 raise OpinionRefused(
+                    OpinionCode.MOVED,
                     f"run {run} would change something else by now than what was looked at. "
-                    f"Look again: clearance runs show {run}"
+                    f"Look again: clearance runs show {run}",
                 )
             if any(o.says is says and o.author == author for o in _of_run(connection, run)):
                 raise OpinionRefused(
+                    OpinionCode.TWICE,
                     f"{author} has said so of run {run} already: another person is needed. "
-                    f"See: clearance runs show {run}"
+                    f"See: clearance runs show {run}",
                 )
             values = {"run": run, "says": says, "author": author, "reason": reason, "at": now}
             entered = insert(table).values(**values, digest=row.plan_digest).returning(table.c.opinion)

@@ -7,7 +7,7 @@ import shlex
 import stat
 from pathlib import Path
 
-from status_db.store.engine import StoreError
+from status_db.store.engine import StoreCode, StoreError
 from status_db.store.private_files import PRIVATE_FILE, make_folder, rights_of_others
 
 KEY_BYTES = 32
@@ -15,6 +15,8 @@ KEY_BYTES = 32
 
 class KeyRefused(StoreError):  # noqa: N818 - named by the reaction
     """A key that cannot be read or made; the text ends with the way out."""
+
+    code = StoreCode.KEY
 
 
 def read(file: Path, name: str) -> bytes | None:

@@ -41,7 +41,7 @@ from status_db.marks.apply import BaseMoved, Ending, Lease, LeaseLost, Overtaken
 from status_db.marks.approvals import Needed, Opinion, Opinions, missing
 from status_db.marks.current import Stored
 from status_db.marks.impact import Look
-from status_db.marks.reversals import Reversal, ReversalRefused, given_since
+from status_db.marks.reversals import Reversal, ReversalCode, ReversalRefused, given_since
 from status_db.marks.revert_plans import GivenSince, WayBackPlan
 from status_db.marks.settings import SettingsMarks
 from status_db.model import ROSTER, SETTINGS, Flip, RunState, Says
@@ -397,8 +397,9 @@ class Sync:
         reversal = self._marks.reversal(connection, number)
         if name not in self._settings.source:
             raise ReversalRefused(
+                ReversalCode.NO_SOURCE,
                 f"run {number} cannot be taken back: the settings have no [source.{name}] any more. Put it back, apply "
-                "the settings, then run this again."
+                "the settings, then run this again.",
             )
         return reversal
 

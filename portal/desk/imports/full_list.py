@@ -20,7 +20,7 @@ from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page
 from portal.desk.context.scene import Place, place
-from portal.desk.context.services import SheetRead, SheetUnreadable, desk_of
+from portal.desk.context.services import SheetCode, SheetRead, SheetUnreadable, desk_of
 from portal.desk.imports import result_words
 from portal.i18n.labels import later
 from portal.page.context import House, Visitor, see_other
@@ -93,7 +93,7 @@ async def _page(
             {
                 "name": name,
                 "title": _title(at, name, source),
-                "columns": language.listed(source.columns.values()),
+                SheetCode.COLUMNS: language.listed(source.columns.values()),
                 "suffix": _suffix(source),
                 "as_of": language.moment(view.as_of, now) if (view := views[name]).as_of else "",
                 "rows": view.recent_rows[-1] if view.recent_rows else None,
@@ -117,7 +117,7 @@ async def bring(request: Request, house: House, visitor: Visitor) -> Response:
     except HTTPException as error:
         if error.status_code != 413:
             raise
-        large = result_words.unreadable(language, SheetUnreadable("large", ""), limits)
+        large = result_words.unreadable(language, SheetCode.LARGE, limits)
         return await _page(request, house, at, large, status=413)
     name = fields.get("source", "")
     source = at.brings.get(name)
@@ -134,10 +134,10 @@ async def bring(request: Request, house: House, visitor: Visitor) -> Response:
         sheet = await house.ask_in_turn(request, reading, file.content, file.name, list(source.columns.values()))
     except SheetUnreadable as error:
         own = {
-            "columns": language.gettext(NO_HEADER, columns=language.listed(source.columns.values())),
-            "rows": language.gettext(TOO_LONG, most=limits.most_listed),
+            SheetCode.COLUMNS: language.gettext(NO_HEADER, columns=language.listed(source.columns.values())),
+            SheetCode.ROWS: language.gettext(TOO_LONG, most=limits.most_listed),
         }
-        why = own.get(error.word) or result_words.unreadable(language, error, limits)
+        why = own.get(error.code) or result_words.unreadable(language, error.code, limits)
         return await _page(request, house, at, f"{file.name}：{why}", status=422, said=str(error))
     rows = _rows(sheet, source)
     if not rows:
