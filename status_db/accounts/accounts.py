@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, Row, insert, make_url, select, update
 
 from config.settings import StatusDb
 from config.tables.secrets import DatabaseUrl
+from foundation.chunks import chunked
 from status_db import tables
 from status_db.accounts import changes, demo_accounts, sessions
 from status_db.accounts import grants as given
@@ -196,8 +197,8 @@ class Accounts:
                 for student, name in missing.items()
                 if student not in taken
             ]
-            for at in range(0, len(fresh), _AT_ONCE):
-                connection.execute(insert(table), fresh[at : at + _AT_ONCE])
+            for chunk in chunked(fresh, _AT_ONCE):
+                connection.execute(insert(table), chunk)
         return len(fresh), taken
 
     def take_in(

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from foundation.chunks import chunked
 from status_db import tables
 from status_db.accounts.grants import Act
 from status_db.decisions.person_names import same_name
@@ -510,9 +511,7 @@ def _said(row: Judged) -> Iterator[str]:
 
 
 def _chunks(numbers: Sequence[str]) -> Iterator[Sequence[str]]:
-    listed = sorted(set(numbers))
-    for at in range(0, len(listed), _CHUNK):
-        yield listed[at : at + _CHUNK]
+    return chunked(sorted(set(numbers)), _CHUNK)
 
 
 def _batch(row: Row[Any]) -> Batch:

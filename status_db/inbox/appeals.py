@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, insert, or_, select, true, update
 
+from foundation.chunks import chunked
 from foundation.refusals import Refused
 from status_db import tables
 from status_db.desk import store
@@ -307,9 +308,7 @@ class StudentObjections:
         query = select(table.c.student, func.count().label("waiting")).where(*here).group_by(table.c.student)
         with reading(self._desk.engine) as connection:
             students: Mapping[str, int] = {row.student: row.waiting for row in connection.execute(query)}
-        numbers = sorted(students)
-        chunks = (numbers[at : at + _CHUNK] for at in range(0, len(numbers), _CHUNK))
-        return sum(students[number] for chunk in chunks for number in inside(chunk))
+        return sum(students[number] for chunk in chunked(sorted(students), _CHUNK) for number in inside(chunk))
 
     def sent_back(
         self, cohort: str, steps: Collection[str], inside: Inside, limit: int

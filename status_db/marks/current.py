@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, true
 
 from config.meaning import Meaning
+from foundation.chunks import chunked
 from status_db import tables
 from status_db.effective.step_status import record_from
 from status_db.marks import applied_settings
@@ -742,7 +743,5 @@ def _finding(verdict: Verdict, reason: Reason, keys: list[str] | None) -> Findin
     return Finding(verdict, reason, tables.obligations_of_keys(keys))
 
 
-def _chunks(values: Collection[str]) -> Iterator[list[str]]:
-    ordered = sorted(values)
-    for start in range(0, len(ordered), _CHUNK):
-        yield ordered[start : start + _CHUNK]
+def _chunks(values: Collection[str]) -> Iterator[Sequence[str]]:
+    return chunked(sorted(values), _CHUNK)

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, insert, select
 
+from foundation.chunks import chunked
 from foundation.refusals import Refused
 from status_db import tables
 from status_db.ledger.key import LedgerRefused
@@ -105,9 +106,7 @@ def given_since(
     decision, certificate = tables.decision, tables.certificate
     reviews: list[GivenSince] = []
     issued: list[GivenSince] = []
-    ordered = sorted(students)
-    for start in range(0, len(ordered), _CHUNK):
-        chunk = ordered[start : start + _CHUNK]
+    for chunk in chunked(sorted(students), _CHUNK):
         given = select(decision).where(
             decision.c.cohort == cohort,
             decision.c.student.in_(chunk),

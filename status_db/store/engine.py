@@ -22,10 +22,10 @@ from sqlalchemy.exc import DataError, DBAPIError, InternalError, OperationalErro
 from sqlalchemy.pool import QueuePool
 
 from config.tables.secrets import DatabaseUrl, SecretUnusable
+from foundation.private_files import make_file, make_folder
 from foundation.refusals import Refused
 from status_db.store import schema_version
 from status_db.store.deadlines import limit_statements
-from status_db.store.private_files import make_file, make_folder
 from status_db.store.schema_version import Part
 from status_db.tables.types import TextError
 

@@ -7,8 +7,8 @@ import shlex
 import stat
 from pathlib import Path
 
+from foundation.private_files import flush, make_folder, rights_of_others, write_new
 from status_db.store.engine import StoreCode, StoreError
-from status_db.store.private_files import PRIVATE_FILE, make_folder, rights_of_others
 
 KEY_BYTES = 32
 
@@ -60,18 +60,14 @@ def make(file: Path, name: str, setting: str) -> bytes:
     try:
         make_folder(file.parent)
         fresh = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
         try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as handle:
-                handle.write(secrets.token_hex(KEY_BYTES) + "\n")
-                handle.flush()
-                os.fsync(handle.fileno())
+            write_new(fresh, f"{secrets.token_hex(KEY_BYTES)}\n".encode("ascii"))
             # Unlike a rename, this fails where the file is there already.
             with contextlib.suppress(FileExistsError):
                 os.link(fresh, file)
         finally:
             fresh.unlink(missing_ok=True)
-        _settle(file.parent)
+        flush(file.parent)
     except OSError as error:
         raise KeyRefused(
             f"{name} {file} cannot be made ({error.strerror}). "
@@ -81,13 +77,3 @@ def make(file: Path, name: str, setting: str) -> bytes:
     if made is None:
         raise KeyRefused(f"{name} {file} was taken away while it was made. Leave it there; run this again.")
     return made
-
-
-def _settle(folder: Path) -> None:
-    """Have the folder's own list of files on the disk, where the system lets it be asked for."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
