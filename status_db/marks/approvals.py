@@ -3,6 +3,7 @@
 Whoever enters one says who they are; whether they may say it is checked by the caller.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, insert, select
 
+from config.tables.sources import Guard
 from foundation.refusals import Refused
 from status_db import tables
 from status_db.ledger import raw_rows
@@ -50,14 +52,15 @@ class Opinion:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Needed:
-    """What it takes to approve a run of one source."""
+class Missing(StrEnum):
+    """What a run still needs before it is approved."""
 
-    #: The office's own word first.
-    plausible: bool = False
-    #: Two different people.
-    two: bool = False
+    #: The office's own word.
+    OFFICE = "office"
+    #: An approval; two, by different people; the second of two.
+    APPROVAL = "approval"
+    TWO_APPROVALS = "two_approvals"
+    SECOND_APPROVAL = "second_approval"
 
 
 class Opinions:
@@ -126,17 +129,21 @@ class Opinions:
             return _read(connection, *waits)
 
 
-def missing(said: tuple[Opinion, ...], needed: Needed) -> str:
-    """Return what is still missing before a run is approved, as a sentence with the way out; empty when nothing is."""
+def missing(said: Collection[Opinion], guard: Guard | None) -> tuple[Missing, ...]:
+    """Return what is still missing before a run is approved, the first first; nothing when it may be.
+
+    A change of settings, and a source that the settings no longer have, is under no guard.
+    """
     approved = {o.author for o in said if o.says is Says.APPROVE}
-    run = said[0].run if said else ""
-    if needed.plausible and not any(o.says is Says.PLAUSIBLE for o in said):
-        return f"The office has not said yet that it is plausible: clearance runs plausible {run} --as OPERATOR"
+    two = guard is not None and guard.two_approve
+    found: list[Missing] = []
+    if guard is not None and guard.office_first and not any(o.says is Says.PLAUSIBLE for o in said):
+        found.append(Missing.OFFICE)
     if not approved:
-        return f"Nobody has approved it yet: clearance runs approve {run}"
-    if needed.two and len(approved) < 2:
-        return f"A second person must approve it, too, besides {approved.pop()}: clearance runs approve {run}"
-    return ""
+        found.append(Missing.TWO_APPROVALS if two else Missing.APPROVAL)
+    elif two and len(approved) < 2:
+        found.append(Missing.SECOND_APPROVAL)
+    return tuple(found)
 
 
 def _of_run(connection: Connection, run: int) -> tuple[Opinion, ...]:
