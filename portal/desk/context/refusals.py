@@ -27,28 +27,28 @@ class Surface(StrEnum):
     #: A sheet of results; a cell of it that is empty.
     SHEET = "sheet"
     EMPTY_CELL = "empty_cell"
+    #: An office's own list.
+    LIST = "list"
     #: The entry of a paper sheet.
     PAPER = "paper"
 
 
 _Sentences: TypeAlias = Mapping[StrEnum, str | Mapping[Surface, str]]
 
-RECORD, CERTIFICATES, SHEET, EMPTY_CELL, PAPER = Surface
+RECORD, CERTIFICATES, SHEET, EMPTY_CELL, LIST, PAPER = Surface
 
+#: What is read where neither the code nor the surface has a sentence of its own.
 _LOOK_AGAIN = later("没有办成。请重新打开这一页，看过再试。")
-_NO_GRANT = later("你的权限刚刚变了，不能再办理这一项。请重新登录；需要权限请联系管理员。")
 _NOT_UNDONE = later("没有撤回：它已经撤回过，或其中有不归您办理的学生。")
 
-#: What is read where a code has no sentence of its own there.
+#: What is read where a code has no sentence of its own.
 _OTHERWISE: Mapping[Surface, str] = {
     RECORD: later("按这名学生现在的情况不能这样办，没有写入。请看下面的现状，改好再提交；刚才填的都还在。"),
-    CERTIFICATES: _LOOK_AGAIN,
-    SHEET: _LOOK_AGAIN,
     PAPER: later("没有录入：系统没有接受这些决定。请再看一遍预览。"),
 }
 
 _DECISIONS: _Sentences = {
-    DecisionCode.NOT_ALLOWED: {CERTIFICATES: _NO_GRANT, SHEET: _NO_GRANT},
+    DecisionCode.NOT_ALLOWED: later("你的权限刚刚变了，不能再办理这一项。请重新登录；需要权限请联系管理员。"),
     DecisionCode.NOBODY: {CERTIFICATES: later("名单上没有这个学号，或者不在你的范围内。")},
     DecisionCode.NOT_LEAVING: {RECORD: later("这名学生今年不离校，没有要办的事项。如果不对，请与教务核对名单。")},
     DecisionCode.NO_SUCH_STEP: {RECORD: later("这名学生的流程里没有这一项。如果不对，请与教务核对名单。")},
@@ -154,13 +154,19 @@ _ROWS: _Sentences = {
 _SHEETS: _Sentences = {
     SheetCode.EMPTY: later("文件是空的，或者表头下面一行也没有。请填好并保存后再上传。"),
     SheetCode.LARGE: later("文件太大，超过 %(size)s MB。请删去图片和用不到的工作表再上传。"),
-    SheetCode.ROWS: later("表里超过 %(most)s 行。请分成几个文件上传，或者按班级、学院下载模板。"),
+    SheetCode.ROWS: {
+        SHEET: later("表里超过 %(most)s 行。请分成几个文件上传，或者按班级、学院下载模板。"),
+        LIST: later("名单超过 %(most)s 行。请确认是不是选错了文件；确实有这么长，请管理员在设置里放宽。"),
+    },
     SheetCode.KIND: later("这不是 Excel 工作簿，也不是 CSV。请用 Excel 打开，另存为 .xlsx 再上传。"),
     SheetCode.XLS: later("这是旧版的 .xls。请用 Excel 打开，另存为 .xlsx 再上传。"),
     SheetCode.PASSWORD: later("文件有密码，打不开。请去掉密码，另存为 .xlsx 再上传。"),
     SheetCode.WEB: later("这其实是一个网页，只是名字像 Excel。请用 Excel 打开，另存为 .xlsx 再上传。"),
     SheetCode.XML: later("这其实是一个 XML 文件，只是名字像 Excel。请用 Excel 打开，另存为 .xlsx 再上传。"),
-    SheetCode.COLUMNS: later("没有找到表头：要有“学号”和“办理结果”两列，写在同一行。请用模板填写，不要改表头。"),
+    SheetCode.COLUMNS: {
+        SHEET: later("没有找到表头：要有“学号”和“办理结果”两列，写在同一行。请用模板填写，不要改表头。"),
+        LIST: later("没有找到表头：要有这几列，写在同一行：%(columns)s。请照部门原来的表填写，不要改表头。"),
+    },
     SheetCode.TWICE: later("同一个列名在表头里出现了两次，不知道该看哪一列。请删去多余的一列再上传。"),
     SheetCode.BROKEN: later("文件读不完整，或者里面有公式没有算出值。请用 Excel 打开、检查，另存为 .xlsx 再上传。"),
     SheetCode.BUSY: later("现在读不了文件，不是文件的问题。请过一分钟再试。"),
@@ -194,7 +200,9 @@ def unfilled(code: StrEnum, surface: Surface) -> str:
     if isinstance(said, str):
         return said
     # Few cells read otherwise when they are empty.
-    return said.get(surface) or (unfilled(code, SHEET) if surface is EMPTY_CELL else _OTHERWISE[surface])
+    return said.get(surface) or (
+        unfilled(code, SHEET) if surface is EMPTY_CELL else _OTHERWISE.get(surface, _LOOK_AGAIN)
+    )
 
 
 def sentence(language: Language, titles: Mapping[str, str], why: DecisionRefused) -> str:

@@ -36,8 +36,6 @@ _NAMED = 30
 
 NO_FILE = later("没有选文件。请先选一个文件。")
 OTHER_KIND = later("这里要的是 %(suffix)s 文件。请另存为 %(suffix)s 再上传。")
-NO_HEADER = later("没有找到表头：要有这几列，写在同一行：%(columns)s。请照部门原来的表填写，不要改表头。")
-TOO_LONG = later("名单超过 %(most)s 行。请确认是不是选错了文件；确实有这么长，请管理员在设置里放宽。")
 NO_ROWS = later("表里一行也没有。请看是不是选错了文件。")
 CHANGED = later("确认的不是刚才看到的那一份。请重新看一遍再确认。")
 
@@ -133,11 +131,7 @@ async def bring(request: Request, house: House, visitor: Visitor) -> Response:
         reading = partial(desk.read_sheet, most=limits.most_listed)
         sheet = await house.ask_in_turn(request, reading, file.content, file.name, list(source.columns.values()))
     except SheetUnreadable as error:
-        own = {
-            SheetCode.COLUMNS: language.gettext(NO_HEADER, columns=language.listed(source.columns.values())),
-            SheetCode.ROWS: language.gettext(TOO_LONG, most=limits.most_listed),
-        }
-        why = own.get(error.code) or result_words.unreadable(language, error.code, limits)
+        why = result_words.unreadable(language, error.code, limits, source.columns.values())
         return await _page(request, house, at, f"{file.name}：{why}", status=422, said=str(error))
     rows = _rows(sheet, source)
     if not rows:

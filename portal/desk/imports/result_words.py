@@ -1,10 +1,10 @@
 """Messages about sheets of results and their rows, each with the fix; in Chinese, as `portal.i18n.labels`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from config.tables.desk import Desk
-from portal.desk.context.refusals import EMPTY_CELL, SHEET, unfilled
+from portal.desk.context.refusals import EMPTY_CELL, LIST, SHEET, unfilled
 from portal.desk.context.services import SheetCode
 from portal.desk.imports.results import COLUMNS, LONGEST, RESULTS
 from portal.i18n import labels
@@ -54,10 +54,11 @@ _NOT_REPLACED = later("没有替换已有的人工办理：%(before)s")
 _NOT_ENTERED = later("没有导入：%(why)s")
 
 
-def unreadable(language: Language, code: SheetCode, limits: Desk) -> str:
-    """Say why a sheet cannot be read, and what to do."""
-    size = f"{limits.most_bytes / 1_000_000:g}"
-    return language.gettext(unfilled(code, SHEET), size=size, most=limits.most_rows)
+def unreadable(language: Language, code: SheetCode, limits: Desk, listed: Collection[str] = ()) -> str:
+    """Say why a sheet cannot be read, and what to do; `listed` are the columns of an office's own list."""
+    size, surface = f"{limits.most_bytes / 1_000_000:g}", LIST if listed else SHEET
+    most = limits.most_listed if listed else limits.most_rows
+    return language.gettext(unfilled(code, surface), size=size, most=most, columns=language.listed(listed))
 
 
 def result(language: Language, told: Told) -> str:

@@ -1,16 +1,23 @@
 """Every code that can reach a page of the desk has its sentence, and no sentence is for a code that nothing gives."""
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from portal.admin import account_changes
+from portal.auth.refusals import SignInCode
 from portal.desk.context.refusals import SENTENCES, SHEET, Surface, unfilled
 from portal.desk.context.services import SheetCode
 from portal.i18n import languages
+from portal.present import appeals
+from portal.signin import providers
 from status_db.decisions.batches import Wrong
 from status_db.decisions.refusals import DecisionCode
+from status_db.inbox.appeals import AppealCode
+from status_db.inbox.pending_changes import ChangeCode
 from tests.services.university import ROOT
 
 #: No page lets anybody ask for it, or the page has looked before: the general sentence would do.
@@ -33,6 +40,15 @@ def test_every_code_has_a_sentence_and_no_other_has_one(family: type[StrEnum]) -
     assert {code for code, said in SENTENCES[family].items() if not said} == {
         c for c in NO_PAGE_ASKS if isinstance(c, family)
     }
+
+
+@pytest.mark.parametrize(
+    ("table", "family"),
+    [(appeals.REFUSALS, AppealCode), (account_changes._WHY, ChangeCode), (providers._STATUS, SignInCode)],
+    ids=["appeals", "changes to accounts", "ways to sign in"],
+)
+def test_every_code_of_a_family_with_one_table_is_in_it(table: Mapping[str, object], family: type[StrEnum]) -> None:
+    assert table.keys() == set(family)
 
 
 def test_no_sentence_is_for_a_code_that_nothing_gives() -> None:
