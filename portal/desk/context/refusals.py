@@ -199,10 +199,10 @@ def unfilled(code: StrEnum, surface: Surface) -> str:
     said = SENTENCES[type(code)][code]
     if isinstance(said, str):
         return said
-    # Few cells read otherwise when they are empty.
-    return said.get(surface) or (
-        unfilled(code, SHEET) if surface is EMPTY_CELL else _OTHERWISE.get(surface, _LOOK_AGAIN)
-    )
+    if surface is EMPTY_CELL and surface not in said:
+        # Most codes read alike there.
+        surface = SHEET
+    return said.get(surface) or _OTHERWISE.get(surface, _LOOK_AGAIN)
 
 
 def sentence(language: Language, titles: Mapping[str, str], why: DecisionRefused) -> str:
