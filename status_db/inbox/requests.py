@@ -115,12 +115,18 @@ class Requests:
                 .order_by(table.c.request.desc())
             ).all()
             if times and times[0].served_at is None:
-                raise RequestRefused(RequestCode.UNDER_WAY, "it is being asked already", timedelta(seconds=5))
+                raise RequestRefused(
+                    RequestCode.UNDER_WAY, "it is being asked already. Wait for the answer.", timedelta(seconds=5)
+                )
             if times and now - times[0].at < pause:
-                raise RequestRefused(RequestCode.TOO_SOON, "it was asked a moment ago", times[0].at + pause - now)
+                raise RequestRefused(
+                    RequestCode.TOO_SOON, "it was asked a moment ago. Ask again later.", times[0].at + pause - now
+                )
             if len(times) >= day_limit:
                 raise RequestRefused(
-                    RequestCode.TOO_OFTEN, "it was asked often enough today", times[-1].at + timedelta(days=1) - now
+                    RequestCode.TOO_OFTEN,
+                    "it was asked often enough today. Ask again tomorrow.",
+                    times[-1].at + timedelta(days=1) - now,
                 )
             _add(entry, cohort=cohort, kind=Kind.RECHECK, student=student, account=account, at=now)
 
@@ -134,7 +140,9 @@ class Requests:
             connection = entry.connection
             waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
             if waiting is not None:
-                raise RequestRefused(RequestCode.UNDER_WAY, "it is being carried out already", timedelta(seconds=5))
+                raise RequestRefused(
+                    RequestCode.UNDER_WAY, "it is being carried out already. Wait for its end.", timedelta(seconds=5)
+                )
             values = {"cohort": cohort, "kind": Kind.OPINION, "run": run, "says": says, "digest": digest}
             _add(entry, **values, reason=reason, account=account, at=now)
 
@@ -148,9 +156,13 @@ class Requests:
                 select(table.c.at, table.c.served_at).where(*same).order_by(table.c.request.desc()).limit(1)
             ).first()
             if last is not None and last.served_at is None:
-                raise RequestRefused(RequestCode.UNDER_WAY, "they are being asked already", timedelta(seconds=5))
+                raise RequestRefused(
+                    RequestCode.UNDER_WAY, "they are being asked already. Wait for the answers.", timedelta(seconds=5)
+                )
             if last is not None and now - last.at < pause:
-                raise RequestRefused(RequestCode.TOO_SOON, "they were asked a moment ago", last.at + pause - now)
+                raise RequestRefused(
+                    RequestCode.TOO_SOON, "they were asked a moment ago. Ask again later.", last.at + pause - now
+                )
             _add(entry, cohort=cohort, kind=Kind.ASK, account=account, at=now)
 
     def ask_list(self, cohort: str, upload: int, *, account: str, now: datetime) -> None:
@@ -161,7 +173,9 @@ class Requests:
             same = select(table.c.request).where(table.c.kind == Kind.LIST, table.c.upload == upload)
             if connection.execute(same).first() is not None:
                 raise RequestRefused(
-                    RequestCode.CONFIRMED, "this sheet has been confirmed already", timedelta(seconds=5)
+                    RequestCode.CONFIRMED,
+                    "this sheet has been confirmed already. Wait for its end.",
+                    timedelta(seconds=5),
                 )
             _add(entry, cohort=cohort, kind=Kind.LIST, upload=upload, account=account, at=now)
 
@@ -180,7 +194,9 @@ class Requests:
             connection = entry.connection
             waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
             if waiting is not None:
-                raise RequestRefused(RequestCode.UNDER_WAY, "it is being carried out already", timedelta(seconds=5))
+                raise RequestRefused(
+                    RequestCode.UNDER_WAY, "it is being carried out already. Wait for its end.", timedelta(seconds=5)
+                )
             _add(entry, cohort=cohort, run=run, **values)
 
     def last_ask(self, cohort: str) -> Request | None:
