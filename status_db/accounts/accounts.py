@@ -411,6 +411,7 @@ class Accounts:
 def _refuse_nonsense(account: str, name: str, grants: Iterable[Grant]) -> None:
     if not account or len(account) > 100 or not name:
         raise AccountRefused(
-            AccountCode.NO_NAME, "an account needs a sign-in name of at most 100 characters, and a person's name."
+            AccountCode.NO_NAME,
+            "an account needs a sign-in name of at most 100 characters, and a person's name. Give both.",
         )
     given.refuse_nonsense(grants)

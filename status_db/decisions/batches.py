@@ -229,7 +229,8 @@ class Batches(Decisions):
             chosen = [row for row in preview.rows if row.kind in kinds]
             if not chosen:
                 raise DecisionRefused(
-                    DecisionCode.NO_CHANGE, "no row would change anything: there is nothing to enter."
+                    DecisionCode.NO_CHANGE,
+                    "no row would change anything: there is nothing to enter. Look at the sheet.",
                 )
             counts = dict(Counter(row.kind.value for row in preview.rows)) | {"entered": len(chosen)}
             batch = self._begin(connection, entry, kind, step, author, now, title, digest, counts)
@@ -274,7 +275,9 @@ class Batches(Decisions):
                     DecisionCode.NO_SUCH_BATCH, f"there is no batch {batch} to take back. See: clearance import list"
                 )
             if row.undone_at is not None:
-                raise DecisionRefused(DecisionCode.UNDONE, f"{row.undone_by} took batch {batch} back already.")
+                raise DecisionRefused(
+                    DecisionCode.UNDONE, f"{row.undone_by} took batch {batch} back already. See: clearance import list"
+                )
             found = connection.execute(select(table).where(table.c.batch == batch).order_by(table.c.decision)).all()
             decisions = [decision_from(one) for one in found]
             people = self._people(connection, [d.student for d in decisions], scopes)

@@ -204,7 +204,8 @@ class Reviews(Decisions):
         if held is not None:
             raise DecisionRefused(
                 DecisionCode.ISSUED,
-                f"{issue.student} has the certificate {held.number} since {held.issued_at:%Y-%m-%d %H:%M} UTC.",
+                f"{issue.student} has the certificate {held.number} since {held.issued_at:%Y-%m-%d %H:%M} UTC. "
+                "See: clearance certificates list",
                 held.number,
             )
         missing = [one.step for one in (last or steps) if not one.counts_as_clear(now)]

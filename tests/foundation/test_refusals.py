@@ -7,11 +7,13 @@ from enum import StrEnum
 from typing import get_args
 
 import pytest
+import typer
 
-from clearance.context import ERROR, UNAVAILABLE, code_of
+from clearance.context import ERROR, UNAVAILABLE, code_of, ends_well
 from connectors.port import SourceGarbled, SourceRefused, SourceUnavailable
 from foundation.refusals import Refused
 from portal.server import CannotListen, ListenCode
+from status_db.marks.apply import BaseMoved
 from status_db.store.engine import StoreError
 from tests.test_rooms import ROOMS
 
@@ -89,3 +91,19 @@ def test_each_family_has_its_own_codes(family: type) -> None:
 )
 def test_only_a_source_has_an_exit_code_of_its_own(refused: Refused[StrEnum], code: int) -> None:
     assert code_of(refused) == code
+
+
+def test_a_command_ends_with_the_text_of_a_refusal_and_lets_everything_else_through(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @ends_well
+    def command(error: Exception) -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as ended:
+        command(StoreError("The disk is full. Make room."))
+    assert ended.value.exit_code == ERROR
+    assert "The disk is full. Make room." in capsys.readouterr().err
+    for unexpected in (BaseMoved(), ValueError("no number")):
+        with pytest.raises(type(unexpected)):
+            command(unexpected)
