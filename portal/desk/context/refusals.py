@@ -104,8 +104,16 @@ _DECISIONS: _Sentences = {
     DecisionCode.NO_REASON: {CERTIFICATES: later("撤销要写明原因。")},
     DecisionCode.NOBODY_CHOSEN: {},
     DecisionCode.NOBODY_PASSED: {},
-    DecisionCode.WRONG_ROWS: {},
-    DecisionCode.NO_CHANGE: {},
+    DecisionCode.WRONG_ROWS: {
+        SHEET: later(
+            "还有 %(num)s 行有错，所以什么也没有导入。请在表里改好重新上传；或者勾选“不管有错的行”，只导入其余的。"
+        ),
+        PAPER: later("有错误的行。请改正或去掉勾，或者勾选“有错误的行先不录”。"),
+    },
+    DecisionCode.NO_CHANGE: {
+        SHEET: later("没有要导入的行：没有一行会带来改动。与已有办理不一致的，勾选“替换”才会导入。"),
+        PAPER: later("没有可以录入的行：系统里都已是这样，或与现有决定不同而没有选择替换。"),
+    },
     DecisionCode.NO_SUCH_BATCH: {},
     DecisionCode.UNDONE: {SHEET: later("这一批已经撤销过了。结果见下面。"), PAPER: _NOT_UNDONE},
     DecisionCode.OF_OTHERS: {

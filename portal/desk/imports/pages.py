@@ -48,10 +48,6 @@ _TICKS = ("with_conflicts", "without_wrong")
 NO_FILE = later("没有选文件。请先选一个 .xlsx 或 .csv 文件。")
 TOO_MANY = later("符合条件的学生超过 %(most)s 名，一个表放不下。请按学院或班级下载。")
 NOBODY = later("没有符合条件的学生。请换一个学院或班级。")
-WITH_WRONG = later(
-    "还有 %(num)s 行有错，所以什么也没有导入。请在表里改好重新上传；或者勾选“不管有错的行”，只导入其余的。"
-)
-NOTHING = later("没有要导入的行：没有一行会带来改动。与已有办理不一致的，勾选“替换”才会导入。")
 REFUSED = later("没有导入：%(why)s")
 
 
@@ -235,9 +231,9 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
             request, house, at, upload, preview, refused=language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
         )
     if wrong and not ticks["without_wrong"]:
-        refused = language.gettext(WITH_WRONG, num=wrong)
+        refused = language.gettext(unfilled(DecisionCode.WRONG_ROWS, SHEET), num=wrong)
     elif not entered:
-        refused = language.gettext(NOTHING)
+        refused = language.gettext(unfilled(DecisionCode.NO_CHANGE, SHEET))
     if refused:
         return await _preview(request, house, at, upload, preview, ticks, refused=refused)
     sheet = results.again(upload.rows)
@@ -266,7 +262,7 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
             request, house, at, upload, preview, refused=language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
         )
     except DecisionRefused as error:
-        refused = language.gettext(REFUSED, why=language.gettext(unfilled(error.code, SHEET)))
+        refused = language.gettext(REFUSED, why=language.gettext(unfilled(error.code, SHEET), num=wrong))
         return await _preview(request, house, at, upload, preview, ticks, refused=refused)
     kept = _became(house, at, sheet, made.rows, replaced=ticks["with_conflicts"])
     uploads = desk_of(request).uploads

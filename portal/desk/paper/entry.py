@@ -57,8 +57,6 @@ LONG_FILE = later("文号不能超过 100 个字。请缩短。")
 NOTHING_TICKED = later("还没有勾选任何一行。请在纸上打了勾的学生那一行勾选“已办”。")
 NO_NUMBERS = later("没有读到学号。请每行写一个学号，或用空格、逗号隔开。")
 TOO_MANY = later("一次最多录入 200 名学生。请按纸分几次录入。")
-WITHOUT_WRONG = later("有错误的行。请改正或去掉勾，或者勾选“有错误的行先不录”。")
-NOTHING_TO_DO = later("没有可以录入的行：系统里都已是这样，或与现有决定不同而没有选择替换。")
 NO_BECAUSE = later("请写明为什么撤回。")
 
 
@@ -167,9 +165,9 @@ def _wrong_in(draft: Typed, preview: Preview) -> str:
     if draft.digest != preview.digest.hex():
         return unfilled(DecisionCode.OVERTAKEN, PAPER)
     if preview.count(RowKind.WRONG) and not draft.without_wrong:
-        return WITHOUT_WRONG
+        return unfilled(DecisionCode.WRONG_ROWS, PAPER)
     entered = preview.count(RowKind.NEW) + (preview.count(RowKind.CONFLICT) if draft.with_conflicts else 0)
-    return "" if entered else NOTHING_TO_DO
+    return "" if entered else unfilled(DecisionCode.NO_CHANGE, PAPER)
 
 
 async def _pasted(request: Request, house: House, at: Place, text: str) -> Response:

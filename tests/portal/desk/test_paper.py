@@ -520,7 +520,7 @@ class TestEntering:
         university.decisions.enter(Wish(ALL[0], "library", Verdict.HELD, "数据有误"), "other", university.now)
         clerk.paste(ALL[0])
         clerk.press("preview", **SHEET, done=ALL[:1])
-        assert entry.NOTHING_TO_DO in clerk.press("confirm")
+        assert unfilled(DecisionCode.NO_CHANGE, PAPER) in clerk.press("confirm")
         assert "录入 1 人。" in clerk.press("confirm", with_conflicts="1")
         assert university.verdict(ALL[0], "library") is Verdict.CLEARED
 
@@ -540,7 +540,7 @@ class TestEntering:
         page = clerk.press("preview", **SHEET, done=ALL[:2])
         assert "这个纸号录入过" in page
         assert "系统里已是这样" in row_of(page, ALL[0])
-        assert entry.NOTHING_TO_DO in clerk.press("confirm")
+        assert unfilled(DecisionCode.NO_CHANGE, PAPER) in clerk.press("confirm")
         with reading(university.engine) as connection:
             assert connection.execute(select(func.count()).select_from(tables.decision)).scalar() == 2
 

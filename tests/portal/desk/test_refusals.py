@@ -28,8 +28,6 @@ NO_PAGE_ASKS = {
     DecisionCode.NO_SUCH_VERDICT: "the form offers what can be given",
     DecisionCode.NOBODY_CHOSEN: "the form says so before",
     DecisionCode.NOBODY_PASSED: "each who is left out has a sentence",
-    DecisionCode.WRONG_ROWS: "the preview says so before",
-    DecisionCode.NO_CHANGE: "the preview says so before",
     DecisionCode.NO_SUCH_BATCH: "HTTP 404",
 }
 
