@@ -20,6 +20,7 @@ from config.load import load
 from config.settings import Settings
 from config.tables.sources import Asked, Source
 from connectors.port import Candidates, Connector, Question, SourceRefused
+from foundation.shifted_clock import ShiftedClock
 from status_db.model import CLOCKS_DIFFER, ROSTER
 
 if TYPE_CHECKING:
@@ -104,9 +105,7 @@ def now() -> datetime:
 
 def clock_of(settings: Settings) -> Callable[[], datetime]:
     """Return the clock that everything goes by: the real one, but for the demo."""
-    from demo.clock import DemoClock
-
-    return DemoClock(settings.demo.clock_file) if settings.demo.clock_file is not None else now
+    return ShiftedClock(settings.demo.clock_file) if settings.demo.clock_file is not None else now
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from connectors.databases.as_of import CLOCKS_DIFFER, moment_of
 from connectors.databases.backends import reading
 from connectors.databases.base import BATCH, Backend, Options, Patience, Undecodable
 from connectors.databases.queries import OwnLimit, Query, binds, own_limits
-from connectors.databases.query_guard import QueryRefused, refuse, refuse_everywhere
+from connectors.databases.query_guard import refuse, refuse_everywhere
+from connectors.databases.tokens import QueryRefused
 from connectors.http.tls import DatabaseTls
 from connectors.own_keys.secrets import reveal
 from connectors.port import (

@@ -13,7 +13,6 @@ from config.settings import Settings
 from config.tables.secrets import DatabaseUrl, Secret, SecretUnusable
 from config.tables.sources import Asked
 from config.timetable import timetable_of
-from status_db.marks.approvals import Needed
 from status_db.model import Means, StepKind, Verdict, digest_of
 from sync.rule.guard import Limits
 from sync.rule.records import SourceRule, normalise_word
@@ -134,11 +133,6 @@ def _without_secret(value: object) -> str:
 def limits(asked: Asked) -> Limits:
     """Return a source's guard limits."""
     return Limits(**asked.guard.model_dump(exclude={"office_first", "two_approve"}))
-
-
-def needed(asked: Asked) -> Needed:
-    """Return what it takes to approve a suspended run."""
-    return Needed(plausible=asked.guard.office_first, two=asked.guard.two_approve)
 
 
 def fresh_for(settings: Settings, asked: Asked) -> timedelta:

@@ -16,15 +16,21 @@ from clearance.output import tables
 from clearance.output.spot_check import write_spot_check
 from clearance.services import Program
 from connectors.port import SourceError
+from foundation.zones import in_zone
 from status_db.accounts.accounts import Act
-from status_db.marks.approvals import Needed, Opinion, missing
+from status_db.marks.approvals import Missing, Opinion, missing
 from status_db.marks.impact import Look, Looked
 from status_db.model import ROSTER, RunState, Says, Verdict
 from status_db.views import RunView
-from sync import rules
 
 #: So many unmatched rows are shown.
 _UNMATCHED = 20
+
+#: What a run still needs that its author has just approved.
+_MISSING = {
+    Missing.OFFICE: "The office has not said yet that it is plausible: clearance runs plausible {run} --as OPERATOR",
+    Missing.SECOND_APPROVAL: "A second person must approve it, too, besides {author}: clearance runs approve {run}",
+}
 
 Speaker = Annotated[
     str, typer.Option("--as", help="Who says so; the user of this machine when left out.", show_default=False)
@@ -41,8 +47,8 @@ def approve(context: typer.Context, run: int, *, speaker: Speaker = "") -> None:
     if not any(o.says is Says.APPROVE and o.author == author for o in said):
         said = (*said, program.opinions.enter(run, Says.APPROVE, author=author, now=program.clock()))
     asked = program.asked(found.source)
-    if lacks := missing(said, rules.needed(asked) if asked is not None else Needed()):
-        tables.OUT.print(f"noted: {author} approves run {run}. {lacks}")
+    if lacks := missing(said, asked.guard if asked is not None else None):
+        tables.OUT.print(f"noted: {author} approves run {run}. {_MISSING[lacks[0]].format(run=run, author=author)}")
         return
     outcome = program.sync.approve(run, found.source, by=author, said_of=said[-1].digest)
     tables.outcome(outcome, time.monotonic() - began)
@@ -163,7 +169,7 @@ def announce_wave(
     program = chosen(context).program()
     if source not in program.settings.source:
         raise typer.BadParameter(f'there is no source "{source}": write one of {", ".join(program.settings.source)}')
-    end = until.replace(tzinfo=until.tzinfo or program.settings.institution.timezone)
+    end = in_zone(until, program.settings.institution.timezone)
     wave = program.waves.announce(
         source, towards, most, end, author=author_of(program, speaker), note=note, now=program.clock()
     )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from connectors.port import Cell
+from foundation.chunks import chunked
 from status_db.model import normalise_number
 
 #: The student column as text, upper case and without the blanks that a CHAR is padded with.
@@ -51,7 +52,7 @@ def spellings(number: str) -> tuple[str, ...]:
 def chunks(numbers: Sequence[str], most: int) -> list[tuple[str, ...]]:
     """Return every spelling of the numbers, at most `most` at a time."""
     every = list(dict.fromkeys(spelling for number in numbers for spelling in spellings(number) if spelling))
-    return [tuple(every[at : at + most]) for at in range(0, len(every), most)]
+    return [tuple(chunk) for chunk in chunked(every, most)]
 
 
 class About:

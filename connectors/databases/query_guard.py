@@ -8,12 +8,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 
-from connectors.databases.tokens import RULES, Kind, Token, Unclear, tokens
-
-
-class QueryRefused(ValueError):  # noqa: N818 - named by the reaction
-    """A query that is not sent; the text says why, with the fix."""
-
+from connectors.databases.tokens import RULES, Kind, QueryCode, QueryRefused, Token, tokens
 
 #: Functions that read or write files, reach other servers, wait, lock, or change a setting or a counter.
 _CALLS = re.compile(
@@ -66,8 +61,8 @@ def refuse(query: str, database: str, allows: Collection[str] = ()) -> None:
     `allows` are functions that may be called all the same, as the source's table names them.
     """
     allowed = {name.casefold() for name in allows}
-    if why := next(_wrong(_cut(query, database), database, allowed), ""):
-        raise QueryRefused(why)
+    if why := next(_wrong(tokens(query, database), database, allowed), ""):
+        raise QueryRefused(QueryCode.NOT_READING, why)
 
 
 def refuse_everywhere(query: str, allows: Collection[str] = ()) -> None:
@@ -82,13 +77,6 @@ def refuse_everywhere(query: str, allows: Collection[str] = ()) -> None:
             return
     if first is not None:
         raise first
-
-
-def _cut(query: str, database: str) -> Sequence[Token]:
-    try:
-        return tokens(query, database)
-    except Unclear as error:
-        raise QueryRefused(str(error)) from None
 
 
 def _wrong(found: Sequence[Token], database: str, allows: set[str]) -> Iterator[str]:

@@ -10,9 +10,20 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
+from foundation.refusals import Refused
 
-class Unclear(ValueError):  # noqa: N818 - named by what is so
-    """A query that servers may read in more than one way; the text says where, with the fix."""
+
+class QueryCode(StrEnum):
+    """Why a query is not sent."""
+
+    #: Servers may read it in more than one way.
+    UNCLEAR = "unclear"
+    #: It does more than one SELECT that only reads.
+    NOT_READING = "not_reading"
+
+
+class QueryRefused(Refused[QueryCode], ValueError):  # noqa: N818 - named by the reaction
+    """A query that is not sent; the text says why, with the fix."""
 
 
 class Kind(StrEnum):
@@ -95,14 +106,18 @@ def rules_of(database: str) -> tuple[Rules, ...]:
 
 
 def tokens(query: str, database: str) -> list[Token]:
-    """Return a query's pieces without its remarks. Raises Unclear."""
+    """Return a query's pieces without its remarks. Raises QueryRefused."""
     if "\0" in query or re.search(r"\r(?!\n)", query):
-        raise Unclear("the query has a character that databases read differently: write it again, in plain text")
+        raise QueryRefused(
+            QueryCode.UNCLEAR,
+            "the query has a character that databases read differently: write it again, in plain text",
+        )
     first, *others = (_Cut(query, rules).all() for rules in rules_of(database))
     if any(other != first for other in others):
-        raise Unclear(
+        raise QueryRefused(
+            QueryCode.UNCLEAR,
             "servers of this kind read a backslash, a quote or a remark in this query in two ways, as they are set: "
-            "write a quote within a text as '', and leave backslashes and unusual quotes out"
+            "write a quote within a text as '', and leave backslashes and unusual quotes out",
         )
     return [token for token in first if token.kind is not Kind.REMARK]
 
@@ -126,7 +141,7 @@ class _Cut:
         self._rules = rules
 
     def all(self) -> list[Token]:
-        """Return every piece. Raises Unclear."""
+        """Return every piece. Raises QueryRefused."""
         found: list[Token] = []
         at, query = 0, self._query
         readers: tuple[_Reader, ...] = (self._remark, self._quoted, self._dollar, self._plain)
@@ -151,10 +166,13 @@ class _Cut:
         if not query.startswith("/*", at):
             return None
         if rules.executable and re.match(r"/\*M?!", query[at : at + 4]):
-            raise Unclear("MySQL and MariaDB run what is in /*! … */, which is not a remark for them: take it out")
+            raise QueryRefused(
+                QueryCode.UNCLEAR,
+                "MySQL and MariaDB run what is in /*! … */, which is not a remark for them: take it out",
+            )
         end = self._end_of_remark(at)
         if end < 0:
-            raise Unclear("a remark that begins with /* has no end: close it with */")
+            raise QueryRefused(QueryCode.UNCLEAR, "a remark that begins with /* has no end: close it with */")
         return self._token(Kind.REMARK, at, end)
 
     def _end_of_remark(self, at: int) -> int:
@@ -181,7 +199,9 @@ class _Cut:
         if rules.e_texts and query[at : at + 2].lower() == "e'" and not self._in_word(at):
             return self._until("'", Kind.TEXT, at, at + 2, backslash=True)
         if rules.coded_names and query[at : at + 3].lower() == 'u&"':
-            raise Unclear('a name that begins with U&" may be written in codes: write its letters, without U&')
+            raise QueryRefused(
+                QueryCode.UNCLEAR, 'a name that begins with U&" may be written in codes: write its letters, without U&'
+            )
         quote = query[at]
         if quote == "'":
             return self._until("'", Kind.TEXT, at, at + 1, backslash=rules.backslash)
@@ -228,9 +248,11 @@ class _Cut:
         return self._token(Kind.SYMBOL, at, at + 1)
 
     def _refuse_behind_a_number(self, at: int) -> None:
-        """Raise Unclear for a text that begins within a number: old servers and new ones read it differently."""
+        """Raise QueryRefused for a text that begins within a number: old servers and new ones read it differently."""
         if self._in_word(at):
-            raise Unclear("a text begins right behind a number or a name: put a blank between them")
+            raise QueryRefused(
+                QueryCode.UNCLEAR, "a text begins right behind a number or a name: put a blank between them"
+            )
 
     def _in_word(self, at: int) -> bool:
         """Whether the character before belongs to a word that goes on here."""
@@ -241,5 +263,5 @@ class _Cut:
         return Token(kind, self._query[start:end], start, end)
 
 
-def _unclosed(quote: str) -> Unclear:
-    return Unclear(f"what begins with {quote} has no end: close it")
+def _unclosed(quote: str) -> QueryRefused:
+    return QueryRefused(QueryCode.UNCLEAR, f"what begins with {quote} has no end: close it")

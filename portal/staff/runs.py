@@ -28,7 +28,7 @@ from status_db.accounts.accounts import Account, Act
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestOutcome, RequestRefused
-from status_db.marks.approvals import APPROVAL_OPEN_FOR, Opinion
+from status_db.marks.approvals import APPROVAL_OPEN_FOR, Missing, Opinion, missing
 from status_db.model import ROSTER, SETTINGS, RunState, Says
 from status_db.views import RunView
 
@@ -265,24 +265,23 @@ async def _show(
     )
 
 
+#: What is still missing before a run is approved. That an approval is missing is what the buttons say.
+_MISSING: Mapping[Missing, str] = {
+    Missing.OFFICE: later("这个来源要先由部门的操作员在自己的系统里核实，说明属实。"),
+    Missing.TWO_APPROVALS: later("这个来源要两个人分别批准。"),
+    Missing.SECOND_APPROVAL: later("%(who)s 已批准，还要第二个人批准。"),
+}
+
+
 def _lacks(language: Language, house: House, cohort: str, found: RunView, opinions: Sequence[Opinion]) -> list[str]:
     """Say what is still missing before a run is approved."""
     if found.state is not RunState.SUSPENDED:
         return []
     settings = house.settings.of_cohort(cohort)
-    if found.source != ROSTER and found.source not in settings.source:
-        # A change of settings, or a source that the settings no longer have.
-        return []
-    guard = (settings.roster if found.source == ROSTER else settings.source[found.source]).guard
-    approved = {o.author for o in opinions if o.says is Says.APPROVE}
-    missing: list[str] = []
-    if guard.office_first and all(o.says is not Says.PLAUSIBLE for o in opinions):
-        missing.append(language.gettext("这个来源要先由部门的操作员在自己的系统里核实，说明属实。"))
-    if guard.two_approve and len(approved) == 1:
-        missing.append(language.gettext("%(who)s 已批准，还要第二个人批准。", who=next(iter(approved))))
-    elif guard.two_approve and not approved:
-        missing.append(language.gettext("这个来源要两个人分别批准。"))
-    return missing
+    asked = settings.roster if found.source == ROSTER else settings.source.get(found.source)
+    who = next((o.author for o in opinions if o.says is Says.APPROVE), "")
+    lacks = missing(opinions, asked.guard if asked is not None else None)
+    return [language.gettext(_MISSING[one], who=who) for one in lacks if one in _MISSING]
 
 
 def _opinion(language: Language, opinion: Opinion, now: datetime) -> dict[str, str]:

@@ -13,10 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from foundation.chunks import chunked
 from status_db import tables
 from status_db.accounts.grants import Act
 from status_db.decisions.person_names import same_name
-from status_db.decisions.writer import DecisionRefused, Decisions, Overtaken, Wish
+from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
+from status_db.decisions.writer import Decisions, Wish
 from status_db.effective.step_rows import step_rows
 from status_db.effective.step_status import decision_from
 from status_db.effective.visible import inside
@@ -219,13 +221,17 @@ class Batches(Decisions):
                 )
             if preview.count(RowKind.WRONG) and not without_wrong:
                 raise DecisionRefused(
+                    DecisionCode.WRONG_ROWS,
                     f"{preview.count(RowKind.WRONG)} rows are wrong. Mend them in the sheet, or say that the others go "
-                    "in without them."
+                    "in without them.",
                 )
             kinds = (RowKind.NEW, RowKind.CONFLICT) if with_conflicts else (RowKind.NEW,)
             chosen = [row for row in preview.rows if row.kind in kinds]
             if not chosen:
-                raise DecisionRefused("no row would change anything: there is nothing to enter.")
+                raise DecisionRefused(
+                    DecisionCode.NO_CHANGE,
+                    "no row would change anything: there is nothing to enter. Look at the sheet.",
+                )
             counts = dict(Counter(row.kind.value for row in preview.rows)) | {"entered": len(chosen)}
             batch = self._begin(connection, entry, kind, step, author, now, title, digest, counts)
             entered = tuple(
@@ -258,22 +264,27 @@ class Batches(Decisions):
         also when a student of the batch stands outside the scopes.
         """
         if not because.strip():
-            raise DecisionRefused("a batch is taken back for a reason. Say why.")
+            raise DecisionRefused(DecisionCode.NO_REASON, "a batch is taken back for a reason. Say why.")
         table, batches = tables.decision, tables.batch
         with self._deciding(now, author, (Act.DECIDE,), scopes) as (connection, entry):
             row = connection.execute(
                 select(batches).where(batches.c.batch == batch, batches.c.cohort == self._cohort)
             ).one_or_none()
             if row is None or row.kind == BatchKind.CLASS:
-                raise DecisionRefused(f"there is no batch {batch} to take back. See: clearance import list")
+                raise DecisionRefused(
+                    DecisionCode.NO_SUCH_BATCH, f"there is no batch {batch} to take back. See: clearance import list"
+                )
             if row.undone_at is not None:
-                raise DecisionRefused(f"{row.undone_by} took batch {batch} back already.")
+                raise DecisionRefused(
+                    DecisionCode.UNDONE, f"{row.undone_by} took batch {batch} back already. See: clearance import list"
+                )
             found = connection.execute(select(table).where(table.c.batch == batch).order_by(table.c.decision)).all()
             decisions = [decision_from(one) for one in found]
             people = self._people(connection, [d.student for d in decisions], scopes)
             if any(d.student not in people for d in decisions):
                 raise DecisionRefused(
-                    f"batch {batch} is about students that {author} may not decide about. Who may is to take it back."
+                    DecisionCode.OF_OTHERS,
+                    f"batch {batch} is about students that {author} may not decide about. Who may is to take it back.",
                 )
             withdrawn: list[str] = []
             issued: list[str] = []
@@ -503,9 +514,7 @@ def _said(row: Judged) -> Iterator[str]:
 
 
 def _chunks(numbers: Sequence[str]) -> Iterator[Sequence[str]]:
-    listed = sorted(set(numbers))
-    for at in range(0, len(listed), _CHUNK):
-        yield listed[at : at + _CHUNK]
+    return chunked(sorted(set(numbers)), _CHUNK)
 
 
 def _batch(row: Row[Any]) -> Batch:

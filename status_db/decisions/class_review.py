@@ -12,8 +12,9 @@ from sqlalchemy import Connection, insert, select, update
 
 from status_db import tables
 from status_db.accounts.grants import Act
+from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.reviews import Collected, Issue, Reviews
-from status_db.decisions.writer import DecisionRefused, Wish
+from status_db.decisions.writer import Wish
 from status_db.effective.step_status import decision_from, freshness, steps_of_many
 from status_db.effective.visible import inside
 from status_db.ledger.chain import Entry
@@ -61,7 +62,7 @@ class NobodyPassed(DecisionRefused):
 
     def __init__(self, left_out: Sequence[LeftOut]) -> None:
         message = str(left_out[0].why) if left_out else "everybody chosen is reviewed already."
-        super().__init__(message, "nobody_passed")
+        super().__init__(DecisionCode.NOBODY_PASSED, message)
         self.left_out = tuple(left_out)
 
 
@@ -90,7 +91,7 @@ class Mornings(Reviews):
         be reviewed or given a certificate.
         """
         if not chosen:
-            raise DecisionRefused("nobody was chosen: tick at least one student.")
+            raise DecisionRefused(DecisionCode.NOBODY_CHOSEN, "nobody was chosen: tick at least one student.")
         reviews: list[Decision] = []
         certificates: list[Certificate] = []
         left_out: list[LeftOut] = []

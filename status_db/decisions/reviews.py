@@ -8,7 +8,6 @@ what a source says later is recorded and listed, and re-opens nothing by itself.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Row, and_, insert, select, update
@@ -16,7 +15,8 @@ from sqlalchemy import Connection, Row, and_, insert, select, update
 from config.tables.steps import Flow
 from status_db import tables
 from status_db.accounts.grants import Act
-from status_db.decisions.writer import DecisionRefused, Decisions, Overtaken, Wish, not_configured
+from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
+from status_db.decisions.writer import Decisions, Wish, not_configured
 from status_db.effective.step_status import certificate_from, freshness, held_certificate, steps_of
 from status_db.effective.visible import inside
 from status_db.ledger import raw_rows
@@ -55,47 +55,6 @@ class HandedOver:
     at: datetime | None = None
 
 
-class Hindrance(StrEnum):
-    """Why a review or a certificate was refused: one word each, for who says it in another language."""
-
-    #: A step does not count as clear; `about` names those.
-    NOT_OPEN = "not_open"
-    #: A step lacks nothing but a newer answer; `about` names those.
-    TOO_OLD = "too_old"
-    #: An answer that is too old is accepted with a note that says why.
-    NO_NOTE = "no_note"
-    #: The student has a certificate; `about` is its number.
-    ISSUED = "issued"
-    #: No review stands.
-    NOT_REVIEWED = "not_reviewed"
-    #: No number is given; the number is another certificate's.
-    NO_NUMBER = "no_number"
-    USED = "used"
-    #: Nobody of that number, or not one whom the author may decide about.
-    NOBODY = "nobody"
-    #: Somebody else takes it, and nobody says who.
-    NO_COLLECTOR = "no_collector"
-    #: There is no such certificate any more; it has left already; it cannot have left then.
-    GONE = "gone"
-    LEFT = "left"
-    WHEN = "when"
-    #: Who issued it cannot revoke it; nobody says why.
-    SAME_PERSON = "same_person"
-    #: The settings of this process are not the applied ones.
-    SETTINGS = "settings"
-    NO_REASON = "no_reason"
-
-
-class ReviewRefused(DecisionRefused):
-    """A review or a certificate that is refused for a reason with a word."""
-
-    def __init__(self, word: Hindrance, message: str, *about: str) -> None:
-        super().__init__(message)
-        self.word = word
-        #: Steps, or the number of a certificate.
-        self.about = about
-
-
 def seen_by_review(review: StepStatus) -> str:
     """Name what a reviewer saw before a review: what each step stood on, and which answers were too old."""
     news = {step: said_as_of(at) for step, at in review.waits_for_news.items()}
@@ -106,7 +65,7 @@ def seen_by_review(review: StepStatus) -> str:
 
 def _refuse_nobody(collected: str, collector: str) -> None:
     if collected == "agent" and not collector.strip():
-        raise ReviewRefused(Hindrance.NO_COLLECTOR, "somebody else takes it: say who, and on what mandate.")
+        raise DecisionRefused(DecisionCode.NO_COLLECTOR, "somebody else takes it: say who, and on what mandate.")
 
 
 #: Whoever may issue, or reviews, hands out and revokes what was issued.
@@ -149,35 +108,38 @@ class Reviews(Decisions):
     ) -> Decision:
         step = self._review_of(steps, wish.student, wish.step)
         if wish.verdict not in (Verdict.CLEARED, Verdict.HELD):
-            raise DecisionRefused("a review passes (cleared) or does not (held). To take one back, withdraw it.")
+            raise DecisionRefused(
+                DecisionCode.NO_SUCH_VERDICT,
+                "a review passes (cleared) or does not (held). To take one back, withdraw it.",
+            )
         self._refuse_other_reasons(wish)
         self._refuse_nonsense(wish, now)
         self._refuse_other_settings(connection)
         if step.issued:
-            raise ReviewRefused(
-                Hindrance.ISSUED, f"{wish.student} has a certificate: revoke that first, if it must be."
+            raise DecisionRefused(
+                DecisionCode.ISSUED, f"{wish.student} has a certificate: revoke that first, if it must be."
             )
         accepts: dict[str, str] = {}
         if wish.verdict is Verdict.CLEARED and step.waits_for:
             old = {name: said_as_of(at) for name, at in step.waits_for_news.items()}
             if set(step.waits_for) - old.keys():
                 waits = [name for name in step.waits_for if name not in old]
-                raise ReviewRefused(
-                    Hindrance.NOT_OPEN,
+                raise DecisionRefused(
+                    DecisionCode.NOT_OPEN,
                     f"{wish.step} is not open for {wish.student}: {', '.join(waits)} does not count as clear. "
                     "Send the student there; the review opens by itself.",
                     *waits,
                 )
             if not over_old_answers:
-                raise ReviewRefused(
-                    Hindrance.TOO_OLD,
+                raise DecisionRefused(
+                    DecisionCode.TOO_OLD,
                     f"{wish.step} is not open for {wish.student}: the answer about {', '.join(old)} is too old. "
                     "Wait for a newer one, or review over it and say why.",
                     *old,
                 )
             if not wish.note.strip():
-                raise ReviewRefused(
-                    Hindrance.NO_NOTE, "a review over an answer that is too old needs a note that says why."
+                raise DecisionRefused(
+                    DecisionCode.NO_NOTE, "a review over an answer that is too old needs a note that says why."
                 )
             accepts = old
         if wish.saw is not None and wish.saw != seen_by_review(step):
@@ -201,7 +163,9 @@ class Reviews(Decisions):
         with self._deciding(now, author, (Act.REVIEW,), scopes, step) as (connection, entry):
             found = self._review_of(self._steps(connection, student, now, scopes), student, step)
             if found.issued:
-                raise ReviewRefused(Hindrance.ISSUED, f"{student} has a certificate: revoke that first, if it must be.")
+                raise DecisionRefused(
+                    DecisionCode.ISSUED, f"{student} has a certificate: revoke that first, if it must be."
+                )
             return self._taken_back(connection, entry, student, step, author, now, saw=saw)
 
     def issue(
@@ -238,24 +202,28 @@ class Reviews(Decisions):
         self._refuse_other_settings(connection)
         held = held_certificate(connection, self._cohort, issue.student)
         if held is not None:
-            raise ReviewRefused(
-                Hindrance.ISSUED,
-                f"{issue.student} has the certificate {held.number} since {held.issued_at:%Y-%m-%d %H:%M} UTC.",
+            raise DecisionRefused(
+                DecisionCode.ISSUED,
+                f"{issue.student} has the certificate {held.number} since {held.issued_at:%Y-%m-%d %H:%M} UTC. "
+                "See: clearance certificates list",
                 held.number,
             )
         missing = [one.step for one in (last or steps) if not one.counts_as_clear(now)]
         if missing:
-            raise ReviewRefused(
-                Hindrance.NOT_REVIEWED,
+            raise DecisionRefused(
+                DecisionCode.NOT_REVIEWED,
                 f"{issue.student} has no review that stands: {', '.join(missing)} does not count as clear. "
                 "Have it reviewed; then issue the certificate.",
             )
         review = last[-1].decision if last else None
         if review is None:
-            raise DecisionRefused(f"the flow of {issue.student} has no review. Add one to it, of kind review.")
+            raise DecisionRefused(
+                DecisionCode.NO_SUCH_REVIEW,
+                f"the flow of {issue.student} has no review. Add one to it, of kind review.",
+            )
         if not issue.number.strip():
-            raise ReviewRefused(
-                Hindrance.NO_NUMBER, f"the certificate of {issue.student} has no number. Give the printed one."
+            raise DecisionRefused(
+                DecisionCode.NO_NUMBER, f"the certificate of {issue.student} has no number. Give the printed one."
             )
         _refuse_nobody(issue.collected, issue.collector)
         self._refuse_used(connection, issue.number)
@@ -285,18 +253,18 @@ class Reviews(Decisions):
         with self._deciding(now, author, _ISSUING, scopes) as (connection, entry):
             row = self._certificate(connection, handed.number, scopes)
             if row is None or row.revoked_at is not None:
-                raise ReviewRefused(
-                    Hindrance.GONE,
+                raise DecisionRefused(
+                    DecisionCode.GONE,
                     f"there is no certificate {handed.number} to hand over. See: clearance certificates list",
                 )
             if row.collected:
-                raise ReviewRefused(
-                    Hindrance.LEFT,
+                raise DecisionRefused(
+                    DecisionCode.LEFT,
                     f"{handed.number} has left already ({row.collected}). See: clearance certificates list",
                 )
             if handed.at is not None and not row.issued_at <= handed.at <= now:
-                raise ReviewRefused(
-                    Hindrance.WHEN, "it left before it was issued, or later than now. Look at the date."
+                raise DecisionRefused(
+                    DecisionCode.WHEN, "it left before it was issued, or later than now. Look at the date."
                 )
             _refuse_nobody(handed.collected, handed.collector)
             (stored,) = raw_rows.sealed(connection, table, raw_rows.CERTIFICATE, table.c.certificate == row.certificate)
@@ -319,13 +287,15 @@ class Reviews(Decisions):
         with self._deciding(now, author, _ISSUING, scopes) as (connection, entry):
             row = self._certificate(connection, number, scopes)
             if row is None or row.revoked_at is not None:
-                raise ReviewRefused(
-                    Hindrance.GONE, f"there is no certificate {number} to revoke. See: clearance certificates list"
+                raise DecisionRefused(
+                    DecisionCode.GONE, f"there is no certificate {number} to revoke. See: clearance certificates list"
                 )
             if row.issued_by == author:
-                raise ReviewRefused(Hindrance.SAME_PERSON, f"{author} issued {number}: a second person must revoke it.")
+                raise DecisionRefused(
+                    DecisionCode.SAME_PERSON, f"{author} issued {number}: a second person must revoke it."
+                )
             if not because.strip():
-                raise ReviewRefused(Hindrance.NO_REASON, "a certificate is revoked for a reason. Say why.")
+                raise DecisionRefused(DecisionCode.NO_REASON, "a certificate is revoked for a reason. Say why.")
             (stored,) = raw_rows.sealed(connection, table, raw_rows.CERTIFICATE, table.c.certificate == row.certificate)
             changed = update(table).where(table.c.certificate == row.certificate)
             news = {"revoked_at": now, "revoked_by": author, "revoked_because": because}
@@ -338,7 +308,7 @@ class Reviews(Decisions):
     def _refuse_other_settings(self, connection: Connection) -> None:
         """Refuse where a step that blocks may be missing from the marks, or from these settings."""
         if not applied_settings.same(connection, self._settings, self._cohort):
-            raise ReviewRefused(Hindrance.SETTINGS, applied_settings.DIFFER)
+            raise DecisionRefused(DecisionCode.SETTINGS, applied_settings.DIFFER)
 
     def _certificate(self, connection: Connection, number: str, scopes: Sequence[Scope]) -> Row[Any] | None:
         table, person = tables.certificate, tables.student
@@ -352,12 +322,11 @@ class Reviews(Decisions):
             select(table.c.student).where(table.c.cohort == self._cohort, table.c.number == number)
         ).scalar()
         if used is not None:
-            raise ReviewRefused(
-                Hindrance.USED, f"the number {number} is that of {used}'s certificate. Look at the printed one.", number
+            raise DecisionRefused(
+                DecisionCode.USED,
+                f"the number {number} is that of {used}'s certificate. Look at the printed one.",
+                number,
             )
-
-    def _unknown(self, student: str) -> DecisionRefused:
-        return ReviewRefused(Hindrance.NOBODY, str(super()._unknown(student)))
 
     def _steps(
         self, connection: Connection, student: str, now: datetime, scopes: Sequence[Scope] = EVERYBODY
@@ -369,17 +338,19 @@ class Reviews(Decisions):
     def _flow(self, connection: Connection, student: str, scopes: Sequence[Scope]) -> Flow:
         person = self._person(connection, student, scopes)
         if not person.active or person.flow is None:
-            raise ReviewRefused(
-                Hindrance.NOBODY, f"{student} is not leaving this year: there is nothing to review. See the roster."
+            raise DecisionRefused(
+                DecisionCode.NOBODY, f"{student} is not leaving this year: there is nothing to review. See the roster."
             )
         flow = self._settings.flow_named(person.flow)
         if flow is None:
-            raise DecisionRefused(not_configured(student, person.flow))
+            raise DecisionRefused(DecisionCode.NO_SUCH_FLOW, not_configured(student, person.flow))
         return flow
 
     def _review_of(self, steps: tuple[StepStatus, ...], student: str, step: str) -> StepStatus:
         found = next((s for s in steps if s.step == step), None)
         if found is None or found.kind is not StepKind.REVIEW:
             reviews = ", ".join(s.step for s in steps if s.kind is StepKind.REVIEW) or "none"
-            raise DecisionRefused(f"{step} is no review of {student}. Reviews there are: {reviews}.")
+            raise DecisionRefused(
+                DecisionCode.NO_SUCH_REVIEW, f"{step} is no review of {student}. Reviews there are: {reviews}."
+            )
         return found

@@ -16,6 +16,7 @@ from config.settings import Settings
 from status_db import tables
 from status_db.accounts.authority import Authority
 from status_db.accounts.grants import Act
+from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.effective.step_rows import step_rows
 from status_db.effective.step_status import decision_from
 from status_db.effective.visible import inside
@@ -25,24 +26,6 @@ from status_db.marks.history import write_flips
 from status_db.model import Cause, Decision, Finding, Flip, Reason, StepKind, Verdict, footing_of
 from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope
-
-
-class DecisionRefused(Exception):  # noqa: N818 - named by the reaction
-    """A decision that may not be entered; the text says why, and what would do."""
-
-    def __init__(self, message: str, word: str = "refused") -> None:
-        super().__init__(message)
-        #: One word for what it is, for who says it in another language.
-        self.word = word
-
-
-class Overtaken(DecisionRefused):
-    """Somebody was first, or the finding has moved since the operator looked."""
-
-    def __init__(self, message: str, first: Decision | None) -> None:
-        super().__init__(message, "overtaken")
-        #: What stands there now; None where it was a source that spoke.
-        self.first = first
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +74,8 @@ class Decisions:
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.DECISION) as (connection, entry):
             if self._authority is not None and not self._authority.covers(author, acts, scopes, step):
                 raise DecisionRefused(
-                    f"{author} may not do this any more. Sign in again; an administrator gives grants.", "not_allowed"
+                    DecisionCode.NOT_ALLOWED,
+                    f"{author} may not do this any more. Sign in again; an administrator gives grants.",
                 )
             yield connection, entry
 
@@ -178,7 +162,8 @@ class Decisions:
             flows = [flow] if flow is not None else self._settings.flow
             if any(e.step == step and e.kind == StepKind.REVIEW.value for f in flows for e in f.entries):
                 raise DecisionRefused(
-                    f"{step} is a review: its reviewer takes it back. See: clearance reviews withdraw"
+                    DecisionCode.IS_A_REVIEW,
+                    f"{step} is a review: its reviewer takes it back. See: clearance reviews withdraw",
                 )
             return self._taken_back(connection, entry, student, step, author, now, saw=saw)
 
@@ -196,8 +181,8 @@ class Decisions:
         standing = self._standing(connection, student, step)
         if standing is None:
             raise DecisionRefused(
+                DecisionCode.NOTHING_TO_WITHDRAW,
                 f"{student} has no decision on {step} to withdraw. See: clearance override list {student}",
-                "nothing_to_withdraw",
             )
         if saw is not None and saw != standing.id:
             raise _was_first(standing)
@@ -259,42 +244,55 @@ class Decisions:
 
     def _unknown(self, student: str) -> DecisionRefused:
         """Say that there is nobody of this number, or nobody whom the author may decide about: both look alike."""
-        return DecisionRefused(f"there is no student {student} on the roster of {self._cohort}. Look at the number.")
+        return DecisionRefused(
+            DecisionCode.NOBODY, f"there is no student {student} on the roster of {self._cohort}. Look at the number."
+        )
 
     def _may_be_decided(self, wish: Wish, person: Row[Any], now: datetime) -> None:
         if not person.active or person.flow is None:
             raise DecisionRefused(
-                f"{wish.student} is not leaving this year: there is nothing to decide. See the roster.", "not_leaving"
+                DecisionCode.NOT_LEAVING,
+                f"{wish.student} is not leaving this year: there is nothing to decide. See the roster.",
             )
         flow = self._settings.flow_named(person.flow)
         if flow is None:
-            raise DecisionRefused(not_configured(wish.student, person.flow), "no_such_step")
+            raise DecisionRefused(DecisionCode.NO_SUCH_STEP, not_configured(wish.student, person.flow))
         entry = next((e for e in flow.entries if e.step == wish.step), None)
         if entry is None:
             steps = ", ".join(e.step for e in flow.entries)
-            raise DecisionRefused(f"{wish.student} has no step {wish.step}. Known are: {steps}", "no_such_step")
+            raise DecisionRefused(
+                DecisionCode.NO_SUCH_STEP, f"{wish.student} has no step {wish.step}. Known are: {steps}"
+            )
         if entry.kind == StepKind.REVIEW.value:
-            raise DecisionRefused(f"{wish.step} is a review: it is given by its reviewer, not as an override.")
+            raise DecisionRefused(
+                DecisionCode.IS_A_REVIEW, f"{wish.step} is a review: it is given by its reviewer, not as an override."
+            )
         if wish.verdict is Verdict.UNKNOWN:
-            raise DecisionRefused("a decision says cleared, held or exempt. To take one back, withdraw it.")
+            raise DecisionRefused(
+                DecisionCode.NO_SUCH_VERDICT, "a decision says cleared, held or exempt. To take one back, withdraw it."
+            )
         self._refuse_other_reasons(wish)
         self._refuse_nonsense(wish, now)
 
     def _refuse_nonsense(self, wish: Wish, now: datetime) -> None:
         if wish.until is not None and wish.until <= now:
-            raise DecisionRefused("its end lies in the past. Give a later one, or none.", "end_in_past")
+            raise DecisionRefused(DecisionCode.END_IN_PAST, "its end lies in the past. Give a later one, or none.")
         if wish.decided_at is not None and wish.decided_at > now:
-            raise DecisionRefused("it was decided later than now. Look at the date on the sheet.", "decided_later")
+            raise DecisionRefused(
+                DecisionCode.DECIDED_LATER, "it was decided later than now. Look at the date on the sheet."
+            )
         if wish.condition and wish.verdict is not Verdict.CLEARED:
             raise DecisionRefused(
-                "only a pass depends on a condition. Take it out, or say it in the words.", "condition_without_pass"
+                DecisionCode.CONDITION_WITHOUT_PASS,
+                "only a pass depends on a condition. Take it out, or say it in the words.",
             )
 
     def _refuse_other_reasons(self, wish: Wish) -> None:
         reasons = self._settings.step_named(wish.step).reasons
         if reasons and wish.reason not in reasons:
             raise DecisionRefused(
-                f'"{wish.reason}" is no reason of {wish.step}. Choose one of: {", ".join(reasons)}', "no_such_reason"
+                DecisionCode.NO_SUCH_REASON,
+                f'"{wish.reason}" is no reason of {wish.step}. Choose one of: {", ".join(reasons)}',
             )
 
     def _finding(self, connection: Connection, student: str, step: str) -> Finding:

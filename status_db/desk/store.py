@@ -24,7 +24,7 @@ from status_db.ledger import key as ledger_key
 from status_db.ledger import raw_rows
 from status_db.ledger.key import LedgerRefused
 from status_db.ledger.seals import NOTHING, Seals, moved
-from status_db.store.engine import StoreError, reading, writing
+from status_db.store.engine import StoreCode, StoreError, reading, writing
 from status_db.store.turns import DESK
 
 #: The two chains.
@@ -36,6 +36,8 @@ LINES_BEFORE = "lines before"
 
 class RowAltered(StoreError):  # noqa: N818 - named by what is so
     """A sealed row is not as it was sealed: somebody has written it past this program."""
+
+    code = StoreCode.ALTERED
 
 
 @dataclass(slots=True)

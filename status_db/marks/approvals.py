@@ -3,12 +3,16 @@
 Whoever enters one says who they are; whether they may say it is checked by the caller.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, insert, select
 
+from config.tables.sources import Guard
+from foundation.refusals import Refused
 from status_db import tables
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Ledger, LinkKind, vouched
@@ -19,7 +23,18 @@ from status_db.store.engine import reading
 APPROVAL_OPEN_FOR = timedelta(hours=72)
 
 
-class OpinionRefused(Exception):  # noqa: N818 - named by the reaction
+class OpinionCode(StrEnum):
+    """Why nothing can be said about a run."""
+
+    NO_SUCH_RUN = "no_such_run"
+    DOES_NOT_WAIT = "does_not_wait"
+    #: It would change something else by now.
+    MOVED = "moved"
+    #: The same person has said so already.
+    TWICE = "twice"
+
+
+class OpinionRefused(Refused[OpinionCode]):
     """Something that cannot be said about this run; the text says why, and what would do."""
 
 
@@ -37,14 +52,15 @@ class Opinion:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Needed:
-    """What it takes to approve a run of one source."""
+class Missing(StrEnum):
+    """What a run still needs before it is approved."""
 
-    #: The office's own word first.
-    plausible: bool = False
-    #: Two different people.
-    two: bool = False
+    #: The office's own word.
+    OFFICE = "office"
+    #: An approval; two, by different people; the second of two.
+    APPROVAL = "approval"
+    TWO_APPROVALS = "two_approvals"
+    SECOND_APPROVAL = "second_approval"
 
 
 class Opinions:
@@ -73,18 +89,23 @@ class Opinions:
                 )
             ).one_or_none()
             if row is None:
-                raise OpinionRefused(f"there is no run {run}. See: clearance runs list")
+                raise OpinionRefused(OpinionCode.NO_SUCH_RUN, f"there is no run {run}. See: clearance runs list")
             if row.state != RunState.SUSPENDED:
-                raise OpinionRefused(f"run {run} is {row.state}, and waits for nobody. See: clearance runs show {run}")
+                raise OpinionRefused(
+                    OpinionCode.DOES_NOT_WAIT,
+                    f"run {run} is {row.state}, and waits for nobody. See: clearance runs show {run}",
+                )
             if said_of not in (None, row.plan_digest):
                 raise OpinionRefused(
+                    OpinionCode.MOVED,
                     f"run {run} would change something else by now than what was looked at. "
-                    f"Look again: clearance runs show {run}"
+                    f"Look again: clearance runs show {run}",
                 )
             if any(o.says is says and o.author == author for o in _of_run(connection, run)):
                 raise OpinionRefused(
+                    OpinionCode.TWICE,
                     f"{author} has said so of run {run} already: another person is needed. "
-                    f"See: clearance runs show {run}"
+                    f"See: clearance runs show {run}",
                 )
             values = {"run": run, "says": says, "author": author, "reason": reason, "at": now}
             entered = insert(table).values(**values, digest=row.plan_digest).returning(table.c.opinion)
@@ -108,17 +129,21 @@ class Opinions:
             return _read(connection, *waits)
 
 
-def missing(said: tuple[Opinion, ...], needed: Needed) -> str:
-    """Return what is still missing before a run is approved, as a sentence with the way out; empty when nothing is."""
+def missing(said: Collection[Opinion], guard: Guard | None) -> tuple[Missing, ...]:
+    """Return what is still missing before a run is approved, the first first; nothing when it may be.
+
+    A change of settings, and a source that the settings no longer have, is under no guard.
+    """
     approved = {o.author for o in said if o.says is Says.APPROVE}
-    run = said[0].run if said else ""
-    if needed.plausible and not any(o.says is Says.PLAUSIBLE for o in said):
-        return f"The office has not said yet that it is plausible: clearance runs plausible {run} --as OPERATOR"
+    two = guard is not None and guard.two_approve
+    found: list[Missing] = []
+    if guard is not None and guard.office_first and not any(o.says is Says.PLAUSIBLE for o in said):
+        found.append(Missing.OFFICE)
     if not approved:
-        return f"Nobody has approved it yet: clearance runs approve {run}"
-    if needed.two and len(approved) < 2:
-        return f"A second person must approve it, too, besides {approved.pop()}: clearance runs approve {run}"
-    return ""
+        found.append(Missing.TWO_APPROVALS if two else Missing.APPROVAL)
+    elif two and len(approved) < 2:
+        found.append(Missing.SECOND_APPROVAL)
+    return tuple(found)
 
 
 def _of_run(connection: Connection, run: int) -> tuple[Opinion, ...]:

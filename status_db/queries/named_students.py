@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, select
 
 from config.settings import Settings
+from foundation.chunks import chunked
 from status_db import tables
 from status_db.effective.step_status import freshness, record_from, steps_of_many
 from status_db.effective.visible import inside
@@ -27,11 +28,11 @@ class NamedStudents:
 
     def inside(self, cohort: str, numbers: Collection[str], scopes: Sequence[Scope]) -> frozenset[str]:
         """Return those of these numbers that stand on the cohort's roster inside one of the scopes."""
-        person, listed = tables.student, sorted(set(numbers))
+        person = tables.student
         found: set[str] = set()
         with reading(self._engine) as connection:
-            for at in range(0, len(listed), _CHUNK):
-                meant = (person.c.cohort == cohort, person.c.student.in_(listed[at : at + _CHUNK]), inside(scopes))
+            for chunk in chunked(sorted(set(numbers)), _CHUNK):
+                meant = (person.c.cohort == cohort, person.c.student.in_(chunk), inside(scopes))
                 found.update(connection.execute(select(person.c.student).where(*meant)).scalars())
         return frozenset(found)
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.marks.current import Stored
-from status_db.marks.reversals import Reversal, ReversalRefused, given_since
+from status_db.marks.reversals import Reversal, ReversalCode, ReversalRefused, given_since
 from status_db.marks.revert_plans import GivenSince, WayBackPlan
 from status_db.marks.settings import SettingsMarks
 from status_db.store.engine import reading
@@ -67,8 +67,9 @@ class Reverting:
             reversal = self._marks.reversal(connection, number)
         if name not in self._settings.source:
             raise ReversalRefused(
+                ReversalCode.NO_SOURCE,
                 f"run {number} cannot be taken back: the settings have no [source.{name}] any more. Put it back, apply "
-                "the settings, then run this again."
+                "the settings, then run this again.",
             )
         return reversal
 

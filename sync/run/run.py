@@ -20,7 +20,7 @@ from status_db.ledger.chain import Ledger
 from status_db.ledger.key import LedgerRefused
 from status_db.marks.applied_settings import SettingsDiffer
 from status_db.marks.apply import BaseMoved, Ending, Lease, LeaseLost, RunUnderWay
-from status_db.marks.approvals import Needed, Opinion, Opinions, missing
+from status_db.marks.approvals import Opinion, Opinions, missing
 from status_db.marks.current import Stored
 from status_db.marks.impact import Look
 from status_db.marks.settings import SettingsMarks
@@ -269,7 +269,7 @@ class Sync:
                 if self.reject(run, by=against.author, reason=against.reason):
                     why = f"rejected: {against.reason}"
                     ended.append(Outcome(source, RunState.REJECTED, run, why, cohort=self._named))
-            elif not missing(tuple(opinions), rules.needed(asked) if asked is not None else Needed()):
+            elif not missing(opinions, asked.guard if asked is not None else None):
                 ended.append(self.approve(run, source, by=last.author, said_of=last.digest))
         return ended
 

@@ -10,7 +10,7 @@ from config.meaning import differences, meaning_of
 from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.marks import applied_settings
-from status_db.marks.applied_settings import SettingsDiffer
+from status_db.marks.applied_settings import SettingsDiffer, SettingsDifferCode
 from status_db.marks.current import Stored
 from status_db.model import SETTINGS
 from status_db.store.engine import reading
@@ -50,11 +50,12 @@ class SettingsGate:
             return
         waiting = stored.runs.suspended(SETTINGS, 0)
         if waiting is not None:
-            raise SettingsDiffer(waits_already(waiting))
+            raise SettingsDiffer(SettingsDifferCode.WAITS, waits_already(waiting))
         raise SettingsDiffer(
+            SettingsDifferCode.NOT_APPLIED,
             "the settings of this process are not the ones that are applied, so no answer is applied. Look at the "
             "change with `clearance plan` and apply it with `clearance sync`, or restart this process with the "
-            "settings file that was applied."
+            "settings file that was applied.",
         )
 
     def pending(self) -> PendingChange | None:

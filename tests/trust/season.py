@@ -17,8 +17,9 @@ from status_db.backups import making, manifest, restoring
 from status_db.backups.making import Made
 from status_db.decisions.batches import Batches, BatchKind, RowKind, Told
 from status_db.decisions.class_review import Chosen, Mornings
+from status_db.decisions.refusals import DecisionRefused
 from status_db.decisions.reviews import Collected, HandedOver, Issue, seen_by_review
-from status_db.decisions.writer import DecisionRefused, Wish
+from status_db.decisions.writer import Wish
 from status_db.model import Decision, Verdict
 from tests.sync.verify.test_report import verified
 from tests.trust import agreeing

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
-from portal.auth.refusals import SignInRefused, Why
+from portal.auth.refusals import SignInCode, SignInRefused
 
 #: Seconds to connect, and between two bytes; and for the whole answer.
 _PATIENCE = (5.0, 10.0)
@@ -69,29 +69,29 @@ class Asker:
                         body += piece
                         if len(body) > _LARGEST:
                             raise self._refused(
-                                Why.REFUSED,
+                                SignInCode.REFUSED,
                                 f"{url} answered with more than {_LARGEST} bytes. Compare the addresses in "
                                 f"[auth.{self._method}].",
                             )
                         if time.monotonic() - began > _LONGEST:
                             raise self._refused(
-                                Why.UNAVAILABLE,
+                                SignInCode.UNAVAILABLE,
                                 f"{url} took longer than {_LONGEST:.0f} s: see whether it is overloaded",
                             )
                     status, sent_on = response.status_code, response.headers.get("Location", "")
         except requests.exceptions.SSLError as error:
             # What the library says may hold the address with the ticket in it.
-            raise self._refused(Why.UNAVAILABLE, self._untrusted(url, str(error))) from None
+            raise self._refused(SignInCode.UNAVAILABLE, self._untrusted(url, str(error))) from None
         except FileNotFoundError:
-            raise self._refused(Why.UNAVAILABLE, self._no_authority()) from None
+            raise self._refused(SignInCode.UNAVAILABLE, self._no_authority()) from None
         except (requests.exceptions.ConnectTimeout, requests.exceptions.ReadTimeout):
             raise self._refused(
-                Why.UNAVAILABLE,
+                SignInCode.UNAVAILABLE,
                 f"{url} does not answer in time. See whether it runs, and whether a firewall is in between.",
             ) from None
         except (requests.RequestException, OSError) as error:
             raise self._refused(
-                Why.UNAVAILABLE,
+                SignInCode.UNAVAILABLE,
                 self._no_authority() if "CA certificate bundle" in str(error) else _silent(url, error),
             ) from None
         if status != requests.codes.ok:
@@ -115,7 +115,7 @@ class Asker:
             "server knows TLS 1.2 or later."
         )
 
-    def _refused(self, why: Why, message: str) -> SignInRefused:
+    def _refused(self, why: SignInCode, message: str) -> SignInRefused:
         return SignInRefused(self._method, why, message)
 
 
@@ -150,12 +150,12 @@ def _cause(error: Exception) -> str:
     return next((what for part, what in known.items() if part in said), type(error).__name__)
 
 
-def _status(url: str, status: int, sent_on: str, method: str) -> tuple[Why, str]:
+def _status(url: str, status: int, sent_on: str, method: str) -> tuple[SignInCode, str]:
     """Say what an answer's status means, and what helps."""
     key = "issuer" if method == "oidc" else "url"
     said = f"{url} answered with status {status}"
     if status >= requests.codes.server_error:
-        return Why.UNAVAILABLE, f"{said}. Look into the provider's own log."
+        return SignInCode.UNAVAILABLE, f"{said}. Look into the provider's own log."
     if requests.codes.multiple_choices <= status < requests.codes.bad_request:
         place = urlsplit(sent_on)
         host = f" to {place.scheme}://{place.netloc}" if place.netloc else ""
@@ -166,4 +166,4 @@ def _status(url: str, status: int, sent_on: str, method: str) -> tuple[Why, str]
         said += ". Have the provider let in this machine's address and this client, with its id and secret."
     else:
         said += ". Look into the provider's own log."
-    return Why.REFUSED, said
+    return SignInCode.REFUSED, said

@@ -22,7 +22,6 @@ from starlette.testclient import TestClient
 from portal.access import forms
 from portal.access.multipart import FormBroken, Parts
 from portal.auth.sessions import hash_of, new_token
-from portal.desk.imports.result_words import UNREADABLE
 from portal.desk.imports.results import COLUMNS, RESULTS
 from portal.i18n import languages
 from status_db import tables
@@ -543,12 +542,6 @@ def test_english_headers_are_those_of_the_catalogue() -> None:
     english = languages.load(("en",), ZoneInfo("Asia/Shanghai"))["en"]
     for chinese, word in (*COLUMNS.values(), *RESULTS.values()):
         assert english.gettext(chinese) == word
-
-
-def test_every_word_of_an_unreadable_sheet_has_its_sentence() -> None:
-    source = Path("clearance/files/sheets.py").read_text(encoding="utf-8")
-    told = set(re.findall(r'SheetUnreadable\(\s*"(\w+)"', source)) | {"web", "xml", "xls", "broken", "kind", "twice"}
-    assert told == set(UNREADABLE)
 
 
 def test_a_file_is_sent_before_it_is_deleted(university: World) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
+from portal.desk.context.refusals import PAPER, unfilled
 from portal.desk.paper import entry
 from portal.documents import paper_pdf, sheet_numbers
 from portal.documents.paper_pdf import Column, Fill, Line, Part, PrintSet, Wording
@@ -22,6 +23,7 @@ from status_db import tables
 from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.audit_log import Audit, Deed
 from status_db.decisions.batches import Batches, BatchKind
+from status_db.decisions.refusals import DecisionCode
 from status_db.decisions.reviews import Issue
 from status_db.decisions.writer import Wish
 from status_db.model import ROSTER, Verdict
@@ -507,7 +509,7 @@ class TestEntering:
         page = clerk.press("confirm")
         assert clerk.answer is not None
         assert clerk.answer.status_code == 409
-        assert entry.LOOK_AGAIN in page
+        assert unfilled(DecisionCode.OVERTAKEN, PAPER) in page
         assert "现有决定：数据有误（other, 5月25日" in row_of(page, ALL[0])
         assert not batches(university).batches()
         clerk.press("confirm")
@@ -518,7 +520,7 @@ class TestEntering:
         university.decisions.enter(Wish(ALL[0], "library", Verdict.HELD, "数据有误"), "other", university.now)
         clerk.paste(ALL[0])
         clerk.press("preview", **SHEET, done=ALL[:1])
-        assert entry.NOTHING_TO_DO in clerk.press("confirm")
+        assert unfilled(DecisionCode.NO_CHANGE, PAPER) in clerk.press("confirm")
         assert "录入 1 人。" in clerk.press("confirm", with_conflicts="1")
         assert university.verdict(ALL[0], "library") is Verdict.CLEARED
 
@@ -526,7 +528,7 @@ class TestEntering:
         clerk.open(college=COLLEGE, **{"class": CLASS})
         clerk.press("preview", **SHEET, done=ALL[:2])
         page = clerk.press("confirm", done=ALL[:3])
-        assert entry.LOOK_AGAIN in page
+        assert unfilled(DecisionCode.OVERTAKEN, PAPER) in page
         assert not batches(university).batches()
         assert "录入 3 人。" in clerk.press("confirm")
 
@@ -538,7 +540,7 @@ class TestEntering:
         page = clerk.press("preview", **SHEET, done=ALL[:2])
         assert "这个纸号录入过" in page
         assert "系统里已是这样" in row_of(page, ALL[0])
-        assert entry.NOTHING_TO_DO in clerk.press("confirm")
+        assert unfilled(DecisionCode.NO_CHANGE, PAPER) in clerk.press("confirm")
         with reading(university.engine) as connection:
             assert connection.execute(select(func.count()).select_from(tables.decision)).scalar() == 2
 

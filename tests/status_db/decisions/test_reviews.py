@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from status_db import tables
-from status_db.decisions.reviews import HandedOver, Hindrance, Issue, ReviewRefused
-from status_db.decisions.writer import DecisionRefused, Wish
+from status_db.decisions.refusals import DecisionCode, DecisionRefused
+from status_db.decisions.reviews import HandedOver, Issue
+from status_db.decisions.writer import Wish
 from status_db.model import State, StepStatus, Verdict
 from status_db.store.engine import reading
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LIN, POETRY_LOAN, SUN
@@ -277,9 +278,9 @@ def test_a_certificate_that_was_revoked_is_not_handed_over(ready: World) -> None
     review(ready)
     ready.reviews.issue(Issue(LIN.number, "C-1", "毕业证书", ""), "reviewer", ready.now)
     ready.reviews.revoke("C-1", "second", "印错", ready.now)
-    with pytest.raises(ReviewRefused, match="there is no certificate C-1 to hand over") as refused:
+    with pytest.raises(DecisionRefused, match="there is no certificate C-1 to hand over") as refused:
         ready.reviews.hand_over(HandedOver("C-1", "self"), "clerk", ready.now)
-    assert refused.value.word is Hindrance.GONE
+    assert refused.value.code is DecisionCode.GONE
     (revoked,) = ready.reader.certificates(COHORT)
     assert (revoked.collected, revoked.collected_at) == ("", None)
 
@@ -288,7 +289,7 @@ def test_what_was_decided_later_than_now_is_refused(ready: World) -> None:
     wish = Wish(LIN.number, "library", Verdict.CLEARED, "现场归还", decided_at=ready.now + timedelta(microseconds=1))
     with pytest.raises(DecisionRefused, match="it was decided later than now") as refused:
         ready.decisions.enter(wish, "librarian", ready.now)
-    assert refused.value.word == "decided_later"
+    assert refused.value.code is DecisionCode.DECIDED_LATER
     assert ready.decisions.enter(replace(wish, decided_at=ready.now), "librarian", ready.now).decided_at == ready.now
 
 

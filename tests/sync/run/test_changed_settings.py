@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 
 from config.load import SettingsError
 from status_db import tables
-from status_db.decisions.reviews import Hindrance, Issue, ReviewRefused
+from status_db.decisions.refusals import DecisionCode, DecisionRefused
+from status_db.decisions.reviews import Issue
 from status_db.decisions.writer import Wish
 from status_db.model import SETTINGS as SETTINGS_RUN
 from status_db.model import RunState, StepKind, Verdict
@@ -269,11 +270,11 @@ def test_nothing_is_reviewed_or_issued_by_a_process_with_other_settings(reopen: 
         review = Wish(SUN.number, "final_review", Verdict.CLEARED, "齐备")
         world.reviews.review(review, "dean", world.now)
     with reopen(WITH_WORDS) as world:
-        with pytest.raises(ReviewRefused, match="restart this process with the settings file that was applied"):
+        with pytest.raises(DecisionRefused, match="restart this process with the settings file that was applied"):
             world.reviews.issue(Issue(SUN.number, "N1", "毕业证书", "self"), "dean", world.now)
-        with pytest.raises(ReviewRefused) as refused:
+        with pytest.raises(DecisionRefused) as refused:
             world.reviews.review(Wish(QIAN.number, "final_review", Verdict.HELD, "不齐"), "dean", world.now)
-        assert refused.value.word is Hindrance.SETTINGS
+        assert refused.value.code is DecisionCode.SETTINGS
         # The answer in the new words changes nobody, so it needs no approval, and the settings are the applied ones.
         assert world.run("checkouts").state is RunState.APPLIED
         assert world.reviews.issue(Issue(SUN.number, "N1", "毕业证书", "self"), "dean", world.now).number == "N1"
