@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 
-from connectors.databases.tokens import RULES, Kind, Token, Unclear, tokens
+from connectors.databases.statements.tokens import RULES, Kind, Token, Unclear, tokens
 
 
 class QueryRefused(ValueError):  # noqa: N818 - named by the reaction
