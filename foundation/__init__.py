@@ -1,0 +1,1 @@
+"""What several rooms share, at the bottom of the layers."""
