@@ -16,6 +16,7 @@ from clearance.output import tables
 from clearance.output.spot_check import write_spot_check
 from clearance.services import Program
 from connectors.port import SourceError
+from foundation.moments import in_zone
 from status_db.accounts.accounts import Act
 from status_db.marks.approvals import Needed, Opinion, missing
 from status_db.marks.impact import Look, Looked
@@ -163,7 +164,7 @@ def announce_wave(
     program = chosen(context).program()
     if source not in program.settings.source:
         raise typer.BadParameter(f'there is no source "{source}": write one of {", ".join(program.settings.source)}')
-    end = until.replace(tzinfo=until.tzinfo or program.settings.institution.timezone)
+    end = in_zone(until, program.settings.institution.timezone)
     wave = program.waves.announce(
         source, towards, most, end, author=author_of(program, speaker), note=note, now=program.clock()
     )
