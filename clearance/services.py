@@ -181,7 +181,7 @@ class Program:
             closes=max((w.closes for w in windows), default=None),
             cohort=cohorts[0] if len(cohorts) == 1 else "",
             as_of=query,
-            zone=asked.timezone or self.settings.institution.timezone,
+            zone=self.settings.zone_of(asked),
         )
         module = _connector(asked.connector)
         assert module is not None  # noqa: S101 - the settings were read by its schema

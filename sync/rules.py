@@ -35,7 +35,7 @@ def source_rule(settings: Settings, name: str) -> SourceRule:
         tolerance=source.tolerance,
         yuan=Decimal(1) if source.unit == "yuan" else Decimal("0.01"),
         words=words,
-        zone=source.timezone or settings.institution.timezone,
+        zone=settings.zone_of(source),
         institution_zone=settings.institution.timezone,
         question=_question(source),
         former_question=_question(source, former=True),
@@ -132,7 +132,7 @@ def _without_secret(value: object) -> str:
 
 def limits(asked: Asked) -> Limits:
     """Return a source's guard limits."""
-    return Limits(**asked.guard.model_dump(exclude={"office_first", "two_approve"}))
+    return Limits(**asked.guard.limits())
 
 
 def fresh_for(settings: Settings, asked: Asked) -> timedelta:

@@ -70,7 +70,6 @@ def _read_text(text: str, zone: tzinfo) -> datetime | None:
     written = re.sub(r"^(\d{4})[/.年](\d{1,2})[/.月](\d{1,2})日?", r"\1-\2-\3", text)
     written = re.sub(r"^(\d{4})-(\d{1,2})-(\d{1,2})", lambda m: f"{m[1]}-{int(m[2]):02}-{int(m[3]):02}", written)
     try:
-        moment = datetime.fromisoformat(written)
+        return in_zone(datetime.fromisoformat(written), zone)
     except ValueError:
         return None
-    return in_zone(moment, zone)

@@ -21,7 +21,7 @@ def stamped(settings: Settings, name: str, snapshot: Snapshot, now: datetime) ->
     if FIELD not in snapshot.fields or name not in settings.source:
         return snapshot
     at, source = snapshot.fields.index(FIELD), settings.source[name]
-    zone = source.timezone or settings.institution.timezone
+    zone = settings.zone_of(source)
     moments = {row[at] for row in snapshot.rows}
     earliest = min((moment_of(cell, zone, now, name) for cell in moments), default=None)
     warning = () if moments else ("no row, so as_of says nothing: freshness counts from when it was asked",)

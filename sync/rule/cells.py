@@ -204,5 +204,4 @@ def _moment(on: date, found: re.Match[str]) -> datetime:
 
 
 def _day_here(moment: datetime, zone: ZoneInfo, institution_zone: ZoneInfo) -> date:
-    aware = in_zone(moment, zone)
-    return aware.astimezone(institution_zone).date()
+    return in_zone(moment, zone).astimezone(institution_zone).date()

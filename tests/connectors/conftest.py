@@ -2,10 +2,13 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
 
+from connectors import rest
+from connectors.http import client
 from tests.connectors.database_office import DatabaseOffice
 from tests.contract import ROWS
 
@@ -22,6 +25,20 @@ def address(request: pytest.FixtureRequest) -> str:
     if request.param.endswith("mysqlclient"):
         mariadb = mariadb.set(drivername="mysql+mysqldb")
     return mariadb.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses a connector would have made; none is made."""
+    made: list[float] = []
+
+    class Patient(client.Office):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            self._pause = made.append
+
+    monkeypatch.setattr(rest, "Office", Patient)
+    return made
 
 
 @pytest.fixture(params=MARIADB)

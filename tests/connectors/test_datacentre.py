@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from config.tables.secrets import Origin
 from connectors import datacentre, rest
-from connectors.http import client
 from connectors.port import (
     AsksByNumber,
     Connector,
@@ -48,20 +47,6 @@ def ask(centre: DataCentre, columns: Mapping[str, str] = FEES, **own: Any) -> re
 def centre() -> Iterator[DataCentre]:
     with DataCentre(fees(5), secret=SECRET) as made:
         yield made
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that would have been made; none is made."""
-    made: list[float] = []
-
-    class Patient(client.Office):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
-            self._pause = made.append
-
-    monkeypatch.setattr(rest, "Office", Patient)
-    return made
 
 
 class TestDataCentre(PagedContract, of="datacentre"):

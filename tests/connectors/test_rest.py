@@ -19,7 +19,6 @@ from pydantic import ValidationError
 from config.tables.secrets import Origin
 from config.tables.sources import Source
 from connectors import rest
-from connectors.http import client
 from connectors.port import (
     Connector,
     ProofKind,
@@ -73,20 +72,6 @@ def office() -> Iterator[HttpOffice]:
     """A filled office with numbered pages and its total in the body."""
     with HttpOffice(ROWS) as made:
         yield made
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses a connector would have made; none is made."""
-    made: list[float] = []
-
-    class Patient(client.Office):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args)
-            self._pause = made.append
-
-    monkeypatch.setattr(rest, "Office", Patient)
-    return made
 
 
 class ContractOffice:

@@ -15,8 +15,8 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from config.tables.secrets import DatabaseUrl, Origin
 from connectors import huiwen, interlib_views, koha, sql
-from connectors.databases.query_guard import refuse, refuse_everywhere
-from connectors.databases.tokens import RULES, Kind, QueryRefused, tokens
+from connectors.databases.statements.query_guard import refuse, refuse_everywhere
+from connectors.databases.statements.tokens import RULES, Kind, QueryRefused, tokens
 from connectors.port import Question, SourceRefused
 from tests.contract import Ticking
 

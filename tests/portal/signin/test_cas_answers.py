@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.tables.providers import Cas
+from portal.auth.providers import http
 from portal.auth.providers.cas import CasServer, CasUser, Denied, Untrusted, plausible_ticket, read_answer, read_logout
 from portal.auth.refusals import SignInCode, SignInRefused
+from tests.services.http_office import HttpOffice, Reply
 from tests.services.one_answer import answering
 
 NS = 'xmlns:cas="http://www.yale.edu/tp/cas"'
@@ -364,6 +366,21 @@ def test_a_huge_answer_is_not_read_to_its_end(asked: Callable[[bytes, int], Sign
     refused = asked(success(USER + " " * 1_000_000), 200)
     assert refused.code is SignInCode.REFUSED
     assert "more than" in str(refused)
+
+
+class CasOverHttp(HttpOffice):
+    """A CAS server whose answers a test writes byte by byte."""
+
+    data_paths = ("/p3/serviceValidate",)
+
+
+def test_a_server_that_drips_is_given_up_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_LONGEST", 0.3)
+    with CasOverHttp(style="none") as office:
+        office.script.append(Reply(success(USER + " " * 10_000), drip=0.02))
+        with pytest.raises(SignInRefused, match="took longer") as refused:
+            CasServer(Cas(url=office.root)).validated("ST-1", "http://127.0.0.1/x")
+    assert refused.value.code is SignInCode.UNAVAILABLE
 
 
 def test_the_log_is_told_no_ticket(asked: Callable[[bytes, int], SignInRefused]) -> None:

@@ -674,7 +674,7 @@ def _system_tables(
     db: sqlite3.Connection, schema: Schema, settings: Settings, service: str, version: str, rights: Rights
 ) -> dict[str, Columns]:
     """DUAL and the few dictionary views that clients ask on connecting, as temp tables."""
-    banner = f"Oracle Database 19c Enterprise Edition Release {version} - Production (oracle_wire test server)"
+    banner = f"Oracle Database 19c Enterprise Edition Release {version} - Production (oracle_listener test server)"
     nls = sorted(settings.nls.items())
     owner, user = schema.owner, settings.user
     tables = [(owner, table, "USERS", None, None, "VALID") for table in schema.tables]

@@ -3,7 +3,7 @@
 It answers SELECTs from an SQLite file (see sql.py) and can misbehave on demand.
 For tests on a loopback address only: no encryption, one thread a connection.
 
-    with OracleWire("x.sqlite", "schema.json", users={"CLEARANCE": "secret"}) as server:
+    with OracleListener("x.sqlite", "schema.json", users={"CLEARANCE": "secret"}) as server:
         oracledb.connect(user="clearance", password="secret", dsn=server.dsn)
 """
 
@@ -31,7 +31,7 @@ from typing import Any, Literal, Self
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from tests.services.oracle_wire.sql import (
+from tests.oracle_listener.sql import (
     LOBS,
     Column,
     Engine,
@@ -46,7 +46,7 @@ from tests.services.oracle_wire.sql import (
     number_binds,
 )
 
-log = logging.getLogger("oracle_wire")
+log = logging.getLogger("oracle_listener")
 
 # packet types
 CONNECT, ACCEPT, REFUSE, DATA, MARKER = 1, 2, 4, 6, 12
@@ -417,7 +417,7 @@ class Request:
 class Session:
     """One client connection, served by its own thread."""
 
-    def __init__(self, server: OracleWire, sock: socket.socket, number: int) -> None:
+    def __init__(self, server: OracleListener, sock: socket.socket, number: int) -> None:
         self.server, self.sock, self.number = server, sock, number
         self.sdu, self.large = 8192, False
         self.user = ""
@@ -1009,7 +1009,7 @@ def aes(key: bytes, body: bytes, decrypt: bool = False) -> bytes:
 # ---------------------------------------------------------------- the server
 
 
-class OracleWire:
+class OracleListener:
     """The listener. As a context manager it runs in threads of this process."""
 
     def __init__(
@@ -1117,7 +1117,7 @@ def main() -> None:
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
     logging.basicConfig(level=logging.DEBUG if args.verbose else logging.WARNING)
-    server = OracleWire(
+    server = OracleListener(
         args.db,
         args.schema,
         users={args.user: args.password},

@@ -22,14 +22,14 @@ from sqlalchemy import column, create_engine, func, inspect, select, table, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from tests.services.oracle_wire.library import TABLES, cards, fill, loans, reader_no, readers
-from tests.services.oracle_wire.sql import OraError, OraType, Schema, format_date, format_number, load, parse_date
-from tests.services.oracle_wire.wire import Account, Fault, OracleWire, decode_number, encode_number
+from tests.oracle_listener.library import TABLES, cards, fill, loans, reader_no, readers
+from tests.oracle_listener.sql import OraError, OraType, Schema, format_date, format_number, load, parse_date
+from tests.oracle_listener.wire import Account, Fault, OracleListener, decode_number, encode_number
 
 # Refused or reset, the driver leaves its socket to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 COUNT, BIG = 1000, 50_000
 USERS = {
     "CLEARANCE": Account("s3cret中"),
@@ -109,17 +109,17 @@ def breaks(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def server(database: tuple[Path, Schema]) -> Iterator[OracleWire]:
-    with OracleWire(*database, users=USERS, clock=lambda: CLOCK) as wire:
+def server(database: tuple[Path, Schema]) -> Iterator[OracleListener]:
+    with OracleListener(*database, users=USERS, clock=lambda: CLOCK) as wire:
         yield wire
 
 
-def connect(server: OracleWire, user: str = "clearance", password: str = "s3cret中", **more: Any) -> Any:
+def connect(server: OracleListener, user: str = "clearance", password: str = "s3cret中", **more: Any) -> Any:
     return oracledb.connect(user=user, password=password, dsn=more.pop("dsn", server.dsn), **more)
 
 
 @pytest.fixture
-def conn(server: OracleWire) -> Iterator[Any]:
+def conn(server: OracleListener) -> Iterator[Any]:
     with connect(server) as connection:
         yield connection
 
@@ -135,7 +135,7 @@ def code_of(call: Callable[[], object]) -> str:
     return str(caught.value.args[0].full_code)
 
 
-def engine_url(server: OracleWire) -> str:
+def engine_url(server: OracleListener) -> str:
     return f"oracle+oracledb://clearance:s3cret%E4%B8%AD@127.0.0.1:{server.port}/?service_name={server.service}"
 
 
@@ -165,29 +165,29 @@ def test_connection_facts(conn: Any) -> None:
     ],
 )
 def test_refused_logon(database: tuple[Path, Schema], breaks: bool, user: str, password: str, code: str) -> None:
-    with OracleWire(*database, users=USERS, break_on_error=breaks) as server:
+    with OracleListener(*database, users=USERS, break_on_error=breaks) as server:
         assert code_of(lambda: connect(server, user, password)) == code
         with connect(server) as conn:
             assert ask(conn, "SELECT 1 FROM DUAL") == [(1,)]
 
 
-def test_password_about_to_expire_is_a_warning(server: OracleWire) -> None:
+def test_password_about_to_expire_is_a_warning(server: OracleListener) -> None:
     with connect(server, "grace", "x") as conn:
         assert conn.warning.full_code == "ORA-28002"
 
 
-def test_older_servers(database: tuple[Path, Schema], server: OracleWire) -> None:
+def test_older_servers(database: tuple[Path, Schema], server: OracleListener) -> None:
     with connect(server, "old", "Old中") as conn:  # an 11g password verifier
         assert ask(conn, "SELECT USER FROM DUAL") == [("OLD",)]
-    with OracleWire(*database, users=USERS, protocol_version=314) as eleven:  # a server before 12.1
+    with OracleListener(*database, users=USERS, protocol_version=314) as eleven:  # a server before 12.1
         with pytest.raises(oracledb.Error, match="DPY-3010"):
             connect(eleven)
     for version in (315, 317):  # 12.1, 12.2
-        with OracleWire(*database, users=USERS, protocol_version=version) as wire, connect(wire) as conn:
+        with OracleListener(*database, users=USERS, protocol_version=version) as wire, connect(wire) as conn:
             assert ask(conn, "SELECT COUNT(*) FROM BIG") == [(BIG,)]
 
 
-def test_unknown_service_and_sid(server: OracleWire) -> None:
+def test_unknown_service_and_sid(server: OracleListener) -> None:
     with pytest.raises(oracledb.OperationalError, match="DPY-6005.*\n.*DPY-6001.*NOPE.*ORA-12514"):
         connect(server, dsn=f"127.0.0.1:{server.port}/NOPE")
     with pytest.raises(oracledb.OperationalError, match="DPY-6005.*\n.*DPY-6003.*NOPE.*ORA-12505"):
@@ -196,7 +196,7 @@ def test_unknown_service_and_sid(server: OracleWire) -> None:
         assert ask(conn, "select 'ok' from dual") == [("ok",)]
 
 
-def test_listener_faults(server: OracleWire) -> None:
+def test_listener_faults(server: OracleListener) -> None:
     server.inject(Fault("refuse", code=12516))
     with pytest.raises(oracledb.Error, match="12516"):
         connect(server)
@@ -217,7 +217,7 @@ def test_listener_faults(server: OracleWire) -> None:
         conn.ping()
 
 
-def test_long_connect_descriptor_and_large_sdu(server: OracleWire) -> None:
+def test_long_connect_descriptor_and_large_sdu(server: OracleListener) -> None:
     long = oracledb.ConnectParams(
         host="127.0.0.1", port=server.port, service_name="LIBSYS", sdu=60_000, program="p" * 200, machine="m" * 200
     )
@@ -378,7 +378,7 @@ def test_binds(conn: Any) -> None:
     assert code_of(lambda: ask(conn, "SELECT :1 FROM DUAL", [])) in ("DPY-4009", "DPY-4010")
 
 
-def test_cursor_is_re_executed_with_other_values_and_types(conn: Any, server: OracleWire) -> None:
+def test_cursor_is_re_executed_with_other_values_and_types(conn: Any, server: OracleListener) -> None:
     with conn.cursor() as cursor:
         for prefetch in (2, 0):
             cursor.prefetchrows = prefetch
@@ -589,7 +589,7 @@ def test_session_settings(conn: Any) -> None:
     ],
 )
 def test_errors(database: tuple[Path, Schema], breaks: bool, sql: str, code: int) -> None:
-    with OracleWire(*database, users=USERS, break_on_error=breaks) as server, connect(server) as conn:
+    with OracleListener(*database, users=USERS, break_on_error=breaks) as server, connect(server) as conn:
         with pytest.raises(oracledb.DatabaseError) as caught:
             ask(conn, sql)
         assert caught.value.args[0].code == code, caught.value
@@ -607,7 +607,7 @@ def test_error_position_and_changed_data(conn: Any) -> None:
 
 
 def test_owner_needed_without_synonyms(database: tuple[Path, Schema]) -> None:
-    with OracleWire(*database, users=USERS, require_owner=True) as server, connect(server) as conn:
+    with OracleListener(*database, users=USERS, require_owner=True) as server, connect(server) as conn:
         assert code_of(lambda: ask(conn, "SELECT 1 FROM ITEM WHERE ROWNUM = 1")) == "ORA-00942"
         assert ask(conn, "SELECT 1 FROM LIBSYS.ITEM WHERE ROWNUM = 1") == [(1,)]
         with conn.cursor() as cursor:
@@ -615,17 +615,17 @@ def test_owner_needed_without_synonyms(database: tuple[Path, Schema]) -> None:
         assert ask(conn, "SELECT 1 FROM ITEM WHERE ROWNUM = 1") == [(1,)]
 
 
-def test_text_that_is_not_utf8(server: OracleWire, database: tuple[Path, Schema], tmp_path: Path) -> None:
+def test_text_that_is_not_utf8(server: OracleListener, database: tuple[Path, Schema], tmp_path: Path) -> None:
     """As from a US7ASCII database that holds GBK bytes: the driver gets what is no UTF-8."""
     schema = Schema.of({"T": {"V": "VARCHAR2(20)"}})
     load(tmp_path / "x.sqlite", schema, {"T": [("中文".encode("gbk"),)]})
-    with OracleWire(tmp_path / "x.sqlite", schema, users=USERS) as wire, connect(wire) as conn:
+    with OracleListener(tmp_path / "x.sqlite", schema, users=USERS) as wire, connect(wire) as conn:
         with pytest.raises(UnicodeDecodeError):
             ask(conn, "SELECT V FROM T")
         assert ask(conn, "SELECT 1 FROM DUAL") == [(1,)]
 
 
-def test_reads_stay_consistent_while_the_data_change(conn: Any, server: OracleWire) -> None:
+def test_reads_stay_consistent_while_the_data_change(conn: Any, server: OracleListener) -> None:
     with conn.cursor() as cursor:
         cursor.execute("SELECT ID FROM EMPTY UNION ALL SELECT ID FROM BIG WHERE ID < 1000")
         cursor.fetchmany(5)
@@ -644,7 +644,7 @@ def test_reads_stay_consistent_while_the_data_change(conn: Any, server: OracleWi
     "fault",
     [Fault("drop", rows=250), Fault("drop", octets=5000), Fault("drop", rows=0), Fault("error", rows=250, code=3113)],
 )
-def test_connection_lost_while_fetching(server: OracleWire, conn: Any, fault: Fault) -> None:
+def test_connection_lost_while_fetching(server: OracleListener, conn: Any, fault: Fault) -> None:
     server.inject(Fault(**vars(fault)))
     got = []
 
@@ -661,7 +661,7 @@ def test_connection_lost_while_fetching(server: OracleWire, conn: Any, fault: Fa
 
 
 def test_error_while_fetching_leaves_the_session_usable(database: tuple[Path, Schema], breaks: bool) -> None:
-    with OracleWire(*database, users=USERS, break_on_error=breaks) as server, connect(server) as conn:
+    with OracleListener(*database, users=USERS, break_on_error=breaks) as server, connect(server) as conn:
         server.inject(Fault("error", rows=150, code=1555, sql="FROM BIG"))
         assert ask(conn, "SELECT 1 FROM DUAL") == [(1,)]
         got: list[Any] = []
@@ -672,7 +672,7 @@ def test_error_while_fetching_leaves_the_session_usable(database: tuple[Path, Sc
         assert ask(conn, "SELECT COUNT(*) FROM BIG") == [(BIG,)]
 
 
-def test_stall_drip_and_call_timeout(server: OracleWire, conn: Any) -> None:
+def test_stall_drip_and_call_timeout(server: OracleListener, conn: Any) -> None:
     server.inject(Fault("stall", rows=5, seconds=0.4))
     started = time.monotonic()
     assert len(ask(conn, "SELECT ID FROM BIG WHERE ID < 10")) == 10
@@ -688,14 +688,14 @@ def test_stall_drip_and_call_timeout(server: OracleWire, conn: Any) -> None:
     assert ask(conn, "SELECT 1 FROM DUAL") == [(1,)]
 
 
-def test_cancel_from_another_thread(server: OracleWire, conn: Any) -> None:
+def test_cancel_from_another_thread(server: OracleListener, conn: Any) -> None:
     server.inject(Fault("stall", rows=0, seconds=30))
     threading.Timer(0.3, conn.cancel).start()
     assert code_of(lambda: ask(conn, "SELECT ID FROM BIG")) == "ORA-01013"
     assert ask(conn, "SELECT 1 FROM DUAL") == [(1,)]
 
 
-def test_sessions_killed(server: OracleWire, conn: Any) -> None:
+def test_sessions_killed(server: OracleListener, conn: Any) -> None:
     with conn.cursor() as cursor:
         cursor.execute("SELECT * FROM BIG")
         cursor.fetchmany(10)
@@ -706,7 +706,7 @@ def test_sessions_killed(server: OracleWire, conn: Any) -> None:
 # -- several connections
 
 
-def test_two_connections_at_once(server: OracleWire) -> None:
+def test_two_connections_at_once(server: OracleListener) -> None:
     with connect(server) as one, connect(server) as two:
         a, b = one.cursor(), two.cursor()
         c = one.cursor()
@@ -717,7 +717,7 @@ def test_two_connections_at_once(server: OracleWire) -> None:
         assert pairs == [((i,),) * 3 for i in range(500)]
 
 
-def test_pool_in_threads(server: OracleWire) -> None:
+def test_pool_in_threads(server: OracleListener) -> None:
     pool = oracledb.create_pool(user="clearance", password="s3cret中", dsn=server.dsn, min=2, max=4, increment=1)
     results: list[int] = []
 
@@ -740,7 +740,7 @@ def test_pool_in_threads(server: OracleWire) -> None:
     pool.close(force=True)
 
 
-def test_asyncio(server: OracleWire) -> None:
+def test_asyncio(server: OracleListener) -> None:
     async def run() -> int:
         async with oracledb.connect_async(user="clearance", password="s3cret中", dsn=server.dsn) as conn:
             with conn.cursor() as cursor:
@@ -758,7 +758,7 @@ def test_asyncio(server: OracleWire) -> None:
 # -- SQLAlchemy
 
 
-def test_sqlalchemy(server: OracleWire) -> None:
+def test_sqlalchemy(server: OracleListener) -> None:
     engine = create_engine(engine_url(server))
     with engine.connect() as conn:
         assert (engine.dialect.server_version_info or ())[:2] == (19, 0)
@@ -792,7 +792,7 @@ def test_sqlalchemy(server: OracleWire) -> None:
     engine.dispose()
 
 
-def test_sqlalchemy_inspection(server: OracleWire) -> None:
+def test_sqlalchemy_inspection(server: OracleListener) -> None:
     engine = create_engine(engine_url(server))
     inspector = inspect(engine)
     assert set(inspector.get_table_names(schema="libsys")) >= {name.lower() for name in TABLES}
@@ -805,7 +805,7 @@ def test_sqlalchemy_inspection(server: OracleWire) -> None:
     engine.dispose()
 
 
-def test_sqlalchemy_refusals_and_loss(server: OracleWire) -> None:
+def test_sqlalchemy_refusals_and_loss(server: OracleListener) -> None:
     wrong = create_engine(engine_url(server).replace("s3cret", "no"), poolclass=NullPool)
     with pytest.raises(DatabaseError, match="ORA-01017"):
         wrong.connect()
@@ -855,7 +855,7 @@ def test_command_line(database: tuple[Path, Schema], tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "tests.services.oracle_wire.wire",
+        "tests.oracle_listener.wire",
         "--db",
         str(database[0]),
         "--schema",

@@ -3,7 +3,7 @@
 The shapes are what matters here: blank-padded CHAR keys, dates kept as text, codes for
 states.  Check names and widths against a customer's data dictionary before relying on them.
 
-    python -m tests.services.oracle_wire.library x.sqlite schema.json --readers 1000
+    python -m tests.oracle_listener.library x.sqlite schema.json --readers 1000
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from tests.services.oracle_wire.sql import Schema, load
+from tests.oracle_listener.sql import Schema, load
 
 TABLES: dict[str, dict[str, str]] = {
     "READER": {

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 
-from connectors.databases.tokens import RULES, Kind, QueryCode, QueryRefused, Token, tokens
+from connectors.databases.statements.tokens import RULES, Kind, QueryCode, QueryRefused, Token, tokens
 
 #: Functions that read or write files, reach other servers, wait, lock, or change a setting or a counter.
 _CALLS = re.compile(
