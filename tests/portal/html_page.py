@@ -129,10 +129,6 @@ class Part:
                 sent.setdefault(field["name"], []).extend(field._values())
         return {name: values for name, values in sent.items() if values}
 
-    def form(self, action: str) -> "Part":
-        """Return the form that is sent there."""
-        return self.one("form", action=action)
-
     def forms(self, **having: str) -> list["Part"]:
         """Return every such form."""
         return self.all("form", **having)
