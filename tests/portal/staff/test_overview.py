@@ -95,9 +95,13 @@ class TestCharts:
             assert chart["aria-labelledby"]
             for name in chart["aria-labelledby"].split():
                 assert len(Page(page).all(id=name)) == 1
-        # Of the tones that several states share, each state has a pattern of its own.
-        looks = re.findall(r'<li><svg.*?class="fill (\w+)".*?(?:url\(#(\w+)\).*?)?</svg> ([^<]+)\n', page)
-        assert len({(tone, pattern) for tone, pattern, _ in looks}) == len({word for *_, word in looks if word})
+        # Of the tones that several states share, each state of a chart has a pattern of its own.
+        legends = Page(page).all("ul", class_="legend")
+        assert len(legends) == 3
+        for legend in legends:
+            looks = [tuple((part["class"], part["fill"]) for part in item.all("rect")) for item in legend.all("li")]
+            assert len(looks) > 1
+            assert len(set(looks)) == len(looks), legend.text
 
     def test_nothing_is_inline(self, signed_in: SignedIn) -> None:
         for path in ("/overview", "/overview/days", "/lists", "/lists/reminder?class=011151"):
