@@ -7,7 +7,6 @@ from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from html import unescape
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -33,6 +32,7 @@ from status_db.model import Verdict
 from tests.cast import LEAVING, LI, LIN, QIAN, SUN, ZHAO, Person
 from tests.clearance.files.test_sheets import book, text
 from tests.portal.conftest import STAFF, token_in
+from tests.portal.html_page import Page
 from tests.portal.whole import whole_app
 from tests.services.libreoffice import converted
 from tests.status_db.decisions.test_batches import decided
@@ -82,23 +82,19 @@ def brought(made: TestClient, *rows: Sequence[str]) -> httpx.Response:
 
 def confirm(made: TestClient, page: httpx.Response, **ticks: str) -> httpx.Response:
     """Confirm the preview that this page shows."""
-    digest = re.search(r'name="digest" value="([0-9a-f]+)"', page.text)
-    assert digest, page.text
-    form = {"form_token": token_in(page), "digest": digest[1], **ticks}
+    form = {"form_token": token_in(page), "digest": Page(page).fields["digest"][0], **ticks}
     answer: httpx.Response = made.post(page.url.path, data=form)
     return answer
 
 
 def words(page: httpx.Response) -> str:
     """Return what a page says."""
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page.text)))
+    return Page(page).text
 
 
 def section(page: httpx.Response, kind: str) -> str:
     """Return what a preview says of the rows of one kind."""
-    found = re.search(rf'id="{kind}".*?</table>', page.text, re.DOTALL)
-    assert found, f"{kind}: {words(page)}"
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", found[0])))
+    return " ".join(cell for row in Page(page).table(kind) for cell in row)
 
 
 def sheets(answer: httpx.Response) -> list[list[tuple[Any, ...]]]:

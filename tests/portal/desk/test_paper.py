@@ -32,6 +32,7 @@ from status_db.store.engine import reading
 from status_db.views import EVERYBODY
 from tests.cast import LI, LIN, MORNING, QIAN, SUN, Person
 from tests.portal.conftest import _HASHED, enter, settle, token_in
+from tests.portal.html_page import Page
 from tests.portal.pdf_text import pages_of, text_of
 from tests.portal.whole import whole_app
 from tests.world import COHORT, World
@@ -327,9 +328,8 @@ class TestForWhom:
 
 
 def row_of(page: str, number: str) -> str:
-    found = re.search(rf"<tr>\s*<td>{number}<input.*?</tr>", page, re.DOTALL)
-    assert found, number
-    return found[0]
+    (row,) = (row for row in Page(page).all("tr") if row.cells[0] == number and row.all("input"))
+    return row.text
 
 
 class Clerk:
@@ -353,18 +353,8 @@ class Clerk:
 
     def _took(self, answer: httpx.Response) -> str:
         self.answer = answer
+        self.fields = Page(answer).fields
         page: str = answer.text
-        self.fields = {}
-        for tag in re.findall(r"<input [^>]*>", page):
-            name, value = (re.search(rf'{key}="([^"]*)"', tag) for key in ("name", "value"))
-            if name and ('type="checkbox"' not in tag or " checked" in tag):
-                self.fields.setdefault(name[1], []).append(value[1] if value else "")
-        for name, options in re.findall(r'<select name="([^"]+)"[^>]*>(.*?)</select>', page, re.DOTALL):
-            chosen = re.search(r'value="([^"]*)" selected', options) or re.search(r'value="([^"]*)"', options)
-            assert chosen
-            self.fields.setdefault(name, []).append(chosen[1])
-        for name, text in re.findall(r'<textarea name="([^"]+)"[^>]*>(.*?)</textarea>', page, re.DOTALL):
-            self.fields.setdefault(name, []).append(text)
         return page
 
 
