@@ -15,6 +15,7 @@ from foundation.refusals import Refused
 from portal.server import CannotListen, ListenCode
 from status_db.marks.apply import BaseMoved
 from status_db.store.engine import StoreError
+from tests.services.university import ROOT
 from tests.test_rooms import ROOMS
 
 #: Exceptions that no person reads, and where their matter goes.
@@ -72,10 +73,11 @@ def test_every_exception_has_the_one_root_or_is_read_by_nobody() -> None:
 
 
 @pytest.mark.parametrize("family", [one for one in ALL if Refused in one.__bases__], ids=lambda one: one.__name__)
-def test_each_family_has_its_own_codes(family: type) -> None:
+def test_each_family_has_its_own_codes_and_gives_each_of_them(family: type) -> None:
     (codes,) = get_args(family.__orig_bases__[0])  # type: ignore[attr-defined]  # it is generic
     assert issubclass(codes, StrEnum)
-    assert len({one.value for one in codes}) == len(codes)
+    source = "".join(file.read_text(encoding="utf-8") for room in ROOMS for file in (ROOT / room).rglob("*.py"))
+    assert [code.name for code in codes if f"{codes.__name__}.{code.name}" not in source] == []
 
 
 @pytest.mark.parametrize(
