@@ -4,12 +4,11 @@ import functools
 import getpass
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 
@@ -18,28 +17,11 @@ from clearance.services import Program, chosen_file, clock_of, load_settings
 from config.load import SettingsError
 from config.processes import Process, missing
 from config.tables.plain_text import plain
-from connectors.port import SourceError, SourceGarbled
+from connectors.port import SourceCode, SourceError
+from foundation.refusals import Refused
 
 if TYPE_CHECKING:
     from sync.run.season import Season
-
-#: What a command ends with in a sentence, by module: whatever was raised, its module has been imported.
-_REFUSALS = (
-    ("config.load", "SettingsError"),
-    ("config.tables.secrets", "SecretUnusable"),
-    ("status_db.store.engine", "StoreError"),
-    ("status_db.decisions.writer", "DecisionRefused"),
-    ("status_db.marks.approvals", "VoteRefused"),
-    ("status_db.marks.reversals", "ReversalRefused"),
-    ("status_db.marks.applied_settings", "SettingsDiffer"),
-    ("status_db.marks.expected_changes", "WaveRefused"),
-    ("status_db.accounts.accounts", "AccountRefused"),
-    ("status_db.accounts.api_tokens", "TokenRefused"),
-    ("status_db.marks.apply", "LeaseLost"),
-    ("status_db.marks.apply", "RunUnderWay"),
-    ("portal.server", "CannotListen"),
-    ("portal.desk.context.services", "SheetUnreadable"),
-)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -142,9 +124,9 @@ def fail(message: str, code: int = ERROR) -> NoReturn:
     raise typer.Exit(code)
 
 
-def code_of(error: SourceError) -> int:
-    """Return the documented exit code for a source's failure: for one whose answer makes no sense that of an error."""
-    return ERROR if isinstance(error, SourceGarbled) else UNAVAILABLE
+def code_of(error: Refused[Any]) -> int:
+    """Return the documented exit code: a source that does not answer, or refuses, has its own."""
+    return UNAVAILABLE if isinstance(error, SourceError) and error.code is not SourceCode.GARBLED else ERROR
 
 
 def ends_well(command: Callable[P, R]) -> Callable[P, R]:
@@ -154,7 +136,7 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except SourceError as error:
+        except Refused as error:
             fail(str(error), code_of(error))
         except KeyboardInterrupt:
             fail("Stopped. Nothing of what was under way was written; run it again when you like.")
@@ -166,9 +148,7 @@ def ends_well(command: Callable[P, R]) -> Callable[P, R]:
             if unusable := _file_of(error):
                 where, why = unusable
                 fail(f"{where} cannot be read or written ({why}). Look at its name, its folder, and whose they are.")
-            if not isinstance(error, _refusals()):
-                raise
-            fail(str(error))
+            raise
 
     return guarded
 
@@ -196,10 +176,6 @@ _LONGEST_USER = 100
 def end_output() -> None:
     """Have standard output take what is still to be written, and lose it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-def _refusals() -> tuple[type[BaseException], ...]:
-    return tuple(getattr(sys.modules[module], name) for module, name in _REFUSALS if module in sys.modules)
 
 
 def stop_like_ctrl_c() -> threading.Event:

@@ -15,7 +15,7 @@ from clearance.lazy import group
 from clearance.output import tables, terminal
 from clearance.output.tables import ERR, OUT
 from clearance.services import CONFIG_VARIABLE
-from status_db.store.private_files import UMASK
+from foundation.private_files import UMASK
 
 #: In the order in which the help lists them, before the groups. Nothing of a command is imported until it is called.
 _COMMANDS = {

@@ -20,6 +20,7 @@ from config.load import load
 from config.settings import Settings
 from config.tables.sources import Asked, Source
 from connectors.port import Candidates, Connector, Question, SourceRefused
+from foundation.shifted_clock import ShiftedClock
 from status_db.model import CLOCKS_DIFFER, ROSTER
 
 if TYPE_CHECKING:
@@ -107,9 +108,7 @@ def now() -> datetime:
 
 def clock_of(settings: Settings) -> Callable[[], datetime]:
     """Return the clock that everything goes by: the real one, but for the demo."""
-    from demo.clock import DemoClock
-
-    return DemoClock(settings.demo.clock_file) if settings.demo.clock_file is not None else now
+    return ShiftedClock(settings.demo.clock_file) if settings.demo.clock_file is not None else now
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ class Program:
         return self._connected(name, cohorts, candidates)
 
     def _connected(self, name: str, cohorts: tuple[str, ...], candidates: Callable[[], Candidates]) -> Connector:
-        from sync.plan.as_of import FIELD
+        from sync.pull.as_of import FIELD
 
         asked = self.settings.roster if name == ROSTER else self.settings.source[name]
         if why := asked.unusable:
@@ -185,7 +184,7 @@ class Program:
             closes=max((w.closes for w in windows), default=None),
             cohort=cohorts[0] if len(cohorts) == 1 else "",
             as_of=query,
-            zone=asked.timezone or self.settings.institution.timezone,
+            zone=self.settings.zone_of(asked),
         )
         module = _connector(asked.connector)
         assert module is not None  # noqa: S101 - the settings were read by its schema
@@ -200,7 +199,8 @@ class Program:
             return Candidates()
         with reading(self.writing) as connection:
             stored = Stored(connection, self.cohort)
-            return Candidates(stored.numbers_with(self.settings.source[name].step), stored.source(ROSTER).revision)
+            students = stored.with_step(self.settings.source[name].step)
+            return Candidates(stored.numbers.numbers_with(students), stored.source(ROSTER).revision)
 
     def uses(self, name: str) -> bool:
         """Say whether a student here has the step that a source decides; so while nobody is on the roster yet."""

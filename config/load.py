@@ -21,19 +21,22 @@ from config.checks import contradictions
 from config.cohorts import first_roster, split_rosters
 from config.settings import Settings
 from config.tables.plain_text import unprintable_in
-from config.tables.secrets import Origin, is_reference, starts_at_the_settings
+from config.tables.secrets import Origin, SettingsCode, is_reference, starts_at_the_settings
 from config.tables.sources import Roster, Source
 from config.wording import key_at, on_one_line, reason, worded
+from foundation.refusals import Refused
 
 
-class SettingsError(Exception):
+class SettingsError(Refused[SettingsCode]):
     """The settings cannot be used; the text lists every mistake with its file, key and way out."""
 
     def __init__(self, file: Path, mistakes: list[str]) -> None:
         self.file = file
         self.mistakes = mistakes
         count = f"{len(mistakes)} mistakes" if len(mistakes) != 1 else "1 mistake"
-        super().__init__(f"{file}: {count} in the settings:\n" + "\n".join(f"  {m}" for m in mistakes))
+        super().__init__(
+            SettingsCode.MISTAKES, f"{file}: {count} in the settings:\n" + "\n".join(f"  {m}" for m in mistakes)
+        )
 
 
 class _Environment(BaseSettings):

@@ -166,7 +166,7 @@ def meaning_of(settings: Settings) -> Meaning:
 def _of_source(settings: Settings, source: Source) -> SourceMeaning:
     dumped = source.model_dump(mode="json", include={key for key in _OF_SOURCE if key in Source.model_fields})
     # What is left out means what is written out with its default, and the order of keys and words means nothing.
-    dumped["timezone"] = str(source.timezone or settings.institution.timezone)
+    dumped["timezone"] = str(settings.zone_of(source))
     dumped["columns"] = dict(sorted(dumped["columns"].items()))
     dumped["words"] = {kind: sorted(words) for kind, words in sorted(dumped["words"].items())}
     return SourceMeaning(source.step, source.absent_means, dumped)

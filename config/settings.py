@@ -15,7 +15,7 @@ from config.tables.opening_hours import Calendar
 from config.tables.portal import Api, Auth, Portal
 from config.tables.retention import Retention
 from config.tables.secrets import DatabaseUrl, FilePath
-from config.tables.sources import Roster, Source
+from config.tables.sources import Asked, Roster, Source
 from config.tables.steps import Flow, Step
 
 
@@ -117,6 +117,10 @@ class Settings(Table):
         """Return the same settings with this cohort's roster as the roster."""
         roster = self.rosters.get(self.cohort_named(key).roster or "", self.roster)
         return self if roster is self.roster else self.model_copy(update={"roster": roster})
+
+    def zone_of(self, asked: Asked) -> ZoneInfo:
+        """Return the time zone of what a source, or the roster, gives without one."""
+        return asked.timezone or self.institution.timezone
 
     def step_named(self, key: str) -> Step:
         """Return the step with this key."""

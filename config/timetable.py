@@ -80,7 +80,7 @@ class Timetable:
 
 def timetable_of(settings: Settings, asked: Asked) -> Timetable:
     """Return when a source, or the roster, is asked."""
-    return Timetable(asked.every, asked.cron, asked.timezone or settings.institution.timezone)
+    return Timetable(asked.every, asked.cron, settings.zone_of(asked))
 
 
 @lru_cache(maxsize=64)

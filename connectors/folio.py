@@ -22,6 +22,7 @@ from connectors.http.paging import KeyPaging
 from connectors.http.settings import Patience, TokenAuth, column_key
 from connectors.own_keys.questions import KnownQuestions
 from connectors.port import Progress, Question, Sample, Snapshot, no_progress, row_alone, together
+from foundation.chunks import chunked
 from status_db.model import normalise_number
 
 _COLUMNS = {
@@ -86,9 +87,11 @@ class Folio:
         if not wanted or not all(_PLAIN.fullmatch(number) for number in numbers):
             whole = self._with(self._users_rest(_ALL, fresh=True).pull(), _OPEN, progress, fresh=True)
         else:
-            users = together([self._among(self._users_rest, self._settings.number, some) for some in _chunks(numbers)])
+            users = together(
+                [self._among(self._users_rest, self._settings.number, some) for some in chunked(numbers, _CHUNK)]
+            )
             ids = [plain(user[0]) for user in users.rows]
-            owed = [self._among(self._owed_rest, "userId", some, _OPEN) for some in _chunks(ids)]
+            owed = [self._among(self._owed_rest, "userId", some, _OPEN) for some in chunked(ids, _CHUNK)]
             progress(len(numbers), len(numbers))
             things = together(owed or [self._owed_rest(f'userId=="" and {_OPEN}', fresh=True).pull()])
             whole = joined(self._question, users, things, Words("users", self._settings.asks))
@@ -170,10 +173,6 @@ class Folio:
             **s.patience(),
         ).set_by(Settings, self._question.columns, {column_key("name", s.number): "number"})
         return rest.Rest(own, Question(self._question.source, columns, self._question.clock), fresh=fresh)
-
-
-def _chunks(values: Sequence[str]) -> list[Sequence[str]]:
-    return [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
 
 
 def connect(settings: Settings, question: Question) -> Folio:

@@ -12,7 +12,6 @@ OAuth2 tokens last an hour; one that has expired is answered by logging in anew.
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -20,6 +19,7 @@ from pydantic import Field, model_validator
 from config.tables.secrets import Secret, Text
 from connectors import rest
 from connectors.by_student.each_student import joined, on_the_roster
+from connectors.http.koha_answers import open_lines, with_numbers, with_titles
 from connectors.http.paging import KeyPaging, PagePaging, Paging
 from connectors.http.records import ASKED_NUMBER
 from connectors.http.settings import Auth, BasicAuth, Patience, TokenAuth, column_key
@@ -33,11 +33,8 @@ from connectors.port import (
     Question,
     Sample,
     Snapshot,
-    SourceGarbled,
-    SourceUnavailable,
     no_progress,
     row_alone,
-    table_of,
     together,
 )
 from status_db.model import normalise_number
@@ -60,9 +57,6 @@ _CHUNK = 100
 
 #: A check looks for a record with so many patrons.
 _SAMPLED = 10
-
-#: Koha reckons a balance in floating point; half a fen is no difference.
-_CLOSE = Decimal("0.005")
 
 
 class Settings(KnownQuestions, Patience):
@@ -261,19 +255,9 @@ class KohaRest:
         """Return the items with these ids: id, title and bar code."""
         columns = {"student": "item_id", "title": "biblio.title", "reference": "external_id"}
         items = self._rest(
-            "items", columns, order="item_id", among="item_id", chosen=True, embed="biblio", shape=self._with_biblio
+            "items", columns, order="item_id", among="item_id", chosen=True, embed="biblio", shape=self._with_titles
         )
         return self._among(items, sorted(map(str, ids)))
-
-    def _with_biblio(self, items: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return items as they are. Raises SourceGarbled where Koha does not embed their titles."""
-        if isinstance(items, list) and any(isinstance(item, dict) and "biblio" not in item for item in items):
-            raise SourceGarbled(
-                f"{self._question.source}: {self._base}/items gives items without biblio, so loans have no titles",
-                "This Koha is older than that part of its API: set titles = false in "
-                f"{table_of(self._question.source)}, or have the library update it.",
-            )
-        return items
 
     def _patrons_with(self, numbers: Sequence[str], *, fresh: bool = False) -> Snapshot:
         """Return the patrons with these numbers; everybody, where the number stands in an extended attribute."""
@@ -294,7 +278,7 @@ class KohaRest:
             among = among or s.number
             return self._rest("patrons", columns, order="patron_id", among=among, chosen=chosen, fresh=fresh)
         # Embedded attributes have a patron's id of their own, so that an order by it would be ambiguous.
-        shape = self._attributed
+        shape = self._with_numbers
         return self._rest("patrons", columns, order="cardnumber", embed="extended_attributes", shape=shape, fresh=fresh)
 
     def _checkouts_rest(self, *, chosen: bool = False, fresh: bool = False) -> rest.Rest:
@@ -315,7 +299,7 @@ class KohaRest:
             # A patron may have been deleted or merged since the list of patrons was read.
             "missing": "outside",
         }
-        return self._made(own, columns, self._lines, fresh=fresh)
+        return self._made(own, columns, lambda account: open_lines(account, self._question.source), fresh=fresh)
 
     def _rest(
         self,
@@ -374,51 +358,12 @@ class KohaRest:
     def _base(self) -> str:
         return f"{self._settings.url.rstrip('/')}/api/v1"
 
-    def _attributed(self, patrons: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Give each patron the number that stands in an extended attribute; none where several do: nobody can tell.
+    def _with_numbers(self, patrons: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        field = self._settings.number if "number" in self._settings.model_fields_set else ""
+        return with_numbers(patrons, self._settings.attribute, field, f"{self._question.source}: {self._base}/patrons")
 
-        A patron without the attribute has the number of the field `number`, where the settings name that, too.
-        """
-        own_field = self._settings.number if "number" in self._settings.model_fields_set else ""
-        if not isinstance(patrons, list):
-            return patrons
-        named = []
-        for patron in patrons:
-            attributes = patron.get("extended_attributes") if isinstance(patron, dict) else None
-            if not isinstance(attributes, list):
-                raise SourceGarbled(
-                    f"{self._question.source}: {self._base}/patrons gives no extended attributes",
-                    "Upgrade Koha, or name the field that holds the number as number.",
-                )
-            values = {
-                a.get("value") for a in attributes if a.get("type") == self._settings.attribute and a.get("value")
-            }
-            otherwise = patron.get(own_field) if own_field and not values else None
-            named.append({**patron, "number": values.pop() if len(values) == 1 else otherwise})
-        return named
-
-    def _lines(self, account: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """Return an account's open lines, credits negative. Raises SourceGarbled unless they make up its balance."""
-        try:
-            debits, refunds = account["outstanding_debits"]["lines"], account["outstanding_credits"]["lines"]
-            lines = [
-                *(line | {"amount_outstanding": Decimal(line["amount_outstanding"])} for line in debits),
-                *(line | {"amount_outstanding": -abs(Decimal(line["amount_outstanding"]))} for line in refunds),
-            ]
-            balance = Decimal(account["balance"])
-        except (KeyError, TypeError, ArithmeticError):
-            raise SourceGarbled(
-                f"{self._question.source}: an account has no balance, outstanding_debits and outstanding_credits",
-                "Look whether url is Koha's staff interface, and which release it runs.",
-            ) from None
-        owed = sum((line["amount_outstanding"] for line in lines), Decimal(0))
-        if abs(owed - balance) > _CLOSE:
-            # Koha reads them one after the other: somebody may have paid in between, and it is asked again.
-            raise SourceUnavailable(
-                f"{self._question.source}: an account tells a balance of {balance} and lines of {owed}",
-                "The next slot tries again; if it stays so, have the library look at its accounts.",
-            )
-        return {"lines": lines}
+    def _with_titles(self, items: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        return with_titles(items, self._question.source, f"{self._question.source}: {self._base}/items")
 
 
 def _of(patrons: Snapshot, numbers: Iterable[str]) -> dict[str, Cell]:

@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
+from foundation.refusals import Refused
 from status_db.model import ROSTER, normalise_number
 from status_db.student_numbers import is_empty, may_mean
 
@@ -319,22 +320,36 @@ def table_of(source: str) -> str:
     return f"[{source}]" if source == ROSTER else f"[source.{source}]"
 
 
-class SourceError(Exception):
+class SourceCode(StrEnum):
+    """Who can do something about a source's failure: time, the office, or whoever wrote the settings."""
+
+    UNAVAILABLE = "unavailable"
+    REFUSED = "refused"
+    GARBLED = "garbled"
+
+
+class SourceError(Refused[SourceCode]):
     """A source did not give a whole answer. The text says what happened, then what to do."""
 
     def __init__(self, what: str, way_out: str) -> None:
         self.what = what
         self.way_out = way_out
-        super().__init__(f"{what}. {way_out}")
+        super().__init__(self.code, f"{what}. {way_out}")
 
 
 class SourceUnavailable(SourceError):  # noqa: N818 - named by the reaction, not by the rank
     """Nobody answered, or not in time: trying again later may help."""
 
+    code = SourceCode.UNAVAILABLE
+
 
 class SourceRefused(SourceError):  # noqa: N818 - named by the reaction, not by the rank
     """The source answered and said no: somebody must change an account, a right or an address."""
 
+    code = SourceCode.REFUSED
+
 
 class SourceGarbled(SourceError):  # noqa: N818 - named by the reaction, not by the rank
     """The source answered something else than was asked for: the mapping, or the source, must be mended."""
+
+    code = SourceCode.GARBLED

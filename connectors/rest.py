@@ -20,9 +20,10 @@ from connectors.by_student.each_student import EachStudent, about_these
 from connectors.http.answers import MISSING
 from connectors.http.backoff import Quiet
 from connectors.http.client import Office
-from connectors.http.pages import Asked, Pages, Reading, UnknownStudent
+from connectors.http.pages.agreement import MOST_READINGS, agree, keep_no_order, united
+from connectors.http.pages.reader import Pages
+from connectors.http.pages.reading import Asked, Reading, UnknownStudent
 from connectors.http.paging import NoPaging, may_slip
-from connectors.http.readings import MOST_READINGS, agree, keep_no_order, united
 from connectors.http.records import ASKED_NUMBER, found, paths
 from connectors.http.refusals import Failing
 from connectors.http.rest_settings import Settings

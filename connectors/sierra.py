@@ -38,6 +38,7 @@ from connectors.port import (
     SourceGarbled,
     SourceRefused,
 )
+from foundation.chunks import chunked
 from status_db.model import normalise_number
 
 _COLUMNS = {
@@ -369,8 +370,7 @@ class _Titles:
     def _read(self, ask: Callable[[str], Snapshot], ids: Iterable[str]) -> dict[str, Cell]:
         # Items that another library has lent have ids that only it knows.
         known = sorted({one for one in ids if re.fullmatch(r"[0-9]+", one)})
-        chunks = [",".join(known[start : start + _CHUNK]) for start in range(0, len(known), _CHUNK)]
-        return {str(row[0]): row[1] for chunk in chunks for row in ask(chunk).rows}
+        return {str(row[0]): row[1] for chunk in chunked(known, _CHUNK) for row in ask(",".join(chunk)).rows}
 
 
 def _id(address: object) -> str:

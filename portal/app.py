@@ -145,7 +145,7 @@ async def refused(request: Request, error: Exception) -> Response:
         # An address that even the API's own part does not take for one of its own: a line break in it.
         return await problems.no_answer(request, error)
     status = error.status_code if isinstance(error, HTTPException) else 500
-    if isinstance(error, limits.Refused):
+    if isinstance(error, limits.NotNow):
         response = _kept(request, error)
     else:
         response = house_of(request).page(request, "error.html", status=status, code=status, why="")
@@ -153,7 +153,7 @@ async def refused(request: Request, error: Exception) -> Response:
     return response
 
 
-def _kept(request: Request, error: limits.Refused) -> Response:
+def _kept(request: Request, error: limits.NotNow) -> Response:
     """Return the page of a refused request. Without a cookie or query it is rendered once and kept: many may come."""
     own, kept, status = house_of(request), request.app.state.kept_refusals, error.status_code
     # A page depends on its address, cookies and language alone; only a few addresses are kept.

@@ -2,6 +2,7 @@
 
 import resource
 import socket
+from enum import StrEnum
 from typing import Any
 
 from granian import Granian
@@ -10,6 +11,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from config.tables.limits import Limits
+from foundation.refusals import Refused
 
 #: The longest header of a request, in bytes: an address, cookies, and what a browser adds.
 _LONGEST_HEADER = 32 * 1024
@@ -21,7 +23,13 @@ _BACKLOG = 1024
 _OTHER_FILES = 256
 
 
-class CannotListen(Exception):  # noqa: N818 - named by what is so
+class ListenCode(StrEnum):
+    """Why an address cannot be listened on."""
+
+    REFUSED = "refused"
+
+
+class CannotListen(Refused[ListenCode]):
     """The address cannot be listened on; the text says why, and the way out."""
 
 
@@ -36,8 +44,9 @@ def serve(target: str, host: str, port: int, workers: int, limits: Limits) -> No
             pass
     except OSError as error:
         raise CannotListen(
+            ListenCode.REFUSED,
             f"the pages cannot be served on {host}, port {port}: {error.strerror or error}. "
-            "Choose another port with --port (make demo PORT=…), or in [portal]."
+            "Choose another port with --port (make demo PORT=…), or in [portal].",
         ) from error
     Granian(
         target,

@@ -13,7 +13,6 @@ from config.settings import Settings
 from config.tables.secrets import DatabaseUrl, Secret, SecretUnusable
 from config.tables.sources import Asked
 from config.timetable import timetable_of
-from status_db.marks.approvals import Needed
 from status_db.model import Means, StepKind, Verdict, digest_of
 from sync.rule.guard import Limits
 from sync.rule.records import SourceRule, normalise_word
@@ -36,7 +35,7 @@ def source_rule(settings: Settings, name: str) -> SourceRule:
         tolerance=source.tolerance,
         yuan=Decimal(1) if source.unit == "yuan" else Decimal("0.01"),
         words=words,
-        zone=source.timezone or settings.institution.timezone,
+        zone=settings.zone_of(source),
         institution_zone=settings.institution.timezone,
         question=_question(source),
         former_question=_question(source, former=True),
@@ -133,12 +132,7 @@ def _without_secret(value: object) -> str:
 
 def limits(asked: Asked) -> Limits:
     """Return a source's guard limits."""
-    return Limits(**asked.guard.model_dump(exclude={"office_first", "two_approve"}))
-
-
-def needed(asked: Asked) -> Needed:
-    """Return what it takes to approve a suspended run."""
-    return Needed(plausible=asked.guard.office_first, two=asked.guard.two_approve)
+    return Limits(**asked.guard.limits())
 
 
 def fresh_for(settings: Settings, asked: Asked) -> timedelta:

@@ -102,7 +102,7 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 
 @named
 def test_every_file_and_folder_named_is_there(document: Path) -> None:
-    rooms = "clearance|config|connectors|sync|status_db|portal|demo|tests|benchmarks|docs"
+    rooms = "clearance|config|connectors|foundation|sync|status_db|portal|demo|tests|benchmarks|docs"
     for path in re.findall(rf"`((?:{rooms})/[\w/.\-]*)`", document.read_text(encoding="utf-8")):
         if path != "connectors/folder.py":
             assert (ROOT / path).exists(), path

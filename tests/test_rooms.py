@@ -13,7 +13,7 @@ import pytest
 from clearance.services import schema_of
 from tests.services.university import ROOT
 
-ROOMS = ("clearance", "config", "connectors", "status_db", "sync", "portal", "demo")
+ROOMS = ("clearance", "config", "connectors", "foundation", "status_db", "sync", "portal", "demo")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ from status_db.queries.student import Reader
 from status_db.store.engine import open_reading, open_writing, reading
 from status_db.views import StudentView
 from sync.run.approve import Approvals
-from sync.run.run import Outcome, Sync
+from sync.run.outcome import Outcome
+from sync.run.run import Sync
 from sync.run.season import Member, Season
 from sync.service.inbox import Serving
 from tests.cast import EVERYBODY, MORNING
@@ -311,7 +312,8 @@ class World:
         """Return whom a source may be asked about by number."""
         with reading(self.engine) as connection:
             stored = Stored(connection, COHORT)
-            return Candidates(stored.numbers_with(self.settings.source[name].step), stored.source(ROSTER).revision)
+            students = stored.with_step(self.settings.source[name].step)
+            return Candidates(stored.numbers.numbers_with(students), stored.source(ROSTER).revision)
 
     def later(self, **span: float) -> None:
         """Move the clock on."""

@@ -9,7 +9,7 @@ import typer
 from clearance.actor import Author, author_of, note
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.output import tables
-from clearance.output.grant_words import Unreadable, all_told, grant_of
+from clearance.output.grant_words import GrantUnreadable, all_told, grant_of
 from clearance.services import Program
 from config.tables.plain_text import unprintable_in
 from status_db.accounts import demo_accounts
@@ -55,7 +55,7 @@ def add(
     by = author_of(program, author)
     try:
         grants = [grant_of(program, text, until_cohort) for text in grant or ()]
-    except Unreadable as error:
+    except GrantUnreadable as error:
         raise typer.BadParameter(str(error)) from None
     hashed = None
     if password_from_input:

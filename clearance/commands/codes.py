@@ -1,6 +1,5 @@
 """Commands about one-time codes, for passwords and second factors, and about the numbers of identity documents."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from clearance.output import tables
 from clearance.output.slips import Slip, write_slips
 from clearance.services import Program
 from connectors.port import Cell, SourceGarbled
+from foundation.private_files import write_new
 from status_db.accounts.accounts import normalise_account
 from status_db.accounts.audit_log import Deed
 from status_db.model import normalise_number
@@ -213,6 +213,6 @@ def _claim(file: Path) -> None:
     """Make the file, for this user's eyes alone, before any code is made: one that cannot be written costs none."""
     try:
         file.unlink(missing_ok=True)
-        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        write_new(file, b"")
     except OSError as error:
         fail(f"{file} cannot be written ({error.strerror}). Name another file with --xlsx.")

@@ -11,7 +11,7 @@ from clearance.commands.accounts import UntilCohort
 from clearance.context import chosen, ends_well, fail
 from clearance.files.lists import rows_in
 from clearance.output import tables
-from clearance.output.grant_words import Unreadable, all_told, grant_of, grants_of, told
+from clearance.output.grant_words import GrantUnreadable, all_told, grant_of, grants_of, told
 from clearance.services import Program
 from status_db.accounts.accounts import Grant, normalise_account
 from status_db.accounts.audit_log import Deed
@@ -36,7 +36,7 @@ def grant(
     by = author_of(program, author)
     try:
         wanted = [grant_of(program, text, until_cohort) for text in grants]
-    except Unreadable as error:
+    except GrantUnreadable as error:
         raise typer.BadParameter(str(error)) from None
     given = program.accounts.grant(account, wanted)
     if given:
@@ -88,7 +88,7 @@ def import_grants(
         at = f"entry {entry} ({account or 'no account'})"
         try:
             grants = grants_of(program, *cells[2:])
-        except Unreadable as error:
+        except GrantUnreadable as error:
             mistakes.append(f"{at}: {error}")
             grants = ()
         mistakes += [f"{at}: {why}" for why in _faults(program, wanted, account, name, grants)]

@@ -11,6 +11,7 @@ from clearance.context import Json, chosen, ends_well
 from clearance.granted import active, scopes_of
 from clearance.output import tables
 from config.renames import stored_name
+from foundation.zones import in_zone
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.writer import Wish
@@ -56,8 +57,8 @@ def set_override(
         reason,
         words,
         note,
-        until=until.replace(tzinfo=until.tzinfo or zone) if until else None,
-        decided_at=decided_at.replace(tzinfo=decided_at.tzinfo or zone) if decided_at else None,
+        until=in_zone(until, zone) if until else None,
+        decided_at=in_zone(decided_at, zone) if decided_at else None,
         sheet=sheet,
         file_number=file_number,
         condition=condition,

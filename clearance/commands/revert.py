@@ -37,8 +37,8 @@ def revert(
     program = chosen(context).program()
     stop_like_ctrl_c()
     found = _approved(program, run)
-    preview, reversal = program.sync.way_back(run, found.source)
-    reviews, certificates = program.sync.given_since(reversal)
+    preview, reversal = program.sync.reverting.preview(run, found.source)
+    reviews, certificates = program.sync.reverting.given_since(reversal)
     if json and dry_run:
         tables.as_json({"plan": preview, "reviews": reviews, "certificates": certificates})
         return

@@ -17,6 +17,7 @@ from clearance.output import tables
 from clearance.output.spot_check import write_spot_check
 from clearance.services import Program
 from connectors.port import SourceError
+from foundation.zones import in_zone
 from status_db.accounts.accounts import Act
 from status_db.marks.approvals import ApprovalVote, Missing, approvers
 from status_db.marks.impact import Look, Looked
@@ -25,6 +26,12 @@ from status_db.views import RunView
 
 #: So many unmatched rows are shown.
 _UNMATCHED = 20
+
+#: What a run still needs that its author has just approved.
+_MISSING = {
+    Missing.OFFICE: "The office has not said yet that it is plausible: clearance runs plausible {run} --as OPERATOR",
+    Missing.SECOND_APPROVAL: "A second person must approve it, too, besides {author}: clearance runs approve {run}",
+}
 
 Speaker = Annotated[
     str, typer.Option("--as", help="Who says so; the user of this machine when left out.", show_default=False)
@@ -163,7 +170,7 @@ def announce_wave(
     program = chosen(context).program()
     if source not in program.settings.source:
         raise typer.BadParameter(f'there is no source "{source}": write one of {", ".join(program.settings.source)}')
-    end = until.replace(tzinfo=until.tzinfo or program.settings.institution.timezone)
+    end = in_zone(until, program.settings.institution.timezone)
     wave = program.waves.announce(
         source, towards, most, end, author=author_of(program, speaker), note=note, now=program.clock()
     )
@@ -204,16 +211,18 @@ def list_waves(context: typer.Context, *, json: Json = False) -> None:
     )
 
 
+#: What a run lacks before it is approved.
+_MISSING = {
+    Missing.OFFICE: "The office has not said yet that it is plausible: clearance runs plausible {run} --as OPERATOR",
+    Missing.APPROVAL: "Nobody has approved it yet: clearance runs approve {run}",
+    Missing.TWO_APPROVALS: "Two people must approve it: clearance runs approve {run}",
+    Missing.SECOND_APPROVAL: "A second person must approve it, too, besides {author}: clearance runs approve {run}",
+}
+
+
 def _lacks(missing: Missing, run: int, votes: Sequence[ApprovalVote]) -> str:
-    """Return what a run lacks before it is approved, as a sentence with the way out."""
-    match missing:
-        case Missing.OFFICE:
-            return f"The office has not said yet that it is plausible: clearance runs plausible {run} --as OPERATOR"
-        case Missing.SECOND_PERSON:
-            first = approvers(votes)[0]
-            return f"A second person must approve it, too, besides {first}: clearance runs approve {run}"
-        case _:
-            return f"Nobody has approved it yet: clearance runs approve {run}"
+    """Return what a run lacks before it is approved, as a sentence with the fix."""
+    return _MISSING[missing].format(run=run, author=next(iter(approvers(votes)), ""))
 
 
 def _print_unmatched(seen: Look) -> None:

@@ -38,8 +38,8 @@ from status_db.ledger.key import LedgerRefused
 from status_db.marks.current import Stored
 from status_db.model import ROSTER, normalise_number
 from status_db.store.engine import StoreError, reading
-from sync.plan.sample import refuse_and_warn
-from sync.run.run import Outcome, Preview
+from sync.pull.sample import refuse_and_warn
+from sync.run.outcome import Outcome, Preview
 from sync.run.season import Season
 
 Sources = Annotated[

@@ -7,6 +7,7 @@ import typer
 
 from clearance.context import Json, chosen, ends_well, system_user
 from clearance.output import tables
+from foundation.zones import in_zone
 from status_db.accounts import api_tokens
 from status_db.accounts.audit_log import Deed
 
@@ -28,7 +29,7 @@ def make(
     """Make a token for the API. It is printed this once."""
     program = chosen(context).program()
     now, zone, by = program.clock(), program.settings.institution.timezone, system_user()
-    end = until.replace(tzinfo=until.tzinfo or zone) if until else now + api_tokens.LIFE
+    end = in_zone(until, zone) if until else now + api_tokens.LIFE
     secret = api_tokens.new_token()
     made = program.tokens.make(api_tokens.hash_of(secret), title, account, end, by=by, now=now)
     program.audit.note(

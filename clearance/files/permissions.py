@@ -9,9 +9,9 @@ from pathlib import Path
 
 from config.settings import Settings
 from config.tables.secrets import SecretUnusable
+from foundation.private_files import ANY, CHANGE, rights_of_others
 from status_db.desk.address import desk_url
 from status_db.store.engine import sqlite_file
-from status_db.store.private_files import ANY, CHANGE, rights_of_others
 
 
 def too_wide(settings: Settings, file: Path) -> list[str]:

@@ -12,7 +12,7 @@ from connectors.files.reader import Kind, kind_of
 from connectors.files.sandbox import FileNamed, Limits, Row, read_apart
 from connectors.files.tables.table import ListAsked
 from connectors.port import Cell, SourceError, SourceUnavailable
-from portal.desk.context.services import SheetRead, SheetUnreadable
+from portal.desk.context.services import SheetCode, SheetRead, SheetUnreadable
 
 #: What reading one sheet may take.
 _LIMITS = Limits(memory=512_000_000, longest=timedelta(minutes=1), told_in="[desk]")
@@ -23,7 +23,7 @@ _AT_A_TIME = 2
 
 _NAMES_OF_TEXT = (".csv", ".tsv", ".txt", ".xls")
 #: What is wrong with a file of a kind that cannot be read after all; any other is broken.
-_WORDS = {Kind.OLD_WORKBOOK: "xls", Kind.WEB_PAGE: "web", Kind.XML: "xml"}
+_CODES = {Kind.OLD_WORKBOOK: SheetCode.XLS, Kind.WEB_PAGE: SheetCode.WEB, Kind.XML: SheetCode.XML}
 #: So much of a file shows what it is.
 _HEAD = 4_096
 #: A workbook with a password is packed like an old one, and says so within.
@@ -53,37 +53,40 @@ class Sheets:
         columns, rows = self._read(content, name, needed, most)
         if not columns:
             raise SheetUnreadable(
-                "columns",
+                SheetCode.COLUMNS,
                 f"{name} has no row with the columns {', '.join(needed)}. Use the template, and leave its header.",
             )
         if not rows:
-            raise SheetUnreadable("empty", f"{name} has nothing beneath its header. Fill it in and save it first.")
+            raise SheetUnreadable(
+                SheetCode.EMPTY, f"{name} has nothing beneath its header. Fill it in and save it first."
+            )
         if len(rows) > most:
             raise SheetUnreadable(
-                "rows", f"{name} has more than {most} rows. Split it, or raise most_rows in [desk] of the settings."
+                SheetCode.ROWS,
+                f"{name} has more than {most} rows. Split it, or raise most_rows in [desk] of the settings.",
             )
         return SheetRead(columns, tuple((int(str(row[0])), tuple(map(_text, row[1:]))) for row in rows))
 
     def _refuse_others(self, content: bytes, name: str) -> None:
-        """Refuse what no list is kept in, each by its own word. Raises SheetUnreadable."""
+        """Refuse what no list is kept in, each by its own code. Raises SheetUnreadable."""
         save = "Open it in Excel and save it as .xlsx (另存为 .xlsx)"
         if not content.strip():
-            raise SheetUnreadable("empty", f"{name} is empty. Fill it in and save it first.")
+            raise SheetUnreadable(SheetCode.EMPTY, f"{name} is empty. Fill it in and save it first.")
         if len(content) > self._limits.most_bytes:
             raise SheetUnreadable(
-                "large",
+                SheetCode.LARGE,
                 f"{name} has {len(content)} bytes, more than {self._limits.most_bytes}. Take out pictures and what is "
                 "not asked for, or raise most_bytes in [desk] of the settings.",
             )
         kind, what = kind_of(content[:_HEAD])
         if kind is Kind.OLD_WORKBOOK and _LOCKED in content:
-            raise SheetUnreadable("password", f"{name} has a password. Save it without one, and bring that.")
+            raise SheetUnreadable(SheetCode.PASSWORD, f"{name} has a password. Save it without one, and bring that.")
         if kind is Kind.WORKBOOK and _OPEN_DOCUMENT in content[:200]:
-            raise SheetUnreadable("kind", f"{name} is no Excel workbook. Save it as .xlsx, and bring that.")
+            raise SheetUnreadable(SheetCode.KIND, f"{name} is no Excel workbook. Save it as .xlsx, and bring that.")
         if kind is Kind.OTHER or (kind is Kind.TEXT and not name.lower().endswith(_NAMES_OF_TEXT)):
-            word = "web" if "web page" in what else "kind"
+            code = SheetCode.WEB if "web page" in what else SheetCode.KIND
             raise SheetUnreadable(
-                word, f"{name} is {what or 'neither an Excel workbook nor CSV'}. {save}, and bring that."
+                code, f"{name} is {what or 'neither an Excel workbook nor CSV'}. {save}, and bring that."
             )
 
     def _read(self, content: bytes, name: str, needed: Sequence[str], most: int) -> tuple[tuple[str, ...], list[Row]]:
@@ -107,11 +110,11 @@ class Sheets:
                     reader.read_whole, path, asked, limits=_LIMITS, file=FileNamed(name, "Save it anew.")
                 )
             except SourceUnavailable as error:
-                raise SheetUnreadable("busy", f"{error.what}. Try again in a minute.") from error
+                raise SheetUnreadable(SheetCode.BUSY, f"{error.what}. Try again in a minute.") from error
             except SourceError as error:
                 # What the settings would do about a source is no way out for who stands at the desk.
                 raise SheetUnreadable(
-                    _WORDS.get(kind_of(content[:_HEAD])[0], "broken"),
+                    _CODES.get(kind_of(content[:_HEAD])[0], SheetCode.BROKEN),
                     f"{error.what}. Open it in Excel, mend that, save it as .xlsx (另存为 .xlsx), and bring that.",
                 ) from error
         return columns, rows

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 
 from clearance.services import Program
 from config.renames import stored_name
+from foundation.refusals import Refused
 from status_db.accounts.accounts import SCOPE_COLUMNS, Act, Grant
 
 _ACTS: Mapping[str, Act] = {
@@ -37,22 +39,31 @@ _BETWEEN_COLUMNS = re.compile(r"[;；]")
 _BETWEEN_VALUES = re.compile(r"[,，、]")
 
 
-class Unreadable(Exception):  # noqa: N818 - named by what is so
+class GrantCode(StrEnum):
+    """What of the words names nothing."""
+
+    ACT = "act"
+    STEP = "step"
+    SCOPE = "scope"
+    COHORT = "cohort"
+
+
+class GrantUnreadable(Refused[GrantCode]):
     """Words that name no grant; the text says what would."""
 
 
 def grant_of(program: Program, text: str, cohort: str | None = None) -> Grant:
-    """Return the grant that ACT, ACT:STEP or ACT:STEP:COLUMN=VALUE names. Raises Unreadable."""
+    """Return the grant that ACT, ACT:STEP or ACT:STEP:COLUMN=VALUE names. Raises GrantUnreadable."""
     act, _, rest = text.partition(":")
     step, _, scope = rest.partition(":")
     return Grant(_act(act), _step(program, step), _scope(scope), _cohort(program, cohort or ""))
 
 
 def grants_of(program: Program, acts: str, step: str, scope: str, cohort: str) -> tuple[Grant, ...]:
-    """Return the grants that a list's cells name: one for each act. Raises Unreadable."""
+    """Return the grants that a list's cells name: one for each act. Raises GrantUnreadable."""
     named = [word for word in _BETWEEN_ACTS.split(acts.strip()) if word]
     if not named:
-        raise Unreadable(f"it names no act: write one of {', '.join(_ACTS)}")
+        raise GrantUnreadable(GrantCode.ACT, f"it names no act: write one of {', '.join(_ACTS)}")
     where, until = _scope(scope), _cohort(program, cohort)
     return tuple(Grant(_act(word), _step(program, step), where, until) for word in named)
 
@@ -72,7 +83,7 @@ def all_told(grants: Iterable[Grant], *, numbered: bool = False) -> str:
 def _act(word: str) -> Act:
     act = _ACTS.get(word.strip().lower())
     if act is None:
-        raise Unreadable(f'"{word}" is not an act: write one of {", ".join(_ACTS)}')
+        raise GrantUnreadable(GrantCode.ACT, f'"{word}" is not an act: write one of {", ".join(_ACTS)}')
     return act
 
 
@@ -82,7 +93,10 @@ def _step(program: Program, word: str) -> str | None:
     steps, word = program.settings.step, stored_name(program.settings, word.strip())
     found = next((s.key for s in steps if word in (s.key, s.title, s.title_en)), None)
     if found is None:
-        raise Unreadable(f'"{word}" is not a step: write one of {", ".join(s.key for s in steps)}, and * for every one')
+        raise GrantUnreadable(
+            GrantCode.STEP,
+            f'"{word}" is not a step: write one of {", ".join(s.key for s in steps)}, and * for every one',
+        )
     return found
 
 
@@ -94,10 +108,12 @@ def _scope(text: str) -> dict[str, tuple[str, ...]]:
         column, equals, listed = piece.replace("＝", "=").partition("=")
         values = tuple(value.strip() for value in _BETWEEN_VALUES.split(listed) if value.strip())
         if not (equals and values):
-            raise Unreadable(f'"{piece}" is no scope: write COLUMN=VALUE, such as college=资源学院')
+            raise GrantUnreadable(
+                GrantCode.SCOPE, f'"{piece}" is no scope: write COLUMN=VALUE, such as college=资源学院'
+            )
         name = _COLUMNS.get(column.strip().lower())
         if name is None:
-            raise Unreadable(f'a scope cannot name "{column}". Use one of: {", ".join(_COLUMNS)}')
+            raise GrantUnreadable(GrantCode.SCOPE, f'a scope cannot name "{column}". Use one of: {", ".join(_COLUMNS)}')
         scope[name] = scope.get(name, ()) + values
     return scope
 
@@ -108,5 +124,7 @@ def _cohort(program: Program, word: str) -> str | None:
     cohorts = program.settings.cohort
     found = next((c.key for c in cohorts if word.strip() in (c.key, c.name)), None)
     if found is None:
-        raise Unreadable(f'"{word}" is not a cohort: write one of {", ".join(c.key for c in cohorts)}')
+        raise GrantUnreadable(
+            GrantCode.COHORT, f'"{word}" is not a cohort: write one of {", ".join(c.key for c in cohorts)}'
+        )
     return found

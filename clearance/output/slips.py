@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import xlsxwriter
-
 from config.settings import Settings
+from foundation import xlsx
 
 _WIDTHS = (14, 26, 14, 30)
 _LINES = 5
@@ -32,7 +31,7 @@ def write_slips(
 ) -> None:
     """Write the slips in their order, a page's end between classes; whose they are and by whom stands on each page."""
     zone = settings.institution.timezone
-    book = xlsxwriter.Workbook(str(file), {"strings_to_formulas": False, "strings_to_urls": False})
+    book = xlsx.workbook(file)
     sheet = book.add_worksheet("一次性密码 codes")
     sheet.set_paper(9)
     made = f"{now.astimezone(zone):%Y-%m-%d %H:%M}"

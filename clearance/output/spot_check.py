@@ -3,9 +3,8 @@
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import xlsxwriter
-
 from clearance.output import tables
+from foundation import xlsx
 from status_db.marks.impact import Look
 from status_db.views import RunView
 
@@ -27,10 +26,8 @@ _UNMATCHED = (("号码 number as written", 24), ("相近之处 match hint", 24),
 def write_spot_check(file: Path, run: RunView, look: Look, zone: ZoneInfo) -> None:
     """Write the list, and the unmatched rows on a sheet of their own; numbers are text, and nothing is a formula."""
     listed = look.spot_check
-    book = xlsxwriter.Workbook(str(file), {"strings_to_formulas": False, "strings_to_urls": False})
+    book = xlsx.workbook(file)
     sheet = book.add_worksheet("spot check")
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
     title, head = book.add_format({"bold": True}), book.add_format({"bold": True, "bottom": 1, "text_wrap": True})
     cell = book.add_format({"border": 1, "text_wrap": True, "valign": "top"})
     sheet.write_string(0, 0, f"{run.source}, run {run.run}, {tables.moment(run.began, zone)}", title)
@@ -44,7 +41,7 @@ def write_spot_check(file: Path, run: RunView, look: Look, zone: ZoneInfo) -> No
     last = 3 + len(listed)
     sheet.write_string(last + 1, 0, "核对人 checked by:")
     sheet.write_string(last + 1, 4, "日期 date:")
-    sheet.repeat_rows(2)
+    xlsx.fit_for_print(sheet, 2)
     if look.unmatched:
         others = book.add_worksheet("unmatched")
         others.write_string(0, 0, f"名单外的数据行 rows about nobody on the roster: {look.unmatched_count}", title)

@@ -21,7 +21,7 @@ from status_db.model import Flip, Obligation, State, yuan
 
 if TYPE_CHECKING:
     # What runs the sources need not be there to show how a student stands.
-    from sync.run.run import Outcome
+    from sync.run.outcome import Outcome
 
 #: What is done to every text before it is printed: a suggested command names its cohort, where there are several.
 _naming: Callable[[str], str] = str

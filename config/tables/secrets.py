@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -20,9 +21,18 @@ from pydantic_core import CoreSchema, core_schema
 
 from config.database_urls import checked_url
 from config.tables.plain_text import unprintable_in
+from foundation.refusals import Refused
 
 
-class SecretUnusable(ValueError):  # noqa: N818 - named by what is so
+class SettingsCode(StrEnum):
+    """Why settings cannot be used."""
+
+    #: The file cannot be read, or holds mistakes.
+    MISTAKES = "mistakes"
+    SECRET = "secret"  # noqa: S105 - a reason, no secret
+
+
+class SecretUnusable(Refused[SettingsCode], ValueError):  # noqa: N818 - named by what is so
     """What a secret refers to is missing, or cannot be used; the text ends with the fix and holds no secret."""
 
 
@@ -132,7 +142,7 @@ class Secret:
         try:
             return self._checked(self._value())
         except ValueError as error:
-            raise SecretUnusable(str(error)) from None
+            raise SecretUnusable(SettingsCode.SECRET, str(error)) from None
 
     def _value(self) -> str:
         """Return the value as it is written. Raises ValueError."""
@@ -199,7 +209,7 @@ class DatabaseUrl(Secret):
         try:
             written = self._value()
         except ValueError as error:
-            raise SecretUnusable(str(error)) from None
+            raise SecretUnusable(SettingsCode.SECRET, str(error)) from None
         scheme, _, path = written.partition(":///")
         is_file = scheme.startswith("sqlite") and not path.startswith((":memory:", "file:"))
         return written if is_file and starts_at_the_settings(path) else ""

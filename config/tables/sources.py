@@ -55,6 +55,10 @@ class Guard(Table):
     #: … and only by two different people.
     two_approve: bool = False
 
+    def limits(self) -> dict[str, Any]:
+        """Return what a change is compared with, by its key."""
+        return self.model_dump(exclude={"office_first", "two_approve"})
+
 
 class Asked(Table):
     """What a source and the roster share: a connector, its columns, and when to ask."""

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from connectors.port import Cell, SourceGarbled, table_of
+from foundation.zones import in_zone
 
 #: Two clocks may differ by so much: a moment that much later than now is taken for now.
 CLOCKS_DIFFER = timedelta(minutes=2)
@@ -33,7 +34,7 @@ def moment_of(cell: Cell, zone: tzinfo, now: datetime, source: str) -> datetime:
 def _read(cell: Cell, zone: tzinfo) -> datetime | None:
     match cell:
         case datetime():
-            return cell if cell.tzinfo is not None else cell.replace(tzinfo=zone)
+            return in_zone(cell, zone)
         case date():
             return datetime(cell.year, cell.month, cell.day, tzinfo=zone)
         case bool():
@@ -69,7 +70,6 @@ def _read_text(text: str, zone: tzinfo) -> datetime | None:
     written = re.sub(r"^(\d{4})[/.年](\d{1,2})[/.月](\d{1,2})日?", r"\1-\2-\3", text)
     written = re.sub(r"^(\d{4})-(\d{1,2})-(\d{1,2})", lambda m: f"{m[1]}-{int(m[2]):02}-{int(m[3]):02}", written)
     try:
-        moment = datetime.fromisoformat(written)
+        return in_zone(datetime.fromisoformat(written), zone)
     except ValueError:
         return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 
 from connectors.http.answers import at_path, cached_for, why_stale
@@ -24,17 +23,16 @@ from connectors.http.backoff import Quiet
 from connectors.http.credentials import Credentials
 from connectors.http.refusals import TRY_LATER, Failing, Refusals
 from connectors.http.settings import Exchange, Oauth2Auth, TokenAuth
-from connectors.http.tls import TlsLimits, cause_of, in_settings, what_it_takes
+from connectors.http.tls import cause_of, in_settings, what_it_takes
 from connectors.http.unreached import said_by, shown, why_unreached
 from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, table_of
+from foundation.http_client import AnswerTooLargeError, AnswerTooSlowError, HttpClient, Limits
 
 #: The pause before the second try; it doubles with each.
 _FIRST_PAUSE = 0.5
 
 #: A server that asks for a longer pause than this is asked again at the next slot.
 _LONGEST_PAUSE = 60.0
-
-_CHUNK = 1 << 16
 
 #: What was modified longer ago than this can have been modified only once in that second.
 _SETTLED = timedelta(seconds=2)
@@ -77,16 +75,17 @@ class Office:
         #: The last wish to be left alone that has been kept.
         self._kept = 0.0
         self.begin()
-        self._session = requests.Session()
-        # Only what the settings say: no proxy, no password file of whoever runs this.
-        self._session.trust_env = False
-        if exchange.tls:
-            self._session.mount("https://", _WithLimits(exchange.tls))
-        self._session.headers.update(
-            {"Accept": "application/json", "Cache-Control": "no-cache", "Pragma": "no-cache", **exchange.headers}
+        self._client = HttpClient(
+            exchange.authority,
+            proxy=exchange.proxy,
+            headers={
+                "Accept": "application/json",
+                "Cache-Control": "no-cache",
+                "Pragma": "no-cache",
+                **exchange.headers,
+            },
+            tls=exchange.tls.context if exchange.tls else None,
         )
-        if exchange.proxy:
-            self._session.proxies = {"http": exchange.proxy, "https": exchange.proxy}
         self._credentials = Credentials(exchange.auth, source)
         self._refusals = Refusals(exchange, source, self._credentials, failing)
 
@@ -94,13 +93,7 @@ class Office:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Closing a session only forgets its connections; whoever keeps an error would keep them open.
-        for adapter in self._session.adapters.values():
-            if isinstance(adapter, HTTPAdapter):
-                for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
-                    for key in manager.pools.keys():  # noqa: SIM118 - this container cannot be iterated
-                        manager.pools[key].close()
-        self._session.close()
+        self._client.close()
 
     def begin(self) -> None:
         """Let the longest time begin anew: for a system that is asked many questions over one session."""
@@ -185,7 +178,7 @@ class Office:
             url, path = auth.url, "access_token"
         else:
             assert isinstance(auth, TokenAuth)  # noqa: S101 - only these two log in
-            self._session.cookies.clear()
+            self._client.cookies.clear()
             words = {**auth.send, **{name: self._credentials.reveal(word) for name, word in auth.send_secret.items()}}
             how = "params" if auth.method == "GET" else "data" if auth.form else "json"
             response, content = self._tried(auth.method, auth.url, **{how: words})
@@ -216,7 +209,7 @@ class Office:
 
     def _cookie(self, url: str) -> str:
         """Return what the login has left; the session sends it along by itself."""
-        left = [str(cookie.value) for cookie in self._session.cookies if cookie.value]
+        left = [str(cookie.value) for cookie in self._client.cookies if cookie.value]
         if not left:
             raise SourceRefused(
                 f"{self._source}: {shown(url)} let us in and left no cookie",
@@ -230,7 +223,7 @@ class Office:
         """Refuse to ask over plain http with a login whose cookie may travel over https alone."""
         auth = self._exchange.auth
         by_cookie = isinstance(auth, TokenAuth) and not auth.token
-        cookies = list(cast("Iterable[Cookie]", self._session.cookies)) if by_cookie else []
+        cookies = list(cast("Iterable[Cookie]", self._client.cookies)) if by_cookie else []
         if cookies and urlsplit(url).scheme != "https" and all(cookie.secure for cookie in cookies):
             raise self._kept_back(url)
 
@@ -284,21 +277,29 @@ class Office:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise SourceUnavailable(f"{self._source}: {shown(url)} was too slow to answer", TRY_LATER)
-        limits = (
-            min(left, self._exchange.connect_timeout.total_seconds()),
-            min(left, self._exchange.timeout.total_seconds()),
-        )
-        verify = str(self._exchange.authority) if self._exchange.authority else True
-        if isinstance(verify, str) and not Path(verify).exists():
+        exchange = self._exchange
+        if exchange.authority and not Path(exchange.authority).exists():
             raise SourceRefused(
-                f"{self._source}: there is no file {verify}, which authority names",
+                f"{self._source}: there is no file {exchange.authority}, which authority names",
                 "Put the certificate of the authority there, as PEM, readable by this program.",
             )
+        seconds = exchange.timeout.total_seconds()
+        connect, silence = min(left, exchange.connect_timeout.total_seconds()), min(left, seconds)
         try:
-            with self._session.request(
-                method, url, timeout=limits, stream=True, allow_redirects=False, verify=verify, **sent
-            ) as response:
-                return response, self._body(response, url)
+            return self._client.send(
+                method, url, Limits(connect, silence, seconds, self._deadline, exchange.most_bytes), **sent
+            )
+        except AnswerTooLargeError:
+            raise SourceGarbled(
+                f"{self._source}: {shown(url)} answered with more than {exchange.most_bytes} bytes",
+                exchange.fix(
+                    "Ask for smaller pages, or raise most_bytes.",
+                    "most_bytes",
+                    otherwise="Ask for smaller pages (per_page), or have the office look at what it sends.",
+                ),
+            ) from None
+        except AnswerTooSlowError:
+            raise SourceUnavailable(f"{self._source}: {shown(url)} was too slow to answer", TRY_LATER) from None
         except requests.exceptions.SSLError as error:
             raise self._no_tls(url, said_by(error)) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
@@ -320,7 +321,7 @@ class Office:
             ) from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             # Their text may hold the whole address, and with it a secret: it is not kept as a cause.
-            if (unreached := why_unreached(error, self._refusals.asked(url, *limits))) is not None:
+            if (unreached := why_unreached(error, self._refusals.asked(url, connect, silence))) is not None:
                 raise unreached from None
             raise SourceUnavailable(
                 f"{self._source}: {shown(url)} did not answer whole ({said_by(error)})", TRY_LATER
@@ -353,25 +354,6 @@ class Office:
             f"{in_settings(limits)} in {table_of(self._source)}, and every run will say that it is weaker than usual.",
         )
 
-    def _body(self, response: requests.Response, url: str) -> bytes:
-        end = min(self._deadline, time.monotonic() + self._exchange.timeout.total_seconds())
-        content = bytearray()
-        # What has come is looked at as it comes: waiting for a full chunk, a server that drips would never be late.
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            content += chunk
-            if len(content) > self._exchange.most_bytes:
-                raise SourceGarbled(
-                    f"{self._source}: {shown(url)} answered with more than {self._exchange.most_bytes} bytes",
-                    self._exchange.fix(
-                        "Ask for smaller pages, or raise most_bytes.",
-                        "most_bytes",
-                        otherwise="Ask for smaller pages (per_page), or have the office look at what it sends.",
-                    ),
-                )
-            if time.monotonic() > end:
-                raise SourceUnavailable(f"{self._source}: {shown(url)} was too slow to answer", TRY_LATER)
-        return bytes(content)
-
     def _wished_pause(self, response: requests.Response) -> float:
         """Return how long the server asks us to wait (RFC 9110, section 10.2.3): seconds, or a date."""
         said = response.headers.get("Retry-After", "").strip()
@@ -381,19 +363,3 @@ class Office:
             return max(0.0, (parsedate_to_datetime(said) - self._clock()).total_seconds())
         except (TypeError, ValueError):
             return 0.0
-
-
-class _WithLimits(HTTPAdapter):
-    """Speaks TLS within a source's own limits; certificates are looked at as ever."""
-
-    def __init__(self, limits: TlsLimits) -> None:
-        self._limits = limits
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as requests calls it
-        """Use them on the direct way."""
-        super().init_poolmanager(*args, ssl_context=self._limits.context(), **kwargs)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401 - as requests calls it
-        """Use them through a proxy, too."""
-        return super().proxy_manager_for(proxy, ssl_context=self._limits.context(), **kwargs)

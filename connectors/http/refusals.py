@@ -171,35 +171,7 @@ class Refusals:
     def json(self, response: requests.Response, content: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
         """Return what an answer's JSON holds. Raises SourceGarbled, or SourceRefused for a web page."""
         url = shown(response.url)
-        start = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:_LOOKED_AT]
-        if start.startswith(b"<?xml") and b"<html" not in start.lower():
-            raise SourceGarbled(
-                f"{self._source}: {url} answered with XML, where JSON was asked for",
-                self._exchange.fix(
-                    "Look whether the system also has JSON: at another address, by a parameter, or by Accept in "
-                    "headers.",
-                    "headers",
-                ),
-            )
-        if start[:1] == b"<":
-            raise SourceRefused(
-                f"{self._source}: {url} answered with a web page, where data were asked for{self.own_words(content)}",
-                self._exchange.fix(
-                    "It is likely a login page: look at the url and at auth.",
-                    "auth",
-                    otherwise="It is likely a login page: look at the url, and have the office look at the account.",
-                ),
-            )
-        if not start:
-            raise SourceGarbled(
-                f"{self._source}: the answer of {url} is empty, and so no whole JSON",
-                self._exchange.fix(
-                    "Look at the url and {params}: the system may have another address for its data, or have broken "
-                    "off.",
-                    "params",
-                    otherwise="Look at the url; the system may have broken off: the next slot tries again.",
-                ),
-            )
+        self._refuse_another_form(url, content)
         try:
             text = text_of(content, response.headers.get("Content-Type", ""), self._exchange.charset)
             return json_of(text)
@@ -231,6 +203,38 @@ class Refusals:
                     otherwise="Have the office correct what it sends.",
                 ),
             ) from None
+
+    def _refuse_another_form(self, url: str, content: bytes) -> None:
+        """Refuse XML, a web page, and an empty answer."""
+        start = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:_LOOKED_AT]
+        if start.startswith(b"<?xml") and b"<html" not in start.lower():
+            raise SourceGarbled(
+                f"{self._source}: {url} answered with XML, where JSON was asked for",
+                self._exchange.fix(
+                    "Look whether the system also has JSON: at another address, by a parameter, or by Accept in "
+                    "headers.",
+                    "headers",
+                ),
+            )
+        if start[:1] == b"<":
+            raise SourceRefused(
+                f"{self._source}: {url} answered with a web page, where data were asked for{self.own_words(content)}",
+                self._exchange.fix(
+                    "It is likely a login page: look at the url and at auth.",
+                    "auth",
+                    otherwise="It is likely a login page: look at the url, and have the office look at the account.",
+                ),
+            )
+        if not start:
+            raise SourceGarbled(
+                f"{self._source}: the answer of {url} is empty, and so no whole JSON",
+                self._exchange.fix(
+                    "Look at the url and {params}: the system may have another address for its data, or have broken "
+                    "off.",
+                    "params",
+                    otherwise="Look at the url; the system may have broken off: the next slot tries again.",
+                ),
+            )
 
     def not_ok(self, body: object) -> str:
         """Return what an answer says went wrong; empty when it says that all went well, or nothing of either."""

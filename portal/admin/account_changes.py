@@ -21,7 +21,7 @@ from portal.web import addresses, bounds
 from status_db.accounts.accounts import Act, Grant, LastManager
 from status_db.accounts.audit_log import Deed
 from status_db.accounts.directory import Listed
-from status_db.inbox.pending_changes import CODE_LASTS, AccountChange, CarriedOut, ChangeKind, ChangeRefused, WhyNot
+from status_db.inbox.pending_changes import CODE_LASTS, AccountChange, CarriedOut, ChangeCode, ChangeKind, ChangeRefused
 from status_db.sign_in.one_time_codes import CodeKind
 
 #: Why a change is not made, each with the fix.
@@ -31,18 +31,18 @@ NO_SCOPE = later("选的范围里有名单上没有的值，可能名单刚更�
 WHOLE = later("“管理”和“审计”管到全部，不能限定事项或范围。请把事项和范围都空着。")
 OWN = later("不能停用自己正在用的账号。请另一位管理员来做。")
 NO_TARGET = later("没有这样一个启用的账号。请核对账号名。")
-_WHY: Mapping[WhyNot, str] = {
-    WhyNot.OWN: later("不能给自己的账号授权，也不能把权限移交给自己。请另一位管理员来做。"),
-    WhyNot.OWN_FACTOR: later("不能重置自己的两步验证。请在“两步验证”页上更换，或者请另一位管理员来做。"),
-    WhyNot.HAS_IT: later("已经有这一项权限了。"),
-    WhyNot.SHUT: later("账号已停用，不能生成代码。请先启用。"),
-    WhyNot.NO_TARGET: NO_TARGET,
-    WhyNot.NO_GRANTS: later("没有可移交的权限。"),
-    WhyNot.NO_FACTOR: later("没有生成：这个账号不要求两步验证，或者已经设置过。已经设置过的，请先重置。"),
-    WhyNot.WAITS: later("同样的申请已经在等另一位管理员确认，不用再提交。"),
-    WhyNot.OVER: later("这项申请已经不在等待：有人处理过，或者已经过期。需要的话请重新提交。"),
-    WhyNot.NOT_AS_ASKED: later("没有执行：提交之后，账号的权限或提交人的权限变了。请拒绝这项申请，再重新提交。"),
-    WhyNot.SAME_PERSON: later("提交的人和账号本人不能确认。请另一位管理员来做。"),
+_WHY: Mapping[ChangeCode, str] = {
+    ChangeCode.OWN: later("不能给自己的账号授权，也不能把权限移交给自己。请另一位管理员来做。"),
+    ChangeCode.OWN_FACTOR: later("不能重置自己的两步验证。请在“两步验证”页上更换，或者请另一位管理员来做。"),
+    ChangeCode.HAS_IT: later("已经有这一项权限了。"),
+    ChangeCode.SHUT: later("账号已停用，不能生成代码。请先启用。"),
+    ChangeCode.NO_TARGET: NO_TARGET,
+    ChangeCode.NO_GRANTS: later("没有可移交的权限。"),
+    ChangeCode.NO_FACTOR: later("没有生成：这个账号不要求两步验证，或者已经设置过。已经设置过的，请先重置。"),
+    ChangeCode.WAITS: later("同样的申请已经在等另一位管理员确认，不用再提交。"),
+    ChangeCode.OVER: later("这项申请已经不在等待：有人处理过，或者已经过期。需要的话请重新提交。"),
+    ChangeCode.NOT_AS_ASKED: later("没有执行：提交之后，账号的权限或提交人的权限变了。请拒绝这项申请，再重新提交。"),
+    ChangeCode.SAME_PERSON: later("提交的人和账号本人不能确认。请另一位管理员来做。"),
 }
 
 
@@ -136,7 +136,7 @@ async def refuse(request: Request, house: House, visitor: Visitor) -> Response:
     try:
         await house.ask_long(make, address=addresses.of(request.scope))
     except ChangeRefused as refused:
-        return await show(request, house, visitor, found, Sent(_WHY[refused.why]))
+        return await show(request, house, visitor, found, Sent(_WHY[refused.code]))
     return back_to(request, house, found.account)
 
 
@@ -166,7 +166,7 @@ async def _carried(
     try:
         done = await house.ask_long(make, address=addresses.of(request.scope))
     except ChangeRefused as refused:
-        return await show(request, house, visitor, found, replace(sent, wrong=_WHY[refused.why]))
+        return await show(request, house, visitor, found, replace(sent, wrong=_WHY[refused.code]))
     change = done.change
     if done.code:
         kind = CodeKind.FACTOR if change.kind is ChangeKind.FACTOR_CODE else CodeKind.PASSWORD

@@ -25,17 +25,14 @@ class Problem(BaseModel):
     known: list[str] | None = Field(description="What would be taken in place of what was asked; null elsewhere.")
 
 
-class NoAnswer(Exception):  # noqa: N818 - named by what is so
+class NoAnswer(HTTPException):
     """There is no answer; what is said instead."""
 
     def __init__(
         self, status: int, detail: str, *, known: list[str] | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
+        super().__init__(status, detail, headers)
         self.known = known
-        self.headers = headers or {}
 
 
 #: Told alike of a student who is on no list and of one outside the grants.
@@ -54,7 +51,7 @@ _OTHERS: Mapping[int, str] = {
 async def no_answer(_request: Request, error: Exception) -> Response:
     """Say why there is no answer."""
     if isinstance(error, NoAnswer):
-        return _said(error.status, error.detail, error.known, error.headers)
+        return _said(error.status_code, error.detail, error.known, error.headers or {})
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
     return _said(status, _OTHERS.get(status, "See openapi.json."), None, headers or {})
@@ -84,4 +81,4 @@ def _said(status: int, detail: str, known: list[str] | None, headers: Mapping[st
     return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
 
 
-HANDLERS = {NoAnswer: no_answer, HTTPException: no_answer, StoreError: unavailable, ValueRefused: not_stored}
+HANDLERS = {HTTPException: no_answer, StoreError: unavailable, ValueRefused: not_stored}

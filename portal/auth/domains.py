@@ -1,6 +1,6 @@
 """The domain that a provider writes after a name, as in `2015150001@stu.example.edu`."""
 
-from portal.auth.refusals import SignInRefused, Why, printable
+from portal.auth.refusals import SignInCode, SignInRefused, printable
 
 
 def split(name: str) -> tuple[str, str] | None:
@@ -28,7 +28,7 @@ def without_domain(method: str, name: str, domain: str) -> str:
     # The provider knows them by a name that nobody has here, and the page says so.
     raise SignInRefused(
         method,
-        Why.UNKNOWN,
+        SignInCode.UNKNOWN,
         f'the name is "{printable(name, 100)}", and strip_domain = "{domain}" in [auth.{method}] lets in names of that '
         "domain alone. Have the person sign in with their account there, or correct strip_domain.",
         printable(name, 100),

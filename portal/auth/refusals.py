@@ -2,8 +2,10 @@
 
 from enum import StrEnum
 
+from foundation.refusals import Refused
 
-class Why(StrEnum):
+
+class SignInCode(StrEnum):
     """Which page they see."""
 
     #: The provider knows them; nobody here does.
@@ -21,13 +23,12 @@ class Why(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-class SignInRefused(Exception):  # noqa: N818 - named by the reaction
-    """Nobody is let in. The text is for the log; the page says only what `why` stands for."""
+class SignInRefused(Refused[SignInCode]):
+    """Nobody is let in. The text is for the log; the page says only what the code stands for."""
 
-    def __init__(self, method: str, why: Why, message: str, name: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, method: str, code: SignInCode, text: str, name: str = "") -> None:
+        super().__init__(code, text)
         self.method = method
-        self.why = why
         #: Who they are to the provider, where it has said so.
         self.name = name
 

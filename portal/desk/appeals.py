@@ -22,7 +22,7 @@ from portal.student import recheck
 from portal.student.appeal import show_record
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.appeal_rows import Outcome, StudentObjection
-from status_db.inbox.appeals import ObjectionRefused, Refusal
+from status_db.inbox.appeals import AppealCode, ObjectionRefused
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.model import StepKind, StepStatus
@@ -105,8 +105,8 @@ async def answer(request: Request, house: House, visitor: Visitor) -> Response:
         if refused.standing is not None:
             found = _Before(found.at, refused.standing, found.student, found.status)
         status, wrong = (
-            409 if refused.refusal is Refusal.ANSWERED else 422,
-            appeals.REFUSALS[refused.refusal],
+            409 if refused.code is AppealCode.ANSWERED else 422,
+            appeals.REFUSALS[refused.code],
         )
         return await _page(request, house, found, outcome=outcome, text=text, wrong=wrong, status=status)
     await house.note(

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime, time
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from portal.i18n.labels import later
+from foundation.refusals import Refused
 from portal.web import bounds
 from status_db.decisions.writer import Wish
 from status_db.model import Verdict
@@ -20,19 +21,22 @@ LONGEST_FORM = 48 * 1024
 #: Years that somebody can have meant.
 _YEARS = range(2000, 2101)
 
-NO_VERDICT = later("还没有选结论。请选一个再提交。")
-NO_REASON = later("请写明原因，好让同事和后来的人知道。")
-NO_NOTE = later("以旧数据为准，要在内部备注里写明为什么。请写上再提交。")
-NO_TIME = later("日期或时间读不懂。有效期请写成 2019-07-01，办理时间请写成 2019-06-05T08:00，或者留空。")
-TOO_LONG = later("写得太长了：原因、文号和纸质单号各不能超过 100 字，其他各不能超过 1000 字。请缩短。")
+
+class FormCode(StrEnum):
+    """What of a form makes no wish."""
+
+    NO_VERDICT = "no_verdict"
+    NO_REASON = "no_reason"
+    NO_NOTE = "no_note"
+    NO_TIME = "no_time"
+    TOO_LONG = "too_long"
 
 
-class Unclear(Exception):  # noqa: N818 - named by what is so
-    """What was typed makes no wish; `sentence` says why, in Chinese, for the catalogue."""
+class Unclear(Refused[FormCode]):
+    """What was typed makes no wish. Only a page can meet it, and has a sentence for every code."""
 
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
+    def __init__(self, code: FormCode) -> None:
+        super().__init__(code, code.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +76,12 @@ class Typed:
         """Return what is wished, on clocks of this zone. Raises Unclear."""
         verdict = next((one for one in verdicts if one == self.verdict), None)
         if verdict is None:
-            raise Unclear(NO_VERDICT)
+            raise Unclear(FormCode.NO_VERDICT)
         self.refuse_too_long()
         if not self.reason:
-            raise Unclear(NO_REASON)
+            raise Unclear(FormCode.NO_REASON)
         if self.over and not self.note:
-            raise Unclear(NO_NOTE)
+            raise Unclear(FormCode.NO_NOTE)
         return Wish(
             student,
             step,
@@ -98,7 +102,7 @@ class Typed:
         short = (self.reason, self.file_number, self.sheet)
         long = (self.condition, self.words, self.note, self.because)
         if any(len(text) > LONGEST_WORD for text in short) or any(len(text) > LONGEST_TEXT for text in long):
-            raise Unclear(TOO_LONG)
+            raise Unclear(FormCode.TOO_LONG)
 
 
 def _clean(text: str) -> str:
@@ -112,7 +116,7 @@ def _end_of_day(text: str, zone: ZoneInfo) -> datetime | None:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise Unclear(NO_TIME) from None
+        raise Unclear(FormCode.NO_TIME) from None
     return datetime.combine(_sensible(day), time(23, 59, 59), zone)
 
 
@@ -122,12 +126,12 @@ def _moment(text: str, zone: ZoneInfo) -> datetime | None:
     try:
         moment = bounds.moment(text, zone)
     except ValueError:
-        raise Unclear(NO_TIME) from None
+        raise Unclear(FormCode.NO_TIME) from None
     _sensible(moment.date())
     return moment
 
 
 def _sensible(day: date) -> date:
     if day.year not in _YEARS:
-        raise Unclear(NO_TIME)
+        raise Unclear(FormCode.NO_TIME)
     return day

@@ -22,7 +22,7 @@ from portal.present.due import due_at
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.appeal_rows import SeenThen
-from status_db.inbox.appeals import ObjectionRefused, Refusal
+from status_db.inbox.appeals import AppealCode, ObjectionRefused
 from status_db.model import StepStatus, normalise_number
 from status_db.views import StudentView
 
@@ -103,7 +103,7 @@ async def send(request: Request, house: House, visitor: Visitor) -> Response:
     try:
         made = await house.ask_long(enter)
     except ObjectionRefused as refused:
-        code, wrong = 409 if refused.refusal is Refusal.WAITS else 422, appeals.REFUSALS[refused.refusal]
+        code, wrong = 409 if refused.code is AppealCode.WAITS else 422, appeals.REFUSALS[refused.code]
         return await _form(request, house, at, student, chosen=step, text=text, wrong=wrong, status=code)
     await house.note(
         request, Deed.SENT_BACK, cohort=made.cohort, student=made.student, step=step, objection=made.objection

@@ -15,16 +15,16 @@ from portal.access.requires import for_visitors
 from portal.access.scenes import asked
 from portal.auth.permissions import inside, oversees
 from portal.desk import dossiers
-from portal.desk.context import not_entered
+from portal.desk.context import refusals
 from portal.desk.context.scene import AT_THE_DESK, Place, acts_at, place
-from portal.desk.decision_form import LONGEST_FORM, LONGEST_TEXT, LONGEST_WORD, NO_REASON, Typed, Unclear
+from portal.desk.decision_form import LONGEST_FORM, LONGEST_TEXT, LONGEST_WORD, FormCode, Typed, Unclear
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
 from portal.page.context import House, Visitor, see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
+from status_db.decisions.refusals import DecisionRefused, Overtaken
 from status_db.decisions.reviews import seen_by_review
-from status_db.decisions.writer import DecisionRefused, Overtaken
 from status_db.model import Decision, StepKind, StepStatus, Verdict, normalise_number
 from status_db.queries.dossier import Dossier
 
@@ -118,11 +118,11 @@ async def _act(
     try:
         deed, decision, reason = await do(house, found, typed)
     except Unclear as unclear:
-        sentence = found.at.here.language.gettext(unclear.sentence)
+        sentence = found.at.here.language.gettext(refusals.unfilled(unclear.code, refusals.RECORD))
         return await _again(request, house, visitor, typed, sentence, 422)
     except DecisionRefused as refused:
         who = await _name(house, found.at.here.language, refused)
-        sentence = not_entered.said(found.at.here, refused, typed.decision_seen, who)
+        sentence = refusals.not_entered(found.at.here, refused, typed.decision_seen, who)
         if isinstance(refused, Overtaken):
             # Now it has been told, and is shown as it has come to stand.
             typed = replace(typed, saw="", decision="")
@@ -181,7 +181,7 @@ async def _take_back(house: House, found: Found, typed: Typed) -> _Done:
 def _refuse_no_reason(typed: Typed) -> None:
     typed.refuse_too_long()
     if not typed.because:
-        raise Unclear(NO_REASON)
+        raise Unclear(FormCode.NO_REASON)
 
 
 async def _name(house: House, language: Language, refused: DecisionRefused) -> str:

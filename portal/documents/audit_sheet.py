@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from io import BytesIO
 
-import xlsxwriter
+from foundation import xlsx
 
 #: So wide stand the columns, in characters.
 _WIDTHS = (20, 14, 18, 12, 14, 8, 60, 18)
@@ -12,9 +12,7 @@ _WIDTHS = (20, 14, 18, 12, 14, 8, 60, 18)
 def workbook(head: Iterable[str], columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> bytes:
     """Return a workbook of one sheet: lines of a head, then a table. Every cell is text, so that nothing computes."""
     written = BytesIO()
-    book = xlsxwriter.Workbook(
-        written, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    )
+    book = xlsx.workbook(written, by_row=True)
     sheet = book.add_worksheet("audit")
     bold = book.add_format({"bold": True, "bottom": 1})
     row = 0

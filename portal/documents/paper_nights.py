@@ -4,7 +4,6 @@ What is older than the nights that are kept goes again, and of it those files al
 """
 
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -15,12 +14,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from config.settings import Settings
+from foundation.private_files import PRIVATE_FOLDER, flush, make_folder, write_new
 from portal.documents import paper_pdf
 from portal.documents.paper_pdf import PrintSet
 from portal.documents.paper_sets import Papers, sight_of
-from status_db.backups.files import flush
 from status_db.effective.visible import everything
-from status_db.store.private_files import PRIVATE_FILE, PRIVATE_FOLDER, make_folder
 from status_db.views import EVERYBODY
 
 #: Names the files of a folder that were written here.
@@ -65,9 +63,9 @@ def print_into(
         for file, made in _sets(papers, settings, cohort, narrowed or Narrowed()):
             at = unfinished / _free(file, written)
             at.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-            _write(at, paper_pdf.write(made))
+            write_new(at, paper_pdf.write(made))
             written.append(at.relative_to(unfinished))
-        _write(unfinished / _OURS, json.dumps([path.as_posix() for path in written], ensure_ascii=False).encode())
+        write_new(unfinished / _OURS, json.dumps([path.as_posix() for path in written], ensure_ascii=False).encode())
         flush(unfinished)
         try:
             unfinished.rename(place)
@@ -120,13 +118,6 @@ def _free(file: Path, taken: Sequence[Path]) -> Path:
         more += 1
         found = file.with_stem(f"{file.stem} ({more})")
     return found
-
-
-def _write(file: Path, content: bytes) -> None:
-    # So, and not changed afterwards: a stick may know no owners.
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb") as opened:
-        opened.write(content)
-    flush(file)
 
 
 def prune(folder: Path, keep: int, now: datetime) -> tuple[Path, ...]:

@@ -8,11 +8,9 @@ from decimal import Decimal
 from io import BytesIO
 from typing import Any
 
-import xlsxwriter
-
+from foundation import xlsx
 from portal.access.scenes import Scene
 from portal.documents.report_tables import Cell, Table, colleges_by_step, tables
-from portal.documents.xlsx import sheet_name
 from status_db.queries.appeal_report import Objected
 from status_db.queries.report import Report
 
@@ -38,7 +36,7 @@ def workbook(here: Scene, found: Report, objected: Sequence[Objected], who: str,
         (language.gettext("导出人"), who),
     ]
     written = BytesIO()
-    with xlsxwriter.Workbook(written, {"strings_to_formulas": False, "strings_to_urls": False}) as book:
+    with xlsx.workbook(written) as book:
         for table in (*tables(here, found, objected, college), colleges_by_step(here, found)):
             _write(book, f"{title} · {table.title}", head, table)
     return written.getvalue()
@@ -51,27 +49,19 @@ def file_name(here: Scene) -> str:
 
 
 def _write(book: Any, title: str, head: Sequence[tuple[str, str]], table: Table) -> None:  # noqa: ANN401 - xlsxwriter has no types
-    sheet = book.add_worksheet(sheet_name(table.title))
-    strong = book.add_format({"bold": True})
-    heading = book.add_format({"bold": True, "bottom": 1, "bg_color": "#EEF1F5", "text_wrap": True, "valign": "top"})
-    said = [("", note) for note in table.notes]
+    sheet = book.add_worksheet(xlsx.sheet_name(table.title))
+    heading = book.add_format(xlsx.HEADING)
     for at, column in enumerate(table.columns):
         sheet.set_column(at, at, _WORDS if column.words else _FIGURES)
-    sheet.write_string(0, 0, title, strong)
-    for at, (name, value) in enumerate([*head, *said], start=1):
-        sheet.write_string(at, 0, name)
-        sheet.write_string(at, 1, value)
-    top = len(head) + len(said) + 2
+    top = xlsx.write_head(book, sheet, title, [*head, *(("", note) for note in table.notes)])
     for at, column in enumerate(table.columns):
         sheet.write_string(top, at, column.title, heading)
     for row, cells in enumerate(table.lines, start=top + 1):
         for at, cell in enumerate(cells):
             _put(sheet, row, at, cell, book.add_format({"bold": cells is table.sums, "num_format": _format(cell)}))
     sheet.freeze_panes(top + 1, 1)
-    sheet.repeat_rows(top)
     sheet.set_paper(_A4)
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
+    xlsx.fit_for_print(sheet, top)
 
 
 def _format(cell: Cell) -> str:

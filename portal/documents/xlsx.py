@@ -6,7 +6,7 @@ Everything in it is text: a name that looks like a formula stays a name, and a n
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import xlsxwriter
+from foundation.xlsx import HEADING, fit_for_print, sheet_name, workbook, write_head
 
 #: No column is wider, in characters.
 _WIDEST = 40
@@ -16,20 +16,12 @@ def write(
     file: Path, title: str, head: Sequence[tuple[str, str]], columns: Sequence[str], rows: Iterable[Sequence[str]]
 ) -> int:
     """Write a table to `file`, beneath a head of names and values; return how many rows it has."""
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(file, options) as book:
+    with workbook(file, by_row=True) as book:
         sheet = book.add_worksheet(sheet_name(title))
-        strong, plain = book.add_format({"bold": True}), book.add_format({"num_format": "@"})
-        heading = book.add_format(
-            {"bold": True, "bottom": 1, "bg_color": "#EEF1F5", "text_wrap": True, "valign": "top"}
-        )
+        heading, plain = book.add_format(HEADING), book.add_format({"num_format": "@"})
         for at, width in enumerate(_widths(columns)):
             sheet.set_column(at, at, width)
-        sheet.write_string(0, 0, title, strong)
-        for at, (name, value) in enumerate(head, start=1):
-            sheet.write_string(at, 0, name)
-            sheet.write_string(at, 1, value)
-        top = len(head) + 2
+        top = write_head(book, sheet, title, head)
         for at, name in enumerate(columns):
             sheet.write_string(top, at, name, heading)
         written = 0
@@ -39,15 +31,8 @@ def write(
                 sheet.write_string(top + written, at, value, plain)
         sheet.freeze_panes(top + 1, 2)
         sheet.autofilter(top, 0, top + written, len(columns) - 1)
-        sheet.repeat_rows(top)
-        sheet.set_landscape()
-        sheet.fit_to_pages(1, 0)
+        fit_for_print(sheet, top)
     return written
-
-
-def sheet_name(title: str) -> str:
-    """Return a name that Excel takes: without the characters it forbids, and no longer than 31."""
-    return "".join(" " if character in "[]:*?/\\" else character for character in title).strip("' ")[:31] or "1"
 
 
 def _widths(columns: Sequence[str]) -> list[int]:

@@ -14,7 +14,7 @@ from portal.i18n.languages import Language
 from portal.present import cards, reasons
 from portal.present.reasons import Owed
 from status_db.inbox.appeal_rows import Kind, Outcome, SeenThen, StudentObjection, item_of
-from status_db.inbox.appeals import ObjectionRefused, Refusal
+from status_db.inbox.appeals import AppealCode, ObjectionRefused
 from status_db.model import Finding, Reason, State, StepKind, StepStatus, Verdict
 from status_db.views import StudentView
 
@@ -50,12 +50,12 @@ KINDS: Mapping[str, str] = {
 
 #: Each refusal, with the way out.
 REFUSALS: Mapping[str, str] = {
-    Refusal.NO_TEXT: later("请写一句说明。"),
-    Refusal.LONG_TEXT: later("最多 500 字。请缩短。"),
-    Refusal.WAITS: later("同一项已经提过，正在等答复。请等答复后再提。"),
-    Refusal.TOO_MANY: later("等待答复的异议已到上限。请等答复，或先撤回一条。"),
-    Refusal.NO_DECISION: later("提出之后还没有人工办理这一项。请先到办理记录页办理，再来答复。"),
-    Refusal.ANSWERED: later("这一条已经答复或撤回，不能再改。"),
+    AppealCode.NO_TEXT: later("请写一句说明。"),
+    AppealCode.LONG_TEXT: later("最多 500 字。请缩短。"),
+    AppealCode.WAITS: later("同一项已经提过，正在等答复。请等答复后再提。"),
+    AppealCode.TOO_MANY: later("等待答复的异议已到上限。请等答复，或先撤回一条。"),
+    AppealCode.NO_DECISION: later("提出之后还没有人工办理这一项。请先到办理记录页办理，再来答复。"),
+    AppealCode.ANSWERED: later("这一条已经答复或撤回，不能再改。"),
 }
 
 
@@ -187,7 +187,7 @@ def on_cards(
 
 def refusal(language: Language, refused: ObjectionRefused) -> str:
     """Say why something is not taken, and what would do."""
-    return language.gettext(REFUSALS[refused.refusal])
+    return language.gettext(REFUSALS[refused.code])
 
 
 def case(

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from config.tables.portal import Auth
 from portal.access.requires import NARROWED, safe_next
 from portal.auth import sessions
-from portal.auth.refusals import SignInRefused, Why
+from portal.auth.refusals import SignInCode, SignInRefused
 from portal.page.context import House, see_other
 from status_db.accounts.accounts import Account, AccountRefused
 from status_db.accounts.audit_log import Deed
@@ -87,9 +87,9 @@ async def admit(
 
 def _refuse_elsewhere(house: House, account: Account, method: str) -> None:
     if not house.for_staff and account.student is None:
-        raise SignInRefused(method, Why.STAFF, "staff sign in at the desk's own address", account.account)
+        raise SignInRefused(method, SignInCode.STAFF, "staff sign in at the desk's own address", account.account)
     if not house.for_students and not is_staff(account):
-        raise SignInRefused(method, Why.STUDENT, "students sign in at their own address", account.account)
+        raise SignInRefused(method, SignInCode.STUDENT, "students sign in at their own address", account.account)
 
 
 def leading_to(narrowed: str | None, goal: str) -> str:

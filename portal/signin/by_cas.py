@@ -11,7 +11,7 @@ from starlette.routing import Route
 from portal.access.requires import recognise, safe_next
 from portal.auth.providers import cas
 from portal.auth.providers.cas import CasServer, Untrusted
-from portal.auth.refusals import SignInRefused, Why
+from portal.auth.refusals import SignInCode, SignInRefused
 from portal.auth.sso_state import Journey
 from portal.page.context import House, house_of, see_other
 from portal.signin import external_sign_in
@@ -36,11 +36,11 @@ async def from_cas(request: Request) -> Response:
     house, server = _cas(request)
     journey = house.journeys.resume(request, cas.METHOD, house.clock())
     if journey is None:
-        raise SignInRefused(cas.METHOD, Why.LATE, "somebody came who had not left from this browser lately")
+        raise SignInRefused(cas.METHOD, SignInCode.LATE, "somebody came who had not left from this browser lately")
     ticket = request.query_params.get("ticket", "")
     said = await house.ask_long(server.validated, ticket, _service(house, journey))
     if not await house.ask_long(house.tickets.use, hashlib.sha256(ticket.encode()).digest(), house.clock()):
-        raise SignInRefused(cas.METHOD, Why.REFUSED, "the ticket has been used before", said.name)
+        raise SignInRefused(cas.METHOD, SignInCode.REFUSED, "the ticket has been used before", said.name)
     key = external_sign_in.provider_session(cas.METHOD, server.url, ticket)
     arrival = Arrival(cas.METHOD, said.name, key, second_factor=said.second_factor)
     response = await external_sign_in.enter(request, house, arrival, journey.goal)

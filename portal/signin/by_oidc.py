@@ -11,7 +11,7 @@ from portal.access.requires import recognise, safe_next
 from portal.auth.providers import oidc
 from portal.auth.providers.oidc import OidcProvider
 from portal.auth.providers.oidc_words import why_no_code
-from portal.auth.refusals import SignInRefused, Why, printable
+from portal.auth.refusals import SignInCode, SignInRefused, printable
 from portal.auth.sealed_cookie import seal, unseal
 from portal.auth.sso_state import Journey
 from portal.page.context import House, house_of, see_other
@@ -45,18 +45,18 @@ async def from_provider(request: Request) -> Response:
     said, now = request.query_params, house.clock()
     journey = house.journeys.resume(request, oidc.METHOD, house.clock())
     if journey is None:
-        raise SignInRefused(oidc.METHOD, Why.LATE, "somebody came who had not left from this browser lately")
+        raise SignInRefused(oidc.METHOD, SignInCode.LATE, "somebody came who had not left from this browser lately")
     if not await house.ask_long(house.tickets.use, _digest(f"state {journey.state}"), now):
-        raise SignInRefused(oidc.METHOD, Why.LATE, "this journey has ended before")
+        raise SignInRefused(oidc.METHOD, SignInCode.LATE, "this journey has ended before")
     if "iss" in said and not await house.ask_long(provider.is_from, said["iss"], now):
         raise SignInRefused(
             oidc.METHOD,
-            Why.REFUSED,
+            SignInCode.REFUSED,
             f'the answer names another issuer, "{printable(said["iss"], 200)}". If that is the provider, write it as '
             "issuer in [auth.oidc].",
         )
     if "code" not in said:
-        raise SignInRefused(oidc.METHOD, Why.REFUSED, why_no_code(said))
+        raise SignInRefused(oidc.METHOD, SignInCode.REFUSED, why_no_code(said))
     signed = await house.ask_long(provider.redeem, said["code"], own_address(house, _BACK), journey, now)
     key = external_sign_in.provider_session(oidc.METHOD, provider.issuer, signed.key)
     arrival = Arrival(oidc.METHOD, signed.name, key, signed.as_number, signed.second_factor)
@@ -74,7 +74,7 @@ async def ended_by_provider(request: Request) -> Response:
         key, own = await house.ask_long(provider.ended, token, house.clock())
     except SignInRefused as error:
         sign_out_refused(house, oidc.METHOD, error)
-        raise HTTPException(503 if error.why is Why.UNAVAILABLE else 400) from None
+        raise HTTPException(503 if error.code is SignInCode.UNAVAILABLE else 400) from None
     if not await house.ask_long(house.tickets.use, _digest(f"logout {own}"), house.clock()):
         raise HTTPException(400)
     await end_session(request, house, oidc.METHOD, external_sign_in.provider_session(oidc.METHOD, provider.issuer, key))

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from portal.auth.domains import split
-from portal.auth.refusals import SignInRefused, Why, printable
+from portal.auth.refusals import SignInCode, SignInRefused, printable
 from portal.page.context import House
 from portal.signin import admission
 from status_db.accounts.accounts import Account, AccountRefused, normalise_account
@@ -54,7 +54,7 @@ async def account_of(house: House, arrival: Arrival) -> Account:
     account = await house.ask(house.accounts.find, name) or await _student(house, arrival, name)
     if not account.active:
         why = "the account was made by the demo and opens nothing here" if account.demo else "the account has been shut"
-        raise SignInRefused(arrival.method, Why.INACTIVE, why, arrival.name)
+        raise SignInRefused(arrival.method, SignInCode.INACTIVE, why, arrival.name)
     return account
 
 
@@ -88,7 +88,7 @@ async def enter(request: Request, house: House, arrival: Arrival, goal: str) -> 
         vouched=vouched,
     )
     if answer is None:
-        raise SignInRefused(arrival.method, Why.INACTIVE, "the account was shut just now", arrival.name)
+        raise SignInRefused(arrival.method, SignInCode.INACTIVE, "the account was shut just now", arrival.name)
     return answer
 
 
@@ -100,7 +100,7 @@ def _plain(arrival: Arrival) -> str:
     if not tidied or not same or len(tidied) > _LONGEST_NAME:
         raise SignInRefused(
             arrival.method,
-            Why.UNKNOWN,
+            SignInCode.UNKNOWN,
             f"no account can have the name {arrival.name[:_LONGEST_NAME]!a}: it is too long, or holds letters that "
             "only look like others. Have the provider send the name that the university gave out.",
             arrival.name,
@@ -112,7 +112,7 @@ async def _student(house: House, arrival: Arrival, name: str) -> Account:
     number = normalise_number(name)
     listed = await house.ask(house.reader.listed_name, number)
     if listed is None:
-        raise SignInRefused(arrival.method, Why.UNKNOWN, await _unknown(house, arrival), arrival.name)
+        raise SignInRefused(arrival.method, SignInCode.UNKNOWN, await _unknown(house, arrival), arrival.name)
     try:
         return await house.ask_long(partial(house.desk.add, student=number, now=house.clock()), name, listed, None)
     except AccountRefused:
@@ -148,7 +148,7 @@ async def _refuse_lost_zeros(house: House, arrival: Arrival, name: str) -> None:
         if await _is_somebody(house, other):
             raise SignInRefused(
                 arrival.method,
-                Why.REFUSED,
+                SignInCode.REFUSED,
                 f"the provider sends {name} as a number, which loses leading zeros, and {other} is somebody here. Have "
                 "it send that claim as text.",
                 arrival.name,

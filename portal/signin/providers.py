@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from config.log_names import StudentNo
 from portal.access import forms
 from portal.access.requires import safe_next
-from portal.auth.refusals import SignInRefused, Why, printable
+from portal.auth.refusals import SignInCode, SignInRefused, printable
 from portal.page.context import House, house_of
 from portal.web import addresses
 from status_db.accounts.accounts import Session
@@ -20,7 +20,7 @@ from status_db.accounts.audit_log import Deed
 #: What a provider tells us by itself is never longer, in bytes.
 _LONGEST_WORD = 16 * 1024
 
-_STATUS = dict.fromkeys(Why, 403) | {Why.LATE: 400, Why.UNAVAILABLE: 503}
+_STATUS = dict.fromkeys(SignInCode, 403) | {SignInCode.LATE: 400, SignInCode.UNAVAILABLE: 503}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +62,24 @@ async def refused(request: Request, error: Exception) -> Response:
         "sign-in refused",
         method=error.method,
         provider=_address(house, error.method),
-        why=error.why,
+        why=error.code,
         name=StudentNo(printable(error.name, 100)),
         message=str(error),
     )
     # A page that anybody can ask for without ever having been at the provider writes no lines.
-    if error.why is not Why.LATE:
+    if error.code is not SignInCode.LATE:
         address, name = addresses.of(request.scope), error.name[:100]
-        await house.refused_tries.note(name, "", address, method=error.method, reason=error.why.value, name=name)
+        await house.refused_tries.note(name, "", address, method=error.method, reason=error.code.value, name=name)
     response = house.page(
         request,
         "sign_in_refused.html",
-        status=_STATUS[error.why],
-        why=error.why,
+        status=_STATUS[error.code],
+        why=error.code,
         name=error.name,
         method=error.method,
         elsewhere=house.elsewhere,
     )
-    if error.why is Why.UNAVAILABLE:
+    if error.code is SignInCode.UNAVAILABLE:
         response.headers["Retry-After"] = "30"
     return response
 

@@ -28,7 +28,7 @@ from status_db.accounts.accounts import Account, Act
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestOutcome, RequestRefused
-from status_db.marks.approvals import APPROVAL_OPEN_FOR, ApprovalVote, Missing, Needed, approvers, missing
+from status_db.marks.approvals import APPROVAL_OPEN_FOR, ApprovalVote, Missing, approvers, missing
 from status_db.model import ROSTER, SETTINGS, RunState, Says
 from status_db.views import RunView
 
@@ -265,26 +265,23 @@ async def _show(
     )
 
 
+#: What is still missing before a run is approved. That an approval is missing is what the buttons say.
+_MISSING: Mapping[Missing, str] = {
+    Missing.OFFICE: later("这个来源要先由部门的操作员在自己的系统里核实，说明属实。"),
+    Missing.TWO_APPROVALS: later("这个来源要两个人分别批准。"),
+    Missing.SECOND_APPROVAL: later("%(who)s 已批准，还要第二个人批准。"),
+}
+
+
 def _lacks(language: Language, house: House, cohort: str, found: RunView, votes: Sequence[ApprovalVote]) -> list[str]:
     """Say what is still missing before a run is approved."""
     if found.state is not RunState.SUSPENDED:
         return []
     settings = house.settings.of_cohort(cohort)
-    if found.source != ROSTER and found.source not in settings.source:
-        # A change of settings, or a source that the settings no longer have.
-        return []
-    guard = (settings.roster if found.source == ROSTER else settings.source[found.source]).guard
-    lacks: list[str] = []
-    for code in missing(votes, Needed(plausible=guard.office_first, two=guard.two_approve)):
-        match code:
-            case Missing.OFFICE:
-                lacks.append(language.gettext("这个来源要先由部门的操作员在自己的系统里核实，说明属实。"))
-            case Missing.SECOND_PERSON:
-                who = approvers(votes)[0]
-                lacks.append(language.gettext("%(who)s 已批准，还要第二个人批准。", who=who))
-            case Missing.BOTH_PEOPLE:
-                lacks.append(language.gettext("这个来源要两个人分别批准。"))
-    return lacks
+    asked = settings.roster if found.source == ROSTER else settings.source.get(found.source)
+    who = next(iter(approvers(votes)), "")
+    lacks = missing(votes, asked.guard if asked is not None else None)
+    return [language.gettext(_MISSING[one], who=who) for one in lacks if one in _MISSING]
 
 
 def _vote(language: Language, vote: ApprovalVote, now: datetime) -> dict[str, str]:

@@ -22,7 +22,7 @@ from portal.present import appeals, cards
 from portal.present.due import due_at
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.appeal_rows import Kind, SeenThen, StudentObjection
-from status_db.inbox.appeals import ObjectionRefused, Refusal
+from status_db.inbox.appeals import AppealCode, ObjectionRefused
 from status_db.model import StepStatus
 from status_db.views import StudentView
 
@@ -32,7 +32,7 @@ _LONGEST_FORM = 16 * 1024
 NO_ITEM = later("请选一下是哪一项。")
 
 #: What a refusal answers with; whatever is not named here could be mended in the form.
-_STATUS: Mapping[Refusal, int] = {Refusal.WAITS: 409, Refusal.TOO_MANY: 429}
+_STATUS: Mapping[AppealCode, int] = {AppealCode.WAITS: 409, AppealCode.TOO_MANY: 429}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ async def send(request: Request, house: House, visitor: Visitor) -> Response:
     try:
         made = await house.ask_long(enter)
     except ObjectionRefused as refused:
-        wrong, status = appeals.refusal(language, refused), _STATUS.get(refused.refusal, 422)
+        wrong, status = appeals.refusal(language, refused), _STATUS.get(refused.code, 422)
         return _form(request, house, here, text=text, item=item, wrong=wrong, status=status)
     await house.note(
         request, Deed.OBJECTED, cohort=made.cohort, student=made.student, step=made.step, objection=made.objection

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message
 
-from portal.web.limits import Refused
+from portal.web.limits import NotNow
 from portal.web.sent_files import SentOnce
 
 #: Added to a helper's `nice` value.
@@ -120,7 +120,7 @@ class Apart:
         return self._started
 
     async def answer(self, request: Request) -> Response:
-        """Answer a request without a body. Raises Refused when it takes too long, and HelperLost."""
+        """Answer a request without a body. Raises NotNow when it takes too long, and HelperLost."""
         helper = self._idle.pop() if self._idle else self._new()
         self._busy.add(helper)
         loop = asyncio.get_running_loop()
@@ -133,7 +133,7 @@ class Apart:
             asking.add_done_callback(lambda done: done.cancelled() or done.exception())
             loop.run_in_executor(None, helper.end)
             if isinstance(error, TimeoutError):
-                raise Refused(503, "too_long", _RETRY_AFTER) from None
+                raise NotNow(503, "too_long", _RETRY_AFTER) from None
             raise
         else:
             self._idle.append(helper)

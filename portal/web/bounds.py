@@ -8,6 +8,8 @@ from datetime import datetime, tzinfo
 
 from starlette.convertors import Convertor, register_url_convertor
 
+from foundation.zones import in_zone
+
 #: Every number of 18 digits fits a 64-bit column.
 DIGITS = 18
 
@@ -65,4 +67,4 @@ def moment(text: str, zone: tzinfo) -> datetime:
     found = datetime.fromisoformat(text)
     if found.year not in _YEARS:
         raise ValueError("the year is outside 1970 to 2199")
-    return found.replace(tzinfo=found.tzinfo or zone)
+    return in_zone(found, zone)

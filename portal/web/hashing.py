@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from portal.web.limits import Refused
+from portal.web.limits import NotNow
 
 #: Hashes computed at once, at most.
 _THREADS = 2
@@ -46,9 +46,9 @@ class Hashing:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Wait for a turn and hold it. Raises Refused when too many wait: then no try is counted or compared."""
+        """Wait for a turn and hold it. Raises NotNow when too many wait: then no try is counted or compared."""
         if self._inside >= self._most:
-            raise Refused(503, "passwords", _RETRY_AFTER)
+            raise NotNow(503, "passwords", _RETRY_AFTER)
         self._inside += 1
         try:
             async with self._under_way:
@@ -57,9 +57,9 @@ class Hashing:
             self._inside -= 1
 
     async def run(self, work: Callable[..., T], *args: object) -> T:
-        """Hash in a thread; the caller holds a place. Raises Refused when this process is stopping."""
+        """Hash in a thread; the caller holds a place. Raises NotNow when this process is stopping."""
         if self._closed:
-            raise Refused(503, "passwords", _RETRY_AFTER)
+            raise NotNow(503, "passwords", _RETRY_AFTER)
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ _TAKEN_WITHIN = 60.0
 _RETRY_AFTER = 10
 
 
-class Refused(HTTPException):
+class NotNow(HTTPException):
     """A request that is not answered now. `why` selects the text of the error page."""
 
     def __init__(self, status: int, why: str, retry_after: int, *, close: bool = False) -> None:
@@ -120,8 +120,8 @@ class Arriving:
             body.waiting = None
 
     @staticmethod
-    def _why(body: _Body) -> Refused:
-        return _too_many_slow() if body.refused else Refused(408, "", _RETRY_AFTER, close=True)
+    def _why(body: _Body) -> NotNow:
+        return _too_many_slow() if body.refused else NotNow(408, "", _RETRY_AFTER, close=True)
 
     def _is_slow(self, body: _Body) -> None:
         """Count a body against its address. Above the limit, the body with the fewest bytes so far is refused."""
@@ -159,7 +159,7 @@ class Limited:
             await self._app(scope, receive, send)
             return
         if self._arriving.full():
-            refused = Refused(503, "busy", _RETRY_AFTER, close=True)
+            refused = NotNow(503, "busy", _RETRY_AFTER, close=True)
             response = await self._refuse(Request(scope), refused)
             await response(scope, receive, send)
             return
@@ -170,8 +170,8 @@ class Limited:
             end()
 
 
-def _too_many_slow() -> Refused:
-    return Refused(429, "many_slow", _RETRY_AFTER, close=True)
+def _too_many_slow() -> NotNow:
+    return NotNow(429, "many_slow", _RETRY_AFTER, close=True)
 
 
 def _has_body(scope: Scope) -> bool:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive
 
 from config.tables.limits import Limits
-from portal.web.limits import Refused
+from portal.web.limits import NotNow
 
 #: Retry after this long, in seconds: when the queue is full, and when the visitor's own questions are not answered yet.
 _RETRY_FULL = 30
@@ -27,7 +27,7 @@ class Elsewhere(Protocol):
     """Answers requests outside this process."""
 
     async def answer(self, request: Request) -> Response:
-        """Return the answer. Raises Refused when it takes too long."""
+        """Return the answer. Raises NotNow when it takes too long."""
         ...
 
     def close(self) -> None:
@@ -67,13 +67,13 @@ class LongQuestions:
     async def place(self, request: Request, person: str) -> AsyncIterator[asyncio.Future[None]]:
         """Wait for a place and hold it; yields a future that is done once the visitor has disconnected.
 
-        The request's body must have been read. Raises Refused when the queue is full, and ClientDisconnect when the
+        The request's body must have been read. Raises NotNow when the queue is full, and ClientDisconnect when the
         visitor disconnects before their turn.
         """
         if self._by_person[person] >= self.limits.long_of_one:
-            raise Refused(429, "own_queue", _RETRY_OWN)
+            raise NotNow(429, "own_queue", _RETRY_OWN)
         if self._answered >= self.limits.long_at_once and len(self._waiting) >= self.limits.long_waiting:
-            raise Refused(503, "queue_full", _RETRY_FULL)
+            raise NotNow(503, "queue_full", _RETRY_FULL)
         self._by_person[person] += 1
         gone = asyncio.ensure_future(_gone(request.receive))
         try:

@@ -11,11 +11,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
+from foundation.chunks import chunked
 from status_db import tables
 from status_db.accounts import changes, demo_accounts, sessions
 from status_db.accounts import grants as given
 from status_db.accounts.changes import LastManager, normalise_account
-from status_db.accounts.grants import SCOPE_COLUMNS, AccountRefused, Act, Grant
+from status_db.accounts.grants import SCOPE_COLUMNS, AccountCode, AccountRefused, Act, Grant
 from status_db.desk import store
 from status_db.desk.seals import ACCOUNT, GRANT
 from status_db.desk.store import DeskStore
@@ -128,7 +129,9 @@ class Accounts:
         _refuse_nonsense(added.account, added.name, added.grants)
         with self._desk.writing() as entry:
             if changes.row_of(entry.connection, added.account) is not None:
-                raise AccountRefused(f'there is an account "{added.account}" already. Choose another name.')
+                raise AccountRefused(
+                    AccountCode.TAKEN, f'there is an account "{added.account}" already. Choose another name.'
+                )
             entry.connection.execute(
                 insert(tables.account).values(
                     account=added.account,
@@ -169,8 +172,8 @@ class Accounts:
                 for student, name in missing.items()
                 if student not in taken
             ]
-            for at in range(0, len(fresh), _AT_ONCE):
-                connection.execute(insert(table), fresh[at : at + _AT_ONCE])
+            for chunk in chunked(fresh, _AT_ONCE):
+                connection.execute(insert(table), chunk)
         return len(fresh), taken
 
     def take_in(
@@ -254,7 +257,9 @@ class Accounts:
             if taken is not None:
                 changes.refuse_without_managers(entry.connection, [taken[1]], demo=self._demo)
         if taken is None:
-            raise AccountRefused(f"there is no grant {grant}. See their numbers: clearance accounts list")
+            raise AccountRefused(
+                AccountCode.NO_SUCH_GRANT, f"there is no grant {grant}. See their numbers: clearance accounts list"
+            )
         return taken
 
     def hand_over(self, before: str, after: str) -> tuple[Grant, ...]:
@@ -283,7 +288,7 @@ class Accounts:
         values |= {"narrowed": narrowed, "provider_session": provider_session}
         with self._desk.writing() as entry:
             if why := demo_accounts.why_shut(entry.connection, name, demo=self._demo):
-                raise AccountRefused(why)
+                raise AccountRefused(AccountCode.SHUT, why)
             staff = self._opens_as_staff(entry.connection, name)
             sessions.open_one(entry, values, staff=staff, now=now, longest=longest)
 
@@ -294,12 +299,14 @@ class Accounts:
         if acts and self._desk.seals_rows:
             if row.mac is None or not self._desk.vouches(ACCOUNT, row):
                 raise AccountRefused(
-                    f'"{name}" is not as it was sealed: somebody has written to the database. Run: clearance verify'
+                    AccountCode.ALTERED,
+                    f'"{name}" is not as it was sealed: somebody has written to the database. Run: clearance verify',
                 )
             return True
         if row.student is None:
             raise AccountRefused(
-                f'"{name}" is a staff account, and these are the students\' pages: staff sign in at the desk.'
+                AccountCode.STAFF,
+                f'"{name}" is a staff account, and these are the students\' pages: staff sign in at the desk.',
             )
         return False
 
@@ -378,5 +385,8 @@ class Accounts:
 
 def _refuse_nonsense(account: str, name: str, grants: Iterable[Grant]) -> None:
     if not account or len(account) > 100 or not name:
-        raise AccountRefused("an account needs a sign-in name of at most 100 characters, and a person's name.")
+        raise AccountRefused(
+            AccountCode.NO_NAME,
+            "an account needs a sign-in name of at most 100 characters, and a person's name. Give both.",
+        )
     given.refuse_nonsense(grants)

@@ -8,10 +8,12 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Engine, Row, insert, select, update
 
+from foundation.refusals import Refused
 from status_db import tables
 from status_db.accounts import demo_accounts
 from status_db.accounts.accounts import Account, Accounts, normalise_account
@@ -33,7 +35,17 @@ TOUCH = timedelta(hours=1)
 _ID_DIGITS = 12
 
 
-class TokenRefused(Exception):  # noqa: N818 - named by the reaction
+class TokenCode(StrEnum):
+    """Why a token is refused."""
+
+    NO_TITLE = "no_title"
+    ENDED = "ended"
+    #: Its account cannot be used.
+    SHUT = "shut"
+    NO_SUCH_TOKEN = "no_such_token"  # noqa: S105 - a reason, no secret
+
+
+class TokenRefused(Refused[TokenCode]):
     """A token that cannot be made or withdrawn so; the text says why, and what would do."""
 
 
@@ -83,13 +95,15 @@ class Tokens:
         """Note a token of an active account, and who made it. Raises TokenRefused."""
         name, title = normalise_account(account), " ".join(title.split())
         if not title or len(title) > 200:
-            raise TokenRefused("a token needs a title: write one of at most 200 characters that says who uses it.")
+            raise TokenRefused(
+                TokenCode.NO_TITLE, "a token needs a title: write one of at most 200 characters that says who uses it."
+            )
         if until <= now:
-            raise TokenRefused("that token would have ended already. Give a later --until.")
+            raise TokenRefused(TokenCode.ENDED, "that token would have ended already. Give a later --until.")
         table = tables.token
         with self._desk.writing() as entry:
             if why := demo_accounts.why_shut(entry.connection, name, demo=self._demo):
-                raise TokenRefused(why)
+                raise TokenRefused(TokenCode.SHUT, why)
             made = {"title": title, "account": name, "made_at": now, "made_by": by[:100], "until": until}
             entry.connection.execute(insert(table).values(token_hash=token_hash, **made))
             entry.added(TOKEN, token_hash)
@@ -110,7 +124,9 @@ class Tokens:
             connection = entry.connection
             found = [row for row in connection.execute(select(table)) if row.token_hash.hex().startswith(wanted)]
             if not wanted or len(found) != 1:
-                raise TokenRefused(f'there is no one token "{token_id}". See: clearance tokens list')
+                raise TokenRefused(
+                    TokenCode.NO_SUCH_TOKEN, f'there is no one token "{token_id}". See: clearance tokens list'
+                )
             here = table.c.token_hash == found[0].token_hash
             with entry.changing(TOKEN, here):
                 connection.execute(update(table).where(here, table.c.withdrawn_at.is_(None)).values(withdrawn_at=now))

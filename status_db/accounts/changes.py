@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from status_db import tables
 from status_db.accounts import demo_accounts, sessions
 from status_db.accounts import grants as given
-from status_db.accounts.grants import AccountRefused, Act, Grant
+from status_db.accounts.grants import AccountCode, AccountRefused, Act, Grant
 from status_db.desk.seals import ACCOUNT, GRANT
 from status_db.desk.store import DeskEntry
 
@@ -44,25 +44,29 @@ def activate(entry: DeskEntry, name: str, *, demo: bool) -> None:
     """Open a shut account again. Raises AccountRefused when there is none, or when it is the demo's alone."""
     row = row_of(entry.connection, name)
     if row is not None and row.demo and not demo:
-        raise AccountRefused(f'"{name}" {demo_accounts.REFUSED}')
+        raise AccountRefused(AccountCode.SHUT, f'"{name}" {demo_accounts.REFUSED}')
     change(entry, name, {"active": True}, demo=demo)
 
 
 def hand_over(entry: DeskEntry, source: str, target: str, *, demo: bool) -> tuple[Grant, ...]:
     """Move all grants to another active account; return them. Raises AccountRefused."""
     if source == target:
-        raise AccountRefused("an account cannot hand over to itself. Name two accounts.")
+        raise AccountRefused(AccountCode.SAME_ACCOUNT, "an account cannot hand over to itself. Name two accounts.")
     connection = entry.connection
     existing(connection, source)
     if (row := existing(connection, target)).demo and not demo:
-        raise AccountRefused(f'"{target}" {demo_accounts.REFUSED}')
+        raise AccountRefused(AccountCode.SHUT, f'"{target}" {demo_accounts.REFUSED}')
     if not row.active:
-        raise AccountRefused(f'"{target}" is not active. Open it first: clearance accounts activate {target}')
+        raise AccountRefused(
+            AccountCode.SHUT, f'"{target}" is not active. Open it first: clearance accounts activate {target}'
+        )
     with entry.changing(GRANT, tables.grant.c.account.in_([source, target])):
         moved = given.move(connection, source, target)
     seal_owner(entry, target)
     if not moved:
-        raise AccountRefused(f'"{source}" has no grants to hand over. See: clearance accounts list')
+        raise AccountRefused(
+            AccountCode.NO_GRANTS, f'"{source}" has no grants to hand over. See: clearance accounts list'
+        )
     return moved
 
 
@@ -73,7 +77,8 @@ def refuse_without_managers(connection: Connection, gone: Iterable[Grant], *, de
     # A grant that ends with its cohort does not replace a lasting one.
     if any(not [other for other in left if grant.cohort or not other.cohort] for grant in managed):
         raise LastManager(
-            "nobody else would be left who may manage. Give somebody else the grant first: clearance accounts grant"
+            AccountCode.LAST_MANAGER,
+            "nobody else would be left who may manage. Give somebody else the grant first: clearance accounts grant",
         )
 
 
@@ -101,5 +106,7 @@ def existing(connection: Connection, account: str) -> Row[Any]:
     """Return an account as it is stored. Raises AccountRefused."""
     row = row_of(connection, account)
     if row is None:
-        raise AccountRefused(f'there is no account "{account}". See: clearance accounts list')
+        raise AccountRefused(
+            AccountCode.NO_SUCH_ACCOUNT, f'there is no account "{account}". See: clearance accounts list'
+        )
     return row

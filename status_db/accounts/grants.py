@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from foundation.refusals import Refused
 from status_db import tables
 from status_db.accounts.demo_accounts import opens
 
@@ -14,7 +15,28 @@ from status_db.accounts.demo_accounts import opens
 SCOPE_COLUMNS = ("college", "class", "level", "campus", "building", "category")
 
 
-class AccountRefused(Exception):  # noqa: N818 - named by the reaction
+class AccountCode(StrEnum):
+    """Why an account or a grant is refused."""
+
+    NO_NAME = "no_name"
+    TAKEN = "taken"
+    NO_SUCH_ACCOUNT = "no_such_account"
+    #: It cannot be used: it is none, shut, or the demo's alone.
+    SHUT = "shut"
+    #: It is not as it was sealed.
+    ALTERED = "altered"
+    #: A staff account at the students' pages.
+    STAFF = "staff"
+    NO_SUCH_GRANT = "no_such_grant"
+    NO_GRANTS = "no_grants"
+    #: Both accounts of a hand-over are one.
+    SAME_ACCOUNT = "same_account"
+    SCOPE = "scope"
+    #: Nobody would be left who may manage.
+    LAST_MANAGER = "last_manager"
+
+
+class AccountRefused(Refused[AccountCode]):
     """An account, or a grant, that cannot be made or changed so; the text says why, and what would do."""
 
 
@@ -58,9 +80,13 @@ def refuse_nonsense(grants: Iterable[Grant]) -> None:
     for grant in grants:
         for column, values in grant.scope.items():
             if column not in SCOPE_COLUMNS:
-                raise AccountRefused(f'a scope cannot name "{column}". Use one of: {", ".join(SCOPE_COLUMNS)}')
+                raise AccountRefused(
+                    AccountCode.SCOPE, f'a scope cannot name "{column}". Use one of: {", ".join(SCOPE_COLUMNS)}'
+                )
             if isinstance(values, str) or not values:
-                raise AccountRefused(f"the scope's {column} lists no values. Give at least one, or leave it out.")
+                raise AccountRefused(
+                    AccountCode.SCOPE, f"the scope's {column} lists no values. Give at least one, or leave it out."
+                )
 
 
 def to_json(grant: Grant) -> dict[str, Any]:

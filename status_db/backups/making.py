@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from foundation.private_files import PRIVATE_FILE, PRIVATE_FOLDER, flush, make_folder
 from status_db.backups import manifest as manifests
 from status_db.backups import postgres, sqlite
-from status_db.backups.files import flush
 from status_db.backups.manifest import FORMAT, BackupError, Database, Manifest, Member
 from status_db.store import schema_version
-from status_db.store.private_files import PRIVATE_FILE, PRIVATE_FOLDER, make_folder
 from status_db.store.schema_version import Part
 
 #: How a folder ends that is no backup yet, or none any more.

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from config.settings import StatusDb
 from status_db import tables
 from status_db.desk.address import desk_url
-from status_db.store.engine import StoreError
+from status_db.store.engine import StoreCode, StoreError
 from status_db.store.schema_version import PARTS, Part, version_table
 
 #: The manifest's own name, and the form of it that this program writes and reads.
@@ -31,6 +31,8 @@ LEFT_OUT = ("session", "factor_step")
 
 class BackupError(StoreError):
     """A backup could not be made or restored; nothing half is left. The text ends with the way out."""
+
+    code = StoreCode.BACKUP
 
 
 @dataclass(frozen=True, slots=True)

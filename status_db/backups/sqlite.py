@@ -8,9 +8,8 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from status_db.backups.files import flush
+from foundation.private_files import PRIVATE_FILE, flush, make_folder
 from status_db.backups.manifest import LEFT_OUT, BackupError, Database
-from status_db.store.private_files import PRIVATE_FILE, make_folder
 from status_db.store.schema_version import PARTS, Part, version_table
 
 _BUSY_SECONDS = 30

@@ -17,7 +17,8 @@ from config.settings import Settings
 from status_db import tables
 from status_db.decisions.overrides import refuse_override
 from status_db.decisions.person_names import same_name
-from status_db.decisions.writer import DecisionRefused, Wish
+from status_db.decisions.refusals import DecisionRefused
+from status_db.decisions.writer import Wish
 from status_db.effective.step_rows import step_rows
 from status_db.effective.step_status import decision_from
 from status_db.effective.visible import inside

@@ -25,7 +25,8 @@ from status_db.decisions.batch_rows import (
     preview_of,
     wish_of,
 )
-from status_db.decisions.writer import DecisionRefused, DecisionTransaction, DecisionWriter, Overtaken, Wish
+from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
+from status_db.decisions.writer import DecisionTransaction, DecisionWriter, Wish
 from status_db.effective.step_status import decision_from
 from status_db.ledger import raw_rows
 from status_db.model import Decision
@@ -131,13 +132,17 @@ class Batches:
                 )
             if preview.count(RowKind.WRONG) and not without_wrong:
                 raise DecisionRefused(
+                    DecisionCode.WRONG_ROWS,
                     f"{preview.count(RowKind.WRONG)} rows are wrong. Mend them in the sheet, or say that the others go "
-                    "in without them."
+                    "in without them.",
                 )
             kinds = (RowKind.NEW, RowKind.CONFLICT) if with_conflicts else (RowKind.NEW,)
             chosen = [row for row in preview.rows if row.kind in kinds]
             if not chosen:
-                raise DecisionRefused("no row would change anything: there is nothing to enter.")
+                raise DecisionRefused(
+                    DecisionCode.NO_CHANGE,
+                    "no row would change anything: there is nothing to enter. Look at the sheet.",
+                )
             counts = dict(Counter(row.kind.value for row in preview.rows)) | {"entered": len(chosen)}
             batch = begin_batch(at, writer.cohort, kind, step, title, digest, counts)
             at.link.seal_behind(tables.batch, batch.id)
@@ -151,21 +156,26 @@ class Batches:
         also when a student of the batch stands outside the scopes.
         """
         if not because.strip():
-            raise DecisionRefused("a batch is taken back for a reason. Say why.")
+            raise DecisionRefused(DecisionCode.NO_REASON, "a batch is taken back for a reason. Say why.")
         writer, batches = self._writer, tables.batch
         with writer.transaction(now, author, (Act.DECIDE,), scopes) as at:
             row = at.connection.execute(
                 select(batches).where(batches.c.batch == batch, batches.c.cohort == writer.cohort)
             ).one_or_none()
             if row is None or row.kind == BatchKind.CLASS:
-                raise DecisionRefused(f"there is no batch {batch} to take back. See: clearance import list")
+                raise DecisionRefused(
+                    DecisionCode.NO_SUCH_BATCH, f"there is no batch {batch} to take back. See: clearance import list"
+                )
             if row.undone_at is not None:
-                raise DecisionRefused(f"{row.undone_by} took batch {batch} back already.")
+                raise DecisionRefused(
+                    DecisionCode.UNDONE, f"{row.undone_by} took batch {batch} back already. See: clearance import list"
+                )
             decisions = _decisions_of(at.connection, batch)
             people = people_of(at.connection, writer.cohort, [d.student for d in decisions], scopes)
             if any(d.student not in people for d in decisions):
                 raise DecisionRefused(
-                    f"batch {batch} is about students that {author} may not decide about. Who may is to take it back."
+                    DecisionCode.OF_OTHERS,
+                    f"batch {batch} is about students that {author} may not decide about. Who may is to take it back.",
                 )
             withdrawn: list[str] = []
             issued: list[str] = []

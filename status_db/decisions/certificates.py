@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Row, and_, insert, select, update
 
 from status_db import tables
 from status_db.accounts.grants import Act
-from status_db.decisions.reviews import Hindrance, ReviewRefused, refuse_other_settings, steps_to_review
-from status_db.decisions.writer import DecisionRefused, DecisionTransaction, DecisionWriter, nobody
+from status_db.decisions.refusals import DecisionCode, DecisionRefused
+from status_db.decisions.reviews import refuse_other_settings, steps_to_review
+from status_db.decisions.writer import DecisionTransaction, DecisionWriter, nobody
 from status_db.effective.step_status import certificate_from, held_certificate
 from status_db.effective.visible import inside
 from status_db.ledger import raw_rows
@@ -85,28 +86,32 @@ class CertificateRegister:
         """Issue a certificate in a transaction that is open, to a student with these steps. Raises as `issue` does."""
         last = [one for one in steps if one.kind is StepKind.REVIEW]
         if step is not None and (not last or last[-1].step != step):
-            raise ReviewRefused(Hindrance.NOBODY, nobody(issue.student, self._writer.cohort))
+            raise DecisionRefused(DecisionCode.NOBODY, nobody(issue.student, self._writer.cohort))
         refuse_other_settings(self._writer, at.connection)
         held = held_certificate(at.connection, self._writer.cohort, issue.student)
         if held is not None:
-            raise ReviewRefused(
-                Hindrance.ISSUED,
-                f"{issue.student} has the certificate {held.number} since {held.issued_at:%Y-%m-%d %H:%M} UTC.",
+            raise DecisionRefused(
+                DecisionCode.ISSUED,
+                f"{issue.student} has the certificate {held.number} since {held.issued_at:%Y-%m-%d %H:%M} UTC. "
+                "See: clearance certificates list",
                 held.number,
             )
         missing = [one.step for one in (last or steps) if not one.counts_as_clear(at.now)]
         if missing:
-            raise ReviewRefused(
-                Hindrance.NOT_REVIEWED,
+            raise DecisionRefused(
+                DecisionCode.NOT_REVIEWED,
                 f"{issue.student} has no review that stands: {', '.join(missing)} does not count as clear. "
                 "Have it reviewed; then issue the certificate.",
             )
         review = last[-1].decision if last else None
         if review is None:
-            raise DecisionRefused(f"the flow of {issue.student} has no review. Add one to it, of kind review.")
+            raise DecisionRefused(
+                DecisionCode.NO_SUCH_REVIEW,
+                f"the flow of {issue.student} has no review. Add one to it, of kind review.",
+            )
         if not issue.number.strip():
-            raise ReviewRefused(
-                Hindrance.NO_NUMBER, f"the certificate of {issue.student} has no number. Give the printed one."
+            raise DecisionRefused(
+                DecisionCode.NO_NUMBER, f"the certificate of {issue.student} has no number. Give the printed one."
             )
         _refuse_nobody(issue.collected, issue.collector)
         self._refuse_used(at.connection, issue.number)
@@ -135,13 +140,13 @@ class CertificateRegister:
         with self._writer.transaction(now, author, _ISSUING, scopes) as at:
             row = self._valid(at.connection, handed.number, scopes, "hand over")
             if row.collected:
-                raise ReviewRefused(
-                    Hindrance.LEFT,
+                raise DecisionRefused(
+                    DecisionCode.LEFT,
                     f"{handed.number} has left already ({row.collected}). See: clearance certificates list",
                 )
             if handed.at is not None and not row.issued_at <= handed.at <= now:
-                raise ReviewRefused(
-                    Hindrance.WHEN, "it left before it was issued, or later than now. Look at the date."
+                raise DecisionRefused(
+                    DecisionCode.WHEN, "it left before it was issued, or later than now. Look at the date."
                 )
             _refuse_nobody(handed.collected, handed.collector)
             return self._change(
@@ -163,20 +168,22 @@ class CertificateRegister:
         with self._writer.transaction(now, author, _ISSUING, scopes) as at:
             row = self._valid(at.connection, number, scopes, "revoke")
             if row.issued_by == author:
-                raise ReviewRefused(Hindrance.SAME_PERSON, f"{author} issued {number}: a second person must revoke it.")
+                raise DecisionRefused(
+                    DecisionCode.SAME_PERSON, f"{author} issued {number}: a second person must revoke it."
+                )
             if not because.strip():
-                raise ReviewRefused(Hindrance.NO_REASON, "a certificate is revoked for a reason. Say why.")
+                raise DecisionRefused(DecisionCode.NO_REASON, "a certificate is revoked for a reason. Say why.")
             return self._change(at, row, revoked_at=now, revoked_by=author, revoked_because=because)
 
     def _valid(self, connection: Connection, number: str, scopes: Sequence[Scope], act: str) -> Row[Any]:
-        """Return the row of a certificate that nobody has revoked. Raises ReviewRefused."""
+        """Return the row of a certificate that nobody has revoked. Raises DecisionRefused."""
         table, person = tables.certificate, tables.student
         of_them = and_(person.c.cohort == table.c.cohort, person.c.student == table.c.student)
         own = (table.c.cohort == self._writer.cohort, table.c.number == number, inside(scopes))
         row = connection.execute(select(table).join(person, of_them).where(*own)).one_or_none()
         if row is None or row.revoked_at is not None:
-            raise ReviewRefused(
-                Hindrance.GONE, f"there is no certificate {number} to {act}. See: clearance certificates list"
+            raise DecisionRefused(
+                DecisionCode.GONE, f"there is no certificate {number} to {act}. See: clearance certificates list"
             )
         return row
 
@@ -199,11 +206,13 @@ class CertificateRegister:
             select(table.c.student).where(table.c.cohort == self._writer.cohort, table.c.number == number)
         ).scalar()
         if used is not None:
-            raise ReviewRefused(
-                Hindrance.USED, f"the number {number} is that of {used}'s certificate. Look at the printed one.", number
+            raise DecisionRefused(
+                DecisionCode.USED,
+                f"the number {number} is that of {used}'s certificate. Look at the printed one.",
+                number,
             )
 
 
 def _refuse_nobody(collected: str, collector: str) -> None:
     if collected == "agent" and not collector.strip():
-        raise ReviewRefused(Hindrance.NO_COLLECTOR, "somebody else takes it: say who, and on what mandate.")
+        raise DecisionRefused(DecisionCode.NO_COLLECTOR, "somebody else takes it: say who, and on what mandate.")

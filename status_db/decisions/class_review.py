@@ -14,8 +14,9 @@ from status_db import tables
 from status_db.accounts.grants import Act
 from status_db.decisions.batches import BatchKind, begin_batch
 from status_db.decisions.certificates import CertificateRegister, Collected, Issue
+from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.reviews import Reviews, review_among, steps_to_review
-from status_db.decisions.writer import DecisionRefused, DecisionTransaction, DecisionWriter, Wish
+from status_db.decisions.writer import DecisionTransaction, DecisionWriter, Wish
 from status_db.effective.step_status import decision_from, freshness, steps_of_many
 from status_db.effective.visible import inside
 from status_db.model import Certificate, Decision, StepStatus, Verdict, digest_of
@@ -62,7 +63,7 @@ class NobodyPassed(DecisionRefused):
 
     def __init__(self, left_out: Sequence[LeftOut]) -> None:
         message = str(left_out[0].why) if left_out else "everybody chosen is reviewed already."
-        super().__init__(message, "nobody_passed")
+        super().__init__(DecisionCode.NOBODY_PASSED, message)
         self.left_out = tuple(left_out)
 
 
@@ -96,7 +97,7 @@ class ClassReviews:
         be reviewed or given a certificate.
         """
         if not chosen:
-            raise DecisionRefused("nobody was chosen: tick at least one student.")
+            raise DecisionRefused(DecisionCode.NOBODY_CHOSEN, "nobody was chosen: tick at least one student.")
         reviews: list[Decision] = []
         certificates: list[Certificate] = []
         left_out: list[LeftOut] = []

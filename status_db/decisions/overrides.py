@@ -8,7 +8,8 @@ from sqlalchemy import Row
 
 from config.settings import Settings
 from status_db.accounts.grants import Act
-from status_db.decisions.writer import DecisionRefused, DecisionWriter, Wish, nobody, not_configured
+from status_db.decisions.refusals import DecisionCode, DecisionRefused
+from status_db.decisions.writer import DecisionWriter, Wish, nobody, not_configured
 from status_db.model import Decision, StepKind, Verdict
 from status_db.views import EVERYBODY, Scope
 
@@ -29,7 +30,7 @@ class Overrides:
         with writer.transaction(now, author, (Act.DECIDE,), scopes, wish.step) as at:
             person = writer.person(at.connection, wish.student, scopes)
             if person is None:
-                raise DecisionRefused(nobody(wish.student, writer.cohort))
+                raise DecisionRefused(DecisionCode.NOBODY, nobody(wish.student, writer.cohort))
             refuse_override(writer.settings, wish, person, now)
             writer.refuse_overtaken(at, wish)
             return writer.enter(at, wish)
@@ -52,13 +53,14 @@ class Overrides:
         with writer.transaction(now, author, (Act.DECIDE,), scopes, step) as at:
             person = writer.person(at.connection, student, scopes)
             if person is None:
-                raise DecisionRefused(nobody(student, writer.cohort))
+                raise DecisionRefused(DecisionCode.NOBODY, nobody(student, writer.cohort))
             flow = writer.settings.flow_named(person.flow)
             # Who does not leave any more has no flow; what is a review in any of them stays the reviewer's.
             flows = [flow] if flow is not None else writer.settings.flow
             if any(e.step == step and e.kind == StepKind.REVIEW.value for f in flows for e in f.entries):
                 raise DecisionRefused(
-                    f"{step} is a review: its reviewer takes it back. See: clearance reviews withdraw"
+                    DecisionCode.IS_A_REVIEW,
+                    f"{step} is a review: its reviewer takes it back. See: clearance reviews withdraw",
                 )
             return writer.withdraw(at, student, step, saw=saw)
 
@@ -67,19 +69,24 @@ def refuse_override(settings: Settings, wish: Wish, person: Row[Any], now: datet
     """Raise DecisionRefused where an operator may not decide this of a student, whatever stands there."""
     if not person.active or person.flow is None:
         raise DecisionRefused(
-            f"{wish.student} is not leaving this year: there is nothing to decide. See the roster.", "not_leaving"
+            DecisionCode.NOT_LEAVING,
+            f"{wish.student} is not leaving this year: there is nothing to decide. See the roster.",
         )
     flow = settings.flow_named(person.flow)
     if flow is None:
-        raise DecisionRefused(not_configured(wish.student, person.flow), "no_such_step")
+        raise DecisionRefused(DecisionCode.NO_SUCH_STEP, not_configured(wish.student, person.flow))
     entry = next((e for e in flow.entries if e.step == wish.step), None)
     if entry is None:
         steps = ", ".join(e.step for e in flow.entries)
-        raise DecisionRefused(f"{wish.student} has no step {wish.step}. Known are: {steps}", "no_such_step")
+        raise DecisionRefused(DecisionCode.NO_SUCH_STEP, f"{wish.student} has no step {wish.step}. Known are: {steps}")
     if entry.kind == StepKind.REVIEW.value:
-        raise DecisionRefused(f"{wish.step} is a review: it is given by its reviewer, not as an override.")
+        raise DecisionRefused(
+            DecisionCode.IS_A_REVIEW, f"{wish.step} is a review: it is given by its reviewer, not as an override."
+        )
     if wish.verdict is Verdict.UNKNOWN:
-        raise DecisionRefused("a decision says cleared, held or exempt. To take one back, withdraw it.")
+        raise DecisionRefused(
+            DecisionCode.NO_SUCH_VERDICT, "a decision says cleared, held or exempt. To take one back, withdraw it."
+        )
     refuse_contradictions(settings, wish, now)
 
 
@@ -88,13 +95,17 @@ def refuse_contradictions(settings: Settings, wish: Wish, now: datetime) -> None
     reasons = settings.step_named(wish.step).reasons
     if reasons and wish.reason not in reasons:
         raise DecisionRefused(
-            f'"{wish.reason}" is no reason of {wish.step}. Choose one of: {", ".join(reasons)}', "no_such_reason"
+            DecisionCode.NO_SUCH_REASON,
+            f'"{wish.reason}" is no reason of {wish.step}. Choose one of: {", ".join(reasons)}',
         )
     if wish.until is not None and wish.until <= now:
-        raise DecisionRefused("its end lies in the past. Give a later one, or none.", "end_in_past")
+        raise DecisionRefused(DecisionCode.END_IN_PAST, "its end lies in the past. Give a later one, or none.")
     if wish.decided_at is not None and wish.decided_at > now:
-        raise DecisionRefused("it was decided later than now. Look at the date on the sheet.", "decided_later")
+        raise DecisionRefused(
+            DecisionCode.DECIDED_LATER, "it was decided later than now. Look at the date on the sheet."
+        )
     if wish.condition and wish.verdict is not Verdict.CLEARED:
         raise DecisionRefused(
-            "only a pass depends on a condition. Take it out, or say it in the words.", "condition_without_pass"
+            DecisionCode.CONDITION_WITHOUT_PASS,
+            "only a pass depends on a condition. Take it out, or say it in the words.",
         )

@@ -6,66 +6,17 @@ the review back by itself, until a certificate is issued on it.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import Connection
 
 from status_db.accounts.grants import Act
 from status_db.decisions.overrides import refuse_contradictions
-from status_db.decisions.writer import (
-    DecisionRefused,
-    DecisionTransaction,
-    DecisionWriter,
-    Overtaken,
-    Wish,
-    nobody,
-    not_configured,
-)
+from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
+from status_db.decisions.writer import DecisionTransaction, DecisionWriter, Wish, nobody, not_configured
 from status_db.effective.step_status import freshness, steps_of
 from status_db.marks import applied_settings
 from status_db.model import Decision, StepKind, StepStatus, Verdict, digest_of, said_as_of
 from status_db.views import EVERYBODY, Scope
-
-
-class Hindrance(StrEnum):
-    """Why a review or a certificate was refused: one word each, for who says it in another language."""
-
-    #: A step does not count as clear; `about` names those.
-    NOT_OPEN = "not_open"
-    #: A step lacks nothing but a newer answer; `about` names those.
-    TOO_OLD = "too_old"
-    #: An answer that is too old is accepted with a note that says why.
-    NO_NOTE = "no_note"
-    #: The student has a certificate; `about` is its number.
-    ISSUED = "issued"
-    #: No review stands.
-    NOT_REVIEWED = "not_reviewed"
-    #: No number is given; the number is another certificate's.
-    NO_NUMBER = "no_number"
-    USED = "used"
-    #: Nobody of that number, or not one whom the author may decide about.
-    NOBODY = "nobody"
-    #: Somebody else takes it, and nobody says who.
-    NO_COLLECTOR = "no_collector"
-    #: There is no such certificate any more; it has left already; it cannot have left then.
-    GONE = "gone"
-    LEFT = "left"
-    WHEN = "when"
-    #: Who issued it cannot revoke it; nobody says why.
-    SAME_PERSON = "same_person"
-    #: The settings of this process are not the applied ones.
-    SETTINGS = "settings"
-    NO_REASON = "no_reason"
-
-
-class ReviewRefused(DecisionRefused):
-    """A review or a certificate that is refused for a reason with a word."""
-
-    def __init__(self, word: Hindrance, message: str, *about: str) -> None:
-        super().__init__(message)
-        self.word = word
-        #: Steps, or the number of a certificate.
-        self.about = about
 
 
 def seen_by_review(review: StepStatus) -> str:
@@ -113,7 +64,10 @@ class Reviews:
         """Give a review in a transaction that is open, to a student with these steps. Raises as `review` does."""
         step = review_among(steps, wish.student, wish.step)
         if wish.verdict not in (Verdict.CLEARED, Verdict.HELD):
-            raise DecisionRefused("a review passes (cleared) or does not (held). To take one back, withdraw it.")
+            raise DecisionRefused(
+                DecisionCode.NO_SUCH_VERDICT,
+                "a review passes (cleared) or does not (held). To take one back, withdraw it.",
+            )
         refuse_contradictions(self._writer.settings, wish, at.now)
         refuse_other_settings(self._writer, at.connection)
         _refuse_issued(step, wish.student)
@@ -148,14 +102,14 @@ def steps_to_review(
     """Return a student's steps as they stand now. Raises DecisionRefused where the student does not leave."""
     person = writer.person(connection, student, scopes)
     if person is None:
-        raise ReviewRefused(Hindrance.NOBODY, nobody(student, writer.cohort))
+        raise DecisionRefused(DecisionCode.NOBODY, nobody(student, writer.cohort))
     if not person.active or person.flow is None:
-        raise ReviewRefused(
-            Hindrance.NOBODY, f"{student} is not leaving this year: there is nothing to review. See the roster."
+        raise DecisionRefused(
+            DecisionCode.NOBODY, f"{student} is not leaving this year: there is nothing to review. See the roster."
         )
     flow = writer.settings.flow_named(person.flow)
     if flow is None:
-        raise DecisionRefused(not_configured(student, person.flow))
+        raise DecisionRefused(DecisionCode.NO_SUCH_FLOW, not_configured(student, person.flow))
     fresh = freshness(connection, writer.settings, writer.cohort)
     return steps_of(connection, writer.settings, writer.cohort, student, flow, fresh, now)
 
@@ -165,41 +119,45 @@ def review_among(steps: tuple[StepStatus, ...], student: str, step: str) -> Step
     found = next((s for s in steps if s.step == step), None)
     if found is None or found.kind is not StepKind.REVIEW:
         reviews = ", ".join(s.step for s in steps if s.kind is StepKind.REVIEW) or "none"
-        raise DecisionRefused(f"{step} is no review of {student}. Reviews there are: {reviews}.")
+        raise DecisionRefused(
+            DecisionCode.NO_SUCH_REVIEW, f"{step} is no review of {student}. Reviews there are: {reviews}."
+        )
     return found
 
 
 def refuse_other_settings(writer: DecisionWriter, connection: Connection) -> None:
-    """Raise ReviewRefused where a step that blocks may be missing from the marks, or from these settings."""
+    """Raise DecisionRefused where a step that blocks may be missing from the marks, or from these settings."""
     if not applied_settings.same(connection, writer.settings, writer.cohort):
-        raise ReviewRefused(Hindrance.SETTINGS, applied_settings.DIFFER)
+        raise DecisionRefused(DecisionCode.SETTINGS, applied_settings.DIFFER)
 
 
 def _refuse_issued(review: StepStatus, student: str) -> None:
     if review.issued:
-        raise ReviewRefused(Hindrance.ISSUED, f"{student} has a certificate: revoke that first, if it must be.")
+        raise DecisionRefused(DecisionCode.ISSUED, f"{student} has a certificate: revoke that first, if it must be.")
 
 
 def _accepted(review: StepStatus, wish: Wish, *, over_old_answers: bool) -> Mapping[str, str]:
-    """Return which answers a review accepts that are too old: step → of when. Raises ReviewRefused where it may not."""
+    """Return which answers a review accepts that are too old: step → of when. Raises DecisionRefused."""
     if wish.verdict is not Verdict.CLEARED or not review.waits_for:
         return {}
     old = {name: said_as_of(at) for name, at in review.waits_for_news.items()}
     waits = [name for name in review.waits_for if name not in old]
     if waits:
-        raise ReviewRefused(
-            Hindrance.NOT_OPEN,
+        raise DecisionRefused(
+            DecisionCode.NOT_OPEN,
             f"{wish.step} is not open for {wish.student}: {', '.join(waits)} does not count as clear. "
             "Send the student there; the review opens by itself.",
             *waits,
         )
     if not over_old_answers:
-        raise ReviewRefused(
-            Hindrance.TOO_OLD,
+        raise DecisionRefused(
+            DecisionCode.TOO_OLD,
             f"{wish.step} is not open for {wish.student}: the answer about {', '.join(old)} is too old. "
             "Wait for a newer one, or review over it and say why.",
             *old,
         )
     if not wish.note.strip():
-        raise ReviewRefused(Hindrance.NO_NOTE, "a review over an answer that is too old needs a note that says why.")
+        raise DecisionRefused(
+            DecisionCode.NO_NOTE, "a review over an answer that is too old needs a note that says why."
+        )
     return old

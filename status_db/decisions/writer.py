@@ -16,6 +16,7 @@ from config.settings import Settings
 from status_db import tables
 from status_db.accounts.authority import Authority
 from status_db.accounts.grants import Act
+from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.effective.step_rows import step_rows
 from status_db.effective.step_status import decision_from
 from status_db.effective.visible import inside
@@ -25,24 +26,6 @@ from status_db.marks.history import write_flips
 from status_db.model import Cause, Decision, Finding, Flip, Reason, Verdict, footing_of
 from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope
-
-
-class DecisionRefused(Exception):  # noqa: N818 - named by the reaction
-    """A decision that may not be entered; the text says why, and what would do."""
-
-    def __init__(self, message: str, word: str = "refused") -> None:
-        super().__init__(message)
-        #: One word for what it is, for who says it in another language.
-        self.word = word
-
-
-class Overtaken(DecisionRefused):
-    """Somebody was first, or the finding has moved since the operator looked."""
-
-    def __init__(self, message: str, first: Decision | None) -> None:
-        super().__init__(message, "overtaken")
-        #: What stands there now; None where it was a source that spoke.
-        self.first = first
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +87,8 @@ class DecisionWriter:
         with self._ledger.linking(self.engine, at=now, kind=LinkKind.DECISION) as (connection, link):
             if self._authority is not None and not self._authority.covers(author, acts, scopes, step):
                 raise DecisionRefused(
-                    f"{author} may not do this any more. Sign in again; an administrator gives grants.", "not_allowed"
+                    DecisionCode.NOT_ALLOWED,
+                    f"{author} may not do this any more. Sign in again; an administrator gives grants.",
                 )
             yield DecisionTransaction(connection, link, author, now)
 
@@ -162,8 +146,8 @@ class DecisionWriter:
         standing = self._standing(at.connection, student, step)
         if standing is None:
             raise DecisionRefused(
+                DecisionCode.NOTHING_TO_WITHDRAW,
                 f"{student} has no decision on {step} to withdraw. See: clearance override list {student}",
-                "nothing_to_withdraw",
             )
         if saw is not None and saw != standing.id:
             raise _was_first(standing)

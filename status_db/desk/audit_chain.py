@@ -10,7 +10,7 @@ from status_db.desk import seals as desk_seals
 from status_db.desk.seals import SEALED
 from status_db.ledger import raw_rows
 from status_db.ledger.seals import Seals
-from status_db.store.engine import StoreError
+from status_db.store.engine import StoreCode, StoreError
 
 #: The two chains.
 WITH_LEDGER, OF_PAGES = "desk", "pages"
@@ -21,6 +21,8 @@ LINES_BEFORE = "lines before"
 
 class RowAltered(StoreError):  # noqa: N818 - named by what is so
     """A sealed row is not as it was sealed: somebody has written it past this program."""
+
+    code = StoreCode.ALTERED
 
 
 @dataclass(slots=True)

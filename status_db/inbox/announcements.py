@@ -6,10 +6,12 @@ What is read here is whatever stands; whether a student is inside an announcemen
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Row, insert, or_, select, update
 
+from foundation.refusals import Refused
 from status_db import tables
 from status_db.accounts.accounts import SCOPE_COLUMNS
 from status_db.desk import store
@@ -22,7 +24,17 @@ LONGEST_TITLE = 200
 LONGEST_BODY = 4_000
 
 
-class AnnouncementRefused(Exception):  # noqa: N818 - named by the reaction
+class AnnouncementCode(StrEnum):
+    """Why an announcement is refused."""
+
+    NO_TITLE = "no_title"
+    TOO_LONG = "too_long"
+    ENDS_FIRST = "ends_first"
+    SCOPE = "scope"
+    GONE = "gone"
+
+
+class AnnouncementRefused(Refused[AnnouncementCode]):
     """An announcement that cannot be made or withdrawn so; the text says why, and what would do."""
 
 
@@ -118,7 +130,9 @@ class Board:
                 .returning(table)
             ).one_or_none()
         if row is None:
-            raise AnnouncementRefused(f"there is no announcement {announcement} to withdraw. Look at the list again.")
+            raise AnnouncementRefused(
+                AnnouncementCode.GONE, f"there is no announcement {announcement} to withdraw. Look at the list again."
+            )
         return _announcement(row)
 
     def standing(self, cohort: str, now: datetime) -> tuple[Announcement, ...]:
@@ -149,20 +163,30 @@ def _of(cohort: str) -> ColumnElement[bool]:
 
 def _refuse_nonsense(values: Mapping[str, Any], scope: Mapping[str, Sequence[str]]) -> None:
     if not values["title"]:
-        raise AnnouncementRefused("an announcement needs a title. Write one.")
+        raise AnnouncementRefused(AnnouncementCode.NO_TITLE, "an announcement needs a title. Write one.")
     for name in ("title", "title_en", "contact"):
         if len(values[name]) > LONGEST_TITLE:
-            raise AnnouncementRefused(f"its {name} is longer than {LONGEST_TITLE} characters. Make it shorter.")
+            raise AnnouncementRefused(
+                AnnouncementCode.TOO_LONG, f"its {name} is longer than {LONGEST_TITLE} characters. Make it shorter."
+            )
     for name in ("body", "body_en"):
         if len(values[name]) > LONGEST_BODY:
-            raise AnnouncementRefused(f"its {name} is longer than {LONGEST_BODY:,} characters. Make it shorter.")
+            raise AnnouncementRefused(
+                AnnouncementCode.TOO_LONG, f"its {name} is longer than {LONGEST_BODY:,} characters. Make it shorter."
+            )
     if values["closes"] is not None and values["closes"] <= values["opens"]:
-        raise AnnouncementRefused("it would end before it begins. Mend one of the two times.")
+        raise AnnouncementRefused(
+            AnnouncementCode.ENDS_FIRST, "it would end before it begins. Mend one of the two times."
+        )
     for column, wanted in scope.items():
         if column not in SCOPE_COLUMNS:
-            raise AnnouncementRefused(f'a scope cannot name "{column}". Use one of: {", ".join(SCOPE_COLUMNS)}')
+            raise AnnouncementRefused(
+                AnnouncementCode.SCOPE, f'a scope cannot name "{column}". Use one of: {", ".join(SCOPE_COLUMNS)}'
+            )
         if isinstance(wanted, str) or not wanted:
-            raise AnnouncementRefused(f"the scope's {column} lists no values. Give at least one, or leave it out.")
+            raise AnnouncementRefused(
+                AnnouncementCode.SCOPE, f"the scope's {column} lists no values. Give at least one, or leave it out."
+            )
 
 
 def _announcement(row: Row[Any]) -> Announcement:

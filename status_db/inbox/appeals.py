@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, insert, or_, select, true, update
 
+from foundation.chunks import chunked
+from foundation.refusals import Refused
 from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import APPEAL
@@ -29,7 +31,7 @@ _CHUNK = 500
 Inside: TypeAlias = Callable[[Sequence[str]], Collection[str]]
 
 
-class Refusal(StrEnum):
+class AppealCode(StrEnum):
     """Why something is not taken."""
 
     NO_TEXT = "no_text"
@@ -43,15 +45,14 @@ class Refusal(StrEnum):
     ANSWERED = "answered"
 
 
-class ObjectionRefused(Exception):  # noqa: N818 - named by the reaction
+class ObjectionRefused(Refused[AppealCode]):
     """An objection, or an answer, that is not taken so; the text says why, and what would do.
 
     `standing` is the one that is in its way: the one that waits, or the one that was answered first.
     """
 
-    def __init__(self, refusal: Refusal, message: str, standing: StudentObjection | None = None) -> None:
-        super().__init__(message)
-        self.refusal = refusal
+    def __init__(self, code: AppealCode, text: str, standing: StudentObjection | None = None) -> None:
+        super().__init__(code, text)
         self.standing = standing
 
 
@@ -88,10 +89,11 @@ class StudentObjections:
             waiting = _read(connection, *own, table.c.answered_at.is_(None))
             for one in waiting:
                 if (one.step, one.item) == (step, item):
-                    raise ObjectionRefused(Refusal.WAITS, "this was objected to already. Wait for the answer.", one)
+                    raise ObjectionRefused(AppealCode.WAITS, "this was objected to already. Wait for the answer.", one)
             if len(waiting) >= limit:
                 raise ObjectionRefused(
-                    Refusal.TOO_MANY, f"{len(waiting)} objections wait already. Wait for an answer, or take one back."
+                    AppealCode.TOO_MANY,
+                    f"{len(waiting)} objections wait already. Wait for an answer, or take one back.",
                 )
             what = {"cohort": cohort, "student": student, "step": step, "kind": Kind.OBJECTION, "item": item}
             return _enter(entry, what, said, account=account, seen=seen, due=due, now=now)
@@ -120,7 +122,7 @@ class StudentObjections:
             waiting = _read(connection, *same, table.c.kind == Kind.SENT_BACK, table.c.answered_at.is_(None))
             if waiting:
                 raise ObjectionRefused(
-                    Refusal.WAITS, "this step was sent back already. Wait for the answer.", waiting[0]
+                    AppealCode.WAITS, "this step was sent back already. Wait for the answer.", waiting[0]
                 )
             what = {"cohort": cohort, "student": student, "step": step, "kind": Kind.SENT_BACK, "item": ""}
             return _enter(entry, what, said, account=account, seen=seen, due=due, now=now)
@@ -144,7 +146,7 @@ class StudentObjections:
             raise ValueError("only the student takes an objection back")
         said = _said(answer, needed=outcome is Outcome.EXPLAINED)
         if outcome is Outcome.DECIDED and decision is None:
-            raise ObjectionRefused(Refusal.NO_DECISION, "there is no decision that settles it. Enter one first.")
+            raise ObjectionRefused(AppealCode.NO_DECISION, "there is no decision that settles it. Enter one first.")
         named = decision if outcome is Outcome.DECIDED else None
         with self._desk.writing() as entry:
             connection = entry.connection
@@ -202,9 +204,7 @@ class StudentObjections:
         query = select(table.c.student, func.count().label("waiting")).where(*here).group_by(table.c.student)
         with reading(self._desk.engine) as connection:
             students: Mapping[str, int] = {row.student: row.waiting for row in connection.execute(query)}
-        numbers = sorted(students)
-        chunks = (numbers[at : at + _CHUNK] for at in range(0, len(numbers), _CHUNK))
-        return sum(students[number] for chunk in chunks for number in inside(chunk))
+        return sum(students[number] for chunk in chunked(sorted(students), _CHUNK) for number in inside(chunk))
 
     def sent_back(
         self, cohort: str, steps: Collection[str], inside: Inside, limit: int
@@ -220,9 +220,9 @@ class StudentObjections:
 def _said(text: str, *, needed: bool = True) -> str:
     said = text.strip()
     if needed and not said:
-        raise ObjectionRefused(Refusal.NO_TEXT, "it says nothing. Write what is meant.")
+        raise ObjectionRefused(AppealCode.NO_TEXT, "it says nothing. Write what is meant.")
     if len(said) > LONGEST_TEXT:
-        raise ObjectionRefused(Refusal.LONG_TEXT, f"it is longer than {LONGEST_TEXT} characters. Make it shorter.")
+        raise ObjectionRefused(AppealCode.LONG_TEXT, f"it is longer than {LONGEST_TEXT} characters. Make it shorter.")
     return said
 
 
@@ -251,7 +251,7 @@ def _confirm_waiting(connection: Connection, objection: int, student: str | None
         raise KeyError(objection)
     if not found[0].waits:
         raise ObjectionRefused(
-            Refusal.ANSWERED,
+            AppealCode.ANSWERED,
             f"{found[0].answered_by} was first, at {found[0].answered_at:%Y-%m-%d %H:%M %Z}. Look at it again.",
             found[0],
         )

@@ -14,12 +14,13 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from config.tables.portal import Auth
+from foundation.refusals import Refused
 from status_db import tables
 from status_db.accounts import changes, demo_accounts
 from status_db.accounts import grants as given
 from status_db.accounts.audit_log import Deed
 from status_db.accounts.changes import normalise_account
-from status_db.accounts.grants import BY_TWO, AccountRefused, Act, Grant
+from status_db.accounts.grants import BY_TWO, Act, Grant
 from status_db.desk.seals import ACCOUNT, GRANT, PENDING_CHANGE
 from status_db.desk.store import DeskEntry, DeskStore
 from status_db.sign_in.one_time_codes import CodeKind, Codes
@@ -52,7 +53,7 @@ class ChangeKind(StrEnum):
     OPEN = "open"
 
 
-class WhyNot(StrEnum):
+class ChangeCode(StrEnum):
     """Why a change is refused."""
 
     #: Somebody's own account.
@@ -73,12 +74,11 @@ class WhyNot(StrEnum):
     SAME_PERSON = "same_person"
 
 
-class ChangeRefused(AccountRefused):
-    """A change that is refused; `why` says for which reason."""
+class ChangeRefused(Refused[ChangeCode]):
+    """A change that is refused. Only pages ask for changes, and each has its own sentence for every code."""
 
-    def __init__(self, why: WhyNot) -> None:
-        super().__init__(why.value)
-        self.why = why
+    def __init__(self, code: ChangeCode) -> None:
+        super().__init__(code, code.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +167,12 @@ class PendingChanges:
         with self._desk.writing() as entry:
             asked = self._waiting_one(entry.connection, number, account, now)
             if not asked.confirmed_by(by):
-                raise ChangeRefused(WhyNot.SAME_PERSON)
+                raise ChangeRefused(ChangeCode.SAME_PERSON)
             if not (self._manages(entry.connection, by) and self._manages(entry.connection, asked.asked_by)):
-                raise ChangeRefused(WhyNot.NOT_AS_ASKED)
+                raise ChangeRefused(ChangeCode.NOT_AS_ASKED)
             held = self._possible(entry, asked.change, asked.asked_by)
             if asked.change.kind is not ChangeKind.GRANT and not _same(held, asked.held):
-                raise ChangeRefused(WhyNot.NOT_AS_ASKED)
+                raise ChangeRefused(ChangeCode.NOT_AS_ASKED)
             carried = self._made(entry, asked.change, who, {"asked_by": asked.asked_by})
             _decide(entry, number, "confirmed", who)
         return carried
@@ -205,10 +205,10 @@ class PendingChanges:
         table = tables.pending_change
         row = connection.execute(select(table).where(table.c.pending_change == number)).mappings().one_or_none()
         if row is None or row["outcome"] is not None or not self._desk.vouches(PENDING_CHANGE, row):
-            raise ChangeRefused(WhyNot.OVER)
+            raise ChangeRefused(ChangeCode.OVER)
         asked = _asked(row)
         if account not in asked.change.concerns or now >= asked.until:
-            raise ChangeRefused(WhyNot.OVER)
+            raise ChangeRefused(ChangeCode.OVER)
         return asked
 
     def _manages(self, connection: Connection, name: str, *, lasting: bool = False) -> bool:
@@ -226,35 +226,35 @@ class PendingChanges:
         """Return the grants the account has now. Raises ChangeRefused where `by` cannot ask for this change now."""
         connection, name = entry.connection, change.account
         row, held = changes.existing(connection, name), given.of(connection, name)
-        refused: WhyNot | None = None
+        refused: ChangeCode | None = None
         match change.kind:
             case ChangeKind.GRANT:
                 had = change.grant is not None and _has(held, change.grant)
-                refused = WhyNot.OWN if name == by else WhyNot.HAS_IT if had else None
+                refused = ChangeCode.OWN if name == by else ChangeCode.HAS_IT if had else None
             case ChangeKind.HAND_OVER:
-                refused = WhyNot.OWN if change.target == by else self._refused_hand_over(connection, change, held)
+                refused = ChangeCode.OWN if change.target == by else self._refused_hand_over(connection, change, held)
             case ChangeKind.OPEN:
-                refused = WhyNot.NO_TARGET if row.demo and not self._demo else None
+                refused = ChangeCode.NO_TARGET if row.demo and not self._demo else None
             case ChangeKind.RESET_FACTOR:
-                refused = WhyNot.OWN_FACTOR if name == by else None
+                refused = ChangeCode.OWN_FACTOR if name == by else None
             case ChangeKind.CODE | ChangeKind.FACTOR_CODE:
-                refused = WhyNot.SHUT if demo_accounts.why_shut(connection, name, demo=self._demo) else None
+                refused = ChangeCode.SHUT if demo_accounts.why_shut(connection, name, demo=self._demo) else None
                 if change.kind is ChangeKind.FACTOR_CODE and refused is None:
                     owner = _Owner(row.student, held, row.demo)
                     factors = held_in(connection, [name]).get(name)
                     wanted = asked_of(self._auth, owner) and not (factors is not None and factors.any)
-                    refused = None if wanted else WhyNot.NO_FACTOR
+                    refused = None if wanted else ChangeCode.NO_FACTOR
         if refused is not None:
             raise ChangeRefused(refused)
         return held
 
     def _refused_hand_over(
         self, connection: Connection, change: AccountChange, held: tuple[Grant, ...]
-    ) -> WhyNot | None:
+    ) -> ChangeCode | None:
         shut = demo_accounts.why_shut(connection, change.target, demo=self._demo)
         if shut or change.target == change.account:
-            return WhyNot.NO_TARGET
-        return None if held else WhyNot.NO_GRANTS
+            return ChangeCode.NO_TARGET
+        return None if held else ChangeCode.NO_GRANTS
 
     def _made(self, entry: DeskEntry, change: AccountChange, who: _By, more: Mapping[str, Any]) -> CarriedOut:
         """Make the change and add its line to the audit log."""
@@ -332,7 +332,7 @@ def _have_wait(entry: DeskEntry, change: AccountChange, held: tuple[Grant, ...],
         table.c.asked_at > who.now - WAITS,
     )
     if any(waits == content for waits in entry.connection.execute(same).scalars()):
-        raise ChangeRefused(WhyNot.WAITS)
+        raise ChangeRefused(ChangeCode.WAITS)
     added = entry.connection.execute(
         insert(table).values(
             kind=change.kind.value,

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Row, insert, select, update
 
+from foundation.refusals import Refused
 from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import REQUEST
@@ -45,11 +46,23 @@ class RequestOutcome(StrEnum):
     FAILED = "failed"
 
 
-class RequestRefused(Exception):  # noqa: N818 - named by the reaction
+class RequestCode(StrEnum):
+    """Why a request is not taken now."""
+
+    #: The same waits, or is being served.
+    UNDER_WAY = "under_way"
+    #: The last one was too short a time ago; there were as many as may be in a day.
+    TOO_SOON = "too_soon"
+    TOO_OFTEN = "too_often"
+    #: The uploaded list was confirmed already.
+    CONFIRMED = "confirmed"
+
+
+class RequestRefused(Refused[RequestCode]):
     """A request that is not taken now; `wait` says how long until it would be."""
 
-    def __init__(self, message: str, wait: timedelta) -> None:
-        super().__init__(message)
+    def __init__(self, code: RequestCode, text: str, wait: timedelta) -> None:
+        super().__init__(code, text)
         self.wait = wait
 
 
@@ -102,11 +115,19 @@ class Requests:
                 .order_by(table.c.request.desc())
             ).all()
             if times and times[0].served_at is None:
-                raise RequestRefused("it is being asked already", timedelta(seconds=5))
+                raise RequestRefused(
+                    RequestCode.UNDER_WAY, "it is being asked already. Wait for the answer.", timedelta(seconds=5)
+                )
             if times and now - times[0].at < pause:
-                raise RequestRefused("it was asked a moment ago", times[0].at + pause - now)
+                raise RequestRefused(
+                    RequestCode.TOO_SOON, "it was asked a moment ago. Ask again later.", times[0].at + pause - now
+                )
             if len(times) >= day_limit:
-                raise RequestRefused("it was asked often enough today", times[-1].at + timedelta(days=1) - now)
+                raise RequestRefused(
+                    RequestCode.TOO_OFTEN,
+                    "it was asked often enough today. Ask again tomorrow.",
+                    times[-1].at + timedelta(days=1) - now,
+                )
             _add(entry, cohort=cohort, kind=Kind.RECHECK, student=student, account=account, at=now)
 
     def ask_vote(
@@ -119,7 +140,9 @@ class Requests:
             connection = entry.connection
             waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
             if waiting is not None:
-                raise RequestRefused("it is being carried out already", timedelta(seconds=5))
+                raise RequestRefused(
+                    RequestCode.UNDER_WAY, "it is being carried out already. Wait for its end.", timedelta(seconds=5)
+                )
             values = {"cohort": cohort, "kind": Kind.VOTE, "run": run, "says": says, "digest": digest}
             _add(entry, **values, reason=reason, account=account, at=now)
 
@@ -133,9 +156,13 @@ class Requests:
                 select(table.c.at, table.c.served_at).where(*same).order_by(table.c.request.desc()).limit(1)
             ).first()
             if last is not None and last.served_at is None:
-                raise RequestRefused("they are being asked already", timedelta(seconds=5))
+                raise RequestRefused(
+                    RequestCode.UNDER_WAY, "they are being asked already. Wait for the answers.", timedelta(seconds=5)
+                )
             if last is not None and now - last.at < pause:
-                raise RequestRefused("they were asked a moment ago", last.at + pause - now)
+                raise RequestRefused(
+                    RequestCode.TOO_SOON, "they were asked a moment ago. Ask again later.", last.at + pause - now
+                )
             _add(entry, cohort=cohort, kind=Kind.ASK, account=account, at=now)
 
     def ask_list(self, cohort: str, upload: int, *, account: str, now: datetime) -> None:
@@ -145,7 +172,11 @@ class Requests:
             connection = entry.connection
             same = select(table.c.request).where(table.c.kind == Kind.LIST, table.c.upload == upload)
             if connection.execute(same).first() is not None:
-                raise RequestRefused("this sheet has been confirmed already", timedelta(seconds=5))
+                raise RequestRefused(
+                    RequestCode.CONFIRMED,
+                    "this sheet has been confirmed already. Wait for its end.",
+                    timedelta(seconds=5),
+                )
             _add(entry, cohort=cohort, kind=Kind.LIST, upload=upload, account=account, at=now)
 
     def ask_way_back(self, cohort: str, run: int, *, account: str, now: datetime) -> None:
@@ -163,7 +194,9 @@ class Requests:
             connection = entry.connection
             waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
             if waiting is not None:
-                raise RequestRefused("it is being carried out already", timedelta(seconds=5))
+                raise RequestRefused(
+                    RequestCode.UNDER_WAY, "it is being carried out already. Wait for its end.", timedelta(seconds=5)
+                )
             _add(entry, cohort=cohort, run=run, **values)
 
     def last_ask(self, cohort: str) -> Request | None:

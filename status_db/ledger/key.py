@@ -4,6 +4,7 @@ from pathlib import Path
 
 from status_db.ledger.seals import Seals
 from status_db.store import keys
+from status_db.store.engine import StoreCode
 from status_db.store.keys import KeyRefused
 
 _NAME = "The ledger's key"
@@ -11,6 +12,8 @@ _NAME = "The ledger's key"
 
 class LedgerRefused(KeyRefused):
     """The ledger cannot be written with what there is; nothing was. The text ends with the way out."""
+
+    code = StoreCode.LEDGER
 
 
 def read(file: Path) -> Seals | None:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Column, ColumnElement, Connection, DefaultClause, Select, Table, exists, select
 
+from foundation.chunks import chunked
 from status_db import tables
 from status_db.model import RunState
 
@@ -122,7 +123,7 @@ def macs(
         wanted = set(students)
         return [mac for student, mac in rows(connection, table, ("student", "mac"), *where) if student in wanted]
     found: list[bytes | None] = []
-    for chunk in _chunks(students):
+    for chunk in chunked(sorted(students), _CHUNK):
         named = table.c.student.in_(chunk)
         found += [mac for _, mac in rows(connection, table, ("student", "mac"), *where, named)]
     return found
@@ -132,7 +133,7 @@ def people(connection: Connection, cohort: str, students: Collection[str]) -> di
     """Return student → row, with what its seal covers beyond it: the student's other numbers."""
     person, alias = tables.student, tables.alias
     found: dict[str, Sealed] = {}
-    for chunk in _chunks(students):
+    for chunk in chunked(sorted(students), _CHUNK):
         found |= _with_aliases(
             sealed(connection, person, STUDENT, person.c.cohort == cohort, person.c.student.in_(chunk)),
             _aliases(connection, alias.c.cohort == cohort, alias.c.student.in_(chunk)),
@@ -236,9 +237,3 @@ def share(connection: Connection, cohort: str, low: str | None, high: str | None
         flips=sorted(flips, key=lambda values: int(values[0])),
         astray=[(student, alias) for student, pairs in aliases.items() if student not in found for alias, _ in pairs],
     )
-
-
-def _chunks(values: Collection[str]) -> Iterator[list[str]]:
-    ordered = sorted(values)
-    for start in range(0, len(ordered), _CHUNK):
-        yield ordered[start : start + _CHUNK]

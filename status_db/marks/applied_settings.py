@@ -5,19 +5,29 @@ A process whose own settings mean something else may show what is stored; it may
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from config.meaning import Meaning, meaning_of
 from config.settings import Settings
+from foundation.refusals import Refused
 from status_db import tables
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Entry
 from status_db.model import ROSTER
 
 
-class SettingsDiffer(Exception):  # noqa: N818 - named by what is so
+class SettingsDifferCode(StrEnum):
+    """What becomes of the change."""
+
+    #: Nobody has proposed it yet; it waits for a person.
+    NOT_APPLIED = "not_applied"
+    WAITS = "waits"
+
+
+class SettingsDiffer(Refused[SettingsDifferCode]):
     """The settings of this process are not the applied ones; the text says what to do."""
 
 

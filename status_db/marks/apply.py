@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, literal, select, update
@@ -16,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from config.meaning import Meaning
 from config.tables.plain_text import plain
+from foundation.refusals import Refused
 from status_db import tables
 from status_db.ledger.chain import Entry, Ledger, LinkKind
 from status_db.ledger.key import LedgerRefused
@@ -38,14 +40,22 @@ _RECHECK_ENDS_WITHIN = timedelta(hours=1)
 _RECENT = 5
 
 
-class RunUnderWay(Exception):  # noqa: N818 - named by what is so, like the other reasons not to start
+class LeaseCode(StrEnum):
+    """Why a run may not ask its source, or not write."""
+
+    UNDER_WAY = "under_way"
+    LOST = "lost"
+
+
+class RunUnderWay(Refused[LeaseCode]):
     """Another run holds the source."""
 
     def __init__(self, source: str, run: int, owner: str, since: datetime) -> None:
         self.run = run
         super().__init__(
+            LeaseCode.UNDER_WAY,
             f"{source} is being asked already, by run {run} since {since:%H:%M:%S} UTC ({owner}). "
-            "Let it end, or stop that process; then run this again."
+            "Let it end, or stop that process; then run this again.",
         )
 
 
@@ -61,13 +71,14 @@ class Overtaken(Exception):  # noqa: N818 - named by what is so
     """The marks hold a later answer than the one to be written: it stays."""
 
 
-class LeaseLost(Exception):  # noqa: N818 - named by what is so
+class LeaseLost(Refused[LeaseCode]):
     """The run is over by another's word, or its source another's: this one may write nothing any more."""
 
     def __init__(self, source: str, run: int) -> None:
         super().__init__(
+            LeaseCode.LOST,
             f"run {run} of {source} took too long and another run took over, or somebody closed it: nothing of it was "
-            "written. The next run asks anew."
+            "written. The next run asks anew.",
         )
 
 
@@ -444,7 +455,7 @@ class Marks:
                 raise Overtaken
         elif pull.source_base is not None and (
             stored.source(lease.source).revision != pull.source_base
-            or stored.asked_later(lease.source, pull.began, pull.judged_at) != pull.asked_later
+            or stored.runs.asked_later(lease.source, pull.began, pull.judged_at) != pull.asked_later
         ):
             raise BaseMoved
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, insert, select
 
+from config.tables.sources import Guard
+from foundation.refusals import Refused
 from status_db import tables
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Ledger, LinkKind
@@ -22,7 +24,18 @@ from status_db.store.engine import reading
 APPROVAL_OPEN_FOR = timedelta(hours=72)
 
 
-class VoteRefused(Exception):  # noqa: N818 - named by the reaction
+class VoteCode(StrEnum):
+    """Why a vote is not taken."""
+
+    NO_SUCH_RUN = "no_such_run"
+    DOES_NOT_WAIT = "does_not_wait"
+    #: It would change something else by now.
+    MOVED = "moved"
+    #: The same person has voted so already.
+    TWICE = "twice"
+
+
+class VoteRefused(Refused[VoteCode]):
     """A vote that is not taken; the text says why, and what would do."""
 
 
@@ -47,18 +60,8 @@ class Missing(StrEnum):
     OFFICE = "office"
     #: An approval; two, where nobody has approved and two must; one by another person.
     APPROVAL = "approval"
-    BOTH_PEOPLE = "both_people"
-    SECOND_PERSON = "second_person"
-
-
-@dataclass(frozen=True, slots=True)
-class Needed:
-    """What it takes to approve a run of one source."""
-
-    #: The office's own word first.
-    plausible: bool = False
-    #: Two different people.
-    two: bool = False
+    TWO_APPROVALS = "two_approvals"
+    SECOND_APPROVAL = "second_approval"
 
 
 class ApprovalVotes:
@@ -87,18 +90,23 @@ class ApprovalVotes:
                 )
             ).one_or_none()
             if row is None:
-                raise VoteRefused(f"there is no run {run}. See: clearance runs list")
+                raise VoteRefused(VoteCode.NO_SUCH_RUN, f"there is no run {run}. See: clearance runs list")
             if row.state != RunState.SUSPENDED:
-                raise VoteRefused(f"run {run} is {row.state}, and waits for nobody. See: clearance runs show {run}")
+                raise VoteRefused(
+                    VoteCode.DOES_NOT_WAIT,
+                    f"run {run} is {row.state}, and waits for nobody. See: clearance runs show {run}",
+                )
             if said_of not in (None, row.plan_digest):
                 raise VoteRefused(
+                    VoteCode.MOVED,
                     f"run {run} would change something else by now than what was looked at. "
-                    f"Look again: clearance runs show {run}"
+                    f"Look again: clearance runs show {run}",
                 )
             if any(o.says is says and o.author == author for o in _of_run(connection, run)):
                 raise VoteRefused(
+                    VoteCode.TWICE,
                     f"{author} has said so of run {run} already: another person is needed. "
-                    f"See: clearance runs show {run}"
+                    f"See: clearance runs show {run}",
                 )
             values = {"run": run, "says": says, "author": author, "reason": reason, "at": now}
             entered = insert(table).values(**values, digest=row.plan_digest).returning(table.c.opinion)
@@ -122,14 +130,18 @@ class ApprovalVotes:
             return _read(connection, *waits)
 
 
-def missing(votes: Sequence[ApprovalVote], needed: Needed) -> tuple[Missing, ...]:
-    """Return what is still missing before a run is approved, what comes first first; nothing when enough is there."""
-    approved = approvers(votes)
-    lacks = [Missing.OFFICE] if needed.plausible and all(o.says is not Says.PLAUSIBLE for o in votes) else []
+def missing(votes: Sequence[ApprovalVote], guard: Guard | None) -> tuple[Missing, ...]:
+    """Return what is still missing before a run is approved, what comes first first; nothing when enough is there.
+
+    A change of settings, and a source that the settings no longer have, is under no guard.
+    """
+    approved, two = approvers(votes), guard is not None and guard.two_approve
+    office_first = guard is not None and guard.office_first
+    lacks = [Missing.OFFICE] if office_first and all(o.says is not Says.PLAUSIBLE for o in votes) else []
     if not approved:
-        lacks.append(Missing.BOTH_PEOPLE if needed.two else Missing.APPROVAL)
-    elif needed.two and len(approved) < 2:
-        lacks.append(Missing.SECOND_PERSON)
+        lacks.append(Missing.TWO_APPROVALS if two else Missing.APPROVAL)
+    elif two and len(approved) < 2:
+        lacks.append(Missing.SECOND_APPROVAL)
     return tuple(lacks)
 
 

@@ -4,21 +4,22 @@ Cost follows change: the stored records of one source come as student and digest
 the students whom the new answer touches.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, true
+from sqlalchemy import Connection, Row, and_, func, or_, select, true
 
 from config.meaning import Meaning
+from foundation.chunks import chunked
 from status_db import tables
 from status_db.effective.step_status import record_from
 from status_db.marks import applied_settings
+from status_db.marks.past_runs import PastRuns
+from status_db.marks.roster_numbers import RosterNumbers
 from status_db.model import (
     CLOCKS_DIFFER,
-    RENUMBERED,
     ROSTER,
     SETTINGS,
     Finding,
@@ -29,12 +30,14 @@ from status_db.model import (
     is_ahead,
 )  # fmt: skip
 
-#: So many values fit into one IN on every database; more students than `_MOST_NAMED` are read without naming them.
-_CHUNK = 5_000
+#: More students than these are read without naming them.
 _MOST_NAMED = 20_000
 
 #: The roster columns by which the guard looks at groups.
 GROUPED_BY = ("college", "campus", "building")
+
+#: So many values fit into one IN on every database.
+_CHUNK = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +81,6 @@ class Person:
     columns: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedStudent:
-    """An active student who has a flow, with everything that is stored about them."""
-
-    student: str
-    flow: str
-    joined_at: datetime
-    #: Roster column → value, the extra ones included.
-    columns: Mapping[str, str]
-    #: Step → finding.
-    steps: Mapping[str, Finding]
-    #: Source → record.
-    records: Mapping[str, Record]
-    #: Step → the verdict of the decision that counts now.
-    decided: Mapping[str, Verdict]
-
-
 class Stored:
     """One cohort as it stands in one consistent read."""
 
@@ -103,6 +89,10 @@ class Stored:
         self._connection = connection
         self._cohort = cohort
         self._others = tuple(others)
+        #: Students by their numbers.
+        self.numbers = RosterNumbers(connection, cohort, others)
+        #: What ran before.
+        self.runs = PastRuns(connection, cohort)
 
     def revision(self) -> int:
         """Return the cohort's revision; 0 for one that was never written."""
@@ -174,25 +164,6 @@ class Stored:
             )
         }
 
-    def asked_later(self, source: str, began: datetime, now: datetime | None = None) -> frozenset[str]:
-        """Return the students who were asked about on their own after `began`.
-
-        An answer that lies ahead of `now` was taken under a wrong clock, and gives way to this one.
-        """
-        table = tables.run
-        return frozenset(
-            self._connection.execute(
-                select(table.c.student).where(
-                    table.c.cohort == self._cohort,
-                    table.c.source == source,
-                    table.c.student.is_not(None),
-                    table.c.began > began,
-                    table.c.began <= now + CLOCKS_DIFFER if now is not None else true(),
-                    table.c.state.in_((RunState.APPLIED, RunState.UNCHANGED)),
-                )
-            ).scalars()
-        )
-
     def asked_about(self, source: str, student: str, now: datetime | None = None) -> datetime | None:
         """Return when the latest question began whose answer about this student is stored; None before the first.
 
@@ -209,230 +180,6 @@ class Stored:
         ).scalars()
         known = [m for m in (*moments, self.source(source).began) if m is not None]
         return max((m for m in known if now is None or not is_ahead(m, now)), default=None)
-
-    def joined_later(self, began: datetime) -> frozenset[str]:
-        """Return the students who joined, or joined again, after `began`; read only where a list was applied since."""
-        run, person = tables.run, tables.student
-        since = select(run.c.run).where(
-            run.c.cohort == self._cohort,
-            run.c.source == ROSTER,
-            run.c.state == RunState.APPLIED,
-            run.c.ended > began,
-        )
-        if self._connection.execute(since.limit(1)).first() is None:
-            return frozenset()
-        joined = select(person.c.student).where(person.c.cohort == self._cohort, person.c.joined_at > began)
-        return frozenset(self._connection.execute(joined).scalars())
-
-    def last_full_run(self, source: str) -> RunState | None:
-        """Return how the latest full run that has ended did so; None when there was none.
-
-        None, too, when it took back what an approved run had done: the source has not been asked since.
-        """
-        table = tables.run
-        row = self._connection.execute(
-            select(table.c.state, table.c.counts)
-            .where(
-                table.c.cohort == self._cohort,
-                table.c.source == source,
-                table.c.student.is_(None),
-                table.c.state != RunState.RUNNING,
-            )
-            .order_by(table.c.run.desc())
-            .limit(1)
-        ).one_or_none()
-        if row is None or (row.counts or {}).get("reverts"):
-            return None
-        return RunState(row.state)
-
-    def suspended(self, source: str, but: int) -> int | None:
-        """Return the source's suspended run that waits for a person, other than run `but`."""
-        table = tables.run
-        return self._connection.execute(
-            select(table.c.run)
-            .where(
-                table.c.cohort == self._cohort,
-                table.c.source == source,
-                table.c.state == RunState.SUSPENDED,
-                table.c.run != but,
-            )
-            .order_by(table.c.run.desc())
-            .limit(1)
-        ).scalar()
-
-    def listed(self, numbers: Collection[str]) -> dict[str, bool]:
-        """Return those of the numbers that are students on the roster, and whether each is leaving."""
-        table = tables.student
-        found: dict[str, bool] = {}
-        for chunk in _chunks(numbers):
-            for student, flow in self._connection.execute(
-                select(table.c.student, table.c.flow).where(
-                    table.c.cohort == self._cohort, table.c.student.in_(chunk), table.c.active
-                )
-            ):
-                found[student] = flow is not None
-        return found
-
-    def leaving(self, numbers: Collection[str]) -> set[str]:
-        """Return those of the numbers that are leaving students on the roster."""
-        return {student for student, leaves in self.listed(numbers).items() if leaves}
-
-    def lengths(self) -> frozenset[int]:
-        """Return how many characters the leaving students' own numbers have."""
-        table = tables.student
-        return frozenset(
-            self._connection.execute(
-                select(func.length(table.c.student))
-                .where(table.c.cohort == self._cohort, table.c.active, table.c.flow.is_not(None))
-                .distinct()
-            ).scalars()
-        )
-
-    def ends(self) -> frozenset[tuple[int, str, str]]:
-        """Return length, first and last character of the own numbers of all on the roster, leaving or not."""
-        number = tables.student.c.student
-        query = (
-            select(func.length(number), func.substr(number, 1, 1), func.substr(number, func.length(number), 1))
-            .where(tables.student.c.cohort == self._cohort, tables.student.c.active)
-            .distinct()
-        )
-        return frozenset((length, first, last) for length, first, last in self._connection.execute(query))
-
-    def named(self, names: Collection[str]) -> dict[str, list[str]]:
-        """Return each of the names that leaving students bear, with the students, in order."""
-        table = tables.student
-        found: dict[str, list[str]] = {}
-        for chunk in _chunks(names):
-            for student, name in self._connection.execute(
-                select(table.c.student, table.c.name)
-                .where(
-                    table.c.cohort == self._cohort,
-                    table.c.name.in_(chunk),
-                    table.c.active,
-                    table.c.flow.is_not(None),
-                )
-                .order_by(table.c.student)
-            ):
-                found.setdefault(name, []).append(student)
-        return found
-
-    def owners(self, numbers: Collection[str]) -> dict[str, list[str]]:
-        """Return alias → the leaving students on the roster who have it, in order."""
-        alias, person = tables.alias, tables.student
-        found: dict[str, list[str]] = {}
-        for chunk in _chunks(numbers):
-            for row in self._connection.execute(
-                select(alias.c.alias, alias.c.student)
-                .join(person, and_(person.c.cohort == alias.c.cohort, person.c.student == alias.c.student))
-                .where(
-                    alias.c.cohort == self._cohort,
-                    alias.c.alias.in_(chunk),
-                    person.c.active,
-                    person.c.flow.is_not(None),
-                )
-                .order_by(alias.c.alias, alias.c.student)
-            ):
-                found.setdefault(row.alias, []).append(row.student)
-        return found
-
-    def punctuated(self, *, own: bool = False) -> dict[str, set[str]]:
-        """Return each number with other characters than digits and Latin letters, with the leaving students it means.
-
-        `own`: of their own numbers only, not of their aliases.
-        """
-        alias, person = tables.alias, tables.student
-        leaving = (person.c.cohort == self._cohort, person.c.active, person.c.flow.is_not(None))
-        same = and_(person.c.cohort == alias.c.cohort, person.c.student == alias.c.student)
-        queries = [select(person.c.student, person.c.student).where(*leaving, self._is_punctuated(person.c.student))]
-        if not own:
-            others = select(alias.c.alias, alias.c.student).join(person, same)
-            queries.append(others.where(*leaving, self._is_punctuated(alias.c.alias)))
-        found: dict[str, set[str]] = {}
-        for query in queries:
-            for number, student in self._connection.execute(query):
-                found.setdefault(number, set()).add(student)
-        return found
-
-    def _is_punctuated(self, column: ColumnElement[str]) -> ColumnElement[bool]:
-        if self._connection.dialect.name == "postgresql":
-            return column.regexp_match("[^0-9A-Za-z]")
-        return column.op("GLOB", is_comparison=True)("*[^0-9A-Za-z]*")
-
-    def aliases_of(self, student: str) -> tuple[str, ...]:
-        """Return a student's other numbers, in order."""
-        table = tables.alias
-        return tuple(
-            self._connection.execute(
-                select(table.c.alias)
-                .where(table.c.cohort == self._cohort, table.c.student == student)
-                .order_by(table.c.alias)
-            ).scalars()
-        )
-
-    def numbers_with(self, step: str) -> dict[str, tuple[str, ...]]:
-        """Return everybody whose flow has the step, each with every number of theirs, the student's own first."""
-        table = tables.alias
-        found: dict[str, list[str]] = {student: [student] for student in sorted(self.with_step(step))}
-        rows = self._connection.execute(
-            select(table.c.student, table.c.alias).where(table.c.cohort == self._cohort).order_by(table.c.alias)
-        )
-        for student, alias in rows:
-            if student in found:
-                found[student].append(alias)
-        return {student: tuple(numbers) for student, numbers in found.items()}
-
-    def contested(self) -> dict[str, list[str]]:
-        """Return every number that is one student's own and another's alias: nobody can tell whom it means."""
-        alias, person = tables.alias, tables.student
-        rows = self._connection.execute(
-            select(alias.c.alias, alias.c.student)
-            .join(person, and_(person.c.cohort == alias.c.cohort, person.c.student == alias.c.alias))
-            .where(alias.c.cohort == self._cohort, alias.c.student != alias.c.alias)
-            .order_by(alias.c.alias, alias.c.student)
-        ).all()
-        found: dict[str, list[str]] = {}
-        for number, owner in rows:
-            found.setdefault(number, [number]).append(owner)
-        for number, owner in self._contested_with_others():
-            found.setdefault(number, []).append(owner)
-        return found
-
-    def _contested_with_others(self) -> Iterator[tuple[str, str]]:
-        """Give every number that is one's own in an open cohort and an alias in another, with who has it here."""
-        if not self._others:
-            return
-        alias, person, bearer = tables.alias, tables.student, tables.student.alias("bearer")
-        pairs = (
-            select(alias.c.alias, alias.c.student, alias.c.cohort)
-            .join(person, and_(person.c.student == alias.c.alias, person.c.cohort != alias.c.cohort))
-            .join(bearer, and_(bearer.c.cohort == alias.c.cohort, bearer.c.student == alias.c.student))
-            .where(person.c.active, bearer.c.active)
-            .order_by(alias.c.alias, alias.c.student)
-        )
-        others = list(self._others)
-        theirs = pairs.where(alias.c.cohort == self._cohort, person.c.cohort.in_(others))
-        for number, owner, _ in self._connection.execute(theirs):
-            yield number, owner
-        ours = pairs.where(alias.c.cohort.in_(others), person.c.cohort == self._cohort)
-        for number, _, _ in self._connection.execute(ours):
-            yield number, number
-
-    def elsewhere(self, numbers: Collection[str]) -> frozenset[str]:
-        """Return those of the numbers that are a student's own or other number in another open cohort."""
-        found: set[str] = set()
-        alias, person, others = tables.alias, tables.student, list(self._others)
-        if not others:
-            return frozenset()
-        for chunk in _chunks(numbers):
-            own = select(person.c.student).where(person.c.cohort.in_(others), person.c.student.in_(chunk))
-            found.update(self._connection.execute(own.where(person.c.active)).scalars())
-            other = (
-                select(alias.c.alias)
-                .join(person, and_(person.c.cohort == alias.c.cohort, person.c.student == alias.c.student))
-                .where(alias.c.cohort.in_(others), alias.c.alias.in_(chunk), person.c.active)
-            )
-            found.update(self._connection.execute(other).scalars())
-        return frozenset(found)
 
     def with_step(self, step: str, student: str | None = None) -> frozenset[str]:
         """Return everybody on the roster whose flow has the step; of one `student` only, at most that one."""
@@ -461,7 +208,7 @@ class Stored:
             wanted = set(missing)
             found |= {p.student: p for p in self._people(step, (), columns, now) if p.student in wanted}
         else:
-            for chunk in _chunks(missing):
+            for chunk in chunked(sorted(missing), _CHUNK):
                 found |= {p.student: p for p in self._people(step, chunk, columns, now)}
         return list(found.values())
 
@@ -504,7 +251,7 @@ class Stored:
             student, joined_at, verdict, reason, keys, decided, until, *rest = row
             finding = bare.get((verdict, reason)) if keys is None else None
             if finding is None:
-                finding = _finding(verdicts[verdict], reasons[reason], keys)
+                finding = finding_of(verdicts[verdict], reasons[reason], keys)
                 if keys is None:
                     bare[verdict, reason] = finding
             counts = decided is not None and (until is None or until > now)
@@ -521,7 +268,7 @@ class Stored:
                 if row.student in wanted:
                     found[row.source, row.student] = record_from(row)
             return found
-        for chunk in _chunks(students):
+        for chunk in chunked(sorted(students), _CHUNK):
             for row in self._connection.execute(query.where(table.c.student.in_(chunk))):
                 found[row.source, row.student] = record_from(row)
         return found
@@ -533,48 +280,6 @@ class Stored:
             table.c.cohort == self._cohort, table.c.source == source, table.c.verdict == Verdict.HELD
         )
         return {row.student: record_from(row) for row in self._connection.execute(query.limit(most))}
-
-    def numbers_of(self, students: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """Return each student with every number of theirs, the student's own first."""
-        table = tables.alias
-        found: dict[str, list[str]] = {student: [student] for student in students}
-        for chunk in _chunks(students):
-            for student, alias in self._connection.execute(
-                select(table.c.student, table.c.alias)
-                .where(table.c.cohort == self._cohort, table.c.student.in_(chunk))
-                .order_by(table.c.alias)
-            ):
-                found[student].append(alias)
-        return {student: tuple(numbers) for student, numbers in found.items()}
-
-    def placed(self, now: datetime, columns: Sequence[str]) -> list[PlacedStudent]:
-        """Return every active student who has a flow; the whole cohort is read."""
-        person, status, record, decision = tables.student, tables.status, tables.record, tables.decision
-        steps: dict[str, dict[str, Finding]] = defaultdict(dict)
-        for row in self._connection.execute(select(status).where(status.c.cohort == self._cohort)):
-            steps[row.student][row.step] = _finding(Verdict(row.verdict), Reason(row.reason), row.evidence_keys)
-        records: dict[str, dict[str, Record]] = defaultdict(dict)
-        for row in self._connection.execute(select(record).where(record.c.cohort == self._cohort)):
-            records[row.student][row.source] = record_from(row)
-        decided: dict[str, dict[str, Verdict]] = defaultdict(dict)
-        counts = (decision.c.withdrawn_at.is_(None), or_(decision.c.until.is_(None), decision.c.until > now))
-        for row in self._connection.execute(select(decision).where(decision.c.cohort == self._cohort, *counts)):
-            decided[row.student][row.step] = Verdict(row.verdict)
-        people = self._connection.execute(
-            select(person).where(person.c.cohort == self._cohort, person.c.active, person.c.flow.is_not(None))
-        )
-        return [
-            PlacedStudent(
-                student=row.student,
-                flow=row.flow,
-                joined_at=row.joined_at,
-                columns={column: row._mapping[column] for column in columns} | dict(row.extra),  # noqa: SLF001 - SQLAlchemy's public name for it
-                steps=steps.get(row.student, {}),
-                records=records.get(row.student, {}),
-                decided=decided.get(row.student, {}),
-            )
-            for row in people
-        ]
 
     def anybody(self) -> bool:
         """Say whether anybody was ever on the roster."""
@@ -600,45 +305,11 @@ class Stored:
             found[ROSTER] = max(latest, found.get(ROSTER, latest))
         return found
 
-    def announced_since(self, source: str, since: datetime) -> dict[Verdict, int]:
-        """Return how many this source's runs have moved to cleared and to held since a wave was announced."""
-        moved = {Verdict.CLEARED: 0, Verdict.HELD: 0}
-        for counts in self._counts_since(source, since):
-            moved[Verdict.CLEARED] += counts.get("released", 0)
-            moved[Verdict.HELD] += counts.get("newly_held", 0)
-        return moved
-
-    def counted_since(self, source: str, since: datetime, now: datetime | None = None) -> dict[Verdict, int]:
-        """Return how many the guard has counted on the way to cleared, held and unknown after then, rechecks included.
-
-        What ended ahead of `now`, under a wrong clock, does not count for ever.
-
-        Asked since an approval, it leaves that run itself out: a person has looked at it.
-        """
-        counted = {Verdict.CLEARED: 0, Verdict.HELD: 0, Verdict.UNKNOWN: 0}
-        for counts in self._counts_since(source, since, now):
-            counted[Verdict.CLEARED] += counts.get("counted_cleared", counts.get("released", 0))
-            counted[Verdict.HELD] += counts.get("counted_held", counts.get("newly_held", 0))
-            counted[Verdict.UNKNOWN] += counts.get("newly_unknown", 0)
-        return counted
-
-    def _counts_since(self, source: str, since: datetime, now: datetime | None = None) -> Iterator[Mapping[str, Any]]:
-        table = tables.run
-        yield from self._connection.execute(
-            select(table.c.counts).where(
-                table.c.cohort == self._cohort,
-                table.c.source == source,
-                table.c.state == RunState.APPLIED,
-                table.c.ended > since,
-                table.c.ended <= now + CLOCKS_DIFFER if now is not None else true(),
-            )
-        ).scalars()
-
     def described(self, students: Collection[str]) -> dict[str, tuple[str, str, str]]:
         """Return student → name, college and class, for those of the students who are listed."""
         table = tables.student
         found: dict[str, tuple[str, str, str]] = {}
-        for chunk in _chunks(students):
+        for chunk in chunked(sorted(students), _CHUNK):
             query = select(table.c.student, table.c.name, table.c.college, table.c["class"])
             for row in self._connection.execute(
                 query.where(table.c.cohort == self._cohort, table.c.student.in_(chunk))
@@ -696,7 +367,7 @@ class Stored:
         table = tables.student
         query = select(table.c.student, *(table.c[column] for column in GROUPED_BY))
         found: dict[str, tuple[str, ...]] = {}
-        for chunk in _chunks(students):
+        for chunk in chunked(sorted(students), _CHUNK):
             rows = self._connection.execute(query.where(table.c.cohort == self._cohort, table.c.student.in_(chunk)))
             found |= {student: tuple(shared) for student, *shared in rows}
         return found
@@ -720,29 +391,7 @@ class Stored:
             row.student: row for row in self._connection.execute(select(table).where(table.c.cohort == self._cohort))
         }
 
-    def renumbered(self) -> dict[str, str]:
-        """Return each number that was corrected, with the number in its place."""
-        table = tables.alias
-        corrected = select(table.c.alias, table.c.student).where(
-            table.c.cohort == self._cohort, table.c.kind == RENUMBERED
-        )
-        return {row.alias: row.student for row in self._connection.execute(corrected)}
 
-    def aliases(self) -> set[tuple[str, str, str]]:
-        """Return every alias: alias, student, kind."""
-        table = tables.alias
-        return {
-            (row.alias, row.student, row.kind)
-            for row in self._connection.execute(select(table).where(table.c.cohort == self._cohort))
-        }
-
-
-def _finding(verdict: Verdict, reason: Reason, keys: list[str] | None) -> Finding:
+def finding_of(verdict: Verdict, reason: Reason, keys: list[str] | None) -> Finding:
     """Rebuild a finding as far as comparing goes: its verdict, its reason and its obligations' keys."""
     return Finding(verdict, reason, tables.obligations_of_keys(keys))
-
-
-def _chunks(values: Collection[str]) -> Iterator[list[str]]:
-    ordered = sorted(values)
-    for start in range(0, len(ordered), _CHUNK):
-        yield ordered[start : start + _CHUNK]

@@ -6,10 +6,12 @@ Operators write here, through the command line and the desk; the sync reads.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
+from foundation.refusals import Refused
 from status_db import tables
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Entry, Ledger, LinkKind
@@ -19,7 +21,15 @@ from status_db.model import Verdict
 from status_db.store.engine import reading
 
 
-class WaveRefused(Exception):  # noqa: N818 - named by the reaction
+class WaveCode(StrEnum):
+    """Why a wave is refused."""
+
+    END_IN_PAST = "end_in_past"
+    MOVES_NOBODY = "moves_nobody"
+    GONE = "gone"
+
+
+class WaveRefused(Refused[WaveCode]):
     """A wave that cannot be announced or withdrawn so; the text says why, and what would do."""
 
 
@@ -60,9 +70,12 @@ class Waves:
         Raises WaveRefused when it would be over before it begins, or would move nobody anywhere.
         """
         if until <= now:
-            raise WaveRefused("its end lies in the past. Give a later one.")
+            raise WaveRefused(WaveCode.END_IN_PAST, "its end lies in the past. Give a later one.")
         if most < 1 or towards not in (Verdict.CLEARED, Verdict.HELD):
-            raise WaveRefused("a wave moves at least one student, to cleared or to held. Say how many, and which.")
+            raise WaveRefused(
+                WaveCode.MOVES_NOBODY,
+                "a wave moves at least one student, to cleared or to held. Say how many, and which.",
+            )
         table = tables.wave
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.EXPECTED) as (connection, entry):
             same = (
@@ -94,7 +107,7 @@ class Waves:
         with self._ledger.linking(self._engine, at=now, kind=LinkKind.EXPECTED) as (connection, entry):
             stored = raw_rows.sealed(connection, table, raw_rows.WAVE, *standing)
             if not stored:
-                raise WaveRefused(f"there is no wave {number} to withdraw. See: clearance waves list")
+                raise WaveRefused(WaveCode.GONE, f"there is no wave {number} to withdraw. See: clearance waves list")
             _withdraw(connection, entry, stored[0], author, now)
             return _wave(connection.execute(select(table).where(table.c.wave == number)).one())
 

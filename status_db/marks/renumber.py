@@ -19,11 +19,13 @@ from status_db.ledger.chain import Entry, Ledger, LinkKind
 from status_db.ledger.sets import ROSTER_SET, records_of
 from status_db.marks.history import write_flips
 from status_db.model import NOT_IN_FLOW, RENUMBERED, ROSTER, Cause, Flip, Verdict, normalise_number
-from status_db.store.engine import StoreError, reading
+from status_db.store.engine import StoreCode, StoreError, reading
 
 
 class RenumberRefused(StoreError):  # noqa: N818 - named by the reaction
     """A number that cannot be corrected so; nothing was changed. The text ends with the fix."""
+
+    code = StoreCode.NUMBER
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,12 @@ import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import Connection, insert, select
 
+from foundation.chunks import chunked
+from foundation.refusals import Refused
 from status_db import tables
 from status_db.ledger.key import LedgerRefused
 from status_db.ledger.seals import Seals
@@ -22,7 +25,16 @@ from status_db.tables import json_text, obligations_from_text, obligations_to_te
 _CHUNK = 5_000
 
 
-class ReversalRefused(Exception):  # noqa: N818 - named by the reaction
+class ReversalCode(StrEnum):
+    """Why a run is not taken back."""
+
+    #: It keeps nothing of what it replaced.
+    NOTHING_KEPT = "nothing_kept"
+    #: The settings have no such source any more.
+    NO_SOURCE = "no_source"
+
+
+class ReversalRefused(Refused[ReversalCode]):
     """A run that cannot be taken back; the text says why, and ends with the fix."""
 
 
@@ -70,8 +82,9 @@ def read(connection: Connection, seals: Seals, run: int) -> Reversal:
     row = connection.execute(select(table).where(table.c.run == run)).one_or_none()
     if row is None:
         raise ReversalRefused(
+            ReversalCode.NOTHING_KEPT,
             f"run {run} cannot be taken back: only a run of a source that was approved after it was suspended keeps "
-            f"what it replaced. See how it ended: clearance runs show {run}"
+            f"what it replaced. See how it ended: clearance runs show {run}",
         )
     if seals.row("reversal", (run, row.records)) != row.mac:
         raise LedgerRefused(
@@ -93,9 +106,7 @@ def given_since(
     decision, certificate = tables.decision, tables.certificate
     reviews: list[GivenSince] = []
     issued: list[GivenSince] = []
-    ordered = sorted(students)
-    for start in range(0, len(ordered), _CHUNK):
-        chunk = ordered[start : start + _CHUNK]
+    for chunk in chunked(sorted(students), _CHUNK):
         given = select(decision).where(
             decision.c.cohort == cohort,
             decision.c.student.in_(chunk),

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, select
 
+from foundation.chunks import chunked
 from status_db import tables
 from status_db.effective.visible import Sight, inside
 from status_db.store.engine import reading
@@ -93,12 +94,10 @@ class ObjectionReports:
 
 def _of(connection: Connection, cohort: str, students: Collection[str], scopes: Sequence[Scope]) -> set[str]:
     """Return those of these students who stand inside one of the scopes."""
-    person, numbers = tables.student, sorted(students)
+    person = tables.student
     found: set[str] = set()
-    for start in range(0, len(numbers), _CHUNK):
-        query = select(person.c.student).where(
-            person.c.cohort == cohort, person.c.student.in_(numbers[start : start + _CHUNK]), inside(scopes)
-        )
+    for chunk in chunked(sorted(students), _CHUNK):
+        query = select(person.c.student).where(person.c.cohort == cohort, person.c.student.in_(chunk), inside(scopes))
         found.update(connection.execute(query).scalars())
     return found
 

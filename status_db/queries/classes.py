@@ -3,7 +3,7 @@
 It only reads. Who may be reviewed or given a certificate is said of each student here, and looked at again by the door.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Engine, Row, Select, and_, case, func, lit
 
 from config.settings import Settings
 from config.tables.steps import Flow
+from foundation.chunks import chunked
 from status_db import tables
 from status_db.effective.step_status import certificate_from, freshness, steps_of_many
 from status_db.effective.visible import Sight, inside, steps_seen
@@ -169,7 +170,7 @@ class Classes:
         table = tables.certificate
         found: set[str] = set()
         with reading(self._engine) as connection:
-            for chunk in _chunks(numbers):
+            for chunk in chunked(numbers, MOST):
                 query = select(table.c.number).where(table.c.cohort == self._cohort, table.c.number.in_(chunk))
                 found |= set(connection.execute(query).scalars())
         return found
@@ -230,8 +231,3 @@ def _member(row: Row[Any], steps: tuple[StepStatus, ...], certificate: Certifica
 
 def _reviews(flow: Flow) -> list[str]:
     return [entry.step for entry in flow.entries if entry.kind == StepKind.REVIEW.value]
-
-
-def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    for at in range(0, len(values), MOST):
-        yield values[at : at + MOST]

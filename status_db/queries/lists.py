@@ -34,9 +34,6 @@ from status_db.model import State, StepStatus, normalise_number
 from status_db.store.engine import reading
 from status_db.views import StepSource
 
-#: The roster columns a list may be narrowed by.
-NARROWING = ("college", "class", "level", "campus", "building", "category")
-
 #: An export reads so many students at a time.
 _CHUNK = 500
 

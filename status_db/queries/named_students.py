@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Engine, select
 
 from config.settings import Settings
+from foundation.chunks import chunked
 from status_db import tables
 from status_db.effective.step_status import evidence_of, freshness, steps_of_many, student_from
 from status_db.effective.visible import inside
@@ -25,11 +26,11 @@ class NamedStudents:
 
     def inside(self, cohort: str, numbers: Collection[str], scopes: Sequence[Scope]) -> frozenset[str]:
         """Return those of these numbers that stand on the cohort's roster inside one of the scopes."""
-        person, listed = tables.student, sorted(set(numbers))
+        person = tables.student
         found: set[str] = set()
         with reading(self._engine) as connection:
-            for at in range(0, len(listed), _CHUNK):
-                meant = (person.c.cohort == cohort, person.c.student.in_(listed[at : at + _CHUNK]), inside(scopes))
+            for chunk in chunked(sorted(set(numbers)), _CHUNK):
+                meant = (person.c.cohort == cohort, person.c.student.in_(chunk), inside(scopes))
                 found.update(connection.execute(select(person.c.student).where(*meant)).scalars())
         return frozenset(found)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Engine, bindparam, select, update
 
+from foundation.chunks import chunked
 from status_db import tables
 from status_db.accounts.accounts import normalise_account
 from status_db.desk import store
@@ -50,8 +51,8 @@ class Identities:
                 .where(table.c.student == bindparam("whose"))
                 .values(identity=bindparam("hashed"), identity_at=None)
             )
-            for at in range(0, len(known), _AT_ONCE):
-                connection.execute(change, known[at : at + _AT_ONCE])
+            for chunk in chunked(known, _AT_ONCE):
+                connection.execute(change, chunk)
         return set(numbers) - held
 
     def fits(self, account: str, number: str) -> bool:

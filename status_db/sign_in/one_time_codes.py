@@ -15,7 +15,8 @@ from sqlalchemy import Engine, Row, and_, delete, insert, select, update
 
 from status_db import tables
 from status_db.accounts import demo_accounts
-from status_db.accounts.accounts import AccountRefused, normalise_account
+from status_db.accounts.accounts import normalise_account
+from status_db.accounts.grants import AccountCode, AccountRefused
 from status_db.desk import store
 from status_db.desk.key import DeskKey
 from status_db.desk.seals import CODE
@@ -86,7 +87,7 @@ class Codes:
         table, connection = tables.code, entry.connection
         for account in fresh:
             if why := demo_accounts.why_shut(connection, account, demo=self._demo):
-                raise AccountRefused(why)
+                raise AccountRefused(AccountCode.SHUT, why)
             same = (table.c.account == account, table.c.kind == kind)
             with entry.changing(CODE, *same):
                 connection.execute(delete(table).where(*same))

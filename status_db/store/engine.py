@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from sqlalchemy.exc import DataError, DBAPIError, InternalError, OperationalErro
 from sqlalchemy.pool import QueuePool
 
 from config.tables.secrets import DatabaseUrl, SecretUnusable
+from foundation.private_files import make_file, make_folder
+from foundation.refusals import Refused
 from status_db.store import schema_version
 from status_db.store.deadlines import limit_statements
-from status_db.store.private_files import make_file, make_folder
 from status_db.store.schema_version import Part
 from status_db.tables.types import TextError
 
@@ -42,16 +44,42 @@ _STALLED_SECONDS = 300
 _BROKEN_OFF = ("statement timeout", "interrupted")
 
 
-class StoreError(Exception):
+class StoreCode(StrEnum):
+    """What the status database could not do."""
+
+    FAILED = "failed"
+    TOO_SLOW = "too_slow"
+    #: A value that no column takes.
+    VALUE = "value"
+    #: A key that cannot be read or made; the ledger cannot be written with what there is.
+    KEY = "key"
+    LEDGER = "ledger"
+    #: A sealed row was altered past this program.
+    ALTERED = "altered"
+    BACKUP = "backup"
+    #: A student's number cannot be corrected so.
+    NUMBER = "number"
+
+
+class StoreError(Refused[StoreCode]):
     """The status database could not do its part; nothing of the transaction is kept. The text ends with the way out."""
+
+    code = StoreCode.FAILED
+
+    def __init__(self, text: str) -> None:
+        super().__init__(self.code, text)
 
 
 class TookTooLong(StoreError):  # noqa: N818 - named by what is so
     """A statement took longer than it may, and was broken off."""
 
+    code = StoreCode.TOO_SLOW
+
 
 class ValueRefused(StoreError):  # noqa: N818 - named by the reaction
     """A value was given that no column takes: too large, too long, or no text. The database itself is well."""
+
+    code = StoreCode.VALUE
 
 
 def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None = None) -> Engine:

@@ -7,14 +7,16 @@ import shlex
 import stat
 from pathlib import Path
 
-from status_db.store.engine import StoreError
-from status_db.store.private_files import PRIVATE_FILE, make_folder, rights_of_others
+from foundation.private_files import flush, make_folder, rights_of_others, write_new
+from status_db.store.engine import StoreCode, StoreError
 
 KEY_BYTES = 32
 
 
 class KeyRefused(StoreError):  # noqa: N818 - named by the reaction
     """A key that cannot be read or made; the text ends with the way out."""
+
+    code = StoreCode.KEY
 
 
 def read(file: Path, name: str) -> bytes | None:
@@ -58,18 +60,14 @@ def make(file: Path, name: str, setting: str) -> bytes:
     try:
         make_folder(file.parent)
         fresh = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
         try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as handle:
-                handle.write(secrets.token_hex(KEY_BYTES) + "\n")
-                handle.flush()
-                os.fsync(handle.fileno())
+            write_new(fresh, f"{secrets.token_hex(KEY_BYTES)}\n".encode("ascii"))
             # Unlike a rename, this fails where the file is there already.
             with contextlib.suppress(FileExistsError):
                 os.link(fresh, file)
         finally:
             fresh.unlink(missing_ok=True)
-        _settle(file.parent)
+        flush(file.parent)
     except OSError as error:
         raise KeyRefused(
             f"{name} {file} cannot be made ({error.strerror}). "
@@ -79,13 +77,3 @@ def make(file: Path, name: str, setting: str) -> bytes:
     if made is None:
         raise KeyRefused(f"{name} {file} was taken away while it was made. Leave it there; run this again.")
     return made
-
-
-def _settle(folder: Path) -> None:
-    """Have the folder's own list of files on the disk, where the system lets it be asked for."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

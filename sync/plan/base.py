@@ -4,17 +4,16 @@ A proposal was decided in full on one read of the marks, says whether the guard 
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
-from config.meaning import Meaning
-from config.settings import Settings
+from sqlalchemy import Connection
+
 from connectors.port import Snapshot
 from status_db.guard_reasons import Objection
 from status_db.marks.apply import Ending, Lease, Pull
-from status_db.marks.current import Stored
 from status_db.marks.settings import SettingsMarks
-from status_db.model import Flip, Verdict
-from sync.rule import reconcile
+from status_db.model import Flip
 
 
 class Plan(Protocol):
@@ -34,6 +33,14 @@ class Plan(Protocol):
     def digest(self) -> bytes:
         """What an approval approves."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Why a proposal is neither applied nor kept for a person."""
+
+    message: str
+    fault: str | None = None
 
 
 class Proposal(Protocol):
@@ -74,6 +81,11 @@ class Proposal(Protocol):
         """What it was made of."""
         ...
 
+    @property
+    def held(self) -> Held | None:
+        """Why it is neither applied nor kept for a person; None where it may be applied."""
+        ...
+
     def kept(self) -> Snapshot:
         """Return the snapshot as far as it may be kept: without strangers."""
         ...
@@ -83,20 +95,21 @@ class Proposal(Protocol):
         ...
 
 
-def others_of(
-    stored: Stored, settings: Settings, step: str, name: str, meaning: Meaning | None
-) -> dict[str, reconcile.SourceAnswered]:
-    """Return the step's sources besides `name`, as stored; `meaning` is that of the applied settings.
-
-    What no row of another source means follows from the settings in which its own answer was applied.
-    """
-    return {
-        other: reconcile.SourceAnswered(_absent(settings, other, meaning), stored.source(other).began)
-        for other in settings.sources_of(step)
-        if other != name
-    }
+ReadT = TypeVar("ReadT")
 
 
-def _absent(settings: Settings, source: str, meaning: Meaning | None) -> Verdict:
-    applied = meaning.sources.get(source) if meaning is not None else None
-    return Verdict(applied.absent if applied is not None else settings.source[source].absent_means)
+class Stages(Protocol[ReadT]):
+    """The way from an answer to a proposal: everything is read once, then decided without the database."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The answer, as far as it is known now."""
+        ...
+
+    def gather(self, connection: Connection) -> ReadT:
+        """Read everything that the answer is planned on, in one consistent read. Raises SourceError."""
+        ...
+
+    def decide(self, read: ReadT) -> Proposal:
+        """Match, compare, confirm, plan and judge, where this kind of answer has these stages. Raises SourceError."""
+        ...

@@ -5,17 +5,13 @@ students and no others, as after a lost leading zero or with words or a letter a
 of them. What is merely near is listed for a person to look at.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from connectors.port import Cell
-from status_db.marks.current import Stored
-from status_db.model import normalise_number
 from status_db.student_numbers import bare, numbers_within, shape, with_lost_zeros, without_addition
-from sync.rule.reconcile import Resolved, keys_to_resolve
+from sync.plan.people import HINTED_KEYS, People, names_of, spellings
+from sync.rule.answer import Resolved, keys_to_resolve
 from sync.rule.records import Rows
-
-#: Among so many strangers near misses are looked for.
-_LOOKED_AT = 2_000
 
 LEADING_ZERO = "leading_zero"
 AMBIGUOUS = "ambiguous"
@@ -26,12 +22,9 @@ OTHER_NUMBER = "other_number"
 ONE_CHARACTER = "one_character"
 SAME_NAME = "same_name"
 
-#: Letters that are read, and typed, for digits.
-_LOOK_ALIKE = str.maketrans("OQDILZSB", "00011258")
-
 
 def resolve(
-    stored: Stored,
+    people: People,
     fields: Sequence[str],
     groups: Mapping[Cell, Rows],
     digests: Mapping[str, bytes],
@@ -43,16 +36,16 @@ def resolve(
     `own_numbers`: the source sends students' own numbers only, so that no key is a card or a former number.
     """
     keys = keys_to_resolve(groups, digests)
-    contested = {} if own_numbers else stored.contested()
+    contested = {} if own_numbers else people.contested
     doubtful: dict[str, tuple[tuple[str, ...], str]] = {
         number: (tuple(owners), AMBIGUOUS) for number, owners in contested.items()
     }
-    listed = stored.listed(keys)
+    listed = people.listed(keys)
     found = {number: number for number, leaves in listed.items() if leaves}
     staying = frozenset(listed.keys() - found.keys())
     rest = keys - listed.keys() - doubtful.keys()
     near: dict[str, tuple[str, str]] = {}
-    for alias, owners in stored.owners(rest).items():
+    for alias, owners in people.owners(rest).items():
         if own_numbers:
             near[alias] = (OTHER_NUMBER, owners[0])
         elif len(owners) == 1:
@@ -61,18 +54,18 @@ def resolve(
             doubtful[alias] = (tuple(owners), AMBIGUOUS)
     rest -= found.keys() | doubtful.keys() | near.keys()
     # Students of another open cohort: known, and nobody here.
-    elsewhere = stored.elsewhere(rest)
+    elsewhere = people.elsewhere & rest
     staying |= elsewhere
     rest -= elsewhere
-    within, lost = _numbers_within(stored, rest, own_numbers=own_numbers), _lost_zeros(stored, rest)
-    added, hinted = _additions(stored, rest)
+    within, lost = _numbers_within(people, rest, own_numbers=own_numbers), _lost_zeros(people, rest)
+    added, hinted = _additions(people, rest)
     doubtful |= _merged(within, lost, added)
     rest -= doubtful.keys()
     near |= {key: hint for key, hint in hinted.items() if key in rest}
     rest -= near.keys()
     if rest:
         spoken_of = {str(key) for key in groups if key in digests} | set(found.values())
-        near |= _namesakes(stored, fields, groups, rest, spoken_of) | _one_character(stored, rest)
+        near |= _namesakes(people, fields, groups, rest, spoken_of) | _one_character(people, rest)
     return Resolved(found, doubtful, near, staying)
 
 
@@ -86,7 +79,7 @@ def _merged(*kinds: Mapping[str, tuple[tuple[str, ...], str]]) -> dict[str, tupl
     return merged
 
 
-def _numbers_within(stored: Stored, keys: set[str], *, own_numbers: bool) -> dict[str, tuple[tuple[str, ...], str]]:
+def _numbers_within(people: People, keys: set[str], *, own_numbers: bool) -> dict[str, tuple[tuple[str, ...], str]]:
     """Find keys that contain a student's number as a whole token, or are one but for blanks, hyphens and punctuation.
 
     Only keys with other characters than digits and letters are taken apart; each number is looked up once.
@@ -106,12 +99,12 @@ def _numbers_within(stored: Stored, keys: set[str], *, own_numbers: bool) -> dic
             if bare(key) == number:
                 whole.add(key)
 
-    for student in stored.leaving(within.keys()):
+    for student in people.leaving(within.keys()):
         name(student, [student])
-    for alias, owners in {} if own_numbers else stored.owners(within.keys()).items():
+    for alias, owners in {} if own_numbers else people.owners(within.keys()).items():
         name(alias, owners)
     # Of numbers that hold punctuation themselves no index knows the bare form.
-    for number, students in stored.punctuated(own=own_numbers).items():
+    for number, students in people.punctuated.items():
         plain = bare(number)
         if plain in keys:
             within.setdefault(plain, set()).add(plain)
@@ -122,7 +115,7 @@ def _numbers_within(stored: Stored, keys: set[str], *, own_numbers: bool) -> dic
     }
 
 
-def _lost_zeros(stored: Stored, keys: set[str]) -> dict[str, tuple[tuple[str, ...], str]]:
+def _lost_zeros(people: People, keys: set[str]) -> dict[str, tuple[tuple[str, ...], str]]:
     """Find keys that fit exactly one student once leading zeros are put back: likely that student, but never surely.
 
     The digits may have words around them, or separators of thousands within.
@@ -132,14 +125,14 @@ def _lost_zeros(stored: Stored, keys: set[str]) -> dict[str, tuple[tuple[str, ..
         for number in with_lost_zeros(key):
             candidates.setdefault(number, set()).add(key)
     fits: dict[str, list[str]] = {}
-    for student in stored.leaving(candidates.keys()):
+    for student in people.leaving(candidates.keys()):
         for key in candidates[student]:
             fits.setdefault(key, []).append(student)
     return {key: (tuple(students), LEADING_ZERO) for key, students in fits.items() if len(students) == 1}
 
 
 def _additions(
-    stored: Stored, keys: set[str]
+    people: People, keys: set[str]
 ) -> tuple[dict[str, tuple[tuple[str, ...], str]], dict[str, tuple[str, str]]]:
     """Find keys that are a student's number with zeros or a letter before it, or a letter behind it.
 
@@ -151,10 +144,10 @@ def _additions(
         for number in without_addition(key):
             candidates.setdefault(number, set()).add(key)
     fits: dict[str, set[str]] = {}
-    for student in stored.leaving(candidates.keys()) if candidates else ():
+    for student in people.leaving(candidates.keys()) if candidates else ():
         for key in candidates[student]:
             fits.setdefault(key, set()).add(student)
-    shapes = {shape(*ends) for ends in stored.ends()} if fits else set()
+    shapes = {shape(*ends) for ends in people.ends} if fits else set()
     doubtful: dict[str, tuple[tuple[str, ...], str]] = {}
     near: dict[str, tuple[str, str]] = {}
     for key, students in fits.items():
@@ -166,49 +159,28 @@ def _additions(
     return doubtful, near
 
 
-def _one_character(stored: Stored, keys: set[str]) -> dict[str, tuple[str, str]]:
+def _one_character(people: People, keys: set[str]) -> dict[str, tuple[str, str]]:
     """Find keys that become one student's number when letters are read as digits, or one character comes or goes.
 
     Another digit in a place is not looked for: students' neighbours, who do not leave, have such numbers.
     """
-    lengths = stored.lengths()
-    spellings: dict[str, set[str]] = {}
-    for key in sorted(keys)[:_LOOKED_AT]:
-        for spelling in _spellings(key, lengths):
-            spellings.setdefault(spelling, set()).add(key)
+    spelled: dict[str, set[str]] = {}
+    for key in sorted(keys)[:HINTED_KEYS]:
+        for spelling in spellings(key, people.lengths):
+            spelled.setdefault(spelling, set()).add(key)
     fits: dict[str, set[str]] = {}
-    for student in stored.leaving(spellings.keys()):
-        for key in spellings[student]:
+    for student in people.leaving(spelled.keys()):
+        for key in spelled[student]:
             fits.setdefault(key, set()).add(student)
     return {key: (ONE_CHARACTER, students.pop()) for key, students in fits.items() if len(students) == 1}
 
 
-def _spellings(key: str, lengths: Iterable[int]) -> Iterator[str]:
-    """Give what a mistyped key may have meant; numbers have one of these lengths."""
-    read = key.translate(_LOOK_ALIKE)
-    if read != key:
-        yield read
-    if len(key) in lengths:
-        return
-    if len(key) - 1 in lengths:
-        yield from (key[:at] + key[at + 1 :] for at in range(len(key)))
-    if len(key) + 1 in lengths:
-        yield from (key[:at] + digit + key[at:] for at in range(len(key) + 1) for digit in "0123456789")
-
-
 def _namesakes(
-    stored: Stored, fields: Sequence[str], groups: Mapping[Cell, Rows], keys: set[str], spoken_of: set[str]
+    people: People, fields: Sequence[str], groups: Mapping[Cell, Rows], keys: set[str], spoken_of: set[str]
 ) -> dict[str, tuple[str, str]]:
     """Find keys whose rows bear the name of one student, and of one about whom nothing came by the own number."""
-    if "name" not in fields:
-        return {}
-    at, names = fields.index("name"), dict[str, str]()
-    for key, rows in groups.items():
-        number = "" if key is None else normalise_number(key)
-        if number in keys and rows[0][at] is not None and len(names) < _LOOKED_AT:
-            names[number] = "".join(str(rows[0][at]).split())
-    students = stored.named(set(names.values()))
-    fits = {key: students.get(name, ()) for key, name in names.items()}
+    names = names_of(fields, groups, keys)
+    fits = {key: people.named.get(name, ()) for key, name in names.items()}
     return {
         key: (SAME_NAME, namesakes[0])
         for key, namesakes in fits.items()

@@ -1,6 +1,6 @@
-"""What the registrar's list would change: read the marks, decide in full, say whether the guard lets it go."""
+"""The registrar's list: gathered, compared, planned and judged."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -11,14 +11,16 @@ from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.guard_reasons import Figures, Objection, ObjectionKind
 from status_db.marks.apply import Ending, Lease, Pull
-from status_db.marks.current import GROUPED_BY, Stored
+from status_db.marks.current import GROUPED_BY, Person, SourceState, Stored
 from status_db.marks.roster import Listing, RosterWrites
 from status_db.marks.settings import SettingsMarks
-from status_db.model import CLEAR, ROSTER, Finding, Flip, StepKind, Verdict, is_ahead
+from status_db.model import CLEAR, ROSTER, Finding, Flip, Record, StepKind, Verdict, is_ahead
 from sync import rules
-from sync.plan.base import others_of
+from sync.plan.base import Held
+from sync.plan.gather import others_of
 from sync.rule import reconcile, roster
 from sync.rule.guard import Group
+from sync.rule.step import Part, of_step
 
 #: What stands in the place of the digest in a database from before it was recorded.
 _UNRECORDED = b"roster"
@@ -33,6 +35,7 @@ class RosterProposal:
     reasons: tuple[Objection, ...]
     pull: Pull
     snapshot: Snapshot
+    held: Held | None = None
 
     @property
     def clears(self) -> bool:
@@ -67,69 +70,162 @@ class RosterProposal:
         marks.apply_roster(lease, self.writes, self.pull, ending, approved=approved)
 
 
-def propose_roster(
-    connection: Connection, settings: Settings, cohort: str, snapshot: Snapshot, clock: datetime | None = None
-) -> RosterProposal:
-    """Plan the registrar's list on the marks as they stand in this read. Raises SourceGarbled.
+@dataclass(frozen=True, slots=True)
+class StepPeople:
+    """What is stored of one step about students whose particulars have changed."""
 
-    Who is stored as having joined ahead of `clock`, what time it is, was listed under a wrong clock and joins now:
-    otherwise no answer would count as given after that.
-    """
-    at = clock or snapshot.ended
-    stored = Stored(connection, cohort)
-    listed = _renumbered(roster.entries(rules.roster_rule(settings), snapshot), stored.renumbered())
-    rows = stored.roster()
-    known = {n: roster.Listed(row.digest, row.active, row.flow, is_ahead(row.joined_at, at)) for n, row in rows.items()}
-    state = stored.source(ROSTER)
-    plan = roster.plan(stored.revision(), state.revision, listed, known)
-    active = sum(1 for entry in known.values() if entry.active and entry.flow)
-    findings: list[tuple[str, str, Finding]] = []
-    flips: list[Flip] = []
-    if plan.changed:
-        _reconsider(stored, settings, plan, snapshot.ended, findings, flips)
-    let_off = {flip.student for flip in flips if flip.after is Verdict.EXEMPT and flip.before is not Verdict.CLEARED}
-    dropped = [n for n, entry in known.items() if entry.active and entry.flow and not _leaves(listed.get(n))]
-    groups: tuple[Group, ...] = ()
-    if dropped and state.recent_rows:
-        leaving = {
-            n: {column: getattr(rows[n], column) for column in GROUPED_BY}
-            for n, entry in known.items()
-            if entry.active and entry.flow
+    people: tuple[Person, ...]
+    #: The step's sources, as stored, and their records about these students.
+    sources: Mapping[str, reconcile.SourceAnswered]
+    records: Mapping[tuple[str, str], Record]
+
+
+@dataclass(frozen=True, slots=True)
+class RosterRead:
+    """One read of the marks, for the registrar's list."""
+
+    base: int
+    state: SourceState
+    #: Number → student on the list, under the number that is right now.
+    listed: Mapping[str, roster.Entry]
+    #: Everybody ever listed in this cohort.
+    known: Mapping[str, roster.Listed]
+    #: Student → the columns of `GROUPED_BY`.
+    columns: Mapping[str, Mapping[str, str]]
+    #: Step with exemptions → what is stored of those whose particulars have changed.
+    steps: Mapping[str, StepPeople]
+
+
+class RosterStages:
+    """The stages of the registrar's list: no office is asked again."""
+
+    def __init__(self, settings: Settings, cohort: str, snapshot: Snapshot, clock: Callable[[], datetime]) -> None:
+        """Students stored as having joined ahead of `clock` were listed under a wrong clock, and join now.
+
+        Otherwise no answer would count as given after that.
+        """
+        self._settings = settings
+        self._cohort = cohort
+        self.snapshot = snapshot
+        self._clock = clock
+
+    def gather(self, connection: Connection) -> RosterRead:
+        """Read the roster, and the steps of those whose particulars have changed. Raises SourceGarbled."""
+        stored, now = Stored(connection, self._cohort), self._clock()
+        listed = _renumbered(
+            roster.entries(rules.roster_rule(self._settings), self.snapshot), stored.numbers.renumbered()
+        )
+        rows = stored.roster()
+        known = {
+            n: roster.Listed(row.digest, row.active, row.flow, is_ahead(row.joined_at, now)) for n, row in rows.items()
         }
-        groups = roster.groups_of(leaving, frozenset(dropped))
-    limits = rules.limits(settings.roster)
-    reasons = roster.judge(plan, limits, state.recent_rows, active, len(let_off), groups)
-    digest, where = rules.roster_digest(settings), rules.location(settings.roster)
-    reread = state.settings_digest not in (None, _UNRECORDED, digest) or state.location_digest not in (
-        None,
-        *rules.locations(settings.roster),
-    )
-    if reread and not plan.empty:
+        changed = [n for n, entry in listed.items() if n in known and known[n].digest != entry.digest]
+        columns = {n: {column: getattr(row, column) for column in GROUPED_BY} for n, row in rows.items()}
+        return RosterRead(
+            stored.revision(),
+            stored.source(ROSTER),
+            listed,
+            known,
+            columns,
+            self._steps(stored, changed) if changed else {},
+        )
+
+    def _steps(self, stored: Stored, students: Sequence[str]) -> dict[str, StepPeople]:
+        """Read what depends on roster columns about these students."""
+        flows = rules.steps_of_flows(self._settings).values()
+        synced = {step for steps in flows for step, kind in steps if kind is StepKind.SYNCED}
+        meaning, found = stored.meaning(), dict[str, StepPeople]()
+        for step in sorted(synced):
+            if rules.exemptions(self._settings, step):
+                sources = others_of(stored, self._settings, step, "", meaning)
+                people = stored.people(step, students, (), self.snapshot.ended)
+                found[step] = StepPeople(tuple(people), sources, stored.records(list(sources), students))
+        return found
+
+    def decide(self, read: RosterRead) -> RosterProposal:
+        """Plan the list, and judge it."""
+        plan = roster.plan(read.base, read.state.revision, read.listed, read.known)
+        findings, flips = self._reconsidered(plan, read)
+        writes = RosterWrites(
+            base=plan.base,
+            joined=[_listing(entry) for entry in plan.joined],
+            returning=[entry.student for entry in plan.joined if entry.student in read.known],
+            changed=[_listing(entry) for entry in plan.changed],
+            left=plan.left,
+            flows=rules.steps_of_flows(self._settings),
+            findings=findings,
+            flips=flips,
+        )
+        asked = self._settings.roster
+        pull = Pull(
+            began=self.snapshot.began,
+            ended=self.snapshot.ended,
+            fresh_for=rules.fresh_for(self._settings, asked),
+            settings_digest=rules.roster_digest(self._settings),
+            fingerprint=None,
+            told=None,
+            compared_at=self.snapshot.began,
+            roster_rows=plan.rows,
+            location=rules.location(asked),
+        )
+        return RosterProposal(plan, writes, self._reasons(read, plan, writes), pull, self.snapshot)
+
+    def _reasons(self, read: RosterRead, plan: roster.RosterPlan, writes: RosterWrites) -> tuple[Objection, ...]:
+        leaving = {n for n, entry in read.known.items() if entry.active and entry.flow}
+        let_off = {
+            flip.student for flip in writes.flips if flip.after is Verdict.EXEMPT and flip.before is not Verdict.CLEARED
+        }
+        dropped = frozenset(n for n in leaving if not _leaves(read.listed.get(n)))
+        groups: tuple[Group, ...] = ()
+        if dropped and read.state.recent_rows:
+            groups = roster.groups_of({n: read.columns[n] for n in read.known if n in leaving}, dropped)
+        limits = rules.limits(self._settings.roster)
+        reasons = roster.judge(plan, limits, read.state.recent_rows, len(leaving), len(let_off), groups)
+        if plan.empty or not self._is_read_otherwise(read.state):
+            return reasons
         moved = len(plan.joined) + len(plan.changed) + len(plan.left)
-        figures: Figures = {"source": ROSTER, "records": moved, "findings": len(findings)}
-        reasons = (*reasons, Objection(ObjectionKind.SETTINGS_CHANGED, figures))
-    writes = RosterWrites(
-        base=plan.base,
-        joined=[_listing(entry) for entry in plan.joined],
-        returning=[entry.student for entry in plan.joined if entry.student in known],
-        changed=[_listing(entry) for entry in plan.changed],
-        left=plan.left,
-        flows=rules.steps_of_flows(settings),
-        findings=findings,
-        flips=flips,
-    )
-    pull = Pull(
-        began=snapshot.began,
-        ended=snapshot.ended,
-        fresh_for=rules.fresh_for(settings, settings.roster),
-        settings_digest=digest,
-        fingerprint=None,
-        told=None,
-        compared_at=snapshot.began,
-        roster_rows=plan.rows,
-        location=where,
-    )
-    return RosterProposal(plan, writes, reasons, pull, snapshot)
+        figures: Figures = {"source": ROSTER, "records": moved, "findings": len(writes.findings)}
+        return (*reasons, Objection(ObjectionKind.SETTINGS_CHANGED, figures))
+
+    def _is_read_otherwise(self, state: SourceState) -> bool:
+        """Say whether the list is read by other settings, or at another place, than the last one."""
+        digest, places = rules.roster_digest(self._settings), rules.locations(self._settings.roster)
+        return state.settings_digest not in (None, _UNRECORDED, digest) or state.location_digest not in (None, *places)
+
+    def _reconsidered(
+        self, plan: roster.RosterPlan, read: RosterRead
+    ) -> tuple[list[tuple[str, str, Finding]], list[Flip]]:
+        """Find again what depends on roster columns, for students whose particulars have changed."""
+        particulars = {
+            e.student: dict(zip(roster.COLUMNS, e.columns, strict=True)) | dict(e.extra) for e in plan.changed
+        }
+        findings: list[tuple[str, str, Finding]] = []
+        flips: list[Flip] = []
+        for step, stored in read.steps.items():
+            conditions = rules.exemptions(self._settings, step)
+            for person in stored.people:
+                if person.student not in particulars:
+                    continue
+                exempt = roster.exempt(conditions, particulars[person.student])
+                finding = of_step(_parts(stored, person), exempt=exempt)
+                if (finding.verdict, finding.reason) == (person.finding.verdict, person.finding.reason):
+                    continue
+                findings.append((person.student, step, finding))
+                touched = reconcile.Touched(person.student, person.joined_at, exempt, person.finding, person.decided)
+                flip = reconcile.flip_between(touched, finding, step)
+                flips += [flip] if flip else []
+        return findings, flips
+
+
+def _parts(stored: StepPeople, person: Person) -> list[Part]:
+    return [
+        Part(
+            stored.records.get((name, person.student)),
+            source.absent,
+            roster.asked_since(source.began, person.joined_at),
+        )
+        for name, source in stored.sources.items()
+    ]
 
 
 def _leaves(entry: roster.Entry | None) -> bool:
@@ -150,43 +246,3 @@ def _renumbered(listed: Mapping[str, roster.Entry], corrected: Mapping[str, str]
 
 def _listing(entry: roster.Entry) -> Listing:
     return Listing(entry.student, entry.columns, entry.extra, entry.flow, entry.aliases, entry.digest)
-
-
-def _reconsider(
-    stored: Stored,
-    settings: Settings,
-    plan: roster.RosterPlan,
-    now: datetime,
-    findings: list[tuple[str, str, Finding]],
-    flips: list[Flip],
-) -> None:
-    """Find again what depends on roster columns, for students whose particulars have changed."""
-    particulars = {e.student: dict(zip(roster.COLUMNS, e.columns, strict=True)) | dict(e.extra) for e in plan.changed}
-    synced = {
-        step for steps in rules.steps_of_flows(settings).values() for step, kind in steps if kind is StepKind.SYNCED
-    }
-    meaning = stored.meaning()
-    for step in sorted(synced):
-        conditions = rules.exemptions(settings, step)
-        if not conditions:
-            continue
-        sources = others_of(stored, settings, step, "", meaning)
-        records = stored.records(list(sources), list(particulars))
-        for person in stored.people(step, list(particulars), (), now):
-            if person.student not in particulars:
-                continue
-            parts = [
-                reconcile.Part(
-                    records.get((name, person.student)),
-                    source.absent,
-                    roster.asked_since(source.began, person.joined_at),
-                )
-                for name, source in sources.items()
-            ]
-            exempt = roster.exempt(conditions, particulars[person.student])
-            finding = reconcile.of_step(parts, exempt=exempt)
-            touched = reconcile.Touched(person.student, person.joined_at, exempt, person.finding, person.decided)
-            if (finding.verdict, finding.reason) != (person.finding.verdict, person.finding.reason):
-                findings.append((person.student, step, finding))
-                flip = reconcile.flip_between(touched, finding, step)
-                flips += [flip] if flip else []

@@ -1,4 +1,4 @@
-"""What a change of settings would do: read the marks, decide in full, say whether it waits for a person."""
+"""A change of settings: gathered, planned and judged."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,9 +16,11 @@ from status_db.marks import applied_settings
 from status_db.marks.apply import Ending, Lease, Pull
 from status_db.marks.current import Stored
 from status_db.marks.impact import Look, Moved
+from status_db.marks.placed import PlacedStudent, placed_students
 from status_db.marks.settings import SettingsMarks, SettingsWrites
 from status_db.model import CLEAR, ROSTER, SETTINGS, Flip, Verdict
 from sync.plan import settings_plan
+from sync.plan.base import Held
 from sync.rule import roster
 
 
@@ -31,6 +33,7 @@ class SettingsProposal:
     snapshot: Snapshot
     #: Student → college, for the flips.
     colleges: Mapping[str, str]
+    held: Held | None = None
 
     @property
     def clears(self) -> bool:
@@ -103,31 +106,58 @@ class SettingsProposal:
         return _by_step(self.plan)
 
 
-def propose_settings(connection: Connection, settings: Settings, cohort: str, snapshot: Snapshot) -> SettingsProposal:
-    """Plan the change from the settings as applied to these, on the marks as they stand in this read."""
-    stored, own, now = Stored(connection, cohort), meaning_of(settings), snapshot.ended
-    known = applied_settings.read(connection, cohort)
-    before = known.meaning if known is not None else None
-    began, never_asked = _asked(stored, before, own)
-    people = stored.placed(now, roster.COLUMNS)
-    placed = [
-        settings_plan.Placed(
-            student=p.student,
-            flow=p.flow,
-            joined_at=p.joined_at,
-            columns=p.columns,
-            steps={step: settings_plan.Standing(f, p.decided.get(step)) for step, f in p.steps.items()},
-            records=p.records,
-            decided=p.decided,
+@dataclass(frozen=True, slots=True)
+class SettingsRead:
+    """One read of the whole cohort, for a change of settings."""
+
+    base: int
+    #: What the settings meant when they were last applied.
+    before: Meaning | None
+    people: tuple[PlacedStudent, ...]
+    #: Source, or the roster → when its last good answer began; and those of which none was applied.
+    began: Mapping[str, datetime]
+    never_asked: frozenset[str]
+    asked: frozenset[str]
+
+
+class SettingsStages:
+    """The stages of a change of settings: no office is asked, and no rows are compared."""
+
+    def __init__(self, settings: Settings, cohort: str, snapshot: Snapshot) -> None:
+        self._cohort = cohort
+        self._meaning = meaning_of(settings)
+        self.snapshot = snapshot
+
+    def gather(self, connection: Connection) -> SettingsRead:
+        """Read everybody, with everything that is stored about them."""
+        stored, known = Stored(connection, self._cohort), applied_settings.read(connection, self._cohort)
+        before = known.meaning if known is not None else None
+        began, never_asked = _asked(stored, before, self._meaning)
+        people = tuple(placed_students(connection, self._cohort, self.snapshot.ended, roster.COLUMNS))
+        return SettingsRead(
+            stored.revision(), before, people, began, frozenset(never_asked), frozenset(stored.asked_sources())
         )
-        for p in people
-    ]
-    plan = settings_plan.plan(
-        cohort, stored.revision(), before, own, placed, began, never_asked, stored.asked_sources()
-    )
-    flipped = {flip.student for flip in plan.flips}
-    colleges = {p.student: p.columns["college"] for p in people if p.student in flipped}
-    return SettingsProposal(plan, _reasons(plan), snapshot, colleges)
+
+    def decide(self, read: SettingsRead) -> SettingsProposal:
+        """Plan the change from the settings as applied to these, and judge it."""
+        placed = [
+            settings_plan.Placed(
+                student=p.student,
+                flow=p.flow,
+                joined_at=p.joined_at,
+                columns=p.columns,
+                steps={step: settings_plan.Standing(f, p.decided.get(step)) for step, f in p.steps.items()},
+                records=p.records,
+                decided=p.decided,
+            )
+            for p in read.people
+        ]
+        plan = settings_plan.plan(
+            self._cohort, read.base, read.before, self._meaning, placed, read.began, read.never_asked, read.asked
+        )
+        flipped = {flip.student for flip in plan.flips}
+        colleges = {p.student: p.columns["college"] for p in read.people if p.student in flipped}
+        return SettingsProposal(plan, _reasons(plan), self.snapshot, colleges)
 
 
 def _asked(stored: Stored, before: Meaning | None, own: Meaning) -> tuple[dict[str, datetime], set[str]]:

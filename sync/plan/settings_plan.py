@@ -11,8 +11,8 @@ from datetime import datetime
 
 from config.meaning import FlowMeaning, Meaning, differences
 from status_db.model import FIRST_FINDING, NOT_IN_FLOW, Finding, Flip, Record, StepKind, Verdict, digest_of
-from sync.rule.reconcile import Part, of_step
 from sync.rule.roster import asked_since, exempt
+from sync.rule.step import Part, of_step
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from connectors.port import Cell
+from foundation.zones import in_zone
 
 DateOrder: TypeAlias = Literal["ymd", "dmy", "mdy"]
 
@@ -203,5 +204,4 @@ def _moment(on: date, found: re.Match[str]) -> datetime:
 
 
 def _day_here(moment: datetime, zone: ZoneInfo, institution_zone: ZoneInfo) -> date:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-    return aware.astimezone(institution_zone).date()
+    return in_zone(moment, zone).astimezone(institution_zone).date()

@@ -18,28 +18,28 @@ from sync.rule.reconcile import Change, Plan
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may change without a person; percentages are of those it concerns."""
+    """How much may change without a person; percentages are of those it concerns. The settings have the defaults."""
 
-    rows_fall_percent: Decimal = Decimal(30)
-    rows_fall_count: int = 10
+    rows_fall_percent: Decimal
+    rows_fall_count: int
     #: No rows at all are looked at when there were so many, or more.
-    no_rows_after: int = 5
-    clear_count: int = 20
-    clear_percent: Decimal = Decimal(10)
-    hold_count: int = 50
-    hold_percent: Decimal = Decimal(10)
-    unknown_count: int = 50
-    unknown_percent: Decimal = Decimal(10)
-    sum_percent: Decimal = Decimal(30)
+    no_rows_after: int
+    clear_count: int
+    clear_percent: Decimal
+    hold_count: int
+    hold_percent: Decimal
+    unknown_count: int
+    unknown_percent: Decimal
+    sum_percent: Decimal
     #: After so long without a good pull, `sum_percent` alone limits what moves at once.
-    night: timedelta = timedelta(hours=12)
+    night: timedelta
     #: So many held, or more, are never all released at once.
-    all_of: int = 5
-    group_count: int = 10
-    group_percent: Decimal = Decimal(80)
-    group_times: Decimal = Decimal(3)
-    quality_points: Decimal = Decimal(5)
-    quality_rows: int = 20
+    all_of: int
+    group_count: int
+    group_percent: Decimal
+    group_times: Decimal
+    quality_points: Decimal
+    quality_rows: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import date
 from connectors.port import Cell
 from status_db.model import Obligation, Record, Verdict, digest_of, normalise_number
 from status_db.student_numbers import is_empty
-from sync.rule.reconcile import Answer, Resolved, Said, shown_key
+from sync.rule.answer import Answer, Resolved, Said, shown_key
 from sync.rule.records import Rows, SourceRule, due_of, text_of
 
 #: Why a record is in doubt: something of it stands under a key that is nobody's.

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from config.settings import Settings
-from status_db.marks.approvals import ApprovalVote, ApprovalVotes, Missing, Needed, VoteRefused, missing
+from status_db.marks.approvals import ApprovalVote, ApprovalVotes, Missing, VoteRefused, missing
 from status_db.model import ROSTER, RunState, Says
-from sync import rules
-from sync.run.run import Outcome, Sync
+from sync.run.outcome import Outcome
+from sync.run.run import Sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +71,4 @@ class Approvals:
         source = votes[0].source
         asked = self._settings.roster if source == ROSTER else self._settings.source.get(source)
         # A change of settings, or a source of the past, needs one approval.
-        return missing(votes, rules.needed(asked) if asked is not None else Needed())
+        return missing(votes, asked.guard if asked is not None else None)

@@ -1,153 +1,47 @@
-"""One run: ask, decide, judge, apply. A run changes everything its plan says, or nothing at all.
+"""One run: pull, gather, match, compare, confirm, plan, guard, apply. A run changes all that its plan says, or nothing.
 
 Nothing is held open while a source is asked. The plan is made on one consistent read of the marks and applied on that
 revision only; if the marks have moved meanwhile, the same snapshot is planned and judged again.
 """
 
-import gc
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
-from config.cohorts import naming
 from config.settings import Settings
 from config.tables.sources import Asked
-from connectors.port import (
-    Connector,
-    Fingerprinted,
-    Progress,
-    Proof,
-    ProofKind,
-    Snapshot,
-    SourceError,
-    SourceGarbled,
-    SourceRefused,
-    SourceUnavailable,
-    no_progress,
-    together,
-)
-from status_db.guard_reasons import Objection, packed
+from connectors.port import Connector, Fingerprinted, Progress, Snapshot, SourceError, no_progress
 from status_db.ledger.chain import Ledger
 from status_db.ledger.key import LedgerRefused
 from status_db.marks.applied_settings import SettingsDiffer
-from status_db.marks.apply import BaseMoved, Ending, Lease, LeaseLost, Overtaken, RunUnderWay
+from status_db.marks.apply import BaseMoved, Ending, Lease, LeaseLost, RunUnderWay
 from status_db.marks.current import Stored
 from status_db.marks.impact import Look
-from status_db.marks.reversals import Reversal, ReversalRefused, given_since
-from status_db.marks.revert_plans import GivenSince, WayBackPlan
 from status_db.marks.settings import SettingsMarks
-from status_db.model import ROSTER, SETTINGS, Flip, RunState
+from status_db.model import ROSTER, SETTINGS, RunState
 from status_db.store.engine import StoreError, reading
 from sync import rules
-from sync.plan import snapshot_codec
-from sync.plan.as_of import stamped
-from sync.plan.base import Proposal
+from sync.plan import revert, snapshot_codec
+from sync.plan.base import Stages
 from sync.plan.impact import look_at
-from sync.plan.roster import propose_roster
-from sync.plan.second_look import Doubts, reads_all_for_one
-from sync.plan.settings import propose_settings
-from sync.plan.source import SourceProposal, propose_source, propose_untouched, question_of
+from sync.plan.recheck import RecheckStages
+from sync.plan.revert import RevertStages, WayBackMoved
+from sync.plan.roster import RosterStages
+from sync.plan.same_answer import untouched
+from sync.plan.settings import SettingsStages
+from sync.plan.source import SourceStages, of_same_answer
+from sync.pull.pull import pull, pull_one, weaker_connection
 from sync.run import process_id
+from sync.run.applying import ATTEMPTS, Applying
+from sync.run.lease import COLLECTOR, LEASE_FOR, renewed
+from sync.run.outcome import Outcome, Preview, fault_of
+from sync.run.reverting import Reverting
 from sync.run.settings_gate import SettingsGate, waits_already
-from sync.run.way_back import propose_way_back
-
-#: A lease lasts this long and is renewed in the background three times as often.
-LEASE_FOR = timedelta(minutes=2)
-
-#: So often a snapshot is planned again when the marks move under it.
-_ATTEMPTS = 8
-
-#: One of these must show that a snapshot is whole.
-_WHOLE = {ProofKind.TOTAL_AGREES, ProofKind.END_REACHED, ProofKind.SECOND_PASS_AGREES}
-
-_FAULTS = {SourceUnavailable: "unavailable", SourceRefused: "refused", SourceGarbled: "garbled"}
-
-
-class _Collector:
-    """The collector of cyclic garbage, paused while runs are under way.
-
-    A run makes hundreds of thousands of small values, and no cycles; looking for some among them, again and again,
-    would take up to a third of its time.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._runs = 0
-        self._was_on = False
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Pause it until the last of the runs under way has ended."""
-        with self._lock:
-            if not self._runs:
-                self._was_on = gc.isenabled()
-                gc.disable()
-            self._runs += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._runs -= 1
-                if not self._runs and self._was_on:
-                    gc.enable()
-
-
-_COLLECTOR = _Collector()
-
-
-class _WayBackMoved(Exception):  # noqa: N818 - named by what is so
-    """Taking a run back would change something else than what was looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one run ended."""
-
-    source: str
-    state: RunState
-    #: None when nothing was opened at all: a plan, or a source held by another run.
-    run: int | None = None
-    message: str = ""
-    fault: str | None = None
-    counts: dict[str, Any] = field(default_factory=dict)
-    flips: tuple[Flip, ...] = ()
-    #: Of which cohort, where there are several.
-    cohort: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a sync of one source would change now."""
-
-    source: str
-    #: Why it cannot be told: the source failed; else empty.
-    fault: str | None
-    message: str
-    counts: dict[str, Any]
-    flips: tuple[Flip, ...]
-    #: Why the guard would hold it back.
-    reasons: tuple[Objection, ...]
-    #: For a change of settings: what differs, key by key, and what it does to steps.
-    changes: tuple[str, ...] = ()
-    #: Nothing else is planned or applied before it.
-    blocks: bool = False
-    #: Of which cohort, where there are several.
-    cohort: str = ""
-
-    @property
-    def pending(self) -> bool:
-        """Say whether there is something to apply."""
-        return bool(self.changes) or (
-            self.fault is None
-            and any(self.counts.get(key) for key in ("records", "flips", "joined", "changed", "left"))
-        )
 
 
 class Sync:
@@ -173,9 +67,11 @@ class Sync:
         self._ledger = ledger
         self._gate = SettingsGate(engine, settings, cohort, clock)
         self._marks = SettingsMarks(engine, cohort, ledger, self._gate.meaning)
+        self._applying = Applying(settings, cohort, engine, self._marks, self._gate, clock)
         self._log = structlog.get_logger("clearance.sync")
-        #: Where there are several cohorts, outcomes and suggested commands name theirs.
-        self._named = cohort if len(settings.cohort) > 1 else ""
+        self._named = self._applying.named
+        #: What taking an approved run back would change.
+        self.reverting = Reverting(settings, cohort, engine, self._marks, self._applying, self._stages, clock)
 
     @property
     def named(self) -> str:
@@ -212,7 +108,7 @@ class Sync:
                 self._marks.drop_waiting_settings("The settings are the applied ones again. It had said: ")
             return None
         if waiting is not None and kept is not None and kept[0] == proposal.plan.digest:
-            message = self._suggest(waits_already(waiting))
+            message = self._applying.suggest(waits_already(waiting))
             return Outcome(SETTINGS, RunState.SKIPPED, waiting, message, "suspended", cohort=self._named)
         if waiting is not None:
             self._marks.drop_waiting_settings("The settings have changed once more. It had said: ")
@@ -232,12 +128,11 @@ class Sync:
     def preview(self, name: str, progress: Progress = no_progress, shared: Connector | None = None) -> Preview:
         """Ask a source and say what a sync would change; write nothing. `shared` as for `run`."""
         try:
-            snapshot = self._asked(name, shared or self._connect(name), None, progress)
-            with reading(self._engine) as connection:
-                proposal = self._propose(connection, name, snapshot, None)
+            snapshot = pull(self._settings, name, shared or self._connect(name), progress, self._clock())
+            proposal = self._applying.propose(name, self._stages(name, snapshot))
         except SourceError as error:
-            said = self._suggest(str(error))
-            return Preview(name, _FAULTS[type(error)], said, {}, (), (), cohort=self._named)
+            said = self._applying.suggest(str(error))
+            return Preview(name, fault_of(error), said, {}, (), (), cohort=self._named)
         return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons, cohort=self._named)
 
     def run(
@@ -277,7 +172,7 @@ class Sync:
                 with reading(self._engine) as connection:
                     self._gate.demand(connection)
             except SettingsDiffer as differ:
-                message = self._suggest(str(differ))
+                message = self._applying.suggest(str(differ))
                 return Outcome(name, RunState.SKIPPED, message=message, fault="suspended", cohort=self._named)
         try:
             lease = self._marks.begin(
@@ -293,17 +188,15 @@ class Sync:
             )
         except RunUnderWay as busy:
             return Outcome(
-                name, RunState.SKIPPED, message=self._suggest(str(busy)), fault="under_way", cohort=self._named
+                name, RunState.SKIPPED, message=self._applying.suggest(str(busy)), fault="under_way", cohort=self._named
             )
-        log = self._log.bind(source=name, run=lease.run)
-        log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
-        for weaker in self._weaker_connection(name):
-            log.warning("weaker connection", because=weaker)
-        with _COLLECTOR.paused(), self._closing(lease):
-            if back is None:
-                outcome = self._carried_out(lease, student, progress, shared)
-            else:
-                outcome = self._taken_back(lease, back)
+        # Entered at once: what breaks off from here on closes the run.
+        with self._closing(lease), COLLECTOR.paused():
+            log = self._log.bind(source=name, run=lease.run)
+            log.info("run started", by=by, **({"slot": slot.isoformat()} if slot else {}))
+            for weaker in weaker_connection(self._settings, name) if name != SETTINGS else ():
+                log.warning("weaker connection", because=weaker)
+            outcome = self._ended_well(lease, lambda: self._carried_out(lease, student, progress, back, shared))
         _logged(log, outcome)
         return outcome
 
@@ -314,7 +207,9 @@ class Sync:
         what it would change now. `said_of` is the digest of the change that people spoke of; a run that has come to
         another one since is left alone.
         """
-        message = self._suggest(f"run {number} does not wait for approval any more. See: clearance runs show {number}")
+        message = self._applying.suggest(
+            f"run {number} does not wait for approval any more. See: clearance runs show {number}"
+        )
         not_waiting = Outcome(name, RunState.SKIPPED, number, message, "not_waiting", cohort=self._named)
         kept = self._kept(number)
         if kept is None or said_of not in (None, kept[0]):
@@ -331,93 +226,32 @@ class Sync:
         if lease is None:
             return not_waiting
         digest, packed = kept
-        log = self._log.bind(source=name, run=number)
-        log.info("run approved", by=by)
-        with _COLLECTOR.paused(), self._closing(lease):
-            try:
-                outcome = self._applied(lease, snapshot_codec.unpack(packed), None, approved=digest)
-            except SourceError as error:
-                outcome = self._ended(lease, RunState.FAILED, str(error), fault=_FAULTS[type(error)])
-            except SettingsDiffer as differ:
-                outcome = self._ended(lease, RunState.SKIPPED, str(differ), fault="suspended")
+        with self._closing(lease), COLLECTOR.paused():
+            log = self._log.bind(source=name, run=number)
+            log.info("run approved", by=by)
+            stages = self._stages(name, snapshot_codec.unpack(packed))
+            outcome = self._ended_well(lease, lambda: self._applying.carry(lease, stages, approved=digest))
         _logged(log, outcome)
         return outcome
-
-    def way_back(self, number: int, name: str) -> tuple[Preview, Reversal]:
-        """Say what taking an approved run back would change, and what is kept of it; write nothing.
-
-        Raises ReversalRefused when the run keeps nothing, LedgerRefused when what it keeps was altered.
-        """
-        with reading(self._engine) as connection:
-            reversal, proposal = self._back(connection, number, name)
-        return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons), reversal
-
-    def plan_way_back(self, number: int, name: str) -> WayBackPlan:
-        """Return the same for a page, with what was given since; write nothing. Raises as `way_back` does."""
-        with reading(self._engine) as connection:
-            reversal, proposal = self._back(connection, number, name)
-            look = look_at(Stored(connection, self._cohort), number, proposal)
-        reviews, certificates = self.given_since(reversal)
-        return WayBackPlan(
-            proposal.plan.digest, proposal.plan.empty, look, int(proposal.counts["left_alone"]),
-            reviews, certificates, len(reviews), len(certificates),
-        )  # fmt: skip
 
     def revert(self, number: int, name: str, *, by: str, because: str = "", looked_at: bytes | None = None) -> Outcome:
         """Take an approved run of a source back, in a run of that source: applied, or suspended by the guard.
 
         What a later answer has changed since stays. The next full pull of the source speaks again as always; until
         then nobody is cleared by a recheck. `looked_at` is the digest of a plan: where it would change something else
-        by now, nothing is done. Raises as `way_back` does.
+        by now, nothing is done. Raises as `Reverting.preview` does.
         """
-        with reading(self._engine) as connection:
-            self._reversal(connection, number, name)
-        back = replace(self._to_take_back(number), because=because, looked_at=looked_at)
+        self.reverting.reversal(number, name)
+        back = replace(revert.at(self._clock(), number), because=because, looked_at=looked_at)
         return self._run(name, by=by, slot=None, student=None, progress=no_progress, back=back)
-
-    def _taken_back(self, lease: Lease, back: snapshot_codec.WayBack) -> Outcome:
-        try:
-            return self._applied(lease, back, None)
-        except _WayBackMoved:
-            message = (
-                "the marks have moved since this way back was looked at, and it would change something else. Look at "
-                "it again."
-            )
-            return self._ended(lease, RunState.SKIPPED, message, fault="moved")
-        except SettingsDiffer as differ:
-            return self._ended(lease, RunState.SKIPPED, str(differ), fault="suspended")
-
-    def _back(self, connection: Connection, number: int, name: str) -> tuple[Reversal, Proposal]:
-        return self._reversal(connection, number, name), self._propose(
-            connection, name, self._to_take_back(number), None
-        )
-
-    def _reversal(self, connection: Connection, number: int, name: str) -> Reversal:
-        reversal = self._marks.reversal(connection, number)
-        if name not in self._settings.source:
-            raise ReversalRefused(
-                f"run {number} cannot be taken back: the settings have no [source.{name}] any more. Put it back, apply "
-                "the settings, then run this again."
-            )
-        return reversal
-
-    def given_since(self, reversal: Reversal) -> tuple[tuple[GivenSince, ...], tuple[GivenSince, ...]]:
-        """Return the reviews and the certificates that students have been given since a run had cleared them."""
-        review_steps = {e.step for flow in self._settings.flow for e in flow.entries if e.kind == "review"}
-        with reading(self._engine) as connection:
-            return given_since(connection, self._cohort, reversal.cleared, review_steps, reversal.at)
-
-    def _to_take_back(self, number: int) -> snapshot_codec.WayBack:
-        now = self._clock()
-        return snapshot_codec.WayBack((), (), now, now, (), reverts=number)
 
     def look(self, number: int, name: str) -> Look | None:
         """Return what a suspended run would do now; None when its answer is not kept any more. Raises SourceError."""
         kept = self._kept(number)
         if kept is None:
             return None
+        proposal = self._applying.propose(name, self._stages(name, snapshot_codec.unpack(kept[1])))
         with reading(self._engine) as connection:
-            proposal = self._propose(connection, name, snapshot_codec.unpack(kept[1]), None)
             return look_at(Stored(connection, self._cohort), number, proposal)
 
     def _asked_of(self, source: str) -> Asked | None:
@@ -434,7 +268,7 @@ class Sync:
     @contextmanager
     def _closing(self, lease: Lease) -> Iterator[None]:
         """Keep the lease while the run goes on; when it is broken off, say so in the run and let go of the source."""
-        with _renewed(self._marks, lease, self._lease_for):
+        with renewed(self._marks, lease, self._lease_for):
             try:
                 yield
             except StoreError as error:
@@ -452,227 +286,88 @@ class Sync:
         except (StoreError, LeaseLost) as error:
             self._log.warning("run not closed", source=lease.source, run=lease.run, because=str(error))
 
-    def _carried_out(
-        self, lease: Lease, student: str | None, progress: Progress, shared: Connector | None = None
-    ) -> Outcome:
+    def _ended_well(self, lease: Lease, carry: Callable[[], Outcome]) -> Outcome:
+        """End a run also where the source failed, or the marks or the settings are others by now."""
         try:
-            if lease.source == SETTINGS:
-                return self._applied(lease, self._gate.nothing_asked(), None)
-            connector = self._connect(lease.source)
-            if student is None and (untouched := self._untouched(lease, shared or connector)):
-                return untouched
-            snapshot = self._asked(lease.source, shared or connector, student, progress)
-            return self._applied(lease, snapshot, student, connector=connector)
+            return carry()
         except SourceError as error:
-            return self._ended(lease, RunState.FAILED, str(error), fault=_FAULTS[type(error)])
+            return self._applying.ended(lease, RunState.FAILED, str(error), fault=fault_of(error))
         except SettingsDiffer as differ:
-            return self._ended(lease, RunState.SKIPPED, str(differ), fault="suspended")
+            return self._applying.ended(lease, RunState.SKIPPED, str(differ), fault="suspended")
+        except WayBackMoved:
+            message = (
+                "the marks have moved since this way back was looked at, and it would change something else. Look at "
+                "it again."
+            )
+            return self._applying.ended(lease, RunState.SKIPPED, message, fault="moved")
+
+    def _carried_out(
+        self,
+        lease: Lease,
+        student: str | None,
+        progress: Progress,
+        back: snapshot_codec.WayBack | None,
+        shared: Connector | None,
+    ) -> Outcome:
+        name = lease.source
+        if back is not None or name == SETTINGS:
+            return self._applying.carry(lease, self._stages(name, back or self._gate.nothing_asked()))
+        connector = self._connect(name)
+        if student is None and (outcome := self._untouched(lease, shared or connector)):
+            return outcome
+        if student is None:
+            snapshot = pull(self._settings, name, shared or connector, progress, self._clock())
+        else:
+            snapshot = pull_one(self._settings, name, connector, self._numbers(student), self._clock())
+        return self._applying.carry(lease, self._stages(name, snapshot, student, connector))
+
+    def _stages(
+        self, name: str, snapshot: Snapshot, student: str | None = None, connector: Connector | None = None
+    ) -> Stages[Any]:
+        """Return the stages of this kind of answer; with a connector, the office is asked again before a release."""
+        settings, cohort, seals = self._settings, self._cohort, self._ledger.seals
+        if name == SETTINGS:
+            return SettingsStages(settings, cohort, snapshot)
+        if name == ROSTER:
+            return RosterStages(settings, cohort, snapshot, self._clock)
+        if isinstance(snapshot, snapshot_codec.WayBack):
+            reverted = snapshot.reverts
+            return RevertStages(settings, cohort, name, snapshot, lambda c: self._marks.reversal(c, reverted), seals)
+        if student is not None and connector is not None:
+            return RecheckStages(settings, cohort, name, snapshot, self._clock, seals, student, connector)
+        return SourceStages(settings, cohort, name, snapshot, self._clock, seals, connector)
 
     def _untouched(self, lease: Lease, connector: Connector) -> Outcome | None:
-        """End a run without a pull, where the source tells that its answer is the one that is stored."""
-        if lease.source == ROSTER or self._settings.source[lease.source].as_of:
+        """End a run without a pull, where the source reports that its answer is the one that is stored."""
+        name = lease.source
+        if name == ROSTER or self._settings.source[name].as_of:
             # The moment that its data reach up to may have moved, though its rows have not.
             return None
         fingerprint = connector.fingerprint() if isinstance(connector, Fingerprinted) else None
         if fingerprint is None:
             return None
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             with reading(self._engine) as connection:
-                proposal = propose_untouched(
-                    connection, self._settings, self._cohort, lease.source, fingerprint, self._clock()
-                )
-            if proposal is None:
+                found = untouched(connection, self._settings, self._cohort, name, fingerprint, self._clock())
+            if found is None:
                 return None
+            proposal = of_same_answer(self._cohort, rules.source_rule(self._settings, name), *found)
             with suppress(BaseMoved):
-                weaker = self._weaker_connection(lease.source)
+                weaker = weaker_connection(self._settings, name)
                 counts = {"not_pulled": True} | ({"warnings": list(weaker)} if weaker else {})
-                return self._unchanged(lease, proposal, counts)
+                return self._applying.unchanged(lease, proposal, counts)
         return None
 
-    def _unchanged(self, lease: Lease, proposal: Proposal, counts: dict[str, Any]) -> Outcome:
-        proofs = [(proof.kind.value, proof.detail) for proof in proposal.snapshot.proofs]
-        ending = Ending(RunState.UNCHANGED, self._clock(), counts=counts, proofs=proofs)
-        self._marks.unchanged(lease, proposal.plan.base, proposal.pull, ending)
-        return Outcome(lease.source, RunState.UNCHANGED, lease.run, counts=counts, cohort=self._named)
-
-    def _asked(self, name: str, connector: Connector, student: str | None, progress: Progress) -> Snapshot:
-        snapshot = connector.pull(progress) if student is None else self._asked_by_every_number(connector, student)
-        snapshot = stamped(self._settings, name, snapshot, self._clock())
-        shown = {proof.kind for proof in snapshot.proofs}
-        if not shown & _WHOLE or ProofKind.COLUMNS_PRESENT not in shown:
-            raise SourceGarbled(
-                f"{name} gave no proof that its answer is whole (shown: {', '.join(sorted(shown)) or 'nothing'})",
-                "Let it tell a total, or accept another proof in its settings; see docs/connectors.md.",
-            )
-        weaker = self._settings.source[name].weaker_proofs if name != ROSTER else ()
-        accepted = tuple(Proof(ProofKind.ACCEPTED, f"{proof}, in place of a total") for proof in weaker)
-        warnings = (*self._weaker_connection(name), *snapshot.warnings)
-        return replace(snapshot, proofs=(*snapshot.proofs, *accepted), warnings=warnings)
-
-    def _weaker_connection(self, name: str) -> tuple[str, ...]:
-        asked = self._asked_of(name)
-        return asked.weaker_connection if asked is not None else ()
-
-    def _asked_by_every_number(self, connector: Connector, student: str) -> Snapshot:
+    def _numbers(self, student: str) -> tuple[str, ...]:
         with reading(self._engine) as connection:
-            aliases = Stored(connection, self._cohort).aliases_of(student)
-        return together([connector.pull_one(number) for number in (student, *aliases)])
-
-    def _propose(self, connection: Connection, name: str, snapshot: Snapshot, student: str | None) -> Proposal:
-        if name == SETTINGS:
-            return propose_settings(connection, self._settings, self._cohort, snapshot)
-        self._gate.demand(connection)
-        if name == ROSTER:
-            return propose_roster(connection, self._settings, self._cohort, snapshot, self._clock())
-        seals = partial(self._ledger.seals, connection)
-        if isinstance(snapshot, snapshot_codec.WayBack):
-            reversal = self._marks.reversal(connection, snapshot.reverts)
-            proposal = propose_way_back(connection, self._settings, self._cohort, name, snapshot, reversal, seals)
-            if snapshot.looked_at not in (None, proposal.plan.digest):
-                raise _WayBackMoved
-            return proposal
-        return propose_source(connection, self._settings, self._cohort, name, snapshot, student, self._clock(), seals)
-
-    def _applied(
-        self,
-        lease: Lease,
-        snapshot: Snapshot,
-        student: str | None,
-        approved: bytes | None = None,
-        connector: Connector | None = None,
-    ) -> Outcome:
-        doubts = Doubts(self._settings, connector) if connector is not None and student is None else None
-        for _ in range(_ATTEMPTS):
-            with reading(self._engine) as connection:
-                proposal = self._propose(connection, lease.source, snapshot, student)
-                stored = Stored(connection, self._cohort)
-                asking = doubts.about(proposal, stored) if doubts and isinstance(proposal, SourceProposal) else None
-                unproven = student is not None and not self._one_is_proven(stored, lease.source, connector)
-                last_full = stored.last_full_run(lease.source) if student else None
-                granted = approved is not None and approved == proposal.plan.digest
-                moved = approved is not None and not granted
-                held_back = (bool(proposal.reasons) or moved) and student is None and not granted
-                seen = look_at(stored, lease.run, proposal) if held_back else None
-            if asking is not None:
-                # The office is asked outside the read; then the plan is made again on what it said.
-                snapshot = asking(snapshot)
-                continue
-            counts = dict(proposal.counts) | ({"approved": True} if granted else {})
-            counts |= {"warnings": list(snapshot.warnings)} if snapshot.warnings else {}
-            counts |= (
-                {"because": snapshot.because}
-                if isinstance(snapshot, snapshot_codec.WayBack) and snapshot.because
-                else {}
-            )
-            counts |= {"objections": packed(proposal.reasons)} if proposal.reasons else {}
-            proofs = [(proof.kind.value, proof.detail) for proof in snapshot.proofs]
-            if proposal.plan.empty:
-                try:
-                    return self._unchanged(lease, proposal, counts)
-                except BaseMoved:
-                    continue
-                except Overtaken:
-                    return self._overtaken(lease, counts)
-            stands = last_full in (RunState.APPLIED, RunState.UNCHANGED)
-            if student is not None and proposal.clears and not stands:
-                message = (
-                    f"{lease.source} would clear {student}, but its last full run {last_full or 'has yet to come'}. "
-                    f"Sync {lease.source} first; then ask again."
-                )
-                return self._ended(lease, RunState.SKIPPED, message, counts=counts)
-            if student is not None and proposal.clears and unproven:
-                message = (
-                    f"{lease.source} would clear {student}, but asking about one student has not been shown to give "
-                    f"what the whole answer gives, and so never clears. Sync {lease.source}: a full run shows it, or "
-                    "says what differs."
-                )
-                return self._ended(lease, RunState.SKIPPED, message, counts=counts)
-            if proposal.reasons and student is not None:
-                message = f"{_said(proposal.reasons)}. Look at the source, then sync {lease.source} as a whole."
-                return self._ended(lease, RunState.SKIPPED, message, fault="suspended", counts=counts)
-            if seen is not None:
-                return self._held_back(lease, proposal, seen, counts, proofs)
-            ending = Ending(
-                RunState.APPLIED, self._clock(), counts=counts, proofs=proofs, plan_digest=proposal.plan.digest
-            )
-            try:
-                proposal.apply(self._marks, lease, ending, approved=granted)
-            except BaseMoved:
-                continue
-            except Overtaken:
-                return self._overtaken(lease, counts)
-            return Outcome(
-                lease.source, RunState.APPLIED, lease.run, counts=counts, flips=proposal.flips, cohort=self._named
-            )
-        message = "the marks kept changing while this was planned. Run it again."
-        return self._ended(lease, RunState.FAILED, message, fault="busy")
-
-    def _one_is_proven(self, stored: Stored, name: str, connector: Connector | None) -> bool:
-        if connector is None or reads_all_for_one(connector):
-            return True
-        rule, wheres = rules.source_rule(self._settings, name), rules.locations(self._settings.source[name])
-        return stored.source(name).one_proven in {question_of(rule, where) for where in wheres}
-
-    def _overtaken(self, lease: Lease, counts: dict[str, Any]) -> Outcome:
-        message = (
-            f"{lease.source} was asked again while this answer about {lease.student} was on its way, and the later "
-            "answer stands. Ask again if it is not what you expect."
-        )
-        return self._ended(lease, RunState.SKIPPED, message, counts=counts)
-
-    def _held_back(
-        self, lease: Lease, proposal: Proposal, seen: Look, counts: dict[str, Any], proofs: list[tuple[str, str]]
-    ) -> Outcome:
-        why = (
-            _said(proposal.reasons)
-            or "the marks have moved since this was looked at, and it would change something else"
-        )
-        waiting = self._waiting(lease.source, lease.run)
-        if waiting is not None:
-            message = (
-                f"{why}. Run {waiting} waits already: look at the source, then `clearance runs approve {waiting}`."
-            )
-            return self._ended(lease, RunState.SKIPPED, message, fault="suspended", counts=counts)
-        what = "the change with `clearance runs show {0}`" if lease.source == SETTINGS else "the source"
-        message = (
-            f"{why}: look at {what.format(lease.run)}, then `clearance runs approve {lease.run}`, or "
-            f'`clearance runs reject {lease.run} --reason "…"`.'
-        )
-        message = self._suggest(message)
-        ending = Ending(RunState.SUSPENDED, self._clock(), message, "suspended", counts, proofs, proposal.plan.digest)
-        self._marks.suspend(lease, ending, snapshot_codec.pack(proposal.kept()), seen)
-        return Outcome(lease.source, RunState.SUSPENDED, lease.run, message, "suspended", counts, cohort=self._named)
+            return (student, *Stored(connection, self._cohort).numbers.aliases_of(student))
 
     def _kept(self, number: int) -> tuple[bytes, bytes] | None:
         """Return what a suspended run would change, and its answer. Raises LedgerRefused when they were altered."""
         try:
             return self._marks.kept_snapshot(number)
         except LedgerRefused as refused:
-            raise LedgerRefused(self._suggest(str(refused))) from refused
-
-    def _suggest(self, message: str) -> str:
-        return naming(self._settings, self._cohort, message)
-
-    def _waiting(self, source: str, but: int) -> int | None:
-        with reading(self._engine) as connection:
-            return Stored(connection, self._cohort).suspended(source, but)
-
-    def _ended(
-        self,
-        lease: Lease,
-        state: RunState,
-        message: str,
-        *,
-        fault: str | None = None,
-        counts: dict[str, Any] | None = None,
-    ) -> Outcome:
-        message = self._suggest(message)
-        self._marks.fail(lease, Ending(state, self._clock(), message, fault, counts or {}))
-        return Outcome(lease.source, state, lease.run, message, fault, counts or {}, cohort=self._named)
-
-
-def _said(reasons: Iterable[Objection]) -> str:
-    return "; ".join(map(str, reasons))
+            raise LedgerRefused(self._applying.suggest(str(refused))) from refused
 
 
 def _logged(log: Any, outcome: Outcome) -> None:  # noqa: ANN401 - structlog's bound logger has no static type
@@ -685,29 +380,3 @@ def _logged(log: Any, outcome: Outcome) -> None:  # noqa: ANN401 - structlog's b
         **figures,
         **({"message": outcome.message} if outcome.message else {}),
     )
-
-
-@contextmanager
-def _renewed(marks: SettingsMarks, lease: Lease, lease_for: timedelta) -> Iterator[None]:
-    """Renew the lease in the background; a recheck holds none."""
-    if lease.student is not None:
-        yield
-        return
-    over = threading.Event()
-
-    def beat() -> None:
-        while not over.wait(lease_for.total_seconds() / 3):
-            try:
-                if not marks.renew(lease, lease_for):
-                    return
-            except StoreError:
-                # The next beat tries again; until then the lease holds.
-                continue
-
-    thread = threading.Thread(target=beat, name=f"lease of {lease.source}", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(timeout=5)

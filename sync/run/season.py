@@ -25,7 +25,8 @@ from connectors.port import (
     no_progress,
 )
 from status_db.model import ROSTER
-from sync.run.run import Outcome, Sync
+from sync.run.outcome import Outcome
+from sync.run.run import Sync
 
 T = TypeVar("T")
 

@@ -10,11 +10,11 @@ from config.meaning import differences, meaning_of
 from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.marks import applied_settings
-from status_db.marks.applied_settings import SettingsDiffer
+from status_db.marks.applied_settings import SettingsDiffer, SettingsDifferCode
 from status_db.marks.current import Stored
 from status_db.model import SETTINGS
 from status_db.store.engine import reading
-from sync.plan.settings import SettingsProposal, propose_settings
+from sync.plan.settings import SettingsProposal, SettingsStages
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,14 @@ class SettingsGate:
         if known is None and not stored.anybody():
             # A plan before the first run: there is nobody whose steps could be others.
             return
-        waiting = stored.suspended(SETTINGS, 0)
+        waiting = stored.runs.suspended(SETTINGS, 0)
         if waiting is not None:
-            raise SettingsDiffer(waits_already(waiting))
+            raise SettingsDiffer(SettingsDifferCode.WAITS, waits_already(waiting))
         raise SettingsDiffer(
+            SettingsDifferCode.NOT_APPLIED,
             "the settings of this process are not the ones that are applied, so no answer is applied. Look at the "
             "change with `clearance plan` and apply it with `clearance sync`, or restart this process with the "
-            "settings file that was applied."
+            "settings file that was applied.",
         )
 
     def pending(self) -> PendingChange | None:
@@ -73,14 +74,14 @@ class SettingsGate:
         """Plan the change from the applied settings to these; None where nothing differs and nothing waits."""
         with reading(self._engine) as connection:
             same = applied_settings.digest(connection, self._cohort) == self.meaning.digest
-            if same and Stored(connection, self._cohort).suspended(SETTINGS, 0) is None:
+            if same and Stored(connection, self._cohort).runs.suspended(SETTINGS, 0) is None:
                 return None
             return self._proposal(connection)
 
     def waiting(self) -> int | None:
         """Return the change of settings that waits for a person."""
         with reading(self._engine) as connection:
-            return Stored(connection, self._cohort).suspended(SETTINGS, 0)
+            return Stored(connection, self._cohort).runs.suspended(SETTINGS, 0)
 
     def nothing_asked(self) -> Snapshot:
         """Return what stands in the place of an answer: a change of settings asks no office."""
@@ -88,7 +89,8 @@ class SettingsGate:
         return Snapshot(("student",), (), now, now, ())
 
     def _proposal(self, connection: Connection) -> SettingsProposal:
-        return propose_settings(connection, self._settings, self._cohort, self.nothing_asked())
+        stages = SettingsStages(self._settings, self._cohort, self.nothing_asked())
+        return stages.decide(stages.gather(connection))
 
 
 def waits_already(run: int) -> str:

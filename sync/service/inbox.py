@@ -21,7 +21,8 @@ from status_db.marks.revert_plans import plan_to_json
 from status_db.model import RunState
 from status_db.queries.student import Reader
 from sync.run.approve import Approvals
-from sync.run.run import Outcome, Sync
+from sync.run.outcome import Outcome
+from sync.run.run import Sync
 
 
 class Serving:
@@ -87,7 +88,7 @@ class Serving:
             return RequestOutcome.REFUSED, f"there is no run {number}. Look at the list of runs.", None
         try:
             if request.kind is Kind.WAY_BACK:
-                return RequestOutcome.DONE, "", plan_to_json(self._sync.plan_way_back(number, run.source))
+                return RequestOutcome.DONE, "", plan_to_json(self._sync.reverting.plan(number, run.source))
             outcome = self._sync.revert(
                 number, run.source, by=request.account, because=request.reason, looked_at=request.digest
             )

@@ -14,7 +14,7 @@ from status_db.ledger.reader import AppliedRun, LedgerReader
 from status_db.model import FIRST_FINDING, NOT_IN_FLOW, ROSTER, Finding, Reason, Record, StepKind, Verdict
 from status_db.tables import json_text, obligations_from_text
 from sync.rule import roster
-from sync.rule.reconcile import Part, of_step
+from sync.rule.step import Part, of_step
 from sync.verify.disagreements import Found
 
 _PERSON = {name: at for at, name in enumerate(raw_rows.STUDENT)}

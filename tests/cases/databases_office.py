@@ -15,7 +15,7 @@ from connectors.port import Connector
 from status_db.model import ROSTER, RunState, Verdict
 from status_db.store.migrate import upgrade
 from status_db.views import SourceView, StudentView
-from sync.run.run import Outcome
+from sync.run.outcome import Outcome
 from tests.services.five_students import NUMBERS, STUDENTS
 
 SETTINGS = """

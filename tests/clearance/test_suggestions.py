@@ -45,7 +45,7 @@ def test_every_command_is_known_to_be_of_a_cohort_or_of_none() -> None:
 
 def test_every_command_that_a_message_suggests_is_there() -> None:
     known, missing = commands(), list[str]()
-    for folder in ("clearance", "config", "connectors", "portal", "status_db", "sync"):
+    for folder in ("clearance", "config", "connectors", "foundation", "portal", "status_db", "sync"):
         for file in sorted((ROOT / folder).rglob("*.py")):
             for text in _texts(file):
                 for _, name, more in _SUGGESTED.findall(text):

@@ -17,7 +17,7 @@ from config.settings import Log
 KEY = b"k" * 32
 NUMBER = "20151001234"
 NAME = log_name(KEY, NUMBER)
-ROOMS = ("clearance", "config", "connectors", "status_db", "sync", "portal")
+ROOMS = ("clearance", "config", "connectors", "foundation", "status_db", "sync", "portal")
 ROOT = Path(__file__).parents[2]
 
 

@@ -14,9 +14,9 @@ from connectors import huiwen, sql
 from connectors.port import Candidates, Question, SourceGarbled
 from sync.rule.cells import day
 from tests.contract import COLUMNS, ConnectorContract, Ticking
+from tests.oracle_listener.library import TABLES, everything, loans, reader_no
+from tests.oracle_listener.wire import Account
 from tests.services.oracle import WORD, Place, oracle
-from tests.services.oracle_wire.library import TABLES, everything, loans, reader_no
-from tests.services.oracle_wire.wire import Account
 from tests.services.university import free_port
 
 # Refused, the driver leaves its socket to the garbage collector.

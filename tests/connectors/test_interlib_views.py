@@ -14,8 +14,8 @@ from connectors import interlib_views, sql
 from connectors.port import Connector, ProofKind, Question, SourceGarbled
 from tests.cast import LIN, QIAN, SUN, ZHAO
 from tests.contract import COLUMNS, ConnectorContract, Ticking
-from tests.services.oracle_wire.sql import Schema, load
-from tests.services.oracle_wire.wire import Account, OracleWire
+from tests.oracle_listener.sql import Schema, load
+from tests.oracle_listener.wire import Account, OracleListener
 from tests.services.university import free_port
 
 # Refused or reset, the driver leaves its socket to the garbage collector.
@@ -50,16 +50,16 @@ ROWS: dict[str, Sequence[Sequence[object]]] = {
 
 
 @contextmanager
-def database(path: Path, state: str = "NUMBER(2)") -> Iterator[OracleWire]:
+def database(path: Path, state: str = "NUMBER(2)") -> Iterator[OracleListener]:
     """Serve a library's database, in which a reader's state is of this type."""
     schema = Schema.of({**TABLES, "READER": {**TABLES["READER"], "RDCFSTATE": state}}, "INTERLIB")
     load(path, schema, ROWS)
-    with OracleWire(path, schema, users={"CLEARANCE": Account(WORD)}, require_owner=True) as wire:
+    with OracleListener(path, schema, users={"CLEARANCE": Account(WORD)}, require_owner=True) as wire:
         yield wire
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[OracleWire]:
+def server(tmp_path: Path) -> Iterator[OracleListener]:
     with database(tmp_path / "library.sqlite") as wire:
         yield wire
 
@@ -75,7 +75,7 @@ class TestInterlibViews(ConnectorContract, of="interlib_views"):
     class Office:
         secret = WORD
 
-        def __init__(self, server: OracleWire) -> None:
+        def __init__(self, server: OracleListener) -> None:
             self.server = server
 
         def fill(self, rows: Sequence[Mapping[str, str | None]]) -> None:
@@ -100,7 +100,7 @@ class TestInterlibViews(ConnectorContract, of="interlib_views"):
             return ask(free_port(), "loans", COLUMNS, connect_timeout="2 s")
 
     @pytest.fixture
-    def office(self, server: OracleWire) -> Office:
+    def office(self, server: OracleListener) -> Office:
         return self.Office(server)
 
     def test_a_check_shows_the_columns_and_one_row(self, office: Any) -> None:
@@ -111,7 +111,7 @@ class TestInterlibViews(ConnectorContract, of="interlib_views"):
         assert sample.row["student"] == LIN.number
 
 
-def test_loans_come_by_the_number_on_the_work_card(server: OracleWire) -> None:
+def test_loans_come_by_the_number_on_the_work_card(server: OracleListener) -> None:
     rows = {row[3]: row[:2] for row in ask(server.port).pull().rows}
     assert rows.pop("B1") == (LIN.number, "构造地质学")
     assert rows.pop("B2") == (QIAN.number, "唐诗选")
@@ -119,7 +119,7 @@ def test_loans_come_by_the_number_on_the_work_card(server: OracleWire) -> None:
     assert rows == {"B3": ("reader R4", None), "B4": ("reader R9", None)}
 
 
-def test_some_students_are_asked_for_alone(server: OracleWire) -> None:
+def test_some_students_are_asked_for_alone(server: OracleListener) -> None:
     snapshot = ask(server.port).pull_these([LIN.number, ZHAO.number])
     assert [row[3] for row in snapshot.rows] == ["B1"]
     assert sorted(map(str, snapshot.population or ())) == sorted([LIN.number, ZHAO.number])
@@ -131,24 +131,24 @@ def test_the_population_is_every_reader_with_a_number_who_is_not_cancelled(tmp_p
         assert set(ask(server.port).pull().population or ()) == {LIN.number, ZHAO.number, SUN.number}
 
 
-def test_a_library_says_itself_which_states_have_left(server: OracleWire) -> None:
+def test_a_library_says_itself_which_states_have_left(server: OracleListener) -> None:
     assert set(ask(server.port, cancelled=["4", "5"]).pull().population or ()) == {LIN.number, SUN.number}
     assert QIAN.number in set(ask(server.port, cancelled=[]).pull().population or ())
 
 
-def test_debts_are_those_that_are_not_nought(server: OracleWire) -> None:
+def test_debts_are_those_that_are_not_nought(server: OracleListener) -> None:
     assert [(row[0], str(row[1])) for row in ask(server.port, "debts").pull().rows] == [(LIN.number, "3.2")]
 
 
 @pytest.mark.parametrize("asks", ["loans", "debts"])
-def test_one_student_is_asked_for_alone(server: OracleWire, asks: str) -> None:
+def test_one_student_is_asked_for_alone(server: OracleListener, asks: str) -> None:
     snapshot = ask(server.port, asks).pull_one(LIN.number)
     assert {row[0] for row in snapshot.rows} == {LIN.number}
     assert snapshot.population == [LIN.number]
     assert any("1 of 1" in proof.detail for proof in snapshot.proofs if proof.kind is ProofKind.TOTAL_AGREES)
 
 
-def test_names_that_differ_here_are_told(server: OracleWire) -> None:
+def test_names_that_differ_here_are_told(server: OracleListener) -> None:
     with pytest.raises(SourceGarbled, match=r"OWNER\.NAME"):
         ask(server.port, loans="V_LOANS").pull()
 

@@ -15,6 +15,8 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from connectors import sql
+from connectors.databases import sql_settings
+from connectors.databases.read_transaction import ReadTransaction
 from connectors.port import ProofKind, SourceGarbled, SourceRefused, SourceUnavailable
 from tests.connectors.database_office import QUERY, DatabaseOffice, ask, but_clocks
 from tests.contract import ROWS, ConnectorContract
@@ -150,10 +152,12 @@ def test_a_statement_that_takes_too_long_is_given_up(office: DatabaseOffice) -> 
         ask(office.url, endless, {"student": "NUMBER"}, timeout="1 s", allows=["pg_sleep", "sleep"]).pull()
 
 
-def test_what_is_written_while_it_is_read_does_not_show(office: DatabaseOffice) -> None:
+def test_what_is_written_while_it_is_read_does_not_show(
+    office: DatabaseOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Between count and rows another connection adds one; the count proves that one state was read."""
     connector = ask(office.url)
-    original = connector._count
+    original = ReadTransaction._count
 
     def count_and_let_somebody_write(*args: Any) -> int:
         counted = original(*args)
@@ -166,8 +170,9 @@ def test_what_is_written_while_it_is_read_does_not_show(office: DatabaseOffice) 
     if office.engine.dialect.name == "sqlite":
         with closing(sqlite3.connect(office.engine.url.database or "")) as file:
             file.execute("PRAGMA journal_mode = WAL").close()
-    connector._count = count_and_let_somebody_write  # type: ignore[method-assign, assignment]
-    assert len(connector.pull().rows) == 4
+    with monkeypatch.context() as patch:
+        patch.setattr(ReadTransaction, "_count", count_and_let_somebody_write)
+        assert len(connector.pull().rows) == 4
     assert len(office.connector().pull().rows) == 5
 
 
@@ -175,7 +180,7 @@ def test_fewer_rows_than_the_database_counted_are_no_answer(
     office: DatabaseOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connector = ask(office.url)
-    monkeypatch.setattr(connector, "_count", lambda *_: 5)
+    monkeypatch.setattr(ReadTransaction, "_count", lambda *_: 5)
     with pytest.raises(SourceUnavailable, match="4 of 5, then 4 of 5"):
         connector.pull()
 
@@ -223,14 +228,15 @@ class TestRefusal:
         with pytest.raises(ValidationError, match="DELETE changes the office's data"):
             ask(postgres_url, query, {"student": "NUMBER"})
         # Nobody looks at its words, either.
-        monkeypatch.setattr(sql, "refuse_everywhere", lambda *_: None)
-        monkeypatch.setattr(sql, "refuse", lambda *_: None)
+        for module, refuses in ((sql_settings, "refuse_everywhere"), (sql_settings, "refuse"), (sql, "refuse")):
+            monkeypatch.setattr(module, refuses, lambda *_: None)
         connector = ask(postgres_url, query, {"student": "NUMBER"})
         with pytest.raises(SourceGarbled):
             connector.pull()
-        monkeypatch.setattr(connector, "_count", lambda *_: 4)
-        with pytest.raises(SourceRefused, match="read-only"):
-            _unstreamed(connector, monkeypatch).pull()
+        with monkeypatch.context() as patch:
+            patch.setattr(ReadTransaction, "_count", lambda *_: 4)
+            with pytest.raises(SourceRefused, match="read-only"):
+                _unstreamed(connector, patch).pull()
         assert len(ask(postgres_url).pull().rows) == 4
 
     def test_a_function_that_would_write_fails_on_both(self, postgres_url: str, mariadb_url: str) -> None:
@@ -372,9 +378,10 @@ def _unstreamed(connector: sql.Sql, monkeypatch: pytest.MonkeyPatch) -> sql.Sql:
     original = connector._reading
 
     @contextmanager
-    def reading() -> Iterator[tuple[Any, Any]]:
-        with original() as (connection, backend):
-            yield connection.execution_options(stream_results=False), backend
+    def reading() -> Iterator[ReadTransaction]:
+        with original() as read:
+            read.connection = read.connection.execution_options(stream_results=False)
+            yield read
 
     monkeypatch.setattr(connector, "_reading", reading)
     return connector

@@ -18,7 +18,8 @@ from status_db import tables
 from status_db.ledger.chain import Ledger
 from status_db.model import ROSTER, RunState
 from status_db.store.engine import open_writing, writing
-from sync.run.run import LEASE_FOR, Sync
+from sync.run.lease import LEASE_FOR
+from sync.run.run import Sync
 from tests.cast import LIN, MORNING
 from tests.world import COHORT, World
 

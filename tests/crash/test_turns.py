@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from status_db.model import RunState
-from sync.run.run import Outcome
+from sync.run.outcome import Outcome
 from tests import sizes
 from tests.crash import actors, stage
 from tests.crash.processes import acting

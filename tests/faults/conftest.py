@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import structlog
 
-from connectors import rest, sql
+from connectors import rest
 from connectors.databases import base as databases
+from connectors.databases import read_transaction
 from connectors.http import client
 
 
@@ -22,7 +23,7 @@ def _quiet() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fetch few rows at a time, so that a small answer takes as many turns as a large one, and never pause."""
-    monkeypatch.setattr(sql, "BATCH", 20)
+    monkeypatch.setattr(read_transaction, "BATCH", 20)
     monkeypatch.setattr(databases, "BATCH", 20)
 
     class Patient(client.Office):

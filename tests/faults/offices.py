@@ -13,10 +13,10 @@ from sqlalchemy.pool import NullPool
 from connectors import rest, sql
 from connectors.port import Connector, Question
 from tests.faults.trial import Loan
+from tests.oracle_listener.sql import Schema, load
+from tests.oracle_listener.wire import Account, OracleListener
 from tests.services.fault_proxy import Address, FaultProxy
 from tests.services.http_office import HttpOffice
-from tests.services.oracle_wire.sql import Schema, load
-from tests.services.oracle_wire.wire import Account, OracleWire
 
 #: What every database holds, and is asked for.
 TABLE = "CREATE TABLE loans (card VARCHAR(40), title VARCHAR(200), due VARCHAR(10), barcode VARCHAR(40) PRIMARY KEY)"
@@ -110,7 +110,7 @@ def oracle(folder: Path) -> Iterator[Office]:
     schema = Schema.of({"LOANS": dict.fromkeys(("CARD", "TITLE", "DUE", "BARCODE"), "VARCHAR2(200)")}, "LIBSYS")
     load(folder / "loans.sqlite", schema, {"LOANS": []})
     with (
-        OracleWire(folder / "loans.sqlite", schema, users={"CLEARANCE": Account("hidden-word")}) as server,
+        OracleListener(folder / "loans.sqlite", schema, users={"CLEARANCE": Account("hidden-word")}) as server,
         FaultProxy(("127.0.0.1", server.port)) as proxy,
     ):
 

@@ -26,7 +26,8 @@ from connectors.port import (
 from status_db import tables
 from status_db.model import ROSTER, RunState
 from sync.run import process_id
-from sync.run.run import LEASE_FOR, Sync
+from sync.run.lease import LEASE_FOR
+from sync.run.run import Sync
 from sync.service.schedule import Schedule
 from tests.faults.seeds import case, seeds
 from tests.faults.trial import MANY, Big, listed, loan

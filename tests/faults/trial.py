@@ -12,7 +12,7 @@ from sqlalchemy import event, select
 from connectors.port import Connector, Question, no_progress
 from status_db import tables
 from status_db.model import ROSTER, RunState
-from sync.run.run import Outcome
+from sync.run.outcome import Outcome
 from tests.cast import EVERYBODY, SUN
 from tests.world import SETTINGS, World
 

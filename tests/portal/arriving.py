@@ -1,18 +1,17 @@
 """People who come by a provider: the pages on a port of their own, and browsers over real sockets."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from portal.app import create_app
 from status_db.accounts.audit_log import Audit, AuditLine, Deed
 from tests.patience import PATIENCE
+from tests.portal.html_page import Page
 from tests.services.pages import served
 from tests.services.university import free_port
 from tests.world import SETTINGS, World
@@ -50,10 +49,4 @@ def opened(folder: Path, auth: str, environ: Mapping[str, str] | None = None) ->
 
 def fields_of(page: httpx.Response) -> dict[str, str]:
     """Return the fields that stand in a page's last form."""
-    form = page.text[page.text.rindex("<form") :]
-    found: dict[str, str] = {}
-    for tag in re.findall(r"<input[^>]*>", form):
-        said: dict[str, Any] = dict(re.findall(r'(\w+)="([^"]*)"', tag))
-        if "name" in said:
-            found[said["name"]] = said.get("value", "")
-    return found
+    return {name: values[-1] for name, values in Page(page).all("form")[-1].fields.items()}

@@ -1,6 +1,5 @@
 """The pages over the cast's university: a real application on real databases, and somebody to sign in as."""
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -13,6 +12,7 @@ from status_db.accounts.accounts import Act, Grant
 from status_db.inbox.appeal_rows import SeenThen, StudentObjection
 from status_db.inbox.appeals import StudentObjections
 from tests.cast import GEOLOGY_LOAN, LIN, QIAN, SUN, ZHAO, ZHOU
+from tests.portal.html_page import Page
 from tests.portal.on_the_loop import refused_on_the_loop
 from tests.portal.whole import whole_app
 from tests.world import COHORT, World
@@ -105,9 +105,7 @@ def client(university: World) -> Iterator[TestClient]:
 
 def token_in(page: httpx.Response) -> str:
     """Return the token of a page's form."""
-    found = re.search(r'name="form_token" value="([^"]+)"', page.text)
-    assert found, page.text
-    return found[1]
+    return Page(page).fields["form_token"][0]
 
 
 def enter(browser: TestClient, account: str, password: str = PASSWORD, **extra: str) -> httpx.Response:

@@ -1,8 +1,6 @@
 """Second factors in tests: a portal that asks for them, codes to set one up, and the forms of the page."""
 
-import html
 import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,6 +18,7 @@ from status_db.sign_in.one_time_codes import CodeKind, Codes
 from status_db.sign_in.recovery_codes import RecoveryCodes
 from status_db.sign_in.second_factor import Factors
 from tests.portal.conftest import enter, token_in
+from tests.portal.html_page import Page
 from tests.world import World
 
 Worker = Callable[..., TestClient]
@@ -82,26 +81,25 @@ def send(browser: httpx.Client, page: httpx.Response, do: str, **fields: str) ->
 
 def secret_in(page: httpx.Response) -> str:
     """Return the secret that a page shows to set up; empty where it shows none."""
-    found = re.search(r'<code class="secret">([^<]+)</code>', page.text)
-    return found[1].replace(" ", "") if found else ""
+    shown = Page(page).all("code", class_="secret")
+    return shown[0].text.replace(" ", "") if shown else ""
 
 
 def sealed_in(page: httpx.Response) -> str:
     """Return the same as the form carries it."""
-    return page.text.split('name="sealed" value="')[1].split('"')[0]
+    return Page(page).fields["sealed"][0]
 
 
 def options_in(page: httpx.Response) -> dict[str, Any]:
     """Return what the browser is asked for, as the page's script reads it."""
-    found = re.search(r'data-passkey="([^"]+)"', page.text)
-    assert found, page.text
-    options: dict[str, Any] = json.loads(html.unescape(found[1]))
+    (asked,) = {part["data-passkey"] for part in Page(page).all() if part["data-passkey"]}
+    options: dict[str, Any] = json.loads(asked)
     return options
 
 
 def recovery_in(page: httpx.Response) -> list[str]:
     """Return the recovery codes that a page shows."""
-    return re.findall(r"<li><code>([^<]+)</code></li>", page.text)
+    return [code.text for item in Page(page).all("li") for code in item.all("code")]
 
 
 def allowed(browser: TestClient, world: World, account: str) -> httpx.Response:

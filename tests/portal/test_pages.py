@@ -24,6 +24,7 @@ from status_db.model import State, Verdict
 from status_db.store.engine import StoreError
 from tests.cast import GEOLOGY_LOANS, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
 from tests.portal.conftest import PASSWORD, enter, token_in
+from tests.portal.html_page import Page
 from tests.portal.sentences import sentences
 from tests.world import World
 
@@ -150,7 +151,7 @@ class TestInEnglish:
                 assert set(re.findall(r"%\(\w+\)s", one)) == set(re.findall(r"%\(\w+\)s", text)), text
 
     def test_an_english_page_shows_no_chinese_of_ours(self, signed_in: SignedIn) -> None:
-        text = re.sub(r"<[^>]+>", " ", signed_in("dean").get("/overview?lang=en").text)
+        text = Page(signed_in("dean").get("/overview?lang=en")).text
         theirs = ("山海大学", "学生处", "中文", "2019届", "地球科学学院", "资源学院")
         for name in theirs:
             text = text.replace(name, "")
@@ -165,11 +166,10 @@ class TestStaff:
 
     def test_figures_tell_owed_from_not_yet_done(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/overview").text
-        heads = re.findall(r'<th scope="col"[^>]*>([^<]+)</th>', page)
+        heads = [head.text for head in Page(page).all("th", scope="col")]
         assert heads[:9] == ["事项", "已办结", "人数", "通过", "不通过", "未办理", "待审核", "待终审", "未到此步"]
-        library = re.search(r'<th scope="row"><a [^>]+>图书馆</a></th>(.*?)</tr>', page, re.DOTALL)
-        assert library
-        cells = [int(n) for n in re.findall(r"<td[^>]*>(\d+)</td>", library[1])]
+        library = next(row for row in Page(page).table("事项") if row[0] == "图书馆")
+        cells = [int(cell) for cell in library[1:] if cell.isdecimal()]
         assert cells[:4] == [5, 4, 1, 0]
 
     def test_a_counsellor_sees_nothing_of_another_college(self, signed_in: SignedIn) -> None:
@@ -335,7 +335,7 @@ class TestEveryAnswer:
 
     def test_its_links_to_static_files_are_good(self, client: TestClient) -> None:
         page = client.get("/sign-in").text
-        links = re.findall(r'href="(/static/[^"]+)"', page)
+        links = [part["href"] for part in Page(page).all() if part["href"].startswith("/static/")]
         assert len(links) == 4
         for link in links:
             answer = client.get(link)

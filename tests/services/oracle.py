@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from tests.services.oracle_wire.sql import Schema, load
-from tests.services.oracle_wire.wire import Account, OracleWire
+from tests.oracle_listener.sql import Schema, load
+from tests.oracle_listener.wire import Account, OracleListener
 
 VARIABLE = "ORACLE_TEST_URL"
 WORD = "hidden-word"
@@ -39,7 +39,7 @@ class Place:
     #: The schema that the tables are in.
     owner: str
     #: The listener; None where the server is a real one.
-    wire: OracleWire | None = None
+    wire: OracleListener | None = None
 
     def address(self, user: str = "", word: str = "", service: str = "") -> str:
         """Return the url as text, with another account, password or service where they are told."""
@@ -70,7 +70,7 @@ class Place:
             file.commit()
 
 
-def listening(wire: OracleWire) -> Place:
+def listening(wire: OracleListener) -> Place:
     """Return a listener as a place."""
     url = URL.create(
         "oracle+oracledb", "clearance", WORD, "127.0.0.1", wire.port, "", query={"service_name": wire.service}
@@ -92,7 +92,7 @@ def oracle(
     if not named:
         schema = Schema.of(tables, "LIBSYS")
         load(path, schema, rows)
-        with OracleWire(path, schema, users=users, require_owner=require_owner) as wire:
+        with OracleListener(path, schema, users=users, require_owner=require_owner) as wire:
             yield listening(wire)
         return
     url = make_url(named)

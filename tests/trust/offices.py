@@ -12,7 +12,7 @@ from sqlalchemy import event
 from connectors.port import SourceUnavailable, no_progress
 from status_db.marks.apply import Lease, LeaseLost
 from status_db.model import ROSTER, RunState, Says
-from sync.run.run import Outcome
+from sync.run.outcome import Outcome
 from tests.cast import EVERYBODY, LIN, ZHAO
 from tests.sync.verify.test_report import verified
 from tests.trust.plain_model import GOOD, KEY_COLUMN, OFF_CAMPUS, STEP_OF, Answer, Model
@@ -292,7 +292,7 @@ class Offices(RuleBasedStateMachine):
         held = self.model.leases.get(lease.source, (0,))[0] == lease.run
         answer = self.answer(lease.source)
         try:
-            outcome = self.world.sync._carried_out(lease, None, no_progress)
+            outcome = self.world.sync._carried_out(lease, None, no_progress, None, None)
         except LeaseLost:
             assert not held
         else:

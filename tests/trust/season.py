@@ -19,8 +19,9 @@ from status_db.decisions.batch_rows import RowKind, Told
 from status_db.decisions.batches import Batches, BatchKind
 from status_db.decisions.certificates import Collected, HandedOver, Issue
 from status_db.decisions.class_review import Chosen, ClassReviews
+from status_db.decisions.refusals import DecisionRefused
 from status_db.decisions.reviews import seen_by_review
-from status_db.decisions.writer import DecisionRefused, Wish
+from status_db.decisions.writer import Wish
 from status_db.model import Decision, Verdict
 from tests.sync.verify.test_report import verified
 from tests.trust import agreeing

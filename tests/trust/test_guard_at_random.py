@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from status_db.model import ROSTER, RunState, Verdict
-from sync.run.run import Outcome
+from sync.run.outcome import Outcome
 from tests import sizes
 from tests.trust.expected import ANSWERS, Answers, Limits, Reason, Source, Waiting, Wave, Way
 from tests.trust.town import listed, marks, numbers

@@ -30,7 +30,7 @@ def mistaken(world: World) -> tuple[World, int]:
 def test_it_puts_back_what_was_replaced_and_verify_agrees(mistaken: tuple[World, int]) -> None:
     world, run = mistaken
     before = world.verdict(numbers(60)[59], "library")
-    preview, reversal = world.sync.way_back(run, "loans")
+    preview, reversal = world.sync.reverting.preview(run, "loans")
     assert preview.counts["newly_held"] == len(reversal.cleared) == 30
     assert world.verdict(numbers(1)[0], "library") is Verdict.CLEARED, "a plan writes nothing"
     world.later(minutes=1)
@@ -110,8 +110,8 @@ def test_what_was_given_since_is_listed(mistaken: tuple[World, int]) -> None:
         world.decisions.enter(Wish(who, step, Verdict.CLEARED, "数据有误", words="x"), "dean", world.now)
     world.reviews.review(Wish(who, "final_review", Verdict.CLEARED, "齐备"), "reviewer", world.now)
     world.register.issue(Issue(who, "证1", "毕业证书", "self"), "reviewer", world.now)
-    _, reversal = world.sync.way_back(run, "loans")
-    reviews, certificates = world.sync.given_since(reversal)
+    _, reversal = world.sync.reverting.preview(run, "loans")
+    reviews, certificates = world.sync.reverting.given_since(reversal)
     assert [(r.student, r.what, r.by) for r in reviews] == [(who, "final_review", "reviewer")]
     assert [(c.student, c.what) for c in certificates] == [(who, "证1")]
 
@@ -129,6 +129,6 @@ def test_a_source_that_the_settings_no_longer_have_has_none_either(mistaken: tup
     others = {name: source for name, source in world.settings.source.items() if name != "loans"}
     settings = world.settings.model_copy(update={"source": others})
     without = Sync(settings, COHORT, world.engine, world.connect, world.clock, world.ledger)
-    for ask in (without.way_back, without.plan_way_back, partial(without.revert, by="admin")):
+    for ask in (without.reverting.preview, without.reverting.plan, partial(without.revert, by="admin")):
         with pytest.raises(ReversalRefused, match=r"the settings have no \[source.loans\] any more. Put it back"):
             ask(run, "loans")

@@ -9,7 +9,7 @@ import pytest
 from status_db.guard_reasons import Objection, ObjectionKind, packed, unpacked
 from status_db.model import Means, Reason, Record, Verdict
 from sync.rule import roster
-from sync.rule.guard import Announced, Counted, Group, History, Limits, judge, of_groups
+from sync.rule.guard import Announced, Counted, Group, History, judge, of_groups
 from sync.rule.quality import Quality
 from sync.rule.reconcile import Plan
 from tests.sync.rule.test_guard import CALM, CLEARED, EXEMPT, HELD, LIMITS, UNKNOWN, moving
@@ -210,12 +210,12 @@ class TestTheRoster:
         ("active", "dropped", "back"), [(4, 4, False), (5, 2, False), (5, 3, True), (18, 8, False), (18, 9, True)]
     )
     def test_a_small_one_of_which_half_would_go_is_looked_at(self, active: int, dropped: int, back: bool) -> None:
-        found = roster.judge(self.dropping(dropped, active), Limits(), (active,) * 5, active)
+        found = roster.judge(self.dropping(dropped, active), LIMITS, (active,) * 5, active)
         assert [reason.kind for reason in found] == ([ObjectionKind.ROSTER_OTHERS] if back else [])
         assert all("another year's list" in str(reason) for reason in found)
 
     def test_its_rows_fall_by_more_than_ten(self) -> None:
-        limits = Limits(clear_count=100)
+        limits = replace(LIMITS, clear_count=100)
         assert roster.judge(self.dropping(5, 10), limits, (20,), 20) == ()
         (reason,) = roster.judge(self.dropping(5, 9), limits, (20,), 20)
         assert reason.kind is ObjectionKind.ROSTER_FALLS
@@ -225,7 +225,7 @@ class TestTheRoster:
         gone = {f"S{i}" for i in range(8)}
         groups = roster.groups_of(columns, gone)
         assert groups == (Group("college", "文学院", 10, 8, 90, 0),)
-        (reason,) = roster.judge(self.dropping(8, 92), Limits(), (100,), 100, groups=groups)
+        (reason,) = roster.judge(self.dropping(8, 92), LIMITS, (100,), 100, groups=groups)
         assert str(reason) == (
             "8 of the 10 students of the college 文学院 would no longer leave this year, and 0 of the 90 others "
             "(limit 80 % of 10 or more)"
@@ -249,7 +249,8 @@ def test_a_wave_of_holding_raises_the_limit_of_holding(held: int, back: bool) ->
 
 
 def test_every_limit_is_a_setting() -> None:
-    generous = Limits(
+    generous = replace(
+        LIMITS,
         rows_fall_count=1000,
         no_rows_after=2000,
         clear_count=1000,

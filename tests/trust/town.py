@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, select
 from status_db import tables
 from status_db.model import ROSTER, RunState
 from status_db.store.engine import reading
-from sync.run.run import Outcome
+from sync.run.outcome import Outcome
 from tests.cast import SUN
 from tests.world import World
 

@@ -20,7 +20,7 @@ from config.tables.providers import Cas
 from portal.auth.domains import without_domain
 from portal.auth.providers import provider_factor
 from portal.auth.providers.http import Asker
-from portal.auth.refusals import SignInRefused, Why, printable
+from portal.auth.refusals import SignInCode, SignInRefused, printable
 
 METHOD = "cas"
 
@@ -330,7 +330,7 @@ class CasServer:
         try:
             said = read_answer(body)
         except Denied as error:
-            why = Why.UNAVAILABLE if error.code == "INTERNAL_ERROR" else Why.REFUSED
+            why = SignInCode.UNAVAILABLE if error.code == "INTERNAL_ERROR" else SignInCode.REFUSED
             advice = _ADVICE.get(error.code, _OTHER_ADVICE).format(service=service.partition("?")[0])
             raise SignInRefused(METHOD, why, f"{address} does not accept the ticket: {error}. {advice}") from None
         except Untrusted as error:
@@ -373,4 +373,4 @@ class CasServer:
 
     @staticmethod
     def _refused(message: str, name: str = "") -> SignInRefused:
-        return SignInRefused(METHOD, Why.REFUSED, message, name)
+        return SignInRefused(METHOD, SignInCode.REFUSED, message, name)

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from portal.auth.refusals import SignInRefused, Why
+from foundation.http_client import AnswerTooLargeError, AnswerTooSlowError, HttpClient, Limits
+from portal.auth.refusals import SignInCode, SignInRefused
 
 #: Seconds to connect, and between two bytes; and for the whole answer.
 _PATIENCE = (5.0, 10.0)
@@ -27,7 +29,7 @@ class Asker:
     def __init__(self, method: str, ca_file: Path | None) -> None:
         self._method = method
         self._current_ca = f' ("{ca_file}" now)' if ca_file else ""
-        self._verify: str | bool = str(ca_file) if ca_file else True
+        self._authority = ca_file
 
     def get(self, url: str, params: Mapping[str, str] | None = None, *, token: str = "") -> bytes:
         """Return the answer to a GET."""
@@ -47,56 +49,38 @@ class Asker:
         headers: Mapping[str, str] | None = None,
         auth: AuthBase | None = None,
     ) -> bytes:
-        began = time.monotonic()
+        limits = Limits(*_PATIENCE, _LONGEST, time.monotonic() + _LONGEST, _LARGEST)
         try:
-            with requests.Session() as session:
-                # Only what the settings say: no proxy, no password file of whoever runs this.
-                session.trust_env = False
-                with session.request(
-                    verb,
-                    url,
-                    params=params,
-                    data=form,
-                    headers=headers,
-                    auth=auth,
-                    timeout=_PATIENCE,
-                    verify=self._verify,
-                    allow_redirects=False,
-                    stream=True,
-                ) as response:
-                    body = bytearray()
-                    for piece in response.iter_content(16 * 1024):
-                        body += piece
-                        if len(body) > _LARGEST:
-                            raise self._refused(
-                                Why.REFUSED,
-                                f"{url} answered with more than {_LARGEST} bytes. Compare the addresses in "
-                                f"[auth.{self._method}].",
-                            )
-                        if time.monotonic() - began > _LONGEST:
-                            raise self._refused(
-                                Why.UNAVAILABLE,
-                                f"{url} took longer than {_LONGEST:.0f} s: see whether it is overloaded",
-                            )
-                    status, sent_on = response.status_code, response.headers.get("Location", "")
+            with HttpClient(self._authority) as client:
+                response, body = client.send(verb, url, limits, params=params, data=form, headers=headers, auth=auth)
+        except AnswerTooLargeError:
+            raise self._refused(
+                SignInCode.REFUSED,
+                f"{url} answered with more than {_LARGEST} bytes. Compare the addresses in [auth.{self._method}].",
+            ) from None
+        except AnswerTooSlowError:
+            raise self._refused(
+                SignInCode.UNAVAILABLE, f"{url} took longer than {_LONGEST:.0f} s: see whether it is overloaded"
+            ) from None
         except requests.exceptions.SSLError as error:
             # What the library says may hold the address with the ticket in it.
-            raise self._refused(Why.UNAVAILABLE, self._untrusted(url, str(error))) from None
+            raise self._refused(SignInCode.UNAVAILABLE, self._untrusted(url, str(error))) from None
         except FileNotFoundError:
-            raise self._refused(Why.UNAVAILABLE, self._no_authority()) from None
-        except (requests.exceptions.ConnectTimeout, requests.exceptions.ReadTimeout):
+            raise self._refused(SignInCode.UNAVAILABLE, self._no_authority()) from None
+        except (requests.exceptions.ConnectTimeout, requests.exceptions.ReadTimeout, ReadTimeoutError):
             raise self._refused(
-                Why.UNAVAILABLE,
+                SignInCode.UNAVAILABLE,
                 f"{url} does not answer in time. See whether it runs, and whether a firewall is in between.",
             ) from None
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError) as error:
             raise self._refused(
-                Why.UNAVAILABLE,
+                SignInCode.UNAVAILABLE,
                 self._no_authority() if "CA certificate bundle" in str(error) else _silent(url, error),
             ) from None
-        if status != requests.codes.ok:
-            raise self._refused(*_status(url, status, sent_on, self._method))
-        return bytes(body)
+        if response.status_code != requests.codes.ok:
+            sent_on = response.headers.get("Location", "")
+            raise self._refused(*_status(url, response.status_code, sent_on, self._method))
+        return body
 
     def _no_authority(self) -> str:
         return f"ca_file in [auth.{self._method}]{self._current_ca} holds no certificates: name a file of them, in PEM."
@@ -115,7 +99,7 @@ class Asker:
             "server knows TLS 1.2 or later."
         )
 
-    def _refused(self, why: Why, message: str) -> SignInRefused:
+    def _refused(self, why: SignInCode, message: str) -> SignInRefused:
         return SignInRefused(self._method, why, message)
 
 
@@ -150,12 +134,12 @@ def _cause(error: Exception) -> str:
     return next((what for part, what in known.items() if part in said), type(error).__name__)
 
 
-def _status(url: str, status: int, sent_on: str, method: str) -> tuple[Why, str]:
+def _status(url: str, status: int, sent_on: str, method: str) -> tuple[SignInCode, str]:
     """Say what an answer's status means, and what helps."""
     key = "issuer" if method == "oidc" else "url"
     said = f"{url} answered with status {status}"
     if status >= requests.codes.server_error:
-        return Why.UNAVAILABLE, f"{said}. Look into the provider's own log."
+        return SignInCode.UNAVAILABLE, f"{said}. Look into the provider's own log."
     if requests.codes.multiple_choices <= status < requests.codes.bad_request:
         place = urlsplit(sent_on)
         host = f" to {place.scheme}://{place.netloc}" if place.netloc else ""
@@ -166,4 +150,4 @@ def _status(url: str, status: int, sent_on: str, method: str) -> tuple[Why, str]
         said += ". Have the provider let in this machine's address and this client, with its id and secret."
     else:
         said += ". Look into the provider's own log."
-    return Why.REFUSED, said
+    return SignInCode.REFUSED, said

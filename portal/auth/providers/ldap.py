@@ -19,7 +19,7 @@ from ldap3.utils.conv import escape_filter_chars
 from config.tables.providers import Ldap
 from config.tables.secrets import SecretUnusable
 from portal.auth.domains import stripped, without_domain
-from portal.auth.refusals import SignInRefused, Why, printable
+from portal.auth.refusals import SignInCode, SignInRefused, printable
 from status_db.accounts.accounts import normalise_account
 
 METHOD = "ldap"
@@ -185,14 +185,14 @@ class Directory:
     def _refused(self, dn: str, name: str, reason: str) -> SignInRefused:
         return SignInRefused(
             METHOD,
-            Why.REFUSED,
+            SignInCode.REFUSED,
             f"the directory {self._settings.url} said no to {printable(dn, 200)}: {reason}. Look at that account "
             "there.",
             name,
         )
 
     def _unavailable(self, what: str) -> SignInRefused:
-        return SignInRefused(METHOD, Why.UNAVAILABLE, f"the directory {self._settings.url} {what}")
+        return SignInRefused(METHOD, SignInCode.UNAVAILABLE, f"the directory {self._settings.url} {what}")
 
 
 def _listed(value: object) -> list[object]:

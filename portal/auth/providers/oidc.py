@@ -35,7 +35,7 @@ from portal.auth.providers.oidc_words import (
     why_no_token,
     why_not,
 )
-from portal.auth.refusals import SignInRefused, Why, printable
+from portal.auth.refusals import SignInCode, SignInRefused, printable
 from portal.auth.sso_state import Journey
 
 METHOD = "oidc"
@@ -403,4 +403,4 @@ def _object(body: bytes, address: str) -> dict[str, Any]:
 
 
 def _refused(message: str, name: str = "") -> SignInRefused:
-    return SignInRefused(METHOD, Why.REFUSED, f"{message}.", name)
+    return SignInRefused(METHOD, SignInCode.REFUSED, f"{message}.", name)

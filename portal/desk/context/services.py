@@ -5,6 +5,7 @@ The pages for students and leaders never reach this room: it holds the ledger's 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from starlette.routing import BaseRoute
 
 from config.processes import Process, writing_url
 from config.settings import Settings
+from foundation.refusals import Refused
 from status_db.accounts.accounts import Accounts
 from status_db.accounts.authority import Authority
 from status_db.decisions.batches import Batches
@@ -31,12 +33,29 @@ from status_db.queries.classes import Classes
 from status_db.store.engine import open_writing
 
 
-class SheetUnreadable(Exception):  # noqa: N818 - named by what is so
-    """A sheet that cannot be read; `word` names why, the text says it in English, with the way out."""
+class SheetCode(StrEnum):
+    """Why a sheet cannot be read."""
 
-    def __init__(self, word: str, message: str) -> None:
-        super().__init__(message)
-        self.word = word
+    EMPTY = "empty"
+    #: Too many bytes; too many rows.
+    LARGE = "large"
+    ROWS = "rows"
+    #: No list; an old workbook, a web page, XML.
+    KIND = "kind"
+    XLS = "xls"
+    WEB = "web"
+    XML = "xml"
+    PASSWORD = "password"  # noqa: S105 - a reason, no secret
+    #: Columns are missing; one is there twice.
+    COLUMNS = "columns"
+    TWICE = "twice"
+    BROKEN = "broken"
+    #: Nothing can be read now, whatever the sheet.
+    BUSY = "busy"
+
+
+class SheetUnreadable(Refused[SheetCode]):
+    """A sheet that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

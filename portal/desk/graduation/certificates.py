@@ -29,7 +29,7 @@ from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.certificates import HandedOver, Issue
-from status_db.decisions.writer import DecisionRefused
+from status_db.decisions.refusals import DecisionRefused
 from status_db.model import normalise_number
 from status_db.queries.certificates import Chosen, Held, Listed
 from status_db.queries.classes import Member, Stage

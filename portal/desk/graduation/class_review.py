@@ -25,8 +25,8 @@ from portal.student import recheck
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.certificates import Collected
 from status_db.decisions.class_review import Chosen, ClassReview, LeftOut, NobodyPassed
+from status_db.decisions.refusals import DecisionRefused
 from status_db.decisions.reviews import seen_by_review
-from status_db.decisions.writer import DecisionRefused
 from status_db.inbox.requests import RequestOutcome, RequestRefused
 from status_db.model import State
 from status_db.queries.classes import Member, Roll, Stage

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from portal.access import forms
 from portal.access.requires import for_visitors
+from portal.desk.context.refusals import SHEET, unfilled
 from portal.desk.context.scene import Place, place
 from portal.desk.context.services import desk_of
 from portal.desk.imports import result_words, results
@@ -26,7 +27,7 @@ from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.batch_rows import RowKind
 from status_db.decisions.batches import Batch, BatchKind, Named
-from status_db.decisions.writer import DecisionRefused
+from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.model import Decision
 
 _LISTED = 100
@@ -35,8 +36,6 @@ _LONGEST_REASON = 500
 #: Why a batch is not taken back, each with the way out.
 NO_REASON = later("撤销要写明原因，好让后来的人知道。请写上再提交。")
 LONG_REASON = later("原因太长了，请缩短到 500 字以内。")
-DONE = later("这一批已经撤销过了。结果见下面。")
-OTHERS = later("这一批里有你不能办理的学生，所以没有撤销。请由能办理他们的人来撤销。")
 
 #: What has become of a decision of a batch.
 _STANDS, _WITHDRAWN, _ISSUED, _MOVED, _ENDED = "stands", "withdrawn", "issued", "moved", "ended"
@@ -125,7 +124,7 @@ async def undo(request: Request, house: House, visitor: Visitor) -> Response:
     reason = fields.get("reason", "").strip()
     refused = ""
     if batch.undone_at is not None:
-        refused = DONE
+        refused = unfilled(DecisionCode.UNDONE, SHEET)
     elif not reason:
         refused = NO_REASON
     elif len(reason) > _LONGEST_REASON:
@@ -135,9 +134,9 @@ async def undo(request: Request, house: House, visitor: Visitor) -> Response:
             undone = await house.ask_in_turn(
                 request, at.doors.batches.undo, batch.id, at.account, reason, at.here.now, at.scopes
             )
-        except DecisionRefused:
+        except DecisionRefused as error:
             at, batch, decisions = await _found(request, house, visitor)
-            refused = OTHERS if batch.undone_at is None else DONE
+            refused = unfilled(error.code, SHEET)
         else:
             await house.note(
                 request,

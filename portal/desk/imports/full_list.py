@@ -20,7 +20,7 @@ from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page
 from portal.desk.context.scene import Place, place
-from portal.desk.context.services import SheetRead, SheetUnreadable, desk_of
+from portal.desk.context.services import SheetCode, SheetRead, SheetUnreadable, desk_of
 from portal.desk.imports import result_words
 from portal.i18n.labels import later
 from portal.page.context import House, Visitor, see_other
@@ -36,8 +36,6 @@ _NAMED = 30
 
 NO_FILE = later("没有选文件。请先选一个文件。")
 OTHER_KIND = later("这里要的是 %(suffix)s 文件。请另存为 %(suffix)s 再上传。")
-NO_HEADER = later("没有找到表头：要有这几列，写在同一行：%(columns)s。请照部门原来的表填写，不要改表头。")
-TOO_LONG = later("名单超过 %(most)s 行。请确认是不是选错了文件；确实有这么长，请管理员在设置里放宽。")
 NO_ROWS = later("表里一行也没有。请看是不是选错了文件。")
 CHANGED = later("确认的不是刚才看到的那一份。请重新看一遍再确认。")
 
@@ -93,7 +91,7 @@ async def _page(
             {
                 "name": name,
                 "title": _title(at, name, source),
-                "columns": language.listed(source.columns.values()),
+                SheetCode.COLUMNS: language.listed(source.columns.values()),
                 "suffix": _suffix(source),
                 "as_of": language.moment(view.as_of, now) if (view := views[name]).as_of else "",
                 "rows": view.recent_rows[-1] if view.recent_rows else None,
@@ -117,7 +115,7 @@ async def bring(request: Request, house: House, visitor: Visitor) -> Response:
     except HTTPException as error:
         if error.status_code != 413:
             raise
-        large = result_words.unreadable(language, SheetUnreadable("large", ""), limits)
+        large = result_words.unreadable(language, SheetCode.LARGE, limits)
         return await _page(request, house, at, large, status=413)
     name = fields.get("source", "")
     source = at.brings.get(name)
@@ -133,11 +131,7 @@ async def bring(request: Request, house: House, visitor: Visitor) -> Response:
         reading = partial(desk.read_sheet, most=limits.most_listed)
         sheet = await house.ask_in_turn(request, reading, file.content, file.name, list(source.columns.values()))
     except SheetUnreadable as error:
-        own = {
-            "columns": language.gettext(NO_HEADER, columns=language.listed(source.columns.values())),
-            "rows": language.gettext(TOO_LONG, most=limits.most_listed),
-        }
-        why = own.get(error.word) or result_words.unreadable(language, error, limits)
+        why = result_words.unreadable(language, error.code, limits, source.columns.values())
         return await _page(request, house, at, f"{file.name}：{why}", status=422, said=str(error))
     rows = _rows(sheet, source)
     if not rows:

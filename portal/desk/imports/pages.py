@@ -18,8 +18,9 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.access.scenes import COLUMNS, NONE, Scene, asked
+from portal.desk.context.refusals import SHEET, unfilled
 from portal.desk.context.scene import Place, place
-from portal.desk.context.services import SheetUnreadable, desk_of
+from portal.desk.context.services import SheetCode, SheetUnreadable, desk_of
 from portal.desk.imports import result_sheets, result_words, results
 from portal.desk.imports.result_sheets import Person
 from portal.i18n.labels import later
@@ -30,7 +31,7 @@ from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.batch_rows import Judged, Preview, RowKind
 from status_db.decisions.batches import BatchKind
-from status_db.decisions.writer import DecisionRefused, Overtaken
+from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.inbox.uploads import Upload, UploadKind
 from status_db.model import StepKind
 from status_db.queries.lists import Filter, Lists, Order, Wanted
@@ -48,11 +49,6 @@ _TICKS = ("with_conflicts", "without_wrong")
 NO_FILE = later("没有选文件。请先选一个 .xlsx 或 .csv 文件。")
 TOO_MANY = later("符合条件的学生超过 %(most)s 名，一个表放不下。请按学院或班级下载。")
 NOBODY = later("没有符合条件的学生。请换一个学院或班级。")
-MOVED = later("预览之后，这些学生的状态有了变动，所以什么也没有导入。下面是新的预览，请重新看一遍再确认。")
-WITH_WRONG = later(
-    "还有 %(num)s 行有错，所以什么也没有导入。请在表里改好重新上传；或者勾选“不管有错的行”，只导入其余的。"
-)
-NOTHING = later("没有要导入的行：没有一行会带来改动。与已有办理不一致的，勾选“替换”才会导入。")
 REFUSED = later("没有导入：%(why)s")
 
 
@@ -182,15 +178,14 @@ async def bring(request: Request, house: House, visitor: Visitor) -> Response:
     except HTTPException as error:
         if error.status_code != 413:
             raise
-        large = SheetUnreadable("large", "")
-        return await _page(request, house, at, result_words.unreadable(language, large, limits), status=413)
+        return await _page(request, house, at, result_words.unreadable(language, SheetCode.LARGE, limits), status=413)
     if file is None:
         return await _page(request, house, at, language.gettext(NO_FILE), status=422)
     desk = desk_of(request)
     try:
         sheet = await house.ask_in_turn(request, results.read, desk.read_sheet, file.content, file.name)
     except SheetUnreadable as error:
-        said = result_words.unreadable(language, error, limits)
+        said = result_words.unreadable(language, error.code, limits)
         return await _page(request, house, at, f"{file.name}：{said}", status=422, said=str(error))
     number = await house.ask_long(
         partial(
@@ -233,11 +228,13 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
     entered = preview.count(RowKind.NEW) + (preview.count(RowKind.CONFLICT) if ticks["with_conflicts"] else 0)
     if fields.get("digest") != preview.digest.hex():
         # What was ticked was meant of other rows.
-        return await _preview(request, house, at, upload, preview, refused=language.gettext(MOVED))
+        return await _preview(
+            request, house, at, upload, preview, refused=language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
+        )
     if wrong and not ticks["without_wrong"]:
-        refused = language.gettext(WITH_WRONG, num=wrong)
+        refused = language.gettext(unfilled(DecisionCode.WRONG_ROWS, SHEET), num=wrong)
     elif not entered:
-        refused = language.gettext(NOTHING)
+        refused = language.gettext(unfilled(DecisionCode.NO_CHANGE, SHEET))
     if refused:
         return await _preview(request, house, at, upload, preview, ticks, refused=refused)
     sheet = results.again(upload.rows)
@@ -262,9 +259,12 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
         if newer is not None and newer.confirmed_at is not None:
             return see_other(_after(at, newer))
         preview = await _judged(request, house, at, upload)
-        return await _preview(request, house, at, upload, preview, refused=language.gettext(MOVED))
+        return await _preview(
+            request, house, at, upload, preview, refused=language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
+        )
     except DecisionRefused as error:
-        return await _preview(request, house, at, upload, preview, ticks, refused=language.gettext(REFUSED, why=error))
+        refused = language.gettext(REFUSED, why=language.gettext(unfilled(error.code, SHEET), num=wrong))
+        return await _preview(request, house, at, upload, preview, ticks, refused=refused)
     kept = _became(house, at, sheet, made.rows, replaced=ticks["with_conflicts"])
     uploads = desk_of(request).uploads
     await house.ask_long(partial(uploads.confirmed, upload.upload, at.here.now, made.batch.id, kept.kept()))

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import xlsxwriter
-
+from foundation import xlsx
 from portal.desk.imports.results import COLUMNS, RESULTS
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
@@ -53,10 +52,9 @@ def write_template(
     reasons: Sequence[str],
 ) -> int:
     """Write a template with these students; `about` says beside the instructions what they are. Return how many."""
-    options = {"strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(file, options) as book:
+    with xlsx.workbook(file) as book:
         sheet, second = book.add_worksheet(language.gettext("办理结果")), book.add_worksheet(language.gettext("说明"))
-        head = book.add_format({"bold": True, "bottom": 1, "bg_color": "#EEF1F5", "text_wrap": True, "valign": "top"})
+        head = book.add_format(xlsx.HEADING)
         given, own = book.add_format({"num_format": "@", "font_color": "#555555"}), book.add_format({"num_format": "@"})
         given_columns = ("student", "name")
         asked = [column for column in COLUMNS if column not in given_columns]
@@ -83,9 +81,7 @@ def write_template(
             _choice(sheet, second, language, 4 + asked.index("reason"), last, reasons, "reason")
         sheet.freeze_panes(1, 2)
         sheet.autofilter(0, 0, last, len(columns) - 1)
-        sheet.repeat_rows(0)
-        sheet.set_landscape()
-        sheet.fit_to_pages(1, 0)
+        xlsx.fit_for_print(sheet, 0)
         _instructions(book, second, language, title, about, reasons)
     return written
 

@@ -11,7 +11,7 @@ from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from portal.desk.context.services import ReadsSheets, SheetRead, SheetUnreadable
+from portal.desk.context.services import ReadsSheets, SheetCode, SheetRead, SheetUnreadable
 from portal.i18n.labels import later
 from status_db.decisions.batch_rows import Told, Wrong
 from status_db.model import Verdict, normalise_number
@@ -84,16 +84,16 @@ def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
     try:
         found = reads(content, name, [COLUMNS[column][0] for column in _NEEDED])
     except SheetUnreadable as error:
-        if error.word != "columns":
+        if error.code is not SheetCode.COLUMNS:
             raise
         try:
             found = reads(content, name, [COLUMNS[column][1] for column in _NEEDED])
         except SheetUnreadable as other:
-            raise (error if other.word == "columns" else other) from None
+            raise (error if other.code is SheetCode.COLUMNS else other) from None
     twice = [column for column, at in _places(found).items() if len(at) > 1]
     if twice:
         raise SheetUnreadable(
-            "twice", f"{name} has the column {COLUMNS[twice[0]][0]} more than once. Leave one of them."
+            SheetCode.TWICE, f"{name} has the column {COLUMNS[twice[0]][0]} more than once. Leave one of them."
         )
     return ResultSheet(found.columns, tuple(Row(line, cells) for line, cells in found.rows))
 

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from portal.access import forms
 from portal.access.requires import for_visitors
+from portal.desk.context.refusals import PAPER, unfilled
 from portal.desk.context.scene import Place, place
 from portal.desk.imports import result_words
 from portal.desk.paper import words as paper_words
@@ -29,7 +30,7 @@ from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.batch_rows import Preview, RowKind, Told, Wrong
 from status_db.decisions.batches import Batch, BatchKind
-from status_db.decisions.writer import DecisionRefused, Overtaken
+from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.model import Decision, Verdict, normalise_number
 from status_db.queries.lists import Filter, ListedStudent, Wanted
 
@@ -57,12 +58,7 @@ LONG_FILE = later("文号不能超过 100 个字。请缩短。")
 NOTHING_TICKED = later("还没有勾选任何一行。请在纸上打了勾的学生那一行勾选“已办”。")
 NO_NUMBERS = later("没有读到学号。请每行写一个学号，或用空格、逗号隔开。")
 TOO_MANY = later("一次最多录入 200 名学生。请按纸分几次录入。")
-LOOK_AGAIN = later("预览之后有改动（您改了内容，或系统里的状态变了）。请看一遍新的预览，再确认。")
-WITHOUT_WRONG = later("有错误的行。请改正或去掉勾，或者勾选“有错误的行先不录”。")
-NOTHING_TO_DO = later("没有可以录入的行：系统里都已是这样，或与现有决定不同而没有选择替换。")
-NOT_TAKEN = later("没有录入：系统没有接受这些决定。请再看一遍预览。")
 NO_BECAUSE = later("请写明为什么撤回。")
-NOT_UNDONE = later("没有撤回：它已经撤回过，或其中有不归您办理的学生。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +147,7 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
         entered = await house.ask_in_turn(request, door)
     except DecisionRefused as refused:
         anew = await house.ask_in_turn(request, at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
-        why = LOOK_AGAIN if isinstance(refused, Overtaken) else NOT_TAKEN
+        why = unfilled(refused.code, PAPER)
         return await _table(request, house, at, draft, anew, wrong=why, status=409)
     await house.note(
         request,
@@ -168,11 +164,11 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
 def _wrong_in(draft: Typed, preview: Preview) -> str:
     """Return why a preview may not be confirmed; empty when it may."""
     if draft.digest != preview.digest.hex():
-        return LOOK_AGAIN
+        return unfilled(DecisionCode.OVERTAKEN, PAPER)
     if preview.count(RowKind.WRONG) and not draft.without_wrong:
-        return WITHOUT_WRONG
+        return unfilled(DecisionCode.WRONG_ROWS, PAPER)
     entered = preview.count(RowKind.NEW) + (preview.count(RowKind.CONFLICT) if draft.with_conflicts else 0)
-    return "" if entered else NOTHING_TO_DO
+    return "" if entered else unfilled(DecisionCode.NO_CHANGE, PAPER)
 
 
 async def _pasted(request: Request, house: House, at: Place, text: str) -> Response:
@@ -316,7 +312,7 @@ def _lines(
                 "mark": paper_words.MARKS[row.kind] if row else "",
                 "why": paper_words.said_of(here.language, row, who)
                 if row
-                else ("" if shown else say(here.language, paper_words.WRONG, Wrong.NOBODY)),
+                else ("" if shown else here.language.gettext(unfilled(Wrong.NOBODY, PAPER))),
             }
         )
     return found
@@ -345,8 +341,9 @@ async def undo(request: Request, house: House, visitor: Visitor) -> Response:
         undone = await house.ask_in_turn(
             request, at.doors.batches.undo, batch.id, at.account, because, at.here.now, at.scopes
         )
-    except DecisionRefused:
-        return await _entered(request, house, at, batch, decisions, wrong=NOT_UNDONE, status=409)
+    except DecisionRefused as refused:
+        wrong = unfilled(refused.code, PAPER)
+        return await _entered(request, house, at, batch, decisions, wrong=wrong, status=409)
     await house.note(
         request,
         Deed.PAPER_TAKEN_BACK,

@@ -15,10 +15,10 @@ from config.load import SettingsError
 from connectors.port import Sample, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from tests.cases.databases_office import Finance
 from tests.connectors.databases.test_sql_oracle import LENT_QUERY, USERS
+from tests.oracle_listener.library import fill
+from tests.oracle_listener.wire import OracleListener
 from tests.services.one_answer import answering
 from tests.services.oracle import WORD
-from tests.services.oracle_wire.library import fill
-from tests.services.oracle_wire.wire import OracleWire
 from tests.services.university import free_port
 from tests.world import SETTINGS
 
@@ -121,7 +121,7 @@ class TestDatabases:
 class TestOracle:
     @pytest.fixture
     def port(self, tmp_path: Path) -> Iterator[int]:
-        with OracleWire(tmp_path / "library.sqlite", fill(tmp_path / "library.sqlite", 10), users=USERS) as server:
+        with OracleListener(tmp_path / "library.sqlite", fill(tmp_path / "library.sqlite", 10), users=USERS) as server:
             yield server.port
 
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the driver leaves its socket

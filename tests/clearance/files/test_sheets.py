@@ -52,7 +52,7 @@ def refused(content: bytes, name: str = "结果.xlsx", limits: Desk | None = Non
     assert said.startswith(name), said
     assert said.count(". ") >= 1, f"no way out: {said}"
     assert said.endswith("."), said
-    return raised.value.word
+    return raised.value.code
 
 
 class TestWhatIsRead:

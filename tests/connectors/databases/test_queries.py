@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from connectors.databases.as_of import moment_of
-from connectors.databases.by_number import About, chunks, spellings
-from connectors.databases.queries import own_limits
+from connectors.databases.statements.by_number import About, chunks, spellings
+from connectors.databases.statements.queries import own_limits
 from connectors.port import SourceGarbled
 
 NONE: list[tuple[int | None, bool]] = []

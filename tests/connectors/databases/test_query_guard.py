@@ -15,8 +15,8 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from config.tables.secrets import DatabaseUrl, Origin
 from connectors import huiwen, interlib_views, koha, sql
-from connectors.databases.query_guard import QueryRefused, refuse, refuse_everywhere
-from connectors.databases.tokens import RULES, Kind, Unclear, tokens
+from connectors.databases.statements.query_guard import refuse, refuse_everywhere
+from connectors.databases.statements.tokens import RULES, Kind, QueryRefused, tokens
 from connectors.port import Question, SourceRefused
 from tests.contract import Ticking
 
@@ -365,7 +365,7 @@ def _answer(engine: Engine, query: str) -> list[object] | str:
 def test_what_is_called_a_remark_or_a_text_here_is_one_for_the_server(engine: Engine, mixture: str) -> None:
     try:
         found = tokens(f"SELECT 1 {mixture}\n+ 1", engine.dialect.name)
-    except Unclear:
+    except QueryRefused:
         # It is refused, and never sent.
         return
     inside = found[2:-2]

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import URL, Connection, create_engine, make_url, text
+from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from connectors.databases.base import Backend
+from connectors.databases.read_transaction import ReadTransaction
 from connectors.port import SourceUnavailable
 from tests.connectors.database_office import ask
 from tests.services.halting import Halting
@@ -78,10 +78,10 @@ def test_what_goes_on_far_too_long_is_cut_off_from_outside(url: URL, monkeypatch
     original, reached = connector._reading, []
 
     @contextmanager
-    def reading() -> Iterator[tuple[Connection, Backend]]:
-        with original() as (connection, backend):
-            reached.append((backend, connection.connection.driver_connection))
-            yield connection, backend
+    def reading() -> Iterator[ReadTransaction]:
+        with original() as read:
+            reached.append((read.backend, read.connection.connection.driver_connection))
+            yield read
 
     def cut(_done: int, _expected: int | None) -> None:
         (backend, raw), *_ = reached

@@ -21,10 +21,10 @@ from connectors.port import Connector, Question, SourceError, SourceGarbled, Sou
 from status_db.model import normalise_number
 from tests.connectors.database_office import but_clocks
 from tests.contract import COLUMNS, ConnectorContract, Ticking
+from tests.oracle_listener.library import TABLES, everything, fill, reader_no
+from tests.oracle_listener.sql import Rights, Schema, load
+from tests.oracle_listener.wire import Account, Fault, OracleListener
 from tests.services.oracle import WORD, Place, listener_alone, listening, oracle
-from tests.services.oracle_wire.library import TABLES, everything, fill, reader_no
-from tests.services.oracle_wire.sql import Rights, Schema, load
-from tests.services.oracle_wire.wire import Account, Fault, OracleWire
 from tests.services.university import ROOT, free_port
 
 # Refused or reset, the driver leaves its socket to the garbage collector.
@@ -40,9 +40,9 @@ USERS = {
 QUERY = "SELECT number_ AS NUMBER_, title AS TITLE, barcode AS BARCODE FROM loans"
 
 
-def ask(where: Place | OracleWire, query: str, columns: Mapping[str, str], **own: Any) -> sql.Sql:
+def ask(where: Place | OracleListener, query: str, columns: Mapping[str, str], **own: Any) -> sql.Sql:
     """Return a connector that asks there, with another account, password or service where they are told."""
-    place = listening(where) if isinstance(where, OracleWire) else where
+    place = listening(where) if isinstance(where, OracleListener) else where
     told = {key: own.pop(key) for key in ("user", "word", "service") if key in own}
     settings = sql.Settings.model_validate({"url": f"env:NO_SUCH_NAME:-{place.address(**told)}", "query": query, **own})
     return sql.connect(settings, Question("loans", columns, Ticking()))
@@ -93,9 +93,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Schema]:
 
 
 @pytest.fixture
-def wire(data: tuple[Path, Schema]) -> Iterator[OracleWire]:
+def wire(data: tuple[Path, Schema]) -> Iterator[OracleListener]:
     """A listener with a library in the manner of Huiwen's."""
-    with OracleWire(*data, users=USERS) as server:
+    with OracleListener(*data, users=USERS) as server:
         yield server
 
 
@@ -158,7 +158,7 @@ def test_gbk_in_a_database_that_believes_itself_ascii(tmp_path: Path) -> None:
         file.execute("INSERT INTO OLD VALUES (CAST(? AS TEXT), ?, 3)", (b"20151001    ", "构造地质学".encode("gbk")))
         file.commit()
     columns = {"student": "CARD", "title": "TITLE", "amount": "QTY"}
-    with OracleWire(path, schema, users=USERS) as server:
+    with OracleListener(path, schema, users=USERS) as server:
         with pytest.raises(SourceGarbled, match='bytes_as = "gbk"'):
             ask(server, "SELECT CARD, TITLE, QTY FROM OLD", columns).pull()
         (row,) = ask(server, "SELECT CARD, TITLE, QTY FROM OLD", columns, bytes_as="gbk").pull().rows
@@ -176,7 +176,7 @@ def test_a_broken_letter_in_one_title_is_reported_with_its_row(tmp_path: Path) -
         for number, title in (("20151001", "唐诗选".encode()), ("20151002", "构造".encode() + b"\xff")):
             file.execute("INSERT INTO OLD VALUES (?, ?)", (number.ljust(12), title))
         file.commit()
-    with OracleWire(path, schema, users=USERS) as server:
+    with OracleListener(path, schema, users=USERS) as server:
         connector = ask(server, "SELECT CARD, TITLE FROM OLD", {"student": "CARD", "title": "TITLE"})
         snapshot = connector.pull()
     assert [row[1] for row in snapshot.rows] == ["唐诗选", "构造\ufffd"]
@@ -205,7 +205,7 @@ class TestRefused:
     @listener_alone
     def test_a_server_too_old_for_the_thin_driver(self, data: tuple[Path, Schema]) -> None:
         with (
-            OracleWire(*data, users=USERS, protocol_version=314) as server,
+            OracleListener(*data, users=USERS, protocol_version=314) as server,
             pytest.raises(SourceRefused, match=r"older than 12\.1"),
         ):
             ask(server, LENT_QUERY, LENT).pull()
@@ -249,7 +249,7 @@ class TestGarbled:
 
     @listener_alone
     def test_without_synonyms_the_owner_must_be_named(self, data: tuple[Path, Schema]) -> None:
-        with OracleWire(*data, users=USERS, require_owner=True) as server:
+        with OracleListener(*data, users=USERS, require_owner=True) as server:
             with pytest.raises(SourceGarbled, match=r"OWNER\.NAME"):
                 ask(server, LENT_QUERY, LENT).pull()
             assert ask(server, LENT_QUERY.replace("FROM ", "FROM LIBSYS."), LENT).pull().rows
@@ -276,7 +276,7 @@ class TestFaults:
         ids=lambda value: f"{value.action}-{value.code}-{value.rows}" if isinstance(value, Fault) else "",
     )
     def test_a_broken_answer_is_no_answer_and_the_next_is_whole(
-        self, wire: OracleWire, fault: Fault, kind: type[SourceError]
+        self, wire: OracleListener, fault: Fault, kind: type[SourceError]
     ) -> None:
         fresh = copy(fault)
         if fault.rows or fault.action == "drip":
@@ -289,7 +289,7 @@ class TestFaults:
         assert fresh not in wire.faults, "the fault fired"
         assert len(connector.pull().rows) > 100
 
-    def test_a_session_killed_in_the_middle(self, wire: OracleWire) -> None:
+    def test_a_session_killed_in_the_middle(self, wire: OracleListener) -> None:
         connector = ask(wire, LENT_QUERY, LENT)
 
         def kill(_done: int, _expected: int | None) -> None:
@@ -312,7 +312,7 @@ class TestAnAccountThatCanWrite:
         ids=["any table", "one table", "through a role"],
     )
     def test_it_is_pointed_out_however_it_came_by_the_right(self, data: tuple[Path, Schema], rights: Rights) -> None:
-        with OracleWire(*data, users={"CLEARANCE": Account(WORD, rights=rights)}) as server:
+        with OracleListener(*data, users={"CLEARANCE": Account(WORD, rights=rights)}) as server:
             (warning,) = but_clocks(ask(server, LENT_QUERY, LENT).check().warnings)
         assert warning.startswith("the account CLEARANCE may change the office's data")
 
@@ -321,7 +321,7 @@ class TestAnAccountThatCanWrite:
             (warning,) = but_clocks(ask(library, LENT_QUERY, LENT).check().warnings)
             assert "only read" in warning
             return
-        with OracleWire(*data, users={"LIBSYS": Account(WORD)}) as server:
+        with OracleListener(*data, users={"LIBSYS": Account(WORD)}) as server:
             (warning,) = but_clocks(ask(server, LENT_QUERY, LENT, user="libsys", word=WORD).check().warnings)
         assert "the account LIBSYS" in warning
 
@@ -335,7 +335,7 @@ class TestAnAccountThatCanWrite:
         ids=["may only read", "is not told its rights"],
     )
     def test_who_may_only_read_or_is_not_told_passes_the_check(self, data: tuple[Path, Schema], rights: Rights) -> None:
-        with OracleWire(*data, users={"CLEARANCE": Account(WORD, rights=rights)}) as server:
+        with OracleListener(*data, users={"CLEARANCE": Account(WORD, rights=rights)}) as server:
             sample = ask(server, LENT_QUERY, LENT).check()
         assert but_clocks(sample.warnings) == []
         assert sample.row is not None

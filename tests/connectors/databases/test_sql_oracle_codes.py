@@ -10,8 +10,8 @@ from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUna
 from tests.connectors.database_office import ask as ask_there
 from tests.connectors.databases.test_sql_kin import PATIENCE
 from tests.connectors.databases.test_sql_oracle import LENT, LENT_QUERY, USERS, ask
-from tests.services.oracle_wire.library import fill, reader_no
-from tests.services.oracle_wire.wire import Fault, OracleWire
+from tests.oracle_listener.library import fill, reader_no
+from tests.oracle_listener.wire import Fault, OracleListener
 from tests.services.university import free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -22,14 +22,14 @@ UMBRELLA = "DPY-6005: cannot connect to database (CONNECTION_ID=x).\n"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OracleWire]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OracleListener]:
     path = tmp_path_factory.mktemp("oracle") / "library.sqlite"
-    with OracleWire(path, fill(path, 40), users=USERS) as made:
+    with OracleListener(path, fill(path, 40), users=USERS) as made:
         yield made
 
 
 @pytest.mark.parametrize("code", [18, 20, 40, 604, 1652, 2396, 4031, 12526, 12637])
-def test_what_passes_by_itself_is_unavailable(server: OracleWire, code: int) -> None:
+def test_what_passes_by_itself_is_unavailable(server: OracleListener, code: int) -> None:
     server.inject(Fault("logon", code=code))
     with pytest.raises(SourceUnavailable, match=f"ORA-{code:05}"):
         ask(server, LENT_QUERY, LENT).pull()
@@ -37,7 +37,7 @@ def test_what_passes_by_itself_is_unavailable(server: OracleWire, code: int) -> 
 
 
 @pytest.mark.parametrize("code", [2399, 12504, 12638, 12650, 28040, 29024])
-def test_what_somebody_must_change_is_refused(server: OracleWire, code: int) -> None:
+def test_what_somebody_must_change_is_refused(server: OracleListener, code: int) -> None:
     server.inject(Fault("logon", code=code))
     with pytest.raises(SourceRefused, match=f"ORA-{code:05}") as caught:
         ask(server, LENT_QUERY, LENT).pull()
@@ -46,7 +46,7 @@ def test_what_somebody_must_change_is_refused(server: OracleWire, code: int) -> 
 
 
 @pytest.mark.parametrize("code", [12526, 12504])
-def test_the_listeners_own_refusal_is_sorted_likewise(server: OracleWire, code: int) -> None:
+def test_the_listeners_own_refusal_is_sorted_likewise(server: OracleListener, code: int) -> None:
     server.inject(Fault("refuse", code=code))
     kind = SourceUnavailable if code == 12526 else SourceRefused
     with pytest.raises(kind, match=str(code)):
@@ -114,7 +114,7 @@ def test_a_number_that_stands_for_another_is_sorted_by_its_cause(said: str, kind
 
 
 class TestAskedByNumber:
-    def test_readers_with_padded_numbers_are_found(self, server: OracleWire) -> None:
+    def test_readers_with_padded_numbers_are_found(self, server: OracleListener) -> None:
         connector = ask(server, LENT_QUERY, LENT)
         whole = [str(row[0]).strip() for row in connector.pull().rows]
         number = whole[0]
@@ -122,7 +122,7 @@ class TestAskedByNumber:
         assert [str(row[0]).strip() for row in found] == [number] * whole.count(number)
         assert connector.pull_these(["20159999"]).rows == []
 
-    def test_the_question_is_one_of_numbers(self, server: OracleWire) -> None:
+    def test_the_question_is_one_of_numbers(self, server: OracleListener) -> None:
         before = len(server.executed)
         ask(server, LENT_QUERY, LENT).pull_these([reader_no(0)])
         asked = [done for done in server.executed[before:] if "REGEXP_LIKE" in done.sql]

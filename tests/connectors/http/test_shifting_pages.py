@@ -9,7 +9,7 @@ import pytest
 
 from config.tables.secrets import Origin
 from connectors import datacentre, rest
-from connectors.http.readings import keep_no_order, united
+from connectors.http.pages.agreement import keep_no_order, united
 from connectors.port import AsksByNumber, Connector, ProofKind, Question, Snapshot, SourceGarbled
 from tests.connectors.test_datacentre import FEES, fees
 from tests.connectors.test_datacentre import SECRET as CENTRE_SECRET

@@ -13,6 +13,7 @@ from portal.i18n.admin_labels import DEEDS
 from status_db.accounts.audit_log import Audit, Deed
 from tests.cast import LIN, QIAN
 from tests.portal.conftest import token_in
+from tests.portal.html_page import Page
 from tests.portal.waiting import browser, held_back, serve
 from tests.portal.whole import whole_app
 from tests.world import World
@@ -38,9 +39,9 @@ def test_the_newest_stand_first_a_page_at_a_time(log: Audit, signed_in: SignedIn
     assert body.index("导出") < body.index("查看学生")
     assert "10.0.0.117" in page
     assert "10.0.0.2<" not in page
-    more = re.search(r'href="(/audit\?[^"]+)" rel="next"', page)
-    assert more
-    assert "10.0.0.2<" in made.get(more[1].replace("&amp;", "&")).text
+    more = Page(page).link("next")
+    assert more.startswith("/audit?")
+    assert "10.0.0.2<" in made.get(more).text
 
 
 def test_it_is_narrowed_by_account_deed_and_student(log: Audit, signed_in: SignedIn) -> None:
@@ -64,8 +65,8 @@ def test_what_somebody_wrote_is_shown_as_text(log: Audit, signed_in: SignedIn) -
 
 def test_every_deed_has_a_word_in_both_languages(university: World, signed_in: SignedIn) -> None:
     assert set(DEEDS) == set(Deed)
-    page = signed_in("auditor").get("/audit?lang=en").text
-    options = re.findall(r'<option value="\w+">([^<]+)</option>', page)
+    page = Page(signed_in("auditor").get("/audit?lang=en"))
+    options = [option.text for option in page.all("option") if option["value"]]
     assert len(set(options)) == len(Deed)
     assert not re.findall(r"[\u4e00-\u9fff]", "".join(options))
 
@@ -115,8 +116,7 @@ class TestTheAuditor:
             ):  # fmt: skip
                 page = made.get(path)
                 assert page.status_code == 200, path
-                forms = re.findall(r'<form method="post" action="([^"]+)"', page.text)
-                assert set(forms) == {"/sign-out"}, path
+                assert {form["action"] for form in Page(page).forms(method="post")} == {"/sign-out"}, path
 
     def test_they_send_no_form_at_all(self, university: World) -> None:
         """Every route that takes a form, whoever adds one, but those by which people enter and leave."""

@@ -13,6 +13,7 @@ from status_db.sign_in.one_time_codes import Codes
 from tests.cast import LIN
 from tests.portal.conftest import _HASHED, settle, token_in
 from tests.portal.factors import one_administrator_suffices
+from tests.portal.html_page import Page
 from tests.portal.waiting import browser
 from tests.world import World
 
@@ -44,7 +45,12 @@ def post(made: TestClient, account: str, what: str, **fields: str) -> tuple[int,
 
 def waiting_in(made: TestClient, path: str = "/accounts") -> list[str]:
     """Return the numbers of what a page shows as waiting."""
-    return list(dict.fromkeys(re.findall(r'name="change" value="(\d+)"', made.get(path).text)))
+    return list(dict.fromkeys(Page(made.get(path)).fields.get("change", [])))
+
+
+def sessions_in(page: str) -> list[str]:
+    """Return the sessions that a page offers to end one by one."""
+    return [name for name in Page(page).fields["session"] if re.fullmatch("[0-9a-f]{16}", name)]
 
 
 def acts(world: World, account: str) -> list[Act]:
@@ -125,11 +131,10 @@ class TestCodes:
             assert (status, '<p class="code">' in page) == (200, False)
             (number,) = waiting_in(second)
             page = post(second, "librarian", "confirm", change=number)[1]
-            found = re.search(r'<p class="code">([^<]+)</p>', page)
-            assert found
+            code = Page(page).one("p", class_="code").text
             for made in (first, second):
-                assert found[1] not in made.get("/accounts/librarian").text
-        assert Codes(university.desk, university.desk_key).use("librarian", found[1], university.now)
+                assert code not in made.get("/accounts/librarian").text
+        assert Codes(university.desk, university.desk_key).use("librarian", code, university.now)
 
     def test_one_for_who_reads_alone_is_made_at_once(self, university: World) -> None:
         with both(university) as (first, _):
@@ -212,7 +217,7 @@ class TestMyAccount:
         with browser(university, account) as here, browser(university, account) as there:
             page = here.get("/own").text
             assert page.count("就是这里") == 1
-            (name,) = set(re.findall(r'name="session" value="([0-9a-f]{16})"', page))
+            (name,) = set(sessions_in(page))
             here.post("/own/end", data={"form_token": token_in(here.get("/own")), "session": name})
             assert 'name="password"' in there.get("/own").text
             with browser(university, account) as again:
@@ -223,7 +228,7 @@ class TestMyAccount:
     def test_ends_nobody_elses_session(self, university: World) -> None:
         with browser(university, "dean") as dean, browser(university, "admin") as admin:
             with browser(university, "dean") as there:
-                name = re.findall(r'name="session" value="([0-9a-f]{16})"', there.get("/own").text)[0]
+                name = sessions_in(there.get("/own").text)[0]
                 for session in (name, "others", ""):
                     admin.post("/own/end", data={"form_token": token_in(admin.get("/own")), "session": session})
                 assert "就是这里" in there.get("/own").text

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from html import unescape
 from io import BytesIO
 from typing import Any
 
@@ -22,6 +21,7 @@ from status_db.model import ROSTER, Verdict
 from tests.cast import LIN, QIAN, SUN
 from tests.forty import CLASS, COLLEGE, FORTY, forty, name_of
 from tests.portal.conftest import _HASHED, enter, settle, token_in
+from tests.portal.html_page import Page
 from tests.world import COHORT, World, serving_of
 
 SignedIn = Callable[[str], TestClient]
@@ -58,22 +58,7 @@ def seen(browser: TestClient, **asked: str) -> httpx.Response:
 
 def fields_of(page: httpx.Response) -> dict[str, Any]:
     """Return what a browser would send of the page's last form, as it stands there."""
-    form = re.findall(rf'<form method="post" action="{MORNING}".*?</form>', page.text, re.DOTALL)[-1]
-    fields: dict[str, Any] = {}
-    for tag in re.findall(r"<input[^>]+>", form):
-        name, value = re.search(r'name="([^"]+)"', tag), re.search(r'value="([^"]*)"', tag)
-        if name is None or ('type="checkbox"' in tag and " checked" not in tag):
-            continue
-        fields.setdefault(name[1], []).append(unescape(value[1] if value else "on"))
-    for name, text in re.findall(r'<textarea name="([^"]+)"[^>]*>(.*?)</textarea>', form, re.DOTALL):
-        fields[name] = [unescape(text)]
-    for name, options in re.findall(r'<select name="([^"]+)">(.*?)</select>', form, re.DOTALL):
-        value = re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)', options)
-        first = re.search(r'<option(?: value="([^"]*)")?[^>]*>([^<]*)', options)
-        found = value or first
-        assert found
-        fields[name] = [unescape(found[1] if found[1] is not None else found[2])]
-    return fields
+    return dict(Page(page).forms(method="post", action=MORNING)[-1].fields)
 
 
 def preview(browser: TestClient, page: httpx.Response | None = None, **changed: Any) -> httpx.Response:
@@ -90,12 +75,12 @@ def confirm(browser: TestClient, page: httpx.Response) -> httpx.Response:
 
 
 def figures(page: httpx.Response) -> list[int]:
-    return [int(n) for n in re.findall(r"<dd>(\d+)</dd>", page.text)]
+    return [int(figure.text) for figure in Page(page).all("dd") if figure.text.isdecimal()]
 
 
 def section(page: httpx.Response, title: str) -> str:
-    found = re.search(rf"<section[^>]*>\s*<h[23]>{title}.*?</section>", page.text, re.DOTALL)
-    return found[0] if found else ""
+    found = Page(page).section(title)
+    return found.text if found else ""
 
 
 def numbers_in(text: str) -> list[str]:
@@ -126,10 +111,9 @@ class TestTheClasses:
             if at > 2:
                 collected: Any = "" if at > 3 else "self"
                 ready.register.issue(Issue(number, f"C{at}", "毕业证书", collected), "reviewer", ready.now)
-        page = signed_in("reviewer").get("/desk/classes").text
-        row = re.search(rf">{CLASS}</a></th>(.*?)</tr>", page, re.DOTALL)
-        assert row
-        counts = [int(n) for n in re.findall(r"<td[^>]*>(\d+)</td>", row[1])]
+        page = Page(signed_in("reviewer").get("/desk/classes"))
+        (row,) = (row for row in page.all("tr") if row.cells[0] == CLASS)
+        counts = [int(cell.text) for cell in row.all("td") if cell.text.isdecimal()]
         assert counts == [40, 2, 32, 3, 2, 1], "all, open, clear, reviewed, waiting, left"
 
     def test_nobody_of_another_college_is_among_them(self, ready: World, signed_in: SignedIn) -> None:
@@ -152,7 +136,9 @@ class TestTheClass:
         assert "图书馆" in others
         assert "不通过" in others
         assert "唐诗选" not in page.text, "what is owed is the office's and the student's own"
-        assert f'href="/desk/students/{FORTY[0]}?step=final_review"' in others
+        waiting = Page(page).section("还有未办妥")
+        assert waiting is not None
+        assert f"/desk/students/{FORTY[0]}?step=final_review" in [link.href for link in waiting.links]
         assert lines(ready, Deed.SAW_LIST)[0].detail["students"] == 40
 
     def test_who_waits_for_a_manual_step_is_not_ticked(self, university: World, signed_in: SignedIn) -> None:

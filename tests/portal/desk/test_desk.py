@@ -1,9 +1,8 @@
 """The desk of clerks and reviewers: the queue of a step, the record of a student, deciding and reviewing."""
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from html import unescape
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -18,6 +17,7 @@ from status_db.model import State, StepStatus, Verdict
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU, Person
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import enter
+from tests.portal.html_page import Page
 from tests.portal.whole import whole_app
 from tests.world import COHORT, World
 
@@ -33,9 +33,7 @@ def record(number: str, step: str = "library") -> str:
 
 def hidden(page: httpx.Response, name: str) -> str:
     """Return what a form of the page brings along."""
-    found = re.search(rf'name="{name}" value="([^"]*)"', page.text)
-    assert found, name
-    return found[1]
+    return Page(page).fields[name][0]
 
 
 def send(browser: TestClient, number: str, act: str, step: str = "library", /, **typed: str) -> httpx.Response:
@@ -52,9 +50,15 @@ def send_from(
     return answer
 
 
+def students_in(page: Page) -> list[str]:
+    """Return the students whose records a page leads to."""
+    paths = [urlsplit(link.href).path for link in page.links]
+    return [path.removeprefix("/desk/students/") for path in paths if path.startswith("/desk/students/")]
+
+
 def words_of(page: httpx.Response) -> str:
     """Return what a person reads on the page."""
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page.text)))
+    return Page(page).text
 
 
 def step_of(world: World, number: str, step: str = "library") -> StepStatus:
@@ -88,13 +92,12 @@ def second(university: World) -> TestClient:
 class TestQueue:
     def test_a_row_has_number_college_and_class_and_leads_to_the_record(self, signed_in: SignedIn) -> None:
         browser = signed_in("librarian")
-        page = browser.get("/desk").text
-        (row,) = re.findall(r"<tr>\s*<td><a href=[^>]+>20151001.*?</tr>", page, re.DOTALL)
-        assert LIN.college in row
-        assert LIN.class_name in row
-        assert "5月25日 08:0" in row
-        (leads,) = re.findall(r'href="([^"]+)"', row)
-        assert LIN.name in browser.get(leads.replace("&amp;", "&")).text
+        (row,) = (row for row in Page(browser.get("/desk")).all("tr") if row.cells[0].startswith(LIN.number))
+        assert LIN.college in row.text
+        assert LIN.class_name in row.text
+        assert "5月25日 08:0" in row.text
+        (leads,) = row.links
+        assert LIN.name in browser.get(leads.href).text
 
     def test_namesakes_are_told_apart(self, university: World, signed_in: SignedIn) -> None:
         university.says["roster"] = [p.listed() | {"姓名": "林小满"} for p in EVERYBODY]
@@ -130,18 +133,17 @@ class TestQueue:
         browser, seen = signed_in("librarian"), []
         address = "/desk?tab=all&order=since"
         while address:
-            page = browser.get(address)
-            seen += re.findall(r'<a href="/desk/students/(\d+)', page.text)
-            assert page.text.count("<tr>") <= 3
-            further = re.search(r'href="([^"]+)" rel="next"', page.text)
-            address = further[1].replace("&amp;", "&") if further else ""
+            page = Page(browser.get(address))
+            seen += students_in(page)
+            assert len(page.all("tr")) <= 3
+            address = page.link("next")
         # Zhao's, Sun's and Li's have been as they are since the first day; Qian's is of today.
         assert seen[-1] == QIAN.number
         assert sorted(seen) == sorted(one.number for one in (LIN, ZHAO, QIAN, SUN, LI))
         back = browser.get(
             f"/desk?tab=all&order=since&before={university.now.isoformat()}&before=9".replace("+", "%2B")
         )
-        assert re.findall(r'<a href="/desk/students/(\d+)', back.text) == seen[-2:]
+        assert students_in(Page(back)) == seen[-2:]
 
     def test_a_place_in_the_list_that_is_none_shows_the_beginning(self, signed_in: SignedIn) -> None:
         browser = signed_in("librarian")
@@ -324,7 +326,7 @@ class TestDeciding:
         for typed, says in nonsense:
             page = send(browser, LIN.number, "decide", **typed, words="请到总馆来", note="电话已问")
             assert page.status_code in (409, 422)
-            (alert,) = re.findall(r'role="alert"[^>]*>([^<]+)<', page.text)
+            (alert,) = Page(page).errors
             assert says in alert
             for kept in ("请到总馆来", "电话已问", *(v for k, v in typed.items() if k not in ("verdict", "reason"))):
                 assert kept in page.text

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
+from portal.desk.context.refusals import PAPER, unfilled
 from portal.desk.paper import entry
 from portal.documents import paper_pdf, sheet_numbers
 from portal.documents.paper_pdf import Column, Fill, Line, Part, PrintSet, Wording
@@ -23,6 +24,7 @@ from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.audit_log import Audit, Deed
 from status_db.decisions.batches import Batches, BatchKind
 from status_db.decisions.certificates import Issue
+from status_db.decisions.refusals import DecisionCode
 from status_db.decisions.writer import Wish
 from status_db.model import ROSTER, Verdict
 from status_db.queries.lists import Lists
@@ -30,6 +32,7 @@ from status_db.store.engine import reading
 from status_db.views import EVERYBODY
 from tests.cast import LI, LIN, MORNING, QIAN, SUN, Person
 from tests.portal.conftest import _HASHED, enter, settle, token_in
+from tests.portal.html_page import Page
 from tests.portal.pdf_text import pages_of, text_of
 from tests.portal.whole import whole_app
 from tests.world import COHORT, World
@@ -325,9 +328,8 @@ class TestForWhom:
 
 
 def row_of(page: str, number: str) -> str:
-    found = re.search(rf"<tr>\s*<td>{number}<input.*?</tr>", page, re.DOTALL)
-    assert found, number
-    return found[0]
+    (row,) = (row for row in Page(page).all("tr") if row.cells[0] == number and row.all("input"))
+    return row.text
 
 
 class Clerk:
@@ -351,18 +353,8 @@ class Clerk:
 
     def _took(self, answer: httpx.Response) -> str:
         self.answer = answer
+        self.fields = Page(answer).fields
         page: str = answer.text
-        self.fields = {}
-        for tag in re.findall(r"<input [^>]*>", page):
-            name, value = (re.search(rf'{key}="([^"]*)"', tag) for key in ("name", "value"))
-            if name and ('type="checkbox"' not in tag or " checked" in tag):
-                self.fields.setdefault(name[1], []).append(value[1] if value else "")
-        for name, options in re.findall(r'<select name="([^"]+)"[^>]*>(.*?)</select>', page, re.DOTALL):
-            chosen = re.search(r'value="([^"]*)" selected', options) or re.search(r'value="([^"]*)"', options)
-            assert chosen
-            self.fields.setdefault(name, []).append(chosen[1])
-        for name, text in re.findall(r'<textarea name="([^"]+)"[^>]*>(.*?)</textarea>', page, re.DOTALL):
-            self.fields.setdefault(name, []).append(text)
         return page
 
 
@@ -507,7 +499,7 @@ class TestEntering:
         page = clerk.press("confirm")
         assert clerk.answer is not None
         assert clerk.answer.status_code == 409
-        assert entry.LOOK_AGAIN in page
+        assert unfilled(DecisionCode.OVERTAKEN, PAPER) in page
         assert "现有决定：数据有误（other, 5月25日" in row_of(page, ALL[0])
         assert not batches(university).batches()
         clerk.press("confirm")
@@ -518,7 +510,7 @@ class TestEntering:
         university.decisions.enter(Wish(ALL[0], "library", Verdict.HELD, "数据有误"), "other", university.now)
         clerk.paste(ALL[0])
         clerk.press("preview", **SHEET, done=ALL[:1])
-        assert entry.NOTHING_TO_DO in clerk.press("confirm")
+        assert unfilled(DecisionCode.NO_CHANGE, PAPER) in clerk.press("confirm")
         assert "录入 1 人。" in clerk.press("confirm", with_conflicts="1")
         assert university.verdict(ALL[0], "library") is Verdict.CLEARED
 
@@ -526,7 +518,7 @@ class TestEntering:
         clerk.open(college=COLLEGE, **{"class": CLASS})
         clerk.press("preview", **SHEET, done=ALL[:2])
         page = clerk.press("confirm", done=ALL[:3])
-        assert entry.LOOK_AGAIN in page
+        assert unfilled(DecisionCode.OVERTAKEN, PAPER) in page
         assert not batches(university).batches()
         assert "录入 3 人。" in clerk.press("confirm")
 
@@ -538,7 +530,7 @@ class TestEntering:
         page = clerk.press("preview", **SHEET, done=ALL[:2])
         assert "这个纸号录入过" in page
         assert "系统里已是这样" in row_of(page, ALL[0])
-        assert entry.NOTHING_TO_DO in clerk.press("confirm")
+        assert unfilled(DecisionCode.NO_CHANGE, PAPER) in clerk.press("confirm")
         with reading(university.engine) as connection:
             assert connection.execute(select(func.count()).select_from(tables.decision)).scalar() == 2
 

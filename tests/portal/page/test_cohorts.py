@@ -1,9 +1,8 @@
 """Several cohorts on the pages: each page has the choice, and a run of any of them is seen and decided."""
 
-import html
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,6 +25,7 @@ from sync.run.run import Sync
 from sync.service.inbox import Serving
 from tests.cast import LIN
 from tests.portal.conftest import settle, token_in
+from tests.portal.html_page import Page, Part
 from tests.portal.waiting import say
 from tests.world import SETTINGS, World
 
@@ -69,39 +69,26 @@ def in_both(world: World) -> Sync:
     return sync
 
 
-class Leading(HTMLParser):
+def _addresses(part: Part) -> list[str]:
+    return [link.href for link in part.links if link.href.startswith("/")]
+
+
+class Leading:
     """Where a page leads: its links; its forms, with whether they send the cohort as a field; and the choice of it."""
 
     def __init__(self, page: str) -> None:
-        super().__init__()
-        self.links: set[str] = set()
-        self.choices: set[str] = set()
-        self.forms: list[tuple[str, str]] = []
-        self.fields: dict[int, dict[str, str]] = {}
-        self._choosing = False
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        has = {name: value or "" for name, value in attrs}
-        if tag == "nav":
-            self._choosing = has.get("aria-label") == "届别"
-        elif tag == "a" and has.get("href", "").startswith("/"):
-            (self.choices if self._choosing else self.links).add(has["href"])
-        elif tag == "form":
-            self.forms.append((has.get("method", "get"), has["action"]))
-            self.fields[len(self.forms)] = {}
-        elif tag == "input" and self.forms:
-            self.fields[len(self.forms)][has.get("name", "")] = has.get("value", "")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._choosing = self._choosing and tag != "nav"
+        chosen = [href for nav in Page(page).all("nav", aria_label="届别") for href in _addresses(nav)]
+        self.choices = set(chosen)
+        self.links = set(Counter(_addresses(Page(page))) - Counter(chosen))
+        self.forms = Page(page).forms()
 
     def astray(self, cohort: str) -> set[str]:
         """Return the links and forms that lead to no cohort, or another one."""
         forms = {
-            f"{method} {action}"
-            for number, (method, action) in enumerate(self.forms, 1)
-            if not about(action, cohort) and not (method == "get" and self.fields[number].get("cohort") == cohort)
+            f"{form['method'] or 'get'} {form['action']}"
+            for form in self.forms
+            if not about(form["action"], cohort)
+            and not (form["method"] in ("", "get") and form.fields.get("cohort") == [cohort])
         }
         return {link for link in self.links if not about(link, cohort)} | forms
 
@@ -120,7 +107,8 @@ def shape(address: str) -> str:
 
 def hrefs(page: str) -> set[str]:
     """Return where the links and forms of a page lead."""
-    return {html.unescape(found) for found in re.findall(r'(?:href|action)="(/[^"]*)"', page)}
+    addresses = {part[name] for part in Page(page).all() for name in ("href", "action")}
+    return {address for address in addresses if address.startswith("/")}
 
 
 #: Where no cohort is meant.
@@ -163,8 +151,8 @@ def test_a_student_of_two_cohorts_chooses_and_keeps_the_choice_from_page_to_page
         # The other cohort's name leads to its own page; all else stays.
         astray = {link for link in leading if "cohort=2019w" not in link} - {"/?cohort=2019"}
         assert not astray, f"{path}: {astray}"
-        forms = set(re.findall(r'action="([^"]*)"', answer.text))
-        waiting += sorted(leading - seen - {"/?cohort=2019", *map(html.unescape, forms)})
+        forms = {form["action"] for form in Page(answer).forms()}
+        waiting += sorted(leading - seen - {"/?cohort=2019", *forms})
     assert "/objection?cohort=2019w&step=library" in seen
     # Another cohort's key, or one that she is not on, leads to the first of her own.
     assert "<span>2019届</span>" in browser.get("/?cohort=1999").text

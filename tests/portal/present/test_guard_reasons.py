@@ -14,9 +14,9 @@ from status_db.model import NOT_ASKED, Means, Verdict
 from sync.plan.settings import _reasons
 from sync.plan.settings_plan import SettingsPlan
 from sync.rule import roster
-from sync.rule.guard import Announced, Counted, Group, Limits, judge
+from sync.rule.guard import Announced, Counted, Group, judge
 from sync.rule.quality import Quality
-from tests.sync.rule.test_guard import CALM, moving
+from tests.sync.rule.test_guard import CALM, LIMITS, moving
 
 SPOKEN = languages.load(("zh", "en"), ZoneInfo("Asia/Shanghai"))
 HELD, CLEARED = Verdict.HELD, Verdict.CLEARED
@@ -56,22 +56,22 @@ def raised() -> Iterator[Objection]:
         (replace(CALM, lately=Counted(cleared=900)), moving(HELD, CLEARED, 50)),
     )
     for history, plan in histories:
-        yield from judge(plan, Means.ITEMS, Limits(), history, first_applies=False)
+        yield from judge(plan, Means.ITEMS, LIMITS, history, first_applies=False)
     nobody = roster.RosterPlan(
         base=0, source_base=0, joined=(), changed=(), left=(), rows=0, leaving=0, dropped=0, restarted=0
     )
     left = replace(nobody, left=("1",), rows=1, dropped=900, restarted=900)
-    yield from roster.judge(replace(nobody, left=("1",)), Limits(), (1000,), 1000)
-    yield from roster.judge(left, Limits(), (1000,), 1000, 900)
-    yield from roster.judge(replace(left, dropped=40, restarted=0), Limits(), (1000,), 1000, groups=(COLLEGE,))
-    yield from roster.judge(replace(left, dropped=20, restarted=0), Limits(), (40,), 40)
+    yield from roster.judge(replace(nobody, left=("1",)), LIMITS, (1000,), 1000)
+    yield from roster.judge(left, LIMITS, (1000,), 1000, 900)
+    yield from roster.judge(replace(left, dropped=40, restarted=0), LIMITS, (1000,), 1000, groups=(COLLEGE,))
+    yield from roster.judge(replace(left, dropped=20, restarted=0), LIMITS, (40,), 40)
     few, one_college = replace(CALM, held=6), replace(CALM, groups=(replace(COLLEGE, size=20, moved=18),))
-    yield from judge(moving(HELD, CLEARED, 6), Means.ITEMS, Limits(), few, first_applies=False)
-    yield from judge(moving(HELD, CLEARED, 18), Means.ITEMS, Limits(), one_college, first_applies=False)
+    yield from judge(moving(HELD, CLEARED, 6), Means.ITEMS, LIMITS, few, first_applies=False)
+    yield from judge(moving(HELD, CLEARED, 18), Means.ITEMS, LIMITS, one_college, first_applies=False)
     good = Quality(rows=1000, about=900, hinted=0, no_amount=0, unreadable=0, poor=0)
     for worse in (replace(good, hinted=200, poor=200), replace(good, about=50)):
         known = replace(CALM, quality=good)
-        yield from judge(moving(HELD, CLEARED, 1), Means.BALANCE, Limits(), known, first_applies=False, quality=worse)
+        yield from judge(moving(HELD, CLEARED, 1), Means.BALANCE, LIMITS, known, first_applies=False, quality=worse)
     yield from _reasons(CHANGE)
 
 
@@ -100,6 +100,6 @@ def test_each_comes_back_as_it_was_kept(one: Objection) -> None:
 
 
 def test_what_is_not_yet_done_is_told_apart_from_something_owed() -> None:
-    (one,) = judge(moving(CLEARED, HELD, 5000), Means.STATUS, Limits(), CALM, first_applies=False)
+    (one,) = judge(moving(CLEARED, HELD, 5000), Means.STATUS, LIMITS, CALM, first_applies=False)
     assert "“不通过”" in guard_reasons.said(SPOKEN["zh"], one)
     assert "“未办理”" in guard_reasons.said(SPOKEN["zh"], one, undone=True)

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.tables.providers import Cas
+from portal.auth.providers import http
 from portal.auth.providers.cas import CasServer, CasUser, Denied, Untrusted, plausible_ticket, read_answer, read_logout
-from portal.auth.refusals import SignInRefused, Why
+from portal.auth.refusals import SignInCode, SignInRefused
+from tests.services.http_office import HttpOffice, Reply
 from tests.services.one_answer import answering
 
 NS = 'xmlns:cas="http://www.yale.edu/tp/cas"'
@@ -241,13 +243,15 @@ def test_an_attribute_that_is_not_there_is_told_with_those_that_are() -> None:
 @pytest.mark.parametrize(
     ("code", "advice", "why"),
     [
-        ("INVALID_TICKET", "good once", Why.REFUSED),
-        ("INVALID_SERVICE", "Register the service http://127.0.0.1/x there", Why.REFUSED),
-        ("INTERNAL_ERROR", "own log", Why.UNAVAILABLE),
-        ("SOMETHING_NEW", "own log", Why.REFUSED),
+        ("INVALID_TICKET", "good once", SignInCode.REFUSED),
+        ("INVALID_SERVICE", "Register the service http://127.0.0.1/x there", SignInCode.REFUSED),
+        ("INTERNAL_ERROR", "own log", SignInCode.UNAVAILABLE),
+        ("SOMETHING_NEW", "own log", SignInCode.REFUSED),
     ],
 )
-def test_a_failure_is_the_servers_own_no_in_its_own_words_without_the_ticket(code: str, advice: str, why: Why) -> None:
+def test_a_failure_is_the_servers_own_no_in_its_own_words_without_the_ticket(
+    code: str, advice: str, why: SignInCode
+) -> None:
     body = response(
         f"<cas:authenticationFailure code=\"{code}\">Ticket 'ST-1' gone<!-- x --></cas:authenticationFailure>"
     )
@@ -255,7 +259,7 @@ def test_a_failure_is_the_servers_own_no_in_its_own_words_without_the_ticket(cod
         read_answer(body)
     with answering(body, "application/xml") as url, pytest.raises(SignInRefused) as refused:
         CasServer(Cas(url=url)).validated("ST-1", "http://127.0.0.1/x?state=hidden")
-    assert refused.value.why is why
+    assert refused.value.code is why
     assert f"{code} (Ticket '…' gone)" in str(refused.value)
     assert advice in str(refused.value)
     assert "ST-1" not in str(refused.value)
@@ -329,13 +333,14 @@ def asked() -> Callable[[bytes, int], SignInRefused]:
 
 
 @pytest.mark.parametrize(
-    ("status", "why"), [(201, Why.REFUSED), (302, Why.REFUSED), (404, Why.REFUSED), (500, Why.UNAVAILABLE)]
+    ("status", "why"),
+    [(201, SignInCode.REFUSED), (302, SignInCode.REFUSED), (404, SignInCode.REFUSED), (500, SignInCode.UNAVAILABLE)],
 )
 def test_a_good_answer_with_another_status_lets_nobody_in(
-    asked: Callable[[bytes, int], SignInRefused], status: int, why: Why
+    asked: Callable[[bytes, int], SignInRefused], status: int, why: SignInCode
 ) -> None:
     refused = asked(success(USER), status)
-    assert refused.why is why
+    assert refused.code is why
     assert f"answered with status {status}" in str(refused)
     assert str(refused).endswith(".")
 
@@ -352,15 +357,30 @@ def test_a_server_out_of_reach_is_told_with_its_address_and_the_cause(tmp_path: 
         ):
             with pytest.raises(SignInRefused) as refused:
                 CasServer(Cas.model_validate(settings)).validated("ST-1", "http://127.0.0.1/x?state=hidden")
-            assert refused.value.why is Why.UNAVAILABLE
+            assert refused.value.code is SignInCode.UNAVAILABLE
             assert told in str(refused.value), str(refused.value)
             assert not [word for word in ("ST-1", "hidden") if word in str(refused.value)]
 
 
 def test_a_huge_answer_is_not_read_to_its_end(asked: Callable[[bytes, int], SignInRefused]) -> None:
     refused = asked(success(USER + " " * 1_000_000), 200)
-    assert refused.why is Why.REFUSED
+    assert refused.code is SignInCode.REFUSED
     assert "more than" in str(refused)
+
+
+class CasOverHttp(HttpOffice):
+    """A CAS server whose answers a test writes byte by byte."""
+
+    data_paths = ("/p3/serviceValidate",)
+
+
+def test_a_server_that_drips_is_given_up_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_LONGEST", 0.3)
+    with CasOverHttp(style="none") as office:
+        office.script.append(Reply(success(USER + " " * 10_000), drip=0.02))
+        with pytest.raises(SignInRefused, match="took longer") as refused:
+            CasServer(Cas(url=office.root)).validated("ST-1", "http://127.0.0.1/x")
+    assert refused.value.code is SignInCode.UNAVAILABLE
 
 
 def test_the_log_is_told_no_ticket(asked: Callable[[bytes, int], SignInRefused]) -> None:

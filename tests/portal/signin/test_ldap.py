@@ -18,7 +18,7 @@ from config.tables.providers import Ldap
 from config.tables.secrets import Secret
 from portal.auth.passwords import hash_password
 from portal.auth.providers.ldap import Directory
-from portal.auth.refusals import SignInRefused, Why
+from portal.auth.refusals import SignInCode, SignInRefused
 from status_db.accounts.audit_log import Deed
 from tests.cast import LIN, SUN, ZHAO
 from tests.portal.arriving import Open, fields_of, opened
@@ -140,7 +140,7 @@ class TestTheDirectory:
         assert asked(slapd, attribute="employeeNumber").name_of("sun", WORD) == SUN.number
         with pytest.raises(SignInRefused) as refused:
             asked(slapd, attribute="employeeNumber").name_of("visitor", WORD)
-        assert refused.value.why is Why.UNAVAILABLE
+        assert refused.value.code is SignInCode.UNAVAILABLE
 
     def test_takes_off_the_domain_of_the_settings_and_no_other(self, slapd: Served) -> None:
         by_mail = {"search": "(uid={account})", "attribute": "mail"}
@@ -185,7 +185,7 @@ class TestTheDirectory:
             silent = asked(replace(slapd, port=listener.getsockname()[1]), timeout="1 s")
             with pytest.raises(SignInRefused) as refused:
                 silent.name_of(LIN.number, WORD)
-        assert refused.value.why is Why.UNAVAILABLE
+        assert refused.value.code is SignInCode.UNAVAILABLE
 
 
 #: What Active Directory says of a password that opens nothing.
@@ -254,7 +254,7 @@ def test_a_right_password_that_opens_nothing_is_told_by_active_directorys_own_re
             return
         with pytest.raises(SignInRefused, match=f"said no to cn=lin,dc=example: {reason}") as refused:
             server.name_of(LIN.number, WORD)
-    assert (refused.value.why, refused.value.name) == (Why.REFUSED, LIN.number)
+    assert (refused.value.code, refused.value.name) == (SignInCode.REFUSED, LIN.number)
 
 
 class TestEncryption:

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from config.tables.providers import Oidc
 from config.tables.secrets import Secret
 from portal.auth.providers.oidc import OidcProvider, Signed
-from portal.auth.refusals import SignInRefused, Why
+from portal.auth.refusals import SignInCode, SignInRefused
 from portal.auth.sso_state import Journey
 from status_db.accounts.audit_log import Deed
 from tests.cast import LIN
@@ -115,7 +115,7 @@ BAD: dict[str, dict[str, Any]] = {
 def test_a_token_that_does_not_hold_lets_nobody_in(provider: ScriptedProvider, changes: dict[str, Any]) -> None:
     with pytest.raises(SignInRefused) as refused:
         redeemed(provider, provider.signed(claims(provider, **changes)))
-    assert refused.value.why is Why.REFUSED
+    assert refused.value.code is SignInCode.REFUSED
 
 
 def test_our_own_party_among_several_audiences_is_good(provider: ScriptedProvider) -> None:
@@ -183,7 +183,7 @@ def test_a_token_that_the_provider_did_not_sign_lets_nobody_in(
 ) -> None:
     with pytest.raises(SignInRefused) as refused:
         redeemed(provider, forged(provider))
-    assert refused.value.why is Why.REFUSED
+    assert refused.value.code is SignInCode.REFUSED
 
 
 def test_a_new_key_of_the_provider_is_learnt(provider: ScriptedProvider) -> None:

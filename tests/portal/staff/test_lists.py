@@ -1,10 +1,8 @@
 """Lists, their Excel files and the reminders: the right people, the right words, never what is the student's own."""
 
 import io
-import re
 import tempfile
 from collections.abc import Callable
-from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,20 +16,19 @@ from status_db.accounts.audit_log import Audit, Deed
 from status_db.decisions.writer import Wish
 from status_db.model import Verdict
 from tests.cast import LEAVING, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO
-from tests.portal.staff.test_overview import text_of
+from tests.portal.html_page import Page
 from tests.world import World
 
 SignedIn = Callable[[str], TestClient]
 
 
 def names(page: str) -> list[str]:
-    return re.findall(r'<th scope="row">([^<]+)</th>', page)
+    return [head.text for head in Page(page).all("th", scope="row")]
 
 
 def cells(page: str, name: str) -> list[str]:
-    row = re.search(rf'<th scope="row">{name}</th>(.*?)</tr>', page, re.DOTALL)
-    assert row, name
-    return [text_of(cell).strip() for cell in re.findall(r"<td>(.*?)</td>", row[1], re.DOTALL)][2:]
+    (row,) = (row for row in Page(page).all("tr") if [head.text for head in row.all("th", scope="row")] == [name])
+    return [cell.text for cell in row.all("td")][3:]
 
 
 def book(browser: TestClient, query: str = "") -> Any:
@@ -100,10 +97,9 @@ class TestThePage:
         for chosen in ("state-held", "finance", "资源学院"):
             assert f'<option value="{chosen}" selected>' in page
         assert 'name="text" value="2015"' in page
-        export = re.search(r'href="(/lists\.xlsx[^"]+)"', page)
-        assert export
+        (export,) = (link.href for link in Page(page).links if link.href.startswith("/lists.xlsx"))
         for part in ("wanted=state-held", "step=finance", "college=", "text=2015"):
-            assert part in unescape(export[1])
+            assert part in export
 
     def test_long_lists_are_turned_over_by_links(self, university: World, signed_in: SignedIn) -> None:
         for at in range(120):
@@ -113,14 +109,12 @@ class TestThePage:
         browser = signed_in("dean")
         page = browser.get("/lists?wanted=all").text
         read = [names(page)]
-        while following := re.search(r'href="([^"]+)" rel="next"', page):
-            page = browser.get(unescape(following[1])).text
+        while following := Page(page).link("next"):
+            page = browser.get(following).text
             read.append(names(page))
         assert [len(leaf) for leaf in read] == [50, 50, 25]
         assert len({name for leaf in read for name in leaf}) == 125
-        previous = re.search(r'href="([^"]+)" rel="prev"', page)
-        assert previous
-        assert names(browser.get(unescape(previous[1])).text) == read[1]
+        assert names(browser.get(Page(page).link("prev")).text) == read[1]
 
     def test_a_key_that_is_none_begins_anew(self, signed_in: SignedIn) -> None:
         assert names(signed_in("dean").get("/lists?after=x").text) == [LIN.name, QIAN.name]
@@ -239,7 +233,7 @@ class TestExport:
 
 class TestReminder:
     def texts(self, page: str) -> list[str]:
-        return [unescape(text) for text in re.findall(r"<textarea[^>]*>(.*?)</textarea>", page, re.DOTALL)]
+        return [area.written for area in Page(page).all("textarea")]
 
     def test_it_names_who_has_to_go_where_in_both_languages(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/lists/reminder?class=011151").text

@@ -13,30 +13,20 @@ from status_db.decisions.writer import Wish
 from status_db.model import State, Verdict
 from tests.cast import LEAVING, LI, LIN, QIAN, SUN, ZHAO
 from tests.portal.conftest import _HASHED, enter
+from tests.portal.html_page import Page
 from tests.world import World
 
 SignedIn = Callable[[str], TestClient]
 
 
-def text_of(page: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
-
-
 def table_after(page: str, head: str) -> list[list[str]]:
     """Return the rows of the table whose first head is this, as texts."""
-    for table in re.findall(r"<table.*?</table>", page, re.DOTALL):
-        rows = [
-            [text_of(cell).strip() for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)]
-            for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)
-        ]
-        if rows[0][0] == head:
-            return rows
-    raise AssertionError(f"no table with the head {head}")
+    return Page(page).table(head)
 
 
 def totals(page: str) -> dict[str, int]:
-    found = re.findall(r"<dt>(.*?)</dt><dd>(\d+)", page)
-    return {text_of(word).strip(): int(count) for word, count in found}
+    words, counts = Page(page).all("dt"), Page(page).all("dd")
+    return {word.text: int(count.text.split()[0]) for word, count in zip(words, counts, strict=True)}
 
 
 class TestFigures:
@@ -91,23 +81,27 @@ class TestCharts:
         page = signed_in("dean").get("/overview").text
         steps = table_after(page, "事项")
         order = [labels.STATES[State(key)] for key in ("cleared", "held", "not_done", "pending", "open", "closed")]
-        chart = re.search(r'<svg class="bars".*?</svg>\s*<figcaption>', page, re.DOTALL)
-        assert chart
-        said = dict(re.findall(r"<title>([^<]+) (\d+)</title>", chart[0]))
+        chart = Page(page).all("svg", class_="bars")[0]
+        said = dict(title.text.rsplit(" ", 1) for title in chart.all("title") if title.text[-1].isdecimal())
         for row in steps[1:]:
             for word, count in zip(order, row[3:9], strict=True):
                 assert int(said.get(f"{row[0]} · {word}", 0)) == int(count), (row[0], word)
 
     def test_each_has_a_name_a_description_and_no_colour_that_stands_alone(self, signed_in: SignedIn) -> None:
         page = signed_in("dean").get("/overview").text
-        charts = re.findall(r'<svg class="bars" role="img" aria-labelledby="([^"]+)"', page)
+        charts = Page(page).all("svg", class_="bars", role="img")
         assert len(charts) == 3
-        for names in charts:
-            for name in names.split():
-                assert len(re.findall(rf'id="{name}"', page)) == 1
-        # Of the tones that several states share, each state has a pattern of its own.
-        looks = re.findall(r'<li><svg.*?class="fill (\w+)".*?(?:url\(#(\w+)\).*?)?</svg> ([^<]+)\n', page)
-        assert len({(tone, pattern) for tone, pattern, _ in looks}) == len({word for *_, word in looks if word})
+        for chart in charts:
+            assert chart["aria-labelledby"]
+            for name in chart["aria-labelledby"].split():
+                assert len(Page(page).all(id=name)) == 1
+        # Of the tones that several states share, each state of a chart has a pattern of its own.
+        legends = Page(page).all("ul", class_="legend")
+        assert len(legends) == 3
+        for legend in legends:
+            looks = [tuple((part["class"], part["fill"]) for part in item.all("rect")) for item in legend.all("li")]
+            assert len(looks) > 1
+            assert len(set(looks)) == len(looks), legend.text
 
     def test_nothing_is_inline(self, signed_in: SignedIn) -> None:
         for path in ("/overview", "/overview/days", "/lists", "/lists/reminder?class=011151"):
@@ -182,7 +176,7 @@ class TestHints:
         university.later(hours=5)
         enter(browser, "dean")
         for path in ("/overview", "/lists"):
-            page = text_of(browser.get(path).text)
+            page = Page(browser.get(path)).text
             assert "图书馆：数据过期（截至 5月25日 08:0" in page
             assert "数据截至 5月25日" in page
 
@@ -225,7 +219,7 @@ class TestTheSeason:
     def test_in_english_no_chinese_of_ours_is_left(self, signed_in: SignedIn) -> None:
         browser = signed_in("dean")
         for path in ("/overview/days?lang=en", "/lists?lang=en&wanted=all", "/overview?lang=en&classes=all"):
-            text = text_of(browser.get(path).text)
+            text = Page(browser.get(path)).text
             theirs = {"山海大学", "学生处", "中文", "2019届", "毕业", "第二学位", "延期"}
             theirs |= {v for p in (LIN, ZHAO, QIAN, SUN, LI) for v in (p.name, p.college, p.campus, p.building)}
             for name in sorted(theirs, key=len, reverse=True):

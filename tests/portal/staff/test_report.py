@@ -4,7 +4,6 @@ import io
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from html import unescape
 from typing import Any
 
 import openpyxl
@@ -22,7 +21,7 @@ from status_db.store.engine import writing
 from status_db.store.turns import DESK
 from tests.cast import EVERYBODY, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, Person
 from tests.portal.conftest import _HASHED, enter
-from tests.portal.staff.test_overview import text_of
+from tests.portal.html_page import Page
 from tests.world import COHORT, World
 
 SignedIn = Callable[[str], TestClient]
@@ -56,13 +55,7 @@ def objected(world: World, person: Person, step: str, kind: str, **answer: Any) 
 
 def lines(page: str, key: str) -> dict[str, list[str]]:
     """Return the lines of one table of the page, by their first cell."""
-    table = re.search(rf'<h2 id="{key}">.*?</table>', page, re.DOTALL)
-    assert table, key
-    rows = [
-        [text_of(cell).strip() for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)]
-        for row in re.findall(r"<tr>(.*?)</tr>", table[0], re.DOTALL)
-    ]
-    return {row[0]: row[1:] for row in rows}
+    return {row[0]: row[1:] for row in Page(page).table(key)}
 
 
 def book(browser: TestClient, query: str = "") -> Any:
@@ -87,13 +80,17 @@ def dispute(world: World) -> None:
 
 def follow(browser: TestClient, path: str) -> int:
     """See that each figure with a link leads to a list as long; return how many there are."""
-    page = browser.get(path).text
-    links = re.findall(r'<a href="(/lists\?[^"]+)">(\d+)</a>', page)
-    links += re.findall(r'<dt><a href="(/lists\?[^"]+)">[^<]+</a></dt><dd>(\d+)', page)
-    for address, count in links:
-        listed = browser.get(unescape(address)).text
-        assert f"<strong>{count} 名学生</strong>" in listed, unescape(address)
-    return len(links)
+    page = Page(browser.get(path))
+    leads = [(link.href, link.text) for link in page.links if link.text.isdecimal()]
+    leads += [
+        (link.href, count.text.split()[0])
+        for term, count in zip(page.all("dt"), page.all("dd"), strict=True)
+        for link in term.links
+    ]
+    lists = [(address, count) for address, count in leads if address.startswith("/lists?")]
+    for address, count in lists:
+        assert f"{count} 名学生" in [strong.text for strong in Page(browser.get(address)).all("strong")], address
+    return len(lists)
 
 
 class TestThePage:
@@ -132,9 +129,11 @@ class TestThePage:
 
     def test_one_college_is_shown_alone(self, signed_in: SignedIn) -> None:
         browser = signed_in("dean")
-        address = re.search(r'<a href="(/report\?college=[^"]+)">资源学院</a>', browser.get("/report").text)
-        assert address
-        page = browser.get(unescape(address[1])).text
+        links = Page(browser.get("/report")).links
+        (address,) = (
+            link.href for link in links if link.text == "资源学院" and link.href.startswith("/report?college=")
+        )
+        page = browser.get(address).text
         assert "地球科学学院" not in page
         assert set(lines(page, "colleges")) == {"学院", "资源学院"}
         assert 'id="certificates"' not in page
@@ -157,7 +156,7 @@ class TestThePage:
         assert not re.search(r"\s(style|on\w+)=|<script|<style", page)
 
     def test_an_english_page_shows_no_chinese_of_ours(self, signed_in: SignedIn) -> None:
-        text = text_of(signed_in("dean").get("/report?lang=en").text)
+        text = Page(signed_in("dean").get("/report?lang=en")).text
         theirs = ("山海大学", "学生处", "中文", "2019届", "地球科学学院", "资源学院", "延期", "无借阅", "赔书", "通过")
         for name in theirs:
             text = text.replace(name, "")

@@ -16,6 +16,7 @@ from status_db.inbox.announcements import Board
 from status_db.model import Verdict
 from tests.cast import LIN, QIAN, SUN, ZHOU
 from tests.portal.conftest import enter, settle
+from tests.portal.html_page import Page
 from tests.world import COHORT, SETTINGS, World
 
 SignedIn = Callable[[str], TestClient]
@@ -64,9 +65,7 @@ def issue(world: World, number: str = SUN.number) -> None:
 
 
 def headline(page: str) -> str:
-    found = re.search(r'<section class="headline[^>]*>.*?</section>', page, re.DOTALL)
-    assert found, page
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[0]))
+    return Page(page).one("section", class_="headline").text
 
 
 class TestTheHeadline:
@@ -176,8 +175,8 @@ class TestWhatIsAnnounced:
     ) -> None:
         board.announce("还书箱", "在门口", author="admin", now=university.now, step="library")
         page = signed_in(LIN.number).get("/").text
-        card = next(c for c in re.findall(r'<article class="card.*?</article>', page, re.DOTALL) if "图书馆</h2>" in c)
-        assert "还书箱" in card
+        (card,) = (card for card in Page(page).all("article", class_="card") if card.heading.endswith("图书馆"))
+        assert "还书箱" in card.text
         assert page.count("还书箱") == 1
 
     def test_only_to_whom_its_scope_names(self, university: World, board: Board, signed_in: SignedIn) -> None:
@@ -247,7 +246,8 @@ class TestItsSize:
         board.announce("公告", "一" * 500, author="admin", now=university.now)
         browser = signed_in(LIN.number)
         page = browser.get("/", headers={"accept-encoding": "gzip"})
-        loaded = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
+        addresses = [part[name] for part in Page(page).all() for name in ("href", "src")]
+        loaded = [address for address in addresses if address.startswith("/static/")]
         assert len(loaded) >= 3
         sent = 0
         for answer in (page, *(browser.get(one, headers={"accept-encoding": "gzip"}) for one in loaded)):

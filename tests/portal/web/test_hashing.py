@@ -10,7 +10,7 @@ import pytest
 
 from config.tables.limits import Limits
 from portal.web.hashing import Hashing
-from portal.web.limits import Refused
+from portal.web.limits import NotNow
 from tests import own_loop
 from tests.cast import LIN
 from tests.portal.web.test_long_questions import browser, cookies, limited
@@ -79,7 +79,7 @@ def test_who_gives_up_waiting_leaves_the_place_to_others() -> None:
                 await under_way.enter_async_context(hashing.place())
             waits = asyncio.ensure_future(under_way.enter_async_context(hashing.place()))
             await asyncio.sleep(0)
-            with pytest.raises(Refused):
+            with pytest.raises(NotNow):
                 await under_way.enter_async_context(hashing.place())
             waits.cancel()
             await asyncio.wait({waits})

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from config.tables.limits import Limits
 from portal.app import create_app
 from portal.web.apart import Apart, HelperLost
-from portal.web.limits import Refused
+from portal.web.limits import NotNow
 from portal.web.long_questions import LongQuestions
 from tests import own_loop
 from tests.cast import LIN
@@ -142,7 +142,7 @@ def test_no_account_fills_the_queue_alone() -> None:
 
         own = [asyncio.ensure_future(long.answer(asking(), "dean", here)) for _ in range(2)]
         await asyncio.sleep(0)
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(NotNow) as refused:
             await long.answer(asking(), "dean", here)
         assert (refused.value.status_code, refused.value.why) == (429, "own_queue")
         other = asyncio.ensure_future(long.answer(asking(), "counsellor", here))
@@ -234,7 +234,7 @@ class TestHelpers:
         assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize(
-        ("does", "why"), [("import time; time.sleep(3600)", Refused), ("pass", HelperLost)], ids=["hangs", "ends"]
+        ("does", "why"), [("import time; time.sleep(3600)", NotNow), ("pass", HelperLost)], ids=["hangs", "ends"]
     )
     def test_a_helper_that_stands_still_or_ends_is_replaced(self, does: str, why: type[Exception]) -> None:
         apart = Apart((sys.executable, "-c", does), 1, timedelta(seconds=1))

@@ -13,8 +13,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.pool import NullPool
 
+from foundation import private_files
 from status_db import tables
-from status_db.backups import files, making, manifest
+from status_db.backups import making, manifest
 from status_db.backups.manifest import BackupError, Database
 from status_db.model import RunState
 from status_db.store import schema_version
@@ -127,7 +128,7 @@ class TestWhatABackupIs:
 
     def test_one_that_is_not_as_it_says_is_none(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         """The copy is damaged between being written and being read again."""
-        flushed = files.flush
+        flushed = private_files.flush
 
         def damaged(path: Path) -> None:
             flushed(path)

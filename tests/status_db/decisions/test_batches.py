@@ -12,7 +12,8 @@ import pytest
 from status_db.decisions.batch_rows import Preview, RowKind, Told, Wrong
 from status_db.decisions.batches import Batches, BatchKind, Entered, Undone
 from status_db.decisions.certificates import Issue
-from status_db.decisions.writer import DecisionRefused, Overtaken, Wish
+from status_db.decisions.refusals import DecisionRefused, Overtaken
+from status_db.decisions.writer import Wish
 from status_db.model import Decision, RunState, State, Verdict
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, MORNING, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU, Person
 from tests.sync.verify.test_report import verified

@@ -14,15 +14,16 @@ from status_db import tables
 from status_db.decisions.batches import Batches, Undone
 from status_db.decisions.certificates import HandedOver, Issue
 from status_db.decisions.class_review import Chosen, ClassReview, ClassReviews, LeftOut, NobodyPassed
-from status_db.decisions.reviews import Hindrance, ReviewRefused, seen_by_review
-from status_db.decisions.writer import DecisionRefused, Wish
+from status_db.decisions.refusals import DecisionCode, DecisionRefused
+from status_db.decisions.reviews import seen_by_review
+from status_db.decisions.writer import Wish
 from status_db.model import ROSTER, Decision, RunState, StepStatus, Verdict
 from status_db.queries.certificates import Certificates
 from status_db.queries.certificates import Chosen as Narrowed
 from status_db.queries.classes import Classes, Stage
 from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope
-from sync.run.run import Outcome
+from sync.run.outcome import Outcome
 from tests.cast import LIN
 from tests.forty import CLASS, COLLEGE, FORTY, forty
 from tests.sync.verify.test_report import verified
@@ -61,7 +62,7 @@ def hold(world: World, who: Sequence[Chosen], author: str = "reviewer", **more: 
 
 
 def words(left: Sequence[LeftOut]) -> dict[str, str]:
-    return {one.student: one.why.word for one in left}
+    return {one.student: one.why.code for one in left}
 
 
 def holders(world: World) -> set[str]:
@@ -96,11 +97,11 @@ class TestOneWord:
         before = written(ready)
         held = hold(ready, who)
         assert words(held.left_out) == {
-            FORTY[1]: Hindrance.NOT_OPEN, FORTY[2]: Hindrance.NOT_OPEN, FORTY[3]: "overtaken",
+            FORTY[1]: DecisionCode.NOT_OPEN, FORTY[2]: DecisionCode.NOT_OPEN, FORTY[3]: DecisionCode.OVERTAKEN,
         }  # fmt: skip
         assert not any(one.reviewed for one in held.left_out)
         first = held.left_out[0].why
-        assert isinstance(first, ReviewRefused)
+        assert isinstance(first, DecisionRefused)
         assert first.about == ("library",)
         assert len(held.reviews) == len(held.certificates) == 37
         assert holders(ready) == set(FORTY) - {FORTY[1], FORTY[2], FORTY[3]}
@@ -119,7 +120,7 @@ class TestOneWord:
     def test_a_number_used_twice_is_given_once_and_the_review_stays(self, ready: World) -> None:
         hold(ready, chosen(ready, FORTY[:1]))
         held = hold(ready, [*chosen(ready, FORTY[1:3]), *chosen(ready, FORTY[3:4], first=2)])
-        assert words(held.left_out) == {FORTY[1]: Hindrance.USED, FORTY[3]: Hindrance.USED}
+        assert words(held.left_out) == {FORTY[1]: DecisionCode.USED, FORTY[3]: DecisionCode.USED}
         assert all(one.reviewed for one in held.left_out)
         assert holders(ready) == {FORTY[0], FORTY[2]}
         assert review(ready, FORTY[3]).counts_as_clear(ready.now)
@@ -130,7 +131,7 @@ class TestOneWord:
         before = written(ready)
         with pytest.raises(NobodyPassed) as refused:
             hold(ready, chosen(ready, FORTY[:2], first=50))
-        assert words(refused.value.left_out) == dict.fromkeys(FORTY[:2], Hindrance.ISSUED)
+        assert words(refused.value.left_out) == dict.fromkeys(FORTY[:2], DecisionCode.ISSUED)
         with pytest.raises(NobodyPassed):
             hold(ready, chosen(ready, FORTY[:2], first=None))
         with pytest.raises(DecisionRefused, match="nobody was chosen"):
@@ -141,9 +142,9 @@ class TestOneWord:
         hold(ready, chosen(ready, FORTY[:1]))
         left = ready.register.hand_over(HandedOver("C001", "post", "EMS 7"), "clerk", ready.now)
         assert (left.collected, left.collector, left.handed_over_by) == ("post", "EMS 7", "clerk")
-        with pytest.raises(ReviewRefused) as refused:
+        with pytest.raises(DecisionRefused) as refused:
             ready.register.hand_over(HandedOver("C001", "self"), "clerk", ready.now)
-        assert refused.value.word is Hindrance.LEFT
+        assert refused.value.code is DecisionCode.LEFT
         assert verified(ready).sound
 
 
@@ -153,27 +154,27 @@ class TestScopes:
         held = class_reviews(ready).give(
             STEP, who, "reviewer", ready.now, OWN, OWN, title=CLASS, kind="毕业证书", reason="齐备"
         )
-        assert words(held.left_out) == dict.fromkeys(("20990009", LIN.number), Hindrance.NOBODY)
+        assert words(held.left_out) == dict.fromkeys(("20990009", LIN.number), DecisionCode.NOBODY)
 
     def test_who_issues_alone_issues_on_reviews_of_others_and_reviews_nobody(self, ready: World) -> None:
         ready.reviews.review(Wish(FORTY[0], STEP, Verdict.CLEARED, "齐备"), "earlier", ready.now)
         told: dict[str, Any] = {"title": CLASS, "kind": "毕业证书", "reason": "齐备"}
         held = class_reviews(ready).give(STEP, chosen(ready, FORTY[:2]), "issuer", ready.now, (), OWN, **told)
-        assert words(held.left_out) == {FORTY[1]: Hindrance.NOBODY}
+        assert words(held.left_out) == {FORTY[1]: DecisionCode.NOBODY}
         assert holders(ready) == {FORTY[0]}
 
     def test_who_reviews_alone_issues_nothing(self, ready: World) -> None:
         told: dict[str, Any] = {"title": CLASS, "kind": "毕业证书", "reason": "齐备"}
         held = class_reviews(ready).give(STEP, chosen(ready, FORTY[:2]), "reviewer", ready.now, OWN, (), **told)
-        assert words(held.left_out) == dict.fromkeys(FORTY[:2], Hindrance.NOBODY)
+        assert words(held.left_out) == dict.fromkeys(FORTY[:2], DecisionCode.NOBODY)
         assert all(one.reviewed for one in held.left_out)
         assert holders(ready) == set()
 
     def test_a_certificate_hangs_on_the_review_that_its_issuer_may_issue_on(self, ready: World) -> None:
         ready.reviews.review(Wish(FORTY[0], STEP, Verdict.CLEARED, "齐备"), "reviewer", ready.now)
-        with pytest.raises(ReviewRefused) as refused:
+        with pytest.raises(DecisionRefused) as refused:
             ready.register.issue(Issue(FORTY[0], "X1", "毕业证书"), "other", ready.now, step="graduate_check")
-        assert refused.value.word is Hindrance.NOBODY
+        assert refused.value.code is DecisionCode.NOBODY
         assert ready.register.issue(Issue(FORTY[0], "X1", "毕业证书"), "own", ready.now, step=STEP).number == "X1"
 
     def test_lists_show_nothing_of_others(self, ready: World) -> None:
@@ -240,10 +241,10 @@ class TestOldAnswers:
     def test_they_are_accepted_only_by_word_and_with_a_reason(self, down: World) -> None:
         with pytest.raises(NobodyPassed) as refused:
             hold(down, chosen(down, FORTY[:1]))
-        assert words(refused.value.left_out) == {FORTY[0]: Hindrance.TOO_OLD}
+        assert words(refused.value.left_out) == {FORTY[0]: DecisionCode.TOO_OLD}
         with pytest.raises(NobodyPassed) as refused:
             hold(down, chosen(down, FORTY[:1]), over_old_answers=True)
-        assert words(refused.value.left_out) == {FORTY[0]: Hindrance.NO_NOTE}
+        assert words(refused.value.left_out) == {FORTY[0]: DecisionCode.NO_NOTE}
         assert self.accepted(down).left_out == ()
         assert review(down, FORTY[1]).counts_as_clear(down.now)
 
@@ -293,7 +294,7 @@ class TestRaces:
         assert isinstance(won, ClassReview)
         assert isinstance(lost, NobodyPassed)
         assert len(won.reviews) == len(won.certificates) == 20
-        assert words(lost.left_out) == dict.fromkeys(FORTY[:20], Hindrance.ISSUED)
+        assert words(lost.left_out) == dict.fromkeys(FORTY[:20], DecisionCode.ISSUED)
         assert holders(ready) == set(FORTY[:20])
         assert {d.author for d in ready.reader.decisions(COHORT) if d.step == STEP} == {won.reviews[0].author}
         assert verified(ready).sound
@@ -311,7 +312,7 @@ class TestRaces:
             assert held.left_out == ()
             assert set(undone.issued) == set(FORTY[:20])
         else:
-            assert words(held.left_out) == dict.fromkeys(FORTY[:20], Hindrance.NOT_OPEN)
+            assert words(held.left_out) == dict.fromkeys(FORTY[:20], DecisionCode.NOT_OPEN)
             assert undone.issued == ()
         assert holders(ready) == set(undone.issued)
         assert set(undone.withdrawn) == set(FORTY) - holders(ready)

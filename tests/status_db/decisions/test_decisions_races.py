@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from status_db.decisions.refusals import Overtaken
 from status_db.decisions.reviews import seen_by_review
-from status_db.decisions.writer import Overtaken, Wish
+from status_db.decisions.writer import Wish
 from status_db.model import Decision, RunState, StepStatus, Verdict
 from tests.cast import GEOLOGY_LOAN, LIN, POETRY_LOAN
 from tests.sync.verify.test_report import verified

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from status_db.decisions.writer import DecisionRefused, Wish
+from status_db.decisions.refusals import DecisionRefused
+from status_db.decisions.writer import Wish
 from status_db.model import Verdict
 from tests.cast import LIN
 from tests.world import COHORT, World
@@ -26,9 +27,9 @@ def ready(world: World) -> World:
         (replace(PASS, reason="老师说的"), "no_such_reason"),
         (replace(PASS, step="canteen"), "no_such_step"),
         (replace(PASS, verdict=Verdict.HELD, condition="六月底前缴清"), "condition_without_pass"),
-        (replace(PASS, verdict=Verdict.UNKNOWN), "refused"),
-        (replace(PASS, student="20990001"), "refused"),
-        (replace(PASS, step="final_review"), "refused"),
+        (replace(PASS, verdict=Verdict.UNKNOWN), "no_such_verdict"),
+        (replace(PASS, student="20990001"), "nobody"),
+        (replace(PASS, step="final_review"), "is_a_review"),
     ],
     ids=["reason", "step", "condition", "verdict", "nobody", "review"],
 )
@@ -37,7 +38,7 @@ def test_what_may_not_be_decided_is_refused_with_its_code_and_nothing_is_kept(
 ) -> None:
     with pytest.raises(DecisionRefused) as refused:
         ready.decisions.enter(wish, "librarian", ready.now)
-    assert refused.value.word == code
+    assert refused.value.code == code
     assert ready.reader.decisions(COHORT) == ()
     assert ready.decisions.enter(PASS, "librarian", ready.now).reason == PASS.reason
 
@@ -46,7 +47,7 @@ def test_what_may_not_be_decided_is_refused_with_its_code_and_nothing_is_kept(
 def test_an_end_that_is_not_in_the_future_is_refused(ready: World, early: timedelta) -> None:
     with pytest.raises(DecisionRefused, match="its end lies in the past") as refused:
         ready.decisions.enter(replace(PASS, until=ready.now - early), "librarian", ready.now)
-    assert refused.value.word == "end_in_past"
+    assert refused.value.code == "end_in_past"
     ends = ready.now + timedelta(microseconds=1)
     assert ready.decisions.enter(replace(PASS, until=ends), "librarian", ready.now).until == ends
 
@@ -56,4 +57,4 @@ def test_a_decision_that_was_withdrawn_already_cannot_be_withdrawn(ready: World)
     ready.decisions.withdraw(LIN.number, "library", "librarian", ready.now)
     with pytest.raises(DecisionRefused, match="no decision on library to withdraw") as refused:
         ready.decisions.withdraw(LIN.number, "library", "librarian", ready.now)
-    assert refused.value.word == "nothing_to_withdraw"
+    assert refused.value.code == "nothing_to_withdraw"

@@ -9,8 +9,8 @@ from sqlalchemy import delete, insert, select, update
 
 from status_db import tables
 from status_db.decisions.certificates import HandedOver, Issue
-from status_db.decisions.reviews import Hindrance, ReviewRefused
-from status_db.decisions.writer import DecisionRefused, Wish
+from status_db.decisions.refusals import DecisionCode, DecisionRefused
+from status_db.decisions.writer import Wish
 from status_db.model import State, StepStatus, Verdict
 from status_db.store.engine import reading
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LIN, POETRY_LOAN, SUN
@@ -278,9 +278,9 @@ def test_a_certificate_that_was_revoked_is_not_handed_over(ready: World) -> None
     review(ready)
     ready.register.issue(Issue(LIN.number, "C-1", "毕业证书", ""), "reviewer", ready.now)
     ready.register.revoke("C-1", "second", "印错", ready.now)
-    with pytest.raises(ReviewRefused, match="there is no certificate C-1 to hand over") as refused:
+    with pytest.raises(DecisionRefused, match="there is no certificate C-1 to hand over") as refused:
         ready.register.hand_over(HandedOver("C-1", "self"), "clerk", ready.now)
-    assert refused.value.word is Hindrance.GONE
+    assert refused.value.code is DecisionCode.GONE
     (revoked,) = ready.reader.certificates(COHORT)
     assert (revoked.collected, revoked.collected_at) == ("", None)
 
@@ -288,13 +288,13 @@ def test_a_certificate_that_was_revoked_is_not_handed_over(ready: World) -> None
 def test_who_collects_for_somebody_else_is_named(ready: World) -> None:
     review(ready)
     for name in ("", "  "):
-        with pytest.raises(ReviewRefused) as refused:
+        with pytest.raises(DecisionRefused) as refused:
             ready.register.issue(Issue(LIN.number, "C-1", "毕业证书", "agent", name), "reviewer", ready.now)
-        assert refused.value.word is Hindrance.NO_COLLECTOR
+        assert refused.value.code is DecisionCode.NO_COLLECTOR
     ready.register.issue(Issue(LIN.number, "C-1", "毕业证书", ""), "reviewer", ready.now)
-    with pytest.raises(ReviewRefused) as refused:
+    with pytest.raises(DecisionRefused) as refused:
         ready.register.hand_over(HandedOver("C-1", "agent"), "clerk", ready.now)
-    assert refused.value.word is Hindrance.NO_COLLECTOR
+    assert refused.value.code is DecisionCode.NO_COLLECTOR
 
 
 def test_it_leaves_neither_before_it_was_issued_nor_later_than_now(ready: World) -> None:
@@ -303,9 +303,9 @@ def test_it_leaves_neither_before_it_was_issued_nor_later_than_now(ready: World)
     ready.register.issue(Issue(LIN.number, "C-1", "毕业证书", ""), "reviewer", issued)
     ready.later(hours=1)
     for at in (issued - timedelta(microseconds=1), ready.now + timedelta(microseconds=1)):
-        with pytest.raises(ReviewRefused) as refused:
+        with pytest.raises(DecisionRefused) as refused:
             ready.register.hand_over(HandedOver("C-1", "self", at=at), "clerk", ready.now)
-        assert refused.value.word is Hindrance.WHEN
+        assert refused.value.code is DecisionCode.WHEN
     assert ready.register.hand_over(HandedOver("C-1", "self", at=issued), "clerk", ready.now).collected_at == issued
 
 
@@ -313,19 +313,19 @@ def test_a_certificate_outside_the_scopes_is_as_unknown_as_none(ready: World) ->
     review(ready)
     ready.register.issue(Issue(LIN.number, "C-1", "毕业证书", ""), "reviewer", ready.now)
     elsewhere = ({"college": ("外国语学院",)},)
-    with pytest.raises(ReviewRefused) as refused:
+    with pytest.raises(DecisionRefused) as refused:
         ready.register.hand_over(HandedOver("C-1", "self"), "clerk", ready.now, elsewhere)
-    assert refused.value.word is Hindrance.GONE
-    with pytest.raises(ReviewRefused) as refused:
+    assert refused.value.code is DecisionCode.GONE
+    with pytest.raises(DecisionRefused) as refused:
         ready.register.revoke("C-1", "second", "印错", ready.now, elsewhere)
-    assert refused.value.word is Hindrance.GONE
+    assert refused.value.code is DecisionCode.GONE
 
 
 def test_what_was_decided_later_than_now_is_refused(ready: World) -> None:
     wish = Wish(LIN.number, "library", Verdict.CLEARED, "现场归还", decided_at=ready.now + timedelta(microseconds=1))
     with pytest.raises(DecisionRefused, match="it was decided later than now") as refused:
         ready.decisions.enter(wish, "librarian", ready.now)
-    assert refused.value.word == "decided_later"
+    assert refused.value.code is DecisionCode.DECIDED_LATER
     assert ready.decisions.enter(replace(wish, decided_at=ready.now), "librarian", ready.now).decided_at == ready.now
 
 

@@ -179,7 +179,9 @@ def other(column: Column[Any], value: Any, chance: random.Random) -> Any:
     if isinstance(kind, BigInteger | Integer):
         return (value or 0) + chance.randint(1, 9)
     if isinstance(kind, LargeBinary):
-        return bytes(chance.randbytes(len(value or b"") or 16))
+        old = value or bytes(16)
+        at = chance.randrange(len(old))
+        return old[:at] + bytes([old[at] ^ chance.randint(1, 255)]) + old[at + 1 :]
     if isinstance(kind, tables.Instant | DateTime):
         return (value or datetime(2019, 6, 1, tzinfo=UTC)) + timedelta(seconds=chance.randint(1, 10**7))
     if isinstance(kind, tables.Json):

@@ -20,8 +20,9 @@ from status_db.decisions.batch_rows import Told, Wrong
 from status_db.decisions.batches import Batches
 from status_db.decisions.certificates import Issue
 from status_db.decisions.class_review import Chosen, ClassReviews, NobodyPassed
-from status_db.decisions.reviews import Hindrance, ReviewRefused, seen_by_review
-from status_db.decisions.writer import DecisionRefused, Overtaken, Wish
+from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
+from status_db.decisions.reviews import seen_by_review
+from status_db.decisions.writer import Wish
 from status_db.effective.visible import everything
 from status_db.model import FIRST_FINDING, State, StepKind, StepStatus, Verdict
 from status_db.queries.classes import Classes, Stage
@@ -189,12 +190,12 @@ class TestAStepOfWhichNothingIsStored:
             review = review_of(world, person.number)
             assert (review.at(world.now).state, review.waits_for) == (State.CLOSED, (wanted.step,))
             assert not is_clear(student, world.now)
-            with pytest.raises(ReviewRefused, match=f"{wanted.step} does not count as clear") as refused:
+            with pytest.raises(DecisionRefused, match=f"{wanted.step} does not count as clear") as refused:
                 world.reviews.review(Wish(person.number, REVIEW, Verdict.CLEARED, "齐备"), "reviewer", world.now)
             assert refused.value.about == (wanted.step,)
-            with pytest.raises(ReviewRefused) as refused:
+            with pytest.raises(DecisionRefused) as refused:
                 world.register.issue(Issue(person.number, "C-1", "毕业证书"), "reviewer", world.now)
-            assert refused.value.word is Hindrance.NOT_REVIEWED
+            assert refused.value.code is DecisionCode.NOT_REVIEWED
         with pytest.raises(NobodyPassed) as nobody:
             hold(world, SUN.number, QIAN.number)
         left = [(one.student, one.reviewed, getattr(one.why, "about", None)) for one in nobody.value.left_out]

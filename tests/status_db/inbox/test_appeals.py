@@ -10,7 +10,7 @@ import pytest
 from status_db.decisions.writer import Wish
 from status_db.inbox import appeals
 from status_db.inbox.appeal_rows import Kind, Outcome, SeenThen, StudentObjection, item_of
-from status_db.inbox.appeals import Inside, ObjectionRefused, Refusal, StudentObjections
+from status_db.inbox.appeals import AppealCode, Inside, ObjectionRefused, StudentObjections
 from status_db.model import Obligation, State, Verdict
 from status_db.queries import named_students
 from status_db.queries.named_students import NamedStudents
@@ -100,7 +100,7 @@ class TestRaising:
         first = raised(objections, item="loan:B0001")
         with pytest.raises(ObjectionRefused, match="Wait for the answer") as refused:
             raised(objections, item="loan:B0001", at=MORNING + HOUR)
-        assert (refused.value.refusal, refused.value.standing) == (Refusal.WAITS, first)
+        assert (refused.value.code, refused.value.standing) == (AppealCode.WAITS, first)
         raised(objections, item="loan:B0002")
         raised(objections, item="")
         raised(objections, step="dorm", item="loan:B0001")
@@ -113,7 +113,7 @@ class TestRaising:
         sent_back(objections)
         with pytest.raises(ObjectionRefused) as refused:
             raised(objections, item="loan:9", limit=3)
-        assert refused.value.refusal is Refusal.TOO_MANY
+        assert refused.value.code is AppealCode.TOO_MANY
         raised(objections, QIAN.number, item="loan:9", limit=3)
         raised(objections, item="loan:9", limit=3, cohort="2020")
         objections.withdraw(made[0].objection, LIN.number, account=LIN.number, now=MORNING)
@@ -127,12 +127,12 @@ class TestRaising:
     def test_two_at_once_make_one(self, world: World, objections: StudentObjections) -> None:
         barrier = Barrier(2)
 
-        def raise_one(_: int) -> Refusal | None:
+        def raise_one(_: int) -> AppealCode | None:
             barrier.wait()
             try:
                 raised(StudentObjections(world.desk))
             except ObjectionRefused as refused:
-                return refused.refusal
+                return refused.code
             return None
 
         with ThreadPoolExecutor(2) as threads:
@@ -140,14 +140,16 @@ class TestRaising:
         assert len(objections.of_student(COHORT, LIN.number)) == 1
 
     @pytest.mark.parametrize(
-        ("text", "refusal"), [(" \n", Refusal.NO_TEXT), ("长" * 501, Refusal.LONG_TEXT)], ids=["nothing", "too much"]
+        ("text", "refusal"),
+        [(" \n", AppealCode.NO_TEXT), ("长" * 501, AppealCode.LONG_TEXT)],
+        ids=["nothing", "too much"],
     )
     def test_it_says_something_and_not_too_much(
-        self, objections: StudentObjections, text: str, refusal: Refusal
+        self, objections: StudentObjections, text: str, refusal: AppealCode
     ) -> None:
         with pytest.raises(ObjectionRefused) as refused:
             raised(objections, text=text)
-        assert refused.value.refusal is refusal
+        assert refused.value.code is refusal
         assert objections.of_student(COHORT, LIN.number) == ()
         raised(objections, text="长" * 500)
 
@@ -166,7 +168,7 @@ class TestSendingBack:
         first = sent_back(objections)
         with pytest.raises(ObjectionRefused) as refused:
             sent_back(objections)
-        assert (refused.value.refusal, refused.value.standing) == (Refusal.WAITS, first)
+        assert (refused.value.code, refused.value.standing) == (AppealCode.WAITS, first)
         sent_back(objections, step="dorm")
         sent_back(objections, SUN.number)
         objections.answer(first.objection, Outcome.RECHECKED, "", account="librarian", now=MORNING)
@@ -203,7 +205,7 @@ class TestAnswering:
         first = objections.answer(made.objection, Outcome.EXPLAINED, "没有还。", account="librarian", now=MORNING)
         with pytest.raises(ObjectionRefused, match="librarian was first") as refused:
             objections.answer(made.objection, Outcome.RECHECKED, "", account="second", now=MORNING + HOUR)
-        assert (refused.value.refusal, refused.value.standing) == (Refusal.ANSWERED, first)
+        assert (refused.value.code, refused.value.standing) == (AppealCode.ANSWERED, first)
         assert objections.one(COHORT, made.objection) == first
 
     def test_of_two_who_answer_at_once_one_is_first(self, world: World, objections: StudentObjections) -> None:
@@ -228,18 +230,18 @@ class TestAnswering:
     @pytest.mark.parametrize(
         ("outcome", "text", "refusal"),
         [
-            (Outcome.EXPLAINED, "", Refusal.NO_TEXT),
-            (Outcome.DECIDED, "", Refusal.NO_DECISION),
-            (Outcome.RECHECKED, "长" * 501, Refusal.LONG_TEXT),
+            (Outcome.EXPLAINED, "", AppealCode.NO_TEXT),
+            (Outcome.DECIDED, "", AppealCode.NO_DECISION),
+            (Outcome.RECHECKED, "长" * 501, AppealCode.LONG_TEXT),
         ],
     )
     def test_an_answer_that_lacks_something_is_none(
-        self, objections: StudentObjections, outcome: Outcome, text: str, refusal: Refusal
+        self, objections: StudentObjections, outcome: Outcome, text: str, refusal: AppealCode
     ) -> None:
         made = raised(objections)
         with pytest.raises(ObjectionRefused) as refused:
             objections.answer(made.objection, outcome, text, account="librarian", now=MORNING)
-        assert refused.value.refusal is refusal
+        assert refused.value.code is refusal
         assert objections.one(COHORT, made.objection) == made
 
     def test_nobody_answers_by_taking_it_back(self, objections: StudentObjections) -> None:
@@ -257,7 +259,7 @@ class TestTakingBack:
         assert (taken.outcome, taken.answered_by, taken.waits) == (Outcome.WITHDRAWN, LIN.number, False)
         with pytest.raises(ObjectionRefused) as refused:
             objections.withdraw(made.objection, LIN.number, account=LIN.number, now=MORNING + HOUR)
-        assert refused.value.refusal is Refusal.ANSWERED
+        assert refused.value.code is AppealCode.ANSWERED
         with pytest.raises(ObjectionRefused):
             objections.answer(made.objection, Outcome.EXPLAINED, "晚了。", account="librarian", now=MORNING)
 

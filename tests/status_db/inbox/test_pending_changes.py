@@ -14,11 +14,11 @@ from status_db.accounts.audit_log import Audit, Deed
 from status_db.inbox.pending_changes import (
     WAITS,
     AccountChange,
+    ChangeCode,
     ChangeKind,
     ChangeRefused,
     PendingChange,
     PendingChanges,
-    WhyNot,
 )
 from status_db.sign_in.one_time_codes import CodeKind, Codes
 from status_db.sign_in.second_factor import Factors
@@ -65,11 +65,11 @@ def asked(world: World, change: AccountChange, by: str = "first") -> PendingChan
     return changes_of(world).waiting(world.now)[-1]
 
 
-def why(act: Callable[[], object]) -> WhyNot:
+def why(act: Callable[[], object]) -> ChangeCode:
     """Return why something is refused."""
     with pytest.raises(ChangeRefused) as refused:
         act()
-    return refused.value.why
+    return refused.value.code
 
 
 def confirmed(world: World, one: PendingChange, by: str = "second") -> str:
@@ -102,7 +102,7 @@ class TestWhatTakesTwo:
         assert codes_of(world).use("third", code, world.now, CodeKind.FACTOR)
         Factors(world.desk).enrol("third", b"sealed", 1)
         no_more = AccountChange(ChangeKind.FACTOR_CODE, "third")
-        assert why(lambda: changes_of(world).carry_out(no_more, "first", world.now)) is WhyNot.NO_FACTOR
+        assert why(lambda: changes_of(world).carry_out(no_more, "first", world.now)) is ChangeCode.NO_FACTOR
         reset = asked(world, AccountChange(ChangeKind.RESET_FACTOR, "third"))
         assert Factors(world.desk).held("third").any
         confirmed(world, reset)
@@ -118,7 +118,7 @@ class TestWhatTakesTwo:
         over = AccountChange(ChangeKind.HAND_OVER, "librarian", target="nobody")
         one = asked(world, over)
         assert changes_of(world).waiting(world.now, "nobody") == (one,)
-        assert why(lambda: confirmed(world, one, "nobody")) is WhyNot.SAME_PERSON
+        assert why(lambda: confirmed(world, one, "nobody")) is ChangeCode.SAME_PERSON
         confirmed(world, one)
         assert world.accounts.grants("nobody") == (DECIDE,)
         small = AccountChange(ChangeKind.HAND_OVER, "reader", target="librarian")
@@ -133,21 +133,21 @@ class TestWhoConfirms:
     @pytest.mark.parametrize("by", ["first", "third"])
     def test_neither_who_asked_nor_the_accounts_owner(self, world: World, by: str) -> None:
         one = asked(world, granting(MANAGE, "third"))
-        assert why(lambda: confirmed(world, one, by)) is WhyNot.SAME_PERSON
+        assert why(lambda: confirmed(world, one, by)) is ChangeCode.SAME_PERSON
         assert len(world.accounts.grants("third")) == 1
 
     @pytest.mark.parametrize("by", ["librarian", "reader", "unknown"])
     def test_nobody_who_does_not_manage(self, world: World, by: str) -> None:
         one = asked(world, granting(MANAGE))
-        assert why(lambda: confirmed(world, one, by)) is WhyNot.NOT_AS_ASKED
+        assert why(lambda: confirmed(world, one, by)) is ChangeCode.NOT_AS_ASKED
 
     def test_nobody_whose_account_was_shut_and_nothing_that_one_asked_who_manages_no_more(self, world: World) -> None:
         one = asked(world, granting(MANAGE))
         world.accounts.deactivate("second")
-        assert why(lambda: confirmed(world, one, "second")) is WhyNot.NOT_AS_ASKED
+        assert why(lambda: confirmed(world, one, "second")) is ChangeCode.NOT_AS_ASKED
         world.accounts.activate("second")
         world.accounts.deactivate("first")
-        assert why(lambda: confirmed(world, one, "second")) is WhyNot.NOT_AS_ASKED
+        assert why(lambda: confirmed(world, one, "second")) is ChangeCode.NOT_AS_ASKED
         assert world.accounts.grants("nobody") == ()
 
     @pytest.mark.parametrize("two", [True, False])
@@ -155,9 +155,9 @@ class TestWhoConfirms:
         changes = changes_of(world, two=two)
         for grant in (Grant(Act.READ), DECIDE):
             give = partial(changes.carry_out, granting(grant, "first"), "first", world.now)
-            assert why(give) is WhyNot.OWN
+            assert why(give) is ChangeCode.OWN
         over = AccountChange(ChangeKind.HAND_OVER, "reader", target="first")
-        assert why(lambda: changes.carry_out(over, "first", world.now)) is WhyNot.OWN
+        assert why(lambda: changes.carry_out(over, "first", world.now)) is ChangeCode.OWN
         assert world.accounts.grants("first") == (MANAGE,)
 
 
@@ -166,30 +166,30 @@ class TestOnlyWhatWasAsked:
         one = asked(world, granting(DECIDE))
         world.later(hours=WAITS.total_seconds() / 3600)
         assert changes_of(world).waiting(world.now) == ()
-        assert why(lambda: confirmed(world, one)) is WhyNot.OVER
+        assert why(lambda: confirmed(world, one)) is ChangeCode.OVER
 
     def test_a_code_asked_for_is_not_made_once_the_account_may_do_something_else(self, world: World) -> None:
         one = asked(world, AccountChange(ChangeKind.CODE, "librarian"))
         world.accounts.grant("librarian", [MANAGE])
-        assert why(lambda: confirmed(world, one)) is WhyNot.NOT_AS_ASKED
+        assert why(lambda: confirmed(world, one)) is ChangeCode.NOT_AS_ASKED
 
     def test_what_was_given_meanwhile_is_not_given_again(self, world: World) -> None:
         one = asked(world, granting(DECIDE))
         world.accounts.grant("nobody", [DECIDE])
-        assert why(lambda: confirmed(world, one)) is WhyNot.HAS_IT
+        assert why(lambda: confirmed(world, one)) is ChangeCode.HAS_IT
         assert len(world.accounts.grants("nobody")) == 1
 
     def test_the_same_is_not_asked_for_twice(self, world: World) -> None:
         asked(world, granting(DECIDE))
         again = granting(DECIDE)
-        assert why(lambda: changes_of(world).carry_out(again, "second", world.now)) is WhyNot.WAITS
+        assert why(lambda: changes_of(world).carry_out(again, "second", world.now)) is ChangeCode.WAITS
         asked(world, granting(Grant(Act.REVIEW)))
 
     def test_what_was_refused_or_given_up_cannot_be_confirmed(self, world: World) -> None:
         for by, outcome in (("second", "refused"), ("first", "withdrawn")):
             one = asked(world, granting(DECIDE))
             changes_of(world).refuse(one.id, "nobody", by, world.now)
-            assert why(partial(confirmed, world, one)) is WhyNot.OVER
+            assert why(partial(confirmed, world, one)) is ChangeCode.OVER
             with reading(world.desk_engine) as connection:
                 table = tables.pending_change
                 query = select(table.c.outcome).where(table.c.pending_change == one.id)
@@ -198,7 +198,7 @@ class TestOnlyWhatWasAsked:
     def test_one_asked_about_another_account_is_not_confirmed_on_this_one(self, world: World) -> None:
         one = asked(world, granting(DECIDE))
         changes = changes_of(world)
-        assert why(lambda: changes.confirm(one.id, "reader", "second", world.now)) is WhyNot.OVER
+        assert why(lambda: changes.confirm(one.id, "reader", "second", world.now)) is ChangeCode.OVER
 
     def test_two_that_confirm_at_once_give_it_once(self, world: World) -> None:
         one = asked(world, AccountChange(ChangeKind.CODE, "librarian"))
@@ -227,7 +227,7 @@ class TestOnlyWhatWasAsked:
         with world.desk_engine.begin() as connection:
             connection.execute(update(tables.pending_change).values({column: other[column]}))
         assert changes_of(world).waiting(world.now) == ()
-        assert why(lambda: confirmed(world, one)) is WhyNot.OVER
+        assert why(lambda: confirmed(world, one)) is ChangeCode.OVER
 
     def test_a_confirmation_that_fails_leaves_nothing_behind(
         self, world: World, monkeypatch: pytest.MonkeyPatch

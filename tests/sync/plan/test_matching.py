@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from status_db.model import ROSTER, RunState, Verdict
-from sync.rule.reconcile import shown_students
+from sync.rule.answer import shown_students
 from tests.cast import LI, LIN, QIAN, SUN, ZHAO, ZHOU
 from tests.world import COHORT, SETTINGS, World
 

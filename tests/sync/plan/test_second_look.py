@@ -20,6 +20,7 @@ from connectors.port import (
     no_progress,
 )
 from status_db.model import RunState, Verdict
+from sync.pull.pull import pull
 from tests.cast import GEOLOGY_LOAN, LEAVING, LIN, POETRY_LOAN, QIAN, SUN
 from tests.world import SETTINGS, World
 
@@ -216,4 +217,4 @@ def test_an_answer_without_its_proofs_is_refused(library: Library, missing: Proo
     assert (outcome.state, outcome.fault) == (RunState.FAILED, "garbled")
     assert at_the_library(library, LIN.number) is Verdict.HELD
     with pytest.raises(SourceGarbled):
-        library.sync._asked("loans", library.connect("loans"), None, no_progress)
+        pull(library.settings, "loans", library.connect("loans"), no_progress, library.now)

@@ -5,12 +5,13 @@ from decimal import Decimal
 
 import pytest
 
+from config.tables.sources import Guard
 from status_db.model import Means, Reason, Record, Verdict
 from sync.rule.guard import Counted, History, Limits, judge
 from sync.rule.reconcile import Change, Plan
 
 CLEARED, HELD, EXEMPT, UNKNOWN = Verdict.CLEARED, Verdict.HELD, Verdict.EXEMPT, Verdict.UNKNOWN
-LIMITS = Limits()
+LIMITS = Limits(**Guard().limits())
 CALM = History(recent_rows=(1000,) * 5, held=1000, cleared=10_000)
 
 
@@ -116,7 +117,8 @@ def test_every_reason_says_what_of_how_many_and_which_limit() -> None:
 
 
 def test_limits_are_settings() -> None:
-    generous = Limits(
+    generous = replace(
+        LIMITS,
         clear_percent=Decimal(100),
         clear_count=0,
         sum_percent=Decimal(100),

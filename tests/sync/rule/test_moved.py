@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from connectors.port import Snapshot
 from status_db.model import Means, Reason, Record, Verdict
-from sync.rule import reconcile
+from sync.rule.answer import Answer, Resolved, compare, keys_to_resolve
 from sync.rule.moved import with_moved
-from sync.rule.reconcile import Answer, Resolved
 from sync.rule.records import SourceRule, group, record_from_rows
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -48,9 +47,9 @@ class Office:
         """Compare these rows with what is stored, and store what has changed; return the difference."""
         groups = group(Snapshot(self.fields, list(rows), NOW, NOW, ()))
         digests = {student: record.digest for student, record in self.stored.items()}
-        keys = reconcile.keys_to_resolve(groups, digests)
+        keys = keys_to_resolve(groups, digests)
         resolved = Resolved({k: k for k in keys if k in ROSTER}, self.doubtful, self.hints)
-        answer = reconcile.compare(RULE, groups, digests, resolved)
+        answer = compare(RULE, groups, digests, resolved)
         answer = with_moved(RULE, self.fields, groups, answer, resolved, self.stored, whole=whole)
         for student in answer.vanished:
             del self.stored[student]

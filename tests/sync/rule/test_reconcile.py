@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from connectors.port import Proof, ProofKind, Snapshot
 from status_db.model import Finding, Means, Obligation, Reason, Record, Verdict
 from sync.rule import reconcile
-from sync.rule.reconcile import Part, Resolved, SourceAnswered, Touched
+from sync.rule.answer import Answer, Resolved, compare, keys_to_resolve, shown_key
+from sync.rule.reconcile import SourceAnswered, Touched
 from sync.rule.records import SourceRule, group
+from sync.rule.step import Part, of_source, of_step
 
 CLEARED, HELD, UNKNOWN, EXEMPT = Verdict.CLEARED, Verdict.HELD, Verdict.UNKNOWN, Verdict.EXEMPT
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -58,7 +60,7 @@ LET_OFF = said(EXEMPT, Reason.EXEMPT_BY_OFFICE)
     ],
 )
 def test_what_one_source_says(part: Part, verdict: Verdict, reason: Reason) -> None:
-    assert reconcile.of_source(part) == (verdict, reason)
+    assert of_source(part) == (verdict, reason)
 
 
 @pytest.mark.parametrize(
@@ -83,13 +85,13 @@ def test_what_one_source_says(part: Part, verdict: Verdict, reason: Reason) -> N
     ],
 )
 def test_what_one_step_is(parts: list[Part], exempt: bool, verdict: Verdict, reason: Reason) -> None:
-    found = reconcile.of_step(parts, exempt=exempt)
+    found = of_step(parts, exempt=exempt)
     assert (found.verdict, found.reason) == (verdict, reason)
 
 
 def test_only_the_obligations_behind_the_verdict_are_its_evidence() -> None:
     refund = said(CLEARED, Reason.REFUND_DUE, Obligation("fine", amount=Decimal(-3)))
-    assert reconcile.of_step([OWES, refund], exempt=False).evidence == (BOOK,)
+    assert of_step([OWES, refund], exempt=False).evidence == (BOOK,)
 
 
 PARTS = st.builds(
@@ -106,14 +108,14 @@ PARTS = st.builds(
 def test_the_order_of_sources_never_matters(parts: list[Part], exempt: bool, random: Random) -> None:
     shuffled = parts[:]
     random.shuffle(shuffled)
-    one, two = reconcile.of_step(parts, exempt=exempt), reconcile.of_step(shuffled, exempt=exempt)
+    one, two = of_step(parts, exempt=exempt), of_step(shuffled, exempt=exempt)
     assert (one.verdict, one.reason) == (two.verdict, two.reason)
 
 
 @given(st.lists(PARTS, min_size=1, max_size=4))
 def test_nobody_is_cleared_while_a_source_holds_doubts_or_was_not_asked(parts: list[Part]) -> None:
-    found = reconcile.of_step(parts, exempt=False)
-    verdicts = {reconcile.of_source(part)[0] for part in parts}
+    found = of_step(parts, exempt=False)
+    verdicts = {of_source(part)[0] for part in parts}
     if found.verdict is CLEARED:
         assert not verdicts & {HELD, UNKNOWN}
     if HELD in verdicts:
@@ -122,7 +124,7 @@ def test_nobody_is_cleared_while_a_source_holds_doubts_or_was_not_asked(parts: l
 
 @given(st.lists(PARTS, min_size=1, max_size=4))
 def test_the_roster_lets_nobody_off_who_is_held(parts: list[Part]) -> None:
-    let_off = reconcile.of_step(parts, exempt=True)
+    let_off = of_step(parts, exempt=True)
     assert (let_off.verdict is HELD) == any(part.record is not None and part.record.verdict is HELD for part in parts)
     assert let_off.verdict in (HELD, EXEMPT, CLEARED)
 
@@ -139,16 +141,17 @@ def answer(rows: list[tuple[Any, ...]], stored: dict[str, Record], doubtful: dic
     snapshot = Snapshot(("student", "title", "reference"), rows, NOW, NOW, proofs)
     groups = group(snapshot)
     digests = {student: record.digest for student, record in stored.items()}
-    keys = reconcile.keys_to_resolve(groups, digests)
+    keys = keys_to_resolve(groups, digests)
     resolved = Resolved({k: k for k in keys if k in ROSTER}, doubtful or {})
-    compared = reconcile.compare(RULE, groups, digests, resolved)
+    compared = compare(RULE, groups, digests, resolved)
     touched = [
-        Touched(s, EARLIER, False, reconcile.of_step([Part(stored.get(s), CLEARED, True)], exempt=False), None)
+        Touched(s, EARLIER, False, of_step([Part(stored.get(s), CLEARED, True)], exempt=False), None)
         for s in ROSTER
         if s in compared.changed or s in compared.vanished
     ]
     records = {("loans", s): r for s, r in stored.items()}
-    return reconcile.plan("2019", 1, 1, RULE, snapshot, compared, touched, records, {}, EARLIER)
+    new = reconcile.records_of(RULE, snapshot.fields, compared)
+    return reconcile.plan("2019", 1, 1, RULE, NOW, compared, touched, new, records, {}, EARLIER)
 
 
 def applied(plan: Any, stored: dict[str, Record]) -> dict[str, Record]:
@@ -212,14 +215,13 @@ def test_doubtful_rows_cannot_clear_who_is_surely_held() -> None:
 
 
 def test_who_joined_after_the_last_pull_of_another_source_stays_unknown() -> None:
-    snapshot = Snapshot(("student",), [], NOW, NOW, ())
-    compared = reconcile.compare(RULE, {}, {}, Resolved({}))
+    compared = compare(RULE, {}, {}, Resolved({}))
     joined = Touched("S1", NOW - timedelta(hours=1), False, Finding(UNKNOWN, Reason.NOT_ASKED), None)
     other = {"fines": SourceAnswered(CLEARED, NOW - timedelta(hours=2))}
-    plan = reconcile.plan("2019", 1, 1, RULE, snapshot, compared, [joined], {}, other, None)
+    plan = reconcile.plan("2019", 1, 1, RULE, NOW, compared, [joined], {}, {}, other, None)
     assert not plan.findings
     fresh = {"fines": SourceAnswered(CLEARED, NOW)}
-    plan = reconcile.plan("2019", 1, 1, RULE, snapshot, compared, [joined], {}, fresh, None)
+    plan = reconcile.plan("2019", 1, 1, RULE, NOW, compared, [joined], {}, {}, fresh, None)
     assert [f.verdict for _, f in plan.findings] == [CLEARED]
 
 
@@ -245,11 +247,11 @@ def test_sure_rows_never_win_over_a_doubt_that_is_stored_already() -> None:
     assert not again.changes
 
 
-def compared(rows: list[tuple[Any, ...]], stored: dict[str, bytes], **more: Any) -> reconcile.Answer:
+def compared(rows: list[tuple[Any, ...]], stored: dict[str, bytes], **more: Any) -> Answer:
     groups = group(Snapshot(("student", "title", "reference"), rows, NOW, NOW, ()))
-    keys = reconcile.keys_to_resolve(groups, stored)
+    keys = keys_to_resolve(groups, stored)
     doubtful = more.pop("doubtful", {})
-    return reconcile.compare(RULE, groups, stored, Resolved({k: k for k in keys if k in ROSTER}, doubtful), **more)
+    return compare(RULE, groups, stored, Resolved({k: k for k in keys if k in ROSTER}, doubtful), **more)
 
 
 def test_who_was_asked_later_is_left_alone_whatever_the_older_answer_says() -> None:
@@ -264,13 +266,11 @@ def test_who_was_asked_later_is_left_alone_whatever_the_older_answer_says() -> N
 
 
 def test_what_another_source_means_by_no_row_decides_with_it() -> None:
-    snapshot = Snapshot(("student",), [], NOW, NOW, ())
+    nothing = compare(RULE, {}, {}, Resolved({}))
     joined = Touched("S1", EARLIER, False, Finding(UNKNOWN, Reason.NOT_ASKED), None)
     for absent, verdict in ((CLEARED, CLEARED), (UNKNOWN, UNKNOWN), (HELD, HELD)):
         other = {"rooms": SourceAnswered(absent, NOW)}
-        plan = reconcile.plan(
-            "2019", 1, 1, RULE, snapshot, reconcile.compare(RULE, {}, {}, Resolved({})), [joined], {}, other, None
-        )
+        plan = reconcile.plan("2019", 1, 1, RULE, NOW, nothing, [joined], {}, {}, other, None)
         assert [f.verdict for _, f in plan.findings] == [verdict]
 
 
@@ -279,10 +279,10 @@ def test_a_key_longer_than_a_number_is_shortened_and_stays_its_own() -> None:
     assert one != two
     assert len(one) == len(two) == 64
     assert one.startswith("说" * 47 + "…")
-    assert reconcile.shown_key("9" * 64) == "9" * 64
-    assert len(reconcile.shown_key("9" * 65)) == 64
-    assert reconcile.shown_key("说" * 64) == "说" * 64
-    assert reconcile.shown_key("\ud800甲").startswith("?甲…")
+    assert shown_key("9" * 64) == "9" * 64
+    assert len(shown_key("9" * 65)) == 64
+    assert shown_key("说" * 64) == "说" * 64
+    assert shown_key("\ud800甲").startswith("?甲…")
 
 
 def test_rows_without_a_key_and_doubtful_keys_are_among_the_unmatched() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from status_db.marks.approvals import Missing, Needed, VoteRefused, missing
+from status_db.marks.approvals import Missing, VoteRefused
 from status_db.model import ROSTER, RunState, Says, Verdict
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LIN, SUN
 from tests.world import COHORT, SETTINGS, World
@@ -81,8 +81,8 @@ def test_where_the_settings_want_it_the_office_and_two_people_must_speak(strict:
 def test_a_vote_is_recorded_once_and_carried_out_when_enough_are_there(strict: World) -> None:
     run = suspended(strict)
     vote = strict.approvals.vote
-    assert vote(run, Says.APPROVE, author="admin", now=strict.now).missing == (Missing.OFFICE, Missing.SECOND_PERSON)
-    assert vote(run, Says.APPROVE, author="admin", now=strict.now).missing == (Missing.OFFICE, Missing.SECOND_PERSON)
+    assert vote(run, Says.APPROVE, author="admin", now=strict.now).missing == (Missing.OFFICE, Missing.SECOND_APPROVAL)
+    assert vote(run, Says.APPROVE, author="admin", now=strict.now).missing == (Missing.OFFICE, Missing.SECOND_APPROVAL)
     assert [o.author for o in strict.votes.of_run(run)] == ["admin"]
     assert vote(run, Says.APPROVE, author="second", now=strict.now).missing == (Missing.OFFICE,)
     ended = vote(run, Says.PLAUSIBLE, author="librarian", now=strict.now).outcome
@@ -98,11 +98,6 @@ def test_a_vote_of_a_process_that_stopped_before_carrying_it_out_is_carried_out_
     ended = world.approvals.vote(run, Says.REJECT, author="admin", reason="x", now=world.now).outcome
     assert ended is not None
     assert ended.state is RunState.REJECTED
-
-
-def test_two_people_are_missing_where_nobody_has_approved() -> None:
-    assert missing((), Needed(two=True)) == (Missing.BOTH_PEOPLE,)
-    assert missing((), Needed(plausible=True)) == (Missing.OFFICE, Missing.APPROVAL)
 
 
 def test_what_was_said_of_one_change_is_not_said_of_another(world: World) -> None:

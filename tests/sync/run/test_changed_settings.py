@@ -10,11 +10,11 @@ from sqlalchemy import func, select
 from config.load import SettingsError
 from status_db import tables
 from status_db.decisions.certificates import Issue
-from status_db.decisions.reviews import Hindrance, ReviewRefused
+from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.writer import Wish
 from status_db.model import SETTINGS as SETTINGS_RUN
 from status_db.model import RunState, StepKind, Verdict
-from sync.run.run import Outcome
+from sync.run.outcome import Outcome
 from tests.cast import GEOLOGY_LOAN, LEAVING, LIN, QIAN, SUN, ZHAO
 from tests.sync.verify.test_report import verified
 from tests.world import SETTINGS, World
@@ -270,11 +270,11 @@ def test_nothing_is_reviewed_or_issued_by_a_process_with_other_settings(reopen: 
         review = Wish(SUN.number, "final_review", Verdict.CLEARED, "齐备")
         world.reviews.review(review, "dean", world.now)
     with reopen(WITH_WORDS) as world:
-        with pytest.raises(ReviewRefused, match="restart this process with the settings file that was applied"):
+        with pytest.raises(DecisionRefused, match="restart this process with the settings file that was applied"):
             world.register.issue(Issue(SUN.number, "N1", "毕业证书", "self"), "dean", world.now)
-        with pytest.raises(ReviewRefused) as refused:
+        with pytest.raises(DecisionRefused) as refused:
             world.reviews.review(Wish(QIAN.number, "final_review", Verdict.HELD, "不齐"), "dean", world.now)
-        assert refused.value.word is Hindrance.SETTINGS
+        assert refused.value.code is DecisionCode.SETTINGS
         # The answer in the new words changes nobody, so it needs no approval, and the settings are the applied ones.
         assert world.run("checkouts").state is RunState.APPLIED
         assert world.register.issue(Issue(SUN.number, "N1", "毕业证书", "self"), "dean", world.now).number == "N1"

@@ -83,7 +83,7 @@ def test_releases_counted_ahead_do_not_fill_the_days_sum_for_ever(world: World) 
     assert world.run("loans").state is RunState.APPLIED
     world.now -= AHEAD
     with reading(world.engine) as connection:
-        counted = Stored(connection, COHORT).counted_since("loans", world.now - timedelta(hours=24), world.now)
+        counted = Stored(connection, COHORT).runs.counted_since("loans", world.now - timedelta(hours=24), world.now)
     assert not any(counted.values())
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from status_db.marks.expected_changes import WaveRefused
 from status_db.model import ROSTER, Means, RunState, Verdict
-from sync.rule.guard import Announced, History, Limits, judge
+from sync.rule.guard import Announced, History, judge
 from tests.cast import SUN
-from tests.sync.rule.test_guard import CALM, CLEARED, HELD, held_back, moving
+from tests.sync.rule.test_guard import CALM, CLEARED, HELD, LIMITS, held_back, moving
 from tests.world import World
 
 
@@ -47,7 +47,7 @@ def test_a_wave_lets_nobody_release_all_of_a_few() -> None:
 
 def test_beyond_a_wave_the_reason_names_it() -> None:
     history: History = replace(CALM, clearing=Announced(300))
-    reasons = judge(moving(HELD, CLEARED, 500), Means.ITEMS, Limits(), history, first_applies=False)
+    reasons = judge(moving(HELD, CLEARED, 500), Means.ITEMS, LIMITS, history, first_applies=False)
     assert tuple(map(str, reasons)) == (
         "200 of 1000 held students would be cleared at once beyond the announced wave of 300 (limit 10 % and 20)",
     )

@@ -10,8 +10,9 @@ from status_db import tables
 from status_db.accounts.accounts import Accounts, Act, Grant
 from status_db.accounts.authority import Authority
 from status_db.decisions.overrides import Overrides
+from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.reviews import Reviews
-from status_db.decisions.writer import DecisionRefused, DecisionWriter, Wish
+from status_db.decisions.writer import DecisionWriter, Wish
 from status_db.inbox.requests import RequestOutcome, Requests
 from status_db.ledger.chain import Ledger
 from status_db.model import RunState, Says, Verdict
@@ -119,7 +120,7 @@ class TestAnAuthor:
         world.accounts.take_grant(librarian.id)
         with pytest.raises(DecisionRefused, match="may not do this any more") as refused:
             self.decide(world)
-        assert refused.value.word == "not_allowed"
+        assert refused.value.code is DecisionCode.NOT_ALLOWED
 
     def test_whose_account_was_shut_meanwhile_decides_nothing(self, world: World, librarian: Grant) -> None:
         world.accounts.add("boss", "x", None, grants=[Grant(Act.MANAGE)], now=world.now)

@@ -9,14 +9,16 @@ import pytest
 from status_db.marks.apply import Lease, LeaseLost, RunUnderWay
 from status_db.model import RunState, Verdict
 from sync.run import process_id
-from sync.run.run import LEASE_FOR, Outcome, Sync
+from sync.run.lease import LEASE_FOR
+from sync.run.outcome import Outcome
+from sync.run.run import Sync
 from tests.cast import GEOLOGY_LOAN, GEOLOGY_LOANS, LIN, POETRY_LOAN
 from tests.world import COHORT, World
 
 
-def between(world: World, method: str, act: Callable[[], object]) -> None:
+def between(carrier: object, method: str, act: Callable[[], object]) -> None:
     """Have something happen once, right after the next call of one of the sync's steps."""
-    original, done = getattr(world.sync, method), list[bool]()
+    original, done = getattr(carrier, method), list[bool]()
 
     def wrapped(*args: Any) -> Any:
         result = original(*args)
@@ -25,7 +27,7 @@ def between(world: World, method: str, act: Callable[[], object]) -> None:
             act()
         return result
 
-    setattr(world.sync, method, wrapped)
+    setattr(carrier, method, wrapped)
 
 
 def recheck(world: World, *rows: dict[str, Any]) -> Outcome:
@@ -43,7 +45,7 @@ class TestAFullRunAndARecheck:
         world.says["loans"] = [GEOLOGY_LOAN]
         world.run_all()
         world.says["loans"] = [GEOLOGY_LOAN, POETRY_LOAN]
-        between(world, "_asked", lambda: recheck(world))
+        between(world.sync, "_stages", lambda: recheck(world))
         assert world.run("loans").counts["records"] == 1
         assert world.verdict(LIN.number, "library") is Verdict.CLEARED
 
@@ -67,7 +69,7 @@ class TestAFullRunAndARecheck:
                 patch.setattr(marks, "begin", later)
                 assert recheck(world).state is RunState.APPLIED
 
-        between(world, "_asked", opened_before_and_asked_after)
+        between(world.sync, "_stages", opened_before_and_asked_after)
         world.run("loans")
         assert world.verdict(LIN.number, "library") is Verdict.CLEARED
 
@@ -75,14 +77,14 @@ class TestAFullRunAndARecheck:
         world.says["loans"] = [POETRY_LOAN]
         world.run_all()
         world.says["loans"] = [GEOLOGY_LOAN, POETRY_LOAN]
-        between(world, "_propose", lambda: recheck(world, POETRY_LOAN))
+        between(world.sync._applying, "propose", lambda: recheck(world, POETRY_LOAN))
         world.run("loans")
         assert world.verdict(LIN.number, "library") is Verdict.CLEARED
 
     def test_an_unchanged_full_run_does_not_vouch_for_what_a_recheck_has_changed_meanwhile(self, world: World) -> None:
         world.says["loans"] = [GEOLOGY_LOAN, POETRY_LOAN]
         world.run_all()
-        between(world, "_propose", lambda: recheck(world, POETRY_LOAN))
+        between(world.sync._applying, "propose", lambda: recheck(world, POETRY_LOAN))
         world.run("loans")
         assert world.verdict(LIN.number, "library") is Verdict.CLEARED
         # The book is on loan again: the very answer of before, and yet another than what is stored.
@@ -99,7 +101,7 @@ class TestAFullRunAndARecheck:
             world.says["loans"] = others
             world.run("loans")
 
-        between(world, "_propose", asked_about_everybody)
+        between(world.sync._applying, "propose", asked_about_everybody)
         outcome = recheck(world, GEOLOGY_LOAN)
         assert outcome.state is RunState.SKIPPED
         assert "the later answer stands" in outcome.message
@@ -107,7 +109,7 @@ class TestAFullRunAndARecheck:
 
     def test_of_two_rechecks_the_later_question_stands(self, world: World) -> None:
         world.run_all()
-        between(world, "_propose", lambda: recheck(world))
+        between(world.sync._applying, "propose", lambda: recheck(world))
         assert recheck(world, GEOLOGY_LOAN).state is RunState.SKIPPED
         assert world.verdict(LIN.number, "library") is Verdict.CLEARED
 
@@ -161,14 +163,14 @@ class TestLeases:
         def taken_again() -> None:
             world.end_leases()
             second = Sync(world.settings, COHORT, world.engine, world.connect, world.clock, world.ledger)
-            propose, still_its_own = second._propose, list[bool]()
+            propose, still_its_own = second._applying.propose, list[bool]()
 
             def while_the_second_holds_it(*args: Any) -> Any:
                 still_its_own.append(world.sync._marks.renew(late[0], LEASE_FOR))
                 return propose(*args)
 
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(second, "_propose", while_the_second_holds_it)
+                patch.setattr(second._applying, "propose", while_the_second_holds_it)
                 assert second.approve(number, "loans", by="admin").state is RunState.APPLIED
             assert still_its_own == [False]
 
@@ -193,7 +195,7 @@ class TestLeases:
         world.says["loans"] = []
         number = world.run("loans").run
         assert number is not None
-        between(world, "_propose", lambda: world.sync.reject(number, by="dean", reason="no"))
+        between(world.sync._applying, "propose", lambda: world.sync.reject(number, by="dean", reason="no"))
         with pytest.raises(LeaseLost):
             world.sync.approve(number, "loans", by="admin")
         assert state_of(world, number) is RunState.REJECTED
@@ -206,7 +208,7 @@ class TestLeases:
         world.run("loans")
         assert state_of(world, late.run) is RunState.ABANDONED
         with pytest.raises(LeaseLost):
-            world.sync._ended(late, RunState.FAILED, "late")
+            world.sync._applying.ended(late, RunState.FAILED, "late")
 
 
 def state_of(world: World, run: int) -> RunState:

@@ -16,7 +16,7 @@ from status_db.marks.apply import LeaseLost, RunUnderWay, SlotTaken
 from status_db.model import ROSTER, RunState, State, Verdict
 from status_db.store import bulk
 from sync.run import process_id
-from sync.run.run import LEASE_FOR
+from sync.run.lease import LEASE_FOR
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, GEOLOGY_LOANS, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
 from tests.world import COHORT, SETTINGS, World
 
@@ -491,7 +491,7 @@ class TestTurns:
         assert abandoned.state is RunState.ABANDONED
         assert not world.sync._marks.renew(late, LEASE_FOR)
         with pytest.raises(LeaseLost):
-            world.sync._ended(late, RunState.FAILED, "late")
+            world.sync._applying.ended(late, RunState.FAILED, "late")
 
     def test_a_slot_has_one_run(self, world: World) -> None:
         world.run_all()
@@ -512,7 +512,7 @@ class TestTurns:
         world.says["loans"] = [POETRY_LOAN]
         world.run_all()
         world.says["loans"] = [POETRY_LOAN, GEOLOGY_LOAN]
-        original, decided = world.sync._propose, list[Any]()
+        original, decided = world.sync._applying.propose, list[Any]()
 
         def decide_meanwhile(*args: Any) -> Any:
             proposal = original(*args)
@@ -521,7 +521,7 @@ class TestTurns:
                 decided.append(world.decisions.enter(wish, "librarian", world.now))
             return proposal
 
-        monkeypatch.setattr(world.sync, "_propose", decide_meanwhile)
+        monkeypatch.setattr(world.sync._applying, "propose", decide_meanwhile)
         outcome = world.run("loans")
         assert outcome.state is RunState.APPLIED
         assert outcome.flips == (), "the decision counts, so the new loan flips nothing"

@@ -13,7 +13,8 @@ from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, Table,
 from config.load import load
 from connectors import memory
 from status_db import tables
-from status_db.decisions.writer import DecisionRefused, Wish
+from status_db.decisions.refusals import DecisionRefused
+from status_db.decisions.writer import Wish
 from status_db.ledger import key as ledger_key
 from status_db.ledger.reader import LedgerReader
 from status_db.ledger.seals import Seals

@@ -1,0 +1,153 @@
+"""What an office's query may hold: one SELECT that reads, and calls nothing that writes, waits or leaves the database.
+
+It guards against slips and against a query that somebody else wrote. What keeps out intent is an account that may only
+read: see `Backend.warnings`. The reasons are in docs/decisions/0017.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+
+from connectors.databases.statements.tokens import RULES, Kind, QueryCode, QueryRefused, Token, tokens
+
+#: Functions that read or write files, reach other servers, wait, lock, or change a setting or a counter.
+_CALLS = re.compile(
+    # MySQL, MariaDB
+    "load_file|sleep|benchmark|get_lock|release_lock|release_all_locks|is_free_lock|is_used_lock|sys_(exec|eval|get|set)"
+    "|(master|source)_(pos|gtid)_wait|wait_for_executed_gtid_set|wait_until_sql_thread_after_gtids|lastval|nextval|setval"
+    # PostgreSQL
+    "|lo_.*|loread|lowrite|dblink.*|set_config|crosstab.*|connectby|ts_stat|ts_rewrite"
+    "|(query|table|schema|database|cursor)_to_xml.*|postgres_fdw_.*|file_fdw_.*"
+    # SQL Server, Dameng
+    "|xp_.*|sp_.*|sf_.*|openrowset|openquery|opendatasource|fn_(xe_file_target_read_file|get_audit_file|trace_gettable)"
+    "|fn_(dblog|dump_dblog)|dm_os_(file_exists|enumerate_filesystem)"
+    # Oracle
+    "|bfilename|httpuritype|dburitype|xdburitype|uritype|urifactory"
+    # SQLite
+    "|load_extension|writefile|readfile|edit|fsdir|zipfile|fts3_tokenizer"
+)
+#: Of PostgreSQL's own namespace only functions may be called that return information.
+_TELLS = re.compile(
+    "pg_(typeof|get_.*|size_pretty|size_bytes|.*_size|client_encoding|encoding_to_char|char_to_encoding|has_role"
+    "|postmaster_start_time|conf_load_time|is_in_recovery|last_(wal|xact|committed).*|current_(wal|xact|snapshot).*"
+    "|.*_is_visible|collation_for|describe_object|identify_object|timezone_.*|my_temp_schema|input_.*|index.*has_property)"
+)
+#: Packages of Oracle and Dameng; what they offer may be called without brackets.
+_PACKAGES = re.compile("dbms_.*|utl_.*|owa_.*|owa|apex_.*|htp|htf|ctx_.*|sdo_.*|ordsys|ctxsys|odci.*|kupp.*")
+#: A part of a package that only reads a value: offices cut long texts with it.
+_PARTS = frozenset(
+    f"dbms_lob.{part}" for part in ("substr", "getlength", "instr", "compare")
+) | {"dbms_random.value", "utl_raw.cast_to_varchar2", "utl_raw.cast_to_nvarchar2"}  # fmt: skip
+
+#: What begins a statement that changes something, where a query in brackets may begin or has ended.
+_WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "TRUNCATE", "CALL", "EXEC", "EXECUTE", "COPY"})
+#: SQL Server runs a second statement behind the first without a semicolon between; there these words are reserved.
+_SECOND = frozenset({
+    "EXEC", "EXECUTE", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "DROP", "ALTER", "CREATE", "GRANT",
+    "REVOKE", "DENY", "BACKUP", "RESTORE", "SHUTDOWN", "KILL", "RECONFIGURE", "DBCC", "WAITFOR", "BULK", "USE",
+    "SET", "DECLARE", "WHILE", "IF", "BEGIN", "PRINT", "RAISERROR", "COMMIT", "ROLLBACK", "SAVE", "OPEN",
+    "CLOSE", "DEALLOCATE", "WRITETEXT", "UPDATETEXT",
+})  # fmt: skip
+_LOCKS = (
+    "FOR UPDATE", "FOR NO KEY UPDATE", "FOR SHARE", "FOR KEY SHARE", "LOCK IN SHARE MODE", "NEXT VALUE FOR",
+    "PROCEDURE ANALYSE",
+)  # fmt: skip
+_HINTS = frozenset({"UPDLOCK", "XLOCK", "TABLOCK", "TABLOCKX", "HOLDLOCK", "SERIALIZABLE", "REPEATABLEREAD"})
+
+
+def refuse(query: str, database: str, allows: Collection[str] = ()) -> None:
+    """Raise QueryRefused for what is not one SELECT that only reads, as this database reads it.
+
+    `allows` are functions that may be called all the same, as the source's table names them.
+    """
+    allowed = {name.casefold() for name in allows}
+    if why := next(_wrong(tokens(query, database), database, allowed), ""):
+        raise QueryRefused(QueryCode.NOT_READING, why)
+
+
+def refuse_everywhere(query: str, allows: Collection[str] = ()) -> None:
+    """Raise QueryRefused for what would be sent to no database, while it is not known which one is asked."""
+    first: QueryRefused | None = None
+    for database in RULES:
+        try:
+            refuse(query, database, allows)
+        except QueryRefused as error:
+            first = first or error
+        else:
+            return
+    if first is not None:
+        raise first
+
+
+def _wrong(found: Sequence[Token], database: str, allows: set[str]) -> Iterator[str]:
+    head = next((token for token in found if token.text != "("), None)
+    if head is None or head.upper not in ("SELECT", "WITH"):
+        yield "this is not a query: write one that begins with SELECT or WITH"
+    yield from _several(found)
+    yield from _writes_or_locks(found, database)
+    yield from _called(found, allows)
+
+
+def _several(found: Sequence[Token]) -> Iterator[str]:
+    depth = 0
+    for token in found:
+        if token.kind is not Kind.SYMBOL:
+            continue
+        if token.text == ";":
+            yield "these are several statements: write one SELECT, without a semicolon within"
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth < 0:
+            break
+    if depth:
+        yield "the brackets of the query do not match: close each that is opened, and no other"
+
+
+def _writes_or_locks(found: Sequence[Token], database: str) -> Iterator[str]:
+    upper = [token.upper for token in found]
+    said = " ".join(upper)
+    for at, word in enumerate(upper):
+        before, behind = (found[at - 1].text if at else ""), (found[at + 1] if at + 1 < len(found) else None)
+        begins = before == "(" or (before == ")" and "WITH" in upper)
+        if word == "INTO":
+            yield "INTO writes something, or locks the office's rows: leave it out"
+        elif word in _WRITES and begins and behind is not None and behind.kind in (Kind.WORD, Kind.NAME):
+            yield f"{word} changes the office's data: write a query that only reads"
+        elif word in _SECOND and database == "mssql":
+            yield f"{word} begins another statement: write one SELECT"
+        elif word in _HINTS and before in ("(", ","):
+            yield f"{word} locks the office's rows: leave it out"
+        elif word == "WITH" and behind is not None and behind.upper in ("FUNCTION", "PROCEDURE"):
+            yield f"WITH {behind.upper} brings a program of its own: have the office make it a view"
+    for locks in _LOCKS:
+        if re.search(rf"(?<!\S){locks}(?!\S)", said):
+            yield f"{locks} writes something, or locks the office's rows: leave it out"
+
+
+def _called(found: Sequence[Token], allows: set[str]) -> Iterator[str]:
+    for at, token in enumerate(found):
+        if token.kind not in (Kind.WORD, Kind.NAME):
+            continue
+        behind = found[at + 1].text if at + 1 < len(found) else ""
+        part = found[at + 2].text if at + 2 < len(found) and behind == "." else ""
+        # Behind a number sign or an at another word may begin, by the rules of some databases.
+        for name in dict.fromkeys(map(_plain, (token.text, *re.split(r"[#@]", token.text)))):
+            called = name
+            if _PACKAGES.fullmatch(name) and behind in (".", "("):
+                called = f"{name}.{_plain(part)}" if part else name
+                if called in _PARTS:
+                    continue
+            elif behind != "(" or not (_CALLS.fullmatch(name) or (name[:3] == "pg_" and not _TELLS.fullmatch(name))):
+                continue
+            if allows.isdisjoint((called, name)):
+                yield (
+                    f"{called} reaches beyond the rows that are asked for, or waits: leave it out, or have the office "
+                    f'make a view. If it is a function of the office\'s that only reads, write allows = ["{called}"]'
+                )
+        if token.upper == "NEXTVAL" and at and found[at - 1].text == ".":
+            yield "NEXTVAL moves a counter of the office's: leave it out"
+
+
+def _plain(name: str) -> str:
+    """Return a name as every database compares it: without regard to case, width and accents."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return bare.casefold()

@@ -1,0 +1,267 @@
+"""A query cut into words, texts, quoted names and remarks, by the rules of the database that it is sent to.
+
+Where a server's own settings decide what a backslash means, the query is cut by each of its rules; unless all of them
+agree, nobody knows what the server would run, and the query is refused.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeAlias
+
+from foundation.refusals import Refused
+
+
+class QueryCode(StrEnum):
+    """Why a query is not sent."""
+
+    #: Servers may read it in more than one way.
+    UNCLEAR = "unclear"
+    #: It does more than one SELECT that only reads.
+    NOT_READING = "not_reading"
+
+
+class QueryRefused(Refused[QueryCode], ValueError):  # noqa: N818 - named by the reaction
+    """A query that is not sent; the text says why, with the fix."""
+
+
+class Kind(StrEnum):
+    """What a piece of a query is."""
+
+    WORD = "word"
+    #: A name in quotes.
+    NAME = "name"
+    TEXT = "text"
+    NUMBER = "number"
+    SYMBOL = "symbol"
+    REMARK = "remark"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One piece of a query; of a quoted name, what is between the quotes."""
+
+    kind: Kind
+    text: str
+    start: int
+    end: int
+
+    @property
+    def upper(self) -> str:
+        """A word in upper case; empty for anything else: within quotes no word means anything."""
+        return self.text.upper() if self.kind is Kind.WORD else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How one database reads quotes and remarks."""
+
+    #: `#` begins a remark.
+    hash_remarks: bool = False
+    #: `#` may stand within a word.
+    hash_words: bool = False
+    #: `--` begins a remark only with a blank behind it.
+    dash_needs_blank: bool = False
+    #: A remark may hold remarks.
+    nested: bool = False
+    #: `/*!` begins no remark: what is in it is run.
+    executable: bool = False
+    #: A backslash keeps the quote behind it from ending a text.
+    backslash: bool = False
+    #: E'…' is a text in which it does so in any case.
+    e_texts: bool = False
+    #: U&"…" is a name whose letters may be written as codes.
+    coded_names: bool = False
+    #: $tag$…$tag$ is a text.
+    dollars: bool = False
+    #: q'[…]' is a text.
+    q_texts: bool = False
+    backticks: bool = False
+    brackets: bool = False
+    #: `]]` within brackets is one of the name.
+    brackets_double: bool = False
+
+
+_MYSQL = Rules(hash_remarks=True, dash_needs_blank=True, executable=True, backslash=True, backticks=True)
+_POSTGRESQL = Rules(nested=True, e_texts=True, coded_names=True, dollars=True)
+_ORACLE = Rules(hash_words=True, q_texts=True)
+
+#: Database → each way in which a server of its kind may be set to read a query.
+RULES: Mapping[str, tuple[Rules, ...]] = {
+    "mysql": (_MYSQL, replace(_MYSQL, backslash=False)),
+    "postgresql": (_POSTGRESQL, replace(_POSTGRESQL, backslash=True)),
+    "sqlite": (Rules(backticks=True, brackets=True),),
+    "mssql": (Rules(nested=True, hash_words=True, brackets=True, brackets_double=True),),
+    "oracle": (_ORACLE,),
+    "dm": (_ORACLE, replace(_ORACLE, q_texts=False)),
+}
+_SAME = {"mariadb": "mysql", "opengauss": "postgresql", "gaussdb": "postgresql", "kingbase": "postgresql"}
+
+
+def rules_of(database: str) -> tuple[Rules, ...]:
+    """Return the rules of a database as its url names it; of one that nothing is known about, everybody's."""
+    known = RULES.get(_SAME.get(database, database))
+    return known if known is not None else tuple(rules for each in RULES.values() for rules in each)
+
+
+def tokens(query: str, database: str) -> list[Token]:
+    """Return a query's pieces without its remarks. Raises QueryRefused."""
+    if "\0" in query or re.search(r"\r(?!\n)", query):
+        raise QueryRefused(
+            QueryCode.UNCLEAR,
+            "the query has a character that databases read differently: write it again, in plain text",
+        )
+    first, *others = (_Cut(query, rules).all() for rules in rules_of(database))
+    if any(other != first for other in others):
+        raise QueryRefused(
+            QueryCode.UNCLEAR,
+            "servers of this kind read a backslash, a quote or a remark in this query in two ways, as they are set: "
+            "write a quote within a text as '', and leave backslashes and unusual quotes out",
+        )
+    return [token for token in first if token.kind is not Kind.REMARK]
+
+
+_WORD = re.compile(r"[^\W\d][\w$]*")
+_WORD_WITH_HASH = re.compile(r"[^\W\d][\w$#]*")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_TAG = re.compile(r"\$(?:[^\W\d]\w*)?\$")
+_Q_TEXT = re.compile(r"[nN]?[qQ]'(\S)")
+_CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">"}
+
+#: Begins where a piece would, and returns it; None where there is none of its kind.
+_Reader: TypeAlias = Callable[[int], Token | None]
+
+
+class _Cut:
+    """One query under one set of rules."""
+
+    def __init__(self, query: str, rules: Rules) -> None:
+        self._query = query
+        self._rules = rules
+
+    def all(self) -> list[Token]:
+        """Return every piece. Raises QueryRefused."""
+        found: list[Token] = []
+        at, query = 0, self._query
+        readers: tuple[_Reader, ...] = (self._remark, self._quoted, self._dollar, self._plain)
+        while at < len(query):
+            if query[at].isspace():
+                at += 1
+                continue
+            token = next(token for reader in readers if (token := reader(at)) is not None)
+            found.append(token)
+            at = token.end
+        return found
+
+    def _remark(self, at: int) -> Token | None:
+        query, rules = self._query, self._rules
+        behind = query[at + 2 : at + 3]
+        dashes = query.startswith("--", at) and (
+            not rules.dash_needs_blank or not behind or ord(behind) <= ord(" ") or behind == "\x7f"
+        )
+        if dashes or (rules.hash_remarks and query[at] == "#"):
+            end = query.find("\n", at)
+            return self._token(Kind.REMARK, at, len(query) if end < 0 else end + 1)
+        if not query.startswith("/*", at):
+            return None
+        if rules.executable and re.match(r"/\*M?!", query[at : at + 4]):
+            raise QueryRefused(
+                QueryCode.UNCLEAR,
+                "MySQL and MariaDB run what is in /*! … */, which is not a remark for them: take it out",
+            )
+        end = self._end_of_remark(at)
+        if end < 0:
+            raise QueryRefused(QueryCode.UNCLEAR, "a remark that begins with /* has no end: close it with */")
+        return self._token(Kind.REMARK, at, end)
+
+    def _end_of_remark(self, at: int) -> int:
+        """Return where a remark that begins here has ended; -1 where it does not."""
+        if not self._rules.nested:
+            # The star of a /* within it may be the one that ends it.
+            last = self._query.find("*/", at + 2)
+            return last + 2 if last >= 0 else -1
+        depth = 0
+        for mark in re.finditer(r"/\*|\*/", self._query[at:]):
+            depth += 1 if mark[0] == "/*" else -1
+            if depth == 0:
+                return at + mark.end()
+        return -1
+
+    def _quoted(self, at: int) -> Token | None:
+        query, rules = self._query, self._rules
+        if rules.q_texts and (match := _Q_TEXT.match(query, at)):
+            self._refuse_behind_a_number(at)
+            end = query.find(_CLOSING.get(match[1], match[1]) + "'", match.end())
+            if end < 0:
+                raise _unclosed("q'")
+            return self._token(Kind.TEXT, at, end + 2)
+        if rules.e_texts and query[at : at + 2].lower() == "e'" and not self._in_word(at):
+            return self._until("'", Kind.TEXT, at, at + 2, backslash=True)
+        if rules.coded_names and query[at : at + 3].lower() == 'u&"':
+            raise QueryRefused(
+                QueryCode.UNCLEAR, 'a name that begins with U&" may be written in codes: write its letters, without U&'
+            )
+        quote = query[at]
+        if quote == "'":
+            return self._until("'", Kind.TEXT, at, at + 1, backslash=rules.backslash)
+        if quote == '"':
+            # MySQL takes it for a text, unless it is set to take it for a name; both end at the same place, or the
+            # query is unclear.
+            return self._until('"', Kind.NAME, at, at + 1, backslash=rules.backslash and rules.backticks)
+        if quote == "`" and rules.backticks:
+            return self._until("`", Kind.NAME, at, at + 1, backslash=False)
+        if quote == "[" and rules.brackets:
+            return self._until("]", Kind.NAME, at, at + 1, backslash=False, doubled=rules.brackets_double)
+        return None
+
+    def _until(self, quote: str, kind: Kind, start: int, at: int, *, backslash: bool, doubled: bool = True) -> Token:
+        query, began = self._query, at
+        while at < len(query):
+            if backslash and query[at] == "\\":
+                at += 2
+            elif query[at] != quote:
+                at += 1
+            elif doubled and query[at + 1 : at + 2] == quote:
+                at += 2
+            else:
+                text = query[began:at].replace(quote * 2, quote) if kind is Kind.NAME else query[start : at + 1]
+                return Token(kind, text, start, at + 1)
+        raise _unclosed(quote)
+
+    def _dollar(self, at: int) -> Token | None:
+        match = _TAG.match(self._query, at) if self._rules.dollars else None
+        if match is None:
+            return None
+        self._refuse_behind_a_number(at)
+        end = self._query.find(match[0], match.end())
+        if end < 0:
+            raise _unclosed(match[0])
+        return self._token(Kind.TEXT, at, end + len(match[0]))
+
+    def _plain(self, at: int) -> Token:
+        words = _WORD_WITH_HASH if self._rules.hash_words else _WORD
+        if match := words.match(self._query, at):
+            return self._token(Kind.WORD, at, match.end())
+        if match := _NUMBER.match(self._query, at):
+            return self._token(Kind.NUMBER, at, match.end())
+        return self._token(Kind.SYMBOL, at, at + 1)
+
+    def _refuse_behind_a_number(self, at: int) -> None:
+        """Raise QueryRefused for a text that begins within a number: old servers and new ones read it differently."""
+        if self._in_word(at):
+            raise QueryRefused(
+                QueryCode.UNCLEAR, "a text begins right behind a number or a name: put a blank between them"
+            )
+
+    def _in_word(self, at: int) -> bool:
+        """Whether the character before belongs to a word that goes on here."""
+        before = self._query[at - 1 : at]
+        return bool(before) and (before.isalnum() or before in "_$")
+
+    def _token(self, kind: Kind, start: int, end: int) -> Token:
+        return Token(kind, self._query[start:end], start, end)
+
+
+def _unclosed(quote: str) -> QueryRefused:
+    return QueryRefused(QueryCode.UNCLEAR, f"what begins with {quote} has no end: close it")

@@ -1,0 +1,1 @@
+"""Reading a JSON API page by page: every record once, or an error."""

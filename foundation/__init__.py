@@ -1,0 +1,1 @@
+"""The ground floor: what several rooms share. It imports none of them."""

@@ -1,0 +1,126 @@
+"""The past runs of a source, as far as they decide what a new answer may do."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, true
+
+from status_db import tables
+from status_db.model import (
+    CLOCKS_DIFFER,
+    ROSTER,
+    RunState,
+    Verdict,
+)  # fmt: skip
+
+
+class PastRuns:
+    """The runs of one cohort in one consistent read."""
+
+    def __init__(self, connection: Connection, cohort: str) -> None:
+        self._connection = connection
+        self._cohort = cohort
+
+    def asked_later(self, source: str, began: datetime, now: datetime | None = None) -> frozenset[str]:
+        """Return the students who were asked about on their own after `began`.
+
+        An answer that lies ahead of `now` was taken under a wrong clock, and gives way to this one.
+        """
+        table = tables.run
+        return frozenset(
+            self._connection.execute(
+                select(table.c.student).where(
+                    table.c.cohort == self._cohort,
+                    table.c.source == source,
+                    table.c.student.is_not(None),
+                    table.c.began > began,
+                    table.c.began <= now + CLOCKS_DIFFER if now is not None else true(),
+                    table.c.state.in_((RunState.APPLIED, RunState.UNCHANGED)),
+                )
+            ).scalars()
+        )
+
+    def last_full_run(self, source: str) -> RunState | None:
+        """Return how the latest full run that has ended did so; None when there was none.
+
+        None, too, when it took back what an approved run had done: the source has not been asked since.
+        """
+        table = tables.run
+        row = self._connection.execute(
+            select(table.c.state, table.c.counts)
+            .where(
+                table.c.cohort == self._cohort,
+                table.c.source == source,
+                table.c.student.is_(None),
+                table.c.state != RunState.RUNNING,
+            )
+            .order_by(table.c.run.desc())
+            .limit(1)
+        ).one_or_none()
+        if row is None or (row.counts or {}).get("reverts"):
+            return None
+        return RunState(row.state)
+
+    def suspended(self, source: str, but: int) -> int | None:
+        """Return the source's suspended run that waits for a person, other than run `but`."""
+        table = tables.run
+        return self._connection.execute(
+            select(table.c.run)
+            .where(
+                table.c.cohort == self._cohort,
+                table.c.source == source,
+                table.c.state == RunState.SUSPENDED,
+                table.c.run != but,
+            )
+            .order_by(table.c.run.desc())
+            .limit(1)
+        ).scalar()
+
+    def announced_since(self, source: str, since: datetime) -> dict[Verdict, int]:
+        """Return how many this source's runs have moved to cleared and to held since a wave was announced."""
+        moved = {Verdict.CLEARED: 0, Verdict.HELD: 0}
+        for counts in self._counts_since(source, since):
+            moved[Verdict.CLEARED] += counts.get("released", 0)
+            moved[Verdict.HELD] += counts.get("newly_held", 0)
+        return moved
+
+    def counted_since(self, source: str, since: datetime, now: datetime | None = None) -> dict[Verdict, int]:
+        """Return how many the guard has counted on the way to cleared, held and unknown after then, rechecks included.
+
+        What ended ahead of `now`, under a wrong clock, does not count for ever.
+
+        Asked since an approval, it leaves that run itself out: a person has looked at it.
+        """
+        counted = {Verdict.CLEARED: 0, Verdict.HELD: 0, Verdict.UNKNOWN: 0}
+        for counts in self._counts_since(source, since, now):
+            counted[Verdict.CLEARED] += counts.get("counted_cleared", counts.get("released", 0))
+            counted[Verdict.HELD] += counts.get("counted_held", counts.get("newly_held", 0))
+            counted[Verdict.UNKNOWN] += counts.get("newly_unknown", 0)
+        return counted
+
+    def _counts_since(self, source: str, since: datetime, now: datetime | None = None) -> Iterator[Mapping[str, Any]]:
+        table = tables.run
+        yield from self._connection.execute(
+            select(table.c.counts).where(
+                table.c.cohort == self._cohort,
+                table.c.source == source,
+                table.c.state == RunState.APPLIED,
+                table.c.ended > since,
+                table.c.ended <= now + CLOCKS_DIFFER if now is not None else true(),
+            )
+        ).scalars()
+
+    def joined_later(self, began: datetime) -> frozenset[str]:
+        """Return the students who joined, or joined again, after `began`; read only where a list was applied since."""
+        run, person = tables.run, tables.student
+        since = select(run.c.run).where(
+            run.c.cohort == self._cohort,
+            run.c.source == ROSTER,
+            run.c.state == RunState.APPLIED,
+            run.c.ended > began,
+        )
+        if self._connection.execute(since.limit(1)).first() is None:
+            return frozenset()
+        joined = select(person.c.student).where(person.c.cohort == self._cohort, person.c.joined_at > began)
+        return frozenset(self._connection.execute(joined).scalars())

@@ -1,0 +1,173 @@
+"""Confirm: before an answer releases students, the office is asked about them once more.
+
+Between the pages of one answer a book can move; a cache can be old. Both say of a student that nothing is owed, once.
+What this cannot see is an office that says the same wrong thing twice: for that there is the guard.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from connectors.port import AsksByNumber, Cell, Connector, Proof, ProofKind, Snapshot, SourceError
+from status_db.model import CLEAR, Means, Record, Verdict, normalise_number
+from sync.rule.reconcile import Change
+from sync.rule.records import Rows, SourceRule, digest_of_rows, record_from_rows
+
+#: So many students are asked about again in one run; whoever is beyond them stays held until the next.
+MOST = 1_000
+
+#: So many held students show whether asking about one gives what the whole answer gives.
+PROVEN_BY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What asking the office again has shown so far, in one run: each student is asked about once."""
+
+    #: Asked about again.
+    asked: frozenset[str] = frozenset()
+    #: Of these, who is not released: they still owe, or were not answered.
+    kept: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+    proofs: tuple[Proof, ...] = ()
+    #: Asking about one student was tried, or need not be.
+    tried_one: bool = False
+
+
+def confirm(
+    rule: SourceRule,
+    connector: Connector,
+    changes: Sequence[Change],
+    numbers: Mapping[str, tuple[str, ...]],
+    held: Mapping[str, Record],
+    before: Confirmed,
+) -> Confirmed:
+    """Ask the office again about whom these changes release, and alone about some whom they hold.
+
+    `numbers` are every number of each student who may be asked about, `held` stored records of held students.
+    """
+    after = before
+    if isinstance(connector, AsksByNumber):
+        again = {student: numbers[student] for student in released(changes, rule.means) - before.asked}
+        if again:
+            look = look_again(rule, connector, again)
+            after = replace(
+                after,
+                asked=before.asked | again.keys(),
+                kept=before.kept | look.kept,
+                warnings=(*before.warnings, *([look.message] if look.message else [])),
+            )
+    if after.tried_one:
+        return after
+    one = _some_held(changes, held)
+    after = replace(after, tried_one=True)
+    if not one:
+        return after
+    if differs := disagreement(rule, connector, one, numbers):
+        remedy = "Until they agree a recheck of one student holds and never clears: correct `one` in the settings"
+        return replace(after, warnings=(*after.warnings, f"{differs}. {remedy}"))
+    shown = Proof(ProofKind.ONE_AGREES, f"{len(one)} held students, asked one by one")
+    return replace(after, proofs=(*after.proofs, shown))
+
+
+def _some_held(changes: Sequence[Change], stored: Mapping[str, Record]) -> dict[str, Record]:
+    """Return some students whom an answer holds, with their records by it."""
+    changed = {c.student for c in changes}
+    held = {c.student: c.after for c in changes if c.after is not None and c.after.verdict is Verdict.HELD}
+    if len(held) < PROVEN_BY:
+        held |= {student: record for student, record in stored.items() if student not in changed}
+    return dict(sorted(held.items())[:PROVEN_BY])
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLook:
+    """What asking once more showed."""
+
+    asked: int
+    #: Students who are not released: they still owe, were not answered, or were beyond the most.
+    kept: frozenset[str]
+    #: For people; empty where everybody was confirmed.
+    message: str
+
+
+def released(changes: Sequence[Change], means: Means) -> frozenset[str]:
+    """Return the held students whom changes release without a row that says so."""
+    return frozenset(
+        change.student
+        for change in changes
+        if change.verdict_before is Verdict.HELD
+        and change.verdict_after is not Verdict.HELD
+        and not (means is Means.STATUS and change.after is not None and change.after.verdict in CLEAR)
+    )
+
+
+def look_again(rule: SourceRule, connector: AsksByNumber, numbers: Mapping[str, Sequence[str]]) -> SecondLook:
+    """Ask about these students (student → every number of theirs) once more, in one go."""
+    asked = dict(sorted(numbers.items())[:MOST])
+    beyond = frozenset(numbers.keys() - asked.keys())
+    try:
+        answer = connector.pull_these([number for theirs in asked.values() for number in theirs])
+    except SourceError as error:
+        kept = frozenset(numbers)
+        return SecondLook(
+            len(asked), kept, f"{len(kept)} students would be released, and asking about them again failed: {error}"
+        )
+    still = {student for student, rows in _by_student(answer, asked).items() if _owes(rule, answer, student, rows)}
+    doubtful = _among(answer.unsettled, asked) - still
+    parts = [f"{len(still)} of {len(asked)} students still owe when they are asked about again"] if still else []
+    parts += [f"{len(doubtful)} of {len(asked)} are answered about doubtfully"] if doubtful else []
+    parts += [f"{len(beyond)} more than can be asked about in one run"] if beyond else []
+    message = f"{' and '.join(parts)}: they stay held until the next run" if parts else ""
+    return SecondLook(len(asked), frozenset(still) | doubtful | beyond, message)
+
+
+def _among(cells: Iterable[Cell], numbers: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """Return the students to whom one of these numbers belongs."""
+    named = {normalise_number(cell) for cell in cells if cell is not None}
+    return frozenset(s for s, theirs in numbers.items() if named.intersection(map(normalise_number, theirs)))
+
+
+def _owes(rule: SourceRule, answer: Snapshot, student: str, rows: Rows) -> bool:
+    return record_from_rows(rule, answer.fields, student, rows, b"").verdict not in CLEAR
+
+
+def _by_student(answer: Snapshot, numbers: Mapping[str, Sequence[str]]) -> dict[str, Rows]:
+    owner = {normalise_number(number): student for student, theirs in numbers.items() for number in theirs}
+    found: dict[str, Rows] = {}
+    for row in answer.rows:
+        student = owner.get(normalise_number(row[0])) if row[0] is not None else None
+        if student is not None:
+            found.setdefault(student, []).append(row)
+    return found
+
+
+def reads_all_for_one(connector: Connector) -> bool:
+    """Say whether a connector answers about one student out of the whole answer: then there is nothing to prove."""
+    return bool(getattr(connector, "one_reads_all", False))
+
+
+def disagreement(
+    rule: SourceRule, connector: Connector, held: Mapping[str, Record], numbers: Mapping[str, Sequence[str]]
+) -> str:
+    """Ask about some held students one by one; return what shows that it is not what the whole answer gave, or nothing.
+
+    `held` are their records by the whole answer, `numbers` every number of theirs.
+    """
+    for student, record in sorted(held.items())[:PROVEN_BY]:
+        try:
+            answers = [connector.pull_one(number) for number in numbers.get(student, (student,))]
+        except SourceError as error:
+            return f"asking about {student} alone failed: {error}"
+        # A list for each answer: two numbers of one student may bring the same row twice.
+        rows: Rows = []
+        for answer in answers:
+            rows += [row for row in _by_student(answer, {student: numbers.get(student, (student,))}).get(student, [])
+                     if row not in rows]  # fmt: skip
+        if not rows:
+            return f"asking about {student} alone gave nothing, and the whole answer holds them"
+        alone = record_from_rows(rule, answers[0].fields, student, rows, digest_of_rows(rule.digest, rows))
+        if (alone.verdict, sorted(o.key for o in alone.obligations)) != (
+            record.verdict,
+            sorted(o.key for o in record.obligations),
+        ):
+            return f"asking about {student} alone gave something else than the whole answer"
+    return ""

@@ -1,0 +1,258 @@
+"""Gather: everything of the marks that one answer is planned on, out of one consistent read.
+
+Cost follows change: the stored records of a source come as student and digest; everything else is read for the students
+whom the answer may change.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeAlias
+
+from config.meaning import Meaning
+from config.settings import Settings
+from connectors.port import Cell, Snapshot
+from status_db.marks.current import Person, SourceState, Stored
+from status_db.marks.expected_changes import Wave
+from status_db.model import Record, Verdict, normalise_number
+from sync import rules
+from sync.plan.history import NO_PAST, Past, read_past
+from sync.plan.people import People, read_people
+from sync.rule import reconcile, roster
+from sync.rule.answer import outside_digest
+from sync.rule.records import Rows, SourceRule, digest_of_rows
+
+Groups: TypeAlias = Mapping[Cell, Rows]
+
+
+@dataclass(frozen=True, slots=True)
+class StepMarks:
+    """One source's marks, and those of its step, about the students whom a change may touch."""
+
+    #: The cohort's revision: a plan is applied on that one only.
+    base: int
+    state: SourceState
+    #: Students whose step may change, and everybody for whom it has not been asked about yet.
+    touched: tuple[reconcile.Touched, ...]
+    #: (source, student) → stored record, of all the step's sources.
+    records: Mapping[tuple[str, str], Record]
+    #: The step's other sources.
+    others: Mapping[str, reconcile.SourceAnswered]
+    past: Past
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What an answer of a source is matched, compared, confirmed, planned and judged on."""
+
+    marks: StepMarks
+    #: Student → digest of every stored record of the source; for a recheck, of one student's.
+    digests: Mapping[str, bytes]
+    #: Student → rows and their digest, where one key alone brings the student's rows.
+    fresh: Mapping[str, tuple[Rows, bytes]]
+    people: People
+    #: Roster students whom a source with a population does not know.
+    outside: frozenset[str]
+    #: Students who were asked about on their own since the answer began.
+    asked_later: frozenset[str]
+    #: Those, and who has joined since: this answer says nothing about them.
+    later: frozenset[str]
+    #: Students about whom the readings of one pull differ.
+    unsettled: frozenset[str]
+    #: The unmatched rows that are listed of the source.
+    unmatched: Sequence[tuple[str, str, str]]
+    #: How many students have the step; None where some answer was applied under these settings.
+    headcount: int | None
+    #: Whether the answer's population has anybody on the roster; read with `headcount`.
+    knows_somebody: bool
+    #: What it takes to ask about some students again: every number of each; and students whom the source holds.
+    numbers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    held: Mapping[str, Record] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is gathered: for which source, and for what purpose."""
+
+    settings: Settings
+    rule: SourceRule
+    #: What time it is; an answer may be read long before.
+    clock: datetime | None
+    #: About this student alone.
+    student: str | None = None
+    #: The source can be asked about some numbers again.
+    asks_again: bool = False
+    #: Asking about one student has yet to be shown to give what the whole answer gives, and can be.
+    tries_one: bool = False
+
+
+def gather(
+    stored: Stored, question: Question, state: SourceState, waves: Iterable[Wave], snapshot: Snapshot, groups: Groups
+) -> Gathered:
+    """Read what one answer is planned on; `groups` are its rows by their number cell."""
+    settings, rule, student = question.settings, question.rule, question.student
+    name = rule.source
+    digests = stored.digests(name) if student is None else stored.digest_of(name, student)
+    people = read_people(stored, snapshot.fields, groups, digests, own_numbers=rule.own_numbers)
+    # What was said before a student joined, as by an answer that waited for approval, says nothing about them.
+    asked_later = stored.runs.asked_later(name, snapshot.began, question.clock) if student is None else frozenset()
+    later = asked_later | stored.runs.joined_later(snapshot.began)
+    unsettled = students_of(stored, snapshot.unsettled, student) - later
+    outside = _outside(stored, rule, snapshot, student)
+    fresh, may_change = _may_change(rule, groups, digests, people, outside)
+    may_change |= unsettled
+    if student is not None:
+        may_change = {student}
+    elif state.settings_digest not in (None, rule.digest):
+        # Other settings may find another word for somebody about whom the source says what it always said, or nothing.
+        may_change |= stored.with_step(rule.step)
+    marks = step_marks(stored, question, state, waves, snapshot, may_change)
+    held = {s for s in may_change if _may_be_held(rule, marks, s)}
+    first = student is None and not rule.is_known_as(state.settings_digest)
+    some_held = stored.some_held(name, len(may_change & digests.keys()) + _SOME) if question.tries_one else {}
+    return Gathered(
+        marks=marks,
+        digests=digests,
+        fresh=fresh,
+        people=people,
+        outside=outside,
+        asked_later=asked_later,
+        later=later,
+        unsettled=unsettled,
+        unmatched=stored.strangers(name) if student is None else (),
+        headcount=stored.headcount(rules.flows_with(settings, rule.step)) if first else None,
+        knows_somebody=first and _knows_somebody(stored, snapshot),
+        numbers=stored.numbers.numbers_of(
+            {*may_change, *some_held} if question.tries_one else held if question.asks_again else ()
+        ),
+        held=some_held,
+    )
+
+
+#: So many held students, besides those whose records may change, are at hand to be asked about alone.
+_SOME = 5
+
+
+def step_marks(
+    stored: Stored,
+    question: Question,
+    state: SourceState,
+    waves: Iterable[Wave],
+    snapshot: Snapshot,
+    students: Collection[str],
+) -> StepMarks:
+    """Read the marks of a source's step about these students."""
+    settings, rule = question.settings, question.rule
+    others = others_of(stored, settings, rule.step, rule.source, stored.meaning())
+    touched = tuple(
+        person
+        for person in _touched(stored, settings, rule.step, students, snapshot.ended)
+        if question.student in (None, person.student)
+    )
+    named = {*students, *(person.student for person in touched)}
+    records = stored.records([rule.source, *others], named) if named else {}
+    marks = StepMarks(stored.revision(), state, touched, records, others, NO_PAST)
+    if not named:
+        return marks
+    held = [s for s in named if _may_be_held(rule, marks, s)]
+    return replace(marks, past=read_past(stored, waves, settings, rule, state, snapshot, question.clock, held))
+
+
+def _may_change(
+    rule: SourceRule, groups: Groups, digests: Mapping[str, bytes], people: People, outside: frozenset[str]
+) -> tuple[dict[str, tuple[Rows, bytes]], set[str]]:
+    """Return rows and digest of each student whom one key names, and every student whose record may change."""
+    fresh: dict[str, tuple[Rows, bytes]] = {}
+    several: set[str] = set()
+    for key, rows in groups.items():
+        number = str(key) if key in digests else "" if key is None else normalise_number(key)
+        if number not in digests:
+            continue
+        if number in fresh:
+            several.add(number)
+        else:
+            fresh[number] = rows, digest_of_rows(rule.digest, rows)
+    unknown_there = outside_digest(rule)
+    changed = several | {number for number, (_, digest) in fresh.items() if digests[number] != digest}
+    changed |= {s for s in digests.keys() - fresh.keys() if s not in outside or digests[s] != unknown_there}
+    changed |= {s for s in outside if digests.get(s) != unknown_there}
+    return fresh, changed | people.meant
+
+
+def _may_be_held(rule: SourceRule, marks: StepMarks, student: str) -> bool:
+    record = marks.records.get((rule.source, student))
+    return (rule.absent if record is None else record.verdict) is Verdict.HELD
+
+
+def students_of(stored: Stored, cells: Iterable[Cell], student: str | None) -> frozenset[str]:
+    """Return the roster students whose numbers, own or other, these are; of one `student` only, at most that one."""
+    numbers = {normalise_number(cell) for cell in cells if cell is not None}
+    if not numbers:
+        return frozenset()
+    found = stored.numbers.leaving(numbers) | {
+        owner for owners in stored.numbers.owners(numbers).values() for owner in owners
+    }
+    return frozenset(found) if student is None else frozenset(found) & {student}
+
+
+def _knows_somebody(stored: Stored, snapshot: Snapshot) -> bool:
+    numbers = {normalise_number(cell) for cell in snapshot.population or () if cell is not None}
+    return bool(stored.numbers.listed(numbers) or stored.numbers.owners(numbers))
+
+
+def _outside(stored: Stored, rule: SourceRule, snapshot: Snapshot, student: str | None) -> frozenset[str]:
+    """Return the roster students whom a source with a population does not know.
+
+    A number that may be one student's own or another's card shows of neither that the source knows them.
+    """
+    if snapshot.population is None:
+        return frozenset()
+    known = {normalise_number(cell) for cell in snapshot.population if cell is not None}
+    if rule.own_numbers:
+        return stored.with_step(rule.step, student) - known
+    known -= stored.numbers.contested().keys()
+    everybody = stored.with_step(rule.step, student)
+    owners = stored.numbers.owners(known - everybody)
+    return everybody - known - {owner for listed in owners.values() if len(listed) == 1 for owner in listed}
+
+
+def _touched(
+    stored: Stored, settings: Settings, step: str, students: Collection[str], now: datetime
+) -> list[reconcile.Touched]:
+    """Return these students, where they have the step, and everybody for whom it has not been asked about yet."""
+    conditions = rules.exemptions(settings, step)
+    columns = (*roster.COLUMNS, "extra") if conditions else ()
+    people = stored.people(step, students, columns, now)
+    return [
+        reconcile.Touched(
+            p.student,
+            p.joined_at,
+            bool(conditions) and roster.exempt(conditions, _particulars(p)),
+            p.finding,
+            p.decided,
+        )
+        for p in people
+    ]
+
+
+def _particulars(person: Person) -> dict[str, str]:
+    return dict(zip(roster.COLUMNS, person.columns, strict=False)) | dict(person.columns[-1])
+
+
+def others_of(
+    stored: Stored, settings: Settings, step: str, name: str, meaning: Meaning | None
+) -> dict[str, reconcile.SourceAnswered]:
+    """Return the step's sources besides `name`, as stored; `meaning` is that of the applied settings.
+
+    What no row of another source means follows from the settings in which its own answer was applied.
+    """
+    return {
+        other: reconcile.SourceAnswered(_absent(settings, other, meaning), stored.source(other).began)
+        for other in settings.sources_of(step)
+        if other != name
+    }
+
+
+def _absent(settings: Settings, source: str, meaning: Meaning | None) -> Verdict:
+    applied = meaning.sources.get(source) if meaning is not None else None
+    return Verdict(applied.absent if applied is not None else settings.source[source].absent_means)

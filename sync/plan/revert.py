@@ -1,0 +1,140 @@
+"""Taking back a wrongly approved run: the records that it replaced are put back, where no later answer changed them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from config.settings import Settings
+from status_db.guard_reasons import Objection
+from status_db.ledger.seals import Seals
+from status_db.marks.apply import Pull
+from status_db.marks.current import Stored
+from status_db.marks.expected_changes import expected
+from status_db.marks.reversals import Reversal
+from status_db.model import Record
+from sync import rules
+from sync.plan import history as pasts
+from sync.plan.gather import Question, StepMarks, step_marks
+from sync.plan.snapshot_codec import WayBack
+from sync.plan.source import SourceProposal
+from sync.rule import guard, reconcile
+from sync.rule.answer import Answer
+
+_NO_ANSWER = Answer({}, frozenset(), (), 0, 0, 0, 0, 0)
+
+
+class WayBackMoved(Exception):  # noqa: N818 - named by what is so
+    """Taking a run back would change something else than what was looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class RevertRead:
+    """What taking a run back is planned on."""
+
+    marks: StepMarks
+    #: Student → the record that the run replaced, where no later answer has changed it.
+    untouched: Mapping[str, Record | None]
+    reversal: Reversal
+    asked_later: frozenset[str]
+
+
+class RevertStages:
+    """The stages of taking an approved run back. No office is asked, and rows there are none."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        cohort: str,
+        name: str,
+        snapshot: WayBack,
+        reversal: Callable[[Connection], Reversal],
+        seals: Callable[[Connection], Seals],
+    ) -> None:
+        """`reversal` reads what the run replaced. With `seals`, an altered announced change raises no limit."""
+        self._settings = settings
+        self._cohort = cohort
+        self._rule = rules.source_rule(settings, name)
+        self.snapshot = snapshot
+        self._reversal = reversal
+        self._seals = seals
+
+    def gather(self, connection: Connection) -> RevertRead:
+        """Read the replaced records that nothing has changed since, and the marks about their students."""
+        rule, snapshot, stored = self._rule, self.snapshot, Stored(connection, self._cohort)
+        reversal = self._reversal(connection)
+        state, digests = stored.source(rule.source), stored.digests(rule.source)
+        untouched = {r.student: r.before for r in reversal.replaced if digests.get(r.student, b"") == r.after}
+        waves = expected(connection, self._cohort, rule.source, snapshot.ended, lambda: self._seals(connection))
+        question = Question(self._settings, rule, None)
+        marks = step_marks(stored, question, state, waves, snapshot, untouched.keys())
+        asked_later = stored.runs.asked_later(rule.source, state.began or snapshot.began)
+        return RevertRead(marks, untouched, reversal, asked_later)
+
+    def decide(self, read: RevertRead) -> SourceProposal:
+        """Plan to put the records back, and judge the moves as those of any run.
+
+        A student who has left the roster, or joined again, is left alone. Raises WayBackMoved.
+        """
+        rule, snapshot, marks, state = self._rule, self.snapshot, read.marks, read.marks.state
+        known = {
+            person.student
+            for person in marks.touched
+            if person.student in read.untouched and person.joined_at <= read.reversal.at
+        }
+        back = {student: before for student, before in read.untouched.items() if student in known}
+        began = state.began or snapshot.began
+        plan = reconcile.plan(
+            self._cohort,
+            marks.base,
+            state.revision,
+            rule,
+            began,
+            _NO_ANSWER,
+            [person for person in marks.touched if person.student in back],
+            back,
+            marks.records,
+            marks.others,
+            state.began,
+        )
+        if snapshot.looked_at not in (None, plan.digest):
+            raise WayBackMoved
+        pull = Pull(
+            began=began,
+            ended=snapshot.ended,
+            fresh_for=rules.fresh_for(self._settings, self._settings.source[rule.source]),
+            settings_digest=rule.digest,
+            fingerprint=None,
+            told=None,
+            compared_at=None,
+            roster_rows=None,
+            source_base=state.revision,
+            asked_later=read.asked_later,
+        )
+        reasons: tuple[Objection, ...] = ()
+        counted = guard.NOBODY
+        if plan.changes or plan.findings:
+            limits = rules.limits(self._settings.source[rule.source])
+            before = pasts.history(marks.past, self._settings, rule, state, snapshot)
+            groups = pasts.groups(marks.past, rule, limits, plan, before.held, pasts.NO_BRANCHES)
+            history = pasts.without_rows(before, groups)
+            reasons = guard.judge(plan, rule.means, limits, history, first_applies=False)
+            counted = guard.count(plan, rule.means, history)
+        return SourceProposal(
+            plan,
+            reasons,
+            pull,
+            snapshot,
+            frozenset(),
+            rule.absent,
+            None,
+            counted,
+            {"reverts": read.reversal.run, "left_alone": len(read.reversal.replaced) - len(back)}
+            | ({"because": snapshot.because} if snapshot.because else {}),
+        )
+
+
+def at(moment: datetime, run: int) -> WayBack:
+    """Return what stands in the place of an answer where a run is taken back."""
+    return WayBack((), (), moment, moment, (), reverts=run)

@@ -1,0 +1,98 @@
+"""The very answer that the stored records came from, or a source that says so: nothing is compared."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from config.settings import Settings
+from connectors.port import Fingerprint, Proof, ProofKind, Snapshot
+from status_db.marks.apply import Pull
+from status_db.marks.current import SourceState, Stored
+from status_db.model import digest_of, is_ahead
+from sync import rules
+from sync.rule.records import SourceRule
+
+#: So many rows are digested at once.
+_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class SameAnswer:
+    """One read of the marks, for an answer that is stored already."""
+
+    #: The cohort's revision.
+    base: int
+    state: SourceState
+    pull: Pull
+
+
+def same_answer(
+    stored: Stored, settings: Settings, rule: SourceRule, state: SourceState, snapshot: Snapshot, clock: datetime
+) -> SameAnswer:
+    """Read what it takes to record that an answer is the stored one."""
+    pull = Pull(
+        began=snapshot.began,
+        ended=snapshot.ended,
+        fresh_for=rules.fresh_for(settings, settings.source[rule.source]),
+        settings_digest=rule.digest,
+        fingerprint=state.fingerprint,
+        told=None,
+        compared_at=None,
+        roster_rows=state.recent_rows[-1],
+        stranger_count=state.strangers,
+        source_base=state.revision,
+        asked_later=stored.runs.asked_later(rule.source, snapshot.began, clock),
+        judged_at=clock,
+    )
+    return SameAnswer(stored.revision(), state, pull)
+
+
+def untouched(
+    connection: Connection, settings: Settings, cohort: str, name: str, fingerprint: Fingerprint, now: datetime
+) -> tuple[SameAnswer, Snapshot] | None:
+    """Read the same where a source reports that its answer is the stored one; return it with an answer without rows.
+
+    None where it must be read: it reports another, nothing to compare with is stored, the settings, the roster or an
+    alias have changed, somebody was asked about since, or it was last read whole too long ago.
+    """
+    rule, stored = rules.source_rule(settings, name), Stored(connection, cohort, settings.open_beside(cohort))
+    state, source = stored.source(name), settings.source[name]
+    told = source_fingerprint(rule, rules.location(source), stored.roster_revisions(), fingerprint.value)
+    if told != state.told or state.compared_at is None:
+        return None
+    if fingerprint.began >= state.compared_at + source.full_every or is_ahead(state.compared_at, now):
+        return None
+    proof = Proof(ProofKind.FINGERPRINT_SAME, fingerprint.detail)
+    snapshot = Snapshot((), (), fingerprint.began, now, (proof,))
+    same = same_answer(stored, settings, rule, state, snapshot, now)
+    return replace(same, pull=replace(same.pull, told=told)), snapshot
+
+
+def fingerprint_of(rule: SourceRule, rosters: str, snapshot: Snapshot) -> bytes:
+    """Digest an answer as it came, with all that decides what it means: the settings, the roster and its aliases.
+
+    It is taken over the rows themselves, after their proofs. Rows in another order give another one, and are compared.
+    """
+    rows = snapshot.rows
+    parts = [rule.digest, rosters.encode(), repr(snapshot.fields).encode()]
+    parts += [_digest_of_text(repr(rows[start : start + _AT_ONCE])) for start in range(0, len(rows), _AT_ONCE)]
+    if snapshot.population is not None:
+        parts.append(_digest_of_text(repr(snapshot.population)))
+    return digest_of(parts)
+
+
+def _digest_of_text(text: str) -> bytes:
+    return digest_of([text.encode("utf-8", "surrogatepass")])
+
+
+def source_fingerprint(rule: SourceRule, where: bytes, rosters: str, fingerprint: bytes | None) -> bytes | None:
+    """Digest a source's own fingerprint of its answer, with where it was asked and all that decides what it means."""
+    if fingerprint is None:
+        return None
+    return digest_of([rule.digest, where, rosters.encode(), fingerprint])
+
+
+def question_of(rule: SourceRule, where: bytes) -> bytes:
+    """Digest what is asked, and where: asking about one student is proven for one question only."""
+    return digest_of([rule.digest, where])

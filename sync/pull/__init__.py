@@ -1,0 +1,1 @@
+"""Pull: what a source is asked, and what its answer must show before anything is planned on it."""

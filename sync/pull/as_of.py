@@ -1,0 +1,34 @@
+"""The moment up to which a source's data reach, where a column of its answer says it."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from config.settings import Settings
+from connectors.databases.as_of import moment_of
+from connectors.port import Snapshot
+
+#: Our field for the column that `as_of` names; it is taken out before rows are compared.
+FIELD = "as_of"
+
+
+def stamped(settings: Settings, name: str, snapshot: Snapshot, now: datetime) -> Snapshot:
+    """Return the snapshot with its own moment, and without the column that gives it.
+
+    The moment is the earliest of all rows: the answer is not newer than its oldest row. An answer without rows has no
+    such moment; it counts from its beginning, and says so. Raises SourceGarbled where a row gives no moment, or one
+    in the future.
+    """
+    if FIELD not in snapshot.fields or name not in settings.source:
+        return snapshot
+    at, source = snapshot.fields.index(FIELD), settings.source[name]
+    zone = settings.zone_of(source)
+    moments = {row[at] for row in snapshot.rows}
+    earliest = min((moment_of(cell, zone, now, name) for cell in moments), default=None)
+    warning = () if moments else ("no row, so as_of says nothing: freshness counts from when it was asked",)
+    return replace(
+        snapshot,
+        fields=tuple(field for field in snapshot.fields if field != FIELD),
+        rows=[row[:at] + row[at + 1 :] for row in snapshot.rows],
+        as_of=earliest,
+        warnings=(*snapshot.warnings, *warning),
+    )

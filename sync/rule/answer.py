@@ -1,0 +1,242 @@
+"""An answer by roster student: whose rows it has, and where it differs from what is stored. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from connectors.port import Cell
+from status_db.model import (
+    Obligation,
+    digest_of,
+    normalise_number,
+)
+from status_db.student_numbers import LONGEST, is_empty
+from sync.rule.records import Rows, SourceRule, digest_of_rows
+
+#: So many strangers are listed by key; all are counted.
+LISTED_STRANGERS = 200
+
+
+#: Stands for the rows of a roster student whom the source does not know at all.
+_OUTSIDE = b"outside"
+
+
+#: Sets the digest of doubtful rows apart from that of sure ones.
+_DOUBT = b"doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Whom the source's own keys mean."""
+
+    #: Normalised key → roster student.
+    students: Mapping[str, str]
+    #: Normalised key → those it might mean, and why it is doubtful: they become unknown, never held or cleared.
+    doubtful: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
+    #: Normalised key → why it resembles somebody, and whom: they are listed for a person, and nothing follows.
+    near: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    #: Normalised keys of students who are listed and do not leave: no strangers, and nothing follows either.
+    staying: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A key about nobody on the roster; `near` says why it might be somebody, `student` whom."""
+
+    key: str
+    near: str = ""
+    student: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a source says about one roster student."""
+
+    #: The rows that are surely theirs; none for who is outside the source's population.
+    rows: Rows
+    digest: bytes
+    #: Why other rows may be theirs too; empty when none may.
+    doubt: str = ""
+    #: Obligations of theirs that now stand under a key that is nobody's.
+    moved: tuple[Obligation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A snapshot's rows by roster student, as far as they differ from what is stored."""
+
+    #: Student → what is said, where its digest is new.
+    changed: Mapping[str, Said]
+    #: Students with a stored record about whom the source says nothing any more.
+    vanished: frozenset[str]
+    strangers: tuple[Stranger, ...]
+    stranger_count: int
+    #: Students who are on the list and do not leave.
+    staying: int
+    rows: int
+    #: Rows about roster students.
+    roster_rows: int
+    #: Rows without any student number.
+    nameless: int
+    #: Normalised key → its rows, where it is surely nobody's on the roster, or doubtful; "" for rows without a key.
+    unmatched: Mapping[str, Rows] = field(default_factory=dict)
+    #: Those of its keys under which obligations of roster students now stand.
+    moved_to: frozenset[str] = frozenset()
+
+
+def keys_to_resolve(groups: Mapping[Cell, Rows], stored: Mapping[str, bytes]) -> set[str]:
+    """Return the normalised keys that are no student with a stored record: the roster must say whom they mean."""
+    unknown = [key for key in groups if key not in stored]
+    return {number for number in map(_number, unknown) if number and number not in stored}
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """Rows by whom they are about, while they are sorted."""
+
+    sure: dict[str, Rows] = field(default_factory=dict)
+    #: Student → why each key is doubtful, and the rows of these keys.
+    doubtful: dict[str, tuple[list[str], Rows]] = field(default_factory=dict)
+    strangers: dict[str, Stranger] = field(default_factory=dict)
+    unmatched: dict[str, Rows] = field(default_factory=dict)
+    staying: set[str] = field(default_factory=set)
+    nameless: int = 0
+    roster_rows: int = 0
+    rows: int = 0
+
+    def add(self, student: str, rows: Rows) -> None:
+        """Add rows that are surely about a student."""
+        self.roster_rows += len(rows)
+        _add(self.sure, student, rows)
+
+
+def _sort(groups: Mapping[Cell, Rows], stored: Mapping[str, bytes], resolved: Resolved) -> _Sorted:
+    """Sort rows by whom their keys mean."""
+    found = _Sorted()
+    for key, rows in groups.items():
+        found.rows += len(rows)
+        # A doubtful key stays doubtful, also where a record of the student is stored already.
+        if key in stored and key not in resolved.doubtful:
+            found.add(str(key), rows)
+            continue
+        number = _number(key)
+        if not number:
+            found.nameless += len(rows)
+            _add(found.unmatched, "", rows)
+        elif number in resolved.doubtful:
+            students, near = resolved.doubtful[number]
+            for suspect in students:
+                whys, suspect_rows = found.doubtful.setdefault(suspect, ([], []))
+                whys.append(f"{near} {shown_key(number)}")
+                suspect_rows += rows
+            found.strangers[number] = Stranger(shown_key(number), near, shown_students(students))
+            _add(found.unmatched, number, rows)
+        elif number in stored or number in resolved.students:
+            found.add(number if number in stored else resolved.students[number], rows)
+        elif number in resolved.staying:
+            found.staying.add(number)
+        else:
+            found.strangers[number] = Stranger(shown_key(number), *resolved.near.get(number, ()))
+            _add(found.unmatched, number, rows)
+    return found
+
+
+def compare(
+    rule: SourceRule,
+    groups: Mapping[Cell, Rows],
+    stored: Mapping[str, bytes],
+    resolved: Resolved,
+    outside: frozenset[str] = frozenset(),
+    asked_later: frozenset[str] = frozenset(),
+    fresh: Mapping[str, tuple[Rows, bytes]] = MappingProxyType({}),
+) -> Answer:
+    """Compare what the source says with what is stored, by student and digest.
+
+    `stored` maps each student with a record to its digest. `outside` are the roster students whom the source does not
+    know, when it names a population. Who was `asked_later` on their own is left alone. `fresh` are rows whose digest
+    is known already.
+    """
+    salt, found = rule.digest, _sort(groups, stored, resolved)
+    sure, doubtful = found.sure, found.doubtful
+    changed: dict[str, Said] = {}
+    for student, rows in sure.items():
+        if student in doubtful:
+            continue
+        known = fresh.get(student)
+        digest = known[1] if known is not None and known[0] is rows else digest_of_rows(salt, rows)
+        if stored.get(student) != digest and student not in asked_later:
+            changed[student] = Said(rows, digest)
+    changed |= {
+        student: said
+        for student, said in _uncertain(salt, sure, doubtful, outside)
+        if stored.get(student) != said.digest and student not in asked_later
+    }
+    vanished = (s for s in stored if s not in sure and s not in doubtful and s not in outside and s not in asked_later)
+    return Answer(
+        changed=changed,
+        vanished=frozenset(vanished),
+        strangers=tuple(sorted(found.strangers.values(), key=lambda s: (not s.near, s.key))[:LISTED_STRANGERS]),
+        stranger_count=len(found.strangers),
+        staying=len(found.staying),
+        rows=found.rows,
+        roster_rows=found.roster_rows,
+        nameless=found.nameless,
+        unmatched=found.unmatched,
+    )
+
+
+def _add(to: dict[str, Rows], name: str, rows: Rows) -> None:
+    """Add rows to a name's; the lists of rows themselves are never changed."""
+    before = to.get(name)
+    to[name] = rows if before is None else before + rows
+
+
+def shown_key(number: str) -> str:
+    """Return a key as it is stored and shown: one that is longer than a number can be is shortened, and stays unique.
+
+    Half of a surrogate pair, which no database stores, becomes a "?".
+    """
+    if number.isascii() and len(number) <= LONGEST:
+        return number
+    text = number.encode("utf-8", "replace").decode("utf-8")
+    if text == number and len(text) <= LONGEST:
+        return number
+    mark = digest_of([number.encode("utf-8", "surrogatepass")]).hex()[:16]
+    return f"{text[: LONGEST - len(mark) - 1]}…{mark}"
+
+
+def shown_students(students: Sequence[str]) -> str:
+    """Return the students that a key may mean, as they are stored and shown: as many as there is room for."""
+    shown = ", ".join(students)
+    left = len(students)
+    while len(shown) > LONGEST and left > 1:
+        left -= 1
+        shown = f"{', '.join(students[:left])} (+{len(students) - left})"
+    return shown if len(shown) <= LONGEST else students[0]
+
+
+def _number(key: Cell) -> str:
+    return "" if is_empty(key) else normalise_number(key)
+
+
+def _uncertain(
+    salt: bytes, sure: Mapping[str, Rows], doubtful: Mapping[str, tuple[list[str], Rows]], outside: Iterable[str]
+) -> Iterator[tuple[str, Said]]:
+    """Give everybody about whom something doubtful is said, or nothing by a source that should know them."""
+    for student, (whys, rows) in doubtful.items():
+        certain = sure.get(student, [])
+        parts = [digest_of_rows(salt, certain)] if certain else []
+        yield student, Said(certain, digest_of([*parts, digest_of_rows(salt, rows), _DOUBT]), "; ".join(sorted(whys)))
+    unknown_there = _outside_digest(salt)
+    for student in outside:
+        if student not in sure and student not in doubtful:
+            yield student, Said([], unknown_there)
+
+
+def outside_digest(rule: SourceRule) -> bytes:
+    """Return the digest of the record of a student whom the source does not know."""
+    return _outside_digest(rule.digest)
+
+
+def _outside_digest(salt: bytes) -> bytes:
+    return digest_of([salt, _OUTSIDE])

@@ -1,0 +1,83 @@
+"""What is found for one step, from what all its sources say. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from status_db.model import (
+    Finding,
+    Reason,
+    Record,
+    Verdict,
+    evidence_behind,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one source of a step says about one student, as far as the step's rule is concerned."""
+
+    record: Record | None
+    #: What no row means.
+    absent: Verdict
+    #: The source has a good snapshot that began after the student joined.
+    asked: bool
+
+
+def of_source(part: Part) -> tuple[Verdict, Reason]:
+    """Return what one source says about one student."""
+    match part:
+        case Part(record=Record() as record):
+            return record.verdict, record.reason
+        case Part(asked=False):
+            return Verdict.UNKNOWN, Reason.NOT_ASKED
+        case Part(absent=Verdict.CLEARED):
+            return Verdict.CLEARED, Reason.NOTHING_OWED
+        case Part(absent=Verdict.HELD):
+            return Verdict.HELD, Reason.NOT_DONE
+        case _:
+            return Verdict.UNKNOWN, Reason.NO_ROW
+
+
+def of_step(parts: Sequence[Part], *, exempt: bool) -> Finding:
+    """Return the finding for one step from all its sources; `exempt` says that roster columns let the student off."""
+    said = [of_source(part) for part in parts]
+    verdicts = {verdict for verdict, _ in said}
+    spoken = all(part.record is not None for part in parts)
+    # The roster beats a row that is missing, and never one that holds.
+    let_off = exempt and not any(part.record is not None and part.record.verdict is Verdict.HELD for part in parts)
+    match verdicts:
+        case _ if Verdict.HELD in verdicts and not let_off:
+            verdict = Verdict.HELD
+        case _ if exempt and not (spoken and verdicts == {Verdict.CLEARED}):
+            return Finding(Verdict.EXEMPT, Reason.EXEMPT_BY_ROSTER)
+        case _ if Verdict.UNKNOWN in verdicts:
+            verdict = Verdict.UNKNOWN
+        case _ if verdicts == {Verdict.EXEMPT}:
+            verdict = Verdict.EXEMPT
+        case _:
+            verdict = Verdict.CLEARED
+    reasons = {reason for said_verdict, reason in said if said_verdict is verdict}
+    evidence = evidence_behind(verdict, (part.record for part in parts if part.record is not None))
+    return Finding(verdict, min(reasons, key=_WEIGHT.__getitem__), evidence)
+
+
+#: When sources of one step agree on the verdict for different reasons, the first of these is the step's.
+_WEIGHT = {
+    reason: weight
+    for weight, reason in enumerate(
+        (
+            Reason.OWED,
+            Reason.NOT_DONE,
+            Reason.DOUBTFUL,
+            Reason.OUTSIDE_POPULATION,
+            Reason.NOT_ASKED,
+            Reason.NO_ROW,
+            Reason.REFUND_DUE,
+            Reason.DONE,
+            Reason.SETTLED,
+            Reason.NOTHING_OWED,
+            Reason.EXEMPT_BY_OFFICE,
+            Reason.EXEMPT_BY_ROSTER,
+        )
+    )
+}

@@ -1,0 +1,165 @@
+"""From a proposal to the end of its run: applied, unchanged, waiting for a person, or skipped."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine
+
+from config.cohorts import naming
+from config.settings import Settings
+from status_db.guard_reasons import Objection, packed
+from status_db.marks.apply import BaseMoved, Ending, Lease, Overtaken
+from status_db.marks.current import Stored
+from status_db.marks.settings import SettingsMarks
+from status_db.model import SETTINGS, RunState
+from status_db.store.engine import reading
+from sync.plan import snapshot_codec
+from sync.plan.base import Proposal, Stages
+from sync.plan.impact import look_at
+from sync.run.outcome import Outcome
+from sync.run.settings_gate import SettingsGate
+
+#: An answer is planned again this many times when the marks move under it.
+ATTEMPTS = 8
+
+
+class Applying:
+    """Carries answers through their stages and ends their runs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        cohort: str,
+        engine: Engine,
+        marks: SettingsMarks,
+        gate: SettingsGate,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._cohort = cohort
+        self._engine = engine
+        self._marks = marks
+        self._gate = gate
+        self._clock = clock
+        #: Where there are several cohorts, outcomes and suggested commands name theirs.
+        self.named = cohort if len(settings.cohort) > 1 else ""
+
+    def propose(self, name: str, stages: Stages[Any]) -> Proposal:
+        """Return what an answer would change. Raises SourceError, and SettingsDiffer before a change of settings."""
+        with reading(self._engine) as connection:
+            if name != SETTINGS:
+                self._gate.demand(connection)
+            read = stages.gather(connection)
+        return stages.decide(read)
+
+    def carry(self, lease: Lease, stages: Stages[Any], approved: bytes | None = None) -> Outcome:
+        """End a run by what its answer would change; `approved` is the digest of the change that a person approved.
+
+        Raises as `propose` does.
+        """
+        for _ in range(ATTEMPTS):
+            proposal = self.propose(lease.source, stages)
+            granted = approved is not None and approved == proposal.plan.digest
+            moved = approved is not None and not granted
+            counts = _counts(proposal, stages, granted=granted)
+            try:
+                if proposal.plan.empty:
+                    return self.unchanged(lease, proposal, counts)
+                if proposal.held is not None:
+                    held = proposal.held
+                    return self.ended(lease, RunState.SKIPPED, held.message, fault=held.fault, counts=counts)
+                if moved or (proposal.reasons and not granted):
+                    return self._suspended(lease, proposal, counts)
+                ending = Ending(
+                    RunState.APPLIED,
+                    self._clock(),
+                    counts=counts,
+                    proofs=_proofs(proposal),
+                    plan_digest=proposal.plan.digest,
+                )
+                proposal.apply(self._marks, lease, ending, approved=granted)
+            except BaseMoved:
+                continue
+            except Overtaken:
+                return self._overtaken(lease, counts)
+            return Outcome(
+                lease.source, RunState.APPLIED, lease.run, counts=counts, flips=proposal.flips, cohort=self.named
+            )
+        message = "the marks kept changing while this was planned. Run it again."
+        return self.ended(lease, RunState.FAILED, message, fault="busy")
+
+    def unchanged(self, lease: Lease, proposal: Proposal, counts: dict[str, Any]) -> Outcome:
+        """End a run that changes nothing. Raises BaseMoved, Overtaken."""
+        ending = Ending(RunState.UNCHANGED, self._clock(), counts=counts, proofs=_proofs(proposal))
+        self._marks.unchanged(lease, proposal.plan.base, proposal.pull, ending)
+        return Outcome(lease.source, RunState.UNCHANGED, lease.run, counts=counts, cohort=self.named)
+
+    def ended(
+        self,
+        lease: Lease,
+        state: RunState,
+        message: str,
+        *,
+        fault: str | None = None,
+        counts: dict[str, Any] | None = None,
+    ) -> Outcome:
+        """End a run that applies nothing."""
+        message = self.suggest(message)
+        self._marks.fail(lease, Ending(state, self._clock(), message, fault, counts or {}))
+        return Outcome(lease.source, state, lease.run, message, fault, counts or {}, cohort=self.named)
+
+    def suggest(self, message: str) -> str:
+        """Return a message in which each suggested command names this cohort, where there are several."""
+        return naming(self._settings, self._cohort, message)
+
+    def _overtaken(self, lease: Lease, counts: dict[str, Any]) -> Outcome:
+        message = (
+            f"{lease.source} was asked again while this answer about {lease.student} was on its way, and the later "
+            "answer stands. Ask again if it is not what you expect."
+        )
+        return self.ended(lease, RunState.SKIPPED, message, counts=counts)
+
+    def _suspended(self, lease: Lease, proposal: Proposal, counts: dict[str, Any]) -> Outcome:
+        """Keep an answer for a person to look at; where another one waits, this one is skipped."""
+        why = (
+            _said(proposal.reasons)
+            or "the marks have moved since this was looked at, and it would change something else"
+        )
+        with reading(self._engine) as connection:
+            stored = Stored(connection, self._cohort)
+            waiting = stored.runs.suspended(lease.source, lease.run)
+            seen = look_at(stored, lease.run, proposal)
+        if waiting is not None:
+            message = (
+                f"{why}. Run {waiting} waits already: look at the source, then `clearance runs approve {waiting}`."
+            )
+            return self.ended(lease, RunState.SKIPPED, message, fault="suspended", counts=counts)
+        what = "the change with `clearance runs show {0}`" if lease.source == SETTINGS else "the source"
+        message = self.suggest(
+            f"{why}: look at {what.format(lease.run)}, then `clearance runs approve {lease.run}`, or "
+            f'`clearance runs reject {lease.run} --reason "…"`.'
+        )
+        ending = Ending(
+            RunState.SUSPENDED, self._clock(), message, "suspended", counts, _proofs(proposal), proposal.plan.digest
+        )
+        self._marks.suspend(lease, ending, snapshot_codec.pack(proposal.kept()), seen)
+        return Outcome(lease.source, RunState.SUSPENDED, lease.run, message, "suspended", counts, cohort=self.named)
+
+
+def _counts(proposal: Proposal, stages: Stages[Any], *, granted: bool) -> dict[str, Any]:
+    warnings = stages.snapshot.warnings
+    return (
+        dict(proposal.counts)
+        | ({"approved": True} if granted else {})
+        | ({"warnings": list(warnings)} if warnings else {})
+        | ({"objections": packed(proposal.reasons)} if proposal.reasons else {})
+    )
+
+
+def _proofs(proposal: Proposal) -> list[tuple[str, str]]:
+    return [(proof.kind.value, proof.detail) for proof in proposal.snapshot.proofs]
+
+
+def _said(reasons: Iterable[Objection]) -> str:
+    return "; ".join(map(str, reasons))

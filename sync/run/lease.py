@@ -1,0 +1,72 @@
+"""While a run is under way: its lease is renewed, and no garbage is collected."""
+
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from status_db.marks.apply import Lease
+from status_db.marks.settings import SettingsMarks
+from status_db.store.engine import StoreError
+
+#: A lease lasts this long and is renewed in the background three times as often.
+LEASE_FOR = timedelta(minutes=2)
+
+
+class Collector:
+    """The collector of cyclic garbage, paused while runs are under way.
+
+    A run makes hundreds of thousands of small values, and no cycles; looking for some among them, again and again,
+    would take up to a third of its time.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runs = 0
+        self._was_on = False
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Pause it until the last of the runs under way has ended."""
+        with self._lock:
+            if not self._runs:
+                self._was_on = gc.isenabled()
+                gc.disable()
+            self._runs += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._runs -= 1
+                if not self._runs and self._was_on:
+                    gc.enable()
+
+
+COLLECTOR = Collector()
+
+
+@contextmanager
+def renewed(marks: SettingsMarks, lease: Lease, lease_for: timedelta) -> Iterator[None]:
+    """Renew the lease in the background; a recheck holds none."""
+    if lease.student is not None:
+        yield
+        return
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(lease_for.total_seconds() / 3):
+            try:
+                if not marks.renew(lease, lease_for):
+                    return
+            except StoreError:
+                # The next beat tries again; until then the lease holds.
+                continue
+
+    thread = threading.Thread(target=beat, name=f"lease of {lease.source}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(timeout=5)

@@ -1,0 +1,59 @@
+"""How a run ended, and what one would change."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
+from status_db.guard_reasons import Objection
+from status_db.model import Flip, RunState
+
+_FAULTS = {SourceUnavailable: "unavailable", SourceRefused: "refused", SourceGarbled: "garbled"}
+
+
+def fault_of(error: SourceError) -> str:
+    """Return the word for a source's failure, as runs record it."""
+    return _FAULTS[type(error)]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one run ended."""
+
+    source: str
+    state: RunState
+    #: None when nothing was opened at all: a plan, or a source held by another run.
+    run: int | None = None
+    message: str = ""
+    fault: str | None = None
+    counts: dict[str, Any] = field(default_factory=dict)
+    flips: tuple[Flip, ...] = ()
+    #: Of which cohort, where there are several.
+    cohort: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a sync of one source would change now."""
+
+    source: str
+    #: Why it cannot be told: the source failed; else empty.
+    fault: str | None
+    message: str
+    counts: dict[str, Any]
+    flips: tuple[Flip, ...]
+    #: Why the guard would hold it back.
+    reasons: tuple[Objection, ...]
+    #: For a change of settings: what differs, key by key, and what it does to steps.
+    changes: tuple[str, ...] = ()
+    #: Nothing else is planned or applied before it.
+    blocks: bool = False
+    #: Of which cohort, where there are several.
+    cohort: str = ""
+
+    @property
+    def pending(self) -> bool:
+        """Say whether there is something to apply."""
+        return bool(self.changes) or (
+            self.fault is None
+            and any(self.counts.get(key) for key in ("records", "flips", "joined", "changed", "left"))
+        )

@@ -1,0 +1,84 @@
+"""What taking an approved run back would change; nothing is written here."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine
+
+from config.settings import Settings
+from connectors.port import Snapshot
+from status_db.marks.current import Stored
+from status_db.marks.reversals import Reversal, ReversalCode, ReversalRefused, given_since
+from status_db.marks.revert_plans import GivenSince, WayBackPlan
+from status_db.marks.settings import SettingsMarks
+from status_db.store.engine import reading
+from sync.plan import revert
+from sync.plan.base import Proposal, Stages
+from sync.plan.impact import look_at
+from sync.run.applying import Applying
+from sync.run.outcome import Preview
+
+
+class Reverting:
+    """Plans to take approved runs of one cohort back."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        cohort: str,
+        engine: Engine,
+        marks: SettingsMarks,
+        applying: Applying,
+        stages: Callable[[str, Snapshot], Stages[Any]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`stages` returns the stages of an answer of a source."""
+        self._settings = settings
+        self._cohort = cohort
+        self._engine = engine
+        self._marks = marks
+        self._applying = applying
+        self._stages = stages
+        self._clock = clock
+
+    def preview(self, number: int, name: str) -> tuple[Preview, Reversal]:
+        """Return what taking an approved run back would change, and what is kept of it.
+
+        Raises ReversalRefused when the run keeps nothing, LedgerRefused when what it keeps was altered.
+        """
+        reversal, proposal = self._proposed(number, name)
+        return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons), reversal
+
+    def plan(self, number: int, name: str) -> WayBackPlan:
+        """Return the same for a page, with what was given since. Raises as `preview` does."""
+        reversal, proposal = self._proposed(number, name)
+        with reading(self._engine) as connection:
+            look = look_at(Stored(connection, self._cohort), number, proposal)
+        reviews, certificates = self.given_since(reversal)
+        return WayBackPlan(
+            proposal.plan.digest, proposal.plan.empty, look, int(proposal.counts["left_alone"]),
+            reviews, certificates, len(reviews), len(certificates),
+        )  # fmt: skip
+
+    def reversal(self, number: int, name: str) -> Reversal:
+        """Return what an approved run replaced. Raises as `preview` does."""
+        with reading(self._engine) as connection:
+            reversal = self._marks.reversal(connection, number)
+        if name not in self._settings.source:
+            raise ReversalRefused(
+                ReversalCode.NO_SOURCE,
+                f"run {number} cannot be taken back: the settings have no [source.{name}] any more. Put it back, apply "
+                "the settings, then run this again.",
+            )
+        return reversal
+
+    def given_since(self, reversal: Reversal) -> tuple[tuple[GivenSince, ...], tuple[GivenSince, ...]]:
+        """Return the reviews and the certificates that students have been given since a run had cleared them."""
+        review_steps = {e.step for flow in self._settings.flow for e in flow.entries if e.kind == "review"}
+        with reading(self._engine) as connection:
+            return given_since(connection, self._cohort, reversal.cleared, review_steps, reversal.at)
+
+    def _proposed(self, number: int, name: str) -> tuple[Reversal, Proposal]:
+        reversal = self.reversal(number, name)
+        return reversal, self._applying.propose(name, self._stages(name, revert.at(self._clock(), number)))
