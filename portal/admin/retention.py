@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -10,7 +9,7 @@ from portal.access.requires import for_visitors
 from portal.i18n import labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
-from portal.page.context import House, Visitor
+from portal.page.context import SignedIn
 from status_db.accounts.accounts import Act
 from status_db.desk.retention import RetentionRun, RetentionRuns
 
@@ -32,13 +31,13 @@ RULES = {
 _DAY = timedelta(days=1)
 
 
-async def page(request: Request, house: House, _visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show the rules."""
-    language, now = house.language(request), house.clock()
-    last, removed = await house.ask_long(_carried_out, house.retention_runs)
-    spans = house.settings.retention.spans(session_longest=house.settings.auth.session_longest)
+    language, now = context.language, context.now
+    last, removed = await context.ask_long(_carried_out, context.services.retention_runs)
+    spans = context.settings.retention.spans(session_longest=context.settings.auth.session_longest)
     rules = [_rule(language, rule, span, last.get(rule), removed.get(rule, 0), now) for rule, span in spans.items()]
-    return house.page(request, "retention.html", rules=rules)
+    return context.page("retention.html", rules=rules)
 
 
 def _carried_out(runs: RetentionRuns) -> tuple[dict[str, RetentionRun], dict[str, int]]:

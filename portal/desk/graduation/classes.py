@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.access.scenes import NONE, asked
+from portal.access.scenes import NONE
 from portal.desk.context.scene import Place, acts_at, place
 from portal.i18n.labels import later
-from portal.page.context import House, Visitor
+from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import Act
 from status_db.queries.classes import ClassCount, Stage
 from status_db.views import Scope
@@ -38,11 +37,11 @@ class Powers:
     issue: tuple[Scope, ...]
 
 
-def powers(house: House, visitor: Visitor, at: Place) -> Powers:
+def powers(context: SignedIn, at: Place) -> Powers:
     """Return what an account may do at a place."""
     cohort = at.here.cohort.key
-    review = acts_at(house, visitor, (Act.REVIEW,), cohort).get(at.step, ())
-    return Powers(review, acts_at(house, visitor, (Act.ISSUE,), cohort).get(at.step, ()))
+    review = acts_at(context, (Act.REVIEW,), cohort).get(at.step, ())
+    return Powers(review, acts_at(context, (Act.ISSUE,), cohort).get(at.step, ()))
 
 
 def class_address(at: Place, path: str, college: str, class_name: str) -> str:
@@ -51,20 +50,19 @@ def class_address(at: Place, path: str, college: str, class_name: str) -> str:
     return f"{address}{'&' if '?' in address else '?'}{urlencode({'college': college, 'class': class_name or NONE})}"
 
 
-def class_asked(request: Request) -> tuple[str, str]:
+def class_asked(context: Context) -> tuple[str, str]:
     """Return the college and the class that an address names."""
-    class_name = asked(request, "class")
-    return asked(request, "college"), "" if class_name == NONE else class_name
+    class_name = context.asked("class")
+    return context.asked("college"), "" if class_name == NONE else class_name
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show the classes inside the scopes, counted."""
-    at = place(request, house, visitor, REVIEWING)
-    counted, fresh = await house.ask_long(at.doors.classes.counted, at.step, at.here.now, at.scopes)
-    college = asked(request, "college")
+    at = place(context, REVIEWING)
+    counted, fresh = await context.ask_long(at.doors.classes.counted, at.step, at.here.now, at.scopes)
+    college = context.asked("college")
     shown = [one for one in counted if college in ("", one.college)]
-    return house.page(
-        request,
+    return context.page(
         "desk/classes.html",
         at=at,
         stages=[at.here.language.gettext(word) for word in STAGES.values()],

@@ -3,36 +3,34 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
 from portal.desk.context.scene import Place, place
 from portal.desk.graduation.classes import REVIEWING
-from portal.page.context import House, Visitor
+from portal.page.context import SignedIn
 from portal.present import list_rows
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.batches import Named
 from status_db.model import Decision, StepStatus, said_as_of
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show both lists, inside the scopes."""
-    at = place(request, house, visitor, REVIEWING)
+    at = place(context, REVIEWING)
     cohort, now = at.here.cohort.key, at.here.now
-    given = await house.ask_long(at.doors.mornings.given_over_old_answers, at.step, now, at.scopes)
-    opened = await house.ask_long(house.reader.opened_after_issue, cohort, now, at.scopes, at.step)
+    given = await context.ask_long(at.doors.mornings.given_over_old_answers, at.step, now, at.scopes)
+    opened = await context.ask_long(context.services.reader.opened_after_issue, cohort, now, at.scopes, at.step)
     students = {decision.student for decision, _ in given} | {student for student, _ in opened}
-    people = await house.ask_long(at.doors.batches.people, sorted(students), at.scopes)
-    fresh = await house.ask_long(house.lists.freshness, cohort)
+    people = await context.ask_long(at.doors.batches.people, sorted(students), at.scopes)
+    fresh = await context.ask_long(context.services.lists.freshness, cohort)
     reviews = [_review(at, decision, steps, people) for decision, steps in given]
-    await house.note(request, Deed.SAW_LIST, cohort=cohort, step=at.step, students=len(people))
+    await context.audit(Deed.SAW_LIST, cohort=cohort, step=at.step, students=len(people))
     by_student: dict[str, list[str]] = {}
     for student, step in opened:
         by_student.setdefault(student, []).append(at.here.titles.get(step, step))
-    return house.page(
-        request,
+    return context.page(
         "desk/look_again.html",
         at=at,
         answered=[one for one in reviews if one["answered"]],

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from anyio import to_thread
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -20,7 +19,8 @@ from portal.documents import xlsx
 from portal.i18n import labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import Context, SignedIn
+from portal.web.links import see_other
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
@@ -57,12 +57,11 @@ _COUNTS: Mapping[str, str] = {
 }
 
 
-async def listed(request: Request, house: House, visitor: Visitor) -> Response:
+async def listed(context: SignedIn) -> Response:
     """Show the batches of a step, the newest first."""
-    at = place(request, house, visitor, (Act.DECIDE,))
-    found = await house.ask_long(at.doors.batches.batches, at.step, _LISTED)
-    return house.page(
-        request,
+    at = place(context, (Act.DECIDE,))
+    found = await context.ask_long(at.doors.batches.batches, at.step, _LISTED)
+    return context.page(
         "desk/import_batches.html",
         here=at.here,
         at=at,
@@ -71,15 +70,14 @@ async def listed(request: Request, house: House, visitor: Visitor) -> Response:
     )
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show a batch: what was entered, and what has become of it."""
-    at, batch, decisions = await _found(request, house, visitor)
-    return await _page(request, house, at, batch, decisions)
+    at, batch, decisions = await _found(context)
+    return await _page(context, at, batch, decisions)
 
 
 async def _page(
-    request: Request,
-    house: House,
+    context: Context,
     at: Place,
     batch: Batch,
     decisions: tuple[Decision, ...],
@@ -87,10 +85,9 @@ async def _page(
     reason: str = "",
 ) -> Response:
     language, now = at.here.language, at.here.now
-    people = await house.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
+    people = await context.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
     fates = {d.id: _fate(d, batch, at) for d in decisions}
-    return house.page(
-        request,
+    return context.page(
         "desk/import_batch.html",
         status=409 if refused else 200,
         here=at.here,
@@ -117,10 +114,10 @@ async def _page(
     )
 
 
-async def undo(request: Request, house: House, visitor: Visitor) -> Response:
+async def undo(context: SignedIn) -> Response:
     """Take a batch back; who has the certificate keeps it, and is listed."""
-    fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
-    at, batch, decisions = await _found(request, house, visitor)
+    fields = await forms.read(context)
+    at, batch, decisions = await _found(context)
     reason = fields.get("reason", "").strip()
     refused = ""
     if batch.undone_at is not None:
@@ -131,15 +128,14 @@ async def undo(request: Request, house: House, visitor: Visitor) -> Response:
         refused = LONG_REASON
     if not refused:
         try:
-            undone = await house.ask_in_turn(
-                request, at.doors.batches.undo, batch.id, at.account, reason, at.here.now, at.scopes
+            undone = await context.ask_in_turn(
+                at.doors.batches.undo, batch.id, at.account, reason, at.here.now, at.scopes
             )
         except DecisionRefused:
-            at, batch, decisions = await _found(request, house, visitor)
+            at, batch, decisions = await _found(context)
             refused = OTHERS if batch.undone_at is None else DONE
         else:
-            await house.note(
-                request,
+            await context.audit(
                 Deed.IMPORT_UNDONE,
                 cohort=at.here.cohort.key,
                 step=at.step,
@@ -149,14 +145,14 @@ async def undo(request: Request, house: House, visitor: Visitor) -> Response:
                 reason=reason,
             )
             return see_other(at.address(f"/desk/import/batches/{batch.id}"))
-    return await _page(request, house, at, batch, decisions, at.here.language.gettext(refused), reason)
+    return await _page(context, at, batch, decisions, at.here.language.gettext(refused), reason)
 
 
-async def result(request: Request, house: House, visitor: Visitor) -> Response:
+async def result(context: SignedIn) -> Response:
     """Send each row of the sheet with what became of it; of what came another way, each decision."""
-    at, batch, decisions = await _found(request, house, visitor)
+    at, batch, decisions = await _found(context)
     language, now = at.here.language, at.here.now
-    upload = await house.ask_long(desk_of(request).uploads.of_batch, batch.id, at.account)
+    upload = await context.ask_long(desk_of(context.request).uploads.of_batch, batch.id, at.account)
     if upload is not None:
         sheet = results.again(upload.rows)
         columns = [language.gettext("行"), *sheet.columns, language.gettext("处理结果")]
@@ -169,7 +165,7 @@ async def result(request: Request, house: House, visitor: Visitor) -> Response:
             for row in sheet.rows
         ]
     else:
-        people = await house.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
+        people = await context.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
         columns = [language.gettext(word) for word in ("学号", "姓名", "班级", "办理结果", "办理原因", "处理结果")]
         table = [
             tuple(_row(language, d, people[d.student], _STANDS)[name] for name in _PLAIN)
@@ -188,8 +184,8 @@ async def result(request: Request, house: House, visitor: Visitor) -> Response:
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="result-"))
     try:
         file = Path(folder.name) / "result.xlsx"
-        written = await house.export(partial(xlsx.write, file, title, head, columns, table))
-        await house.note(request, Deed.EXPORTED, cohort=at.here.cohort.key, filter=title, students=written)
+        written = await context.export(partial(xlsx.write, file, title, head, columns, table))
+        await context.audit(Deed.EXPORTED, cohort=at.here.cohort.key, filter=title, students=written)
     except BaseException:
         folder.cleanup()
         raise
@@ -200,21 +196,21 @@ async def result(request: Request, house: House, visitor: Visitor) -> Response:
 _PLAIN = ("student", "name", "class_name", "result", "reason", "became")
 
 
-async def _found(request: Request, house: House, visitor: Visitor) -> tuple[Place, Batch, tuple[Decision, ...]]:
+async def _found(context: SignedIn) -> tuple[Place, Batch, tuple[Decision, ...]]:
     """Return the batch of the address. Raises HTTPException: what may not be seen looks like what is not there."""
-    at = place(request, house, visitor, (Act.DECIDE,))
-    number = request.path_params["batch"]
-    found = await house.ask_long(at.doors.batches.batch, number)
+    at = place(context, (Act.DECIDE,))
+    number = context.request.path_params["batch"]
+    found = await context.ask_long(at.doors.batches.batch, number)
     if found is None or found[0].step not in at.steps:
         raise HTTPException(404)
-    at = place(request, house, visitor, (Act.DECIDE,), found[0].step)
+    at = place(context, (Act.DECIDE,), found[0].step)
     if not _may_see(at, found[0]):
         raise HTTPException(404)
     return at, *found
 
 
 def _said(became: Mapping[str, str], language: Language) -> str:
-    """Return a sentence in this language; in another one where the house has learnt it since."""
+    """Return a sentence in this language; in another one where it was added since."""
     return became.get(language.code) or next(iter(became.values()), "")
 
 
