@@ -12,7 +12,7 @@ from portal.auth import sessions
 from portal.page.context import Context, SignedIn, Visitor, context_of, keep
 from portal.page.own_student import of_own_cohort
 from portal.web import bounds
-from portal.web.links import link, see_other
+from portal.web.links import is_link, link, see_other
 from status_db.accounts.accounts import Act
 from status_db.sign_in.second_factor import asked_of
 
@@ -92,10 +92,11 @@ async def recognise(context: Context, *, narrowed: bool = False) -> Visitor | No
 
 
 def _here(request: Request) -> str:
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return link(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
 
 
 def safe_next(path: str) -> str:
     """Return where to go after signing in: a page of ours, or the first one."""
     plain = path.isprintable() and path.isascii() and "\\" not in path
-    return path if plain and path.startswith("/") and not path.startswith(("//", "/sign-", *NARROWED.values())) else "/"
+    ours = plain and is_link(path) and not path.startswith(tuple(map(link, ("/sign-", *NARROWED.values()))))
+    return path if ours else link("/")

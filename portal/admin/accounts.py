@@ -19,7 +19,6 @@ from portal.i18n import admin_labels, labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
-from portal.web.links import see_other
 from status_db.accounts.accounts import AccountRefused, Act, Grant, LastManager
 from status_db.accounts.audit_log import Deed
 from status_db.accounts.directory import Listed
@@ -129,7 +128,7 @@ def address_of(account: str) -> str:
 
 def back_to(context: Context, account: str) -> Response:
     """Send the browser back to an account's page, about the same cohort."""
-    return see_other(context.at_cohort(address_of(account)))
+    return context.redirect(address_of(account))
 
 
 def too_few_reviewers(context: Context) -> list[tuple[str, str, int]]:

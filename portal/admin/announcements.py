@@ -16,7 +16,6 @@ from portal.i18n.labels import later
 from portal.page.context import Context, SignedIn
 from portal.present import cards
 from portal.web import bounds
-from portal.web.links import see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.announcements import LONGEST_BODY, LONGEST_TITLE, Announcement, AnnouncementRefused
@@ -108,7 +107,7 @@ async def write(context: SignedIn) -> Response:
         )
     )
     await context.audit(Deed.ANNOUNCED, cohort=made.cohort, announcement=made.announcement, title=made.title)
-    return see_other(context.at_cohort("/announcements"))
+    return context.redirect("/announcements")
 
 
 async def withdraw(context: SignedIn) -> Response:
@@ -129,7 +128,7 @@ async def withdraw(context: SignedIn) -> Response:
     await context.audit(
         Deed.ANNOUNCEMENT_WITHDRAWN, cohort=down.cohort, announcement=down.announcement, title=down.title
     )
-    return see_other(context.at_cohort("/announcements"))
+    return context.redirect("/announcements")
 
 
 def _wrong(context: Context, draft: Draft, opens: datetime, closes: datetime | None) -> str:

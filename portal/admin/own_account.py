@@ -15,7 +15,6 @@ from portal.i18n import admin_labels, labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
-from portal.web.links import see_other
 from status_db.accounts.audit_log import Deed
 from status_db.accounts.own_account import AccountEvent, OwnSession
 from status_db.sign_in.second_factor import is_staff
@@ -68,7 +67,7 @@ async def end(context: SignedIn) -> Response:
         ended = await context.ask_long(context.services.own.end, context.visitor.account.account, this, one)
         if ended:
             await context.audit(Deed.SIGNED_OUT, what="other sessions", count=ended)
-    return see_other(context.at_cohort("/own"))
+    return context.redirect("/own")
 
 
 async def recent_changes(context: Context, account: str, *, staff: bool = True) -> list[dict[str, Any]]:

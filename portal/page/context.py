@@ -20,7 +20,7 @@ from portal.page.cohorts import Choice
 from portal.page.navigation import rooms_of
 from portal.page.services import Services
 from portal.web import addresses
-from portal.web.links import see_other
+from portal.web.links import cookie_path, link, see_other
 from status_db.accounts.accounts import Account
 from status_db.accounts.audit_log import Deed
 from status_db.sign_in.second_factor import asked_of
@@ -143,7 +143,7 @@ class Context:
         if asked in self.services.languages:
             secure = self.services.cookie.secure
             response.set_cookie(
-                LANGUAGE_COOKIE, str(asked), _YEAR, path="/", secure=secure, httponly=True, samesite="lax"
+                LANGUAGE_COOKIE, str(asked), _YEAR, path=cookie_path(), secure=secure, httponly=True, samesite="lax"
             )
 
     async def audit(
@@ -192,7 +192,7 @@ class Context:
     def _in_language(self, language: Language) -> str:
         """Return the address of this very page in another language."""
         asked = [(name, value) for name, value in self.request.query_params.multi_items() if name != "lang"]
-        return f"{self.request.url.path}?{urlencode([*asked, ('lang', language.code)])}"
+        return f"{link(self.request.url.path)}?{urlencode([*asked, ('lang', language.code)])}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from jinja2.bccache import Bucket
 
 from config.settings import Settings
 from portal.i18n.languages import Language
+from portal.web.links import link
 
 PORTAL = Path(__file__).parents[1]
 STATIC = PORTAL / "static"
@@ -49,6 +50,7 @@ def environment(language: Language, settings: Settings) -> Environment:
     made.globals.update(
         language=language,
         institution=settings.institution,
+        link=link,
         static={file.name: _address(file) for file in sorted(STATIC.rglob("*")) if file.suffix in (".css", ".svg")},
     )
     return made
@@ -57,4 +59,4 @@ def environment(language: Language, settings: Settings) -> Environment:
 def _address(file: Path) -> str:
     """Return a static file's address with a digest of what is in it, so that a browser may keep it for ever."""
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    return f"/static/{file.relative_to(STATIC).as_posix()}?{digest}"
+    return f"{link(f'/static/{file.relative_to(STATIC).as_posix()}')}?{digest}"

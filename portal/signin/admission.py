@@ -6,7 +6,6 @@ second factor comes after that, if the settings require one and the provider has
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -15,7 +14,7 @@ from portal.access.requires import NARROWED, safe_next
 from portal.auth import sessions
 from portal.auth.refusals import SignInRefused, Why
 from portal.page.context import Context
-from portal.web.links import see_other
+from portal.web.links import link, see_other
 from status_db.accounts.accounts import Account, AccountRefused
 from status_db.accounts.audit_log import Deed
 from status_db.sign_in.second_factor import asked_of, is_staff
@@ -100,4 +99,4 @@ def leading_to(narrowed: str | None, goal: str) -> str:
     wanted = safe_next(goal)
     if narrowed is None:
         return wanted
-    return NARROWED[narrowed] + (f"?{urlencode({'next': wanted})}" if wanted != "/" else "")
+    return link(NARROWED[narrowed], next=wanted if wanted != link("/") else "")

@@ -1,7 +1,6 @@
 """Signing in by CAS: there, back with a ticket, and out again."""
 
 import hashlib
-from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -15,8 +14,8 @@ from portal.auth.sso_state import Journey
 from portal.page.context import Context
 from portal.signin import external_sign_in
 from portal.signin.external_sign_in import Arrival
-from portal.signin.providers import end_session, goodbye, leave_for, own_address, sign_out_refused, word_of
-from portal.web.links import see_other
+from portal.signin.providers import end_session, goodbye, leave_for, sign_out_refused, word_of
+from portal.web.links import public_link, see_other
 
 
 async def to_cas(context: Context) -> Response:
@@ -64,7 +63,7 @@ async def ended_by_cas(context: Context) -> Response:
 async def out_of_cas(context: Context) -> Response:
     """Lead on to the CAS server, whose own session is still open."""
     server = _cas(context)
-    return goodbye(context, server.logout_address(own_address(context, "/sign-in")))
+    return goodbye(context, server.logout_address(public_link(context.settings.portal.public_url, "/sign-in")))
 
 
 def _cas(context: Context) -> CasServer:
@@ -75,7 +74,7 @@ def _cas(context: Context) -> CasServer:
 
 def _service(context: Context, journey: Journey) -> str:
     # The server compares this with what it gave the ticket for: so the ticket belongs to this browser's journey.
-    return own_address(context, f"/sign-in/cas/back?{urlencode({'state': journey.state})}")
+    return public_link(context.settings.portal.public_url, "/sign-in/cas/back", state=journey.state)
 
 
 ROUTES = (

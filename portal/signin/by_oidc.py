@@ -16,13 +16,15 @@ from portal.auth.sso_state import Journey
 from portal.page.context import Context
 from portal.signin import external_sign_in
 from portal.signin.external_sign_in import Arrival
-from portal.signin.providers import end_session, goodbye, leave_for, own_address, sign_out_refused, word_of
-from portal.web.links import see_other
+from portal.signin.providers import end_session, goodbye, leave_for, sign_out_refused, word_of
+from portal.web.links import cookie_path, public_link, see_other
 
 #: Browsers keep no longer cookie; without its token the provider asks whether to sign out.
 _LONGEST_HINT = 3800
 
 _BACK = "/sign-in/oidc/back"
+#: The hint is sent to the pages below this one alone.
+_OUT = "/sign-out"
 _HINT = "hint for signing out"
 
 
@@ -33,7 +35,7 @@ async def to_provider(context: Context) -> Response:
     if await recognise(context) is not None:
         return see_other(goal)
     journey = Journey(goal)
-    back = own_address(context, _BACK)
+    back = _back(context)
     response = leave_for(await context.ask_long(provider.login_address, back, journey, context.now))
     context.services.journeys.begin(response, oidc.METHOD, journey, context.now)
     return response
@@ -57,7 +59,7 @@ async def from_provider(context: Context) -> Response:
         )
     if "code" not in said:
         raise SignInRefused(oidc.METHOD, Why.REFUSED, why_no_code(said))
-    signed = await context.ask_long(provider.redeem, said["code"], own_address(context, _BACK), journey, now)
+    signed = await context.ask_long(provider.redeem, said["code"], _back(context), journey, now)
     key = external_sign_in.provider_session(oidc.METHOD, provider.issuer, signed.key)
     arrival = Arrival(oidc.METHOD, signed.name, key, signed.as_number, signed.second_factor)
     response = await external_sign_in.enter(context, arrival, journey.goal)
@@ -86,16 +88,20 @@ async def out_of_provider(context: Context) -> Response:
     provider = _oidc(context)
     kept = context.request.cookies.get(_hint_name(context), "")
     hint = unseal(context.services.key.of(_HINT), kept, context.now) if kept else None
+    signed_out = public_link(context.settings.portal.public_url, "/sign-in")
     try:
         token = hint["id_token"] if hint else ""
-        address = await context.ask_long(provider.logout_address, own_address(context, "/sign-in"), token, context.now)
+        address = await context.ask_long(provider.logout_address, signed_out, token, context.now)
     except SignInRefused:
         address = ""
     response = goodbye(context, address)
-    response.delete_cookie(
-        _hint_name(context), path="/sign-out", secure=context.services.cookie.secure, httponly=True, samesite="lax"
-    )
+    secure, path = context.services.cookie.secure, cookie_path(_OUT)
+    response.delete_cookie(_hint_name(context), path=path, secure=secure, httponly=True, samesite="lax")
     return response
+
+
+def _back(context: Context) -> str:
+    return public_link(context.settings.portal.public_url, _BACK)
 
 
 def _hint_name(context: Context) -> str:
@@ -106,14 +112,8 @@ def _keep_hint(context: Context, response: Response, id_token: str) -> None:
     until = context.now + context.settings.auth.session_longest
     sealed = seal(context.services.key.of(_HINT), {"id_token": id_token}, until)
     if len(sealed) <= _LONGEST_HINT:
-        response.set_cookie(
-            _hint_name(context),
-            sealed,
-            path="/sign-out",
-            secure=context.services.cookie.secure,
-            httponly=True,
-            samesite="lax",
-        )
+        secure, path = context.services.cookie.secure, cookie_path(_OUT)
+        response.set_cookie(_hint_name(context), sealed, path=path, secure=secure, httponly=True, samesite="lax")
 
 
 def _oidc(context: Context) -> OidcProvider:

@@ -16,7 +16,7 @@ from portal.page.context import Context, SignedIn
 from portal.signin import admission
 from portal.signin.sign_in import refused
 from portal.web import addresses
-from portal.web.links import see_other
+from portal.web.links import link, see_other
 from status_db.accounts.accounts import Account, normalise_account
 from status_db.accounts.audit_log import Deed
 
@@ -54,7 +54,7 @@ async def ask(context: Context) -> Response:
     """Show the form for a one-time code; whoever has signed in changes the password they know."""
     _refuse_without_passwords(context)
     if await recognise(context) is not None:
-        return see_other("/new-password")
+        return see_other(link("/new-password"))
     return _asking(context)
 
 
@@ -162,7 +162,7 @@ async def _save(context: SignedIn, fields: dict[str, str]) -> Response:
         renewed = renewed.during(context.settings.cohort_keys())
         narrowed = admission.narrowing(context.settings.auth, renewed, now, "local")
         answer = await admission.admit(context, renewed, goal=goal, narrowed=narrowed)
-    return answer or see_other("/sign-in")
+    return answer or see_other(link("/sign-in"))
 
 
 def _fault(typed: str, again: str, account: Account, own: tuple[str, ...]) -> str:

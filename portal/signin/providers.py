@@ -1,7 +1,7 @@
 """What the pages of all providers share: their buttons, the way there and out again, and who is not let in."""
 
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -14,6 +14,7 @@ from portal.access.requires import safe_next
 from portal.auth.refusals import SignInRefused, Why, printable
 from portal.page.context import Context, context_of
 from portal.web import addresses
+from portal.web.links import link
 from status_db.accounts.accounts import Session
 from status_db.accounts.audit_log import Deed
 
@@ -34,9 +35,8 @@ class Button:
 def buttons(context: Context, goal: str) -> list[Button]:
     """Return the providers that people leave for, to come back to a page of ours."""
     pick, auth = context.language.pick, context.settings.auth
-    asked = urlencode({"next": safe_next(goal)})
     return [
-        Button(f"/sign-in/{method}?{asked}", pick(provider.title, provider.title_en))
+        Button(link(f"/sign-in/{method}", next=safe_next(goal)), pick(provider.title, provider.title_en))
         for method, provider in (("cas", auth.cas), ("oidc", auth.oidc))
         if provider is not None
     ]
@@ -44,13 +44,8 @@ def buttons(context: Context, goal: str) -> list[Button]:
 
 def way_out(session: Session | None) -> str:
     """Return where somebody goes whose session has just ended."""
-    return f"/sign-out/{session.method}" if session is not None and session.method in ("cas", "oidc") else "/sign-in"
-
-
-def own_address(context: Context, path: str) -> str:
-    """Return one of our own pages as the provider is told it: never after what a request says of its host."""
-    public = urlsplit(context.settings.portal.public_url)
-    return f"{public.scheme}://{public.netloc}{path}"
+    elsewhere = session is not None and session.method in ("cas", "oidc")
+    return link(f"/sign-out/{session.method}" if session is not None and elsewhere else "/sign-in")
 
 
 async def refused(request: Request, error: Exception) -> Response:

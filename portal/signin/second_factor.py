@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, TypeAlias
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -29,7 +28,7 @@ from portal.i18n.languages import Language
 from portal.page.context import SignedIn
 from portal.signin.sign_in import refused
 from portal.web import bounds, own_script
-from portal.web.links import see_other
+from portal.web.links import link, see_other
 from status_db.accounts.audit_log import Deed
 from status_db.sign_in.one_time_codes import CodeKind
 from status_db.sign_in.passkeys import LONGEST_NAME, MOST, Passkey, Purpose
@@ -292,7 +291,7 @@ async def _let_in(turn: Turn, kind: str, goal: str = "") -> Response:
     """Lift the session's narrowing; an open session only notes that a second factor was shown again."""
     token = await _open(turn)
     if token is None:
-        return see_other("/sign-in")
+        return see_other(link("/sign-in"))
     if turn.context.visitor.narrowed is None:
         return see_other(_address(turn.goal))
     await turn.context.audit(Deed.SIGNED_IN, second_factor=kind)
@@ -323,7 +322,7 @@ async def _added(turn: Turn) -> Response:
 async def _codes_shown(turn: Turn) -> Response:
     token = await _open(turn) if turn.stage == "set_up" else turn.context.visitor.token
     if token is None:
-        return see_other("/sign-in")
+        return see_other(link("/sign-in"))
     codes = await turn.context.ask_long(turn.context.services.recovery.make, turn.account, turn.context.now)
     await turn.context.audit(Deed.RECOVERY_CODES_MADE, count=len(codes))
     # The page belongs to the session as it is now.
@@ -334,7 +333,7 @@ async def _codes_shown(turn: Turn) -> Response:
 
 
 def _address(goal: str) -> str:
-    return own_script.PAGE + (f"?{urlencode({'next': goal})}" if goal != "/" else "")
+    return link(own_script.PAGE, next=goal if goal != link("/") else "")
 
 
 async def _page(turn: Turn, *, failed: str = "", offered: bytes = b"", wait: timedelta = timedelta(0)) -> Response:

@@ -18,6 +18,7 @@ from portal.i18n import labels
 from portal.i18n.labels import later
 from portal.page.context import Context, SignedIn
 from portal.present import list_rows
+from portal.web.links import public_link
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
@@ -147,7 +148,7 @@ async def remind(context: SignedIn) -> Response:
     chosen = Filter(Wanted.TO_DO, columns=columns)
     leaf = await context.ask_long(context.services.lists.leaf, here.sight, chosen, here.now, _REMINDED)
     await context.audit(Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows))
-    where = context.services.students_url or str(context.request.base_url).rstrip("/")
+    where = public_link(context.services.students_url or str(context.request.base_url), "/").rstrip("/")
     texts = [
         (language, reminders.text(here.speaking(language), columns["class"], leaf.rows, leaf.freshness, where))
         for language in context.services.languages.values()

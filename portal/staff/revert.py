@@ -23,7 +23,7 @@ from portal.page.context import Context, SignedIn
 from portal.present import reverting, run_lines
 from portal.staff import runs
 from portal.student import recheck
-from portal.web.links import see_other
+from portal.web.links import link, see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.requests import Kind, RequestOutcome, RequestRefused
@@ -49,7 +49,7 @@ class Found:
     @property
     def address(self) -> str:
         """The page of its way back."""
-        return f"/runs/{self.run.run}/way-back"
+        return link(f"/runs/{self.run.run}/way-back")
 
 
 async def page(context: SignedIn) -> Response:
@@ -130,7 +130,7 @@ async def _found(context: SignedIn) -> Found | str:
         raise HTTPException(403)
     context, run = await runs.run_of(context)
     if not (reverting.may_revert(context, run) and await reverting.kept(context, run)):
-        return f"/runs/{run.run}"
+        return link(f"/runs/{run.run}")
     return Found(context, run)
 
 

@@ -22,7 +22,7 @@ from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
 from portal.present import reverting, run_lines
 from portal.web import bounds
-from portal.web.links import see_other
+from portal.web.links import link, see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.requests import Request as Asked
@@ -149,7 +149,7 @@ async def speak(context: SignedIn) -> Response:
         change=found.digest.hex() if found.digest else "",
         reason=reason,
     )
-    return see_other(f"/runs/{found.run}")
+    return see_other(link(f"/runs/{found.run}"))
 
 
 async def run_of(context: SignedIn) -> tuple[SignedIn, RunView]:

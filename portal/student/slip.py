@@ -17,6 +17,7 @@ from portal.page.context import Context, SignedIn
 from portal.page.own_student import own_view
 from portal.present.headline import is_clear
 from portal.present.masking import mask_name, mask_number
+from portal.web.links import public_link
 from status_db.accounts.audit_log import Deed
 from status_db.views import StudentView
 
@@ -80,7 +81,7 @@ async def _made(context: SignedIn, form: str) -> tuple[StudentView, slip_pdf.Pap
     await context.audit(Deed.MADE_SLIP, cohort=student.cohort, student=student.student, form=form)
     slip = clearance_slip.make(student, now)
     base = context.services.students_url or str(context.request.base_url)
-    address = f"{base.rstrip('/')}/verify/{clearance_slip.seal(slip, context.services.key.of(clearance_slip.USE))}"
+    address = public_link(base, f"/verify/{clearance_slip.seal(slip, context.services.key.of(clearance_slip.USE))}")
     return student, _paper(context, student, slip, address)
 
 
