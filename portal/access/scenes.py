@@ -161,5 +161,5 @@ class Scene:
 def scene(context: SignedIn) -> Scene:
     """Return what may be read of the cohort that the page is about."""
     cohort = context.cohort
-    steps = readable(context.visitor.account, [step.key for step in context.settings.step], cohort.key)
+    steps = readable(context.account, [step.key for step in context.settings.step], cohort.key)
     return Scene(context.settings, context.language, context.now, cohort, Sight(cohort.key, steps))

@@ -78,7 +78,7 @@ async def switch(context: SignedIn) -> Response:
     if active:
         change = AccountChange(ChangeKind.OPEN, found.account)
         return await _carry_out(context, found, change)
-    if found.account == context.visitor.account.account:
+    if found.account == context.account.account:
         return await show(context, found, Sent(OWN))
     try:
         await context.ask_long(context.services.desk.deactivate, found.account)
@@ -125,7 +125,7 @@ async def confirm(context: SignedIn) -> Response:
         )
         if wrong := _wrong(context.settings, sent):
             return await show(context, found, Sent(wrong))
-    make = partial(context.services.changes.confirm, number, found.account, context.visitor.account.account, now)
+    make = partial(context.services.changes.confirm, number, found.account, context.account.account, now)
     return await _carried(context, found, make, Sent())
 
 
@@ -134,7 +134,7 @@ async def refuse(context: SignedIn) -> Response:
     fields = await sent_form(context)
     found = await found_in(context)
     number = bounds.number(fields.get("change", [""])[-1]) or 0
-    make = partial(context.services.changes.refuse, number, found.account, context.visitor.account.account, context.now)
+    make = partial(context.services.changes.refuse, number, found.account, context.account.account, context.now)
     try:
         await context.ask_long(make, address=addresses.of(context.request.scope))
     except ChangeRefused as refused:
@@ -149,7 +149,7 @@ async def _of_kind(context: SignedIn, kind: ChangeKind) -> Response:
 
 
 async def _carry_out(context: SignedIn, found: Listed, change: AccountChange, sent: Sent | None = None) -> Response:
-    make = partial(context.services.changes.carry_out, change, context.visitor.account.account, context.now)
+    make = partial(context.services.changes.carry_out, change, context.account.account, context.now)
     return await _carried(context, found, make, sent or Sent())
 
 

@@ -71,7 +71,7 @@ async def page(context: SignedIn) -> Response:
         staff=staff,
         students=students,
         few=await context.ask_long(too_few_reviewers, context),
-        writes=context.visitor.account.may(Act.MANAGE),
+        writes=context.account.may(Act.MANAGE),
         pending=await waiting(context),
         **await second_administrator(context),
     )
@@ -164,7 +164,7 @@ async def second_administrator(context: Context) -> dict[str, Any]:
 
 async def waiting(context: SignedIn, account: str | None = None) -> list[dict[str, Any]]:
     """Return the changes that wait for a second administrator, as the pages show them."""
-    language, now, own = context.language, context.now, context.visitor.account.account
+    language, now, own = context.language, context.now, context.account.account
     return [
         {
             "id": one.id,
@@ -198,7 +198,7 @@ async def show(
 ) -> Response:
     """Show one account; `made` is a code of a kind, shown this once."""
     language, now, sent = context.language, context.now, sent or Sent()
-    writes = context.visitor.account.may(Act.MANAGE)
+    writes = context.account.may(Act.MANAGE)
     values = await context.ask_long(scope_picker.values_of, context) if writes else {}
     pending = await waiting(context, found.account)
     (listed,) = await _with_factors(context, [found])
@@ -208,7 +208,7 @@ async def show(
         found=listed,
         made_at=language.moment(found.created_at, now),
         writes=writes,
-        own=found.account == context.visitor.account.account,
+        own=found.account == context.account.account,
         sent=sent,
         wrong=language.gettext(sent.wrong) if sent.wrong else "",
         code=made,

@@ -63,7 +63,7 @@ async def _list(context: SignedIn, refused: str = "") -> Response:
         "announcements.html",
         status=409 if refused else 200,
         announcements=[_listed(context, one) for one in found],
-        writes=context.visitor.account.may(Act.MANAGE),
+        writes=context.account.may(Act.MANAGE),
         refused=language.gettext(refused) if refused else "",
     )
 
@@ -94,7 +94,7 @@ async def write(context: SignedIn) -> Response:
             context.services.board.announce,
             draft.title,
             draft.body,
-            author=context.visitor.account.account,
+            author=context.account.account,
             now=context.now,
             cohort=draft.cohort or None,
             step=draft.step or None,
@@ -121,7 +121,7 @@ async def withdraw(context: SignedIn) -> Response:
         raise HTTPException(404)
     try:
         down = await context.ask_long(
-            partial(context.services.board.withdraw, number, author=context.visitor.account.account, now=context.now)
+            partial(context.services.board.withdraw, number, author=context.account.account, now=context.now)
         )
     except AnnouncementRefused:
         return await _list(context, GONE)

@@ -119,7 +119,7 @@ async def page(context: SignedIn) -> Response:
 async def sheet(context: SignedIn) -> Response:
     """Return the log, as far as it was narrowed, as a workbook; that is a line of the log itself."""
     language, now, wanted = context.language, context.now, _wanted(context.request)
-    book = await context.ask_long(_sheet, context, wanted, context.visitor.account)
+    book = await context.ask_long(_sheet, context, wanted, context.account)
     await context.audit(Deed.EXPORTED, student=wanted.student or None, what="audit", scope=urlencode(wanted.fields()))
     name = f"audit-{now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
     return Response(

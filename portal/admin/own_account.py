@@ -38,7 +38,7 @@ _COMMAND_LINE = "command line"
 async def page(context: SignedIn) -> Response:
     """Show the own account."""
     language, now, auth = context.language, context.now, context.settings.auth
-    own, this = context.visitor.account, sessions.hash_of(context.visitor.token)
+    own, this = context.account, sessions.hash_of(context.visitor.token)
     staff = is_staff(own)
     opened = await context.ask_long(
         partial(
@@ -64,7 +64,7 @@ async def end(context: SignedIn) -> Response:
     if named:
         this = sessions.hash_of(context.visitor.token)
         one = None if named == "others" else named
-        ended = await context.ask_long(context.services.own.end, context.visitor.account.account, this, one)
+        ended = await context.ask_long(context.services.own.end, context.account.account, this, one)
         if ended:
             await context.audit(Deed.SIGNED_OUT, what="other sessions", count=ended)
     return context.redirect("/own")

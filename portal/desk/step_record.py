@@ -256,7 +256,7 @@ def _show(
         longest_word=LONGEST_WORD,
         longest_text=LONGEST_TEXT,
         send_back=found.at.address("/desk/send-back", student=found.student) if Act.REVIEW in may and is_review else "",
-        opens_runs=oversees(context.visitor.account),
+        opens_runs=oversees(context.account),
     )
 
 

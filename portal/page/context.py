@@ -201,6 +201,11 @@ class SignedIn(Context):
 
     visitor: Visitor
 
+    @property
+    def account(self) -> Account:
+        """The account of who has signed in."""
+        return self.visitor.account
+
 
 def context_of(request: Request) -> Context:
     """Return the context of a request: the one its page has been given, else one of somebody not signed in.

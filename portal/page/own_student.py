@@ -14,7 +14,7 @@ async def of_own_cohort(context: SignedIn) -> SignedIn:
     """Return the context of a student's own page: about the cohort that the address names, else about the first
     open one that lists the student. Somebody on no roster, and an account that is no student's, keep theirs.
     """
-    number = context.visitor.account.student
+    number = context.account.student
     if number is None or not context.services.for_students:
         return context
     listing = await context.ask(context.services.roster.cohorts_of, number, context.services.settings.newest_first())
@@ -29,7 +29,7 @@ async def own_view(context: SignedIn) -> StudentView | None:
 
     Raises HTTPException 404 for an account that is not a student's.
     """
-    number = context.visitor.account.student
+    number = context.account.student
     if number is None:
         raise HTTPException(404)
     if not context.own:

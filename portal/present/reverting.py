@@ -13,4 +13,4 @@ async def kept(context: Context, run: RunView) -> bool:
 
 def may_revert(context: SignedIn, run: RunView) -> bool:
     """Say whether the account may take back a run that keeps what it replaced."""
-    return context.visitor.account.may(Act.MANAGE) and run.source in context.settings.source
+    return context.account.may(Act.MANAGE) and run.source in context.settings.source

@@ -135,7 +135,7 @@ async def save(context: SignedIn) -> Response:
 
 
 async def _save(context: SignedIn, fields: dict[str, str]) -> Response:
-    goal, now, account = safe_next(fields.get("next", "/")), context.now, context.visitor.account
+    goal, now, account = safe_next(fields.get("next", "/")), context.now, context.account
     if context.visitor.narrowed is None:
         device = context.services.devices.known(context.request, account.account)
         tried = await context.ask_long(
@@ -188,7 +188,7 @@ def _refuse_without_passwords(context: Context) -> None:
 
 def _refuse_strangers(context: SignedIn) -> None:
     """Have nobody set a password here who signs in elsewhere."""
-    without = context.visitor.account.password_hash is None and context.visitor.narrowed is None
+    without = context.account.password_hash is None and context.visitor.narrowed is None
     if without or not context.settings.auth.local:
         raise HTTPException(404)
 
@@ -201,7 +201,7 @@ def _asking(context: Context, *, name: str = "", failed: str = "", wait: timedel
 def _setting(context: SignedIn, *, goal: str, why: str = "", wait: timedelta = timedelta(0)) -> Response:
     reason, way_out = _WHY[why] if why else ("", "")
     narrowed = context.visitor.narrowed is not None
-    aged = admission.narrowing(context.settings.auth, context.visitor.account, context.now, "local") == "password"
+    aged = admission.narrowing(context.settings.auth, context.account, context.now, "local") == "password"
     return forms.shown(
         context,
         "new_password.html",

@@ -64,7 +64,7 @@ class Turn:
     @property
     def account(self) -> str:
         """Whose session it is."""
-        return self.context.visitor.account.account
+        return self.context.account.account
 
     @property
     def token_hash(self) -> bytes:
@@ -100,12 +100,12 @@ async def take(context: SignedIn) -> Response:
 
 
 def _concerns(context: SignedIn) -> bool:
-    return context.visitor.narrowed is not None or asked_of(context.settings.auth, context.visitor.account)
+    return context.visitor.narrowed is not None or asked_of(context.settings.auth, context.account)
 
 
 async def _turn(context: SignedIn, goal: str) -> Turn:
     now, token_hash = context.now, sessions.hash_of(context.visitor.token)
-    held = await context.ask(context.services.factors.held, context.visitor.account.account)
+    held = await context.ask(context.services.factors.held, context.account.account)
     stage: Stage
     if not held.any:
         stage = "set_up" if await context.ask(context.services.factors.may_set_up, token_hash, now) else "code"
@@ -138,7 +138,7 @@ async def _give_code(turn: Turn, fields: Mapping[str, str]) -> Response:
 
 async def _show_app(turn: Turn, fields: Mapping[str, str]) -> Response:
     """Take the app's digits, each only once."""
-    sealed = turn.context.visitor.account.second_factor
+    sealed = turn.context.account.second_factor
     secret = totp.unseal(turn.context.services.key, turn.account, sealed) if sealed is not None else None
     if secret is None:
         return await _page(turn, failed="broken")
@@ -380,7 +380,7 @@ async def _options(turn: Turn, had: tuple[Passkey, ...]) -> str:
     adding, party = turn.stage in ("set_up", "manage"), turn.party
     if party is None or turn.stage == "code" or (len(had) >= MOST if adding else not had):
         return ""
-    account, institution = turn.context.visitor.account, turn.context.settings.institution.name
+    account, institution = turn.context.account, turn.context.settings.institution.name
     asked = (
         passkeys.to_register(party, institution, turn.context.services.key, account.account, account.name, had)
         if adding

@@ -106,7 +106,7 @@ async def export(context: SignedIn) -> Response:
         (language.gettext("数据"), "; ".join(data)),
         (language.gettext("范围"), here.scope()),
         (language.gettext("筛选"), _said(here, chosen)),
-        (language.gettext("导出人"), f"{context.visitor.account.name} ({context.visitor.account.account})"),
+        (language.gettext("导出人"), f"{context.account.name} ({context.account.account})"),
     ]
     columns = [
         language.gettext("学号"),

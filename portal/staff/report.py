@@ -41,7 +41,7 @@ async def page(context: SignedIn) -> Response:
             for where, (word, tone, _, wanted) in WHERE.items()
         ],
         scope=here.scope(),
-        who=_who(context.visitor.account),
+        who=_who(context.account),
         export=here.address("/report.xlsx", college=own),
         overview=here.address("/overview", college=college or ""),
         at=here.language.dated(here.now),
@@ -55,7 +55,7 @@ async def export(context: SignedIn) -> Response:
     """Send the same as an Excel file; one that could not be noted is not handed out."""
     here, college = _asked(context)
     found, objected = await _found(context, here, college)
-    book = await context.ask_long(report_sheets.workbook, here, found, objected, _who(context.visitor.account), college)
+    book = await context.ask_long(report_sheets.workbook, here, found, objected, _who(context.account), college)
     await context.audit(
         Deed.EXPORTED,
         cohort=here.cohort.key,

@@ -71,7 +71,7 @@ async def plan(context: SignedIn) -> Response:
             context.services.requests.ask_way_back,
             context.cohort.key,
             run,
-            account=context.visitor.account.account,
+            account=context.account.account,
             now=context.now,
         )
     await recheck.until_served(partial(_last, found))
@@ -95,7 +95,7 @@ async def take(context: SignedIn) -> Response:
                 context.cohort.key,
                 found.run.run,
                 planned.digest,
-                account=context.visitor.account.account,
+                account=context.account.account,
                 reason=reason,
                 now=context.now,
             )
@@ -126,7 +126,7 @@ def _refusal(planned: WayBackPlan | None, fields: Mapping[str, str], reason: str
 
 async def _found(context: SignedIn) -> Found | str:
     """Return the run of the address; the run's own page for one that cannot be taken back. Raises HTTPException."""
-    if not context.visitor.account.may(Act.MANAGE):
+    if not context.account.may(Act.MANAGE):
         raise HTTPException(403)
     context, run = await runs.run_of(context)
     if not (reverting.may_revert(context, run) and await reverting.kept(context, run)):

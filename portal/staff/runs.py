@@ -73,14 +73,14 @@ class Spoken:
 
 def own_sources(context: SignedIn, cohort: str) -> tuple[str, ...]:
     """Return the sources for whose office the account may speak."""
-    account = context.visitor.account
+    account = context.account
     return tuple(name for name, s in context.settings.source.items() if speaks_for(account, s.step, cohort))
 
 
 async def listed(context: SignedIn) -> Response:
     """Show runs, the newest first, by source and state; to an operator, those of the own step that wait."""
     cohort, asked = context.cohort.key, context.request.query_params
-    everything = oversees(context.visitor.account)
+    everything = oversees(context.account)
     sources = (ROSTER, SETTINGS, *context.settings.source) if everything else own_sources(context, cohort)
     if not sources:
         raise HTTPException(403)
@@ -114,7 +114,7 @@ async def page(context: SignedIn) -> Response:
 async def speak(context: SignedIn) -> Response:
     """Take what somebody says of a run that waits; the scheduler carries it out."""
     fields = await forms.read(context)
-    account = context.visitor.account
+    account = context.account
     if not (account.may(Act.MANAGE) or any(own_sources(context, key) for key in context.settings.cohort_keys())):
         raise HTTPException(403)
     context, found = await run_of(context)
@@ -157,7 +157,7 @@ async def run_of(context: SignedIn) -> tuple[SignedIn, RunView]:
 
     Raises HTTPException: who may not see it reads 403 whether it exists or not.
     """
-    account, number = context.visitor.account, context.request.path_params["run"]
+    account, number = context.account, context.request.path_params["run"]
     found: RunView | None = None
     for key in context.settings.cohort_keys():
         view = await context.ask(context.services.reader.run, key, number)
@@ -181,7 +181,7 @@ def _rights(context: SignedIn, found: RunView) -> tuple[Says, ...]:
     may: list[Says] = []
     if found.source in own_sources(context, context.cohort.key):
         may.append(Says.PLAUSIBLE)
-    if context.visitor.account.may(Act.MANAGE):
+    if context.account.may(Act.MANAGE):
         may += [Says.APPROVE, Says.REJECT]
     return tuple(may)
 
@@ -216,7 +216,7 @@ async def _show(
     opinions = await context.ask(context.services.runs.opinions, cohort, found.run) if waits else ()
     asked = await context.ask(context.services.requests.about_run, cohort, found.run)
     under_way = [one for one in asked if one.served_at is None]
-    own = context.visitor.account.account
+    own = context.account.account
     may = _rights(context, found) if waits else ()
     said = {o.says for o in opinions if o.author == own} | {one.says for one in under_way if one.account == own}
     spoken = Spoken(tuple(s for s in may if s not in said), language.gettext(refused) if refused else "", reason)
@@ -239,7 +239,7 @@ async def _show(
         opinions=[_opinion(language, o, now) for o in opinions],
         asked=[_asked(language, found, one, now) for one in asked],
         spoken=spoken,
-        overseer=oversees(context.visitor.account),
+        overseer=oversees(context.account),
         warnings=found.counts.get("warnings", ()),
         of_settings=found.source == SETTINGS,
         counts=[

@@ -56,7 +56,7 @@ def health_of(view: SourceView, now: datetime) -> Health:
 
 async def page(context: SignedIn) -> Response:
     """Show every source as it stands, those that wait for a person first, and the newest runs."""
-    if not oversees(context.visitor.account):
+    if not oversees(context.account):
         raise HTTPException(403)
     language, now, cohort = context.language, context.now, context.cohort.key
     views = await context.ask(context.services.reader.sources, cohort)

@@ -32,7 +32,7 @@ async def page(context: SignedIn) -> Response:
     found = await context.ask(newest, context.services.reader, (*asked, *listing), number, now)
     steps: frozenset[str] = frozenset()
     if found is not None:
-        allowed = readable(context.visitor.account, [step.key for step in context.settings.step], found.cohort)
+        allowed = readable(context.account, [step.key for step in context.settings.step], found.cohort)
         steps = frozenset(step for step, scopes in allowed.items() if inside(found, scopes))
     if found is None or not steps:
         return context.page("find.html", status=404, missing=number)

@@ -18,7 +18,7 @@ _PAGE_DIGITS = 6
 
 async def page(context: SignedIn) -> Response:
     """Show what is listed of one source, or of all, a page at a time."""
-    if not oversees(context.visitor.account):
+    if not oversees(context.account):
         raise HTTPException(403)
     language, asked = context.language, context.request.query_params
     cohort = context.cohort.key

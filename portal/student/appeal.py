@@ -66,7 +66,7 @@ async def send(context: SignedIn) -> Response:
         step,
         item,
         text,
-        account=context.visitor.account.account,
+        account=context.account.account,
         seen=seen,
         due=due_at(context.settings, step, student.campus, now),
         now=now,
@@ -91,7 +91,7 @@ async def withdraw(context: SignedIn) -> Response:
         context.services.student_objections.withdraw,
         one.objection,
         student.student,
-        account=context.visitor.account.account,
+        account=context.account.account,
         now=context.now,
     )
     try:

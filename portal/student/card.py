@@ -19,7 +19,7 @@ from status_db.views import StudentView
 
 async def home(context: SignedIn) -> Response:
     """Show a student's own page; send everybody else to the first page they may read."""
-    account = context.visitor.account
+    account = context.account
     if account.student is None or not context.services.for_students:
         if context.settings.desk.enabled and any(map(account.may, (Act.DECIDE, Act.REVIEW, Act.ISSUE))):
             return context.redirect("/desk")
@@ -39,7 +39,7 @@ async def own(context: SignedIn, *, refused: timedelta | None = None, status: in
         announced = await context.ask(context.services.board.standing, context.settings.default_cohort(), now)
         return context.page(
             "not_listed.html",
-            number=context.visitor.account.student,
+            number=context.account.student,
             announced=[
                 cards.note(context.language, one, now) for one in announced if one.step is None and not one.scope
             ],

@@ -38,7 +38,7 @@ async def recheck(context: SignedIn) -> Response:
         context.services.requests.ask_recheck,
         student.cohort,
         student.student,
-        account=context.visitor.account.account,
+        account=context.account.account,
         now=now,
         pause=context.settings.portal.recheck_pause,
         day_limit=context.settings.portal.recheck_day_limit,

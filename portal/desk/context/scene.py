@@ -82,7 +82,7 @@ def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> 
     return Place(
         here=here,
         doors=desk_of(context.request).doors[cohort.key],
-        account=context.visitor.account.account,
+        account=context.account.account,
         step=wanted,
         steps=tuple(may),
         scopes=may[wanted],
@@ -102,7 +102,7 @@ def acts_at(context: SignedIn, acts: Collection[Act], cohort: str) -> Allowed:
     found: Allowed = {}
     for act in acts:
         of = decided if act is Act.DECIDE else reviewed
-        for step, scopes in allowed(context.visitor.account.grants, (act,), of, cohort).items():
+        for step, scopes in allowed(context.account.grants, (act,), of, cohort).items():
             found[step] = (*found.get(step, ()), *scopes)
     return {step.key: found[step.key] for step in settings.step if step.key in found}
 

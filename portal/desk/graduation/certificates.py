@@ -215,7 +215,7 @@ async def revoke(context: SignedIn) -> Response:
         return await _one_page(context, at, listed, typed, at.here.language.gettext(_LONG))
     try:
         await context.ask_long(
-            at.doors.mornings.revoke, number, context.visitor.account.account, typed.because, at.here.now, at.scopes
+            at.doors.mornings.revoke, number, context.account.account, typed.because, at.here.now, at.scopes
         )
     except DecisionRefused as refused:
         said = sentence(at.here.language, at.here.titles, refused)
@@ -262,9 +262,7 @@ async def issue(context: SignedIn) -> Response:
     )
     try:
         made = await context.ask_in_turn(
-            partial(
-                at.doors.mornings.issue, wish, context.visitor.account.account, at.here.now, at.scopes, step=at.step
-            ),
+            partial(at.doors.mornings.issue, wish, context.account.account, at.here.now, at.scopes, step=at.step),
         )
     except DecisionRefused as refused:
         said = sentence(language, at.here.titles, refused)
@@ -289,7 +287,7 @@ async def sign_off(context: SignedIn) -> Response:
         class_name=class_name,
         rows=[_row(at, listed) for listed in found],
         back=class_address(at, "/desk/classes/morning", college, class_name),
-        printed_by=f"{context.visitor.account.name}（{context.visitor.account.account}）",
+        printed_by=f"{context.account.name}（{context.account.account}）",
         printed_at=at.here.language.dated(at.here.now),
         waiting=sum(_held(listed) is Held.WAITING for listed in found),
     )
@@ -303,7 +301,7 @@ async def export(context: SignedIn) -> Response:
     head = [
         (language.gettext("时间"), f"{at.here.now.astimezone(language.zone):%Y-%m-%d %H:%M}"),
         (language.gettext("筛选"), _said(language, chosen)),
-        (language.gettext("导出人"), f"{context.visitor.account.name} ({context.visitor.account.account})"),
+        (language.gettext("导出人"), f"{context.account.name} ({context.account.account})"),
     ]
     columns = [language.gettext(word) for word in _EXPORTED]
     found = await context.ask_long(at.doors.certificates.listed, at.step, at.scopes, chosen)
@@ -370,7 +368,7 @@ async def _found(context: Context, at: Place, issue_scopes: Sequence[Scope]) -> 
 
 
 async def _handed_over(context: SignedIn, at: Place, listed: Listed, handed: HandedOver) -> None:
-    await context.ask_long(at.doors.mornings.hand_over, handed, context.visitor.account.account, at.here.now, at.scopes)
+    await context.ask_long(at.doors.mornings.hand_over, handed, context.account.account, at.here.now, at.scopes)
     await context.audit(
         Deed.CERTIFICATE_HANDED_OVER,
         cohort=at.here.cohort.key,
@@ -387,7 +385,7 @@ async def _one_page(
     typed: Handing,
     wrong: str = "",
 ) -> Response:
-    account, certificate = context.visitor.account.account, listed.certificate
+    account, certificate = context.account.account, listed.certificate
     issues, standing = listed.may_issue, certificate.revoked_at is None
     return context.page(
         "desk/certificate.html",

@@ -117,7 +117,7 @@ async def ask(context: SignedIn) -> Response:
     question = partial(
         context.services.requests.ask_sources,
         cohort,
-        account=context.visitor.account.account,
+        account=context.account.account,
         now=now,
         pause=context.settings.portal.recheck_pause,
     )
@@ -317,7 +317,7 @@ async def _confirmed(context: SignedIn, scenery: Scenery, draft: Draft, chosen: 
         at.doors.mornings.hold,
         at.step,
         chosen,
-        context.visitor.account.account,
+        context.account.account,
         at.here.now,
         may.review,
         may.issue,

@@ -246,7 +246,7 @@ async def _show(context: Context, at: Place, upload: Upload, *, refused: str = "
 async def _kept(context: SignedIn) -> tuple[Place, Upload]:
     """Return the list of the address, and its place. Raises HTTPException: another's is as unknown as none."""
     number = context.request.path_params["upload"]
-    upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.visitor.account.account)
+    upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.account.account)
     if upload is None or upload.kind is not UploadKind.LIST:
         raise HTTPException(404)
     at = place(context, (Act.DECIDE,), upload.step)

@@ -130,7 +130,7 @@ async def template(context: SignedIn) -> Response:
     title = template_title(at.here, at.step)
     narrowed = language.listed(chosen.columns.values())
     stale = replace(at.here, sight=at.sight).stale(fresh)
-    about = (narrowed, *template_about(at.here, stale, context.visitor.account.name))
+    about = (narrowed, *template_about(at.here, stale, context.account.name))
     reasons = context.settings.step_named(at.step).reasons
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="template-"))
     try:
@@ -277,7 +277,7 @@ async def enter(context: SignedIn) -> Response:
 async def _brought(context: SignedIn) -> tuple[Place, Upload]:
     """Return the sheet of the address, and its place. Raises HTTPException: another's is as unknown as none."""
     number = context.request.path_params["upload"]
-    upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.visitor.account.account)
+    upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.account.account)
     if upload is None or upload.kind is not UploadKind.RESULTS:
         raise HTTPException(404)
     at = place(context, (Act.DECIDE,), upload.step)
