@@ -52,6 +52,39 @@ class Sent:
     target: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingChange:
+    """A change that waits for a second administrator."""
+
+    id: int
+    account: str
+    address: str
+    what: str
+    asked_by: str
+    asked_at: str
+    until: str
+    own: bool
+    confirms: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLine:
+    """One account."""
+
+    account: str
+    address: str
+    name: str
+    student: str
+    active: bool
+    has_password: bool
+    #: Each with its number.
+    grants: tuple[tuple[int | None, str], ...]
+    acts: bool
+    factors: Held
+    factor_asked: bool
+    factor_let_off: bool
+
+
 async def page(context: SignedIn) -> Response:
     """Show the staff, or whoever a search finds, and the colleges that too few people review."""
     asked = context.request.query_params
@@ -162,21 +195,21 @@ async def second_administrator(context: Context) -> dict[str, Any]:
     }
 
 
-async def waiting(context: SignedIn, account: str | None = None) -> list[dict[str, Any]]:
+async def waiting(context: SignedIn, account: str | None = None) -> list[WaitingChange]:
     """Return the changes that wait for a second administrator, as the pages show them."""
     language, now, own = context.language, context.now, context.account.account
     return [
-        {
-            "id": one.id,
-            "account": one.change.account,
-            "address": address_of(one.change.account),
-            "what": _change_said(language, context.settings, one.change),
-            "asked_by": one.asked_by,
-            "asked_at": language.moment(one.asked_at, now),
-            "until": language.moment(one.until, now),
-            "own": one.asked_by == own,
-            "confirms": one.confirmed_by(own),
-        }
+        WaitingChange(
+            id=one.id,
+            account=one.change.account,
+            address=address_of(one.change.account),
+            what=_change_said(language, context.settings, one.change),
+            asked_by=one.asked_by,
+            asked_at=language.moment(one.asked_at, now),
+            until=language.moment(one.until, now),
+            own=one.asked_by == own,
+            confirms=one.confirmed_by(own),
+        )
         for one in await context.ask_long(context.services.changes.waiting, now, account)
     ]
 
@@ -224,28 +257,28 @@ async def show(
     )
 
 
-async def _with_factors(context: Context, found: Sequence[Listed]) -> list[dict[str, Any]]:
+async def _with_factors(context: Context, found: Sequence[Listed]) -> list[AccountLine]:
     held = await context.ask_long(context.services.factors.held_by, [one.account for one in found])
     return [_listed(context, one, held.get(one.account, Held())) for one in found]
 
 
-def _listed(context: Context, found: Listed, factors: Held) -> dict[str, Any]:
+def _listed(context: Context, found: Listed, factors: Held) -> AccountLine:
     auth = context.settings.auth
     asked = asked_of(auth, found)
-    return {
-        "account": found.account,
-        "address": address_of(found.account),
-        "name": found.name,
-        "student": found.student or "",
-        "active": found.active,
-        "has_password": found.has_password,
-        "grants": [(held.id, grant_said(context.language, context.settings, held)) for held in found.grants],
-        "acts": any(held.act in BY_TWO for held in found.grants),
-        "factors": factors,
-        "factor_asked": asked,
+    return AccountLine(
+        account=found.account,
+        address=address_of(found.account),
+        name=found.name,
+        student=found.student or "",
+        active=found.active,
+        has_password=found.has_password,
+        grants=tuple((held.id, grant_said(context.language, context.settings, held)) for held in found.grants),
+        acts=any(held.act in BY_TWO for held in found.grants),
+        factors=factors,
+        factor_asked=asked,
         # Only because it is the demo's.
-        "factor_let_off": not asked and found.demo and asked_of(auth, replace(found, demo=False)),
-    }
+        factor_let_off=not asked and found.demo and asked_of(auth, replace(found, demo=False)),
+    )
 
 
 def grant_said(language: Language, settings: Settings, held: Grant) -> str:

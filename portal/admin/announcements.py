@@ -51,6 +51,22 @@ class Draft:
     scope: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class AnnouncementLine:
+    """One announcement, and whether it is shown now."""
+
+    number: int
+    note: cards.Note
+    tone: str
+    state: str
+    opens: str
+    closes: str
+    author: str
+    withdrawn: str
+    withdrawn_by: str
+    whom: str
+
+
 async def page(context: SignedIn) -> Response:
     """Show every announcement to this cohort, the newest first."""
     return await _list(context)
@@ -196,7 +212,7 @@ def _whom(context: Context, cohort: str | None, step: str | None, scope: Mapping
     return " · ".join(parts)
 
 
-def _listed(context: Context, one: Announcement) -> dict[str, object]:
+def _listed(context: Context, one: Announcement) -> AnnouncementLine:
     if one.withdrawn_at is not None:
         tone, state = "none", context.language.gettext("已撤回")
     elif one.stands(context.now):
@@ -205,18 +221,18 @@ def _listed(context: Context, one: Announcement) -> dict[str, object]:
         tone, state = "wait", context.language.gettext("尚未开始")
     else:
         tone, state = "none", context.language.gettext("已结束")
-    return {
-        "number": one.announcement,
-        "note": cards.note(context.language, one, context.now),
-        "tone": tone,
-        "state": state,
-        "opens": context.language.moment(one.opens, context.now),
-        "closes": context.language.moment(one.closes, context.now) if one.closes else "",
-        "author": one.author,
-        "withdrawn": context.language.moment(one.withdrawn_at, context.now) if one.withdrawn_at else "",
-        "withdrawn_by": one.withdrawn_by,
-        "whom": _whom(context, one.cohort, one.step, one.scope),
-    }
+    return AnnouncementLine(
+        number=one.announcement,
+        note=cards.note(context.language, one, context.now),
+        tone=tone,
+        state=state,
+        opens=context.language.moment(one.opens, context.now),
+        closes=context.language.moment(one.closes, context.now) if one.closes else "",
+        author=one.author,
+        withdrawn=context.language.moment(one.withdrawn_at, context.now) if one.withdrawn_at else "",
+        withdrawn_by=one.withdrawn_by,
+        whom=_whom(context, one.cohort, one.step, one.scope),
+    )
 
 
 ROUTES = (

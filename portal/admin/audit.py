@@ -92,6 +92,21 @@ class Wanted:
         return {"account": self.account, "deed": self.deed or "", "student": self.student}
 
 
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One line of the audit log."""
+
+    number: int
+    at: str
+    account: str
+    deed: str
+    cohort: str
+    student: str
+    run: int | None
+    detail: str
+    address: str
+
+
 def _wanted(request: Request) -> Wanted:
     asked = request.query_params
     deed = next((d for d in Deed if d == asked.get("deed")), None)
@@ -190,18 +205,18 @@ def _sheet(context: Context, wanted: Wanted, by: Account) -> bytes:
     )
 
 
-def _line(language: Language, line: AuditLine, now: datetime) -> dict[str, object]:
-    return {
-        "number": line.line,
-        "at": language.moment(line.at, now),
-        "account": line.account,
-        "deed": labels.say(language, admin_labels.DEEDS, line.deed),
-        "cohort": line.cohort or "",
-        "student": line.student or "",
-        "run": line.run,
-        "detail": _detail(language, line),
-        "address": line.address,
-    }
+def _line(language: Language, line: AuditLine, now: datetime) -> AuditEntry:
+    return AuditEntry(
+        number=line.line,
+        at=language.moment(line.at, now),
+        account=line.account,
+        deed=labels.say(language, admin_labels.DEEDS, line.deed),
+        cohort=line.cohort or "",
+        student=line.student or "",
+        run=line.run,
+        detail=_detail(language, line),
+        address=line.address,
+    )
 
 
 def _detail(language: Language, line: AuditLine) -> str:

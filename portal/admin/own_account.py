@@ -1,8 +1,8 @@
 """My account: its recent changes, whoever made them, and its open sessions, each of which can be ended."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -33,6 +33,29 @@ METHODS: Mapping[str, str] = {
 _KNOWN = frozenset({"to", "of", "asked", "asked_by", "count", "left"})
 
 _COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True, slots=True)
+class RecentChange:
+    """One recent change of an account."""
+
+    at: str
+    deed: str
+    detail: str
+    by: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLine:
+    """One open session."""
+
+    name: str
+    created_at: str
+    seen_at: str
+    method: str
+    address: str
+    this: bool
 
 
 async def page(context: SignedIn) -> Response:
@@ -70,7 +93,7 @@ async def end(context: SignedIn) -> Response:
     return context.redirect("/own")
 
 
-async def recent_changes(context: Context, account: str, *, staff: bool = True) -> list[dict[str, Any]]:
+async def recent_changes(context: Context, account: str, *, staff: bool = True) -> list[RecentChange]:
     """Return the recent changes of an account, as the pages show them."""
     events = await context.ask_long(partial(context.services.own.events, account, context.now, staff=staff))
     people = await _people(context, events) if staff else {}
@@ -88,32 +111,30 @@ async def _people(context: Context, events: tuple[AccountEvent, ...]) -> dict[st
     return {name: account.name for name, account in found.items() if account is not None}
 
 
-def _change(
-    language: Language, one: AccountEvent, at: str, people: Mapping[str, str], *, staff: bool
-) -> dict[str, Any]:
+def _change(language: Language, one: AccountEvent, at: str, people: Mapping[str, str], *, staff: bool) -> RecentChange:
     # Students' pages do not show accounts of staff.
     by = people.get(one.by, one.by) if staff else ""
     on_server = one.address == _COMMAND_LINE
     shown = {name: value for name, value in one.detail.items() if name not in _KNOWN} if staff else {}
-    return {
-        "at": at,
-        "deed": labels.say(language, admin_labels.DEEDS, one.deed),
-        "detail": detail_said(language, shown),
-        "by": language.gettext("%(who)s（服务器命令行）", who=by) if on_server and by else by,
-        "address": "" if on_server else one.address,
-    }
+    return RecentChange(
+        at=at,
+        deed=labels.say(language, admin_labels.DEEDS, one.deed),
+        detail=detail_said(language, shown),
+        by=language.gettext("%(who)s（服务器命令行）", who=by) if on_server and by else by,
+        address="" if on_server else one.address,
+    )
 
 
-def _session(language: Language, one: OwnSession, created_at: str, seen_at: str) -> dict[str, Any]:
+def _session(language: Language, one: OwnSession, created_at: str, seen_at: str) -> SessionLine:
     method = labels.say(language, METHODS, one.method)
-    return {
-        "name": one.name,
-        "created_at": created_at,
-        "seen_at": seen_at,
-        "method": method,
-        "address": one.address,
-        "this": one.this,
-    }
+    return SessionLine(
+        name=one.name,
+        created_at=created_at,
+        seen_at=seen_at,
+        method=method,
+        address=one.address,
+        this=one.this,
+    )
 
 
 ROUTES = (

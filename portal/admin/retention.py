@@ -1,5 +1,6 @@
 """How long rows are kept: each rule of the settings, its last run, and the rows it has removed."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from starlette.responses import Response
@@ -31,6 +32,20 @@ RULES = {
 _DAY = timedelta(days=1)
 
 
+@dataclass(frozen=True, slots=True)
+class RuleLine:
+    """One rule of retention, and what it has removed."""
+
+    title: str
+    key: str
+    span: str
+    at: str
+    removed: int
+    unfinished: bool
+    in_all: int
+    oldest: str
+
+
 async def page(context: SignedIn) -> Response:
     """Show the rules."""
     language, now = context.language, context.now
@@ -46,17 +61,17 @@ def _carried_out(runs: RetentionRuns) -> tuple[dict[str, RetentionRun], dict[str
 
 def _rule(
     language: Language, rule: str, span: timedelta | None, last: RetentionRun | None, removed: int, now: datetime
-) -> dict[str, object]:
-    return {
-        "title": labels.say(language, RULES, rule),
-        "key": rule,
-        "span": _span(language, span),
-        "at": language.moment(last.at, now) if last else "",
-        "removed": last.removed if last else 0,
-        "unfinished": last.unfinished if last else False,
-        "in_all": removed,
-        "oldest": language.moment(last.oldest, now) if last and last.oldest else "",
-    }
+) -> RuleLine:
+    return RuleLine(
+        title=labels.say(language, RULES, rule),
+        key=rule,
+        span=_span(language, span),
+        at=language.moment(last.at, now) if last else "",
+        removed=last.removed if last else 0,
+        unfinished=last.unfinished if last else False,
+        in_all=removed,
+        oldest=language.moment(last.oldest, now) if last and last.oldest else "",
+    )
 
 
 def _span(language: Language, span: timedelta | None) -> str:

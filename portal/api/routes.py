@@ -39,7 +39,11 @@ bounds.register()
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: who asks what, when, in which language."""
+    """One request: who asks what, when, in which language.
+
+    It is to the API what `portal.page.context.Context` is to the pages. It has a bearer in place of a visitor, knows no
+    cookie, and takes language and cohort from the question alone.
+    """
 
     request: Request
     services: Services

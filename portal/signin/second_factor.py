@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,20 +21,17 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.requires import for_visitors, safe_next
 from portal.auth import passkeys, sessions, totp
-from portal.auth.passkeys import RelyingParty
 from portal.auth.refusals import printable
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
 from portal.page.context import SignedIn
+from portal.signin.factor_stage import Stage, Turn, concerns, turn_of
 from portal.signin.sign_in import refused
 from portal.web import bounds, own_script
 from portal.web.links import link, see_other
 from status_db.accounts.audit_log import Deed
 from status_db.sign_in.one_time_codes import CodeKind
 from status_db.sign_in.passkeys import LONGEST_NAME, MOST, Passkey, Purpose
-from status_db.sign_in.second_factor import RECENT, Held, asked_of
-
-Stage: TypeAlias = Literal["code", "set_up", "ask", "manage"]
 
 #: The longest form, in bytes: a passkey's answer may include certificates.
 _LONGEST = 32 * 1024
@@ -52,71 +49,36 @@ _WHY: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One request and the stage of its session."""
-
-    context: SignedIn
-    goal: str
-    held: Held
-    stage: Stage
-
-    @property
-    def account(self) -> str:
-        """Whose session it is."""
-        return self.context.account.account
-
-    @property
-    def token_hash(self) -> bytes:
-        """The hash that the session is stored by."""
-        return sessions.hash_of(self.context.visitor.token)
-
-    @property
-    def party(self) -> RelyingParty | None:
-        """The relying party of passkeys; None where they do not work."""
-        return RelyingParty.of(self.context.settings.portal.public_url)
-
-
 Form: TypeAlias = Callable[[Turn, Mapping[str, str]], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyLine:
+    """One passkey."""
+
+    id: int
+    name: str
+    made: str
+    used: str
 
 
 async def form(context: SignedIn) -> Response:
     """Show the page at the session's stage."""
     goal = safe_next(context.request.query_params.get("next", "/"))
-    if not _concerns(context):
+    if not concerns(context):
         return see_other(goal)
-    return await _page(await _turn(context, goal))
+    return await _page(await turn_of(context, goal))
 
 
 async def take(context: SignedIn) -> Response:
     """Take one of the page's forms. A form of another stage changes nothing."""
     fields = await forms.read(context, longest=_LONGEST)
     goal = safe_next(fields.get("next", "/"))
-    if not _concerns(context):
+    if not concerns(context):
         return see_other(goal)
-    turn = await _turn(context, goal)
+    turn = await turn_of(context, goal)
     taken = _FORMS[turn.stage].get(fields.get("do", ""))
     return await taken(turn, fields) if taken is not None else await _page(turn)
-
-
-def _concerns(context: SignedIn) -> bool:
-    return context.visitor.narrowed is not None or asked_of(context.settings.auth, context.account)
-
-
-async def _turn(context: SignedIn, goal: str) -> Turn:
-    now, token_hash = context.now, sessions.hash_of(context.visitor.token)
-    held = await context.ask(context.services.factors.held, context.account.account)
-    stage: Stage
-    if not held.any:
-        stage = "set_up" if await context.ask(context.services.factors.may_set_up, token_hash, now) else "code"
-    else:
-        shown = (
-            await context.ask(context.services.factors.shown_at, token_hash)
-            if context.visitor.narrowed is None
-            else None
-        )
-        stage = "manage" if shown is not None and now - shown < RECENT else "ask"
-    return Turn(context, goal, held, stage)
 
 
 async def _give_code(turn: Turn, fields: Mapping[str, str]) -> Response:
@@ -124,28 +86,26 @@ async def _give_code(turn: Turn, fields: Mapping[str, str]) -> Response:
 
     async def fits() -> bool:
         return await turn.context.ask_long(
-            turn.context.services.codes.use, turn.account, fields.get("code", ""), turn.context.now, CodeKind.FACTOR
+            turn.services.codes.use, turn.account, fields.get("code", ""), turn.context.now, CodeKind.FACTOR
         )
 
     failure = await _tried(turn, "code", fits)
     if failure is not None:
         return failure
-    await turn.context.ask_long(
-        turn.context.services.factors.allow_set_up, turn.token_hash, turn.account, turn.context.now
-    )
+    await turn.context.ask_long(turn.services.factors.allow_set_up, turn.token_hash, turn.account, turn.context.now)
     return see_other(_address(turn.goal))
 
 
 async def _show_app(turn: Turn, fields: Mapping[str, str]) -> Response:
     """Take the app's digits, each only once."""
     sealed = turn.context.account.second_factor
-    secret = totp.unseal(turn.context.services.key, turn.account, sealed) if sealed is not None else None
+    secret = totp.unseal(turn.services.key, turn.account, sealed) if sealed is not None else None
     if secret is None:
         return await _page(turn, failed="broken")
 
     async def fits() -> bool:
         step = totp.step_of(secret, fields.get("digits", ""), turn.context.now)
-        return step is not None and await turn.context.ask_long(turn.context.services.factors.use, turn.account, step)
+        return step is not None and await turn.context.ask_long(turn.services.factors.use, turn.account, step)
 
     return await _tried(turn, "app", fits) or await _let_in(turn, "app")
 
@@ -155,7 +115,7 @@ async def _show_recovery(turn: Turn, fields: Mapping[str, str]) -> Response:
 
     async def fits() -> bool:
         return await turn.context.ask_long(
-            turn.context.services.recovery.use, turn.account, fields.get("recovery", ""), turn.context.now
+            turn.services.recovery.use, turn.account, fields.get("recovery", ""), turn.context.now
         )
 
     failure = await _tried(turn, "recovery", fits)
@@ -170,14 +130,14 @@ async def _show_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
 
     async def fits() -> bool:
         challenge = await _challenge(turn, Purpose.SIGN)
-        had = await turn.context.ask(turn.context.services.passkeys.of, turn.account)
+        had = await turn.context.ask(turn.services.passkeys.of, turn.account)
         if turn.party is None or challenge is None:
             return False
         shown = passkeys.signed(turn.party, fields.get("credential", ""), challenge, had)
         if shown is None:
             return False
         passkey, count = shown
-        return await turn.context.ask_long(turn.context.services.passkeys.use, passkey.id, count, turn.context.now)
+        return await turn.context.ask_long(turn.services.passkeys.use, passkey.id, count, turn.context.now)
 
     return await _tried(turn, "passkey", fits) or await _let_in(turn, "passkey")
 
@@ -185,14 +145,14 @@ async def _show_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
 async def _add_app(turn: Turn, fields: Mapping[str, str]) -> Response:
     """Set up the app, once its current digits are right."""
     offered = fields.get("sealed", "").encode()
-    secret = totp.unseal(turn.context.services.key, turn.account, offered, turn.context.now)
+    secret = totp.unseal(turn.services.key, turn.account, offered, turn.context.now)
     if secret is None:
         return await _page(turn, failed="late")
 
     async def fits() -> bool:
         step = totp.step_of(secret, fields.get("digits", ""), turn.context.now)
         return step is not None and await turn.context.ask_long(
-            turn.context.services.factors.enrol, turn.account, offered, step
+            turn.services.factors.enrol, turn.account, offered, step
         )
 
     failure = await _tried(turn, "app", fits, offered)
@@ -219,7 +179,7 @@ async def _add_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
     if failure is not None:
         return failure
     (one,) = made
-    add = partial(turn.context.services.passkeys.add, name=name, transports=one.transports, now=turn.context.now)
+    add = partial(turn.services.passkeys.add, name=name, transports=one.transports, now=turn.context.now)
     if not await turn.context.ask_long(add, turn.account, one.credential_id, one.public_key, one.sign_count):
         return await _page(turn, failed="known")
     await turn.context.audit(Deed.SECOND_FACTOR_SET, kind="passkey", name=name)
@@ -228,7 +188,7 @@ async def _add_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
 
 async def _remove_app(turn: Turn, _fields: Mapping[str, str]) -> Response:
     """Remove the app."""
-    if not await turn.context.ask_long(turn.context.services.factors.remove_app, turn.account):
+    if not await turn.context.ask_long(turn.services.factors.remove_app, turn.account):
         return await _page(turn, failed="last")
     await turn.context.audit(Deed.SECOND_FACTOR_REMOVED, kind="app")
     return see_other(_address(turn.goal))
@@ -238,10 +198,10 @@ async def _remove_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
     """Remove one passkey."""
     number = bounds.number(fields.get("passkey", ""))
     if number is None or number not in {
-        one.id for one in await turn.context.ask(turn.context.services.passkeys.of, turn.account)
+        one.id for one in await turn.context.ask(turn.services.passkeys.of, turn.account)
     }:
         return see_other(_address(turn.goal))
-    name = await turn.context.ask_long(turn.context.services.passkeys.remove, turn.account, number)
+    name = await turn.context.ask_long(turn.services.passkeys.remove, turn.account, number)
     if name is None:
         return await _page(turn, failed="last")
     await turn.context.audit(Deed.SECOND_FACTOR_REMOVED, kind="passkey", name=name)
@@ -271,19 +231,19 @@ _FORMS: Mapping[Stage, Mapping[str, Form]] = {
 
 async def _tried(turn: Turn, what: str, fits: Callable[[], Awaitable[bool]], offered: bytes = b"") -> Response | None:
     """Count a try before comparing anything. Return the page again if it must wait or is wrong, None if it is right."""
-    tried = await turn.context.ask_long(turn.context.services.slowdown.factor, turn.account, turn.context.now)
+    tried = await turn.context.ask_long(turn.services.slowdown.factor, turn.account, turn.context.now)
     if tried.wait:
         return await _page(turn, offered=offered, wait=tried.wait)
     if not await fits():
         await refused(turn.context, turn.account, "factor")
         return await _page(turn, offered=offered, failed=what)
-    await turn.context.ask_long(turn.context.services.slowdown.succeeded, tried)
+    await turn.context.ask_long(turn.services.slowdown.succeeded, tried)
     return None
 
 
 async def _challenge(turn: Turn, purpose: Purpose) -> bytes | None:
     return await turn.context.ask_long(
-        turn.context.services.passkeys.take_challenge, turn.token_hash, turn.account, purpose, turn.context.now
+        turn.services.passkeys.take_challenge, turn.token_hash, turn.account, purpose, turn.context.now
     )
 
 
@@ -296,13 +256,13 @@ async def _let_in(turn: Turn, kind: str, goal: str = "") -> Response:
         return see_other(_address(turn.goal))
     await turn.context.audit(Deed.SIGNED_IN, second_factor=kind)
     response = see_other(goal or turn.goal)
-    turn.context.services.cookie.set(response, token)
+    turn.services.cookie.set(response, token)
     return response
 
 
 async def _open(turn: Turn) -> str | None:
     """Note that a second factor was shown; return the session's token, a fresh one if its narrowing is lifted."""
-    factors, longest = turn.context.services.factors, turn.context.settings.auth.session_longest
+    factors, longest = turn.services.factors, turn.context.settings.auth.session_longest
     if turn.context.visitor.narrowed is None:
         await turn.context.ask_long(factors.show, turn.token_hash, turn.account, turn.context.now, longest=longest)
         return turn.context.visitor.token
@@ -323,12 +283,12 @@ async def _codes_shown(turn: Turn) -> Response:
     token = await _open(turn) if turn.stage == "set_up" else turn.context.visitor.token
     if token is None:
         return see_other(link("/sign-in"))
-    codes = await turn.context.ask_long(turn.context.services.recovery.make, turn.account, turn.context.now)
+    codes = await turn.context.ask_long(turn.services.recovery.make, turn.account, turn.context.now)
     await turn.context.audit(Deed.RECOVERY_CODES_MADE, count=len(codes))
     # The page belongs to the session as it is now.
     context = replace(turn.context, visitor=replace(turn.context.visitor, token=token))
     response = context.page("recovery_codes.html", codes=codes, goal=turn.goal)
-    turn.context.services.cookie.set(response, token)
+    turn.services.cookie.set(response, token)
     return response
 
 
@@ -340,7 +300,7 @@ async def _page(turn: Turn, *, failed: str = "", offered: bytes = b"", wait: tim
     language = turn.context.language
     adding = turn.stage in ("set_up", "manage")
     values = _app(turn, offered) if adding and not turn.held.app else {"secret": ""}
-    had = await turn.context.ask(turn.context.services.passkeys.of, turn.account) if turn.held.passkeys else ()
+    had = await turn.context.ask(turn.services.passkeys.of, turn.account) if turn.held.passkeys else ()
     return forms.shown(
         turn.context,
         "second_factor.html",
@@ -359,18 +319,18 @@ async def _page(turn: Turn, *, failed: str = "", offered: bytes = b"", wait: tim
     )
 
 
-def _listed(language: Language, one: Passkey, now: datetime) -> Mapping[str, object]:
+def _listed(language: Language, one: Passkey, now: datetime) -> PasskeyLine:
     used = language.moment(one.used_at, now) if one.used_at else ""
-    return {"id": one.id, "name": one.name, "made": language.moment(one.made_at, now), "used": used}
+    return PasskeyLine(id=one.id, name=one.name, made=language.moment(one.made_at, now), used=used)
 
 
 def _app(turn: Turn, offered: bytes) -> dict[str, Any]:
     """Return a secret to set up, as text and as a picture; the same again while it is being set up."""
-    secret = totp.unseal(turn.context.services.key, turn.account, offered, turn.context.now) or totp.new_secret()
+    secret = totp.unseal(turn.services.key, turn.account, offered, turn.context.now) or totp.new_secret()
     address = totp.address(secret, turn.account, turn.context.settings.institution.name)
     return {
         "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
-        "sealed": totp.seal(turn.context.services.key, turn.account, secret, turn.context.now).decode(),
+        "sealed": totp.seal(turn.services.key, turn.account, secret, turn.context.now).decode(),
         "picture": totp.picture(address),
     }
 
@@ -382,13 +342,13 @@ async def _options(turn: Turn, had: tuple[Passkey, ...]) -> str:
         return ""
     account, institution = turn.context.account, turn.context.settings.institution.name
     asked = (
-        passkeys.to_register(party, institution, turn.context.services.key, account.account, account.name, had)
+        passkeys.to_register(party, institution, turn.services.key, account.account, account.name, had)
         if adding
         else passkeys.to_sign(party, had)
     )
     purpose = Purpose.REGISTER if adding else Purpose.SIGN
     await turn.context.ask_long(
-        turn.context.services.passkeys.challenge,
+        turn.services.passkeys.challenge,
         turn.token_hash,
         turn.account,
         purpose,

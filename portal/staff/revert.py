@@ -52,6 +52,21 @@ class Found:
         return link(f"/runs/{self.run.run}/way-back")
 
 
+@dataclass(frozen=True, slots=True)
+class PlanShown:
+    """What taking a run back would change."""
+
+    digest: str
+    empty: bool
+    look: run_lines.ImpactShown
+    guard: tuple[str, ...]
+    left_alone: int
+    reviews: tuple[tuple[str, ...], ...]
+    certificates: tuple[tuple[str, ...], ...]
+    review_count: int
+    certificate_count: int
+
+
 async def page(context: SignedIn) -> Response:
     """Show what taking the run back would change, as it was last planned, or how that ended."""
     found = await _found(context)
@@ -185,21 +200,21 @@ def _failed(language: Language, last: Asked | None) -> str:
             return language.gettext(NOT_DONE)
 
 
-def _shown(context: Context, planned: WayBackPlan) -> dict[str, object]:
+def _shown(context: Context, planned: WayBackPlan) -> PlanShown:
     titles = labels.step_titles(context.language, context.settings)
-    return {
-        "digest": planned.digest.hex(),
-        "empty": planned.empty,
-        "look": run_lines.looked_at(context, planned.look),
-        "guard": [run_lines.held_back(context, planned.look.source, one) for one in planned.look.reasons],
-        "left_alone": planned.left_alone,
-        "reviews": [
+    return PlanShown(
+        digest=planned.digest.hex(),
+        empty=planned.empty,
+        look=run_lines.looked_at(context, planned.look),
+        guard=tuple(run_lines.held_back(context, planned.look.source, one) for one in planned.look.reasons),
+        left_alone=planned.left_alone,
+        reviews=tuple(
             _given(context.language, one, titles.get(one.what, one.what), context.now) for one in planned.reviews
-        ],
-        "certificates": [_given(context.language, one, one.what, context.now) for one in planned.certificates],
-        "review_count": planned.review_count,
-        "certificate_count": planned.certificate_count,
-    }
+        ),
+        certificates=tuple(_given(context.language, one, one.what, context.now) for one in planned.certificates),
+        review_count=planned.review_count,
+        certificate_count=planned.certificate_count,
+    )
 
 
 def _given(language: Language, one: GivenSince, what: str, now: datetime) -> tuple[str, ...]:

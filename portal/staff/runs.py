@@ -71,6 +71,29 @@ class Spoken:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class OpinionLine:
+    """One opinion on a run."""
+
+    who: str
+    says: str
+    at: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLine:
+    """One request about a run, and what has become of it."""
+
+    who: str
+    says: str
+    at: str
+    reason: str
+    outcome: str
+    tone: str
+    message: str
+
+
 def own_sources(context: SignedIn, cohort: str) -> tuple[str, ...]:
     """Return the sources for whose office the account may speak."""
     account = context.account
@@ -276,13 +299,13 @@ def _lacks(context: Context, found: RunView, opinions: Sequence[Opinion]) -> lis
     return missing
 
 
-def _opinion(language: Language, opinion: Opinion, now: datetime) -> dict[str, str]:
-    return {
-        "who": opinion.author,
-        "says": labels.say(language, admin_labels.SAYS, opinion.says),
-        "at": language.moment(opinion.at, now),
-        "reason": opinion.reason,
-    }
+def _opinion(language: Language, opinion: Opinion, now: datetime) -> OpinionLine:
+    return OpinionLine(
+        who=opinion.author,
+        says=labels.say(language, admin_labels.SAYS, opinion.says),
+        at=language.moment(opinion.at, now),
+        reason=opinion.reason,
+    )
 
 
 #: What has become of something that was said on a page.
@@ -294,7 +317,7 @@ _WENT_WRONG = later("没有执行完：出了问题，请再试一次。")
 _CHANGED_SINCE = later("此后学生的状态已有变动，这次运行会做的改变不同了，要重新决定。")
 
 
-def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> dict[str, str]:
+def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> RequestLine:
     decided = {Says.APPROVE: (RunState.APPLIED, RunState.UNCHANGED), Says.REJECT: (RunState.REJECTED,)}
     match asked.outcome:
         case None:
@@ -309,15 +332,15 @@ def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> d
             outcome, tone = _CHANGED_SINCE, "todo"
         case _:
             outcome, tone = _NOTED, "good"
-    return {
-        "who": asked.account,
-        "says": labels.say(language, admin_labels.SAYS, asked.says or ""),
-        "at": language.moment(asked.at, now),
-        "reason": asked.reason,
-        "outcome": language.gettext(outcome),
-        "tone": tone,
-        "message": asked.message if asked.outcome in (RequestOutcome.REFUSED, RequestOutcome.FAILED) else "",
-    }
+    return RequestLine(
+        who=asked.account,
+        says=labels.say(language, admin_labels.SAYS, asked.says or ""),
+        at=language.moment(asked.at, now),
+        reason=asked.reason,
+        outcome=language.gettext(outcome),
+        tone=tone,
+        message=asked.message if asked.outcome in (RequestOutcome.REFUSED, RequestOutcome.FAILED) else "",
+    )
 
 
 ROUTES = (

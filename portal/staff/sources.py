@@ -43,6 +43,31 @@ WELL = Health(4, "good", "✓", later("正常"))
 _FAILED = (RunState.FAILED, RunState.ABANDONED)
 
 
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """One source as it stands."""
+
+    title: str
+    name: str
+    tone: str
+    mark: str
+    health: str
+    as_of: str
+    fresh_until: str
+    stale: bool
+    weaker: tuple[str, ...]
+    rows: int | None
+    usual: str
+    few: bool
+    held: int
+    unknown: int
+    strangers: int
+    next: str
+    last: run_lines.RunLine | None
+    running: int | None
+    waits: int | None
+
+
 def health_of(view: SourceView, now: datetime) -> Health:
     """Judge one source."""
     if view.suspended is not None:
@@ -71,35 +96,35 @@ async def page(context: SignedIn) -> Response:
     )
 
 
-def _source(context: Context, view: SourceView) -> dict[str, object]:
+def _source(context: Context, view: SourceView) -> SourceLine:
     health = health_of(view, context.now)
     asked = context.settings.roster if view.source == ROSTER else context.settings.source[view.source]
     usual = f"{median(view.recent_rows):g}" if view.recent_rows else ""
     rows = _rows(view)
-    return {
-        "title": run_lines.title(context, view.source),
-        "name": view.source,
-        "tone": health.tone,
-        "mark": health.mark,
-        "health": context.language.gettext(health.word),
-        "as_of": context.language.moment(view.as_of, context.now) if view.as_of else "",
-        "fresh_until": context.language.moment(view.fresh_until, context.now) if view.fresh_until else "",
-        "stale": view.stale(context.now),
-        "weaker": [
+    return SourceLine(
+        title=run_lines.title(context, view.source),
+        name=view.source,
+        tone=health.tone,
+        mark=health.mark,
+        health=context.language.gettext(health.word),
+        as_of=context.language.moment(view.as_of, context.now) if view.as_of else "",
+        fresh_until=context.language.moment(view.fresh_until, context.now) if view.fresh_until else "",
+        stale=view.stale(context.now),
+        weaker=(
             *(labels.say(context.language, labels.WEAKER, name) for name in view.weaker_proofs),
             *([context.language.gettext(labels.WEAKER_CONNECTION)] if view.weaker_connection else []),
-        ],
-        "rows": rows,
-        "usual": usual,
-        "few": rows is not None and bool(view.recent_rows) and rows < _FEW * median(view.recent_rows),
-        "held": view.held,
-        "unknown": view.unknown,
-        "strangers": view.strangers,
-        "next": context.language.moment(timetable_of(context.settings, asked).after(context.now), context.now),
-        "last": run_lines.line(context, view.last_run) if view.last_run else None,
-        "running": view.running.run if view.running else None,
-        "waits": view.suspended.run if view.suspended else None,
-    }
+        ),
+        rows=rows,
+        usual=usual,
+        few=rows is not None and bool(view.recent_rows) and rows < _FEW * median(view.recent_rows),
+        held=view.held,
+        unknown=view.unknown,
+        strangers=view.strangers,
+        next=context.language.moment(timetable_of(context.settings, asked).after(context.now), context.now),
+        last=run_lines.line(context, view.last_run) if view.last_run else None,
+        running=view.running.run if view.running else None,
+        waits=view.suspended.run if view.suspended else None,
+    )
 
 
 def _rows(view: SourceView) -> int | None:

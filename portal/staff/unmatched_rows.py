@@ -1,5 +1,7 @@
 """Strangers: rows about somebody who is not on the roster, those near to a student first."""
 
+from dataclasses import dataclass
+
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,6 +16,29 @@ from portal.web import bounds
 _PAGE = 100
 #: Nobody turns over more pages than a number of six digits says.
 _PAGE_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCount:
+    """How many unmatched rows a source has."""
+
+    name: str
+    title: str
+    all: int
+    listed: int
+    near: int
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnmatchedRow:
+    """One row about somebody who is not on the roster."""
+
+    key: str
+    source: str
+    near: str
+    student: str
+    close: bool
 
 
 async def page(context: SignedIn) -> Response:
@@ -32,24 +57,24 @@ async def page(context: SignedIn) -> Response:
     return context.page(
         "strangers.html",
         sources=[
-            {
-                "name": name,
-                "title": run_lines.title(context, name),
-                "all": views.get(name, 0),
-                "listed": sum(counted.get(name, {}).values()),
-                "near": sum(count for near, count in counted.get(name, {}).items() if near),
-                "chosen": name == source,
-            }
+            SourceCount(
+                name=name,
+                title=run_lines.title(context, name),
+                all=views.get(name, 0),
+                listed=sum(counted.get(name, {}).values()),
+                near=sum(count for near, count in counted.get(name, {}).items() if near),
+                chosen=name == source,
+            )
             for name in context.settings.source
         ],
         strangers=[
-            {
-                "key": one.key,
-                "source": run_lines.title(context, one.source),
-                "near": labels.say(language, admin_labels.NEAR, one.near),
-                "student": one.student,
-                "close": bool(one.near),
-            }
+            UnmatchedRow(
+                key=one.key,
+                source=run_lines.title(context, one.source),
+                near=labels.say(language, admin_labels.NEAR, one.near),
+                student=one.student,
+                close=bool(one.near),
+            )
             for one in found[:_PAGE]
         ],
         source=source,

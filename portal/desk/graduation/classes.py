@@ -37,6 +37,18 @@ class Powers:
     issue: tuple[Scope, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ClassLine:
+    """One class on its way out."""
+
+    name: str
+    college: str
+    students: int
+    counts: tuple[int, ...]
+    morning: str
+    sign_off: str
+
+
 def powers(context: SignedIn, at: Place) -> Powers:
     """Return what an account may do at a place."""
     cohort = at.here.cohort.key
@@ -77,17 +89,17 @@ async def page(context: SignedIn) -> Response:
     )
 
 
-def _row(at: Place, one: ClassCount) -> dict[str, object]:
-    return {
-        "name": one.class_name or at.here.language.gettext("未分班"),
-        "college": one.college,
-        "students": one.students,
-        "counts": [one.by_stage.get(stage, 0) for stage in STAGES],
-        "morning": class_address(at, "/desk/classes/morning", one.college, one.class_name),
-        "sign_off": class_address(at, "/desk/certificates/sign-off", one.college, one.class_name)
+def _row(at: Place, one: ClassCount) -> ClassLine:
+    return ClassLine(
+        name=one.class_name or at.here.language.gettext("未分班"),
+        college=one.college,
+        students=one.students,
+        counts=tuple(one.by_stage.get(stage, 0) for stage in STAGES),
+        morning=class_address(at, "/desk/classes/morning", one.college, one.class_name),
+        sign_off=class_address(at, "/desk/certificates/sign-off", one.college, one.class_name)
         if one.by_stage.get(Stage.WAITING) or one.by_stage.get(Stage.LEFT)
         else "",
-    }
+    )
 
 
 ROUTES = (Route("/desk/classes", for_visitors(page, *REVIEWING, long=True)),)

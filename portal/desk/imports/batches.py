@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -55,6 +56,38 @@ _COUNTS: Mapping[str, str] = {
     RowKind.SAME: later("与已有的人工办理一致，没有改动"),
     RowKind.BLANK: later("没有填结果，没有改动"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLine:
+    """One batch."""
+
+    number: int
+    title: str
+    kind: str
+    author: str
+    at: str
+    entered: int
+    undone: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionLine:
+    """One decision of a batch, and what has become of it."""
+
+    student: str
+    name: str
+    class_name: str
+    result: str
+    reason: str
+    became: str
+    tone: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The same as a sheet has it."""
+        return self.student, self.name, self.class_name, self.result, self.reason, self.became
 
 
 async def listed(context: SignedIn) -> Response:
@@ -167,19 +200,14 @@ async def result(context: SignedIn) -> Response:
     else:
         people = await context.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
         columns = [language.gettext(word) for word in ("学号", "姓名", "班级", "办理结果", "办理原因", "处理结果")]
-        table = [
-            tuple(_row(language, d, people[d.student], _STANDS)[name] for name in _PLAIN)
-            for d in decisions
-            if d.student in people
-        ]
+        table = [_row(language, d, people[d.student], _STANDS).cells for d in decisions if d.student in people]
     title = f"{at.here.cohort.name} {at.here.titles[at.step]} {language.gettext('导入结果')} {batch.id}"
     head = [
         (language.gettext("文件"), batch.title),
         (language.gettext("时间"), f"{batch.at.astimezone(language.zone):%Y-%m-%d %H:%M}"),
         (language.gettext("导入人"), batch.author),
     ]
-    if batch.undone_at is not None:
-        undone = language.gettext("%(who)s 于 %(moment)s 撤销：%(why)s", **_undone(language, batch))
+    if undone := _undone(language, batch):
         head.append((language.gettext("撤销情况"), undone))
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="result-"))
     try:
@@ -191,9 +219,6 @@ async def result(context: SignedIn) -> Response:
         raise
     name = f"{title.replace(' ', '-')}-{now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
     return SentOnce(folder, file, name)
-
-
-_PLAIN = ("student", "name", "class_name", "result", "reason", "became")
 
 
 async def _found(context: SignedIn) -> tuple[Place, Batch, tuple[Decision, ...]]:
@@ -219,25 +244,26 @@ def _may_see(at: Place, batch: Batch) -> bool:
     return batch.author == at.account or any(not scope for scope in at.scopes)
 
 
-def _line(at: Place, batch: Batch) -> dict[str, object]:
+def _line(at: Place, batch: Batch) -> BatchLine:
     language, now = at.here.language, at.here.now
-    return {
-        "number": batch.id,
-        "title": batch.title,
-        "kind": labels.say(language, result_words.BATCHES, batch.kind),
-        "author": batch.author,
-        "at": language.moment(batch.at, now),
-        "entered": batch.counts.get("entered", 0),
-        "undone": language.gettext("%(who)s 于 %(moment)s 撤销：%(why)s", **_undone(language, batch))
-        if batch.undone_at
-        else "",
-        "address": at.address(f"/desk/import/batches/{batch.id}"),
-    }
+    return BatchLine(
+        number=batch.id,
+        title=batch.title,
+        kind=labels.say(language, result_words.BATCHES, batch.kind),
+        author=batch.author,
+        at=language.moment(batch.at, now),
+        entered=batch.counts.get("entered", 0),
+        undone=_undone(language, batch),
+        address=at.address(f"/desk/import/batches/{batch.id}"),
+    )
 
 
-def _undone(language: Language, batch: Batch) -> dict[str, str]:
-    assert batch.undone_at is not None  # noqa: S101 - whoever asks has looked
-    return {"who": batch.undone_by, "moment": language.dated(batch.undone_at), "why": batch.undone_because}
+def _undone(language: Language, batch: Batch) -> str:
+    """Say who took a batch back, when and why; empty where nobody has."""
+    if batch.undone_at is None:
+        return ""
+    who, moment, why = batch.undone_by, language.dated(batch.undone_at), batch.undone_because
+    return language.gettext("%(who)s 于 %(moment)s 撤销：%(why)s", who=who, moment=moment, why=why)
 
 
 def _fate(decision: Decision, batch: Batch, at: Place) -> str:
@@ -251,17 +277,17 @@ def _fate(decision: Decision, batch: Batch, at: Place) -> str:
     return _ISSUED if kept and (decision.until is None or decision.until > batch.undone_at) else _MOVED
 
 
-def _row(language: Language, decision: Decision, person: Named | None, fate: str) -> dict[str, str]:
+def _row(language: Language, decision: Decision, person: Named | None, fate: str) -> DecisionLine:
     word, tone = _FATES[fate]
-    return {
-        "student": decision.student,
-        "name": person.name if person else "",
-        "class_name": person.class_name if person else "",
-        "result": labels.say(language, labels.STATES, labels.state_of(decision.verdict)),
-        "reason": decision.reason,
-        "became": language.gettext(word),
-        "tone": tone,
-    }
+    return DecisionLine(
+        student=decision.student,
+        name=person.name if person else "",
+        class_name=person.class_name if person else "",
+        result=labels.say(language, labels.STATES, labels.state_of(decision.verdict)),
+        reason=decision.reason,
+        became=language.gettext(word),
+        tone=tone,
+    )
 
 
 ROUTES = (

@@ -1,5 +1,6 @@
 """Sheets of paper on demand: the students of a class or a building, and slips, for whoever handles a step."""
 
+from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote
 
@@ -23,6 +24,18 @@ from status_db.model import normalise_number
 
 #: So many sheets that were entered are listed.
 _LISTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredSheet:
+    """One sheet that was entered."""
+
+    title: str
+    address: str
+    at: str
+    author: str
+    entered: int
+    undone: bool
 
 
 async def page(context: SignedIn) -> Response:
@@ -68,7 +81,7 @@ def narrowed(context: Context) -> dict[str, str]:
     return {name: "" if value == NONE else value for name in names if (value := context.asked(name))}
 
 
-def _entered(at: Place) -> list[dict[str, object]]:
+def _entered(at: Place) -> list[EnteredSheet]:
     """Return the sheets that were entered last: the own ones, or all for who decides for everybody."""
     everybody = any(not scope for scope in at.scopes)
     batches = (one for one in at.doors.batches.batches(at.step) if one.kind is BatchKind.PAPER)
@@ -76,15 +89,15 @@ def _entered(at: Place) -> list[dict[str, object]]:
     return [_said(at, one) for one in own[:_LISTED]]
 
 
-def _said(at: Place, batch: Batch) -> dict[str, object]:
-    return {
-        "title": batch.title,
-        "address": at.here.address(f"/desk/paper/entered/{batch.id}"),
-        "at": at.here.language.moment(batch.at, at.here.now),
-        "author": batch.author,
-        "entered": batch.counts.get("entered", 0),
-        "undone": batch.undone_at is not None,
-    }
+def _said(at: Place, batch: Batch) -> EnteredSheet:
+    return EnteredSheet(
+        title=batch.title,
+        address=at.here.address(f"/desk/paper/entered/{batch.id}"),
+        at=at.here.language.moment(batch.at, at.here.now),
+        author=batch.author,
+        entered=batch.counts.get("entered", 0),
+        undone=batch.undone_at is not None,
+    )
 
 
 async def pdf(context: SignedIn) -> Response:
