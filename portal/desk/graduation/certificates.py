@@ -17,11 +17,11 @@ from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
 from portal.desk.context.refusals import sentence
 from portal.desk.context.scene import Place, place
-from portal.desk.graduation import numbers
+from portal.desk.graduation import certificate_lines, numbers
+from portal.desk.graduation.certificate_lines import HELD, WAYS
 from portal.desk.graduation.classes import REVIEWING, class_address, class_asked, powers
 from portal.documents import xlsx
 from portal.i18n.labels import later
-from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
 from portal.web import bounds
 from portal.web.links import see_other
@@ -40,16 +40,6 @@ _ROWS = 50
 #: A form of one certificate, or the ticks of a page of them.
 _LONGEST_FORM = 32 * 1024
 _MOST_FIELDS = _ROWS + 20
-
-HELD: Mapping[Held, str] = {
-    Held.WAITING: later("等待领取"),
-    Held.LEFT: later("已领走"),
-    Held.REVOKED: later("已撤销"),
-    Held.ALL: later("全部"),
-}
-
-#: How a certificate left, or leaves now.
-WAYS: Mapping[str, str] = {"self": later("本人领取"), "agent": later("代领"), "post": later("邮寄")}
 
 _EXPORTED = (
     later("学号"),
@@ -111,8 +101,8 @@ async def _list(
         after=bounds.number(after) or 0,
     )
     shown = found[:_ROWS]
-    own = _address_of(chosen)
-    said = _said(at.here.language, chosen)
+    own = certificate_lines.in_address(chosen)
+    said = certificate_lines.in_words(at.here.language, chosen)
     await context.audit(Deed.SAW_LIST, cohort=at.here.cohort.key, step=at.step, filter=said, students=len(shown))
     return context.page(
         "desk/certificates.html",
@@ -121,16 +111,16 @@ async def _list(
         chosen=chosen,
         class_field=NONE if chosen.class_name == "" else chosen.class_name or "",
         tabs=[
-            {
-                "word": at.here.language.gettext(word),
-                "address": at.address("/desk/certificates", **own | {"held": held.value}),
-                "current": held is chosen.held,
-            }
+            certificate_lines.Tab(
+                word=at.here.language.gettext(word),
+                address=at.address("/desk/certificates", **own | {"held": held.value}),
+                current=held is chosen.held,
+            )
             for held, word in HELD.items()
         ],
-        rows=[_row(at, listed) for listed in shown],
+        rows=[certificate_lines.line(at, listed) for listed in shown],
         issues=bool(powers(context, at).issue),
-        waiting=any(listed.may_issue and _held(listed) is Held.WAITING for listed in shown),
+        waiting=any(listed.may_issue and certificate_lines.held_of(listed) is Held.WAITING for listed in shown),
         wrong=wrong,
         done=done,
         ticked=ticked,
@@ -285,11 +275,11 @@ async def sign_off(context: SignedIn) -> Response:
         at=at,
         college=college,
         class_name=class_name,
-        rows=[_row(at, listed) for listed in found],
+        rows=[certificate_lines.line(at, listed) for listed in found],
         back=class_address(at, "/desk/classes/morning", college, class_name),
         printed_by=f"{context.account.name}（{context.account.account}）",
         printed_at=at.here.language.dated(at.here.now),
-        waiting=sum(_held(listed) is Held.WAITING for listed in found),
+        waiting=sum(certificate_lines.held_of(listed) is Held.WAITING for listed in found),
     )
 
 
@@ -300,7 +290,7 @@ async def export(context: SignedIn) -> Response:
     title = f"{at.here.cohort.name} {language.gettext('证书')}"
     head = [
         (language.gettext("时间"), f"{at.here.now.astimezone(language.zone):%Y-%m-%d %H:%M}"),
-        (language.gettext("筛选"), _said(language, chosen)),
+        (language.gettext("筛选"), certificate_lines.in_words(language, chosen)),
         (language.gettext("导出人"), f"{context.account.name} ({context.account.account})"),
     ]
     columns = [language.gettext(word) for word in _EXPORTED]
@@ -313,7 +303,7 @@ async def export(context: SignedIn) -> Response:
             Deed.EXPORTED,
             cohort=at.here.cohort.key,
             what="certificates",
-            filter=_said(language, chosen),
+            filter=certificate_lines.in_words(language, chosen),
             students=written,
         )
     except BaseException:
@@ -325,7 +315,7 @@ async def export(context: SignedIn) -> Response:
 
 def _texts(at: Place, found: Sequence[Listed]) -> Iterator[tuple[str, ...]]:
     for listed in found:
-        row = _row(at, listed)
+        row = certificate_lines.line(at, listed)
         certificate = listed.certificate
         yield (
             certificate.student,
@@ -336,8 +326,8 @@ def _texts(at: Place, found: Sequence[Listed]) -> Iterator[tuple[str, ...]]:
             certificate.number,
             _plain(at, certificate.issued_at),
             certificate.issued_by,
-            str(row["state"]),
-            _plain(at, _left_at(listed)),
+            row.state,
+            _plain(at, certificate_lines.left_at(listed)),
             certificate.revoked_because or certificate.collector,
         )
 
@@ -391,7 +381,7 @@ async def _one_page(
         "desk/certificate.html",
         status=422 if wrong else 200,
         at=at,
-        row=_row(at, listed),
+        row=certificate_lines.line(at, listed),
         certificate=certificate,
         typed=typed,
         wrong=wrong,
@@ -438,79 +428,12 @@ def _ways(at: Place) -> list[tuple[str, str]]:
 
 def _chosen(context: Context) -> Chosen:
     """Read the filter out of the address; what makes no sense narrows nothing."""
-    return _filter({name: context.asked(name) for name in ("held", "college", "class", "text")})
+    return certificate_lines.filter_of({name: context.asked(name) for name in ("held", "college", "class", "text")})
 
 
 def _chosen_of(fields: Mapping[str, list[str]]) -> Chosen:
     """Read the filter out of a form, in which the list it was sent from stands."""
-    return _filter({name: _one(fields, name) for name in ("held", "college", "class", "text")})
-
-
-def _filter(said: Mapping[str, str]) -> Chosen:
-    held, class_name = said["held"], said["class"]
-    return Chosen(
-        held=Held(held) if held in set(Held) else Held.WAITING,
-        college=said["college"] or None,
-        class_name="" if class_name == NONE else class_name or None,
-        text=said["text"],
-    )
-
-
-def _address_of(chosen: Chosen) -> dict[str, str]:
-    return {
-        "held": chosen.held.value,
-        "college": chosen.college or "",
-        "class_": NONE if chosen.class_name == "" else chosen.class_name or "",
-        "text": chosen.text,
-    }
-
-
-def _said(language: Language, chosen: Chosen) -> str:
-    """Say a filter in words."""
-    own = [language.gettext(HELD[chosen.held]), chosen.college or ""]
-    own += [chosen.class_name or NONE] if chosen.class_name is not None else []
-    own += [chosen.text] if chosen.text else []
-    return "; ".join(part for part in own if part)
-
-
-def _held(listed: Listed) -> Held:
-    certificate = listed.certificate
-    if certificate.revoked_at is not None:
-        return Held.REVOKED
-    return Held.LEFT if certificate.collected else Held.WAITING
-
-
-def _left_at(listed: Listed) -> datetime | None:
-    certificate = listed.certificate
-    return (certificate.collected_at or certificate.issued_at) if certificate.collected else None
-
-
-def _row(at: Place, listed: Listed) -> dict[str, object]:
-    here, certificate, held = at.here, listed.certificate, _held(listed)
-    left = _left_at(listed)
-    state = WAYS[certificate.collected] if held is Held.LEFT else HELD[held]
-    return {
-        "id": certificate.id,
-        "student": certificate.student,
-        "name": listed.name,
-        "college": listed.college,
-        "class_name": listed.class_name,
-        "number": certificate.number,
-        "kind": certificate.kind,
-        "issued": here.language.moment(certificate.issued_at, here.now),
-        "issued_by": certificate.issued_by,
-        "waits": held is Held.WAITING and listed.may_issue,
-        "state": here.language.gettext(state),
-        "tone": {Held.WAITING: "wait", Held.LEFT: "good", Held.REVOKED: "none"}[held],
-        "mark": {Held.WAITING: "…", Held.LEFT: "✓", Held.REVOKED: "–"}[held],
-        "left": here.language.moment(left, here.now) if left else "",
-        "collector": certificate.collector,
-        "handed_by": certificate.handed_over_by,
-        "revoked": here.language.moment(certificate.revoked_at, here.now) if certificate.revoked_at else "",
-        "revoked_by": certificate.revoked_by,
-        "because": certificate.revoked_because,
-        "address": at.address(f"/desk/certificates/{certificate.id}"),
-    }
+    return certificate_lines.filter_of({name: _one(fields, name) for name in ("held", "college", "class", "text")})
 
 
 ROUTES = (

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -14,12 +13,12 @@ from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
 from portal.desk.context.refusals import sentence
 from portal.desk.context.scene import Place, place
-from portal.desk.graduation import drafts
+from portal.desk.graduation import drafts, member_lines
 from portal.desk.graduation.classes import REVIEWING, Powers, class_address, class_asked, powers
 from portal.desk.graduation.drafts import LEAVES, Draft, Plan
+from portal.desk.graduation.member_lines import MemberLine
 from portal.i18n.labels import later
 from portal.page.context import Context, SignedIn
-from portal.present import list_rows
 from portal.student import recheck
 from portal.web.links import see_other
 from status_db.accounts.audit_log import Deed
@@ -27,7 +26,6 @@ from status_db.decisions.class_review import Chosen, LeftOut, Morning, NobodyPas
 from status_db.decisions.reviews import Collected, seen_by_review
 from status_db.decisions.writer import DecisionRefused
 from status_db.inbox.requests import RequestOutcome, RequestRefused
-from status_db.model import State
 from status_db.queries.classes import Member, Roll, Stage
 
 #: So many students stand in one form; the others follow once these are done.
@@ -188,10 +186,10 @@ async def _form(
     staged = [(member, member.stage(at.step, now)) for member in scenery.roll.members]
     choosable = [(member, stage) for member, stage in staged if drafts.choosable(member, stage)]
     cut = {member.student for member, _ in choosable[MOST:]}
-    by_stage: dict[str, list[dict[str, object]]] = {stage.value: [] for stage in Stage}
+    by_stage: dict[str, list[MemberLine]] = {stage.value: [] for stage in Stage}
     for member, stage in staged:
         if member.student not in cut:
-            by_stage[stage].append(_line(scenery, draft, member, stage))
+            by_stage[stage].append(member_lines.line(at, draft, member, stage))
     last = await context.ask(context.services.requests.last_ask, at.here.cohort.key)
     return context.page(
         "desk/morning.html",
@@ -226,48 +224,6 @@ def _olds(scenery: Scenery) -> str:
     return scenery.at.here.language.moment(min(moments), now) if moments else ""
 
 
-def _line(scenery: Scenery, draft: Draft, member: Member, stage: Stage) -> dict[str, object]:
-    certificate = member.certificate
-    review = member.review(scenery.at.step).at(scenery.at.here.now)
-    return {
-        "student": member.student,
-        "name": member.name,
-        "record": scenery.at.address(f"/desk/students/{quote(member.student)}"),
-        "choosable": drafts.choosable(member, stage),
-        "ticked": draft.ticked(member, stage),
-        # A review that only waits for a newer answer stands again with it.
-        "lapsed": review.lapsed and stage is Stage.CLEAR,
-        "given": review.lapsed and stage is Stage.OLD,
-        "over_old": bool(review.by_decision and stage is Stage.REVIEWED and _accepts(scenery, member)),
-        "lacks": [] if certificate else _lacks(scenery, member),
-        "number": certificate.number if certificate else "",
-        "kind": certificate.kind if certificate else "",
-    }
-
-
-def _accepts(scenery: Scenery, member: Member) -> Mapping[str, str]:
-    decision = member.review(scenery.at.step).decision
-    return decision.accepts if decision else {}
-
-
-def _lacks(scenery: Scenery, member: Member) -> list[tuple[str, list_rows.Cell, str]]:
-    """Return the steps that do not count as clear, each with how it stands, and as of when its answer is."""
-    here = scenery.at.here
-    review = member.review(scenery.at.step)
-    steps = {one.step: one for one in member.steps}
-    lacking = [steps[name] for name in review.waits_for]
-    if review.at(here.now).state is State.HELD:
-        lacking.append(review)
-    return [
-        (
-            here.titles[one.step],
-            list_rows.cell(here, one),
-            here.language.moment(one.as_of, here.now) if one.as_of is not None else "",
-        )
-        for one in lacking
-    ]
-
-
 def _preview(context: Context, scenery: Scenery, draft: Draft, plan: Plan) -> Response:
     at = scenery.at
     left = [(member, _why_left(scenery, draft, plan, member, stage)) for member, stage in plan.left]
@@ -295,7 +251,7 @@ def _why_left(scenery: Scenery, draft: Draft, plan: Plan, member: Member, stage:
     if member.student in plan.named:
         return language.gettext("在“除外”的学号里")
     if stage is Stage.OPEN or (stage is Stage.OLD and not draft.ticked(member, stage)):
-        return language.listed(f"{title} {cell.text}" for title, cell, _ in _lacks(scenery, member))
+        return language.listed(f"{title} {cell.text}" for title, cell, _ in member_lines.lacking(scenery.at, member))
     if not drafts.choosable(member, stage):
         return (
             language.gettext("要由有终审权限的人先终审")

@@ -1,6 +1,7 @@
 """What a reviewer looks at once more: reviews given over answers that were too old, and certificates over news."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.responses import Response
@@ -14,6 +15,33 @@ from portal.present import list_rows
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.batches import Named
 from status_db.model import Decision, StepStatus, said_as_of
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLine:
+    """A student with a certificate at whose steps something has come up since."""
+
+    student: str
+    name: str
+    record: str
+    class_name: str
+    steps: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewLine:
+    """A review that was given over old answers."""
+
+    student: str
+    name: str
+    record: str
+    class_name: str
+    by: str
+    at: str
+    note: str
+    answered: bool
+    issued: bool
+    steps: tuple[tuple[str, list_rows.Cell], ...]
 
 
 async def page(context: SignedIn) -> Response:
@@ -33,16 +61,16 @@ async def page(context: SignedIn) -> Response:
     return context.page(
         "desk/look_again.html",
         at=at,
-        answered=[one for one in reviews if one["answered"]],
-        waiting=[one for one in reviews if not one["answered"]],
+        answered=[one for one in reviews if one.answered],
+        waiting=[one for one in reviews if not one.answered],
         opened=[
-            {
-                "student": student,
-                "name": people[student].name,
-                "record": _record(at, student),
-                "class_name": people[student].class_name,
-                "steps": at.here.language.listed(titles),
-            }
+            OpenedLine(
+                student=student,
+                name=people[student].name,
+                record=_record(at, student),
+                class_name=people[student].class_name,
+                steps=at.here.language.listed(titles),
+            )
             for student, titles in by_student.items()
             if student in people
         ],
@@ -50,26 +78,24 @@ async def page(context: SignedIn) -> Response:
     )
 
 
-def _review(
-    at: Place, decision: Decision, steps: Sequence[StepStatus], people: Mapping[str, Named]
-) -> dict[str, object]:
+def _review(at: Place, decision: Decision, steps: Sequence[StepStatus], people: Mapping[str, Named]) -> ReviewLine:
     here = at.here
     person = people.get(decision.student, Named("", ""))
     name, class_name = person.name, person.class_name
     accepted = [step for step in steps if step.step in decision.accepts and not step.counts_as_clear(here.now)]
     newer = [step for step in accepted if step.as_of is None or said_as_of(step.as_of) != decision.accepts[step.step]]
-    return {
-        "student": decision.student,
-        "name": name,
-        "record": _record(at, decision.student),
-        "class_name": class_name,
-        "by": decision.author,
-        "at": here.language.moment(decision.entered_at, here.now),
-        "note": decision.note,
-        "answered": bool(newer),
-        "issued": any(step.issued for step in steps),
-        "steps": [(here.titles[step.step], list_rows.cell(here, step)) for step in newer or accepted],
-    }
+    return ReviewLine(
+        student=decision.student,
+        name=name,
+        record=_record(at, decision.student),
+        class_name=class_name,
+        by=decision.author,
+        at=here.language.moment(decision.entered_at, here.now),
+        note=decision.note,
+        answered=bool(newer),
+        issued=any(step.issued for step in steps),
+        steps=tuple((here.titles[step.step], list_rows.cell(here, step)) for step in newer or accepted),
+    )
 
 
 def _record(at: Place, student: str) -> str:

@@ -5,7 +5,6 @@ The table, its preview and its confirmation are one form: whatever is wrong, all
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -19,18 +18,18 @@ from portal.desk.context.scene import Place, place
 from portal.desk.imports import result_words
 from portal.desk.paper import words as paper_words
 from portal.desk.paper.sheets import by_building, by_college, narrowed
+from portal.desk.paper.table import Typed, entered_lines, typed_lines
 from portal.documents.sheet_numbers import LONGEST, typed
 from portal.i18n.labels import later, say
 from portal.page.context import Context, SignedIn
-from portal.present import list_rows
 from portal.web import bounds
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.batches import Batch, BatchKind, Preview, RowKind, Told, Wrong
+from status_db.decisions.batches import Batch, BatchKind, Preview, RowKind
 from status_db.decisions.writer import DecisionRefused, Overtaken
-from status_db.model import Decision, Verdict, normalise_number
-from status_db.queries.lists import Filter, ListedStudent, Wanted
+from status_db.model import Decision, normalise_number
+from status_db.queries.lists import Filter, Wanted
 
 #: One sheet, or a class, has fewer rows.
 _ROWS = 200
@@ -62,42 +61,6 @@ NOTHING_TO_DO = later("没有可以录入的行：系统里都已是这样，或
 NOT_TAKEN = later("没有录入：系统没有接受这些决定。请再看一遍预览。")
 NO_BECAUSE = later("请写明为什么撤回。")
 NOT_UNDONE = later("没有撤回：它已经撤回过，或其中有不归您办理的学生。")
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """What was typed, whether it makes sense or not."""
-
-    numbers: tuple[str, ...] = ()
-    #: By number.
-    reasons: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
-    done: frozenset[str] = frozenset()
-    sheet: str = ""
-    decided: str = ""
-    words: str = ""
-    with_conflicts: bool = False
-    without_wrong: bool = False
-    #: Of the preview that was looked at; empty before one.
-    digest: str = ""
-
-    def told(self, decided_at: datetime) -> list[Told]:
-        """Return the rows that are ticked."""
-        return [
-            Told(
-                line=line,
-                student=number,
-                name=None,
-                verdict=Verdict.CLEARED,
-                reason=self.reasons.get(number, ""),
-                words=self.words,
-                file_number=self.files.get(number, ""),
-                decided_at=decided_at,
-                sheet=self.sheet,
-            )
-            for line, number in enumerate(self.numbers, start=1)
-            if number in self.done
-        ]
 
 
 async def page(context: SignedIn) -> Response:
@@ -257,7 +220,7 @@ async def _table(
     leaf = await context.ask_long(context.services.lists.leaf, at.sight, chosen, here.now, _ROWS)
     people = {one.student: one for one in leaf.rows}
     earlier = await context.ask_long(_earlier, at, draft.sheet) if preview is not None else ()
-    lines = _lines(at, draft, people, preview)
+    lines = typed_lines(at, draft, people, preview)
     return context.page(
         "desk/paper_entry.html",
         status=status,
@@ -265,7 +228,7 @@ async def _table(
         at=at,
         draft=draft,
         lines=lines,
-        told=any(line["why"] or line["kind"] for line in lines),
+        told=any(line.why or line.kind for line in lines),
         reasons=list(enumerate(here.settings.step_named(at.step).reasons, start=1)),
         wrong=here.language.gettext(wrong) if wrong else "",
         previewed=preview is not None,
@@ -281,38 +244,6 @@ async def _table(
         latest=f"{here.now.astimezone(here.language.zone):%Y-%m-%dT%H:%M}",
         stale=here.stale(leaf.freshness),
     )
-
-
-def _lines(
-    at: Place, draft: Typed, people: Mapping[str, ListedStudent], preview: Preview | None
-) -> list[dict[str, object]]:
-    """Return the rows of the table, each with what was typed in it and what the preview says of it."""
-    here, cell = at.here, at.here.steps.index(at.step)
-    judged = {row.told.student: row for row in preview.rows} if preview is not None else {}
-    found: list[dict[str, object]] = []
-    for number in draft.numbers:
-        person, row = people.get(number), judged.get(number)
-        shown = list_rows.row(here, person) if person is not None else None
-        by = row.standing if row is not None else None
-        who = f"{by.author}, {here.language.moment(by.decided_at, here.now)}" if by is not None else ""
-        found.append(
-            {
-                "number": number,
-                "name": shown.name if shown else "",
-                "class_name": shown.class_name if shown else "",
-                "cell": shown.cells[cell] if shown else None,
-                "done": number in draft.done,
-                "reason": draft.reasons.get(number, ""),
-                "file": draft.files.get(number, ""),
-                "kind": say(here.language, paper_words.KINDS, row.kind) if row else "",
-                "tone": result_words.TONES[row.kind] if row else "",
-                "mark": paper_words.MARKS[row.kind] if row else "",
-                "why": paper_words.said_of(here.language, row, who)
-                if row
-                else ("" if shown else say(here.language, paper_words.WRONG, Wrong.NOBODY)),
-            }
-        )
-    return found
 
 
 def _earlier(at: Place, sheet: str) -> tuple[Batch, ...]:
@@ -374,25 +305,13 @@ async def _entered(
 ) -> Response:
     here, language = at.here, at.here.language
     people = await context.ask_long(at.doors.batches.people, [one.student for one in decisions], at.scopes)
-    lines = [
-        {
-            "number": one.student,
-            "name": people[one.student].name,
-            "class_name": people[one.student].class_name,
-            "reason": one.reason,
-            "file": one.file_number,
-            "decided": language.moment(one.decided_at, here.now),
-            "stands": one.active(here.now),
-        }
-        for one in decisions
-    ]
     return context.page(
         "desk/paper_entered.html",
         status=status,
         here=here,
         at=at,
         batch=batch,
-        lines=lines,
+        lines=entered_lines(here, decisions, people),
         left_out=_left_out(batch),
         entered_at=language.dated(batch.at),
         undone_at=language.dated(batch.undone_at) if batch.undone_at else "",
