@@ -59,7 +59,7 @@ def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool
 
         async def here() -> Response:
             # The clock of a page that has waited is read when its turn comes.
-            turn = keep(replace(context, now=context.services.clock())) if long else context
+            turn = replace(context, now=context.services.clock()) if long else context
             return await page(keep(await of_own_cohort(turn)) if own else turn)
 
         return await (context.services.long.answer(request, visitor.account.account, here) if long else here())

@@ -208,13 +208,10 @@ class SignedIn(Context):
 
 
 def context_of(request: Request) -> Context:
-    """Return the context of a request: the one its page has been given, else one of somebody not signed in.
+    """Return the context of a request, with the visitor and the own cohort that its page has found out.
 
-    The cohort is the one that the address names, else the first that is open.
+    The cohort is otherwise the one that the address names, else the first that is open.
     """
-    made: Context | None = getattr(request.state, "context", None)
-    if made is not None:
-        return made
     services: Services = request.app.state.services
     code = languages.choose(
         list(services.languages),
@@ -225,13 +222,21 @@ def context_of(request: Request) -> Context:
     settings = services.settings
     cohort = cohorts.chosen(request, settings)
     settings, language = settings.of_cohort(cohort.key), services.languages[code]
-    return keep(Context(request, services, None, language, services.clock(), cohort, settings))
+    context = Context(request, services, None, language, services.clock(), cohort, settings)
+    visitor: Visitor | None = getattr(request.state, "visitor", None)
+    own: tuple[str, tuple[str, ...]] | None = getattr(request.state, "own", None)
+    context = context.signed_in(visitor) if visitor is not None else context
+    return context.about(*own, own=True) if own is not None else context
 
 
 C = TypeVar("C", bound=Context)
 
 
 def keep(context: C) -> C:
-    """Keep a context as the request's, for the page that is shown when this one cannot be."""
-    context.request.state.context = context
+    """Keep with the request who asks, and the own cohort, for the page that is shown when this one cannot be.
+
+    The context itself is not kept there. The two would hold each other, and with them the connection.
+    """
+    context.request.state.visitor = context.visitor
+    context.request.state.own = (context.cohort.key, context.listing) if context.own else None
     return context
