@@ -72,7 +72,7 @@ def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> 
     A step that the account may not act at looks like one that does not exist: 404. Who may act at none reads 403.
     """
     settings, cohort = context.settings, context.cohort
-    may = acts_at(context, acts, cohort.key)
+    may = acts_at(context, acts)
     if not may:
         raise HTTPException(403)
     wanted = step or context.asked("step") or next(iter(may))
@@ -86,11 +86,11 @@ def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> 
         step=wanted,
         steps=tuple(may),
         scopes=may[wanted],
-        answers=acts_at(context, ANSWERING, cohort.key).get(wanted, ()),
+        answers=acts_at(context, ANSWERING).get(wanted, ()),
     )
 
 
-def acts_at(context: SignedIn, acts: Collection[Act], cohort: str) -> Allowed:
+def acts_at(context: SignedIn, acts: Collection[Act]) -> Allowed:
     """Return the steps at which the account may do any of these acts, and for whom.
 
     Reviews are given and what hangs on them is issued; every other step is decided.
@@ -102,7 +102,7 @@ def acts_at(context: SignedIn, acts: Collection[Act], cohort: str) -> Allowed:
     found: Allowed = {}
     for act in acts:
         of = decided if act is Act.DECIDE else reviewed
-        for step, scopes in allowed(context.account.grants, (act,), of, cohort).items():
+        for step, scopes in allowed(context.account.grants, (act,), of, context.cohort.key).items():
             found[step] = (*found.get(step, ()), *scopes)
     return {step.key: found[step.key] for step in settings.step if step.key in found}
 

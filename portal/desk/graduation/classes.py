@@ -51,9 +51,8 @@ class ClassLine:
 
 def powers(context: SignedIn, at: Place) -> Powers:
     """Return what an account may do at a place."""
-    cohort = at.here.cohort.key
-    review = acts_at(context, (Act.REVIEW,), cohort).get(at.step, ())
-    return Powers(review, acts_at(context, (Act.ISSUE,), cohort).get(at.step, ()))
+    review = acts_at(context, (Act.REVIEW,)).get(at.step, ())
+    return Powers(review, acts_at(context, (Act.ISSUE,)).get(at.step, ()))
 
 
 def class_address(at: Place, path: str, college: str, class_name: str) -> str:

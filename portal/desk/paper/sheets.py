@@ -47,7 +47,7 @@ async def _page(context: SignedIn, at: Place, missing: str = "") -> Response:
     classes = await context.ask_long(context.services.lists.groups, at.sight, ("college", "class"))
     buildings = await context.ask_long(context.services.lists.groups, at.sight, ("building",))
     fresh = await context.ask_long(context.services.lists.freshness, at.here.cohort.key)
-    enters = at.step in acts_at(context, (Act.DECIDE,), at.here.cohort.key)
+    enters = at.step in acts_at(context, (Act.DECIDE,))
     return context.page(
         "desk/paper.html",
         status=404 if missing else 200,
