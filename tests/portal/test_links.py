@@ -1,5 +1,6 @@
 """Every address of our own is made by one function: with a prefix set there, every page keeps to it."""
 
+import ast
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -123,3 +124,56 @@ def test_no_template_writes_an_address_itself() -> None:
         for groups in _ADDRESS.findall(file.read_text(encoding="utf-8")):
             written = "".join(groups)
             assert written.startswith(("{{", "#", "tel:")), f"{file}: {written!r}: write {{{{ link('/…') }}}}"
+
+
+#: Whatever takes a path makes a link of it, or compares it with a request's.
+_TAKES_A_PATH = {
+    "link", "public_link", "cookie_path", "redirect", "at_cohort", "naming", "address", "class_address",
+    "by_college", "by_building", "Route", "Mount", "Room", "startswith",
+}  # fmt: skip
+
+#: Paths that are written elsewhere: constants that one of those is given, and what a request's path is compared with.
+_ELSEWHERE_WRITTEN = {
+    ("portal/access/requires.py", "/new-password"),
+    ("portal/access/requires.py", "/second-factor"),
+    ("portal/admin/accounts.py", "/accounts/"),
+    ("portal/app.py", "/first-password"),
+    ("portal/app.py", "/first-password/identity"),
+    ("portal/app.py", "/sign-in"),
+    ("portal/desk/step_record.py", "/desk/students/"),
+    ("portal/page/cohorts.py", "/runs"),
+    ("portal/page/cohorts.py", "/slip"),
+    ("portal/page/cohorts.py", "/students"),
+    ("portal/signin/by_oidc.py", "/sign-in/oidc/back"),
+    ("portal/signin/by_oidc.py", "/sign-out"),
+    ("portal/web/own_script.py", "/second-factor"),
+}
+
+
+def paths_in(source: str) -> Iterator[str]:
+    """Give each path that a module writes without handing it to something that makes a link of it."""
+    tree, linked = ast.parse(source), set[ast.AST]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in _TAKES_A_PATH:
+                linked |= {inner for argument in node.args for inner in ast.walk(argument)}
+        elif isinstance(node, ast.JoinedStr):
+            # What follows an expression is the end of a path.
+            linked |= set(node.values[1:])
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) and node not in linked else None
+        if isinstance(text, str) and re.match(r"/[a-z]", text):
+            yield text
+
+
+def test_no_module_writes_an_address_itself() -> None:
+    """The API's addresses are made of its own table, and go to no browser."""
+    modules = [file for file in Path("portal").rglob("*.py") if not file.is_relative_to("portal/api")]
+    written = {(file.as_posix(), path) for file in modules for path in paths_in(file.read_text(encoding="utf-8"))}
+    assert written == _ELSEWHERE_WRITTEN, "make a link of it: portal/web/links.py"
+
+
+def test_a_path_that_is_no_link_is_found() -> None:
+    assert list(paths_in('def way(run):\n    return f"/runs/{run}/way-back"')) == ["/runs/"]
+    assert list(paths_in('link(f"/runs/{run}/way-back" if run else "/runs")')) == []
