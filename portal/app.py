@@ -22,8 +22,9 @@ from config.settings import Settings
 from portal.admin import account_changes, accounts, announcements, audit, health, own_account, retention
 from portal.api import problems, routes
 from portal.auth.refusals import SignInRefused
-from portal.page import context
-from portal.page.context import house_of
+from portal.page import services
+from portal.page.context import context_of
+from portal.page.templates import STATIC
 from portal.signin import by_cas, by_oidc, password, providers, second_factor, sign_in
 from portal.staff import days, lists, overview, report, revert, runs, sources, students, unmatched_rows
 from portal.student import appeal, card, recheck, slip
@@ -94,7 +95,7 @@ def create_app(
     questions are answered `apart`, or else in this process.
     """
     process = Process.ALL if students and staff else Process.PAGES if students else Process.DESK
-    built = context.build(settings, clock, process, apart)
+    built = services.build(settings, clock, process, apart)
     arriving = limits.Arriving(settings.portal.limits)
 
     @asynccontextmanager
@@ -113,7 +114,7 @@ def create_app(
             *(desk.routes if desk is not None else ()),
             # Compressed are these alone. A page carries the token of its forms and repeats what its address asks for;
             # compressed together, the length of an answer would tell the one by the other.
-            Mount("/static", GZipMiddleware(StaticFiles(directory=context.STATIC))),
+            Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
             *(routes.mounted(built) if staff else ()),
         ],
         middleware=[
@@ -132,7 +133,7 @@ def create_app(
         },
         lifespan=lifespan,
     )
-    app.state.house = built
+    app.state.services = built
     app.state.desk = desk
     app.state.arriving = arriving
     app.state.kept_refusals = {}
@@ -148,22 +149,22 @@ async def refused(request: Request, error: Exception) -> Response:
     if isinstance(error, limits.NotNow):
         response = _kept(request, error)
     else:
-        response = house_of(request).page(request, "error.html", status=status, code=status, why="")
+        response = context_of(request).page("error.html", status=status, code=status, why="")
     response.headers.update(getattr(error, "headers", None) or {})
     return response
 
 
 def _kept(request: Request, error: limits.NotNow) -> Response:
     """Return the page of a refused request. Without a cookie or query it is rendered once and kept: many may come."""
-    own, kept, status = house_of(request), request.app.state.kept_refusals, error.status_code
+    context, kept, status = context_of(request), request.app.state.kept_refusals, error.status_code
     # A page depends on its address, cookies and language alone; only a few addresses are kept.
     key = None
     if not request.url.query and "cookie" not in request.headers and request.url.path in _KEPT_FOR:
-        key = own.language(request).code, request.url.path, error.why, status
+        key = context.language.code, request.url.path, error.why, status
         if key in kept:
             body, headers = kept[key]
             return Response(body, status, headers)
-    response = own.page(request, "error.html", status=status, code=status, why=error.why)
+    response = context.page("error.html", status=status, code=status, why=error.why)
     if key is not None:
         kept[key] = bytes(response.body), dict(response.headers)
     return response
@@ -191,13 +192,13 @@ async def unavailable(request: Request, error: Exception) -> Response:
         "database failed", path=faults.noted_path(request), message=str(error)
     )
     why = "too_long" if isinstance(error, TookTooLong) else ""
-    response = house_of(request).page(request, "error.html", status=503, code=503, why=why)
+    response = context_of(request).page("error.html", status=503, code=503, why=why)
     response.headers["Retry-After"] = "30"
     return response
 
 
 async def broken(request: Request, error: Exception) -> Response:
     """Say that something broke here; what it was is for the log alone."""
-    own = house_of(request)
-    await own.faults.note(request, error)
-    return own.page(request, "error.html", status=500, code=500, why="")
+    context = context_of(request)
+    await context.services.faults.note(request, error)
+    return context.page("error.html", status=500, code=500, why="")

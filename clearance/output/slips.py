@@ -7,6 +7,7 @@ from pathlib import Path
 
 from config.settings import Settings
 from foundation import xlsx
+from portal.web.links import public_link
 
 _WIDTHS = (14, 26, 14, 30)
 _LINES = 5
@@ -44,7 +45,7 @@ def write_slips(
     cut = book.add_format({"bottom": 3})
     for at, width in enumerate(_WIDTHS):
         sheet.set_column(at, at, width)
-    where = f"{settings.portal.public_url.rstrip('/')}/first-password"
+    where = public_link(settings.portal.public_url, "/first-password")
     breaks: list[int] = []
     on_this_page = 0
     for index, slip in enumerate(slips):

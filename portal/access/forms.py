@@ -7,12 +7,11 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 
 from portal.access.multipart import Brought, FormBroken, Parts
 from portal.auth.sessions import form_token, new_token
-from portal.page.context import House
+from portal.page.context import Context
 from portal.web import bounds
 
 #: No form here is longer, in bytes.
@@ -20,8 +19,7 @@ _LONGEST = 8 * 1024
 
 
 def shown(
-    request: Request,
-    house: House,
+    context: Context,
     template: str,
     *,
     failed: bool | str = False,
@@ -32,34 +30,33 @@ def shown(
 
     A form is bound to a cookie, so whoever has none gets one that opens nothing.
     """
-    token, seconds = house.cookie.read(request) or new_token(), math.ceil(wait.total_seconds())
+    token, seconds = context.services.cookie.read(context.request) or new_token(), math.ceil(wait.total_seconds())
     status = 429 if seconds else 401 if failed else 200
     shown = {"failed": failed, "wait": seconds, "form_token": form_token(token)}
-    response = house.page(request, template, status=status, **shown, **values)
+    response = context.page(template, status=status, **shown, **values)
     if seconds:
         response.headers["Retry-After"] = str(seconds)
-    house.cookie.set(response, token)
+    context.services.cookie.set(response, token)
     return response
 
 
-async def read(request: Request, public_url: str, token: str, *, longest: int = _LONGEST) -> dict[str, str]:
+async def read(context: Context, *, longest: int = _LONGEST) -> dict[str, str]:
     """Return a form's fields, the last of each name. `longest` is its limit in bytes.
 
     Raises as `read_lists` does.
     """
-    fields = await read_lists(request, public_url, token, longest=longest)
+    fields = await read_lists(context, longest=longest)
     return {name: values[-1] for name, values in fields.items()}
 
 
-async def read_lists(
-    request: Request, public_url: str, token: str, *, longest: int = _LONGEST, most: int = 20
-) -> dict[str, list[str]]:
+async def read_lists(context: Context, *, longest: int = _LONGEST, most: int = 20) -> dict[str, list[str]]:
     """Return a form's fields, each with every value it was sent with; `most` is how many fields there may be in all.
 
     Raises HTTPException: 413 for a body over the limit, 415 for one that is no form, 403 for one that came from another
     site, or without the token of this browser's cookie.
     """
-    _refuse_other_sites(request, public_url)
+    _refuse_other_sites(context)
+    request = context.request
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/x-www-form-urlencoded":
         raise HTTPException(415)
     body = bytearray()
@@ -73,21 +70,20 @@ async def read_lists(
     except ValueError:
         raise HTTPException(400) from None
     refuse_nul(text for name, values in fields.items() for text in (name, *values))
-    _refuse_other_browsers(fields.get("form_token", [""])[-1], token)
+    _refuse_other_browsers(fields.get("form_token", [""])[-1], context.token)
     return fields
 
 
-async def read_with_file(
-    request: Request, public_url: str, token: str, *, longest: int
-) -> tuple[dict[str, str], Brought | None]:
+async def read_with_file(context: Context, *, longest: int) -> tuple[dict[str, str], Brought | None]:
     """Return the fields of a form that may bring a file, and the file; `longest` is the file's limit in bytes.
 
     What goes beyond the limit is not read. Raises as `read_lists` does, and 400 for a body that is cut off.
     """
+    request = context.request
     if request.headers.get("content-type", "").split(";")[0].strip() != "multipart/form-data":
         # A browser that can send no file sends the fields alone.
-        return await read(request, public_url, token), None
-    _refuse_other_sites(request, public_url)
+        return await read(context), None
+    _refuse_other_sites(context)
     most, length = longest + _LONGEST, 0
     told = request.headers.get("content-length", "")
     if told and ((length_told := bounds.number(told)) is None or length_told > most):
@@ -103,7 +99,7 @@ async def read_with_file(
     except FormBroken:
         raise HTTPException(400) from None
     refuse_nul(text for pair in parts.fields.items() for text in pair)
-    _refuse_other_browsers(parts.fields.get("form_token", ""), token)
+    _refuse_other_browsers(parts.fields.get("form_token", ""), context.token)
     return parts.fields, file
 
 
@@ -118,13 +114,13 @@ def _refuse_other_browsers(sent: str, token: str) -> None:
         raise HTTPException(403)
 
 
-def _refuse_other_sites(request: Request, public_url: str) -> None:
+def _refuse_other_sites(context: Context) -> None:
     # A browser says where a form comes from by one of these two. Who sends neither is no browser, and the form's token
     # stands against that.
-    site = request.headers.get("sec-fetch-site")
+    site = context.request.headers.get("sec-fetch-site")
     if site is not None and site != "same-origin":
         raise HTTPException(403)
-    origin = request.headers.get("origin")
-    own = urlsplit(public_url or str(request.base_url))
+    origin = context.request.headers.get("origin")
+    own = urlsplit(context.settings.portal.public_url or str(context.request.base_url))
     if origin is not None and site is None and origin != f"{own.scheme}://{own.netloc}":
         raise HTTPException(403)

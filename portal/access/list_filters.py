@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from starlette.requests import Request
-
-from portal.access.scenes import COLUMNS, NONE, Scene, asked
+from portal.access.scenes import COLUMNS, NONE, Scene
+from portal.page.context import Context
 from status_db.effective.visible import Sight
 from status_db.model import State
 from status_db.queries.lists import Filter, Lists, Order, Wanted
@@ -43,9 +42,9 @@ def wanted_word(chosen: Wanted | State) -> str:
     return f"{_STATE}{chosen}" if isinstance(chosen, State) else chosen.value
 
 
-def columns(request: Request) -> dict[str, str]:
+def columns(context: Context) -> dict[str, str]:
     """Return which roster columns the address narrows, each to which value."""
-    values = {name: asked(request, name) for name in COLUMNS}
+    values = {name: context.asked(name) for name in COLUMNS}
     return {name: "" if value == NONE else value for name, value in values.items() if value}
 
 
@@ -69,9 +68,9 @@ def fields(here: Scene, sight: Sight, lists: Lists, chosen: Filter) -> list[Fiel
     return found
 
 
-def key(request: Request, name: str, chosen: Filter) -> list[str] | None:
+def key(context: Context, name: str, chosen: Filter) -> list[str] | None:
     """Return where in the list to go on; None for its beginning."""
-    parts = request.query_params.getlist(name)
+    parts = context.request.query_params.getlist(name)
     wanted_parts = {Order.CLASS: 3, Order.NUMBER: 1, Order.NAME: 2, Order.SINCE: 2}[chosen.order]
     if len(parts) != wanted_parts or not all(part.isprintable() for part in parts):
         return None

@@ -1,21 +1,23 @@
 """The entrance: a page is shown only to somebody who has signed in and may see it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from dataclasses import replace
 from typing import TypeAlias
-from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from portal.auth import sessions
-from portal.page.context import House, Visitor, house_of, see_other
+from portal.page.context import Context, SignedIn, Visitor, context_of, keep
+from portal.page.own_student import of_own_cohort
 from portal.web import bounds
+from portal.web.links import is_link, link, see_other
 from status_db.accounts.accounts import Act
 from status_db.sign_in.second_factor import asked_of
 
-Page: TypeAlias = Callable[[Request, House, Visitor], Awaitable[Response]]
+Page: TypeAlias = Callable[[SignedIn], Awaitable[Response]]
+OpenPage: TypeAlias = Callable[[Context], Awaitable[Response]]
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 # The routes of all pages use these convertors.
@@ -25,62 +27,76 @@ bounds.register()
 NARROWED: Mapping[str, str] = {"password": "/new-password", "factor": "/second-factor"}
 
 
-def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool = False) -> Handler:
-    """Return a handler that lets in whoever has signed in; where acts are named, whoever has a grant for one of them.
-
-    Everybody else is sent to sign in, or, signed in already, refused with 403. A session that is narrowed is sent to
-    the one page it leads to; `narrowed` marks that page. A page that takes `long` waits its turn, and its
-    requests have no body.
-    """
+def for_anybody(page: OpenPage) -> Handler:
+    """Return a handler that lets in everybody, signed in or not."""
 
     async def handler(request: Request) -> Response:
-        house = house_of(request)
-        visitor = await recognise(request, house, narrowed=True)
-        if visitor is None:
-            response = see_other(f"/sign-in?{urlencode({'next': _here(request)})}")
-            house.keep_language(request, response)
-            return response
-        if visitor.narrowed not in (None, narrowed):
-            return see_other(NARROWED[visitor.narrowed])
-        if acts and not any(visitor.account.may(act) for act in acts):
-            raise HTTPException(403)
-        if long:
-            return await house.long.answer(request, visitor.account.account, partial(page, request, house, visitor))
-        return await page(request, house, visitor)
+        return await page(context_of(request))
 
     return handler
 
 
-async def recognise(request: Request, house: House, *, narrowed: bool = False) -> Visitor | None:
+def for_visitors(page: Page, *acts: Act, narrowed: str | None = None, long: bool = False, own: bool = False) -> Handler:
+    """Return a handler that lets in whoever has signed in; where acts are named, whoever has a grant for one of them.
+
+    Everybody else is sent to sign in, or, signed in already, refused with 403. A session that is narrowed is sent to
+    the one page it leads to; `narrowed` marks that page. A page that takes `long` waits its turn, and its
+    requests have no body. A page that is a student's `own` is about a cohort that lists the student.
+    """
+
+    async def handler(request: Request) -> Response:
+        arriving = context_of(request)
+        visitor = await recognise(arriving, narrowed=True)
+        if visitor is None:
+            response = see_other(link("/sign-in", next=_here(request)))
+            arriving.keep_language(response)
+            return response
+        if visitor.narrowed not in (None, narrowed):
+            return see_other(link(NARROWED[visitor.narrowed]))
+        context = keep(arriving.signed_in(visitor))
+        if acts and not any(visitor.account.may(act) for act in acts):
+            raise HTTPException(403)
+
+        async def here() -> Response:
+            # The clock of a page that has waited is read when its turn comes.
+            turn = replace(context, now=context.services.clock()) if long else context
+            return await page(keep(await of_own_cohort(turn)) if own else turn)
+
+        return await (context.services.long.answer(request, visitor.account.account, here) if long else here())
+
+    return handler
+
+
+async def recognise(context: Context, *, narrowed: bool = False) -> Visitor | None:
     """Return whose session a request brings, and note that it is in use; None without one.
 
     A session that still owes a password or a second factor is narrowed. It counts as none unless `narrowed` is set.
     """
-    token, now = house.cookie.read(request), house.clock()
-    session = await house.ask(sessions.find, house.accounts, house.settings.auth, token, now)
+    services, token, now = context.services, context.token, context.now
+    settings = services.settings
+    session = await services.ask(sessions.find, services.accounts, settings.auth, token, now)
     if session is None:
         return None
-    account, due = session.account.during(house.settings.cohort_keys()), session.narrowed
-    if due is None and asked_of(house.settings.auth, account):
+    account, due = session.account.during(settings.cohort_keys()), session.narrowed
+    if due is None and asked_of(settings.auth, account):
         # The grant or the settings may have changed while the session was open.
-        shown = await house.ask(house.factors.shown_at, sessions.hash_of(token))
+        shown = await services.ask(services.factors.shown_at, sessions.hash_of(token))
         due = None if shown is not None else "factor"
     if due is not None and not narrowed:
         return None
-    if not session.staff and not house.for_students:
+    if not session.staff and not services.for_students:
         return None
-    if sessions.wants_touch(session, house.settings.auth, now):
-        await house.ask_long(house.desk.touch_session, sessions.hash_of(token), now)
-    visitor = Visitor(account, token, due)
-    request.state.visitor = visitor
-    return visitor
+    if sessions.wants_touch(session, settings.auth, now):
+        await services.ask_long(services.desk.touch_session, sessions.hash_of(token), now)
+    return Visitor(account, token, due)
 
 
 def _here(request: Request) -> str:
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return link(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
 
 
 def safe_next(path: str) -> str:
     """Return where to go after signing in: a page of ours, or the first one."""
     plain = path.isprintable() and path.isascii() and "\\" not in path
-    return path if plain and path.startswith("/") and not path.startswith(("//", "/sign-", *NARROWED.values())) else "/"
+    ours = plain and is_link(path) and not path.startswith(tuple(map(link, ("/sign-", *NARROWED.values()))))
+    return path if ours else link("/")

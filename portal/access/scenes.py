@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from starlette.requests import Request
-
 from config.settings import Settings
 from config.tables.cohorts import Cohort
 from portal.auth.permissions import readable
@@ -13,7 +11,7 @@ from portal.i18n import labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
 from portal.page import cohorts
-from portal.page.context import House, Visitor
+from portal.page.context import SignedIn
 from status_db.effective.visible import Sight
 from status_db.model import State
 from status_db.queries.lists import Wanted
@@ -51,9 +49,6 @@ WHERE: Mapping[Where, tuple[str, str, str, Wanted]] = {
 
 #: In an address: those for whom the roster says nothing there, as who has no class.
 NONE = "-"
-
-#: Nothing typed into a form of ours is longer.
-_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +132,7 @@ class Scene:
         return self.language.moment(min(known), self.now) if known else ""
 
     def scope(self) -> str:
-        """Say in words what may be read, for the head of what is carried out of the house."""
+        """Say in words what may be read, for the head of what is exported."""
         together: dict[str, list[str]] = {}
         for step in self.steps:
             together.setdefault(self._scopes(step), []).append(self.titles[step])
@@ -163,16 +158,8 @@ class Scene:
         return self.levels.get(value, value) if column == "level" else value
 
 
-def scene(request: Request, house: House, visitor: Visitor) -> Scene:
-    """Return what a request means: the cohort that its address names, or the first open one."""
-    settings = house.settings
-    cohort = cohorts.chosen(request, settings)
-    settings = settings.of_cohort(cohort.key)
-    steps = readable(visitor.account, [step.key for step in settings.step], cohort.key)
-    return Scene(settings, house.language(request), house.clock(), cohort, Sight(cohort.key, steps))
-
-
-def asked(request: Request, name: str) -> str:
-    """Return what an address says under a name: bounded, and without what is no letter."""
-    value = request.query_params.get(name, "")
-    return "".join(character for character in value if character.isprintable())[:_LONGEST].strip()
+def scene(context: SignedIn) -> Scene:
+    """Return what may be read of the cohort that the page is about."""
+    cohort = context.cohort
+    steps = readable(context.account, [step.key for step in context.settings.step], cohort.key)
+    return Scene(context.settings, context.language, context.now, cohort, Sight(cohort.key, steps))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from portal.i18n import admin_labels, labels
 from portal.i18n.languages import Language
-from portal.page.context import House
+from portal.page.context import Context
 from status_db.views import Scope
 
 #: What stands between column and value in a form's field.
@@ -31,11 +31,11 @@ class Column:
     open: bool
 
 
-def values_of(house: House) -> Mapping[str, tuple[str, ...]]:
+def values_of(context: Context) -> Mapping[str, tuple[str, ...]]:
     """Return scope column → the values that students of the open cohorts have, in order."""
     found: dict[str, set[str]] = {}
-    for key in house.settings.open_cohorts() or (house.settings.default_cohort(),):
-        for name, values in house.roster.values(key).items():
+    for key in context.settings.open_cohorts() or (context.settings.default_cohort(),):
+        for name, values in context.services.roster.values(key).items():
             found.setdefault(name, set()).update(values)
     return {name: tuple(sorted(values)) for name, values in found.items()}
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -16,7 +15,7 @@ from portal.access import scope_picker
 from portal.access.requires import for_visitors
 from portal.admin.accounts import LAST, WHOLE_ACTS, Sent, back_to, found_in, sent_form, show
 from portal.i18n.labels import later
-from portal.page.context import House, Visitor
+from portal.page.context import SignedIn
 from portal.web import addresses, bounds
 from status_db.accounts.accounts import Act, Grant, LastManager
 from status_db.accounts.audit_log import Deed
@@ -46,73 +45,76 @@ _WHY: Mapping[ChangeCode, str] = {
 }
 
 
-async def grant(request: Request, house: House, visitor: Visitor) -> Response:
+async def grant(context: SignedIn) -> Response:
     """Give an account a grant."""
-    fields = await sent_form(request, house, visitor)
-    found = await found_in(request, house)
-    values = await house.ask_long(scope_picker.values_of, house)
+    fields = await sent_form(context)
+    found = await found_in(context)
+    values = await context.ask_long(scope_picker.values_of, context)
     scope = scope_picker.read(fields.get("scope", ()), values)
     act, step, during = (fields.get(name, [""])[-1] for name in ("act", "step", "cohort"))
     sent = Sent(act=act, step=step, cohort=during, scope=scope or {})
-    wrong = NO_SCOPE if scope is None else _wrong(house.settings, sent)
+    wrong = NO_SCOPE if scope is None else _wrong(context.settings, sent)
     if wrong:
-        return await show(request, house, visitor, found, replace(sent, wrong=wrong))
+        return await show(context, found, replace(sent, wrong=wrong))
     wanted = Grant(Act(act), step or None, scope or {}, during or None)
-    return await _carry_out(
-        request, house, visitor, found, AccountChange(ChangeKind.GRANT, found.account, wanted), sent
-    )
+    return await _carry_out(context, found, AccountChange(ChangeKind.GRANT, found.account, wanted), sent)
 
 
-async def hand_over(request: Request, house: House, visitor: Visitor) -> Response:
+async def hand_over(context: SignedIn) -> Response:
     """Move all grants to another account."""
-    fields = await sent_form(request, house, visitor)
-    found, target = await found_in(request, house), fields.get("target", [""])[-1].strip()[:100]
-    sent, other = Sent(target=target), await house.ask_long(house.directory.one, target)
+    fields = await sent_form(context)
+    found, target = await found_in(context), fields.get("target", [""])[-1].strip()[:100]
+    sent, other = Sent(target=target), await context.ask_long(context.services.directory.one, target)
     if other is None:
-        return await show(request, house, visitor, found, replace(sent, wrong=NO_TARGET))
+        return await show(context, found, replace(sent, wrong=NO_TARGET))
     change = AccountChange(ChangeKind.HAND_OVER, found.account, target=other.account)
-    return await _carry_out(request, house, visitor, found, change, sent)
+    return await _carry_out(context, found, change, sent)
 
 
-async def switch(request: Request, house: House, visitor: Visitor) -> Response:
+async def switch(context: SignedIn) -> Response:
     """Shut an account, which needs one administrator only, or open it again."""
-    fields = await sent_form(request, house, visitor)
-    found, active = await found_in(request, house), fields.get("active", [""])[-1] == "1"
+    fields = await sent_form(context)
+    found, active = await found_in(context), fields.get("active", [""])[-1] == "1"
     if active:
         change = AccountChange(ChangeKind.OPEN, found.account)
-        return await _carry_out(request, house, visitor, found, change)
-    if found.account == visitor.account.account:
-        return await show(request, house, visitor, found, Sent(OWN))
+        return await _carry_out(context, found, change)
+    if found.account == context.account.account:
+        return await show(context, found, Sent(OWN))
     try:
-        await house.ask_long(house.desk.deactivate, found.account)
+        await context.ask_long(context.services.desk.deactivate, found.account)
     except LastManager:
-        return await show(request, house, visitor, found, Sent(LAST))
-    await house.note(request, Deed.ACCOUNT_CHANGED, to=found.account, what="deactivated")
-    return back_to(request, house, found.account)
+        return await show(context, found, Sent(LAST))
+    await context.audit(Deed.ACCOUNT_CHANGED, to=found.account, what="deactivated")
+    return back_to(context, found.account)
 
 
-async def code(request: Request, house: House, visitor: Visitor) -> Response:
+async def code(context: SignedIn) -> Response:
     """Make a one-time code and show it, this once."""
-    return await _of_kind(request, house, visitor, ChangeKind.CODE)
+    return await _of_kind(context, ChangeKind.CODE)
 
 
-async def factor_code(request: Request, house: House, visitor: Visitor) -> Response:
+async def factor_code(context: SignedIn) -> Response:
     """Make a code to set up the first second factor, and show it, this once."""
-    return await _of_kind(request, house, visitor, ChangeKind.FACTOR_CODE)
+    return await _of_kind(context, ChangeKind.FACTOR_CODE)
 
 
-async def reset_factor(request: Request, house: House, visitor: Visitor) -> Response:
+async def reset_factor(context: SignedIn) -> Response:
     """Remove every second factor of an account, and end its sessions."""
-    return await _of_kind(request, house, visitor, ChangeKind.RESET_FACTOR)
+    return await _of_kind(context, ChangeKind.RESET_FACTOR)
 
 
-async def confirm(request: Request, house: House, visitor: Visitor) -> Response:
+async def confirm(context: SignedIn) -> Response:
     """Carry out what another administrator has asked for."""
-    fields = await sent_form(request, house, visitor)
-    found = await found_in(request, house)
-    number, now = bounds.number(fields.get("change", [""])[-1]) or 0, house.clock()
+    fields = await sent_form(context)
+    found = await found_in(context)
+    number, now = bounds.number(fields.get("change", [""])[-1]) or 0, context.now
     asked = next(
-        (one for one in await house.ask_long(house.changes.waiting, now, found.account) if one.id == number), None
+        (
+            one
+            for one in await context.ask_long(context.services.changes.waiting, now, found.account)
+            if one.id == number
+        ),
+        None,
     )
     if asked is not None and (wanted := asked.change.grant) is not None:
         sent = Sent(
@@ -121,57 +123,53 @@ async def confirm(request: Request, house: House, visitor: Visitor) -> Response:
             cohort=wanted.cohort or "",
             scope={column: tuple(values) for column, values in wanted.scope.items()},
         )
-        if wrong := _wrong(house.settings, sent):
-            return await show(request, house, visitor, found, Sent(wrong))
-    make = partial(house.changes.confirm, number, found.account, visitor.account.account, now)
-    return await _carried(request, house, visitor, found, make, Sent())
+        if wrong := _wrong(context.settings, sent):
+            return await show(context, found, Sent(wrong))
+    make = partial(context.services.changes.confirm, number, found.account, context.account.account, now)
+    return await _carried(context, found, make, Sent())
 
 
-async def refuse(request: Request, house: House, visitor: Visitor) -> Response:
+async def refuse(context: SignedIn) -> Response:
     """Refuse another administrator's request, or take back one's own."""
-    fields = await sent_form(request, house, visitor)
-    found = await found_in(request, house)
+    fields = await sent_form(context)
+    found = await found_in(context)
     number = bounds.number(fields.get("change", [""])[-1]) or 0
-    make = partial(house.changes.refuse, number, found.account, visitor.account.account, house.clock())
+    make = partial(context.services.changes.refuse, number, found.account, context.account.account, context.now)
     try:
-        await house.ask_long(make, address=addresses.of(request.scope))
+        await context.ask_long(make, address=addresses.of(context.request.scope))
     except ChangeRefused as refused:
-        return await show(request, house, visitor, found, Sent(_WHY[refused.code]))
-    return back_to(request, house, found.account)
+        return await show(context, found, Sent(_WHY[refused.code]))
+    return back_to(context, found.account)
 
 
-async def _of_kind(request: Request, house: House, visitor: Visitor, kind: ChangeKind) -> Response:
-    await sent_form(request, house, visitor)
-    found = await found_in(request, house)
-    return await _carry_out(request, house, visitor, found, AccountChange(kind, found.account))
+async def _of_kind(context: SignedIn, kind: ChangeKind) -> Response:
+    await sent_form(context)
+    found = await found_in(context)
+    return await _carry_out(context, found, AccountChange(kind, found.account))
 
 
-async def _carry_out(
-    request: Request, house: House, visitor: Visitor, found: Listed, change: AccountChange, sent: Sent | None = None
-) -> Response:
-    make = partial(house.changes.carry_out, change, visitor.account.account, house.clock())
-    return await _carried(request, house, visitor, found, make, sent or Sent())
+async def _carry_out(context: SignedIn, found: Listed, change: AccountChange, sent: Sent | None = None) -> Response:
+    make = partial(context.services.changes.carry_out, change, context.account.account, context.now)
+    return await _carried(context, found, make, sent or Sent())
 
 
 async def _carried(
-    request: Request,
-    house: House,
-    visitor: Visitor,
+    context: SignedIn,
     found: Listed,
     make: Callable[..., CarriedOut],
     sent: Sent,
 ) -> Response:
     """Make a change or have it wait. Show its code, this once, or go back to the account that it concerns."""
-    now = house.clock()
+    now = context.now
     try:
-        done = await house.ask_long(make, address=addresses.of(request.scope))
+        done = await context.ask_long(make, address=addresses.of(context.request.scope))
     except ChangeRefused as refused:
-        return await show(request, house, visitor, found, replace(sent, wrong=_WHY[refused.code]))
+        return await show(context, found, replace(sent, wrong=_WHY[refused.code]))
     change = done.change
     if done.code:
         kind = CodeKind.FACTOR if change.kind is ChangeKind.FACTOR_CODE else CodeKind.PASSWORD
-        return await show(request, house, visitor, found, made=done.code, until=now + CODE_LASTS, kind=kind)
-    return back_to(request, house, found.account if done.waits else change.target or change.account)
+        return await show(context, found, made=done.code, until=now + CODE_LASTS, kind=kind)
+    return back_to(context, found.account if done.waits else change.target or change.account)
 
 
 def _wrong(settings: Settings, sent: Sent) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -19,8 +18,7 @@ from portal.admin.own_account import recent_changes
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
-from portal.page import cohorts
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import AccountRefused, Act, Grant, LastManager
 from status_db.accounts.audit_log import Deed
 from status_db.accounts.directory import Listed
@@ -54,64 +52,94 @@ class Sent:
     target: str = ""
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+@dataclass(frozen=True, slots=True)
+class WaitingChange:
+    """A change that waits for a second administrator."""
+
+    id: int
+    account: str
+    address: str
+    what: str
+    asked_by: str
+    asked_at: str
+    until: str
+    own: bool
+    confirms: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLine:
+    """One account."""
+
+    account: str
+    address: str
+    name: str
+    student: str
+    active: bool
+    has_password: bool
+    #: Each with its number.
+    grants: tuple[tuple[int | None, str], ...]
+    acts: bool
+    factors: Held
+    factor_asked: bool
+    factor_let_off: bool
+
+
+async def page(context: SignedIn) -> Response:
     """Show the staff, or whoever a search finds, and the colleges that too few people review."""
-    language, asked = house.language(request), request.query_params
+    asked = context.request.query_params
     text, after = asked.get("q", "").strip()[:100], asked.get("after", "")[:100]
     if text:
-        found = await house.ask_long(house.directory.found, text, _PAGE + 1)
+        found = await context.ask_long(context.services.directory.found, text, _PAGE + 1)
     else:
-        found = await house.ask_long(partial(house.directory.staff, after=after, limit=_PAGE + 1))
-    staff, students = await house.ask_long(house.directory.counted)
-    return house.page(
-        request,
+        found = await context.ask_long(partial(context.services.directory.staff, after=after, limit=_PAGE + 1))
+    staff, students = await context.ask_long(context.services.directory.counted)
+    return context.page(
         "accounts.html",
-        accounts=await _with_factors(language, house, found[:_PAGE]),
+        accounts=await _with_factors(context, found[:_PAGE]),
         text=text,
         more=found[_PAGE - 1].account if len(found) > _PAGE and not text else "",
         too_many=len(found) > _PAGE and bool(text),
         first=not after,
         staff=staff,
         students=students,
-        few=await house.ask_long(too_few_reviewers, house, language),
-        writes=visitor.account.may(Act.MANAGE),
-        pending=await waiting(request, house, visitor),
-        **await second_administrator(house),
+        few=await context.ask_long(too_few_reviewers, context),
+        writes=context.account.may(Act.MANAGE),
+        pending=await waiting(context),
+        **await second_administrator(context),
     )
 
 
-async def one(request: Request, house: House, visitor: Visitor) -> Response:
+async def one(context: SignedIn) -> Response:
     """Show one account with its grants."""
-    return await show(request, house, visitor, await found_in(request, house))
+    return await show(context, await found_in(context))
 
 
-async def take(request: Request, house: House, visitor: Visitor) -> Response:
+async def take(context: SignedIn) -> Response:
     """Take a grant away."""
-    fields = await sent_form(request, house, visitor)
-    found, number = await found_in(request, house), fields.get("grant", [""])[-1]
+    fields = await sent_form(context)
+    found, number = await found_in(context), fields.get("grant", [""])[-1]
     own = next((held.id for held in found.grants if str(held.id) == number), None)
     if own is None:
-        return await show(request, house, visitor, found, Sent(NOT_THERE))
+        return await show(context, found, Sent(NOT_THERE))
     try:
-        _, taken = await house.ask_long(house.desk.take_grant, own)
+        _, taken = await context.ask_long(context.services.desk.take_grant, own)
     except LastManager:
-        return await show(request, house, visitor, found, Sent(LAST))
+        return await show(context, found, Sent(LAST))
     except AccountRefused:
-        return await show(request, house, visitor, found, Sent(NOT_THERE))
-    await house.note(request, Deed.GRANT_TAKEN, to=found.account, **_noted(taken))
-    return back_to(request, house, found.account)
+        return await show(context, found, Sent(NOT_THERE))
+    await context.audit(Deed.GRANT_TAKEN, to=found.account, **_noted(taken))
+    return back_to(context, found.account)
 
 
-async def sent_form(request: Request, house: House, visitor: Visitor) -> dict[str, list[str]]:
+async def sent_form(context: SignedIn) -> dict[str, list[str]]:
     """Read a form of somebody who manages. Raises HTTPException."""
-    return await forms.read_lists(
-        request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM, most=_MOST_FIELDS
-    )
+    return await forms.read_lists(context, longest=_LONGEST_FORM, most=_MOST_FIELDS)
 
 
-async def found_in(request: Request, house: House) -> Listed:
+async def found_in(context: Context) -> Listed:
     """Return the account that the address names. Raises HTTPException."""
-    found = await house.ask_long(house.directory.one, request.path_params["account"])
+    found = await context.ask_long(context.services.directory.one, context.request.path_params["account"])
     if found is None:
         raise HTTPException(404)
     return found
@@ -131,20 +159,20 @@ def address_of(account: str) -> str:
     return f"/accounts/{quote(account, safe='')}"
 
 
-def back_to(request: Request, house: House, account: str) -> Response:
+def back_to(context: Context, account: str) -> Response:
     """Send the browser back to an account's page, about the same cohort."""
-    return see_other(cohorts.same(request, house.settings, address_of(account)))
+    return context.redirect(address_of(account))
 
 
-def too_few_reviewers(house: House, language: Language) -> list[tuple[str, str, int]]:
+def too_few_reviewers(context: Context) -> list[tuple[str, str, int]]:
     """Return review, college and how many may give it, where that is fewer than two people."""
-    settings = house.settings
-    held = house.directory.holders(Act.REVIEW)
-    titles = labels.step_titles(language, settings)
+    settings = context.settings
+    held = context.services.directory.holders(Act.REVIEW)
+    titles = labels.step_titles(context.language, settings)
     # Of several open cohorts, the one with the fewest.
     few: dict[tuple[str, str], int] = {}
     for cohort in settings.open_cohorts():
-        colleges = house.roster.colleges(cohort)
+        colleges = context.services.roster.colleges(cohort)
         wanted = {
             (entry.step, college)
             for flow in settings.flow
@@ -158,28 +186,31 @@ def too_few_reviewers(house: House, language: Language) -> list[tuple[str, str, 
     return [(titles[step], college, able) for (step, college), able in sorted(few.items()) if able < ENOUGH]
 
 
-async def second_administrator(house: House) -> dict[str, Any]:
+async def second_administrator(context: Context) -> dict[str, Any]:
     """Return whether changes need two administrators, and whether there is only one."""
-    two = house.settings.auth.second_administrator
-    return {"two": two, "alone": two and await house.ask_long(house.changes.administrators) < ADMINISTRATORS}
+    two = context.settings.auth.second_administrator
+    return {
+        "two": two,
+        "alone": two and await context.ask_long(context.services.changes.administrators) < ADMINISTRATORS,
+    }
 
 
-async def waiting(request: Request, house: House, visitor: Visitor, account: str | None = None) -> list[dict[str, Any]]:
+async def waiting(context: SignedIn, account: str | None = None) -> list[WaitingChange]:
     """Return the changes that wait for a second administrator, as the pages show them."""
-    language, now, own = house.language(request), house.clock(), visitor.account.account
+    language, now, own = context.language, context.now, context.account.account
     return [
-        {
-            "id": one.id,
-            "account": one.change.account,
-            "address": address_of(one.change.account),
-            "what": _change_said(language, house.settings, one.change),
-            "asked_by": one.asked_by,
-            "asked_at": language.moment(one.asked_at, now),
-            "until": language.moment(one.until, now),
-            "own": one.asked_by == own,
-            "confirms": one.confirmed_by(own),
-        }
-        for one in await house.ask_long(house.changes.waiting, now, account)
+        WaitingChange(
+            id=one.id,
+            account=one.change.account,
+            address=address_of(one.change.account),
+            what=_change_said(language, context.settings, one.change),
+            asked_by=one.asked_by,
+            asked_at=language.moment(one.asked_at, now),
+            until=language.moment(one.until, now),
+            own=one.asked_by == own,
+            confirms=one.confirmed_by(own),
+        )
+        for one in await context.ask_long(context.services.changes.waiting, now, account)
     ]
 
 
@@ -190,9 +221,7 @@ def _change_said(language: Language, settings: Settings, change: AccountChange) 
 
 
 async def show(
-    request: Request,
-    house: House,
-    visitor: Visitor,
+    context: SignedIn,
     found: Listed,
     sent: Sent | None = None,
     *,
@@ -201,56 +230,55 @@ async def show(
     kind: CodeKind = CodeKind.PASSWORD,
 ) -> Response:
     """Show one account; `made` is a code of a kind, shown this once."""
-    language, now, sent = house.language(request), house.clock(), sent or Sent()
-    writes = visitor.account.may(Act.MANAGE)
-    values = await house.ask_long(scope_picker.values_of, house) if writes else {}
-    pending = await waiting(request, house, visitor, found.account)
-    (listed,) = await _with_factors(language, house, [found])
-    return house.page(
-        request,
+    language, now, sent = context.language, context.now, sent or Sent()
+    writes = context.account.may(Act.MANAGE)
+    values = await context.ask_long(scope_picker.values_of, context) if writes else {}
+    pending = await waiting(context, found.account)
+    (listed,) = await _with_factors(context, [found])
+    return context.page(
         "account.html",
         status=422 if sent.wrong else 200,
         found=listed,
         made_at=language.moment(found.created_at, now),
         writes=writes,
-        own=found.account == visitor.account.account,
+        own=found.account == context.account.account,
         sent=sent,
         wrong=language.gettext(sent.wrong) if sent.wrong else "",
         code=made,
         code_kind=kind.value,
         code_until=language.moment(until, now) if until else "",
         acts=[(act.value, labels.say(language, admin_labels.ACTS, act)) for act in Act],
-        steps=list(labels.step_titles(language, house.settings).items()),
-        cohorts=[(c.key, c.name) for c in house.settings.cohort],
+        steps=list(labels.step_titles(language, context.settings).items()),
+        cohorts=[(c.key, c.name) for c in context.settings.cohort],
         columns=scope_picker.columns(language, values, sent.scope),
         pending=pending,
-        recent_changes=await recent_changes(house, language, found.account, now) if pending else [],
-        **await second_administrator(house),
+        recent_changes=await recent_changes(context, found.account) if pending else [],
+        **await second_administrator(context),
     )
 
 
-async def _with_factors(language: Language, house: House, found: Sequence[Listed]) -> list[dict[str, Any]]:
-    held = await house.ask_long(house.factors.held_by, [one.account for one in found])
-    return [_listed(language, house, one, held.get(one.account, Held())) for one in found]
+async def _with_factors(context: Context, found: Sequence[Listed]) -> list[AccountLine]:
+    held = await context.ask_long(context.services.factors.held_by, [one.account for one in found])
+    return [_listed(context, one, held.get(one.account, Held())) for one in found]
 
 
-def _listed(language: Language, house: House, found: Listed, factors: Held) -> dict[str, Any]:
-    auth = house.settings.auth
+def _listed(context: Context, found: Listed, factors: Held) -> AccountLine:
+    auth = context.settings.auth
     asked = asked_of(auth, found)
-    return {
-        "account": found.account,
-        "address": address_of(found.account),
-        "name": found.name,
-        "student": found.student or "",
-        "active": found.active,
-        "has_password": found.has_password,
-        "grants": [(held.id, grant_said(language, house.settings, held)) for held in found.grants],
-        "acts": any(held.act in BY_TWO for held in found.grants),
-        "factors": factors,
-        "factor_asked": asked,
+    return AccountLine(
+        account=found.account,
+        address=address_of(found.account),
+        name=found.name,
+        student=found.student or "",
+        active=found.active,
+        has_password=found.has_password,
+        grants=tuple((held.id, grant_said(context.language, context.settings, held)) for held in found.grants),
+        acts=any(held.act in BY_TWO for held in found.grants),
+        factors=factors,
+        factor_asked=asked,
         # Only because it is the demo's.
-        "factor_let_off": not asked and found.demo and asked_of(auth, replace(found, demo=False)),
-    }
+        factor_let_off=not asked and found.demo and asked_of(auth, replace(found, demo=False)),
+    )
 
 
 def grant_said(language: Language, settings: Settings, held: Grant) -> str:

@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import partial
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -14,9 +13,7 @@ from portal.access import forms, scope_picker
 from portal.access.requires import for_visitors
 from portal.i18n import labels
 from portal.i18n.labels import later
-from portal.i18n.languages import Language
-from portal.page import cohorts
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import Context, SignedIn
 from portal.present import cards
 from portal.web import bounds
 from status_db.accounts.accounts import Act
@@ -54,54 +51,67 @@ class Draft:
     scope: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+@dataclass(frozen=True, slots=True)
+class AnnouncementLine:
+    """One announcement, and whether it is shown now."""
+
+    number: int
+    note: cards.Note
+    tone: str
+    state: str
+    opens: str
+    closes: str
+    author: str
+    withdrawn: str
+    withdrawn_by: str
+    whom: str
+
+
+async def page(context: SignedIn) -> Response:
     """Show every announcement to this cohort, the newest first."""
-    return await _list(request, house, visitor)
+    return await _list(context)
 
 
-async def _list(request: Request, house: House, visitor: Visitor, refused: str = "") -> Response:
-    language, now, cohort = house.language(request), house.clock(), cohorts.chosen(request, house.settings).key
-    found = await house.ask(house.board.listed, cohort)
-    return house.page(
-        request,
+async def _list(context: SignedIn, refused: str = "") -> Response:
+    language, cohort = context.language, context.cohort.key
+    found = await context.ask(context.services.board.listed, cohort)
+    return context.page(
         "announcements.html",
         status=409 if refused else 200,
-        announcements=[_listed(language, house, one, now) for one in found],
-        writes=visitor.account.may(Act.MANAGE),
+        announcements=[_listed(context, one) for one in found],
+        writes=context.account.may(Act.MANAGE),
         refused=language.gettext(refused) if refused else "",
     )
 
 
-async def new(request: Request, house: House, _visitor: Visitor) -> Response:
+async def new(context: SignedIn) -> Response:
     """Show an empty form."""
-    return await _form(request, house, Draft())
+    return await _form(context, Draft())
 
 
-async def write(request: Request, house: House, visitor: Visitor) -> Response:
+async def write(context: SignedIn) -> Response:
     """Show how a draft looks, or publish it; one that makes no sense comes back with what is wrong."""
-    fields = await forms.read_lists(
-        request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM, most=_MOST_FIELDS
-    )
-    values = await house.ask_long(scope_picker.values_of, house)
+    fields = await forms.read_lists(context, longest=_LONGEST_FORM, most=_MOST_FIELDS)
+    values = await context.ask_long(scope_picker.values_of, context)
     typed = {name: sent[-1].replace("\r\n", "\n").strip() for name, sent in fields.items()}
     scope = scope_picker.read(fields.get("scope", ()), values)
     texts = {name: typed.get(name, "") for name in Draft.__dataclass_fields__ if name != "scope"}
     draft = Draft(**texts, scope=scope or {})
-    zone = house.settings.institution.timezone
+    zone = context.settings.institution.timezone
     try:
         opens, closes = (bounds.moment(text, zone) if text else None for text in (draft.opens, draft.closes))
     except ValueError:
-        return await _form(request, house, draft, wrong=NO_TIME)
-    wrong = NO_SCOPE if scope is None else _wrong(house, draft, opens or house.clock(), closes)
+        return await _form(context, draft, wrong=NO_TIME)
+    wrong = NO_SCOPE if scope is None else _wrong(context, draft, opens or context.now, closes)
     if wrong or "publish" not in fields:
-        return await _form(request, house, draft, wrong=wrong, opens=opens, preview=not wrong)
-    made = await house.ask_long(
+        return await _form(context, draft, wrong=wrong, opens=opens, preview=not wrong)
+    made = await context.ask_long(
         partial(
-            house.board.announce,
+            context.services.board.announce,
             draft.title,
             draft.body,
-            author=visitor.account.account,
-            now=house.clock(),
+            author=context.account.account,
+            now=context.now,
             cohort=draft.cohort or None,
             step=draft.step or None,
             scope=draft.scope,
@@ -112,30 +122,32 @@ async def write(request: Request, house: House, visitor: Visitor) -> Response:
             closes=closes,
         )
     )
-    await house.note(request, Deed.ANNOUNCED, cohort=made.cohort, announcement=made.announcement, title=made.title)
-    return see_other(cohorts.same(request, house.settings, "/announcements"))
+    await context.audit(Deed.ANNOUNCED, cohort=made.cohort, announcement=made.announcement, title=made.title)
+    return context.redirect("/announcements")
 
 
-async def withdraw(request: Request, house: House, visitor: Visitor) -> Response:
+async def withdraw(context: SignedIn) -> Response:
     """Take an announcement down."""
-    await forms.read(request, house.settings.portal.public_url, visitor.token)
-    number = request.path_params["announcement"]
-    listed = [one for key in house.settings.cohort_keys() for one in await house.ask(house.board.listed, key)]
+    await forms.read(context)
+    number = context.request.path_params["announcement"]
+    listed = [
+        one for key in context.settings.cohort_keys() for one in await context.ask(context.services.board.listed, key)
+    ]
     if number not in {one.announcement for one in listed}:
         raise HTTPException(404)
     try:
-        down = await house.ask_long(
-            partial(house.board.withdraw, number, author=visitor.account.account, now=house.clock())
+        down = await context.ask_long(
+            partial(context.services.board.withdraw, number, author=context.account.account, now=context.now)
         )
     except AnnouncementRefused:
-        return await _list(request, house, visitor, GONE)
-    await house.note(
-        request, Deed.ANNOUNCEMENT_WITHDRAWN, cohort=down.cohort, announcement=down.announcement, title=down.title
+        return await _list(context, GONE)
+    await context.audit(
+        Deed.ANNOUNCEMENT_WITHDRAWN, cohort=down.cohort, announcement=down.announcement, title=down.title
     )
-    return see_other(cohorts.same(request, house.settings, "/announcements"))
+    return context.redirect("/announcements")
 
 
-def _wrong(house: House, draft: Draft, opens: datetime, closes: datetime | None) -> str:
+def _wrong(context: Context, draft: Draft, opens: datetime, closes: datetime | None) -> str:
     """Return what is wrong with a draft; empty when nothing is."""
     if not draft.title:
         return NO_TITLE
@@ -145,23 +157,22 @@ def _wrong(house: House, draft: Draft, opens: datetime, closes: datetime | None)
         return LONG_BODY
     if closes is not None and closes <= opens:
         return BACKWARDS
-    steps = {step.key for step in house.settings.step}
-    if draft.step not in {"", *steps} or draft.cohort not in {"", *house.settings.cohort_keys()}:
+    steps = {step.key for step in context.settings.step}
+    if draft.step not in {"", *steps} or draft.cohort not in {"", *context.settings.cohort_keys()}:
         return NO_STEP
     return ""
 
 
 async def _form(
-    request: Request,
-    house: House,
+    context: Context,
     draft: Draft,
     *,
     wrong: str = "",
     opens: datetime | None = None,
     preview: bool = False,
 ) -> Response:
-    language, now = house.language(request), house.clock()
-    values = await house.ask_long(scope_picker.values_of, house)
+    language, now = context.language, context.now
+    values = await context.ask_long(scope_picker.values_of, context)
     shown = Announcement(
         0,
         draft.title,
@@ -173,56 +184,55 @@ async def _form(
         body_en=draft.body_en,
         contact=draft.contact,
     )
-    return house.page(
-        request,
+    return context.page(
         "announcement.html",
         status=422 if wrong else 200,
         draft=draft,
         wrong=language.gettext(wrong) if wrong else "",
-        previews=[(other.tag, cards.note(other, shown, now)) for other in house.languages.values()] if preview else [],
-        whom=_whom(language, house, draft.cohort, draft.step, draft.scope),
-        steps=list(labels.step_titles(language, house.settings).items()),
-        cohorts=[(c.key, c.name) for c in house.settings.cohort],
+        previews=[(other.tag, cards.note(other, shown, now)) for other in context.services.languages.values()]
+        if preview
+        else [],
+        whom=_whom(context, draft.cohort, draft.step, draft.scope),
+        steps=list(labels.step_titles(language, context.settings).items()),
+        cohorts=[(c.key, c.name) for c in context.settings.cohort],
         columns=scope_picker.columns(language, values, draft.scope),
     )
 
 
-def _whom(
-    language: Language, house: House, cohort: str | None, step: str | None, scope: Mapping[str, Sequence[str]]
-) -> str:
+def _whom(context: Context, cohort: str | None, step: str | None, scope: Mapping[str, Sequence[str]]) -> str:
     """Say to whom something is announced, and where it stands."""
-    names = {c.key: c.name for c in house.settings.cohort}
-    parts = [names.get(cohort, cohort) if cohort else language.gettext("每一届")]
+    names = {c.key: c.name for c in context.settings.cohort}
+    parts = [names.get(cohort, cohort) if cohort else context.language.gettext("每一届")]
     if step:
-        title = labels.step_titles(language, house.settings).get(step, step)
-        parts.append(language.gettext("写在“%(step)s”的卡片上", step=title))
+        title = labels.step_titles(context.language, context.settings).get(step, step)
+        parts.append(context.language.gettext("写在“%(step)s”的卡片上", step=title))
     else:
-        parts.append(language.gettext("写在页首"))
-    parts.append(scope_picker.said(language, scope) or language.gettext("全体学生"))
+        parts.append(context.language.gettext("写在页首"))
+    parts.append(scope_picker.said(context.language, scope) or context.language.gettext("全体学生"))
     return " · ".join(parts)
 
 
-def _listed(language: Language, house: House, one: Announcement, now: datetime) -> dict[str, object]:
+def _listed(context: Context, one: Announcement) -> AnnouncementLine:
     if one.withdrawn_at is not None:
-        tone, state = "none", language.gettext("已撤回")
-    elif one.stands(now):
-        tone, state = "good", language.gettext("正在显示")
-    elif one.opens > now:
-        tone, state = "wait", language.gettext("尚未开始")
+        tone, state = "none", context.language.gettext("已撤回")
+    elif one.stands(context.now):
+        tone, state = "good", context.language.gettext("正在显示")
+    elif one.opens > context.now:
+        tone, state = "wait", context.language.gettext("尚未开始")
     else:
-        tone, state = "none", language.gettext("已结束")
-    return {
-        "number": one.announcement,
-        "note": cards.note(language, one, now),
-        "tone": tone,
-        "state": state,
-        "opens": language.moment(one.opens, now),
-        "closes": language.moment(one.closes, now) if one.closes else "",
-        "author": one.author,
-        "withdrawn": language.moment(one.withdrawn_at, now) if one.withdrawn_at else "",
-        "withdrawn_by": one.withdrawn_by,
-        "whom": _whom(language, house, one.cohort, one.step, one.scope),
-    }
+        tone, state = "none", context.language.gettext("已结束")
+    return AnnouncementLine(
+        number=one.announcement,
+        note=cards.note(context.language, one, context.now),
+        tone=tone,
+        state=state,
+        opens=context.language.moment(one.opens, context.now),
+        closes=context.language.moment(one.closes, context.now) if one.closes else "",
+        author=one.author,
+        withdrawn=context.language.moment(one.withdrawn_at, context.now) if one.withdrawn_at else "",
+        withdrawn_by=one.withdrawn_by,
+        whom=_whom(context, one.cohort, one.step, one.scope),
+    )
 
 
 ROUTES = (

@@ -14,7 +14,7 @@ from portal.documents import audit_sheet
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
-from portal.page.context import House, Visitor
+from portal.page.context import Context, SignedIn
 from portal.web import bounds
 from status_db.accounts.accounts import Account, Act, normalise_account
 from status_db.accounts.audit_log import AuditLine, Deed
@@ -92,6 +92,21 @@ class Wanted:
         return {"account": self.account, "deed": self.deed or "", "student": self.student}
 
 
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One line of the audit log."""
+
+    number: int
+    at: str
+    account: str
+    deed: str
+    cohort: str
+    student: str
+    run: int | None
+    detail: str
+    address: str
+
+
 def _wanted(request: Request) -> Wanted:
     asked = request.query_params
     deed = next((d for d in Deed if d == asked.get("deed")), None)
@@ -100,13 +115,12 @@ def _wanted(request: Request) -> Wanted:
     )
 
 
-async def page(request: Request, house: House, _visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show the newest lines, or those before one."""
-    language, now, wanted = house.language(request), house.clock(), _wanted(request)
-    before = bounds.number(request.query_params.get("before", ""))
-    found = await house.ask_long(_newest, house, wanted, before, _PAGE + 1)
-    return house.page(
-        request,
+    language, now, wanted = context.language, context.now, _wanted(context.request)
+    before = bounds.number(context.request.query_params.get("before", ""))
+    found = await context.ask_long(_newest, context, wanted, before, _PAGE + 1)
+    return context.page(
         "audit.html",
         lines=[_line(language, line, now) for line in found[:_PAGE]],
         wanted=wanted,
@@ -117,13 +131,11 @@ async def page(request: Request, house: House, _visitor: Visitor) -> Response:
     )
 
 
-async def sheet(request: Request, house: House, visitor: Visitor) -> Response:
+async def sheet(context: SignedIn) -> Response:
     """Return the log, as far as it was narrowed, as a workbook; that is a line of the log itself."""
-    language, now, wanted = house.language(request), house.clock(), _wanted(request)
-    book = await house.ask_long(_sheet, house, language, wanted, visitor.account, now)
-    await house.note(
-        request, Deed.EXPORTED, student=wanted.student or None, what="audit", scope=urlencode(wanted.fields())
-    )
+    language, now, wanted = context.language, context.now, _wanted(context.request)
+    book = await context.ask_long(_sheet, context, wanted, context.account)
+    await context.audit(Deed.EXPORTED, student=wanted.student or None, what="audit", scope=urlencode(wanted.fields()))
     name = f"audit-{now.astimezone(language.zone):%Y%m%d-%H%M}.xlsx"
     return Response(
         book,
@@ -132,8 +144,8 @@ async def sheet(request: Request, house: House, visitor: Visitor) -> Response:
     )
 
 
-def _newest(house: House, wanted: Wanted, before: int | None, limit: int) -> tuple[AuditLine, ...]:
-    return house.audit_log.newest(
+def _newest(context: Context, wanted: Wanted, before: int | None, limit: int) -> tuple[AuditLine, ...]:
+    return context.services.audit_log.newest(
         limit,
         before=before,
         account=wanted.account or None,
@@ -142,11 +154,11 @@ def _newest(house: House, wanted: Wanted, before: int | None, limit: int) -> tup
     )
 
 
-def _every(house: House, wanted: Wanted) -> Iterator[AuditLine]:
+def _every(context: Context, wanted: Wanted) -> Iterator[AuditLine]:
     before: int | None = None
     left = _LONGEST_SHEET
     while left > 0:
-        found = _newest(house, wanted, before, min(_AT_ONCE, left))
+        found = _newest(context, wanted, before, min(_AT_ONCE, left))
         yield from found
         if len(found) < _AT_ONCE:
             return
@@ -154,20 +166,24 @@ def _every(house: House, wanted: Wanted) -> Iterator[AuditLine]:
         before = found[-1].line
 
 
-def _sheet(house: House, language: Language, wanted: Wanted, by: Account, now: datetime) -> bytes:
-    gettext = language.gettext
+def _sheet(context: Context, wanted: Wanted, by: Account) -> bytes:
+    gettext = context.language.gettext
     narrowed = [
         f"{title}: {value}"
         for title, value in (
             (gettext("账号"), wanted.account),
-            (gettext("做了什么"), labels.say(language, admin_labels.DEEDS, wanted.deed) if wanted.deed else ""),
+            (gettext("做了什么"), labels.say(context.language, admin_labels.DEEDS, wanted.deed) if wanted.deed else ""),
             (gettext("学号"), wanted.student),
         )
         if value
     ]
     head = (
         gettext("操作日志"),
-        gettext("%(moment)s 由 %(who)s 导出", moment=f"{now.astimezone(language.zone):%Y-%m-%d %H:%M}", who=by.account),
+        gettext(
+            "%(moment)s 由 %(who)s 导出",
+            moment=f"{context.now.astimezone(context.language.zone):%Y-%m-%d %H:%M}",
+            who=by.account,
+        ),
         "; ".join(narrowed) or gettext("全部"),
     )
     return audit_sheet.workbook(
@@ -175,32 +191,32 @@ def _sheet(house: House, language: Language, wanted: Wanted, by: Account, now: d
         tuple(map(gettext, COLUMNS)),
         (
             (
-                f"{line.at.astimezone(language.zone):%Y-%m-%d %H:%M:%S}",
+                f"{line.at.astimezone(context.language.zone):%Y-%m-%d %H:%M:%S}",
                 line.account,
-                labels.say(language, admin_labels.DEEDS, line.deed),
+                labels.say(context.language, admin_labels.DEEDS, line.deed),
                 line.cohort or "",
                 line.student or "",
                 str(line.run or ""),
-                _detail(language, line),
+                _detail(context.language, line),
                 line.address,
             )
-            for line in _every(house, wanted)
+            for line in _every(context, wanted)
         ),
     )
 
 
-def _line(language: Language, line: AuditLine, now: datetime) -> dict[str, object]:
-    return {
-        "number": line.line,
-        "at": language.moment(line.at, now),
-        "account": line.account,
-        "deed": labels.say(language, admin_labels.DEEDS, line.deed),
-        "cohort": line.cohort or "",
-        "student": line.student or "",
-        "run": line.run,
-        "detail": _detail(language, line),
-        "address": line.address,
-    }
+def _line(language: Language, line: AuditLine, now: datetime) -> AuditEntry:
+    return AuditEntry(
+        number=line.line,
+        at=language.moment(line.at, now),
+        account=line.account,
+        deed=labels.say(language, admin_labels.DEEDS, line.deed),
+        cohort=line.cohort or "",
+        student=line.student or "",
+        run=line.run,
+        detail=_detail(language, line),
+        address=line.address,
+    )
 
 
 def _detail(language: Language, line: AuditLine) -> str:

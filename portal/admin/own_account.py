@@ -1,11 +1,9 @@
 """My account: its recent changes, whoever made them, and its open sessions, each of which can be ended."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -16,8 +14,7 @@ from portal.auth import sessions
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
-from portal.page import cohorts
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import Context, SignedIn
 from status_db.accounts.audit_log import Deed
 from status_db.accounts.own_account import AccountEvent, OwnSession
 from status_db.sign_in.second_factor import is_staff
@@ -38,19 +35,43 @@ _KNOWN = frozenset({"to", "of", "asked", "asked_by", "count", "left"})
 _COMMAND_LINE = "command line"
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+@dataclass(frozen=True, slots=True)
+class RecentChange:
+    """One recent change of an account."""
+
+    at: str
+    deed: str
+    detail: str
+    by: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLine:
+    """One open session."""
+
+    name: str
+    created_at: str
+    seen_at: str
+    method: str
+    address: str
+    this: bool
+
+
+async def page(context: SignedIn) -> Response:
     """Show the own account."""
-    language, now, auth = house.language(request), house.clock(), house.settings.auth
-    own, this = visitor.account, sessions.hash_of(visitor.token)
+    language, now, auth = context.language, context.now, context.settings.auth
+    own, this = context.account, sessions.hash_of(context.visitor.token)
     staff = is_staff(own)
-    opened = await house.ask_long(
-        partial(house.own.sessions, own.account, now, this, idle=auth.session_idle, longest=auth.session_longest)
+    opened = await context.ask_long(
+        partial(
+            context.services.own.sessions, own.account, now, this, idle=auth.session_idle, longest=auth.session_longest
+        )
     )
-    return house.page(
-        request,
+    return context.page(
         "own_account.html",
         staff=staff,
-        recent_changes=await recent_changes(house, language, own.account, now, staff=staff),
+        recent_changes=await recent_changes(context, own.account, staff=staff),
         sessions=[
             _session(language, one, language.moment(one.created_at, now), language.moment(one.seen_at, now))
             for one in opened
@@ -59,60 +80,61 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     )
 
 
-async def end(request: Request, house: House, visitor: Visitor) -> Response:
+async def end(context: SignedIn) -> Response:
     """End one session, or all but the one that asks."""
-    fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
+    fields = await forms.read(context)
     named = fields.get("session", "")
     if named:
-        this = sessions.hash_of(visitor.token)
+        this = sessions.hash_of(context.visitor.token)
         one = None if named == "others" else named
-        ended = await house.ask_long(house.own.end, visitor.account.account, this, one)
+        ended = await context.ask_long(context.services.own.end, context.account.account, this, one)
         if ended:
-            await house.note(request, Deed.SIGNED_OUT, what="other sessions", count=ended)
-    return see_other(cohorts.same(request, house.settings, "/own"))
+            await context.audit(Deed.SIGNED_OUT, what="other sessions", count=ended)
+    return context.redirect("/own")
 
 
-async def recent_changes(
-    house: House, language: Language, account: str, now: datetime, *, staff: bool = True
-) -> list[dict[str, Any]]:
+async def recent_changes(context: Context, account: str, *, staff: bool = True) -> list[RecentChange]:
     """Return the recent changes of an account, as the pages show them."""
-    events = await house.ask_long(partial(house.own.events, account, now, staff=staff))
-    people = await _people(house, events) if staff else {}
-    return [_change(language, one, language.moment(one.at, now), people, staff=staff) for one in events]
+    events = await context.ask_long(partial(context.services.own.events, account, context.now, staff=staff))
+    people = await _people(context, events) if staff else {}
+    return [
+        _change(context.language, one, context.language.moment(one.at, context.now), people, staff=staff)
+        for one in events
+    ]
 
 
-async def _people(house: House, events: tuple[AccountEvent, ...]) -> dict[str, str]:
+async def _people(context: Context, events: tuple[AccountEvent, ...]) -> dict[str, str]:
     """Return account → name: pages show people by name, not by what they sign in with."""
-    found = {name: await house.ask(house.accounts.find, name) for name in sorted({one.by for one in events})}
+    found = {
+        name: await context.ask(context.services.accounts.find, name) for name in sorted({one.by for one in events})
+    }
     return {name: account.name for name, account in found.items() if account is not None}
 
 
-def _change(
-    language: Language, one: AccountEvent, at: str, people: Mapping[str, str], *, staff: bool
-) -> dict[str, Any]:
+def _change(language: Language, one: AccountEvent, at: str, people: Mapping[str, str], *, staff: bool) -> RecentChange:
     # Students' pages do not show accounts of staff.
     by = people.get(one.by, one.by) if staff else ""
     on_server = one.address == _COMMAND_LINE
     shown = {name: value for name, value in one.detail.items() if name not in _KNOWN} if staff else {}
-    return {
-        "at": at,
-        "deed": labels.say(language, admin_labels.DEEDS, one.deed),
-        "detail": detail_said(language, shown),
-        "by": language.gettext("%(who)s（服务器命令行）", who=by) if on_server and by else by,
-        "address": "" if on_server else one.address,
-    }
+    return RecentChange(
+        at=at,
+        deed=labels.say(language, admin_labels.DEEDS, one.deed),
+        detail=detail_said(language, shown),
+        by=language.gettext("%(who)s（服务器命令行）", who=by) if on_server and by else by,
+        address="" if on_server else one.address,
+    )
 
 
-def _session(language: Language, one: OwnSession, created_at: str, seen_at: str) -> dict[str, Any]:
+def _session(language: Language, one: OwnSession, created_at: str, seen_at: str) -> SessionLine:
     method = labels.say(language, METHODS, one.method)
-    return {
-        "name": one.name,
-        "created_at": created_at,
-        "seen_at": seen_at,
-        "method": method,
-        "address": one.address,
-        "this": one.this,
-    }
+    return SessionLine(
+        name=one.name,
+        created_at=created_at,
+        seen_at=seen_at,
+        method=method,
+        address=one.address,
+        this=one.this,
+    )
 
 
 ROUTES = (

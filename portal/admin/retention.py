@@ -1,8 +1,8 @@
 """How long rows are kept: each rule of the settings, its last run, and the rows it has removed."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -10,7 +10,7 @@ from portal.access.requires import for_visitors
 from portal.i18n import labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
-from portal.page.context import House, Visitor
+from portal.page.context import SignedIn
 from status_db.accounts.accounts import Act
 from status_db.desk.retention import RetentionRun, RetentionRuns
 
@@ -32,13 +32,27 @@ RULES = {
 _DAY = timedelta(days=1)
 
 
-async def page(request: Request, house: House, _visitor: Visitor) -> Response:
+@dataclass(frozen=True, slots=True)
+class RuleLine:
+    """One rule of retention, and what it has removed."""
+
+    title: str
+    key: str
+    span: str
+    at: str
+    removed: int
+    unfinished: bool
+    in_all: int
+    oldest: str
+
+
+async def page(context: SignedIn) -> Response:
     """Show the rules."""
-    language, now = house.language(request), house.clock()
-    last, removed = await house.ask_long(_carried_out, house.retention_runs)
-    spans = house.settings.retention.spans(session_longest=house.settings.auth.session_longest)
+    language, now = context.language, context.now
+    last, removed = await context.ask_long(_carried_out, context.services.retention_runs)
+    spans = context.settings.retention.spans(session_longest=context.settings.auth.session_longest)
     rules = [_rule(language, rule, span, last.get(rule), removed.get(rule, 0), now) for rule, span in spans.items()]
-    return house.page(request, "retention.html", rules=rules)
+    return context.page("retention.html", rules=rules)
 
 
 def _carried_out(runs: RetentionRuns) -> tuple[dict[str, RetentionRun], dict[str, int]]:
@@ -47,17 +61,17 @@ def _carried_out(runs: RetentionRuns) -> tuple[dict[str, RetentionRun], dict[str
 
 def _rule(
     language: Language, rule: str, span: timedelta | None, last: RetentionRun | None, removed: int, now: datetime
-) -> dict[str, object]:
-    return {
-        "title": labels.say(language, RULES, rule),
-        "key": rule,
-        "span": _span(language, span),
-        "at": language.moment(last.at, now) if last else "",
-        "removed": last.removed if last else 0,
-        "unfinished": last.unfinished if last else False,
-        "in_all": removed,
-        "oldest": language.moment(last.oldest, now) if last and last.oldest else "",
-    }
+) -> RuleLine:
+    return RuleLine(
+        title=labels.say(language, RULES, rule),
+        key=rule,
+        span=_span(language, span),
+        at=language.moment(last.at, now) if last else "",
+        removed=last.removed if last else 0,
+        unfinished=last.unfinished if last else False,
+        in_all=removed,
+        oldest=language.moment(last.oldest, now) if last and last.oldest else "",
+    )
 
 
 def _span(language: Language, span: timedelta | None) -> str:

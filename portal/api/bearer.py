@@ -10,7 +10,7 @@ from math import ceil
 from starlette.requests import Request
 
 from portal.api.problems import NoAnswer
-from portal.page.context import House
+from portal.page.services import Services
 from portal.web import addresses
 from status_db.accounts import api_tokens
 from status_db.accounts.accounts import Account
@@ -77,14 +77,14 @@ class Door:
     pace: Pace
     looks: Looks = field(default_factory=Looks)
 
-    async def enter(self, request: Request, house: House, now: datetime) -> Bearer:
+    async def enter(self, request: Request, services: Services, now: datetime) -> Bearer:
         """Return whose token a request brings. Raises NoAnswer: 401 without one that opens, 429 for too many."""
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret:
             detail = "Bring a token: Authorization: Bearer clr_… An administrator makes one."
             raise NoAnswer(401, detail, headers={"WWW-Authenticate": _CHALLENGE})
         token_hash = api_tokens.hash_of(secret.strip())
-        found = await house.ask(self.reading.find, token_hash, now)
+        found = await services.ask(self.reading.find, token_hash, now)
         if found is None:
             challenge = {"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'}
             raise NoAnswer(401, "This token opens nothing, or nothing any more. Ask for a new one.", headers=challenge)
@@ -95,17 +95,17 @@ class Door:
             detail = f"More than {self.pace.rate} requests in a minute. Ask again in {seconds} s."
             raise NoAnswer(429, detail, headers={"Retry-After": str(seconds)})
         if token.used_at is None or now - token.used_at >= api_tokens.TOUCH:
-            await house.ask_long(self.writing.touch, token_hash, now)
-        return Bearer(token, account.during(house.settings.cohort_keys()), addresses.of(request.scope))
+            await services.ask_long(self.writing.touch, token_hash, now)
+        return Bearer(token, account.during(services.settings.cohort_keys()), addresses.of(request.scope))
 
-    async def note_student(self, house: House, bearer: Bearer, cohort: str, number: str, now: datetime) -> None:
+    async def note_student(self, services: Services, bearer: Bearer, cohort: str, number: str, now: datetime) -> None:
         """Note that a student was looked at, once in an hour."""
         if not self.looks.noted(bearer.token, cohort, number, now):
-            await house.ask_long(self.writing.note_seen, bearer.token, cohort, number, now, bearer.address)
+            await services.ask_long(self.writing.note_seen, bearer.token, cohort, number, now, bearer.address)
             self.looks.remember(bearer.token, cohort, number, now)
 
-    async def note_list(self, house: House, bearer: Bearer, cohort: str, asked: str, now: datetime) -> None:
+    async def note_list(self, services: Services, bearer: Bearer, cohort: str, asked: str, now: datetime) -> None:
         """Note that a list was asked for, once in an hour for each question."""
         if not self.looks.noted(bearer.token, cohort, f"?{asked}", now):
-            await house.ask_long(self.writing.note_listed, bearer.token, cohort, asked, now, bearer.address)
+            await services.ask_long(self.writing.note_listed, bearer.token, cohort, asked, now, bearer.address)
             self.looks.remember(bearer.token, cohort, f"?{asked}", now)

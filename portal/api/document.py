@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from config.settings import Settings
 from portal.api.problems import MEDIA_TYPE, Problem
 from portal.api.questions import Question
+from portal.web.links import public_link
 
 _REF = "#/components/schemas/{model}"
 
@@ -64,7 +65,7 @@ def described(
                 "brings a token in its Authorization header; what it opens is what the token's account may read."
             ),
         },
-        "servers": [{"url": settings.portal.public_url.rstrip("/") + prefix}],
+        "servers": [{"url": public_link(settings.portal.public_url, prefix)}],
         "security": [{"token": []}],
         "paths": {endpoint.path: {"get": _operation(endpoint, known)} for endpoint in endpoints},
         "components": {

@@ -22,8 +22,8 @@ from portal.api.problems import HANDLERS, NO_STUDENT, NoAnswer, broken
 from portal.auth.permissions import inside, readable
 from portal.i18n import languages
 from portal.i18n.languages import Language
-from portal.page.context import House
 from portal.page.own_student import newest
+from portal.page.services import Services
 from portal.web import bounds
 from portal.web.faults import Faults
 from status_db.accounts.accounts import Act
@@ -39,10 +39,14 @@ bounds.register()
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: who asks what, when, in which language."""
+    """One request: who asks what, when, in which language.
+
+    It is to the API what `portal.page.context.Context` is to the pages. It has a bearer in place of a visitor, knows no
+    cookie, and takes language and cohort from the question alone.
+    """
 
     request: Request
-    house: House
+    services: Services
     door: Door
     bearer: Bearer
     now: datetime
@@ -50,13 +54,13 @@ class Asked:
 
     def cohort(self, asked: str | None) -> str:
         """Return the cohort that is meant."""
-        return asked or self.house.settings.default_cohort()
+        return asked or self.services.settings.default_cohort()
 
     def steps(self, cohort: str) -> dict[str, tuple[Scope, ...]]:
         """Return which steps the account may read, and whose. Raises NoAnswer when it may read none at all."""
         if not self.bearer.account.may(Act.READ):
             raise NoAnswer(403, "This token's account has no grant to read. An administrator gives one.")
-        return readable(self.bearer.account, [step.key for step in self.house.settings.step], cohort)
+        return readable(self.bearer.account, [step.key for step in self.services.settings.step], cohort)
 
 
 Handler = Callable[[Asked, Any], Awaitable[BaseModel]]
@@ -74,37 +78,37 @@ async def cohorts(asked: Asked, _question: questions.Question) -> answers.Cohort
                     for level, window in cohort.windows.items()
                 },
             )
-            for cohort in asked.house.settings.cohort
+            for cohort in asked.services.settings.cohort
         ]
     )
 
 
 async def student(asked: Asked, question: questions.OfStudent) -> answers.StudentAnswer:
     """Say where one student stands; who is outside the grants looks like one who does not exist."""
-    house, account = asked.house, asked.bearer.account
+    services, account = asked.services, asked.bearer.account
     number = normalise_number(asked.request.path_params["number"])
     own = account.student == number
     if not own and account.student is None:
         asked.steps(asked.cohort(question.cohort))
-    among = (question.cohort,) if question.cohort else house.settings.newest_first()
-    among = await house.ask(house.roster.cohorts_of, number, among)
-    found = await house.ask(newest, house.reader, among, number, asked.now)
+    among = (question.cohort,) if question.cohort else services.settings.newest_first()
+    among = await services.ask(services.roster.cohorts_of, number, among)
+    found = await services.ask(newest, services.reader, among, number, asked.now)
     if found is None:
         raise NoAnswer(404, NO_STUDENT)
-    keys = [step.key for step in house.settings.step]
+    keys = [step.key for step in services.settings.step]
     if own:
-        return wording.student(asked.language, house.settings, found, asked.now, frozenset(keys))
+        return wording.student(asked.language, services.settings, found, asked.now, frozenset(keys))
     allowed = readable(account, keys, found.cohort)
     only = frozenset(step for step, scopes in allowed.items() if inside(found, scopes))
     if not only:
         raise NoAnswer(404, NO_STUDENT)
-    await asked.door.note_student(house, asked.bearer, found.cohort, number, asked.now)
-    return wording.student(asked.language, house.settings, found, asked.now, only)
+    await asked.door.note_student(services, asked.bearer, found.cohort, number, asked.now)
+    return wording.student(asked.language, services.settings, found, asked.now, only)
 
 
 async def students(asked: Asked, question: questions.OfList) -> answers.ListAnswer:
     """List students who leave, page by page, within the grants."""
-    house, cohort = asked.house, asked.cohort(question.cohort)
+    services, cohort = asked.services, asked.cohort(question.cohort)
     steps = asked.steps(cohort)
     if question.step is not None:
         steps = {step: scopes for step, scopes in steps.items() if step == question.step}
@@ -112,29 +116,29 @@ async def students(asked: Asked, question: questions.OfList) -> answers.ListAnsw
     narrowed = {column: value for column, value in columns.items() if value is not None}
     chosen = Filter(question.state or Wanted.ALL, columns=narrowed, order=Order.NUMBER)
     after = (normalise_number(question.after),) if question.after else None
-    leaf = partial(house.lists.leaf, Sight(cohort, steps), chosen, asked.now, question.limit, after=after)
-    page = await house.ask_long(leaf)
+    leaf = partial(services.lists.leaf, Sight(cohort, steps), chosen, asked.now, question.limit, after=after)
+    page = await services.ask_long(leaf)
     filters = question.model_dump(exclude={"after", "limit", "lang", "cohort"}, exclude_none=True, by_alias=True)
     asked_for = " ".join(f"{name}={value}" for name, value in filters.items())
-    await asked.door.note_list(house, asked.bearer, cohort, asked_for, asked.now)
+    await asked.door.note_list(services, asked.bearer, cohort, asked_for, asked.now)
     return answers.ListAnswer(
         cohort=cohort,
-        students=[wording.line(asked.language, house.settings, line, asked.now) for line in page.rows],
+        students=[wording.line(asked.language, services.settings, line, asked.now) for line in page.rows],
         next=page.rows[-1].student if page.more else None,
     )
 
 
 async def overview(asked: Asked, question: questions.OfCohort) -> answers.OverviewAnswer:
     """Say how many stand where, step by step and college by college, within the grants."""
-    house, cohort = asked.house, asked.cohort(question.cohort)
-    found = await house.ask_long(house.reader.seen, Sight(cohort, asked.steps(cohort)), asked.now)
+    services, cohort = asked.services, asked.cohort(question.cohort)
+    found = await services.ask_long(services.reader.seen, Sight(cohort, asked.steps(cohort)), asked.now)
 
     def told(tallies: Mapping[str, Any]) -> list[answers.TallyAnswer]:
         return [
             wording.tally(
-                asked.language, house.settings, step.key, tallies[step.key], found.freshness.get(step.key), asked.now
+                asked.language, services.settings, step.key, tallies[step.key], found.freshness.get(step.key), asked.now
             )
-            for step in house.settings.step
+            for step in services.settings.step
             if step.key in tallies
         ]
 
@@ -149,10 +153,10 @@ async def overview(asked: Asked, question: questions.OfCohort) -> answers.Overvi
 
 async def sources(asked: Asked, question: questions.OfCohort) -> answers.SourcesAnswer:
     """Say how fresh the roster is, and each source of a step that may be read."""
-    house, cohort, account = asked.house, asked.cohort(question.cohort), asked.bearer.account
+    services, cohort, account = asked.services, asked.cohort(question.cohort), asked.bearer.account
     every = account.may(Act.MANAGE)
     steps = {} if every else asked.steps(cohort)
-    views = await house.ask(house.reader.sources, cohort)
+    views = await services.ask(services.reader.sources, cohort)
     return answers.SourcesAnswer(
         cohort=cohort,
         sources=[
@@ -171,7 +175,7 @@ async def sources(asked: Asked, question: questions.OfCohort) -> answers.Sources
 
 
 def _title(asked: Asked, name: str) -> str:
-    source = asked.house.settings.source.get(name)
+    source = asked.services.settings.source.get(name)
     if source is None:
         return asked.language.gettext("离校名单")
     return asked.language.pick(source.title, source.title_en) or name
@@ -199,30 +203,30 @@ ENDPOINTS: tuple[tuple[Endpoint, Handler], ...] = (
 )
 
 
-def mounted(house: House) -> tuple[Mount, ...]:
+def mounted(services: Services) -> tuple[Mount, ...]:
     """Return the API as one route of the application, with its own way of saying what is wrong; none when it is off."""
-    settings = house.settings.api
+    settings = services.settings.api
     if not settings.enabled:
         return ()
-    door = Door(house.token_reading, house.token_writing, Pace(settings.rate))
-    known = questions.known_values(house.settings)
-    described = document.described(PREFIX, [endpoint for endpoint, _ in ENDPOINTS], known, house.settings)
+    door = Door(services.token_reading, services.token_writing, Pace(settings.rate))
+    known = questions.known_values(services.settings)
+    described = document.described(PREFIX, [endpoint for endpoint, _ in ENDPOINTS], known, services.settings)
 
     async def description(_request: Request) -> Response:
         return Response(described, media_type="application/json")
 
     def answering(endpoint: Endpoint, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            now = house.clock()
-            bearer = await door.enter(request, house, now)
+            now = services.clock()
+            bearer = await door.enter(request, services, now)
             question = questions.read(request, endpoint.question, known)
-            language = _language(request, house, getattr(question, "lang", None))
+            language = _language(request, services, getattr(question, "lang", None))
 
             async def here() -> Response:
-                said = await handler(Asked(request, house, door, bearer, now, language), question)
+                said = await handler(Asked(request, services, door, bearer, now, language), question)
                 return _answer(request, said, language, tagged=endpoint.tagged)
 
-            return await (house.long.answer(request, bearer.account.account, here) if endpoint.long else here())
+            return await (services.long.answer(request, bearer.account.account, here) if endpoint.long else here())
 
         return answer
 
@@ -238,7 +242,7 @@ def mounted(house: House) -> tuple[Mount, ...]:
         allow_headers=["Authorization", "If-None-Match"],
         expose_headers=["ETag", "Retry-After", "WWW-Authenticate"],
     )
-    breaking = Middleware(Faults, broken=partial(broken, house.faults))
+    breaking = Middleware(Faults, broken=partial(broken, services.faults))
     app = Starlette(
         routes=routes,
         middleware=[*([elsewhere] if settings.origins else []), breaking],
@@ -247,9 +251,9 @@ def mounted(house: House) -> tuple[Mount, ...]:
     return (Mount(PREFIX, app),)
 
 
-def _language(request: Request, house: House, asked: str | None) -> Language:
-    code = languages.choose(list(house.languages), asked, None, request.headers.get("accept-language", ""))
-    return house.languages[code]
+def _language(request: Request, services: Services, asked: str | None) -> Language:
+    code = languages.choose(list(services.languages), asked, None, request.headers.get("accept-language", ""))
+    return services.languages[code]
 
 
 def _answer(request: Request, said: BaseModel, language: Language, *, tagged: bool) -> Response:

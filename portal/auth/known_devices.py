@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from portal.auth.sessions import Cookie
+from portal.web.links import cookie_path
 from status_db.desk.key import DeskKey
 
 #: So many accounts of one device are remembered, the last to sign in first.
@@ -48,7 +49,9 @@ class Devices:
         mark = self._mark(device, account)
         kept = [mark, *(one for one in marks if one != mark)][:_ACCOUNTS]
         value = ".".join([device, *kept])
-        response.set_cookie(self.name, value, _LASTS, path="/", secure=self.secure, httponly=True, samesite="lax")
+        response.set_cookie(
+            self.name, value, _LASTS, path=cookie_path(), secure=self.secure, httponly=True, samesite="lax"
+        )
 
     def _read(self, request: Request) -> tuple[str, list[str]]:
         value = request.cookies.get(self.name, "")

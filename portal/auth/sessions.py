@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from config.tables.portal import Auth, Portal
+from portal.web.links import cookie_path
 from status_db.accounts.accounts import Accounts, Session
 
 _TOKEN_BYTES = 32
@@ -47,11 +48,14 @@ class Cookie:
     def of(cls, portal: Portal, *, desk: bool = False) -> "Cookie":
         """Return it as the public address asks for: Secure, and bound to this host by its name, when that is https.
 
+        A name can bind to the host only a cookie of every path.
+
         A `desk` that is a process of its own has another: a browser sends cookies to every port of a host.
         """
         secure = portal.public_url.startswith("https://")
         name = "clearance-desk" if desk else "clearance"
-        return cls(f"__Host-{name}" if secure else name, secure)
+        bound = "__Host-" if cookie_path() == "/" else "__Secure-"
+        return cls(f"{bound}{name}" if secure else name, secure)
 
     def read(self, request: Request) -> str:
         """Return the token a browser brings; empty when it brings none."""
@@ -59,11 +63,11 @@ class Cookie:
 
     def set(self, response: Response, token: str) -> None:
         """Hand a token to the browser, until it is closed."""
-        response.set_cookie(self.name, token, path="/", secure=self.secure, httponly=True, samesite="lax")
+        response.set_cookie(self.name, token, path=cookie_path(), secure=self.secure, httponly=True, samesite="lax")
 
     def drop(self, response: Response) -> None:
         """Have the browser forget it."""
-        response.delete_cookie(self.name, path="/", secure=self.secure, httponly=True, samesite="lax")
+        response.delete_cookie(self.name, path=cookie_path(), secure=self.secure, httponly=True, samesite="lax")
 
 
 def find(accounts: Accounts, auth: Auth, token: str, now: datetime) -> Session | None:

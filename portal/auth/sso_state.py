@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from portal.auth.sealed_cookie import seal, unseal
 from portal.auth.sessions import Cookie, new_token
+from portal.web.links import cookie_path
 from status_db.desk.key import DeskKey
 
 #: Long enough to look for a password; a page left open overnight begins anew.
@@ -42,7 +43,7 @@ class Journeys:
             self._name(method),
             seal(self._key(method), asdict(journey), now + _LONGEST),
             int(_LONGEST.total_seconds()),
-            path="/",
+            path=cookie_path(),
             secure=self.cookie.secure,
             httponly=True,
             # It must come along when the provider sends the browser back.
@@ -61,7 +62,7 @@ class Journeys:
     def end(self, response: Response, method: str) -> None:
         """Have the browser forget it."""
         secure = self.cookie.secure
-        response.delete_cookie(self._name(method), path="/", secure=secure, httponly=True, samesite="lax")
+        response.delete_cookie(self._name(method), path=cookie_path(), secure=secure, httponly=True, samesite="lax")
 
     def _key(self, method: str) -> bytes:
         return self.key.of(f"journey to {method}")

@@ -6,7 +6,6 @@ from functools import partial
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -16,10 +15,11 @@ from portal.desk.context.head import desk_page, inside_of
 from portal.desk.context.scene import ANSWERING, Place, place
 from portal.i18n.labels import later
 from portal.page.account_names import names_of
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import Context, SignedIn
 from portal.present import appeals
 from portal.student import recheck
 from portal.student.appeal import show_record
+from portal.web.links import see_other
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.appeal_rows import Outcome, StudentObjection
 from status_db.inbox.appeals import AppealCode, ObjectionRefused
@@ -53,18 +53,17 @@ class _Before:
     status: StepStatus | None
 
 
-async def queue(request: Request, house: House, visitor: Visitor) -> Response:
+async def queue(context: SignedIn) -> Response:
     """Show what waits at a step, whichever is due first."""
-    at = place(request, house, visitor, ANSWERING)
+    at = place(context, ANSWERING)
     cohort, here = at.here.cohort.key, at.here
-    inside = inside_of(house, cohort, at.scopes)
-    waiting = await house.ask_long(house.student_objections.waiting, cohort, (at.step,), inside, _ROWS + 1)
+    inside = inside_of(context, cohort, at.scopes)
+    waiting = await context.ask_long(context.services.student_objections.waiting, cohort, (at.step,), inside, _ROWS + 1)
     shown = waiting[:_ROWS]
-    students = await house.ask_long(house.named.students, cohort, {one.student for one in shown}, here.now)
-    names = await names_of(house, shown)
+    students = await context.ask_long(context.services.named.students, cohort, {one.student for one in shown}, here.now)
+    names = await names_of(context, shown)
     return await desk_page(
-        request,
-        house,
+        context,
         at,
         "desk/objections.html",
         more=_ROWS if len(waiting) > _ROWS else 0,
@@ -72,26 +71,26 @@ async def queue(request: Request, house: House, visitor: Visitor) -> Response:
     )
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show one objection, and the form to answer it."""
-    found = await _before(request, house, visitor)
-    await house.note(
-        request, Deed.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, objection=found.one.objection
+    found = await _before(context)
+    await context.audit(
+        Deed.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, objection=found.one.objection
     )
-    return await _page(request, house, found)
+    return await _page(context, found)
 
 
-async def answer(request: Request, house: House, visitor: Visitor) -> Response:
+async def answer(context: SignedIn) -> Response:
     """Enter the office's answer; one that cannot be entered so comes back with what would do."""
-    fields = await forms.read(request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM)
-    found = await _before(request, house, visitor)
+    fields = await forms.read(context, longest=_LONGEST_FORM)
+    found = await _before(context)
     outcome, text = fields.get("outcome", ""), fields.get("answer", "").replace("\r\n", "\n")
     if outcome not in _outcomes(found):
-        return await _page(request, house, found, text=text, wrong=NO_OUTCOME, status=422)
-    if outcome == Outcome.RECHECKED and not _was_rechecked(found.one, await _last_asked(house, found.one)):
-        return await _page(request, house, found, outcome=outcome, text=text, wrong=NOT_ASKED, status=422)
+        return await _page(context, found, text=text, wrong=NO_OUTCOME, status=422)
+    if outcome == Outcome.RECHECKED and not _was_rechecked(found.one, await _last_asked(context, found.one)):
+        return await _page(context, found, outcome=outcome, text=text, wrong=NOT_ASKED, status=422)
     enter = partial(
-        house.student_objections.answer,
+        context.services.student_objections.answer,
         found.one.objection,
         Outcome(outcome),
         text,
@@ -100,7 +99,7 @@ async def answer(request: Request, house: House, visitor: Visitor) -> Response:
         decision=_decided_since(found),
     )
     try:
-        ended = await house.ask_long(enter)
+        ended = await context.ask_long(enter)
     except ObjectionRefused as refused:
         if refused.standing is not None:
             found = _Before(found.at, refused.standing, found.student, found.status)
@@ -108,9 +107,8 @@ async def answer(request: Request, house: House, visitor: Visitor) -> Response:
             409 if refused.code is AppealCode.ANSWERED else 422,
             appeals.REFUSALS[refused.code],
         )
-        return await _page(request, house, found, outcome=outcome, text=text, wrong=wrong, status=status)
-    await house.note(
-        request,
+        return await _page(context, found, outcome=outcome, text=text, wrong=wrong, status=status)
+    await context.audit(
         Deed.OBJECTION_ANSWERED,
         cohort=ended.cohort,
         student=ended.student,
@@ -121,61 +119,60 @@ async def answer(request: Request, house: House, visitor: Visitor) -> Response:
     return see_other(found.at.address("/desk/objections"))
 
 
-async def ask_again(request: Request, house: House, visitor: Visitor) -> Response:
+async def ask_again(context: SignedIn) -> Response:
     """Have the sources asked about the student, and come back with what stands then."""
-    await forms.read(request, house.settings.portal.public_url, visitor.token)
-    found = await _before(request, house, visitor)
+    await forms.read(context)
+    found = await _before(context)
     one, at = found.one, found.at
     if found.status is None or found.status.kind is not StepKind.SYNCED:
         raise HTTPException(404)
     ask = partial(
-        house.requests.ask_recheck,
+        context.services.requests.ask_recheck,
         one.cohort,
         one.student,
         account=at.account,
         now=at.here.now,
         pause=timedelta(0),
-        day_limit=house.settings.portal.recheck_day_limit + _ASKED_BY_CLERKS,
+        day_limit=context.settings.portal.recheck_day_limit + _ASKED_BY_CLERKS,
     )
     try:
-        await house.ask_long(ask)
+        await context.ask_long(ask)
     except RequestRefused:
-        last = await _last_asked(house, one)
+        last = await _last_asked(context, one)
         if last is None or last.served_at is not None:
-            return await _page(request, house, found, wrong=ASKED_OFTEN, status=429)
+            return await _page(context, found, wrong=ASKED_OFTEN, status=429)
     else:
-        await house.note(request, Deed.ASKED_RECHECK, cohort=one.cohort, student=one.student)
-    await recheck.until_served(partial(house.ask, house.requests.last_recheck, one.cohort, one.student))
+        await context.audit(Deed.ASKED_RECHECK, cohort=one.cohort, student=one.student)
+    await recheck.until_served(partial(context.ask, context.services.requests.last_recheck, one.cohort, one.student))
     return see_other(at.address(f"/desk/objections/{one.objection}"))
 
 
-async def record(request: Request, house: House, visitor: Visitor) -> Response:
+async def record(context: SignedIn) -> Response:
     """Show one objection, ready to be printed."""
-    found = await _before(request, house, visitor)
-    await house.note(
-        request, Deed.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, objection=found.one.objection
+    found = await _before(context)
+    await context.audit(
+        Deed.SAW_STUDENT, cohort=found.one.cohort, student=found.one.student, objection=found.one.objection
     )
     back = found.at.address(f"/desk/objections/{found.one.objection}")
-    return await show_record(request, house, found.student, found.one, back)
+    return await show_record(context, found.student, found.one, back)
 
 
-async def _before(request: Request, house: House, visitor: Visitor) -> _Before:
+async def _before(context: SignedIn) -> _Before:
     """Return the objection an address means, before who may answer it; foreign and missing read 404."""
-    at = place(request, house, visitor, ANSWERING)
+    at = place(context, ANSWERING)
     cohort, now = at.here.cohort.key, at.here.now
-    one = await house.ask(house.student_objections.one, cohort, request.path_params["objection"])
+    one = await context.ask(context.services.student_objections.one, cohort, context.request.path_params["objection"])
     if one is None:
         raise HTTPException(404)
-    at = place(request, house, visitor, ANSWERING, one.step)
-    if not await house.ask(house.named.inside, cohort, (one.student,), at.scopes):
+    at = place(context, ANSWERING, one.step)
+    if not await context.ask(context.services.named.inside, cohort, (one.student,), at.scopes):
         raise HTTPException(404)
-    student = (await house.ask(house.named.students, cohort, (one.student,), now))[one.student]
+    student = (await context.ask(context.services.named.students, cohort, (one.student,), now))[one.student]
     return _Before(at, one, student, next((s for s in student.steps if s.step == one.step), None))
 
 
 async def _page(
-    request: Request,
-    house: House,
+    context: Context,
     found: _Before,
     *,
     outcome: str = "",
@@ -186,18 +183,17 @@ async def _page(
     at, one = found.at, found.one
     language, now = at.here.language, at.here.now
     return await desk_page(
-        request,
-        house,
+        context,
         at,
         "desk/objection.html",
         status=status,
-        case=appeals.case(language, one, found.student, await names_of(house, [one]), now),
+        case=appeals.case(language, one, found.student, await names_of(context, [one]), now),
         outcomes=[(key, language.gettext(appeals.OUTCOMES[key])) for key in _outcomes(found)],
         chosen=outcome,
         text=text,
         wrong=language.gettext(wrong) if wrong else "",
         asks=one.waits and Outcome.RECHECKED in _outcomes(found),
-        asked=_asked(found, await _last_asked(house, one)),
+        asked=_asked(found, await _last_asked(context, one)),
         decision=_decided_since(found),
         about=at.address(f"/desk/students/{quote(one.student, safe='')}"),
     )
@@ -217,8 +213,8 @@ def _decided_since(found: _Before) -> int | None:
     return decision.id
 
 
-async def _last_asked(house: House, one: StudentObjection) -> Asked | None:
-    return await house.ask(house.requests.last_recheck, one.cohort, one.student)
+async def _last_asked(context: Context, one: StudentObjection) -> Asked | None:
+    return await context.ask(context.services.requests.last_recheck, one.cohort, one.student)
 
 
 def _was_rechecked(one: StudentObjection, last: Asked | None) -> bool:

@@ -4,18 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import list_filters
 from portal.access.requires import for_visitors
-from portal.access.scenes import asked
 from portal.desk.context.head import desk_page
 from portal.desk.context.scene import AT_THE_DESK, Place, place
 from portal.i18n import labels
 from portal.i18n.labels import later
-from portal.page.context import House, Visitor
+from portal.page.context import Context, SignedIn
 from portal.present.list_rows import Cell, row
 from status_db.accounts.audit_log import Deed
 from status_db.model import State, StepKind
@@ -67,16 +65,18 @@ class Line:
     days: str
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show the queue of a step."""
-    at = place(request, house, visitor, AT_THE_DESK)
-    here, chosen = at.here, _chosen(request, at)
-    after, before = (list_filters.key(request, name, chosen) for name in ("after", "before"))
-    leaf = await house.ask_long(house.lists.leaf, at.sight, chosen, here.now, _ROWS, after=after, before=before)
-    fields = await house.ask_long(list_filters.fields, here, at.sight, house.lists, chosen)
+    at = place(context, AT_THE_DESK)
+    here, chosen = at.here, _chosen(context, at)
+    after, before = (list_filters.key(context, name, chosen) for name in ("after", "before"))
+    leaf = await context.ask_long(
+        context.services.lists.leaf, at.sight, chosen, here.now, _ROWS, after=after, before=before
+    )
+    fields = await context.ask_long(list_filters.fields, here, at.sight, context.services.lists, chosen)
     counts = {
-        tab: await house.ask_long(
-            house.lists.count,
+        tab: await context.ask_long(
+            context.services.lists.count,
             at.sight,
             Filter(tab, at.step, columns=chosen.columns, text=chosen.text),
             here.now,
@@ -84,12 +84,11 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
         )
         for tab in TABS
     }
-    await house.note(request, Deed.SAW_LIST, cohort=here.cohort.key, step=at.step, students=len(leaf.rows))
+    await context.audit(Deed.SAW_LIST, cohort=here.cohort.key, step=at.step, students=len(leaf.rows))
     address = _address(at, chosen, chosen.wanted)
     kind = _kind(at)
     return await desk_page(
-        request,
-        house,
+        context,
         at,
         "desk/queue.html",
         chosen=chosen,
@@ -143,13 +142,13 @@ def _kind(at: Place) -> StepKind:
     return StepKind(entries[0].kind) if entries else StepKind.SYNCED
 
 
-def _chosen(request: Request, at: Place) -> Filter:
-    order = asked(request, "order")
+def _chosen(context: Context, at: Place) -> Filter:
+    order = context.asked("order")
     return Filter(
-        list_filters.wanted(asked(request, "tab"), TABS, Wanted.NOT_CLEAR),
+        list_filters.wanted(context.asked("tab"), TABS, Wanted.NOT_CLEAR),
         at.step,
-        columns=list_filters.columns(request),
-        text=asked(request, "text"),
+        columns=list_filters.columns(context),
+        text=context.asked("text"),
         order=Order(order) if order in _ORDERS else Order.NUMBER,
     )
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -15,10 +14,11 @@ from portal.desk.context.head import desk_page, inside_of
 from portal.desk.context.scene import Place, place
 from portal.i18n.labels import later
 from portal.page.account_names import names_of
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import Context, SignedIn
 from portal.present import appeals, cards
 from portal.present.appeals import Shown
 from portal.present.due import due_at
+from portal.web.links import see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.appeal_rows import SeenThen
@@ -45,18 +45,17 @@ class _Choice:
     now: Shown
 
 
-async def listed(request: Request, house: House, visitor: Visitor) -> Response:
+async def listed(context: SignedIn) -> Response:
     """Show what was sent back of the students one reviews, and what the offices answered."""
-    at = place(request, house, visitor, (Act.REVIEW,))
+    at = place(context, (Act.REVIEW,))
     cohort, here = at.here.cohort.key, at.here
     steps = {step for flow in here.settings.flow for step in _before_review(flow, at.step)}
-    inside = inside_of(house, cohort, at.scopes)
-    found = await house.ask_long(house.student_objections.sent_back, cohort, steps, inside, _ROWS)
-    students = await house.ask_long(house.named.students, cohort, {one.student for one in found}, here.now)
-    names = await names_of(house, found)
+    inside = inside_of(context, cohort, at.scopes)
+    found = await context.ask_long(context.services.student_objections.sent_back, cohort, steps, inside, _ROWS)
+    students = await context.ask_long(context.services.named.students, cohort, {one.student for one in found}, here.now)
+    names = await names_of(context, found)
     return await desk_page(
-        request,
-        house,
+        context,
         at,
         "desk/sent_back.html",
         cases=[
@@ -69,45 +68,43 @@ async def listed(request: Request, house: House, visitor: Visitor) -> Response:
     )
 
 
-async def form(request: Request, house: House, visitor: Visitor) -> Response:
+async def form(context: SignedIn) -> Response:
     """Ask for a student's number, or show the student's steps that may be sent back."""
-    at = place(request, house, visitor, (Act.REVIEW,))
-    number = normalise_number(request.query_params.get("student", ""))
+    at = place(context, (Act.REVIEW,))
+    number = normalise_number(context.request.query_params.get("student", ""))
     if not number:
-        return await desk_page(request, house, at, "desk/send_back.html", student=None)
-    student = await _student(house, at, number)
-    await house.note(request, Deed.SAW_STUDENT, cohort=student.cohort, student=student.student)
-    return await _form(request, house, at, student)
+        return await desk_page(context, at, "desk/send_back.html", student=None)
+    student = await _student(context, at, number)
+    await context.audit(Deed.SAW_STUDENT, cohort=student.cohort, student=student.student)
+    return await _form(context, at, student)
 
 
-async def send(request: Request, house: House, visitor: Visitor) -> Response:
+async def send(context: SignedIn) -> Response:
     """Enter that a step is sent back; what is not taken comes back with what would do."""
-    fields = await forms.read(request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM)
-    at = place(request, house, visitor, (Act.REVIEW,))
-    student = await _student(house, at, normalise_number(fields.get("student", "")))
+    fields = await forms.read(context, longest=_LONGEST_FORM)
+    at = place(context, (Act.REVIEW,))
+    student = await _student(context, at, normalise_number(fields.get("student", "")))
     step, text = fields.get("step", ""), fields.get("text", "").replace("\r\n", "\n")
     status = next((s for s in _steps(at, student) if s.step == step), None)
     if status is None:
-        return await _form(request, house, at, student, text=text, wrong=NO_STEP, status=422)
+        return await _form(context, at, student, text=text, wrong=NO_STEP, status=422)
     enter = partial(
-        house.student_objections.send_back,
+        context.services.student_objections.send_back,
         student.cohort,
         student.student,
         step,
         text,
         account=at.account,
         seen=SeenThen.of(status, at.here.now),
-        due=due_at(house.settings, step, student.campus, at.here.now),
+        due=due_at(context.settings, step, student.campus, at.here.now),
         now=at.here.now,
     )
     try:
-        made = await house.ask_long(enter)
+        made = await context.ask_long(enter)
     except ObjectionRefused as refused:
         code, wrong = 409 if refused.code is AppealCode.WAITS else 422, appeals.REFUSALS[refused.code]
-        return await _form(request, house, at, student, chosen=step, text=text, wrong=wrong, status=code)
-    await house.note(
-        request, Deed.SENT_BACK, cohort=made.cohort, student=made.student, step=step, objection=made.objection
-    )
+        return await _form(context, at, student, chosen=step, text=text, wrong=wrong, status=code)
+    await context.audit(Deed.SENT_BACK, cohort=made.cohort, student=made.student, step=step, objection=made.objection)
     return see_other(at.address("/desk/sent-back"))
 
 
@@ -116,12 +113,12 @@ def _before_review(flow: Flow, review: str) -> tuple[str, ...]:
     return flow.after(review) if any(entry.step == review for entry in flow.entries) else ()
 
 
-async def _student(house: House, at: Place, number: str) -> StudentView:
+async def _student(context: Context, at: Place, number: str) -> StudentView:
     """Return a student whom this reviewer reviews at this step; foreign and missing read 404."""
     cohort, now = at.here.cohort.key, at.here.now
-    if not number or not await house.ask(house.named.inside, cohort, (number,), at.scopes):
+    if not number or not await context.ask(context.services.named.inside, cohort, (number,), at.scopes):
         raise HTTPException(404)
-    student = (await house.ask(house.named.students, cohort, (number,), now))[number]
+    student = (await context.ask(context.services.named.students, cohort, (number,), now))[number]
     if not _steps(at, student):
         raise HTTPException(404)
     return student
@@ -137,8 +134,7 @@ def _steps(at: Place, student: StudentView) -> tuple[StepStatus, ...]:
 
 
 async def _form(
-    request: Request,
-    house: House,
+    context: Context,
     at: Place,
     student: StudentView,
     *,
@@ -149,8 +145,7 @@ async def _form(
 ) -> Response:
     language, now, titles = at.here.language, at.here.now, at.here.titles
     return await desk_page(
-        request,
-        house,
+        context,
         at,
         "desk/send_back.html",
         status=status,
@@ -159,7 +154,7 @@ async def _form(
             _Choice(
                 step=one.step,
                 title=titles[one.step],
-                office=cards.office_name(language, house.settings.step_named(one.step).office),
+                office=cards.office_name(language, context.settings.step_named(one.step).office),
                 now=appeals.shown(language, SeenThen.of(one, now), now).bare,
             )
             for one in _steps(at, student)

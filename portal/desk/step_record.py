@@ -6,21 +6,19 @@ from functools import partial
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
 from portal.access.requires import for_visitors
-from portal.access.scenes import asked
 from portal.auth.permissions import inside, oversees
 from portal.desk import dossiers
 from portal.desk.context import refusals
 from portal.desk.context.scene import AT_THE_DESK, Place, acts_at, place
 from portal.desk.decision_form import LONGEST_FORM, LONGEST_TEXT, LONGEST_WORD, FormCode, Typed, Unclear
 from portal.i18n.labels import later
-from portal.i18n.languages import Language
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import Context, SignedIn
+from portal.web.links import see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.refusals import DecisionRefused, Overtaken
@@ -71,33 +69,31 @@ class Found:
         return self.at.here.address(path, step=step)
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show a record."""
-    found = await _found(request, house, visitor, AT_THE_DESK)
-    await house.note(
-        request, Deed.SAW_STUDENT, cohort=found.at.here.cohort.key, student=found.student, step=found.at.step
-    )
-    return _show(request, house, visitor, found)
+    found = await _found(context, AT_THE_DESK)
+    await context.audit(Deed.SAW_STUDENT, cohort=found.at.here.cohort.key, student=found.student, step=found.at.step)
+    return _show(context, found)
 
 
-async def decide(request: Request, house: House, visitor: Visitor) -> Response:
+async def decide(context: SignedIn) -> Response:
     """Enter a decision of the step's office."""
-    return await _act(request, house, visitor, Act.DECIDE, _decide)
+    return await _act(context, Act.DECIDE, _decide)
 
 
-async def withdraw(request: Request, house: House, visitor: Visitor) -> Response:
+async def withdraw(context: SignedIn) -> Response:
     """Take the decision back that stands."""
-    return await _act(request, house, visitor, Act.DECIDE, _withdraw)
+    return await _act(context, Act.DECIDE, _withdraw)
 
 
-async def review(request: Request, house: House, visitor: Visitor) -> Response:
+async def review(context: SignedIn) -> Response:
     """Give the review."""
-    return await _act(request, house, visitor, Act.REVIEW, _review)
+    return await _act(context, Act.REVIEW, _review)
 
 
-async def take_back(request: Request, house: House, visitor: Visitor) -> Response:
+async def take_back(context: SignedIn) -> Response:
     """Take the review back that stands."""
-    return await _act(request, house, visitor, Act.REVIEW, _take_back)
+    return await _act(context, Act.REVIEW, _take_back)
 
 
 #: What has been done: the deed, the decision it was about, and why.
@@ -105,30 +101,27 @@ _Done = tuple[Deed, Decision, str]
 
 
 async def _act(
-    request: Request,
-    house: House,
-    visitor: Visitor,
+    context: SignedIn,
     act: Act,
-    do: Callable[[House, Found, Typed], Awaitable[_Done]],
+    do: Callable[[SignedIn, Found, Typed], Awaitable[_Done]],
 ) -> Response:
     """Do something with a record; what cannot be done brings the page again, with all that was typed."""
-    sent = await forms.read(request, house.settings.portal.public_url, visitor.token, longest=LONGEST_FORM)
-    found = await _found(request, house, visitor, (act,))
+    sent = await forms.read(context, longest=LONGEST_FORM)
+    found = await _found(context, (act,))
     typed = Typed.of(sent)
     try:
-        deed, decision, reason = await do(house, found, typed)
+        deed, decision, reason = await do(context, found, typed)
     except Unclear as unclear:
         sentence = found.at.here.language.gettext(refusals.unfilled(unclear.code, refusals.RECORD))
-        return await _again(request, house, visitor, typed, sentence, 422)
+        return await _again(context, typed, sentence, 422)
     except DecisionRefused as refused:
-        who = await _name(house, found.at.here.language, refused)
+        who = await _name(context, refused)
         sentence = refusals.not_entered(found.at.here, refused, typed.decision_seen, who)
         if isinstance(refused, Overtaken):
             # Now it has been told, and is shown as it has come to stand.
             typed = replace(typed, saw="", decision="")
-        return await _again(request, house, visitor, typed, sentence, 409)
-    await house.note(
-        request,
+        return await _again(context, typed, sentence, 409)
+    await context.audit(
         deed,
         cohort=found.at.here.cohort.key,
         student=found.student,
@@ -140,41 +133,39 @@ async def _act(
     return see_other(found.address())
 
 
-async def _again(
-    request: Request, house: House, visitor: Visitor, typed: Typed, sentence: str, status: int
-) -> Response:
-    found = await _found(request, house, visitor, AT_THE_DESK)
-    return _show(request, house, visitor, found, typed=typed, refused=sentence, status=status)
+async def _again(context: SignedIn, typed: Typed, sentence: str, status: int) -> Response:
+    found = await _found(context, AT_THE_DESK)
+    return _show(context, found, typed=typed, refused=sentence, status=status)
 
 
-async def _decide(house: House, found: Found, typed: Typed) -> _Done:
+async def _decide(context: Context, found: Found, typed: Typed) -> _Done:
     at = found.at
-    wish = typed.wish(found.student, at.step, _DECIDED, house.settings.institution.timezone)
-    entered = await house.ask_long(at.doors.overrides.enter, wish, at.account, house.clock(), at.scopes)
+    wish = typed.wish(found.student, at.step, _DECIDED, context.settings.institution.timezone)
+    entered = await context.ask_long(at.doors.overrides.enter, wish, at.account, context.now, at.scopes)
     return Deed.DECIDED, entered, entered.reason
 
 
-async def _withdraw(house: House, found: Found, typed: Typed) -> _Done:
+async def _withdraw(context: Context, found: Found, typed: Typed) -> _Done:
     at = found.at
     _refuse_no_reason(typed)
     door = partial(at.doors.overrides.withdraw, saw=typed.decision_seen)
-    taken = await house.ask_long(door, found.student, at.step, at.account, house.clock(), at.scopes)
+    taken = await context.ask_long(door, found.student, at.step, at.account, context.now, at.scopes)
     return Deed.DECISION_WITHDRAWN, taken, typed.because
 
 
-async def _review(house: House, found: Found, typed: Typed) -> _Done:
+async def _review(context: Context, found: Found, typed: Typed) -> _Done:
     at = found.at
-    wish = typed.wish(found.student, at.step, _REVIEWED, house.settings.institution.timezone)
+    wish = typed.wish(found.student, at.step, _REVIEWED, context.settings.institution.timezone)
     door = partial(at.doors.reviews.review, over_old_answers=bool(typed.over))
-    given = await house.ask_long(door, wish, at.account, house.clock(), at.scopes)
+    given = await context.ask_long(door, wish, at.account, context.now, at.scopes)
     return Deed.REVIEWED, given, given.reason
 
 
-async def _take_back(house: House, found: Found, typed: Typed) -> _Done:
+async def _take_back(context: Context, found: Found, typed: Typed) -> _Done:
     at = found.at
     _refuse_no_reason(typed)
     door = partial(at.doors.reviews.take_back, saw=typed.decision_seen)
-    taken = await house.ask_long(door, found.student, at.step, at.account, house.clock(), at.scopes)
+    taken = await context.ask_long(door, found.student, at.step, at.account, context.now, at.scopes)
     return Deed.REVIEW_WITHDRAWN, taken, typed.because
 
 
@@ -184,31 +175,34 @@ def _refuse_no_reason(typed: Typed) -> None:
         raise Unclear(FormCode.NO_REASON)
 
 
-async def _name(house: House, language: Language, refused: DecisionRefused) -> str:
+async def _name(context: Context, refused: DecisionRefused) -> str:
     """Return the name of who was first."""
     if not isinstance(refused, Overtaken) or refused.first is None:
         return ""
     author = refused.first.author
-    account = await house.ask(house.accounts.find, author)
+    account = await context.ask(context.services.accounts.find, author)
     if account is None or account.name == author:
         return author
-    return f"{account.name} ({author})" if language.code == "en" else f"{account.name}（{author}）"
+    return f"{account.name} ({author})" if context.language.code == "en" else f"{account.name}（{author}）"
 
 
-async def _found(request: Request, house: House, visitor: Visitor, acts: Collection[Act]) -> Found:
+async def _found(context: SignedIn, acts: Collection[Act]) -> Found:
     """Return the record of the address, where the visitor may do one of these acts. Raises HTTPException.
 
     Who may do none reads 403; a student or a step outside the scopes looks like one that does not exist. Without a step
     it is the first of the student's that the visitor may act at.
     """
-    at = place(request, house, visitor, acts)
+    at = place(context, acts)
     may, here = at.here.sight.steps, at.here
-    dossier = await house.ask(
-        house.reader.dossier, here.cohort.key, normalise_number(request.path_params["number"]), here.now
+    dossier = await context.ask(
+        context.services.reader.dossier,
+        here.cohort.key,
+        normalise_number(context.request.path_params["number"]),
+        here.now,
     )
     student = dossier.student if dossier is not None else None
     own = [s for s in student.steps if inside(student, may.get(s.step, ()))] if student is not None else []
-    wanted = asked(request, "step")
+    wanted = context.asked("step")
     status = next((s for s in own if wanted in ("", s.step)), None)
     if dossier is None or status is None:
         raise HTTPException(404)
@@ -217,9 +211,7 @@ async def _found(request: Request, house: House, visitor: Visitor, acts: Collect
 
 
 def _show(
-    request: Request,
-    house: House,
-    visitor: Visitor,
+    context: SignedIn,
     found: Found,
     *,
     typed: Typed | None = None,
@@ -227,7 +219,7 @@ def _show(
     status: int = 200,
 ) -> Response:
     here, step = found.at.here, found.status
-    may = {act for act in AT_THE_DESK if _may(house, visitor, found, act)}
+    may = {act for act in AT_THE_DESK if _may(context, found, act)}
     is_review = step.kind is StepKind.REVIEW
     decides = Act.DECIDE in may and not is_review
     reviews = Act.REVIEW in may and is_review and not step.issued
@@ -236,8 +228,7 @@ def _show(
     filled = replace(typed, saw=typed.saw or blank.saw, decision=typed.decision or blank.decision) if typed else blank
     verdicts = _REVIEWED if is_review else _DECIDED
     door = dossiers.review_door(here, step)
-    return house.page(
-        request,
+    return context.page(
         "desk/record.html",
         status=status,
         at=found.at,
@@ -265,12 +256,12 @@ def _show(
         longest_word=LONGEST_WORD,
         longest_text=LONGEST_TEXT,
         send_back=found.at.address("/desk/send-back", student=found.student) if Act.REVIEW in may and is_review else "",
-        opens_runs=oversees(visitor.account),
+        opens_runs=oversees(context.account),
     )
 
 
-def _may(house: House, visitor: Visitor, found: Found, act: Act) -> bool:
-    allowed = acts_at(house, visitor, (act,), found.at.here.cohort.key)
+def _may(context: SignedIn, found: Found, act: Act) -> bool:
+    allowed = acts_at(context, (act,))
     return inside(found.dossier.student, allowed.get(found.at.step, ()))
 
 

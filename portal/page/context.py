@@ -1,83 +1,36 @@
-"""What every page is given: the settings, the reader, the desk's accounts, the languages, and a way to render."""
+"""The context of one request: who asks, when, in which language, about which cohort; and how its page answers."""
 
-import asyncio
-import hashlib
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
-from pathlib import Path
-from types import CodeType
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Self, TypeVar
 from urllib.parse import urlencode
 
-from anyio import to_thread
-from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
-from jinja2.bccache import Bucket
-from sqlalchemy import Engine
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
-from config.processes import Process, reading_url
 from config.settings import Settings
-from portal.auth.known_devices import Devices
-from portal.auth.providers.ways import Ways
-from portal.auth.refused_tries import RefusedTries
-from portal.auth.sessions import Cookie, form_token
-from portal.auth.sso_state import Journeys
-from portal.auth.throttle import Slowdown
+from config.tables.cohorts import Cohort
+from portal.auth.sessions import form_token
 from portal.i18n import languages
 from portal.i18n.languages import Language
 from portal.page import cohorts
+from portal.page.cohorts import Choice
 from portal.page.navigation import rooms_of
+from portal.page.services import Services
 from portal.web import addresses
-from portal.web.faults import FaultLog
-from portal.web.hashing import Hashing
-from portal.web.long_questions import Elsewhere, LongQuestions
-from status_db.accounts.accounts import Account, Accounts
-from status_db.accounts.api_tokens import Tokens
-from status_db.accounts.audit_log import Audit, Deed
-from status_db.accounts.directory import Directory
-from status_db.accounts.own_account import OwnAccount
-from status_db.desk.address import desk_secret, desk_url
-from status_db.desk.key import DeskKey
-from status_db.desk.retention import RetentionRuns
-from status_db.desk.store import DeskStore
-from status_db.inbox.announcements import Board
-from status_db.inbox.appeals import StudentObjections
-from status_db.inbox.pending_changes import PendingChanges
-from status_db.inbox.requests import Requests
-from status_db.queries.appeal_report import ObjectionReports
-from status_db.queries.lists import Lists
-from status_db.queries.named_students import NamedStudents
-from status_db.queries.report import Reports
-from status_db.queries.roster import RosterReader
-from status_db.queries.runs import RunReader
-from status_db.queries.student import Reader
-from status_db.sign_in.identity_numbers import Identities
-from status_db.sign_in.login_attempts import Attempts
-from status_db.sign_in.one_time_codes import Codes
-from status_db.sign_in.passkeys import Passkeys
-from status_db.sign_in.recovery_codes import RecoveryCodes
-from status_db.sign_in.second_factor import Factors, asked_of
-from status_db.sign_in.used_tickets import Tickets
-from status_db.store.deadlines import within
-from status_db.store.engine import StoreError, open_reading, open_writing
-
-PORTAL = Path(__file__).parents[1]
-STATIC = PORTAL / "static"
+from portal.web.links import cookie_path, link, see_other
+from status_db.accounts.accounts import Account
+from status_db.accounts.audit_log import Deed
+from status_db.sign_in.second_factor import asked_of
 
 #: The cookie that keeps the language somebody chose.
 LANGUAGE_COOKIE = "language"
 _YEAR = 365 * 24 * 3600
 
-#: A list of everybody takes a minute or more; the next one waits for it.
-_EXPORTING_THREADS = 1
-
-#: A question that is answered on the event loop is cancelled after this long.
-_LONGEST_INLINE = timedelta(seconds=2)
+#: No value in an address of ours is longer.
+_LONGEST = 200
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -85,7 +38,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who asks for a page."""
+    """Who has signed in."""
 
     account: Account
     token: str
@@ -94,161 +47,108 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """Everything the pages share; made once for each process."""
+class Context:
+    """One request."""
 
+    request: Request
+    services: Services
+    #: None for somebody who has not signed in.
+    visitor: Visitor | None
+    language: Language
+    #: The clock, read once.
+    now: datetime
+    #: The cohort that the page is about, and the settings with its roster.
+    cohort: Cohort
     settings: Settings
-    clock: Callable[[], datetime]
-    #: Whether this process serves students' pages, and staff's, which need the ledger's key.
-    for_students: bool
-    for_staff: bool
-    #: The students' address; empty if the settings do not name one.
-    students_url: str
-    #: The address of the other process; empty if there is none.
-    elsewhere: str
-    reader: Reader
-    #: Runs, what waits for a person, and strangers.
-    runs: RunReader
-    roster: RosterReader
-    lists: Lists
-    #: The report of a cohort: all but what was objected, and that.
-    reports: Reports
-    objection_reports: ObjectionReports
-    #: Students whom somebody names, several at once.
-    named: NamedStudents
-    #: For looking up sessions and accounts: it cannot write.
-    accounts: Accounts
-    #: For signing in and out, and for what changes accounts.
-    desk: Accounts
-    #: For finding accounts.
-    directory: Directory
-    #: One-time codes.
-    codes: Codes
-    #: For what changes accounts and may take two administrators.
-    changes: PendingChanges
-    #: The page of somebody's own account.
-    own: OwnAccount
-    #: Other programs' keys to the API.
-    token_reading: Tokens
-    token_writing: Tokens
-    #: Who did what; what was asked for.
-    audit: Audit
-    #: The audit log, read-only.
-    audit_log: Audit
-    requests: Requests
-    #: The runs of retention.
-    retention_runs: RetentionRuns
-    #: What is announced to students.
-    board: Board
-    #: What students object to, and what reviewers send back.
-    student_objections: StudentObjections
-    #: Providers to sign in by, who is on the way to one, and what they gave out that has been used.
-    ways: Ways
-    journeys: Journeys
-    tickets: Tickets
-    #: What keyed hashes and slips are made with.
-    key: DeskKey
-    cookie: Cookie
-    devices: Devices
-    slowdown: Slowdown
-    refused_tries: RefusedTries
-    identities: Identities
-    #: Second factors and recovery codes.
-    factors: Factors
-    passkeys: Passkeys
-    recovery: RecoveryCodes
-    hashing: Hashing
-    #: Large lists are written out here.
-    exporting: ThreadPoolExecutor
-    #: Overviews, lists, exports and PDFs wait their turn here.
-    long: LongQuestions
-    #: What breaks is noted here.
-    faults: FaultLog
-    languages: Mapping[str, Language]
-    environments: Mapping[str, Environment]
-    #: The marks are in one file on this machine: reading them is quicker than handing the question to a thread.
-    inline: bool
-    engines: tuple[Engine, ...]
+    #: Every cohort whose roster has the student that the page is about; empty where it is about no single student.
+    listing: tuple[str, ...] = ()
+    #: The page is about the student who asks.
+    own: bool = False
+
+    @property
+    def token(self) -> str:
+        """The token that the forms of this browser are bound to; empty before it has one."""
+        return self.visitor.token if self.visitor is not None else self.services.cookie.read(self.request)
+
+    def asked(self, name: str) -> str:
+        """Return a value of the address: bounded, and of printable characters alone."""
+        value = self.request.query_params.get(name, "")
+        return "".join(character for character in value if character.isprintable())[:_LONGEST].strip()
+
+    def about(self, cohort: str, listing: tuple[str, ...] = (), *, own: bool = False) -> Self:
+        """Return the same for a page whose cohort is known otherwise than by its address."""
+        settings = self.services.settings
+        return replace(
+            self,
+            cohort=settings.cohort_named(cohort),
+            settings=settings.of_cohort(cohort),
+            listing=listing,
+            own=own,
+        )
+
+    def signed_in(self, visitor: Visitor) -> "SignedIn":
+        """Return the same for somebody who has signed in."""
+        return SignedIn(self.request, self.services, visitor, self.language, self.now, self.cohort, self.settings)
 
     async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Ask the database something short: at once where it is a file here, in a thread where it is far away."""
-        if self.inline:
-            with within(_LONGEST_INLINE):
-                return question(*args, **kwargs)
-        return await self.ask_long(question, *args, **kwargs)
+        """Ask the database something short."""
+        return await self.services.ask(question, *args, **kwargs)
 
     async def ask_long(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Ask something that takes its time, in a thread, so that others are served meanwhile."""
-        return await to_thread.run_sync(lambda: question(*args, **kwargs))
+        return await self.services.ask_long(question, *args, **kwargs)
 
-    async def ask_in_turn(self, request: Request, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def ask_in_turn(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Ask something slow for the visitor, in their turn with the other long questions."""
-        visitor = visitor_of(request)
-        async with self.long.place(request, visitor.account.account if visitor else ""):
-            return await self.ask_long(question, *args, **kwargs)
+        async with self.services.long.place(self.request, self._account):
+            return await self.services.ask_long(question, *args, **kwargs)
 
     async def export(self, writing: Callable[[], T]) -> T:
         """Write out something large, one at a time in each process: the pages go on meanwhile."""
-        return await asyncio.get_running_loop().run_in_executor(self.exporting, writing)
+        return await self.services.export(writing)
 
-    def language(self, request: Request) -> Language:
-        """Return the language this request is answered in."""
-        code = languages.choose(
-            list(self.languages),
-            request.query_params.get("lang"),
-            request.cookies.get(LANGUAGE_COOKIE),
-            request.headers.get("accept-language", ""),
-        )
-        return self.languages[code]
-
-    def page(self, request: Request, template: str, *, status: int = 200, **values: object) -> Response:
+    def page(self, template: str, *, status: int = 200, **view: object) -> Response:
         """Render a page for whoever asks, in their language."""
-        language = self.language(request)
-        visitor = visitor_of(request)
-        token = visitor.token if visitor else self.cookie.read(request)
-        cohort, choices = self._cohort(request, visitor, values)
+        visitor, token = self.visitor, self.token
+        seeing = visitor.account if visitor is not None and visitor.narrowed is None else None
         shared = {
-            "at_cohort": partial(cohorts.naming, cohort),
+            "at_cohort": self.at_cohort,
             # A form sent by GET names it beside its own fields.
-            "cohort_named": cohort,
-            "cohort_choices": choices,
-            "account": visitor.account if visitor else None,
+            "cohort_named": self._cohort_named,
+            "cohort_choices": self._cohort_choices(),
+            "account": visitor.account if visitor is not None else None,
             "has_factor_page": visitor is not None and asked_of(self.settings.auth, visitor.account),
-            "has_own_page": visitor is not None and visitor.narrowed is None,
+            "has_own_page": seeing is not None,
             "form_token": form_token(token) if token else "",
-            "languages": [(other, _in_language(request, other)) for other in self.languages.values()],
-            "path": request.url.path,
-            "rooms": rooms_of(visitor.account if visitor and visitor.narrowed is None else None),
+            "languages": [(other, self._in_language(other)) for other in self.services.languages.values()],
+            "path": self.request.url.path,
+            "rooms": rooms_of(seeing),
         }
-        html = self.environments[language.code].get_template(template).render(shared | values)
-        response = HTMLResponse(html, status, headers={"Content-Language": language.tag, "Vary": "Cookie"})
-        self.keep_language(request, response)
+        html = self.services.environments[self.language.code].get_template(template).render(shared | view)
+        response = HTMLResponse(html, status, headers={"Content-Language": self.language.tag, "Vary": "Cookie"})
+        self.keep_language(response)
         return response
 
-    def _cohort(
-        self, request: Request, visitor: Visitor | None, values: Mapping[str, object]
-    ) -> tuple[str, list[Mapping[str, object]]]:
-        """Return the cohort for the addresses on a page, empty where none is needed, and the choices of another."""
-        own: cohorts.Own | None = getattr(request.state, "own", None)
-        if own is not None:
-            return own.named, cohorts.own_choices(request, self.settings, own)
-        cohort = str(values.get("about_cohort") or cohorts.chosen(request, self.settings).key)
-        staff = visitor is not None and visitor.narrowed is None and visitor.account.student is None
-        return cohorts.named(self.settings, cohort), cohorts.choices(request, self.settings, cohort) if staff else []
+    def at_cohort(self, path: str, **query: object) -> str:
+        """Return the address of a page about the same cohort; empty values are left out, and `class_` is class."""
+        return cohorts.naming(self._cohort_named, path, **query)
 
-    def keep_language(self, request: Request, response: Response) -> None:
+    def redirect(self, path: str, **query: object) -> Response:
+        """Send the browser to a page about the same cohort."""
+        return see_other(self.at_cohort(path, **query))
+
+    def keep_language(self, response: Response) -> None:
         """Remember the language, where the address has just asked for one."""
-        asked = request.query_params.get("lang")
-        if asked in self.languages:
-            secure = self.cookie.secure
+        asked = self.request.query_params.get("lang")
+        if asked in self.services.languages:
+            secure = self.services.cookie.secure
             response.set_cookie(
-                LANGUAGE_COOKIE, str(asked), _YEAR, path="/", secure=secure, httponly=True, samesite="lax"
+                LANGUAGE_COOKIE, str(asked), _YEAR, path=cookie_path(), secure=secure, httponly=True, samesite="lax"
             )
 
-    async def note(
+    async def audit(
         self,
-        request: Request,
-        deed: Deed,
+        event: Deed,
         *,
         account: str = "",
         cohort: str | None = None,
@@ -257,166 +157,86 @@ class House:
         **detail: str | int | list[str],
     ) -> None:
         """Add a line to the audit log: by whoever has signed in, unless an account is named."""
-        visitor = visitor_of(request)
         line = partial(
-            self.audit.note,
-            deed,
-            account=account or (visitor.account.account if visitor else ""),
-            now=self.clock(),
+            self.services.audit.note,
+            event,
+            account=account or self._account,
+            now=self.now,
             cohort=cohort,
             student=student,
             run=run,
-            address=addresses.of(request.scope),
+            address=addresses.of(self.request.scope),
         )
-        await self.ask_long(line, **detail)
+        await self.services.ask_long(line, **detail)
 
-    def close(self) -> None:
-        """Let go of the database and of the threads."""
-        self.long.close()
-        with suppress(StoreError):
-            self.refused_tries.close()
-        self.hashing.close()
-        self.exporting.shutdown()
-        self.faults.close()
-        for engine in self.engines:
-            engine.dispose()
+    @property
+    def _account(self) -> str:
+        return self.visitor.account.account if self.visitor is not None else ""
+
+    @property
+    def _cohort_named(self) -> str:
+        """The cohort as addresses name it; empty for the one that is meant when none is named."""
+        if self.own:
+            return self.cohort.key if len(self.listing) > 1 else ""
+        return cohorts.named(self.settings, self.cohort.key)
+
+    def _cohort_choices(self) -> list[Choice]:
+        """Return the cohorts that the reader may choose for this page; none where there is but one."""
+        visitor = self.visitor
+        if self.own:
+            return cohorts.own_choices(self.request, self.settings, self.cohort.key, self.listing)
+        if visitor is None or visitor.narrowed is not None or visitor.account.student is not None:
+            return []
+        return cohorts.choices(self.request, self.settings, self.cohort.key, self.listing)
+
+    def _in_language(self, language: Language) -> str:
+        """Return the address of this very page in another language."""
+        asked = [(name, value) for name, value in self.request.query_params.multi_items() if name != "lang"]
+        return f"{link(self.request.url.path)}?{urlencode([*asked, ('lang', language.code)])}"
 
 
-def build(settings: Settings, clock: Callable[[], datetime], process: Process, apart: Elsewhere | None = None) -> House:
-    """Open what the pages of this process need. The databases themselves are opened when first asked.
+@dataclass(frozen=True, slots=True)
+class SignedIn(Context):
+    """One request of somebody who has signed in."""
 
-    For students alone the ledger's key is not read, and nothing that is sealed with it can be written.
+    visitor: Visitor
+
+    @property
+    def account(self) -> Account:
+        """The account of who has signed in."""
+        return self.visitor.account
+
+
+def context_of(request: Request) -> Context:
+    """Return the context of a request, with the visitor and the own cohort that its page has found out.
+
+    The cohort is otherwise the one that the address names, else the first that is open.
     """
-    students, staff = process is not Process.DESK, process is not Process.PAGES
-    students_url = settings.portal.public_url
-    elsewhere = settings.portal.desk_public_url if not staff else students_url if not students else ""
-    if not students and settings.portal.desk_public_url:
-        portal = settings.portal.model_copy(update={"public_url": settings.portal.desk_public_url})
-        settings = settings.model_copy(update={"portal": portal})
-    secret, key = reading_url(settings.status_db, process), DeskKey(settings.portal.key_file)
-    longest = settings.portal.limits.long_within
-    marks = open_reading(secret.reveal(), at_most=longest, secret=secret)
-    desk, secret = desk_url(settings.status_db), desk_secret(settings.status_db)
-    desk_reading, desk_writing = open_reading(desk, at_most=longest, secret=secret), open_writing(desk, secret=secret)
-    ledger_key_file = settings.status_db.ledger_key_file if staff else None
-    read, write = (DeskStore(engine, ledger_key_file, key) for engine in (desk_reading, desk_writing))
-    spoken = languages.load(settings.institution.languages, settings.institution.timezone)
-    cookie = Cookie.of(settings.portal, desk=not students)
-    codes = Codes(write, key, demo=settings.is_demo)
-    return House(
-        settings=settings,
-        clock=clock,
-        for_students=students,
-        for_staff=staff,
-        students_url=students_url,
-        elsewhere=elsewhere,
-        reader=Reader(marks, settings),
-        runs=RunReader(marks),
-        roster=RosterReader(marks),
-        lists=Lists(marks, settings),
-        reports=Reports(marks, settings),
-        objection_reports=ObjectionReports(desk_reading, marks),
-        named=NamedStudents(marks, settings),
-        accounts=Accounts(read, demo=settings.is_demo),
-        desk=Accounts(write, demo=settings.is_demo),
-        directory=Directory(desk_reading, demo=settings.is_demo),
-        audit=Audit(write),
-        audit_log=Audit(read),
-        requests=Requests(write),
-        retention_runs=RetentionRuns(desk_reading),
-        board=Board(write),
-        student_objections=StudentObjections(write),
-        key=key,
-        cookie=cookie,
-        devices=Devices.of(key, cookie),
-        slowdown=Slowdown.of(Attempts(desk_writing, key), settings.auth, settings.portal),
-        refused_tries=RefusedTries(Audit(write), clock),
-        codes=codes,
-        changes=PendingChanges(write, codes, settings.auth, settings.cohort_keys(), demo=settings.is_demo),
-        own=OwnAccount(write),
-        token_reading=Tokens(read, demo=settings.is_demo),
-        token_writing=Tokens(write, demo=settings.is_demo),
-        identities=Identities(write, key),
-        factors=Factors(write),
-        passkeys=Passkeys(write),
-        recovery=RecoveryCodes(write, key),
-        ways=Ways.of(settings.auth),
-        tickets=Tickets(desk_writing),
-        journeys=Journeys(key, cookie),
-        hashing=Hashing(settings.portal.limits.passwords_waiting),
-        exporting=ThreadPoolExecutor(_EXPORTING_THREADS, "exporting"),
-        long=LongQuestions(settings.portal.limits, apart),
-        faults=FaultLog(),
-        languages=spoken,
-        environments={code: _environment(language, settings) for code, language in spoken.items()},
-        inline=marks.dialect.name == "sqlite",
-        engines=(marks, desk_reading, desk_writing),
+    services: Services = request.app.state.services
+    code = languages.choose(
+        list(services.languages),
+        request.query_params.get("lang"),
+        request.cookies.get(LANGUAGE_COOKIE),
+        request.headers.get("accept-language", ""),
     )
-
-
-def house_of(request: Request) -> House:
-    """Return the house a request came to."""
-    house: House = request.app.state.house
-    return house
-
-
-def visitor_of(request: Request) -> Visitor | None:
-    """Return who asks, once that has been found out; None for somebody who has not signed in."""
+    settings = services.settings
+    cohort = cohorts.chosen(request, settings)
+    settings, language = settings.of_cohort(cohort.key), services.languages[code]
+    context = Context(request, services, None, language, services.clock(), cohort, settings)
     visitor: Visitor | None = getattr(request.state, "visitor", None)
-    return visitor
+    own: tuple[str, tuple[str, ...]] | None = getattr(request.state, "own", None)
+    context = context.signed_in(visitor) if visitor is not None else context
+    return context.about(*own, own=True) if own is not None else context
 
 
-def see_other(path: str) -> Response:
-    """Send a browser to another page of ours."""
-    return RedirectResponse(path, 303)
+C = TypeVar("C", bound=Context)
 
 
-def _in_language(request: Request, language: Language) -> str:
-    """Return the address of this very page in another language."""
-    asked = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
-    return f"{request.url.path}?{urlencode([*asked, ('lang', language.code)])}"
+def keep(context: C) -> C:
+    """Keep with the request who asks, and the own cohort, for the page that is shown when this one cannot be.
 
-
-class _Compiled(BytecodeCache):
-    """Templates as they were compiled in this process: every language and every application runs the same code."""
-
-    def __init__(self) -> None:
-        self._code: dict[str, tuple[str, CodeType]] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """Give the code of a template, unless its source has changed since."""
-        checksum, code = self._code.get(bucket.key, ("", None))
-        bucket.code = code if checksum == bucket.checksum else None
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep the code of a template."""
-        if bucket.code is not None:
-            self._code[bucket.key] = bucket.checksum, bucket.code
-
-
-_COMPILED = _Compiled()
-
-
-def _environment(language: Language, settings: Settings) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(PORTAL / "templates"),
-        bytecode_cache=_COMPILED,
-        autoescape=True,
-        undefined=StrictUndefined,
-        extensions=["jinja2.ext.i18n"],
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]  # by i18n
-    environment.globals.update(
-        language=language,
-        institution=settings.institution,
-        static={file.name: _address(file) for file in sorted(STATIC.rglob("*")) if file.suffix in (".css", ".svg")},
-    )
-    return environment
-
-
-def _address(file: Path) -> str:
-    """Return a static file's address with a digest of what is in it, so that a browser may keep it for ever."""
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    return f"/static/{file.relative_to(STATIC).as_posix()}?{digest}"
+    The context itself is not kept there. The two would hold each other, and with them the connection.
+    """
+    context.request.state.visitor = context.visitor
+    context.request.state.own = (context.cohort.key, context.listing) if context.own else None
+    return context

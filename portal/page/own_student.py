@@ -1,35 +1,40 @@
-"""The student whose own pages are shown, in the cohort that the address names where several rosters list them."""
+"""The student whose own pages are shown."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 
-from portal.page.cohorts import Own
-from portal.page.context import House, Visitor
+from portal.page.context import SignedIn
 from status_db.queries.student import Reader
 from status_db.views import StudentView
 
 
-async def own_view(request: Request, house: House, visitor: Visitor, now: datetime) -> tuple[StudentView, Own] | None:
-    """Return the student who asks, in the cohort that the address names, else in the first open one that lists them.
-
-    None for a number on no roster. Raises HTTPException 404 for an account that is not a student's.
+async def of_own_cohort(context: SignedIn) -> SignedIn:
+    """Return the context of a student's own page: about the cohort that the address names, else about the first
+    open one that lists the student. Somebody on no roster, and an account that is no student's, keep theirs.
     """
-    number = visitor.account.student
+    number = context.account.student
+    if number is None or not context.services.for_students:
+        return context
+    listing = await context.ask(context.services.roster.cohorts_of, number, context.services.settings.newest_first())
+    if not listing:
+        return context
+    asked = context.request.query_params.get("cohort", "")
+    return context.about(asked if asked in listing else listing[0], listing, own=True)
+
+
+async def own_view(context: SignedIn) -> StudentView | None:
+    """Return the student who asks; None for a number on no roster.
+
+    Raises HTTPException 404 for an account that is not a student's.
+    """
+    number = context.account.student
     if number is None:
         raise HTTPException(404)
-    asked = request.query_params.get("cohort", "")
-    cohorts = await house.ask(house.roster.cohorts_of, number, house.settings.newest_first())
-    if not cohorts:
+    if not context.own:
         return None
-    own = Own(asked if asked in cohorts else cohorts[0], cohorts)
-    student = await house.ask(house.reader.student, own.cohort, number, now)
-    if student is None:
-        return None
-    request.state.own = own
-    return student, own
+    return await context.ask(context.services.reader.student, context.cohort.key, number, context.now)
 
 
 def newest(reader: Reader, cohorts: Iterable[str], number: str, now: datetime) -> StudentView | None:

@@ -6,16 +6,15 @@ second factor comes after that, if the settings require one and the provider has
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from config.tables.portal import Auth
 from portal.access.requires import NARROWED, safe_next
 from portal.auth import sessions
 from portal.auth.refusals import SignInCode, SignInRefused
-from portal.page.context import House, see_other
+from portal.page.context import Context
+from portal.web.links import link, see_other
 from status_db.accounts.accounts import Account, AccountRefused
 from status_db.accounts.audit_log import Deed
 from status_db.sign_in.second_factor import asked_of, is_staff
@@ -40,8 +39,7 @@ def narrowing(auth: Auth, account: Account, now: datetime, method: str, *, vouch
 
 
 async def admit(
-    request: Request,
-    house: House,
+    context: Context,
     account: Account,
     *,
     goal: str = "/",
@@ -55,12 +53,12 @@ async def admit(
     `vouched`: the provider has asked for a second factor of its own, so the session counts as having shown one.
     Raises SignInRefused if another process serves this account's pages.
     """
-    _refuse_elsewhere(house, account, method)
-    token, now = sessions.new_token(), house.clock()
-    longest = house.settings.auth.session_longest
+    _refuse_elsewhere(context, account, method)
+    token, now = sessions.new_token(), context.now
+    longest = context.settings.auth.session_longest
     try:
-        await house.ask_long(
-            house.desk.open_session,
+        await context.ask_long(
+            context.services.desk.open_session,
             sessions.hash_of(token),
             account.account,
             now,
@@ -72,23 +70,27 @@ async def admit(
     except AccountRefused:
         return None
     if vouched and is_staff(account):
-        await house.ask_long(house.factors.show, sessions.hash_of(token), account.account, now, longest=longest)
-    await house.ask_long(house.desk.close_session, sessions.hash_of(house.cookie.read(request)))
+        await context.ask_long(
+            context.services.factors.show, sessions.hash_of(token), account.account, now, longest=longest
+        )
+    await context.ask_long(
+        context.services.desk.close_session, sessions.hash_of(context.services.cookie.read(context.request))
+    )
     due: dict[str, Any] = {"narrowed": narrowed} if narrowed else {}
     if vouched:
         due["second_factor"] = "provider"
-    await house.note(request, Deed.SIGNED_IN, account=account.account, method=method, **due)
+    await context.audit(Deed.SIGNED_IN, account=account.account, method=method, **due)
     response = see_other(leading_to(narrowed, goal))
-    house.cookie.set(response, token)
+    context.services.cookie.set(response, token)
     if method not in _WITHOUT_PASSWORD:
-        house.devices.remember(request, response, account.account)
+        context.services.devices.remember(context.request, response, account.account)
     return response
 
 
-def _refuse_elsewhere(house: House, account: Account, method: str) -> None:
-    if not house.for_staff and account.student is None:
+def _refuse_elsewhere(context: Context, account: Account, method: str) -> None:
+    if not context.services.for_staff and account.student is None:
         raise SignInRefused(method, SignInCode.STAFF, "staff sign in at the desk's own address", account.account)
-    if not house.for_students and not is_staff(account):
+    if not context.services.for_students and not is_staff(account):
         raise SignInRefused(method, SignInCode.STUDENT, "students sign in at their own address", account.account)
 
 
@@ -97,4 +99,4 @@ def leading_to(narrowed: str | None, goal: str) -> str:
     wanted = safe_next(goal)
     if narrowed is None:
         return wanted
-    return NARROWED[narrowed] + (f"?{urlencode({'next': wanted})}" if wanted != "/" else "")
+    return link(NARROWED[narrowed], next=wanted if wanted != link("/") else "")

@@ -9,12 +9,11 @@ import unicodedata
 from dataclasses import dataclass
 from functools import partial
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from portal.auth.domains import split
 from portal.auth.refusals import SignInCode, SignInRefused, printable
-from portal.page.context import House
+from portal.page.context import Context
 from portal.signin import admission
 from status_db.accounts.accounts import Account, AccountRefused, normalise_account
 from status_db.model import normalise_number
@@ -46,40 +45,39 @@ def provider_session(method: str, provider: str, key: str) -> bytes:
     return hashlib.sha256(f"{method}\n{provider}\n{key}".encode()).digest()
 
 
-async def account_of(house: House, arrival: Arrival) -> Account:
+async def account_of(context: Context, arrival: Arrival) -> Account:
     """Return who this is here, with a fresh account for a student who has none. Raises SignInRefused."""
     name = _plain(arrival)
     if arrival.as_number:
-        await _refuse_lost_zeros(house, arrival, name)
-    account = await house.ask(house.accounts.find, name) or await _student(house, arrival, name)
+        await _refuse_lost_zeros(context, arrival, name)
+    account = await context.ask(context.services.accounts.find, name) or await _student(context, arrival, name)
     if not account.active:
         why = "the account was made by the demo and opens nothing here" if account.demo else "the account has been shut"
         raise SignInRefused(arrival.method, SignInCode.INACTIVE, why, arrival.name)
     return account
 
 
-async def by_password(house: House, known: Account | None, name: str, password: str) -> Account | None:
+async def by_password(context: Context, known: Account | None, name: str, password: str) -> Account | None:
     """Return whom the directory says this password belongs to; None where it is not asked, or says nobody.
 
     It is asked about everybody who has no password of our own, and about everybody where those do not count.
     Raises SignInRefused.
     """
-    directory = house.ways.directory
-    ours = house.settings.auth.local and known is not None and known.password_hash is not None
+    directory = context.services.ways.directory
+    ours = context.settings.auth.local and known is not None and known.password_hash is not None
     if directory is None or ours:
         return None
-    found = await house.ask_long(directory.name_of, name, password)
-    return await account_of(house, Arrival("ldap", found)) if found is not None else None
+    found = await context.ask_long(directory.name_of, name, password)
+    return await account_of(context, Arrival("ldap", found)) if found is not None else None
 
 
-async def enter(request: Request, house: House, arrival: Arrival, goal: str) -> Response:
+async def enter(context: Context, arrival: Arrival, goal: str) -> Response:
     """Open a session under a fresh token, and lead on. Raises SignInRefused."""
-    account = await account_of(house, arrival)
-    account, vouched = account.during(house.settings.cohort_keys()), arrival.second_factor
-    narrowed = admission.narrowing(house.settings.auth, account, house.clock(), arrival.method, vouched=vouched)
+    account = await account_of(context, arrival)
+    account, vouched = account.during(context.settings.cohort_keys()), arrival.second_factor
+    narrowed = admission.narrowing(context.settings.auth, account, context.now, arrival.method, vouched=vouched)
     answer = await admission.admit(
-        request,
-        house,
+        context,
         account,
         goal=goal,
         method=arrival.method,
@@ -108,22 +106,24 @@ def _plain(arrival: Arrival) -> str:
     return tidied
 
 
-async def _student(house: House, arrival: Arrival, name: str) -> Account:
+async def _student(context: Context, arrival: Arrival, name: str) -> Account:
     number = normalise_number(name)
-    listed = await house.ask(house.reader.listed_name, number)
+    listed = await context.ask(context.services.reader.listed_name, number)
     if listed is None:
-        raise SignInRefused(arrival.method, SignInCode.UNKNOWN, await _unknown(house, arrival), arrival.name)
+        raise SignInRefused(arrival.method, SignInCode.UNKNOWN, await _unknown(context, arrival), arrival.name)
     try:
-        return await house.ask_long(partial(house.desk.add, student=number, now=house.clock()), name, listed, None)
+        return await context.ask_long(
+            partial(context.services.desk.add, student=number, now=context.now), name, listed, None
+        )
     except AccountRefused:
         # Another of their windows was quicker.
-        account = await house.ask(house.accounts.find, name)
+        account = await context.ask(context.services.accounts.find, name)
         if account is None:
             raise
         return account
 
 
-async def _unknown(house: House, arrival: Arrival) -> str:
+async def _unknown(context: Context, arrival: Arrival) -> str:
     """Say that nobody here has this name, and what may help."""
     said = f'"{printable(arrival.name, _LONGEST_NAME)}" is neither an account nor a student number on any roster. '
     parts = split(arrival.name)
@@ -133,7 +133,7 @@ async def _unknown(house: House, arrival: Arrival) -> str:
             f"provider, set the attribute or claim with the name used here in [auth.{arrival.method}]."
         )
     own, domain = parts
-    what = "known here" if await _is_somebody(house, own) else "not known here either"
+    what = "known here" if await _is_somebody(context, own) else "not known here either"
     return (
         f'{said}"{printable(own, _LONGEST_NAME)}" is {what}. If the part before the @ is everybody\'s name '
         f'here, write strip_domain = "{printable(domain, _LONGEST_NAME)}" in '
@@ -141,11 +141,11 @@ async def _unknown(house: House, arrival: Arrival) -> str:
     )
 
 
-async def _refuse_lost_zeros(house: House, arrival: Arrival, name: str) -> None:
+async def _refuse_lost_zeros(context: Context, arrival: Arrival, name: str) -> None:
     """Refuse a number that is also somebody else's with zeros before it. Raises SignInRefused."""
     for zeros in range(1, _MOST_ZEROS + 1):
         other = "0" * zeros + name
-        if await _is_somebody(house, other):
+        if await _is_somebody(context, other):
             raise SignInRefused(
                 arrival.method,
                 SignInCode.REFUSED,
@@ -155,7 +155,7 @@ async def _refuse_lost_zeros(house: House, arrival: Arrival, name: str) -> None:
             )
 
 
-async def _is_somebody(house: House, name: str) -> bool:
-    if await house.ask(house.accounts.find, name) is not None:
+async def _is_somebody(context: Context, name: str) -> bool:
+    if await context.ask(context.services.accounts.find, name) is not None:
         return True
-    return await house.ask(house.reader.listed_name, normalise_number(name)) is not None
+    return await context.ask(context.services.reader.listed_name, normalise_number(name)) is not None

@@ -5,19 +5,18 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
-from portal.access.requires import for_visitors, recognise, safe_next
+from portal.access.requires import for_anybody, for_visitors, recognise, safe_next
 from portal.auth.passwords import SHORTEST, Weakness, hash_password, verify_password, weakness
 from portal.i18n.labels import later
-from portal.page import cohorts
-from portal.page.context import House, Visitor, house_of, see_other
+from portal.page.context import Context, SignedIn
 from portal.signin import admission
 from portal.signin.sign_in import refused
 from portal.web import addresses
+from portal.web.links import link, see_other
 from status_db.accounts.accounts import Account, normalise_account
 from status_db.accounts.audit_log import Deed
 
@@ -51,115 +50,119 @@ _WHY: Mapping[str, tuple[str, str]] = {
 }
 
 
-async def ask(request: Request) -> Response:
+async def ask(context: Context) -> Response:
     """Show the form for a one-time code; whoever has signed in changes the password they know."""
-    house = _house(request)
-    if await recognise(request, house) is not None:
-        return see_other("/new-password")
-    return _asking(request, house)
+    _refuse_without_passwords(context)
+    if await recognise(context) is not None:
+        return see_other(link("/new-password"))
+    return _asking(context)
 
 
-async def with_code(request: Request) -> Response:
+async def with_code(context: Context) -> Response:
     """Open a session that leads to a new password, for the right one-time code; answer everything else alike."""
-    house = _house(request)
-    fields = await forms.read(request, house.settings.portal.public_url, house.cookie.read(request))
-    async with house.hashing.place():
-        return await _with_code(request, house, fields)
+    _refuse_without_passwords(context)
+    fields = await forms.read(context)
+    async with context.services.hashing.place():
+        return await _with_code(context, fields)
 
 
-async def _with_code(request: Request, house: House, fields: dict[str, str]) -> Response:
-    name, now = normalise_account(fields.get("account", "")), house.clock()
-    tried = await house.ask_long(house.slowdown.code, addresses.of(request.scope), now)
+async def _with_code(context: Context, fields: dict[str, str]) -> Response:
+    name, now = normalise_account(fields.get("account", "")), context.now
+    tried = await context.ask_long(context.services.slowdown.code, addresses.of(context.request.scope), now)
     if tried.wait:
-        return _asking(request, house, name=name, wait=tried.wait)
-    fits = await house.ask_long(house.codes.use, name, fields.get("code", ""), now)
-    account = await house.ask(house.accounts.find, name)
-    answer = await _admitted(request, house, account, "code") if fits else None
+        return _asking(context, name=name, wait=tried.wait)
+    fits = await context.ask_long(context.services.codes.use, name, fields.get("code", ""), now)
+    account = await context.ask(context.services.accounts.find, name)
+    answer = await _admitted(context, account, "code") if fits else None
     if answer is None:
-        await refused(request, house, name, "code")
-        return _asking(request, house, name=name, failed="code")
-    await house.ask_long(house.slowdown.succeeded, tried)
+        await refused(context, name, "code")
+        return _asking(context, name=name, failed="code")
+    await context.ask_long(context.services.slowdown.succeeded, tried)
     return answer
 
 
-async def with_identity(request: Request) -> Response:
+async def with_identity(context: Context) -> Response:
     """The same for a student's number and that of the identity document, where the settings allow it."""
-    house = _house(request)
-    if house.settings.auth.identity == "off":
+    _refuse_without_passwords(context)
+    if context.settings.auth.identity == "off":
         raise HTTPException(404)
-    fields = await forms.read(request, house.settings.portal.public_url, house.cookie.read(request))
-    async with house.hashing.place():
-        return await _with_identity(request, house, fields)
+    fields = await forms.read(context)
+    async with context.services.hashing.place():
+        return await _with_identity(context, fields)
 
 
-async def _with_identity(request: Request, house: House, fields: dict[str, str]) -> Response:
-    name, now = normalise_account(fields.get("account", "")), house.clock()
-    tried = await house.ask_long(house.slowdown.identity, name, addresses.of(request.scope), now)
+async def _with_identity(context: Context, fields: dict[str, str]) -> Response:
+    name, now = normalise_account(fields.get("account", "")), context.now
+    tried = await context.ask_long(context.services.slowdown.identity, name, addresses.of(context.request.scope), now)
     if tried.wait:
-        return _asking(request, house, name=name, wait=tried.wait)
-    fits = await house.ask_long(house.identities.fits, name, fields.get("document", ""))
-    account = await house.ask(house.accounts.find, name)
-    allowed = fits and account is not None and _may_use_identity(house, account)
-    answer = await _admitted(request, house, account, "identity") if allowed else None
+        return _asking(context, name=name, wait=tried.wait)
+    fits = await context.ask_long(context.services.identities.fits, name, fields.get("document", ""))
+    account = await context.ask(context.services.accounts.find, name)
+    allowed = fits and account is not None and _may_use_identity(context, account)
+    answer = await _admitted(context, account, "identity") if allowed else None
     if answer is None:
-        await refused(request, house, name, "identity")
-        return _asking(request, house, name=name, failed="identity")
-    await house.ask_long(house.slowdown.succeeded, tried)
+        await refused(context, name, "identity")
+        return _asking(context, name=name, failed="identity")
+    await context.ask_long(context.services.slowdown.succeeded, tried)
     return answer
 
 
-def _may_use_identity(house: House, account: Account) -> bool:
+def _may_use_identity(context: Context, account: Account) -> bool:
     """Say whether so little is enough for this account: never for one that may do anything about others."""
     still_without = account.password_hash is None
-    return not account.grants and (still_without or house.settings.auth.identity == "forgotten")
+    return not account.grants and (still_without or context.settings.auth.identity == "forgotten")
 
 
-async def _admitted(request: Request, house: House, account: Account | None, method: str) -> Response | None:
+async def _admitted(context: Context, account: Account | None, method: str) -> Response | None:
     if account is None or not account.active:
         return None
-    return await admission.admit(request, house, account, method=method, narrowed="password")
+    return await admission.admit(context, account, method=method, narrowed="password")
 
 
-async def form(request: Request, house: House, visitor: Visitor) -> Response:
+async def form(context: SignedIn) -> Response:
     """Show the form for a new password."""
-    _refuse_strangers(house, visitor)
-    home = cohorts.same(request, house.settings, "/")
-    return _setting(request, house, visitor, goal=request.query_params.get("next", home))
+    _refuse_strangers(context)
+    home = context.at_cohort("/")
+    return _setting(context, goal=context.request.query_params.get("next", home))
 
 
-async def save(request: Request, house: House, visitor: Visitor) -> Response:
+async def save(context: SignedIn) -> Response:
     """Set the new password, end every other session of the account, and go on with a fresh one."""
-    _refuse_strangers(house, visitor)
-    fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
-    async with house.hashing.place():
-        return await _save(request, house, visitor, fields)
+    _refuse_strangers(context)
+    fields = await forms.read(context)
+    async with context.services.hashing.place():
+        return await _save(context, fields)
 
 
-async def _save(request: Request, house: House, visitor: Visitor, fields: dict[str, str]) -> Response:
-    goal, now, account = safe_next(fields.get("next", "/")), house.clock(), visitor.account
-    if visitor.narrowed is None:
-        device = house.devices.known(request, account.account)
-        tried = await house.ask_long(house.slowdown.password, account.account, addresses.of(request.scope), device, now)
+async def _save(context: SignedIn, fields: dict[str, str]) -> Response:
+    goal, now, account = safe_next(fields.get("next", "/")), context.now, context.account
+    if context.visitor.narrowed is None:
+        device = context.services.devices.known(context.request, account.account)
+        tried = await context.ask_long(
+            context.services.slowdown.password, account.account, addresses.of(context.request.scope), device, now
+        )
         if tried.wait:
-            return _setting(request, house, visitor, goal=goal, wait=tried.wait)
+            return _setting(context, goal=goal, wait=tried.wait)
         current = fields.get("current", "")
-        if not await house.hashing.run(verify_password, current, account.password_hash):
-            return _setting(request, house, visitor, goal=goal, why="current")
-        await house.ask_long(house.slowdown.succeeded, tried)
+        if not await context.services.hashing.run(verify_password, current, account.password_hash):
+            return _setting(context, goal=goal, why="current")
+        await context.ask_long(context.services.slowdown.succeeded, tried)
     typed = fields.get("password", "")
-    why = await house.hashing.run(_fault, typed, fields.get("again", ""), account, tuple(_own(house, account)))
+    why = await context.services.hashing.run(
+        _fault, typed, fields.get("again", ""), account, tuple(_own(context, account))
+    )
     if why:
-        return _setting(request, house, visitor, goal=goal, why=why)
-    hashed = await house.hashing.run(hash_password, typed)
-    await house.ask_long(lambda: house.desk.set_password(account.account, hashed, now=now))
-    await house.note(request, Deed.PASSWORD_SET, student=account.student)
-    renewed = await house.ask(house.accounts.find, account.account)
+        return _setting(context, goal=goal, why=why)
+    hashed = await context.services.hashing.run(hash_password, typed)
+    await context.ask_long(lambda: context.services.desk.set_password(account.account, hashed, now=now))
+    await context.audit(Deed.PASSWORD_SET, student=account.student)
+    renewed = await context.ask(context.services.accounts.find, account.account)
     answer = None
     if renewed is not None:
-        renewed = renewed.during(house.settings.cohort_keys())
-        narrowed = admission.narrowing(house.settings.auth, renewed, now, "local")
-        answer = await admission.admit(request, house, renewed, goal=goal, narrowed=narrowed)
-    return answer or see_other("/sign-in")
+        renewed = renewed.during(context.settings.cohort_keys())
+        narrowed = admission.narrowing(context.settings.auth, renewed, now, "local")
+        answer = await admission.admit(context, renewed, goal=goal, narrowed=narrowed)
+    return answer or see_other(link("/sign-in"))
 
 
 def _fault(typed: str, again: str, account: Account, own: tuple[str, ...]) -> str:
@@ -171,43 +174,36 @@ def _fault(typed: str, again: str, account: Account, own: tuple[str, ...]) -> st
     return "same" if verify_password(typed, account.password_hash) else ""
 
 
-def _own(house: House, account: Account) -> Iterator[str]:
+def _own(context: Context, account: Account) -> Iterator[str]:
     """Give the words that lead to this account at this university."""
     yield from (account.account, account.name, account.student or "")
-    yield house.settings.institution.name
-    yield from (urlsplit(house.settings.portal.public_url).hostname or "").split(".")
+    yield context.settings.institution.name
+    yield from (urlsplit(context.settings.portal.public_url).hostname or "").split(".")
 
 
-def _house(request: Request) -> House:
-    house = house_of(request)
-    if not house.settings.auth.local:
+def _refuse_without_passwords(context: Context) -> None:
+    if not context.settings.auth.local:
         raise HTTPException(404)
-    return house
 
 
-def _refuse_strangers(house: House, visitor: Visitor) -> None:
+def _refuse_strangers(context: SignedIn) -> None:
     """Have nobody set a password here who signs in elsewhere."""
-    without = visitor.account.password_hash is None and visitor.narrowed is None
-    if without or not house.settings.auth.local:
+    without = context.account.password_hash is None and context.visitor.narrowed is None
+    if without or not context.settings.auth.local:
         raise HTTPException(404)
 
 
-def _asking(
-    request: Request, house: House, *, name: str = "", failed: str = "", wait: timedelta = timedelta(0)
-) -> Response:
-    identity = house.settings.auth.identity
-    return forms.shown(request, house, "first_password.html", failed=failed, wait=wait, name=name, identity=identity)
+def _asking(context: Context, *, name: str = "", failed: str = "", wait: timedelta = timedelta(0)) -> Response:
+    identity = context.settings.auth.identity
+    return forms.shown(context, "first_password.html", failed=failed, wait=wait, name=name, identity=identity)
 
 
-def _setting(
-    request: Request, house: House, visitor: Visitor, *, goal: str, why: str = "", wait: timedelta = timedelta(0)
-) -> Response:
+def _setting(context: SignedIn, *, goal: str, why: str = "", wait: timedelta = timedelta(0)) -> Response:
     reason, way_out = _WHY[why] if why else ("", "")
-    narrowed = visitor.narrowed is not None
-    aged = admission.narrowing(house.settings.auth, visitor.account, house.clock(), "local") == "password"
+    narrowed = context.visitor.narrowed is not None
+    aged = admission.narrowing(context.settings.auth, context.account, context.now, "local") == "password"
     return forms.shown(
-        request,
-        house,
+        context,
         "new_password.html",
         failed=bool(why),
         wait=wait,
@@ -220,9 +216,9 @@ def _setting(
 
 
 ROUTES = (
-    Route("/first-password", ask, methods=["GET"]),
-    Route("/first-password", with_code, methods=["POST"]),
-    Route("/first-password/identity", with_identity, methods=["POST"]),
+    Route("/first-password", for_anybody(ask), methods=["GET"]),
+    Route("/first-password", for_anybody(with_code), methods=["POST"]),
+    Route("/first-password/identity", for_anybody(with_identity), methods=["POST"]),
     Route("/new-password", for_visitors(form, narrowed="password"), methods=["GET"]),
     Route("/new-password", for_visitors(save, narrowed="password"), methods=["POST"]),
 )

@@ -1,7 +1,7 @@
 """What the pages of all providers share: their buttons, the way there and out again, and who is not let in."""
 
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -12,8 +12,9 @@ from config.log_names import StudentNo
 from portal.access import forms
 from portal.access.requires import safe_next
 from portal.auth.refusals import SignInCode, SignInRefused, printable
-from portal.page.context import House, house_of
+from portal.page.context import Context, context_of
 from portal.web import addresses
+from portal.web.links import link
 from status_db.accounts.accounts import Session
 from status_db.accounts.audit_log import Deed
 
@@ -31,12 +32,11 @@ class Button:
     title: str
 
 
-def buttons(request: Request, house: House, goal: str) -> list[Button]:
+def buttons(context: Context, goal: str) -> list[Button]:
     """Return the providers that people leave for, to come back to a page of ours."""
-    pick, auth = house.language(request).pick, house.settings.auth
-    asked = urlencode({"next": safe_next(goal)})
+    pick, auth = context.language.pick, context.settings.auth
     return [
-        Button(f"/sign-in/{method}?{asked}", pick(provider.title, provider.title_en))
+        Button(link(f"/sign-in/{method}", next=safe_next(goal)), pick(provider.title, provider.title_en))
         for method, provider in (("cas", auth.cas), ("oidc", auth.oidc))
         if provider is not None
     ]
@@ -44,24 +44,19 @@ def buttons(request: Request, house: House, goal: str) -> list[Button]:
 
 def way_out(session: Session | None) -> str:
     """Return where somebody goes whose session has just ended."""
-    return f"/sign-out/{session.method}" if session is not None and session.method in ("cas", "oidc") else "/sign-in"
-
-
-def own_address(house: House, path: str) -> str:
-    """Return one of our own pages as the provider is told it: never after what a request says of its host."""
-    public = urlsplit(house.settings.portal.public_url)
-    return f"{public.scheme}://{public.netloc}{path}"
+    elsewhere = session is not None and session.method in ("cas", "oidc")
+    return link(f"/sign-out/{session.method}" if session is not None and elsewhere else "/sign-in")
 
 
 async def refused(request: Request, error: Exception) -> Response:
     """Say why somebody is not let in, whom to ask, and how to come in as somebody else."""
     if not isinstance(error, SignInRefused):
         raise error
-    house = house_of(request)
+    context = context_of(request)
     structlog.get_logger("clearance.portal").warning(
         "sign-in refused",
         method=error.method,
-        provider=_address(house, error.method),
+        provider=_address(context, error.method),
         why=error.code,
         name=StudentNo(printable(error.name, 100)),
         message=str(error),
@@ -69,30 +64,31 @@ async def refused(request: Request, error: Exception) -> Response:
     # A page that anybody can ask for without ever having been at the provider writes no lines.
     if error.code is not SignInCode.LATE:
         address, name = addresses.of(request.scope), error.name[:100]
-        await house.refused_tries.note(name, "", address, method=error.method, reason=error.code.value, name=name)
-    response = house.page(
-        request,
+        await context.services.refused_tries.note(
+            name, "", address, method=error.method, reason=error.code.value, name=name
+        )
+    response = context.page(
         "sign_in_refused.html",
         status=_STATUS[error.code],
         why=error.code,
         name=error.name,
         method=error.method,
-        elsewhere=house.elsewhere,
+        elsewhere=context.services.elsewhere,
     )
     if error.code is SignInCode.UNAVAILABLE:
         response.headers["Retry-After"] = "30"
     return response
 
 
-def sign_out_refused(house: House, method: str, error: Exception) -> None:
+def sign_out_refused(context: Context, method: str, error: Exception) -> None:
     """Write why what a provider said about a session that has ended does not count."""
     structlog.get_logger("clearance.portal").warning(
-        "sign-out refused", method=method, provider=_address(house, method), message=str(error)
+        "sign-out refused", method=method, provider=_address(context, method), message=str(error)
     )
 
 
-def _address(house: House, method: str) -> str:
-    auth = house.settings.auth
+def _address(context: Context, method: str) -> str:
+    auth = context.settings.auth
     known = {
         "cas": auth.cas.url if auth.cas else "",
         "oidc": auth.oidc.issuer if auth.oidc else "",
@@ -106,14 +102,14 @@ def leave_for(address: str) -> Response:
     return RedirectResponse(address, 303)
 
 
-def goodbye(request: Request, house: House, address: str) -> Response:
+def goodbye(context: Context, address: str) -> Response:
     """Show that the session here has ended, and lead on to the provider's own sign-out.
 
     The form to sign out must not be answered by a redirect to another site: Chromium and Safari hold every redirect
     after a form to `form-action`, and where the provider sends people from there nobody can list. A page that leads on
     by itself is a navigation of its own.
     """
-    response = house.page(request, "signed_out.html", address=address)
+    response = context.page("signed_out.html", address=address)
     if address:
         response.headers["Refresh"] = f"0; url={address}"
     return response
@@ -139,7 +135,7 @@ async def word_of(request: Request) -> dict[str, str]:
     return found
 
 
-async def end_session(request: Request, house: House, method: str, key: bytes) -> None:
+async def end_session(context: Context, method: str, key: bytes) -> None:
     """End what a provider opened under this digest; nothing where it opened nothing."""
-    for account in await house.ask_long(house.desk.close_provider_session, key):
-        await house.note(request, Deed.SIGNED_OUT, account=account, method=method, by="provider")
+    for account in await context.ask_long(context.services.desk.close_provider_session, key):
+        await context.audit(Deed.SIGNED_OUT, account=account, method=method, by="provider")

@@ -10,32 +10,28 @@ and which forms it accepts:
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal, TypeAlias
-from urllib.parse import urlencode
+from typing import Any, TypeAlias
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
 from portal.access.requires import for_visitors, safe_next
 from portal.auth import passkeys, sessions, totp
-from portal.auth.passkeys import RelyingParty
 from portal.auth.refusals import printable
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import SignedIn
+from portal.signin.factor_stage import Stage, Turn, concerns, turn_of
 from portal.signin.sign_in import refused
 from portal.web import bounds, own_script
+from portal.web.links import link, see_other
 from status_db.accounts.audit_log import Deed
 from status_db.sign_in.one_time_codes import CodeKind
 from status_db.sign_in.passkeys import LONGEST_NAME, MOST, Passkey, Purpose
-from status_db.sign_in.second_factor import RECENT, Held, asked_of
-
-Stage: TypeAlias = Literal["code", "set_up", "ask", "manage"]
 
 #: The longest form, in bytes: a passkey's answer may include certificates.
 _LONGEST = 32 * 1024
@@ -53,97 +49,63 @@ _WHY: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One request and the stage of its session."""
-
-    request: Request
-    house: House
-    visitor: Visitor
-    now: datetime
-    goal: str
-    held: Held
-    stage: Stage
-
-    @property
-    def account(self) -> str:
-        """Whose session it is."""
-        return self.visitor.account.account
-
-    @property
-    def token_hash(self) -> bytes:
-        """The hash that the session is stored by."""
-        return sessions.hash_of(self.visitor.token)
-
-    @property
-    def party(self) -> RelyingParty | None:
-        """The relying party of passkeys; None where they do not work."""
-        return RelyingParty.of(self.house.settings.portal.public_url)
-
-
 Form: TypeAlias = Callable[[Turn, Mapping[str, str]], Awaitable[Response]]
 
 
-async def form(request: Request, house: House, visitor: Visitor) -> Response:
+@dataclass(frozen=True, slots=True)
+class PasskeyLine:
+    """One passkey."""
+
+    id: int
+    name: str
+    made: str
+    used: str
+
+
+async def form(context: SignedIn) -> Response:
     """Show the page at the session's stage."""
-    goal = safe_next(request.query_params.get("next", "/"))
-    if not _concerns(house, visitor):
+    goal = safe_next(context.request.query_params.get("next", "/"))
+    if not concerns(context):
         return see_other(goal)
-    return await _page(await _turn(request, house, visitor, goal))
+    return await _page(await turn_of(context, goal))
 
 
-async def take(request: Request, house: House, visitor: Visitor) -> Response:
+async def take(context: SignedIn) -> Response:
     """Take one of the page's forms. A form of another stage changes nothing."""
-    fields = await forms.read(request, house.settings.portal.public_url, visitor.token, longest=_LONGEST)
+    fields = await forms.read(context, longest=_LONGEST)
     goal = safe_next(fields.get("next", "/"))
-    if not _concerns(house, visitor):
+    if not concerns(context):
         return see_other(goal)
-    turn = await _turn(request, house, visitor, goal)
+    turn = await turn_of(context, goal)
     taken = _FORMS[turn.stage].get(fields.get("do", ""))
     return await taken(turn, fields) if taken is not None else await _page(turn)
-
-
-def _concerns(house: House, visitor: Visitor) -> bool:
-    return visitor.narrowed is not None or asked_of(house.settings.auth, visitor.account)
-
-
-async def _turn(request: Request, house: House, visitor: Visitor, goal: str) -> Turn:
-    now, token_hash = house.clock(), sessions.hash_of(visitor.token)
-    held = await house.ask(house.factors.held, visitor.account.account)
-    stage: Stage
-    if not held.any:
-        stage = "set_up" if await house.ask(house.factors.may_set_up, token_hash, now) else "code"
-    else:
-        shown = await house.ask(house.factors.shown_at, token_hash) if visitor.narrowed is None else None
-        stage = "manage" if shown is not None and now - shown < RECENT else "ask"
-    return Turn(request, house, visitor, now, goal, held, stage)
 
 
 async def _give_code(turn: Turn, fields: Mapping[str, str]) -> Response:
     """Take the code that allows the first second factor to be set up."""
 
     async def fits() -> bool:
-        return await turn.house.ask_long(
-            turn.house.codes.use, turn.account, fields.get("code", ""), turn.now, CodeKind.FACTOR
+        return await turn.context.ask_long(
+            turn.services.codes.use, turn.account, fields.get("code", ""), turn.context.now, CodeKind.FACTOR
         )
 
     failure = await _tried(turn, "code", fits)
     if failure is not None:
         return failure
-    await turn.house.ask_long(turn.house.factors.allow_set_up, turn.token_hash, turn.account, turn.now)
+    await turn.context.ask_long(turn.services.factors.allow_set_up, turn.token_hash, turn.account, turn.context.now)
     return see_other(_address(turn.goal))
 
 
 async def _show_app(turn: Turn, fields: Mapping[str, str]) -> Response:
     """Take the app's digits, each only once."""
-    sealed = turn.visitor.account.second_factor
-    secret = totp.unseal(turn.house.key, turn.account, sealed) if sealed is not None else None
+    sealed = turn.context.account.second_factor
+    secret = totp.unseal(turn.services.key, turn.account, sealed) if sealed is not None else None
     if secret is None:
         return await _page(turn, failed="broken")
 
     async def fits() -> bool:
-        step = totp.step_of(secret, fields.get("digits", ""), turn.now)
-        return step is not None and await turn.house.ask_long(turn.house.factors.use, turn.account, step)
+        step = totp.step_of(secret, fields.get("digits", ""), turn.context.now)
+        return step is not None and await turn.context.ask_long(turn.services.factors.use, turn.account, step)
 
     return await _tried(turn, "app", fits) or await _let_in(turn, "app")
 
@@ -152,12 +114,14 @@ async def _show_recovery(turn: Turn, fields: Mapping[str, str]) -> Response:
     """Take a recovery code, and lead to where the lost factor is replaced."""
 
     async def fits() -> bool:
-        return await turn.house.ask_long(turn.house.recovery.use, turn.account, fields.get("recovery", ""), turn.now)
+        return await turn.context.ask_long(
+            turn.services.recovery.use, turn.account, fields.get("recovery", ""), turn.context.now
+        )
 
     failure = await _tried(turn, "recovery", fits)
     if failure is not None:
         return failure
-    await turn.house.note(turn.request, Deed.RECOVERY_CODE_USED, left=turn.held.recovery - 1)
+    await turn.context.audit(Deed.RECOVERY_CODE_USED, left=turn.held.recovery - 1)
     return await _let_in(turn, "recovery", _address(turn.goal))
 
 
@@ -166,14 +130,14 @@ async def _show_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
 
     async def fits() -> bool:
         challenge = await _challenge(turn, Purpose.SIGN)
-        had = await turn.house.ask(turn.house.passkeys.of, turn.account)
+        had = await turn.context.ask(turn.services.passkeys.of, turn.account)
         if turn.party is None or challenge is None:
             return False
         shown = passkeys.signed(turn.party, fields.get("credential", ""), challenge, had)
         if shown is None:
             return False
         passkey, count = shown
-        return await turn.house.ask_long(turn.house.passkeys.use, passkey.id, count, turn.now)
+        return await turn.context.ask_long(turn.services.passkeys.use, passkey.id, count, turn.context.now)
 
     return await _tried(turn, "passkey", fits) or await _let_in(turn, "passkey")
 
@@ -181,24 +145,26 @@ async def _show_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
 async def _add_app(turn: Turn, fields: Mapping[str, str]) -> Response:
     """Set up the app, once its current digits are right."""
     offered = fields.get("sealed", "").encode()
-    secret = totp.unseal(turn.house.key, turn.account, offered, turn.now)
+    secret = totp.unseal(turn.services.key, turn.account, offered, turn.context.now)
     if secret is None:
         return await _page(turn, failed="late")
 
     async def fits() -> bool:
-        step = totp.step_of(secret, fields.get("digits", ""), turn.now)
-        return step is not None and await turn.house.ask_long(turn.house.factors.enrol, turn.account, offered, step)
+        step = totp.step_of(secret, fields.get("digits", ""), turn.context.now)
+        return step is not None and await turn.context.ask_long(
+            turn.services.factors.enrol, turn.account, offered, step
+        )
 
     failure = await _tried(turn, "app", fits, offered)
     if failure is not None:
         return failure
-    await turn.house.note(turn.request, Deed.SECOND_FACTOR_SET, kind="app")
+    await turn.context.audit(Deed.SECOND_FACTOR_SET, kind="app")
     return await _added(turn)
 
 
 async def _add_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
     """Take a new passkey that was made for this session's challenge."""
-    name = printable(fields.get("name", ""), LONGEST_NAME - 1) or turn.house.language(turn.request).gettext("通行密钥")
+    name = printable(fields.get("name", ""), LONGEST_NAME - 1) or turn.context.language.gettext("通行密钥")
     made: list[passkeys.Registered] = []
 
     async def fits() -> bool:
@@ -213,30 +179,32 @@ async def _add_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
     if failure is not None:
         return failure
     (one,) = made
-    add = partial(turn.house.passkeys.add, name=name, transports=one.transports, now=turn.now)
-    if not await turn.house.ask_long(add, turn.account, one.credential_id, one.public_key, one.sign_count):
+    add = partial(turn.services.passkeys.add, name=name, transports=one.transports, now=turn.context.now)
+    if not await turn.context.ask_long(add, turn.account, one.credential_id, one.public_key, one.sign_count):
         return await _page(turn, failed="known")
-    await turn.house.note(turn.request, Deed.SECOND_FACTOR_SET, kind="passkey", name=name)
+    await turn.context.audit(Deed.SECOND_FACTOR_SET, kind="passkey", name=name)
     return await _added(turn)
 
 
 async def _remove_app(turn: Turn, _fields: Mapping[str, str]) -> Response:
     """Remove the app."""
-    if not await turn.house.ask_long(turn.house.factors.remove_app, turn.account):
+    if not await turn.context.ask_long(turn.services.factors.remove_app, turn.account):
         return await _page(turn, failed="last")
-    await turn.house.note(turn.request, Deed.SECOND_FACTOR_REMOVED, kind="app")
+    await turn.context.audit(Deed.SECOND_FACTOR_REMOVED, kind="app")
     return see_other(_address(turn.goal))
 
 
 async def _remove_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
     """Remove one passkey."""
     number = bounds.number(fields.get("passkey", ""))
-    if number is None or number not in {one.id for one in await turn.house.ask(turn.house.passkeys.of, turn.account)}:
+    if number is None or number not in {
+        one.id for one in await turn.context.ask(turn.services.passkeys.of, turn.account)
+    }:
         return see_other(_address(turn.goal))
-    name = await turn.house.ask_long(turn.house.passkeys.remove, turn.account, number)
+    name = await turn.context.ask_long(turn.services.passkeys.remove, turn.account, number)
     if name is None:
         return await _page(turn, failed="last")
-    await turn.house.note(turn.request, Deed.SECOND_FACTOR_REMOVED, kind="passkey", name=name)
+    await turn.context.audit(Deed.SECOND_FACTOR_REMOVED, kind="passkey", name=name)
     return see_other(_address(turn.goal))
 
 
@@ -263,19 +231,19 @@ _FORMS: Mapping[Stage, Mapping[str, Form]] = {
 
 async def _tried(turn: Turn, what: str, fits: Callable[[], Awaitable[bool]], offered: bytes = b"") -> Response | None:
     """Count a try before comparing anything. Return the page again if it must wait or is wrong, None if it is right."""
-    tried = await turn.house.ask_long(turn.house.slowdown.factor, turn.account, turn.now)
+    tried = await turn.context.ask_long(turn.services.slowdown.factor, turn.account, turn.context.now)
     if tried.wait:
         return await _page(turn, offered=offered, wait=tried.wait)
     if not await fits():
-        await refused(turn.request, turn.house, turn.account, "factor")
+        await refused(turn.context, turn.account, "factor")
         return await _page(turn, offered=offered, failed=what)
-    await turn.house.ask_long(turn.house.slowdown.succeeded, tried)
+    await turn.context.ask_long(turn.services.slowdown.succeeded, tried)
     return None
 
 
 async def _challenge(turn: Turn, purpose: Purpose) -> bytes | None:
-    return await turn.house.ask_long(
-        turn.house.passkeys.take_challenge, turn.token_hash, turn.account, purpose, turn.now
+    return await turn.context.ask_long(
+        turn.services.passkeys.take_challenge, turn.token_hash, turn.account, purpose, turn.context.now
     )
 
 
@@ -283,24 +251,26 @@ async def _let_in(turn: Turn, kind: str, goal: str = "") -> Response:
     """Lift the session's narrowing; an open session only notes that a second factor was shown again."""
     token = await _open(turn)
     if token is None:
-        return see_other("/sign-in")
-    if turn.visitor.narrowed is None:
+        return see_other(link("/sign-in"))
+    if turn.context.visitor.narrowed is None:
         return see_other(_address(turn.goal))
-    await turn.house.note(turn.request, Deed.SIGNED_IN, second_factor=kind)
+    await turn.context.audit(Deed.SIGNED_IN, second_factor=kind)
     response = see_other(goal or turn.goal)
-    turn.house.cookie.set(response, token)
+    turn.services.cookie.set(response, token)
     return response
 
 
 async def _open(turn: Turn) -> str | None:
     """Note that a second factor was shown; return the session's token, a fresh one if its narrowing is lifted."""
-    factors, longest = turn.house.factors, turn.house.settings.auth.session_longest
-    if turn.visitor.narrowed is None:
-        await turn.house.ask_long(factors.show, turn.token_hash, turn.account, turn.now, longest=longest)
-        return turn.visitor.token
+    factors, longest = turn.services.factors, turn.context.settings.auth.session_longest
+    if turn.context.visitor.narrowed is None:
+        await turn.context.ask_long(factors.show, turn.token_hash, turn.account, turn.context.now, longest=longest)
+        return turn.context.visitor.token
     token = sessions.new_token()
     after = sessions.hash_of(token)
-    opened = await turn.house.ask_long(factors.pass_on, turn.token_hash, after, turn.account, turn.now, longest=longest)
+    opened = await turn.context.ask_long(
+        factors.pass_on, turn.token_hash, after, turn.account, turn.context.now, longest=longest
+    )
     return token if opened else None
 
 
@@ -310,30 +280,29 @@ async def _added(turn: Turn) -> Response:
 
 
 async def _codes_shown(turn: Turn) -> Response:
-    token = await _open(turn) if turn.stage == "set_up" else turn.visitor.token
+    token = await _open(turn) if turn.stage == "set_up" else turn.context.visitor.token
     if token is None:
-        return see_other("/sign-in")
-    codes = await turn.house.ask_long(turn.house.recovery.make, turn.account, turn.now)
-    await turn.house.note(turn.request, Deed.RECOVERY_CODES_MADE, count=len(codes))
+        return see_other(link("/sign-in"))
+    codes = await turn.context.ask_long(turn.services.recovery.make, turn.account, turn.context.now)
+    await turn.context.audit(Deed.RECOVERY_CODES_MADE, count=len(codes))
     # The page belongs to the session as it is now.
-    turn.request.state.visitor = Visitor(turn.visitor.account, token)
-    response = turn.house.page(turn.request, "recovery_codes.html", codes=codes, goal=turn.goal)
-    turn.house.cookie.set(response, token)
+    context = replace(turn.context, visitor=replace(turn.context.visitor, token=token))
+    response = context.page("recovery_codes.html", codes=codes, goal=turn.goal)
+    turn.services.cookie.set(response, token)
     return response
 
 
 def _address(goal: str) -> str:
-    return own_script.PAGE + (f"?{urlencode({'next': goal})}" if goal != "/" else "")
+    return link(own_script.PAGE, next=goal if goal != link("/") else "")
 
 
 async def _page(turn: Turn, *, failed: str = "", offered: bytes = b"", wait: timedelta = timedelta(0)) -> Response:
-    language = turn.house.language(turn.request)
+    language = turn.context.language
     adding = turn.stage in ("set_up", "manage")
     values = _app(turn, offered) if adding and not turn.held.app else {"secret": ""}
-    had = await turn.house.ask(turn.house.passkeys.of, turn.account) if turn.held.passkeys else ()
+    had = await turn.context.ask(turn.services.passkeys.of, turn.account) if turn.held.passkeys else ()
     return forms.shown(
-        turn.request,
-        turn.house,
+        turn.context,
         "second_factor.html",
         failed=bool(failed),
         wait=wait,
@@ -341,8 +310,8 @@ async def _page(turn: Turn, *, failed: str = "", offered: bytes = b"", wait: tim
         goal=turn.goal,
         stage=turn.stage,
         held=turn.held,
-        app_used=language.moment(turn.held.app_used_at, turn.now) if turn.held.app_used_at else "",
-        passkeys=[_listed(language, one, turn.now) for one in had],
+        app_used=language.moment(turn.held.app_used_at, turn.context.now) if turn.held.app_used_at else "",
+        passkeys=[_listed(language, one, turn.context.now) for one in had],
         options=await _options(turn, had),
         longest_name=LONGEST_NAME,
         script=own_script.TEXT,
@@ -350,18 +319,18 @@ async def _page(turn: Turn, *, failed: str = "", offered: bytes = b"", wait: tim
     )
 
 
-def _listed(language: Language, one: Passkey, now: datetime) -> Mapping[str, object]:
+def _listed(language: Language, one: Passkey, now: datetime) -> PasskeyLine:
     used = language.moment(one.used_at, now) if one.used_at else ""
-    return {"id": one.id, "name": one.name, "made": language.moment(one.made_at, now), "used": used}
+    return PasskeyLine(id=one.id, name=one.name, made=language.moment(one.made_at, now), used=used)
 
 
 def _app(turn: Turn, offered: bytes) -> dict[str, Any]:
     """Return a secret to set up, as text and as a picture; the same again while it is being set up."""
-    secret = totp.unseal(turn.house.key, turn.account, offered, turn.now) or totp.new_secret()
-    address = totp.address(secret, turn.account, turn.house.settings.institution.name)
+    secret = totp.unseal(turn.services.key, turn.account, offered, turn.context.now) or totp.new_secret()
+    address = totp.address(secret, turn.account, turn.context.settings.institution.name)
     return {
         "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
-        "sealed": totp.seal(turn.house.key, turn.account, secret, turn.now).decode(),
+        "sealed": totp.seal(turn.services.key, turn.account, secret, turn.context.now).decode(),
         "picture": totp.picture(address),
     }
 
@@ -371,15 +340,20 @@ async def _options(turn: Turn, had: tuple[Passkey, ...]) -> str:
     adding, party = turn.stage in ("set_up", "manage"), turn.party
     if party is None or turn.stage == "code" or (len(had) >= MOST if adding else not had):
         return ""
-    account, institution = turn.visitor.account, turn.house.settings.institution.name
+    account, institution = turn.context.account, turn.context.settings.institution.name
     asked = (
-        passkeys.to_register(party, institution, turn.house.key, account.account, account.name, had)
+        passkeys.to_register(party, institution, turn.services.key, account.account, account.name, had)
         if adding
         else passkeys.to_sign(party, had)
     )
     purpose = Purpose.REGISTER if adding else Purpose.SIGN
-    await turn.house.ask_long(
-        turn.house.passkeys.challenge, turn.token_hash, turn.account, purpose, asked.challenge, turn.now
+    await turn.context.ask_long(
+        turn.services.passkeys.challenge,
+        turn.token_hash,
+        turn.account,
+        purpose,
+        asked.challenge,
+        turn.context.now,
     )
     return asked.options
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.access.scenes import Scene, asked, scene
-from portal.page.context import House, Visitor
+from portal.access.scenes import Scene, scene
+from portal.page.context import SignedIn
 from portal.present.charts import Curve, curve
 from status_db.accounts.accounts import Act
 from status_db.queries.trends import Day, Span, Trend
@@ -37,17 +36,16 @@ class SpanLine:
     quartiles: tuple[str, ...]
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show the season of a cohort, or of one college that the address names."""
-    here = scene(request, house, visitor)
-    college = asked(request, "college")
-    found = await house.ask_long(house.reader.trend, here.sight, here.now, college or None)
+    here = scene(context)
+    college = context.asked("college")
+    found = await context.ask_long(context.services.reader.trend, here.sight, here.now, college or None)
     if college and not found.students:
         raise HTTPException(404)
-    fresh = await house.ask_long(house.lists.freshness, here.cohort.key)
+    fresh = await context.ask_long(context.services.lists.freshness, here.cohort.key)
     order = [step for step in here.steps if step in found.with_step]
-    return house.page(
-        request,
+    return context.page(
         "days.html",
         here=here,
         college=college,

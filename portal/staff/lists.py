@@ -7,18 +7,18 @@ from pathlib import Path
 
 from anyio import to_thread
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import list_filters
 from portal.access.requires import for_visitors
-from portal.access.scenes import COLUMNS, NONE, Scene, asked, scene
+from portal.access.scenes import COLUMNS, NONE, Scene, scene
 from portal.documents import reminders, xlsx
 from portal.i18n import labels
 from portal.i18n.labels import later
-from portal.page.context import House, Visitor
+from portal.page.context import Context, SignedIn
 from portal.present import list_rows
+from portal.web.links import public_link
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
@@ -52,21 +52,20 @@ _ORDERS: Mapping[str, str] = {
 }
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show a leaf of the list that the address asks for."""
-    here = scene(request, house, visitor)
-    chosen = _chosen(request, here)
-    after, before = (list_filters.key(request, name, chosen) for name in ("after", "before"))
-    leaf = await house.ask_long(house.lists.leaf, here.sight, chosen, here.now, _ROWS, after=after, before=before)
-    count = await house.ask_long(house.lists.count, here.sight, chosen, here.now, _COUNTED)
-    fields = await house.ask_long(list_filters.fields, here, here.sight, house.lists, chosen)
-    await house.note(
-        request, Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows)
+    here = scene(context)
+    chosen = _chosen(context, here)
+    after, before = (list_filters.key(context, name, chosen) for name in ("after", "before"))
+    leaf = await context.ask_long(
+        context.services.lists.leaf, here.sight, chosen, here.now, _ROWS, after=after, before=before
     )
+    count = await context.ask_long(context.services.lists.count, here.sight, chosen, here.now, _COUNTED)
+    fields = await context.ask_long(list_filters.fields, here, here.sight, context.services.lists, chosen)
+    await context.audit(Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows))
     own = _address_of(chosen)
     address = here.address("/lists", **own)
-    return house.page(
-        request,
+    return context.page(
         "lists.html",
         here=here,
         chosen=chosen,
@@ -94,11 +93,11 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     )
 
 
-async def export(request: Request, house: House, visitor: Visitor) -> Response:
+async def export(context: SignedIn) -> Response:
     """Send the list that the address asks for as an Excel file."""
-    here = scene(request, house, visitor)
-    chosen = _chosen(request, here)
-    fresh = await house.ask_long(house.lists.freshness, here.cohort.key)
+    here = scene(context)
+    chosen = _chosen(context, here)
+    fresh = await context.ask_long(context.services.lists.freshness, here.cohort.key)
     language = here.language
     title = f"{here.cohort.name} {language.gettext('名单')}"
     data = (language.gettext("数据截至 %(moment)s", moment=here.as_of(fresh) or "–"), *here.stale(fresh))
@@ -107,7 +106,7 @@ async def export(request: Request, house: House, visitor: Visitor) -> Response:
         (language.gettext("数据"), "; ".join(data)),
         (language.gettext("范围"), here.scope()),
         (language.gettext("筛选"), _said(here, chosen)),
-        (language.gettext("导出人"), f"{visitor.account.name} ({visitor.account.account})"),
+        (language.gettext("导出人"), f"{context.account.name} ({context.account.account})"),
     ]
     columns = [
         language.gettext("学号"),
@@ -118,9 +117,9 @@ async def export(request: Request, house: House, visitor: Visitor) -> Response:
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="list-"))
     try:
         file = Path(folder.name) / "list.xlsx"
-        texts = _texts(here, house.lists, chosen)
-        written = await house.export(partial(xlsx.write, file, title, head, columns, texts))
-        await house.note(request, Deed.EXPORTED, cohort=here.cohort.key, filter=_said(here, chosen), students=written)
+        texts = _texts(here, context.services.lists, chosen)
+        written = await context.export(partial(xlsx.write, file, title, head, columns, texts))
+        await context.audit(Deed.EXPORTED, cohort=here.cohort.key, filter=_said(here, chosen), students=written)
     except BaseException:
         folder.cleanup()
         raise
@@ -137,27 +136,24 @@ def _texts(here: Scene, lists: Lists, chosen: Filter) -> Iterator[tuple[str, ...
         yield (row.student, row.name, *row.columns, *(cell.text if cell else "" for cell in row.cells))
 
 
-async def remind(request: Request, house: House, visitor: Visitor) -> Response:
+async def remind(context: SignedIn) -> Response:
     """Show a text for one class to copy, in each language: who has to go where still."""
-    here = scene(request, house, visitor)
-    college, class_name = asked(request, "college"), asked(request, "class")
+    here = scene(context)
+    college, class_name = context.asked("college"), context.asked("class")
     columns = {"class": "" if class_name == NONE else class_name} | ({"college": college} if college else {})
     everybody = Filter(Wanted.ALL, columns=columns)
-    count = await house.ask_long(house.lists.count, here.sight, everybody, here.now, _REMINDED)
+    count = await context.ask_long(context.services.lists.count, here.sight, everybody, here.now, _REMINDED)
     if not class_name or not count:
         raise HTTPException(404)
     chosen = Filter(Wanted.TO_DO, columns=columns)
-    leaf = await house.ask_long(house.lists.leaf, here.sight, chosen, here.now, _REMINDED)
-    await house.note(
-        request, Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows)
-    )
-    where = house.students_url or str(request.base_url).rstrip("/")
+    leaf = await context.ask_long(context.services.lists.leaf, here.sight, chosen, here.now, _REMINDED)
+    await context.audit(Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows))
+    where = public_link(context.services.students_url or str(context.request.base_url), "/").rstrip("/")
     texts = [
         (language, reminders.text(here.speaking(language), columns["class"], leaf.rows, leaf.freshness, where))
-        for language in house.languages.values()
+        for language in context.services.languages.values()
     ]
-    return house.page(
-        request,
+    return context.page(
         "reminder.html",
         here=here,
         class_name=columns["class"],
@@ -170,14 +166,14 @@ async def remind(request: Request, house: House, visitor: Visitor) -> Response:
     )
 
 
-def _chosen(request: Request, here: Scene) -> Filter:
+def _chosen(context: Context, here: Scene) -> Filter:
     """Read the filter out of the address; what makes no sense narrows nothing."""
-    step, order = asked(request, "step"), asked(request, "order")
+    step, order = context.asked("step"), context.asked("order")
     return Filter(
-        wanted=list_filters.wanted(asked(request, "wanted"), _WANTED, Wanted.TO_DO),
+        wanted=list_filters.wanted(context.asked("wanted"), _WANTED, Wanted.TO_DO),
         step=step if step in here.steps else None,
-        columns=list_filters.columns(request),
-        text=asked(request, "text"),
+        columns=list_filters.columns(context),
+        text=context.asked("text"),
         order=Order(order) if order in _ORDERS else Order.CLASS,
     )
 

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.access.scenes import NONE, STATES, WHERE, Scene, asked, scene
+from portal.access.scenes import NONE, STATES, WHERE, Scene, scene
 from portal.i18n import labels
-from portal.page.context import House, Visitor
+from portal.page.context import SignedIn
 from portal.present.charts import Amount, Bars, Kind, bars
 from status_db.accounts.accounts import Act
 from status_db.model import State
@@ -98,21 +97,20 @@ class Total:
     address: str
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show a cohort as a whole, or one college of it that the address names."""
-    here = scene(request, house, visitor)
-    college = asked(request, "college")
-    found = await house.ask_long(house.reader.seen, here.sight, here.now, college or None)
+    here = scene(context)
+    college = context.asked("college")
+    found = await context.ask_long(context.services.reader.seen, here.sight, here.now, college or None)
     if college and not found.students:
         raise HTTPException(404)
     order = [step for step in here.steps if step in found.by_step]
     worst = _worst(found.classes)
-    every = college or asked(request, "classes") == "all"
+    every = college or context.asked("classes") == "all"
     shown = worst if every else worst[:_WORST]
     colleges = _colleges(found.classes)
     classes = [_class_line(here, group) for group in shown]
-    return house.page(
-        request,
+    return context.page(
         "overview.html",
         here=here,
         college=college,

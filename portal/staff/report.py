@@ -4,29 +4,27 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.access.scenes import NONE, WHERE, Scene, asked, scene
+from portal.access.scenes import NONE, WHERE, Scene, scene
 from portal.documents import report_sheets
 from portal.documents.report_tables import tables
-from portal.page.context import House, Visitor
-from status_db.accounts.accounts import Act
+from portal.page.context import Context, SignedIn
+from status_db.accounts.accounts import Account, Act
 from status_db.accounts.audit_log import Deed
 from status_db.queries.appeal_report import Objected
 from status_db.queries.report import Report
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show the report of a cohort, or of one college that the address names."""
-    here, college = _asked(request, house, visitor)
-    found, objected = await _found(house, here, college)
+    here, college = _asked(context)
+    found, objected = await _found(context, here, college)
     own = "" if college is None else college or NONE
     whole = found.whole
-    return house.page(
-        request,
+    return context.page(
         "report.html",
         here=here,
         college=own,
@@ -43,7 +41,7 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
             for where, (word, tone, _, wanted) in WHERE.items()
         ],
         scope=here.scope(),
-        who=_who(visitor),
+        who=_who(context.account),
         export=here.address("/report.xlsx", college=own),
         overview=here.address("/overview", college=college or ""),
         at=here.language.dated(here.now),
@@ -53,13 +51,12 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     )
 
 
-async def export(request: Request, house: House, visitor: Visitor) -> Response:
+async def export(context: SignedIn) -> Response:
     """Send the same as an Excel file; one that could not be noted is not handed out."""
-    here, college = _asked(request, house, visitor)
-    found, objected = await _found(house, here, college)
-    book = await house.ask_long(report_sheets.workbook, here, found, objected, _who(visitor), college)
-    await house.note(
-        request,
+    here, college = _asked(context)
+    found, objected = await _found(context, here, college)
+    book = await context.ask_long(report_sheets.workbook, here, found, objected, _who(context.account), college)
+    await context.audit(
         Deed.EXPORTED,
         cohort=here.cohort.key,
         what="report",
@@ -73,25 +70,25 @@ async def export(request: Request, house: House, visitor: Visitor) -> Response:
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def _asked(request: Request, house: House, visitor: Visitor) -> tuple[Scene, str | None]:
+def _asked(context: SignedIn) -> tuple[Scene, str | None]:
     """Return what a request means, narrowed to the college that its address names; None for all of them."""
-    here, named = scene(request, house, visitor), asked(request, "college")
+    here, named = scene(context), context.asked("college")
     if not named:
         return here, None
     college = "" if named == NONE else named
     return replace(here, sight=here.sight.within("college", college)), college
 
 
-async def _found(house: House, here: Scene, college: str | None) -> tuple[Report, tuple[Objected, ...]]:
+async def _found(context: Context, here: Scene, college: str | None) -> tuple[Report, tuple[Objected, ...]]:
     """Return what is to be told; a college of which nothing may be read is not there."""
-    found = await house.ask_long(house.reports.report, here.sight, here.now)
+    found = await context.ask_long(context.services.reports.report, here.sight, here.now)
     if college is not None and not found.colleges:
         raise HTTPException(404)
-    return found, await house.ask_long(house.objection_reports.report, here.sight, here.now)
+    return found, await context.ask_long(context.services.objection_reports.report, here.sight, here.now)
 
 
-def _who(visitor: Visitor) -> str:
-    return f"{visitor.account.name} ({visitor.account.account})"
+def _who(account: Account) -> str:
+    return f"{account.name} ({account.account})"
 
 
 ROUTES = (

@@ -11,7 +11,6 @@ from datetime import datetime
 from functools import partial
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -20,10 +19,11 @@ from portal.access.requires import for_visitors
 from portal.i18n import labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import Context, SignedIn
 from portal.present import reverting, run_lines
 from portal.staff import runs
 from portal.student import recheck
+from portal.web.links import link, see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.requests import Kind, RequestOutcome, RequestRefused
@@ -41,73 +41,92 @@ UNDER_WAY = later("刚才提交的正在执行，请稍等几秒再看。")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A run that can be taken back, and its cohort."""
+    """A run that can be taken back, and the context of its cohort."""
 
-    cohort: str
+    context: SignedIn
     run: RunView
 
     @property
     def address(self) -> str:
         """The page of its way back."""
-        return f"/runs/{self.run.run}/way-back"
+        return link(f"/runs/{self.run.run}/way-back")
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+@dataclass(frozen=True, slots=True)
+class PlanShown:
+    """What taking a run back would change."""
+
+    digest: str
+    empty: bool
+    look: run_lines.ImpactShown
+    guard: tuple[str, ...]
+    left_alone: int
+    reviews: tuple[tuple[str, ...], ...]
+    certificates: tuple[tuple[str, ...], ...]
+    review_count: int
+    certificate_count: int
+
+
+async def page(context: SignedIn) -> Response:
     """Show what taking the run back would change, as it was last planned, or how that ended."""
-    found = await _found(request, house, visitor)
-    return await _show(request, house, found) if isinstance(found, Found) else see_other(found)
+    found = await _found(context)
+    return await _show(found) if isinstance(found, Found) else see_other(found)
 
 
-async def plan(request: Request, house: House, visitor: Visitor) -> Response:
+async def plan(context: SignedIn) -> Response:
     """Have the way back planned on the marks as they are."""
-    await forms.read(request, house.settings.portal.public_url, visitor.token)
-    found = await _found(request, house, visitor)
+    await forms.read(context)
+    found = await _found(context)
     if not isinstance(found, Found):
         return see_other(found)
-    cohort, run = found.cohort, found.run.run
+    context, run = found.context, found.run.run
     # Where it is under way already, its answer is shown.
     with suppress(RequestRefused):
-        await house.ask_long(
-            house.requests.ask_way_back, cohort, run, account=visitor.account.account, now=house.clock()
+        await context.ask_long(
+            context.services.requests.ask_way_back,
+            context.cohort.key,
+            run,
+            account=context.account.account,
+            now=context.now,
         )
-    await recheck.until_served(partial(_last, house, found))
+    await recheck.until_served(partial(_last, found))
     return see_other(found.address)
 
 
-async def take(request: Request, house: House, visitor: Visitor) -> Response:
+async def take(context: SignedIn) -> Response:
     """Have the run taken back by the plan that was looked at, and by no other."""
-    fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
-    found = await _found(request, house, visitor)
+    fields = await forms.read(context)
+    found = await _found(context)
     if not isinstance(found, Found):
         return see_other(found)
-    reason, planned = fields.get("reason", "").strip(), _plan_of(await _last(house, found))
+    context = found.context
+    reason, planned = fields.get("reason", "").strip(), _plan_of(await _last(found))
     refused = _refusal(planned, fields, reason)
     if not refused:
         assert planned is not None  # noqa: S101 - its digest was compared
         try:
-            await house.ask_long(
-                house.requests.ask_revert,
-                found.cohort,
+            await context.ask_long(
+                context.services.requests.ask_revert,
+                context.cohort.key,
                 found.run.run,
                 planned.digest,
-                account=visitor.account.account,
+                account=context.account.account,
                 reason=reason,
-                now=house.clock(),
+                now=context.now,
             )
         except RequestRefused:
             refused = UNDER_WAY
     if refused:
-        return await _show(request, house, found, refused=refused, reason=reason)
-    await house.note(
-        request,
+        return await _show(found, refused=refused, reason=reason)
+    await context.audit(
         Deed.REVERTED_RUN,
-        cohort=found.cohort,
+        cohort=context.cohort.key,
         run=found.run.run,
         source=found.run.source,
         change=fields["digest"],
         reason=reason,
     )
-    await recheck.until_served(partial(_last, house, found))
+    await recheck.until_served(partial(_last, found))
     return see_other(found.address)
 
 
@@ -120,19 +139,20 @@ def _refusal(planned: WayBackPlan | None, fields: Mapping[str, str], reason: str
     return runs.TOO_LONG if len(reason) > runs.LONGEST_REASON else ""
 
 
-async def _found(request: Request, house: House, visitor: Visitor) -> Found | str:
+async def _found(context: SignedIn) -> Found | str:
     """Return the run of the address; the run's own page for one that cannot be taken back. Raises HTTPException."""
-    if not visitor.account.may(Act.MANAGE):
+    if not context.account.may(Act.MANAGE):
         raise HTTPException(403)
-    cohort, run = await runs.run_of(request, house, visitor)
-    if not (reverting.may_revert(house, visitor.account, run) and await reverting.kept(house, run)):
-        return f"/runs/{run.run}"
-    return Found(cohort, run)
+    context, run = await runs.run_of(context)
+    if not (reverting.may_revert(context, run) and await reverting.kept(context, run)):
+        return link(f"/runs/{run.run}")
+    return Found(context, run)
 
 
-async def _last(house: House, found: Found) -> Asked | None:
+async def _last(found: Found) -> Asked | None:
     """Return the newest request about the way back. The next one is taken only after it is served."""
-    asked = await house.ask(house.requests.about_run, found.cohort, found.run.run, Kind.WAY_BACK, Kind.REVERT)
+    about_run, cohort = found.context.services.requests.about_run, found.context.cohort.key
+    asked = await found.context.ask(about_run, cohort, found.run.run, Kind.WAY_BACK, Kind.REVERT)
     return asked[-1] if asked else None
 
 
@@ -143,26 +163,25 @@ def _plan_of(last: Asked | None) -> WayBackPlan | None:
     return plan_from_json(last.found)
 
 
-async def _show(request: Request, house: House, found: Found, *, refused: str = "", reason: str = "") -> Response:
-    language, now, run = house.language(request), house.clock(), found.run
-    last = await _last(house, found)
+async def _show(found: Found, *, refused: str = "", reason: str = "") -> Response:
+    context, run = found.context, found.run
+    language, now, cohort = context.language, context.now, context.cohort.key
+    last = await _last(found)
     planned = _plan_of(last)
     if planned is not None and (planned.look.sample or planned.reviews or planned.certificates):
-        await house.note(request, Deed.SAW_LIST, cohort=found.cohort, run=run.run, source=run.source)
-    back = await house.ask(house.runs.reverting, found.cohort, run.source, run.run)
-    return house.page(
-        request,
+        await context.audit(Deed.SAW_LIST, cohort=cohort, run=run.run, source=run.source)
+    back = await context.ask(context.services.runs.reverting, cohort, run.source, run.run)
+    return context.page(
         "way_back.html",
-        about_cohort=found.cohort,
         status=409 if refused else 200,
-        run=run_lines.line(language, house, run, now),
-        back=run_lines.line(language, house, back, now) if back is not None else None,
+        run=run_lines.line(context, run),
+        back=run_lines.line(context, back) if back is not None else None,
         refused=language.gettext(refused) if refused else "",
         reason=reason,
         waits=last is not None and last.served_at is None,
         failed=_failed(language, last),
         message=last.message if last is not None else "",
-        planned=_shown(language, house, planned, now) if planned is not None else None,
+        planned=_shown(context, planned) if planned is not None else None,
         planned_at=language.moment(last.at, now) if last is not None else "",
     )
 
@@ -181,19 +200,21 @@ def _failed(language: Language, last: Asked | None) -> str:
             return language.gettext(NOT_DONE)
 
 
-def _shown(language: Language, house: House, planned: WayBackPlan, now: datetime) -> dict[str, object]:
-    titles = labels.step_titles(language, house.settings)
-    return {
-        "digest": planned.digest.hex(),
-        "empty": planned.empty,
-        "look": run_lines.looked_at(language, house, planned.look, now),
-        "guard": [run_lines.held_back(language, house, planned.look.source, one) for one in planned.look.reasons],
-        "left_alone": planned.left_alone,
-        "reviews": [_given(language, one, titles.get(one.what, one.what), now) for one in planned.reviews],
-        "certificates": [_given(language, one, one.what, now) for one in planned.certificates],
-        "review_count": planned.review_count,
-        "certificate_count": planned.certificate_count,
-    }
+def _shown(context: Context, planned: WayBackPlan) -> PlanShown:
+    titles = labels.step_titles(context.language, context.settings)
+    return PlanShown(
+        digest=planned.digest.hex(),
+        empty=planned.empty,
+        look=run_lines.looked_at(context, planned.look),
+        guard=tuple(run_lines.held_back(context, planned.look.source, one) for one in planned.look.reasons),
+        left_alone=planned.left_alone,
+        reviews=tuple(
+            _given(context.language, one, titles.get(one.what, one.what), context.now) for one in planned.reviews
+        ),
+        certificates=tuple(_given(context.language, one, one.what, context.now) for one in planned.certificates),
+        review_count=planned.review_count,
+        certificate_count=planned.certificate_count,
+    )
 
 
 def _given(language: Language, one: GivenSince, what: str, now: datetime) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -20,11 +19,11 @@ from portal.auth.permissions import oversees, speaks_for
 from portal.i18n import admin_labels, labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
-from portal.page import cohorts
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import Context, SignedIn
 from portal.present import reverting, run_lines
 from portal.web import bounds
-from status_db.accounts.accounts import Account, Act
+from portal.web.links import link, see_other
+from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestOutcome, RequestRefused
@@ -72,31 +71,56 @@ class Spoken:
     reason: str = ""
 
 
-def own_sources(house: House, account: Account, cohort: str) -> tuple[str, ...]:
-    """Return the sources for whose office this account may speak."""
-    return tuple(name for name, s in house.settings.source.items() if speaks_for(account, s.step, cohort))
+@dataclass(frozen=True, slots=True)
+class VoteLine:
+    """One vote on a run."""
+
+    who: str
+    says: str
+    at: str
+    reason: str
 
 
-async def listed(request: Request, house: House, visitor: Visitor) -> Response:
+@dataclass(frozen=True, slots=True)
+class RequestLine:
+    """One request about a run, and what has become of it."""
+
+    who: str
+    says: str
+    at: str
+    reason: str
+    outcome: str
+    tone: str
+    message: str
+
+
+def own_sources(context: SignedIn, cohort: str) -> tuple[str, ...]:
+    """Return the sources for whose office the account may speak."""
+    account = context.account
+    return tuple(name for name, s in context.settings.source.items() if speaks_for(account, s.step, cohort))
+
+
+async def listed(context: SignedIn) -> Response:
     """Show runs, the newest first, by source and state; to an operator, those of the own step that wait."""
-    cohort, asked = cohorts.chosen(request, house.settings).key, request.query_params
-    everything = oversees(visitor.account)
-    sources = (ROSTER, SETTINGS, *house.settings.source) if everything else own_sources(house, visitor.account, cohort)
+    cohort, asked = context.cohort.key, context.request.query_params
+    everything = oversees(context.account)
+    sources = (ROSTER, SETTINGS, *context.settings.source) if everything else own_sources(context, cohort)
     if not sources:
         raise HTTPException(403)
-    language, now = house.language(request), house.clock()
+    language = context.language
     source = asked.get("source") if asked.get("source") in sources else None
     state = next((s for s in _STATES if s == asked.get("state")), None) if everything else RunState.SUSPENDED
     before = bounds.number(asked.get("before", ""))
     chosen = [source] if source else (None if everything else sources)
-    found = await house.ask(house.runs.listed, cohort, sources=chosen, state=state, before=before, limit=_PAGE + 1)
+    found = await context.ask(
+        context.services.runs.listed, cohort, sources=chosen, state=state, before=before, limit=_PAGE + 1
+    )
     kept = {"source": source or "", "state": state or ""}
     more = found[_PAGE - 1].run if len(found) > _PAGE else 0
-    return house.page(
-        request,
+    return context.page(
         "runs.html",
-        runs=[run_lines.line(language, house, view, now) for view in found[:_PAGE]],
-        sources=[(name, run_lines.title(language, house, name), name == source) for name in sources],
+        runs=[run_lines.line(context, view) for view in found[:_PAGE]],
+        sources=[(name, run_lines.title(context, name), name == source) for name in sources],
         states=[(s.value, labels.say(language, labels.RUN_STATES, s), s is state) for s in _STATES],
         everything=everything,
         later_ones=before is not None,
@@ -105,92 +129,87 @@ async def listed(request: Request, house: House, visitor: Visitor) -> Response:
     )
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show one run."""
-    cohort, found = await run_of(request, house, visitor)
-    return await _show(request, house, visitor, cohort, found)
+    return await _show(*await run_of(context))
 
 
-async def speak(request: Request, house: House, visitor: Visitor) -> Response:
+async def speak(context: SignedIn) -> Response:
     """Take what somebody says of a run that waits; the scheduler carries it out."""
-    fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
-    account = visitor.account
-    if not (account.may(Act.MANAGE) or any(own_sources(house, account, key) for key in house.settings.cohort_keys())):
+    fields = await forms.read(context)
+    account = context.account
+    if not (account.may(Act.MANAGE) or any(own_sources(context, key) for key in context.settings.cohort_keys())):
         raise HTTPException(403)
-    cohort, found = await run_of(request, house, visitor)
-    says = next((s for s in _rights(house, account, found, cohort) if s == fields.get("says")), None)
+    context, found = await run_of(context)
+    says = next((s for s in _rights(context, found) if s == fields.get("says")), None)
     if says is None:
         raise HTTPException(403)
     reason = fields.get("reason", "").strip()
-    refused = await _refusal(house, cohort, found, says, account.account, fields, reason)
+    refused = await _refusal(context, found, says, fields, reason)
     if not refused:
         assert found.digest is not None  # noqa: S101 - a run that waits has one, and it was compared
         try:
-            await house.ask_long(
-                house.requests.ask_vote,
-                cohort,
+            await context.ask_long(
+                context.services.requests.ask_vote,
+                context.cohort.key,
                 found.run,
                 says,
                 found.digest,
                 account=account.account,
                 reason=reason,
-                now=house.clock(),
+                now=context.now,
             )
         except RequestRefused:
             refused = UNDER_WAY
     if refused:
-        return await _show(request, house, visitor, cohort, found, refused=refused, reason=reason)
-    await house.note(
-        request,
+        return await _show(context, found, refused=refused, reason=reason)
+    await context.audit(
         Deed.SPOKE_ON_RUN,
-        cohort=cohort,
+        cohort=context.cohort.key,
         run=found.run,
         source=found.source,
         says=says.value,
         change=found.digest.hex() if found.digest else "",
         reason=reason,
     )
-    return see_other(f"/runs/{found.run}")
+    return see_other(link(f"/runs/{found.run}"))
 
 
-async def run_of(request: Request, house: House, visitor: Visitor) -> tuple[str, RunView]:
-    """Return the run of the address, and its cohort: numbers are counted through all of them.
+async def run_of(context: SignedIn) -> tuple[SignedIn, RunView]:
+    """Return the run of the address, and the context of its cohort: numbers are counted through all of them.
 
     Raises HTTPException: who may not see it reads 403 whether it exists or not.
     """
-    account, number = visitor.account, request.path_params["run"]
-    found: tuple[str, RunView] | None = None
-    for key in house.settings.cohort_keys():
-        view = await house.ask(house.reader.run, key, number)
+    account, number = context.account, context.request.path_params["run"]
+    found: RunView | None = None
+    for key in context.settings.cohort_keys():
+        view = await context.ask(context.services.reader.run, key, number)
         if view is not None:
-            found = key, view
+            context, found = context.about(key), view
     if oversees(account):
         if found is None:
             raise HTTPException(404)
-        return found
-    if found is None or found[1].source not in own_sources(house, account, found[0]):
+        return context, found
+    if found is None or found.source not in own_sources(context, context.cohort.key):
         raise HTTPException(403)
-    cohort, run = found
-    if run.state is not RunState.SUSPENDED:
-        asked = await house.ask(house.requests.about_run, cohort, run.run)
+    if found.state is not RunState.SUSPENDED:
+        asked = await context.ask(context.services.requests.about_run, context.cohort.key, found.run)
         if all(one.account != account.account for one in asked):
             raise HTTPException(403)
-    return found
+    return context, found
 
 
-def _rights(house: House, account: Account, found: RunView, cohort: str) -> tuple[Says, ...]:
-    """Return what an account may say of a run, whether it waits or not."""
+def _rights(context: SignedIn, found: RunView) -> tuple[Says, ...]:
+    """Return what the account may say of a run, whether it waits or not."""
     may: list[Says] = []
-    if found.source in own_sources(house, account, cohort):
+    if found.source in own_sources(context, context.cohort.key):
         may.append(Says.PLAUSIBLE)
-    if account.may(Act.MANAGE):
+    if context.account.may(Act.MANAGE):
         may += [Says.APPROVE, Says.REJECT]
     return tuple(may)
 
 
-async def _refusal(
-    house: House, cohort: str, found: RunView, says: Says, account: str, fields: Mapping[str, str], reason: str
-) -> str:
+async def _refusal(context: SignedIn, found: RunView, says: Says, fields: Mapping[str, str], reason: str) -> str:
     """Return why it cannot be said; empty when it can."""
     if found.state is not RunState.SUSPENDED or found.digest is None:
         return DECIDED
@@ -202,53 +221,48 @@ async def _refusal(
         return TOO_LONG
     if says is Says.APPROVE and not fields.get("looked"):
         return NOT_LOOKED
-    votes = await house.ask(house.runs.votes, cohort, found.run)
-    return TWICE if any(o.says is says and o.author == account for o in votes) else ""
+    votes, own = await context.ask(context.services.runs.votes, context.cohort.key, found.run), context.visitor
+    return TWICE if any(o.says is says and o.author == own.account.account for o in votes) else ""
 
 
 async def _show(
-    request: Request,
-    house: House,
-    visitor: Visitor,
-    cohort: str,
+    context: SignedIn,
     found: RunView,
     *,
     refused: str = "",
     reason: str = "",
 ) -> Response:
-    language, now = house.language(request), house.clock()
-    flips = await house.ask(house.reader.flips_of_run, cohort, found.run, _FLIPS)
+    language, now, cohort = context.language, context.now, context.cohort.key
+    flips = await context.ask(context.services.reader.flips_of_run, cohort, found.run, _FLIPS)
     waits = found.state is RunState.SUSPENDED
-    look = await house.ask(house.runs.look, cohort, found.run) if waits else None
-    votes = await house.ask(house.runs.votes, cohort, found.run) if waits else ()
-    asked = await house.ask(house.requests.about_run, cohort, found.run)
+    look = await context.ask(context.services.runs.look, cohort, found.run) if waits else None
+    votes = await context.ask(context.services.runs.votes, cohort, found.run) if waits else ()
+    asked = await context.ask(context.services.requests.about_run, cohort, found.run)
     under_way = [one for one in asked if one.served_at is None]
-    own = visitor.account.account
-    may = _rights(house, visitor.account, found, cohort) if waits else ()
+    own = context.account.account
+    may = _rights(context, found) if waits else ()
     said = {o.says for o in votes if o.author == own} | {one.says for one in under_way if one.account == own}
     spoken = Spoken(tuple(s for s in may if s not in said), language.gettext(refused) if refused else "", reason)
     if any(one.account == own for one in under_way):
         spoken = replace(spoken, may=())
     if look is not None and (look.sample or look.spot_check or look.unmatched):
-        await house.note(request, Deed.SAW_LIST, cohort=cohort, run=found.run, source=found.source)
-    kept = await reverting.kept(house, found)
-    back = await house.ask(house.runs.reverting, cohort, found.source, found.run) if kept else None
-    return house.page(
-        request,
+        await context.audit(Deed.SAW_LIST, cohort=cohort, run=found.run, source=found.source)
+    kept = await reverting.kept(context, found)
+    back = await context.ask(context.services.runs.reverting, cohort, found.source, found.run) if kept else None
+    return context.page(
         "run.html",
-        about_cohort=cohort,
         status=409 if refused else 200,
-        run=run_lines.line(language, house, found, now),
+        run=run_lines.line(context, found),
         waits=waits,
         until=language.moment(found.ended + APPROVAL_OPEN_FOR, now) if waits and found.ended else "",
         digest=found.digest.hex() if found.digest else "",
-        command=naming(house.settings, cohort, f"clearance runs show {found.run}"),
-        look=run_lines.looked_at(language, house, look, now) if look else None,
-        lacks=_lacks(language, house, cohort, found, votes),
+        command=naming(context.settings, cohort, f"clearance runs show {found.run}"),
+        look=run_lines.looked_at(context, look) if look else None,
+        lacks=_lacks(context, found, votes),
         opinions=[_vote(language, o, now) for o in votes],
         asked=[_asked(language, found, one, now) for one in asked],
         spoken=spoken,
-        overseer=oversees(visitor.account),
+        overseer=oversees(context.account),
         warnings=found.counts.get("warnings", ()),
         of_settings=found.source == SETTINGS,
         counts=[
@@ -257,10 +271,10 @@ async def _show(
             if key != "warnings"
         ],
         reverts=found.counts.get("reverts", 0),
-        may_revert=kept and reverting.may_revert(house, visitor.account, found),
-        back=run_lines.line(language, house, back, now) if back is not None else None,
+        may_revert=kept and reverting.may_revert(context, found),
+        back=run_lines.line(context, back) if back is not None else None,
         proofs=[(labels.say(language, labels.PROOFS, kind), detail) for kind, detail in found.proofs],
-        flips=run_lines.flip_lines(language, house, flips),
+        flips=run_lines.flip_lines(context, flips),
         more=len(flips) == _FLIPS,
     )
 
@@ -273,24 +287,24 @@ _MISSING: Mapping[Missing, str] = {
 }
 
 
-def _lacks(language: Language, house: House, cohort: str, found: RunView, votes: Sequence[ApprovalVote]) -> list[str]:
+def _lacks(context: Context, found: RunView, votes: Sequence[ApprovalVote]) -> list[str]:
     """Say what is still missing before a run is approved."""
     if found.state is not RunState.SUSPENDED:
         return []
-    settings = house.settings.of_cohort(cohort)
+    settings = context.settings
     asked = settings.roster if found.source == ROSTER else settings.source.get(found.source)
     who = next(iter(approvers(votes)), "")
     lacks = missing(votes, asked.guard if asked is not None else None)
-    return [language.gettext(_MISSING[one], who=who) for one in lacks if one in _MISSING]
+    return [context.language.gettext(_MISSING[one], who=who) for one in lacks if one in _MISSING]
 
 
-def _vote(language: Language, vote: ApprovalVote, now: datetime) -> dict[str, str]:
-    return {
-        "who": vote.author,
-        "says": labels.say(language, admin_labels.SAYS, vote.says),
-        "at": language.moment(vote.at, now),
-        "reason": vote.reason,
-    }
+def _vote(language: Language, vote: ApprovalVote, now: datetime) -> VoteLine:
+    return VoteLine(
+        who=vote.author,
+        says=labels.say(language, admin_labels.SAYS, vote.says),
+        at=language.moment(vote.at, now),
+        reason=vote.reason,
+    )
 
 
 #: What has become of something that was said on a page.
@@ -302,7 +316,7 @@ _WENT_WRONG = later("没有执行完：出了问题，请再试一次。")
 _CHANGED_SINCE = later("此后学生的状态已有变动，这次运行会做的改变不同了，要重新决定。")
 
 
-def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> dict[str, str]:
+def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> RequestLine:
     decided = {Says.APPROVE: (RunState.APPLIED, RunState.UNCHANGED), Says.REJECT: (RunState.REJECTED,)}
     match asked.outcome:
         case None:
@@ -317,15 +331,15 @@ def _asked(language: Language, found: RunView, asked: Asked, now: datetime) -> d
             outcome, tone = _CHANGED_SINCE, "todo"
         case _:
             outcome, tone = _NOTED, "good"
-    return {
-        "who": asked.account,
-        "says": labels.say(language, admin_labels.SAYS, asked.says or ""),
-        "at": language.moment(asked.at, now),
-        "reason": asked.reason,
-        "outcome": language.gettext(outcome),
-        "tone": tone,
-        "message": asked.message if asked.outcome in (RequestOutcome.REFUSED, RequestOutcome.FAILED) else "",
-    }
+    return RequestLine(
+        who=asked.account,
+        says=labels.say(language, admin_labels.SAYS, asked.says or ""),
+        at=language.moment(asked.at, now),
+        reason=asked.reason,
+        outcome=language.gettext(outcome),
+        tone=tone,
+        message=asked.message if asked.outcome in (RequestOutcome.REFUSED, RequestOutcome.FAILED) else "",
+    )
 
 
 ROUTES = (

@@ -5,7 +5,6 @@ from datetime import datetime
 from statistics import median
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -14,9 +13,7 @@ from portal.access.requires import for_visitors
 from portal.auth.permissions import oversees
 from portal.i18n import labels
 from portal.i18n.labels import later
-from portal.i18n.languages import Language
-from portal.page import cohorts
-from portal.page.context import House, Visitor
+from portal.page.context import Context, SignedIn
 from portal.present import run_lines
 from status_db.model import ROSTER, RunState
 from status_db.views import SourceView
@@ -46,6 +43,31 @@ WELL = Health(4, "good", "✓", later("正常"))
 _FAILED = (RunState.FAILED, RunState.ABANDONED)
 
 
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """One source as it stands."""
+
+    title: str
+    name: str
+    tone: str
+    mark: str
+    health: str
+    as_of: str
+    fresh_until: str
+    stale: bool
+    weaker: tuple[str, ...]
+    rows: int | None
+    usual: str
+    few: bool
+    held: int
+    unknown: int
+    strangers: int
+    next: str
+    last: run_lines.RunLine | None
+    running: int | None
+    waits: int | None
+
+
 def health_of(view: SourceView, now: datetime) -> Health:
     """Judge one source."""
     if view.suspended is not None:
@@ -57,53 +79,52 @@ def health_of(view: SourceView, now: datetime) -> Health:
     return FAILING if view.last_run is not None and view.last_run.state in _FAILED else WELL
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show every source as it stands, those that wait for a person first, and the newest runs."""
-    if not oversees(visitor.account):
+    if not oversees(context.account):
         raise HTTPException(403)
-    language, now, cohort = house.language(request), house.clock(), cohorts.chosen(request, house.settings).key
-    views = await house.ask(house.reader.sources, cohort)
-    newest = await house.ask(house.runs.listed, cohort, limit=_RUNS)
+    language, now, cohort = context.language, context.now, context.cohort.key
+    views = await context.ask(context.services.reader.sources, cohort)
+    newest = await context.ask(context.services.runs.listed, cohort, limit=_RUNS)
     ordered = sorted(views, key=lambda view: health_of(view, now).rank)
-    return house.page(
-        request,
+    return context.page(
         "sources.html",
-        sources=[_source(language, house, view, now, cohort) for view in ordered],
+        sources=[_source(context, view) for view in ordered],
         waiting=sum(1 for view in views if view.suspended is not None),
-        runs=[run_lines.line(language, house, view, now) for view in newest],
+        runs=[run_lines.line(context, view) for view in newest],
         at=language.moment(now, now),
     )
 
 
-def _source(language: Language, house: House, view: SourceView, now: datetime, cohort: str) -> dict[str, object]:
-    health = health_of(view, now)
-    asked = house.settings.of_cohort(cohort).roster if view.source == ROSTER else house.settings.source[view.source]
+def _source(context: Context, view: SourceView) -> SourceLine:
+    health = health_of(view, context.now)
+    asked = context.settings.roster if view.source == ROSTER else context.settings.source[view.source]
     usual = f"{median(view.recent_rows):g}" if view.recent_rows else ""
     rows = _rows(view)
-    return {
-        "title": run_lines.title(language, house, view.source),
-        "name": view.source,
-        "tone": health.tone,
-        "mark": health.mark,
-        "health": language.gettext(health.word),
-        "as_of": language.moment(view.as_of, now) if view.as_of else "",
-        "fresh_until": language.moment(view.fresh_until, now) if view.fresh_until else "",
-        "stale": view.stale(now),
-        "weaker": [
-            *(labels.say(language, labels.WEAKER, name) for name in view.weaker_proofs),
-            *([language.gettext(labels.WEAKER_CONNECTION)] if view.weaker_connection else []),
-        ],
-        "rows": rows,
-        "usual": usual,
-        "few": rows is not None and bool(view.recent_rows) and rows < _FEW * median(view.recent_rows),
-        "held": view.held,
-        "unknown": view.unknown,
-        "strangers": view.strangers,
-        "next": language.moment(timetable_of(house.settings, asked).after(now), now),
-        "last": run_lines.line(language, house, view.last_run, now) if view.last_run else None,
-        "running": view.running.run if view.running else None,
-        "waits": view.suspended.run if view.suspended else None,
-    }
+    return SourceLine(
+        title=run_lines.title(context, view.source),
+        name=view.source,
+        tone=health.tone,
+        mark=health.mark,
+        health=context.language.gettext(health.word),
+        as_of=context.language.moment(view.as_of, context.now) if view.as_of else "",
+        fresh_until=context.language.moment(view.fresh_until, context.now) if view.fresh_until else "",
+        stale=view.stale(context.now),
+        weaker=(
+            *(labels.say(context.language, labels.WEAKER, name) for name in view.weaker_proofs),
+            *([context.language.gettext(labels.WEAKER_CONNECTION)] if view.weaker_connection else []),
+        ),
+        rows=rows,
+        usual=usual,
+        few=rows is not None and bool(view.recent_rows) and rows < _FEW * median(view.recent_rows),
+        held=view.held,
+        unknown=view.unknown,
+        strangers=view.strangers,
+        next=context.language.moment(timetable_of(context.settings, asked).after(context.now), context.now),
+        last=run_lines.line(context, view.last_run) if view.last_run else None,
+        running=view.running.run if view.running else None,
+        waits=view.suspended.run if view.suspended else None,
+    )
 
 
 def _rows(view: SourceView) -> int | None:

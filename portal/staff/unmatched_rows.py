@@ -1,15 +1,15 @@
 """Strangers: rows about somebody who is not on the roster, those near to a student first."""
 
+from dataclasses import dataclass
+
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
 from portal.auth.permissions import oversees
 from portal.i18n import admin_labels, labels
-from portal.page import cohorts
-from portal.page.context import House, Visitor
+from portal.page.context import SignedIn
 from portal.present import run_lines
 from portal.web import bounds
 
@@ -18,39 +18,63 @@ _PAGE = 100
 _PAGE_DIGITS = 6
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+@dataclass(frozen=True, slots=True)
+class SourceCount:
+    """How many unmatched rows a source has."""
+
+    name: str
+    title: str
+    all: int
+    listed: int
+    near: int
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnmatchedRow:
+    """One row about somebody who is not on the roster."""
+
+    key: str
+    source: str
+    near: str
+    student: str
+    close: bool
+
+
+async def page(context: SignedIn) -> Response:
     """Show what is listed of one source, or of all, a page at a time."""
-    if not oversees(visitor.account):
+    if not oversees(context.account):
         raise HTTPException(403)
-    language, asked = house.language(request), request.query_params
-    cohort = cohorts.chosen(request, house.settings).key
-    source = asked.get("source") if asked.get("source") in house.settings.source else None
+    language, asked = context.language, context.request.query_params
+    cohort = context.cohort.key
+    source = asked.get("source") if asked.get("source") in context.settings.source else None
     number = max(1, bounds.number(asked.get("page", ""), _PAGE_DIGITS) or 1)
-    found = await house.ask(house.runs.strangers, cohort, source, offset=(number - 1) * _PAGE, limit=_PAGE + 1)
-    counted = await house.ask(house.runs.strangers_counted, cohort)
-    views = {view.source: view.strangers for view in await house.ask(house.reader.sources, cohort)}
-    return house.page(
-        request,
+    found = await context.ask(
+        context.services.runs.strangers, cohort, source, offset=(number - 1) * _PAGE, limit=_PAGE + 1
+    )
+    counted = await context.ask(context.services.runs.strangers_counted, cohort)
+    views = {view.source: view.strangers for view in await context.ask(context.services.reader.sources, cohort)}
+    return context.page(
         "strangers.html",
         sources=[
-            {
-                "name": name,
-                "title": run_lines.title(language, house, name),
-                "all": views.get(name, 0),
-                "listed": sum(counted.get(name, {}).values()),
-                "near": sum(count for near, count in counted.get(name, {}).items() if near),
-                "chosen": name == source,
-            }
-            for name in house.settings.source
+            SourceCount(
+                name=name,
+                title=run_lines.title(context, name),
+                all=views.get(name, 0),
+                listed=sum(counted.get(name, {}).values()),
+                near=sum(count for near, count in counted.get(name, {}).items() if near),
+                chosen=name == source,
+            )
+            for name in context.settings.source
         ],
         strangers=[
-            {
-                "key": one.key,
-                "source": run_lines.title(language, house, one.source),
-                "near": labels.say(language, admin_labels.NEAR, one.near),
-                "student": one.student,
-                "close": bool(one.near),
-            }
+            UnmatchedRow(
+                key=one.key,
+                source=run_lines.title(context, one.source),
+                near=labels.say(language, admin_labels.NEAR, one.near),
+                student=one.student,
+                close=bool(one.near),
+            )
             for one in found[:_PAGE]
         ],
         source=source,

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -15,8 +13,7 @@ from portal.access.requires import for_visitors
 from portal.i18n import labels
 from portal.i18n.labels import later
 from portal.page.account_names import names_of
-from portal.page.cohorts import Own
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import Context, SignedIn
 from portal.page.own_student import own_view
 from portal.present import appeals, cards
 from portal.present.due import due_at
@@ -41,114 +38,109 @@ class _Here:
 
     student: StudentView
     status: StepStatus
-    now: datetime
-    own: Own
 
 
-async def form(request: Request, house: House, visitor: Visitor) -> Response:
+async def form(context: SignedIn) -> Response:
     """Show what may be objected to at a step; one that is clear leads to the page that says so."""
-    here = await _here(request, house, visitor, request.query_params.get("step", ""))
-    if not appeals.may_object(here.status, here.now):
-        return see_other(here.own.address("/"))
-    return _form(request, house, here)
+    here = await _here(context, context.request.query_params.get("step", ""))
+    if not appeals.may_object(here.status, context.now):
+        return context.redirect("/")
+    return _form(context, here)
 
 
-async def send(request: Request, house: House, visitor: Visitor) -> Response:
+async def send(context: SignedIn) -> Response:
     """Enter an objection; one that is not taken comes back with what would do."""
-    fields = await forms.read(request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM)
-    here = await _here(request, house, visitor, fields.get("step", ""))
-    student, step, now = here.student, here.status.step, here.now
+    fields = await forms.read(context, longest=_LONGEST_FORM)
+    here = await _here(context, fields.get("step", ""))
+    student, step, now = here.student, here.status.step, context.now
     if not appeals.may_object(here.status, now):
-        return see_other(here.own.address("/"))
+        return context.redirect("/")
     seen = SeenThen.of(here.status, now)
     item, text = fields.get("item"), fields.get("text", "").replace("\r\n", "\n")
-    language = house.language(request)
+    language = context.language
     if item not in {choice.item for choice in appeals.choices(language, seen, now)} or item is None:
-        return _form(request, house, here, text=text, wrong=language.gettext(NO_ITEM), status=422)
+        return _form(context, here, text=text, wrong=language.gettext(NO_ITEM), status=422)
     enter = partial(
-        house.student_objections.raise_,
+        context.services.student_objections.raise_,
         student.cohort,
         student.student,
         step,
         item,
         text,
-        account=visitor.account.account,
+        account=context.account.account,
         seen=seen,
-        due=due_at(house.settings, step, student.campus, now),
+        due=due_at(context.settings, step, student.campus, now),
         now=now,
-        limit=house.settings.desk.objections_waiting,
+        limit=context.settings.desk.objections_waiting,
     )
     try:
-        made = await house.ask_long(enter)
+        made = await context.ask_long(enter)
     except ObjectionRefused as refused:
         wrong, status = appeals.refusal(language, refused), _STATUS.get(refused.code, 422)
-        return _form(request, house, here, text=text, item=item, wrong=wrong, status=status)
-    await house.note(
-        request, Deed.OBJECTED, cohort=made.cohort, student=made.student, step=made.step, objection=made.objection
+        return _form(context, here, text=text, item=item, wrong=wrong, status=status)
+    await context.audit(
+        Deed.OBJECTED, cohort=made.cohort, student=made.student, step=made.step, objection=made.objection
     )
-    return see_other(here.own.address("/"))
+    return context.redirect("/")
 
 
-async def withdraw(request: Request, house: House, visitor: Visitor) -> Response:
+async def withdraw(context: SignedIn) -> Response:
     """Take an own objection back; one that has been answered meanwhile stays, and the page shows the answer."""
-    await forms.read(request, house.settings.portal.public_url, visitor.token)
-    student, one, own = await _own(request, house, visitor)
+    await forms.read(context)
+    student, one = await _own(context)
     take_back = partial(
-        house.student_objections.withdraw,
+        context.services.student_objections.withdraw,
         one.objection,
         student.student,
-        account=visitor.account.account,
-        now=house.clock(),
+        account=context.account.account,
+        now=context.now,
     )
     try:
-        await house.ask_long(take_back)
+        await context.ask_long(take_back)
     except ObjectionRefused:
-        return see_other(own.address("/"))
-    await house.note(request, Deed.OBJECTION_WITHDRAWN, cohort=one.cohort, student=one.student, objection=one.objection)
-    return see_other(own.address("/"))
+        return context.redirect("/")
+    await context.audit(Deed.OBJECTION_WITHDRAWN, cohort=one.cohort, student=one.student, objection=one.objection)
+    return context.redirect("/")
 
 
-async def record(request: Request, house: House, visitor: Visitor) -> Response:
+async def record(context: SignedIn) -> Response:
     """Show an own objection, ready to be printed."""
-    student, one, own = await _own(request, house, visitor)
-    return await show_record(request, house, student, one, back=own.address("/"))
+    student, one = await _own(context)
+    return await show_record(context, student, one, back=context.at_cohort("/"))
 
 
-async def show_record(
-    request: Request, house: House, student: StudentView, one: StudentObjection, back: str
-) -> Response:
+async def show_record(context: Context, student: StudentView, one: StudentObjection, back: str) -> Response:
     """Show an objection, ready to be printed: the same paper for the student and for the office."""
-    names = await names_of(house, [one])
-    language, now = house.language(request), house.clock()
-    paper = appeals.record(language, house.settings, one, student, names, now)
-    return house.page(request, "objection_record.html", paper=paper, case=paper.case, back=back)
+    names = await names_of(context, [one])
+    language, now = context.language, context.now
+    paper = appeals.record(language, context.settings, one, student, names, now)
+    return context.page("objection_record.html", paper=paper, case=paper.case, back=back)
 
 
-async def _here(request: Request, house: House, visitor: Visitor, step: str) -> _Here:
-    now = house.clock()
-    found = await own_view(request, house, visitor, now) if house.settings.desk.enabled else None
-    status = next((s for s in found[0].steps if s.step == step), None) if found is not None else None
-    if found is None or status is None:
+async def _here(context: SignedIn, step: str) -> _Here:
+    student = await own_view(context) if context.settings.desk.enabled else None
+    status = next((s for s in student.steps if s.step == step), None) if student is not None else None
+    if student is None or status is None:
         raise HTTPException(404)
-    return _Here(found[0], status, now, found[1])
+    return _Here(student, status)
 
 
-async def _own(request: Request, house: House, visitor: Visitor) -> tuple[StudentView, StudentObjection, Own]:
+async def _own(context: SignedIn) -> tuple[StudentView, StudentObjection]:
     """Return the student who asks, and the own objection that is meant; whatever else there is looks like none."""
-    found = await own_view(request, house, visitor, house.clock())
-    if found is None:
+    student = await own_view(context)
+    if student is None:
         raise HTTPException(404)
-    student, own = found
-    one = await house.ask(house.student_objections.one, student.cohort, request.path_params["objection"])
-    steps = {step.key for step in house.settings.step}
+    one = await context.ask(
+        context.services.student_objections.one, student.cohort, context.request.path_params["objection"]
+    )
+    steps = {step.key for step in context.settings.step}
     if one is None or one.student != student.student or one.kind is not Kind.OBJECTION or one.step not in steps:
         raise HTTPException(404)
-    return student, one, own
+    return student, one
 
 
 def _form(
-    request: Request,
-    house: House,
+    context: Context,
     here: _Here,
     *,
     item: str | None = None,
@@ -156,19 +148,18 @@ def _form(
     wrong: str = "",
     status: int = 200,
 ) -> Response:
-    language, settings, step = house.language(request), house.settings, here.status.step
-    seen = SeenThen.of(here.status, here.now)
-    offered = appeals.choices(language, seen, here.now)
-    due = due_at(settings, step, here.student.campus, here.now)
-    return house.page(
-        request,
+    language, settings, step = context.language, context.settings, here.status.step
+    seen = SeenThen.of(here.status, context.now)
+    offered = appeals.choices(language, seen, context.now)
+    due = due_at(settings, step, here.student.campus, context.now)
+    return context.page(
         "objection.html",
         status=status,
         step=step,
         title=labels.step_titles(language, settings)[step],
         office=cards.office_name(language, settings.step_named(step).office),
-        due=language.moment(due, here.now),
-        seen=appeals.shown(language, seen, here.now),
+        due=language.moment(due, context.now),
+        seen=appeals.shown(language, seen, context.now),
         choices=offered,
         chosen=item if item is not None or len(offered) > 1 else offered[0].item,
         text=text,
@@ -177,8 +168,8 @@ def _form(
 
 
 ROUTES = (
-    Route("/objection", for_visitors(form)),
-    Route("/objection", for_visitors(send), methods=["POST"]),
-    Route("/objection/{objection:id}/withdraw", for_visitors(withdraw), methods=["POST"]),
-    Route("/objection/{objection:id}/record", for_visitors(record)),
+    Route("/objection", for_visitors(form, own=True)),
+    Route("/objection", for_visitors(send, own=True), methods=["POST"]),
+    Route("/objection/{objection:id}/withdraw", for_visitors(withdraw, own=True), methods=["POST"]),
+    Route("/objection/{objection:id}/record", for_visitors(record, own=True)),
 )

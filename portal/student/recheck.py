@@ -5,13 +5,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
 from portal.access.requires import for_visitors
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import SignedIn
 from portal.page.own_student import own_view
 from portal.present.rechecks import waits_on_a_source
 from portal.student.card import own as show_own
@@ -28,37 +27,34 @@ _PAUSE = 0.4
 _HELD_BACK = asyncio.Semaphore(100)
 
 
-async def recheck(request: Request, house: House, visitor: Visitor) -> Response:
+async def recheck(context: SignedIn) -> Response:
     """Have the sources asked about the student who asks; say when, if not now."""
-    await forms.read(request, house.settings.portal.public_url, visitor.token)
-    now = house.clock()
-    found = await own_view(request, house, visitor, now)
-    if found is None:
-        return see_other("/")
-    (student, own), number = found, found[0].student
-    if not waits_on_a_source(student, now):
-        return see_other(own.address("/"))
+    await forms.read(context)
+    now = context.now
+    student = await own_view(context)
+    if student is None or not waits_on_a_source(student, now):
+        return context.redirect("/")
     ask = partial(
-        house.requests.ask_recheck,
+        context.services.requests.ask_recheck,
         student.cohort,
-        number,
-        account=visitor.account.account,
+        student.student,
+        account=context.account.account,
         now=now,
-        pause=house.settings.portal.recheck_pause,
-        day_limit=house.settings.portal.recheck_day_limit,
+        pause=context.settings.portal.recheck_pause,
+        day_limit=context.settings.portal.recheck_day_limit,
     )
     try:
-        await house.ask_long(ask)
+        await context.ask_long(ask)
     except RequestRefused as refused:
-        last = await house.ask(house.requests.last_recheck, student.cohort, number)
+        last = await context.ask(context.services.requests.last_recheck, student.cohort, student.student)
         if last is None or last.served_at is not None:
-            response = await show_own(request, house, visitor, refused=refused.wait, status=429)
+            response = await show_own(context, refused=refused.wait, status=429)
             response.headers["Retry-After"] = str(max(1, round(refused.wait.total_seconds())))
             return response
     else:
-        await house.note(request, Deed.ASKED_RECHECK, cohort=student.cohort, student=number)
-    await until_served(partial(house.ask, house.requests.last_recheck, student.cohort, number))
-    return see_other(own.address("/"))
+        await context.audit(Deed.ASKED_RECHECK, cohort=student.cohort, student=student.student)
+    await until_served(partial(context.ask, context.services.requests.last_recheck, student.cohort, student.student))
+    return context.redirect("/")
 
 
 async def until_served(newest: Callable[[], Awaitable[Asked | None]]) -> None:
@@ -74,4 +70,4 @@ async def until_served(newest: Callable[[], Awaitable[Asked | None]]) -> None:
                 await anyio.sleep(_PAUSE)
 
 
-ROUTES = (Route("/recheck", for_visitors(recheck), methods=["POST"]),)
+ROUTES = (Route("/recheck", for_visitors(recheck, own=True), methods=["POST"]),)

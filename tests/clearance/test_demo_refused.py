@@ -100,12 +100,12 @@ class TestAnAccountOfTheDemo:
                 browser.cookies.clear()
                 answer = browser.get("/api/v1/sources", headers={"Authorization": f"Bearer {secret}"})
                 assert answer.status_code == (200 if is_demo else 401)
-            house = application.state.house
-            session = house.accounts.find_session(b"from before", visited.now, idle=LONG, longest=LONG)
+            services = application.state.services
+            session = services.accounts.find_session(b"from before", visited.now, idle=LONG, longest=LONG)
             assert (session is not None) is is_demo
-            assert house.directory.one("dean").active is is_demo
+            assert services.directory.one("dean").active is is_demo
         finally:
-            application.state.house.close()
+            application.state.services.close()
 
     def test_acts_in_no_command_and_gets_no_code_and_no_token(self, visited: World) -> None:
         before = visited.accounts.listed()

@@ -39,7 +39,7 @@ def workers(world: World) -> Iterator[Worker]:
 
     yield browser
     for app in apps:
-        app.state.house.close()
+        app.state.services.close()
 
 
 def one_administrator_suffices(world: World) -> World:

@@ -68,7 +68,7 @@ def _refusing(work: Callable[..., Any], name: str) -> Callable[..., Any]:
         # Pages are served in threads here; the main thread is the test's, where a browser may keep a loop of its own.
         served = threading.current_thread() is not threading.main_thread()
         if served and asyncio._get_running_loop() is not None:
-            raise OnTheLoop(f"{name} on the event loop: do it in a thread (House.ask_long) or in its turn")
+            raise OnTheLoop(f"{name} on the event loop: do it in a thread (Context.ask_long) or in its turn")
         return work(*args, **kwargs)
 
     return refusing

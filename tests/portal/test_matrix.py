@@ -292,7 +292,7 @@ class Visits:
         """Close every browser, and the application."""
         for browser in self._opened:
             browser.close()
-        self.app.state.house.close()
+        self.app.state.services.close()
         self.app.state.desk.close()
 
 

@@ -17,7 +17,7 @@ from config.processes import Process
 from config.tables.sources import Source
 from portal.app import create_app
 from portal.i18n import labels
-from portal.page.context import build
+from portal.page.services import build
 from status_db import tables
 from status_db.decisions.writer import Wish
 from status_db.model import State, Verdict
@@ -376,24 +376,24 @@ def test_a_database_that_fails_is_a_kind_page_and_a_503(university: World, signe
 
 def test_the_handle_of_the_pages_cannot_write_marks(world: World) -> None:
     """On SQLite the authorizer says no, on PostgreSQL the read-only transaction does."""
-    house = build(world.settings, world.clock, Process.PAGES)
+    services = build(world.settings, world.clock, Process.PAGES)
     try:
         with (
             pytest.raises((DBAPIError, StoreError)),
-            house.reader._engine.begin() as connection,
+            services.reader._engine.begin() as connection,
         ):
             connection.execute(insert(tables.cohort).values(cohort="2020", name="x", revision=0))
     finally:
-        house.close()
+        services.close()
     with world.engine.connect() as connection:
         assert connection.execute(tables.cohort.select().where(tables.cohort.c.cohort == "2020")).all() == []
 
 
 def test_every_state_has_a_word_in_both_languages(university: World) -> None:
-    house = build(university.settings, university.clock, Process.PAGES)
+    services = build(university.settings, university.clock, Process.PAGES)
     try:
-        for language in house.languages.values():
+        for language in services.languages.values():
             said = {labels.say(language, labels.STATES, state) for state in State}
             assert len(said) == len(State), "no two states share a word"
     finally:
-        house.close()
+        services.close()

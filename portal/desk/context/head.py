@@ -2,26 +2,23 @@
 
 from collections.abc import Sequence
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from portal.desk.context.scene import Place
-from portal.page.context import House
+from portal.page.context import Context
 from status_db.inbox.appeals import Inside
 from status_db.views import Scope
 
 
-async def desk_page(
-    request: Request, house: House, at: Place, template: str, *, status: int = 200, **values: object
-) -> Response:
+async def desk_page(context: Context, at: Place, template: str, *, status: int = 200, **values: object) -> Response:
     """Render a page of the desk; `here` and `at` are given to its template with what its head tells."""
     cohort, waiting = at.here.cohort.key, 0
     if at.answers:
-        counted = house.student_objections.count_waiting
-        waiting = await house.ask_long(counted, cohort, (at.step,), inside_of(house, cohort, at.answers))
-    return house.page(request, template, status=status, here=at.here, at=at, objections_waiting=waiting, **values)
+        counted = context.services.student_objections.count_waiting
+        waiting = await context.ask_long(counted, cohort, (at.step,), inside_of(context, cohort, at.answers))
+    return context.page(template, status=status, here=at.here, at=at, objections_waiting=waiting, **values)
 
 
-def inside_of(house: House, cohort: str, scopes: Sequence[Scope]) -> Inside:
+def inside_of(context: Context, cohort: str, scopes: Sequence[Scope]) -> Inside:
     """Return what says which students of a cohort stand inside these scopes."""
-    return lambda numbers: house.named.inside(cohort, numbers, scopes)
+    return lambda numbers: context.services.named.inside(cohort, numbers, scopes)

@@ -4,14 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 
 from config.settings import Settings
 from config.tables.sources import Source
-from portal.access.scenes import Scene, asked
+from portal.access.scenes import Scene
 from portal.desk.context.services import Doors, desk_of
-from portal.page import cohorts
-from portal.page.context import House, Visitor
+from portal.page.context import SignedIn
 from status_db.accounts.accounts import Act
 from status_db.accounts.authority import Allowed, allowed
 from status_db.effective.visible import Sight
@@ -68,45 +66,43 @@ class Place:
         return self.here.address(path, step=self.step, **wanted)
 
 
-def place(request: Request, house: House, visitor: Visitor, acts: Collection[Act], step: str | None = None) -> Place:
+def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> Place:
     """Return the place that an address means: its step, or the first one. Raises HTTPException.
 
     A step that the account may not act at looks like one that does not exist: 404. Who may act at none reads 403.
     """
-    settings = house.settings
-    cohort = cohorts.chosen(request, settings)
-    settings = settings.of_cohort(cohort.key)
-    may = acts_at(house, visitor, acts, cohort.key)
+    settings, cohort = context.settings, context.cohort
+    may = acts_at(context, acts)
     if not may:
         raise HTTPException(403)
-    wanted = step or asked(request, "step") or next(iter(may))
+    wanted = step or context.asked("step") or next(iter(may))
     if wanted not in may:
         raise HTTPException(404)
-    here = Scene(settings, house.language(request), house.clock(), cohort, Sight(cohort.key, may))
+    here = Scene(settings, context.language, context.now, cohort, Sight(cohort.key, may))
     return Place(
         here=here,
-        doors=desk_of(request).doors[cohort.key],
-        account=visitor.account.account,
+        doors=desk_of(context.request).doors[cohort.key],
+        account=context.account.account,
         step=wanted,
         steps=tuple(may),
         scopes=may[wanted],
-        answers=acts_at(house, visitor, ANSWERING, cohort.key).get(wanted, ()),
+        answers=acts_at(context, ANSWERING).get(wanted, ()),
     )
 
 
-def acts_at(house: House, visitor: Visitor, acts: Collection[Act], cohort: str) -> Allowed:
+def acts_at(context: SignedIn, acts: Collection[Act]) -> Allowed:
     """Return the steps at which the account may do any of these acts, and for whom.
 
     Reviews are given and what hangs on them is issued; every other step is decided.
     """
-    settings = house.settings
+    settings = context.settings
     reviews = _reviews(settings)
     decided = [step.key for step in settings.step if step.key not in reviews]
     reviewed = [step.key for step in settings.step if step.key in reviews]
     found: Allowed = {}
     for act in acts:
         of = decided if act is Act.DECIDE else reviewed
-        for step, scopes in allowed(visitor.account.grants, (act,), of, cohort).items():
+        for step, scopes in allowed(context.account.grants, (act,), of, context.cohort.key).items():
             found[step] = (*found.get(step, ()), *scopes)
     return {step.key: found[step.key] for step in settings.step if step.key in found}
 

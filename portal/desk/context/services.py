@@ -92,7 +92,7 @@ class Doors:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """All that the desk's pages need beside the house; made once for each process."""
+    """All that the desk's pages need beside the shared services; made once for each process."""
 
     doors: Mapping[str, Doors]
     uploads: Uploads

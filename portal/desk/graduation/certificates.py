@@ -9,22 +9,22 @@ from pathlib import Path
 
 from anyio import to_thread
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
 from portal.access.requires import for_visitors
-from portal.access.scenes import NONE, asked
+from portal.access.scenes import NONE
 from portal.desk.context.refusals import sentence
 from portal.desk.context.scene import Place, place
-from portal.desk.graduation import numbers
+from portal.desk.graduation import certificate_lines, numbers
+from portal.desk.graduation.certificate_lines import HELD, WAYS
 from portal.desk.graduation.classes import REVIEWING, class_address, class_asked, powers
 from portal.documents import xlsx
 from portal.i18n.labels import later
-from portal.i18n.languages import Language
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import Context, SignedIn
 from portal.web import bounds
+from portal.web.links import see_other
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
@@ -40,16 +40,6 @@ _ROWS = 50
 #: A form of one certificate, or the ticks of a page of them.
 _LONGEST_FORM = 32 * 1024
 _MOST_FIELDS = _ROWS + 20
-
-HELD: Mapping[Held, str] = {
-    Held.WAITING: later("等待领取"),
-    Held.LEFT: later("已领走"),
-    Held.REVOKED: later("已撤销"),
-    Held.ALL: later("全部"),
-}
-
-#: How a certificate left, or leaves now.
-WAYS: Mapping[str, str] = {"self": later("本人领取"), "agent": later("代领"), "post": later("邮寄")}
 
 _EXPORTED = (
     later("学号"),
@@ -85,16 +75,14 @@ class Handing:
     because: str = ""
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show certificates, filtered; those that wait can be handed over here."""
-    at = place(request, house, visitor, REVIEWING)
-    return await _list(request, house, visitor, at, _chosen(request))
+    at = place(context, REVIEWING)
+    return await _list(context, at, _chosen(context))
 
 
 async def _list(
-    request: Request,
-    house: House,
-    visitor: Visitor,
+    context: SignedIn,
     at: Place,
     chosen: Chosen,
     *,
@@ -102,38 +90,37 @@ async def _list(
     done: int = 0,
     ticked: Sequence[str] = (),
 ) -> Response:
-    after = asked(request, "after")
-    found = await house.ask_long(
+    after = context.asked("after")
+    found = await context.ask_long(
         at.doors.certificates.listed,
         at.step,
         at.scopes,
         chosen,
-        powers(house, visitor, at).issue,
+        powers(context, at).issue,
         limit=_ROWS + 1,
         after=bounds.number(after) or 0,
     )
     shown = found[:_ROWS]
-    own = _address_of(chosen)
-    said = _said(at.here.language, chosen)
-    await house.note(request, Deed.SAW_LIST, cohort=at.here.cohort.key, step=at.step, filter=said, students=len(shown))
-    return house.page(
-        request,
+    own = certificate_lines.in_address(chosen)
+    said = certificate_lines.in_words(at.here.language, chosen)
+    await context.audit(Deed.SAW_LIST, cohort=at.here.cohort.key, step=at.step, filter=said, students=len(shown))
+    return context.page(
         "desk/certificates.html",
         status=409 if wrong else 200,
         at=at,
         chosen=chosen,
         class_field=NONE if chosen.class_name == "" else chosen.class_name or "",
         tabs=[
-            {
-                "word": at.here.language.gettext(word),
-                "address": at.address("/desk/certificates", **own | {"held": held.value}),
-                "current": held is chosen.held,
-            }
+            certificate_lines.Tab(
+                word=at.here.language.gettext(word),
+                address=at.address("/desk/certificates", **own | {"held": held.value}),
+                current=held is chosen.held,
+            )
             for held, word in HELD.items()
         ],
-        rows=[_row(at, listed) for listed in shown],
-        issues=bool(powers(house, visitor, at).issue),
-        waiting=any(listed.may_issue and _held(listed) is Held.WAITING for listed in shown),
+        rows=[certificate_lines.line(at, listed) for listed in shown],
+        issues=bool(powers(context, at).issue),
+        waiting=any(listed.may_issue and certificate_lines.held_of(listed) is Held.WAITING for listed in shown),
         wrong=wrong,
         done=done,
         ticked=ticked,
@@ -148,13 +135,13 @@ async def _list(
     )
 
 
-async def hand_over_several(request: Request, house: House, visitor: Visitor) -> Response:
+async def hand_over_several(context: SignedIn) -> Response:
     """Note of every certificate ticked that the student has taken it; those that cannot are named."""
-    fields = await _fields(request, house, visitor)
-    at = place(request, house, visitor, (Act.ISSUE,), _one(fields, "step") or None)
+    fields = await _fields(context)
+    at = place(context, (Act.ISSUE,), _one(fields, "step") or None)
     typed = dict.fromkeys(fields.get("certificate", ()))
     ticked = [key for one in typed if (key := bounds.number(one)) is not None]
-    found = [await house.ask_long(at.doors.certificates.find, at.step, at.scopes, key) for key in ticked]
+    found = [await context.ask_long(at.doors.certificates.find, at.step, at.scopes, key) for key in ticked]
     wrong, done = [], 0
     language = at.here.language
     for listed in found:
@@ -163,37 +150,37 @@ async def hand_over_several(request: Request, house: House, visitor: Visitor) ->
     for listed in filter(None, found):
         number = listed.certificate.number
         try:
-            await _handed_over(request, house, visitor, at, listed, HandedOver(number, "self"))
+            await _handed_over(context, at, listed, HandedOver(number, "self"))
             done += 1
         except DecisionRefused as refused:
             wrong.append(f"{number} {listed.name}{language.comma}{sentence(language, at.here.titles, refused)}")
     if not ticked:
         wrong.append(language.gettext(_UNTICKED))
-    return await _list(request, house, visitor, at, _chosen_of(fields), wrong=wrong, done=done)
+    return await _list(context, at, _chosen_of(fields), wrong=wrong, done=done)
 
 
-async def one(request: Request, house: House, visitor: Visitor) -> Response:
+async def one(context: SignedIn) -> Response:
     """Show one certificate, and what may be done with it."""
-    at = place(request, house, visitor, REVIEWING)
-    listed = await _found(request, house, at, powers(house, visitor, at).issue)
-    return await _one_page(request, house, visitor, at, listed, Handing())
+    at = place(context, REVIEWING)
+    listed = await _found(context, at, powers(context, at).issue)
+    return await _one_page(context, at, listed, Handing())
 
 
-async def hand_over(request: Request, house: House, visitor: Visitor) -> Response:
+async def hand_over(context: SignedIn) -> Response:
     """Note how a certificate has left."""
-    fields = await _fields(request, house, visitor)
-    at = place(request, house, visitor, (Act.ISSUE,), _one(fields, "step") or None)
-    listed = await _found(request, house, at, at.scopes)
+    fields = await _fields(context)
+    at = place(context, (Act.ISSUE,), _one(fields, "step") or None)
+    listed = await _found(context, at, at.scopes)
     typed = _handing(fields)
-    language, zone = at.here.language, house.settings.institution.timezone
+    language, zone = at.here.language, context.settings.institution.timezone
     try:
         when = bounds.moment(typed.when, zone) if typed.when else None
     except ValueError:
-        return await _one_page(request, house, visitor, at, listed, typed, language.gettext(_NOT_NOW))
+        return await _one_page(context, at, listed, typed, language.gettext(_NOT_NOW))
     if typed.collected not in WAYS:
-        return await _one_page(request, house, visitor, at, listed, typed, language.gettext(_NO_WAY))
+        return await _one_page(context, at, listed, typed, language.gettext(_NO_WAY))
     if len(typed.collector) > _LONGEST_COLLECTOR:
-        return await _one_page(request, house, visitor, at, listed, typed, language.gettext(_LONG))
+        return await _one_page(context, at, listed, typed, language.gettext(_LONG))
     handed = HandedOver(
         listed.certificate.number,
         typed.collected,  # type: ignore[arg-type]  # one of the three
@@ -201,30 +188,29 @@ async def hand_over(request: Request, house: House, visitor: Visitor) -> Respons
         when,
     )
     try:
-        await _handed_over(request, house, visitor, at, listed, handed)
+        await _handed_over(context, at, listed, handed)
     except DecisionRefused as refused:
         said = sentence(language, at.here.titles, refused)
-        return await _one_page(request, house, visitor, at, listed, typed, said)
+        return await _one_page(context, at, listed, typed, said)
     return see_other(at.address(f"/desk/certificates/{listed.certificate.id}"))
 
 
-async def revoke(request: Request, house: House, visitor: Visitor) -> Response:
+async def revoke(context: SignedIn) -> Response:
     """Revoke a certificate, by a second person and for a reason."""
-    fields = await _fields(request, house, visitor)
-    at = place(request, house, visitor, (Act.ISSUE,), _one(fields, "step") or None)
-    listed = await _found(request, house, at, at.scopes)
+    fields = await _fields(context)
+    at = place(context, (Act.ISSUE,), _one(fields, "step") or None)
+    listed = await _found(context, at, at.scopes)
     typed, number = _handing(fields), listed.certificate.number
     if len(typed.because) > _LONGEST_REASON:
-        return await _one_page(request, house, visitor, at, listed, typed, at.here.language.gettext(_LONG))
+        return await _one_page(context, at, listed, typed, at.here.language.gettext(_LONG))
     try:
-        await house.ask_long(
-            at.doors.register.revoke, number, visitor.account.account, typed.because, at.here.now, at.scopes
+        await context.ask_long(
+            at.doors.register.revoke, number, context.account.account, typed.because, at.here.now, at.scopes
         )
     except DecisionRefused as refused:
         said = sentence(at.here.language, at.here.titles, refused)
-        return await _one_page(request, house, visitor, at, listed, typed, said)
-    await house.note(
-        request,
+        return await _one_page(context, at, listed, typed, said)
+    await context.audit(
         Deed.REVOKED,
         cohort=at.here.cohort.key,
         student=listed.certificate.student,
@@ -234,29 +220,29 @@ async def revoke(request: Request, house: House, visitor: Visitor) -> Response:
     return see_other(at.address(f"/desk/certificates/{listed.certificate.id}"))
 
 
-async def new(request: Request, house: House, visitor: Visitor) -> Response:
+async def new(context: SignedIn) -> Response:
     """Show the form for one student whose review stands; the address may name the student."""
-    at = place(request, house, visitor, (Act.ISSUE,))
-    student = normalise_number(asked(request, "student"))
-    member = await _member(house, at, student) if student else None
+    at = place(context, (Act.ISSUE,))
+    student = normalise_number(context.asked("student"))
+    member = await _member(context, at, student) if student else None
     wrong = at.here.language.gettext(_NO_STUDENT) if student and member is None else ""
-    return _new_page(request, house, at, student, member, {}, wrong)
+    return _new_page(context, at, student, member, {}, wrong)
 
 
-async def issue(request: Request, house: House, visitor: Visitor) -> Response:
+async def issue(context: SignedIn) -> Response:
     """Issue one certificate."""
-    fields = await _fields(request, house, visitor)
-    at = place(request, house, visitor, (Act.ISSUE,), _one(fields, "step") or None)
+    fields = await _fields(context)
+    at = place(context, (Act.ISSUE,), _one(fields, "step") or None)
     typed = {name: _one(fields, name) for name in ("number", "kind", "collected", "collector")}
     student, language = normalise_number(_one(fields, "student")), at.here.language
-    member = await _member(house, at, student)
+    member = await _member(context, at, student)
     if member is None:
-        return _new_page(request, house, at, student, None, typed, language.gettext(_NO_STUDENT))
-    kinds = house.settings.desk.certificates
+        return _new_page(context, at, student, None, typed, language.gettext(_NO_STUDENT))
+    kinds = context.settings.desk.certificates
     if typed["kind"] not in kinds or typed["collected"] not in {"", *WAYS}:
-        return _new_page(request, house, at, student, member, typed, language.gettext(_NO_WAY))
+        return _new_page(context, at, student, member, typed, language.gettext(_NO_WAY))
     if len(typed["number"]) > numbers.LONGEST or len(typed["collector"]) > _LONGEST_COLLECTOR:
-        return _new_page(request, house, at, student, member, typed, language.gettext(_LONG))
+        return _new_page(context, at, student, member, typed, language.gettext(_LONG))
     wish = Issue(
         student,
         numbers.printed(typed["number"]),
@@ -265,66 +251,59 @@ async def issue(request: Request, house: House, visitor: Visitor) -> Response:
         typed["collector"],
     )
     try:
-        made = await house.ask_in_turn(
-            request,
-            partial(at.doors.register.issue, wish, visitor.account.account, at.here.now, at.scopes, step=at.step),
+        made = await context.ask_in_turn(
+            partial(at.doors.register.issue, wish, context.account.account, at.here.now, at.scopes, step=at.step),
         )
     except DecisionRefused as refused:
         said = sentence(language, at.here.titles, refused)
-        return _new_page(request, house, at, student, member, typed, said)
-    await house.note(
-        request, Deed.ISSUED, cohort=at.here.cohort.key, student=student, number=made.number, kind=made.kind
-    )
+        return _new_page(context, at, student, member, typed, said)
+    await context.audit(Deed.ISSUED, cohort=at.here.cohort.key, student=student, number=made.number, kind=made.kind)
     return see_other(at.address(f"/desk/certificates/{made.id}"))
 
 
-async def sign_off(request: Request, house: House, visitor: Visitor) -> Response:
+async def sign_off(context: SignedIn) -> Response:
     """Show the sheet that a class signs as it takes its certificates, ready to be printed."""
-    at = place(request, house, visitor, REVIEWING)
-    college, class_name = class_asked(request)
-    found = await house.ask_long(at.doors.certificates.of_class, at.step, at.scopes, college, class_name)
+    at = place(context, REVIEWING)
+    college, class_name = class_asked(context)
+    found = await context.ask_long(at.doors.certificates.of_class, at.step, at.scopes, college, class_name)
     if not found:
         raise HTTPException(404)
     said = f"{college} {class_name or NONE}"
-    await house.note(
-        request, Deed.EXPORTED, cohort=at.here.cohort.key, what="sign-off", filter=said, students=len(found)
-    )
-    return house.page(
-        request,
+    await context.audit(Deed.EXPORTED, cohort=at.here.cohort.key, what="sign-off", filter=said, students=len(found))
+    return context.page(
         "desk/sign_off.html",
         at=at,
         college=college,
         class_name=class_name,
-        rows=[_row(at, listed) for listed in found],
+        rows=[certificate_lines.line(at, listed) for listed in found],
         back=class_address(at, "/desk/classes/morning", college, class_name),
-        printed_by=f"{visitor.account.name}（{visitor.account.account}）",
+        printed_by=f"{context.account.name}（{context.account.account}）",
         printed_at=at.here.language.dated(at.here.now),
-        waiting=sum(_held(listed) is Held.WAITING for listed in found),
+        waiting=sum(certificate_lines.held_of(listed) is Held.WAITING for listed in found),
     )
 
 
-async def export(request: Request, house: House, visitor: Visitor) -> Response:
+async def export(context: SignedIn) -> Response:
     """Send the list that the address asks for as an Excel file."""
-    at = place(request, house, visitor, REVIEWING)
-    chosen, language = _chosen(request), at.here.language
+    at = place(context, REVIEWING)
+    chosen, language = _chosen(context), at.here.language
     title = f"{at.here.cohort.name} {language.gettext('证书')}"
     head = [
         (language.gettext("时间"), f"{at.here.now.astimezone(language.zone):%Y-%m-%d %H:%M}"),
-        (language.gettext("筛选"), _said(language, chosen)),
-        (language.gettext("导出人"), f"{visitor.account.name} ({visitor.account.account})"),
+        (language.gettext("筛选"), certificate_lines.in_words(language, chosen)),
+        (language.gettext("导出人"), f"{context.account.name} ({context.account.account})"),
     ]
     columns = [language.gettext(word) for word in _EXPORTED]
-    found = await house.ask_long(at.doors.certificates.listed, at.step, at.scopes, chosen)
+    found = await context.ask_long(at.doors.certificates.listed, at.step, at.scopes, chosen)
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="certificates-"))
     try:
         file = Path(folder.name) / "certificates.xlsx"
-        written = await house.export(partial(xlsx.write, file, title, head, columns, _texts(at, found)))
-        await house.note(
-            request,
+        written = await context.export(partial(xlsx.write, file, title, head, columns, _texts(at, found)))
+        await context.audit(
             Deed.EXPORTED,
             cohort=at.here.cohort.key,
             what="certificates",
-            filter=_said(language, chosen),
+            filter=certificate_lines.in_words(language, chosen),
             students=written,
         )
     except BaseException:
@@ -336,7 +315,7 @@ async def export(request: Request, house: House, visitor: Visitor) -> Response:
 
 def _texts(at: Place, found: Sequence[Listed]) -> Iterator[tuple[str, ...]]:
     for listed in found:
-        row = _row(at, listed)
+        row = certificate_lines.line(at, listed)
         certificate = listed.certificate
         yield (
             certificate.student,
@@ -347,8 +326,8 @@ def _texts(at: Place, found: Sequence[Listed]) -> Iterator[tuple[str, ...]]:
             certificate.number,
             _plain(at, certificate.issued_at),
             certificate.issued_by,
-            str(row["state"]),
-            _plain(at, _left_at(listed)),
+            row.state,
+            _plain(at, certificate_lines.left_at(listed)),
             certificate.revoked_because or certificate.collector,
         )
 
@@ -357,10 +336,8 @@ def _plain(at: Place, moment: datetime | None) -> str:
     return f"{moment.astimezone(at.here.language.zone):%Y-%m-%d %H:%M}" if moment else ""
 
 
-async def _fields(request: Request, house: House, visitor: Visitor) -> dict[str, list[str]]:
-    return await forms.read_lists(
-        request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM, most=_MOST_FIELDS
-    )
+async def _fields(context: SignedIn) -> dict[str, list[str]]:
+    return await forms.read_lists(context, longest=_LONGEST_FORM, most=_MOST_FIELDS)
 
 
 def _one(fields: Mapping[str, list[str]], name: str) -> str:
@@ -371,21 +348,18 @@ def _handing(fields: Mapping[str, list[str]]) -> Handing:
     return Handing(*(_one(fields, name) for name in ("collected", "collector", "when", "because")))
 
 
-async def _found(request: Request, house: House, at: Place, issue_scopes: Sequence[Scope]) -> Listed:
+async def _found(context: Context, at: Place, issue_scopes: Sequence[Scope]) -> Listed:
     """Return the certificate that the address names; one outside the scopes looks like one that does not exist."""
-    number = request.path_params["certificate"]
-    listed = await house.ask_long(at.doors.certificates.find, at.step, at.scopes, number, issue_scopes)
+    number = context.request.path_params["certificate"]
+    listed = await context.ask_long(at.doors.certificates.find, at.step, at.scopes, number, issue_scopes)
     if listed is None:
         raise HTTPException(404)
     return listed
 
 
-async def _handed_over(
-    request: Request, house: House, visitor: Visitor, at: Place, listed: Listed, handed: HandedOver
-) -> None:
-    await house.ask_long(at.doors.register.hand_over, handed, visitor.account.account, at.here.now, at.scopes)
-    await house.note(
-        request,
+async def _handed_over(context: SignedIn, at: Place, listed: Listed, handed: HandedOver) -> None:
+    await context.ask_long(at.doors.register.hand_over, handed, context.account.account, at.here.now, at.scopes)
+    await context.audit(
         Deed.CERTIFICATE_HANDED_OVER,
         cohort=at.here.cohort.key,
         student=listed.certificate.student,
@@ -395,22 +369,19 @@ async def _handed_over(
 
 
 async def _one_page(
-    request: Request,
-    house: House,
-    visitor: Visitor,
+    context: SignedIn,
     at: Place,
     listed: Listed,
     typed: Handing,
     wrong: str = "",
 ) -> Response:
-    account, certificate = visitor.account.account, listed.certificate
+    account, certificate = context.account.account, listed.certificate
     issues, standing = listed.may_issue, certificate.revoked_at is None
-    return house.page(
-        request,
+    return context.page(
         "desk/certificate.html",
         status=422 if wrong else 200,
         at=at,
-        row=_row(at, listed),
+        row=certificate_lines.line(at, listed),
         certificate=certificate,
         typed=typed,
         wrong=wrong,
@@ -421,14 +392,13 @@ async def _one_page(
     )
 
 
-async def _member(house: House, at: Place, student: str) -> Member | None:
-    found = await house.ask_long(at.doors.classes.member, at.step, at.here.now, student, (), at.scopes)
+async def _member(context: Context, at: Place, student: str) -> Member | None:
+    found = await context.ask_long(at.doors.classes.member, at.step, at.here.now, student, (), at.scopes)
     return found if found is not None and found.may_issue else None
 
 
 def _new_page(
-    request: Request,
-    house: House,
+    context: Context,
     at: Place,
     student: str,
     member: Member | None,
@@ -437,8 +407,7 @@ def _new_page(
 ) -> Response:
     language = at.here.language
     stage = member.stage(at.step, at.here.now) if member else None
-    return house.page(
-        request,
+    return context.page(
         "desk/issue.html",
         status=422 if wrong else 200,
         at=at,
@@ -447,7 +416,7 @@ def _new_page(
         stands=stage is Stage.REVIEWED,
         held=member.certificate if member else None,
         typed={"number": "", "kind": "", "collected": "", "collector": "", **typed},
-        kinds=house.settings.desk.certificates,
+        kinds=context.settings.desk.certificates,
         ways=[("", language.gettext(HELD[Held.WAITING])), *_ways(at)],
         wrong=wrong,
     )
@@ -457,81 +426,14 @@ def _ways(at: Place) -> list[tuple[str, str]]:
     return [(key, at.here.language.gettext(word)) for key, word in WAYS.items()]
 
 
-def _chosen(request: Request) -> Chosen:
+def _chosen(context: Context) -> Chosen:
     """Read the filter out of the address; what makes no sense narrows nothing."""
-    return _filter({name: asked(request, name) for name in ("held", "college", "class", "text")})
+    return certificate_lines.filter_of({name: context.asked(name) for name in ("held", "college", "class", "text")})
 
 
 def _chosen_of(fields: Mapping[str, list[str]]) -> Chosen:
     """Read the filter out of a form, in which the list it was sent from stands."""
-    return _filter({name: _one(fields, name) for name in ("held", "college", "class", "text")})
-
-
-def _filter(said: Mapping[str, str]) -> Chosen:
-    held, class_name = said["held"], said["class"]
-    return Chosen(
-        held=Held(held) if held in set(Held) else Held.WAITING,
-        college=said["college"] or None,
-        class_name="" if class_name == NONE else class_name or None,
-        text=said["text"],
-    )
-
-
-def _address_of(chosen: Chosen) -> dict[str, str]:
-    return {
-        "held": chosen.held.value,
-        "college": chosen.college or "",
-        "class_": NONE if chosen.class_name == "" else chosen.class_name or "",
-        "text": chosen.text,
-    }
-
-
-def _said(language: Language, chosen: Chosen) -> str:
-    """Say a filter in words."""
-    own = [language.gettext(HELD[chosen.held]), chosen.college or ""]
-    own += [chosen.class_name or NONE] if chosen.class_name is not None else []
-    own += [chosen.text] if chosen.text else []
-    return "; ".join(part for part in own if part)
-
-
-def _held(listed: Listed) -> Held:
-    certificate = listed.certificate
-    if certificate.revoked_at is not None:
-        return Held.REVOKED
-    return Held.LEFT if certificate.collected else Held.WAITING
-
-
-def _left_at(listed: Listed) -> datetime | None:
-    certificate = listed.certificate
-    return (certificate.collected_at or certificate.issued_at) if certificate.collected else None
-
-
-def _row(at: Place, listed: Listed) -> dict[str, object]:
-    here, certificate, held = at.here, listed.certificate, _held(listed)
-    left = _left_at(listed)
-    state = WAYS[certificate.collected] if held is Held.LEFT else HELD[held]
-    return {
-        "id": certificate.id,
-        "student": certificate.student,
-        "name": listed.name,
-        "college": listed.college,
-        "class_name": listed.class_name,
-        "number": certificate.number,
-        "kind": certificate.kind,
-        "issued": here.language.moment(certificate.issued_at, here.now),
-        "issued_by": certificate.issued_by,
-        "waits": held is Held.WAITING and listed.may_issue,
-        "state": here.language.gettext(state),
-        "tone": {Held.WAITING: "wait", Held.LEFT: "good", Held.REVOKED: "none"}[held],
-        "mark": {Held.WAITING: "…", Held.LEFT: "✓", Held.REVOKED: "–"}[held],
-        "left": here.language.moment(left, here.now) if left else "",
-        "collector": certificate.collector,
-        "handed_by": certificate.handed_over_by,
-        "revoked": here.language.moment(certificate.revoked_at, here.now) if certificate.revoked_at else "",
-        "revoked_by": certificate.revoked_by,
-        "because": certificate.revoked_because,
-        "address": at.address(f"/desk/certificates/{certificate.id}"),
-    }
+    return certificate_lines.filter_of({name: _one(fields, name) for name in ("held", "college", "class", "text")})
 
 
 ROUTES = (

@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -15,20 +13,20 @@ from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
 from portal.desk.context.refusals import sentence
 from portal.desk.context.scene import Place, place
-from portal.desk.graduation import drafts
+from portal.desk.graduation import drafts, member_lines
 from portal.desk.graduation.classes import REVIEWING, Powers, class_address, class_asked, powers
 from portal.desk.graduation.drafts import LEAVES, Draft, Plan
+from portal.desk.graduation.member_lines import MemberLine
 from portal.i18n.labels import later
-from portal.page.context import House, Visitor, see_other
-from portal.present import list_rows
+from portal.page.context import Context, SignedIn
 from portal.student import recheck
+from portal.web.links import see_other
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.certificates import Collected
 from status_db.decisions.class_review import Chosen, ClassReview, LeftOut, NobodyPassed
 from status_db.decisions.refusals import DecisionRefused
 from status_db.decisions.reviews import seen_by_review
 from status_db.inbox.requests import RequestOutcome, RequestRefused
-from status_db.model import State
 from status_db.queries.classes import Member, Roll, Stage
 
 #: So many students stand in one form; the others follow once these are done.
@@ -74,75 +72,72 @@ class Scenery:
         return class_address(self.at, path, self.college, self.class_name)
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show a class, with those ticked who are clear or reviewed."""
-    at = place(request, house, visitor, REVIEWING)
-    scenery = await _scenery(house, visitor, at, *class_asked(request))
-    await house.note(
-        request,
+    at = place(context, REVIEWING)
+    scenery = await _scenery(context, at, *class_asked(context))
+    await context.audit(
         Deed.SAW_LIST,
         cohort=at.here.cohort.key,
         step=at.step,
         class_name=scenery.class_name,
         students=len(scenery.roll.members),
     )
-    return await _form(request, house, scenery, scenery.empty())
+    return await _form(context, scenery, scenery.empty())
 
 
-async def write(request: Request, house: House, visitor: Visitor) -> Response:
+async def write(context: SignedIn) -> Response:
     """Show what a draft would do, do it, or show the form again; one that makes no sense comes back with why."""
-    fields = await _fields(request, house, visitor)
-    at = place(request, house, visitor, REVIEWING, _one(fields, "step") or None)
-    scenery = await _scenery(house, visitor, at, _one(fields, "college"), _class_name(fields))
+    fields = await _fields(context)
+    at = place(context, REVIEWING, _one(fields, "step") or None)
+    scenery = await _scenery(context, at, _one(fields, "college"), _class_name(fields))
     draft = _draft(fields)
     deed = _one(fields, "do")
     if deed == "edit":
-        return await _form(request, house, scenery, draft)
+        return await _form(context, scenery, draft)
     if deed == "confirm":
-        return await _confirmed(request, house, visitor, scenery, draft, _chosen(fields, draft))
+        return await _confirmed(context, scenery, draft, _chosen(fields, draft))
     plan = drafts.planned(scenery.roll, at.step, draft, at.here.now)
-    used = await house.ask_long(at.doors.classes.used, [one.number for one in plan.passing if one.number])
+    used = await context.ask_long(at.doors.classes.used, [one.number for one in plan.passing if one.number])
     wrong = drafts.mistakes(
         at.here.language, scenery.roll, draft, plan, used=used, kinds=scenery.kinds, reasons=scenery.reasons
     )
     if wrong:
-        return await _form(request, house, scenery, draft, wrong)
-    return _preview(request, house, scenery, draft, plan)
+        return await _form(context, scenery, draft, wrong)
+    return _preview(context, scenery, draft, plan)
 
 
-async def ask(request: Request, house: House, visitor: Visitor) -> Response:
+async def ask(context: SignedIn) -> Response:
     """Have every source asked anew, and wait a few seconds for it; say when, if not now."""
-    fields = await _fields(request, house, visitor)
-    at = place(request, house, visitor, REVIEWING, _one(fields, "step") or None)
+    fields = await _fields(context)
+    at = place(context, REVIEWING, _one(fields, "step") or None)
     cohort, now = at.here.cohort.key, at.here.now
-    scenery = await _scenery(house, visitor, at, _one(fields, "college"), _class_name(fields))
+    scenery = await _scenery(context, at, _one(fields, "college"), _class_name(fields))
     question = partial(
-        house.requests.ask_sources,
+        context.services.requests.ask_sources,
         cohort,
-        account=visitor.account.account,
+        account=context.account.account,
         now=now,
-        pause=house.settings.portal.recheck_pause,
+        pause=context.settings.portal.recheck_pause,
     )
     try:
-        await house.ask_long(question)
+        await context.ask_long(question)
     except RequestRefused as refused:
-        last = await house.ask(house.requests.last_ask, cohort)
+        last = await context.ask(context.services.requests.last_ask, cohort)
         if last is None or last.served_at is not None:
             said = at.here.language.ngettext(
                 "刚刚已经重新核对过，请 %(num)s 分钟后再试。", max(1, round(refused.wait.total_seconds() / 60))
             )
             shown = Scenery(at, scenery.college, scenery.class_name, scenery.may, scenery.roll, said)
-            return await _form(request, house, shown, shown.empty(), status=429)
+            return await _form(context, shown, shown.empty(), status=429)
     else:
-        await house.note(request, Deed.ASKED_RECHECK, cohort=cohort, step=at.step, class_name=scenery.class_name)
-    await recheck.until_served(partial(house.ask, house.requests.last_ask, cohort))
+        await context.audit(Deed.ASKED_RECHECK, cohort=cohort, step=at.step, class_name=scenery.class_name)
+    await recheck.until_served(partial(context.ask, context.services.requests.last_ask, cohort))
     return see_other(scenery.address("/desk/classes/morning"))
 
 
-async def _fields(request: Request, house: House, visitor: Visitor) -> dict[str, list[str]]:
-    return await forms.read_lists(
-        request, house.settings.portal.public_url, visitor.token, longest=_LONGEST_FORM, most=_MOST_FIELDS
-    )
+async def _fields(context: SignedIn) -> dict[str, list[str]]:
+    return await forms.read_lists(context, longest=_LONGEST_FORM, most=_MOST_FIELDS)
 
 
 def _one(fields: Mapping[str, list[str]], name: str) -> str:
@@ -169,18 +164,19 @@ def _chosen(fields: Mapping[str, list[str]], draft: Draft) -> list[Chosen]:
     return found
 
 
-async def _scenery(house: House, visitor: Visitor, at: Place, college: str, class_name: str) -> Scenery:
+async def _scenery(context: SignedIn, at: Place, college: str, class_name: str) -> Scenery:
     """Return a class; one of which nobody may be seen looks like one that does not exist."""
-    may = powers(house, visitor, at)
-    roll = await house.ask_long(at.doors.classes.roll, at.step, at.here.now, college, class_name, may.review, may.issue)
+    may = powers(context, at)
+    roll = await context.ask_long(
+        at.doors.classes.roll, at.step, at.here.now, college, class_name, may.review, may.issue
+    )
     if not roll.members:
         raise HTTPException(404)
     return Scenery(at, college, class_name, may, roll)
 
 
 async def _form(
-    request: Request,
-    house: House,
+    context: Context,
     scenery: Scenery,
     draft: Draft,
     wrong: Sequence[str] = (),
@@ -191,13 +187,12 @@ async def _form(
     staged = [(member, member.stage(at.step, now)) for member in scenery.roll.members]
     choosable = [(member, stage) for member, stage in staged if drafts.choosable(member, stage)]
     cut = {member.student for member, _ in choosable[MOST:]}
-    by_stage: dict[str, list[dict[str, object]]] = {stage.value: [] for stage in Stage}
+    by_stage: dict[str, list[MemberLine]] = {stage.value: [] for stage in Stage}
     for member, stage in staged:
         if member.student not in cut:
-            by_stage[stage].append(_line(scenery, draft, member, stage))
-    last = await house.ask(house.requests.last_ask, at.here.cohort.key)
-    return house.page(
-        request,
+            by_stage[stage].append(member_lines.line(at, draft, member, stage))
+    last = await context.ask(context.services.requests.last_ask, at.here.cohort.key)
+    return context.page(
         "desk/morning.html",
         status=422 if wrong else status,
         at=at,
@@ -230,53 +225,10 @@ def _olds(scenery: Scenery) -> str:
     return scenery.at.here.language.moment(min(moments), now) if moments else ""
 
 
-def _line(scenery: Scenery, draft: Draft, member: Member, stage: Stage) -> dict[str, object]:
-    certificate = member.certificate
-    review = member.review(scenery.at.step).at(scenery.at.here.now)
-    return {
-        "student": member.student,
-        "name": member.name,
-        "record": scenery.at.address(f"/desk/students/{quote(member.student)}"),
-        "choosable": drafts.choosable(member, stage),
-        "ticked": draft.ticked(member, stage),
-        # A review that only waits for a newer answer stands again with it.
-        "lapsed": review.lapsed and stage is Stage.CLEAR,
-        "given": review.lapsed and stage is Stage.OLD,
-        "over_old": bool(review.by_decision and stage is Stage.REVIEWED and _accepts(scenery, member)),
-        "lacks": [] if certificate else _lacks(scenery, member),
-        "number": certificate.number if certificate else "",
-        "kind": certificate.kind if certificate else "",
-    }
-
-
-def _accepts(scenery: Scenery, member: Member) -> Mapping[str, str]:
-    decision = member.review(scenery.at.step).decision
-    return decision.accepts if decision else {}
-
-
-def _lacks(scenery: Scenery, member: Member) -> list[tuple[str, list_rows.Cell, str]]:
-    """Return the steps that do not count as clear, each with how it stands, and as of when its answer is."""
-    here = scenery.at.here
-    review = member.review(scenery.at.step)
-    steps = {one.step: one for one in member.steps}
-    lacking = [steps[name] for name in review.waits_for]
-    if review.at(here.now).state is State.HELD:
-        lacking.append(review)
-    return [
-        (
-            here.titles[one.step],
-            list_rows.cell(here, one),
-            here.language.moment(one.as_of, here.now) if one.as_of is not None else "",
-        )
-        for one in lacking
-    ]
-
-
-def _preview(request: Request, house: House, scenery: Scenery, draft: Draft, plan: Plan) -> Response:
+def _preview(context: Context, scenery: Scenery, draft: Draft, plan: Plan) -> Response:
     at = scenery.at
     left = [(member, _why_left(scenery, draft, plan, member, stage)) for member, stage in plan.left]
-    return house.page(
-        request,
+    return context.page(
         "desk/morning_preview.html",
         at=at,
         scenery=scenery,
@@ -300,7 +252,7 @@ def _why_left(scenery: Scenery, draft: Draft, plan: Plan, member: Member, stage:
     if member.student in plan.named:
         return language.gettext("在“除外”的学号里")
     if stage is Stage.OPEN or (stage is Stage.OLD and not draft.ticked(member, stage)):
-        return language.listed(f"{title} {cell.text}" for title, cell, _ in _lacks(scenery, member))
+        return language.listed(f"{title} {cell.text}" for title, cell, _ in member_lines.lacking(scenery.at, member))
     if not drafts.choosable(member, stage):
         return (
             language.gettext("要由有终审权限的人先终审")
@@ -312,19 +264,17 @@ def _why_left(scenery: Scenery, draft: Draft, plan: Plan, member: Member, stage:
     return language.gettext("没有勾选")
 
 
-async def _confirmed(
-    request: Request, house: House, visitor: Visitor, scenery: Scenery, draft: Draft, chosen: Sequence[Chosen]
-) -> Response:
+async def _confirmed(context: SignedIn, scenery: Scenery, draft: Draft, chosen: Sequence[Chosen]) -> Response:
     at, may = scenery.at, scenery.may
     if wrong := drafts.of_choices(at.here.language, draft, scenery.kinds, scenery.reasons):
-        return await _form(request, house, scenery, draft, wrong)
+        return await _form(context, scenery, draft, wrong)
     held: ClassReview | None = None
     left: Sequence[LeftOut]
     hold = partial(
         at.doors.class_reviews.give,
         at.step,
         chosen,
-        visitor.account.account,
+        context.account.account,
         at.here.now,
         may.review,
         may.issue,
@@ -335,25 +285,22 @@ async def _confirmed(
         over_old_answers=draft.over_old,
     )
     try:
-        held = await house.ask_in_turn(request, hold)
+        held = await context.ask_in_turn(hold)
         left = held.left_out
     except NobodyPassed as nobody:
         left = nobody.left_out
     except DecisionRefused as refused:
-        return await _form(request, house, scenery, draft, [sentence(at.here.language, at.here.titles, refused)])
-    return await _result(request, house, scenery, held, left)
+        return await _form(context, scenery, draft, [sentence(at.here.language, at.here.titles, refused)])
+    return await _result(context, scenery, held, left)
 
 
-async def _result(
-    request: Request, house: House, scenery: Scenery, held: ClassReview | None, left: Sequence[LeftOut]
-) -> Response:
+async def _result(context: Context, scenery: Scenery, held: ClassReview | None, left: Sequence[LeftOut]) -> Response:
     """Say what became of a class, and who was left out why."""
     at, language = scenery.at, scenery.at.here.language
     reviewed = len(held.reviews) if held else 0
     issued = len(held.certificates) if held else 0
     if held is not None:
-        await house.note(
-            request,
+        await context.audit(
             Deed.MORNING_HELD,
             cohort=at.here.cohort.key,
             step=at.step,
@@ -365,8 +312,7 @@ async def _result(
             class_name=scenery.class_name,
         )
     names = {member.student: member.name for member in scenery.roll.members}
-    return house.page(
-        request,
+    return context.page(
         "desk/morning_result.html",
         status=200 if held else 409,
         at=at,

@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.access.scenes import NONE, asked
+from portal.access.scenes import NONE
 from portal.desk.context.scene import Place, acts_at, place
 from portal.i18n.labels import later
-from portal.page.context import House, Visitor
+from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import Act
 from status_db.queries.classes import ClassCount, Stage
 from status_db.views import Scope
@@ -38,11 +37,22 @@ class Powers:
     issue: tuple[Scope, ...]
 
 
-def powers(house: House, visitor: Visitor, at: Place) -> Powers:
+@dataclass(frozen=True, slots=True)
+class ClassLine:
+    """One class on its way out."""
+
+    name: str
+    college: str
+    students: int
+    counts: tuple[int, ...]
+    morning: str
+    sign_off: str
+
+
+def powers(context: SignedIn, at: Place) -> Powers:
     """Return what an account may do at a place."""
-    cohort = at.here.cohort.key
-    review = acts_at(house, visitor, (Act.REVIEW,), cohort).get(at.step, ())
-    return Powers(review, acts_at(house, visitor, (Act.ISSUE,), cohort).get(at.step, ()))
+    review = acts_at(context, (Act.REVIEW,)).get(at.step, ())
+    return Powers(review, acts_at(context, (Act.ISSUE,)).get(at.step, ()))
 
 
 def class_address(at: Place, path: str, college: str, class_name: str) -> str:
@@ -51,20 +61,19 @@ def class_address(at: Place, path: str, college: str, class_name: str) -> str:
     return f"{address}{'&' if '?' in address else '?'}{urlencode({'college': college, 'class': class_name or NONE})}"
 
 
-def class_asked(request: Request) -> tuple[str, str]:
+def class_asked(context: Context) -> tuple[str, str]:
     """Return the college and the class that an address names."""
-    class_name = asked(request, "class")
-    return asked(request, "college"), "" if class_name == NONE else class_name
+    class_name = context.asked("class")
+    return context.asked("college"), "" if class_name == NONE else class_name
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show the classes inside the scopes, counted."""
-    at = place(request, house, visitor, REVIEWING)
-    counted, fresh = await house.ask_long(at.doors.classes.counted, at.step, at.here.now, at.scopes)
-    college = asked(request, "college")
+    at = place(context, REVIEWING)
+    counted, fresh = await context.ask_long(at.doors.classes.counted, at.step, at.here.now, at.scopes)
+    college = context.asked("college")
     shown = [one for one in counted if college in ("", one.college)]
-    return house.page(
-        request,
+    return context.page(
         "desk/classes.html",
         at=at,
         stages=[at.here.language.gettext(word) for word in STAGES.values()],
@@ -79,17 +88,17 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     )
 
 
-def _row(at: Place, one: ClassCount) -> dict[str, object]:
-    return {
-        "name": one.class_name or at.here.language.gettext("未分班"),
-        "college": one.college,
-        "students": one.students,
-        "counts": [one.by_stage.get(stage, 0) for stage in STAGES],
-        "morning": class_address(at, "/desk/classes/morning", one.college, one.class_name),
-        "sign_off": class_address(at, "/desk/certificates/sign-off", one.college, one.class_name)
+def _row(at: Place, one: ClassCount) -> ClassLine:
+    return ClassLine(
+        name=one.class_name or at.here.language.gettext("未分班"),
+        college=one.college,
+        students=one.students,
+        counts=tuple(one.by_stage.get(stage, 0) for stage in STAGES),
+        morning=class_address(at, "/desk/classes/morning", one.college, one.class_name),
+        sign_off=class_address(at, "/desk/certificates/sign-off", one.college, one.class_name)
         if one.by_stage.get(Stage.WAITING) or one.by_stage.get(Stage.LEFT)
         else "",
-    }
+    )
 
 
 ROUTES = (Route("/desk/classes", for_visitors(page, *REVIEWING, long=True)),)

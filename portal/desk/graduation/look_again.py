@@ -1,50 +1,76 @@
 """What a reviewer looks at once more: reviews given over answers that were too old, and certificates over news."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
 from portal.desk.context.scene import Place, place
 from portal.desk.graduation.classes import REVIEWING
-from portal.page.context import House, Visitor
+from portal.page.context import SignedIn
 from portal.present import list_rows
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.batches import Named
 from status_db.model import Decision, StepStatus, said_as_of
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+@dataclass(frozen=True, slots=True)
+class OpenedLine:
+    """A student with a certificate at whose steps something has come up since."""
+
+    student: str
+    name: str
+    record: str
+    class_name: str
+    steps: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewLine:
+    """A review that was given over old answers."""
+
+    student: str
+    name: str
+    record: str
+    class_name: str
+    by: str
+    at: str
+    note: str
+    answered: bool
+    issued: bool
+    steps: tuple[tuple[str, list_rows.Cell], ...]
+
+
+async def page(context: SignedIn) -> Response:
     """Show both lists, inside the scopes."""
-    at = place(request, house, visitor, REVIEWING)
+    at = place(context, REVIEWING)
     cohort, now = at.here.cohort.key, at.here.now
-    given = await house.ask_long(at.doors.class_reviews.given_over_old_answers, at.step, now, at.scopes)
-    opened = await house.ask_long(house.reader.opened_after_issue, cohort, now, at.scopes, at.step)
+    given = await context.ask_long(at.doors.class_reviews.given_over_old_answers, at.step, now, at.scopes)
+    opened = await context.ask_long(context.services.reader.opened_after_issue, cohort, now, at.scopes, at.step)
     students = {decision.student for decision, _ in given} | {student for student, _ in opened}
-    people = await house.ask_long(at.doors.batches.people, sorted(students), at.scopes)
-    fresh = await house.ask_long(house.lists.freshness, cohort)
+    people = await context.ask_long(at.doors.batches.people, sorted(students), at.scopes)
+    fresh = await context.ask_long(context.services.lists.freshness, cohort)
     reviews = [_review(at, decision, steps, people) for decision, steps in given]
-    await house.note(request, Deed.SAW_LIST, cohort=cohort, step=at.step, students=len(people))
+    await context.audit(Deed.SAW_LIST, cohort=cohort, step=at.step, students=len(people))
     by_student: dict[str, list[str]] = {}
     for student, step in opened:
         by_student.setdefault(student, []).append(at.here.titles.get(step, step))
-    return house.page(
-        request,
+    return context.page(
         "desk/look_again.html",
         at=at,
-        answered=[one for one in reviews if one["answered"]],
-        waiting=[one for one in reviews if not one["answered"]],
+        answered=[one for one in reviews if one.answered],
+        waiting=[one for one in reviews if not one.answered],
         opened=[
-            {
-                "student": student,
-                "name": people[student].name,
-                "record": _record(at, student),
-                "class_name": people[student].class_name,
-                "steps": at.here.language.listed(titles),
-            }
+            OpenedLine(
+                student=student,
+                name=people[student].name,
+                record=_record(at, student),
+                class_name=people[student].class_name,
+                steps=at.here.language.listed(titles),
+            )
             for student, titles in by_student.items()
             if student in people
         ],
@@ -52,26 +78,24 @@ async def page(request: Request, house: House, visitor: Visitor) -> Response:
     )
 
 
-def _review(
-    at: Place, decision: Decision, steps: Sequence[StepStatus], people: Mapping[str, Named]
-) -> dict[str, object]:
+def _review(at: Place, decision: Decision, steps: Sequence[StepStatus], people: Mapping[str, Named]) -> ReviewLine:
     here = at.here
     person = people.get(decision.student, Named("", ""))
     name, class_name = person.name, person.class_name
     accepted = [step for step in steps if step.step in decision.accepts and not step.counts_as_clear(here.now)]
     newer = [step for step in accepted if step.as_of is None or said_as_of(step.as_of) != decision.accepts[step.step]]
-    return {
-        "student": decision.student,
-        "name": name,
-        "record": _record(at, decision.student),
-        "class_name": class_name,
-        "by": decision.author,
-        "at": here.language.moment(decision.entered_at, here.now),
-        "note": decision.note,
-        "answered": bool(newer),
-        "issued": any(step.issued for step in steps),
-        "steps": [(here.titles[step.step], list_rows.cell(here, step)) for step in newer or accepted],
-    }
+    return ReviewLine(
+        student=decision.student,
+        name=name,
+        record=_record(at, decision.student),
+        class_name=class_name,
+        by=decision.author,
+        at=here.language.moment(decision.entered_at, here.now),
+        note=decision.note,
+        answered=bool(newer),
+        issued=any(step.issued for step in steps),
+        steps=tuple((here.titles[step.step], list_rows.cell(here, step)) for step in newer or accepted),
+    )
 
 
 def _record(at: Place, student: str) -> str:

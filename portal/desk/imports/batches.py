@@ -2,12 +2,12 @@
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from anyio import to_thread
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -21,7 +21,8 @@ from portal.documents import xlsx
 from portal.i18n import labels
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import Context, SignedIn
+from portal.web.links import see_other
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
@@ -57,12 +58,43 @@ _COUNTS: Mapping[str, str] = {
 }
 
 
-async def listed(request: Request, house: House, visitor: Visitor) -> Response:
+@dataclass(frozen=True, slots=True)
+class BatchLine:
+    """One batch."""
+
+    number: int
+    title: str
+    kind: str
+    author: str
+    at: str
+    entered: int
+    undone: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionLine:
+    """One decision of a batch, and what has become of it."""
+
+    student: str
+    name: str
+    class_name: str
+    result: str
+    reason: str
+    became: str
+    tone: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The same as a sheet has it."""
+        return self.student, self.name, self.class_name, self.result, self.reason, self.became
+
+
+async def listed(context: SignedIn) -> Response:
     """Show the batches of a step, the newest first."""
-    at = place(request, house, visitor, (Act.DECIDE,))
-    found = await house.ask_long(at.doors.batches.batches, at.step, _LISTED)
-    return house.page(
-        request,
+    at = place(context, (Act.DECIDE,))
+    found = await context.ask_long(at.doors.batches.batches, at.step, _LISTED)
+    return context.page(
         "desk/import_batches.html",
         here=at.here,
         at=at,
@@ -71,15 +103,14 @@ async def listed(request: Request, house: House, visitor: Visitor) -> Response:
     )
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show a batch: what was entered, and what has become of it."""
-    at, batch, decisions = await _found(request, house, visitor)
-    return await _page(request, house, at, batch, decisions)
+    at, batch, decisions = await _found(context)
+    return await _page(context, at, batch, decisions)
 
 
 async def _page(
-    request: Request,
-    house: House,
+    context: Context,
     at: Place,
     batch: Batch,
     decisions: tuple[Decision, ...],
@@ -87,10 +118,9 @@ async def _page(
     reason: str = "",
 ) -> Response:
     language, now = at.here.language, at.here.now
-    people = await house.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
+    people = await context.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
     fates = {d.id: _fate(d, batch, at) for d in decisions}
-    return house.page(
-        request,
+    return context.page(
         "desk/import_batch.html",
         status=409 if refused else 200,
         here=at.here,
@@ -117,10 +147,10 @@ async def _page(
     )
 
 
-async def undo(request: Request, house: House, visitor: Visitor) -> Response:
+async def undo(context: SignedIn) -> Response:
     """Take a batch back; who has the certificate keeps it, and is listed."""
-    fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
-    at, batch, decisions = await _found(request, house, visitor)
+    fields = await forms.read(context)
+    at, batch, decisions = await _found(context)
     reason = fields.get("reason", "").strip()
     refused = ""
     if batch.undone_at is not None:
@@ -131,15 +161,14 @@ async def undo(request: Request, house: House, visitor: Visitor) -> Response:
         refused = LONG_REASON
     if not refused:
         try:
-            undone = await house.ask_in_turn(
-                request, at.doors.batches.undo, batch.id, at.account, reason, at.here.now, at.scopes
+            undone = await context.ask_in_turn(
+                at.doors.batches.undo, batch.id, at.account, reason, at.here.now, at.scopes
             )
         except DecisionRefused as error:
-            at, batch, decisions = await _found(request, house, visitor)
+            at, batch, decisions = await _found(context)
             refused = unfilled(error.code, SHEET)
         else:
-            await house.note(
-                request,
+            await context.audit(
                 Deed.IMPORT_UNDONE,
                 cohort=at.here.cohort.key,
                 step=at.step,
@@ -149,14 +178,14 @@ async def undo(request: Request, house: House, visitor: Visitor) -> Response:
                 reason=reason,
             )
             return see_other(at.address(f"/desk/import/batches/{batch.id}"))
-    return await _page(request, house, at, batch, decisions, at.here.language.gettext(refused), reason)
+    return await _page(context, at, batch, decisions, at.here.language.gettext(refused), reason)
 
 
-async def result(request: Request, house: House, visitor: Visitor) -> Response:
+async def result(context: SignedIn) -> Response:
     """Send each row of the sheet with what became of it; of what came another way, each decision."""
-    at, batch, decisions = await _found(request, house, visitor)
+    at, batch, decisions = await _found(context)
     language, now = at.here.language, at.here.now
-    upload = await house.ask_long(desk_of(request).uploads.of_batch, batch.id, at.account)
+    upload = await context.ask_long(desk_of(context.request).uploads.of_batch, batch.id, at.account)
     if upload is not None:
         sheet = results.again(upload.rows)
         columns = [language.gettext("行"), *sheet.columns, language.gettext("处理结果")]
@@ -169,27 +198,22 @@ async def result(request: Request, house: House, visitor: Visitor) -> Response:
             for row in sheet.rows
         ]
     else:
-        people = await house.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
+        people = await context.ask_long(at.doors.batches.people, [d.student for d in decisions], at.scopes)
         columns = [language.gettext(word) for word in ("学号", "姓名", "班级", "办理结果", "办理原因", "处理结果")]
-        table = [
-            tuple(_row(language, d, people[d.student], _STANDS)[name] for name in _PLAIN)
-            for d in decisions
-            if d.student in people
-        ]
+        table = [_row(language, d, people[d.student], _STANDS).cells for d in decisions if d.student in people]
     title = f"{at.here.cohort.name} {at.here.titles[at.step]} {language.gettext('导入结果')} {batch.id}"
     head = [
         (language.gettext("文件"), batch.title),
         (language.gettext("时间"), f"{batch.at.astimezone(language.zone):%Y-%m-%d %H:%M}"),
         (language.gettext("导入人"), batch.author),
     ]
-    if batch.undone_at is not None:
-        undone = language.gettext("%(who)s 于 %(moment)s 撤销：%(why)s", **_undone(language, batch))
+    if undone := _undone(language, batch):
         head.append((language.gettext("撤销情况"), undone))
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="result-"))
     try:
         file = Path(folder.name) / "result.xlsx"
-        written = await house.export(partial(xlsx.write, file, title, head, columns, table))
-        await house.note(request, Deed.EXPORTED, cohort=at.here.cohort.key, filter=title, students=written)
+        written = await context.export(partial(xlsx.write, file, title, head, columns, table))
+        await context.audit(Deed.EXPORTED, cohort=at.here.cohort.key, filter=title, students=written)
     except BaseException:
         folder.cleanup()
         raise
@@ -197,24 +221,21 @@ async def result(request: Request, house: House, visitor: Visitor) -> Response:
     return SentOnce(folder, file, name)
 
 
-_PLAIN = ("student", "name", "class_name", "result", "reason", "became")
-
-
-async def _found(request: Request, house: House, visitor: Visitor) -> tuple[Place, Batch, tuple[Decision, ...]]:
+async def _found(context: SignedIn) -> tuple[Place, Batch, tuple[Decision, ...]]:
     """Return the batch of the address. Raises HTTPException: what may not be seen looks like what is not there."""
-    at = place(request, house, visitor, (Act.DECIDE,))
-    number = request.path_params["batch"]
-    found = await house.ask_long(at.doors.batches.batch, number)
+    at = place(context, (Act.DECIDE,))
+    number = context.request.path_params["batch"]
+    found = await context.ask_long(at.doors.batches.batch, number)
     if found is None or found[0].step not in at.steps:
         raise HTTPException(404)
-    at = place(request, house, visitor, (Act.DECIDE,), found[0].step)
+    at = place(context, (Act.DECIDE,), found[0].step)
     if not _may_see(at, found[0]):
         raise HTTPException(404)
     return at, *found
 
 
 def _said(became: Mapping[str, str], language: Language) -> str:
-    """Return a sentence in this language; in another one where the house has learnt it since."""
+    """Return a sentence in this language; in another one where it was added since."""
     return became.get(language.code) or next(iter(became.values()), "")
 
 
@@ -223,25 +244,26 @@ def _may_see(at: Place, batch: Batch) -> bool:
     return batch.author == at.account or any(not scope for scope in at.scopes)
 
 
-def _line(at: Place, batch: Batch) -> dict[str, object]:
+def _line(at: Place, batch: Batch) -> BatchLine:
     language, now = at.here.language, at.here.now
-    return {
-        "number": batch.id,
-        "title": batch.title,
-        "kind": labels.say(language, result_words.BATCHES, batch.kind),
-        "author": batch.author,
-        "at": language.moment(batch.at, now),
-        "entered": batch.counts.get("entered", 0),
-        "undone": language.gettext("%(who)s 于 %(moment)s 撤销：%(why)s", **_undone(language, batch))
-        if batch.undone_at
-        else "",
-        "address": at.address(f"/desk/import/batches/{batch.id}"),
-    }
+    return BatchLine(
+        number=batch.id,
+        title=batch.title,
+        kind=labels.say(language, result_words.BATCHES, batch.kind),
+        author=batch.author,
+        at=language.moment(batch.at, now),
+        entered=batch.counts.get("entered", 0),
+        undone=_undone(language, batch),
+        address=at.address(f"/desk/import/batches/{batch.id}"),
+    )
 
 
-def _undone(language: Language, batch: Batch) -> dict[str, str]:
-    assert batch.undone_at is not None  # noqa: S101 - whoever asks has looked
-    return {"who": batch.undone_by, "moment": language.dated(batch.undone_at), "why": batch.undone_because}
+def _undone(language: Language, batch: Batch) -> str:
+    """Say who took a batch back, when and why; empty where nobody has."""
+    if batch.undone_at is None:
+        return ""
+    who, moment, why = batch.undone_by, language.dated(batch.undone_at), batch.undone_because
+    return language.gettext("%(who)s 于 %(moment)s 撤销：%(why)s", who=who, moment=moment, why=why)
 
 
 def _fate(decision: Decision, batch: Batch, at: Place) -> str:
@@ -255,17 +277,17 @@ def _fate(decision: Decision, batch: Batch, at: Place) -> str:
     return _ISSUED if kept and (decision.until is None or decision.until > batch.undone_at) else _MOVED
 
 
-def _row(language: Language, decision: Decision, person: Named | None, fate: str) -> dict[str, str]:
+def _row(language: Language, decision: Decision, person: Named | None, fate: str) -> DecisionLine:
     word, tone = _FATES[fate]
-    return {
-        "student": decision.student,
-        "name": person.name if person else "",
-        "class_name": person.class_name if person else "",
-        "result": labels.say(language, labels.STATES, labels.state_of(decision.verdict)),
-        "reason": decision.reason,
-        "became": language.gettext(word),
-        "tone": tone,
-    }
+    return DecisionLine(
+        student=decision.student,
+        name=person.name if person else "",
+        class_name=person.class_name if person else "",
+        result=labels.say(language, labels.STATES, labels.state_of(decision.verdict)),
+        reason=decision.reason,
+        became=language.gettext(word),
+        tone=tone,
+    )
 
 
 ROUTES = (

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import PurePath
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -23,7 +22,8 @@ from portal.desk.context.scene import Place, place
 from portal.desk.context.services import SheetCode, SheetRead, SheetUnreadable, desk_of
 from portal.desk.imports import result_words
 from portal.i18n.labels import later
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import Context, SignedIn
+from portal.web.links import see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.batch_rows import Told, Wrong
@@ -58,15 +58,14 @@ class Found:
     rows: tuple[tuple[int, str, str], ...]
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show which lists of this step are brought, and take one."""
-    at = place(request, house, visitor, (Act.DECIDE,))
-    return await _page(request, house, at)
+    at = place(context, (Act.DECIDE,))
+    return await _page(context, at)
 
 
 async def _page(
-    request: Request,
-    house: House,
+    context: Context,
     at: Place,
     refused: str = "",
     *,
@@ -77,11 +76,10 @@ async def _page(
     if not sources:
         raise HTTPException(404)
     now, language = at.here.now, at.here.language
-    views = {view.source: view for view in await house.ask_long(house.reader.sources, at.here.cohort.key)}
-    fresh = await house.ask_long(house.lists.freshness, at.here.cohort.key)
+    views = {view.source: view for view in await context.ask_long(context.services.reader.sources, at.here.cohort.key)}
+    fresh = await context.ask_long(context.services.lists.freshness, at.here.cohort.key)
     return await desk_page(
-        request,
-        house,
+        context,
         at,
         "desk/full_list.html",
         status=status,
@@ -98,45 +96,43 @@ async def _page(
             }
             for name, source in sources.items()
         ],
-        most_size=f"{house.settings.desk.most_bytes / 1_000_000:g}",
+        most_size=f"{context.settings.desk.most_bytes / 1_000_000:g}",
         refused=refused,
         said=said,
     )
 
 
-async def bring(request: Request, house: House, visitor: Visitor) -> Response:
+async def bring(context: SignedIn) -> Response:
     """Take a list in, and lead to the look at it."""
-    at = place(request, house, visitor, (Act.DECIDE,))
-    language, limits = at.here.language, house.settings.desk
+    at = place(context, (Act.DECIDE,))
+    language, limits = at.here.language, context.settings.desk
     try:
-        fields, file = await forms.read_with_file(
-            request, house.settings.portal.public_url, visitor.token, longest=limits.most_bytes
-        )
+        fields, file = await forms.read_with_file(context, longest=limits.most_bytes)
     except HTTPException as error:
         if error.status_code != 413:
             raise
         large = result_words.unreadable(language, SheetCode.LARGE, limits)
-        return await _page(request, house, at, large, status=413)
+        return await _page(context, at, large, status=413)
     name = fields.get("source", "")
     source = at.brings.get(name)
     if source is None:
         raise HTTPException(404)
     if file is None:
-        return await _page(request, house, at, language.gettext(NO_FILE), status=422)
+        return await _page(context, at, language.gettext(NO_FILE), status=422)
     if PurePath(file.name).suffix.lower() != _suffix(source):
         wrong = language.gettext(OTHER_KIND, suffix=_suffix(source))
-        return await _page(request, house, at, wrong, status=422)
-    desk = desk_of(request)
+        return await _page(context, at, wrong, status=422)
+    desk = desk_of(context.request)
     try:
         reading = partial(desk.read_sheet, most=limits.most_listed)
-        sheet = await house.ask_in_turn(request, reading, file.content, file.name, list(source.columns.values()))
+        sheet = await context.ask_in_turn(reading, file.content, file.name, list(source.columns.values()))
     except SheetUnreadable as error:
         why = result_words.unreadable(language, error.code, limits, source.columns.values())
-        return await _page(request, house, at, f"{file.name}：{why}", status=422, said=str(error))
+        return await _page(context, at, f"{file.name}：{why}", status=422, said=str(error))
     rows = _rows(sheet, source)
     if not rows:
-        return await _page(request, house, at, language.gettext(NO_ROWS), status=422)
-    number = await house.ask_long(
+        return await _page(context, at, language.gettext(NO_ROWS), status=422)
+    number = await context.ask_long(
         partial(
             desk.uploads.keep,
             at.here.cohort.key,
@@ -150,8 +146,7 @@ async def bring(request: Request, house: House, visitor: Visitor) -> Response:
             source=name,
         )
     )
-    await house.note(
-        request,
+    await context.audit(
         Deed.BROUGHT_SHEET,
         cohort=at.here.cohort.key,
         step=at.step,
@@ -162,23 +157,22 @@ async def bring(request: Request, house: House, visitor: Visitor) -> Response:
     return see_other(at.address(f"/desk/list/{number}"))
 
 
-async def look(request: Request, house: House, visitor: Visitor) -> Response:
+async def look(context: SignedIn) -> Response:
     """Show what a list holds; once it is confirmed, what has become of it."""
-    at, upload = await _kept(request, house, visitor)
-    return await _show(request, house, at, upload)
+    at, upload = await _kept(context)
+    return await _show(context, at, upload)
 
 
-async def confirm(request: Request, house: House, visitor: Visitor) -> Response:
+async def confirm(context: SignedIn) -> Response:
     """Have the schedule take a list as its source's own."""
-    fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
-    at, upload = await _kept(request, house, visitor)
+    fields = await forms.read(context)
+    at, upload = await _kept(context)
     if fields.get("rows") != str(len(upload.rows)):
-        return await _show(request, house, at, upload, refused=at.here.language.gettext(CHANGED))
+        return await _show(context, at, upload, refused=at.here.language.gettext(CHANGED))
     try:
-        await house.ask_in_turn(
-            request,
+        await context.ask_in_turn(
             partial(
-                house.requests.ask_list,
+                context.services.requests.ask_list,
                 at.here.cohort.key,
                 upload.upload,
                 account=at.account,
@@ -187,9 +181,8 @@ async def confirm(request: Request, house: House, visitor: Visitor) -> Response:
         )
     except RequestRefused:
         return see_other(at.address(f"/desk/list/{upload.upload}"))
-    await house.ask_long(desk_of(request).uploads.confirmed, upload.upload, at.here.now)
-    await house.note(
-        request,
+    await context.ask_long(desk_of(context.request).uploads.confirmed, upload.upload, at.here.now)
+    await context.audit(
         Deed.CONFIRMED_LIST,
         cohort=at.here.cohort.key,
         step=at.step,
@@ -200,11 +193,11 @@ async def confirm(request: Request, house: House, visitor: Visitor) -> Response:
     return see_other(at.address(f"/desk/list/{upload.upload}"))
 
 
-async def _show(request: Request, house: House, at: Place, upload: Upload, *, refused: str = "") -> Response:
-    source = house.settings.source[upload.source or ""]
+async def _show(context: Context, at: Place, upload: Upload, *, refused: str = "") -> Response:
+    source = context.settings.source[upload.source or ""]
     # Each row as a decision would be looked at, for what is found of its number and name; none of it is entered.
     rows = [Told(line, student, name, Verdict.CLEARED) for line, student, name, _word in upload.rows]
-    preview = await house.ask_in_turn(request, at.doors.batches.preview, at.step, rows, at.here.now, at.scopes)
+    preview = await context.ask_in_turn(at.doors.batches.preview, at.step, rows, at.here.now, at.scopes)
     known = sum(row.wrong not in (Wrong.NOBODY, Wrong.NO_STEP) for row in preview.rows)
     language = at.here.language
     found = [
@@ -216,13 +209,12 @@ async def _show(request: Request, house: House, at: Place, upload: Upload, *, re
         for kind, word in _FOUND.items()
         if (own := [row for row in preview.rows if row.wrong is kind])
     ]
-    views = {view.source: view for view in await house.ask_long(house.reader.sources, at.here.cohort.key)}
+    views = {view.source: view for view in await context.ask_long(context.services.reader.sources, at.here.cohort.key)}
     before = views[upload.source or ""].recent_rows
-    request_ = await house.ask(house.requests.about_upload, at.here.cohort.key, upload.upload)
+    request_ = await context.ask(context.services.requests.about_upload, at.here.cohort.key, upload.upload)
     last = views[upload.source or ""].last_run
     return await desk_page(
-        request,
-        house,
+        context,
         at,
         "desk/full_list_look.html",
         status=409 if refused else 200,
@@ -245,13 +237,13 @@ async def _show(request: Request, house: House, at: Place, upload: Upload, *, re
     )
 
 
-async def _kept(request: Request, house: House, visitor: Visitor) -> tuple[Place, Upload]:
+async def _kept(context: SignedIn) -> tuple[Place, Upload]:
     """Return the list of the address, and its place. Raises HTTPException: another's is as unknown as none."""
-    number = request.path_params["upload"]
-    upload = await house.ask_long(desk_of(request).uploads.find, number, visitor.account.account)
+    number = context.request.path_params["upload"]
+    upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.account.account)
     if upload is None or upload.kind is not UploadKind.LIST:
         raise HTTPException(404)
-    at = place(request, house, visitor, (Act.DECIDE,), upload.step)
+    at = place(context, (Act.DECIDE,), upload.step)
     if upload.cohort != at.here.cohort.key or upload.source not in at.brings:
         raise HTTPException(404)
     return at, upload

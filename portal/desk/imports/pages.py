@@ -11,21 +11,21 @@ from pathlib import Path
 
 from anyio import to_thread
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access import forms
 from portal.access.requires import for_visitors
-from portal.access.scenes import COLUMNS, NONE, Scene, asked
+from portal.access.scenes import COLUMNS, NONE, Scene
 from portal.desk.context.refusals import SHEET, unfilled
 from portal.desk.context.scene import Place, place
 from portal.desk.context.services import SheetCode, SheetUnreadable, desk_of
 from portal.desk.imports import result_sheets, result_words, results
 from portal.desk.imports.result_sheets import Person
 from portal.i18n.labels import later
-from portal.page.context import House, Visitor, see_other
+from portal.page.context import Context, SignedIn
 from portal.present import cards, list_rows
+from portal.web.links import see_other
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
@@ -78,21 +78,19 @@ class Group:
     lines: tuple[Line, ...]
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show where to take the template, and where to bring it back."""
-    return await _page(request, house, place(request, house, visitor, (Act.DECIDE,)))
+    return await _page(context, place(context, (Act.DECIDE,)))
 
 
-async def _page(
-    request: Request, house: House, at: Place, refused: str = "", *, status: int = 200, said: str = ""
-) -> Response:
-    batches = await house.ask_long(partial(at.doors.batches.batches, at.step, 1))
+async def _page(context: Context, at: Place, refused: str = "", *, status: int = 200, said: str = "") -> Response:
+    batches = await context.ask_long(partial(at.doors.batches.batches, at.step, 1))
     choices = {
-        column: await house.ask_long(house.lists.choices, at.sight, column, {}, _CHOICES) for column in _NARROWED_BY
+        column: await context.ask_long(context.services.lists.choices, at.sight, column, {}, _CHOICES)
+        for column in _NARROWED_BY
     }
-    limits = house.settings.desk
-    return house.page(
-        request,
+    limits = context.settings.desk
+    return context.page(
         "desk/import.html",
         status=status,
         here=at.here,
@@ -101,7 +99,7 @@ async def _page(
         refused=refused,
         said=said,
         choices=[
-            (column, at.here.language.gettext(COLUMNS[column]), values, asked(request, column))
+            (column, at.here.language.gettext(COLUMNS[column]), values, context.asked(column))
             for column, values in choices.items()
         ],
         most_rows=limits.most_rows,
@@ -110,37 +108,37 @@ async def _page(
     )
 
 
-async def template(request: Request, house: House, visitor: Visitor) -> Response:
+async def template(context: SignedIn) -> Response:
     """Send a sheet with the own students, to be filled in."""
-    at = place(request, house, visitor, (Act.DECIDE,))
-    language, most = at.here.language, house.settings.desk.most_rows
-    columns = {name: "" if asked(request, name) == NONE else asked(request, name) for name in _NARROWED_BY}
+    at = place(context, (Act.DECIDE,))
+    language, most = at.here.language, context.settings.desk.most_rows
+    columns = {name: "" if context.asked(name) == NONE else context.asked(name) for name in _NARROWED_BY}
     chosen = Filter(
         Wanted.ALL,
         at.step,
-        columns={name: value for name, value in columns.items() if asked(request, name)},
+        columns={name: value for name, value in columns.items() if context.asked(name)},
         order=Order.CLASS,
     )
-    count = await house.ask_long(house.lists.count, at.sight, chosen, at.here.now, most)
+    count = await context.ask_long(context.services.lists.count, at.sight, chosen, at.here.now, most)
     if not count or count > most:
         sentence = TOO_MANY if count else NOBODY
-        return await _page(request, house, at, language.gettext(sentence, most=most), status=422)
-    fresh = await house.ask_long(house.lists.freshness, at.here.cohort.key)
+        return await _page(context, at, language.gettext(sentence, most=most), status=422)
+    fresh = await context.ask_long(context.services.lists.freshness, at.here.cohort.key)
     title = template_title(at.here, at.step)
     narrowed = language.listed(chosen.columns.values())
     stale = replace(at.here, sight=at.sight).stale(fresh)
-    about = (narrowed, *template_about(at.here, stale, visitor.account.name))
-    reasons = house.settings.step_named(at.step).reasons
+    about = (narrowed, *template_about(at.here, stale, context.account.name))
+    reasons = context.settings.step_named(at.step).reasons
     folder = await to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="template-"))
     try:
         file = Path(folder.name) / "template.xlsx"
-        people = people_of(at.here, house.lists, at.step, chosen)
+        people = people_of(at.here, context.services.lists, at.step, chosen)
         writing = partial(
             result_sheets.write_template, file, language, title, [one for one in about if one], people, reasons
         )
-        written = await house.export(writing)
-        await house.note(
-            request, Deed.EXPORTED, cohort=at.here.cohort.key, filter=f"{title} {narrowed}".strip(), students=written
+        written = await context.export(writing)
+        await context.audit(
+            Deed.EXPORTED, cohort=at.here.cohort.key, filter=f"{title} {narrowed}".strip(), students=written
         )
     except BaseException:
         folder.cleanup()
@@ -167,27 +165,25 @@ def people_of(here: Scene, lists: Lists, step: str, chosen: Filter) -> Iterator[
             yield Person(listed.student, listed.name, listed.class_name, list_rows.cell(here, status).text)
 
 
-async def bring(request: Request, house: House, visitor: Visitor) -> Response:
+async def bring(context: SignedIn) -> Response:
     """Take a sheet in, and lead to the look at it."""
-    at = place(request, house, visitor, (Act.DECIDE,))
-    language, limits = at.here.language, house.settings.desk
+    at = place(context, (Act.DECIDE,))
+    language, limits = at.here.language, context.settings.desk
     try:
-        _fields, file = await forms.read_with_file(
-            request, house.settings.portal.public_url, visitor.token, longest=limits.most_bytes
-        )
+        _fields, file = await forms.read_with_file(context, longest=limits.most_bytes)
     except HTTPException as error:
         if error.status_code != 413:
             raise
-        return await _page(request, house, at, result_words.unreadable(language, SheetCode.LARGE, limits), status=413)
+        return await _page(context, at, result_words.unreadable(language, SheetCode.LARGE, limits), status=413)
     if file is None:
-        return await _page(request, house, at, language.gettext(NO_FILE), status=422)
-    desk = desk_of(request)
+        return await _page(context, at, language.gettext(NO_FILE), status=422)
+    desk = desk_of(context.request)
     try:
-        sheet = await house.ask_in_turn(request, results.read, desk.read_sheet, file.content, file.name)
+        sheet = await context.ask_in_turn(results.read, desk.read_sheet, file.content, file.name)
     except SheetUnreadable as error:
         said = result_words.unreadable(language, error.code, limits)
-        return await _page(request, house, at, f"{file.name}：{said}", status=422, said=str(error))
-    number = await house.ask_long(
+        return await _page(context, at, f"{file.name}：{said}", status=422, said=str(error))
+    number = await context.ask_long(
         partial(
             desk.uploads.keep,
             at.here.cohort.key,
@@ -200,47 +196,46 @@ async def bring(request: Request, house: House, visitor: Visitor) -> Response:
             now=at.here.now,
         )
     )
-    await house.note(
-        request, Deed.BROUGHT_SHEET, cohort=at.here.cohort.key, step=at.step, file=file.name, rows=len(sheet.rows)
+    await context.audit(
+        Deed.BROUGHT_SHEET, cohort=at.here.cohort.key, step=at.step, file=file.name, rows=len(sheet.rows)
     )
     return see_other(at.address(f"/desk/import/{number}"))
 
 
-async def look(request: Request, house: House, visitor: Visitor) -> Response:
+async def look(context: SignedIn) -> Response:
     """Show what a sheet would do, row by row; nothing is entered yet."""
-    at, upload = await _brought(request, house, visitor)
+    at, upload = await _brought(context)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
-    preview = await _judged(request, house, at, upload)
-    return await _preview(request, house, at, upload, preview)
+    preview = await _judged(context, at, upload)
+    return await _preview(context, at, upload, preview)
 
 
-async def enter(request: Request, house: House, visitor: Visitor) -> Response:
+async def enter(context: SignedIn) -> Response:
     """Enter what the preview showed, if it still would do just that."""
-    fields = await forms.read(request, house.settings.portal.public_url, visitor.token)
-    at, upload = await _brought(request, house, visitor)
+    fields = await forms.read(context)
+    at, upload = await _brought(context)
     if upload.confirmed_at is not None:
         return see_other(_after(at, upload))
     ticks = {name: fields.get(name) == "1" for name in _TICKS}
-    preview = await _judged(request, house, at, upload)
+    preview = await _judged(context, at, upload)
     language = at.here.language
     wrong, refused = preview.count(RowKind.WRONG), ""
     entered = preview.count(RowKind.NEW) + (preview.count(RowKind.CONFLICT) if ticks["with_conflicts"] else 0)
     if fields.get("digest") != preview.digest.hex():
         # What was ticked was meant of other rows.
         return await _preview(
-            request, house, at, upload, preview, refused=language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
+            context, at, upload, preview, refused=language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
         )
     if wrong and not ticks["without_wrong"]:
         refused = language.gettext(unfilled(DecisionCode.WRONG_ROWS, SHEET), num=wrong)
     elif not entered:
         refused = language.gettext(unfilled(DecisionCode.NO_CHANGE, SHEET))
     if refused:
-        return await _preview(request, house, at, upload, preview, ticks, refused=refused)
+        return await _preview(context, at, upload, preview, ticks, refused=refused)
     sheet = results.again(upload.rows)
     try:
-        made = await house.ask_in_turn(
-            request,
+        made = await context.ask_in_turn(
             partial(
                 at.doors.batches.enter_all,
                 BatchKind.IMPORT,
@@ -255,21 +250,20 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
             ),
         )
     except Overtaken:
-        newer = await house.ask_long(desk_of(request).uploads.find, upload.upload, at.account)
+        newer = await context.ask_long(desk_of(context.request).uploads.find, upload.upload, at.account)
         if newer is not None and newer.confirmed_at is not None:
             return see_other(_after(at, newer))
-        preview = await _judged(request, house, at, upload)
+        preview = await _judged(context, at, upload)
         return await _preview(
-            request, house, at, upload, preview, refused=language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
+            context, at, upload, preview, refused=language.gettext(unfilled(DecisionCode.OVERTAKEN, SHEET))
         )
     except DecisionRefused as error:
         refused = language.gettext(REFUSED, why=language.gettext(unfilled(error.code, SHEET), num=wrong))
-        return await _preview(request, house, at, upload, preview, ticks, refused=refused)
-    kept = _became(house, at, sheet, made.rows, replaced=ticks["with_conflicts"])
-    uploads = desk_of(request).uploads
-    await house.ask_long(partial(uploads.confirmed, upload.upload, at.here.now, made.batch.id, kept.kept()))
-    await house.note(
-        request,
+        return await _preview(context, at, upload, preview, ticks, refused=refused)
+    kept = _became(context, at, sheet, made.rows, replaced=ticks["with_conflicts"])
+    uploads = desk_of(context.request).uploads
+    await context.ask_long(partial(uploads.confirmed, upload.upload, at.here.now, made.batch.id, kept.kept()))
+    await context.audit(
         Deed.IMPORTED,
         cohort=at.here.cohort.key,
         step=at.step,
@@ -281,26 +275,25 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
     return see_other(at.address(f"/desk/import/batches/{made.batch.id}"))
 
 
-async def _brought(request: Request, house: House, visitor: Visitor) -> tuple[Place, Upload]:
+async def _brought(context: SignedIn) -> tuple[Place, Upload]:
     """Return the sheet of the address, and its place. Raises HTTPException: another's is as unknown as none."""
-    number = request.path_params["upload"]
-    upload = await house.ask_long(desk_of(request).uploads.find, number, visitor.account.account)
+    number = context.request.path_params["upload"]
+    upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.account.account)
     if upload is None or upload.kind is not UploadKind.RESULTS:
         raise HTTPException(404)
-    at = place(request, house, visitor, (Act.DECIDE,), upload.step)
+    at = place(context, (Act.DECIDE,), upload.step)
     if upload.cohort != at.here.cohort.key:
         raise HTTPException(404)
     return at, upload
 
 
-async def _judged(request: Request, house: House, at: Place, upload: Upload) -> Preview:
+async def _judged(context: Context, at: Place, upload: Upload) -> Preview:
     told = results.told_of(results.again(upload.rows), at.here.language.zone)
-    return await house.ask_in_turn(request, at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
+    return await context.ask_in_turn(at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
 
 
 async def _preview(
-    request: Request,
-    house: House,
+    context: Context,
     at: Place,
     upload: Upload,
     preview: Preview,
@@ -308,16 +301,15 @@ async def _preview(
     *,
     refused: str = "",
 ) -> Response:
-    fresh = await house.ask_long(house.lists.freshness, at.here.cohort.key)
+    fresh = await context.ask_long(context.services.lists.freshness, at.here.cohort.key)
     counts = {kind.value: preview.count(kind) for kind in RowKind}
-    return house.page(
-        request,
+    return context.page(
         "desk/import_preview.html",
         status=409 if refused else 200,
         here=at.here,
         at=at,
         file=upload.file,
-        groups=groups(house, at, preview.rows),
+        groups=groups(context, at, preview.rows),
         counts=counts,
         total=len(preview.rows),
         enters=counts[RowKind.NEW] + counts[RowKind.CONFLICT],
@@ -330,11 +322,11 @@ async def _preview(
     )
 
 
-def groups(house: House, at: Place, judged: Sequence[Judged]) -> list[Group]:
+def groups(context: Context, at: Place, judged: Sequence[Judged]) -> list[Group]:
     """Return the rows of a preview by kind, the wrong ones first; kinds without a row are left out."""
     language = at.here.language
-    kind = cards.kinds_of(house.settings).get(at.step, StepKind.SYNCED)
-    reasons = house.settings.step_named(at.step).reasons
+    kind = cards.kinds_of(context.settings).get(at.step, StepKind.SYNCED)
+    reasons = context.settings.step_named(at.step).reasons
 
     def line(row: Judged) -> Line:
         told = row.told
@@ -370,14 +362,14 @@ def groups(house: House, at: Place, judged: Sequence[Judged]) -> list[Group]:
 
 
 def _became(
-    house: House, at: Place, sheet: results.ResultSheet, judged: Sequence[Judged], *, replaced: bool
+    context: Context, at: Place, sheet: results.ResultSheet, judged: Sequence[Judged], *, replaced: bool
 ) -> results.ResultSheet:
-    """Return a sheet with what has become of each of its rows, in every language of the house."""
-    reasons = house.settings.step_named(at.step).reasons
+    """Return a sheet with what has become of each of its rows, in every language of the settings."""
+    reasons = context.settings.step_named(at.step).reasons
     told = [
         {
             code: result_words.became(language, row, reasons, at.here.now, replaced=replaced)
-            for code, language in house.languages.items()
+            for code, language in context.services.languages.items()
         }
         for row in judged
     ]

@@ -5,12 +5,10 @@ The table, its preview and its confirmation are one form: whatever is wrong, all
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -21,18 +19,19 @@ from portal.desk.context.scene import Place, place
 from portal.desk.imports import result_words
 from portal.desk.paper import words as paper_words
 from portal.desk.paper.sheets import by_building, by_college, narrowed
+from portal.desk.paper.table import Typed, entered_lines, typed_lines
 from portal.documents.sheet_numbers import LONGEST, typed
 from portal.i18n.labels import later, say
-from portal.page.context import House, Visitor, see_other
-from portal.present import list_rows
+from portal.page.context import Context, SignedIn
 from portal.web import bounds
+from portal.web.links import see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.batch_rows import Preview, RowKind, Told, Wrong
+from status_db.decisions.batch_rows import Preview, RowKind
 from status_db.decisions.batches import Batch, BatchKind
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
-from status_db.model import Decision, Verdict, normalise_number
-from status_db.queries.lists import Filter, ListedStudent, Wanted
+from status_db.model import Decision, normalise_number
+from status_db.queries.lists import Filter, Wanted
 
 #: One sheet, or a class, has fewer rows.
 _ROWS = 200
@@ -61,75 +60,37 @@ TOO_MANY = later("一次最多录入 200 名学生。请按纸分几次录入。
 NO_BECAUSE = later("请写明为什么撤回。")
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """What was typed, whether it makes sense or not."""
-
-    numbers: tuple[str, ...] = ()
-    #: By number.
-    reasons: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
-    done: frozenset[str] = frozenset()
-    sheet: str = ""
-    decided: str = ""
-    words: str = ""
-    with_conflicts: bool = False
-    without_wrong: bool = False
-    #: Of the preview that was looked at; empty before one.
-    digest: str = ""
-
-    def told(self, decided_at: datetime) -> list[Told]:
-        """Return the rows that are ticked."""
-        return [
-            Told(
-                line=line,
-                student=number,
-                name=None,
-                verdict=Verdict.CLEARED,
-                reason=self.reasons.get(number, ""),
-                words=self.words,
-                file_number=self.files.get(number, ""),
-                decided_at=decided_at,
-                sheet=self.sheet,
-            )
-            for line, number in enumerate(self.numbers, start=1)
-            if number in self.done
-        ]
-
-
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+async def page(context: SignedIn) -> Response:
     """Show the table of a class or a building with those still open, or ask which."""
-    at = place(request, house, visitor, _DECIDING)
-    columns = narrowed(request)
+    at = place(context, _DECIDING)
+    columns = narrowed(context)
     if not columns:
-        return await _ask_which(request, house, at)
+        return await _ask_which(context, at)
     chosen = Filter(Wanted.NOT_CLEAR, at.step, columns)
-    leaf = await house.ask_long(house.lists.leaf, at.sight, chosen, at.here.now, _ROWS)
+    leaf = await context.ask_long(context.services.lists.leaf, at.sight, chosen, at.here.now, _ROWS)
     if not leaf.rows:
-        return await _ask_which(request, house, at, nobody=True)
+        return await _ask_which(context, at, nobody=True)
     return await _table(
-        request, house, at, Typed(tuple(one.student for one in leaf.rows)), wrong=TOO_MANY if leaf.more else ""
+        context, at, Typed(tuple(one.student for one in leaf.rows)), wrong=TOO_MANY if leaf.more else ""
     )
 
 
-async def enter(request: Request, house: House, visitor: Visitor) -> Response:
+async def enter(context: SignedIn) -> Response:
     """Show the table of pasted numbers, preview what was typed, or enter it."""
-    at = place(request, house, visitor, _DECIDING)
-    fields = await forms.read_lists(
-        request, house.settings.portal.public_url, visitor.token, longest=_BYTES, most=_FIELDS
-    )
+    at = place(context, _DECIDING)
+    fields = await forms.read_lists(context, longest=_BYTES, most=_FIELDS)
     if "pasted" in fields:
-        return await _pasted(request, house, at, fields["pasted"][-1])
+        return await _pasted(context, at, fields["pasted"][-1])
     draft = _read(fields)
     wrong, decided_at = _wrong_above(at, draft)
     if wrong or decided_at is None:
-        return await _table(request, house, at, draft, wrong=wrong, status=422)
+        return await _table(context, at, draft, wrong=wrong, status=422)
     told = draft.told(decided_at)
-    preview = await house.ask_in_turn(request, at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
+    preview = await context.ask_in_turn(at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
     if fields.get("act", [""])[-1] != "confirm":
-        return await _table(request, house, at, draft, preview)
+        return await _table(context, at, draft, preview)
     if wrong := _wrong_in(draft, preview):
-        return await _table(request, house, at, draft, preview, wrong=wrong, status=409)
+        return await _table(context, at, draft, preview, wrong=wrong, status=409)
     door = partial(
         at.doors.batches.enter_all,
         BatchKind.PAPER,
@@ -144,13 +105,12 @@ async def enter(request: Request, house: House, visitor: Visitor) -> Response:
         without_wrong=draft.without_wrong,
     )
     try:
-        entered = await house.ask_in_turn(request, door)
+        entered = await context.ask_in_turn(door)
     except DecisionRefused as refused:
-        anew = await house.ask_in_turn(request, at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
+        anew = await context.ask_in_turn(at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
         why = unfilled(refused.code, PAPER)
-        return await _table(request, house, at, draft, anew, wrong=why, status=409)
-    await house.note(
-        request,
+        return await _table(context, at, draft, anew, wrong=why, status=409)
+    await context.audit(
         Deed.ENTERED_PAPER,
         cohort=at.here.cohort.key,
         step=at.step,
@@ -171,12 +131,12 @@ def _wrong_in(draft: Typed, preview: Preview) -> str:
     return "" if entered else unfilled(DecisionCode.NO_CHANGE, PAPER)
 
 
-async def _pasted(request: Request, house: House, at: Place, text: str) -> Response:
+async def _pasted(context: Context, at: Place, text: str) -> Response:
     apart = "".join(" " if character in ",;，；、" else character for character in text).split()
     numbers = tuple(dict.fromkeys(number for one in apart if (number := normalise_number(one))))
     if not numbers or len(numbers) > _ROWS:
-        return await _ask_which(request, house, at, pasted=text, wrong=TOO_MANY if numbers else NO_NUMBERS)
-    return await _table(request, house, at, Typed(numbers))
+        return await _ask_which(context, at, pasted=text, wrong=TOO_MANY if numbers else NO_NUMBERS)
+    return await _table(context, at, Typed(numbers))
 
 
 def _read(fields: Mapping[str, Sequence[str]]) -> Typed:
@@ -226,12 +186,11 @@ def _wrong_above(at: Place, draft: Typed) -> tuple[str, datetime | None]:
 
 
 async def _ask_which(
-    request: Request, house: House, at: Place, *, nobody: bool = False, pasted: str = "", wrong: str = ""
+    context: Context, at: Place, *, nobody: bool = False, pasted: str = "", wrong: str = ""
 ) -> Response:
-    classes = await house.ask_long(house.lists.groups, at.sight, ("college", "class"))
-    buildings = await house.ask_long(house.lists.groups, at.sight, ("building",))
-    return house.page(
-        request,
+    classes = await context.ask_long(context.services.lists.groups, at.sight, ("college", "class"))
+    buildings = await context.ask_long(context.services.lists.groups, at.sight, ("building",))
+    return context.page(
         "desk/paper_which.html",
         status=422 if wrong else 200,
         here=at.here,
@@ -245,8 +204,7 @@ async def _ask_which(
 
 
 async def _table(
-    request: Request,
-    house: House,
+    context: Context,
     at: Place,
     draft: Typed,
     preview: Preview | None = None,
@@ -256,19 +214,18 @@ async def _table(
 ) -> Response:
     here = at.here
     chosen = Filter(Wanted.ALL, at.step, numbers=draft.numbers)
-    leaf = await house.ask_long(house.lists.leaf, at.sight, chosen, here.now, _ROWS)
+    leaf = await context.ask_long(context.services.lists.leaf, at.sight, chosen, here.now, _ROWS)
     people = {one.student: one for one in leaf.rows}
-    earlier = await house.ask_long(_earlier, at, draft.sheet) if preview is not None else ()
-    lines = _lines(at, draft, people, preview)
-    return house.page(
-        request,
+    earlier = await context.ask_long(_earlier, at, draft.sheet) if preview is not None else ()
+    lines = typed_lines(at, draft, people, preview)
+    return context.page(
         "desk/paper_entry.html",
         status=status,
         here=here,
         at=at,
         draft=draft,
         lines=lines,
-        told=any(line["why"] or line["kind"] for line in lines),
+        told=any(line.why or line.kind for line in lines),
         reasons=list(enumerate(here.settings.step_named(at.step).reasons, start=1)),
         wrong=here.language.gettext(wrong) if wrong else "",
         previewed=preview is not None,
@@ -286,66 +243,30 @@ async def _table(
     )
 
 
-def _lines(
-    at: Place, draft: Typed, people: Mapping[str, ListedStudent], preview: Preview | None
-) -> list[dict[str, object]]:
-    """Return the rows of the table, each with what was typed in it and what the preview says of it."""
-    here, cell = at.here, at.here.steps.index(at.step)
-    judged = {row.told.student: row for row in preview.rows} if preview is not None else {}
-    found: list[dict[str, object]] = []
-    for number in draft.numbers:
-        person, row = people.get(number), judged.get(number)
-        shown = list_rows.row(here, person) if person is not None else None
-        by = row.standing if row is not None else None
-        who = f"{by.author}, {here.language.moment(by.decided_at, here.now)}" if by is not None else ""
-        found.append(
-            {
-                "number": number,
-                "name": shown.name if shown else "",
-                "class_name": shown.class_name if shown else "",
-                "cell": shown.cells[cell] if shown else None,
-                "done": number in draft.done,
-                "reason": draft.reasons.get(number, ""),
-                "file": draft.files.get(number, ""),
-                "kind": say(here.language, paper_words.KINDS, row.kind) if row else "",
-                "tone": result_words.TONES[row.kind] if row else "",
-                "mark": paper_words.MARKS[row.kind] if row else "",
-                "why": paper_words.said_of(here.language, row, who)
-                if row
-                else ("" if shown else here.language.gettext(unfilled(Wrong.NOBODY, PAPER))),
-            }
-        )
-    return found
-
-
 def _earlier(at: Place, sheet: str) -> tuple[Batch, ...]:
     """Return what was entered of the same sheet before, and not taken back."""
     batches = at.doors.batches.batches(at.step)
     return tuple(one for one in batches if one.kind is BatchKind.PAPER and one.title == sheet and one.undone_at is None)
 
 
-async def entered(request: Request, house: House, visitor: Visitor) -> Response:
+async def entered(context: SignedIn) -> Response:
     """Show what was entered of a sheet, with the way to take it back."""
-    at, batch, decisions = await _found(request, house, visitor)
-    return await _entered(request, house, at, batch, decisions)
+    at, batch, decisions = await _found(context)
+    return await _entered(context, at, batch, decisions)
 
 
-async def undo(request: Request, house: House, visitor: Visitor) -> Response:
+async def undo(context: SignedIn) -> Response:
     """Take back what was entered of a sheet."""
-    fields = await forms.read(request, house.settings.portal.public_url, visitor.token, longest=_BYTES)
-    at, batch, decisions = await _found(request, house, visitor)
+    fields = await forms.read(context, longest=_BYTES)
+    at, batch, decisions = await _found(context)
     because = fields.get("because", "").strip()[:_LONGEST_BECAUSE]
     if not because:
-        return await _entered(request, house, at, batch, decisions, wrong=NO_BECAUSE, status=422)
+        return await _entered(context, at, batch, decisions, wrong=NO_BECAUSE, status=422)
     try:
-        undone = await house.ask_in_turn(
-            request, at.doors.batches.undo, batch.id, at.account, because, at.here.now, at.scopes
-        )
+        undone = await context.ask_in_turn(at.doors.batches.undo, batch.id, at.account, because, at.here.now, at.scopes)
     except DecisionRefused as refused:
-        wrong = unfilled(refused.code, PAPER)
-        return await _entered(request, house, at, batch, decisions, wrong=wrong, status=409)
-    await house.note(
-        request,
+        return await _entered(context, at, batch, decisions, wrong=unfilled(refused.code, PAPER), status=409)
+    await context.audit(
         Deed.PAPER_TAKEN_BACK,
         cohort=at.here.cohort.key,
         step=at.step,
@@ -356,23 +277,22 @@ async def undo(request: Request, house: House, visitor: Visitor) -> Response:
     return see_other(at.here.address(f"/desk/paper/entered/{batch.id}"))
 
 
-async def _found(request: Request, house: House, visitor: Visitor) -> tuple[Place, Batch, tuple[Decision, ...]]:
+async def _found(context: SignedIn) -> tuple[Place, Batch, tuple[Decision, ...]]:
     """Return a batch of the own step whose students all stand inside the own scopes. Raises HTTPException, 404."""
-    first = place(request, house, visitor, _DECIDING)
-    found = await house.ask_long(first.doors.batches.batch, request.path_params["sheet"])
+    first = place(context, _DECIDING)
+    found = await context.ask_long(first.doors.batches.batch, context.request.path_params["sheet"])
     if found is None or found[0].kind is not BatchKind.PAPER:
         raise HTTPException(404)
     batch, decisions = found
-    at = place(request, house, visitor, _DECIDING, batch.step)
-    people = await house.ask_long(at.doors.batches.people, [one.student for one in decisions], at.scopes)
+    at = place(context, _DECIDING, batch.step)
+    people = await context.ask_long(at.doors.batches.people, [one.student for one in decisions], at.scopes)
     if any(one.student not in people for one in decisions):
         raise HTTPException(404)
     return at, batch, decisions
 
 
 async def _entered(
-    request: Request,
-    house: House,
+    context: Context,
     at: Place,
     batch: Batch,
     decisions: Sequence[Decision],
@@ -381,27 +301,14 @@ async def _entered(
     status: int = 200,
 ) -> Response:
     here, language = at.here, at.here.language
-    people = await house.ask_long(at.doors.batches.people, [one.student for one in decisions], at.scopes)
-    lines = [
-        {
-            "number": one.student,
-            "name": people[one.student].name,
-            "class_name": people[one.student].class_name,
-            "reason": one.reason,
-            "file": one.file_number,
-            "decided": language.moment(one.decided_at, here.now),
-            "stands": one.active(here.now),
-        }
-        for one in decisions
-    ]
-    return house.page(
-        request,
+    people = await context.ask_long(at.doors.batches.people, [one.student for one in decisions], at.scopes)
+    return context.page(
         "desk/paper_entered.html",
         status=status,
         here=here,
         at=at,
         batch=batch,
-        lines=lines,
+        lines=entered_lines(here, decisions, people),
         left_out=_left_out(batch),
         entered_at=language.dated(batch.at),
         undone_at=language.dated(batch.undone_at) if batch.undone_at else "",

@@ -1,21 +1,21 @@
 """Sheets of paper on demand: the students of a class or a building, and slips, for whoever handles a step."""
 
+from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.access.scenes import NONE, asked
+from portal.access.scenes import NONE
 from portal.auth.permissions import inside
 from portal.desk.context.scene import AT_THE_DESK, Place, acts_at, place
 from portal.documents import paper_pdf
 from portal.documents.paper_pdf import PrintSet
 from portal.documents.paper_sets import Papers, sight_of
-from portal.page.context import House, Visitor
+from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.batches import Batch, BatchKind
@@ -26,18 +26,29 @@ from status_db.model import normalise_number
 _LISTED = 20
 
 
-async def page(request: Request, house: House, visitor: Visitor) -> Response:
+@dataclass(frozen=True, slots=True)
+class EnteredSheet:
+    """One sheet that was entered."""
+
+    title: str
+    address: str
+    at: str
+    author: str
+    entered: int
+    undone: bool
+
+
+async def page(context: SignedIn) -> Response:
     """Offer sheets for each class and building of the own scopes, and slips."""
-    return await _page(request, house, visitor, place(request, house, visitor, AT_THE_DESK))
+    return await _page(context, place(context, AT_THE_DESK))
 
 
-async def _page(request: Request, house: House, visitor: Visitor, at: Place, missing: str = "") -> Response:
-    classes = await house.ask_long(house.lists.groups, at.sight, ("college", "class"))
-    buildings = await house.ask_long(house.lists.groups, at.sight, ("building",))
-    fresh = await house.ask_long(house.lists.freshness, at.here.cohort.key)
-    enters = at.step in acts_at(house, visitor, (Act.DECIDE,), at.here.cohort.key)
-    return house.page(
-        request,
+async def _page(context: SignedIn, at: Place, missing: str = "") -> Response:
+    classes = await context.ask_long(context.services.lists.groups, at.sight, ("college", "class"))
+    buildings = await context.ask_long(context.services.lists.groups, at.sight, ("building",))
+    fresh = await context.ask_long(context.services.lists.freshness, at.here.cohort.key)
+    enters = at.step in acts_at(context, (Act.DECIDE,))
+    return context.page(
         "desk/paper.html",
         status=404 if missing else 200,
         here=at.here,
@@ -45,7 +56,7 @@ async def _page(request: Request, house: House, visitor: Visitor, at: Place, mis
         colleges=by_college(at, "/desk/paper.pdf", classes),
         buildings=by_building(at, "/desk/paper.pdf", buildings),
         enters=enters,
-        entered=await house.ask_long(_entered, at) if enters else (),
+        entered=await context.ask_long(_entered, at) if enters else (),
         stale=at.here.stale(fresh),
         missing=missing,
     )
@@ -64,13 +75,13 @@ def by_building(at: Place, path: str, buildings: tuple[tuple[str, ...], ...]) ->
     return [(name, at.address(path, building=name or NONE)) for (name,) in buildings]
 
 
-def narrowed(request: Request) -> dict[str, str]:
+def narrowed(context: Context) -> dict[str, str]:
     """Return the class or the building that an address means, by roster column; nothing for everybody."""
     names = ("college", "class", "building")
-    return {name: "" if value == NONE else value for name in names if (value := asked(request, name))}
+    return {name: "" if value == NONE else value for name in names if (value := context.asked(name))}
 
 
-def _entered(at: Place) -> list[dict[str, object]]:
+def _entered(at: Place) -> list[EnteredSheet]:
     """Return the sheets that were entered last: the own ones, or all for who decides for everybody."""
     everybody = any(not scope for scope in at.scopes)
     batches = (one for one in at.doors.batches.batches(at.step) if one.kind is BatchKind.PAPER)
@@ -78,56 +89,56 @@ def _entered(at: Place) -> list[dict[str, object]]:
     return [_said(at, one) for one in own[:_LISTED]]
 
 
-def _said(at: Place, batch: Batch) -> dict[str, object]:
-    return {
-        "title": batch.title,
-        "address": at.here.address(f"/desk/paper/entered/{batch.id}"),
-        "at": at.here.language.moment(batch.at, at.here.now),
-        "author": batch.author,
-        "entered": batch.counts.get("entered", 0),
-        "undone": batch.undone_at is not None,
-    }
+def _said(at: Place, batch: Batch) -> EnteredSheet:
+    return EnteredSheet(
+        title=batch.title,
+        address=at.here.address(f"/desk/paper/entered/{batch.id}"),
+        at=at.here.language.moment(batch.at, at.here.now),
+        author=batch.author,
+        entered=batch.counts.get("entered", 0),
+        undone=batch.undone_at is not None,
+    )
 
 
-async def pdf(request: Request, house: House, visitor: Visitor) -> Response:
+async def pdf(context: SignedIn) -> Response:
     """Give the sheets of a step: of a class, a building, or of everybody in the own scopes."""
-    at = place(request, house, visitor, AT_THE_DESK)
-    columns = narrowed(request)
-    sight = sight_of(house.settings, at.here.cohort.key, at.step, at.scopes)
-    content = await house.export(lambda: _printed(_papers(house, at).of_step(at.step, sight, columns)))
+    at = place(context, AT_THE_DESK)
+    columns = narrowed(context)
+    sight = sight_of(context.settings, at.here.cohort.key, at.step, at.scopes)
+    content = await context.export(lambda: _printed(_papers(context, at).of_step(at.step, sight, columns)))
     if content is None:
         raise HTTPException(404)
     said = " ".join((at.here.titles[at.step], *(value or NONE for value in columns.values())))
-    await house.note(request, Deed.PRINTED_SHEETS, cohort=at.here.cohort.key, filter=said)
+    await context.audit(Deed.PRINTED_SHEETS, cohort=at.here.cohort.key, filter=said)
     return _sent(content, "-".join(("sheets", at.step, *(value or NONE for value in columns.values()))))
 
 
-async def slip(request: Request, house: House, visitor: Visitor) -> Response:
+async def slip(context: SignedIn) -> Response:
     """Give the slip of one student, or without a number one that is blank."""
-    at = place(request, house, visitor, AT_THE_DESK)
-    number = normalise_number(asked(request, "number"))
-    papers = _papers(house, at)
+    at = place(context, AT_THE_DESK)
+    number = normalise_number(context.asked("number"))
+    papers = _papers(context, at)
     if not number:
-        blank = await house.export(partial(paper_pdf.write, papers.blank_slip()))
-        await house.note(request, Deed.PRINTED_SHEETS, cohort=at.here.cohort.key, filter="blank slip")
+        blank = await context.export(partial(paper_pdf.write, papers.blank_slip()))
+        await context.audit(Deed.PRINTED_SHEETS, cohort=at.here.cohort.key, filter="blank slip")
         return _sent(blank, "slip")
-    student = await house.ask_long(house.reader.student, at.here.cohort.key, number, at.here.now)
+    student = await context.ask_long(context.services.reader.student, at.here.cohort.key, number, at.here.now)
     own: dict[str, Sight] = {
-        step: sight_of(house.settings, at.here.cohort.key, step, scopes)
+        step: sight_of(context.settings, at.here.cohort.key, step, scopes)
         for step, scopes in at.here.sight.steps.items()
         if student is not None and inside(student, scopes)
     }
     if student is None or not student.active or at.step not in own:
-        return await _page(request, house, visitor, at, missing=number)
+        return await _page(context, at, missing=number)
     readable = {step: scopes for sight in own.values() for step, scopes in sight.steps.items()}
-    made = await house.ask_long(papers.slip, student, Sight(at.here.cohort.key, readable))
-    content = await house.export(partial(paper_pdf.write, made))
-    await house.note(request, Deed.PRINTED_SHEETS, cohort=at.here.cohort.key, student=student.student)
+    made = await context.ask_long(papers.slip, student, Sight(at.here.cohort.key, readable))
+    content = await context.export(partial(paper_pdf.write, made))
+    await context.audit(Deed.PRINTED_SHEETS, cohort=at.here.cohort.key, student=student.student)
     return _sent(content, f"slip-{student.student}")
 
 
-def _papers(house: House, at: Place) -> Papers:
-    return Papers(house.lists, house.settings, at.here.language, at.here.cohort.key, at.here.now)
+def _papers(context: Context, at: Place) -> Papers:
+    return Papers(context.services.lists, context.settings, at.here.language, at.here.cohort.key, at.here.now)
 
 
 def _printed(made: PrintSet | None) -> bytes | None:

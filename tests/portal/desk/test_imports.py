@@ -23,6 +23,7 @@ from portal.access.multipart import FormBroken, Parts
 from portal.auth.sessions import hash_of, new_token
 from portal.desk.imports.results import COLUMNS, RESULTS
 from portal.i18n import languages
+from portal.page.context import context_of
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.audit_log import Audit, Deed
@@ -517,7 +518,7 @@ def awaited(waits: Coroutine[Any, Any, Any]) -> Any:
         return own.submit(asyncio.run, waits).result()
 
 
-def test_no_more_of_a_body_is_read_than_the_limit() -> None:
+def test_no_more_of_a_body_is_read_than_the_limit(university: World) -> None:
     taken = 0
 
     async def receive() -> dict[str, Any]:
@@ -527,9 +528,17 @@ def test_no_more_of_a_body_is_read_than_the_limit() -> None:
         return {"type": "http.request", "body": head + bytes(1000), "more_body": taken < 50}
 
     headers = [(b"content-type", b"multipart/form-data; boundary=x"), (b"host", b"testserver")]
-    scope = {"type": "http", "method": "POST", "path": "/", "headers": headers, "query_string": b"", "server": None}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "headers": headers,
+        "query_string": b"",
+        "server": None,
+        "app": whole_app(university),
+    }
     with pytest.raises(HTTPException) as raised:
-        awaited(forms.read_with_file(Request(scope, receive), "https://x", "t", longest=5_000))
+        awaited(forms.read_with_file(context_of(Request(scope, receive)), longest=5_000))
     assert raised.value.status_code == 413
     assert taken < 20
 

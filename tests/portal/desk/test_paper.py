@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from portal.desk.context.refusals import PAPER, unfilled
 from portal.desk.paper import entry
+from portal.desk.paper.table import Typed
 from portal.documents import paper_pdf, sheet_numbers
 from portal.documents.paper_pdf import Column, Fill, Line, Part, PrintSet, Wording
 from portal.documents.paper_sets import Papers, sight_of
@@ -553,7 +554,7 @@ class TestEntering:
             told = clerk.browser.get("/desk/paper").text
             assert own_path in told
             other = batches(university)
-            preview_rows = entry.Typed((QIAN.number,), {QIAN.number: "赔书"}, {}, frozenset({QIAN.number}), "X")
+            preview_rows = Typed((QIAN.number,), {QIAN.number: "赔书"}, {}, frozenset({QIAN.number}), "X")
             told_rows = preview_rows.told(university.now)
             digest = other.preview("library", told_rows, university.now).digest
             made = other.enter_all(

@@ -235,7 +235,7 @@ class TestFaults:
     def test_what_breaks_is_noted_once_by_a_thread_of_its_own_and_answered(
         self, visits: Visits, monkeypatch: pytest.MonkeyPatch, door: Door
     ) -> None:
-        monkeypatch.setattr(visits.app.state.house.reader, "_engine", None)
+        monkeypatch.setattr(visits.app.state.services.reader, "_engine", None)
         written: list[tuple[str, str]] = []
 
         def note(_logger: object, _method: str, event: Any) -> Any:
@@ -259,9 +259,9 @@ class TestFaults:
     def test_of_many_faults_at_once_no_more_than_eight_tracebacks_wait(
         self, visits: Visits, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        faults = visits.app.state.house.faults
+        faults = visits.app.state.services.faults
         monkeypatch.setattr(faults, "_waiting", 8)
-        monkeypatch.setattr(visits.app.state.house.reader, "_engine", None)
+        monkeypatch.setattr(visits.app.state.services.reader, "_engine", None)
         with capture_logs() as lines:
             assert visits.browser("dean", Door.SESSION).get("/sources").status_code == 500
         (line,) = lines

@@ -36,7 +36,7 @@ def worker() -> Iterator[Worker]:
 
     yield browser
     for app in apps:
-        app.state.house.close()
+        app.state.services.close()
 
 
 def guesses(browser: TestClient, count: int, account: str = LIN.number) -> list[int]:

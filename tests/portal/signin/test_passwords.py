@@ -44,7 +44,7 @@ def browse(university: World) -> Iterator[Browse]:
 
     yield browser
     for app in apps:
-        app.state.house.close()
+        app.state.services.close()
 
 
 @pytest.fixture
@@ -350,7 +350,7 @@ class TestEqualWork:
         give(browser, "20158888", "wrong-password")
         app = browser.app
         assert isinstance(app, Starlette)
-        for engine in app.state.house.engines:
+        for engine in app.state.services.engines:
             event.listen(engine, "before_cursor_execute", lambda _c, _cu, statement, *_: asked.append(statement))
         assert give(browser, LIN.number, "wrong-password").status_code == 401
         known = asked.copy()

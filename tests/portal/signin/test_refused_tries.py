@@ -46,7 +46,7 @@ def test_many_tries_are_few_lines_and_their_numbers_add_up(world: World) -> None
     browser = pages(world)
     guess(browser, LIN.number, 20, world)
     assert counted(world) == _DOUBLING
-    browser.app.state.house.close()  # type: ignore[attr-defined]  # ours
+    browser.app.state.services.close()  # type: ignore[attr-defined]  # ours
     assert counted(world) == [*_DOUBLING, 4]
     assert {line.address for line in refused(world)} == {"192.0.2.1"}
 

@@ -201,7 +201,7 @@ class TestTheCheck:
     def test_a_slip_of_a_cohort_or_student_that_is_gone_gets_the_same(
         self, university: World, client: TestClient
     ) -> None:
-        key = client.app.state.house.key.of(clearance_slip.USE)  # type: ignore[attr-defined]  # the application's own
+        key = client.app.state.services.key.of(clearance_slip.USE)  # type: ignore[attr-defined]  # the application's own
         plain = _without_address(client.get("/verify/x").text)
         for slip in (replace(SLIP, cohort="1999"), replace(SLIP, student="1")):
             answer = client.get(f"/verify/{clearance_slip.seal(slip, key)}")

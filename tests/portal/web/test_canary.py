@@ -155,7 +155,7 @@ class Story:
         self._seen(browser.get(f"/students/{LIN.number}"))
         with self.world.engine.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE gone RENAME TO student")
-        reader = browser.app.state.house.reader  # type: ignore[attr-defined]  # httpx types it as a bare callable
+        reader = browser.app.state.services.reader  # type: ignore[attr-defined]  # httpx types it as a bare callable
         kept, reader._engine = reader._engine, None
         enter(browser, "dean")
         broken = browser.get(f"/students/{QIAN.number}")

@@ -19,7 +19,7 @@ from tests.world import World
 
 def test_a_full_queue_refuses_sign_ins_in_words_and_counts_no_failure(university: World) -> None:
     app = limited(university, Limits(passwords_waiting=1))
-    hashing: Hashing = app.state.house.hashing
+    hashing: Hashing = app.state.services.hashing
     signed_in = cookies(app, LIN.number)
 
     async def ask() -> None:
@@ -47,7 +47,7 @@ def test_a_full_queue_refuses_sign_ins_in_words_and_counts_no_failure(university
     own_loop.run(ask())
     assert hashing.inside == 0
     assert cookies(app, LIN.number)
-    app.state.house.close()
+    app.state.services.close()
 
 
 def test_no_more_than_four_sign_ins_are_under_way_and_each_of_the_others_has_its_turn() -> None:

@@ -84,7 +84,7 @@ class Lived:
             set_password(browser, NEW)
             self.remember(browser, "of Lin")
             browser.cookies.clear()
-            codes = browser.app.state.house.codes  # type: ignore[attr-defined]  # httpx types it as a bare callable
+            codes = browser.app.state.services.codes  # type: ignore[attr-defined]  # httpx types it as a bare callable
             lasts = self.world.settings.auth.code_lasts
             code = codes.make(LIN.number, made_by="admin", now=self.world.now, lasts=lasts)
             self.secrets["a code"] = code
@@ -125,7 +125,7 @@ class Lived:
         self.secrets["a token"] = secret
         with self.browser() as browser:
             enter(browser, "dean")
-            reader = browser.app.state.house.reader  # type: ignore[attr-defined]  # httpx types it as a bare callable
+            reader = browser.app.state.services.reader  # type: ignore[attr-defined]  # httpx types it as a bare callable
             reader.student = lambda _cohort, number, *_: int(f"about {number}")
             assert browser.get(f"/students/{LIN.number}").status_code == 500
             assert browser.get(f"/api/v1/students/{LIN.number}", headers=bearing(secret)).status_code == 500

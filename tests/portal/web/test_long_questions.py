@@ -95,7 +95,7 @@ def test_a_full_queue_refuses_every_long_page_and_no_short_one(university: World
     who = {account: cookies(app, account) for account in LONG}
 
     async def ask() -> None:
-        async with occupied(app.state.house.long, 2):
+        async with occupied(app.state.services.long, 2):
             for account, paths in LONG.items():
                 async with browser(app, who[account]) as made:
                     for path in paths:
@@ -110,7 +110,7 @@ def test_a_full_queue_refuses_every_long_page_and_no_short_one(university: World
             assert (await made.get("/overview")).status_code == 200
 
     run(ask())
-    app.state.house.close()
+    app.state.services.close()
 
 
 def test_programs_wait_in_the_same_queue(university: World) -> None:
@@ -118,7 +118,7 @@ def test_programs_wait_in_the_same_queue(university: World) -> None:
     token, _ = give_token(university, "dean")
 
     async def ask() -> None:
-        async with occupied(app.state.house.long, 2), browser(app, {}) as made:
+        async with occupied(app.state.services.long, 2), browser(app, {}) as made:
             made.headers.update(bearing(token))
             for path in ("/api/v1/overview", "/api/v1/students"):
                 answer = await made.get(path)
@@ -127,7 +127,7 @@ def test_programs_wait_in_the_same_queue(university: World) -> None:
             assert (await made.get("/api/v1/sources")).status_code == 200
 
     run(ask())
-    app.state.house.close()
+    app.state.services.close()
 
 
 def test_no_account_fills_the_queue_alone() -> None:
@@ -209,8 +209,8 @@ class TestHelpers:
 
         run(ask())
         assert apart.started == 1
-        app.state.house.close()
-        plain.state.house.close()
+        app.state.services.close()
+        plain.state.services.close()
 
     def test_a_long_answer_comes_whole_and_leaves_nothing_behind(self, tmp_path: Path) -> None:
         does = (

@@ -71,7 +71,7 @@ def serving(university: World) -> Iterator[Serving]:
             found = Limits(**limits)
             portal = university.settings.portal.model_copy(update={"limits": found, "proxies": list(proxies)})
             app = create_app(university.settings.model_copy(update={"portal": portal}), clock=university.clock)
-            stack.callback(app.state.house.close)
+            stack.callback(app.state.services.close)
             port = free_port()
             stack.enter_context(served(app, port, found))
             return Pages(app, port, stack)

@@ -306,12 +306,14 @@ class TestThePages:
             assert browser.get(f"/students/{QIAN.number}").status_code == 200
             assert browser.get("/sources").status_code == 200
             assert browser.get("/healthz").json() == {"ok": True, "marks": True, "desk": True}
-            house = browser.app.state.house  # type: ignore[attr-defined]  # httpx types it as a bare callable
-            house.requests.ask_recheck(
+            services = browser.app.state.services  # type: ignore[attr-defined]  # httpx types it as a bare callable
+            services.requests.ask_recheck(
                 COHORT, LIN.number, account=LIN.number, now=world.now, pause=timedelta(0), day_limit=9
             )
-            house.audit.note(Deed.ASKED_RECHECK, account=LIN.number, now=world.now, student=LIN.number)
-            house.token_writing.make(hash_of(secret), "x", "dean", world.now + timedelta(days=1), by="x", now=world.now)
+            services.audit.note(Deed.ASKED_RECHECK, account=LIN.number, now=world.now, student=LIN.number)
+            services.token_writing.make(
+                hash_of(secret), "x", "dean", world.now + timedelta(days=1), by="x", now=world.now
+            )
             answer = browser.get(f"/api/v1/students/{LIN.number}", headers={"Authorization": f"Bearer {secret}"})
             assert answer.status_code == 200
         assert Requests(world.desk).last_recheck(COHORT, LIN.number)

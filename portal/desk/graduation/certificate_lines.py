@@ -1,0 +1,128 @@
+"""The list of certificates: how it is filtered, and a line of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal.access.scenes import NONE
+from portal.desk.context.scene import Place
+from portal.i18n.labels import later
+from portal.i18n.languages import Language
+from status_db.queries.certificates import Chosen, Held, Listed
+
+HELD: Mapping[Held, str] = {
+    Held.WAITING: later("等待领取"),
+    Held.LEFT: later("已领走"),
+    Held.REVOKED: later("已撤销"),
+    Held.ALL: later("全部"),
+}
+
+#: How a certificate left, or leaves now.
+WAYS: Mapping[str, str] = {"self": later("本人领取"), "agent": later("代领"), "post": later("邮寄")}
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One tab above the list."""
+
+    word: str
+    address: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateLine:
+    """One certificate."""
+
+    id: int
+    student: str
+    name: str
+    college: str
+    class_name: str
+    number: str
+    kind: str
+    issued: str
+    issued_by: str
+    waits: bool
+    state: str
+    tone: str
+    mark: str
+    left: str
+    collector: str
+    handed_by: str
+    revoked: str
+    revoked_by: str
+    because: str
+    address: str
+
+
+def filter_of(asked: Mapping[str, str]) -> Chosen:
+    """Return the filter that an address or a form asks for; what makes no sense narrows nothing."""
+    held, class_name = asked["held"], asked["class"]
+    return Chosen(
+        held=Held(held) if held in set(Held) else Held.WAITING,
+        college=asked["college"] or None,
+        class_name="" if class_name == NONE else class_name or None,
+        text=asked["text"],
+    )
+
+
+def in_address(chosen: Chosen) -> dict[str, str]:
+    """Return the same as an address has it."""
+    return {
+        "held": chosen.held.value,
+        "college": chosen.college or "",
+        "class_": NONE if chosen.class_name == "" else chosen.class_name or "",
+        "text": chosen.text,
+    }
+
+
+def in_words(language: Language, chosen: Chosen) -> str:
+    """Say a filter in words."""
+    own = [language.gettext(HELD[chosen.held]), chosen.college or ""]
+    own += [chosen.class_name or NONE] if chosen.class_name is not None else []
+    own += [chosen.text] if chosen.text else []
+    return "; ".join(part for part in own if part)
+
+
+def held_of(listed: Listed) -> Held:
+    """Return where a certificate is."""
+    certificate = listed.certificate
+    if certificate.revoked_at is not None:
+        return Held.REVOKED
+    return Held.LEFT if certificate.collected else Held.WAITING
+
+
+def left_at(listed: Listed) -> datetime | None:
+    """Return when a certificate left; None while it is here."""
+    certificate = listed.certificate
+    return (certificate.collected_at or certificate.issued_at) if certificate.collected else None
+
+
+def line(at: Place, listed: Listed) -> CertificateLine:
+    """Return a certificate as the list shows it."""
+    here, certificate, held = at.here, listed.certificate, held_of(listed)
+    left = left_at(listed)
+    state = WAYS[certificate.collected] if held is Held.LEFT else HELD[held]
+    return CertificateLine(
+        id=certificate.id,
+        student=certificate.student,
+        name=listed.name,
+        college=listed.college,
+        class_name=listed.class_name,
+        number=certificate.number,
+        kind=certificate.kind,
+        issued=here.language.moment(certificate.issued_at, here.now),
+        issued_by=certificate.issued_by,
+        waits=held is Held.WAITING and listed.may_issue,
+        state=here.language.gettext(state),
+        tone={Held.WAITING: "wait", Held.LEFT: "good", Held.REVOKED: "none"}[held],
+        mark={Held.WAITING: "…", Held.LEFT: "✓", Held.REVOKED: "–"}[held],
+        left=here.language.moment(left, here.now) if left else "",
+        collector=certificate.collector,
+        handed_by=certificate.handed_over_by,
+        revoked=here.language.moment(certificate.revoked_at, here.now) if certificate.revoked_at else "",
+        revoked_by=certificate.revoked_by,
+        because=certificate.revoked_because,
+        address=at.address(f"/desk/certificates/{certificate.id}"),
+    )

@@ -1,0 +1,76 @@
+"""The students of a class, as the form of its review shows them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+from urllib.parse import quote
+
+from portal.desk.context.scene import Place
+from portal.desk.graduation import drafts
+from portal.desk.graduation.drafts import Draft
+from portal.present import list_rows
+from status_db.model import State
+from status_db.queries.classes import Member, Stage
+
+#: A step's title, how it stands, and as of when its answer is.
+Lack: TypeAlias = tuple[str, list_rows.Cell, str]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberLine:
+    """One student."""
+
+    student: str
+    name: str
+    record: str
+    choosable: bool
+    ticked: bool
+    lapsed: bool
+    given: bool
+    over_old: bool
+    lacks: tuple[Lack, ...]
+    number: str
+    kind: str
+
+
+def line(at: Place, draft: Draft, member: Member, stage: Stage) -> MemberLine:
+    """Return a student as the form shows them."""
+    certificate = member.certificate
+    review = member.review(at.step).at(at.here.now)
+    return MemberLine(
+        student=member.student,
+        name=member.name,
+        record=at.address(f"/desk/students/{quote(member.student)}"),
+        choosable=drafts.choosable(member, stage),
+        ticked=draft.ticked(member, stage),
+        # A review that only waits for a newer answer stands again with it.
+        lapsed=review.lapsed and stage is Stage.CLEAR,
+        given=review.lapsed and stage is Stage.OLD,
+        over_old=bool(review.by_decision and stage is Stage.REVIEWED and _accepts(at, member)),
+        lacks=() if certificate else lacking(at, member),
+        number=certificate.number if certificate else "",
+        kind=certificate.kind if certificate else "",
+    )
+
+
+def _accepts(at: Place, member: Member) -> Mapping[str, str]:
+    decision = member.review(at.step).decision
+    return decision.accepts if decision else {}
+
+
+def lacking(at: Place, member: Member) -> tuple[Lack, ...]:
+    """Return the steps that do not count as clear, each with how it stands, and as of when its answer is."""
+    here = at.here
+    review = member.review(at.step)
+    steps = {one.step: one for one in member.steps}
+    steps_lacking = [steps[name] for name in review.waits_for]
+    if review.at(here.now).state is State.HELD:
+        steps_lacking.append(review)
+    return tuple(
+        (
+            here.titles[one.step],
+            list_rows.cell(here, one),
+            here.language.moment(one.as_of, here.now) if one.as_of is not None else "",
+        )
+        for one in steps_lacking
+    )

@@ -1,0 +1,132 @@
+"""The table of a sheet: what was typed in it, and its lines as a page shows them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from portal.access.scenes import Scene
+from portal.desk.context.refusals import PAPER, unfilled
+from portal.desk.context.scene import Place
+from portal.desk.imports import result_words
+from portal.desk.paper import words as paper_words
+from portal.i18n.labels import say
+from portal.present import list_rows
+from portal.present.list_rows import Cell
+from status_db.decisions.batch_rows import Preview, Told, Wrong
+from status_db.decisions.batches import Named
+from status_db.model import Decision, Verdict
+from status_db.queries.lists import ListedStudent
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What was typed, whether it makes sense or not."""
+
+    numbers: tuple[str, ...] = ()
+    #: By number.
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
+    sheet: str = ""
+    decided: str = ""
+    words: str = ""
+    with_conflicts: bool = False
+    without_wrong: bool = False
+    #: Of the preview that was looked at; empty before one.
+    digest: str = ""
+
+    def told(self, decided_at: datetime) -> list[Told]:
+        """Return the rows that are ticked."""
+        return [
+            Told(
+                line=line,
+                student=number,
+                name=None,
+                verdict=Verdict.CLEARED,
+                reason=self.reasons.get(number, ""),
+                words=self.words,
+                file_number=self.files.get(number, ""),
+                decided_at=decided_at,
+                sheet=self.sheet,
+            )
+            for line, number in enumerate(self.numbers, start=1)
+            if number in self.done
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class TypedLine:
+    """One line as it was typed, and what would be entered of it."""
+
+    number: str
+    name: str
+    class_name: str
+    cell: Cell | None
+    done: bool
+    reason: str
+    file: str
+    kind: str
+    tone: str
+    mark: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredLine:
+    """One decision that was entered."""
+
+    number: str
+    name: str
+    class_name: str
+    reason: str
+    file: str
+    decided: str
+    stands: bool
+
+
+def typed_lines(
+    at: Place, draft: Typed, people: Mapping[str, ListedStudent], preview: Preview | None
+) -> list[TypedLine]:
+    """Return the rows of the table, each with what was typed in it and what the preview says of it."""
+    here, cell = at.here, at.here.steps.index(at.step)
+    judged = {row.told.student: row for row in preview.rows} if preview is not None else {}
+    found: list[TypedLine] = []
+    for number in draft.numbers:
+        person, row = people.get(number), judged.get(number)
+        shown = list_rows.row(here, person) if person is not None else None
+        by = row.standing if row is not None else None
+        who = f"{by.author}, {here.language.moment(by.decided_at, here.now)}" if by is not None else ""
+        found.append(
+            TypedLine(
+                number=number,
+                name=shown.name if shown else "",
+                class_name=shown.class_name if shown else "",
+                cell=shown.cells[cell] if shown else None,
+                done=number in draft.done,
+                reason=draft.reasons.get(number, ""),
+                file=draft.files.get(number, ""),
+                kind=say(here.language, paper_words.KINDS, row.kind) if row else "",
+                tone=result_words.TONES[row.kind] if row else "",
+                mark=paper_words.MARKS[row.kind] if row else "",
+                why=paper_words.said_of(here.language, row, who)
+                if row
+                else ("" if shown else here.language.gettext(unfilled(Wrong.NOBODY, PAPER))),
+            )
+        )
+    return found
+
+
+def entered_lines(here: Scene, decisions: Sequence[Decision], people: Mapping[str, Named]) -> list[EnteredLine]:
+    """Return what was entered of a sheet, line by line."""
+    return [
+        EnteredLine(
+            number=one.student,
+            name=people[one.student].name,
+            class_name=people[one.student].class_name,
+            reason=one.reason,
+            file=one.file_number,
+            decided=here.language.moment(one.decided_at, here.now),
+            stands=one.active(here.now),
+        )
+        for one in decisions
+    ]

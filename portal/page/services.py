@@ -1,0 +1,244 @@
+"""The services of one process: what the pages read and write by, and the threads that they ask in."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ParamSpec, TypeVar
+
+from anyio import to_thread
+from jinja2 import Environment
+from sqlalchemy import Engine
+
+from config.processes import Process, reading_url
+from config.settings import Settings
+from portal.auth.known_devices import Devices
+from portal.auth.providers.ways import Ways
+from portal.auth.refused_tries import RefusedTries
+from portal.auth.sessions import Cookie
+from portal.auth.sso_state import Journeys
+from portal.auth.throttle import Slowdown
+from portal.i18n import languages
+from portal.i18n.languages import Language
+from portal.page.templates import environment
+from portal.web.faults import FaultLog
+from portal.web.hashing import Hashing
+from portal.web.long_questions import Elsewhere, LongQuestions
+from status_db.accounts.accounts import Accounts
+from status_db.accounts.api_tokens import Tokens
+from status_db.accounts.audit_log import Audit
+from status_db.accounts.directory import Directory
+from status_db.accounts.own_account import OwnAccount
+from status_db.desk.address import desk_secret, desk_url
+from status_db.desk.key import DeskKey
+from status_db.desk.retention import RetentionRuns
+from status_db.desk.store import DeskStore
+from status_db.inbox.announcements import Board
+from status_db.inbox.appeals import StudentObjections
+from status_db.inbox.pending_changes import PendingChanges
+from status_db.inbox.requests import Requests
+from status_db.queries.appeal_report import ObjectionReports
+from status_db.queries.lists import Lists
+from status_db.queries.named_students import NamedStudents
+from status_db.queries.report import Reports
+from status_db.queries.roster import RosterReader
+from status_db.queries.runs import RunReader
+from status_db.queries.student import Reader
+from status_db.sign_in.identity_numbers import Identities
+from status_db.sign_in.login_attempts import Attempts
+from status_db.sign_in.one_time_codes import Codes
+from status_db.sign_in.passkeys import Passkeys
+from status_db.sign_in.recovery_codes import RecoveryCodes
+from status_db.sign_in.second_factor import Factors
+from status_db.sign_in.used_tickets import Tickets
+from status_db.store.deadlines import within
+from status_db.store.engine import StoreError, open_reading, open_writing
+
+#: A list of everybody takes a minute or more; the next one waits for it.
+_EXPORTING_THREADS = 1
+
+#: A question that is answered on the event loop is cancelled after this long.
+_LONGEST_INLINE = timedelta(seconds=2)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All services that the pages share; made once for each process."""
+
+    settings: Settings
+    clock: Callable[[], datetime]
+    #: Whether this process serves students' pages, and staff's, which need the ledger's key.
+    for_students: bool
+    for_staff: bool
+    #: The students' address; empty if the settings do not name one.
+    students_url: str
+    #: The address of the other process; empty if there is none.
+    elsewhere: str
+    reader: Reader
+    #: Runs, what waits for a person, and strangers.
+    runs: RunReader
+    roster: RosterReader
+    lists: Lists
+    #: The report of a cohort: all but what was objected, and that.
+    reports: Reports
+    objection_reports: ObjectionReports
+    #: Students whom somebody names, several at once.
+    named: NamedStudents
+    #: For looking up sessions and accounts: it cannot write.
+    accounts: Accounts
+    #: For signing in and out, and for what changes accounts.
+    desk: Accounts
+    #: For finding accounts.
+    directory: Directory
+    #: One-time codes.
+    codes: Codes
+    #: For what changes accounts and may take two administrators.
+    changes: PendingChanges
+    #: The page of somebody's own account.
+    own: OwnAccount
+    #: Other programs' keys to the API.
+    token_reading: Tokens
+    token_writing: Tokens
+    #: Who did what; what was asked for.
+    audit: Audit
+    #: The audit log, read-only.
+    audit_log: Audit
+    requests: Requests
+    #: The runs of retention.
+    retention_runs: RetentionRuns
+    #: What is announced to students.
+    board: Board
+    #: What students object to, and what reviewers send back.
+    student_objections: StudentObjections
+    #: Providers to sign in by, who is on the way to one, and what they gave out that has been used.
+    ways: Ways
+    journeys: Journeys
+    tickets: Tickets
+    #: What keyed hashes and slips are made with.
+    key: DeskKey
+    cookie: Cookie
+    devices: Devices
+    slowdown: Slowdown
+    refused_tries: RefusedTries
+    identities: Identities
+    #: Second factors and recovery codes.
+    factors: Factors
+    passkeys: Passkeys
+    recovery: RecoveryCodes
+    hashing: Hashing
+    #: Large lists are written out here.
+    exporting: ThreadPoolExecutor
+    #: Overviews, lists, exports and PDFs wait their turn here.
+    long: LongQuestions
+    #: What breaks is noted here.
+    faults: FaultLog
+    languages: Mapping[str, Language]
+    environments: Mapping[str, Environment]
+    #: The marks are in one file on this machine: reading them is quicker than handing the question to a thread.
+    inline: bool
+    engines: tuple[Engine, ...]
+
+    async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Ask the database something short: at once where it is a file here, in a thread where it is far away."""
+        if self.inline:
+            with within(_LONGEST_INLINE):
+                return question(*args, **kwargs)
+        return await self.ask_long(question, *args, **kwargs)
+
+    async def ask_long(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Ask something that takes its time, in a thread, so that others are served meanwhile."""
+        return await to_thread.run_sync(lambda: question(*args, **kwargs))
+
+    async def export(self, writing: Callable[[], T]) -> T:
+        """Write out something large, one at a time in each process: the pages go on meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self.exporting, writing)
+
+    def close(self) -> None:
+        """Let go of the database and of the threads."""
+        self.long.close()
+        with suppress(StoreError):
+            self.refused_tries.close()
+        self.hashing.close()
+        self.exporting.shutdown()
+        self.faults.close()
+        for engine in self.engines:
+            engine.dispose()
+
+
+def build(
+    settings: Settings, clock: Callable[[], datetime], process: Process, apart: Elsewhere | None = None
+) -> Services:
+    """Open what the pages of this process need. The databases themselves are opened when first asked.
+
+    For students alone the ledger's key is not read, and nothing that is sealed with it can be written.
+    """
+    students, staff = process is not Process.DESK, process is not Process.PAGES
+    students_url = settings.portal.public_url
+    elsewhere = settings.portal.desk_public_url if not staff else students_url if not students else ""
+    if not students and settings.portal.desk_public_url:
+        portal = settings.portal.model_copy(update={"public_url": settings.portal.desk_public_url})
+        settings = settings.model_copy(update={"portal": portal})
+    secret, key = reading_url(settings.status_db, process), DeskKey(settings.portal.key_file)
+    longest = settings.portal.limits.long_within
+    marks = open_reading(secret.reveal(), at_most=longest, secret=secret)
+    desk, secret = desk_url(settings.status_db), desk_secret(settings.status_db)
+    desk_reading, desk_writing = open_reading(desk, at_most=longest, secret=secret), open_writing(desk, secret=secret)
+    ledger_key_file = settings.status_db.ledger_key_file if staff else None
+    read, write = (DeskStore(engine, ledger_key_file, key) for engine in (desk_reading, desk_writing))
+    spoken = languages.load(settings.institution.languages, settings.institution.timezone)
+    cookie = Cookie.of(settings.portal, desk=not students)
+    codes = Codes(write, key, demo=settings.is_demo)
+    return Services(
+        settings=settings,
+        clock=clock,
+        for_students=students,
+        for_staff=staff,
+        students_url=students_url,
+        elsewhere=elsewhere,
+        reader=Reader(marks, settings),
+        runs=RunReader(marks),
+        roster=RosterReader(marks),
+        lists=Lists(marks, settings),
+        reports=Reports(marks, settings),
+        objection_reports=ObjectionReports(desk_reading, marks),
+        named=NamedStudents(marks, settings),
+        accounts=Accounts(read, demo=settings.is_demo),
+        desk=Accounts(write, demo=settings.is_demo),
+        directory=Directory(desk_reading, demo=settings.is_demo),
+        audit=Audit(write),
+        audit_log=Audit(read),
+        requests=Requests(write),
+        retention_runs=RetentionRuns(desk_reading),
+        board=Board(write),
+        student_objections=StudentObjections(write),
+        key=key,
+        cookie=cookie,
+        devices=Devices.of(key, cookie),
+        slowdown=Slowdown.of(Attempts(desk_writing, key), settings.auth, settings.portal),
+        refused_tries=RefusedTries(Audit(write), clock),
+        codes=codes,
+        changes=PendingChanges(write, codes, settings.auth, settings.cohort_keys(), demo=settings.is_demo),
+        own=OwnAccount(write),
+        token_reading=Tokens(read, demo=settings.is_demo),
+        token_writing=Tokens(write, demo=settings.is_demo),
+        identities=Identities(write, key),
+        factors=Factors(write),
+        passkeys=Passkeys(write),
+        recovery=RecoveryCodes(write, key),
+        ways=Ways.of(settings.auth),
+        tickets=Tickets(desk_writing),
+        journeys=Journeys(key, cookie),
+        hashing=Hashing(settings.portal.limits.passwords_waiting),
+        exporting=ThreadPoolExecutor(_EXPORTING_THREADS, "exporting"),
+        long=LongQuestions(settings.portal.limits, apart),
+        faults=FaultLog(),
+        languages=spoken,
+        environments={code: environment(language, settings) for code, language in spoken.items()},
+        inline=marks.dialect.name == "sqlite",
+        engines=(marks, desk_reading, desk_writing),
+    )

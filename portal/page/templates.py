@@ -1,0 +1,62 @@
+"""The environment that templates are rendered in: one for each language, over the same compiled code."""
+
+import hashlib
+from pathlib import Path
+from types import CodeType
+
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
+
+from config.settings import Settings
+from portal.i18n.languages import Language
+from portal.web.links import link
+
+PORTAL = Path(__file__).parents[1]
+STATIC = PORTAL / "static"
+
+
+class _Compiled(BytecodeCache):
+    """Templates as they were compiled in this process: every language and every application runs the same code."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, tuple[str, CodeType]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give the code of a template, unless its source has changed since."""
+        checksum, code = self._code.get(bucket.key, ("", None))
+        bucket.code = code if checksum == bucket.checksum else None
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code of a template."""
+        if bucket.code is not None:
+            self._code[bucket.key] = bucket.checksum, bucket.code
+
+
+_COMPILED = _Compiled()
+
+
+def environment(language: Language, settings: Settings) -> Environment:
+    """Return the environment of one language."""
+    made = Environment(
+        loader=FileSystemLoader(PORTAL / "templates"),
+        bytecode_cache=_COMPILED,
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]  # by i18n
+    made.globals.update(
+        language=language,
+        institution=settings.institution,
+        link=link,
+        static={file.name: _address(file) for file in sorted(STATIC.rglob("*")) if file.suffix in (".css", ".svg")},
+    )
+    return made
+
+
+def _address(file: Path) -> str:
+    """Return a static file's address with a digest of what is in it, so that a browser may keep it for ever."""
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    return f"{link(f'/static/{file.relative_to(STATIC).as_posix()}')}?{digest}"
