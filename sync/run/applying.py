@@ -16,7 +16,7 @@ from status_db.model import SETTINGS, RunState
 from status_db.store.engine import reading
 from sync.plan import snapshot_codec
 from sync.plan.base import Proposal, Stages
-from sync.plan.impact import look_at
+from sync.run.impact import look_at
 from sync.run.outcome import Outcome
 from sync.run.settings_gate import SettingsGate
 

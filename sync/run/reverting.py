@@ -15,8 +15,8 @@ from status_db.marks.settings import SettingsMarks
 from status_db.store.engine import reading
 from sync.plan import revert
 from sync.plan.base import Proposal, Stages
-from sync.plan.impact import look_at
 from sync.run.applying import Applying
+from sync.run.impact import look_at
 from sync.run.outcome import Preview
 
 

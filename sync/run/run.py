@@ -28,7 +28,6 @@ from status_db.store.engine import StoreError, reading
 from sync import rules
 from sync.plan import revert, snapshot_codec
 from sync.plan.base import Stages
-from sync.plan.impact import look_at
 from sync.plan.recheck import RecheckStages
 from sync.plan.revert import RevertStages, WayBackMoved
 from sync.plan.roster import RosterStages
@@ -38,6 +37,7 @@ from sync.plan.source import SourceStages, of_same_answer
 from sync.pull.pull import pull, pull_one, weaker_connection
 from sync.run import process_id
 from sync.run.applying import ATTEMPTS, Applying
+from sync.run.impact import look_at
 from sync.run.lease import COLLECTOR, LEASE_FOR, renewed
 from sync.run.outcome import Outcome, Preview, fault_of
 from sync.run.reverting import Reverting

@@ -24,7 +24,10 @@ NO_PERSON_READS = {
     "connectors.files.workbooks.repair.NoWorkbookError": "SourceGarbled with its own text",
     "connectors.http.answers.CharsetError": "SourceGarbled with its text",
     "connectors.http.answers.NotJsonError": "SourceGarbled or SourceUnavailable with its text",
-    "connectors.http.pages.UnknownStudent": "the student owes nothing there",
+    "connectors.http.pages.reading.Moved": "read again from the first page",
+    "connectors.http.pages.reading.UnknownStudent": "the student owes nothing there",
+    "foundation.http_client.AnswerTooLargeError": "SourceGarbled or SignInRefused with its own text",
+    "foundation.http_client.AnswerTooSlowError": "SourceUnavailable or SignInRefused with its own text",
     "portal.access.multipart.FormBroken": "HTTP 400",
     "portal.auth.providers.cas.Denied": "SignInRefused with its text",
     "portal.auth.providers.cas.Untrusted": "SignInRefused with its text, or HTTP 400",
@@ -36,6 +39,7 @@ NO_PERSON_READS = {
     "status_db.marks.apply.Overtaken": "the later answer stays",
     "status_db.marks.apply.SlotTaken": "the scheduler goes on",
     "status_db.tables.types.TextError": "ValueRefused with its text",
+    "sync.plan.revert.WayBackMoved": "the run ends with its own text",
     "sync.rule.cells.Unreadable": "a finding about the row",
 }
 
