@@ -19,7 +19,7 @@ from sqlalchemy import delete, insert
 from status_db import tables
 from status_db.decisions.batch_rows import Told
 from status_db.decisions.batches import Batches, BatchKind
-from status_db.decisions.class_review import Chosen, ClassReviews
+from status_db.decisions.class_review import ChosenStudent, ClassReviews
 from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import Wish
 from status_db.model import ROSTER, Verdict
@@ -91,7 +91,7 @@ def round_of(world: World, mark: int) -> dict[str, float]:
     people = [_number(n) for n in range(STUDENTS - CLASS, STUDENTS)]
     took["look at a class"], stand = _timed(lambda: class_reviews.standing_of(people, world.now))
     chosen = [
-        Chosen(number, seen_by_review(review), f"{mark}-{number}")
+        ChosenStudent(number, seen_by_review(review), f"{mark}-{number}")
         for number in people
         if (review := next((s for s in stand[number] if s.step == "final_review"), None)) is not None
     ]

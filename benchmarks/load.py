@@ -35,7 +35,7 @@ from starlette.routing import Route
 from benchmarks.pages import fill, places
 from clearance import web
 from clearance.services import CONFIG_VARIABLE, load_settings
-from config.tables.limits import Limits
+from config.tables.limits import PortalLimits
 from portal.auth.passwords import hash_password
 from portal.auth.sessions import form_token, hash_of, new_token
 from portal.server import serve
@@ -290,7 +290,7 @@ def main() -> None:
     parser.add_argument("--serve", type=int, metavar="PORT", help="only serve the pages (for this program itself)")
     chosen = parser.parse_args()
     if chosen.serve:
-        serve("benchmarks.load:application", "127.0.0.1", chosen.serve, 1, Limits())
+        serve("benchmarks.load:application", "127.0.0.1", chosen.serve, 1, PortalLimits())
         return
     for backend in chosen.backend or ["sqlite", "postgresql"]:
         with ExitStack() as stack:

@@ -23,7 +23,7 @@ from config.settings import Settings
 from status_db import tables
 from status_db.effective.visible import everything
 from status_db.model import ROSTER, State
-from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.queries.lists import Filter, Lists, ListSelection, Order
 from status_db.queries.student import Reader
 from status_db.store.engine import open_reading, open_writing, reading, writing
 from status_db.store.migrate import upgrade
@@ -129,7 +129,7 @@ def cases(url: str, settings: Settings) -> dict[str, Callable[[], object]]:
         "list of one state": lambda: lists.leaf(sight, held, NOW, 50),
         "list of a college": lambda: lists.leaf(own, Filter(), NOW, 50),
         "count up to 2,000": lambda: lists.count(sight, Filter(), NOW, 2_000),
-        "rows of a file": lambda: sum(1 for _ in lists.whole(own, Filter(Wanted.ALL), NOW)),
+        "rows of a file": lambda: sum(1 for _ in lists.whole(own, Filter(ListSelection.ALL), NOW)),
     }
 
 

@@ -33,7 +33,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class GlobalOptions:
     """What was chosen before the command's own name."""
 
     config: Path | None
@@ -55,9 +55,9 @@ class Chosen:
         """
         return self._programs(process, service=service)[0]
 
-    def season(self, process: Process | None = None, *, service: bool = False) -> "Served":
+    def season(self, process: Process | None = None, *, service: bool = False) -> "ServedCohorts":
         """Return the cohort that was named, else every open one, to be served together. Raises SettingsError."""
-        served = Served(self._programs(process, service=service))
+        served = ServedCohorts(self._programs(process, service=service))
         if len(served.programs) > 1:
             # What is about all of them suggests what is for all of them.
             tables.speak_of()
@@ -87,7 +87,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedCohorts:
     """The cohorts a command serves: each by itself, and together."""
 
     programs: tuple[Program, ...]
@@ -111,10 +111,10 @@ class Served:
         return self.programs[0]
 
 
-def chosen(context: typer.Context) -> Chosen:
+def chosen(context: typer.Context) -> GlobalOptions:
     """Return what was chosen."""
     found = context.find_root().obj
-    assert isinstance(found, Chosen)  # noqa: S101 - the app's callback puts it there
+    assert isinstance(found, GlobalOptions)  # noqa: S101 - the app's callback puts it there
     return found
 
 

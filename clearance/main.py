@@ -10,7 +10,7 @@ import typer
 
 from clearance import failures
 from clearance.completion import cohorts
-from clearance.context import USAGE, Chosen
+from clearance.context import USAGE, GlobalOptions
 from clearance.lazy import group
 from clearance.output import tables, terminal
 from clearance.output.tables import ERR, OUT
@@ -79,7 +79,7 @@ def choose(
 ) -> None:
     """Note what was chosen before the command's own name."""
     tables.speak_of()
-    context.obj = Chosen(config, cohort, verbose, context.call_on_close)
+    context.obj = GlobalOptions(config, cohort, verbose, context.call_on_close)
 
 
 def _grouped(name: str, text: str, places: dict[str, str]) -> None:

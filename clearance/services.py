@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from status_db.decisions.reviews import Reviews
     from status_db.decisions.writer import DecisionWriter
     from status_db.desk.key import DeskKey
-    from status_db.desk.retention import Retention
+    from status_db.desk.retention import RetentionRunner
     from status_db.desk.store import DeskStore
     from status_db.ledger.chain import Ledger
     from status_db.marks.approvals import ApprovalVotes
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from sync.run.season import Season
     from sync.service.inbox import Serving
     from sync.verify.desk import DeskReport
-    from sync.verify.report import Report
+    from sync.verify.report import VerifyReport
 
 #: Names the settings file where the command line does not.
 CONFIG_VARIABLE = "CLEARANCE_CONFIG"
@@ -216,9 +216,9 @@ class Program:
 
     def season(self, programs: Sequence[Program]) -> Season:
         """Return these cohorts, to be served together; each source is asked once for all of them."""
-        from sync.run.season import Member, Season
+        from sync.run.season import CohortMember, Season
 
-        members = [Member(p.cohort, p.settings, p.sync, p.candidates, p.uses) for p in programs]
+        members = [CohortMember(p.cohort, p.settings, p.sync, p.candidates, p.uses) for p in programs]
         return Season(members, partial(self.connect_for, tuple(p.cohort for p in programs)))
 
     @cached_property
@@ -364,7 +364,7 @@ class Program:
 
         return ObjectionReports(self.desk, self.reading)
 
-    def verified(self, heads: Mapping[int, str]) -> Report:
+    def verified(self, heads: Mapping[int, str]) -> VerifyReport:
         """Look whether what stands agrees with the ledger, and with these heads of it. Raises LedgerRefused."""
         from status_db.ledger import key as ledger_key
         from status_db.store.engine import reading
@@ -468,15 +468,15 @@ class Program:
         return Audit(self.desk_store)
 
     @cached_property
-    def retention(self) -> Retention:
+    def retention(self) -> RetentionRunner:
         """Removes what [retention] no longer keeps, of every cohort."""
-        from status_db.desk.retention import Retention
+        from status_db.desk.retention import RetentionRunner
         from status_db.desk.store import DeskStore
 
         settings = self.settings
         spans = settings.retention.spans(session_longest=settings.auth.session_longest)
         pages = DeskStore(self.desk, key=self.key)
-        return Retention(self.desk_store, self.writing, settings.cohort_keys(), spans, pages)
+        return RetentionRunner(self.desk_store, self.writing, settings.cohort_keys(), spans, pages)
 
     @cached_property
     def tokens(self) -> Tokens:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from config.settings import Settings
     from config.tables.sources import Source
-    from config.tables.steps import Entry, Flow, Step
+    from config.tables.steps import Flow, FlowEntry, Step
 
 
 def stored_name(settings: "Settings", given: str) -> str:
@@ -60,7 +60,7 @@ def _flow(flow: "Flow", steps: Mapping[str, str]) -> "Flow":
     return flow.model_copy(update={"entries": [_entry(entry, steps) for entry in flow.entries]})
 
 
-def _entry(entry: "Entry", steps: Mapping[str, str]) -> "Entry":
+def _entry(entry: "FlowEntry", steps: Mapping[str, str]) -> "FlowEntry":
     after = None if entry.after is None else [steps.get(step, step) for step in entry.after]
     return entry.model_copy(update={"step": steps.get(entry.step, entry.step), "after": after})
 

@@ -76,7 +76,7 @@ class Settings(EachPatronSettings):
     per_page: Annotated[int, Field(ge=1, le=_MOST)] = _MOST
 
 
-class AboutOne:
+class AlmaPatronReader:
     """Asks about one student at a time; by several questions where one does not answer everything."""
 
     def __init__(self, parts: Sequence[rest.Rest]) -> None:
@@ -233,4 +233,4 @@ def _errors(body: object) -> list[tuple[str, str]]:
 def connect(settings: Settings, question: Question) -> EachPatron:
     """Return the connector; it opens nothing yet."""
     parts = [_part(settings, question, *asked) for asked in _questions(settings)]
-    return EachPatron(AboutOne(parts), settings.per_student, question, settings.unknown)
+    return EachPatron(AlmaPatronReader(parts), settings.per_student, question, settings.unknown)

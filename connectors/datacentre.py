@@ -14,14 +14,14 @@ from pydantic import Field, model_validator
 from config.tables.secrets import Secret, Text
 from connectors import rest
 from connectors.http.paging import PagePaging
-from connectors.http.settings import Ok, Patience, TokenAuth
+from connectors.http.settings import HttpTimeouts, Ok, TokenAuth
 from connectors.port import Question
 
 #: What the connector itself says to the platform.
 _OWN = frozenset({"page", "per_page", "access_token"})
 
 
-class Settings(Patience):
+class Settings(HttpTimeouts):
     """Where the platform is, who asks, and which of its APIs."""
 
     #: The platform's root; several sources may name the same.

@@ -17,9 +17,9 @@ from pydantic import Field
 
 from config.tables.secrets import Secret, Text
 from connectors import rest
-from connectors.http.join import Words, joined, plain
+from connectors.http.join import JoinWords, joined, plain
 from connectors.http.paging import KeyPaging
-from connectors.http.settings import Patience, TokenAuth, column_key
+from connectors.http.settings import HttpTimeouts, TokenAuth, column_key
 from connectors.own_keys.questions import KnownQuestions
 from connectors.port import Progress, Question, Sample, Snapshot, no_progress, row_alone, together
 from foundation.chunks import chunked
@@ -47,7 +47,7 @@ _CHUNK = 50
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
-class Settings(KnownQuestions, Patience):
+class Settings(KnownQuestions, HttpTimeouts):
     """Where the gateway is, whose library, what is asked, and where the student number stands."""
 
     mappings = _COLUMNS
@@ -94,7 +94,7 @@ class Folio:
             owed = [self._among(self._owed_rest, "userId", some, _OPEN) for some in chunked(ids, _CHUNK)]
             progress(len(numbers), len(numbers))
             things = together(owed or [self._owed_rest(f'userId=="" and {_OPEN}', fresh=True).pull()])
-            whole = joined(self._question, users, things, Words("users", self._settings.asks))
+            whole = joined(self._question, users, things, JoinWords("users", self._settings.asks))
         rows = [row for row in whole.rows if row[0] is not None and normalise_number(row[0]) in wanted]
         known = [cell for cell in whole.population or () if normalise_number(cell) in wanted]
         return replace(whole, rows=rows, population=known)
@@ -119,7 +119,7 @@ class Folio:
 
     def _with(self, users: Snapshot, owed: str, progress: Progress, *, fresh: bool = False) -> Snapshot:
         things = self._owed_rest(owed, fresh=fresh).pull(progress)
-        return joined(self._question, users, things, Words("users", self._settings.asks))
+        return joined(self._question, users, things, JoinWords("users", self._settings.asks))
 
     def _users(self, query: str) -> Snapshot:
         return self._users_rest(query).pull()

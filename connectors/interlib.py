@@ -24,10 +24,10 @@ from pydantic import Field, model_validator
 from config.tables.secrets import Secret, Text
 from connectors import rest
 from connectors.by_student.each_student import about_these
-from connectors.http.join import Words, joined, plain
+from connectors.http.join import JoinWords, joined, plain
 from connectors.http.paging import PagePaging
 from connectors.http.records import ASKED_NUMBER
-from connectors.http.settings import Ok, Patience, TokenAuth, column_key
+from connectors.http.settings import HttpTimeouts, Ok, TokenAuth, column_key
 from connectors.http.worker_pool import OwnPace, Pause, walk
 from connectors.own_keys.questions import KnownQuestions
 from connectors.port import (
@@ -56,7 +56,7 @@ _OWED = {
 }
 
 
-class Settings(KnownQuestions, Patience):
+class Settings(KnownQuestions, HttpTimeouts):
     """Where the interface is, what is asked, and what its addresses and columns are called there."""
 
     mappings = _COLUMNS
@@ -112,7 +112,7 @@ class Interlib:
     def __init__(self, settings: Settings, question: Question) -> None:
         self._settings = settings
         self._question = question
-        self._words = Words("readers", settings.asks)
+        self._words = JoinWords("readers", settings.asks)
 
     def pull(self, progress: Progress = no_progress) -> Snapshot:
         """Return everything owed by its reader's number; what a reader without one owes is nobody's."""

@@ -22,7 +22,7 @@ from connectors.by_student.each_student import joined, on_the_roster
 from connectors.http.koha_answers import open_lines, with_numbers, with_titles
 from connectors.http.paging import KeyPaging, PagePaging, Paging
 from connectors.http.records import ASKED_NUMBER
-from connectors.http.settings import Auth, BasicAuth, Patience, TokenAuth, column_key
+from connectors.http.settings import Auth, BasicAuth, HttpTimeouts, TokenAuth, column_key
 from connectors.http.worker_pool import PerStudent, walk
 from connectors.own_keys.questions import KnownQuestions
 from connectors.port import (
@@ -59,7 +59,7 @@ _CHUNK = 100
 _SAMPLED = 10
 
 
-class Settings(KnownQuestions, Patience):
+class Settings(KnownQuestions, HttpTimeouts):
     """Where Koha's staff interface is, who asks, what is asked, and where the student number stands."""
 
     mappings = _COLUMNS

@@ -19,10 +19,10 @@ from urllib.parse import quote
 from connectors.by_student.each_student import EachStudent, about_these
 from connectors.http.answers import MISSING
 from connectors.http.backoff import Quiet
-from connectors.http.client import Office
+from connectors.http.client import WebOffice
 from connectors.http.pages.agreement import MOST_READINGS, agree, keep_no_order, united
 from connectors.http.pages.reader import Pages
-from connectors.http.pages.reading import Asked, Reading, UnknownStudent
+from connectors.http.pages.reading import PageQuestion, Reading, UnknownStudent
 from connectors.http.paging import NoPaging, may_slip
 from connectors.http.records import ASKED_NUMBER, found, paths
 from connectors.http.refusals import Failing
@@ -47,7 +47,7 @@ from connectors.port import (
 )
 from status_db.model import digest_of, normalise_number
 
-__all__ = ["Office", "Rest", "RestByNumber", "Settings", "about_all_or_one", "connect"]
+__all__ = ["Rest", "RestByNumber", "Settings", "WebOffice", "about_all_or_one", "connect"]
 
 _NO_REFERENCE = (
     "No reference is mapped, so a record that slips from one page to another may not be seen: map what tells two "
@@ -104,7 +104,7 @@ class Rest:
         with self._office() as office:
             return self._told(office)
 
-    def _told(self, office: Office) -> Fingerprint | None:
+    def _told(self, office: WebOffice) -> Fingerprint | None:
         if not self._settings.fingerprint:
             return None
         began, asked = self._question.clock(), self._everybody()
@@ -155,7 +155,7 @@ class Rest:
             warnings = self._one_tried(office, rows)
         return replace(sample, warnings=(*sample.warnings, *warnings)), rows
 
-    def _looked_at(self, office: Office, asked: Asked) -> tuple[Sample, list[tuple[Cell, ...]]]:
+    def _looked_at(self, office: WebOffice, asked: PageQuestion) -> tuple[Sample, list[tuple[Cell, ...]]]:
         try:
             records, reading = self._pages.first(office, asked)
         except UnknownStudent:
@@ -181,7 +181,7 @@ class Rest:
         whole = len(reading.rows) == reading.total
         return Sample(self._where, columns, row, warnings, rows=reading.rows, whole=whole), reading.rows
 
-    def _one_tried(self, office: Office, rows: Sequence[tuple[Cell, ...]]) -> tuple[str, ...]:
+    def _one_tried(self, office: WebOffice, rows: Sequence[tuple[Cell, ...]]) -> tuple[str, ...]:
         """Ask about a student of the first page alone, and warn where that does not bring what the page has."""
         about = self._pages.about
         numbers = [normalise_number(row[about]) for row in rows if row[about] not in (None, "")]
@@ -203,7 +203,7 @@ class Rest:
         return (f"Asked about one student of the list by one, it leaves out {what}. {fix}",)
 
     @contextmanager
-    def _office(self, pause: Pause = time.sleep) -> Iterator[Office]:
+    def _office(self, pause: Pause = time.sleep) -> Iterator[WebOffice]:
         """Open a session; all that are open at the same time wait where the system asks one of them to."""
         with self._lock:
             if not self._sessions:
@@ -212,22 +212,22 @@ class Rest:
             quiet = self._quiet
         try:
             source, clock = self._question.source, self._question.clock
-            with Office(self._settings, source, clock, pause, quiet, self._failing) as office:
+            with WebOffice(self._settings, source, clock, pause, quiet, self._failing) as office:
                 yield office
         finally:
             with self._lock:
                 self._sessions -= 1
 
-    def _everybody(self) -> Asked:
-        return Asked(self._settings.url, self._settings.params)
+    def _everybody(self) -> PageQuestion:
+        return PageQuestion(self._settings.url, self._settings.params)
 
-    def _one(self, student: str) -> Asked:
+    def _one(self, student: str) -> PageQuestion:
         settings = self._settings
         url = settings.one_url.replace(ASKED_NUMBER, quote(student, safe="")) or settings.url
         own = {name: text.replace(ASKED_NUMBER, student) for name, text in settings.one.items()}
-        return Asked(url, {**settings.params, **own}, student)
+        return PageQuestion(url, {**settings.params, **own}, student)
 
-    def _pulled(self, office: Office, asked: Asked, progress: Progress) -> Snapshot:
+    def _pulled(self, office: WebOffice, asked: PageQuestion, progress: Progress) -> Snapshot:
         """Read until it need not be doubted who is missing: once, twice, or three times."""
         began = self._question.clock()
         abandoned: list[list[tuple[Cell, ...]]] = []

@@ -17,7 +17,7 @@ from config.tables.base import Span, Table
 from config.tables.secrets import FilePath
 from connectors.files import reader
 from connectors.files.newest import is_pattern, newest
-from connectors.files.sandbox import FileNamed, Limits, Row, read_apart
+from connectors.files.sandbox import FileNamed, Row, SandboxLimits, read_apart
 from connectors.files.tables.table import CUT_OFF, MOST_ROWS, SAVE_ANEW, Ending, ListAsked
 from connectors.port import (
     Fingerprint,
@@ -218,7 +218,7 @@ class Sheet:
                 reader.read,
                 path,
                 self._asked(path),
-                limits=Limits(settings.most_memory, settings.longest, self._told_in),
+                limits=SandboxLimits(settings.most_memory, settings.longest, self._told_in),
                 file=FileNamed(named, SAVE_ANEW),
                 progress=progress,
             )

@@ -92,7 +92,7 @@ class _Doubtful(SourceGarbled):
     """Nobody can tell which patron is meant."""
 
 
-class AboutOne:
+class SierraPatronReader:
     """Asks about one student at a time: who that is, and what they have or owe."""
 
     def __init__(self, settings: Settings, question: Question, *, fresh: bool = False) -> None:
@@ -380,4 +380,4 @@ def _id(address: object) -> str:
 
 def connect(settings: Settings, question: Question) -> EachPatron:
     """Return the connector; it opens nothing yet."""
-    return EachPatron(AboutOne(settings, question), settings.per_student, question, settings.unknown)
+    return EachPatron(SierraPatronReader(settings, question), settings.per_student, question, settings.unknown)

@@ -17,8 +17,8 @@ from pydantic import Field, model_validator
 
 from config.tables.secrets import Text
 from connectors.by_student.each_student import on_the_roster, owners_of
-from connectors.by_student.sip2_patrons import Answer, Asks, Flag, Readers
-from connectors.by_student.sip2_wire import Line, Message, Terminal
+from connectors.by_student.sip2_patrons import Asks, Flag, PatronAnswer, Readers
+from connectors.by_student.sip2_wire import Message, Sip2Line, Sip2Terminal
 from connectors.cells.letters import Letters
 from connectors.http.worker_pool import Pause, PerStudent, Watch, walk
 from connectors.own_keys.questions import KnownQuestions
@@ -66,14 +66,14 @@ _SAMPLED = 10
 _ENCODING = "Look at encoding: mostly it is utf-8 or gb18030; ask the library which its service sends."
 
 
-class Pace(PerStudent):
+class Sip2Pace(PerStudent):
     """Few services take more connections than they have self-check machines."""
 
     at_once: Annotated[int, Field(ge=1, le=32)] = 1
     per_second: Annotated[float, Field(gt=0, le=1_000)] = 10
 
 
-class Settings(KnownQuestions, Line):
+class Settings(KnownQuestions, Sip2Line):
     """Where the service is, how it is spoken to, and what is asked."""
 
     mappings = _COLUMNS
@@ -94,7 +94,7 @@ class Settings(KnownQuestions, Line):
     missing: Literal["outside", "nothing"] = "outside"
     #: Up to this share of the numbers may stay without a sure answer; they are released by none.
     most_doubtful: Annotated[float, Field(ge=0, le=0.5)] = 0.05
-    per_student: Pace = Pace()
+    per_student: Sip2Pace = Sip2Pace()
 
     @model_validator(mode="after")
     def _names_flags_rightly(self) -> Self:
@@ -146,11 +146,11 @@ class Sip2:
     def check(self) -> Sample:
         """Log in, see what the service says of itself, and ask about the roster's first numbers until one has a row."""
         self._refuse_columns()
-        with Terminal(self._settings, self._question) as terminal:
+        with Sip2Terminal(self._settings, self._question) as terminal:
             status = terminal.status()
             self._refuse_unsupported(terminal, status)
         candidates = on_the_roster(self._question)
-        numbers, answer, known = candidates.every_number()[:_SAMPLED], Answer(), 0
+        numbers, answer, known = candidates.every_number()[:_SAMPLED], PatronAnswer(), 0
         doubts: dict[str, None] = {}
         with self._opening(candidates)(_no_pause) as ask:
             for number in numbers:
@@ -175,7 +175,7 @@ class Sip2:
         notes = self._notes(status, candidates)
         return Sample(where, _OFFERED[self._settings.asks], row, tuple(warnings), notes, rows)
 
-    def _asked(self, numbers: Sequence[str], candidates: Candidates, progress: Progress) -> dict[str, Answer]:
+    def _asked(self, numbers: Sequence[str], candidates: Candidates, progress: Progress) -> dict[str, PatronAnswer]:
         """Return the answers. Raises SourceUnavailable where too many numbers have none, or a doubtful one."""
         most = ceil(self._settings.most_doubtful * len(numbers))
         limits, source = self._settings.per_student, self._question.source
@@ -194,11 +194,11 @@ class Sip2:
         owners = owners_of(candidates)
 
         @contextmanager
-        def opening(_pause: Pause) -> Iterator[Callable[[str], Answer]]:
-            with Terminal(self._settings, self._question) as terminal:
+        def opening(_pause: Pause) -> Iterator[Callable[[str], PatronAnswer]]:
+            with Sip2Terminal(self._settings, self._question) as terminal:
                 readers = Readers(terminal, self._asks, owners)
 
-                def ask(number: str) -> Answer:
+                def ask(number: str) -> PatronAnswer:
                     self._refuse_unsupported(terminal, terminal.status())
                     return readers.about(number)
 
@@ -209,7 +209,7 @@ class Sip2:
     def _snapshot(
         self,
         numbers: Sequence[str],
-        answers: Mapping[str, Answer],
+        answers: Mapping[str, PatronAnswer],
         candidates: Candidates,
         began: datetime,
         *,
@@ -259,7 +259,7 @@ class Sip2:
             warnings=(*warnings, *letters.warnings()),
         )
 
-    def _rows(self, asked: str, answer: Answer, owner: Mapping[str, str]) -> list[tuple[Cell, ...]]:
+    def _rows(self, asked: str, answer: PatronAnswer, owner: Mapping[str, str]) -> list[tuple[Cell, ...]]:
         """Return rows in the question's order; by the student's own number where the asked one is theirs alone.
 
         A system that is asked by two cards of one reader may answer with each of them; the two are then one.
@@ -283,7 +283,7 @@ class Sip2:
                     f"Correct columns.{field} in [source.{self._question.source}].",
                 )
 
-    def _refuse_unsupported(self, terminal: Terminal, status: Message) -> None:
+    def _refuse_unsupported(self, terminal: Sip2Terminal, status: Message) -> None:
         supported = status.one("BX") or ""
         if supported[_PATRON : _PATRON + 1].upper() == "N":
             raise SourceRefused(
@@ -325,23 +325,23 @@ class Sip2:
 
 
 #: Opens what asks about one number after the other, told how to wait.
-_Opening: TypeAlias = Callable[[Pause], AbstractContextManager[Callable[[str], Answer]]]
+_Opening: TypeAlias = Callable[[Pause], AbstractContextManager[Callable[[str], PatronAnswer]]]
 
 
 def _no_pause(_seconds: float) -> None:
     """Wait for nothing: one number is not paced."""
 
 
-def _doubts(numbers: Sequence[str], answers: Mapping[str, Answer]) -> dict[str, str]:
+def _doubts(numbers: Sequence[str], answers: Mapping[str, PatronAnswer]) -> dict[str, str]:
     """Return the numbers that nobody is released by, each with why."""
-    silent = Answer(doubt="no answer")
+    silent = PatronAnswer(doubt="no answer")
     found = {number: answers.get(number, silent).doubt for number in numbers}
     return {number: doubt for number, doubt in found.items() if doubt}
 
 
-def _assumed(candidates: Candidates, answers: Mapping[str, Answer]) -> list[str]:
+def _assumed(candidates: Candidates, answers: Mapping[str, PatronAnswer]) -> list[str]:
     """Say how many students are clear for no other reason than that the library does not know them."""
-    nothing = Answer()
+    nothing = PatronAnswer()
     theirs = [[answers.get(number, nothing) for number in numbers] for numbers in candidates.numbers.values()]
     count = sum(any(a.assumed for a in each) and not any(a.known and not a.assumed for a in each) for each in theirs)
     of = f"{count} of {len(theirs)} students have no card that the library knows"

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, make_url
 
 from connectors.databases.backends import reading
-from connectors.databases.base import Options, Patience, Undecodable
+from connectors.databases.base import DatabaseTimeouts, Options, Undecodable
 from connectors.databases.read_transaction import ReadTransaction
 from connectors.databases.sql_settings import Settings
 from connectors.databases.statements import by_number
@@ -287,7 +287,7 @@ class Sql:
 
     @contextmanager
     def _reading(self) -> Iterator[ReadTransaction]:
-        patience = Patience(self._settings.connect_timeout, self._settings.timeout)
+        patience = DatabaseTimeouts(self._settings.connect_timeout, self._settings.timeout)
         options = Options(self._settings.bytes_as, self._settings.oracle_client, self._lenient, self._settings.tls)
         with reading(self._url(), self._question.source, patience, options) as (connection, backend):
             yield ReadTransaction(connection, backend, self._settings, self._question)

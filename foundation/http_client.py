@@ -23,7 +23,7 @@ class AnswerTooSlowError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """How long one request may take, and how large its answer may be."""
 
     #: Seconds to connect, and between two bytes.
@@ -71,7 +71,7 @@ class HttpClient:
         """What the systems have left; it is sent along."""
         return self._session.cookies
 
-    def send(self, method: str, url: str, limits: Limits, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
+    def send(self, method: str, url: str, limits: RequestLimits, **sent: Any) -> tuple[requests.Response, bytes]:  # noqa: ANN401 - as requests takes it
         """Return an answer and its body. Raises AnswerTooLargeError, AnswerTooSlowError and what the libraries raise.
 
         The libraries' texts may hold the whole address, and with it a secret.
@@ -93,7 +93,7 @@ class HttpClient:
         self._session.close()
 
 
-def _body(response: requests.Response, limits: Limits) -> bytes:
+def _body(response: requests.Response, limits: RequestLimits) -> bytes:
     end = min(limits.deadline, time.monotonic() + limits.body)
     content = bytearray()
     # What has come is looked at as it comes: waiting for a full chunk, a server that drips would never be late.

@@ -33,7 +33,7 @@ from portal.web.long_questions import Elsewhere
 from status_db.store.engine import StoreError, TookTooLong, ValueRefused
 
 
-class Desk(Protocol):
+class DeskPages(Protocol):
     """What offices and colleges decide at: its pages, and the doors behind them."""
 
     @property
@@ -84,7 +84,7 @@ def create_app(
     settings: Settings,
     *,
     clock: Callable[[], datetime],
-    desk: Desk | None = None,
+    desk: DeskPages | None = None,
     students: bool = True,
     staff: bool = True,
     apart: Elsewhere | None = None,

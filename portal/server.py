@@ -10,7 +10,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from config.tables.limits import Limits
+from config.tables.limits import PortalLimits
 from foundation.refusals import Refused
 
 #: The longest header of a request, in bytes: an address, cookies, and what a browser adds.
@@ -33,7 +33,7 @@ class CannotListen(Refused[ListenCode]):
     """The address cannot be listened on; the text says why, and the way out."""
 
 
-def serve(target: str, host: str, port: int, workers: int, limits: Limits) -> None:
+def serve(target: str, host: str, port: int, workers: int, limits: PortalLimits) -> None:
     """Serve until stopped by SIGTERM or Ctrl-C; `target` names what makes the application, as module:function.
 
     Each worker is a process of its own that imports the target. Raises CannotListen.
@@ -61,7 +61,7 @@ def serve(target: str, host: str, port: int, workers: int, limits: Limits) -> No
     ).serve()
 
 
-def bounds(limits: Limits) -> dict[str, Any]:
+def bounds(limits: PortalLimits) -> dict[str, Any]:
     """Return the limits as options of the server, and raise this process's limit of open files to match.
 
     Where the system allows fewer, there are fewer connections: a server without files left takes none at all.

@@ -103,7 +103,7 @@ class Where(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class StudentGroup:
     """The students of one college, or of one class of it, each counted once."""
 
     college: str
@@ -136,7 +136,7 @@ class Overview:
     #: College → step → tally, colleges in name order.
     by_college: Mapping[str, Mapping[str, Tally]]
     #: Each class, in the order of college and name; only where it was asked for.
-    classes: tuple[Group, ...] = ()
+    classes: tuple[StudentGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from config.tables.secrets import DatabaseUrl, Secret, SecretUnusable
 from config.tables.sources import Asked
 from config.timetable import timetable_of
 from status_db.model import Means, StepKind, Verdict, digest_of
-from sync.rule.guard import Limits
+from sync.rule.guard import GuardLimits
 from sync.rule.records import SourceRule, normalise_word
 from sync.rule.roster import FlowRule, RosterRule
 
@@ -130,9 +130,9 @@ def _without_secret(value: object) -> str:
         return "sqlite://"
 
 
-def limits(asked: Asked) -> Limits:
+def limits(asked: Asked) -> GuardLimits:
     """Return a source's guard limits."""
-    return Limits(**asked.guard.limits())
+    return GuardLimits(**asked.guard.limits())
 
 
 def fresh_for(settings: Settings, asked: Asked) -> timedelta:

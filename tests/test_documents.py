@@ -15,7 +15,7 @@ from clearance.main import app
 from clearance.services import schema_of
 from config import settings
 from config.tables.cohorts import Cohort
-from config.tables.limits import Limits
+from config.tables.limits import PortalLimits
 from config.tables.opening_hours import Calendar
 from config.tables.portal import Api, Auth, Portal
 from config.tables.providers import PROVIDERS
@@ -163,7 +163,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "[source.NAME.guard]": Guard,
     "[calendar]": Calendar,
     "[portal]": Portal,
-    "[portal.limits]": Limits,
+    "[portal.limits]": PortalLimits,
     "[auth]": Auth,
     "[api]": Api,
     **{f"[auth.{name}]": table for name, table in PROVIDERS.items()},

@@ -36,7 +36,7 @@ from status_db.views import StudentView
 from sync.run.approve import Approvals
 from sync.run.outcome import Outcome
 from sync.run.run import Sync
-from sync.run.season import Member, Season
+from sync.run.season import CohortMember, Season
 from sync.service.inbox import Serving
 from tests.cast import EVERYBODY, MORNING
 from tests.templates import Home, Places
@@ -369,7 +369,7 @@ class World:
 
 def season_of(world: World) -> Season:
     """Return what a schedule serves: the world's one cohort."""
-    return Season([Member(COHORT, world.settings, world.sync)])
+    return Season([CohortMember(COHORT, world.settings, world.sync)])
 
 
 def serving_of(world: World, desk: Engine | None = None) -> Serving:

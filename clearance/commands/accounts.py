@@ -17,7 +17,7 @@ from status_db.accounts.accounts import Account, normalise_account
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.reviewer_coverage import ENOUGH, short_of_reviewers
 from status_db.inbox.pending_changes import ADMINISTRATORS, PendingChanges
-from status_db.sign_in.second_factor import Factors, Held, asked_of
+from status_db.sign_in.second_factor import AccountFactors, Factors, asked_of
 
 #: So many names of accounts are printed.
 _NAMED = 5
@@ -103,7 +103,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
                     "altered": a.altered,
                     "demo": a.demo,
                     "password": a.password_hash is not None,
-                    "second_factor": held.get(a.account, Held()).any,
+                    "second_factor": held.get(a.account, AccountFactors()).any,
                     "second_factor_asked": asked_of(program.settings.auth, a),
                     "grants": a.grants,
                 }
@@ -120,7 +120,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
                 a.student or "",
                 _open(program, a),
                 "yes" if a.password_hash else "none yet",
-                _factors(program, a, held.get(a.account, Held())),
+                _factors(program, a, held.get(a.account, AccountFactors())),
                 all_told(a.grants, numbered=True),
             )
             for a in accounts
@@ -130,7 +130,7 @@ def listed(context: typer.Context, *, json: Json = False) -> None:
         tables.ERR.print(f"look at this: {line}")
 
 
-def _factors(program: Program, account: Account, held: Held) -> str:
+def _factors(program: Program, account: Account, held: AccountFactors) -> str:
     """Say which second factors an account has; an empty text where it has none and needs none."""
     parts = [
         "app" if held.app else "",

@@ -12,7 +12,7 @@ from clearance.commands.accounts import ClassName, College
 from clearance.context import chosen, ends_well, fail
 from clearance.files.lists import cells_in
 from clearance.output import tables
-from clearance.output.slips import Slip, write_slips
+from clearance.output.slips import HandoutSlip, write_slips
 from clearance.services import Program
 from connectors.port import Cell, SourceGarbled
 from foundation.private_files import write_new
@@ -21,7 +21,7 @@ from status_db.accounts.audit_log import Deed
 from status_db.model import normalise_number
 from status_db.sign_in.identity_numbers import Identities, normalise_document
 from status_db.sign_in.one_time_codes import CodeKind
-from status_db.sign_in.second_factor import Factors, Held, asked_of
+from status_db.sign_in.second_factor import AccountFactors, Factors, asked_of
 
 #: Excel keeps so many digits of a number, and writes noughts for the rest.
 _KEPT_DIGITS = 15
@@ -30,7 +30,7 @@ _IDENTITY_COLUMNS = ("学号", "证件号码")
 
 
 @dataclass(frozen=True, slots=True)
-class _Owner:
+class _CodeOwner:
     account: str
     name: str
     college: str = ""
@@ -72,7 +72,7 @@ def codes(
     scope = {key: value for key, value in (("college", college), ("class", class_name)) if value}
     about: dict[str, Any] = {**scope} if scope else {"of": [one.account for one in owners]}
     note(program, Deed.CODES_MADE, by, cohort=program.cohort if scope else None, count=len(made), **about)
-    slips = [Slip(one.account, one.name, one.college, one.class_name, made[one.account]) for one in owners]
+    slips = [HandoutSlip(one.account, one.name, one.college, one.class_name, made[one.account]) for one in owners]
     if xlsx is None:
         tables.table(
             ("college", "class", "account", "name", "one-time code"),
@@ -92,7 +92,7 @@ def _set_up_codes(program: Program, accounts: Sequence[str], by: str) -> None:
         name = normalise_account(account)
         if owner is not None and not asked_of(program.settings.auth, owner):
             fail(f'"{name}" is asked for no second factor: {_why_not_asked(program, demo=owner.demo)} Nothing is made.')
-        if held.get(name, Held()).any:
+        if held.get(name, AccountFactors()).any:
             fail(
                 f'"{name}" has a second factor already, and a code would open nothing. If its device is lost, take it '
                 f"away first: clearance accounts reset-factor {name}"
@@ -177,17 +177,17 @@ def _identity_fault(cell: Cell, student: str) -> str:
     return "a spreadsheet has taken the document's number for a number: format the column as text and paste it again"
 
 
-def _named(program: Program, accounts: Sequence[str]) -> list[_Owner]:
-    owners: list[_Owner] = []
+def _named(program: Program, accounts: Sequence[str]) -> list[_CodeOwner]:
+    owners: list[_CodeOwner] = []
     for name in dict.fromkeys(normalise_account(one) for one in accounts):
         found = program.accounts.find(name)
         if found is None or not found.active:
             fail(f'there is no active account "{name}". See: clearance accounts list')
-        owners.append(_Owner(found.account, found.name))
+        owners.append(_CodeOwner(found.account, found.name))
     return owners
 
 
-def _in_class(program: Program, college: str, class_name: str) -> list[_Owner]:
+def _in_class(program: Program, college: str, class_name: str) -> list[_CodeOwner]:
     inside = {column: value for column, value in (("college", college), ("class", class_name)) if value}
     without = {
         account.student: account.account
@@ -195,7 +195,7 @@ def _in_class(program: Program, college: str, class_name: str) -> list[_Owner]:
         if account.student and account.active and account.password_hash is None
     }
     owners = [
-        _Owner(without[one.student], one.name, one.college, one.class_name)
+        _CodeOwner(without[one.student], one.name, one.college, one.class_name)
         for one in program.leavers.listed(program.cohort, inside)
         if one.student in without
     ]

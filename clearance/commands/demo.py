@@ -15,9 +15,9 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import DatabaseError
 
-from clearance.commands.serve import WEB_TARGETS, Served, upgrade_both
+from clearance.commands.serve import WEB_TARGETS, ServedPart, upgrade_both
 from clearance.commands.sync import exit_code, run_all
-from clearance.context import Chosen, chosen, ends_well, fail, stop_like_ctrl_c
+from clearance.context import GlobalOptions, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.demo_life import COLLEGE, announce, lived
 from clearance.output import tables
 from clearance.services import CONFIG_VARIABLE, Program
@@ -87,7 +87,7 @@ def offices_of(file: Path) -> Offices:
     return Offices(file.resolve().parent.parent / ".demo" / "offices", os.environ.get(_LIBRARY_VARIABLE, ""))
 
 
-def _refuse_without_clock(here: Chosen) -> None:
+def _refuse_without_clock(here: GlobalOptions) -> None:
     """End a command of the demo, before it has touched anything, unless the settings have the demo's clock."""
     if not here.program().settings.is_demo:
         fail(
@@ -97,7 +97,7 @@ def _refuse_without_clock(here: Chosen) -> None:
         )
 
 
-def _build(here: Chosen, offices: Offices) -> None:
+def _build(here: GlobalOptions, offices: Offices) -> None:
     """Write the offices as on the first day, and have it be that day."""
     _write(offices, 0)
     _clock(here).start(today_in(here.program().settings.institution.timezone))
@@ -114,7 +114,7 @@ def _write(offices: Offices, day: int) -> None:
         )
 
 
-def _clock(here: Chosen) -> DemoClock:
+def _clock(here: GlobalOptions) -> DemoClock:
     file = here.program().settings.demo.clock_file
     assert file is not None  # noqa: S101 - each command has refused by now
     return DemoClock(file)
@@ -199,7 +199,7 @@ def offices(context: typer.Context, *, finance_port: FinancePort = FINANCE_PORT)
 
 
 @contextmanager
-def schedule_beside(here: Chosen, folder: Path) -> Iterator[None]:
+def schedule_beside(here: GlobalOptions, folder: Path) -> Iterator[None]:
     """Have the schedule running in a process of its own, which ends with this; what it says goes into a file."""
     # Beside the pages, not inside of this process: the server forks its workers, and threads would not survive that.
     command = [sys.executable, "-m", "clearance", "--config", str(here.file)]
@@ -291,7 +291,7 @@ def make_accounts(program: Program, through: list[tuple[Student, str]]) -> list[
 
 
 def _where_to_look(
-    here: Chosen, program: Program, people: list[tuple[str, str]], port: int | None, *, once: bool
+    here: GlobalOptions, program: Program, people: list[tuple[str, str]], port: int | None, *, once: bool
 ) -> None:
     portal = program.settings.portal
     tables.OUT.print("")
@@ -308,8 +308,8 @@ def _where_to_look(
     tables.OUT.print(f"Change it:         {command} sync")
 
 
-def _serve(here: Chosen, program: Program, port: int | None) -> None:
+def _serve(here: GlobalOptions, program: Program, port: int | None) -> None:
     portal = program.settings.portal
     os.environ[CONFIG_VARIABLE] = str(here.file.resolve())
     tables.OUT.print("Ctrl-C ends the demo; what it has made stays in .demo")
-    serve_pages(WEB_TARGETS[Served.ALL], portal.host, port or portal.port, portal.workers, portal.limits)
+    serve_pages(WEB_TARGETS[ServedPart.ALL], portal.host, port or portal.port, portal.workers, portal.limits)

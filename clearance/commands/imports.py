@@ -20,10 +20,10 @@ from portal.i18n import languages
 from portal.i18n.languages import Language
 from status_db.accounts.accounts import Account, Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.batch_rows import Judged, Preview, RowKind
+from status_db.decisions.batch_rows import Judged, RowKind, SheetPreview
 from status_db.decisions.batches import BatchKind
 from status_db.effective.visible import Sight
-from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.queries.lists import Filter, Lists, ListSelection, Order
 from status_db.views import Scope
 
 StepOption = Annotated[str, typer.Option("--step", help="Of which step.")]
@@ -186,7 +186,10 @@ def template(
     columns = {name: value for name, value in (("college", college), ("class", class_name)) if value}
     sight = Sight(program.cohort, {step: scopes})
     here = Scene(settings, _spoken(program, "zh"), program.clock(), settings.cohort_named(program.cohort), sight)
-    lists, wanted = Lists(program.reading, settings), Filter(Wanted.ALL, step, columns=columns, order=Order.CLASS)
+    lists, wanted = (
+        Lists(program.reading, settings),
+        Filter(ListSelection.ALL, step, columns=columns, order=Order.CLASS),
+    )
     count = lists.count(sight, wanted, here.now, most)
     if not count:
         fail("nobody there has this step. Look at the names of the college and the class.")
@@ -223,7 +226,7 @@ def _spoken(program: Program, code: str) -> Language:
     return languages.load((code,), program.settings.institution.timezone)[code]
 
 
-def _show(program: Program, english: Language, preview: Preview, why: dict[int, str]) -> None:
+def _show(program: Program, english: Language, preview: SheetPreview, why: dict[int, str]) -> None:
     """Print what each row would do, the wrong ones first, and how many are of each kind."""
     now = program.clock()
     for kind in (RowKind.WRONG, RowKind.CONFLICT, RowKind.NEW):

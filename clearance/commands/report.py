@@ -12,7 +12,7 @@ from clearance.output import tables as show
 from clearance.services import Program
 from portal.access.scenes import Scene
 from portal.documents import report_sheets
-from portal.documents.report_tables import Table, tables
+from portal.documents.report_tables import ReportTable, tables
 from portal.i18n import languages
 from status_db.accounts.audit_log import Deed
 from status_db.effective.visible import everything
@@ -62,7 +62,7 @@ def _scene(program: Program) -> Scene:
     return Scene(settings, english, program.clock(), cohort, everything(settings, program.cohort))
 
 
-def _show(table: Table) -> None:
+def _show(table: ReportTable) -> None:
     show.OUT.print()
     show.table(
         [column.title for column in table.columns],

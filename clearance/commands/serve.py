@@ -25,7 +25,7 @@ from sync.run.season import for_each
 from sync.service.schedule import Schedule
 
 
-class Served(StrEnum):
+class ServedPart(StrEnum):
     """What one process serves."""
 
     #: The pages and the desk.
@@ -38,13 +38,13 @@ class Served(StrEnum):
 
 #: What the server imports in each of its processes: a function that makes the application.
 WEB_TARGETS = {
-    Served.ALL: "clearance.web:both",
-    Served.PAGES: "clearance.web:pages",
-    Served.DESK: "clearance.web:desk",
+    ServedPart.ALL: "clearance.web:both",
+    ServedPart.PAGES: "clearance.web:pages",
+    ServedPart.DESK: "clearance.web:desk",
 }
 
 
-_PROCESSES = {Served.ALL: Process.ALL, Served.PAGES: Process.PAGES, Served.DESK: Process.DESK}
+_PROCESSES = {ServedPart.ALL: Process.ALL, ServedPart.PAGES: Process.PAGES, ServedPart.DESK: Process.DESK}
 
 
 @ends_well
@@ -71,7 +71,9 @@ def schedule(context: typer.Context) -> None:
 @ends_well
 def serve(
     context: typer.Context,
-    what: Annotated[Served, typer.Argument(help="all, or pages and desk each in a process of its own")] = Served.ALL,
+    what: Annotated[
+        ServedPart, typer.Argument(help="all, or pages and desk each in a process of its own")
+    ] = ServedPart.ALL,
     *,
     host: Annotated[str | None, typer.Option("--host", help="Where to listen, if not as [portal] says.")] = None,
     port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Likewise.")] = None,
@@ -82,7 +84,7 @@ def serve(
     # What a worker could not do without ends the command here, in a sentence.
     program.look_at_marks(_PROCESSES[what])
     _ = program.accounts, program.key.of("serving")
-    if what is Served.DESK and not program.settings.desk.enabled:
+    if what is ServedPart.DESK and not program.settings.desk.enabled:
         fail("there is no desk: [desk] says enabled = false. Say true, or serve the pages alone: clearance serve pages")
     portal = program.settings.portal
     for warning in portal.warnings:

@@ -17,7 +17,7 @@ from clearance.context import (
     SUSPENDED,
     UNAVAILABLE,
     Json,
-    Served,
+    ServedCohorts,
     chosen,
     code_of,
     ends_well,
@@ -39,7 +39,7 @@ from status_db.marks.current import Stored
 from status_db.model import ROSTER, normalise_number
 from status_db.store.engine import StoreError, reading
 from sync.pull.sample import refuse_and_warn
-from sync.run.outcome import Outcome, Preview
+from sync.run.outcome import Outcome, RunPreview
 from sync.run.season import Season
 
 Sources = Annotated[
@@ -123,7 +123,7 @@ def _show_warnings(warnings: Sequence[str]) -> None:
         tables.ERR.print(f"        look at this: {warning}")
 
 
-def _to_check(served: Served, sources: list[str] | None) -> Iterator[tuple[dict[str, object], Program, str]]:
+def _to_check(served: ServedCohorts, sources: list[str] | None) -> Iterator[tuple[dict[str, object], Program, str]]:
     """Give what is to be asked, with its cohort where it is one cohort's own, and the program that asks.
 
     A source is asked once for all cohorts; a roster, and a source that binds its cohort, once for each.
@@ -141,7 +141,7 @@ def _of(where: Mapping[str, object]) -> str:
     return f" ({where['cohort']})" if where else ""
 
 
-def _look_at_status_db(served: Served, found: list[dict[str, object]], *, quiet: bool) -> int:
+def _look_at_status_db(served: ServedCohorts, found: list[dict[str, object]], *, quiet: bool) -> int:
     """Say what puts at risk what the status database acknowledges; return the exit code that this alone would give."""
     try:
         warnings, code = served.first.risks(), 0
@@ -196,7 +196,7 @@ def _warn(
         _show_warnings(warnings)
 
 
-def _look_at_settings(served: Served, found: list[dict[str, object]], *, quiet: bool) -> None:
+def _look_at_settings(served: ServedCohorts, found: list[dict[str, object]], *, quiet: bool) -> None:
     """Name a change of settings that is not applied yet; where the marks cannot be read there is nothing to compare."""
     for program in served.each():
         try:
@@ -207,7 +207,7 @@ def _look_at_settings(served: Served, found: list[dict[str, object]], *, quiet: 
             _show_change(change, found, quiet=quiet)
 
 
-def _show_change(change: Preview, found: list[dict[str, object]], *, quiet: bool) -> None:
+def _show_change(change: RunPreview, found: list[dict[str, object]], *, quiet: bool) -> None:
     found.append({"settings": "changed", "warnings": [*change.changes, *map(str, change.reasons)]})
     if not quiet:
         what = " settings: not applied yet. See `clearance plan`; apply with `clearance sync`"
@@ -221,7 +221,7 @@ def plan(context: typer.Context, sources: Sources = None, *, json: Json = False)
     """Say what a sync would change now; change nothing. Exit code 3 when there is something."""
     served = chosen(context).season(Process.SYNC)
     stop_like_ctrl_c()
-    previews: list[Preview] = []
+    previews: list[RunPreview] = []
     names = _names(served.first, sources)
     changes = (program.sync.preview_change() for program in served.each())
     previews += [change for change in changes if change is not None]
@@ -242,7 +242,7 @@ def plan(context: typer.Context, sources: Sources = None, *, json: Json = False)
         raise typer.Exit(PENDING)
 
 
-def _show_preview(preview: Preview) -> None:
+def _show_preview(preview: RunPreview) -> None:
     if preview.fault:
         tables.line("fails", "red", f"     {preview.source}{_in(preview.cohort)}")
         tables.ERR.print(f"          {preview.message}")
@@ -310,7 +310,7 @@ def run_all(season: Season, names: list[str], by: str, *, quiet: bool = False) -
     return outcomes
 
 
-def recheck(served: Served, names: list[str], number: str, by: str, *, quiet: bool = False) -> list[Outcome]:
+def recheck(served: ServedCohorts, names: list[str], number: str, by: str, *, quiet: bool = False) -> list[Outcome]:
     """Ask the sources of this student's own steps about them alone, in each cohort that they leave with."""
     outcomes: list[Outcome] = []
     leaves = False

@@ -8,7 +8,7 @@ import typer
 from clearance.context import VERIFY_FAILED, Json, chosen, ends_well
 from clearance.output import tables
 from sync.verify.desk import DeskReport
-from sync.verify.report import Report
+from sync.verify.report import VerifyReport
 
 _AUDIT_HEAD = re.compile(r"(desk|pages):(\d{1,18}):([0-9a-f]{64})")
 _HEAD = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
@@ -76,13 +76,13 @@ def _show_desk(report: DeskReport) -> None:
             tables.OUT.print(f"audit head {chain}:{link}:{mac}")
 
 
-def _show(report: Report) -> None:
+def _show(report: VerifyReport) -> None:
     _show_what(report)
     if report.head:
         tables.OUT.print(f"head {report.head[0]}:{report.head[1]}")
 
 
-def _show_what(report: Report | DeskReport) -> None:
+def _show_what(report: VerifyReport | DeskReport) -> None:
     looked_at = ", ".join(f"{count:,} {what}" for what, count in report.looked_at.items())
     if looked_at:
         tables.OUT.print(f"looked at {looked_at}")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from config.tables.desk import Desk
 from connectors.files import reader
-from connectors.files.reader import Kind, kind_of
-from connectors.files.sandbox import FileNamed, Limits, Row, read_apart
+from connectors.files.reader import FileKind, kind_of
+from connectors.files.sandbox import FileNamed, Row, SandboxLimits, read_apart
 from connectors.files.tables.table import ListAsked
 from connectors.port import Cell, SourceError, SourceUnavailable
 from portal.desk.context.services import SheetCode, SheetRead, SheetUnreadable
 
 #: What reading one sheet may take.
-_LIMITS = Limits(memory=512_000_000, longest=timedelta(minutes=1), told_in="[desk]")
+_LIMITS = SandboxLimits(memory=512_000_000, longest=timedelta(minutes=1), told_in="[desk]")
 _MOST_UNPACKED = 300_000_000
 
 #: So many are read at a time; the next one waits.
@@ -23,7 +23,7 @@ _AT_A_TIME = 2
 
 _NAMES_OF_TEXT = (".csv", ".tsv", ".txt", ".xls")
 #: What is wrong with a file of a kind that cannot be read after all; any other is broken.
-_CODES = {Kind.OLD_WORKBOOK: SheetCode.XLS, Kind.WEB_PAGE: SheetCode.WEB, Kind.XML: SheetCode.XML}
+_CODES = {FileKind.OLD_WORKBOOK: SheetCode.XLS, FileKind.WEB_PAGE: SheetCode.WEB, FileKind.XML: SheetCode.XML}
 #: So much of a file shows what it is.
 _HEAD = 4_096
 #: A workbook with a password is packed like an old one, and says so within.
@@ -79,11 +79,11 @@ class Sheets:
                 "not asked for, or raise most_bytes in [desk] of the settings.",
             )
         kind, what = kind_of(content[:_HEAD])
-        if kind is Kind.OLD_WORKBOOK and _LOCKED in content:
+        if kind is FileKind.OLD_WORKBOOK and _LOCKED in content:
             raise SheetUnreadable(SheetCode.PASSWORD, f"{name} has a password. Save it without one, and bring that.")
-        if kind is Kind.WORKBOOK and _OPEN_DOCUMENT in content[:200]:
+        if kind is FileKind.WORKBOOK and _OPEN_DOCUMENT in content[:200]:
             raise SheetUnreadable(SheetCode.KIND, f"{name} is no Excel workbook. Save it as .xlsx, and bring that.")
-        if kind is Kind.OTHER or (kind is Kind.TEXT and not name.lower().endswith(_NAMES_OF_TEXT)):
+        if kind is FileKind.OTHER or (kind is FileKind.TEXT and not name.lower().endswith(_NAMES_OF_TEXT)):
             code = SheetCode.WEB if "web page" in what else SheetCode.KIND
             raise SheetUnreadable(
                 code, f"{name} is {what or 'neither an Excel workbook nor CSV'}. {save}, and bring that."

@@ -17,7 +17,7 @@ _ON_A_PAGE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Slip:
+class HandoutSlip:
     """What one person is handed."""
 
     account: str
@@ -28,7 +28,7 @@ class Slip:
 
 
 def write_slips(
-    file: Path, slips: Sequence[Slip], settings: Settings, *, now: datetime, until: datetime, by: str
+    file: Path, slips: Sequence[HandoutSlip], settings: Settings, *, now: datetime, until: datetime, by: str
 ) -> None:
     """Write the slips in their order, a page's end between classes; whose they are and by whom stands on each page."""
     zone = settings.institution.timezone

@@ -10,7 +10,7 @@ from config.tables.base import STRICT, Span
 _Second = Annotated[Span, Field(ge=timedelta(seconds=1), le=timedelta(minutes=1))]
 
 
-class Limits(BaseModel):
+class PortalLimits(BaseModel):
     """How many requests are read, answered and hashed at once, and how long each may take."""
 
     model_config = STRICT

@@ -9,7 +9,7 @@ from pydantic import (
 )
 
 from config.tables.base import Span, Table
-from config.tables.limits import Limits
+from config.tables.limits import PortalLimits
 from config.tables.providers import Cas, Ldap, Oidc
 from config.tables.secrets import FilePath, Text
 
@@ -32,7 +32,7 @@ class Portal(Table):
     recheck_pause: Span = timedelta(minutes=10)
     recheck_day_limit: Annotated[int, Field(ge=1)] = 10
     #: What one process takes at once.
-    limits: Limits = Limits()
+    limits: PortalLimits = PortalLimits()
 
     @property
     def warnings(self) -> tuple[str, ...]:

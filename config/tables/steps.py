@@ -10,7 +10,7 @@ from config.tables.base import ShortKey, Table
 from config.tables.opening_hours import OpenHours
 
 
-class Place(Table):
+class OfficePlace(Table):
     """Where to go, on one campus."""
 
     where: str
@@ -27,9 +27,9 @@ class Office(Table):
 
     name: str
     name_en: str = ""
-    places: dict[str, Place] = {}
+    places: dict[str, OfficePlace] = {}
 
-    def place(self, campus: str) -> Place | None:
+    def place(self, campus: str) -> OfficePlace | None:
         """Return where a student of this campus goes."""
         return self.places.get(campus) or self.places.get("*")
 
@@ -54,7 +54,7 @@ class Step(Table):
     advice_en: str = ""
 
 
-class Entry(Table):
+class FlowEntry(Table):
     """A step's place in a flow."""
 
     step: str
@@ -70,7 +70,7 @@ class Flow(Table):
     levels: list[ShortKey]
     #: Only students of these categories; the first flow that fits a student is theirs.
     categories: list[str] | None = None
-    entries: Annotated[list[Entry], Field(min_length=1)]
+    entries: Annotated[list[FlowEntry], Field(min_length=1)]
 
     def after(self, step: str) -> tuple[str, ...]:
         """Return the steps that a review of this flow waits for."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from connectors.by_student.each_student import AsksAboutOne, EachStudent
-from connectors.http.settings import Patience
+from connectors.http.settings import HttpTimeouts
 from connectors.http.worker_pool import PerStudent, Watch
 from connectors.own_keys.questions import KnownQuestions
 from connectors.port import Progress, Question, Snapshot, SourceGarbled, SourceUnavailable, no_progress
@@ -23,7 +23,7 @@ Strangers: TypeAlias = Literal["unknown", "clear"]
 _NEVER_MISSING = frozenset({"student", "amount"})
 
 
-class EachPatronSettings(KnownQuestions, Patience):
+class EachPatronSettings(KnownQuestions, HttpTimeouts):
     """Keys of every library that is asked so."""
 
     #: What it means that the library does not know a student.

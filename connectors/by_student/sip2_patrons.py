@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Literal, NamedTuple, TypeAlias
 
-from connectors.by_student.sip2_wire import BrokenLine, Message, Terminal, can_be_sent
+from connectors.by_student.sip2_wire import BrokenLine, Message, Sip2Terminal, can_be_sent
 from connectors.port import Cell, SourceUnavailable
 from status_db.model import normalise_number
 
@@ -74,7 +74,7 @@ class Asks:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PatronAnswer:
     """What was said about one number."""
 
     #: By the source's own columns.
@@ -91,33 +91,33 @@ class Answer:
 class Readers:
     """Asks about one number after the other over one connection."""
 
-    def __init__(self, terminal: Terminal, asks: Asks, owners: Mapping[str, frozenset[str]]) -> None:
+    def __init__(self, terminal: Sip2Terminal, asks: Asks, owners: Mapping[str, frozenset[str]]) -> None:
         """`owners` has for each number every number of the student it belongs to, in our form."""
         self._terminal = terminal
         self._asks = asks
         self._owners = owners
         self._no_titles = not asks.titles
 
-    def about(self, number: str) -> Answer:
+    def about(self, number: str) -> PatronAnswer:
         """Return what is said about a number. Raises SourceUnavailable for no, or no whole, answer."""
         if not can_be_sent(number, self._asks.encoding):
-            return Answer(doubt="numbers that SIP2 cannot send, for a | or a letter outside of its encoding")
+            return PatronAnswer(doubt="numbers that SIP2 cannot send, for a | or a letter outside of its encoding")
         try:
             return self._answer(number)
         except BrokenLine as error:
             self._terminal.close()
             raise self._terminal.unavailable(f"gave {error}") from None
 
-    def _answer(self, number: str) -> Answer:
+    def _answer(self, number: str) -> PatronAnswer:
         asks = self._asks
         which = {"loans": CHARGED, "fines": FINES}.get(asks.question) if asks.lists else None
         first = self._information(number, which)
         if doubt := self._foreign(number, first):
-            return Answer(doubt=doubt)
+            return PatronAnswer(doubt=doubt)
         counts = _counts(first)
         valid = (first.one("BL") or "").upper()
         if valid == "N" and not any(counts.values()) and not any(map(_owes, first.every("BV"))):
-            return Answer(known=asks.unknown_is_clear, assumed=asks.unknown_is_clear)
+            return PatronAnswer(known=asks.unknown_is_clear, assumed=asks.unknown_is_clear)
         if asks.question == "blocks":
             answer = self._blocks(first)
         else:
@@ -154,10 +154,12 @@ class Readers:
             return "answers that name another number (AA) than the student's"
         return "answers in another encoding than the one in the settings" if message.merged else ""
 
-    def _loans(self, number: str, first: Message, counts: Mapping[str, int | None]) -> Answer:
+    def _loans(self, number: str, first: Message, counts: Mapping[str, int | None]) -> PatronAnswer:
         charged, overdue = counts["charged"], counts["overdue"]
         if not self._asks.lists:
-            return Answer(tuple({"place": at} for at in range(1, (charged or 0) + 1)), doubt=_why(charged, overdue))
+            return PatronAnswer(
+                tuple({"place": at} for at in range(1, (charged or 0) + 1)), doubt=_why(charged, overdue)
+            )
         items = self._listed(number, first, CHARGED, charged)
         doubt = _why(charged, overdue)
         if not doubt and len(items) != charged:
@@ -166,9 +168,9 @@ class Readers:
         described = [{"barcode": item, **self._described(item)} for item in items]
         if self._asks.titles and self._no_titles:
             warnings = ("Items are not answered about (17), so that titles and due days are missing: titles = false.",)
-        return Answer(tuple(described), doubt=doubt, warnings=warnings)
+        return PatronAnswer(tuple(described), doubt=doubt, warnings=warnings)
 
-    def _fines(self, number: str, first: Message, counts: Mapping[str, int | None]) -> Answer:
+    def _fines(self, number: str, first: Message, counts: Mapping[str, int | None]) -> PatronAnswer:
         count, amounts = counts["fines"], set(first.every("BV"))
         if len(amounts) > 1:
             raise BrokenLine("a 64 with two different amounts")
@@ -182,16 +184,16 @@ class Readers:
                 doubt = doubt or "fines that are counted, and no amount (BV)"
             elif not amount and count is None:
                 doubt = "neither an amount (BV) nor a count of fines"
-            return Answer(doubt=doubt)
+            return PatronAnswer(doubt=doubt)
         currency = first.one("BH")
         if currency and currency.upper() != self._asks.currency.upper():
-            return Answer(doubt=f"amounts in another currency (BH) than {self._asks.currency}")
+            return PatronAnswer(doubt=f"amounts in another currency (BH) than {self._asks.currency}")
         row = {"amount": _amount(amount), "currency": currency or None, "title": "; ".join(listed)[:500] or None}
-        return Answer((row,), doubt=doubt)
+        return PatronAnswer((row,), doubt=doubt)
 
-    def _blocks(self, first: Message) -> Answer:
+    def _blocks(self, first: Message) -> PatronAnswer:
         raised = [flag for flag in self._asks.flags if first.fixed[FLAGS[flag][0]].upper() == "Y"]
-        return Answer(tuple({"flag": flag, "title": FLAGS[flag][1]} for flag in raised))
+        return PatronAnswer(tuple({"flag": flag, "title": FLAGS[flag][1]} for flag in raised))
 
     def _listed(self, number: str, first: Message, which: Which, count: int | None) -> tuple[str, ...]:
         """Return a whole list, page by page, as far as the system gives it."""

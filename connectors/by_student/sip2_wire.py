@@ -61,7 +61,7 @@ def can_be_sent(text: str, encoding: str) -> bool:
     return bool(text.strip()) and "|" not in text and all(letter.isprintable() for letter in text)
 
 
-class Line(Table):
+class Sip2Line(Table):
     """Where a library's SIP2 service is, how it is spoken to, and how patiently."""
 
     host: Annotated[Text, Field(min_length=1)]
@@ -164,13 +164,13 @@ def read(line: bytes, encoding: str, *, checksums: bool) -> Message:
     return Message(code, fixed, fields, tail[1].decode() if tail else "", merged)
 
 
-class Terminal:
+class Sip2Terminal:
     """One connection, opened and logged in when first asked over, and opened anew after any failure.
 
     What it raises, SourceUnavailable or SourceRefused, holds no secret and nothing of what a system has answered.
     """
 
-    def __init__(self, line: Line, question: Question) -> None:
+    def __init__(self, line: Sip2Line, question: Question) -> None:
         self._line = line
         self._question = question
         self._socket: socket.socket | None = None

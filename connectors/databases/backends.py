@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from connectors.databases.base import BATCH, LATER, Backend, Options, Patience, masked, short, shown
+from connectors.databases.base import BATCH, LATER, Backend, DatabaseTimeouts, Options, masked, short, shown
 from connectors.databases.dameng import Dameng
 from connectors.databases.mysql import Mysql
 from connectors.databases.postgres import Postgres
@@ -25,7 +25,7 @@ _DEFAULTS = Options()
 def reading(
     url: URL,
     source: str,
-    patience: Patience,
+    patience: DatabaseTimeouts,
     options: Options = _DEFAULTS,
 ) -> Iterator[tuple[Connection, "Backend"]]:
     """Give a connection whose transaction sees one state and cannot write, and what is particular about its database.

@@ -26,7 +26,7 @@ BATCH = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class DatabaseTimeouts:
     """How long a connection, and each statement, may take."""
 
     connect: timedelta
@@ -88,7 +88,7 @@ class Backend:
     #: The driver's types of floating-point columns of single precision, which keep seven digits.
     single_precision: frozenset[object] = frozenset()
 
-    def __init__(self, source: str, where: str, patience: Patience, options: Options) -> None:
+    def __init__(self, source: str, where: str, patience: DatabaseTimeouts, options: Options) -> None:
         self.source = source
         self.options = options
         self.where = where

@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from connectors.databases.base import DATA, FILES, Backend, Patience, milliseconds, seconds, shut
+from connectors.databases.base import DATA, FILES, Backend, DatabaseTimeouts, milliseconds, seconds, shut
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
 #: Grants, as the server shows them, that let an account do more than read.
@@ -261,7 +261,7 @@ class Mysql(Backend):
         return super().kind(error) if number == 0 else SourceGarbled
 
 
-def limits(version: str, patience: Patience) -> tuple[str, ...]:
+def limits(version: str, patience: DatabaseTimeouts) -> tuple[str, ...]:
     """Return what limits the time of a statement: what this server should know, then what its kin do."""
     limit = milliseconds(patience.statement)
     mysql = f"SET SESSION max_execution_time = {limit}"
@@ -273,7 +273,7 @@ def limits(version: str, patience: Patience) -> tuple[str, ...]:
     return (mariadb, mysql) if "MariaDB" in version else (mysql, mariadb)
 
 
-def beginning(version: str, patience: Patience) -> tuple[str, ...]:
+def beginning(version: str, patience: DatabaseTimeouts) -> tuple[str, ...]:
     """Return what begins a transaction that sees one state and, where the database knows how, cannot write."""
     isolation = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
     start = "START TRANSACTION WITH CONSISTENT SNAPSHOT"

@@ -48,7 +48,7 @@ _EMPTY_CELL = re.compile(rb"(?:(?<=[,;\t|\r\n\"])|^)\0(?=[,;\t|\r\n\"]|$)")
 _JSON = re.compile(r'(?:\[\s*)?\{\s*"')
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """What a file is."""
 
     WORKBOOK = "workbook"
@@ -60,31 +60,31 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-def kind_of(head: bytes) -> tuple[Kind, str]:
+def kind_of(head: bytes) -> tuple[FileKind, str]:
     """Return what a file that begins so is, and for something else its name."""
     if head.startswith(b"PK\x03\x04"):
-        return Kind.WORKBOOK, ""
+        return FileKind.WORKBOOK, ""
     if head.startswith(b"\xd0\xcf\x11\xe0"):
-        return Kind.OLD_WORKBOOK, ""
+        return FileKind.OLD_WORKBOOK, ""
     for start, name in _OTHERS:
         if head.startswith(start):
-            return Kind.OTHER, name
+            return FileKind.OTHER, name
     text = _as_latin(head)
     if text.startswith("mime-version:"):
-        return Kind.OTHER, "a web page archive (.mht)"
+        return FileKind.OTHER, "a web page archive (.mht)"
     if text.startswith("<"):
         is_table = "schemas-microsoft-com:office:spreadsheet" in text or "<workbook" in text
-        return (Kind.XML if is_table and "<html" not in text else Kind.WEB_PAGE), ""
+        return (FileKind.XML if is_table and "<html" not in text else FileKind.WEB_PAGE), ""
     # Old spreadsheet programs began a file so; a byte of zero is in no text but UTF-16.
     if head[:2] in (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08"):
-        return Kind.OTHER, "a workbook of Excel 95 or before"
+        return FileKind.OTHER, "a workbook of Excel 95 or before"
     if b"\0" in head and _DBASE.match(head):
-        return Kind.OTHER, "a table of dBase or FoxPro"
+        return FileKind.OTHER, "a table of dBase or FoxPro"
     if b"\0" in _EMPTY_CELL.sub(b"", head) and not head.startswith(_MARKS_OF_TEXT) and not _is_wide(head):
-        return Kind.OTHER, "no text and no workbook"
+        return FileKind.OTHER, "no text and no workbook"
     if _JSON.match(text):
-        return Kind.OTHER, "JSON"
-    return Kind.TEXT, ""
+        return FileKind.OTHER, "JSON"
+    return FileKind.TEXT, ""
 
 
 def read(path: Path, asked: ListAsked) -> Generator[tuple[Cell, ...], None, Ending]:
@@ -126,20 +126,20 @@ def _pages(path: Path, asked: ListAsked) -> list[Page]:
         raise asked.garbled("it is empty", CUT_OFF)
     kind, name = kind_of(head)
     match kind:
-        case Kind.WORKBOOK:
+        case FileKind.WORKBOOK:
             # A library that takes most of the start of a process that reads text.
             from connectors.files.workbooks import excel  # noqa: PLC0415
 
             return excel.pages_of(path, asked)
-        case Kind.OLD_WORKBOOK:
+        case FileKind.OLD_WORKBOOK:
             from connectors.files.workbooks import xls  # noqa: PLC0415 - as above
 
             return xls.pages_of(path, asked)
-        case Kind.WEB_PAGE | Kind.XML:
+        case FileKind.WEB_PAGE | FileKind.XML:
             from connectors.files.workbooks import markup  # noqa: PLC0415 - as above
 
-            return (markup.web_pages_of if kind is Kind.WEB_PAGE else markup.xml_pages_of)(path, asked)
-        case Kind.OTHER:
+            return (markup.web_pages_of if kind is FileKind.WEB_PAGE else markup.xml_pages_of)(path, asked)
+        case FileKind.OTHER:
             raise asked.garbled(f"it is {name}, whatever its name says", OTHER_KIND)
         case _:
             return lists_text.pages_of(path, asked)

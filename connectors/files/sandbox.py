@@ -79,7 +79,7 @@ _FAILURES = {failure.__name__: failure for failure in (SourceUnavailable, Source
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SandboxLimits:
     """What reading one file may take."""
 
     #: Bytes of address space for the child; and, counted roughly, the most that its rows may take here.
@@ -110,7 +110,7 @@ def read_apart(
     path: Path,
     asked: Asked,
     *,
-    limits: Limits,
+    limits: SandboxLimits,
     file: FileNamed,
     progress: Progress = no_progress,
 ) -> tuple[list[Row], Any]:
@@ -151,7 +151,7 @@ class _Child:
 
 
 @contextmanager
-def _started(limits: Limits, file: FileNamed) -> Iterator[_Child]:
+def _started(limits: SandboxLimits, file: FileNamed) -> Iterator[_Child]:
     """Start a child that is killed when its time is over, and in any case at the end."""
     paths = [str(_ROOT), *(place for place in sys.path if place)]
     try:
@@ -200,7 +200,7 @@ class _PlainUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is no plain value")
 
 
-def _messages(answers: IO[bytes], limits: Limits, file: FileNamed) -> Iterator[tuple[str, Any]]:
+def _messages(answers: IO[bytes], limits: SandboxLimits, file: FileNamed) -> Iterator[tuple[str, Any]]:
     """Give what the child says until it ends; refuse more than may come back."""
     received = 0
     while len(head := answers.read(_LENGTH)) == _LENGTH:
@@ -221,7 +221,7 @@ def _messages(answers: IO[bytes], limits: Limits, file: FileNamed) -> Iterator[t
         yield kind, what
 
 
-def _failure(kind: str, said: Any, limits: Limits, file: FileNamed) -> SourceError:  # noqa: ANN401 - by its kind
+def _failure(kind: str, said: Any, limits: SandboxLimits, file: FileNamed) -> SourceError:  # noqa: ANN401 - by its kind
     """Return what the child said of its failure, as an error."""
     match kind:
         case "failed":
@@ -240,7 +240,7 @@ def _failure(kind: str, said: Any, limits: Limits, file: FileNamed) -> SourceErr
             return _broken(str(said), file)
 
 
-def _death(code: int, limits: Limits, file: FileNamed, *, overdue: bool) -> SourceError:
+def _death(code: int, limits: SandboxLimits, file: FileNamed, *, overdue: bool) -> SourceError:
     """Return why a child ended without a word."""
     # A negative code is the signal's number; Windows has neither signals nor these names.
     name = signal.Signals(-code).name if code < 0 else ""
@@ -258,7 +258,7 @@ def _death(code: int, limits: Limits, file: FileNamed, *, overdue: bool) -> Sour
     return _broken(name or f"exit code {code}", file)
 
 
-def _too_much(limits: Limits, file: FileNamed) -> SourceGarbled:
+def _too_much(limits: SandboxLimits, file: FileNamed) -> SourceGarbled:
     return SourceGarbled(
         f"{file.name} takes more than {limits.memory // 1_000_000} MB of memory to read",
         f"If it is the right file, raise most_memory in {limits.told_in}. Cells that are empty and formatted, below "
@@ -334,7 +334,7 @@ def _end_with_the_parent() -> NoReturn:
     os._exit(1)
 
 
-def _bound(limits: Limits) -> None:
+def _bound(limits: SandboxLimits) -> None:
     """Bound this process: memory, time, no file written, no core left behind."""
     if sys.platform == "win32":
         return

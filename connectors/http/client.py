@@ -26,7 +26,7 @@ from connectors.http.settings import Exchange, Oauth2Auth, TokenAuth
 from connectors.http.tls import cause_of, in_settings, what_it_takes
 from connectors.http.unreached import said_by, shown, why_unreached
 from connectors.port import Clock, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, table_of
-from foundation.http_client import AnswerTooLargeError, AnswerTooSlowError, HttpClient, Limits
+from foundation.http_client import AnswerTooLargeError, AnswerTooSlowError, HttpClient, RequestLimits
 
 #: The pause before the second try; it doubles with each.
 _FIRST_PAUSE = 0.5
@@ -39,7 +39,7 @@ _SETTLED = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """What came back: JSON, with numbers as int and Decimal, and the headers."""
 
     body: Any
@@ -49,7 +49,7 @@ class Answer:
     age: float = 0.0
 
 
-class Office:
+class WebOffice:
     """A system that answers over the web; one for each pull, closed at its end.
 
     Several that share `quiet` all wait where the system asks one of them to. One that is given a `pause` of its own
@@ -99,7 +99,7 @@ class Office:
         """Let the longest time begin anew: for a system that is asked many questions over one session."""
         self._deadline = time.monotonic() + self._exchange.longest.total_seconds()
 
-    def get(self, url: str, params: Mapping[str, Any], nothing: Answer | None = None) -> Answer:
+    def get(self, url: str, params: Mapping[str, Any], nothing: HttpAnswer | None = None) -> HttpAnswer:
         """Return the answer to a GET; with a fresh token where the one at hand is no longer good.
 
         Where the system says that it knows no such thing, that is an error, unless `nothing` is to stand for it.
@@ -123,7 +123,7 @@ class Office:
                     "Have whoever runs the cache or gateway on the way leave this address out of it.",
                 )
             body = self._refusals.json(response, content)
-            answer = Answer(body, response.headers, response.links, cached_for(response.headers))
+            answer = HttpAnswer(body, response.headers, response.links, cached_for(response.headers))
             said = self._refusals.not_ok(answer.body)
             if said and not refreshed:
                 self._credentials.token, refreshed = self._log_in(), True
@@ -287,7 +287,7 @@ class Office:
         connect, silence = min(left, exchange.connect_timeout.total_seconds()), min(left, seconds)
         try:
             return self._client.send(
-                method, url, Limits(connect, silence, seconds, self._deadline, exchange.most_bytes), **sent
+                method, url, RequestLimits(connect, silence, seconds, self._deadline, exchange.most_bytes), **sent
             )
         except AnswerTooLargeError:
             raise SourceGarbled(

@@ -11,7 +11,7 @@ from connectors.port import Cell, Proof, ProofKind, Question, Snapshot, SourceGa
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class JoinWords:
     """What a system calls the two, for messages and proofs."""
 
     people: str
@@ -26,7 +26,7 @@ def joined(
     question: Question,
     people: Snapshot,
     things: Snapshot,
-    words: Words,
+    words: JoinWords,
     counts: Callable[[tuple[Cell, ...]], bool] = _everybody,
 ) -> Snapshot:
     """Return the things by student number, with everybody who has a number as the population.
@@ -70,7 +70,7 @@ def plain(cell: Cell) -> str:
     return "" if cell is None else str(cell).strip()
 
 
-def _numbers(question: Question, people: Snapshot, words: Words) -> Mapping[str, Cell]:
+def _numbers(question: Question, people: Snapshot, words: JoinWords) -> Mapping[str, Cell]:
     numbers: dict[str, Cell] = {}
     for person, number, *_ in people.rows:
         if not plain(person):
@@ -89,7 +89,7 @@ def _numbers(question: Question, people: Snapshot, words: Words) -> Mapping[str,
     return numbers
 
 
-def _refuse_strangers(question: Question, ids: list[Cell], numbers: Mapping[str, Cell], words: Words) -> None:
+def _refuse_strangers(question: Question, ids: list[Cell], numbers: Mapping[str, Cell], words: JoinWords) -> None:
     """Refuse things of which not one is known to be anybody's: the two are likely to name people by different ids."""
     if ids and not any(plain(cell) in numbers for cell in ids):
         raise SourceGarbled(

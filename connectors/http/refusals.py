@@ -11,7 +11,7 @@ import requests
 from connectors.http.answers import MISSING, CharsetError, NotJsonError, at_path, json_of, says_failed, text_of
 from connectors.http.credentials import Credentials
 from connectors.http.settings import Exchange
-from connectors.http.unreached import NO_PLAIN_HTTP, SPEAKS_TLS, Asked, proxy_wants_a_password, shown, words_of
+from connectors.http.unreached import NO_PLAIN_HTTP, SPEAKS_TLS, HttpTarget, proxy_wants_a_password, shown, words_of
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 
 #: Answers that may be others in a moment.
@@ -92,9 +92,11 @@ class Refusals:
             f"{self._source}: {url} cannot answer now, in its own words: {self.not_ok(body)}", TRY_LATER
         )
 
-    def asked(self, url: str, connect: float = 0.0, answer: float = 0.0) -> Asked:
+    def asked(self, url: str, connect: float = 0.0, answer: float = 0.0) -> HttpTarget:
         """Return what was asked and for how long, for messages about an answer that did not come."""
-        return Asked(f"{self._source}: {shown(url)}", url, self._exchange.proxy, round(connect, 1), round(answer, 1))
+        return HttpTarget(
+            f"{self._source}: {shown(url)}", url, self._exchange.proxy, round(connect, 1), round(answer, 1)
+        )
 
     def refuse_status(self, response: requests.Response, content: bytes) -> None:
         """Raise SourceRefused or SourceUnavailable for what HTTP calls no success."""

@@ -91,7 +91,7 @@ class Ok(Table):
     reason: str = ""
 
 
-class Patience(Tls):
+class HttpTimeouts(Tls):
     """How long a source over the web is waited for, and whose word is taken for who it is."""
 
     connect_timeout: Span = timedelta(seconds=10)
@@ -105,10 +105,10 @@ class Patience(Tls):
 
     def patience(self) -> dict[str, Any]:
         """Return these keys alone, for a connector that is asked through another."""
-        return {name: getattr(self, name) for name in Patience.model_fields}
+        return {name: getattr(self, name) for name in HttpTimeouts.model_fields}
 
 
-class Exchange(Patience):
+class Exchange(HttpTimeouts):
     """What every source over the web is told, besides its own keys."""
 
     auth: Auth = NoAuth()

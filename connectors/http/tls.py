@@ -302,7 +302,7 @@ _BY_NOBODY = dict.fromkeys(_BY_SETTINGS, "")
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class HandshakeFailure:
     """Why a handshake failed: who must do something, what the server did, and the way out."""
 
     kind: type[SourceError]
@@ -310,7 +310,7 @@ class Cause:
     way_out: str
 
 
-def cause_of(said: str, *, plain: str, authority: str, settings: bool) -> Cause | None:
+def cause_of(said: str, *, plain: str, authority: str, settings: bool) -> HandshakeFailure | None:
     """Return why a TLS handshake failed; None where it is nothing of TLS.
 
     `plain` says how the source is asked without TLS, `authority` what names a certificate authority; `settings`,
@@ -319,7 +319,7 @@ def cause_of(said: str, *, plain: str, authority: str, settings: bool) -> Cause 
     fill = {"plain": plain, "authority": authority, **(_BY_SETTINGS if settings else _BY_NOBODY)}
     for words, kind, did, way_out in _CAUSES:
         if re.search(words, said, re.IGNORECASE):
-            return Cause(kind, did, way_out.format(**fill))
+            return HandshakeFailure(kind, did, way_out.format(**fill))
     return None
 
 

@@ -30,7 +30,7 @@ SPEAKS_TLS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HttpTarget:
     """Whom we asked, and for how long."""
 
     #: Begins each message: the source's name and the address, without what may be secret.
@@ -51,7 +51,7 @@ class Asked:
         return _host_and_port(self.proxy)
 
 
-def why_unreached(error: BaseException, asked: Asked) -> SourceError | None:
+def why_unreached(error: BaseException, asked: HttpTarget) -> SourceError | None:
     """Return what kept an answer from coming; None where the answer broke off."""
     chain = list(_chain(error))
     said = " ".join(str(each) for each in chain if isinstance(each, OSError))
@@ -93,7 +93,7 @@ def why_unreached(error: BaseException, asked: Asked) -> SourceError | None:
     return None
 
 
-def _by_proxy(said: str, asked: Asked) -> SourceError:
+def _by_proxy(said: str, asked: HttpTarget) -> SourceError:
     if found := re.search(r"Tunnel connection failed: (\d{3})", said):
         if found[1] == "407":
             return proxy_wants_a_password(asked)
@@ -108,7 +108,7 @@ def _by_proxy(said: str, asked: Asked) -> SourceError:
     )
 
 
-def proxy_wants_a_password(asked: Asked) -> SourceError:
+def proxy_wants_a_password(asked: HttpTarget) -> SourceError:
     """Return the refusal of a proxy that lets in nobody without a name."""
     return SourceRefused(
         f"{asked.named}: the proxy {asked.by_proxy} wants another name and password (HTTP 407)",

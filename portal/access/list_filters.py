@@ -9,7 +9,7 @@ from portal.access.scenes import COLUMNS, NONE, Scene
 from portal.page.context import Context
 from status_db.effective.visible import Sight
 from status_db.model import State
-from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.queries.lists import Filter, Lists, ListSelection, Order
 
 #: A choice of more values than this is no choice: the field then takes what is typed.
 _CHOICES = 200
@@ -29,15 +29,15 @@ class Field:
     choices: tuple[tuple[str, str], ...]
 
 
-def wanted(word: str, offered: Container[str], otherwise: Wanted) -> Wanted | State:
+def wanted(word: str, offered: Container[str], otherwise: ListSelection) -> ListSelection | State:
     """Return what a word of the address asks for: one of those offered, or a state."""
     state = word.removeprefix(_STATE)
     if word.startswith(_STATE) and state in set(State):
         return State(state)
-    return Wanted(word) if word in set(Wanted) and word in offered else otherwise
+    return ListSelection(word) if word in set(ListSelection) and word in offered else otherwise
 
 
-def wanted_word(chosen: Wanted | State) -> str:
+def wanted_word(chosen: ListSelection | State) -> str:
     """Return the word for it in an address."""
     return f"{_STATE}{chosen}" if isinstance(chosen, State) else chosen.value
 

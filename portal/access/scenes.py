@@ -14,7 +14,7 @@ from portal.page import cohorts
 from portal.page.context import SignedIn
 from status_db.effective.visible import Sight
 from status_db.model import State
-from status_db.queries.lists import Wanted
+from status_db.queries.lists import ListSelection
 from status_db.views import StepSource, Where
 
 #: The roster columns a list may be narrowed by, in the order of its form.
@@ -40,11 +40,11 @@ STATES = (
 )
 
 #: Where students stand as a whole: the word, its colour and pattern, and the list of them.
-WHERE: Mapping[Where, tuple[str, str, str, Wanted]] = {
-    Where.CLEAR: (later("全部办妥"), "good", "", Wanted.CLEAR),
-    Where.WAITING: (later("等待学校处理"), "wait", "lines", Wanted.WAITS),
-    Where.NOT_DONE: (later("只差未办理"), "todo", "dots", Wanted.UNDONE),
-    Where.HELD: (later("有不通过"), "bad", "hatch", Wanted.OWES),
+WHERE: Mapping[Where, tuple[str, str, str, ListSelection]] = {
+    Where.CLEAR: (later("全部办妥"), "good", "", ListSelection.CLEAR),
+    Where.WAITING: (later("等待学校处理"), "wait", "lines", ListSelection.WAITS),
+    Where.NOT_DONE: (later("只差未办理"), "todo", "dots", ListSelection.UNDONE),
+    Where.HELD: (later("有不通过"), "bad", "hatch", ListSelection.OWES),
 }
 
 #: In an address: those for whom the roster says nothing there, as who has no class.

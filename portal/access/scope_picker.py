@@ -13,7 +13,7 @@ _BETWEEN = "="
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ScopeValue:
     """One value to tick."""
 
     field: str
@@ -22,11 +22,11 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ScopeColumn:
     """One roster column with its values."""
 
     title: str
-    choices: tuple[Choice, ...]
+    choices: tuple[ScopeValue, ...]
     #: Something in it is ticked, so it stands open.
     open: bool
 
@@ -40,13 +40,13 @@ def values_of(context: Context) -> Mapping[str, tuple[str, ...]]:
     return {name: tuple(sorted(values)) for name, values in found.items()}
 
 
-def columns(language: Language, values: Mapping[str, Sequence[str]], chosen: Scope) -> tuple[Column, ...]:
+def columns(language: Language, values: Mapping[str, Sequence[str]], chosen: Scope) -> tuple[ScopeColumn, ...]:
     """Return the columns to choose from, with what is chosen ticked."""
     return tuple(
-        Column(
+        ScopeColumn(
             labels.say(language, admin_labels.SCOPE_COLUMNS, name),
             tuple(
-                Choice(f"{name}{_BETWEEN}{one}", value_word(language, name, one), one in chosen.get(name, ()))
+                ScopeValue(f"{name}{_BETWEEN}{one}", value_word(language, name, one), one in chosen.get(name, ()))
                 for one in listed
             ),
             name in chosen,

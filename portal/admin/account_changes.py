@@ -19,7 +19,7 @@ from portal.page.context import SignedIn
 from portal.web import addresses, bounds
 from status_db.accounts.accounts import Act, Grant, LastManager
 from status_db.accounts.audit_log import Deed
-from status_db.accounts.directory import Listed
+from status_db.accounts.directory import ListedAccount
 from status_db.inbox.pending_changes import CODE_LASTS, AccountChange, CarriedOut, ChangeCode, ChangeKind, ChangeRefused
 from status_db.sign_in.one_time_codes import CodeKind
 
@@ -148,14 +148,16 @@ async def _of_kind(context: SignedIn, kind: ChangeKind) -> Response:
     return await _carry_out(context, found, AccountChange(kind, found.account))
 
 
-async def _carry_out(context: SignedIn, found: Listed, change: AccountChange, sent: Sent | None = None) -> Response:
+async def _carry_out(
+    context: SignedIn, found: ListedAccount, change: AccountChange, sent: Sent | None = None
+) -> Response:
     make = partial(context.services.changes.carry_out, change, context.account.account, context.now)
     return await _carried(context, found, make, sent or Sent())
 
 
 async def _carried(
     context: SignedIn,
-    found: Listed,
+    found: ListedAccount,
     make: Callable[..., CarriedOut],
     sent: Sent,
 ) -> Response:

@@ -21,12 +21,12 @@ from portal.i18n.languages import Language
 from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import AccountRefused, Act, Grant, LastManager
 from status_db.accounts.audit_log import Deed
-from status_db.accounts.directory import Listed
+from status_db.accounts.directory import ListedAccount
 from status_db.accounts.grants import BY_TWO
 from status_db.decisions.reviewer_coverage import ENOUGH, covers
 from status_db.inbox.pending_changes import ADMINISTRATORS, AccountChange
 from status_db.sign_in.one_time_codes import CodeKind
-from status_db.sign_in.second_factor import Held, asked_of
+from status_db.sign_in.second_factor import AccountFactors, asked_of
 
 _PAGE = 50
 _LONGEST_FORM = 160 * 1024
@@ -80,7 +80,7 @@ class AccountLine:
     #: Each with its number.
     grants: tuple[tuple[int | None, str], ...]
     acts: bool
-    factors: Held
+    factors: AccountFactors
     factor_asked: bool
     factor_let_off: bool
 
@@ -137,7 +137,7 @@ async def sent_form(context: SignedIn) -> dict[str, list[str]]:
     return await forms.read_lists(context, longest=_LONGEST_FORM, most=_MOST_FIELDS)
 
 
-async def found_in(context: Context) -> Listed:
+async def found_in(context: Context) -> ListedAccount:
     """Return the account that the address names. Raises HTTPException."""
     found = await context.ask_long(context.services.directory.one, context.request.path_params["account"])
     if found is None:
@@ -222,7 +222,7 @@ def _change_said(language: Language, settings: Settings, change: AccountChange) 
 
 async def show(
     context: SignedIn,
-    found: Listed,
+    found: ListedAccount,
     sent: Sent | None = None,
     *,
     made: str = "",
@@ -257,12 +257,12 @@ async def show(
     )
 
 
-async def _with_factors(context: Context, found: Sequence[Listed]) -> list[AccountLine]:
+async def _with_factors(context: Context, found: Sequence[ListedAccount]) -> list[AccountLine]:
     held = await context.ask_long(context.services.factors.held_by, [one.account for one in found])
-    return [_listed(context, one, held.get(one.account, Held())) for one in found]
+    return [_listed(context, one, held.get(one.account, AccountFactors())) for one in found]
 
 
-def _listed(context: Context, found: Listed, factors: Held) -> AccountLine:
+def _listed(context: Context, found: ListedAccount, factors: AccountFactors) -> AccountLine:
     auth = context.settings.auth
     asked = asked_of(auth, found)
     return AccountLine(

@@ -36,7 +36,7 @@ GONE = later("这条公告已经撤回了。")
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class AnnouncementDraft:
     """What has been typed, whether it makes sense or not."""
 
     title: str = ""
@@ -86,7 +86,7 @@ async def _list(context: SignedIn, refused: str = "") -> Response:
 
 async def new(context: SignedIn) -> Response:
     """Show an empty form."""
-    return await _form(context, Draft())
+    return await _form(context, AnnouncementDraft())
 
 
 async def write(context: SignedIn) -> Response:
@@ -95,8 +95,8 @@ async def write(context: SignedIn) -> Response:
     values = await context.ask_long(scope_picker.values_of, context)
     typed = {name: sent[-1].replace("\r\n", "\n").strip() for name, sent in fields.items()}
     scope = scope_picker.read(fields.get("scope", ()), values)
-    texts = {name: typed.get(name, "") for name in Draft.__dataclass_fields__ if name != "scope"}
-    draft = Draft(**texts, scope=scope or {})
+    texts = {name: typed.get(name, "") for name in AnnouncementDraft.__dataclass_fields__ if name != "scope"}
+    draft = AnnouncementDraft(**texts, scope=scope or {})
     zone = context.settings.institution.timezone
     try:
         opens, closes = (bounds.moment(text, zone) if text else None for text in (draft.opens, draft.closes))
@@ -147,7 +147,7 @@ async def withdraw(context: SignedIn) -> Response:
     return context.redirect("/announcements")
 
 
-def _wrong(context: Context, draft: Draft, opens: datetime, closes: datetime | None) -> str:
+def _wrong(context: Context, draft: AnnouncementDraft, opens: datetime, closes: datetime | None) -> str:
     """Return what is wrong with a draft; empty when nothing is."""
     if not draft.title:
         return NO_TITLE
@@ -165,7 +165,7 @@ def _wrong(context: Context, draft: Draft, opens: datetime, closes: datetime | N
 
 async def _form(
     context: Context,
-    draft: Draft,
+    draft: AnnouncementDraft,
     *,
     wrong: str = "",
     opens: datetime | None = None,

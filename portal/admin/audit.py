@@ -80,7 +80,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AuditFilter:
     """What the log is narrowed to."""
 
     account: str = ""
@@ -107,10 +107,10 @@ class AuditEntry:
     address: str
 
 
-def _wanted(request: Request) -> Wanted:
+def _wanted(request: Request) -> AuditFilter:
     asked = request.query_params
     deed = next((d for d in Deed if d == asked.get("deed")), None)
-    return Wanted(
+    return AuditFilter(
         normalise_account(asked.get("account", ""))[:100], deed, normalise_number(asked.get("student", ""))[:64]
     )
 
@@ -144,7 +144,7 @@ async def sheet(context: SignedIn) -> Response:
     )
 
 
-def _newest(context: Context, wanted: Wanted, before: int | None, limit: int) -> tuple[AuditLine, ...]:
+def _newest(context: Context, wanted: AuditFilter, before: int | None, limit: int) -> tuple[AuditLine, ...]:
     return context.services.audit_log.newest(
         limit,
         before=before,
@@ -154,7 +154,7 @@ def _newest(context: Context, wanted: Wanted, before: int | None, limit: int) ->
     )
 
 
-def _every(context: Context, wanted: Wanted) -> Iterator[AuditLine]:
+def _every(context: Context, wanted: AuditFilter) -> Iterator[AuditLine]:
     before: int | None = None
     left = _LONGEST_SHEET
     while left > 0:
@@ -166,7 +166,7 @@ def _every(context: Context, wanted: Wanted) -> Iterator[AuditLine]:
         before = found[-1].line
 
 
-def _sheet(context: Context, wanted: Wanted, by: Account) -> bytes:
+def _sheet(context: Context, wanted: AuditFilter, by: Account) -> bytes:
     gettext = context.language.gettext
     narrowed = [
         f"{title}: {value}"

@@ -14,7 +14,7 @@ from portal.page.services import Services
 from portal.web import addresses
 from status_db.accounts import api_tokens
 from status_db.accounts.accounts import Account
-from status_db.accounts.api_tokens import Token, Tokens
+from status_db.accounts.api_tokens import ApiToken, Tokens
 
 #: So many looks are remembered; beyond that the database is asked whether one was noted.
 _REMEMBERED = 100_000
@@ -26,13 +26,13 @@ _CHALLENGE = 'Bearer realm="clearance"'
 class Bearer:
     """Whose request it is."""
 
-    token: Token
+    token: ApiToken
     account: Account
     address: str
 
 
 @dataclass(slots=True)
-class Pace:
+class TokenRate:
     """How many requests each token has left; in this process's memory alone."""
 
     #: A minute.
@@ -55,12 +55,12 @@ class Looks:
 
     _noted: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
 
-    def noted(self, token: Token, cohort: str, what: str, now: datetime) -> bool:
+    def noted(self, token: ApiToken, cohort: str, what: str, now: datetime) -> bool:
         """Say whether this was noted within the hour."""
         last = self._noted.get((token.id, cohort, what))
         return last is not None and now - last < api_tokens.TOUCH
 
-    def remember(self, token: Token, cohort: str, what: str, now: datetime) -> None:
+    def remember(self, token: ApiToken, cohort: str, what: str, now: datetime) -> None:
         """Remember that it was."""
         self._noted.pop((token.id, cohort, what), None)
         self._noted[token.id, cohort, what] = now
@@ -69,12 +69,12 @@ class Looks:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class BearerCheck:
     """Lets in who brings a token."""
 
     reading: Tokens
     writing: Tokens
-    pace: Pace
+    pace: TokenRate
     looks: Looks = field(default_factory=Looks)
 
     async def enter(self, request: Request, services: Services, now: datetime) -> Bearer:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from portal.api import answers, document, questions, wording
-from portal.api.bearer import Bearer, Door, Pace
+from portal.api.bearer import Bearer, BearerCheck, TokenRate
 from portal.api.document import Endpoint
 from portal.api.problems import HANDLERS, NO_STUDENT, NoAnswer, broken
 from portal.auth.permissions import inside, readable
@@ -29,7 +29,7 @@ from portal.web.faults import Faults
 from status_db.accounts.accounts import Act
 from status_db.effective.visible import Sight
 from status_db.model import normalise_number
-from status_db.queries.lists import Filter, Order, Wanted
+from status_db.queries.lists import Filter, ListSelection, Order
 from status_db.views import Scope
 
 PREFIX = "/api/v1"
@@ -38,7 +38,7 @@ bounds.register()
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ApiContext:
     """One request: who asks what, when, in which language.
 
     It is to the API what `portal.page.context.Context` is to the pages. It has a bearer in place of a visitor, knows no
@@ -47,7 +47,7 @@ class Asked:
 
     request: Request
     services: Services
-    door: Door
+    door: BearerCheck
     bearer: Bearer
     now: datetime
     language: Language
@@ -63,10 +63,10 @@ class Asked:
         return readable(self.bearer.account, [step.key for step in self.services.settings.step], cohort)
 
 
-Handler = Callable[[Asked, Any], Awaitable[BaseModel]]
+Handler = Callable[[ApiContext, Any], Awaitable[BaseModel]]
 
 
-async def cohorts(asked: Asked, _question: questions.Question) -> answers.CohortsAnswer:
+async def cohorts(asked: ApiContext, _question: questions.Question) -> answers.CohortsAnswer:
     """Say which leaving seasons there are."""
     return answers.CohortsAnswer(
         cohorts=[
@@ -83,7 +83,7 @@ async def cohorts(asked: Asked, _question: questions.Question) -> answers.Cohort
     )
 
 
-async def student(asked: Asked, question: questions.OfStudent) -> answers.StudentAnswer:
+async def student(asked: ApiContext, question: questions.OfStudent) -> answers.StudentAnswer:
     """Say where one student stands; who is outside the grants looks like one who does not exist."""
     services, account = asked.services, asked.bearer.account
     number = normalise_number(asked.request.path_params["number"])
@@ -106,7 +106,7 @@ async def student(asked: Asked, question: questions.OfStudent) -> answers.Studen
     return wording.student(asked.language, services.settings, found, asked.now, only)
 
 
-async def students(asked: Asked, question: questions.OfList) -> answers.ListAnswer:
+async def students(asked: ApiContext, question: questions.OfList) -> answers.ListAnswer:
     """List students who leave, page by page, within the grants."""
     services, cohort = asked.services, asked.cohort(question.cohort)
     steps = asked.steps(cohort)
@@ -114,7 +114,7 @@ async def students(asked: Asked, question: questions.OfList) -> answers.ListAnsw
         steps = {step: scopes for step, scopes in steps.items() if step == question.step}
     columns = {"college": question.college, "class": question.class_name}
     narrowed = {column: value for column, value in columns.items() if value is not None}
-    chosen = Filter(question.state or Wanted.ALL, columns=narrowed, order=Order.NUMBER)
+    chosen = Filter(question.state or ListSelection.ALL, columns=narrowed, order=Order.NUMBER)
     after = (normalise_number(question.after),) if question.after else None
     leaf = partial(services.lists.leaf, Sight(cohort, steps), chosen, asked.now, question.limit, after=after)
     page = await services.ask_long(leaf)
@@ -128,7 +128,7 @@ async def students(asked: Asked, question: questions.OfList) -> answers.ListAnsw
     )
 
 
-async def overview(asked: Asked, question: questions.OfCohort) -> answers.OverviewAnswer:
+async def overview(asked: ApiContext, question: questions.OfCohort) -> answers.OverviewAnswer:
     """Say how many stand where, step by step and college by college, within the grants."""
     services, cohort = asked.services, asked.cohort(question.cohort)
     found = await services.ask_long(services.reader.seen, Sight(cohort, asked.steps(cohort)), asked.now)
@@ -151,7 +151,7 @@ async def overview(asked: Asked, question: questions.OfCohort) -> answers.Overvi
     )
 
 
-async def sources(asked: Asked, question: questions.OfCohort) -> answers.SourcesAnswer:
+async def sources(asked: ApiContext, question: questions.OfCohort) -> answers.SourcesAnswer:
     """Say how fresh the roster is, and each source of a step that may be read."""
     services, cohort, account = asked.services, asked.cohort(question.cohort), asked.bearer.account
     every = account.may(Act.MANAGE)
@@ -174,7 +174,7 @@ async def sources(asked: Asked, question: questions.OfCohort) -> answers.Sources
     )
 
 
-def _title(asked: Asked, name: str) -> str:
+def _title(asked: ApiContext, name: str) -> str:
     source = asked.services.settings.source.get(name)
     if source is None:
         return asked.language.gettext("离校名单")
@@ -208,7 +208,7 @@ def mounted(services: Services) -> tuple[Mount, ...]:
     settings = services.settings.api
     if not settings.enabled:
         return ()
-    door = Door(services.token_reading, services.token_writing, Pace(settings.rate))
+    door = BearerCheck(services.token_reading, services.token_writing, TokenRate(settings.rate))
     known = questions.known_values(services.settings)
     described = document.described(PREFIX, [endpoint for endpoint, _ in ENDPOINTS], known, services.settings)
 
@@ -223,7 +223,7 @@ def mounted(services: Services) -> tuple[Mount, ...]:
             language = _language(request, services, getattr(question, "lang", None))
 
             async def here() -> Response:
-                said = await handler(Asked(request, services, door, bearer, now, language), question)
+                said = await handler(ApiContext(request, services, door, bearer, now, language), question)
                 return _answer(request, said, language, tagged=endpoint.tagged)
 
             return await (services.long.answer(request, bearer.account.account, here) if endpoint.long else here())

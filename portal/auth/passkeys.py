@@ -68,7 +68,7 @@ def _is_address(host: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PasskeyRequest:
     """A request to the browser for a passkey."""
 
     #: The options, as the page's script reads them.
@@ -89,7 +89,7 @@ class Registered:
 
 def to_register(
     party: RelyingParty, institution: str, key: DeskKey, account: str, name: str, had: Sequence[Passkey]
-) -> Asked:
+) -> PasskeyRequest:
     """Return the request for a new passkey, on a device that has none of `had`. Raises KeyRefused."""
     options = webauthn.generate_registration_options(
         rp_id=party.id,
@@ -104,10 +104,10 @@ def to_register(
         ),
         exclude_credentials=_described(had),
     )
-    return Asked(webauthn.options_to_json(options), options.challenge)
+    return PasskeyRequest(webauthn.options_to_json(options), options.challenge)
 
 
-def to_sign(party: RelyingParty, had: Sequence[Passkey]) -> Asked:
+def to_sign(party: RelyingParty, had: Sequence[Passkey]) -> PasskeyRequest:
     """Return the request to use one of these passkeys."""
     options = webauthn.generate_authentication_options(
         rp_id=party.id,
@@ -115,7 +115,7 @@ def to_sign(party: RelyingParty, had: Sequence[Passkey]) -> Asked:
         allow_credentials=_described(had),
         user_verification=UserVerificationRequirement.REQUIRED,
     )
-    return Asked(webauthn.options_to_json(options), options.challenge)
+    return PasskeyRequest(webauthn.options_to_json(options), options.challenge)
 
 
 def registered(party: RelyingParty, credential: str, challenge: bytes) -> Registered | None:

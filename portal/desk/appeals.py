@@ -12,7 +12,7 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page, inside_of
-from portal.desk.context.scene import ANSWERING, Place, place
+from portal.desk.context.scene import ANSWERING, DeskPlace, place
 from portal.i18n.labels import later
 from portal.page.account_names import names_of
 from portal.page.context import Context, SignedIn
@@ -21,7 +21,7 @@ from portal.student import recheck
 from portal.student.appeal import show_record
 from portal.web.links import see_other
 from status_db.accounts.audit_log import Deed
-from status_db.inbox.appeal_rows import Outcome, StudentObjection
+from status_db.inbox.appeal_rows import AppealOutcome, StudentObjection
 from status_db.inbox.appeals import AppealCode, ObjectionRefused
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestOutcome, RequestRefused
@@ -46,7 +46,7 @@ ASKED_OFTEN = later("今天已经查得太多。请改天再查，或选另一�
 class _Before:
     """An objection before somebody who may answer it."""
 
-    at: Place
+    at: DeskPlace
     one: StudentObjection
     student: StudentView
     #: None where the student does not go this way any more.
@@ -87,12 +87,12 @@ async def answer(context: SignedIn) -> Response:
     outcome, text = fields.get("outcome", ""), fields.get("answer", "").replace("\r\n", "\n")
     if outcome not in _outcomes(found):
         return await _page(context, found, text=text, wrong=NO_OUTCOME, status=422)
-    if outcome == Outcome.RECHECKED and not _was_rechecked(found.one, await _last_asked(context, found.one)):
+    if outcome == AppealOutcome.RECHECKED and not _was_rechecked(found.one, await _last_asked(context, found.one)):
         return await _page(context, found, outcome=outcome, text=text, wrong=NOT_ASKED, status=422)
     enter = partial(
         context.services.student_objections.answer,
         found.one.objection,
-        Outcome(outcome),
+        AppealOutcome(outcome),
         text,
         account=found.at.account,
         now=found.at.here.now,
@@ -192,17 +192,21 @@ async def _page(
         chosen=outcome,
         text=text,
         wrong=language.gettext(wrong) if wrong else "",
-        asks=one.waits and Outcome.RECHECKED in _outcomes(found),
+        asks=one.waits and AppealOutcome.RECHECKED in _outcomes(found),
         asked=_asked(found, await _last_asked(context, one)),
         decision=_decided_since(found),
         about=at.address(f"/desk/students/{quote(one.student, safe='')}"),
     )
 
 
-def _outcomes(found: _Before) -> tuple[Outcome, ...]:
+def _outcomes(found: _Before) -> tuple[AppealOutcome, ...]:
     """Return what may be answered: sources are asked only where a step has any."""
     synced = found.status is not None and found.status.kind is StepKind.SYNCED
-    return (Outcome.RECHECKED, Outcome.DECIDED, Outcome.EXPLAINED) if synced else (Outcome.DECIDED, Outcome.EXPLAINED)
+    return (
+        (AppealOutcome.RECHECKED, AppealOutcome.DECIDED, AppealOutcome.EXPLAINED)
+        if synced
+        else (AppealOutcome.DECIDED, AppealOutcome.EXPLAINED)
+    )
 
 
 def _decided_since(found: _Before) -> int | None:

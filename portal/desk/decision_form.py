@@ -40,7 +40,7 @@ class Unclear(Refused[FormCode]):
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class TypedDecision:
     """One form, whether it makes sense or not."""
 
     verdict: str = ""
@@ -63,7 +63,7 @@ class Typed:
     decision: str = ""
 
     @classmethod
-    def of(cls, sent: Mapping[str, str]) -> "Typed":
+    def of(cls, sent: Mapping[str, str]) -> "TypedDecision":
         """Read a form's fields; what is no letter, and no line's end, is left out."""
         return cls(**{field.name: _clean(sent.get(field.name, "")) for field in fields(cls)})
 

@@ -29,7 +29,7 @@ _COLLECTED: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class SourceLine:
+class DossierSource:
     """What one source says, as it was read."""
 
     title: str
@@ -49,7 +49,7 @@ class SourceLine:
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionLine:
+class DossierDecision:
     """One decision: its verdict, and everything there is to know of it, title by title."""
 
     number: int
@@ -62,7 +62,7 @@ class DecisionLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Disagreement:
+class DossierConflict:
     """Where the sources and the decision disagree."""
 
     sentence: str
@@ -102,29 +102,29 @@ class ReviewDoor:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class DossierStep:
     """One step of one student, for who decides it."""
 
     who: tuple[tuple[str, str], ...]
     step: StepLine
     since: str
-    sources: tuple[SourceLine, ...]
+    sources: tuple[DossierSource, ...]
     #: The one that stands, if it counts or has not been taken back.
-    decision: DecisionLine | None
-    disagreement: Disagreement | None
+    decision: DossierDecision | None
+    disagreement: DossierConflict | None
     others: tuple[OtherStep, ...]
-    earlier: tuple[DecisionLine, ...]
+    earlier: tuple[DossierDecision, ...]
     history: tuple[HistoryLine, ...]
     certificate: tuple[tuple[str, str], ...]
 
 
-def shown(here: Scene, dossier: Dossier, status: StepStatus) -> Shown:
+def shown(here: Scene, dossier: Dossier, status: StepStatus) -> DossierStep:
     """Return what may be seen of a dossier by who decides, reviews or issues at this step."""
     language, settings, student, now = here.language, here.settings, dossier.student, here.now
     own = [one for one in dossier.decisions if one.step == status.step]
     stands = status.decision if status.decision is not None and status.decision.active(now) else None
     flips = [flip for flip in student.flips if flip.step == status.step]
-    return Shown(
+    return DossierStep(
         who=_who(here, student),
         step=_line(language, settings, student, status.step, now),
         since=language.moment(status.since, now),
@@ -165,16 +165,16 @@ def _who(here: Scene, student: StudentView) -> tuple[tuple[str, str], ...]:
     return tuple((here.language.gettext(COLUMNS[name]), value) for name, value in values.items() if value)
 
 
-def _source(here: Scene, says: SourceSays) -> SourceLine:
+def _source(here: Scene, says: SourceSays) -> DossierSource:
     language, source, record = here.language, here.settings.source[says.source], says.record
     title = language.pick(source.title, source.title_en) or says.source
     as_of = language.moment(says.as_of, here.now) if says.as_of else ""
     if record is None:
         sentence = language.gettext("来源里没有这名学生的记录。") if as_of else language.gettext("来源还没有回答过。")
-        return SourceLine(title, "", "", "", sentence, (), "", "", as_of, "", None)
+        return DossierSource(title, "", "", "", sentence, (), "", "", as_of, "", None)
     state, amount = labels.state_of(record.verdict, record.reason), reasons.total(record.obligations)
     several = sum(one.amount is not None for one in record.obligations) > 1
-    return SourceLine(
+    return DossierSource(
         title=title,
         word=labels.say(language, labels.STATES, state),
         mark=labels.MARKS[state],
@@ -195,7 +195,7 @@ def _doubt(language: Language, why: str) -> str:
     return f"{labels.say(language, admin_labels.DOUBT, code)} {key}".strip() if code in admin_labels.DOUBT else why
 
 
-def _decision(here: Scene, decision: Decision) -> DecisionLine:
+def _decision(here: Scene, decision: Decision) -> DossierDecision:
     language, now, state = here.language, here.now, labels.state_of(decision.verdict)
     entered_later = decision.entered_at != decision.decided_at
     told = (
@@ -212,7 +212,7 @@ def _decision(here: Scene, decision: Decision) -> DecisionLine:
         (later("批次"), str(decision.batch or "")),
         (later("以旧数据为准"), language.listed(_accepted(here, step, at) for step, at in decision.accepts.items())),
     )
-    return DecisionLine(
+    return DossierDecision(
         number=decision.id,
         word=labels.say(language, labels.STATES, state),
         mark=labels.MARKS[state],
@@ -236,7 +236,7 @@ def _ended(here: Scene, decision: Decision) -> str:
     return "" if decision.active(here.now) else here.language.gettext("有效期已过")
 
 
-def _disagreement(here: Scene, dossier: Dossier, status: StepStatus, decision: Decision) -> Disagreement | None:
+def _disagreement(here: Scene, dossier: Dossier, status: StepStatus, decision: Decision) -> DossierConflict | None:
     language, standing = here.language, status.at(here.now)
     if standing.lapsed:
         moved = [
@@ -244,7 +244,7 @@ def _disagreement(here: Scene, dossier: Dossier, status: StepStatus, decision: D
             for step, footing in status.stands_on.items()
             if step in status.waits_for or decision.rests_on.get(step) != footing
         ]
-        return Disagreement(
+        return DossierConflict(
             language.gettext("终审给出之后，%(steps)s有了变化，这次终审不再算数。", steps=language.listed(moved)),
             language.gettext("前面各项都办妥后，请看过现状重新终审。"),
             "bad",
@@ -265,7 +265,7 @@ def _disagreement(here: Scene, dossier: Dossier, status: StepStatus, decision: D
         counts = language.gettext("其中有办理时没有见过的未结事项，所以这一项现在不算办妥。")
     else:
         counts = language.gettext("原来的决定仍然算数。")
-    return Disagreement(
+    return DossierConflict(
         cards.spaced(language, sentence, counts),
         keep,
         "bad" if standing.outgrown else "todo",

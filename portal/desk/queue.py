@@ -10,25 +10,25 @@ from starlette.routing import Route
 from portal.access import list_filters
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page
-from portal.desk.context.scene import AT_THE_DESK, Place, place
+from portal.desk.context.scene import AT_THE_DESK, DeskPlace, place
 from portal.i18n import labels
 from portal.i18n.labels import later
 from portal.page.context import Context, SignedIn
 from portal.present.list_rows import Cell, row
 from status_db.accounts.audit_log import Deed
 from status_db.model import State, StepKind
-from status_db.queries.lists import Filter, ListedStudent, Order, Wanted
+from status_db.queries.lists import Filter, ListedStudent, ListSelection, Order
 
 #: So many rows stand on one page.
 _ROWS = 50
 
 #: What the queue may show, in the order of its tabs.
-TABS: Mapping[Wanted, str] = {
-    Wanted.NOT_CLEAR: later("未办妥"),
-    Wanted.DISPUTED: later("人工办理后数据有变化"),
-    Wanted.DOUBTFUL: later("数据存疑"),
-    Wanted.CLEAR: later("已办妥"),
-    Wanted.ALL: later("全部"),
+TABS: Mapping[ListSelection, str] = {
+    ListSelection.NOT_CLEAR: later("未办妥"),
+    ListSelection.DISPUTED: later("人工办理后数据有变化"),
+    ListSelection.DOUBTFUL: later("数据存疑"),
+    ListSelection.CLEAR: later("已办妥"),
+    ListSelection.ALL: later("全部"),
 }
 
 _ORDERS: Mapping[str, str] = {
@@ -50,7 +50,7 @@ _COUNTED = 999
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class QueueRow:
     """One student of the queue. Namesakes are told apart: number, college and class always stand beside the name."""
 
     student: str
@@ -110,7 +110,7 @@ async def page(context: SignedIn) -> Response:
             for state in _STATES[kind]
         ],
         orders=[(key, here.language.gettext(word)) for key, word in _ORDERS.items()],
-        narrowed=chosen != Filter(Wanted.NOT_CLEAR, at.step, order=Order.NUMBER),
+        narrowed=chosen != Filter(ListSelection.NOT_CLEAR, at.step, order=Order.NUMBER),
         rows=[_line(at, listed) for listed in leaf.rows],
         is_review=kind is StepKind.REVIEW,
         first=address if leaf.earlier else "",
@@ -120,12 +120,12 @@ async def page(context: SignedIn) -> Response:
     )
 
 
-def _line(at: Place, listed: ListedStudent) -> Line:
+def _line(at: DeskPlace, listed: ListedStudent) -> QueueRow:
     here, language = at.here, at.here.language
     shown = row(here, listed)
     status = next((status for status in listed.steps if status.step == at.step), None)
     days = (here.now - status.since).days if status is not None else 0
-    return Line(
+    return QueueRow(
         student=listed.student,
         name=listed.name,
         college=listed.college,
@@ -137,15 +137,15 @@ def _line(at: Place, listed: ListedStudent) -> Line:
     )
 
 
-def _kind(at: Place) -> StepKind:
+def _kind(at: DeskPlace) -> StepKind:
     entries = [entry for flow in at.here.settings.flow for entry in flow.entries if entry.step == at.step]
     return StepKind(entries[0].kind) if entries else StepKind.SYNCED
 
 
-def _chosen(context: Context, at: Place) -> Filter:
+def _chosen(context: Context, at: DeskPlace) -> Filter:
     order = context.asked("order")
     return Filter(
-        list_filters.wanted(context.asked("tab"), TABS, Wanted.NOT_CLEAR),
+        list_filters.wanted(context.asked("tab"), TABS, ListSelection.NOT_CLEAR),
         at.step,
         columns=list_filters.columns(context),
         text=context.asked("text"),
@@ -153,10 +153,10 @@ def _chosen(context: Context, at: Place) -> Filter:
     )
 
 
-def _address(at: Place, chosen: Filter, wanted: Wanted | State) -> str:
+def _address(at: DeskPlace, chosen: Filter, wanted: ListSelection | State) -> str:
     return at.address(
         "/desk",
-        tab="" if wanted is Wanted.NOT_CLEAR else list_filters.wanted_word(wanted),
+        tab="" if wanted is ListSelection.NOT_CLEAR else list_filters.wanted_word(wanted),
         **list_filters.in_address(chosen.columns),
         text=chosen.text,
         order="" if chosen.order is Order.NUMBER else chosen.order.value,

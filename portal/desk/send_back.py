@@ -11,12 +11,12 @@ from config.tables.steps import Flow
 from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page, inside_of
-from portal.desk.context.scene import Place, place
+from portal.desk.context.scene import DeskPlace, place
 from portal.i18n.labels import later
 from portal.page.account_names import names_of
 from portal.page.context import Context, SignedIn
 from portal.present import appeals, cards
-from portal.present.appeals import Shown
+from portal.present.appeals import AppealStep
 from portal.present.due import due_at
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
@@ -42,7 +42,7 @@ class _Choice:
     step: str
     title: str
     office: str
-    now: Shown
+    now: AppealStep
 
 
 async def listed(context: SignedIn) -> Response:
@@ -113,7 +113,7 @@ def _before_review(flow: Flow, review: str) -> tuple[str, ...]:
     return flow.after(review) if any(entry.step == review for entry in flow.entries) else ()
 
 
-async def _student(context: Context, at: Place, number: str) -> StudentView:
+async def _student(context: Context, at: DeskPlace, number: str) -> StudentView:
     """Return a student whom this reviewer reviews at this step; foreign and missing read 404."""
     cohort, now = at.here.cohort.key, at.here.now
     if not number or not await context.ask(context.services.named.inside, cohort, (number,), at.scopes):
@@ -124,7 +124,7 @@ async def _student(context: Context, at: Place, number: str) -> StudentView:
     return student
 
 
-def _steps(at: Place, student: StudentView) -> tuple[StepStatus, ...]:
+def _steps(at: DeskPlace, student: StudentView) -> tuple[StepStatus, ...]:
     """Return the steps of a student that stand before this review."""
     flow = at.here.settings.flow_named(student.flow)
     if flow is None or not student.steps:
@@ -135,7 +135,7 @@ def _steps(at: Place, student: StudentView) -> tuple[StepStatus, ...]:
 
 async def _form(
     context: Context,
-    at: Place,
+    at: DeskPlace,
     student: StudentView,
     *,
     chosen: str = "",

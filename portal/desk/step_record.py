@@ -14,8 +14,8 @@ from portal.access.requires import for_visitors
 from portal.auth.permissions import inside, oversees
 from portal.desk import dossiers
 from portal.desk.context import refusals
-from portal.desk.context.scene import AT_THE_DESK, Place, acts_at, place
-from portal.desk.decision_form import LONGEST_FORM, LONGEST_TEXT, LONGEST_WORD, FormCode, Typed, Unclear
+from portal.desk.context.scene import AT_THE_DESK, DeskPlace, acts_at, place
+from portal.desk.decision_form import LONGEST_FORM, LONGEST_TEXT, LONGEST_WORD, FormCode, TypedDecision, Unclear
 from portal.i18n.labels import later
 from portal.page.context import Context, SignedIn
 from portal.web.links import see_other
@@ -32,10 +32,10 @@ _REVIEWED = {Verdict.CLEARED: later("通过终审"), Verdict.HELD: later("不通
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StepRecord:
     """One student's step, and where at the desk somebody looks at it."""
 
-    at: Place
+    at: DeskPlace
     dossier: Dossier
     status: StepStatus
     #: The student's steps at which they may act.
@@ -103,12 +103,12 @@ _Done = tuple[Deed, Decision, str]
 async def _act(
     context: SignedIn,
     act: Act,
-    do: Callable[[SignedIn, Found, Typed], Awaitable[_Done]],
+    do: Callable[[SignedIn, StepRecord, TypedDecision], Awaitable[_Done]],
 ) -> Response:
     """Do something with a record; what cannot be done brings the page again, with all that was typed."""
     sent = await forms.read(context, longest=LONGEST_FORM)
     found = await _found(context, (act,))
-    typed = Typed.of(sent)
+    typed = TypedDecision.of(sent)
     try:
         deed, decision, reason = await do(context, found, typed)
     except Unclear as unclear:
@@ -133,19 +133,19 @@ async def _act(
     return see_other(found.address())
 
 
-async def _again(context: SignedIn, typed: Typed, sentence: str, status: int) -> Response:
+async def _again(context: SignedIn, typed: TypedDecision, sentence: str, status: int) -> Response:
     found = await _found(context, AT_THE_DESK)
     return _show(context, found, typed=typed, refused=sentence, status=status)
 
 
-async def _decide(context: Context, found: Found, typed: Typed) -> _Done:
+async def _decide(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
     wish = typed.wish(found.student, at.step, _DECIDED, context.settings.institution.timezone)
     entered = await context.ask_long(at.doors.overrides.enter, wish, at.account, context.now, at.scopes)
     return Deed.DECIDED, entered, entered.reason
 
 
-async def _withdraw(context: Context, found: Found, typed: Typed) -> _Done:
+async def _withdraw(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
     _refuse_no_reason(typed)
     door = partial(at.doors.overrides.withdraw, saw=typed.decision_seen)
@@ -153,7 +153,7 @@ async def _withdraw(context: Context, found: Found, typed: Typed) -> _Done:
     return Deed.DECISION_WITHDRAWN, taken, typed.because
 
 
-async def _review(context: Context, found: Found, typed: Typed) -> _Done:
+async def _review(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
     wish = typed.wish(found.student, at.step, _REVIEWED, context.settings.institution.timezone)
     door = partial(at.doors.reviews.review, over_old_answers=bool(typed.over))
@@ -161,7 +161,7 @@ async def _review(context: Context, found: Found, typed: Typed) -> _Done:
     return Deed.REVIEWED, given, given.reason
 
 
-async def _take_back(context: Context, found: Found, typed: Typed) -> _Done:
+async def _take_back(context: Context, found: StepRecord, typed: TypedDecision) -> _Done:
     at = found.at
     _refuse_no_reason(typed)
     door = partial(at.doors.reviews.take_back, saw=typed.decision_seen)
@@ -169,7 +169,7 @@ async def _take_back(context: Context, found: Found, typed: Typed) -> _Done:
     return Deed.REVIEW_WITHDRAWN, taken, typed.because
 
 
-def _refuse_no_reason(typed: Typed) -> None:
+def _refuse_no_reason(typed: TypedDecision) -> None:
     typed.refuse_too_long()
     if not typed.because:
         raise Unclear(FormCode.NO_REASON)
@@ -186,7 +186,7 @@ async def _name(context: Context, refused: DecisionRefused) -> str:
     return f"{account.name} ({author})" if context.language.code == "en" else f"{account.name}（{author}）"
 
 
-async def _found(context: SignedIn, acts: Collection[Act]) -> Found:
+async def _found(context: SignedIn, acts: Collection[Act]) -> StepRecord:
     """Return the record of the address, where the visitor may do one of these acts. Raises HTTPException.
 
     Who may do none reads 403; a student or a step outside the scopes looks like one that does not exist. Without a step
@@ -207,14 +207,14 @@ async def _found(context: SignedIn, acts: Collection[Act]) -> Found:
     if dossier is None or status is None:
         raise HTTPException(404)
     meant = replace(at, step=status.step, scopes=tuple(may[status.step]))
-    return Found(meant, dossier, status, tuple(s.step for s in own))
+    return StepRecord(meant, dossier, status, tuple(s.step for s in own))
 
 
 def _show(
     context: SignedIn,
-    found: Found,
+    found: StepRecord,
     *,
-    typed: Typed | None = None,
+    typed: TypedDecision | None = None,
     refused: str = "",
     status: int = 200,
 ) -> Response:
@@ -223,7 +223,7 @@ def _show(
     is_review = step.kind is StepKind.REVIEW
     decides = Act.DECIDE in may and not is_review
     reviews = Act.REVIEW in may and is_review and not step.issued
-    blank = Typed(saw=found.saw, decision=str(found.decision.id if found.decision else 0))
+    blank = TypedDecision(saw=found.saw, decision=str(found.decision.id if found.decision else 0))
     # What comes back for another mistake stays bound to what was looked at first: a colleague may have decided since.
     filled = replace(typed, saw=typed.saw or blank.saw, decision=typed.decision or blank.decision) if typed else blank
     verdicts = _REVIEWED if is_review else _DECIDED
@@ -260,7 +260,7 @@ def _show(
     )
 
 
-def _may(context: SignedIn, found: Found, act: Act) -> bool:
+def _may(context: SignedIn, found: StepRecord, act: Act) -> bool:
     allowed = acts_at(context, (act,))
     return inside(found.dossier.student, allowed.get(found.at.step, ()))
 

@@ -31,7 +31,7 @@ class NotASlip(Exception):  # noqa: N818 - named by what is so
 
 
 @dataclass(frozen=True, slots=True)
-class Slip:
+class VerifiedSlip:
     """What a token says."""
 
     cohort: str
@@ -49,14 +49,14 @@ def digest_of_state(student: StudentView, now: datetime) -> bytes:
     return digest_of(part.encode() for part in parts)[:_DIGEST_BYTES]
 
 
-def make(student: StudentView, now: datetime) -> Slip:
+def make(student: StudentView, now: datetime) -> VerifiedSlip:
     """Return the slip of a student who is clear now. Raises ValueError for any other."""
     if not is_clear(student, now):
         raise ValueError("a slip is for who is clear with everybody")
-    return Slip(student.cohort, student.student, now.replace(microsecond=0), digest_of_state(student, now))
+    return VerifiedSlip(student.cohort, student.student, now.replace(microsecond=0), digest_of_state(student, now))
 
 
-def still_holds(slip: Slip, student: StudentView, now: datetime) -> bool:
+def still_holds(slip: VerifiedSlip, student: StudentView, now: datetime) -> bool:
     """Say whether the student is clear now, and on the very footing on which the slip was made."""
     return is_clear(student, now) and digest_of_state(student, now) == slip.digest
 
@@ -67,14 +67,14 @@ def awaits_sources(student: StudentView, now: datetime) -> bool:
     return student.active and any(s.stale for s in standings) and not any(must_go(s) for s in standings)
 
 
-def seal(slip: Slip, key: bytes) -> str:
+def seal(slip: VerifiedSlip, key: bytes) -> str:
     """Return the token of a slip: letters that an address may hold. The key has 32 bytes."""
     seconds = int(slip.made_at.timestamp()).to_bytes(_TIME_BYTES, "big")
     plain = slip.digest + seconds + f"{slip.cohort}\n{slip.student}".encode()
     return base64.urlsafe_b64encode(AESSIV(key).encrypt(plain, [_PURPOSE])).rstrip(b"=").decode()
 
 
-def unseal(token: str, key: bytes) -> Slip:
+def unseal(token: str, key: bytes) -> VerifiedSlip:
     """Return what a token says. Raises NotASlip for any that `seal` has not made with this key."""
     try:
         if len(token) > _LONGEST:
@@ -85,4 +85,4 @@ def unseal(token: str, key: bytes) -> Slip:
         raise NotASlip from None
     made = int.from_bytes(plain[_DIGEST_BYTES : _DIGEST_BYTES + _TIME_BYTES], "big")
     cohort, _, student = plain[_DIGEST_BYTES + _TIME_BYTES :].decode().partition("\n")
-    return Slip(cohort, student, datetime.fromtimestamp(made, UTC), plain[:_DIGEST_BYTES])
+    return VerifiedSlip(cohort, student, datetime.fromtimestamp(made, UTC), plain[:_DIGEST_BYTES])

@@ -54,7 +54,7 @@ class Fill(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class PaperColumn:
     """One column; `width` in mm, or 0 for a share of what the others leave."""
 
     title: str
@@ -63,7 +63,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PaperRow:
     """One row: its printed texts in the order of the columns that hold text, and whether there is a box to tick."""
 
     texts: Sequence[str]
@@ -71,14 +71,14 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PaperSection:
     """What begins a page of its own: a class, a building, or one student."""
 
     title: str
     #: What the numbers of its pages share; empty for a line on which a number is written by hand.
     number: str
-    columns: Sequence[Column]
-    lines: Sequence[Line]
+    columns: Sequence[PaperColumn]
+    lines: Sequence[PaperRow]
     #: Each a word and a value above the table; an empty value is a line to write on.
     facts: Sequence[tuple[str, str]] = ()
 
@@ -103,7 +103,7 @@ class PrintSet:
     institution: str
     #: As of when the data are, that they are too old where they are, when it was printed: one below the other.
     told: Sequence[str]
-    parts: Sequence[Part]
+    parts: Sequence[PaperSection]
     #: What stands at the foot of each page: how to fill it in.
     how: Sequence[str]
     wording: Wording
@@ -145,7 +145,7 @@ class _Press:
     def done(self) -> bytes:
         return bytes(self._pdf.output())
 
-    def print(self, part: Part) -> None:
+    def print(self, part: PaperSection) -> None:
         """Print a part, on as many pages as it needs."""
         widths = self._column_widths(part.columns)
         # What the font lacks is told on the page where it stands: texts are inked anew when they are drawn.
@@ -158,9 +158,9 @@ class _Press:
                 y = self._row(part.columns, line, widths, y)
             self._foot(at, len(pages))
 
-    def _pages(self, part: Part, widths: Sequence[float]) -> Iterator[Sequence[Line]]:
+    def _pages(self, part: PaperSection, widths: Sequence[float]) -> Iterator[Sequence[PaperRow]]:
         room = self._pdf.h - _FOOT - self._how_height() - self._top(part) - self._titles_height(part, widths)
-        page: list[Line] = []
+        page: list[PaperRow] = []
         used = 0.0
         for line in part.lines:
             height = self._height(part.columns, line, widths)
@@ -171,12 +171,12 @@ class _Press:
             used += height
         yield page
 
-    def _column_widths(self, columns: Sequence[Column]) -> list[float]:
+    def _column_widths(self, columns: Sequence[PaperColumn]) -> list[float]:
         left = self._pdf.epw - sum(column.width for column in columns)
         shares = sum(1 for column in columns if not column.width)
         return [column.width or left / shares for column in columns]
 
-    def _head(self, part: Part, page: int) -> None:
+    def _head(self, part: PaperSection, page: int) -> None:
         pdf, made = self._pdf, self._made
         pdf.add_page()
         shown = f"{made.wording.number} {sheet_number(part.number, page) if part.number else ''}"
@@ -204,17 +204,17 @@ class _Press:
     def _told(self) -> list[str]:
         return [text for told in self._made.told for text in self._cut(told, self._pdf.epw, _SMALL)]
 
-    def _top(self, part: Part) -> float:
+    def _top(self, part: PaperSection) -> float:
         """Return where the table begins on each page of a part."""
         titles = len(self._cut(part.title, self._pdf.epw, _LARGE)[:2])
         facts = 7 * len(part.facts) + 3 if part.facts else 0
         return _MARGIN + 10 + 7 * titles + 4 * len(self._told()) + facts
 
-    def _titles_height(self, part: Part, widths: Sequence[float]) -> float:
+    def _titles_height(self, part: PaperSection, widths: Sequence[float]) -> float:
         cut = [self._cut(c.title, w - 2 * _PAD, _SMALL) for c, w in zip(part.columns, widths, strict=True)]
         return max(map(len, cut)) * 3.6 + 2 * _PAD
 
-    def _row_of_titles(self, part: Part, widths: Sequence[float]) -> float:
+    def _row_of_titles(self, part: PaperSection, widths: Sequence[float]) -> float:
         y, height, x = self._top(part), self._titles_height(part, widths), _MARGIN
         for column, width in zip(part.columns, widths, strict=True):
             self._pdf.rect(x, y, width, height)
@@ -223,7 +223,7 @@ class _Press:
             x += width
         return y + height
 
-    def _cells(self, columns: Sequence[Column], line: Line, widths: Sequence[float]) -> list[list[str]]:
+    def _cells(self, columns: Sequence[PaperColumn], line: PaperRow, widths: Sequence[float]) -> list[list[str]]:
         """Return the lines of each cell; none for what is not printed."""
         texts = iter(line.texts)
         return [
@@ -231,10 +231,10 @@ class _Press:
             for column, width in zip(columns, widths, strict=True)
         ]
 
-    def _height(self, columns: Sequence[Column], line: Line, widths: Sequence[float]) -> float:
+    def _height(self, columns: Sequence[PaperColumn], line: PaperRow, widths: Sequence[float]) -> float:
         return max(_ROW, max(map(len, self._cells(columns, line, widths))) * _LINE + 2 * _PAD)
 
-    def _row(self, columns: Sequence[Column], line: Line, widths: Sequence[float], y: float) -> float:
+    def _row(self, columns: Sequence[PaperColumn], line: PaperRow, widths: Sequence[float], y: float) -> float:
         pdf, x, height = self._pdf, _MARGIN, self._height(columns, line, widths)
         for column, width, cell in zip(columns, widths, self._cells(columns, line, widths), strict=True):
             pdf.rect(x, y, width, height)

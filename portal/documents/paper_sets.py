@@ -7,13 +7,13 @@ from itertools import groupby
 
 from config.settings import Settings
 from portal.access.scenes import Scene
-from portal.documents.paper_pdf import Column, Fill, Line, Part, PrintSet, Wording
+from portal.documents.paper_pdf import Fill, PaperColumn, PaperRow, PaperSection, PrintSet, Wording
 from portal.documents.sheet_numbers import EVERY_STEP, SLIP, building_mark, class_mark, set_number, step_codes
 from portal.i18n.languages import Language
 from portal.present import list_rows, reasons
 from status_db.effective.visible import Sight, everything
 from status_db.model import StepKind, StepStatus, Verdict
-from status_db.queries.lists import Filter, ListedStudent, Lists, Wanted
+from status_db.queries.lists import Filter, ListedStudent, Lists, ListSelection
 from status_db.views import Scope, StepSource, StudentView
 
 #: What is owed is told in so many characters at most; the office's own screen has the rest.
@@ -69,12 +69,12 @@ class Papers:
 
         `columns` narrows them to a class, with its college, or to a building, which is one group then.
         """
-        chosen = Filter(Wanted.ALL, step, columns or {})
+        chosen = Filter(ListSelection.ALL, step, columns or {})
         return self._made(step, sight, chosen)
 
     def of_class(self, college: str, class_name: str, sight: Sight) -> PrintSet | None:
         """Return the sheets of a class with every step of the sight; None where there is nobody."""
-        return self._made(None, sight, Filter(Wanted.ALL, columns={"college": college, "class": class_name}))
+        return self._made(None, sight, Filter(ListSelection.ALL, columns={"college": college, "class": class_name}))
 
     def _made(self, step: str | None, sight: Sight, chosen: Filter) -> PrintSet | None:
         here = Scene(self._settings, self._language, self._now, self._cohort, sight)
@@ -82,7 +82,7 @@ class Papers:
         alone = len(here.steps) == 1
         listed = self._lists.whole(sight, chosen, self._now, here.steps if alone else ())
         code = self._codes[step] if step else EVERY_STEP
-        parts: list[Part] = []
+        parts: list[PaperSection] = []
         if building is not None:
             group = list(listed)
             # Who moved in while this was read has a name that is no place yet.
@@ -105,17 +105,17 @@ class Papers:
 
     def _part(
         self, here: Scene, title: str, code: str, mark: str, listed: Sequence[ListedStudent], *, with_class: bool
-    ) -> Part:
+    ) -> PaperSection:
         gettext = self._language.gettext
         alone = len(here.steps) == 1
         shown = [s for s in here.steps if any(status.step == s for one in listed for status in one.steps)]
-        columns = [Column(gettext("学号"), _NUMBER), Column(gettext("姓名"), _NAME)]
-        columns += [Column(gettext("班级"), _CLASS)] if with_class else []
+        columns = [PaperColumn(gettext("学号"), _NUMBER), PaperColumn(gettext("姓名"), _NAME)]
+        columns += [PaperColumn(gettext("班级"), _CLASS)] if with_class else []
         if alone:
-            columns += [Column(gettext("状态"), _STATE), Column(gettext("欠什么"))]
+            columns += [PaperColumn(gettext("状态"), _STATE), PaperColumn(gettext("欠什么"))]
         else:
-            columns += [Column(here.titles[step]) for step in shown]
-        lines: list[Line] = []
+            columns += [PaperColumn(here.titles[step]) for step in shown]
+        lines: list[PaperRow] = []
         for one in listed:
             who = [one.student, one.name, *([one.class_name or "–"] if with_class else [])]
             by_step = {status.step: status for status in one.steps}
@@ -124,15 +124,15 @@ class Papers:
                 states = [list_rows.cell(here, by_step[step]).text, self._owed(by_step[step])]
             else:
                 states = [list_rows.cell(here, by_step[s]).text if s in by_step else "–" for s in shown]
-            lines.append(Line([*who, *states], open=not all(s.counts_as_clear(self._now) for s in one.steps)))
-        return Part(title, set_number(self._printed, code, mark), [*columns, *self._by_hand()], lines)
+            lines.append(PaperRow([*who, *states], open=not all(s.counts_as_clear(self._now) for s in one.steps)))
+        return PaperSection(title, set_number(self._printed, code, mark), [*columns, *self._by_hand()], lines)
 
-    def _by_hand(self) -> Iterator[Column]:
+    def _by_hand(self) -> Iterator[PaperColumn]:
         gettext = self._language.gettext
-        yield Column(gettext("办理"), _TICK, Fill.TICK)
-        yield Column(gettext("原因"), _REASON, Fill.BLANK)
-        yield Column(gettext("经手人签字"), _SIGNATURE, Fill.BLANK)
-        yield Column(gettext("办理时间"), _TIME, Fill.BLANK)
+        yield PaperColumn(gettext("办理"), _TICK, Fill.TICK)
+        yield PaperColumn(gettext("原因"), _REASON, Fill.BLANK)
+        yield PaperColumn(gettext("经手人签字"), _SIGNATURE, Fill.BLANK)
+        yield PaperColumn(gettext("办理时间"), _TIME, Fill.BLANK)
 
     def _owed(self, status: StepStatus) -> str:
         standing = status.at(self._now)
@@ -144,7 +144,7 @@ class Papers:
         """Return the slip of one student: each step of the flow, with its state where the sight has it."""
         here = Scene(self._settings, self._language, self._now, self._cohort, sight)
         lines = [
-            Line(
+            PaperRow(
                 [
                     here.titles[status.step],
                     list_rows.cell(here, status).text if status.step in sight.steps else "",
@@ -161,23 +161,23 @@ class Papers:
     def blank_slip(self) -> PrintSet:
         """Return a slip on which everything is written by hand, for whoever stands on no list."""
         here = Scene(self._settings, self._language, self._now, self._cohort, Sight(self._cohort.key, {}))
-        lines = [Line([here.titles[step.key], "", ""]) for step in self._settings.step]
+        lines = [PaperRow([here.titles[step.key], "", ""]) for step in self._settings.step]
         return self._slip(here, lines, ("", "", "", "", ""), "")
 
-    def _slip(self, here: Scene, lines: Sequence[Line], facts: Sequence[str], number: str) -> PrintSet:
+    def _slip(self, here: Scene, lines: Sequence[PaperRow], facts: Sequence[str], number: str) -> PrintSet:
         gettext = self._language.gettext
         words = (gettext("学号"), gettext("姓名"), gettext("学院"), gettext("班级"), gettext("楼栋"))
         columns = (
-            Column(gettext("事项"), _STEP),
-            Column(gettext("状态"), _STATE),
-            Column(gettext("欠什么")),
+            PaperColumn(gettext("事项"), _STEP),
+            PaperColumn(gettext("状态"), _STATE),
+            PaperColumn(gettext("欠什么")),
             *self._by_hand(),
         )
         title = gettext("离校手续（个人）")
-        part = Part(title, number, columns, lines, tuple(zip(words, facts, strict=True)))
+        part = PaperSection(title, number, columns, lines, tuple(zip(words, facts, strict=True)))
         return self._set(here, [part], None, upright=True)
 
-    def _set(self, here: Scene, parts: Sequence[Part], step: str | None, *, upright: bool) -> PrintSet:
+    def _set(self, here: Scene, parts: Sequence[PaperSection], step: str | None, *, upright: bool) -> PrintSet:
         gettext, language = self._language.gettext, self._language
         as_of = here.as_of(self._fresh)
         told = [gettext("数据截至 %(moment)s", moment=as_of)] if as_of else []

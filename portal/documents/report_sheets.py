@@ -10,9 +10,9 @@ from typing import Any
 
 from foundation import xlsx
 from portal.access.scenes import Scene
-from portal.documents.report_tables import Cell, Table, colleges_by_step, tables
+from portal.documents.report_tables import ReportCell, ReportTable, colleges_by_step, tables
 from status_db.queries.appeal_report import Objected
-from status_db.queries.report import Report
+from status_db.queries.report import CohortReport
 
 #: So wide is a column of words, and one of figures, in characters.
 _WORDS, _FIGURES = 20, 12
@@ -21,7 +21,9 @@ _WORDS, _FIGURES = 20, 12
 _A4 = 9
 
 
-def workbook(here: Scene, found: Report, objected: Sequence[Objected], who: str, college: str | None = None) -> bytes:
+def workbook(
+    here: Scene, found: CohortReport, objected: Sequence[Objected], who: str, college: str | None = None
+) -> bytes:
     """Return the file: with its time, how old the data are, the scope, and who made it on every sheet."""
     language = here.language
     title = f"{here.cohort.name} {language.gettext('离校报告')}"
@@ -48,7 +50,7 @@ def file_name(here: Scene) -> str:
     return f"{title}-{here.now.astimezone(here.language.zone):%Y%m%d-%H%M}.xlsx"
 
 
-def _write(book: Any, title: str, head: Sequence[tuple[str, str]], table: Table) -> None:  # noqa: ANN401 - xlsxwriter has no types
+def _write(book: Any, title: str, head: Sequence[tuple[str, str]], table: ReportTable) -> None:  # noqa: ANN401 - xlsxwriter has no types
     sheet = book.add_worksheet(xlsx.sheet_name(table.title))
     heading = book.add_format(xlsx.HEADING)
     for at, column in enumerate(table.columns):
@@ -64,7 +66,7 @@ def _write(book: Any, title: str, head: Sequence[tuple[str, str]], table: Table)
     xlsx.fit_for_print(sheet, top)
 
 
-def _format(cell: Cell) -> str:
+def _format(cell: ReportCell) -> str:
     match cell.value:
         case int():
             return "0"
@@ -74,7 +76,7 @@ def _format(cell: Cell) -> str:
             return "@"
 
 
-def _put(sheet: Any, row: int, at: int, cell: Cell, form: Any) -> None:  # noqa: ANN401 - xlsxwriter has no types
+def _put(sheet: Any, row: int, at: int, cell: ReportCell, form: Any) -> None:  # noqa: ANN401 - xlsxwriter has no types
     match cell.value:
         case None:
             sheet.write_blank(row, at, None, form)

@@ -10,15 +10,15 @@ from portal.i18n import labels as words
 from portal.i18n.labels import later
 from status_db.model import State
 from status_db.queries.appeal_report import Objected
-from status_db.queries.lists import Wanted
-from status_db.queries.report import CollegeFigures, DecidedFor, Report
+from status_db.queries.lists import ListSelection
+from status_db.queries.report import CohortReport, CollegeFigures, DecidedFor
 from status_db.views import Tally, Where
 
 Value: TypeAlias = str | int | Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ReportCell:
     """One figure or word; None where there is none to tell."""
 
     value: Value
@@ -29,7 +29,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ReportColumn:
     """A column's head, and whether words stand beneath it."""
 
     title: str
@@ -37,20 +37,20 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """One table of the report."""
 
     key: str
     title: str
     #: What is counted, where the heads do not say it.
     notes: tuple[str, ...]
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    columns: tuple[ReportColumn, ...]
+    rows: tuple[tuple[ReportCell, ...], ...]
     #: The sums of the columns; empty where sums would say nothing.
-    sums: tuple[Cell, ...] = ()
+    sums: tuple[ReportCell, ...] = ()
 
     @property
-    def lines(self) -> tuple[tuple[Cell, ...], ...]:
+    def lines(self) -> tuple[tuple[ReportCell, ...], ...]:
         """The rows, and the sums after them."""
         return (*self.rows, self.sums) if self.sums else self.rows
 
@@ -70,7 +70,9 @@ _OUTCOMES: Mapping[str, str] = {
 _LEFT: Mapping[str, str] = {"self": later("本人领取"), "agent": later("他人代领"), "post": later("邮寄")}
 
 
-def tables(here: Scene, found: Report, objected: Sequence[Objected], college: str | None = None) -> tuple[Table, ...]:
+def tables(
+    here: Scene, found: CohortReport, objected: Sequence[Objected], college: str | None = None
+) -> tuple[ReportTable, ...]:
     """Return the tables in the order of the page; those with nothing to tell are left out.
 
     `college` is the one that the report was narrowed to.
@@ -86,21 +88,21 @@ def tables(here: Scene, found: Report, objected: Sequence[Objected], college: st
     return tuple(table for table in made if table.rows)
 
 
-def colleges_by_step(here: Scene, found: Report) -> Table:
+def colleges_by_step(here: Scene, found: CohortReport) -> ReportTable:
     """Return each step of each college: for the Excel file, where a long table does no harm."""
-    return Table(
+    return ReportTable(
         key="colleges-by-step",
         title=here.language.gettext("学院与事项"),
         notes=(),
         columns=(
-            Column(here.language.gettext("学院"), words=True),
-            Column(here.language.gettext("事项"), words=True),
+            ReportColumn(here.language.gettext("学院"), words=True),
+            ReportColumn(here.language.gettext("事项"), words=True),
             *_state_columns(here),
         ),
         rows=tuple(
             (
-                Cell(_named(one.college)),
-                Cell(here.titles[step]),
+                ReportCell(_named(one.college)),
+                ReportCell(here.titles[step]),
                 *_state_cells(here, step, tally, one.college),
             )
             for one in found.colleges
@@ -109,7 +111,7 @@ def colleges_by_step(here: Scene, found: Report) -> Table:
     )
 
 
-def _colleges(here: Scene, found: Report) -> Table:
+def _colleges(here: Scene, found: CohortReport) -> ReportTable:
     language = here.language
     categories = sorted(found.whole.staying)
     notes = [language.gettext("应离校的学生每人只数一次，与总览一致。无需办理按项次计，一人两项算两次。")]
@@ -117,114 +119,120 @@ def _colleges(here: Scene, found: Report) -> Table:
         kinds = language.listed(map(_named, categories))
         notes.append(language.gettext("%(categories)s：在名单上而今年不离校，不在应离校之内。", categories=kinds))
 
-    def line(one: CollegeFigures, title: Cell, college: str | None) -> tuple[Cell, ...]:
+    def line(one: CollegeFigures, title: ReportCell, college: str | None) -> tuple[ReportCell, ...]:
         wheres = (
             _listed(here, one.by_where.get(where, 0), college, wanted) for where, (_, _, _, wanted) in WHERE.items()
         )
         return (
             title,
-            _listed(here, one.students, college, Wanted.ALL),
-            Cell(here.language.percent(one.by_where.get(Where.CLEAR, 0), one.students)),
+            _listed(here, one.students, college, ListSelection.ALL),
+            ReportCell(here.language.percent(one.by_where.get(Where.CLEAR, 0), one.students)),
             *wheres,
-            Cell(one.exempt),
-            *(Cell(one.staying.get(category, 0)) for category in categories),
+            ReportCell(one.exempt),
+            *(ReportCell(one.staying.get(category, 0)) for category in categories),
         )
 
-    return Table(
+    return ReportTable(
         key="colleges",
         title=language.gettext("按学院"),
         notes=tuple(notes),
         columns=(
-            Column(language.gettext("学院"), words=True),
-            Column(language.gettext("应离校")),
-            Column(language.gettext("办妥比例")),
-            *(Column(language.gettext(word)) for word, *_ in WHERE.values()),
-            Column(language.gettext("无需办理（项次）")),
-            *(Column(_named(category)) for category in categories),
+            ReportColumn(language.gettext("学院"), words=True),
+            ReportColumn(language.gettext("应离校")),
+            ReportColumn(language.gettext("办妥比例")),
+            *(ReportColumn(language.gettext(word)) for word, *_ in WHERE.values()),
+            ReportColumn(language.gettext("无需办理（项次）")),
+            *(ReportColumn(_named(category)) for category in categories),
         ),
         rows=tuple(
-            line(one, Cell(_named(one.college), here.address("/report", college=one.college or NONE)), one.college)
+            line(
+                one, ReportCell(_named(one.college), here.address("/report", college=one.college or NONE)), one.college
+            )
             for one in found.colleges
         ),
-        sums=line(found.whole, Cell(language.gettext("合计")), None) if len(found.colleges) > 1 else (),
+        sums=line(found.whole, ReportCell(language.gettext("合计")), None) if len(found.colleges) > 1 else (),
     )
 
 
-def _steps(here: Scene, found: Report, college: str | None) -> Table:
+def _steps(here: Scene, found: CohortReport, college: str | None) -> ReportTable:
     language = here.language
 
-    def line(step: str, tally: Tally) -> tuple[Cell, ...]:
+    def line(step: str, tally: Tally) -> tuple[ReportCell, ...]:
         fresh = found.freshness.get(step)
         as_of = here.language.moment(fresh.as_of, here.now) if fresh and fresh.as_of else ""
         stale = fresh is not None and fresh.stale(here.now)
         said = language.gettext("数据过期（截至 %(moment)s）", moment=as_of) if stale else as_of
-        return (Cell(here.titles[step]), *_state_cells(here, step, tally, college), Cell(said or None, stale=stale))
+        return (
+            ReportCell(here.titles[step]),
+            *_state_cells(here, step, tally, college),
+            ReportCell(said or None, stale=stale),
+        )
 
-    return Table(
+    return ReportTable(
         key="steps",
         title=language.gettext("按事项"),
         notes=(language.gettext("每名学生的每一项只数一次；已办结是通过和无需办理。"),),
         columns=(
-            Column(language.gettext("事项"), words=True),
+            ReportColumn(language.gettext("事项"), words=True),
             *_state_columns(here),
-            Column(language.gettext("数据截至"), words=True),
+            ReportColumn(language.gettext("数据截至"), words=True),
         ),
         rows=tuple(line(step, tally) for step, tally in _in_order(here, found.whole.steps)),
     )
 
 
-def _state_columns(here: Scene) -> tuple[Column, ...]:
+def _state_columns(here: Scene) -> tuple[ReportColumn, ...]:
     language = here.language
     return (
-        Column(language.gettext("人数")),
-        Column(language.gettext("已办结")),
-        *(Column(words.say(here.language, words.STATES, state)) for state in STATES),
+        ReportColumn(language.gettext("人数")),
+        ReportColumn(language.gettext("已办结")),
+        *(ReportColumn(words.say(here.language, words.STATES, state)) for state in STATES),
     )
 
 
-def _state_cells(here: Scene, step: str, tally: Tally, college: str | None) -> tuple[Cell, ...]:
+def _state_cells(here: Scene, step: str, tally: Tally, college: str | None) -> tuple[ReportCell, ...]:
     settled = tally.by_state.get(State.CLEARED, 0) + tally.by_state.get(State.EXEMPT, 0)
     return (
-        _listed(here, tally.total, college, Wanted.ALL, step),
-        Cell(here.language.percent(settled, tally.total)),
+        _listed(here, tally.total, college, ListSelection.ALL, step),
+        ReportCell(here.language.percent(settled, tally.total)),
         *(_listed(here, tally.by_state.get(state, 0), college, state, step) for state in STATES),
     )
 
 
-def _origins(here: Scene, found: Report, college: str | None) -> Table:
+def _origins(here: Scene, found: CohortReport, college: str | None) -> ReportTable:
     language = here.language
 
-    def line(step: str, tally: Tally) -> tuple[Cell, ...]:
+    def line(step: str, tally: Tally) -> tuple[ReportCell, ...]:
         cleared = tally.by_state.get(State.CLEARED, 0)
         automatic = cleared - tally.cleared_by_decision
         return (
-            Cell(here.titles[step]),
+            ReportCell(here.titles[step]),
             _listed(here, cleared, college, State.CLEARED, step),
-            Cell(automatic),
-            Cell(tally.cleared_by_decision),
-            Cell(here.language.percent(automatic, cleared)),
-            _listed(here, tally.disputed, college, Wanted.DISPUTED, step),
+            ReportCell(automatic),
+            ReportCell(tally.cleared_by_decision),
+            ReportCell(here.language.percent(automatic, cleared)),
+            _listed(here, tally.disputed, college, ListSelection.DISPUTED, step),
         )
 
-    return Table(
+    return ReportTable(
         key="origins",
         title=language.gettext("自动与人工"),
         notes=(language.gettext("通过的事项中，有多少只凭各部门的数据，有多少由人工决定。"),),
         columns=(
-            Column(language.gettext("事项"), words=True),
-            Column(words.say(here.language, words.STATES, State.CLEARED)),
-            Column(language.gettext("自动通过")),
-            Column(language.gettext("人工通过")),
-            Column(language.gettext("自动的比例")),
-            Column(language.gettext("人工办理后数据有变化")),
+            ReportColumn(language.gettext("事项"), words=True),
+            ReportColumn(words.say(here.language, words.STATES, State.CLEARED)),
+            ReportColumn(language.gettext("自动通过")),
+            ReportColumn(language.gettext("人工通过")),
+            ReportColumn(language.gettext("自动的比例")),
+            ReportColumn(language.gettext("人工办理后数据有变化")),
         ),
         rows=tuple(line(step, tally) for step, tally in _in_order(here, found.whole.steps)),
     )
 
 
-def _decisions(here: Scene, decided: Sequence[DecidedFor]) -> Table:
+def _decisions(here: Scene, decided: Sequence[DecidedFor]) -> ReportTable:
     language = here.language
-    return Table(
+    return ReportTable(
         key="decisions",
         title=language.gettext("人工决定及原因"),
         notes=(
@@ -233,91 +241,91 @@ def _decisions(here: Scene, decided: Sequence[DecidedFor]) -> Table:
             ),
         ),
         columns=(
-            Column(language.gettext("事项"), words=True),
-            Column(language.gettext("结果"), words=True),
-            Column(language.gettext("原因"), words=True),
-            Column(language.gettext("有效")),
-            Column(language.gettext("附条件")),
-            Column(language.gettext("凭纸质单")),
-            Column(language.gettext("成批录入")),
-            Column(language.gettext("数据有变化")),
-            Column(language.gettext("终审失效")),
-            Column(language.gettext("已到期")),
-            Column(language.gettext("已撤回")),
+            ReportColumn(language.gettext("事项"), words=True),
+            ReportColumn(language.gettext("结果"), words=True),
+            ReportColumn(language.gettext("原因"), words=True),
+            ReportColumn(language.gettext("有效")),
+            ReportColumn(language.gettext("附条件")),
+            ReportColumn(language.gettext("凭纸质单")),
+            ReportColumn(language.gettext("成批录入")),
+            ReportColumn(language.gettext("数据有变化")),
+            ReportColumn(language.gettext("终审失效")),
+            ReportColumn(language.gettext("已到期")),
+            ReportColumn(language.gettext("已撤回")),
         ),
         rows=tuple(
             (
-                Cell(here.titles[one.step]),
-                Cell(words.say(here.language, words.STATES, one.verdict)),
-                Cell(one.reason or None),
-                *map(Cell, (one.stand, one.conditional, one.on_paper, one.in_batches, one.disputed)),
-                *map(Cell, (one.lapsed, one.ended, one.withdrawn)),
+                ReportCell(here.titles[one.step]),
+                ReportCell(words.say(here.language, words.STATES, one.verdict)),
+                ReportCell(one.reason or None),
+                *map(ReportCell, (one.stand, one.conditional, one.on_paper, one.in_batches, one.disputed)),
+                *map(ReportCell, (one.lapsed, one.ended, one.withdrawn)),
             )
             for one in decided
         ),
     )
 
 
-def _objections(here: Scene, objected: Sequence[Objected]) -> Table:
+def _objections(here: Scene, objected: Sequence[Objected]) -> ReportTable:
     language = here.language
-    return Table(
+    return ReportTable(
         key="objections",
         title=language.gettext("异议"),
         notes=(language.gettext("逾期的在待答复之内。答复用时从提出算到答复，自行撤回的不计。"),),
         columns=(
-            Column(language.gettext("事项"), words=True),
-            Column(language.gettext("类别"), words=True),
-            Column(language.gettext("提出")),
-            Column(language.gettext("待答复")),
-            Column(language.gettext("逾期未答复")),
-            *(Column(language.gettext(word)) for word in _OUTCOMES.values()),
-            Column(language.gettext("答复用时中位数（小时）")),
+            ReportColumn(language.gettext("事项"), words=True),
+            ReportColumn(language.gettext("类别"), words=True),
+            ReportColumn(language.gettext("提出")),
+            ReportColumn(language.gettext("待答复")),
+            ReportColumn(language.gettext("逾期未答复")),
+            *(ReportColumn(language.gettext(word)) for word in _OUTCOMES.values()),
+            ReportColumn(language.gettext("答复用时中位数（小时）")),
         ),
         rows=tuple(
             (
-                Cell(here.titles[one.step]),
-                Cell(words.say(here.language, _KINDS, one.kind)),
-                *map(Cell, (one.raised, one.waiting, one.overdue)),
-                *(Cell(one.outcomes.get(outcome, 0)) for outcome in _OUTCOMES),
-                Cell(one.median_hours),
+                ReportCell(here.titles[one.step]),
+                ReportCell(words.say(here.language, _KINDS, one.kind)),
+                *map(ReportCell, (one.raised, one.waiting, one.overdue)),
+                *(ReportCell(one.outcomes.get(outcome, 0)) for outcome in _OUTCOMES),
+                ReportCell(one.median_hours),
             )
             for one in objected
         ),
     )
 
 
-def _certificates(here: Scene, found: Report) -> Table:
+def _certificates(here: Scene, found: CohortReport) -> ReportTable:
     language = here.language
 
-    def line(one: CollegeFigures, title: str) -> tuple[Cell, ...]:
+    def line(one: CollegeFigures, title: str) -> tuple[ReportCell, ...]:
         made = one.certificates
         left = (made.collected.get(how, 0) for how in _LEFT)
-        return (Cell(title), *map(Cell, (made.issued, made.unclaimed, *left, made.revoked)))
+        return (ReportCell(title), *map(ReportCell, (made.issued, made.unclaimed, *left, made.revoked)))
 
     with_some = [one for one in found.colleges if one.certificates.issued or one.certificates.revoked]
-    return Table(
+    return ReportTable(
         key="certificates",
         title=language.gettext("证书"),
         notes=(language.gettext("已发证不含作废的；后来离开名单的学生，其证书也数在内。"),),
         columns=(
-            Column(language.gettext("学院"), words=True),
-            Column(language.gettext("已发证")),
-            Column(language.gettext("未领取")),
-            *(Column(language.gettext(word)) for word in _LEFT.values()),
-            Column(language.gettext("已作废")),
+            ReportColumn(language.gettext("学院"), words=True),
+            ReportColumn(language.gettext("已发证")),
+            ReportColumn(language.gettext("未领取")),
+            *(ReportColumn(language.gettext(word)) for word in _LEFT.values()),
+            ReportColumn(language.gettext("已作废")),
         ),
         rows=tuple(line(one, _named(one.college)) for one in with_some),
         sums=line(found.whole, language.gettext("合计")) if len(with_some) > 1 else (),
     )
 
 
-def _listed(here: Scene, count: int, college: str | None, wanted: Wanted | State, step: str = "") -> Cell:
+def _listed(here: Scene, count: int, college: str | None, wanted: ListSelection | State, step: str = "") -> ReportCell:
     """Return a figure that leads to the list of exactly those; nobody leads nowhere."""
     if not count:
-        return Cell(0)
+        return ReportCell(0)
     word = f"state-{wanted}" if isinstance(wanted, State) else wanted.value
     own = "" if college is None else college or NONE
-    return Cell(count, here.address("/lists", wanted=word, step=step, college=own))
+    return ReportCell(count, here.address("/lists", wanted=word, step=step, college=own))
 
 
 def _in_order(here: Scene, steps: Mapping[str, Tally]) -> list[tuple[str, Tally]]:

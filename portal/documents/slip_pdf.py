@@ -23,7 +23,7 @@ _CODE_SIZE = 42.0
 
 
 @dataclass(frozen=True, slots=True)
-class Paper:
+class SlipTexts:
     """What is printed: every text in the reader's language."""
 
     title: str
@@ -63,7 +63,7 @@ class Ink:
         return "".join(shown)
 
 
-def write(paper: Paper) -> bytes:
+def write(paper: SlipTexts) -> bytes:
     """Return the PDF."""
     pdf = FPDF(format="A4")
     pdf.set_margin(_MARGIN)
@@ -81,7 +81,7 @@ def write(paper: Paper) -> bytes:
     return bytes(pdf.output())
 
 
-def _head(pdf: FPDF, paper: Paper, ink: Ink) -> None:
+def _head(pdf: FPDF, paper: SlipTexts, ink: Ink) -> None:
     pdf.set_font(_FAMILY, size=12)
     pdf.cell(text=ink.of(paper.institution), new_x="LMARGIN", new_y="NEXT")
     pdf.set_font(_FAMILY, size=20)
@@ -94,7 +94,7 @@ def _head(pdf: FPDF, paper: Paper, ink: Ink) -> None:
     pdf.ln(4)
 
 
-def _table(pdf: FPDF, paper: Paper, ink: Ink) -> None:
+def _table(pdf: FPDF, paper: SlipTexts, ink: Ink) -> None:
     pdf.set_font(_FAMILY, size=10.5)
     pdf.set_draw_color(150)
     # The heads are told apart by their line alone: the font has one weight.
@@ -108,7 +108,7 @@ def _table(pdf: FPDF, paper: Paper, ink: Ink) -> None:
     pdf.ln(6)
 
 
-def _foot(pdf: FPDF, paper: Paper, ink: Ink) -> None:
+def _foot(pdf: FPDF, paper: SlipTexts, ink: Ink) -> None:
     if pdf.will_page_break(_CODE_SIZE + 20):
         pdf.add_page()
     top = pdf.get_y()

@@ -18,6 +18,7 @@ FAULTS: Mapping[str, str] = {
     "busy": later("状态数据库一直有别的改动，这次没能写入。下一次运行会重试。"),
     "under_way": later("同一来源已有一次运行在进行。"),
     "moved": later("学生状态此后有变动，撤回的结果会与查看时不同，因此没有执行。"),
+    "overtaken": later("这次询问还没有答完，来源又被问过一次；以较新的回答为准。"),
     "suspended": later("改变超出限额，没有写入。"),
 }
 

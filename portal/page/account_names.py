@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from portal.page.context import Context
-from status_db.inbox.appeal_rows import Kind, StudentObjection
+from status_db.inbox.appeal_rows import AppealKind, StudentObjection
 
 
 async def names_of(context: Context, raised: Iterable[StudentObjection]) -> dict[str, str]:
     """Return account → name: of whoever has answered these, and of reviewers who have sent something back."""
     own = tuple(raised)
     accounts = {one.answered_by for one in own if one.answered_by}
-    accounts |= {one.raised_by for one in own if one.kind is Kind.SENT_BACK}
+    accounts |= {one.raised_by for one in own if one.kind is AppealKind.SENT_BACK}
     found = {account: await context.ask(context.services.accounts.find, account) for account in sorted(accounts)}
     return {account: who.name for account, who in found.items() if who is not None}

@@ -17,7 +17,7 @@ _OWN = ("/", "/slip")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class CohortChoice:
     """A cohort that the reader may choose, with the address of the same page about it."""
 
     name: str
@@ -46,7 +46,7 @@ def address(settings: Settings, cohort: str, path: str, **query: object) -> str:
     return naming(named(settings, cohort), path, **query)
 
 
-def own_choices(request: Request, settings: Settings, cohort: str, cohorts: Iterable[str]) -> list[Choice]:
+def own_choices(request: Request, settings: Settings, cohort: str, cohorts: Iterable[str]) -> list[CohortChoice]:
     """Return a student's cohorts with the address of the same page about each; nothing where there is but one.
 
     A form about a step leads to the first page: the step may not be there in the other cohort.
@@ -55,10 +55,10 @@ def own_choices(request: Request, settings: Settings, cohort: str, cohorts: Iter
     if len(listed) == 1:
         return []
     path = request.url.path if request.method == "GET" and request.url.path in _OWN else "/"
-    return [Choice(settings.cohort_named(key).name, naming(key, path), key == cohort) for key in listed]
+    return [CohortChoice(settings.cohort_named(key).name, naming(key, path), key == cohort) for key in listed]
 
 
-def choices(request: Request, settings: Settings, cohort: str, listing: Iterable[str]) -> list[Choice]:
+def choices(request: Request, settings: Settings, cohort: str, listing: Iterable[str]) -> list[CohortChoice]:
     """Return every cohort with its name and the address of the same page about it; nothing where there is but one.
 
     `listing` are the cohorts of the student that the page is about.
@@ -75,6 +75,6 @@ def choices(request: Request, settings: Settings, cohort: str, listing: Iterable
         return "/students" if here.startswith("/students/") and key not in listing else here
 
     return [
-        Choice(one.name, address(settings, one.key, path(one.key), **kept), one.key == cohort)
+        CohortChoice(one.name, address(settings, one.key, path(one.key), **kept), one.key == cohort)
         for one in settings.cohort
     ]

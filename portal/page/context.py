@@ -16,7 +16,7 @@ from portal.auth.sessions import form_token
 from portal.i18n import languages
 from portal.i18n.languages import Language
 from portal.page import cohorts
-from portal.page.cohorts import Choice
+from portal.page.cohorts import CohortChoice
 from portal.page.navigation import rooms_of
 from portal.page.services import Services
 from portal.web import addresses
@@ -180,7 +180,7 @@ class Context:
             return self.cohort.key if len(self.listing) > 1 else ""
         return cohorts.named(self.settings, self.cohort.key)
 
-    def _cohort_choices(self) -> list[Choice]:
+    def _cohort_choices(self) -> list[CohortChoice]:
         """Return the cohorts that the reader may choose for this page; none where there is but one."""
         visitor = self.visitor
         if self.own:

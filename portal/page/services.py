@@ -29,7 +29,7 @@ from portal.web.long_questions import Elsewhere, LongQuestions
 from status_db.accounts.accounts import Accounts
 from status_db.accounts.api_tokens import Tokens
 from status_db.accounts.audit_log import Audit
-from status_db.accounts.directory import Directory
+from status_db.accounts.directory import AccountDirectory
 from status_db.accounts.own_account import OwnAccount
 from status_db.desk.address import desk_secret, desk_url
 from status_db.desk.key import DeskKey
@@ -94,7 +94,7 @@ class Services:
     #: For signing in and out, and for what changes accounts.
     desk: Accounts
     #: For finding accounts.
-    directory: Directory
+    directory: AccountDirectory
     #: One-time codes.
     codes: Codes
     #: For what changes accounts and may take two administrators.
@@ -209,7 +209,7 @@ def build(
         named=NamedStudents(marks, settings),
         accounts=Accounts(read, demo=settings.is_demo),
         desk=Accounts(write, demo=settings.is_demo),
-        directory=Directory(desk_reading, demo=settings.is_demo),
+        directory=AccountDirectory(desk_reading, demo=settings.is_demo),
         audit=Audit(write),
         audit_log=Audit(read),
         requests=Requests(write),

@@ -13,7 +13,7 @@ from portal.i18n.labels import later
 from portal.i18n.languages import Language
 from portal.present import cards, reasons
 from portal.present.reasons import Owed
-from status_db.inbox.appeal_rows import Kind, Outcome, SeenThen, StudentObjection, item_of
+from status_db.inbox.appeal_rows import AppealKind, AppealOutcome, SeenThen, StudentObjection, item_of
 from status_db.inbox.appeals import AppealCode, ObjectionRefused
 from status_db.model import Finding, Reason, State, StepKind, StepStatus, Verdict
 from status_db.views import StudentView
@@ -27,25 +27,25 @@ _ON_A_CARD = 3
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 OUTCOMES: Mapping[str, str] = {
-    Outcome.RECHECKED: later("已重新查询"),
-    Outcome.DECIDED: later("已人工办理"),
-    Outcome.EXPLAINED: later("已说明情况"),
-    Outcome.WITHDRAWN: later("已撤回"),
+    AppealOutcome.RECHECKED: later("已重新查询"),
+    AppealOutcome.DECIDED: later("已人工办理"),
+    AppealOutcome.EXPLAINED: later("已说明情况"),
+    AppealOutcome.WITHDRAWN: later("已撤回"),
 }
 
 #: The same for the student, with what to do next.
 _ANSWERS: Mapping[str, str] = {
-    Outcome.RECHECKED: later("已向该部门的系统重新查询，结果以本页为准。"),
-    Outcome.DECIDED: later("已人工办理，结果以本页为准。"),
-    Outcome.EXPLAINED: later("经核对，说明如下。"),
+    AppealOutcome.RECHECKED: later("已向该部门的系统重新查询，结果以本页为准。"),
+    AppealOutcome.DECIDED: later("已人工办理，结果以本页为准。"),
+    AppealOutcome.EXPLAINED: later("经核对，说明如下。"),
 }
 
 #: Of what a reviewer sent back, whose answer is between the two offices.
 _LOOKED_AT = later("已核对，状态不变。")
 
 KINDS: Mapping[str, str] = {
-    Kind.OBJECTION: later("学生异议"),
-    Kind.SENT_BACK: later("终审发回"),
+    AppealKind.OBJECTION: later("学生异议"),
+    AppealKind.SENT_BACK: later("终审发回"),
 }
 
 #: Each refusal, with the way out.
@@ -60,7 +60,7 @@ REFUSALS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class AppealStep:
     """What stood at a step at one moment, ready to be shown."""
 
     word: str
@@ -74,13 +74,13 @@ class Shown:
     stale: bool
 
     @property
-    def bare(self) -> "Shown":
+    def bare(self) -> "AppealStep":
         """The same without what is owed: titles and amounts are for the student and for the office alone."""
         return replace(self, why="", things=())
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class AppealChoice:
     """One thing that a student may object to."""
 
     #: What the form sends; empty for the step as a whole.
@@ -125,9 +125,9 @@ class Case:
     age: str
     due: str
     overdue: bool
-    then: Shown
+    then: AppealStep
     #: None where the student does not go this way any more.
-    now: Shown | None
+    now: AppealStep | None
     #: The sources do not name what it is about any more.
     gone: bool
     answered_at: str
@@ -144,7 +144,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AppealRecord:
     """An objection as it is printed."""
 
     title: str
@@ -160,11 +160,11 @@ def may_object(status: StepStatus, now: datetime) -> bool:
     return standing.outgrown or standing.state in _OBJECTED_TO
 
 
-def choices(language: Language, seen: SeenThen, now: datetime) -> tuple[Choice, ...]:
+def choices(language: Language, seen: SeenThen, now: datetime) -> tuple[AppealChoice, ...]:
     """Return what may be objected to at a step: each thing owed, once, and the step as a whole."""
     things = {item_of(thing): thing for thing in seen.obligations}
-    each = (Choice(item, reasons.owed(language, [thing], now)[0]) for item, thing in things.items())
-    return (*each, Choice("", None))
+    each = (AppealChoice(item, reasons.owed(language, [thing], now)[0]) for item, thing in things.items())
+    return (*each, AppealChoice("", None))
 
 
 def on_cards(
@@ -180,7 +180,7 @@ def on_cards(
     # A step that has no card any more tells nothing.
     for one in (each for each in raised if each.step in found):
         told = found[one.step]
-        if one.outcome is not Outcome.WITHDRAWN and (one.waits or len(told) < _ON_A_CARD):
+        if one.outcome is not AppealOutcome.WITHDRAWN and (one.waits or len(told) < _ON_A_CARD):
             told.append(_on_card(language, settings, student, one, names, now))
     return {step: tuple(told) for step, told in found.items()}
 
@@ -216,7 +216,7 @@ def case(
         name=student.name if student is not None else "",
         class_name=student.class_name if student is not None else "",
         kind=language.gettext(KINDS[one.kind]),
-        by=names.get(one.raised_by, one.raised_by) if one.kind is Kind.SENT_BACK else "",
+        by=names.get(one.raised_by, one.raised_by) if one.kind is AppealKind.SENT_BACK else "",
         item=item_word(language, one, now),
         text=one.text,
         at=written(one.at),
@@ -227,7 +227,7 @@ def case(
         now=shown(language, stands, now) if stands is not None else None,
         gone=status is not None and _gone(one.item, status.finding),
         answered_at=written(one.answered_at) if one.answered_at else "",
-        answered_by=names.get(one.answered_by, one.answered_by) if one.outcome is not Outcome.WITHDRAWN else "",
+        answered_by=names.get(one.answered_by, one.answered_by) if one.outcome is not AppealOutcome.WITHDRAWN else "",
         outcome=language.gettext(OUTCOMES[one.outcome]) if one.outcome else "",
         answer=one.answer,
         decision=one.decision,
@@ -241,7 +241,7 @@ def record(
     student: StudentView,
     names: Mapping[str, str],
     now: datetime,
-) -> Record:
+) -> AppealRecord:
     """Return an objection as it is printed."""
     step = settings.step_named(one.step)
     facts = (
@@ -254,7 +254,7 @@ def record(
         (language.gettext("部门"), cards.office_name(language, step.office)),
         (language.gettext("编号"), str(one.objection)),
     )
-    return Record(
+    return AppealRecord(
         title=language.gettext("核对记录"),
         facts=tuple((word, value) for word, value in facts if value),
         case=case(language, one, student, names, now, dated=True),
@@ -262,7 +262,7 @@ def record(
     )
 
 
-def shown(language: Language, seen: SeenThen, now: datetime) -> Shown:
+def shown(language: Language, seen: SeenThen, now: datetime) -> AppealStep:
     """Return what stood at a step, as pages show it."""
     word = labels.say(language, labels.STATES, seen.state)
     by_decision = seen.decision is not None
@@ -271,7 +271,7 @@ def shown(language: Language, seen: SeenThen, now: datetime) -> Shown:
         said = language.gettext("数据过期（截至 %(moment)s）", moment=as_of)
     else:
         said = language.gettext("数据截至 %(moment)s", moment=as_of) if as_of else ""
-    return Shown(
+    return AppealStep(
         word=f"{word}·{language.gettext('人工办理')}" if by_decision else word,
         mark=labels.MARKS[seen.state],
         tone="bad" if seen.outgrown else labels.TONES[seen.state],
@@ -327,7 +327,7 @@ def _on_card(
     now: datetime,
 ) -> OnCard:
     office = cards.office_name(language, settings.step_named(one.step).office)
-    sent_back, overdue = one.kind is Kind.SENT_BACK, one.overdue(now)
+    sent_back, overdue = one.kind is AppealKind.SENT_BACK, one.overdue(now)
     told = {"at": language.moment(one.at, now), "office": office, "due": language.moment(one.due, now)}
     if sent_back:
         told["college"] = _reviewing_office(language, settings, student)
@@ -343,7 +343,9 @@ def _on_card(
         answered = _spaced(
             language,
             language.gettext("%(moment)s %(who)s答复：", moment=moment, who=who),
-            language.gettext(_LOOKED_AT if sent_back and one.outcome is Outcome.EXPLAINED else _ANSWERS[one.outcome]),
+            language.gettext(
+                _LOOKED_AT if sent_back and one.outcome is AppealOutcome.EXPLAINED else _ANSWERS[one.outcome]
+            ),
         )
     elif overdue:
         late = language.gettext("应在 %(due)s 前答复，现已逾期。请直接联系%(office)s。", **told)

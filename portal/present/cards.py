@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from config.settings import Settings
-from config.tables.steps import Office, Place, Step
+from config.tables.steps import Office, OfficePlace, Step
 from portal.i18n import labels
 from portal.i18n.labels import step_title, step_titles
 from portal.i18n.languages import Language
@@ -227,7 +227,7 @@ def _line(
     )
 
 
-def _place(language: Language, settings: Settings, place: Place | None, now: datetime) -> PlaceLine | None:
+def _place(language: Language, settings: Settings, place: OfficePlace | None, now: datetime) -> PlaceLine | None:
     if place is None:
         return None
     door, is_open = "", False

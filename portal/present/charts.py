@@ -21,7 +21,7 @@ CURVE_WIDTH, CURVE_HEIGHT = 1000, 100
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SegmentKind:
     """What the segments of one kind stand for."""
 
     word: str
@@ -45,7 +45,7 @@ class Amount:
 class Segment:
     """One stretch of a bar."""
 
-    kind: Kind
+    kind: SegmentKind
     count: int
     #: In percent of the bar.
     x: str
@@ -78,7 +78,7 @@ class Bars:
     bar_height: int
     bars: tuple[Bar, ...]
     #: Those kinds that occur.
-    kinds: tuple[Kind, ...]
+    kinds: tuple[SegmentKind, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Curve:
     end: str
 
 
-def bars(name: str, title: str, said: str, kinds: Sequence[Kind], amounts: Sequence[Amount]) -> Bars:
+def bars(name: str, title: str, said: str, kinds: Sequence[SegmentKind], amounts: Sequence[Amount]) -> Bars:
     """Return a stacked bar for each amount; one that is nothing stays empty. `name` is the chart's own on its page."""
     drawn = tuple(_bar(kinds, amount, row * _ROW) for row, amount in enumerate(amounts))
     occurring = {segment.kind for bar in drawn for segment in bar.segments}
@@ -106,7 +106,7 @@ def bars(name: str, title: str, said: str, kinds: Sequence[Kind], amounts: Seque
     )
 
 
-def _bar(kinds: Sequence[Kind], amount: Amount, top: int) -> Bar:
+def _bar(kinds: Sequence[SegmentKind], amount: Amount, top: int) -> Bar:
     whole = sum(amount.counts)
     segments: list[Segment] = []
     so_far = 0

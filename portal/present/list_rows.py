@@ -29,7 +29,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StudentRow:
     """One student."""
 
     student: str
@@ -42,10 +42,10 @@ class Row:
     cells: tuple[Cell | None, ...]
 
 
-def row(here: Scene, listed: ListedStudent) -> Row:
+def row(here: Scene, listed: ListedStudent) -> StudentRow:
     """Return a listed student in words."""
     by_step = {status.step: status for status in listed.steps}
-    return Row(
+    return StudentRow(
         student=listed.student,
         name=listed.name,
         columns=(

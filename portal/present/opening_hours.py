@@ -21,7 +21,7 @@ _WORKDAYS, _WEEKENDS, _HOLIDAYS = later("工作日"), later("周末"), later("�
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class OpeningState:
     """How an office's door stands: open until a minute of today, or shut until a minute of some day, or for long."""
 
     #: The minute of today, from midnight, at which it shuts; None while it is shut.
@@ -40,18 +40,18 @@ def hours_on(day: date, hours: OpenHours, calendar: Calendar) -> tuple[Hours, ..
     return hours.weekend if day.weekday() >= _SATURDAY else hours.workday
 
 
-def door(hours: OpenHours, calendar: Calendar, local: datetime) -> Door:
+def door(hours: OpenHours, calendar: Calendar, local: datetime) -> OpeningState:
     """Return how the door stands at a moment, told as the clocks there show it."""
     today, minute = local.date(), local.hour * _HOUR + local.minute
     for span in hours_on(today, hours, calendar):
         if span.opens <= minute < span.closes:
-            return Door(open_until=span.closes)
+            return OpeningState(open_until=span.closes)
     for ahead in range(_DAYS_AHEAD + 1):
         day = today + timedelta(days=ahead)
         for span in hours_on(day, hours, calendar):
             if ahead or span.opens > minute:
-                return Door(next_day=day, next_minute=span.opens)
-    return Door()
+                return OpeningState(next_day=day, next_minute=span.opens)
+    return OpeningState()
 
 
 def say_door(language: Language, hours: OpenHours, calendar: Calendar, now: datetime) -> tuple[str, bool]:

@@ -7,18 +7,18 @@ from portal.auth import sessions
 from portal.auth.passkeys import RelyingParty
 from portal.page.context import SignedIn
 from portal.page.services import Services
-from status_db.sign_in.second_factor import RECENT, Held, asked_of
+from status_db.sign_in.second_factor import RECENT, AccountFactors, asked_of
 
 Stage: TypeAlias = Literal["code", "set_up", "ask", "manage"]
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class FactorTurn:
     """One request and the stage of its session."""
 
     context: SignedIn
     goal: str
-    held: Held
+    held: AccountFactors
     stage: Stage
 
     @property
@@ -47,7 +47,7 @@ def concerns(context: SignedIn) -> bool:
     return context.visitor.narrowed is not None or asked_of(context.settings.auth, context.account)
 
 
-async def turn_of(context: SignedIn, goal: str) -> Turn:
+async def turn_of(context: SignedIn, goal: str) -> FactorTurn:
     """Return at which stage a session is now; `goal` is where the visitor wants to go."""
     now, token_hash, factors = context.now, sessions.hash_of(context.visitor.token), context.services.factors
     held = await context.ask(factors.held, context.account.account)
@@ -57,4 +57,4 @@ async def turn_of(context: SignedIn, goal: str) -> Turn:
     else:
         shown = await context.ask(factors.shown_at, token_hash) if context.visitor.narrowed is None else None
         stage = "manage" if shown is not None and now - shown < RECENT else "ask"
-    return Turn(context, goal, held, stage)
+    return FactorTurn(context, goal, held, stage)

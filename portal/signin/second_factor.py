@@ -25,7 +25,7 @@ from portal.auth.refusals import printable
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
 from portal.page.context import SignedIn
-from portal.signin.factor_stage import Stage, Turn, concerns, turn_of
+from portal.signin.factor_stage import FactorTurn, Stage, concerns, turn_of
 from portal.signin.sign_in import refused
 from portal.web import bounds, own_script
 from portal.web.links import link, see_other
@@ -49,7 +49,7 @@ _WHY: Mapping[str, str] = {
 }
 
 
-Form: TypeAlias = Callable[[Turn, Mapping[str, str]], Awaitable[Response]]
+Form: TypeAlias = Callable[[FactorTurn, Mapping[str, str]], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ async def take(context: SignedIn) -> Response:
     return await taken(turn, fields) if taken is not None else await _page(turn)
 
 
-async def _give_code(turn: Turn, fields: Mapping[str, str]) -> Response:
+async def _give_code(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
     """Take the code that allows the first second factor to be set up."""
 
     async def fits() -> bool:
@@ -96,7 +96,7 @@ async def _give_code(turn: Turn, fields: Mapping[str, str]) -> Response:
     return see_other(_address(turn.goal))
 
 
-async def _show_app(turn: Turn, fields: Mapping[str, str]) -> Response:
+async def _show_app(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
     """Take the app's digits, each only once."""
     sealed = turn.context.account.second_factor
     secret = totp.unseal(turn.services.key, turn.account, sealed) if sealed is not None else None
@@ -110,7 +110,7 @@ async def _show_app(turn: Turn, fields: Mapping[str, str]) -> Response:
     return await _tried(turn, "app", fits) or await _let_in(turn, "app")
 
 
-async def _show_recovery(turn: Turn, fields: Mapping[str, str]) -> Response:
+async def _show_recovery(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
     """Take a recovery code, and lead to where the lost factor is replaced."""
 
     async def fits() -> bool:
@@ -125,7 +125,7 @@ async def _show_recovery(turn: Turn, fields: Mapping[str, str]) -> Response:
     return await _let_in(turn, "recovery", _address(turn.goal))
 
 
-async def _show_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
+async def _show_passkey(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
     """Take a passkey's answer to this session's challenge."""
 
     async def fits() -> bool:
@@ -142,7 +142,7 @@ async def _show_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
     return await _tried(turn, "passkey", fits) or await _let_in(turn, "passkey")
 
 
-async def _add_app(turn: Turn, fields: Mapping[str, str]) -> Response:
+async def _add_app(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
     """Set up the app, once its current digits are right."""
     offered = fields.get("sealed", "").encode()
     secret = totp.unseal(turn.services.key, turn.account, offered, turn.context.now)
@@ -162,7 +162,7 @@ async def _add_app(turn: Turn, fields: Mapping[str, str]) -> Response:
     return await _added(turn)
 
 
-async def _add_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
+async def _add_passkey(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
     """Take a new passkey that was made for this session's challenge."""
     name = printable(fields.get("name", ""), LONGEST_NAME - 1) or turn.context.language.gettext("通行密钥")
     made: list[passkeys.Registered] = []
@@ -186,7 +186,7 @@ async def _add_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
     return await _added(turn)
 
 
-async def _remove_app(turn: Turn, _fields: Mapping[str, str]) -> Response:
+async def _remove_app(turn: FactorTurn, _fields: Mapping[str, str]) -> Response:
     """Remove the app."""
     if not await turn.context.ask_long(turn.services.factors.remove_app, turn.account):
         return await _page(turn, failed="last")
@@ -194,7 +194,7 @@ async def _remove_app(turn: Turn, _fields: Mapping[str, str]) -> Response:
     return see_other(_address(turn.goal))
 
 
-async def _remove_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
+async def _remove_passkey(turn: FactorTurn, fields: Mapping[str, str]) -> Response:
     """Remove one passkey."""
     number = bounds.number(fields.get("passkey", ""))
     if number is None or number not in {
@@ -208,7 +208,7 @@ async def _remove_passkey(turn: Turn, fields: Mapping[str, str]) -> Response:
     return see_other(_address(turn.goal))
 
 
-async def _new_codes(turn: Turn, _fields: Mapping[str, str]) -> Response:
+async def _new_codes(turn: FactorTurn, _fields: Mapping[str, str]) -> Response:
     """Make new recovery codes, and show them this once."""
     return await _codes_shown(turn)
 
@@ -229,7 +229,9 @@ _FORMS: Mapping[Stage, Mapping[str, Form]] = {
 }
 
 
-async def _tried(turn: Turn, what: str, fits: Callable[[], Awaitable[bool]], offered: bytes = b"") -> Response | None:
+async def _tried(
+    turn: FactorTurn, what: str, fits: Callable[[], Awaitable[bool]], offered: bytes = b""
+) -> Response | None:
     """Count a try before comparing anything. Return the page again if it must wait or is wrong, None if it is right."""
     tried = await turn.context.ask_long(turn.services.slowdown.factor, turn.account, turn.context.now)
     if tried.wait:
@@ -241,13 +243,13 @@ async def _tried(turn: Turn, what: str, fits: Callable[[], Awaitable[bool]], off
     return None
 
 
-async def _challenge(turn: Turn, purpose: Purpose) -> bytes | None:
+async def _challenge(turn: FactorTurn, purpose: Purpose) -> bytes | None:
     return await turn.context.ask_long(
         turn.services.passkeys.take_challenge, turn.token_hash, turn.account, purpose, turn.context.now
     )
 
 
-async def _let_in(turn: Turn, kind: str, goal: str = "") -> Response:
+async def _let_in(turn: FactorTurn, kind: str, goal: str = "") -> Response:
     """Lift the session's narrowing; an open session only notes that a second factor was shown again."""
     token = await _open(turn)
     if token is None:
@@ -260,7 +262,7 @@ async def _let_in(turn: Turn, kind: str, goal: str = "") -> Response:
     return response
 
 
-async def _open(turn: Turn) -> str | None:
+async def _open(turn: FactorTurn) -> str | None:
     """Note that a second factor was shown; return the session's token, a fresh one if its narrowing is lifted."""
     factors, longest = turn.services.factors, turn.context.settings.auth.session_longest
     if turn.context.visitor.narrowed is None:
@@ -274,12 +276,12 @@ async def _open(turn: Turn) -> str | None:
     return token if opened else None
 
 
-async def _added(turn: Turn) -> Response:
+async def _added(turn: FactorTurn) -> Response:
     """Go on after a second factor was added: the first one brings recovery codes, and opens the session."""
     return await _codes_shown(turn) if turn.stage == "set_up" else see_other(_address(turn.goal))
 
 
-async def _codes_shown(turn: Turn) -> Response:
+async def _codes_shown(turn: FactorTurn) -> Response:
     token = await _open(turn) if turn.stage == "set_up" else turn.context.visitor.token
     if token is None:
         return see_other(link("/sign-in"))
@@ -296,7 +298,9 @@ def _address(goal: str) -> str:
     return link(own_script.PAGE, next=goal if goal != link("/") else "")
 
 
-async def _page(turn: Turn, *, failed: str = "", offered: bytes = b"", wait: timedelta = timedelta(0)) -> Response:
+async def _page(
+    turn: FactorTurn, *, failed: str = "", offered: bytes = b"", wait: timedelta = timedelta(0)
+) -> Response:
     language = turn.context.language
     adding = turn.stage in ("set_up", "manage")
     values = _app(turn, offered) if adding and not turn.held.app else {"secret": ""}
@@ -324,7 +328,7 @@ def _listed(language: Language, one: Passkey, now: datetime) -> PasskeyLine:
     return PasskeyLine(id=one.id, name=one.name, made=language.moment(one.made_at, now), used=used)
 
 
-def _app(turn: Turn, offered: bytes) -> dict[str, Any]:
+def _app(turn: FactorTurn, offered: bytes) -> dict[str, Any]:
     """Return a secret to set up, as text and as a picture; the same again while it is being set up."""
     secret = totp.unseal(turn.services.key, turn.account, offered, turn.context.now) or totp.new_secret()
     address = totp.address(secret, turn.account, turn.context.settings.institution.name)
@@ -335,7 +339,7 @@ def _app(turn: Turn, offered: bytes) -> dict[str, Any]:
     }
 
 
-async def _options(turn: Turn, had: tuple[Passkey, ...]) -> str:
+async def _options(turn: FactorTurn, had: tuple[Passkey, ...]) -> str:
     """Return the options for the browser, with a fresh challenge; empty where passkeys do not work or none applies."""
     adding, party = turn.stage in ("set_up", "manage"), turn.party
     if party is None or turn.stage == "code" or (len(had) >= MOST if adding else not had):

@@ -23,7 +23,7 @@ from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.model import State
-from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.queries.lists import Filter, Lists, ListSelection, Order
 
 _ROWS = 50
 
@@ -34,15 +34,15 @@ _COUNTED = 2000
 _REMINDED = 500
 
 _WANTED: Mapping[str, str] = {
-    Wanted.TO_DO: later("有事要办（不通过、未办理）"),
-    Wanted.OWES: later("有不通过"),
-    Wanted.UNDONE: later("只差未办理"),
-    Wanted.WAITS: later("等待学校处理"),
-    Wanted.NOT_CLEAR: later("还没有全部办妥"),
-    Wanted.CLEAR: later("全部办妥"),
-    Wanted.STALE: later("数据过期"),
-    Wanted.DISPUTED: later("人工办理后数据有变化"),
-    Wanted.ALL: later("全部学生"),
+    ListSelection.TO_DO: later("有事要办（不通过、未办理）"),
+    ListSelection.OWES: later("有不通过"),
+    ListSelection.UNDONE: later("只差未办理"),
+    ListSelection.WAITS: later("等待学校处理"),
+    ListSelection.NOT_CLEAR: later("还没有全部办妥"),
+    ListSelection.CLEAR: later("全部办妥"),
+    ListSelection.STALE: later("数据过期"),
+    ListSelection.DISPUTED: later("人工办理后数据有变化"),
+    ListSelection.ALL: later("全部学生"),
 }
 
 _ORDERS: Mapping[str, str] = {
@@ -141,11 +141,11 @@ async def remind(context: SignedIn) -> Response:
     here = scene(context)
     college, class_name = context.asked("college"), context.asked("class")
     columns = {"class": "" if class_name == NONE else class_name} | ({"college": college} if college else {})
-    everybody = Filter(Wanted.ALL, columns=columns)
+    everybody = Filter(ListSelection.ALL, columns=columns)
     count = await context.ask_long(context.services.lists.count, here.sight, everybody, here.now, _REMINDED)
     if not class_name or not count:
         raise HTTPException(404)
-    chosen = Filter(Wanted.TO_DO, columns=columns)
+    chosen = Filter(ListSelection.TO_DO, columns=columns)
     leaf = await context.ask_long(context.services.lists.leaf, here.sight, chosen, here.now, _REMINDED)
     await context.audit(Deed.SAW_LIST, cohort=here.cohort.key, filter=_said(here, chosen), students=len(leaf.rows))
     where = public_link(context.services.students_url or str(context.request.base_url), "/").rstrip("/")
@@ -170,7 +170,7 @@ def _chosen(context: Context, here: Scene) -> Filter:
     """Read the filter out of the address; what makes no sense narrows nothing."""
     step, order = context.asked("step"), context.asked("order")
     return Filter(
-        wanted=list_filters.wanted(context.asked("wanted"), _WANTED, Wanted.TO_DO),
+        wanted=list_filters.wanted(context.asked("wanted"), _WANTED, ListSelection.TO_DO),
         step=step if step in here.steps else None,
         columns=list_filters.columns(context),
         text=context.asked("text"),
@@ -180,7 +180,7 @@ def _chosen(context: Context, here: Scene) -> Filter:
 
 def _address_of(chosen: Filter) -> dict[str, str]:
     return {
-        "wanted": "" if chosen.wanted is Wanted.TO_DO else list_filters.wanted_word(chosen.wanted),
+        "wanted": "" if chosen.wanted is ListSelection.TO_DO else list_filters.wanted_word(chosen.wanted),
         "step": chosen.step or "",
         **list_filters.in_address(chosen.columns),
         "text": chosen.text,

@@ -11,11 +11,11 @@ from portal.access.requires import for_visitors
 from portal.access.scenes import NONE, STATES, WHERE, Scene, scene
 from portal.i18n import labels
 from portal.page.context import SignedIn
-from portal.present.charts import Amount, Bars, Kind, bars
+from portal.present.charts import Amount, Bars, SegmentKind, bars
 from status_db.accounts.accounts import Act
 from status_db.model import State
-from status_db.queries.lists import Wanted
-from status_db.views import Group, Overview, Tally, Where
+from status_db.queries.lists import ListSelection
+from status_db.views import Overview, StudentGroup, Tally, Where
 
 #: In a bar from left to right: what is done first, what is to do last.
 _DRAWN = (
@@ -44,7 +44,7 @@ _WORST = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class OverviewRow:
     """One step, counted."""
 
     title: str
@@ -153,12 +153,12 @@ def _totals(here: Scene, found: Overview, college: str) -> list[Total]:
     ]
 
 
-def _line(here: Scene, step: str, found: Overview, college: str) -> Line:
+def _line(here: Scene, step: str, found: Overview, college: str) -> OverviewRow:
     tally, fresh = found.by_step[step], found.freshness.get(step)
     settled, _ = _cell(tally) or (0, 0)
-    return Line(
+    return OverviewRow(
         title=here.titles[step],
-        address=here.address("/lists", step=step, wanted=Wanted.NOT_CLEAR, college=college),
+        address=here.address("/lists", step=step, wanted=ListSelection.NOT_CLEAR, college=college),
         total=tally.total,
         counts=tuple(tally.by_state.get(state, 0) for state in STATES),
         settled=settled,
@@ -176,7 +176,7 @@ def _cell(tally: Tally | None) -> tuple[int, int] | None:
     return tally.by_state.get(State.CLEARED, 0) + tally.by_state.get(State.EXEMPT, 0), tally.total
 
 
-def _worst(classes: Sequence[Group]) -> list[Group]:
+def _worst(classes: Sequence[StudentGroup]) -> list[StudentGroup]:
     """Sort classes by the share of who has something to do, the largest first.
 
     Of two alike, that with the larger share of who owes something: until late in a season nearly everybody has still
@@ -190,7 +190,7 @@ def _worst(classes: Sequence[Group]) -> list[Group]:
     )  # fmt: skip
 
 
-def _colleges(classes: Sequence[Group]) -> list[Group]:
+def _colleges(classes: Sequence[StudentGroup]) -> list[StudentGroup]:
     found: dict[str, tuple[dict[Where, int], dict[str, int]]] = {}
     for group in classes:
         stands, to_do = found.setdefault(group.college, ({}, {}))
@@ -198,20 +198,20 @@ def _colleges(classes: Sequence[Group]) -> list[Group]:
             stands[where] = stands.get(where, 0) + count
         for step, count in group.to_do.items():
             to_do[step] = to_do.get(step, 0) + count
-    return [Group(college, "", stands, to_do) for college, (stands, to_do) in sorted(found.items())]
+    return [StudentGroup(college, "", stands, to_do) for college, (stands, to_do) in sorted(found.items())]
 
 
-def _college_line(here: Scene, group: Group) -> GroupLine:
+def _college_line(here: Scene, group: StudentGroup) -> GroupLine:
     return _group_line(here, group, group.college, here.address("/overview", college=group.college), {})
 
 
-def _class_line(here: Scene, group: Group) -> GroupLine:
+def _class_line(here: Scene, group: StudentGroup) -> GroupLine:
     own = {"class_": group.class_name or NONE}
-    address = here.address("/lists", wanted=Wanted.ALL, college=group.college, **own)
+    address = here.address("/lists", wanted=ListSelection.ALL, college=group.college, **own)
     return _group_line(here, group, group.class_name or here.language.gettext("未分班"), address, own)
 
 
-def _group_line(here: Scene, group: Group, title: str, address: str, own: Mapping[str, str]) -> GroupLine:
+def _group_line(here: Scene, group: StudentGroup, title: str, address: str, own: Mapping[str, str]) -> GroupLine:
     # Of two steps alike, the earlier one.
     most = sorted(group.to_do.items(), key=lambda item: (-item[1], here.steps.index(item[0])))[:2]
     return GroupLine(
@@ -230,7 +230,7 @@ def _group_line(here: Scene, group: Group, title: str, address: str, own: Mappin
 def _steps_chart(here: Scene, order: Sequence[str], tallies: Mapping[str, Tally]) -> Bars:
     language = here.language
     kinds = [
-        Kind(labels.say(language, labels.STATES, state), labels.TONES[state], _PATTERNS.get(state, ""))
+        SegmentKind(labels.say(language, labels.STATES, state), labels.TONES[state], _PATTERNS.get(state, ""))
         for state in _DRAWN
     ]
     amounts = [
@@ -245,9 +245,9 @@ def _steps_chart(here: Scene, order: Sequence[str], tallies: Mapping[str, Tally]
     return bars("steps", title, language.gettext("每条是一个事项的全部学生，数字同下表。"), kinds, amounts)
 
 
-def _groups_chart(here: Scene, name: str, title: str, groups: Sequence[Group]) -> Bars:
+def _groups_chart(here: Scene, name: str, title: str, groups: Sequence[StudentGroup]) -> Bars:
     language = here.language
-    kinds = [Kind(language.gettext(word), tone, pattern) for word, tone, pattern, _ in WHERE.values()]
+    kinds = [SegmentKind(language.gettext(word), tone, pattern) for word, tone, pattern, _ in WHERE.values()]
     amounts = [
         Amount(
             group.class_name or (language.gettext("未分班") if name == "classes" else group.college),

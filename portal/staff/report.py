@@ -15,7 +15,7 @@ from portal.page.context import Context, SignedIn
 from status_db.accounts.accounts import Account, Act
 from status_db.accounts.audit_log import Deed
 from status_db.queries.appeal_report import Objected
-from status_db.queries.report import Report
+from status_db.queries.report import CohortReport
 
 
 async def page(context: SignedIn) -> Response:
@@ -79,7 +79,7 @@ def _asked(context: SignedIn) -> tuple[Scene, str | None]:
     return replace(here, sight=here.sight.within("college", college)), college
 
 
-async def _found(context: Context, here: Scene, college: str | None) -> tuple[Report, tuple[Objected, ...]]:
+async def _found(context: Context, here: Scene, college: str | None) -> tuple[CohortReport, tuple[Objected, ...]]:
     """Return what is to be told; a college of which nothing may be read is not there."""
     found = await context.ask_long(context.services.reports.report, here.sight, here.now)
     if college is not None and not found.colleges:

@@ -26,8 +26,8 @@ from portal.student import recheck
 from portal.web.links import link, see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.inbox.requests import Kind, RequestOutcome, RequestRefused
 from status_db.inbox.requests import Request as Asked
+from status_db.inbox.requests import RequestKind, RequestOutcome, RequestRefused
 from status_db.marks.revert_plans import GivenSince, WayBackPlan, plan_from_json
 from status_db.views import RunView
 
@@ -40,7 +40,7 @@ UNDER_WAY = later("刚才提交的正在执行，请稍等几秒再看。")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RevertibleRun:
     """A run that can be taken back, and the context of its cohort."""
 
     context: SignedIn
@@ -70,14 +70,14 @@ class PlanShown:
 async def page(context: SignedIn) -> Response:
     """Show what taking the run back would change, as it was last planned, or how that ended."""
     found = await _found(context)
-    return await _show(found) if isinstance(found, Found) else see_other(found)
+    return await _show(found) if isinstance(found, RevertibleRun) else see_other(found)
 
 
 async def plan(context: SignedIn) -> Response:
     """Have the way back planned on the marks as they are."""
     await forms.read(context)
     found = await _found(context)
-    if not isinstance(found, Found):
+    if not isinstance(found, RevertibleRun):
         return see_other(found)
     context, run = found.context, found.run.run
     # Where it is under way already, its answer is shown.
@@ -97,7 +97,7 @@ async def take(context: SignedIn) -> Response:
     """Have the run taken back by the plan that was looked at, and by no other."""
     fields = await forms.read(context)
     found = await _found(context)
-    if not isinstance(found, Found):
+    if not isinstance(found, RevertibleRun):
         return see_other(found)
     context = found.context
     reason, planned = fields.get("reason", "").strip(), _plan_of(await _last(found))
@@ -139,31 +139,36 @@ def _refusal(planned: WayBackPlan | None, fields: Mapping[str, str], reason: str
     return runs.TOO_LONG if len(reason) > runs.LONGEST_REASON else ""
 
 
-async def _found(context: SignedIn) -> Found | str:
+async def _found(context: SignedIn) -> RevertibleRun | str:
     """Return the run of the address; the run's own page for one that cannot be taken back. Raises HTTPException."""
     if not context.account.may(Act.MANAGE):
         raise HTTPException(403)
     context, run = await runs.run_of(context)
     if not (reverting.may_revert(context, run) and await reverting.kept(context, run)):
         return link(f"/runs/{run.run}")
-    return Found(context, run)
+    return RevertibleRun(context, run)
 
 
-async def _last(found: Found) -> Asked | None:
+async def _last(found: RevertibleRun) -> Asked | None:
     """Return the newest request about the way back. The next one is taken only after it is served."""
     about_run, cohort = found.context.services.requests.about_run, found.context.cohort.key
-    asked = await found.context.ask(about_run, cohort, found.run.run, Kind.WAY_BACK, Kind.REVERT)
+    asked = await found.context.ask(about_run, cohort, found.run.run, RequestKind.WAY_BACK, RequestKind.REVERT)
     return asked[-1] if asked else None
 
 
 def _plan_of(last: Asked | None) -> WayBackPlan | None:
     """Return the plan that the page shows: the newest one, unless it has been tried since."""
-    if last is None or last.kind is not Kind.WAY_BACK or last.outcome is not RequestOutcome.DONE or last.found is None:
+    if (
+        last is None
+        or last.kind is not RequestKind.WAY_BACK
+        or last.outcome is not RequestOutcome.DONE
+        or last.found is None
+    ):
         return None
     return plan_from_json(last.found)
 
 
-async def _show(found: Found, *, refused: str = "", reason: str = "") -> Response:
+async def _show(found: RevertibleRun, *, refused: str = "", reason: str = "") -> Response:
     context, run = found.context, found.run
     language, now, cohort = context.language, context.now, context.cohort.key
     last = await _last(found)

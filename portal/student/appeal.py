@@ -18,7 +18,7 @@ from portal.page.own_student import own_view
 from portal.present import appeals, cards
 from portal.present.due import due_at
 from status_db.accounts.audit_log import Deed
-from status_db.inbox.appeal_rows import Kind, SeenThen, StudentObjection
+from status_db.inbox.appeal_rows import AppealKind, SeenThen, StudentObjection
 from status_db.inbox.appeals import AppealCode, ObjectionRefused
 from status_db.model import StepStatus
 from status_db.views import StudentView
@@ -134,7 +134,7 @@ async def _own(context: SignedIn) -> tuple[StudentView, StudentObjection]:
         context.services.student_objections.one, student.cohort, context.request.path_params["objection"]
     )
     steps = {step.key for step in context.settings.step}
-    if one is None or one.student != student.student or one.kind is not Kind.OBJECTION or one.step not in steps:
+    if one is None or one.student != student.student or one.kind is not AppealKind.OBJECTION or one.step not in steps:
         raise HTTPException(404)
     return student, one
 

@@ -72,7 +72,7 @@ async def verify(context: Context) -> Response:
     )
 
 
-async def _made(context: SignedIn, form: str) -> tuple[StudentView, slip_pdf.Paper] | None:
+async def _made(context: SignedIn, form: str) -> tuple[StudentView, slip_pdf.SlipTexts] | None:
     """Return the slip; None for who is not clear, whose first page says why."""
     now = context.now
     student = await own_view(context)
@@ -85,7 +85,9 @@ async def _made(context: SignedIn, form: str) -> tuple[StudentView, slip_pdf.Pap
     return student, _paper(context, student, slip, address)
 
 
-def _paper(context: Context, student: StudentView, slip: clearance_slip.Slip, address: str) -> slip_pdf.Paper:
+def _paper(
+    context: Context, student: StudentView, slip: clearance_slip.VerifiedSlip, address: str
+) -> slip_pdf.SlipTexts:
     titles, now = step_titles(context.language, context.settings), slip.made_at
     cohort = context.settings.cohort_named(student.cohort).name
     lines: list[tuple[str, str, str]] = []
@@ -101,7 +103,7 @@ def _paper(context: Context, student: StudentView, slip: clearance_slip.Slip, ad
         (context.language.gettext("班级"), student.class_name),
         (context.language.gettext("届别"), cohort),
     )
-    return slip_pdf.Paper(
+    return slip_pdf.SlipTexts(
         title=context.language.gettext("离校手续单"),
         institution=context.settings.institution.name,
         facts=tuple((word, value) for word, value in facts if value),

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from config.tables.limits import Limits
+from config.tables.limits import PortalLimits
 from portal.web import addresses
 
 #: A body that takes longer is slow, in seconds.
@@ -62,7 +62,7 @@ class _Body:
 class Arriving:
     """The bodies that have not arrived yet, in one process."""
 
-    limits: Limits
+    limits: PortalLimits
     _unfinished: int = 0
     _slow: dict[str, set[_Body]] = field(default_factory=dict)
 

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive
 
-from config.tables.limits import Limits
+from config.tables.limits import PortalLimits
 from portal.web.limits import NotNow
 
 #: Retry after this long, in seconds: when the queue is full, and when the visitor's own questions are not answered yet.
@@ -39,7 +39,7 @@ class Elsewhere(Protocol):
 class LongQuestions:
     """The queue of one process."""
 
-    limits: Limits
+    limits: PortalLimits
     #: Answers them outside this process; None to answer them here.
     elsewhere: Elsewhere | None = None
     _answered: int = 0

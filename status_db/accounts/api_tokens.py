@@ -50,7 +50,7 @@ class TokenRefused(Refused[TokenCode]):
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class ApiToken:
     """What is known of one."""
 
     #: The first digits of its SHA-256: enough to name it, of no use to open anything.
@@ -91,7 +91,7 @@ class Tokens:
         self._demo = demo
         self._accounts = Accounts(self._desk, demo=demo)
 
-    def make(self, token_hash: bytes, title: str, account: str, until: datetime, *, by: str, now: datetime) -> Token:
+    def make(self, token_hash: bytes, title: str, account: str, until: datetime, *, by: str, now: datetime) -> ApiToken:
         """Note a token of an active account, and who made it. Raises TokenRefused."""
         name, title = normalise_account(account), " ".join(title.split())
         if not title or len(title) > 200:
@@ -110,14 +110,14 @@ class Tokens:
             row = entry.connection.execute(select(table).where(table.c.token_hash == token_hash)).one()
         return _token(row)
 
-    def listed(self) -> tuple[Token, ...]:
+    def listed(self) -> tuple[ApiToken, ...]:
         """Return every token, withdrawn and ended ones too, the newest first."""
         table = tables.token
         with reading(self._desk.engine) as connection:
             rows = connection.execute(select(table).order_by(table.c.made_at.desc(), table.c.token_hash))
             return tuple(_token(row) for row in rows)
 
-    def withdraw(self, token_id: str, now: datetime) -> Token:
+    def withdraw(self, token_id: str, now: datetime) -> ApiToken:
         """Have a token open nothing from now on; one that was withdrawn stays so. Raises TokenRefused."""
         table, wanted = tables.token, token_id.strip().lower()
         with self._desk.writing() as entry:
@@ -132,7 +132,7 @@ class Tokens:
                 connection.execute(update(table).where(here, table.c.withdrawn_at.is_(None)).values(withdrawn_at=now))
             return _token(connection.execute(select(table).where(here)).one())
 
-    def find(self, token_hash: bytes, now: datetime) -> tuple[Token, Account] | None:
+    def find(self, token_hash: bytes, now: datetime) -> tuple[ApiToken, Account] | None:
         """Return a token that opens something now, and its active account; None for any other."""
         table = tables.token
         with reading(self._desk.engine) as connection:
@@ -149,17 +149,17 @@ class Tokens:
         with self._desk.writing() as entry:
             entry.connection.execute(update(table).where(table.c.token_hash == token_hash).values(used_at=now))
 
-    def note_seen(self, token: Token, cohort: str, student: str, now: datetime, address: str) -> None:
+    def note_seen(self, token: ApiToken, cohort: str, student: str, now: datetime, address: str) -> None:
         """Note in the audit log that a student was looked at with a token, unless that was noted within the hour."""
         seen = {"deed": Deed.SAW_STUDENT, "cohort": cohort, "student": student, "detail": {"token": token.id}}
         self._note_seldom(seen, token, now, address)
 
-    def note_listed(self, token: Token, cohort: str, asked: str, now: datetime, address: str) -> None:
+    def note_listed(self, token: ApiToken, cohort: str, asked: str, now: datetime, address: str) -> None:
         """Note that a list was asked for, in these words, unless that was noted within the hour."""
         seen = {"deed": Deed.SAW_LIST, "cohort": cohort, "student": None, "detail": {"token": token.id, "asked": asked}}
         self._note_seldom(seen, token, now, address)
 
-    def _note_seldom(self, seen: dict[str, Any], token: Token, now: datetime, address: str) -> None:
+    def _note_seldom(self, seen: dict[str, Any], token: ApiToken, now: datetime, address: str) -> None:
         audit = tables.audit
         same = [audit.c[name].is_(value) if value is None else audit.c[name] == value for name, value in seen.items()]
         with self._desk.writing() as entry:
@@ -170,8 +170,8 @@ class Tokens:
                 entry.note(account=token.account, now=now, address=address, **seen)
 
 
-def _token(row: Row[Any]) -> Token:
-    return Token(
+def _token(row: Row[Any]) -> ApiToken:
+    return ApiToken(
         id=row.token_hash.hex()[:_ID_DIGITS],
         title=row.title,
         account=row.account,

@@ -13,7 +13,7 @@ from status_db.store.engine import reading
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedAccount:
     """An account as the list shows it."""
 
     account: str
@@ -28,7 +28,7 @@ class Listed:
     demo: bool = False
 
 
-class Directory:
+class AccountDirectory:
     """Finds accounts. An engine of `open_reading` will do. Raises StoreError.
 
     Accounts that the demo made are listed as shut, unless `demo` says that the settings are a demo's.
@@ -38,12 +38,12 @@ class Directory:
         self._engine = engine
         self._demo = demo
 
-    def staff(self, *, after: str = "", limit: int = 50) -> tuple[Listed, ...]:
+    def staff(self, *, after: str = "", limit: int = 50) -> tuple[ListedAccount, ...]:
         """Return the accounts that are no student's, by name, those after one."""
         account = tables.account
         return self._read(account.c.student.is_(None), account.c.account > after, limit=limit)
 
-    def found(self, text: str, limit: int = 50) -> tuple[Listed, ...]:
+    def found(self, text: str, limit: int = 50) -> tuple[ListedAccount, ...]:
         """Return whose sign-in name or number is this text or begins with it, or whose own name has it; staff first."""
         account, name = tables.account, normalise_account(text)
         if not name:
@@ -57,7 +57,7 @@ class Directory:
             limit=limit,
         )
 
-    def one(self, account: str) -> Listed | None:
+    def one(self, account: str) -> ListedAccount | None:
         """Return one account; None when there is none."""
         found = self._read(tables.account.c.account == normalise_account(account), limit=1)
         return found[0] if found else None
@@ -75,14 +75,14 @@ class Directory:
             counts = {bool(staff): count for staff, count in connection.execute(query)}
         return counts.get(True, 0), counts.get(False, 0)
 
-    def _read(self, *conditions: ColumnElement[bool], limit: int) -> tuple[Listed, ...]:
+    def _read(self, *conditions: ColumnElement[bool], limit: int) -> tuple[ListedAccount, ...]:
         account = tables.account
         query = select(account).where(*conditions).order_by(account.c.student.is_not(None), account.c.account)
         with reading(self._engine) as connection:
             rows = connection.execute(query.limit(limit)).all()
             grants = given.of_accounts(connection, [row.account for row in rows])
         return tuple(
-            Listed(
+            ListedAccount(
                 account=row.account,
                 name=row.name,
                 student=row.student,

@@ -11,7 +11,7 @@ from pathlib import Path
 from foundation.private_files import PRIVATE_FILE, PRIVATE_FOLDER, flush, make_folder
 from status_db.backups import manifest as manifests
 from status_db.backups import postgres, sqlite
-from status_db.backups.manifest import FORMAT, BackupError, Database, Manifest, Member
+from status_db.backups.manifest import FORMAT, BackedUpDatabase, BackupError, BackupMember, Manifest
 from status_db.store import schema_version
 from status_db.store.schema_version import Part
 
@@ -34,7 +34,7 @@ class Made:
 
 
 def make(
-    databases: Sequence[Database],
+    databases: Sequence[BackedUpDatabase],
     folder: Path,
     *,
     now: datetime,
@@ -70,9 +70,9 @@ def make(
         return Made(place, made, _pruned(folder, place, keep) if keep else ())
 
 
-def _copied(database: Database, folder: Path, tools_folder: Path | None) -> Member:
+def _copied(database: BackedUpDatabase, folder: Path, tools_folder: Path | None) -> BackupMember:
     file = folder / database.member
-    content: sqlite.Content | postgres.Content
+    content: sqlite.SqliteContent | postgres.PostgresContent
     if database.kind == "sqlite":
         content, server, schema = sqlite.copy(database, file), sqlite.SERVER, ""
     else:
@@ -80,10 +80,10 @@ def _copied(database: Database, folder: Path, tools_folder: Path | None) -> Memb
         server, schema = content.server, content.schema
     _refuse_strange(database, content.versions)
     size, sha256 = file.stat().st_size, manifests.digest(file)
-    return Member(database.member, database.kind, server, content.versions, schema, content.rows, size, sha256)
+    return BackupMember(database.member, database.kind, server, content.versions, schema, content.rows, size, sha256)
 
 
-def _refuse_strange(database: Database, found: dict[Part, str]) -> None:
+def _refuse_strange(database: BackedUpDatabase, found: dict[Part, str]) -> None:
     """Raise BackupError when a part is not there, or newer than this program: we would not know all its tables."""
     for part in database.parts:
         if part not in found:

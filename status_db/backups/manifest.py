@@ -36,7 +36,7 @@ class BackupError(StoreError):
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class BackedUpDatabase:
     """One database of the settings, and which parts live in it: the marks, the desk, or both."""
 
     url: str
@@ -67,7 +67,7 @@ Word = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class BackupMember:
     """One database in a backup."""
 
     file: Annotated[str, Field(pattern=r"^[a-z]+\.(db|dump)$")]
@@ -93,7 +93,7 @@ class Manifest:
     made_at: AwareDatetime
     #: The program's version.
     program: str
-    members: list[Member]
+    members: list[BackupMember]
 
     @property
     def rows(self) -> int:
@@ -104,10 +104,14 @@ class Manifest:
 _ADAPTER = TypeAdapter(Manifest)
 
 
-def databases(status_db: StatusDb) -> list[Database]:
+def databases(status_db: StatusDb) -> list[BackedUpDatabase]:
     """Return the databases that the settings name: one that holds both parts, or one for each."""
     marks, desk = status_db.url.reveal(), desk_url(status_db)
-    found = [Database(marks, PARTS)] if marks == desk else [Database(marks, ("marks",)), Database(desk, ("desk",))]
+    found = (
+        [BackedUpDatabase(marks, PARTS)]
+        if marks == desk
+        else [BackedUpDatabase(marks, ("marks",)), BackedUpDatabase(desk, ("desk",))]
+    )
     for database in found:
         if database.kind == "sqlite" and str(database.file) in (".", ":memory:"):
             raise BackupError(f"{database.name} is no file, and ends with its process. Name a file in [status_db] url.")

@@ -20,7 +20,7 @@ from typing import IO
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection, column, func, inspect, make_url, select, table, text
 
-from status_db.backups.manifest import LEFT_OUT, BackupError, Database, Member, tables_of
+from status_db.backups.manifest import LEFT_OUT, BackedUpDatabase, BackupError, BackupMember, tables_of
 from status_db.store.engine import VERSION_LOCK, open_reading, reading
 from status_db.store.schema_version import Part, version_table
 
@@ -74,7 +74,7 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class PostgresContent:
     """What stands in a database at one moment."""
 
     #: The server's version.
@@ -90,7 +90,7 @@ class Content:
         return int(re.split(r"\D", self.server)[0])
 
 
-def look(database: Database) -> Content:
+def look(database: BackedUpDatabase) -> PostgresContent:
     """Return what the parts of a database hold now. Raises StoreError."""
     engine = open_reading(database.url)
     try:
@@ -100,7 +100,7 @@ def look(database: Database) -> Content:
         engine.dispose()
 
 
-def _content(connection: Connection, database: Database) -> Content:
+def _content(connection: Connection, database: BackedUpDatabase) -> PostgresContent:
     server = str(connection.execute(text("SHOW server_version")).scalar_one())
     first = version_table(database.parts[0])
     schema = connection.execute(
@@ -123,10 +123,10 @@ def _content(connection: Connection, database: Database) -> Content:
             versions[part] = connection.execute(
                 select(column("version_num")).select_from(table(name, schema=schema))
             ).scalar_one()
-    return Content(server, schema, versions, rows)
+    return PostgresContent(server, schema, versions, rows)
 
 
-def dump(database: Database, to: Path, tools: Tools) -> Content:
+def dump(database: BackedUpDatabase, to: Path, tools: Tools) -> PostgresContent:
     """Dump one moment of a database into a file, and return what that moment held. Raises StoreError.
 
     Other tables of the same database are left alone.
@@ -153,7 +153,7 @@ def dump(database: Database, to: Path, tools: Tools) -> Content:
     finally:
         engine.dispose()
     rows = {name: 0 if name in LEFT_OUT else count for name, count in content.rows.items()}
-    return Content(content.server, content.schema, content.versions, rows)
+    return PostgresContent(content.server, content.schema, content.versions, rows)
 
 
 def rows_in(dumped: Path, tools: Tools) -> dict[str, int]:
@@ -175,7 +175,7 @@ def rows_in(dumped: Path, tools: Tools) -> dict[str, int]:
     return dict(found)
 
 
-def restore(member: Member, dumped: Path, database: Database, tools: Tools, *, grants: bool) -> None:
+def restore(member: BackupMember, dumped: Path, database: BackedUpDatabase, tools: Tools, *, grants: bool) -> None:
     """Put what was dumped in the place of what stands there, in one transaction. Raises StoreError.
 
     Whatever goes wrong before its end, the old tables stay. Writers wait outside meanwhile.
@@ -239,7 +239,7 @@ def _after(schema: str, rows: Mapping[str, int]) -> str:
 
 
 @contextmanager
-def _address(database: Database) -> Iterator[tuple[str, dict[str, str]]]:
+def _address(database: BackedUpDatabase) -> Iterator[tuple[str, dict[str, str]]]:
     """Give the address for a command line, without its password, and the environment that holds the password."""
     url = make_url(database.url)
     _, wanted = url.get_dialect()().create_connect_args(url)

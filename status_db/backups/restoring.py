@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from status_db import tables
 from status_db.backups import making, postgres, sqlite
-from status_db.backups.manifest import BackupError, Database, Manifest, Member, read
+from status_db.backups.manifest import BackedUpDatabase, BackupError, BackupMember, Manifest, read
 from status_db.store import schema_version
 from status_db.store.engine import StoreError, open_reading, reading
 from status_db.store.schema_version import PARTS, Part, version_table
@@ -29,7 +29,7 @@ class Restored:
 
 def restore(
     folder: Path,
-    databases: Sequence[Database],
+    databases: Sequence[BackedUpDatabase],
     *,
     now: datetime,
     gone: Callable[[str], bool],
@@ -67,7 +67,7 @@ def restore(
     return Restored(backup, tuple(kept), tuple(older))
 
 
-def _paired(backup: Manifest, databases: Sequence[Database]) -> list[tuple[Member, Database]]:
+def _paired(backup: Manifest, databases: Sequence[BackedUpDatabase]) -> list[tuple[BackupMember, BackedUpDatabase]]:
     """Pair each database of the backup with the settings' one for the same parts. Raises BackupError."""
     members = {(member.database, tuple(p for p in PARTS if p in member.versions)): member for member in backup.members}
     places = {(database.kind, database.parts): database for database in databases}
@@ -84,7 +84,7 @@ def _told(keys: list[tuple[str, tuple[Part, ...]]]) -> str:
     return " and ".join(f"the {' and '.join(parts)} on {names[kind]}" for kind, parts in keys)
 
 
-def _refuse_filled(database: Database, *, replace: bool) -> None:
+def _refuse_filled(database: BackedUpDatabase, *, replace: bool) -> None:
     if replace:
         return
     if database.kind == "sqlite":
@@ -103,7 +103,7 @@ def _refuse_filled(database: Database, *, replace: bool) -> None:
         )
 
 
-def _refuse_working(database: Database, now: datetime, gone: Callable[[str], bool]) -> None:
+def _refuse_working(database: BackedUpDatabase, now: datetime, gone: Callable[[str], bool]) -> None:
     """Raise BackupError while a run holds its source: it would find other marks than it began with."""
     if "marks" not in database.parts or (database.kind == "sqlite" and not database.file.exists()):
         return
@@ -115,7 +115,7 @@ def _refuse_working(database: Database, now: datetime, gone: Callable[[str], boo
             )
 
 
-def _leases(database: Database) -> list[tuple[str, int, str, datetime]]:
+def _leases(database: BackedUpDatabase) -> list[tuple[str, int, str, datetime]]:
     """Return who holds which source: source, run, owner, until when. Raises StoreError."""
     state = tables.source_state
     asked = select(state.c.source, state.c.lease_run, state.c.lease_owner, state.c.lease_until)
@@ -136,7 +136,7 @@ def _leases(database: Database) -> list[tuple[str, int, str, datetime]]:
 
 def _in_place(
     folder: Path,
-    pairs: Sequence[tuple[Member, Database]],
+    pairs: Sequence[tuple[BackupMember, BackedUpDatabase]],
     now: datetime,
     *,
     grants: bool,
@@ -157,10 +157,10 @@ def _in_place(
         raise BackupError(f"The {' and '.join(done)} are restored already, but the rest is not: {error}") from error
 
 
-def _placed(folder: Path, pairs: Sequence[tuple[Member, Database]], now: datetime) -> list[Path]:
+def _placed(folder: Path, pairs: Sequence[tuple[BackupMember, BackedUpDatabase]], now: datetime) -> list[Path]:
     """Put copies on SQLite in their places. Before the first moves, all lie ready and nobody has an old one open."""
     staged = [sqlite.place_beside(database) for _, database in pairs]
-    moved: list[tuple[list[Path], Database]] = []
+    moved: list[tuple[list[Path], BackedUpDatabase]] = []
     suffix = f".before-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     try:
         for ready, (member, database) in zip(staged, pairs, strict=True):
@@ -179,7 +179,7 @@ def _placed(folder: Path, pairs: Sequence[tuple[Member, Database]], now: datetim
     return [file for kept, _ in moved for file in kept]
 
 
-def _confirm(member: Member, database: Database) -> None:
+def _confirm(member: BackupMember, database: BackedUpDatabase) -> None:
     """Raise BackupError unless what the settings' address leads to is what the backup holds.
 
     On PostgreSQL the rows were counted before the transaction's end; since then others may have written.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foundation.private_files import PRIVATE_FILE, flush, make_folder
-from status_db.backups.manifest import LEFT_OUT, BackupError, Database
+from status_db.backups.manifest import LEFT_OUT, BackedUpDatabase, BackupError
 from status_db.store.schema_version import PARTS, Part, version_table
 
 _BUSY_SECONDS = 30
@@ -21,14 +21,14 @@ SERVER = sqlite3.sqlite_version
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class SqliteContent:
     """What stands in a database: the version of each part that it has, and the rows of each table."""
 
     versions: dict[Part, str]
     rows: dict[str, int]
 
 
-def copy(database: Database, to: Path) -> Content:
+def copy(database: BackedUpDatabase, to: Path) -> SqliteContent:
     """Copy one moment of a database into a file, and return what that moment held. Raises BackupError.
 
     The count and the copy are of one read transaction, so writers go on beside it, and each of their transactions is in
@@ -48,10 +48,10 @@ def copy(database: Database, to: Path) -> Content:
         made.execute("PRAGMA secure_delete = ON")
         for table in set(LEFT_OUT) & set(content.rows):
             made.execute(f'DELETE FROM "{table}"')  # noqa: S608 - a name of our own
-    return Content(content.versions, {t: 0 if t in LEFT_OUT else n for t, n in content.rows.items()})
+    return SqliteContent(content.versions, {t: 0 if t in LEFT_OUT else n for t, n in content.rows.items()})
 
 
-def look(file: Path) -> Content:
+def look(file: Path) -> SqliteContent:
     """Read a copy from end to end and return what stands in it. Raises BackupError when it is not sound."""
     with _errors(f"{file} cannot be read"), _opened(file, "ro&immutable=1") as opened:
         wrong = [row[0] for row in opened.execute("PRAGMA integrity_check(3)")]
@@ -63,7 +63,7 @@ def look(file: Path) -> Content:
         return _content(opened)
 
 
-def rows_now(database: Database) -> int | None:
+def rows_now(database: BackedUpDatabase) -> int | None:
     """Return how many rows the parts of a database hold now, 0 where there is none; None when it cannot be read."""
     file = database.file
     if not file.exists() or not file.stat().st_size:
@@ -77,18 +77,18 @@ def rows_now(database: Database) -> int | None:
     return sum(n for table, n in content.rows.items() if table not in {version_table(part) for part in PARTS})
 
 
-def content_now(database: Database) -> Content:
+def content_now(database: BackedUpDatabase) -> SqliteContent:
     """Return what stands in a database now. Raises BackupError."""
     with _errors(f"{database.file} cannot be read"), _opened(database.file, "rw") as opened:
         return _content(opened)
 
 
-def place_beside(database: Database) -> Path:
+def place_beside(database: BackedUpDatabase) -> Path:
     """Return where a copy is laid ready: on the same disk as the place it will take."""
     return database.file.with_name(f".{database.file.name}.restored")
 
 
-def stage(member: Path, database: Database, staged: Path, rows: Mapping[str, int]) -> None:
+def stage(member: Path, database: BackedUpDatabase, staged: Path, rows: Mapping[str, int]) -> None:
     """Lay a copy ready and read it from end to end. Raises BackupError when it has not these rows."""
     target = database.file
     with _errors(f"{staged} could not be written"):
@@ -109,7 +109,7 @@ def stage(member: Path, database: Database, staged: Path, rows: Mapping[str, int
         raise BackupError(f"{staged} is not as the backup says: the disk under it is failing. Use another.")
 
 
-def settle(database: Database) -> None:
+def settle(database: BackedUpDatabase) -> None:
     """Have the old database be one file that nobody has open. Raises BackupError while another process has.
 
     Leaving WAL mode does both: it writes the log back and needs the database for itself alone. One that is damaged
@@ -129,7 +129,7 @@ def settle(database: Database) -> None:
         ) from error
 
 
-def take_place(staged: Path, database: Database, suffix: str) -> list[Path]:
+def take_place(staged: Path, database: BackedUpDatabase, suffix: str) -> list[Path]:
     """Put a staged copy in its place and return what was kept of the old. Raises BackupError.
 
     At every moment one whole database has the place: the old one has its second name before it loses its first.
@@ -160,7 +160,7 @@ def _named_too(target: Path, aside: Path) -> None:
         target.rename(aside)
 
 
-def put_back(kept: Sequence[Path], database: Database, suffix: str) -> None:
+def put_back(kept: Sequence[Path], database: BackedUpDatabase, suffix: str) -> None:
     """Undo `take_place`."""
     for aside in kept:
         aside.replace(aside.with_name(aside.name.replace(suffix, "")))
@@ -174,7 +174,7 @@ def _opened(file: Path, mode: str, seconds: int = _BUSY_SECONDS) -> Iterator[sql
         yield opened
 
 
-def _content(opened: sqlite3.Connection) -> Content:
+def _content(opened: sqlite3.Connection) -> SqliteContent:
     listed = opened.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
     )
@@ -185,7 +185,7 @@ def _content(opened: sqlite3.Connection) -> Content:
         table = version_table(part)
         if rows.get(table):
             versions[part] = opened.execute(f"SELECT version_num FROM {table}").fetchone()[0]  # noqa: S608 - ours
-    return Content(versions, rows)
+    return SqliteContent(versions, rows)
 
 
 @contextmanager

@@ -113,7 +113,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class SheetPreview:
     """What a sheet would do, row by row; and the digest by which it is confirmed."""
 
     rows: tuple[Judged, ...]
@@ -132,7 +132,7 @@ def preview_of(
     rows: Sequence[Told],
     now: datetime,
     scopes: Sequence[Scope],
-) -> Preview:
+) -> SheetPreview:
     """Return what each row would do."""
     # A row that says nothing contradicts nobody, whoever it is about.
     numbers = [row.student for row in rows if row.student and not _is_blank(row)]
@@ -161,7 +161,7 @@ def preview_of(
             judged.append(replace(row, kind=RowKind.WRONG, wrong=Wrong.NAME, said=told.name))
         else:
             judged.append(_weighed(row, settings, step, person, now, issued=told.student in holders))
-    return Preview(tuple(judged), _digest(step, judged))
+    return SheetPreview(tuple(judged), _digest(step, judged))
 
 
 def _weighed(row: Judged, settings: Settings, step: str, person: Row[Any], now: datetime, *, issued: bool) -> Judged:

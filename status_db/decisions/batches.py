@@ -16,8 +16,8 @@ from status_db import tables
 from status_db.accounts.grants import Act
 from status_db.decisions.batch_rows import (
     Judged,
-    Preview,
     RowKind,
+    SheetPreview,
     Told,
     class_of,
     holders_of,
@@ -98,7 +98,9 @@ class Batches:
     def __init__(self, writer: DecisionWriter) -> None:
         self._writer = writer
 
-    def preview(self, step: str, rows: Sequence[Told], now: datetime, scopes: Sequence[Scope] = EVERYBODY) -> Preview:
+    def preview(
+        self, step: str, rows: Sequence[Told], now: datetime, scopes: Sequence[Scope] = EVERYBODY
+    ) -> SheetPreview:
         """Say what each row would do."""
         with reading(self._writer.engine) as connection:
             return preview_of(connection, self._writer.settings, self._writer.cohort, step, rows, now, scopes)

@@ -25,7 +25,7 @@ from status_db.views import EVERYBODY, Scope
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenStudent:
     """One student of the class who is to pass."""
 
     student: str
@@ -78,7 +78,7 @@ class ClassReviews:
     def give(
         self,
         step: str,
-        chosen: Sequence[Chosen],
+        chosen: Sequence[ChosenStudent],
         author: str,
         now: datetime,
         scopes: Sequence[Scope] = EVERYBODY,

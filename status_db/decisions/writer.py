@@ -21,7 +21,7 @@ from status_db.effective.step_rows import step_rows
 from status_db.effective.step_status import decision_from
 from status_db.effective.visible import inside
 from status_db.ledger import raw_rows
-from status_db.ledger.chain import Entry, Ledger, LinkKind
+from status_db.ledger.chain import Ledger, LinkKind, PendingLink
 from status_db.marks.history import write_flips
 from status_db.model import Cause, Decision, Finding, Flip, Reason, Verdict, footing_of
 from status_db.store.engine import reading
@@ -55,7 +55,7 @@ class DecisionTransaction:
     """The open transaction in which one author decides, and its link of the ledger, which is written last."""
 
     connection: Connection
-    link: Entry
+    link: PendingLink
     author: str
     now: datetime
 

@@ -26,7 +26,7 @@ class RowAltered(StoreError):  # noqa: N818 - named by what is so
 
 
 @dataclass(slots=True)
-class Head:
+class AuditHead:
     """The head of a chain: its newest line, from where it is kept, and what the sets come to."""
 
     link: int

@@ -169,7 +169,7 @@ def _snapshots(cohort: str) -> _Rule:
     return _Rule(pending, age.scalar_subquery(), pending.c.run.in_(over))
 
 
-class Retention:
+class RetentionRunner:
     """Carries the rules out, each batch in a transaction of its own. Every method raises StoreError."""
 
     def __init__(

@@ -22,7 +22,7 @@ from status_db.desk.audit_chain import (
     LINES_BEFORE,
     OF_PAGES,
     WITH_LEDGER,
-    Head,
+    AuditHead,
     RowAltered,
     any_sealed,
     digest_of_lines_before,
@@ -133,7 +133,7 @@ class DeskEntry:
         self._made = seals
         #: Whether it holds the ledger's key.
         self.seals_rows = seals_rows
-        self._known: Head | None = None
+        self._known: AuditHead | None = None
         self._fresh = False
         self._moved = False
         self._noted = False
@@ -217,7 +217,7 @@ class DeskEntry:
             count += self._remove_lines_before(head, before, most - count)
         return count
 
-    def _remove_lines_before(self, head: Head, before: datetime, most: int) -> int:
+    def _remove_lines_before(self, head: AuditHead, before: datetime, most: int) -> int:
         """Remove lines that are older than the chains, unless they were altered."""
         table = tables.audit
         if digest_of_lines_before(self.connection, self._seals) != head.sets.get(LINES_BEFORE, ""):
@@ -272,7 +272,7 @@ class DeskEntry:
         assert self._made is not None  # noqa: S101 - a chain has seals
         return self._made
 
-    def head(self) -> Head:
+    def head(self) -> AuditHead:
         """Return the head of this chain, or a new one where there is none. Raises LedgerRefused, RowAltered."""
         if self._known is not None:
             return self._known
@@ -287,10 +287,10 @@ class DeskEntry:
                 f"The head of the audit log's chain {self._chain} is not as it was sealed: it was altered, or the key "
                 "is another one. Put the right key file back, or restore a backup; clearance verify says what differs."
             )
-        self._known = Head(row["link"], row["line_mac"], row["removed_to"], row["removed_mac"], dict(row["sets"]))
+        self._known = AuditHead(row["link"], row["line_mac"], row["removed_to"], row["removed_mac"], dict(row["sets"]))
         return self._known
 
-    def _begun(self) -> Head:
+    def _begun(self) -> AuditHead:
         """Return the head of a new chain. Raises LedgerRefused where rows that exist have not been sealed."""
         if self._chain == WITH_LEDGER:
             if any_sealed(self.connection):
@@ -305,11 +305,11 @@ class DeskEntry:
                 )
         return self._blank()
 
-    def _blank(self) -> Head:
+    def _blank(self) -> AuditHead:
         sets: dict[str, str] = {}
         if self._chain == WITH_LEDGER and (before := digest_of_lines_before(self.connection, self._seals)):
             sets[LINES_BEFORE] = before
-        return Head(0, NOTHING, 0, NOTHING, sets)
+        return AuditHead(0, NOTHING, 0, NOTHING, sets)
 
     def _unsealed(self) -> bool:
         """Say whether rows stand that must be sealed, and are not."""

@@ -15,7 +15,7 @@ from status_db.model import Obligation, State, StepStatus, Verdict
 _LONGEST_ITEM = 300
 
 
-class Kind(StrEnum):
+class AppealKind(StrEnum):
     """Who wants the office to look again."""
 
     #: The student.
@@ -24,7 +24,7 @@ class Kind(StrEnum):
     SENT_BACK = "sent_back"
 
 
-class Outcome(StrEnum):
+class AppealOutcome(StrEnum):
     """What the office did about it, or that the student took it back."""
 
     #: The sources were asked again.
@@ -83,7 +83,7 @@ class StudentObjection:
     cohort: str
     student: str
     step: str
-    kind: Kind
+    kind: AppealKind
     #: Which obligation it is about, as `item_of` names it; empty for the step as a whole.
     item: str
     raised_by: str
@@ -95,7 +95,7 @@ class StudentObjection:
     #: None while it waits.
     answered_at: datetime | None
     answered_by: str
-    outcome: Outcome | None
+    outcome: AppealOutcome | None
     answer: str
     #: The decision that answered it.
     decision: int | None
@@ -152,7 +152,7 @@ def appeal_from(row: Row[Any]) -> StudentObjection:
         cohort=row.cohort,
         student=row.student,
         step=row.step,
-        kind=Kind(row.kind),
+        kind=AppealKind(row.kind),
         item=row.item,
         raised_by=row.raised_by,
         text=row.text,
@@ -161,7 +161,7 @@ def appeal_from(row: Row[Any]) -> StudentObjection:
         due=row.due,
         answered_at=row.answered_at,
         answered_by=row.answered_by or "",
-        outcome=Outcome(row.outcome) if row.outcome else None,
+        outcome=AppealOutcome(row.outcome) if row.outcome else None,
         answer=row.answer,
         decision=row.decision,
     )

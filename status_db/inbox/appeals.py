@@ -17,7 +17,7 @@ from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import APPEAL
 from status_db.desk.store import DeskEntry, DeskStore
-from status_db.inbox.appeal_rows import Kind, Outcome, SeenThen, StudentObjection, appeal_from, seen_as_json
+from status_db.inbox.appeal_rows import AppealKind, AppealOutcome, SeenThen, StudentObjection, appeal_from, seen_as_json
 from status_db.store.engine import reading
 
 #: In characters.
@@ -85,7 +85,7 @@ class StudentObjections:
         said = _said(text)
         with self._desk.writing() as entry:
             connection = entry.connection
-            own = (table.c.cohort == cohort, table.c.student == student, table.c.kind == Kind.OBJECTION)
+            own = (table.c.cohort == cohort, table.c.student == student, table.c.kind == AppealKind.OBJECTION)
             waiting = _read(connection, *own, table.c.answered_at.is_(None))
             for one in waiting:
                 if (one.step, one.item) == (step, item):
@@ -95,7 +95,7 @@ class StudentObjections:
                     AppealCode.TOO_MANY,
                     f"{len(waiting)} objections wait already. Wait for an answer, or take one back.",
                 )
-            what = {"cohort": cohort, "student": student, "step": step, "kind": Kind.OBJECTION, "item": item}
+            what = {"cohort": cohort, "student": student, "step": step, "kind": AppealKind.OBJECTION, "item": item}
             return _enter(entry, what, said, account=account, seen=seen, due=due, now=now)
 
     def send_back(
@@ -119,18 +119,18 @@ class StudentObjections:
         with self._desk.writing() as entry:
             connection = entry.connection
             same = (table.c.cohort == cohort, table.c.student == student, table.c.step == step)
-            waiting = _read(connection, *same, table.c.kind == Kind.SENT_BACK, table.c.answered_at.is_(None))
+            waiting = _read(connection, *same, table.c.kind == AppealKind.SENT_BACK, table.c.answered_at.is_(None))
             if waiting:
                 raise ObjectionRefused(
                     AppealCode.WAITS, "this step was sent back already. Wait for the answer.", waiting[0]
                 )
-            what = {"cohort": cohort, "student": student, "step": step, "kind": Kind.SENT_BACK, "item": ""}
+            what = {"cohort": cohort, "student": student, "step": step, "kind": AppealKind.SENT_BACK, "item": ""}
             return _enter(entry, what, said, account=account, seen=seen, due=due, now=now)
 
     def answer(
         self,
         objection: int,
-        outcome: Outcome,
+        outcome: AppealOutcome,
         answer: str,
         *,
         account: str,
@@ -142,12 +142,12 @@ class StudentObjections:
         Raises ObjectionRefused for the second answer, with the first; where nothing is explained, or too much said; and
         for a decision that is not named. A missing objection raises KeyError, WITHDRAWN a ValueError.
         """
-        if outcome is Outcome.WITHDRAWN:
+        if outcome is AppealOutcome.WITHDRAWN:
             raise ValueError("only the student takes an objection back")
-        said = _said(answer, needed=outcome is Outcome.EXPLAINED)
-        if outcome is Outcome.DECIDED and decision is None:
+        said = _said(answer, needed=outcome is AppealOutcome.EXPLAINED)
+        if outcome is AppealOutcome.DECIDED and decision is None:
             raise ObjectionRefused(AppealCode.NO_DECISION, "there is no decision that settles it. Enter one first.")
-        named = decision if outcome is Outcome.DECIDED else None
+        named = decision if outcome is AppealOutcome.DECIDED else None
         with self._desk.writing() as entry:
             connection = entry.connection
             _confirm_waiting(connection, objection)
@@ -161,9 +161,9 @@ class StudentObjections:
         with self._desk.writing() as entry:
             connection = entry.connection
             found = _confirm_waiting(connection, objection, student)
-            if found.kind is not Kind.OBJECTION:
+            if found.kind is not AppealKind.OBJECTION:
                 raise KeyError(objection)
-            return _end(entry, objection, Outcome.WITHDRAWN, "", account=account, now=now, decision=None)
+            return _end(entry, objection, AppealOutcome.WITHDRAWN, "", account=account, now=now, decision=None)
 
     def one(self, cohort: str, objection: int) -> StudentObjection | None:
         """Return one of a cohort."""
@@ -211,7 +211,7 @@ class StudentObjections:
     ) -> tuple[StudentObjection, ...]:
         """Return the newest that reviewers sent back to these steps, of students who are inside, answered or not."""
         table = tables.objection
-        here = (table.c.cohort == cohort, table.c.step.in_(list(steps)), table.c.kind == Kind.SENT_BACK)
+        here = (table.c.cohort == cohort, table.c.step.in_(list(steps)), table.c.kind == AppealKind.SENT_BACK)
         query = select(table).where(*here).order_by(table.c.objection.desc())
         with reading(self._desk.engine) as connection:
             return _first_inside(connection, query, lambda row: table.c.objection < row.objection, inside, limit)
@@ -261,7 +261,7 @@ def _confirm_waiting(connection: Connection, objection: int, student: str | None
 def _end(
     entry: DeskEntry,
     objection: int,
-    outcome: Outcome,
+    outcome: AppealOutcome,
     answer: str,
     *,
     account: str,

@@ -19,7 +19,7 @@ from status_db.model import Says
 from status_db.store.engine import reading
 
 
-class Kind(StrEnum):
+class RequestKind(StrEnum):
     """What can be asked for."""
 
     #: That the sources be asked about one student.
@@ -72,7 +72,7 @@ class Request:
 
     request: int
     cohort: str
-    kind: Kind
+    kind: RequestKind
     student: str | None
     run: int | None
     says: Says | None
@@ -106,7 +106,7 @@ class Requests:
         Raises RequestRefused while one waits, before `pause` has passed since the last, and after `day_limit` in 24 h.
         """
         table = tables.request
-        mine = (table.c.cohort == cohort, table.c.kind == Kind.RECHECK, table.c.student == student)
+        mine = (table.c.cohort == cohort, table.c.kind == RequestKind.RECHECK, table.c.student == student)
         with self._desk.writing() as entry:
             connection = entry.connection
             times = connection.execute(
@@ -128,14 +128,19 @@ class Requests:
                     "it was asked often enough today. Ask again tomorrow.",
                     times[-1].at + timedelta(days=1) - now,
                 )
-            _add(entry, cohort=cohort, kind=Kind.RECHECK, student=student, account=account, at=now)
+            _add(entry, cohort=cohort, kind=RequestKind.RECHECK, student=student, account=account, at=now)
 
     def ask_vote(
         self, cohort: str, run: int, says: Says, digest: bytes, *, account: str, reason: str = "", now: datetime
     ) -> None:
         """Vote on the plan with this digest of a suspended run. Raises RequestRefused while such a vote waits."""
         table = tables.request
-        same = (table.c.cohort == cohort, table.c.kind == Kind.VOTE, table.c.run == run, table.c.account == account)
+        same = (
+            table.c.cohort == cohort,
+            table.c.kind == RequestKind.VOTE,
+            table.c.run == run,
+            table.c.account == account,
+        )
         with self._desk.writing() as entry:
             connection = entry.connection
             waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
@@ -143,13 +148,13 @@ class Requests:
                 raise RequestRefused(
                     RequestCode.UNDER_WAY, "it is being carried out already. Wait for its end.", timedelta(seconds=5)
                 )
-            values = {"cohort": cohort, "kind": Kind.VOTE, "run": run, "says": says, "digest": digest}
+            values = {"cohort": cohort, "kind": RequestKind.VOTE, "run": run, "says": says, "digest": digest}
             _add(entry, **values, reason=reason, account=account, at=now)
 
     def ask_sources(self, cohort: str, *, account: str, now: datetime, pause: timedelta) -> None:
         """Ask that every source be asked anew. Raises RequestRefused while that waits, and until `pause` has passed."""
         table = tables.request
-        same = (table.c.cohort == cohort, table.c.kind == Kind.ASK)
+        same = (table.c.cohort == cohort, table.c.kind == RequestKind.ASK)
         with self._desk.writing() as entry:
             connection = entry.connection
             last = connection.execute(
@@ -163,33 +168,37 @@ class Requests:
                 raise RequestRefused(
                     RequestCode.TOO_SOON, "they were asked a moment ago. Ask again later.", last.at + pause - now
                 )
-            _add(entry, cohort=cohort, kind=Kind.ASK, account=account, at=now)
+            _add(entry, cohort=cohort, kind=RequestKind.ASK, account=account, at=now)
 
     def ask_list(self, cohort: str, upload: int, *, account: str, now: datetime) -> None:
         """Ask that a sheet be taken as a source's list. Raises RequestRefused when that was asked of it already."""
         table = tables.request
         with self._desk.writing() as entry:
             connection = entry.connection
-            same = select(table.c.request).where(table.c.kind == Kind.LIST, table.c.upload == upload)
+            same = select(table.c.request).where(table.c.kind == RequestKind.LIST, table.c.upload == upload)
             if connection.execute(same).first() is not None:
                 raise RequestRefused(
                     RequestCode.CONFIRMED,
                     "this sheet has been confirmed already. Wait for its end.",
                     timedelta(seconds=5),
                 )
-            _add(entry, cohort=cohort, kind=Kind.LIST, upload=upload, account=account, at=now)
+            _add(entry, cohort=cohort, kind=RequestKind.LIST, upload=upload, account=account, at=now)
 
     def ask_way_back(self, cohort: str, run: int, *, account: str, now: datetime) -> None:
         """Ask what taking a run back would change. Raises RequestRefused while that, or the way back, is under way."""
-        self._ask_about_run(cohort, run, kind=Kind.WAY_BACK, account=account, at=now)
+        self._ask_about_run(cohort, run, kind=RequestKind.WAY_BACK, account=account, at=now)
 
     def ask_revert(self, cohort: str, run: int, digest: bytes, *, account: str, reason: str, now: datetime) -> None:
         """Ask that a run be taken back by the plan with this digest. Raises RequestRefused as `ask_way_back` does."""
-        self._ask_about_run(cohort, run, kind=Kind.REVERT, digest=digest, account=account, reason=reason, at=now)
+        self._ask_about_run(cohort, run, kind=RequestKind.REVERT, digest=digest, account=account, reason=reason, at=now)
 
     def _ask_about_run(self, cohort: str, run: int, **values: Any) -> None:  # noqa: ANN401 - columns by name
         table = tables.request
-        same = (table.c.cohort == cohort, table.c.run == run, table.c.kind.in_((Kind.WAY_BACK, Kind.REVERT)))
+        same = (
+            table.c.cohort == cohort,
+            table.c.run == run,
+            table.c.kind.in_((RequestKind.WAY_BACK, RequestKind.REVERT)),
+        )
         with self._desk.writing() as entry:
             connection = entry.connection
             waiting = connection.execute(select(table.c.request).where(*same, table.c.served_at.is_(None))).first()
@@ -202,13 +211,13 @@ class Requests:
     def last_ask(self, cohort: str) -> Request | None:
         """Return the newest request that every source be asked."""
         table = tables.request
-        found = self._read(table.c.cohort == cohort, table.c.kind == Kind.ASK)
+        found = self._read(table.c.cohort == cohort, table.c.kind == RequestKind.ASK)
         return found[-1] if found else None
 
     def about_upload(self, cohort: str, upload: int) -> Request | None:
         """Return the request to take a sheet as a source's list."""
         table = tables.request
-        found = self._read(table.c.cohort == cohort, table.c.kind == Kind.LIST, table.c.upload == upload)
+        found = self._read(table.c.cohort == cohort, table.c.kind == RequestKind.LIST, table.c.upload == upload)
         return found[-1] if found else None
 
     def waiting(self, cohort: str) -> tuple[Request, ...]:
@@ -231,13 +240,13 @@ class Requests:
     def last_recheck(self, cohort: str, student: str) -> Request | None:
         """Return the newest recheck that was asked for a student."""
         table = tables.request
-        found = self._read(table.c.cohort == cohort, table.c.kind == Kind.RECHECK, table.c.student == student)
+        found = self._read(table.c.cohort == cohort, table.c.kind == RequestKind.RECHECK, table.c.student == student)
         return found[-1] if found else None
 
-    def about_run(self, cohort: str, run: int, *kinds: Kind) -> tuple[Request, ...]:
+    def about_run(self, cohort: str, run: int, *kinds: RequestKind) -> tuple[Request, ...]:
         """Return the requests of these kinds about a run, the oldest first; the votes on it when none is named."""
         table = tables.request
-        return self._read(table.c.cohort == cohort, table.c.run == run, table.c.kind.in_(kinds or (Kind.VOTE,)))
+        return self._read(table.c.cohort == cohort, table.c.run == run, table.c.kind.in_(kinds or (RequestKind.VOTE,)))
 
     def _read(self, *conditions: ColumnElement[bool]) -> tuple[Request, ...]:
         table = tables.request
@@ -256,7 +265,7 @@ def _request(row: Row[Any], *, altered: bool) -> Request:
     return Request(
         request=row.request,
         cohort=row.cohort,
-        kind=Kind(row.kind),
+        kind=RequestKind(row.kind),
         student=row.student,
         run=row.run,
         says=Says(row.says) if row.says else None,

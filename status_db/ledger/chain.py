@@ -58,7 +58,7 @@ class LinkKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class LedgerHead:
     """The newest link."""
 
     link: int
@@ -67,11 +67,11 @@ class Head:
     words: Mapping[str, str]
 
 
-class Entry:
+class PendingLink:
     """One link in the making: it is told what its transaction writes, and closed last."""
 
     def __init__(
-        self, connection: Connection, seals: Seals, cohort: str, before: Head, *, at: datetime, kind: LinkKind
+        self, connection: Connection, seals: Seals, cohort: str, before: LedgerHead, *, at: datetime, kind: LinkKind
     ) -> None:
         self.link = before.link + 1
         self.run: int | None = None
@@ -201,7 +201,7 @@ class Entry:
         where = (table.c.cohort == self._cohort, table.c.source == source)
         self.gone(records_of(source), raw_rows.macs(self._connection, table, students, *where))
 
-    def close(self) -> Head:
+    def close(self) -> LedgerHead:
         """Write the link."""
         carried = dict(self._before.words) | self._carries
         for name, by in self._moves.items():
@@ -230,7 +230,7 @@ class Entry:
                 mac=mac,
             )
         )
-        return Head(self.link, mac, carried)
+        return LedgerHead(self.link, mac, carried)
 
 
 class Ledger:
@@ -249,14 +249,14 @@ class Ledger:
     @contextmanager
     def linking(
         self, engine: Engine, *, at: datetime, kind: LinkKind, run: int | None = None
-    ) -> Iterator[tuple[Connection, Entry]]:
+    ) -> Iterator[tuple[Connection, PendingLink]]:
         """Give the connection that may write this cohort now, as `engine.writing` does, and its link in the making.
 
         The link is written last in the same transaction; after the commit the head goes to the log.
         Raises LedgerRefused when the key is not the ledger's.
         """
         with writing(engine, self._cohort) as connection:
-            entry = Entry(
+            entry = PendingLink(
                 connection,
                 self.seals(connection),
                 self._cohort,
@@ -304,10 +304,10 @@ class Ledger:
             )
         return seals
 
-    def _tell(self, head: Head) -> None:
+    def _tell(self, head: LedgerHead) -> None:
         self._log.info("ledger head", cohort=self._cohort, link=head.link, mac=head.mac.hex())
 
-    def _head(self, connection: Connection) -> Head | None:
+    def _head(self, connection: Connection) -> LedgerHead | None:
         table = tables.ledger
         row = connection.execute(
             select(table.c.link, table.c.mac, table.c.sets)
@@ -317,9 +317,9 @@ class Ledger:
         ).one_or_none()
         if row is None:
             return None
-        return Head(row.link, row.mac, {name: digest for name, digest in row.sets.items() if is_carried(name)})
+        return LedgerHead(row.link, row.mac, {name: digest for name, digest in row.sets.items() if is_carried(name)})
 
-    def _begin(self, connection: Connection, at: datetime) -> Head:
+    def _begin(self, connection: Connection, at: datetime) -> LedgerHead:
         """Write the first link: a checkpoint over all that stands, each row of it sealed."""
         seals = self.seals(connection)
         if raw_rows.any_sealed(connection, self._cohort):
@@ -327,7 +327,9 @@ class Ledger:
                 f"The ledger of {self._cohort} is gone, and what it sealed is still there. Restore a backup; "
                 "what stands now cannot be told from what somebody has altered."
             )
-        entry = Entry(connection, seals, self._cohort, Head(0, NOTHING, {}), at=at, kind=LinkKind.CHECKPOINT)
+        entry = PendingLink(
+            connection, seals, self._cohort, LedgerHead(0, NOTHING, {}), at=at, kind=LinkKind.CHECKPOINT
+        )
         rows = self._seal_all(connection, entry)
         run = tables.run
         entry.run = connection.execute(select(func.max(run.c.run)).where(run.c.cohort == self._cohort)).scalar()
@@ -355,7 +357,7 @@ class Ledger:
         tell("ledger begun", cohort=self._cohort, over_rows=rows)
         return head
 
-    def _seal_all(self, connection: Connection, entry: Entry) -> int:
+    def _seal_all(self, connection: Connection, entry: PendingLink) -> int:
         """Seal every row that stands and count it into its set; return how many there were."""
         entry.gone(ROSTER_SET, ())
         entry.gone(DECISION_SET, ())

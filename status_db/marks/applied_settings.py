@@ -15,7 +15,7 @@ from config.settings import Settings
 from foundation.refusals import Refused
 from status_db import tables
 from status_db.ledger import raw_rows
-from status_db.ledger.chain import Entry
+from status_db.ledger.chain import PendingLink
 from status_db.model import ROSTER
 
 
@@ -68,7 +68,9 @@ def same(connection: Connection, settings: Settings, cohort: str) -> bool:
     return digest(connection, cohort) == meaning_of(settings.of_cohort(cohort)).digest
 
 
-def write(connection: Connection, entry: Entry, cohort: str, meaning: Meaning, now: datetime, run: int | None) -> None:
+def write(
+    connection: Connection, entry: PendingLink, cohort: str, meaning: Meaning, now: datetime, run: int | None
+) -> None:
     """Record what the settings mean from now on, sealed, and have the link say so."""
     table = tables.applied_settings
     values = (cohort, meaning.digest, meaning.to_text(), run, now)
@@ -79,7 +81,9 @@ def write(connection: Connection, entry: Entry, cohort: str, meaning: Meaning, n
         connection.execute(insert(table).values(**row))
 
 
-def note_source(connection: Connection, entry: Entry, cohort: str, name: str, own: Meaning, now: datetime) -> None:
+def note_source(
+    connection: Connection, entry: PendingLink, cohort: str, name: str, own: Meaning, now: datetime
+) -> None:
     """Record that an answer of a source, or the roster, was applied in the meaning that `own` gives it, if not yet."""
     before = read(connection, cohort)
     if before is None:

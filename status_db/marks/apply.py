@@ -19,7 +19,7 @@ from config.meaning import Meaning
 from config.tables.plain_text import plain
 from foundation.refusals import Refused
 from status_db import tables
-from status_db.ledger.chain import Entry, Ledger, LinkKind
+from status_db.ledger.chain import Ledger, LinkKind, PendingLink
 from status_db.ledger.key import LedgerRefused
 from status_db.ledger.sets import records_of
 from status_db.marks import applied_settings, reversals
@@ -67,7 +67,7 @@ class BaseMoved(Exception):  # noqa: N818 - named by what is so
     """The marks are no longer the ones the plan was made on: plan the same snapshot again."""
 
 
-class Overtaken(Exception):  # noqa: N818 - named by what is so
+class AnswerOvertaken(Exception):  # noqa: N818 - named by what is so
     """The marks hold a later answer than the one to be written: it stays."""
 
 
@@ -174,7 +174,7 @@ class Marks:
         self._ledger.open(self._engine, now)
 
     @contextmanager
-    def _linking(self, lease: Lease, ending: Ending) -> Iterator[tuple[Connection, Entry]]:
+    def _linking(self, lease: Lease, ending: Ending) -> Iterator[tuple[Connection, PendingLink]]:
         """Give the connection that may write now, and the link of the run that ends with it."""
         with self._ledger.linking(self._engine, at=ending.at, kind=LinkKind.RUN, run=lease.run) as (connection, entry):
             entry.watch_states([lease.source])
@@ -452,7 +452,7 @@ class Marks:
         if lease.student is not None:
             latest = stored.asked_about(lease.source, lease.student, pull.judged_at)
             if latest is not None and latest > pull.began:
-                raise Overtaken
+                raise AnswerOvertaken
         elif pull.source_base is not None and (
             stored.source(lease.source).revision != pull.source_base
             or stored.runs.asked_later(lease.source, pull.began, pull.judged_at) != pull.asked_later
@@ -545,7 +545,9 @@ class Marks:
             if rows:
                 bulk.insert(connection, table, ("cohort", "source", "key", "near", "student", "run"), rows)
 
-    def _note_meaning(self, connection: Connection, entry: Entry, lease: Lease, pull: Pull, now: datetime) -> None:
+    def _note_meaning(
+        self, connection: Connection, entry: PendingLink, lease: Lease, pull: Pull, now: datetime
+    ) -> None:
         """Record in which meaning a whole answer was applied, where that is another than before."""
         own = self._meaning
         if (
@@ -575,7 +577,9 @@ class Marks:
     def _drop_pending(self, connection: Connection, runs: Iterable[int]) -> None:
         connection.execute(delete(tables.pending).where(tables.pending.c.run.in_(list(runs))))
 
-    def _write_records(self, connection: Connection, entry: Entry, lease: Lease, writes: Writes, pull: Pull) -> None:
+    def _write_records(
+        self, connection: Connection, entry: PendingLink, lease: Lease, writes: Writes, pull: Pull
+    ) -> None:
         columns = (
             "cohort", "source", "student", "verdict", "reason", "obligations", "doubt", "digest", "asked_at", "run",
         )  # fmt: skip
@@ -597,7 +601,7 @@ class Marks:
             bulk.delete(connection, tables.record, columns[:3], gone)
 
     def _write_findings(
-        self, connection: Connection, entry: Entry, lease: Lease, writes: Writes, now: datetime
+        self, connection: Connection, entry: PendingLink, lease: Lease, writes: Writes, now: datetime
     ) -> None:
         if writes.findings:
             write_findings(connection, lease.cohort, ((s, writes.step, f) for s, f in writes.findings), now, lease.run)

@@ -69,7 +69,7 @@ class SourceState:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class StoredPerson:
     """A roster student with one step's stored finding."""
 
     student: str
@@ -200,7 +200,7 @@ class Stored:
             select(func.count()).where(table.c.cohort == self._cohort, table.c.active, table.c.flow.in_(list(flows)))
         ).scalar_one()
 
-    def people(self, step: str, students: Collection[str], columns: Sequence[str], now: datetime) -> list[Person]:
+    def people(self, step: str, students: Collection[str], columns: Sequence[str], now: datetime) -> list[StoredPerson]:
         """Return the named students who have the step, and everybody for whom it has not been asked about yet."""
         found = {person.student: person for person in self._people(step, None, columns, now)}
         missing = [s for s in students if s not in found]
@@ -214,7 +214,7 @@ class Stored:
 
     def _people(
         self, step: str, students: Sequence[str] | None, columns: Sequence[str], now: datetime
-    ) -> Iterator[Person]:
+    ) -> Iterator[StoredPerson]:
         """Read people of a step: the named ones, all of them (none named), or those not asked about (None)."""
         person, status, decision = tables.student, tables.status, tables.decision
         query = (
@@ -255,7 +255,7 @@ class Stored:
                 if keys is None:
                     bare[verdict, reason] = finding
             counts = decided is not None and (until is None or until > now)
-            yield Person(student, joined_at, finding, Verdict(decided) if counts else None, tuple(rest))
+            yield StoredPerson(student, joined_at, finding, Verdict(decided) if counts else None, tuple(rest))
 
     def records(self, sources: Collection[str], students: Collection[str]) -> dict[tuple[str, str], Record]:
         """Return (source, student) → stored record."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Row, insert, select, update
 from foundation.refusals import Refused
 from status_db import tables
 from status_db.ledger import raw_rows
-from status_db.ledger.chain import Entry, Ledger, LinkKind
+from status_db.ledger.chain import Ledger, LinkKind, PendingLink
 from status_db.ledger.reader import vouched
 from status_db.ledger.seals import Seals
 from status_db.model import Verdict
@@ -119,7 +119,7 @@ class Waves:
             return tuple(_wave(row) for row in connection.execute(query))
 
 
-def _withdraw(connection: Connection, entry: Entry, stored: raw_rows.Sealed, author: str, now: datetime) -> None:
+def _withdraw(connection: Connection, entry: PendingLink, stored: raw_rows.Sealed, author: str, now: datetime) -> None:
     table, number = tables.wave, stored.values[raw_rows.WAVE.index("wave")]
     connection.execute(update(table).where(table.c.wave == number).values(withdrawn_at=now, withdrawn_by=author))
     entry.seal_behind(table, number, stored)

@@ -6,14 +6,14 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from status_db import tables
-from status_db.ledger.chain import Entry
+from status_db.ledger.chain import PendingLink
 from status_db.model import Cause, Flip
 from status_db.store import bulk
 
 
 def write_flips(
     connection: Connection,
-    entry: Entry,
+    entry: PendingLink,
     cohort: str,
     flips: Iterable[Flip],
     now: datetime,

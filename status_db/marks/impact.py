@@ -15,7 +15,7 @@ from status_db.tables import json_text, obligations_from_text, obligations_to_te
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class VerdictChange:
     """How many students of one college would move from one verdict of the source's to another."""
 
     college: str
@@ -55,7 +55,7 @@ class Look:
     source: str
     #: Why the guard holds it back; empty when it would pass by now.
     reasons: tuple[Objection, ...]
-    moved: tuple[Moved, ...]
+    moved: tuple[VerdictChange, ...]
     sample: tuple[Looked, ...]
     #: Students to look up on the office's own screen: the same ones each time one asks about this run.
     spot_check: tuple[Looked, ...]
@@ -90,7 +90,7 @@ def look_from_text(text: str) -> Look:
         source=kept["source"],
         reasons=unpacked(kept["reasons"]),
         moved=tuple(
-            Moved(college, Verdict(before), Verdict(after), students)
+            VerdictChange(college, Verdict(before), Verdict(after), students)
             for college, before, after, students in kept["moved"]
         ),
         sample=tuple(_looked(one) for one in kept["sample"]),

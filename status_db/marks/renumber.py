@@ -15,7 +15,7 @@ from status_db.desk import store
 from status_db.desk.seals import ACCOUNT, APPEAL, REQUEST
 from status_db.desk.store import DeskStore
 from status_db.ledger import raw_rows
-from status_db.ledger.chain import Entry, Ledger, LinkKind
+from status_db.ledger.chain import Ledger, LinkKind, PendingLink
 from status_db.ledger.sets import ROSTER_SET, records_of
 from status_db.marks.history import write_flips
 from status_db.model import NOT_IN_FLOW, RENUMBERED, ROSTER, Cause, Flip, Verdict, normalise_number
@@ -82,7 +82,7 @@ class Renumbering:
             found = connection.execute(select(exists().where(*here, alias.c.kind == RENUMBERED))).scalar_one()
         return Renumbered(old, new, 0, 0, moved=False) if found else None
 
-    def _move(self, connection: Connection, entry: Entry, old: str, new: str, now: datetime) -> Renumbered:
+    def _move(self, connection: Connection, entry: PendingLink, old: str, new: str, now: datetime) -> Renumbered:
         people = raw_rows.people(connection, self._cohort, [old, new])
         self._refuse(connection, people, old, new)
         self._step_on(connection, entry)
@@ -129,7 +129,7 @@ class Renumbering:
                     f"under {old}, and enter it under {new}."
                 )
 
-    def _step_on(self, connection: Connection, entry: Entry) -> None:
+    def _step_on(self, connection: Connection, entry: PendingLink) -> None:
         """Have every plan that was made before be made again, and every answer compared again."""
         cohort, state = tables.cohort, tables.source_state
         entry.watch_states([ROSTER])
@@ -165,7 +165,7 @@ class Renumbering:
         for table in (tables.student, tables.status, tables.alias):
             connection.execute(update(table).where(*self._of(table, old)).values(student=new))
 
-    def _drop(self, connection: Connection, entry: Entry, old: str, stored: raw_rows.Sealed) -> None:
+    def _drop(self, connection: Connection, entry: PendingLink, old: str, stored: raw_rows.Sealed) -> None:
         """Let go of a student who has left under the old number and is listed under the new one."""
         entry.gone(ROSTER_SET, [stored.mac])
         record = tables.record
@@ -175,7 +175,7 @@ class Renumbering:
         for table in (tables.status, tables.alias, tables.student):
             connection.execute(delete(table).where(*self._of(table, old)))
 
-    def _move_records(self, connection: Connection, entry: Entry, old: str, new: str) -> None:
+    def _move_records(self, connection: Connection, entry: PendingLink, old: str, new: str) -> None:
         record = tables.record
         source_at, student_at = raw_rows.RECORD.index("source"), raw_rows.RECORD.index("student")
         for stored in raw_rows.sealed(connection, record, raw_rows.RECORD, *self._of(record, old)):
@@ -186,7 +186,7 @@ class Renumbering:
                 update(record).where(*self._of(record, old), record.c.source == source).values(student=new, mac=mac)
             )
 
-    def _reassign(self, connection: Connection, entry: Entry, table: Table, old: str, new: str) -> int:
+    def _reassign(self, connection: Connection, entry: PendingLink, table: Table, old: str, new: str) -> int:
         """Move decisions, or certificates, and seal each again."""
         (key,) = table.primary_key
         columns = raw_rows.SEALED[table.name]

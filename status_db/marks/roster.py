@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, delete, func, select, update
 
 from status_db import tables
 from status_db.ledger import raw_rows
-from status_db.ledger.chain import Entry
+from status_db.ledger.chain import PendingLink
 from status_db.ledger.sets import ROSTER_SET, records_of
 from status_db.marks.apply import Ending, Lease, Marks, Pull, write_findings
 from status_db.marks.history import write_flips
@@ -87,7 +87,7 @@ class RosterMarks(Marks):
             self._note_meaning(connection, entry, lease, pull, now)
 
     def _end_old_steps(
-        self, connection: Connection, entry: Entry, lease: Lease, writes: RosterWrites, now: datetime
+        self, connection: Connection, entry: PendingLink, lease: Lease, writes: RosterWrites, now: datetime
     ) -> None:
         """Take back what was found about returning students, with a flip wherever what counts changes."""
         status, decision = tables.status, tables.decision
@@ -130,7 +130,7 @@ class RosterMarks(Marks):
             connection.execute(delete(status).where(status.c.cohort == lease.cohort, status.c.student == student))
         write_flips(connection, entry, lease.cohort, flips, now, Cause.ROSTER, run=lease.run)
 
-    def _forget(self, connection: Connection, entry: Entry, cohort: str, student: str) -> None:
+    def _forget(self, connection: Connection, entry: PendingLink, cohort: str, student: str) -> None:
         """Drop what sources said about a student: it was said of somebody on another list."""
         record = tables.record
         gone = connection.execute(
@@ -141,7 +141,9 @@ class RosterMarks(Marks):
         for source, mac in gone.all():
             entry.gone(records_of(source), [mac])
 
-    def _write_particulars(self, connection: Connection, entry: Entry, cohort: str, changed: Sequence[Listing]) -> None:
+    def _write_particulars(
+        self, connection: Connection, entry: PendingLink, cohort: str, changed: Sequence[Listing]
+    ) -> None:
         """Replace the particulars of students who stay in their flow, and seal each row as it is then."""
         columns = [c for c in _COLUMNS if c not in ("active", "joined_at", "left_at", "flow")]
         stored = raw_rows.people(connection, cohort, [listing.student for listing in changed])
@@ -157,7 +159,7 @@ class RosterMarks(Marks):
         bulk.update(connection, tables.student, [*columns, "mac"], rows)
 
     def _deactivate(
-        self, connection: Connection, entry: Entry, cohort: str, left: Sequence[str], now: datetime
+        self, connection: Connection, entry: PendingLink, cohort: str, left: Sequence[str], now: datetime
     ) -> None:
         at_active, at_left = raw_rows.STUDENT.index("active"), raw_rows.STUDENT.index("left_at")
         rows: list[tuple[Any, ...]] = []
@@ -177,7 +179,7 @@ class RosterMarks(Marks):
         rows = sorted((cohort, alias, x.student, kind) for x in listings for alias, kind in x.aliases)
         bulk.insert(connection, tables.alias, ("cohort", "alias", "student", "kind"), rows)
 
-    def _recount(self, connection: Connection, entry: Entry, cohort: str) -> None:
+    def _recount(self, connection: Connection, entry: PendingLink, cohort: str) -> None:
         """Count each source's records again, after some have gone with their students."""
         state, record, status, person = tables.source_state, tables.record, tables.status, tables.student
         entry.watch_states(connection.execute(select(state.c.source).where(state.c.cohort == cohort)).scalars().all())

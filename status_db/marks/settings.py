@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, literal, select, update
 from config.meaning import Meaning
 from status_db import tables
 from status_db.ledger import raw_rows
-from status_db.ledger.chain import Entry, LinkKind
+from status_db.ledger.chain import LinkKind, PendingLink
 from status_db.ledger.sets import ROSTER_SET, records_of
 from status_db.marks import applied_settings
 from status_db.marks.apply import Ending, Lease, write_findings
@@ -77,7 +77,9 @@ class SettingsMarks(RosterMarks):
         state = tables.source_state
         return connection.execute(select(state.c.source).where(state.c.cohort == self._cohort)).scalars().all()
 
-    def _give_flows(self, connection: Connection, entry: Entry, cohort: str, flows: Sequence[tuple[str, str]]) -> None:
+    def _give_flows(
+        self, connection: Connection, entry: PendingLink, cohort: str, flows: Sequence[tuple[str, str]]
+    ) -> None:
         at_flow, rows = raw_rows.STUDENT.index("flow"), []
         given = dict(flows)
         # What the seal covers beyond a student's own columns follows them.
@@ -100,7 +102,7 @@ class SettingsMarks(RosterMarks):
         bulk.insert(connection, tables.status, columns, rows)
         write_findings(connection, cohort, writes.findings, now, run)
 
-    def _retire(self, connection: Connection, entry: Entry, source: str) -> None:
+    def _retire(self, connection: Connection, entry: PendingLink, source: str) -> None:
         """Drop what a removed source said; should it come back, its first answer waits as a new source's does."""
         record, state, stranger = tables.record, tables.source_state, tables.stranger
         gone = connection.execute(

@@ -15,7 +15,7 @@ from status_db.store.engine import reading
 from status_db.views import Scope
 
 
-class Held(StrEnum):
+class CertificateSelection(StrEnum):
     """Which certificates a list shows."""
 
     #: Nobody has collected it.
@@ -26,10 +26,10 @@ class Held(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class CertificateFilter:
     """What a list shows. None and an empty text narrow nothing."""
 
-    held: Held = Held.ALL
+    held: CertificateSelection = CertificateSelection.ALL
     college: str | None = None
     class_name: str | None = None
     #: The beginning of a student's or a certificate's number, or a part of a name.
@@ -37,7 +37,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedCertificate:
     """One certificate, and whose it is."""
 
     certificate: Certificate
@@ -48,7 +48,7 @@ class Listed:
     may_issue: bool
 
 
-class Certificates:
+class CertificateReader:
     """Answers about one cohort's certificates. An engine of `open_reading` will do. Raises StoreError."""
 
     def __init__(self, engine: Engine, cohort: str) -> None:
@@ -59,18 +59,20 @@ class Certificates:
         self,
         step: str,
         scopes: Sequence[Scope],
-        chosen: Chosen,
+        chosen: CertificateFilter,
         issue_scopes: Sequence[Scope] = (),
         *,
         limit: int | None = None,
         after: int = 0,
-    ) -> tuple[Listed, ...]:
+    ) -> tuple[ListedCertificate, ...]:
         """Return the certificates issued on this review inside the scopes, the oldest first, from one on."""
         table = tables.certificate
         query = self._query(step, scopes, issue_scopes).where(table.c.certificate > after, *_conditions(chosen))
         return self._read(query.order_by(table.c.certificate).limit(limit))
 
-    def of_class(self, step: str, scopes: Sequence[Scope], college: str, class_name: str) -> tuple[Listed, ...]:
+    def of_class(
+        self, step: str, scopes: Sequence[Scope], college: str, class_name: str
+    ) -> tuple[ListedCertificate, ...]:
         """Return what a class holds, by the students' numbers."""
         person = tables.student
         query = self._query(step, scopes).where(
@@ -82,7 +84,7 @@ class Certificates:
 
     def find(
         self, step: str, scopes: Sequence[Scope], certificate: int, issue_scopes: Sequence[Scope] = ()
-    ) -> Listed | None:
+    ) -> ListedCertificate | None:
         """Return one; None where there is none, or it lies outside the scopes."""
         found = self._read(
             self._query(step, scopes, issue_scopes).where(tables.certificate.c.certificate == certificate)
@@ -105,18 +107,18 @@ class Certificates:
             .where(table.c.cohort == self._cohort, review.c.step == step, inside(scopes))
         )
 
-    def _read(self, query: Select[Any]) -> tuple[Listed, ...]:
+    def _read(self, query: Select[Any]) -> tuple[ListedCertificate, ...]:
         with reading(self._engine) as connection:
             return tuple(_listed(row) for row in connection.execute(query))
 
 
-def _conditions(chosen: Chosen) -> list[ColumnElement[bool]]:
+def _conditions(chosen: CertificateFilter) -> list[ColumnElement[bool]]:
     table, person = tables.certificate, tables.student
-    held: dict[Held, list[ColumnElement[bool]]] = {
-        Held.WAITING: [table.c.revoked_at.is_(None), table.c.collected == ""],
-        Held.LEFT: [table.c.revoked_at.is_(None), table.c.collected != ""],
-        Held.REVOKED: [table.c.revoked_at.is_not(None)],
-        Held.ALL: [],
+    held: dict[CertificateSelection, list[ColumnElement[bool]]] = {
+        CertificateSelection.WAITING: [table.c.revoked_at.is_(None), table.c.collected == ""],
+        CertificateSelection.LEFT: [table.c.revoked_at.is_(None), table.c.collected != ""],
+        CertificateSelection.REVOKED: [table.c.revoked_at.is_not(None)],
+        CertificateSelection.ALL: [],
     }
     found = held[chosen.held]
     if chosen.college is not None:
@@ -135,8 +137,8 @@ def _conditions(chosen: Chosen) -> list[ColumnElement[bool]]:
     return found
 
 
-def _listed(row: Row[Any]) -> Listed:
-    return Listed(
+def _listed(row: Row[Any]) -> ListedCertificate:
+    return ListedCertificate(
         certificate=certificate_from(row),
         name=row.name,
         college=row.college,

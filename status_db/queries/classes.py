@@ -57,7 +57,7 @@ class ClassCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ClassMember:
     """One student of a class."""
 
     student: str
@@ -93,7 +93,7 @@ class Member:
 class Roll:
     """The students of a class, by number."""
 
-    members: tuple[Member, ...]
+    members: tuple[ClassMember, ...]
     freshness: Mapping[str, StepSource]
 
 
@@ -160,7 +160,7 @@ class Classes:
         student: str,
         review_scopes: Sequence[Scope],
         issue_scopes: Sequence[Scope],
-    ) -> Member | None:
+    ) -> ClassMember | None:
         """Return one student, likewise; None for who is nobody or stands outside."""
         found = self._roll(step, now, review_scopes, issue_scopes, tables.student.c.student == student).members
         return found[0] if found else None
@@ -216,8 +216,8 @@ class Classes:
         return tables.student.c.flow.in_([flow.key for flow in self._settings.flow if step in _reviews(flow)])
 
 
-def _member(row: Row[Any], steps: tuple[StepStatus, ...], certificate: Certificate | None) -> Member:
-    return Member(
+def _member(row: Row[Any], steps: tuple[StepStatus, ...], certificate: Certificate | None) -> ClassMember:
+    return ClassMember(
         student=row.student,
         name=row.name,
         college=row.college,

@@ -17,7 +17,7 @@ from status_db.effective.step_status import freshness
 from status_db.effective.visible import Rows, Sight, leaving, steps_seen
 from status_db.model import State
 from status_db.store.engine import reading
-from status_db.views import Group, Overview, StepSource, Tally, Where
+from status_db.views import Overview, StepSource, StudentGroup, Tally, Where
 
 #: In the place of a step: the student as a whole.
 _WHOLE = ""
@@ -81,7 +81,7 @@ def counted(
         freshness=fresh,
         by_step={step: tally.tally() for step, tally in by_step.items()},
         by_college=by_college,
-        classes=tuple(Group(*key, stands, to_do) for key, (stands, to_do) in sorted(groups.items())),
+        classes=tuple(StudentGroup(*key, stands, to_do) for key, (stands, to_do) in sorted(groups.items())),
     )
 
 

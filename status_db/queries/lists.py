@@ -38,7 +38,7 @@ from status_db.views import StepSource
 _CHUNK = 500
 
 
-class Wanted(StrEnum):
+class ListSelection(StrEnum):
     """Whom a list shows, besides the states that a step may be in."""
 
     #: Who has to go somewhere.
@@ -75,7 +75,7 @@ class Order(StrEnum):
 class Filter:
     """What a list shows. An empty text and an empty mapping narrow nothing."""
 
-    wanted: Wanted | State = Wanted.TO_DO
+    wanted: ListSelection | State = ListSelection.TO_DO
     #: Only as this step says; of any step where it is None.
     step: str | None = None
     #: Roster column → the value it must have.
@@ -134,17 +134,17 @@ def _not_clear(seen: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
 
 
 #: What some step must be for its student to be listed, and what none may be.
-_CONDITIONS: Mapping[Wanted, tuple[_Condition, _Condition | None]] = {
-    Wanted.TO_DO: (_to_do, None),
-    Wanted.OWES: (_owed, None),
-    Wanted.UNDONE: (_to_do, _owed),
-    Wanted.WAITS: (_not_clear, _to_do),
-    Wanted.NOT_CLEAR: (_not_clear, None),
-    Wanted.CLEAR: (lambda _: true(), _not_clear),
-    Wanted.STALE: (lambda seen: seen["stale"] == 1, None),
-    Wanted.DISPUTED: (lambda seen: seen["disputed"] == 1, None),
-    Wanted.DOUBTFUL: (lambda seen: seen["doubtful"] == 1, None),
-    Wanted.ALL: (lambda _: true(), None),
+_CONDITIONS: Mapping[ListSelection, tuple[_Condition, _Condition | None]] = {
+    ListSelection.TO_DO: (_to_do, None),
+    ListSelection.OWES: (_owed, None),
+    ListSelection.UNDONE: (_to_do, _owed),
+    ListSelection.WAITS: (_not_clear, _to_do),
+    ListSelection.NOT_CLEAR: (_not_clear, None),
+    ListSelection.CLEAR: (lambda _: true(), _not_clear),
+    ListSelection.STALE: (lambda seen: seen["stale"] == 1, None),
+    ListSelection.DISPUTED: (lambda seen: seen["disputed"] == 1, None),
+    ListSelection.DOUBTFUL: (lambda seen: seen["doubtful"] == 1, None),
+    ListSelection.ALL: (lambda _: true(), None),
 }
 
 
@@ -266,7 +266,7 @@ class Lists:
             case Order.NUMBER | Order.SINCE:
                 return (number,)
 
-    def _conditions(self, wanted: Wanted | State) -> tuple[_Condition, _Condition | None]:
+    def _conditions(self, wanted: ListSelection | State) -> tuple[_Condition, _Condition | None]:
         if isinstance(wanted, State):
             return lambda seen: seen["state"] == wanted, None
         return _CONDITIONS[wanted]

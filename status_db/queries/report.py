@@ -24,7 +24,7 @@ from status_db.views import Overview, StepSource, Tally, Where
 
 
 @dataclass(frozen=True, slots=True)
-class Certificates:
+class CertificateCounts:
     """The certificates of one college, or of all: of whoever is or was on the list."""
 
     #: Issued and not revoked.
@@ -52,7 +52,7 @@ class CollegeFigures:
     exempt: int
     #: Category → how many are on the list and do not leave.
     staying: Mapping[str, int]
-    certificates: Certificates
+    certificates: CertificateCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class DecidedFor:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CohortReport:
     """A cohort at one moment."""
 
     cohort: str
@@ -97,7 +97,7 @@ class Reports:
         self._engine = engine
         self._settings = settings
 
-    def report(self, sight: Sight, now: datetime) -> Report:
+    def report(self, sight: Sight, now: datetime) -> CohortReport:
         """Return the report at `now` of what may be read."""
         with reading(self._engine) as connection:
             fresh = freshness(connection, self._settings, sight.cohort)
@@ -109,7 +109,7 @@ class Reports:
         for group in found.classes:
             wheres[group.college].update(group.by_where)
         names = sorted({*wheres, *staying, *certificates})
-        return Report(
+        return CohortReport(
             cohort=sight.cohort,
             at=now,
             freshness=fresh,
@@ -224,7 +224,7 @@ def _figures(
         steps=steps,
         exempt=sum(tally.by_state.get(State.EXEMPT, 0) for tally in steps.values()),
         staying=dict(staying),
-        certificates=Certificates(
+        certificates=CertificateCounts(
             issued=sum(held.values()),
             unclaimed=held.get("", 0),
             collected={how: count for how, count in held.items() if how},

@@ -65,7 +65,7 @@ def asked_of(auth: Auth, owner: Owner) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class AccountFactors:
     """What an account has."""
 
     app: bool = False
@@ -87,11 +87,11 @@ class Factors:
     def __init__(self, desk: Engine | DeskStore) -> None:
         self._desk = store.of(desk)
 
-    def held(self, account: str) -> Held:
+    def held(self, account: str) -> AccountFactors:
         """Return what an account has; nothing where there is no such account."""
-        return self.held_by([account]).get(normalise_account(account), Held())
+        return self.held_by([account]).get(normalise_account(account), AccountFactors())
 
-    def held_by(self, accounts: Collection[str]) -> Mapping[str, Held]:
+    def held_by(self, accounts: Collection[str]) -> Mapping[str, AccountFactors]:
         """Return what each of these accounts has; one that has nothing is left out."""
         names = [normalise_account(account) for account in accounts]
         with reading(self._desk.engine) as connection:
@@ -211,7 +211,7 @@ def reset_in(entry: DeskEntry, name: str) -> bool:
     return had
 
 
-def held_in(connection: Connection, names: Collection[str]) -> dict[str, Held]:
+def held_in(connection: Connection, names: Collection[str]) -> dict[str, AccountFactors]:
     """Return what each of these accounts has, as a part of a transaction; one that has nothing is left out."""
     account, passkey, recovery = tables.account, tables.passkey, tables.recovery_code
     keys = select(func.count()).where(passkey.c.account == account.c.account).scalar_subquery()
@@ -230,7 +230,7 @@ def held_in(connection: Connection, names: Collection[str]) -> dict[str, Held]:
         ).where(account.c.account.in_(list(names)))
     )
     return {
-        row.account: Held(
+        row.account: AccountFactors(
             app=bool(row.app),
             app_used_at=_moment(row.second_factor_step) if row.app else None,
             passkeys=row.keys,

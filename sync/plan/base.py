@@ -16,7 +16,7 @@ from status_db.marks.settings import SettingsMarks
 from status_db.model import Flip
 
 
-class Plan(Protocol):
+class PlannedChange(Protocol):
     """A difference from the marks, and what it was made on."""
 
     @property
@@ -36,7 +36,7 @@ class Plan(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Withheld:
     """Why a proposal is neither applied nor kept for a person."""
 
     message: str
@@ -47,7 +47,7 @@ class Proposal(Protocol):
     """A plan with what it takes to judge and to carry it out."""
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> PlannedChange:
         """What would change."""
         ...
 
@@ -82,7 +82,7 @@ class Proposal(Protocol):
         ...
 
     @property
-    def held(self) -> Held | None:
+    def held(self) -> Withheld | None:
         """Why it is neither applied nor kept for a person; None where it may be applied."""
         ...
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from config.meaning import Meaning
 from config.settings import Settings
 from connectors.port import Cell, Snapshot
-from status_db.marks.current import Person, SourceState, Stored
+from status_db.marks.current import SourceState, Stored, StoredPerson
 from status_db.marks.expected_changes import Wave
 from status_db.model import Record, Verdict, normalise_number
 from sync import rules
@@ -71,7 +71,7 @@ class Gathered:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class GatherRequest:
     """What is gathered: for which source, and for what purpose."""
 
     settings: Settings
@@ -87,7 +87,12 @@ class Question:
 
 
 def gather(
-    stored: Stored, question: Question, state: SourceState, waves: Iterable[Wave], snapshot: Snapshot, groups: Groups
+    stored: Stored,
+    question: GatherRequest,
+    state: SourceState,
+    waves: Iterable[Wave],
+    snapshot: Snapshot,
+    groups: Groups,
 ) -> Gathered:
     """Read what one answer is planned on; `groups` are its rows by their number cell."""
     settings, rule, student = question.settings, question.rule, question.student
@@ -135,7 +140,7 @@ _SOME = 5
 
 def step_marks(
     stored: Stored,
-    question: Question,
+    question: GatherRequest,
     state: SourceState,
     waves: Iterable[Wave],
     snapshot: Snapshot,
@@ -235,7 +240,7 @@ def _touched(
     ]
 
 
-def _particulars(person: Person) -> dict[str, str]:
+def _particulars(person: StoredPerson) -> dict[str, str]:
     return dict(zip(roster.COLUMNS, person.columns, strict=False)) | dict(person.columns[-1])
 
 

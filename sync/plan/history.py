@@ -31,12 +31,12 @@ class AtBranches:
     #: Branch → students who were held, have a row there still, and stay held.
     staying: Mapping[str, int]
 
-    def groups(self) -> tuple[guard.Group, ...]:
+    def groups(self) -> tuple[guard.GuardGroup, ...]:
         """Return each branch beside all the others."""
         gone = {name: max(0, held - self.staying.get(name, 0)) for name, held in self.before.items()}
         everybody, all_gone = sum(self.before.values()), sum(gone.values())
         return tuple(
-            guard.Group("branch", name, held, gone[name], everybody - held, all_gone - gone[name])
+            guard.GuardGroup("branch", name, held, gone[name], everybody - held, all_gone - gone[name])
             for name, held in sorted(self.before.items())
             if gone[name]
         )
@@ -125,14 +125,14 @@ def history(past: Past, settings: Settings, rule: SourceRule, state: SourceState
     )
 
 
-def without_rows(known: guard.History, found: Sequence[guard.Group] = ()) -> guard.History:
+def without_rows(known: guard.History, found: Sequence[guard.GuardGroup] = ()) -> guard.History:
     """Return the history for a change that says nothing about how many rows there are in all."""
     return replace(known, recent_rows=(), after_a_night=False, groups=found)
 
 
 def groups(
-    past: Past, rule: SourceRule, limits: guard.Limits, plan: Plan, held: int, at_branches: AtBranches
-) -> tuple[guard.Group, ...]:
+    past: Past, rule: SourceRule, limits: guard.GuardLimits, plan: Plan, held: int, at_branches: AtBranches
+) -> tuple[guard.GuardGroup, ...]:
     """Return the groups of which a plan releases students: by the roster's columns and by the source's branches. Pure.
 
     `held` are all the students that the source holds now. Groups that are too small for a limit may be left out.
@@ -140,13 +140,15 @@ def groups(
     gone = guard.released(plan.changes, rule.means)
     if len(gone) < limits.group_count * limits.group_percent / 100:
         return at_branches.groups()
-    found: list[guard.Group] = []
+    found: list[guard.GuardGroup] = []
     shared = [past.columns[student] for student in gone]
     for at, column in enumerate(GROUPED_BY):
         moved = Counter(columns[at] for columns in shared if columns[at])
         sizes = past.sizes[column]
         found += [
-            guard.Group(column, name, sizes.get(name, 0), count, max(0, held - sizes.get(name, 0)), len(gone) - count)
+            guard.GuardGroup(
+                column, name, sizes.get(name, 0), count, max(0, held - sizes.get(name, 0)), len(gone) - count
+            )
             for name, count in sorted(moved.items())
         ]
     return (*found, *at_branches.groups())

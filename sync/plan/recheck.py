@@ -11,7 +11,7 @@ from connectors.port import Connector, Snapshot
 from status_db.ledger.seals import Seals
 from status_db.marks.current import Stored
 from status_db.model import RunState
-from sync.plan.base import Held
+from sync.plan.base import Withheld
 from sync.plan.confirm import reads_all_for_one
 from sync.plan.same_answer import SameAnswer
 from sync.plan.source import AnswerRead, Read, SourceProposal, SourceStages
@@ -46,20 +46,20 @@ class RecheckStages(SourceStages):
         proposal = super().decide(read)
         return proposal if isinstance(read, SameAnswer) else replace(proposal, held=self._held(read, proposal))
 
-    def _held(self, read: AnswerRead, proposal: SourceProposal) -> Held | None:
+    def _held(self, read: AnswerRead, proposal: SourceProposal) -> Withheld | None:
         name, student = self._rule.source, self.student
         if proposal.clears and read.last_full not in (RunState.APPLIED, RunState.UNCHANGED):
-            return Held(
+            return Withheld(
                 f"{name} would clear {student}, but its last full run {read.last_full or 'has yet to come'}. "
                 f"Sync {name} first; then ask again."
             )
         if proposal.clears and not (self._needs_no_proof or self._one_is_proven(read.gathered.marks.state)):
-            return Held(
+            return Withheld(
                 f"{name} would clear {student}, but asking about one student has not been shown to give "
                 f"what the whole answer gives, and so never clears. Sync {name}: a full run shows it, or "
                 "says what differs."
             )
         if proposal.reasons:
             said = "; ".join(map(str, proposal.reasons))
-            return Held(f"{said}. Look at the source, then sync {name} as a whole.", "suspended")
+            return Withheld(f"{said}. Look at the source, then sync {name} as a whole.", "suspended")
         return None

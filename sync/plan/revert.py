@@ -16,7 +16,7 @@ from status_db.marks.reversals import Reversal
 from status_db.model import Record
 from sync import rules
 from sync.plan import history as pasts
-from sync.plan.gather import Question, StepMarks, step_marks
+from sync.plan.gather import GatherRequest, StepMarks, step_marks
 from sync.plan.snapshot_codec import WayBack
 from sync.plan.source import SourceProposal
 from sync.rule import guard, reconcile
@@ -67,7 +67,7 @@ class RevertStages:
         state, digests = stored.source(rule.source), stored.digests(rule.source)
         untouched = {r.student: r.before for r in reversal.replaced if digests.get(r.student, b"") == r.after}
         waves = expected(connection, self._cohort, rule.source, snapshot.ended, lambda: self._seals(connection))
-        question = Question(self._settings, rule, None)
+        question = GatherRequest(self._settings, rule, None)
         marks = step_marks(stored, question, state, waves, snapshot, untouched.keys())
         asked_later = stored.runs.asked_later(rule.source, state.began or snapshot.began)
         return RevertRead(marks, untouched, reversal, asked_later)

@@ -11,16 +11,16 @@ from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.guard_reasons import Figures, Objection, ObjectionKind
 from status_db.marks.apply import Ending, Lease, Pull
-from status_db.marks.current import GROUPED_BY, Person, SourceState, Stored
+from status_db.marks.current import GROUPED_BY, SourceState, Stored, StoredPerson
 from status_db.marks.roster import Listing, RosterWrites
 from status_db.marks.settings import SettingsMarks
 from status_db.model import CLEAR, ROSTER, Finding, Flip, Record, StepKind, Verdict, is_ahead
 from sync import rules
-from sync.plan.base import Held
+from sync.plan.base import Withheld
 from sync.plan.gather import others_of
 from sync.rule import reconcile, roster
-from sync.rule.guard import Group
-from sync.rule.step import Part, of_step
+from sync.rule.guard import GuardGroup
+from sync.rule.step import SourcePart, of_step
 
 #: What stands in the place of the digest in a database from before it was recorded.
 _UNRECORDED = b"roster"
@@ -35,7 +35,7 @@ class RosterProposal:
     reasons: tuple[Objection, ...]
     pull: Pull
     snapshot: Snapshot
-    held: Held | None = None
+    held: Withheld | None = None
 
     @property
     def clears(self) -> bool:
@@ -74,7 +74,7 @@ class RosterProposal:
 class StepPeople:
     """What is stored of one step about students whose particulars have changed."""
 
-    people: tuple[Person, ...]
+    people: tuple[StoredPerson, ...]
     #: The step's sources, as stored, and their records about these students.
     sources: Mapping[str, reconcile.SourceAnswered]
     records: Mapping[tuple[str, str], Record]
@@ -87,9 +87,9 @@ class RosterRead:
     base: int
     state: SourceState
     #: Number → student on the list, under the number that is right now.
-    listed: Mapping[str, roster.Entry]
+    listed: Mapping[str, roster.RosterEntry]
     #: Everybody ever listed in this cohort.
-    known: Mapping[str, roster.Listed]
+    known: Mapping[str, roster.StoredStudent]
     #: Student → the columns of `GROUPED_BY`.
     columns: Mapping[str, Mapping[str, str]]
     #: Step with exemptions → what is stored of those whose particulars have changed.
@@ -117,7 +117,8 @@ class RosterStages:
         )
         rows = stored.roster()
         known = {
-            n: roster.Listed(row.digest, row.active, row.flow, is_ahead(row.joined_at, now)) for n, row in rows.items()
+            n: roster.StoredStudent(row.digest, row.active, row.flow, is_ahead(row.joined_at, now))
+            for n, row in rows.items()
         }
         changed = [n for n, entry in listed.items() if n in known and known[n].digest != entry.digest]
         columns = {n: {column: getattr(row, column) for column in GROUPED_BY} for n, row in rows.items()}
@@ -176,7 +177,7 @@ class RosterStages:
             flip.student for flip in writes.flips if flip.after is Verdict.EXEMPT and flip.before is not Verdict.CLEARED
         }
         dropped = frozenset(n for n in leaving if not _leaves(read.listed.get(n)))
-        groups: tuple[Group, ...] = ()
+        groups: tuple[GuardGroup, ...] = ()
         if dropped and read.state.recent_rows:
             groups = roster.groups_of({n: read.columns[n] for n in read.known if n in leaving}, dropped)
         limits = rules.limits(self._settings.roster)
@@ -217,9 +218,9 @@ class RosterStages:
         return findings, flips
 
 
-def _parts(stored: StepPeople, person: Person) -> list[Part]:
+def _parts(stored: StepPeople, person: StoredPerson) -> list[SourcePart]:
     return [
-        Part(
+        SourcePart(
             stored.records.get((name, person.student)),
             source.absent,
             roster.asked_since(source.began, person.joined_at),
@@ -228,13 +229,15 @@ def _parts(stored: StepPeople, person: Person) -> list[Part]:
     ]
 
 
-def _leaves(entry: roster.Entry | None) -> bool:
+def _leaves(entry: roster.RosterEntry | None) -> bool:
     return entry is not None and entry.flow is not None
 
 
-def _renumbered(listed: Mapping[str, roster.Entry], corrected: Mapping[str, str]) -> Mapping[str, roster.Entry]:
+def _renumbered(
+    listed: Mapping[str, roster.RosterEntry], corrected: Mapping[str, str]
+) -> Mapping[str, roster.RosterEntry]:
     """Return the list with corrected numbers, while the registrar's still has the old ones."""
-    found: dict[str, roster.Entry] = {}
+    found: dict[str, roster.RosterEntry] = {}
     for number, entry in listed.items():
         right = corrected.get(number, number)
         if right != number and right not in listed:
@@ -244,5 +247,5 @@ def _renumbered(listed: Mapping[str, roster.Entry], corrected: Mapping[str, str]
     return found
 
 
-def _listing(entry: roster.Entry) -> Listing:
+def _listing(entry: roster.RosterEntry) -> Listing:
     return Listing(entry.student, entry.columns, entry.extra, entry.flow, entry.aliases, entry.digest)

@@ -15,12 +15,12 @@ from status_db.guard_reasons import Objection, ObjectionKind
 from status_db.marks import applied_settings
 from status_db.marks.apply import Ending, Lease, Pull
 from status_db.marks.current import Stored
-from status_db.marks.impact import Look, Moved
+from status_db.marks.impact import Look, VerdictChange
 from status_db.marks.placed import PlacedStudent, placed_students
 from status_db.marks.settings import SettingsMarks, SettingsWrites
 from status_db.model import CLEAR, ROSTER, SETTINGS, Flip, Verdict
 from sync.plan import settings_plan
-from sync.plan.base import Held
+from sync.plan.base import Withheld
 from sync.rule import roster
 
 
@@ -33,7 +33,7 @@ class SettingsProposal:
     snapshot: Snapshot
     #: Student → college, for the flips.
     colleges: Mapping[str, str]
-    held: Held | None = None
+    held: Withheld | None = None
 
     @property
     def clears(self) -> bool:
@@ -95,7 +95,7 @@ class SettingsProposal:
         return Look(
             SETTINGS,
             self.reasons,
-            tuple(Moved(college, before, after, n) for (college, before, after), n in sorted(moved.items())),
+            tuple(VerdictChange(college, before, after, n) for (college, before, after), n in sorted(moved.items())),
             (),
             (),
             changes=(*self.plan.lines, *self.by_step()),
@@ -146,7 +146,7 @@ class SettingsStages:
                 flow=p.flow,
                 joined_at=p.joined_at,
                 columns=p.columns,
-                steps={step: settings_plan.Standing(f, p.decided.get(step)) for step, f in p.steps.items()},
+                steps={step: settings_plan.StoredStep(f, p.decided.get(step)) for step, f in p.steps.items()},
                 records=p.records,
                 decided=p.decided,
             )

@@ -12,11 +12,11 @@ from datetime import datetime
 from config.meaning import FlowMeaning, Meaning, differences
 from status_db.model import FIRST_FINDING, NOT_IN_FLOW, Finding, Flip, Record, StepKind, Verdict, digest_of
 from sync.rule.roster import asked_since, exempt
-from sync.rule.step import Part, of_step
+from sync.rule.step import SourcePart, of_step
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StoredStep:
     """One stored step of a student."""
 
     finding: Finding
@@ -34,7 +34,7 @@ class Placed:
     #: Roster column → value, level and category included.
     columns: Mapping[str, str]
     #: Step → what is stored of it.
-    steps: Mapping[str, Standing]
+    steps: Mapping[str, StoredStep]
     #: Source → what it said.
     records: Mapping[str, Record]
     #: Step → the verdict of the decision that counts now, for steps that are not stored too.
@@ -189,7 +189,7 @@ def _found(meaning: Meaning, person: Placed, step: str, kind: StepKind, began: M
         return FIRST_FINDING[kind]
     sources = meaning.sources_of(step)
     parts = [
-        Part(
+        SourcePart(
             person.records.get(name),
             Verdict(meaning.sources[name].absent),
             asked_since(began.get(name), person.joined_at),
@@ -204,7 +204,7 @@ def _found(meaning: Meaning, person: Placed, step: str, kind: StepKind, began: M
     return of_step(parts, exempt=let_off) if parts else FIRST_FINDING[kind]
 
 
-def _still_first(stored: Standing | None, parts: Sequence[Part]) -> bool:
+def _still_first(stored: StoredStep | None, parts: Sequence[SourcePart]) -> bool:
     untouched = stored is None or _same(stored.finding, FIRST_FINDING[StepKind.SYNCED])
     return untouched and not any(part.asked or part.record is not None for part in parts)
 

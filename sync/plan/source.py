@@ -20,10 +20,10 @@ from status_db.marks.settings import SettingsMarks
 from status_db.model import CLEAR, ROSTER, Flip, RunState, Verdict
 from sync import rules
 from sync.plan import history as pasts
-from sync.plan.base import Held
+from sync.plan.base import Withheld
 from sync.plan.compare import Compared, compare, known_keys, match
 from sync.plan.confirm import Confirmed, confirm, reads_all_for_one
-from sync.plan.gather import Gathered, Groups, Question, gather
+from sync.plan.gather import Gathered, GatherRequest, Groups, gather
 from sync.plan.same_answer import SameAnswer, fingerprint_of, question_of, same_answer, source_fingerprint
 from sync.plan.snapshot_codec import Kept, WayBack, kept_of
 from sync.rule import guard, quality, reconcile
@@ -51,7 +51,7 @@ class SourceProposal:
     #: Figures besides, for the run.
     besides: Mapping[str, Any] = field(default_factory=dict)
     #: Why a recheck applies nothing; None where it may.
-    held: Held | None = None
+    held: Withheld | None = None
 
     @property
     def clears(self) -> bool:
@@ -199,7 +199,7 @@ class SourceStages:
                 as_of=snapshot.as_of,
             )
             return replace(same, pull=pull)
-        question = Question(
+        question = GatherRequest(
             self._settings,
             rule,
             clock,

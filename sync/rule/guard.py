@@ -17,7 +17,7 @@ from sync.rule.reconcile import Change, Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class GuardLimits:
     """How much may change without a person; percentages are of those it concerns. The settings have the defaults."""
 
     rows_fall_percent: Decimal
@@ -76,7 +76,7 @@ NOBODY = Counted()
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class GuardGroup:
     """Students who share something: how many of them are affected at once, beside everybody else."""
 
     #: What they share: a roster column, or `branch`.
@@ -111,7 +111,7 @@ class History:
     #: Longer than `Limits.night` has passed since the last good pull began.
     after_a_night: bool = False
     #: The groups of which students are released; those without any may be left out.
-    groups: Sequence[Group] = ()
+    groups: Sequence[GuardGroup] = ()
     #: How good the last good pull's rows were; None when that is not known.
     quality: Quality | None = None
 
@@ -149,7 +149,7 @@ def _let_go(change: Change, means: Means) -> bool:
 def judge(
     plan: Plan,
     means: Means,
-    limits: Limits,
+    limits: GuardLimits,
     history: History,
     *,
     first_applies: bool,
@@ -192,7 +192,7 @@ def judge(
     )
 
 
-def _rows(plan: Plan, limits: Limits, history: History) -> list[Objection]:
+def _rows(plan: Plan, limits: GuardLimits, history: History) -> list[Objection]:
     """Judge how many rows there are about roster students."""
     before = median(history.recent_rows) if history.recent_rows else 0
     rows = plan.roster_rows
@@ -218,7 +218,7 @@ def _rest(percent: Decimal) -> Decimal:
 
 
 def _too_many(
-    way: tuple[int, int, int, int, Decimal, tuple[str, str, int]], limits: Limits, *, after_a_night: bool
+    way: tuple[int, int, int, int, Decimal, tuple[str, str, int]], limits: GuardLimits, *, after_a_night: bool
 ) -> list[Objection]:
     """Judge one direction: at once, and, where that passes, together with what has moved lately."""
     moved, lately, base, most, part, (now, then, wave) = way
@@ -233,7 +233,7 @@ def _too_many(
     return []
 
 
-def _all_of_few(gone: int, limits: Limits, history: History, then: str) -> list[Objection]:
+def _all_of_few(gone: int, limits: GuardLimits, history: History, then: str) -> list[Objection]:
     """Judge whether an answer releases everybody who is held."""
     if limits.all_of <= history.held <= gone:
         return [
@@ -245,7 +245,7 @@ def _all_of_few(gone: int, limits: Limits, history: History, then: str) -> list[
 
 
 def of_groups(
-    groups: Iterable[Group], limits: Limits, kind: ObjectionKind, said: Mapping[str, str]
+    groups: Iterable[GuardGroup], limits: GuardLimits, kind: ObjectionKind, said: Mapping[str, str]
 ) -> tuple[Objection, ...]:
     """Name each group of which nearly all are affected, and far more than of everybody else; the largest first."""
     found = [g for g in groups if _stands_out(g, limits)]
@@ -268,7 +268,7 @@ def of_groups(
     )
 
 
-def _stands_out(group: Group, limits: Limits) -> bool:
+def _stands_out(group: GuardGroup, limits: GuardLimits) -> bool:
     return (
         group.size >= limits.group_count
         and group.moved >= group.size * limits.group_percent / 100
@@ -276,7 +276,7 @@ def _stands_out(group: Group, limits: Limits) -> bool:
     )
 
 
-def _quality(quality: Quality | None, limits: Limits, history: History) -> list[Objection]:
+def _quality(quality: Quality | None, limits: GuardLimits, history: History) -> list[Objection]:
     """Judge how many rows are about somebody uncertain, say no amount, or cannot be read, beside the last good pull."""
     before = history.quality
     if quality is None or before is None:

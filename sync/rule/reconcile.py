@@ -20,7 +20,7 @@ from status_db.model import (
 )
 from sync.rule.answer import Answer, Stranger
 from sync.rule.records import SourceRule, record_from_rows
-from sync.rule.step import Part, of_source, of_step
+from sync.rule.step import SourcePart, of_source, of_step
 
 #: Stands for the rows of a student about whom the readings of one pull differ.
 _UNSETTLED = b"unsettled"
@@ -216,7 +216,7 @@ def _differing(
         flags = (person.exempt, *asked) if not any(records) else None
         finding = silent.get(flags) if flags else None
         if finding is None:
-            parts = [Part(r, a, k) for r, a, k in zip(records, absents, asked, strict=True)]
+            parts = [SourcePart(r, a, k) for r, a, k in zip(records, absents, asked, strict=True)]
             finding = of_step(parts, exempt=person.exempt)
             if flags:
                 silent[flags] = finding
@@ -267,7 +267,7 @@ def _change(
         student,
         before,
         after,
-        of_source(Part(before, rule.absent, was_asked))[0],
-        of_source(Part(after, rule.absent, asked=True))[0],
+        of_source(SourcePart(before, rule.absent, was_asked))[0],
+        of_source(SourcePart(after, rule.absent, asked=True))[0],
         concerned=True,
     )

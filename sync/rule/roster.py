@@ -12,7 +12,7 @@ from connectors.port import Cell, Snapshot, SourceGarbled
 from status_db.guard_reasons import Figures, Objection, ObjectionKind
 from status_db.model import LONGEST_OF_ROSTER, digest_of, normalise_number
 from status_db.student_numbers import LONGEST, is_empty
-from sync.rule.guard import Group, Limits, of_groups, plain
+from sync.rule.guard import GuardGroup, GuardLimits, of_groups, plain
 from sync.rule.records import text_of
 from sync.rule.row_keys import refuse_what_is_no_number
 
@@ -45,7 +45,7 @@ class RosterRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RosterEntry:
     """One student as the registrar lists them."""
 
     student: str
@@ -65,7 +65,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class StoredStudent:
     """One student as stored."""
 
     digest: bytes
@@ -82,9 +82,9 @@ class RosterPlan:
     base: int
     source_base: int
     #: New on the list, back on it, or in another flow: their steps begin anew.
-    joined: tuple[Entry, ...]
+    joined: tuple[RosterEntry, ...]
     #: The same flow, other particulars.
-    changed: tuple[Entry, ...]
+    changed: tuple[RosterEntry, ...]
     #: Off the list.
     left: tuple[str, ...]
     rows: int
@@ -108,9 +108,9 @@ class RosterPlan:
         return digest_of([*parts, *(student.encode() for student in self.left)])
 
 
-def entries(rule: RosterRule, snapshot: Snapshot) -> dict[str, Entry]:
+def entries(rule: RosterRule, snapshot: Snapshot) -> dict[str, RosterEntry]:
     """Return the list by student number. Raises SourceGarbled for a list that cannot be trusted whole."""
-    found: dict[str, Entry] = {}
+    found: dict[str, RosterEntry] = {}
     for at, row in enumerate(snapshot.rows):
         cells = dict(zip(snapshot.fields, row, strict=True))
         refuse_what_is_no_number("roster", [cells[kind] for kind in ("student", *rule.aliases)])
@@ -137,7 +137,7 @@ def entries(rule: RosterRule, snapshot: Snapshot) -> dict[str, Entry]:
     return found
 
 
-def _entry(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> Entry:
+def _entry(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> RosterEntry:
     values = {key: text_of(value) for key, value in cells.items() if key != "student"}
     level = rule.levels.get(values["level"])
     if level is None:
@@ -160,7 +160,7 @@ def _entry(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> Entry:
                 f"most {most} are kept",
                 f"Have the registrar shorten it, or correct columns.{column} in [roster].",
             )
-    return Entry(
+    return RosterEntry(
         student=number,
         columns=tuple(values.get(column, "") for column in COLUMNS),
         extra={k: v for k, v in values.items() if k not in COLUMNS and k not in rule.aliases},
@@ -188,10 +188,12 @@ def _aliases(rule: RosterRule, number: str, cells: Mapping[str, Cell]) -> tuple[
     return tuple(sorted(found.items()))
 
 
-def plan(base: int, source_base: int, listed: Mapping[str, Entry], stored: Mapping[str, Listed]) -> RosterPlan:
+def plan(
+    base: int, source_base: int, listed: Mapping[str, RosterEntry], stored: Mapping[str, StoredStudent]
+) -> RosterPlan:
     """Return what would change: `listed` is what the registrar says, `stored` everybody ever listed in this cohort."""
-    joined: list[Entry] = []
-    changed: list[Entry] = []
+    joined: list[RosterEntry] = []
+    changed: list[RosterEntry] = []
     for number, entry in sorted(listed.items()):
         known = stored.get(number)
         if known is None or not known.active or known.flow != entry.flow or known.ahead:
@@ -217,11 +219,11 @@ def plan(base: int, source_base: int, listed: Mapping[str, Entry], stored: Mappi
 
 def judge(
     roster: RosterPlan,
-    limits: Limits,
+    limits: GuardLimits,
     recent_rows: Sequence[int],
     active: int,
     let_off: int = 0,
-    groups: Sequence[Group] = (),
+    groups: Sequence[GuardGroup] = (),
 ) -> tuple[Objection, ...]:
     """Return every reason to hold the roster back: what moves many students' steps at once is looked at first.
 
@@ -254,7 +256,7 @@ def judge(
     return (*reasons, *of_groups(groups, limits, ObjectionKind.ROSTER_GROUP, {}))
 
 
-def groups_of(columns: Mapping[str, Mapping[str, str]], dropped: Collection[str]) -> tuple[Group, ...]:
+def groups_of(columns: Mapping[str, Mapping[str, str]], dropped: Collection[str]) -> tuple[GuardGroup, ...]:
     """Return the groups that some are dropped from: `columns` maps each leaving student to the columns they share."""
     size, gone = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for student, shared in columns.items():
@@ -263,7 +265,7 @@ def groups_of(columns: Mapping[str, Mapping[str, str]], dropped: Collection[str]
             gone.update(shared.items())
     everybody, all_gone = len(columns), sum(1 for student in columns if student in dropped)
     return tuple(
-        Group(column, name, size[column, name], moved, everybody - size[column, name], all_gone - moved)
+        GuardGroup(column, name, size[column, name], moved, everybody - size[column, name], all_gone - moved)
         for (column, name), moved in sorted(gone.items())
         if name
     )

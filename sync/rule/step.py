@@ -13,7 +13,7 @@ from status_db.model import (
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SourcePart:
     """What one source of a step says about one student, as far as the step's rule is concerned."""
 
     record: Record | None
@@ -23,22 +23,22 @@ class Part:
     asked: bool
 
 
-def of_source(part: Part) -> tuple[Verdict, Reason]:
+def of_source(part: SourcePart) -> tuple[Verdict, Reason]:
     """Return what one source says about one student."""
     match part:
-        case Part(record=Record() as record):
+        case SourcePart(record=Record() as record):
             return record.verdict, record.reason
-        case Part(asked=False):
+        case SourcePart(asked=False):
             return Verdict.UNKNOWN, Reason.NOT_ASKED
-        case Part(absent=Verdict.CLEARED):
+        case SourcePart(absent=Verdict.CLEARED):
             return Verdict.CLEARED, Reason.NOTHING_OWED
-        case Part(absent=Verdict.HELD):
+        case SourcePart(absent=Verdict.HELD):
             return Verdict.HELD, Reason.NOT_DONE
         case _:
             return Verdict.UNKNOWN, Reason.NO_ROW
 
 
-def of_step(parts: Sequence[Part], *, exempt: bool) -> Finding:
+def of_step(parts: Sequence[SourcePart], *, exempt: bool) -> Finding:
     """Return the finding for one step from all its sources; `exempt` says that roster columns let the student off."""
     said = [of_source(part) for part in parts]
     verdicts = {verdict for verdict, _ in said}

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from config.cohorts import naming
 from config.settings import Settings
 from status_db.guard_reasons import Objection, packed
-from status_db.marks.apply import BaseMoved, Ending, Lease, Overtaken
+from status_db.marks.apply import AnswerOvertaken, BaseMoved, Ending, Lease
 from status_db.marks.current import Stored
 from status_db.marks.settings import SettingsMarks
 from status_db.model import SETTINGS, RunState
@@ -22,6 +22,9 @@ from sync.run.settings_gate import SettingsGate
 
 #: An answer is planned again this many times when the marks move under it.
 ATTEMPTS = 8
+
+#: How a recheck ends where a later answer about the student is stored already: what was asked for has been answered.
+OVERTAKEN = "overtaken"
 
 
 class Applying:
@@ -81,7 +84,7 @@ class Applying:
                 proposal.apply(self._marks, lease, ending, approved=granted)
             except BaseMoved:
                 continue
-            except Overtaken:
+            except AnswerOvertaken:
                 return self._overtaken(lease, counts)
             return Outcome(
                 lease.source, RunState.APPLIED, lease.run, counts=counts, flips=proposal.flips, cohort=self.named
@@ -118,7 +121,7 @@ class Applying:
             f"{lease.source} was asked again while this answer about {lease.student} was on its way, and the later "
             "answer stands. Ask again if it is not what you expect."
         )
-        return self.ended(lease, RunState.SKIPPED, message, counts=counts)
+        return self.ended(lease, RunState.SKIPPED, message, fault=OVERTAKEN, counts=counts)
 
     def _suspended(self, lease: Lease, proposal: Proposal, counts: dict[str, Any]) -> Outcome:
         """Keep an answer for a person to look at; where another one waits, this one is skipped."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 from status_db.marks.current import Stored
-from status_db.marks.impact import Look, Looked, Moved, Unmatched
+from status_db.marks.impact import Look, Looked, Unmatched, VerdictChange
 from status_db.model import ROSTER, Verdict, digest_of
 from sync.plan.base import Proposal
 from sync.plan.roster import RosterProposal
@@ -51,7 +51,9 @@ def _of_source(stored: Stored, run: int, proposal: SourceProposal) -> Look:
     colleges = Counter(
         (people[s][1] if s in people else "", c.verdict_before, c.verdict_after) for s, c in concerned.items()
     )
-    moved = (Moved(college, before, after, count) for (college, before, after), count in sorted(colleges.items()))
+    moved = (
+        VerdictChange(college, before, after, count) for (college, before, after), count in sorted(colleges.items())
+    )
     return Look(
         plan.source,
         proposal.reasons,
@@ -68,7 +70,9 @@ def _of_source(stored: Stored, run: int, proposal: SourceProposal) -> Look:
 def _of_roster(proposal: RosterProposal) -> Look:
     plan = proposal.plan
     colleges = Counter(entry.columns[2] for entry in plan.joined)
-    moved = tuple(Moved(college, Verdict.EXEMPT, Verdict.UNKNOWN, count) for college, count in sorted(colleges.items()))
+    moved = tuple(
+        VerdictChange(college, Verdict.EXEMPT, Verdict.UNKNOWN, count) for college, count in sorted(colleges.items())
+    )
     return Look(ROSTER, proposal.reasons, moved, (), ())
 
 

@@ -32,7 +32,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class RunPreview:
     """What a sync of one source would change now."""
 
     source: str

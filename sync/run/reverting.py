@@ -17,7 +17,7 @@ from sync.plan import revert
 from sync.plan.base import Proposal, Stages
 from sync.run.applying import Applying
 from sync.run.impact import look_at
-from sync.run.outcome import Preview
+from sync.run.outcome import RunPreview
 
 
 class Reverting:
@@ -42,13 +42,13 @@ class Reverting:
         self._stages = stages
         self._clock = clock
 
-    def preview(self, number: int, name: str) -> tuple[Preview, Reversal]:
+    def preview(self, number: int, name: str) -> tuple[RunPreview, Reversal]:
         """Return what taking an approved run back would change, and what is kept of it.
 
         Raises ReversalRefused when the run keeps nothing, LedgerRefused when what it keeps was altered.
         """
         reversal, proposal = self._proposed(number, name)
-        return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons), reversal
+        return RunPreview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons), reversal
 
     def plan(self, number: int, name: str) -> WayBackPlan:
         """Return the same for a page, with what was given since. Raises as `preview` does."""

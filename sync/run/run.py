@@ -39,7 +39,7 @@ from sync.run import process_id
 from sync.run.applying import ATTEMPTS, Applying
 from sync.run.impact import look_at
 from sync.run.lease import COLLECTOR, LEASE_FOR, renewed
-from sync.run.outcome import Outcome, Preview, fault_of
+from sync.run.outcome import Outcome, RunPreview, fault_of
 from sync.run.reverting import Reverting
 from sync.run.settings_gate import SettingsGate, waits_already
 
@@ -114,26 +114,26 @@ class Sync:
             self._marks.drop_waiting_settings("The settings have changed once more. It had said: ")
         return self._run(SETTINGS, by=by, slot=None, student=None, progress=no_progress)
 
-    def preview_change(self) -> Preview | None:
+    def preview_change(self) -> RunPreview | None:
         """Say what applying these settings would change; None where they are the applied ones."""
         pending = self._gate.pending()
         if pending is None:
             return None
         change = pending.proposal
-        return Preview(
+        return RunPreview(
             SETTINGS, None, "", dict(change.counts), change.flips, change.reasons, pending.lines,
             blocks=not change.plan.empty, cohort=self._named,
         )  # fmt: skip
 
-    def preview(self, name: str, progress: Progress = no_progress, shared: Connector | None = None) -> Preview:
+    def preview(self, name: str, progress: Progress = no_progress, shared: Connector | None = None) -> RunPreview:
         """Ask a source and say what a sync would change; write nothing. `shared` as for `run`."""
         try:
             snapshot = pull(self._settings, name, shared or self._connect(name), progress, self._clock())
             proposal = self._applying.propose(name, self._stages(name, snapshot))
         except SourceError as error:
             said = self._applying.suggest(str(error))
-            return Preview(name, fault_of(error), said, {}, (), (), cohort=self._named)
-        return Preview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons, cohort=self._named)
+            return RunPreview(name, fault_of(error), said, {}, (), (), cohort=self._named)
+        return RunPreview(name, None, "", dict(proposal.counts), proposal.flips, proposal.reasons, cohort=self._named)
 
     def run(
         self,

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class CohortMember:
     """One open cohort."""
 
     cohort: str
@@ -46,7 +46,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class CohortTurn:
     """One cohort's run of a source, to be made after the ones before it."""
 
     cohort: str
@@ -64,7 +64,7 @@ class Season:
 
     def __init__(
         self,
-        members: Sequence[Member],
+        members: Sequence[CohortMember],
         connect: Callable[[str, Callable[[], Candidates]], Connector] | None = None,
     ) -> None:
         """`connect` makes a source's connector for all members, who may be asked about by number given."""
@@ -96,19 +96,19 @@ class Season:
         ended = [member.sync.open_cohort(by=by) for member in self._members]
         return [outcome for outcome in ended if outcome is not None]
 
-    def turns(self, name: str, cohort: str = "") -> list[Turn]:
+    def turns(self, name: str, cohort: str = "") -> list[CohortTurn]:
         """Return the runs that a source, or the roster, needs now; of one cohort only where it is named.
 
         The source is asked by the first run that needs its answer, and by no other.
         """
         asked = [m for m in self._members if cohort in ("", m.cohort)]
         if name == ROSTER:
-            return [Turn(m.cohort, m.sync) for m in asked]
+            return [CohortTurn(m.cohort, m.sync) for m in asked]
         using = [m for m in asked if m.uses(name)]
         if len(using) < 2 or self._connect is None or binds_cohort(using[0].settings.source[name]):
-            return [Turn(m.cohort, m.sync) for m in using]
+            return [CohortTurn(m.cohort, m.sync) for m in using]
         once = _Once(name, using, self._connect)
-        return [Turn(m.cohort, m.sync, _Share(once, m.cohort)) for m in using]
+        return [CohortTurn(m.cohort, m.sync, _Share(once, m.cohort)) for m in using]
 
 
 def for_each(calls: Iterable[Callable[[], T]]) -> list[T]:
@@ -129,7 +129,7 @@ class _Once:
     """A source that is asked once; whoever comes later is given the same answer, or the same fault."""
 
     def __init__(
-        self, name: str, members: Sequence[Member], connect: Callable[[str, Callable[[], Candidates]], Connector]
+        self, name: str, members: Sequence[CohortMember], connect: Callable[[str, Callable[[], Candidates]], Connector]
     ) -> None:
         self._name = name
         self._members = members

@@ -18,7 +18,7 @@ from sync.plan.settings import SettingsProposal, SettingsStages
 
 
 @dataclass(frozen=True, slots=True)
-class PendingChange:
+class PendingSettings:
     """A change of settings that is not applied yet."""
 
     proposal: SettingsProposal
@@ -58,7 +58,7 @@ class SettingsGate:
             "settings file that was applied.",
         )
 
-    def pending(self) -> PendingChange | None:
+    def pending(self) -> PendingSettings | None:
         """Plan the change that is not applied yet; None where there is none, or nobody is listed."""
         with reading(self._engine) as connection:
             known = applied_settings.read(connection, self._cohort)
@@ -68,7 +68,7 @@ class SettingsGate:
         if known is None and not proposal.plan.students:
             return None
         before = known.meaning if known is not None else None
-        return PendingChange(proposal, (*differences(before, self.meaning), *proposal.by_step()))
+        return PendingSettings(proposal, (*differences(before, self.meaning), *proposal.by_step()))
 
     def proposal(self) -> SettingsProposal | None:
         """Plan the change from the applied settings to these; None where nothing differs and nothing waits."""

@@ -11,7 +11,7 @@ import structlog
 
 from config.cohorts import naming
 from config.settings import Settings
-from status_db.inbox.requests import Kind, Request, RequestOutcome, Requests
+from status_db.inbox.requests import Request, RequestKind, RequestOutcome, Requests
 from status_db.inbox.uploads import Uploads
 from status_db.ledger.key import LedgerRefused
 from status_db.marks.applied_settings import SettingsDiffer
@@ -20,6 +20,7 @@ from status_db.marks.reversals import ReversalRefused
 from status_db.marks.revert_plans import plan_to_json
 from status_db.model import RunState
 from status_db.queries.student import Reader
+from sync.run.applying import OVERTAKEN
 from sync.run.approve import Approvals
 from sync.run.outcome import Outcome
 from sync.run.run import Sync
@@ -68,16 +69,16 @@ class Serving:
             message = "Somebody wrote this request to the database past this program, so it is not carried out."
             return RequestOutcome.REFUSED, f"{message} Run: clearance verify", None
         match request.kind:
-            case Kind.WAY_BACK | Kind.REVERT:
+            case RequestKind.WAY_BACK | RequestKind.REVERT:
                 return self._way_back(request)
-            case Kind.RECHECK:
+            case RequestKind.RECHECK:
                 return (*self._rechecked(request), None)
-            case Kind.VOTE:
+            case RequestKind.VOTE:
                 return (*self._voted(request), None)
-            case Kind.ASK:
+            case RequestKind.ASK:
                 outcomes = [self._sync.run(name, by=request.account) for name in self._settings.source]
                 return (*_together(outcomes), None)
-            case Kind.LIST:
+            case RequestKind.LIST:
                 return (*self._taken(request), None)
 
     def _way_back(self, request: Request) -> tuple[RequestOutcome, str, dict[str, Any] | None]:
@@ -87,7 +88,7 @@ class Serving:
         if run is None:
             return RequestOutcome.REFUSED, f"there is no run {number}. Look at the list of runs.", None
         try:
-            if request.kind is Kind.WAY_BACK:
+            if request.kind is RequestKind.WAY_BACK:
                 return RequestOutcome.DONE, "", plan_to_json(self._sync.reverting.plan(number, run.source))
             outcome = self._sync.revert(
                 number, run.source, by=request.account, because=request.reason, looked_at=request.digest
@@ -161,6 +162,8 @@ def _put(path: Path, content: bytes) -> None:
 
 def _together(outcomes: list[Outcome]) -> tuple[RequestOutcome, str]:
     """Say how asking several sources ended: the gravest."""
+    # A later answer than the one that was asked for is as good as that.
+    outcomes = [o for o in outcomes if o.fault != OVERTAKEN]
     messages = " ".join(o.message for o in outcomes if o.message)
     if any(o.fault and o.fault != "suspended" for o in outcomes):
         return RequestOutcome.FAILED, messages

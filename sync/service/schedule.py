@@ -10,11 +10,11 @@ from apscheduler.triggers.base import BaseTrigger
 
 from config.settings import Settings
 from config.timetable import Timetable
-from status_db.desk.retention import Retention
+from status_db.desk.retention import RetentionRunner
 from status_db.marks.apply import LeaseLost, RunUnderWay, SlotTaken
 from status_db.model import ROSTER
 from status_db.store.engine import StoreError
-from sync.run.season import Season, Turn
+from sync.run.season import CohortTurn, Season
 
 #: A job that could not start in time (the machine slept, all workers were busy) still runs if no later than this.
 _GRACE = timedelta(hours=6)
@@ -56,7 +56,7 @@ class Schedule:
         sweep: Callable[[datetime], int],
         serving: Callable[[], int],
         printing: Callable[[datetime], int] | None = None,
-        retention: Callable[[], Retention] | None = None,
+        retention: Callable[[], RetentionRunner] | None = None,
     ) -> None:
         """`sweep` notes the decisions whose end has come by the given moment; `serving` serves what was asked for.
 
@@ -131,7 +131,7 @@ class Schedule:
         for turn in turns:
             self._run(name, source, slot, turn)
 
-    def _run(self, name: str, source: str, slot: datetime, turn: Turn) -> None:
+    def _run(self, name: str, source: str, slot: datetime, turn: CohortTurn) -> None:
         try:
             turn.run(source, by="schedule", slot=slot)
         except SlotTaken:

@@ -12,7 +12,7 @@ from status_db.ledger.chain import LinkKind
 from status_db.ledger.reader import LedgerReader
 from status_db.ledger.seals import NOTHING, Seals
 from status_db.ledger.sets import FLIPS, RUN, RUNS, altered, is_carried
-from sync.verify.disagreements import Found
+from sync.verify.disagreements import DisagreementList
 
 #: So many links are held at once.
 _AT_ONCE = 1_000
@@ -27,7 +27,7 @@ _Group: TypeAlias = tuple[int, Iterator[raw_rows.Values]]
 class Chain:
     """Follows a ledger from its first link to its newest."""
 
-    def __init__(self, reader: LedgerReader, seals: Seals, found: Found) -> None:
+    def __init__(self, reader: LedgerReader, seals: Seals, found: DisagreementList) -> None:
         self._reader = reader
         self._seals = seals
         self._found = found

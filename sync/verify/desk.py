@@ -12,7 +12,7 @@ from status_db.desk.audit_chain import LINES_BEFORE, OF_PAGES, WITH_LEDGER, any_
 from status_db.desk.seals import NOT_SEALED, SEALED, SealedTable
 from status_db.ledger import raw_rows
 from status_db.ledger.seals import NOTHING, Seals, moved
-from sync.verify.disagreements import Disagreement, Found
+from sync.verify.disagreements import Disagreement, DisagreementList
 
 _LINE = ("link", *desk_seals.LINE, "mac")
 _CHAINED = (WITH_LEDGER, OF_PAGES)
@@ -52,7 +52,7 @@ class _Look:
         self._connection = connection
         self._seals = seals
         self._logged = heads
-        self.found = Found()
+        self.found = DisagreementList()
         self.looked_at: dict[str, int] = {}
         self.newest: dict[str, tuple[int, str]] = {}
         self.notes: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ class Disagreement:
     more: int = 0
 
 
-class Found:
+class DisagreementList:
     """Collects what does not agree; keeps the first of each kind."""
 
     def __init__(self) -> None:

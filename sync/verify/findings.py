@@ -14,8 +14,8 @@ from status_db.ledger.reader import AppliedRun, LedgerReader
 from status_db.model import FIRST_FINDING, NOT_IN_FLOW, ROSTER, Finding, Reason, Record, StepKind, Verdict
 from status_db.tables import json_text, obligations_from_text
 from sync.rule import roster
-from sync.rule.step import Part, of_step
-from sync.verify.disagreements import Found
+from sync.rule.step import SourcePart, of_step
+from sync.verify.disagreements import DisagreementList
 
 _PERSON = {name: at for at, name in enumerate(raw_rows.STUDENT)}
 _RECORD = {name: at for at, name in enumerate(raw_rows.RECORD)}
@@ -123,7 +123,7 @@ def decision_key(values: raw_rows.Values) -> str:
 class ShareFindings:
     """Finds again what is stored about the students in one range of numbers."""
 
-    def __init__(self, basis: Basis, found: Found, share: raw_rows.Share) -> None:
+    def __init__(self, basis: Basis, found: DisagreementList, share: raw_rows.Share) -> None:
         self._basis = basis
         self._share = share
         self._found = found
@@ -324,7 +324,7 @@ class ShareFindings:
         if flags is not None and flags in basis.silent:
             return basis.silent[flags]
         absents = [Verdict(basis.meaning.sources[name].absent) for name in sources]
-        finding = of_step([Part(r, a, k) for r, a, k in zip(records, absents, asked, strict=True)], exempt=exempt)
+        finding = of_step([SourcePart(r, a, k) for r, a, k in zip(records, absents, asked, strict=True)], exempt=exempt)
         if flags is not None:
             basis.silent[flags] = finding
         return finding

@@ -15,12 +15,12 @@ from config.settings import Settings
 from status_db.ledger.reader import LedgerReader
 from status_db.ledger.seals import NOTHING, Seals
 from sync.verify.chain import Chain
-from sync.verify.disagreements import Disagreement, Found
+from sync.verify.disagreements import Disagreement, DisagreementList
 from sync.verify.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class VerifyReport:
     """What was looked at, and what does not agree."""
 
     cohort: str
@@ -44,12 +44,12 @@ def verify(
     seals: Seals,
     now: datetime,
     heads: Mapping[int, str] | None = None,
-) -> Report:
+) -> VerifyReport:
     """Look at everything about a cohort, in the one consistent read that `connection` is in.
 
     `heads` are links and their seals as hex, out of the log: only they can show that the newest links were cut off.
     """
-    reader, found = LedgerReader(connection, cohort), Found()
+    reader, found = LedgerReader(connection, cohort), DisagreementList()
     newest = reader.last_two()
     if not newest:
         return _without_a_ledger(reader, cohort, found, heads or {})
@@ -57,12 +57,12 @@ def verify(
         found.add(
             "ledger", "key", "link 1", "is not sealed with this key, nor is the newest: the key is another ledger's"
         )
-        return Report(cohort, None, {}, found.listed(), ())
+        return VerifyReport(cohort, None, {}, found.listed(), ())
     chain = Chain(reader, seals, found)
     chain.follow(heads or {})
     rows = Rows(reader, settings, seals, found, chain, now)
     rows.look()
-    return Report(
+    return VerifyReport(
         cohort,
         (newest[0].values[1], (newest[0].mac or b"").hex()),
         chain.looked_at | rows.looked_at,
@@ -80,10 +80,14 @@ def _is_the_key(reader: LedgerReader, seals: Seals) -> bool:
     return bool(before) and seals.link(before[0].mac or b"", newest.values) == newest.mac
 
 
-def _without_a_ledger(reader: LedgerReader, cohort: str, found: Found, heads: Mapping[int, str]) -> Report:
+def _without_a_ledger(
+    reader: LedgerReader, cohort: str, found: DisagreementList, heads: Mapping[int, str]
+) -> VerifyReport:
     if reader.any_sealed() or heads:
         found.add("ledger", "gone", "link 1", "is not there, nor any other: the ledger was taken away")
-    return Report(cohort, None, {}, found.listed(), ("there is no ledger yet: the next run or decision begins it",))
+    return VerifyReport(
+        cohort, None, {}, found.listed(), ("there is no ledger yet: the next run or decision begins it",)
+    )
 
 
-__all__ = ["Disagreement", "Report", "verify"]
+__all__ = ["Disagreement", "VerifyReport", "verify"]

@@ -19,7 +19,7 @@ from status_db.ledger.sets import (
     state_of,
 )
 from sync.verify.chain import Chain
-from sync.verify.disagreements import Found
+from sync.verify.disagreements import DisagreementList
 from sync.verify.findings import ShareFindings, basis_of, decision_key
 
 _CERTIFICATE_NUMBER = raw_rows.CERTIFICATE.index("number")
@@ -41,7 +41,13 @@ class Rows:
     """Looks at everything about each student, and then at what the sets and the sources come to."""
 
     def __init__(
-        self, reader: LedgerReader, settings: Settings, seals: Seals, found: Found, chain: Chain, now: datetime
+        self,
+        reader: LedgerReader,
+        settings: Settings,
+        seals: Seals,
+        found: DisagreementList,
+        chain: Chain,
+        now: datetime,
     ) -> None:
         self._reader = reader
         self._settings = settings

@@ -11,7 +11,7 @@ from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from connectors.databases import mysql
-from connectors.databases.base import Options, Patience
+from connectors.databases.base import DatabaseTimeouts, Options
 from connectors.port import AsksByNumber, ProofKind, SourceGarbled, SourceRefused
 from status_db.model import RunState, Verdict
 from tests.cases.databases_office import ASKS, Finance
@@ -429,7 +429,7 @@ class TestTls:
         ],
     )
     def test_each_failed_handshake_has_its_true_cause(self, said: str, fix: str) -> None:
-        office = mysql.Mysql("fees", "mysql://office/", Patience(timedelta(1), timedelta(1)), Options())
+        office = mysql.Mysql("fees", "mysql://office/", DatabaseTimeouts(timedelta(1), timedelta(1)), Options())
         error = type("OperationalError", (Exception,), {})(2003, f"Can't connect to MySQL server on 'office' ({said})")
         found = office.explained(error)
         assert isinstance(found, SourceRefused)

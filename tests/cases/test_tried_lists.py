@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import xlsxwriter
 
-from connectors.files.reader import Kind, kind_of
+from connectors.files.reader import FileKind, kind_of
 from tests.cases.tried import COLUMNS, HEAD, OWES, Tried, held_to
 
 Fill = Callable[[Any], None]
@@ -99,7 +99,7 @@ OTHERS = (
 
 @pytest.mark.parametrize(("head", "name"), OTHERS)
 def test_a_file_that_holds_no_list_is_called_what_it_is(head: bytes, name: str) -> None:
-    assert kind_of(head) == (Kind.OTHER, name)
+    assert kind_of(head) == (FileKind.OTHER, name)
 
 
 #: What a program writes, and what is right: a letter for each of the five, or the refusal.

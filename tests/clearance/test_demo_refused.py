@@ -16,7 +16,7 @@ from portal.auth.passwords import hash_password
 from status_db.accounts import api_tokens
 from status_db.accounts.accounts import AccountRefused, Accounts, Act, Grant, LastManager
 from status_db.accounts.api_tokens import Tokens
-from status_db.accounts.directory import Directory
+from status_db.accounts.directory import AccountDirectory
 from status_db.sign_in.one_time_codes import Codes
 from tests.portal.conftest import token_in
 from tests.world import World
@@ -126,7 +126,7 @@ class TestAnAccountOfTheDemo:
     def test_stands_in_for_no_manager_and_no_reviewer(self, visited: World) -> None:
         with pytest.raises(LastManager):
             visited.accounts.deactivate("li")
-        assert {account for account, _ in Directory(visited.desk_engine).holders(Act.MANAGE)} == {"li"}
+        assert {account for account, _ in AccountDirectory(visited.desk_engine).holders(Act.MANAGE)} == {"li"}
 
     def test_is_named_by_check_and_in_the_list(self, visited: World) -> None:
         assert "the demo has made accounts in this database: admin, dean. Their password is public" in run(

@@ -32,7 +32,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses a connector would have made; none is made."""
     made: list[float] = []
 
-    class Patient(client.Office):
+    class Patient(client.WebOffice):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             self._pause = made.append

@@ -26,7 +26,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read_transaction, "BATCH", 20)
     monkeypatch.setattr(databases, "BATCH", 20)
 
-    class Patient(client.Office):
+    class Patient(client.WebOffice):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             self._pause = lambda _seconds: None

@@ -1,6 +1,6 @@
 """A sheet of results that the library's clerk has brought."""
 
-from portal.desk.imports.results import COLUMNS, ResultSheet, Row
+from portal.desk.imports.results import COLUMNS, ResultSheet, SheetRow
 from status_db.inbox.uploads import UploadKind, Uploads
 from tests.cast import LIN, Person
 from tests.world import COHORT, World
@@ -10,7 +10,7 @@ def sheet_of(*people: Person) -> ResultSheet:
     """Return a sheet in which these people pass."""
     columns = tuple(words[0] for words in COLUMNS.values())
     cells = ((p.number, p.name, "通过", "现场归还", None, None, None, None, None) for p in people)
-    return ResultSheet(columns, tuple(Row(line, one) for line, one in enumerate(cells, 2)))
+    return ResultSheet(columns, tuple(SheetRow(line, one) for line, one in enumerate(cells, 2)))
 
 
 def a_sheet(world: World) -> int:

@@ -11,15 +11,15 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 from starlette.applications import Starlette
 
-from config.tables.limits import Limits
+from config.tables.limits import PortalLimits
 from portal.server import bounds
 from tests.patience import PATIENCE
 
 
 @contextmanager
-def served(app: Starlette, port: int, limits: Limits | None = None) -> Iterator[str]:
+def served(app: Starlette, port: int, limits: PortalLimits | None = None) -> Iterator[str]:
     """Serve an application on a port of loopback, in a thread, within the program's own bounds; give its address."""
-    within = bounds(limits or Limits())
+    within = bounds(limits or PortalLimits())
     server = Server(app, "127.0.0.1", port, log_enabled=False, log_level=LogLevels.error, **within)
     loop = asyncio.new_event_loop()
 

@@ -15,7 +15,7 @@ from status_db import tables
 from status_db.accounts.accounts import Act, Grant
 from status_db.backups import making, manifest, restoring
 from status_db.backups.making import Made
-from status_db.backups.manifest import Database
+from status_db.backups.manifest import BackedUpDatabase
 from status_db.decisions.writer import Wish
 from status_db.model import RunState, Verdict
 from status_db.sign_in.second_factor import Factors
@@ -26,7 +26,7 @@ from tests.world import World
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
-def everything(place: Sequence[Database]) -> Rows:
+def everything(place: Sequence[BackedUpDatabase]) -> Rows:
     """Return every row of the marks and the desk, but who is signed in and what they have shown."""
     found: Rows = {}
     for database in place:
@@ -60,7 +60,9 @@ class House:
             self.place, self.folder, now=self.world.now, program="0.1.0", keep=keep, tools_folder=self.tools
         )
 
-    def restore(self, made: Made, place: Sequence[Database] | None = None, **options: Any) -> restoring.Restored:
+    def restore(
+        self, made: Made, place: Sequence[BackedUpDatabase] | None = None, **options: Any
+    ) -> restoring.Restored:
         """Restore a backup, here or elsewhere."""
         return restoring.restore(
             made.folder,
@@ -115,17 +117,17 @@ def sqlite_house(sqlite_world: World, tmp_path: Path) -> House:
 
 
 @pytest.fixture
-def elsewhere(house: House, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[list[Database]]:
+def elsewhere(house: House, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[list[BackedUpDatabase]]:
     """A place where nothing has ever been."""
     if house.place[0].kind == "sqlite":
         yield [
-            Database(f"sqlite:///{tmp_path / 'new' / f'{database.parts[0]}.db'}", database.parts)
+            BackedUpDatabase(f"sqlite:///{tmp_path / 'new' / f'{database.parts[0]}.db'}", database.parts)
             for database in house.place
         ]
         return
     server: URL = request.getfixturevalue("postgres_server")
     with databases.fresh_database(server) as url:
-        yield [Database(url.render_as_string(hide_password=False), house.place[0].parts)]
+        yield [BackedUpDatabase(url.render_as_string(hide_password=False), house.place[0].parts)]
 
 
 def decide(world: World, student: str) -> None:

@@ -18,7 +18,7 @@ from status_db.backups.making import Made
 from status_db.decisions.batch_rows import RowKind, Told
 from status_db.decisions.batches import Batches, BatchKind
 from status_db.decisions.certificates import Collected, HandedOver, Issue
-from status_db.decisions.class_review import Chosen, ClassReviews
+from status_db.decisions.class_review import ChosenStudent, ClassReviews
 from status_db.decisions.refusals import DecisionRefused
 from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import Wish
@@ -328,7 +328,7 @@ class Season(Offices):
         class_reviews = ClassReviews(self.world.writer)
         stand = class_reviews.standing_of(chosen, now)
         asked = [
-            Chosen(student, seen_by_review(review), f"证{self.number()}")
+            ChosenStudent(student, seen_by_review(review), f"证{self.number()}")
             for student in chosen
             if student in stand and (review := next((s for s in stand[student] if s.step == REVIEW), None)) is not None
         ]

@@ -9,7 +9,7 @@ import pytest
 from status_db.guard_reasons import Objection, ObjectionKind, packed, unpacked
 from status_db.model import Means, Reason, Record, Verdict
 from sync.rule import roster
-from sync.rule.guard import Announced, Counted, Group, History, judge, of_groups
+from sync.rule.guard import Announced, Counted, GuardGroup, History, judge, of_groups
 from sync.rule.quality import Quality
 from sync.rule.reconcile import Plan
 from tests.sync.rule.test_guard import CALM, CLEARED, EXEMPT, HELD, LIMITS, UNKNOWN, moving
@@ -114,12 +114,12 @@ class TestAGroup:
     def test_ten_or_more_four_in_five_and_three_times_the_others(
         self, size: int, moved: int, others: int, others_moved: int, back: bool
     ) -> None:
-        group = Group("college", "文学院", size, moved, others, others_moved)
+        group = GuardGroup("college", "文学院", size, moved, others, others_moved)
         found = of_groups([group], LIMITS, ObjectionKind.GROUP, {"now": "held", "then": "cleared"})
         assert [reason.figures["group"] for reason in found] == (["文学院"] if back else [])
 
     def test_the_reason_names_it(self) -> None:
-        history = replace(CALM, groups=(Group("branch", "未来城馆", 30, 29, 970, 3),))
+        history = replace(CALM, groups=(GuardGroup("branch", "未来城馆", 30, 29, 970, 3),))
         (reason,) = judge(moving(HELD, CLEARED, 32), Means.ITEMS, LIMITS, history, first_applies=False)
         assert str(reason) == (
             "29 of the 30 held students of the branch 未来城馆 would be cleared at once, and 3 of the 970 others "
@@ -127,7 +127,7 @@ class TestAGroup:
         )
 
     def test_the_largest_is_named_first(self) -> None:
-        groups = [Group("campus", "a", 10, 10, 90, 0), Group("college", "b", 20, 20, 80, 0)]
+        groups = [GuardGroup("campus", "a", 10, 10, 90, 0), GuardGroup("college", "b", 20, 20, 80, 0)]
         found = of_groups(groups, LIMITS, ObjectionKind.ROSTER_GROUP, {})
         assert [reason.figures["group"] for reason in found] == ["b", "a"]
 
@@ -224,7 +224,7 @@ class TestTheRoster:
         columns = {f"S{i}": {"college": "文学院" if i < 10 else "理学院", "campus": ""} for i in range(100)}
         gone = {f"S{i}" for i in range(8)}
         groups = roster.groups_of(columns, gone)
-        assert groups == (Group("college", "文学院", 10, 8, 90, 0),)
+        assert groups == (GuardGroup("college", "文学院", 10, 8, 90, 0),)
         (reason,) = roster.judge(self.dropping(8, 92), LIMITS, (100,), 100, groups=groups)
         assert str(reason) == (
             "8 of the 10 students of the college 文学院 would no longer leave this year, and 0 of the 90 others "
@@ -262,7 +262,7 @@ def test_every_limit_is_a_setting() -> None:
         quality_points=Decimal(100),
         quality_rows=2000,
     )
-    history = replace(CALM, groups=(Group("college", "a", 1000, 1000, 0, 0),), quality=GOOD)
+    history = replace(CALM, groups=(GuardGroup("college", "a", 1000, 1000, 0, 0),), quality=GOOD)
     poor = replace(GOOD, no_amount=1000, poor=1000)
     assert (
         judge(moving(HELD, CLEARED, 1000, 0), Means.ITEMS, generous, history, first_applies=False, quality=poor) == ()

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 
-from connectors.databases.statements.tokens import RULES, Kind, QueryCode, QueryRefused, Token, tokens
+from connectors.databases.statements.tokens import RULES, QueryCode, QueryRefused, QueryToken, TokenKind, tokens
 
 #: Functions that read or write files, reach other servers, wait, lock, or change a setting or a counter.
 _CALLS = re.compile(
@@ -79,7 +79,7 @@ def refuse_everywhere(query: str, allows: Collection[str] = ()) -> None:
         raise first
 
 
-def _wrong(found: Sequence[Token], database: str, allows: set[str]) -> Iterator[str]:
+def _wrong(found: Sequence[QueryToken], database: str, allows: set[str]) -> Iterator[str]:
     head = next((token for token in found if token.text != "("), None)
     if head is None or head.upper not in ("SELECT", "WITH"):
         yield "this is not a query: write one that begins with SELECT or WITH"
@@ -88,10 +88,10 @@ def _wrong(found: Sequence[Token], database: str, allows: set[str]) -> Iterator[
     yield from _called(found, allows)
 
 
-def _several(found: Sequence[Token]) -> Iterator[str]:
+def _several(found: Sequence[QueryToken]) -> Iterator[str]:
     depth = 0
     for token in found:
-        if token.kind is not Kind.SYMBOL:
+        if token.kind is not TokenKind.SYMBOL:
             continue
         if token.text == ";":
             yield "these are several statements: write one SELECT, without a semicolon within"
@@ -102,7 +102,7 @@ def _several(found: Sequence[Token]) -> Iterator[str]:
         yield "the brackets of the query do not match: close each that is opened, and no other"
 
 
-def _writes_or_locks(found: Sequence[Token], database: str) -> Iterator[str]:
+def _writes_or_locks(found: Sequence[QueryToken], database: str) -> Iterator[str]:
     upper = [token.upper for token in found]
     said = " ".join(upper)
     for at, word in enumerate(upper):
@@ -110,7 +110,7 @@ def _writes_or_locks(found: Sequence[Token], database: str) -> Iterator[str]:
         begins = before == "(" or (before == ")" and "WITH" in upper)
         if word == "INTO":
             yield "INTO writes something, or locks the office's rows: leave it out"
-        elif word in _WRITES and begins and behind is not None and behind.kind in (Kind.WORD, Kind.NAME):
+        elif word in _WRITES and begins and behind is not None and behind.kind in (TokenKind.WORD, TokenKind.NAME):
             yield f"{word} changes the office's data: write a query that only reads"
         elif word in _SECOND and database == "mssql":
             yield f"{word} begins another statement: write one SELECT"
@@ -123,9 +123,9 @@ def _writes_or_locks(found: Sequence[Token], database: str) -> Iterator[str]:
             yield f"{locks} writes something, or locks the office's rows: leave it out"
 
 
-def _called(found: Sequence[Token], allows: set[str]) -> Iterator[str]:
+def _called(found: Sequence[QueryToken], allows: set[str]) -> Iterator[str]:
     for at, token in enumerate(found):
-        if token.kind not in (Kind.WORD, Kind.NAME):
+        if token.kind not in (TokenKind.WORD, TokenKind.NAME):
             continue
         behind = found[at + 1].text if at + 1 < len(found) else ""
         part = found[at + 2].text if at + 2 < len(found) and behind == "." else ""

@@ -26,7 +26,7 @@ class QueryRefused(Refused[QueryCode], ValueError):  # noqa: N818 - named by the
     """A query that is not sent; the text says why, with the fix."""
 
 
-class Kind(StrEnum):
+class TokenKind(StrEnum):
     """What a piece of a query is."""
 
     WORD = "word"
@@ -39,10 +39,10 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class QueryToken:
     """One piece of a query; of a quoted name, what is between the quotes."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     start: int
     end: int
@@ -50,7 +50,7 @@ class Token:
     @property
     def upper(self) -> str:
         """A word in upper case; empty for anything else: within quotes no word means anything."""
-        return self.text.upper() if self.kind is Kind.WORD else ""
+        return self.text.upper() if self.kind is TokenKind.WORD else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def rules_of(database: str) -> tuple[Rules, ...]:
     return known if known is not None else tuple(rules for each in RULES.values() for rules in each)
 
 
-def tokens(query: str, database: str) -> list[Token]:
+def tokens(query: str, database: str) -> list[QueryToken]:
     """Return a query's pieces without its remarks. Raises QueryRefused."""
     if "\0" in query or re.search(r"\r(?!\n)", query):
         raise QueryRefused(
@@ -119,7 +119,7 @@ def tokens(query: str, database: str) -> list[Token]:
             "servers of this kind read a backslash, a quote or a remark in this query in two ways, as they are set: "
             "write a quote within a text as '', and leave backslashes and unusual quotes out",
         )
-    return [token for token in first if token.kind is not Kind.REMARK]
+    return [token for token in first if token.kind is not TokenKind.REMARK]
 
 
 _WORD = re.compile(r"[^\W\d][\w$]*")
@@ -130,7 +130,7 @@ _Q_TEXT = re.compile(r"[nN]?[qQ]'(\S)")
 _CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">"}
 
 #: Begins where a piece would, and returns it; None where there is none of its kind.
-_Reader: TypeAlias = Callable[[int], Token | None]
+_Reader: TypeAlias = Callable[[int], QueryToken | None]
 
 
 class _Cut:
@@ -140,9 +140,9 @@ class _Cut:
         self._query = query
         self._rules = rules
 
-    def all(self) -> list[Token]:
+    def all(self) -> list[QueryToken]:
         """Return every piece. Raises QueryRefused."""
-        found: list[Token] = []
+        found: list[QueryToken] = []
         at, query = 0, self._query
         readers: tuple[_Reader, ...] = (self._remark, self._quoted, self._dollar, self._plain)
         while at < len(query):
@@ -154,7 +154,7 @@ class _Cut:
             at = token.end
         return found
 
-    def _remark(self, at: int) -> Token | None:
+    def _remark(self, at: int) -> QueryToken | None:
         query, rules = self._query, self._rules
         behind = query[at + 2 : at + 3]
         dashes = query.startswith("--", at) and (
@@ -162,7 +162,7 @@ class _Cut:
         )
         if dashes or (rules.hash_remarks and query[at] == "#"):
             end = query.find("\n", at)
-            return self._token(Kind.REMARK, at, len(query) if end < 0 else end + 1)
+            return self._token(TokenKind.REMARK, at, len(query) if end < 0 else end + 1)
         if not query.startswith("/*", at):
             return None
         if rules.executable and re.match(r"/\*M?!", query[at : at + 4]):
@@ -173,7 +173,7 @@ class _Cut:
         end = self._end_of_remark(at)
         if end < 0:
             raise QueryRefused(QueryCode.UNCLEAR, "a remark that begins with /* has no end: close it with */")
-        return self._token(Kind.REMARK, at, end)
+        return self._token(TokenKind.REMARK, at, end)
 
     def _end_of_remark(self, at: int) -> int:
         """Return where a remark that begins here has ended; -1 where it does not."""
@@ -188,34 +188,36 @@ class _Cut:
                 return at + mark.end()
         return -1
 
-    def _quoted(self, at: int) -> Token | None:
+    def _quoted(self, at: int) -> QueryToken | None:
         query, rules = self._query, self._rules
         if rules.q_texts and (match := _Q_TEXT.match(query, at)):
             self._refuse_behind_a_number(at)
             end = query.find(_CLOSING.get(match[1], match[1]) + "'", match.end())
             if end < 0:
                 raise _unclosed("q'")
-            return self._token(Kind.TEXT, at, end + 2)
+            return self._token(TokenKind.TEXT, at, end + 2)
         if rules.e_texts and query[at : at + 2].lower() == "e'" and not self._in_word(at):
-            return self._until("'", Kind.TEXT, at, at + 2, backslash=True)
+            return self._until("'", TokenKind.TEXT, at, at + 2, backslash=True)
         if rules.coded_names and query[at : at + 3].lower() == 'u&"':
             raise QueryRefused(
                 QueryCode.UNCLEAR, 'a name that begins with U&" may be written in codes: write its letters, without U&'
             )
         quote = query[at]
         if quote == "'":
-            return self._until("'", Kind.TEXT, at, at + 1, backslash=rules.backslash)
+            return self._until("'", TokenKind.TEXT, at, at + 1, backslash=rules.backslash)
         if quote == '"':
             # MySQL takes it for a text, unless it is set to take it for a name; both end at the same place, or the
             # query is unclear.
-            return self._until('"', Kind.NAME, at, at + 1, backslash=rules.backslash and rules.backticks)
+            return self._until('"', TokenKind.NAME, at, at + 1, backslash=rules.backslash and rules.backticks)
         if quote == "`" and rules.backticks:
-            return self._until("`", Kind.NAME, at, at + 1, backslash=False)
+            return self._until("`", TokenKind.NAME, at, at + 1, backslash=False)
         if quote == "[" and rules.brackets:
-            return self._until("]", Kind.NAME, at, at + 1, backslash=False, doubled=rules.brackets_double)
+            return self._until("]", TokenKind.NAME, at, at + 1, backslash=False, doubled=rules.brackets_double)
         return None
 
-    def _until(self, quote: str, kind: Kind, start: int, at: int, *, backslash: bool, doubled: bool = True) -> Token:
+    def _until(
+        self, quote: str, kind: TokenKind, start: int, at: int, *, backslash: bool, doubled: bool = True
+    ) -> QueryToken:
         query, began = self._query, at
         while at < len(query):
             if backslash and query[at] == "\\":
@@ -225,11 +227,11 @@ class _Cut:
             elif doubled and query[at + 1 : at + 2] == quote:
                 at += 2
             else:
-                text = query[began:at].replace(quote * 2, quote) if kind is Kind.NAME else query[start : at + 1]
-                return Token(kind, text, start, at + 1)
+                text = query[began:at].replace(quote * 2, quote) if kind is TokenKind.NAME else query[start : at + 1]
+                return QueryToken(kind, text, start, at + 1)
         raise _unclosed(quote)
 
-    def _dollar(self, at: int) -> Token | None:
+    def _dollar(self, at: int) -> QueryToken | None:
         match = _TAG.match(self._query, at) if self._rules.dollars else None
         if match is None:
             return None
@@ -237,15 +239,15 @@ class _Cut:
         end = self._query.find(match[0], match.end())
         if end < 0:
             raise _unclosed(match[0])
-        return self._token(Kind.TEXT, at, end + len(match[0]))
+        return self._token(TokenKind.TEXT, at, end + len(match[0]))
 
-    def _plain(self, at: int) -> Token:
+    def _plain(self, at: int) -> QueryToken:
         words = _WORD_WITH_HASH if self._rules.hash_words else _WORD
         if match := words.match(self._query, at):
-            return self._token(Kind.WORD, at, match.end())
+            return self._token(TokenKind.WORD, at, match.end())
         if match := _NUMBER.match(self._query, at):
-            return self._token(Kind.NUMBER, at, match.end())
-        return self._token(Kind.SYMBOL, at, at + 1)
+            return self._token(TokenKind.NUMBER, at, match.end())
+        return self._token(TokenKind.SYMBOL, at, at + 1)
 
     def _refuse_behind_a_number(self, at: int) -> None:
         """Raise QueryRefused for a text that begins within a number: old servers and new ones read it differently."""
@@ -259,8 +261,8 @@ class _Cut:
         before = self._query[at - 1 : at]
         return bool(before) and (before.isalnum() or before in "_$")
 
-    def _token(self, kind: Kind, start: int, end: int) -> Token:
-        return Token(kind, self._query[start:end], start, end)
+    def _token(self, kind: TokenKind, start: int, end: int) -> QueryToken:
+        return QueryToken(kind, self._query[start:end], start, end)
 
 
 def _unclosed(quote: str) -> QueryRefused:

@@ -32,7 +32,7 @@ ALL_OF_IT = (
 )
 
 
-class Words:
+class SurroundingWords:
     """The words around a list, one after another."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from connectors.files.tables.table import Line, ListAsked
+from connectors.files.tables.table import FileRow, ListAsked
 from connectors.port import Cell
 
 #: The header is looked for in so many rows.
@@ -37,7 +37,7 @@ def folded(cell: Cell) -> str:
     return _bare(cell).casefold()
 
 
-def header_of(lines: Iterator[Line], asked: ListAsked) -> Header:
+def header_of(lines: Iterator[FileRow], asked: ListAsked) -> Header:
     """Read up to the row that names the columns, and return it. Raises SourceGarbled."""
     header, best = header_if_any(lines, asked)
     if header is not None:
@@ -46,7 +46,7 @@ def header_of(lines: Iterator[Line], asked: ListAsked) -> Header:
 
 
 def header_if_any(
-    lines: Iterator[Line], asked: ListAsked, *, once: bool = True
+    lines: Iterator[FileRow], asked: ListAsked, *, once: bool = True
 ) -> tuple[Header | None, tuple[str, ...]]:
     """Return the row that names the columns, and the names of the row that came nearest to it.
 

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from connectors.files.tables.table import Shown, is_nothing
+from connectors.files.tables.table import ShownNumber, is_nothing
 from connectors.port import Cell
 
 #: A row of totals: 合计, 总计(元), 文学院小计, Total.
@@ -65,7 +65,7 @@ def is_labelled(cells: tuple[Cell, ...]) -> bool:
 
 def is_like_number(cell: Cell) -> bool:
     """Say whether a cell may name a student: a number, a code of letters and digits, or five digits within words."""
-    if isinstance(cell, Shown):
+    if isinstance(cell, ShownNumber):
         return True
     if not isinstance(cell, str):
         return not is_nothing(cell)

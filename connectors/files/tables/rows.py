@@ -11,11 +11,11 @@ import unicodedata
 from collections.abc import Generator, Iterator
 from datetime import date, datetime, time, timedelta
 
-from connectors.files.tables.completeness import ALL_OF_IT, Words, shown
+from connectors.files.tables.completeness import ALL_OF_IT, SurroundingWords, shown
 from connectors.files.tables.header import Header, folded, header_if_any, header_of
 from connectors.files.tables.row_words import is_labelled, is_like_amount, is_like_number, is_result, is_rule, is_total
 from connectors.files.tables.short_rows import broken, cut, too_short
-from connectors.files.tables.table import CUT_OFF, MOST_ROWS, Ending, Line, ListAsked, Page, is_nothing, settled
+from connectors.files.tables.table import CUT_OFF, MOST_ROWS, Ending, FileRow, ListAsked, Page, is_nothing, settled
 from connectors.port import Cell
 
 #: What Excel writes where a formula has failed, without its mark of exclamation or question.
@@ -50,13 +50,13 @@ def rows_of(page: Page, asked: ListAsked) -> Generator[tuple[Cell, ...], None, E
     """
     lines = page.lines()
     header = header_of(lines, asked)
-    table = _Table(page, header, asked)
+    table = _RowReader(page, header, asked)
     for line in lines:
         yield from table.rows(line)
     return table.ending()
 
 
-class _Table:
+class _RowReader:
     """The rows below one header, judged one after another."""
 
     def __init__(self, page: Page, header: Header, asked: ListAsked) -> None:
@@ -68,14 +68,14 @@ class _Table:
         self._notes: list[tuple[int, tuple[Cell, ...], str]] = []
         self._count = 0
         self._totals = _Totals(asked)
-        self._words = Words()
+        self._words = SurroundingWords()
         self._broken = 0
         self._broken_first: list[int] = []
         self._long = _LongNumbers()
         #: How long the student numbers of the rows so far are.
         self._lengths: set[int] = set()
 
-    def rows(self, line: Line) -> Iterator[tuple[Cell, ...]]:
+    def rows(self, line: FileRow) -> Iterator[tuple[Cell, ...]]:
         """Give the row of this line, and the rows before it that turn out to be no notes."""
         width = len(self._header.names)
         cells = line.cells
@@ -126,7 +126,7 @@ class _Table:
             )
         return self._header.names, self._totals.total, self._broken, tuple(self._broken_first)
 
-    def _is_beside(self, line: Line) -> bool:
+    def _is_beside(self, line: FileRow) -> bool:
         """Say whether a line is blank, drawn, or a database client's count, which is held against the rows above it."""
         if all(is_nothing(cell) or at in line.filled for at, cell in enumerate(line.cells)) or is_rule(line.cells):
             return True
@@ -135,7 +135,7 @@ class _Table:
             return True
         return False
 
-    def _cell(self, line: Line, at: int, field: int) -> Cell:
+    def _cell(self, line: FileRow, at: int, field: int) -> Cell:
         if at >= len(line.cells):
             return None
         if field == 0 and at in line.covered:
@@ -147,7 +147,7 @@ class _Table:
             return None
         return settled(line.cells[at], student=field == 0)
 
-    def _refuse_extra(self, line: Line, width: int) -> None:
+    def _refuse_extra(self, line: FileRow, width: int) -> None:
         if line.number == self._page.last_row:
             raise self._asked.garbled(
                 f"it goes on to row {line.number}, the last that such a file can hold: rows may be missing",
@@ -162,7 +162,7 @@ class _Table:
                 f"if a column has no name, name it, or give header_row in {self._asked.told_in}.",
             )
 
-    def _refuse_part(self, line: Line) -> None:
+    def _refuse_part(self, line: FileRow) -> None:
         """Refuse a list below which it is said that it broke off."""
         text = " ".join(
             str(cell) for at, cell in enumerate(line.cells) if not is_nothing(cell) and at not in line.filled
@@ -170,7 +170,7 @@ class _Table:
         if self._words.broke_off(text):
             raise self._asked.garbled(f'row {line.number} says that the list is not whole ("{shown(text)}")', ALL_OF_IT)
 
-    def _missing(self, line: Line) -> str:
+    def _missing(self, line: FileRow) -> str:
         """Say what a short line lacks: a spreadsheet leaves out empty cells at a row's end, but none of ours."""
         if len(line.cells) >= len(self._header.names):
             return ""
@@ -182,7 +182,7 @@ class _Table:
             folded(cell) in names for cell, names in zip(row, wanted, strict=True)
         )
 
-    def _is_note(self, row: tuple[Cell, ...], line: Line) -> bool:
+    def _is_note(self, row: tuple[Cell, ...], line: FileRow) -> bool:
         """Say whether a row is one cell of words, or the labels below a list, and holds nothing of a student's."""
         filled = [at for at, cell in enumerate(line.cells) if not is_nothing(cell) and at not in line.filled]
         others = [cell for at, cell in zip(self._header.at[1:], row[1:], strict=True) if at not in line.filled]
@@ -200,7 +200,7 @@ class _Table:
             and not any(is_like_amount(cell) for cell in others)
         )
 
-    def _is_remark(self, cell: Cell, line: Line) -> bool:
+    def _is_remark(self, cell: Cell, line: FileRow) -> bool:
         """Say whether the only cell of a row is a note, whatever number is in it: none as long as a student's."""
         if not isinstance(cell, str) or not (is_labelled(line.cells) or len(cell) > _LONG_NOTE) or not self._lengths:
             return False
@@ -248,7 +248,7 @@ class _Totals:
         self._students.add(str(student))
         self._students_since.add(str(student))
 
-    def hold_against(self, line: Line) -> None:
+    def hold_against(self, line: FileRow) -> None:
         """Compare a total's count with all rows above it, a subtotal's with those since the last. Raises as rows do."""
         shown = " ".join(str(settled(cell, student=False)) for cell in line.cells if not is_nothing(cell))
         match = re.search(r"(\d+)\s*(?:人|行|条|rows)", shown)

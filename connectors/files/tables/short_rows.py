@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from connectors.files.tables.completeness import shown
 from connectors.files.tables.row_words import is_like_number
-from connectors.files.tables.table import CUT_OFF, Line, is_nothing
+from connectors.files.tables.table import CUT_OFF, FileRow, is_nothing
 from connectors.port import Cell
 
 
@@ -17,7 +17,7 @@ def cut(number: int, cells: int, width: int) -> tuple[str, str]:
     )
 
 
-def broken(line: Line, width: int) -> tuple[str, str]:
+def broken(line: FileRow, width: int) -> tuple[str, str]:
     """Return what is wrong with a short row that may not be a note, and the fix."""
     if (words := _words_alone(line.cells)) and is_like_number(words):
         return _maybe_note(line.number, words, open_ended=line.open_ended)

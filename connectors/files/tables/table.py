@@ -38,7 +38,7 @@ class ListAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class FileRow:
     """One row of the file and its number, counted from 1."""
 
     number: int
@@ -58,7 +58,7 @@ class Page:
     title: str
     visible: bool
     #: Reads the rows, each time from the first. Raises SourceGarbled.
-    lines: Callable[[], Iterator[Line]]
+    lines: Callable[[], Iterator[FileRow]]
     #: Text: a row with too few cells or too many may be broken.
     text: bool = False
     #: The file has number formats with leading zeros and its reader cannot say which cells they belong to.
@@ -88,7 +88,7 @@ OTHER_KIND = (
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownNumber:
     """A number and what its cell shows, where that is not the bare number: leading zeros, letters, hyphens."""
 
     value: Cell
@@ -114,7 +114,7 @@ def settled(cell: Cell, *, student: bool) -> Cell:
 
     Elsewhere only leading zeros and dates written as digits are kept: a sign of currency is none of an amount.
     """
-    if not isinstance(cell, Shown):
+    if not isinstance(cell, ShownNumber):
         return cell
     kept = r"[A-Za-z\d\-_ /.]*" if student else r"[\d\- /.]*"
     return cell.text if re.fullmatch(kept, cell.text) else cell.value

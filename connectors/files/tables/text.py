@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from connectors.files.tables.header import HEADER_WITHIN, header_if_any
-from connectors.files.tables.table import CUT_OFF, OTHER_KIND, Line, ListAsked, Page, plain
+from connectors.files.tables.table import CUT_OFF, OTHER_KIND, FileRow, ListAsked, Page, plain
 from connectors.port import Cell
 
 _MARKS = (
@@ -45,14 +45,14 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
     encoding, errors = _encoding(path, asked)
     delimiter = asked.delimiter or _delimiter(path, encoding, errors, asked)
 
-    def lines() -> Iterator[Line]:
+    def lines() -> Iterator[FileRow]:
         with path.open(encoding=encoding, errors=errors, newline="") as text:
             yield from _records(text, delimiter, asked)
 
     return [Page("", visible=True, lines=lines, text=True)]
 
 
-def _records(text: TextIO, delimiter: str, asked: ListAsked) -> Iterator[Line]:
+def _records(text: TextIO, delimiter: str, asked: ListAsked) -> Iterator[FileRow]:
     lines = _bounded(text, asked)
     number = 0
     for line in lines:
@@ -65,10 +65,10 @@ def _records(text: TextIO, delimiter: str, asked: ListAsked) -> Iterator[Line]:
         yield _line(number, cells, last)
 
 
-def _line(number: int, cells: list[str], last: str) -> Line:
+def _line(number: int, cells: list[str], last: str) -> FileRow:
     # bcp writes a zero byte for a text that is empty.
     given: tuple[Cell, ...] = tuple(None if cell == "\0" else plain(cell.removeprefix("\ufeff")) for cell in cells)
-    return Line(number, given, open_ended=not last.endswith(("\n", "\r")))
+    return FileRow(number, given, open_ended=not last.endswith(("\n", "\r")))
 
 
 def _quoted(
@@ -156,7 +156,8 @@ def _by_header(head: str, asked: ListAsked) -> str:
     widest, found = 0, ""
     for separator in (asked.delimiter,) if asked.delimiter else _SEPARATORS:
         rows = (
-            Line(number, tuple(plain(cell) for cell in _rough(line, separator))) for number, line in enumerate(lines, 1)
+            FileRow(number, tuple(plain(cell) for cell in _rough(line, separator)))
+            for number, line in enumerate(lines, 1)
         )
         header, _best = header_if_any(rows, asked, once=False)
         if header is not None and len(header.names) > widest:

@@ -18,7 +18,16 @@ from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._reader import ROW_TAG, WorkSheetParser
 from openpyxl.xml.constants import SHEET_MAIN_NS
 
-from connectors.files.tables.table import MOST_COLUMNS, MOST_ROWS, OTHER_KIND, SAVE_ANEW, Line, ListAsked, Page, plain
+from connectors.files.tables.table import (
+    MOST_COLUMNS,
+    MOST_ROWS,
+    OTHER_KIND,
+    SAVE_ANEW,
+    FileRow,
+    ListAsked,
+    Page,
+    plain,
+)
 from connectors.files.workbooks.merges import Merge, filled
 from connectors.files.workbooks.number_formats import shown
 from connectors.files.workbooks.repair import NoWorkbookError, repaired
@@ -99,14 +108,14 @@ def _opened(file: IO[bytes]) -> Any:  # noqa: ANN401 - openpyxl's read-only work
     return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
 
 
-def _lines_of(file: IO[bytes], workbook: Any, sheet: Any, asked: ListAsked) -> Iterator[Line]:  # noqa: ANN401 - openpyxl's read-only sheet has no type of its own
+def _lines_of(file: IO[bytes], workbook: Any, sheet: Any, asked: ListAsked) -> Iterator[FileRow]:  # noqa: ANN401 - openpyxl's read-only sheet has no type of its own
     try:
         values = _Rows(workbook, sheet, asked, data_only=True)
         has_formulas, merges = _scanned(file, sheet)
         if has_formulas:
             lines = _calculated(values, _Rows(workbook, sheet, asked, data_only=False), asked)
         else:
-            lines = (Line(number, row) for number, row in values)
+            lines = (FileRow(number, row) for number, row in values)
         yield from filled(lines, merges)
     except _NOT_WHOLE as error:
         raise _no_workbook(error, asked) from error
@@ -187,7 +196,7 @@ class _Rows:
         return str(own[at]) if 0 <= at < len(own) else "General"
 
 
-def _calculated(values: _Rows, formulas: _Rows, asked: ListAsked) -> Iterator[Line]:
+def _calculated(values: _Rows, formulas: _Rows, asked: ListAsked) -> Iterator[FileRow]:
     """Give the rows of a sheet that calculates: a formula whose value was never stored looks like an empty cell."""
     for (number, row), (_same, as_written) in zip(values, formulas, strict=True):
         for value, formula in zip(row, as_written, strict=True):
@@ -196,7 +205,7 @@ def _calculated(values: _Rows, formulas: _Rows, asked: ListAsked) -> Iterator[Li
                     f"row {number} holds a formula without its value ({str(formula)[:60]})",
                     f"{SAVE_ANEW} A column pasted as values needs no formula.",
                 )
-        yield Line(number, row)
+        yield FileRow(number, row)
 
 
 def _no_workbook(error: BaseException, asked: ListAsked) -> SourceGarbled:

@@ -13,8 +13,8 @@ from xml.etree.ElementTree import Element
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from connectors.files.tables.completeness import ALL_OF_IT, Words
-from connectors.files.tables.table import CUT_OFF, MOST_COLUMNS, MOST_ROWS, SAVE_ANEW, Line, ListAsked, Page, plain
+from connectors.files.tables.completeness import ALL_OF_IT, SurroundingWords
+from connectors.files.tables.table import CUT_OFF, MOST_COLUMNS, MOST_ROWS, SAVE_ANEW, FileRow, ListAsked, Page, plain
 from connectors.files.workbooks.merges import Merge, Merges
 from connectors.files.workbooks.number_formats import shown
 from connectors.port import Cell, SourceGarbled
@@ -53,11 +53,11 @@ class _Tables(HTMLParser):
     def __init__(self, asked: ListAsked) -> None:
         super().__init__(convert_charrefs=True)
         self._asked = asked
-        self._tables: list[_Table] = []
+        self._tables: list[_MarkupTable] = []
         #: Within these, nothing is text of a cell.
         self._silent = 0
         self._number = 0
-        self.rows: list[Line] = []
+        self.rows: list[FileRow] = []
         self.words: list[str] = []
         self.last_words: deque[str] = deque(maxlen=_LAST_WORDS_KEPT)
 
@@ -66,7 +66,7 @@ class _Tables(HTMLParser):
             self._silent += 1
         elif tag == "table":
             self._silent = 0
-            self._tables.append(_Table())
+            self._tables.append(_MarkupTable())
         elif not self._tables:
             return
         elif tag == "tr":
@@ -130,7 +130,7 @@ class _Tables(HTMLParser):
         _over(cells, covered, blank)
         table.covered = {at: (left - 1, cell) for at, (left, cell) in covered.items() if left > 1} | below
         table.row = None
-        self.rows.append(Line(self._number, tuple(cells), frozenset(blank)))
+        self.rows.append(FileRow(self._number, tuple(cells), frozenset(blank)))
 
 
 #: So many pieces of a page's own text are kept, to say what it is.
@@ -147,7 +147,7 @@ def _over(cells: list[Cell], covered: dict[int, tuple[int, Cell]], blank: set[in
         cells.append(covered[len(cells)][1])
 
 
-class _Table:
+class _MarkupTable:
     """A table that has begun: the cells of its row so far, and what reaches down into its rows."""
 
     def __init__(self) -> None:
@@ -170,7 +170,7 @@ def _span(given: str | None) -> int:
     return max(1, _whole(given or "", 1, _WIDEST))
 
 
-def _web_lines(path: Path, encoding: str, asked: ListAsked) -> Iterator[Line]:
+def _web_lines(path: Path, encoding: str, asked: ListAsked) -> Iterator[FileRow]:
     tables = _Tables(asked)
     found = False
     try:
@@ -193,7 +193,7 @@ def _web_lines(path: Path, encoding: str, asked: ListAsked) -> Iterator[Line]:
             f'it is a web page without a table ("{said}"): perhaps the page on which to sign in, saved as a list',
             SAVE_ANEW,
         )
-    words, around = Words(), " ".join(" ".join(tables.last_words).split())
+    words, around = SurroundingWords(), " ".join(" ".join(tables.last_words).split())
     if words.broke_off(around) or words.missing:
         raise asked.garbled(f'it says around its table that it is not whole ("{around[-100:]}")', ALL_OF_IT)
 
@@ -266,7 +266,7 @@ def _titles(path: Path, asked: ListAsked) -> list[tuple[str, bool]]:
     return titles
 
 
-def _xml_lines(path: Path, wanted: int, asked: ListAsked) -> Iterator[Line]:
+def _xml_lines(path: Path, wanted: int, asked: ListAsked) -> Iterator[FileRow]:
     try:
         with path.open("rb") as file:
             yield from _xml_rows(file, wanted, asked)
@@ -274,7 +274,7 @@ def _xml_lines(path: Path, wanted: int, asked: ListAsked) -> Iterator[Line]:
         raise _broken(error, asked) from error
 
 
-def _xml_rows(file: IO[bytes], wanted: int, asked: ListAsked) -> Iterator[Line]:
+def _xml_rows(file: IO[bytes], wanted: int, asked: ListAsked) -> Iterator[FileRow]:
     sheet, number, style = -1, 0, ""
     formats: dict[str, str] = {}
     merges = Merges()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from connectors.files.tables.table import Line, is_nothing
+from connectors.files.tables.table import FileRow, is_nothing
 from connectors.port import Cell
 
 
@@ -28,12 +28,12 @@ class Merges:
         if merge.last_row > merge.first_row and merge.first_column < len(cells):
             self._begun.append((merge, cells[merge.first_column]))
 
-    def line(self, number: int, cells: tuple[Cell, ...]) -> Line:
+    def line(self, number: int, cells: tuple[Cell, ...]) -> FileRow:
         """Return a row as it is shown."""
         if self._begun:
             self._begun = [(merge, cell) for merge, cell in self._begun if merge.last_row >= number]
         if not self._begun:
-            return Line(number, cells)
+            return FileRow(number, cells)
         shown = list(cells)
         blank, covered = set[int](), set[int]()
         for merge, cell in self._begun:
@@ -46,10 +46,10 @@ class Merges:
                 blank.add(at)
             elif shown[at] != cell:
                 covered.add(at)
-        return Line(number, tuple(shown), frozenset(blank), frozenset(covered))
+        return FileRow(number, tuple(shown), frozenset(blank), frozenset(covered))
 
 
-def filled(lines: Iterable[Line], merges: Iterable[Merge]) -> Iterator[Line]:
+def filled(lines: Iterable[FileRow], merges: Iterable[Merge]) -> Iterator[FileRow]:
     """Give the lines with the cells below the first of each merge filled from it."""
     waiting = sorted((merge for merge in merges), key=lambda merge: -merge.first_row)
     begun = Merges()

@@ -2,7 +2,7 @@
 
 import re
 
-from connectors.files.tables.table import Shown
+from connectors.files.tables.table import ShownNumber
 from connectors.port import Cell
 
 #: A format of digits and literal letters alone: 0000000000, "S"0, 0000-00-00.
@@ -26,7 +26,7 @@ def shown(cell: Cell, number_format: str) -> Cell:
     if parts is None or (sum(part == "" for part, is_digit in parts if is_digit) == 1 and len(parts) == 1):
         return cell
     text = _placed(str(int(cell)), parts)
-    return cell if text == str(int(cell)) else Shown(cell, text)
+    return cell if text == str(int(cell)) else ShownNumber(cell, text)
 
 
 def _parts(number_format: str) -> list[tuple[str, bool]] | None:

@@ -14,7 +14,7 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
-from connectors.files.tables.table import CUT_OFF, OTHER_KIND, SAVE_ANEW, Line, ListAsked, Page, plain
+from connectors.files.tables.table import CUT_OFF, OTHER_KIND, SAVE_ANEW, FileRow, ListAsked, Page, plain
 from connectors.files.workbooks.merges import Merge, filled
 from connectors.files.workbooks.number_formats import LEADING_ZEROS
 from connectors.port import Cell
@@ -66,12 +66,12 @@ def pages_of(path: Path, asked: ListAsked) -> list[Page]:
         raise _unreadable(error, asked) from error
 
 
-def _lines(workbook: CalamineWorkbook, name: str, asked: ListAsked) -> Iterator[Line]:
+def _lines(workbook: CalamineWorkbook, name: str, asked: ListAsked) -> Iterator[FileRow]:
     try:
         sheet = workbook.get_sheet_by_name(name)
         # These rows begin with the sheet's own first row, and with the first column that has a cell.
         left = (None,) * (sheet.start[1] if sheet.start else 0)
-        lines = (Line(number, (*left, *map(_cell, row))) for number, row in enumerate(sheet.iter_rows(), 1))
+        lines = (FileRow(number, (*left, *map(_cell, row))) for number, row in enumerate(sheet.iter_rows(), 1))
         yield from filled(lines, _merges(sheet))
     except CalamineError as error:
         raise _unreadable(error, asked) from error

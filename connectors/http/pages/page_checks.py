@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connectors.http.answers import MISSING, at_path
-from connectors.http.client import Answer
-from connectors.http.pages.reading import Doubled, Moved, Reading
+from connectors.http.client import HttpAnswer
+from connectors.http.pages.reading import Doubled, PagesMoved, Reading
 from connectors.http.paging import CursorPaging, KeyPaging, LinkPaging, PagePaging, may_slip
 from connectors.http.records import AMBIGUOUS, found
 from connectors.http.rest_settings import Settings
@@ -37,7 +37,7 @@ class PageChecks:
         self._reference = reference
         self._fresh = fresh
 
-    def reported_total(self, answer: Answer) -> int | None:
+    def reported_total(self, answer: HttpAnswer) -> int | None:
         """Return how many records the system reports; None where the settings name no total."""
         settings = self._settings
         if settings.total:
@@ -47,7 +47,7 @@ class PageChecks:
             return self._number(said, f"total in the header {settings.total_header}", "total_header")
         return None
 
-    def refuse_mixed_ages(self, answer: Answer, reading: Reading) -> None:
+    def refuse_mixed_ages(self, answer: HttpAnswer, reading: Reading) -> None:
         """Refuse pages out of a cache where pages of two moments do not fit together."""
         reading.oldest = max(reading.oldest, answer.age)
         twice = "second_pass" in self._settings.proofs
@@ -59,7 +59,7 @@ class PageChecks:
                 "Have whoever runs the cache or gateway on the way leave this address out of it.",
             )
 
-    def note_total(self, answer: Answer, reading: Reading, came: int) -> None:
+    def note_total(self, answer: HttpAnswer, reading: Reading, came: int) -> None:
         """Note the total that a page reports. Raises Moved where it differs from that of the pages before."""
         total = self.reported_total(answer)
         paging = self._settings.paging
@@ -72,21 +72,21 @@ class PageChecks:
             # More may come while it is read, after the key. Fewer may have come back, or have been left out of a page.
             now = len(reading.rows) + total
             if reading.total is not None and now < reading.total:
-                raise Moved(f"its total went from {reading.total} to {now}")
+                raise PagesMoved(f"its total went from {reading.total} to {now}")
             reading.total = now
             return
         if None not in (total, reading.total) and reading.total != total:
-            raise Moved(f"its total went from {reading.total} to {total}")
+            raise PagesMoved(f"its total went from {reading.total} to {total}")
         reading.total = total
 
-    def note_last(self, answer: Answer, reading: Reading) -> None:
+    def note_last(self, answer: HttpAnswer, reading: Reading) -> None:
         """Note the last page's number. Raises Moved where it differs from that of the pages before."""
         paging = self._settings.paging
         if not isinstance(paging, PagePaging) or not paging.last:
             return
         last = self._number(at_path(answer.body, paging.last), f'last page at "{paging.last}"', "paging.last")
         if reading.last not in (None, last):
-            raise Moved(f"its last page went from {reading.last} to {last}")
+            raise PagesMoved(f"its last page went from {reading.last} to {last}")
         reading.last = last
 
     def _number(self, said: object, what: str, key: str) -> int:

@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import urljoin
 
 from connectors.http.answers import MISSING, at_path
-from connectors.http.client import Answer, Office
+from connectors.http.client import HttpAnswer, WebOffice
 from connectors.http.pages.page_checks import PageChecks
-from connectors.http.pages.reading import Asked, Doubled, Moved, Reading, Tagged, UnknownStudent
+from connectors.http.pages.reading import Doubled, PageQuestion, PagesMoved, Reading, Tagged, UnknownStudent
 from connectors.http.paging import (
     CursorPaging,
     KeyPaging,
@@ -28,7 +28,7 @@ from connectors.port import Cell, Progress, Question, SourceGarbled, SourceRefus
 _ATTEMPTS = 3
 
 #: What a system says of a student whom it does not know, where the settings have a 404 mean that.
-_NOBODY = Answer(None, {}, {})
+_NOBODY = HttpAnswer(None, {}, {})
 
 #: With so many pages it can be seen that an ETag is one page's own.
 _TELLING = 2
@@ -60,7 +60,7 @@ class Pages:
         )
         self._checks = PageChecks(settings, self._named, self._table, self._reference, fresh=fresh)
 
-    def first(self, office: Office, asked: Asked) -> tuple[list[Any], Reading]:
+    def first(self, office: WebOffice, asked: PageQuestion) -> tuple[list[Any], Reading]:
         """Return the first page's records, and what is read of them. Raises as `read` does."""
         reading = Reading(asked.student)
         answer = self._got(office, asked.url, first_page(self._settings.paging, asked.params), asked.student)
@@ -72,7 +72,7 @@ class Pages:
         return records, reading
 
     def read(
-        self, office: Office, asked: Asked, progress: Progress, abandoned: list[list[tuple[Cell, ...]]]
+        self, office: WebOffice, asked: PageQuestion, progress: Progress, abandoned: list[list[tuple[Cell, ...]]]
     ) -> Reading:
         """Read up to the end; the rows of readings that were given up go into `abandoned`.
 
@@ -97,7 +97,7 @@ class Pages:
                             "if it stays so, have the office check how its system sorts its pages.",
                         ),
                     ) from None
-            except Moved as moved:
+            except PagesMoved as moved:
                 if not left:
                     raise SourceUnavailable(
                         f"{self._named} changed each of {_ATTEMPTS} times it was read: {moved}",
@@ -108,7 +108,7 @@ class Pages:
             abandoned.append(reading.rows)
         raise AssertionError("the last attempt returns or raises")
 
-    def reads_the_same(self, office: Office, reading: Reading) -> bool:
+    def reads_the_same(self, office: WebOffice, reading: Reading) -> bool:
         """Say whether reading these pages once more would bring the same, by the system's own word on each of them.
 
         Only a strong ETag says that not a byte has changed (RFC 9110, section 8.8.1). One that is the same for several
@@ -121,27 +121,27 @@ class Pages:
             return False
         return all(office.unchanged(each.url, each.params, each.tag) for each in reading.tagged)
 
-    def _got(self, office: Office, url: str, params: Mapping[str, Any], student: str | None) -> Answer:
+    def _got(self, office: WebOffice, url: str, params: Mapping[str, Any], student: str | None) -> HttpAnswer:
         unknown_means_outside = student is not None and self._settings.missing == "outside"
         answer = office.get(url, params, _NOBODY if unknown_means_outside else None)
         if answer is _NOBODY:
             raise UnknownStudent
         return replace(answer, body=self._shape(answer.body)) if self._shape else answer
 
-    def _read_once(self, office: Office, asked: Asked, progress: Progress, reading: Reading) -> None:
+    def _read_once(self, office: WebOffice, asked: PageQuestion, progress: Progress, reading: Reading) -> None:
         for answer in self._pages(office, asked, reading):
             self._take(self._records(answer, reading), answer, reading)
             progress(len(reading.rows), reading.total)
         self._checks.refuse_missing(reading)
 
-    def _take(self, records: list[Any], answer: Answer, reading: Reading) -> None:
+    def _take(self, records: list[Any], answer: HttpAnswer, reading: Reading) -> None:
         """Add a page to what has been read, unless it cannot be the next one."""
         reading.pages += 1
         self._checks.refuse_mixed_ages(answer, reading)
         try:
             self._checks.note_total(answer, reading, len(records))
             self._checks.note_last(answer, reading)
-        except Moved:
+        except PagesMoved:
             # What this page has is known, though the reading is given up.
             reading.rows += [self._mapped.cells(record, 0, reading.student, []) for record in records]
             raise
@@ -156,7 +156,7 @@ class Pages:
             reading.rows.append(cells)
         self._checks.refuse_too_many(reading)
 
-    def _pages(self, office: Office, asked: Asked, reading: Reading) -> Iterator[Answer]:
+    def _pages(self, office: WebOffice, asked: PageQuestion, reading: Reading) -> Iterator[HttpAnswer]:
         """Give each page's answer, up to the one that shows the end."""
         paging = self._settings.paging
         url, params = asked.url, first_page(self._settings.paging, asked.params)
@@ -206,7 +206,7 @@ class Pages:
             return True
         return came == reading.size if reading.pages > 1 else came % _ROUND == 0
 
-    def _look_beyond(self, office: Office, url: str, params: Mapping[str, Any], reading: Reading, came: int) -> None:
+    def _look_beyond(self, office: WebOffice, url: str, params: Mapping[str, Any], reading: Reading, came: int) -> None:
         """Ask for one more page after a full last one: what a total counts may be that page alone.
 
         Raises Moved where a record was added meanwhile, and SourceGarbled where there was more all the time.
@@ -234,7 +234,7 @@ class Pages:
             # Nothing, or the last page once more.
             return
         if self._checks.reported_total(answer) != reading.total:
-            raise Moved(f"its total went from {reading.total} to {self._checks.reported_total(answer)}")
+            raise PagesMoved(f"its total went from {reading.total} to {self._checks.reported_total(answer)}")
         what = f"a total of {reading.total}" if reading.total is not None else f"page {reading.last} as the last"
         raise SourceGarbled(
             f"{self._named} names {what} and has more on the page after that",
@@ -248,10 +248,10 @@ class Pages:
             ),
         )
 
-    def _listed(self, answer: Answer) -> Any:  # noqa: ANN401 - whatever JSON holds
+    def _listed(self, answer: HttpAnswer) -> Any:  # noqa: ANN401 - whatever JSON holds
         return at_path(answer.body, self._settings.records)
 
-    def _records(self, answer: Answer, reading: Reading) -> list[Any]:
+    def _records(self, answer: HttpAnswer, reading: Reading) -> list[Any]:
         records = self._listed(answer)
         if isinstance(records, list):
             return records

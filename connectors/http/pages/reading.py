@@ -11,16 +11,16 @@ class UnknownStudent(Exception):  # noqa: N818 - named by what was said
     """The system says that it does not know the student."""
 
 
-class Moved(Exception):  # noqa: N818 - named by what has happened
+class PagesMoved(Exception):  # noqa: N818 - named by what has happened
     """The data moved while the pages were read: read them again."""
 
 
-class Doubled(Moved):
+class Doubled(PagesMoved):
     """The same came twice, which also happens when paging is set wrongly."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PageQuestion:
     """What is asked: for everybody's records, or for those of one student."""
 
     url: str

@@ -9,7 +9,7 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from foundation.http_client import AnswerTooLargeError, AnswerTooSlowError, HttpClient, Limits
+from foundation.http_client import AnswerTooLargeError, AnswerTooSlowError, HttpClient, RequestLimits
 from portal.auth.refusals import SignInCode, SignInRefused
 
 #: Seconds to connect, and between two bytes; and for the whole answer.
@@ -49,7 +49,7 @@ class Asker:
         headers: Mapping[str, str] | None = None,
         auth: AuthBase | None = None,
     ) -> bytes:
-        limits = Limits(*_PATIENCE, _LONGEST, time.monotonic() + _LONGEST, _LARGEST)
+        limits = RequestLimits(*_PATIENCE, _LONGEST, time.monotonic() + _LONGEST, _LARGEST)
         try:
             with HttpClient(self._authority) as client:
                 response, body = client.send(verb, url, limits, params=params, data=form, headers=headers, auth=auth)

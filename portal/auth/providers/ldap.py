@@ -46,7 +46,7 @@ class _Tls(ldap3.Tls):  # type: ignore[misc]  # its package has no types
         connection.socket = context.wrap_socket(connection.socket, server_hostname=connection.server.host)
 
 
-class Directory:
+class LdapDirectory:
     """The directory of the settings."""
 
     def __init__(self, settings: Ldap) -> None:

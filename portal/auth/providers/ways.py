@@ -8,7 +8,7 @@ from portal.auth.providers.cas import CasServer
 from portal.auth.providers.oidc import OidcProvider
 
 if TYPE_CHECKING:
-    from portal.auth.providers.ldap import Directory
+    from portal.auth.providers.ldap import LdapDirectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Ways:
 
     cas: CasServer | None
     oidc: OidcProvider | None
-    directory: "Directory | None"
+    directory: "LdapDirectory | None"
 
     @classmethod
     def of(cls, auth: Auth) -> "Ways":
@@ -25,9 +25,9 @@ class Ways:
         directory = None
         if auth.ldap:
             # Only who names a directory needs its library.
-            from portal.auth.providers.ldap import Directory  # noqa: PLC0415
+            from portal.auth.providers.ldap import LdapDirectory  # noqa: PLC0415
 
-            directory = Directory(auth.ldap)
+            directory = LdapDirectory(auth.ldap)
         return cls(
             cas=CasServer(auth.cas) if auth.cas else None,
             oidc=OidcProvider(auth.oidc) if auth.oidc else None,

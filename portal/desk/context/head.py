@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
-from portal.desk.context.scene import Place
+from portal.desk.context.scene import DeskPlace
 from portal.page.context import Context
 from status_db.inbox.appeals import Inside
 from status_db.views import Scope
 
 
-async def desk_page(context: Context, at: Place, template: str, *, status: int = 200, **values: object) -> Response:
+async def desk_page(context: Context, at: DeskPlace, template: str, *, status: int = 200, **values: object) -> Response:
     """Render a page of the desk; `here` and `at` are given to its template with what its head tells."""
     cohort, waiting = at.here.cohort.key, 0
     if at.answers:

@@ -23,7 +23,7 @@ ANSWERING = (Act.DECIDE, Act.REVIEW)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DeskPlace:
     """One place at the desk: a step, and for whom somebody may act at it."""
 
     here: Scene
@@ -66,7 +66,7 @@ class Place:
         return self.here.address(path, step=self.step, **wanted)
 
 
-def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> Place:
+def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> DeskPlace:
     """Return the place that an address means: its step, or the first one. Raises HTTPException.
 
     A step that the account may not act at looks like one that does not exist: 404. Who may act at none reads 403.
@@ -79,7 +79,7 @@ def place(context: SignedIn, acts: Collection[Act], step: str | None = None) -> 
     if wanted not in may:
         raise HTTPException(404)
     here = Scene(settings, context.language, context.now, cohort, Sight(cohort.key, may))
-    return Place(
+    return DeskPlace(
         here=here,
         doors=desk_of(context.request).doors[cohort.key],
         account=context.account.account,

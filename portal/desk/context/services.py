@@ -28,7 +28,7 @@ from status_db.desk.address import desk_secret, desk_url
 from status_db.desk.store import DeskStore
 from status_db.inbox.uploads import Uploads
 from status_db.ledger.chain import Ledger
-from status_db.queries.certificates import Certificates
+from status_db.queries.certificates import CertificateReader
 from status_db.queries.classes import Classes
 from status_db.store.engine import open_writing
 
@@ -87,11 +87,11 @@ class Doors:
     class_reviews: ClassReviews
     #: Classes on their way out, and their certificates: to read.
     classes: Classes
-    certificates: Certificates
+    certificates: CertificateReader
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class DeskServices:
     """All that the desk's pages need beside the shared services; made once for each process."""
 
     doors: Mapping[str, Doors]
@@ -106,7 +106,7 @@ class Desk:
             engine.dispose()
 
 
-def build(settings: Settings, read_sheet: ReadsSheets, routes: Sequence[BaseRoute]) -> Desk:
+def build(settings: Settings, read_sheet: ReadsSheets, routes: Sequence[BaseRoute]) -> DeskServices:
     """Open what the desk needs. The databases themselves are opened when first asked."""
     secret, own = writing_url(settings.status_db, Process.DESK), settings.status_db
     marks = open_writing(secret.reveal(), secret=secret)
@@ -114,7 +114,7 @@ def build(settings: Settings, read_sheet: ReadsSheets, routes: Sequence[BaseRout
     ledger = partial(Ledger, settings.status_db.ledger_key_file)
     sealed = DeskStore(desk, settings.status_db.ledger_key_file)
     may = partial(Authority, Accounts(sealed, demo=settings.is_demo))
-    return Desk(
+    return DeskServices(
         doors={
             key: _doors(DecisionWriter(marks, settings, key, ledger(key), may(key))) for key in settings.cohort_keys()
         },
@@ -133,11 +133,11 @@ def _doors(writer: DecisionWriter) -> Doors:
         register=CertificateRegister(writer),
         class_reviews=ClassReviews(writer),
         classes=Classes(writer.engine, writer.settings, writer.cohort),
-        certificates=Certificates(writer.engine, writer.cohort),
+        certificates=CertificateReader(writer.engine, writer.cohort),
     )
 
 
-def desk_of(request: Request) -> Desk:
+def desk_of(request: Request) -> DeskServices:
     """Return the desk a request came to."""
-    desk: Desk = request.app.state.desk
+    desk: DeskServices = request.app.state.desk
     return desk

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portal.access.scenes import NONE
-from portal.desk.context.scene import Place
+from portal.desk.context.scene import DeskPlace
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
-from status_db.queries.certificates import Chosen, Held, Listed
+from status_db.queries.certificates import CertificateFilter, CertificateSelection, ListedCertificate
 
-HELD: Mapping[Held, str] = {
-    Held.WAITING: later("等待领取"),
-    Held.LEFT: later("已领走"),
-    Held.REVOKED: later("已撤销"),
-    Held.ALL: later("全部"),
+HELD: Mapping[CertificateSelection, str] = {
+    CertificateSelection.WAITING: later("等待领取"),
+    CertificateSelection.LEFT: later("已领走"),
+    CertificateSelection.REVOKED: later("已撤销"),
+    CertificateSelection.ALL: later("全部"),
 }
 
 #: How a certificate left, or leaves now.
@@ -56,18 +56,18 @@ class CertificateLine:
     address: str
 
 
-def filter_of(asked: Mapping[str, str]) -> Chosen:
+def filter_of(asked: Mapping[str, str]) -> CertificateFilter:
     """Return the filter that an address or a form asks for; what makes no sense narrows nothing."""
     held, class_name = asked["held"], asked["class"]
-    return Chosen(
-        held=Held(held) if held in set(Held) else Held.WAITING,
+    return CertificateFilter(
+        held=CertificateSelection(held) if held in set(CertificateSelection) else CertificateSelection.WAITING,
         college=asked["college"] or None,
         class_name="" if class_name == NONE else class_name or None,
         text=asked["text"],
     )
 
 
-def in_address(chosen: Chosen) -> dict[str, str]:
+def in_address(chosen: CertificateFilter) -> dict[str, str]:
     """Return the same as an address has it."""
     return {
         "held": chosen.held.value,
@@ -77,7 +77,7 @@ def in_address(chosen: Chosen) -> dict[str, str]:
     }
 
 
-def in_words(language: Language, chosen: Chosen) -> str:
+def in_words(language: Language, chosen: CertificateFilter) -> str:
     """Say a filter in words."""
     own = [language.gettext(HELD[chosen.held]), chosen.college or ""]
     own += [chosen.class_name or NONE] if chosen.class_name is not None else []
@@ -85,25 +85,25 @@ def in_words(language: Language, chosen: Chosen) -> str:
     return "; ".join(part for part in own if part)
 
 
-def held_of(listed: Listed) -> Held:
+def held_of(listed: ListedCertificate) -> CertificateSelection:
     """Return where a certificate is."""
     certificate = listed.certificate
     if certificate.revoked_at is not None:
-        return Held.REVOKED
-    return Held.LEFT if certificate.collected else Held.WAITING
+        return CertificateSelection.REVOKED
+    return CertificateSelection.LEFT if certificate.collected else CertificateSelection.WAITING
 
 
-def left_at(listed: Listed) -> datetime | None:
+def left_at(listed: ListedCertificate) -> datetime | None:
     """Return when a certificate left; None while it is here."""
     certificate = listed.certificate
     return (certificate.collected_at or certificate.issued_at) if certificate.collected else None
 
 
-def line(at: Place, listed: Listed) -> CertificateLine:
+def line(at: DeskPlace, listed: ListedCertificate) -> CertificateLine:
     """Return a certificate as the list shows it."""
     here, certificate, held = at.here, listed.certificate, held_of(listed)
     left = left_at(listed)
-    state = WAYS[certificate.collected] if held is Held.LEFT else HELD[held]
+    state = WAYS[certificate.collected] if held is CertificateSelection.LEFT else HELD[held]
     return CertificateLine(
         id=certificate.id,
         student=certificate.student,
@@ -114,10 +114,16 @@ def line(at: Place, listed: Listed) -> CertificateLine:
         kind=certificate.kind,
         issued=here.language.moment(certificate.issued_at, here.now),
         issued_by=certificate.issued_by,
-        waits=held is Held.WAITING and listed.may_issue,
+        waits=held is CertificateSelection.WAITING and listed.may_issue,
         state=here.language.gettext(state),
-        tone={Held.WAITING: "wait", Held.LEFT: "good", Held.REVOKED: "none"}[held],
-        mark={Held.WAITING: "…", Held.LEFT: "✓", Held.REVOKED: "–"}[held],
+        tone={
+            CertificateSelection.WAITING: "wait",
+            CertificateSelection.LEFT: "good",
+            CertificateSelection.REVOKED: "none",
+        }[held],
+        mark={CertificateSelection.WAITING: "…", CertificateSelection.LEFT: "✓", CertificateSelection.REVOKED: "–"}[
+            held
+        ],
         left=here.language.moment(left, here.now) if left else "",
         collector=certificate.collector,
         handed_by=certificate.handed_over_by,

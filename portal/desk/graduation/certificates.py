@@ -16,7 +16,7 @@ from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
 from portal.desk.context.refusals import sentence
-from portal.desk.context.scene import Place, place
+from portal.desk.context.scene import DeskPlace, place
 from portal.desk.graduation import certificate_lines, numbers
 from portal.desk.graduation.certificate_lines import HELD, WAYS
 from portal.desk.graduation.classes import REVIEWING, class_address, class_asked, powers
@@ -31,8 +31,8 @@ from status_db.accounts.audit_log import Deed
 from status_db.decisions.certificates import HandedOver, Issue
 from status_db.decisions.refusals import DecisionRefused
 from status_db.model import normalise_number
-from status_db.queries.certificates import Chosen, Held, Listed
-from status_db.queries.classes import Member, Stage
+from status_db.queries.certificates import CertificateFilter, CertificateSelection, ListedCertificate
+from status_db.queries.classes import ClassMember, Stage
 from status_db.views import Scope
 
 _ROWS = 50
@@ -83,8 +83,8 @@ async def page(context: SignedIn) -> Response:
 
 async def _list(
     context: SignedIn,
-    at: Place,
-    chosen: Chosen,
+    at: DeskPlace,
+    chosen: CertificateFilter,
     *,
     wrong: Sequence[str] = (),
     done: int = 0,
@@ -120,7 +120,9 @@ async def _list(
         ],
         rows=[certificate_lines.line(at, listed) for listed in shown],
         issues=bool(powers(context, at).issue),
-        waiting=any(listed.may_issue and certificate_lines.held_of(listed) is Held.WAITING for listed in shown),
+        waiting=any(
+            listed.may_issue and certificate_lines.held_of(listed) is CertificateSelection.WAITING for listed in shown
+        ),
         wrong=wrong,
         done=done,
         ticked=ticked,
@@ -279,7 +281,7 @@ async def sign_off(context: SignedIn) -> Response:
         back=class_address(at, "/desk/classes/morning", college, class_name),
         printed_by=f"{context.account.name}（{context.account.account}）",
         printed_at=at.here.language.dated(at.here.now),
-        waiting=sum(certificate_lines.held_of(listed) is Held.WAITING for listed in found),
+        waiting=sum(certificate_lines.held_of(listed) is CertificateSelection.WAITING for listed in found),
     )
 
 
@@ -313,7 +315,7 @@ async def export(context: SignedIn) -> Response:
     return SentOnce(folder, file, name)
 
 
-def _texts(at: Place, found: Sequence[Listed]) -> Iterator[tuple[str, ...]]:
+def _texts(at: DeskPlace, found: Sequence[ListedCertificate]) -> Iterator[tuple[str, ...]]:
     for listed in found:
         row = certificate_lines.line(at, listed)
         certificate = listed.certificate
@@ -332,7 +334,7 @@ def _texts(at: Place, found: Sequence[Listed]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _plain(at: Place, moment: datetime | None) -> str:
+def _plain(at: DeskPlace, moment: datetime | None) -> str:
     return f"{moment.astimezone(at.here.language.zone):%Y-%m-%d %H:%M}" if moment else ""
 
 
@@ -348,7 +350,7 @@ def _handing(fields: Mapping[str, list[str]]) -> Handing:
     return Handing(*(_one(fields, name) for name in ("collected", "collector", "when", "because")))
 
 
-async def _found(context: Context, at: Place, issue_scopes: Sequence[Scope]) -> Listed:
+async def _found(context: Context, at: DeskPlace, issue_scopes: Sequence[Scope]) -> ListedCertificate:
     """Return the certificate that the address names; one outside the scopes looks like one that does not exist."""
     number = context.request.path_params["certificate"]
     listed = await context.ask_long(at.doors.certificates.find, at.step, at.scopes, number, issue_scopes)
@@ -357,7 +359,7 @@ async def _found(context: Context, at: Place, issue_scopes: Sequence[Scope]) -> 
     return listed
 
 
-async def _handed_over(context: SignedIn, at: Place, listed: Listed, handed: HandedOver) -> None:
+async def _handed_over(context: SignedIn, at: DeskPlace, listed: ListedCertificate, handed: HandedOver) -> None:
     await context.ask_long(at.doors.register.hand_over, handed, context.account.account, at.here.now, at.scopes)
     await context.audit(
         Deed.CERTIFICATE_HANDED_OVER,
@@ -370,8 +372,8 @@ async def _handed_over(context: SignedIn, at: Place, listed: Listed, handed: Han
 
 async def _one_page(
     context: SignedIn,
-    at: Place,
-    listed: Listed,
+    at: DeskPlace,
+    listed: ListedCertificate,
     typed: Handing,
     wrong: str = "",
 ) -> Response:
@@ -392,16 +394,16 @@ async def _one_page(
     )
 
 
-async def _member(context: Context, at: Place, student: str) -> Member | None:
+async def _member(context: Context, at: DeskPlace, student: str) -> ClassMember | None:
     found = await context.ask_long(at.doors.classes.member, at.step, at.here.now, student, (), at.scopes)
     return found if found is not None and found.may_issue else None
 
 
 def _new_page(
     context: Context,
-    at: Place,
+    at: DeskPlace,
     student: str,
-    member: Member | None,
+    member: ClassMember | None,
     typed: Mapping[str, str],
     wrong: str,
 ) -> Response:
@@ -417,21 +419,21 @@ def _new_page(
         held=member.certificate if member else None,
         typed={"number": "", "kind": "", "collected": "", "collector": "", **typed},
         kinds=context.settings.desk.certificates,
-        ways=[("", language.gettext(HELD[Held.WAITING])), *_ways(at)],
+        ways=[("", language.gettext(HELD[CertificateSelection.WAITING])), *_ways(at)],
         wrong=wrong,
     )
 
 
-def _ways(at: Place) -> list[tuple[str, str]]:
+def _ways(at: DeskPlace) -> list[tuple[str, str]]:
     return [(key, at.here.language.gettext(word)) for key, word in WAYS.items()]
 
 
-def _chosen(context: Context) -> Chosen:
+def _chosen(context: Context) -> CertificateFilter:
     """Read the filter out of the address; what makes no sense narrows nothing."""
     return certificate_lines.filter_of({name: context.asked(name) for name in ("held", "college", "class", "text")})
 
 
-def _chosen_of(fields: Mapping[str, list[str]]) -> Chosen:
+def _chosen_of(fields: Mapping[str, list[str]]) -> CertificateFilter:
     """Read the filter out of a form, in which the list it was sent from stands."""
     return certificate_lines.filter_of({name: _one(fields, name) for name in ("held", "college", "class", "text")})
 

@@ -12,10 +12,10 @@ from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
 from portal.desk.context.refusals import sentence
-from portal.desk.context.scene import Place, place
+from portal.desk.context.scene import DeskPlace, place
 from portal.desk.graduation import drafts, member_lines
 from portal.desk.graduation.classes import REVIEWING, Powers, class_address, class_asked, powers
-from portal.desk.graduation.drafts import LEAVES, Draft, Plan
+from portal.desk.graduation.drafts import LEAVES, ClassDraft, DraftPlan
 from portal.desk.graduation.member_lines import MemberLine
 from portal.i18n.labels import later
 from portal.page.context import Context, SignedIn
@@ -23,11 +23,11 @@ from portal.student import recheck
 from portal.web.links import see_other
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.certificates import Collected
-from status_db.decisions.class_review import Chosen, ClassReview, LeftOut, NobodyPassed
+from status_db.decisions.class_review import ChosenStudent, ClassReview, LeftOut, NobodyPassed
 from status_db.decisions.refusals import DecisionRefused
 from status_db.decisions.reviews import seen_by_review
 from status_db.inbox.requests import RequestOutcome, RequestRefused
-from status_db.queries.classes import Member, Roll, Stage
+from status_db.queries.classes import ClassMember, Roll, Stage
 
 #: So many students stand in one form; the others follow once these are done.
 MOST = 300
@@ -44,7 +44,7 @@ _REASON = later("各项齐备")
 class Scenery:
     """One class, and what somebody may do there."""
 
-    at: Place
+    at: DeskPlace
     college: str
     class_name: str
     may: Powers
@@ -62,10 +62,10 @@ class Scenery:
         """The review's reasons to choose from; none where it is typed."""
         return self.at.here.settings.step_named(self.at.step).reasons
 
-    def empty(self) -> Draft:
+    def empty(self) -> ClassDraft:
         """Return what stands in the form before anybody has touched it."""
         reason = self.reasons[0] if self.reasons else self.at.here.language.gettext(_REASON)
-        return Draft(kind=self.kinds[0], reason=reason)
+        return ClassDraft(kind=self.kinds[0], reason=reason)
 
     def address(self, path: str) -> str:
         """Return a page about this class."""
@@ -149,22 +149,22 @@ def _class_name(fields: Mapping[str, list[str]]) -> str:
     return "" if class_name == NONE else class_name
 
 
-def _draft(fields: Mapping[str, list[str]]) -> Draft:
+def _draft(fields: Mapping[str, list[str]]) -> ClassDraft:
     texts = {name: _one(fields, name) for name in ("leave", "pasted", "first", "kind", "collected", "reason", "note")}
-    return Draft(picked=frozenset(fields.get("pick", ())), over_old="over_old" in fields, **texts)
+    return ClassDraft(picked=frozenset(fields.get("pick", ())), over_old="over_old" in fields, **texts)
 
 
-def _chosen(fields: Mapping[str, list[str]], draft: Draft) -> list[Chosen]:
+def _chosen(fields: Mapping[str, list[str]], draft: ClassDraft) -> list[ChosenStudent]:
     """Return whom a confirmed preview names, each as it showed them."""
-    found: list[Chosen] = []
+    found: list[ChosenStudent] = []
     collected: Collected = draft.collected if draft.collected in ("self", "post") else ""  # type: ignore[assignment]  # one of the two
     for one in fields.get("chosen", ()):
         student, saw, number = (*one.split(" ", 2), "", "")[:3]
-        found.append(Chosen(student, saw, number.strip(), collected if number.strip() else ""))
+        found.append(ChosenStudent(student, saw, number.strip(), collected if number.strip() else ""))
     return found
 
 
-async def _scenery(context: SignedIn, at: Place, college: str, class_name: str) -> Scenery:
+async def _scenery(context: SignedIn, at: DeskPlace, college: str, class_name: str) -> Scenery:
     """Return a class; one of which nobody may be seen looks like one that does not exist."""
     may = powers(context, at)
     roll = await context.ask_long(
@@ -178,7 +178,7 @@ async def _scenery(context: SignedIn, at: Place, college: str, class_name: str) 
 async def _form(
     context: Context,
     scenery: Scenery,
-    draft: Draft,
+    draft: ClassDraft,
     wrong: Sequence[str] = (),
     status: int = 200,
 ) -> Response:
@@ -225,7 +225,7 @@ def _olds(scenery: Scenery) -> str:
     return scenery.at.here.language.moment(min(moments), now) if moments else ""
 
 
-def _preview(context: Context, scenery: Scenery, draft: Draft, plan: Plan) -> Response:
+def _preview(context: Context, scenery: Scenery, draft: ClassDraft, plan: DraftPlan) -> Response:
     at = scenery.at
     left = [(member, _why_left(scenery, draft, plan, member, stage)) for member, stage in plan.left]
     return context.page(
@@ -246,7 +246,7 @@ def _preview(context: Context, scenery: Scenery, draft: Draft, plan: Plan) -> Re
     )
 
 
-def _why_left(scenery: Scenery, draft: Draft, plan: Plan, member: Member, stage: Stage) -> str:
+def _why_left(scenery: Scenery, draft: ClassDraft, plan: DraftPlan, member: ClassMember, stage: Stage) -> str:
     """Say why a student is left out."""
     language = scenery.at.here.language
     if member.student in plan.named:
@@ -264,7 +264,9 @@ def _why_left(scenery: Scenery, draft: Draft, plan: Plan, member: Member, stage:
     return language.gettext("没有勾选")
 
 
-async def _confirmed(context: SignedIn, scenery: Scenery, draft: Draft, chosen: Sequence[Chosen]) -> Response:
+async def _confirmed(
+    context: SignedIn, scenery: Scenery, draft: ClassDraft, chosen: Sequence[ChosenStudent]
+) -> Response:
     at, may = scenery.at, scenery.may
     if wrong := drafts.of_choices(at.here.language, draft, scenery.kinds, scenery.reasons):
         return await _form(context, scenery, draft, wrong)

@@ -10,7 +10,7 @@ from datetime import datetime
 from portal.desk.graduation import numbers
 from portal.i18n.labels import later
 from portal.i18n.languages import Language
-from status_db.queries.classes import Member, Roll, Stage
+from status_db.queries.classes import ClassMember, Roll, Stage
 
 #: No note is longer, and no reason that is typed.
 LONGEST_NOTE = 500
@@ -36,7 +36,7 @@ _CHOICE = later("选项不对，可能设置刚改过。请重新选一次。")
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ClassDraft:
     """What was ticked and typed, whether it makes sense or not."""
 
     #: Students ticked; None where nobody has touched the ticks.
@@ -52,7 +52,7 @@ class Draft:
     note: str = ""
     over_old: bool = False
 
-    def ticked(self, member: Member, stage: Stage) -> bool:
+    def ticked(self, member: ClassMember, stage: Stage) -> bool:
         """Say whether a student's tick is set: beforehand, that of whoever is clear or reviewed."""
         if self.picked is not None:
             return member.student in self.picked
@@ -63,7 +63,7 @@ class Draft:
 class Passing:
     """One student who is to pass."""
 
-    member: Member
+    member: ClassMember
     stage: Stage
     #: Empty where only the review is given.
     number: str
@@ -75,12 +75,12 @@ class Passing:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DraftPlan:
     """What a draft would do."""
 
     passing: tuple[Passing, ...]
     #: Everybody else of the class who has no certificate yet.
-    left: tuple[tuple[Member, Stage], ...]
+    left: tuple[tuple[ClassMember, Stage], ...]
     #: Everybody named in the box of whom to leave out, of this class or not.
     named: frozenset[str]
     #: How many were chosen, those for whom nothing would change among them.
@@ -99,14 +99,14 @@ class Plan:
         return sum(bool(one.number) for one in self.passing)
 
 
-def choosable(member: Member, stage: Stage) -> bool:
+def choosable(member: ClassMember, stage: Stage) -> bool:
     """Say whether a student may be ticked by whoever looks."""
     if stage in (Stage.CLEAR, Stage.OLD):
         return member.may_review
     return stage is Stage.REVIEWED and member.may_issue
 
 
-def planned(roll: Roll, step: str, draft: Draft, now: datetime) -> Plan:
+def planned(roll: Roll, step: str, draft: ClassDraft, now: datetime) -> DraftPlan:
     """Return what a draft would do; of one that makes no sense, what can be made of it."""
     named = frozenset(numbers.mentioned(draft.leave))
     staged = [(member, member.stage(step, now)) for member in roll.members]
@@ -123,10 +123,10 @@ def planned(roll: Roll, step: str, draft: Draft, now: datetime) -> Plan:
     kept = tuple(one for one in passing if one.reviews or one.number)
     passes = {one.member.student for one in kept}
     left = tuple((m, s) for m, s in staged if m.student not in passes and m.certificate is None)
-    return Plan(kept, left, named, len(chosen), uncountable)
+    return DraftPlan(kept, left, named, len(chosen), uncountable)
 
 
-def _given(draft: Draft, students: Sequence[str]) -> tuple[Mapping[str, str], bool]:
+def _given(draft: ClassDraft, students: Sequence[str]) -> tuple[Mapping[str, str], bool]:
     """Return student → certificate's number, and whether the first one cannot be counted up."""
     if draft.pasted.strip():
         return numbers.pairs(draft.pasted).numbers, False
@@ -141,8 +141,8 @@ def _given(draft: Draft, students: Sequence[str]) -> tuple[Mapping[str, str], bo
 def mistakes(
     language: Language,
     roll: Roll,
-    draft: Draft,
-    plan: Plan,
+    draft: ClassDraft,
+    plan: DraftPlan,
     *,
     used: Collection[str],
     kinds: Sequence[str],
@@ -160,7 +160,7 @@ def mistakes(
     return tuple(found)
 
 
-def of_choices(language: Language, draft: Draft, kinds: Sequence[str], reasons: Sequence[str]) -> tuple[str, ...]:
+def of_choices(language: Language, draft: ClassDraft, kinds: Sequence[str], reasons: Sequence[str]) -> tuple[str, ...]:
     """Say what is wrong with what was chosen and written, whoever is to pass."""
     found: list[str] = []
     unknown = draft.kind not in kinds or draft.collected not in LEAVES or (reasons and draft.reason not in reasons)
@@ -171,7 +171,7 @@ def of_choices(language: Language, draft: Draft, kinds: Sequence[str], reasons: 
     return tuple(found)
 
 
-def _of_numbers(language: Language, roll: Roll, draft: Draft, plan: Plan, used: Collection[str]) -> list[str]:
+def _of_numbers(language: Language, roll: Roll, draft: ClassDraft, plan: DraftPlan, used: Collection[str]) -> list[str]:
     here = {member.student: member for member in roll.members}
     found: list[str] = []
 

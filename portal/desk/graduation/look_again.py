@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from portal.access.requires import for_visitors
-from portal.desk.context.scene import Place, place
+from portal.desk.context.scene import DeskPlace, place
 from portal.desk.graduation.classes import REVIEWING
 from portal.page.context import SignedIn
 from portal.present import list_rows
@@ -78,7 +78,7 @@ async def page(context: SignedIn) -> Response:
     )
 
 
-def _review(at: Place, decision: Decision, steps: Sequence[StepStatus], people: Mapping[str, Named]) -> ReviewLine:
+def _review(at: DeskPlace, decision: Decision, steps: Sequence[StepStatus], people: Mapping[str, Named]) -> ReviewLine:
     here = at.here
     person = people.get(decision.student, Named("", ""))
     name, class_name = person.name, person.class_name
@@ -98,7 +98,7 @@ def _review(at: Place, decision: Decision, steps: Sequence[StepStatus], people: 
     )
 
 
-def _record(at: Place, student: str) -> str:
+def _record(at: DeskPlace, student: str) -> str:
     return at.address(f"/desk/students/{quote(student)}")
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import quote
 
-from portal.desk.context.scene import Place
+from portal.desk.context.scene import DeskPlace
 from portal.desk.graduation import drafts
-from portal.desk.graduation.drafts import Draft
+from portal.desk.graduation.drafts import ClassDraft
 from portal.present import list_rows
 from status_db.model import State
-from status_db.queries.classes import Member, Stage
+from status_db.queries.classes import ClassMember, Stage
 
 #: A step's title, how it stands, and as of when its answer is.
 Lack: TypeAlias = tuple[str, list_rows.Cell, str]
@@ -33,7 +33,7 @@ class MemberLine:
     kind: str
 
 
-def line(at: Place, draft: Draft, member: Member, stage: Stage) -> MemberLine:
+def line(at: DeskPlace, draft: ClassDraft, member: ClassMember, stage: Stage) -> MemberLine:
     """Return a student as the form shows them."""
     certificate = member.certificate
     review = member.review(at.step).at(at.here.now)
@@ -53,12 +53,12 @@ def line(at: Place, draft: Draft, member: Member, stage: Stage) -> MemberLine:
     )
 
 
-def _accepts(at: Place, member: Member) -> Mapping[str, str]:
+def _accepts(at: DeskPlace, member: ClassMember) -> Mapping[str, str]:
     decision = member.review(at.step).decision
     return decision.accepts if decision else {}
 
 
-def lacking(at: Place, member: Member) -> tuple[Lack, ...]:
+def lacking(at: DeskPlace, member: ClassMember) -> tuple[Lack, ...]:
     """Return the steps that do not count as clear, each with how it stands, and as of when its answer is."""
     here = at.here
     review = member.review(at.step)

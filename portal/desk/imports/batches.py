@@ -14,7 +14,7 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.desk.context.refusals import SHEET, unfilled
-from portal.desk.context.scene import Place, place
+from portal.desk.context.scene import DeskPlace, place
 from portal.desk.context.services import desk_of
 from portal.desk.imports import result_words, results
 from portal.documents import xlsx
@@ -111,7 +111,7 @@ async def page(context: SignedIn) -> Response:
 
 async def _page(
     context: Context,
-    at: Place,
+    at: DeskPlace,
     batch: Batch,
     decisions: tuple[Decision, ...],
     refused: str = "",
@@ -221,7 +221,7 @@ async def result(context: SignedIn) -> Response:
     return SentOnce(folder, file, name)
 
 
-async def _found(context: SignedIn) -> tuple[Place, Batch, tuple[Decision, ...]]:
+async def _found(context: SignedIn) -> tuple[DeskPlace, Batch, tuple[Decision, ...]]:
     """Return the batch of the address. Raises HTTPException: what may not be seen looks like what is not there."""
     at = place(context, (Act.DECIDE,))
     number = context.request.path_params["batch"]
@@ -239,12 +239,12 @@ def _said(became: Mapping[str, str], language: Language) -> str:
     return became.get(language.code) or next(iter(became.values()), "")
 
 
-def _may_see(at: Place, batch: Batch) -> bool:
+def _may_see(at: DeskPlace, batch: Batch) -> bool:
     """Say whether a batch may be seen: by its author, and by who decides the step for everybody."""
     return batch.author == at.account or any(not scope for scope in at.scopes)
 
 
-def _line(at: Place, batch: Batch) -> BatchLine:
+def _line(at: DeskPlace, batch: Batch) -> BatchLine:
     language, now = at.here.language, at.here.now
     return BatchLine(
         number=batch.id,
@@ -266,7 +266,7 @@ def _undone(language: Language, batch: Batch) -> str:
     return language.gettext("%(who)s 于 %(moment)s 撤销：%(why)s", who=who, moment=moment, why=why)
 
 
-def _fate(decision: Decision, batch: Batch, at: Place) -> str:
+def _fate(decision: Decision, batch: Batch, at: DeskPlace) -> str:
     """Say what has become of a decision of a batch."""
     if batch.undone_at is None:
         return _STANDS if decision.active(at.here.now) else _ENDED

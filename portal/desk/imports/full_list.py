@@ -18,7 +18,7 @@ from config.tables.sources import Source
 from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.desk.context.head import desk_page
-from portal.desk.context.scene import Place, place
+from portal.desk.context.scene import DeskPlace, place
 from portal.desk.context.services import SheetCode, SheetRead, SheetUnreadable, desk_of
 from portal.desk.imports import result_words
 from portal.i18n.labels import later
@@ -49,7 +49,7 @@ _FOUND = {
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ListFindings:
     """Rows that something is to be said of."""
 
     word: str
@@ -66,7 +66,7 @@ async def page(context: SignedIn) -> Response:
 
 async def _page(
     context: Context,
-    at: Place,
+    at: DeskPlace,
     refused: str = "",
     *,
     status: int = 200,
@@ -193,7 +193,7 @@ async def confirm(context: SignedIn) -> Response:
     return see_other(at.address(f"/desk/list/{upload.upload}"))
 
 
-async def _show(context: Context, at: Place, upload: Upload, *, refused: str = "") -> Response:
+async def _show(context: Context, at: DeskPlace, upload: Upload, *, refused: str = "") -> Response:
     source = context.settings.source[upload.source or ""]
     # Each row as a decision would be looked at, for what is found of its number and name; none of it is entered.
     rows = [Told(line, student, name, Verdict.CLEARED) for line, student, name, _word in upload.rows]
@@ -201,7 +201,7 @@ async def _show(context: Context, at: Place, upload: Upload, *, refused: str = "
     known = sum(row.wrong not in (Wrong.NOBODY, Wrong.NO_STEP) for row in preview.rows)
     language = at.here.language
     found = [
-        Found(
+        ListFindings(
             language.gettext(word),
             len(own),
             tuple((row.told.line, row.told.student, row.told.name or row.name) for row in own[:_NAMED]),
@@ -237,7 +237,7 @@ async def _show(context: Context, at: Place, upload: Upload, *, refused: str = "
     )
 
 
-async def _kept(context: SignedIn) -> tuple[Place, Upload]:
+async def _kept(context: SignedIn) -> tuple[DeskPlace, Upload]:
     """Return the list of the address, and its place. Raises HTTPException: another's is as unknown as none."""
     number = context.request.path_params["upload"]
     upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.account.account)
@@ -275,7 +275,7 @@ def _suffix(source: Source) -> str:
     return PurePath(str(source.own.path)).suffix.lower()
 
 
-def _title(at: Place, name: str, source: Source) -> str:
+def _title(at: DeskPlace, name: str, source: Source) -> str:
     return at.here.language.pick(source.title, source.title_en) or name
 
 

@@ -18,10 +18,10 @@ from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.access.scenes import COLUMNS, NONE, Scene
 from portal.desk.context.refusals import SHEET, unfilled
-from portal.desk.context.scene import Place, place
+from portal.desk.context.scene import DeskPlace, place
 from portal.desk.context.services import SheetCode, SheetUnreadable, desk_of
 from portal.desk.imports import result_sheets, result_words, results
-from portal.desk.imports.result_sheets import Person
+from portal.desk.imports.result_sheets import TemplateStudent
 from portal.i18n.labels import later
 from portal.page.context import Context, SignedIn
 from portal.present import cards, list_rows
@@ -29,12 +29,12 @@ from portal.web.links import see_other
 from portal.web.sent_files import SentOnce
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.batch_rows import Judged, Preview, RowKind
+from status_db.decisions.batch_rows import Judged, RowKind, SheetPreview
 from status_db.decisions.batches import BatchKind
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.inbox.uploads import Upload, UploadKind
 from status_db.model import StepKind
-from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.queries.lists import Filter, Lists, ListSelection, Order
 
 #: Whom a template may be narrowed to.
 _NARROWED_BY = ("college", "class")
@@ -53,7 +53,7 @@ REFUSED = later("没有导入：%(why)s")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PreviewRow:
     """One row of a preview, ready to be shown."""
 
     line: int
@@ -68,14 +68,14 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class RowGroup:
     """The rows of one kind."""
 
     kind: str
     word: str
     mark: str
     tone: str
-    lines: tuple[Line, ...]
+    lines: tuple[PreviewRow, ...]
 
 
 async def page(context: SignedIn) -> Response:
@@ -83,7 +83,7 @@ async def page(context: SignedIn) -> Response:
     return await _page(context, place(context, (Act.DECIDE,)))
 
 
-async def _page(context: Context, at: Place, refused: str = "", *, status: int = 200, said: str = "") -> Response:
+async def _page(context: Context, at: DeskPlace, refused: str = "", *, status: int = 200, said: str = "") -> Response:
     batches = await context.ask_long(partial(at.doors.batches.batches, at.step, 1))
     choices = {
         column: await context.ask_long(context.services.lists.choices, at.sight, column, {}, _CHOICES)
@@ -114,7 +114,7 @@ async def template(context: SignedIn) -> Response:
     language, most = at.here.language, context.settings.desk.most_rows
     columns = {name: "" if context.asked(name) == NONE else context.asked(name) for name in _NARROWED_BY}
     chosen = Filter(
-        Wanted.ALL,
+        ListSelection.ALL,
         at.step,
         columns={name: value for name, value in columns.items() if context.asked(name)},
         order=Order.CLASS,
@@ -157,12 +157,12 @@ def template_about(here: Scene, stale: Sequence[str], by: str) -> tuple[str, ...
     return (language.gettext("%(moment)s 由 %(who)s 下载", moment=language.dated(here.now), who=by), *stale)
 
 
-def people_of(here: Scene, lists: Lists, step: str, chosen: Filter) -> Iterator[Person]:
+def people_of(here: Scene, lists: Lists, step: str, chosen: Filter) -> Iterator[TemplateStudent]:
     """Give those who belong on a template: who has the step, and how it stands."""
     for listed in lists.whole(here.sight.only(step), chosen, here.now):
         status = next((one for one in listed.steps if one.step == step), None)
         if status is not None:
-            yield Person(listed.student, listed.name, listed.class_name, list_rows.cell(here, status).text)
+            yield TemplateStudent(listed.student, listed.name, listed.class_name, list_rows.cell(here, status).text)
 
 
 async def bring(context: SignedIn) -> Response:
@@ -275,7 +275,7 @@ async def enter(context: SignedIn) -> Response:
     return see_other(at.address(f"/desk/import/batches/{made.batch.id}"))
 
 
-async def _brought(context: SignedIn) -> tuple[Place, Upload]:
+async def _brought(context: SignedIn) -> tuple[DeskPlace, Upload]:
     """Return the sheet of the address, and its place. Raises HTTPException: another's is as unknown as none."""
     number = context.request.path_params["upload"]
     upload = await context.ask_long(desk_of(context.request).uploads.find, number, context.account.account)
@@ -287,16 +287,16 @@ async def _brought(context: SignedIn) -> tuple[Place, Upload]:
     return at, upload
 
 
-async def _judged(context: Context, at: Place, upload: Upload) -> Preview:
+async def _judged(context: Context, at: DeskPlace, upload: Upload) -> SheetPreview:
     told = results.told_of(results.again(upload.rows), at.here.language.zone)
     return await context.ask_in_turn(at.doors.batches.preview, at.step, told, at.here.now, at.scopes)
 
 
 async def _preview(
     context: Context,
-    at: Place,
+    at: DeskPlace,
     upload: Upload,
-    preview: Preview,
+    preview: SheetPreview,
     ticks: Mapping[str, bool] | None = None,
     *,
     refused: str = "",
@@ -322,13 +322,13 @@ async def _preview(
     )
 
 
-def groups(context: Context, at: Place, judged: Sequence[Judged]) -> list[Group]:
+def groups(context: Context, at: DeskPlace, judged: Sequence[Judged]) -> list[RowGroup]:
     """Return the rows of a preview by kind, the wrong ones first; kinds without a row are left out."""
     language = at.here.language
     kind = cards.kinds_of(context.settings).get(at.step, StepKind.SYNCED)
     reasons = context.settings.step_named(at.step).reasons
 
-    def line(row: Judged) -> Line:
+    def line(row: Judged) -> PreviewRow:
         told = row.told
         more = (
             ("file_number", told.file_number),
@@ -337,7 +337,7 @@ def groups(context: Context, at: Place, judged: Sequence[Judged]) -> list[Group]
             ("condition", told.condition),
             ("until", language.moment(told.until, at.here.now) if told.until else ""),
         )
-        return Line(
+        return PreviewRow(
             line=told.line,
             student=told.student,
             name=row.name or told.name or "",
@@ -349,7 +349,7 @@ def groups(context: Context, at: Place, judged: Sequence[Judged]) -> list[Group]
         )
 
     return [
-        Group(
+        RowGroup(
             kind=one,
             word=language.gettext(word),
             mark=result_words.MARKS[one],
@@ -362,7 +362,7 @@ def groups(context: Context, at: Place, judged: Sequence[Judged]) -> list[Group]
 
 
 def _became(
-    context: Context, at: Place, sheet: results.ResultSheet, judged: Sequence[Judged], *, replaced: bool
+    context: Context, at: DeskPlace, sheet: results.ResultSheet, judged: Sequence[Judged], *, replaced: bool
 ) -> results.ResultSheet:
     """Return a sheet with what has become of each of its rows, in every language of the settings."""
     reasons = context.settings.step_named(at.step).reasons
@@ -376,7 +376,7 @@ def _became(
     return replace(sheet, rows=tuple(replace(row, became=said) for row, said in zip(sheet.rows, told, strict=True)))
 
 
-def _after(at: Place, upload: Upload) -> str:
+def _after(at: DeskPlace, upload: Upload) -> str:
     return at.address(f"/desk/import/batches/{upload.batch}")
 
 

@@ -33,7 +33,7 @@ _HOW = (
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class TemplateStudent:
     """One student of a template."""
 
     student: str
@@ -48,7 +48,7 @@ def write_template(
     language: Language,
     title: str,
     about: Sequence[str],
-    people: Iterable[Person],
+    people: Iterable[TemplateStudent],
     reasons: Sequence[str],
 ) -> int:
     """Write a template with these students; `about` says beside the instructions what they are. Return how many."""

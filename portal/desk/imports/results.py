@@ -49,7 +49,7 @@ _END_OF_DAY = time(23, 59, 59)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SheetRow:
     """One row as it stands in a sheet, and once it was entered, what became of it."""
 
     line: int
@@ -63,7 +63,7 @@ class ResultSheet:
     """A sheet of results, as it stands."""
 
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[SheetRow, ...]
 
     def kept(self) -> list[dict[str, Any]]:
         """Return it as JSON has it; `again` reads that."""
@@ -75,7 +75,7 @@ def again(kept: Sequence[Mapping[str, Any]]) -> ResultSheet:
     """Return a sheet that was kept."""
     head, *rows = kept
     return ResultSheet(
-        tuple(head["columns"]), tuple(Row(r["line"], tuple(r["cells"]), dict(r["became"])) for r in rows)
+        tuple(head["columns"]), tuple(SheetRow(r["line"], tuple(r["cells"]), dict(r["became"])) for r in rows)
     )
 
 
@@ -95,7 +95,7 @@ def read(reads: ReadsSheets, content: bytes, name: str) -> ResultSheet:
         raise SheetUnreadable(
             SheetCode.TWICE, f"{name} has the column {COLUMNS[twice[0]][0]} more than once. Leave one of them."
         )
-    return ResultSheet(found.columns, tuple(Row(line, cells) for line, cells in found.rows))
+    return ResultSheet(found.columns, tuple(SheetRow(line, cells) for line, cells in found.rows))
 
 
 def told_of(sheet: ResultSheet, zone: ZoneInfo) -> tuple[Told, ...]:
@@ -106,7 +106,7 @@ def told_of(sheet: ResultSheet, zone: ZoneInfo) -> tuple[Told, ...]:
     )
 
 
-def _told(row: Row, cells: Mapping[str, str], zone: ZoneInfo) -> Told:
+def _told(row: SheetRow, cells: Mapping[str, str], zone: ZoneInfo) -> Told:
     said = {column: cells.get(column, "") for column in COLUMNS}
     verdict = _VERDICTS.get(_folded(said["result"]))
     until = _day(said["until"])

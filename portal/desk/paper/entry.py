@@ -15,11 +15,11 @@ from starlette.routing import Route
 from portal.access import forms
 from portal.access.requires import for_visitors
 from portal.desk.context.refusals import PAPER, unfilled
-from portal.desk.context.scene import Place, place
+from portal.desk.context.scene import DeskPlace, place
 from portal.desk.imports import result_words
 from portal.desk.paper import words as paper_words
 from portal.desk.paper.sheets import by_building, by_college, narrowed
-from portal.desk.paper.table import Typed, entered_lines, typed_lines
+from portal.desk.paper.table import TypedSheet, entered_lines, typed_lines
 from portal.documents.sheet_numbers import LONGEST, typed
 from portal.i18n.labels import later, say
 from portal.page.context import Context, SignedIn
@@ -27,11 +27,11 @@ from portal.web import bounds
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
-from status_db.decisions.batch_rows import Preview, RowKind
+from status_db.decisions.batch_rows import RowKind, SheetPreview
 from status_db.decisions.batches import Batch, BatchKind
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.model import Decision, normalise_number
-from status_db.queries.lists import Filter, Wanted
+from status_db.queries.lists import Filter, ListSelection
 
 #: One sheet, or a class, has fewer rows.
 _ROWS = 200
@@ -66,12 +66,12 @@ async def page(context: SignedIn) -> Response:
     columns = narrowed(context)
     if not columns:
         return await _ask_which(context, at)
-    chosen = Filter(Wanted.NOT_CLEAR, at.step, columns)
+    chosen = Filter(ListSelection.NOT_CLEAR, at.step, columns)
     leaf = await context.ask_long(context.services.lists.leaf, at.sight, chosen, at.here.now, _ROWS)
     if not leaf.rows:
         return await _ask_which(context, at, nobody=True)
     return await _table(
-        context, at, Typed(tuple(one.student for one in leaf.rows)), wrong=TOO_MANY if leaf.more else ""
+        context, at, TypedSheet(tuple(one.student for one in leaf.rows)), wrong=TOO_MANY if leaf.more else ""
     )
 
 
@@ -121,7 +121,7 @@ async def enter(context: SignedIn) -> Response:
     return see_other(at.here.address(f"/desk/paper/entered/{entered.batch.id}"))
 
 
-def _wrong_in(draft: Typed, preview: Preview) -> str:
+def _wrong_in(draft: TypedSheet, preview: SheetPreview) -> str:
     """Return why a preview may not be confirmed; empty when it may."""
     if draft.digest != preview.digest.hex():
         return unfilled(DecisionCode.OVERTAKEN, PAPER)
@@ -131,15 +131,15 @@ def _wrong_in(draft: Typed, preview: Preview) -> str:
     return "" if entered else unfilled(DecisionCode.NO_CHANGE, PAPER)
 
 
-async def _pasted(context: Context, at: Place, text: str) -> Response:
+async def _pasted(context: Context, at: DeskPlace, text: str) -> Response:
     apart = "".join(" " if character in ",;，；、" else character for character in text).split()
     numbers = tuple(dict.fromkeys(number for one in apart if (number := normalise_number(one))))
     if not numbers or len(numbers) > _ROWS:
         return await _ask_which(context, at, pasted=text, wrong=TOO_MANY if numbers else NO_NUMBERS)
-    return await _table(context, at, Typed(numbers))
+    return await _table(context, at, TypedSheet(numbers))
 
 
-def _read(fields: Mapping[str, Sequence[str]]) -> Typed:
+def _read(fields: Mapping[str, Sequence[str]]) -> TypedSheet:
     """Return what a form says. Raises HTTPException for one that no page of ours has sent."""
     numbers = [normalise_number(one) for one in fields.get("number", ())]
     reasons, files = fields.get("reason", ()), fields.get("file", ())
@@ -151,7 +151,7 @@ def _read(fields: Mapping[str, Sequence[str]]) -> Typed:
     def last(name: str) -> str:
         return fields.get(name, [""])[-1].replace("\r\n", "\n").strip()
 
-    return Typed(
+    return TypedSheet(
         numbers=tuple(numbers),
         reasons={number: one.strip() for number, one in zip(numbers, reasons, strict=True)},
         files={number: one.strip() for number, one in zip(numbers, files, strict=True)},
@@ -165,7 +165,7 @@ def _read(fields: Mapping[str, Sequence[str]]) -> Typed:
     )
 
 
-def _wrong_above(at: Place, draft: Typed) -> tuple[str, datetime | None]:
+def _wrong_above(at: DeskPlace, draft: TypedSheet) -> tuple[str, datetime | None]:
     """Return what is wrong above the table, or with nothing wrong the time at which it was decided."""
     if not draft.sheet or len(draft.sheet) > LONGEST:
         return (LONG_SHEET if draft.sheet else NO_SHEET), None
@@ -186,7 +186,7 @@ def _wrong_above(at: Place, draft: Typed) -> tuple[str, datetime | None]:
 
 
 async def _ask_which(
-    context: Context, at: Place, *, nobody: bool = False, pasted: str = "", wrong: str = ""
+    context: Context, at: DeskPlace, *, nobody: bool = False, pasted: str = "", wrong: str = ""
 ) -> Response:
     classes = await context.ask_long(context.services.lists.groups, at.sight, ("college", "class"))
     buildings = await context.ask_long(context.services.lists.groups, at.sight, ("building",))
@@ -205,15 +205,15 @@ async def _ask_which(
 
 async def _table(
     context: Context,
-    at: Place,
-    draft: Typed,
-    preview: Preview | None = None,
+    at: DeskPlace,
+    draft: TypedSheet,
+    preview: SheetPreview | None = None,
     *,
     wrong: str = "",
     status: int = 200,
 ) -> Response:
     here = at.here
-    chosen = Filter(Wanted.ALL, at.step, numbers=draft.numbers)
+    chosen = Filter(ListSelection.ALL, at.step, numbers=draft.numbers)
     leaf = await context.ask_long(context.services.lists.leaf, at.sight, chosen, here.now, _ROWS)
     people = {one.student: one for one in leaf.rows}
     earlier = await context.ask_long(_earlier, at, draft.sheet) if preview is not None else ()
@@ -243,7 +243,7 @@ async def _table(
     )
 
 
-def _earlier(at: Place, sheet: str) -> tuple[Batch, ...]:
+def _earlier(at: DeskPlace, sheet: str) -> tuple[Batch, ...]:
     """Return what was entered of the same sheet before, and not taken back."""
     batches = at.doors.batches.batches(at.step)
     return tuple(one for one in batches if one.kind is BatchKind.PAPER and one.title == sheet and one.undone_at is None)
@@ -277,7 +277,7 @@ async def undo(context: SignedIn) -> Response:
     return see_other(at.here.address(f"/desk/paper/entered/{batch.id}"))
 
 
-async def _found(context: SignedIn) -> tuple[Place, Batch, tuple[Decision, ...]]:
+async def _found(context: SignedIn) -> tuple[DeskPlace, Batch, tuple[Decision, ...]]:
     """Return a batch of the own step whose students all stand inside the own scopes. Raises HTTPException, 404."""
     first = place(context, _DECIDING)
     found = await context.ask_long(first.doors.batches.batch, context.request.path_params["sheet"])
@@ -293,7 +293,7 @@ async def _found(context: SignedIn) -> tuple[Place, Batch, tuple[Decision, ...]]
 
 async def _entered(
     context: Context,
-    at: Place,
+    at: DeskPlace,
     batch: Batch,
     decisions: Sequence[Decision],
     *,

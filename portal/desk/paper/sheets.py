@@ -11,7 +11,7 @@ from starlette.routing import Route
 from portal.access.requires import for_visitors
 from portal.access.scenes import NONE
 from portal.auth.permissions import inside
-from portal.desk.context.scene import AT_THE_DESK, Place, acts_at, place
+from portal.desk.context.scene import AT_THE_DESK, DeskPlace, acts_at, place
 from portal.documents import paper_pdf
 from portal.documents.paper_pdf import PrintSet
 from portal.documents.paper_sets import Papers, sight_of
@@ -43,7 +43,7 @@ async def page(context: SignedIn) -> Response:
     return await _page(context, place(context, AT_THE_DESK))
 
 
-async def _page(context: SignedIn, at: Place, missing: str = "") -> Response:
+async def _page(context: SignedIn, at: DeskPlace, missing: str = "") -> Response:
     classes = await context.ask_long(context.services.lists.groups, at.sight, ("college", "class"))
     buildings = await context.ask_long(context.services.lists.groups, at.sight, ("building",))
     fresh = await context.ask_long(context.services.lists.freshness, at.here.cohort.key)
@@ -62,7 +62,7 @@ async def _page(context: SignedIn, at: Place, missing: str = "") -> Response:
     )
 
 
-def by_college(at: Place, path: str, classes: tuple[tuple[str, ...], ...]) -> dict[str, list[tuple[str, str]]]:
+def by_college(at: DeskPlace, path: str, classes: tuple[tuple[str, ...], ...]) -> dict[str, list[tuple[str, str]]]:
     """Return college → its classes, each a name and an address about it."""
     found: dict[str, list[tuple[str, str]]] = {}
     for college, name in classes:
@@ -70,7 +70,7 @@ def by_college(at: Place, path: str, classes: tuple[tuple[str, ...], ...]) -> di
     return found
 
 
-def by_building(at: Place, path: str, buildings: tuple[tuple[str, ...], ...]) -> list[tuple[str, str]]:
+def by_building(at: DeskPlace, path: str, buildings: tuple[tuple[str, ...], ...]) -> list[tuple[str, str]]:
     """Return the buildings, each a name and an address about it."""
     return [(name, at.address(path, building=name or NONE)) for (name,) in buildings]
 
@@ -81,7 +81,7 @@ def narrowed(context: Context) -> dict[str, str]:
     return {name: "" if value == NONE else value for name in names if (value := context.asked(name))}
 
 
-def _entered(at: Place) -> list[EnteredSheet]:
+def _entered(at: DeskPlace) -> list[EnteredSheet]:
     """Return the sheets that were entered last: the own ones, or all for who decides for everybody."""
     everybody = any(not scope for scope in at.scopes)
     batches = (one for one in at.doors.batches.batches(at.step) if one.kind is BatchKind.PAPER)
@@ -89,7 +89,7 @@ def _entered(at: Place) -> list[EnteredSheet]:
     return [_said(at, one) for one in own[:_LISTED]]
 
 
-def _said(at: Place, batch: Batch) -> EnteredSheet:
+def _said(at: DeskPlace, batch: Batch) -> EnteredSheet:
     return EnteredSheet(
         title=batch.title,
         address=at.here.address(f"/desk/paper/entered/{batch.id}"),
@@ -137,7 +137,7 @@ async def slip(context: SignedIn) -> Response:
     return _sent(content, f"slip-{student.student}")
 
 
-def _papers(context: Context, at: Place) -> Papers:
+def _papers(context: Context, at: DeskPlace) -> Papers:
     return Papers(context.services.lists, context.settings, at.here.language, at.here.cohort.key, at.here.now)
 
 

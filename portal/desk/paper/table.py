@@ -6,20 +6,20 @@ from datetime import datetime
 
 from portal.access.scenes import Scene
 from portal.desk.context.refusals import PAPER, unfilled
-from portal.desk.context.scene import Place
+from portal.desk.context.scene import DeskPlace
 from portal.desk.imports import result_words
 from portal.desk.paper import words as paper_words
 from portal.i18n.labels import say
 from portal.present import list_rows
 from portal.present.list_rows import Cell
-from status_db.decisions.batch_rows import Preview, Told, Wrong
+from status_db.decisions.batch_rows import SheetPreview, Told, Wrong
 from status_db.decisions.batches import Named
 from status_db.model import Decision, Verdict
 from status_db.queries.lists import ListedStudent
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class TypedSheet:
     """What was typed, whether it makes sense or not."""
 
     numbers: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ class EnteredLine:
 
 
 def typed_lines(
-    at: Place, draft: Typed, people: Mapping[str, ListedStudent], preview: Preview | None
+    at: DeskPlace, draft: TypedSheet, people: Mapping[str, ListedStudent], preview: SheetPreview | None
 ) -> list[TypedLine]:
     """Return the rows of the table, each with what was typed in it and what the preview says of it."""
     here, cell = at.here, at.here.steps.index(at.step)

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 from config.tables.secrets import DatabaseUrl, Origin
 from connectors import huiwen, interlib_views, koha, sql
 from connectors.databases.statements.query_guard import refuse, refuse_everywhere
-from connectors.databases.statements.tokens import RULES, Kind, QueryRefused, tokens
+from connectors.databases.statements.tokens import RULES, QueryRefused, TokenKind, tokens
 from connectors.port import Question, SourceRefused
 from tests.contract import Ticking
 
@@ -376,7 +376,7 @@ def test_what_is_called_a_remark_or_a_text_here_is_one_for_the_server(engine: En
     if not any(token.text.startswith("canary") for token in inside):
         # No word here is the function's name: the server calls it nowhere, and so it sees no more words than we do.
         assert "it sang" not in answer
-    if len(inside) == 1 and inside[0].kind is Kind.TEXT:
+    if len(inside) == 1 and inside[0].kind is TokenKind.TEXT:
         # One text and remarks: what follows is not part of the text.
         row = _answer(engine, f"SELECT {mixture}\n, 7")
         assert isinstance(row, str) or row[1:] == [7]

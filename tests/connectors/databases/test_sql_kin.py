@@ -17,14 +17,14 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
-from connectors.databases.base import Options, Patience
+from connectors.databases.base import DatabaseTimeouts, Options
 from connectors.databases.dameng import Dameng
 from connectors.databases.mysql import beginning
 from connectors.port import SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from tests.connectors.database_office import DatabaseOffice, ask, but_clocks
 from tests.contract import ROWS
 
-PATIENCE = Patience(timedelta(seconds=10), timedelta(seconds=90))
+PATIENCE = DatabaseTimeouts(timedelta(seconds=10), timedelta(seconds=90))
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ from sqlalchemy.pool import NullPool
 
 from connectors import sql
 from connectors.databases import sqlserver
-from connectors.databases.base import Options, Patience
+from connectors.databases.base import DatabaseTimeouts, Options
 from connectors.port import Question, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from tests.contract import Ticking
 from tests.services.university import free_port
 
-PATIENCE = Patience(timedelta(seconds=10), timedelta(minutes=2))
+PATIENCE = DatabaseTimeouts(timedelta(seconds=10), timedelta(minutes=2))
 OFFICE = sqlserver.SqlServer("fees", "mssql+pymssql://reader:***@finance/fees", PATIENCE, Options())
 
 #: What DB-Library adds to whatever the server says.

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.files import reader as lists_files
-from connectors.files.sandbox import FileNamed, Limits, read_apart
+from connectors.files.sandbox import FileNamed, SandboxLimits, read_apart
 from connectors.files.tables.table import ListAsked
 from connectors.port import SourceError
 from tests import sizes
@@ -182,6 +182,6 @@ def test_an_old_workbook_with_other_bytes_ends_in_its_own_process(
     """What reads it is not written in Python: it may end its whole process, and that is a refusal too."""
     path = tmp_path / "a"
     path.write_bytes(changed(old, changes, kept))
-    limits = Limits(memory=400_000_000, longest=timedelta(seconds=20), told_in="[source.fees]")
+    limits = SandboxLimits(memory=400_000_000, longest=timedelta(seconds=20), told_in="[source.fees]")
     with suppress(SourceError):
         read_apart(lists_files.read, path, ASKED, limits=limits, file=FileNamed("fees: the list", "Export it again."))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from connectors.files.sandbox import FileNamed, Limits, Reader, Row, read_apart
+from connectors.files.sandbox import FileNamed, Reader, Row, SandboxLimits, read_apart
 from connectors.port import Progress, SourceError, SourceGarbled, SourceRefused, SourceUnavailable, no_progress
 from tests.connectors import readers
 from tests.services.university import ROOT
@@ -32,7 +32,7 @@ def apart(
     longest: timedelta = timedelta(minutes=1),
     progress: Progress = no_progress,
 ) -> tuple[list[Row], Any]:
-    limits = Limits(memory, longest, "[source.fees]")
+    limits = SandboxLimits(memory, longest, "[source.fees]")
     return read_apart(reader, path, asked, limits=limits, file=FILE, progress=progress)
 
 

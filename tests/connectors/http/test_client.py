@@ -17,7 +17,7 @@ import pytest
 from config.tables.secrets import Secret
 from connectors import rest
 from connectors.http.backoff import Quiet
-from connectors.http.client import Office
+from connectors.http.client import WebOffice
 from connectors.http.settings import Exchange
 from connectors.port import Question, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from tests.cast import MORNING
@@ -43,7 +43,7 @@ def exchange(**own: Any) -> Exchange:
 
 def get(office: HttpOffice, **own: Any) -> Any:
     """Return the body of one answer."""
-    with Office(exchange(**own), "loans", lambda: MORNING) as asking:
+    with WebOffice(exchange(**own), "loans", lambda: MORNING) as asking:
         return asking.get(office.url, {}).body
 
 
@@ -91,7 +91,7 @@ def test_no_traceback_tells_what_follows_the_question_mark(office: HttpOffice) -
     for reply in (Reply(hang_up=True), Reply(b"[", length=9), Reply(late=2 * PATIENCE), Reply(b"{")):
         office.script.append(reply)
         with (
-            Office(exchange(timeout=timedelta(seconds=0.1)), "loans", lambda: MORNING) as asking,
+            WebOffice(exchange(timeout=timedelta(seconds=0.1)), "loans", lambda: MORNING) as asking,
             pytest.raises(SourceError) as caught,
         ):
             asking.get(office.url, {"password": SECRET})
@@ -99,7 +99,7 @@ def test_no_traceback_tells_what_follows_the_question_mark(office: HttpOffice) -
 
 
 def test_no_traceback_tells_it_when_nobody_answers(office: HttpOffice) -> None:
-    with socket.socket() as taken, Office(exchange(), "loans", lambda: MORNING) as asking:
+    with socket.socket() as taken, WebOffice(exchange(), "loans", lambda: MORNING) as asking:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(SourceUnavailable) as caught:
             asking.get(f"http://127.0.0.1:{taken.getsockname()[1]}/", {"password": SECRET})
@@ -303,7 +303,7 @@ BUSY = {"path": "code", "equals": [0], "reason": "msg", "later": [50301]}
 def test_a_code_for_later_is_unavailable_and_tried_again(office: HttpOffice, code: object) -> None:
     pauses: list[float] = []
     office.script.extend([as_json({"code": code, "msg": "busy"}), as_json({"code": 0})])
-    with Office(exchange(ok=BUSY, retries=1), "loans", lambda: MORNING, pauses.append) as asking:
+    with WebOffice(exchange(ok=BUSY, retries=1), "loans", lambda: MORNING, pauses.append) as asking:
         assert asking.get(office.url, {}).body == {"code": 0}
     assert pauses == [0.5]
     office.script.append(as_json({"code": code, "msg": "busy"}))
@@ -385,9 +385,9 @@ def test_the_settings_charset_goes_before_what_is_declared(office: HttpOffice) -
         assert get(office, charset="gb18030") == json.loads(CHINESE)
 
 
-def asking(pauses: list[float], quiet: Quiet, **own: Any) -> Office:
+def asking(pauses: list[float], quiet: Quiet, **own: Any) -> WebOffice:
     """Return one of several that ask a system during one pull."""
-    return Office(exchange(**own), "loans", lambda: MORNING, pauses.append, quiet)
+    return WebOffice(exchange(**own), "loans", lambda: MORNING, pauses.append, quiet)
 
 
 def test_one_is_asked_to_wait_and_all_wait_once(office: HttpOffice) -> None:
@@ -426,7 +426,7 @@ class TestTrueCauses:
     """An attempt that failed is reported by its cause, with host and port, and without what may be secret."""
 
     def refusal(self, url: str, kind: type[SourceError], **own: Any) -> SourceError:
-        with Office(exchange(**own), "loans", lambda: MORNING) as asking, pytest.raises(kind) as caught:
+        with WebOffice(exchange(**own), "loans", lambda: MORNING) as asking, pytest.raises(kind) as caught:
             asking.get(url, {"password": SECRET})
         assert SECRET not in str(caught.value)
         return caught.value

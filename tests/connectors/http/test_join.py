@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from connectors.http.join import Words, joined
+from connectors.http.join import JoinWords, joined
 from connectors.port import Cell, Proof, ProofKind, Question, Snapshot, SourceGarbled
 from tests.cast import LIN, MORNING, QIAN
 from tests.contract import Ticking
 
-WORDS = Words("readers", "loans")
+WORDS = JoinWords("readers", "loans")
 TOTAL = Proof(ProofKind.TOTAL_AGREES, "all of them")
 END = Proof(ProofKind.END_REACHED, "to the end")
 

@@ -325,7 +325,7 @@ def test_the_longest_time_of_an_exchange_begins_anew_with_each_student(
 ) -> None:
     begun: list[int] = []
 
-    class Counting(client.Office):
+    class Counting(client.WebOffice):
         def begin(self) -> None:
             begun.append(1)
             super().begin()

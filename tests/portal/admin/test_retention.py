@@ -12,7 +12,7 @@ from clearance.main import app as command_line
 from config.tables.retention import RULES
 from portal.admin.retention import RULES as TITLES
 from status_db.accounts.audit_log import Audit, Deed
-from status_db.desk.retention import Retention
+from status_db.desk.retention import RetentionRunner
 from tests.world import COHORT, World
 
 
@@ -26,7 +26,7 @@ def test_every_rule_of_the_settings_has_its_line(university: World, signed_in: C
 def test_it_shows_what_was_removed_and_what_stays(university: World, signed_in: Callable[[str], TestClient]) -> None:
     log = Audit(university.desk)
     log.note(Deed.SIGNED_IN, account="dean", now=university.now - timedelta(days=3))
-    kept = Retention(university.desk, university.engine, [COHORT], {"audit": timedelta(days=1)})
+    kept = RetentionRunner(university.desk, university.engine, [COHORT], {"audit": timedelta(days=1)})
     kept.carry_out("audit", university.now, "schedule")
     row = signed_in("auditor").get("/retention").text.split('<tr id="audit">')[1].split("</tr>")[0]
     assert "<td>1</td>" in row

@@ -8,13 +8,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from status_db.accounts import api_tokens
-from status_db.accounts.api_tokens import Token, Tokens
+from status_db.accounts.api_tokens import ApiToken, Tokens
 from tests.world import World
 
 Ask = Callable[..., httpx.Response]
 
 
-def give_token(world: World, account: str, title: str = "校园门户") -> tuple[str, Token]:
+def give_token(world: World, account: str, title: str = "校园门户") -> tuple[str, ApiToken]:
     """Make a token with the grants of an account; return it, and what the desk knows of it."""
     secret = api_tokens.new_token()
     made = Tokens(world.desk).make(

@@ -16,7 +16,7 @@ from status_db.accounts.audit_log import Audit, Deed
 from status_db.decisions.writer import Wish
 from status_db.effective.visible import Sight
 from status_db.model import State, Verdict
-from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.queries.lists import Filter, Lists, ListSelection, Order
 from status_db.store.engine import writing
 from status_db.views import EVERYBODY
 from tests.cast import LEAVING, LI, LIN, MORNING, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
@@ -201,7 +201,7 @@ class TestTheList:
         everybody: list[str] = []
         after: tuple[str, ...] | None = None
         while True:
-            page = lists.leaf(sight, Filter(Wanted.ALL, order=Order.NUMBER), world.now, 200, after=after)
+            page = lists.leaf(sight, Filter(ListSelection.ALL, order=Order.NUMBER), world.now, 200, after=after)
             everybody += [row.student for row in page.rows]
             if not page.more:
                 break

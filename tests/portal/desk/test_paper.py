@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 
 from portal.desk.context.refusals import PAPER, unfilled
 from portal.desk.paper import entry
-from portal.desk.paper.table import Typed
+from portal.desk.paper.table import TypedSheet
 from portal.documents import paper_pdf, sheet_numbers
-from portal.documents.paper_pdf import Column, Fill, Line, Part, PrintSet, Wording
+from portal.documents.paper_pdf import Fill, PaperColumn, PaperRow, PaperSection, PrintSet, Wording
 from portal.documents.paper_sets import Papers, sight_of
 from portal.documents.sheet_numbers import set_number, sheet_number, step_codes, typed
 from portal.i18n import languages
@@ -192,11 +192,13 @@ class TestOnASheet:
         assert not re.search("学号|办理|纸号", text)
 
 
-def a_set(*lines: Line, columns: tuple[Column, ...] = (Column("姓名", 25), Column("办理", 11, Fill.TICK))) -> PrintSet:
+def a_set(
+    *lines: PaperRow, columns: tuple[PaperColumn, ...] = (PaperColumn("姓名", 25), PaperColumn("办理", 11, Fill.TICK))
+) -> PrintSet:
     return PrintSet(
         institution="山海大学",
         told=["打印于 5月25日"],
-        parts=[Part("图书馆", "0525-0800-LIB-1", columns, lines)],
+        parts=[PaperSection("图书馆", "0525-0800-LIB-1", columns, lines)],
         how=["打勾"],
         wording=Wording("纸号", "%(page)s/%(pages)s", "字库没有：", "zh-CN"),
         printed_at=MORNING,
@@ -216,9 +218,9 @@ class TestThePrinting:
     def test_a_character_the_font_lacks_is_marked_and_named_on_its_page_alone(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        lines = [Line([f"学生{n}"]) for n in range(39)]
+        lines = [PaperRow([f"学生{n}"]) for n in range(39)]
         with caplog.at_level(logging.WARNING):
-            first, second = pages_of(paper_pdf.write(a_set(Line(["王\U00031350明"]), *lines)))
+            first, second = pages_of(paper_pdf.write(a_set(PaperRow(["王\U00031350明"]), *lines)))
         assert "王〓明" in first
         assert "字库没有： U+31350" in first
         assert "字库没有" not in second
@@ -240,7 +242,7 @@ class TestThePrinting:
         lowest: list[float] = []
         monkeypatch.setattr(press._pdf, "rect", lambda _x, y, _w, h, *_: lowest.append(y + h))
         for count in (1, 25, 26, 27, 40, 200):
-            part = a_set(*(Line([f"{count}之{n}"]) for n in range(count))).parts[0]
+            part = a_set(*(PaperRow([f"{count}之{n}"]) for n in range(count))).parts[0]
             press.print(part)
         assert max(lowest) < 297 - 12
         text = text_of(press.done())
@@ -248,7 +250,7 @@ class TestThePrinting:
             assert re.findall(rf"^{count}之(\d+)$", text, re.MULTILINE) == [str(n) for n in range(count)]
 
     def test_a_row_of_four_lines_takes_its_height_from_the_page(self) -> None:
-        long = Line(["阿卜杜热合曼·阿卜杜克热木·买买提江·吐尔逊"])
+        long = PaperRow(["阿卜杜热合曼·阿卜杜克热木·买买提江·吐尔逊"])
         pages = pages_of(paper_pdf.write(a_set(*[long] * 30)))
         assert len(pages) == 3
 
@@ -554,7 +556,7 @@ class TestEntering:
             told = clerk.browser.get("/desk/paper").text
             assert own_path in told
             other = batches(university)
-            preview_rows = Typed((QIAN.number,), {QIAN.number: "赔书"}, {}, frozenset({QIAN.number}), "X")
+            preview_rows = TypedSheet((QIAN.number,), {QIAN.number: "赔书"}, {}, frozenset({QIAN.number}), "X")
             told_rows = preview_rows.told(university.now)
             digest = other.preview("library", told_rows, university.now).digest
             made = other.enter_all(

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.present.charts import CURVE_HEIGHT, CURVE_WIDTH, Amount, Kind, bars, curve
+from portal.present.charts import CURVE_HEIGHT, CURVE_WIDTH, Amount, SegmentKind, bars, curve
 
-KINDS = (Kind("通过", "good"), Kind("未办理", "todo", "dots"), Kind("不通过", "bad", "hatch"))
+KINDS = (SegmentKind("通过", "good"), SegmentKind("未办理", "todo", "dots"), SegmentKind("不通过", "bad", "hatch"))
 COUNTS = st.tuples(*[st.integers(0, 100_000)] * len(KINDS))
 
 

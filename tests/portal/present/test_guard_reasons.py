@@ -14,7 +14,7 @@ from status_db.model import NOT_ASKED, Means, Verdict
 from sync.plan.settings import _reasons
 from sync.plan.settings_plan import SettingsPlan
 from sync.rule import roster
-from sync.rule.guard import Announced, Counted, Group, judge
+from sync.rule.guard import Announced, Counted, GuardGroup, judge
 from sync.rule.quality import Quality
 from tests.sync.rule.test_guard import CALM, LIMITS, moving
 
@@ -22,7 +22,7 @@ SPOKEN = languages.load(("zh", "en"), ZoneInfo("Asia/Shanghai"))
 HELD, CLEARED = Verdict.HELD, Verdict.CLEARED
 
 
-COLLEGE = Group("college", "Arts", 50, 40, 950, 0)
+COLLEGE = GuardGroup("college", "Arts", 50, 40, 950, 0)
 
 #: A change of settings by which a review waits for less, and a student is in no flow.
 CHANGE = SettingsPlan(

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from config.tables.opening_hours import Calendar, Days, Hours, OpenHours
 from portal.i18n import languages
-from portal.present.opening_hours import Door, door, hours_on, say_door, say_hours
+from portal.present.opening_hours import OpeningState, door, hours_on, say_door, say_hours
 
 ZONE = ZoneInfo("Asia/Shanghai")
 OFFICE = OpenHours.model_validate({"workday": ["8:00-11:30", "14:30-17:00"], "weekend": ["9:00-12:00"]})
@@ -31,19 +31,19 @@ def at(day: date, hour: int, minute: int = 0, second: int = 0) -> datetime:
 @pytest.mark.parametrize(
     ("hour", "minute", "second", "expected"),
     [
-        (7, 59, 59, Door(next_day=DAY, next_minute=480)),
-        (8, 0, 0, Door(open_until=690)),
-        (11, 29, 59, Door(open_until=690)),
-        (11, 30, 0, Door(next_day=DAY, next_minute=870)),
-        (14, 29, 59, Door(next_day=DAY, next_minute=870)),
-        (14, 30, 0, Door(open_until=1020)),
-        (16, 59, 59, Door(open_until=1020)),
-        (17, 0, 0, Door(next_day=date(2019, 6, 6), next_minute=480)),
-        (23, 59, 59, Door(next_day=date(2019, 6, 6), next_minute=480)),
-        (0, 0, 0, Door(next_day=DAY, next_minute=480)),
+        (7, 59, 59, OpeningState(next_day=DAY, next_minute=480)),
+        (8, 0, 0, OpeningState(open_until=690)),
+        (11, 29, 59, OpeningState(open_until=690)),
+        (11, 30, 0, OpeningState(next_day=DAY, next_minute=870)),
+        (14, 29, 59, OpeningState(next_day=DAY, next_minute=870)),
+        (14, 30, 0, OpeningState(open_until=1020)),
+        (16, 59, 59, OpeningState(open_until=1020)),
+        (17, 0, 0, OpeningState(next_day=date(2019, 6, 6), next_minute=480)),
+        (23, 59, 59, OpeningState(next_day=date(2019, 6, 6), next_minute=480)),
+        (0, 0, 0, OpeningState(next_day=DAY, next_minute=480)),
     ],
 )
-def test_the_door_turns_at_the_very_minute(hour: int, minute: int, second: int, expected: Door) -> None:
+def test_the_door_turns_at_the_very_minute(hour: int, minute: int, second: int, expected: OpeningState) -> None:
     assert door(OFFICE, ORDINARY, at(DAY, hour, minute, second)) == expected
 
 
@@ -66,16 +66,16 @@ def test_each_kind_of_day_has_its_hours(day: date, first_hour: int | None) -> No
 
 def test_after_a_holidays_eve_it_opens_when_the_holiday_is_over() -> None:
     away = Calendar(holidays=(Days(first=date(2019, 6, 7), last=date(2019, 6, 9)),))
-    assert door(OFFICE, away, at(date(2019, 6, 6), 17)) == Door(next_day=date(2019, 6, 10), next_minute=480)
+    assert door(OFFICE, away, at(date(2019, 6, 6), 17)) == OpeningState(next_day=date(2019, 6, 10), next_minute=480)
 
 
 def test_an_office_that_is_open_until_midnight_is_open_in_its_last_minute() -> None:
     night = OpenHours.model_validate({"workday": ["0:00-24:00"]})
-    assert door(night, ORDINARY, at(DAY, 23, 59, 59)) == Door(open_until=1440)
+    assert door(night, ORDINARY, at(DAY, 23, 59, 59)) == OpeningState(open_until=1440)
 
 
 def test_an_office_without_hours_opens_on_no_day() -> None:
-    assert door(OpenHours(), ORDINARY, at(DAY, 9)) == Door()
+    assert door(OpenHours(), ORDINARY, at(DAY, 9)) == OpeningState()
 
 
 def test_the_clock_is_the_institutions_whatever_zone_the_moment_comes_in() -> None:

@@ -17,7 +17,7 @@ from ldap3.utils.asn1 import decoder, encode
 from config.tables.providers import Ldap
 from config.tables.secrets import Secret
 from portal.auth.passwords import hash_password
-from portal.auth.providers.ldap import Directory
+from portal.auth.providers.ldap import LdapDirectory
 from portal.auth.refusals import SignInCode, SignInRefused
 from status_db.accounts.audit_log import Deed
 from tests.cast import LIN, SUN, ZHAO
@@ -45,9 +45,9 @@ def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
 
 
-def asked(served: Served, **settings: Any) -> Directory:
+def asked(served: Served, **settings: Any) -> LdapDirectory:
     """Return our side of it."""
-    return Directory(Ldap.model_validate({"url": f"ldap://localhost:{served.port}", "base": BASE} | settings))
+    return LdapDirectory(Ldap.model_validate({"url": f"ldap://localhost:{served.port}", "base": BASE} | settings))
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ def test_a_right_password_that_opens_nothing_is_told_by_active_directorys_own_re
     said: str, reason: str | None
 ) -> None:
     with active_directory(said) as port:
-        server = Directory(Ldap(url=f"ldap://127.0.0.1:{port}", base="dc=example"))
+        server = LdapDirectory(Ldap(url=f"ldap://127.0.0.1:{port}", base="dc=example"))
         if reason is None:
             assert server.name_of(LIN.number, WORD) is None
             return

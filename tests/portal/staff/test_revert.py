@@ -10,7 +10,7 @@ from portal.student import recheck
 from status_db.accounts.audit_log import Audit, Deed
 from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
-from status_db.inbox.requests import Kind, Requests
+from status_db.inbox.requests import RequestKind, Requests
 from status_db.model import RunState, Verdict
 from tests.portal.conftest import settle, token_in
 from tests.portal.waiting import browser, digest_in, held_back, serve
@@ -84,7 +84,7 @@ def test_first_what_it_would_change_then_the_change_with_its_reason_on_record(
     assert (status, "撤回要写明原因" in page) == (409, True)
     status, page = send(admin, f"/runs/{run}/revert", digest=digest_in(page), reason="x" * 501)
     assert (status, "原因太长了" in page) == (409, True)
-    assert Requests(university.desk).about_run(COHORT, run, Kind.REVERT) == ()
+    assert Requests(university.desk).about_run(COHORT, run, RequestKind.REVERT) == ()
     status, page = send(admin, f"/runs/{run}/revert", digest=digest_in(page), reason="视图漏了一半")
     assert (status, "已交给数据同步" in page) == (200, True)
     # Sent twice, it is done once.

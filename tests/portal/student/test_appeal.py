@@ -17,7 +17,7 @@ from status_db import tables
 from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.audit_log import Audit, Deed
 from status_db.decisions.writer import Wish
-from status_db.inbox.appeal_rows import Kind, Outcome, StudentObjection
+from status_db.inbox.appeal_rows import AppealKind, AppealOutcome, StudentObjection
 from status_db.inbox.appeals import StudentObjections
 from status_db.model import State, Verdict
 from tests.cast import LI, LIN, QIAN, SUN, ZHAO, ZHOU
@@ -137,7 +137,7 @@ class TestTheStudentsPage:
         page = object_to(lin)
         assert page.url.path == "/"
         (made,) = raised(university)
-        assert (made.kind, made.step, made.item, made.text) == (Kind.OBJECTION, "library", BOOK, "书上周就还了。")
+        assert (made.kind, made.step, made.item, made.text) == (AppealKind.OBJECTION, "library", BOOK, "书上周就还了。")
         assert made.seen.state is State.HELD
         assert [thing.key for thing in made.seen.obligations] == [BOOK, "fine:滞纳金:"]
         library = next(step for step in university.student(LIN.number).steps if step.step == "library")
@@ -187,7 +187,7 @@ class TestTheStudentsPage:
         page = lin.post(f"/objection/{made.objection}/withdraw")
         assert page.url.path == "/"
         assert "异议已提交" not in page.text
-        assert raised(university)[0].outcome is Outcome.WITHDRAWN
+        assert raised(university)[0].outcome is AppealOutcome.WITHDRAWN
         assert lin.post(f"/objection/{made.objection}/withdraw").url.path == "/"
         assert deeds(university)[:2] == [Deed.OBJECTION_WITHDRAWN, Deed.OBJECTED]
         assert "异议已提交" in object_to(lin).text
@@ -308,7 +308,7 @@ class TestAnswering:
         assert re.search(r"5月25日 \d\d:\d\d 图书馆（second老师）答复：经核对，说明如下。 请到总台出示借书证。", page)
         assert "最迟" not in page
         (told,) = raised(university)
-        assert (told.outcome, told.answered_by) == (Outcome.EXPLAINED, "second")
+        assert (told.outcome, told.answered_by) == (AppealOutcome.EXPLAINED, "second")
         line = Audit(university.desk).newest(20, deed=Deed.OBJECTION_ANSWERED)[0]
         assert (line.account, line.student, line.detail["outcome"]) == ("second", LIN.number, "explained")
 
@@ -386,7 +386,7 @@ class TestAnswering:
         assert f"引用提出之后作出的决定 {now.id}" in librarian.get(address(made)).text
         assert librarian.post(address(made, "/answer"), outcome="decided").status_code == 200
         (told,) = raised(university)
-        assert (told.outcome, told.decision) == (Outcome.DECIDED, now.id)
+        assert (told.outcome, told.decision) == (AppealOutcome.DECIDED, now.id)
         page = visits.of(LIN.number).text("/")
         assert "通过·人工办理" in page
         assert "答复：已人工办理，结果以本页为准。" in page
@@ -479,7 +479,7 @@ class TestSendingBack:
         page = self.send(reviewer)
         assert page.url.path == "/desk/sent-back"
         (made,) = raised(university, QIAN.number)
-        assert (made.kind, made.step, made.raised_by, made.item) == (Kind.SENT_BACK, "library", "reviewer", "")
+        assert (made.kind, made.step, made.raised_by, made.item) == (AppealKind.SENT_BACK, "library", "reviewer", "")
         assert deeds(university)[0] is Deed.SENT_BACK
         assert "图书馆 · 钱程 20152003 … 待答复" in visits.of("reviewer").text("/desk/sent-back")
         for who in ("librarian", "branch"):

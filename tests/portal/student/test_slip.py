@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from portal.app import create_app
 from portal.documents import clearance_slip, slip_pdf
-from portal.documents.slip_pdf import Ink, Paper
+from portal.documents.slip_pdf import Ink, SlipTexts
 from portal.present.masking import mask_name, mask_number
 from status_db.accounts.audit_log import Audit, Deed
 from status_db.decisions.certificates import Issue
@@ -33,7 +33,7 @@ from tests.world import COHORT, World
 SignedIn = Callable[[str], TestClient]
 
 KEY = bytes(range(32))
-SLIP = clearance_slip.Slip("2019", "20152004", MORNING, b"12345678")
+SLIP = clearance_slip.VerifiedSlip("2019", "20152004", MORNING, b"12345678")
 
 
 def address_on(page: str) -> str:
@@ -223,7 +223,7 @@ class TestTheToken:
         st.binary(min_size=8, max_size=8),
     )
     def test_it_says_what_was_sealed_in_it(self, cohort: str, student: str, made: int, digest: bytes) -> None:
-        slip = clearance_slip.Slip(cohort, student, datetime.fromtimestamp(made, UTC), digest)
+        slip = clearance_slip.VerifiedSlip(cohort, student, datetime.fromtimestamp(made, UTC), digest)
         assert clearance_slip.unseal(clearance_slip.seal(slip, KEY), KEY) == slip
 
     @given(st.integers(0, 42 * 8 - 1))
@@ -290,8 +290,8 @@ class TestNamesAndNumbers:
         assert mask_number(number) == shown
 
 
-def paper(name: str) -> Paper:
-    return Paper(
+def paper(name: str) -> SlipTexts:
+    return SlipTexts(
         title="离校手续单",
         institution="山海大学",
         facts=(("姓名", name), ("学号", "20152004")),

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from config.tables.limits import Limits
+from config.tables.limits import PortalLimits
 from portal.web.hashing import Hashing
 from portal.web.limits import NotNow
 from tests import own_loop
@@ -18,7 +18,7 @@ from tests.world import World
 
 
 def test_a_full_queue_refuses_sign_ins_in_words_and_counts_no_failure(university: World) -> None:
-    app = limited(university, Limits(passwords_waiting=1))
+    app = limited(university, PortalLimits(passwords_waiting=1))
     hashing: Hashing = app.state.services.hashing
     signed_in = cookies(app, LIN.number)
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from config.tables.limits import Limits
+from config.tables.limits import PortalLimits
 from portal.app import create_app
 from portal.web.apart import Apart, HelperLost
 from portal.web.limits import NotNow
@@ -28,7 +28,7 @@ from tests.portal.conftest import enter
 from tests.portal.whole import whole_app
 from tests.world import World
 
-FEW = Limits(long_at_once=1, long_waiting=1, long_of_one=1)
+FEW = PortalLimits(long_at_once=1, long_waiting=1, long_of_one=1)
 
 #: What takes long, and who may ask for it.
 LONG = {
@@ -41,7 +41,7 @@ LONG = {
 }
 
 
-def limited(world: World, limits: Limits = FEW) -> Starlette:
+def limited(world: World, limits: PortalLimits = FEW) -> Starlette:
     """Return the whole application with these limits."""
     portal = world.settings.portal.model_copy(update={"limits": limits})
     world.settings = world.settings.model_copy(update={"portal": portal})
@@ -131,7 +131,7 @@ def test_programs_wait_in_the_same_queue(university: World) -> None:
 
 
 def test_no_account_fills_the_queue_alone() -> None:
-    long = LongQuestions(Limits(long_at_once=1, long_waiting=20, long_of_one=2))
+    long = LongQuestions(PortalLimits(long_at_once=1, long_waiting=20, long_of_one=2))
 
     async def ask() -> None:
         said = asyncio.Event()
@@ -173,7 +173,7 @@ def test_who_goes_away_keeps_no_place() -> None:
 
 
 def test_whoever_waits_is_answered_in_turn_and_never_more_at_once_than_allowed() -> None:
-    long, order, most = LongQuestions(Limits(long_at_once=2, long_waiting=20)), [], 0
+    long, order, most = LongQuestions(PortalLimits(long_at_once=2, long_waiting=20)), [], 0
 
     async def ask() -> None:
         async def here(number: int) -> Response:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from config.tables.limits import Limits
+from config.tables.limits import PortalLimits
 from portal.app import create_app
 from tests.patience import PATIENCE, until
 from tests.services.pages import served
@@ -68,7 +68,7 @@ def serving(university: World) -> Iterator[Serving]:
     with ExitStack() as stack:
 
         def serve(*, proxies: tuple[str, ...] = (), **limits: Any) -> Pages:
-            found = Limits(**limits)
+            found = PortalLimits(**limits)
             portal = university.settings.portal.model_copy(update={"limits": found, "proxies": list(proxies)})
             app = create_app(university.settings.model_copy(update={"portal": portal}), clock=university.clock)
             stack.callback(app.state.services.close)

@@ -3,7 +3,7 @@
 import pytest
 
 from status_db.accounts.accounts import Act, Grant, LastManager
-from status_db.accounts.directory import Directory
+from status_db.accounts.directory import AccountDirectory
 from status_db.model import ROSTER, RunState
 from status_db.queries.roster import RosterReader
 from status_db.queries.runs import RunReader
@@ -12,7 +12,7 @@ from tests.world import COHORT, World
 
 
 @pytest.fixture
-def directory(world: World) -> Directory:
+def directory(world: World) -> AccountDirectory:
     """Three of the staff and three students."""
     for person in (LIN, ZHAO, QIAN):
         world.accounts.add(person.number, person.name, None, student=person.number, now=world.now)
@@ -20,21 +20,21 @@ def directory(world: World) -> Directory:
     grants = [Grant(Act.REVIEW, "final_review", {"college": ("资源学院",)}, "2019"), Grant(Act.READ)]
     world.accounts.add("wang_li", "王丽", None, grants=grants, now=world.now)
     world.accounts.add("wangxli", "100%王", None, now=world.now)
-    return Directory(world.desk_engine)
+    return AccountDirectory(world.desk_engine)
 
 
 def names(found: tuple[object, ...]) -> list[str]:
     return [one.account for one in found]  # type: ignore[attr-defined]  # accounts as listed
 
 
-def test_staff_are_listed_by_name_a_page_at_a_time(directory: Directory) -> None:
+def test_staff_are_listed_by_name_a_page_at_a_time(directory: AccountDirectory) -> None:
     first = directory.staff(limit=2)
     assert names(first) == ["admin", "wang_li"]
     assert names(directory.staff(after=first[-1].account)) == ["wangxli"]
     assert directory.counted() == (3, 3)
 
 
-def test_each_comes_with_its_grants(directory: Directory) -> None:
+def test_each_comes_with_its_grants(directory: AccountDirectory) -> None:
     found = directory.one(" WANG_LI ")
     assert found is not None
     assert [grant.act for grant in found.grants] == [Act.REVIEW, Act.READ]
@@ -56,11 +56,11 @@ def test_each_comes_with_its_grants(directory: Directory) -> None:
         ("  ", []),
     ],
 )
-def test_a_search_takes_every_sign_as_itself(directory: Directory, text: str, accounts: list[str]) -> None:
+def test_a_search_takes_every_sign_as_itself(directory: AccountDirectory, text: str, accounts: list[str]) -> None:
     assert names(directory.found(text)) == accounts
 
 
-def test_who_holds_a_grant_is_told_of_active_accounts_alone(directory: Directory, world: World) -> None:
+def test_who_holds_a_grant_is_told_of_active_accounts_alone(directory: AccountDirectory, world: World) -> None:
     ((account, grant),) = directory.holders(Act.REVIEW)
     assert (account, grant.scope) == ("wang_li", {"college": ("资源学院",)})
     world.accounts.deactivate("wang_li")
@@ -68,7 +68,7 @@ def test_who_holds_a_grant_is_told_of_active_accounts_alone(directory: Directory
 
 
 class TestTheLastWhoManages:
-    def test_they_keep_the_grant_and_stay_open(self, directory: Directory, world: World) -> None:
+    def test_they_keep_the_grant_and_stay_open(self, directory: AccountDirectory, world: World) -> None:
         (held,) = world.accounts.grants("admin")
         assert held.id is not None
         with pytest.raises(LastManager):
@@ -81,7 +81,7 @@ class TestTheLastWhoManages:
         assert found.grants == (Grant(Act.MANAGE),)
 
     def test_somebody_whose_account_is_shut_or_whose_grant_ends_does_not_stand_in(
-        self, directory: Directory, world: World
+        self, directory: AccountDirectory, world: World
     ) -> None:
         world.accounts.grant("wang_li", [Grant(Act.MANAGE)])
         world.accounts.deactivate("wang_li")

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 from foundation import private_files
 from status_db import tables
 from status_db.backups import making, manifest
-from status_db.backups.manifest import BackupError, Database
+from status_db.backups.manifest import BackedUpDatabase, BackupError
 from status_db.model import RunState
 from status_db.store import schema_version
 from status_db.store.engine import StoreError, open_writing
@@ -25,7 +25,7 @@ from tests.status_db.house import House, damage, everything, go_on
 
 
 class TestTheDrill:
-    def test_a_fresh_place_gets_every_row_as_it_was(self, house: House, elsewhere: list[Database]) -> None:
+    def test_a_fresh_place_gets_every_row_as_it_was(self, house: House, elsewhere: list[BackedUpDatabase]) -> None:
         before = house.rows()
         made = house.back_up()
         go_on(house.world)
@@ -47,7 +47,7 @@ class TestTheDrill:
         go_on(house.world)
         assert {outcome.state for outcome in house.world.run_all().values()} == {RunState.UNCHANGED}
 
-    def test_whoever_was_signed_in_signs_in_anew(self, house: House, elsewhere: list[Database]) -> None:
+    def test_whoever_was_signed_in_signs_in_anew(self, house: House, elsewhere: list[BackedUpDatabase]) -> None:
         made = house.back_up()
         house.restore(made, elsewhere)
         engine = create_engine(elsewhere[-1].url, poolclass=NullPool)
@@ -57,7 +57,9 @@ class TestTheDrill:
             assert connection.execute(select(tables.factor_step)).all() == []
         engine.dispose()
 
-    def test_a_backup_beside_a_writer_holds_each_run_whole(self, house: House, elsewhere: list[Database]) -> None:
+    def test_a_backup_beside_a_writer_holds_each_run_whole(
+        self, house: House, elsewhere: list[BackedUpDatabase]
+    ) -> None:
         world, over, going, broken = house.world, threading.Event(), threading.Event(), []
 
         def write() -> None:
@@ -140,7 +142,7 @@ class TestWhatABackupIs:
             house.back_up()
         assert house.names == []
 
-    def test_a_database_without_tables_is_not_backed_up(self, elsewhere: list[Database], house: House) -> None:
+    def test_a_database_without_tables_is_not_backed_up(self, elsewhere: list[BackedUpDatabase], house: House) -> None:
         house.place = elsewhere
         with pytest.raises(BackupError, match=r"clearance db upgrade|could not be copied"):
             house.back_up()

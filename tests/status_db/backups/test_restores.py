@@ -9,7 +9,7 @@ from sqlalchemy import update
 from status_db import tables
 from status_db.backups import restoring
 from status_db.backups.making import Made
-from status_db.backups.manifest import BackupError, Database
+from status_db.backups.manifest import BackedUpDatabase, BackupError
 from status_db.store import schema_version
 from status_db.store.migrate import upgrade
 from tests.status_db.house import House, damage, everything, go_on, told_otherwise
@@ -57,7 +57,7 @@ class TestWhatIsNotRestored:
 
     def test_one_of_other_databases(self, house: House, made: Made) -> None:
         with pytest.raises(BackupError, match="Set url and desk_url"):
-            house.restore(made, [Database("sqlite:///x.db", schema_version.PARTS)], replace=True)
+            house.restore(made, [BackedUpDatabase("sqlite:///x.db", schema_version.PARTS)], replace=True)
 
     def test_any_over_rows_that_stand_unless_told_so(self, house: House, made: Made) -> None:
         with pytest.raises(BackupError, match=r"rows already\. Say --replace"):
@@ -96,7 +96,7 @@ def test_an_older_schema_is_restored_and_told(house: House, monkeypatch: pytest.
     assert house.restore(made, replace=True).older == ("marks",)
 
 
-def test_tables_made_and_never_used_are_no_hindrance(house: House, elsewhere: list[Database]) -> None:
+def test_tables_made_and_never_used_are_no_hindrance(house: House, elsewhere: list[BackedUpDatabase]) -> None:
     made = house.back_up()
     for database in elsewhere:
         for part in database.parts:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, create_engine, inspect, make_url, text
 from sqlalchemy.pool import NullPool
 
 from status_db.backups import manifest, postgres
-from status_db.backups.manifest import BackupError, Database
+from status_db.backups.manifest import BackedUpDatabase, BackupError
 from status_db.store import schema_version
 from tests.status_db.house import House, go_on
 from tests.world import SETTINGS, World
@@ -121,7 +121,7 @@ class TestOnPostgres:
             program.chmod(0o755)
         secret = "geheim 4711"
         url = make_url(house.place[0].url).set(password=secret).render_as_string(hide_password=False)
-        house.place, house.tools = [Database(url, schema_version.PARTS)], folder
+        house.place, house.tools = [BackedUpDatabase(url, schema_version.PARTS)], folder
         house.restore(house.back_up(), replace=True)
         lines = told.read_text(encoding="utf-8").splitlines()
         assert {Path(line.split()[0]).name for line in lines} == {"pg_dump", "pg_restore", "psql"}
@@ -141,7 +141,7 @@ class TestOnPostgres:
             )
             program.chmod(0o755)
         url = make_url(house.place[0].url).set(password="geheim").render_as_string(hide_password=False)
-        house.place, house.tools = [Database(url, schema_version.PARTS)], folder
+        house.place, house.tools = [BackedUpDatabase(url, schema_version.PARTS)], folder
         with pytest.raises(BackupError, match="no way in") as refused:
             house.back_up()
         assert "geheim" not in str(refused.value)

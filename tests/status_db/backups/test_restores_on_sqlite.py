@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from status_db import tables
 from status_db.backups import sqlite
-from status_db.backups.manifest import BackupError, Database
+from status_db.backups.manifest import BackedUpDatabase, BackupError
 from status_db.store import schema_version
 from status_db.store.migrate import upgrade
 from tests.status_db.house import House, everything, go_on
@@ -31,7 +31,7 @@ class TestOnSqlite:
         assert [file.name for file in kept] == [
             "clearance.db.before-20190525T001100Z", "clearance-desk.db.before-20190525T001100Z",
         ]  # fmt: skip
-        was = [Database(f"sqlite:///{file}", d.parts) for file, d in zip(kept, sqlite_house.place, strict=True)]
+        was = [BackedUpDatabase(f"sqlite:///{file}", d.parts) for file, d in zip(kept, sqlite_house.place, strict=True)]
         assert everything(was) == before
 
     def test_no_log_of_the_old_one_stays_beside_the_new(self, sqlite_house: House) -> None:
@@ -63,7 +63,7 @@ class TestOnSqlite:
         sqlite_house.stop()
         take = sqlite.take_place
 
-        def only_the_marks(staged: Path, database: Database, suffix: str) -> list[Path]:
+        def only_the_marks(staged: Path, database: BackedUpDatabase, suffix: str) -> list[Path]:
             if "desk" in database.parts:
                 raise BackupError("no room. Make some.")
             return take(staged, database, suffix)
@@ -116,7 +116,7 @@ class TestOnSqlite:
         assert sqlite_house.names == []
 
     def test_one_file_for_both_parts_comes_back_as_one(self, tmp_path: Path) -> None:
-        database = Database(f"sqlite:///{tmp_path / 'both.db'}", schema_version.PARTS)
+        database = BackedUpDatabase(f"sqlite:///{tmp_path / 'both.db'}", schema_version.PARTS)
         for part in schema_version.PARTS:
             upgrade(database.url, part)
         with World(database.url, tmp_path) as world:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from status_db.decisions.batch_rows import Preview, RowKind, Told, Wrong
+from status_db.decisions.batch_rows import RowKind, SheetPreview, Told, Wrong
 from status_db.decisions.batches import Batches, BatchKind, Entered, Undone
 from status_db.decisions.certificates import Issue
 from status_db.decisions.refusals import DecisionRefused, Overtaken
@@ -61,7 +61,7 @@ WRONG = (
 )
 
 
-def look(world: World, batches: Batches, *rows: Told, scopes: Any = ({},)) -> Preview:
+def look(world: World, batches: Batches, *rows: Told, scopes: Any = ({},)) -> SheetPreview:
     return batches.preview("library", rows, world.now, scopes)
 
 
@@ -80,7 +80,7 @@ def decided(world: World, person: Person, verdict: Verdict = CLEARED, reason: st
     return world.decisions.enter(Wish(person.number, "library", verdict, reason, **more), "somebody", world.now)
 
 
-def kinds(preview: Preview) -> list[tuple[RowKind, Wrong | None]]:
+def kinds(preview: SheetPreview) -> list[tuple[RowKind, Wrong | None]]:
     return [(one.kind, one.wrong) for one in preview.rows]
 
 

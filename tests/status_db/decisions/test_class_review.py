@@ -13,13 +13,13 @@ from connectors.port import SourceUnavailable
 from status_db import tables
 from status_db.decisions.batches import Batches, Undone
 from status_db.decisions.certificates import HandedOver, Issue
-from status_db.decisions.class_review import Chosen, ClassReview, ClassReviews, LeftOut, NobodyPassed
+from status_db.decisions.class_review import ChosenStudent, ClassReview, ClassReviews, LeftOut, NobodyPassed
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import Wish
 from status_db.model import ROSTER, Decision, RunState, StepStatus, Verdict
-from status_db.queries.certificates import Certificates
-from status_db.queries.certificates import Chosen as Narrowed
+from status_db.queries.certificates import CertificateFilter as Narrowed
+from status_db.queries.certificates import CertificateReader
 from status_db.queries.classes import Classes, Stage
 from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope
@@ -45,18 +45,18 @@ def class_reviews(world: World) -> ClassReviews:
     return ClassReviews(world.writer)
 
 
-def chosen(world: World, students: Sequence[str], first: int | None = 1) -> list[Chosen]:
+def chosen(world: World, students: Sequence[str], first: int | None = 1) -> list[ChosenStudent]:
     """Choose students as a reviewer sees them now, each with a number from the first on; None for none."""
     standing = class_reviews(world).standing_of(students, world.now)
-    found: list[Chosen] = []
+    found: list[ChosenStudent] = []
     for at, student in enumerate(students):
         review = next((s for s in standing[student] if s.step == STEP), None)
         assert review is not None
-        found.append(Chosen(student, seen_by_review(review), "" if first is None else f"C{first + at:03}"))
+        found.append(ChosenStudent(student, seen_by_review(review), "" if first is None else f"C{first + at:03}"))
     return found
 
 
-def hold(world: World, who: Sequence[Chosen], author: str = "reviewer", **more: Any) -> ClassReview:
+def hold(world: World, who: Sequence[ChosenStudent], author: str = "reviewer", **more: Any) -> ClassReview:
     told = {"title": CLASS, "kind": "毕业证书", "reason": "齐备"} | more
     return class_reviews(world).give(STEP, who, author, world.now, **told)
 
@@ -150,7 +150,7 @@ class TestOneWord:
 
 class TestScopes:
     def test_who_stands_outside_is_as_unknown_as_who_is_nobody(self, ready: World) -> None:
-        who = [*chosen(ready, FORTY[:1]), Chosen("20990009", "", "C900"), Chosen(LIN.number, "", "C901")]
+        who = [*chosen(ready, FORTY[:1]), ChosenStudent("20990009", "", "C900"), ChosenStudent(LIN.number, "", "C901")]
         held = class_reviews(ready).give(
             STEP, who, "reviewer", ready.now, OWN, OWN, title=CLASS, kind="毕业证书", reason="齐备"
         )
@@ -179,7 +179,7 @@ class TestScopes:
 
     def test_lists_show_nothing_of_others(self, ready: World) -> None:
         hold(ready, chosen(ready, FORTY[:2]))
-        lists, classes = Certificates(ready.reading, COHORT), Classes(ready.reading, ready.settings, COHORT)
+        lists, classes = CertificateReader(ready.reading, COHORT), Classes(ready.reading, ready.settings, COHORT)
         (number, _) = (one.certificate.id for one in lists.listed(STEP, OWN, Narrowed()))
         assert lists.find(STEP, OWN, number) is not None
         assert lists.find(STEP, OTHERS, number) is None

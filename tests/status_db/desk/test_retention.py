@@ -32,9 +32,9 @@ TEN_DAYS = timedelta(days=10)
 FACTORS = (tables.passkey, tables.recovery_code, tables.factor_step)
 
 
-def keeper(world: World, **spans: timedelta | None) -> retention.Retention:
+def keeper(world: World, **spans: timedelta | None) -> retention.RetentionRunner:
     """Return what keeps everything for ten days, but for what is said otherwise."""
-    return retention.Retention(world.desk, world.engine, [COHORT], dict.fromkeys(RULES, TEN_DAYS) | spans)
+    return retention.RetentionRunner(world.desk, world.engine, [COHORT], dict.fromkeys(RULES, TEN_DAYS) | spans)
 
 
 def count(world: World, table: Table) -> int:

@@ -31,11 +31,11 @@ from status_db.accounts.accounts import AccountRefused, Accounts, Act, Grant
 from status_db.accounts.api_tokens import Tokens, hash_of
 from status_db.accounts.audit_log import Audit, Deed
 from status_db.desk.audit_chain import RowAltered
-from status_db.desk.retention import Retention
+from status_db.desk.retention import RetentionRunner
 from status_db.desk.seals import NOT_SEALED, SEALED
 from status_db.desk.store import DeskStore
 from status_db.inbox.announcements import Board
-from status_db.inbox.appeal_rows import Outcome
+from status_db.inbox.appeal_rows import AppealOutcome
 from status_db.inbox.appeals import StudentObjections
 from status_db.inbox.pending_changes import AccountChange, ChangeKind, PendingChanges
 from status_db.inbox.requests import Requests
@@ -94,10 +94,10 @@ def at_work(world: World) -> None:
     raised = appeals.raise_(
         COHORT, "2015150001", "library", "", "还了", account="2015150001", seen=SEEN, due=due, now=now, limit=5
     )
-    StudentObjections(desk).answer(raised.objection, Outcome.EXPLAINED, "没有还", account="librarian", now=now)
+    StudentObjections(desk).answer(raised.objection, AppealOutcome.EXPLAINED, "没有还", account="librarian", now=now)
     waits = PendingChanges(desk, Codes(desk, world.desk_key), Auth(), [COHORT])
     waits.carry_out(AccountChange(ChangeKind.OPEN, "librarian"), "admin", now)
-    Retention(desk, world.engine, [COHORT], {"sessions": LONG}).carry_out("sessions", now, "test")
+    RetentionRunner(desk, world.engine, [COHORT], {"sessions": LONG}).carry_out("sessions", now, "test")
     for store in (desk, pages_store(world)):
         for _ in range(3):
             Audit(store).note(Deed.SIGNED_IN, account="librarian", now=now, method="local")

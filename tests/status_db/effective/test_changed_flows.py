@@ -19,14 +19,14 @@ from status_db.accounts.accounts import Act, Grant
 from status_db.decisions.batch_rows import Told, Wrong
 from status_db.decisions.batches import Batches
 from status_db.decisions.certificates import Issue
-from status_db.decisions.class_review import Chosen, ClassReviews, NobodyPassed
+from status_db.decisions.class_review import ChosenStudent, ClassReviews, NobodyPassed
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import Wish
 from status_db.effective.visible import everything
 from status_db.model import FIRST_FINDING, State, StepKind, StepStatus, Verdict
 from status_db.queries.classes import Classes, Stage
-from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.queries.lists import Filter, Lists, ListSelection, Order
 from status_db.queries.report import Reports
 from status_db.views import EVERYBODY, Where
 from tests.cast import GEOLOGY_LOAN, LEAVING, LIN, QIAN, SUN
@@ -116,9 +116,9 @@ def review_of(world: World, number: str) -> StepStatus:
     return next(step for step in world.student(number).steps if step.kind is StepKind.REVIEW)
 
 
-def chosen(world: World, *numbers: str) -> list[Chosen]:
+def chosen(world: World, *numbers: str) -> list[ChosenStudent]:
     return [
-        Chosen(number, seen_by_review(review_of(world, number)), f"C-{at}")
+        ChosenStudent(number, seen_by_review(review_of(world, number)), f"C-{at}")
         for at, number in enumerate(numbers, start=1)
     ]
 
@@ -139,7 +139,7 @@ def hold(world: World, *numbers: str) -> object:
 
 def clear_in_lists(world: World) -> list[str]:
     lists, sight = Lists(world.reading, world.settings), everything(world.settings, COHORT)
-    return [one.student for one in lists.whole(sight, Filter(Wanted.CLEAR), world.now)]
+    return [one.student for one in lists.whole(sight, Filter(ListSelection.CLEAR), world.now)]
 
 
 def commands(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
@@ -229,7 +229,7 @@ class TestAStepOfWhichNothingIsStored:
         assert clear_in_lists(world) == []
         by_age = lists.leaf(sight, Filter(state, wanted.step, order=Order.SINCE), world.now, 10)
         assert {one.student for one in by_age.rows} == {p.number for p in LEAVING}
-        exported = list(lists.whole(sight, Filter(Wanted.ALL), world.now, [wanted.step]))
+        exported = list(lists.whole(sight, Filter(ListSelection.ALL), world.now, [wanted.step]))
         assert [s.at(world.now).state for one in exported for s in one.steps if s.step == wanted.step] == [state] * 5
         today = world.reader.trend(sight, world.now).days[-1]
         assert (today.clear, today.by_step[wanted.step]) == (0, 0)
@@ -302,7 +302,7 @@ def test_who_goes_by_a_flow_that_is_not_configured_has_no_steps_and_is_not_clear
     overview = world.reader.seen(sight, world.now)
     assert (overview.students, overview.by_step[REVIEW].by_state) == (5, {State.OPEN: 1})
     lists = Lists(world.reading, world.settings)
-    assert [one.student for one in lists.leaf(sight, Filter(Wanted.ALL), world.now, 10).rows] == ["1201610005"]
+    assert [one.student for one in lists.leaf(sight, Filter(ListSelection.ALL), world.now, 10).rows] == ["1201610005"]
     assert world.reader.trend(sight, world.now).students == 1
     assert Reports(world.reading, world.settings).report(sight, world.now).whole.students == 1
     refusal = f'{QIAN.number} goes by the flow "undergraduate", which the settings do not have'

@@ -14,7 +14,7 @@ from portal.present.headline import is_clear
 from status_db import tables
 from status_db.effective.visible import everything
 from status_db.model import FIRST_FINDING, Reason, State, StepKind, Verdict, said_as_of
-from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.queries.lists import Filter, Lists, ListSelection, Order
 from status_db.queries.named_students import NamedStudents
 from status_db.store.engine import writing
 from tests import sizes
@@ -218,7 +218,7 @@ def test_python_and_sql_say_the_same_of_every_review(world: World) -> None:
         counted = world.reader.overview(COHORT, NOW).by_college
         clear, open_ = (
             {one.student: one for one in lists.leaf(sight, Filter(wanted), NOW, 100).rows}
-            for wanted in (Wanted.CLEAR, Wanted.NOT_CLEAR)
+            for wanted in (ListSelection.CLEAR, ListSelection.NOT_CLEAR)
         )
         views = named.students(COHORT, [f"S{at:03}" for at in range(len(students))], NOW)
         for at, (flow, steps, *_) in enumerate(students):
@@ -264,7 +264,7 @@ def test_since_when_is_the_same_in_lists_and_in_sql(world: World) -> None:
         ("undergraduate", (*steps, (one, None), (None, None)), [], None, None) for one in (found, None, waits, found)
     ] + [("postgraduate", (*steps, (one, None), (None, None)), [], None, None) for one in (found, None, waits)]
     store(world, students, {})
-    chosen = Filter(Wanted.ALL, "dorm", order=Order.SINCE)
+    chosen = Filter(ListSelection.ALL, "dorm", order=Order.SINCE)
     lists, sight = Lists(world.engine, world.settings), everything(world.settings, COHORT)
     # Those of whom nothing is found have waited since they joined; each page begins where the one before ends.
     first = lists.leaf(sight, chosen, NOW, 3)

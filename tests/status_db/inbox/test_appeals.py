@@ -9,7 +9,7 @@ import pytest
 
 from status_db.decisions.writer import Wish
 from status_db.inbox import appeals
-from status_db.inbox.appeal_rows import Kind, Outcome, SeenThen, StudentObjection, item_of
+from status_db.inbox.appeal_rows import AppealKind, AppealOutcome, SeenThen, StudentObjection, item_of
 from status_db.inbox.appeals import AppealCode, Inside, ObjectionRefused, StudentObjections
 from status_db.model import Obligation, State, Verdict
 from status_db.queries import named_students
@@ -79,7 +79,12 @@ class TestRaising:
         assert objections.one(COHORT, made.objection) == made
         assert objections.of_student(COHORT, LIN.number) == (made,)
         assert made.seen == seen
-        assert (made.kind, made.item, made.text, made.raised_by) == (Kind.OBJECTION, "loan:B0001", "书已还。", "lin")
+        assert (made.kind, made.item, made.text, made.raised_by) == (
+            AppealKind.OBJECTION,
+            "loan:B0001",
+            "书已还。",
+            "lin",
+        )
         assert (made.at, made.due, made.waits, made.outcome) == (MORNING, MORNING + HOUR, True, None)
 
     def test_what_stood_there_is_what_the_student_saw(self, world: World) -> None:
@@ -105,7 +110,7 @@ class TestRaising:
         raised(objections, item="")
         raised(objections, step="dorm", item="loan:B0001")
         raised(objections, QIAN.number, item="loan:B0001")
-        objections.answer(first.objection, Outcome.EXPLAINED, "没有还。", account="librarian", now=MORNING)
+        objections.answer(first.objection, AppealOutcome.EXPLAINED, "没有还。", account="librarian", now=MORNING)
         raised(objections, item="loan:B0001")
 
     def test_so_many_wait_at_a_time_and_an_answer_makes_room(self, objections: StudentObjections) -> None:
@@ -161,7 +166,7 @@ class TestRaising:
 class TestSendingBack:
     def test_it_waits_beside_the_students_own(self, objections: StudentObjections) -> None:
         own, back = raised(objections), sent_back(objections)
-        assert (back.kind, back.item, back.raised_by) == (Kind.SENT_BACK, "", "reviewer")
+        assert (back.kind, back.item, back.raised_by) == (AppealKind.SENT_BACK, "", "reviewer")
         assert objections.of_student(COHORT, LIN.number) == (back, own)
 
     def test_a_step_is_sent_back_once_while_it_waits(self, objections: StudentObjections) -> None:
@@ -171,7 +176,7 @@ class TestSendingBack:
         assert (refused.value.code, refused.value.standing) == (AppealCode.WAITS, first)
         sent_back(objections, step="dorm")
         sent_back(objections, SUN.number)
-        objections.answer(first.objection, Outcome.RECHECKED, "", account="librarian", now=MORNING)
+        objections.answer(first.objection, AppealOutcome.RECHECKED, "", account="librarian", now=MORNING)
         sent_back(objections)
 
     def test_a_student_cannot_take_it_back(self, objections: StudentObjections) -> None:
@@ -185,26 +190,26 @@ class TestAnswering:
     def test_the_answer_stands_beside_what_was_raised(self, objections: StudentObjections) -> None:
         made = raised(objections)
         objections.answer(
-            made.objection, Outcome.DECIDED, " 已核销。 ", account="librarian", now=MORNING + HOUR, decision=7
+            made.objection, AppealOutcome.DECIDED, " 已核销。 ", account="librarian", now=MORNING + HOUR, decision=7
         )
         found = objections.one(COHORT, made.objection)
         assert found is not None
-        assert (found.outcome, found.answer, found.answered_by) == (Outcome.DECIDED, "已核销。", "librarian")
+        assert (found.outcome, found.answer, found.answered_by) == (AppealOutcome.DECIDED, "已核销。", "librarian")
         assert (found.answered_at, found.decision, found.waits) == (MORNING + HOUR, 7, False)
         assert (found.text, found.seen) == (made.text, made.seen)
 
     def test_only_a_decision_is_kept_with_a_decision(self, objections: StudentObjections) -> None:
         made = raised(objections)
         answered = objections.answer(
-            made.objection, Outcome.EXPLAINED, "没有还。", account="librarian", now=MORNING, decision=7
+            made.objection, AppealOutcome.EXPLAINED, "没有还。", account="librarian", now=MORNING, decision=7
         )
         assert answered.decision is None
 
     def test_the_second_is_told_who_was_first_and_changes_nothing(self, objections: StudentObjections) -> None:
         made = raised(objections)
-        first = objections.answer(made.objection, Outcome.EXPLAINED, "没有还。", account="librarian", now=MORNING)
+        first = objections.answer(made.objection, AppealOutcome.EXPLAINED, "没有还。", account="librarian", now=MORNING)
         with pytest.raises(ObjectionRefused, match="librarian was first") as refused:
-            objections.answer(made.objection, Outcome.RECHECKED, "", account="second", now=MORNING + HOUR)
+            objections.answer(made.objection, AppealOutcome.RECHECKED, "", account="second", now=MORNING + HOUR)
         assert (refused.value.code, refused.value.standing) == (AppealCode.ANSWERED, first)
         assert objections.one(COHORT, made.objection) == first
 
@@ -215,7 +220,7 @@ class TestAnswering:
             barrier.wait()
             try:
                 own = StudentObjections(world.desk)
-                own.answer(made.objection, Outcome.EXPLAINED, f"{name} 说。", account=name, now=MORNING)
+                own.answer(made.objection, AppealOutcome.EXPLAINED, f"{name} 说。", account=name, now=MORNING)
             except ObjectionRefused as refused:
                 return refused.standing.answered_by if refused.standing else "nobody"
             return name
@@ -230,13 +235,13 @@ class TestAnswering:
     @pytest.mark.parametrize(
         ("outcome", "text", "refusal"),
         [
-            (Outcome.EXPLAINED, "", AppealCode.NO_TEXT),
-            (Outcome.DECIDED, "", AppealCode.NO_DECISION),
-            (Outcome.RECHECKED, "长" * 501, AppealCode.LONG_TEXT),
+            (AppealOutcome.EXPLAINED, "", AppealCode.NO_TEXT),
+            (AppealOutcome.DECIDED, "", AppealCode.NO_DECISION),
+            (AppealOutcome.RECHECKED, "长" * 501, AppealCode.LONG_TEXT),
         ],
     )
     def test_an_answer_that_lacks_something_is_none(
-        self, objections: StudentObjections, outcome: Outcome, text: str, refusal: AppealCode
+        self, objections: StudentObjections, outcome: AppealOutcome, text: str, refusal: AppealCode
     ) -> None:
         made = raised(objections)
         with pytest.raises(ObjectionRefused) as refused:
@@ -247,21 +252,21 @@ class TestAnswering:
     def test_nobody_answers_by_taking_it_back(self, objections: StudentObjections) -> None:
         made = raised(objections)
         with pytest.raises(ValueError, match="only the student"):
-            objections.answer(made.objection, Outcome.WITHDRAWN, "", account="librarian", now=MORNING)
+            objections.answer(made.objection, AppealOutcome.WITHDRAWN, "", account="librarian", now=MORNING)
         with pytest.raises(KeyError):
-            objections.answer(made.objection + 1, Outcome.RECHECKED, "", account="librarian", now=MORNING)
+            objections.answer(made.objection + 1, AppealOutcome.RECHECKED, "", account="librarian", now=MORNING)
 
 
 class TestTakingBack:
     def test_the_own_one_once(self, objections: StudentObjections) -> None:
         made = raised(objections)
         taken = objections.withdraw(made.objection, LIN.number, account=LIN.number, now=MORNING + HOUR)
-        assert (taken.outcome, taken.answered_by, taken.waits) == (Outcome.WITHDRAWN, LIN.number, False)
+        assert (taken.outcome, taken.answered_by, taken.waits) == (AppealOutcome.WITHDRAWN, LIN.number, False)
         with pytest.raises(ObjectionRefused) as refused:
             objections.withdraw(made.objection, LIN.number, account=LIN.number, now=MORNING + HOUR)
         assert refused.value.code is AppealCode.ANSWERED
         with pytest.raises(ObjectionRefused):
-            objections.answer(made.objection, Outcome.EXPLAINED, "晚了。", account="librarian", now=MORNING)
+            objections.answer(made.objection, AppealOutcome.EXPLAINED, "晚了。", account="librarian", now=MORNING)
 
     def test_anothers_is_none(self, objections: StudentObjections) -> None:
         made = raised(objections)
@@ -284,7 +289,7 @@ class TestTheQueue:
         assert objections.waiting(COHORT, ("library",), everybody, 2) == (soon, late)
         assert objections.count_waiting(COHORT, ("library",), everybody) == 3
         assert objections.count_waiting(COHORT, ("library", "dorm"), everybody) == 4
-        objections.answer(soon.objection, Outcome.RECHECKED, "", account="librarian", now=MORNING)
+        objections.answer(soon.objection, AppealOutcome.RECHECKED, "", account="librarian", now=MORNING)
         objections.withdraw(late.objection, LIN.number, account=LIN.number, now=MORNING)
         assert objections.waiting(COHORT, ("library",), everybody, 10) == (same,)
         assert objections.count_waiting(COHORT, ("library",), everybody) == 1

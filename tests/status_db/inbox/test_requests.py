@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from status_db.inbox.requests import Kind, RequestOutcome, RequestRefused, Requests
+from status_db.inbox.requests import RequestKind, RequestOutcome, RequestRefused, Requests
 from status_db.model import Says
 from tests.cast import LIN, MORNING, QIAN
 from tests.world import COHORT, World
@@ -30,7 +30,7 @@ class TestRechecks:
     def test_one_waits_until_it_is_served_and_says_how_it_ended(self, requests: Requests) -> None:
         ask(requests)
         (one,) = requests.waiting(COHORT)
-        assert (one.kind, one.student, one.outcome) == (Kind.RECHECK, LIN.number, None)
+        assert (one.kind, one.student, one.outcome) == (RequestKind.RECHECK, LIN.number, None)
         requests.served(one.request, RequestOutcome.FAILED, "fees does not answer", MORNING + timedelta(seconds=3))
         assert requests.waiting(COHORT) == ()
         last = requests.last_recheck(COHORT, LIN.number)

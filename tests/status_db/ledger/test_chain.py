@@ -13,14 +13,14 @@ from status_db import tables
 from status_db.decisions.certificates import HandedOver, Issue
 from status_db.decisions.writer import Wish
 from status_db.ledger import key as ledger_key
-from status_db.ledger.chain import Entry, Head, Ledger
+from status_db.ledger.chain import Ledger, LedgerHead, PendingLink
 from status_db.ledger.key import LedgerRefused
 from status_db.ledger.seals import NOTHING, Seals, canonical, moved
 from status_db.model import ROSTER, SETTINGS, RunState, Verdict
 from status_db.store.engine import StoreError, reading
 from status_db.store.keys import KeyRefused
 from status_db.store.migrate import upgrade
-from sync.verify.report import Report, verify
+from sync.verify.report import VerifyReport, verify
 from tests.cast import GEOLOGY_LOAN, GEOLOGY_LOANS, LIN, POETRY_LOAN, QIAN, SUN, ZHAO
 from tests.world import COHORT, World
 
@@ -34,7 +34,7 @@ def links(world: World) -> list[tuple[int, str]]:
         return [(r.link, r.kind) for r in connection.execute(select(table).order_by(table.c.link))]
 
 
-def verified(world: World) -> Report:
+def verified(world: World) -> VerifyReport:
     """Verify a world as it stands."""
     seals = ledger_key.read(world.settings.status_db.ledger_key_file)
     assert seals is not None
@@ -82,14 +82,14 @@ class TestLinks:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         world.run_all()
-        before, close = links(world), Entry.close
+        before, close = links(world), PendingLink.close
 
-        def crash(entry: Entry) -> Head:
+        def crash(entry: PendingLink) -> LedgerHead:
             close(entry)
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(Entry, "close", crash)
+            patch.setattr(PendingLink, "close", crash)
             with pytest.raises(KeyboardInterrupt):
                 decided(world, LIN.number)
             world.says["loans"] = [GEOLOGY_LOAN]

@@ -13,7 +13,7 @@ from status_db.decisions.writer import Wish
 from status_db.effective.visible import Sight, everything
 from status_db.model import Standing, State, StepStatus, Verdict
 from status_db.queries.counts import overview
-from status_db.queries.lists import Filter, Lists, Order, Wanted
+from status_db.queries.lists import Filter, Lists, ListSelection, Order
 from status_db.store.engine import writing
 from status_db.views import Scope, Where
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LEAVING, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO
@@ -82,7 +82,7 @@ def test_a_row_says_of_each_step_what_the_students_own_page_says(season: World) 
     seen: set[State] = set()
     for later in looked_at(season):
         season.now += later
-        leaf = lists_of(season).leaf(everything(season.settings, COHORT), Filter(Wanted.ALL), season.now, 100)
+        leaf = lists_of(season).leaf(everything(season.settings, COHORT), Filter(ListSelection.ALL), season.now, 100)
         own = pages(season)
         assert {row.student for row in leaf.rows} == set(own)
         for row in leaf.rows:
@@ -107,17 +107,17 @@ def test_every_filter_lists_exactly_those_whose_pages_say_so(season: World, step
         own = {number: steps for number, steps in own.items() if steps}
         to_do = {n: {s.state for s in steps if must_go(s)} for n, steps in own.items()}
         clear = {n for n, steps in own.items() if all(s.clear for s in steps)}
-        expected: dict[Wanted | State, set[str]] = {
-            Wanted.ALL: set(own),
-            Wanted.TO_DO: {n for n, states in to_do.items() if states},
-            Wanted.OWES: {n for n, states in to_do.items() if states - {State.NOT_DONE}},
-            Wanted.UNDONE: {n for n, states in to_do.items() if states == {State.NOT_DONE}},
-            Wanted.WAITS: {n for n, states in to_do.items() if not states} - clear,
-            Wanted.NOT_CLEAR: {n for n, steps in own.items() if not all(s.clear for s in steps)},
-            Wanted.CLEAR: clear,
-            Wanted.STALE: {n for n, steps in own.items() if any(s.stale for s in steps)},
-            Wanted.DISPUTED: {n for n, steps in own.items() if any(s.disputed for s in steps)},
-            Wanted.DOUBTFUL: {n for n, steps in own.items() if any(s.doubtful for s in steps)},
+        expected: dict[ListSelection | State, set[str]] = {
+            ListSelection.ALL: set(own),
+            ListSelection.TO_DO: {n for n, states in to_do.items() if states},
+            ListSelection.OWES: {n for n, states in to_do.items() if states - {State.NOT_DONE}},
+            ListSelection.UNDONE: {n for n, states in to_do.items() if states == {State.NOT_DONE}},
+            ListSelection.WAITS: {n for n, states in to_do.items() if not states} - clear,
+            ListSelection.NOT_CLEAR: {n for n, steps in own.items() if not all(s.clear for s in steps)},
+            ListSelection.CLEAR: clear,
+            ListSelection.STALE: {n for n, steps in own.items() if any(s.stale for s in steps)},
+            ListSelection.DISPUTED: {n for n, steps in own.items() if any(s.disputed for s in steps)},
+            ListSelection.DOUBTFUL: {n for n, steps in own.items() if any(s.doubtful for s in steps)},
         }
         expected |= {state: {n for n, steps in own.items() if any(s.state is state for s in steps)} for state in State}
         for wanted, students in expected.items():
@@ -126,7 +126,7 @@ def test_every_filter_lists_exactly_those_whose_pages_say_so(season: World, step
             assert lists_of(season).count(everything(season.settings, COHORT), chosen, season.now, 100) == len(students)
             met[wanted] += len(students)
     if step is None:
-        assert all(met[wanted] for wanted in Wanted), met
+        assert all(met[wanted] for wanted in ListSelection), met
 
 
 def test_figures_are_the_sum_over_students_pages(season: World) -> None:
@@ -168,7 +168,7 @@ def test_nobody_and_no_step_outside_the_scopes_is_listed_or_counted(
     season: World, steps: Mapping[str, Sequence[Scope]], expected: set[str]
 ) -> None:
     sight = Sight(COHORT, steps)
-    leaf = lists_of(season).leaf(sight, Filter(Wanted.ALL), season.now, 100)
+    leaf = lists_of(season).leaf(sight, Filter(ListSelection.ALL), season.now, 100)
     assert {row.student for row in leaf.rows} == expected
     colleges = {person.number: person.college for person in EVERYBODY}
     for row in leaf.rows:
@@ -181,7 +181,7 @@ def test_nobody_and_no_step_outside_the_scopes_is_listed_or_counted(
     assert sum(group.students for group in found.classes) == len(expected)
     assert set(found.by_step) <= set(steps)
     if "finance" not in steps:
-        assert lists_of(season).leaf(sight, Filter(Wanted.ALL, "finance"), season.now, 100).rows == ()
+        assert lists_of(season).leaf(sight, Filter(ListSelection.ALL, "finance"), season.now, 100).rows == ()
         # What hides behind a step that may not be read lists nobody.
         assert QIAN.number not in listed(season, Filter(State.NOT_DONE, "dorm"), sight)
 
@@ -189,7 +189,7 @@ def test_nobody_and_no_step_outside_the_scopes_is_listed_or_counted(
 @pytest.mark.parametrize("order", Order)
 def test_a_list_is_turned_over_by_key_forth_and_back_without_loss(season: World, order: Order) -> None:
     sight, lists = everything(season.settings, COHORT), lists_of(season)
-    chosen = Filter(Wanted.ALL, "library" if order is Order.SINCE else None, order=order)
+    chosen = Filter(ListSelection.ALL, "library" if order is Order.SINCE else None, order=order)
     whole = [row.student for row in lists.whole(sight, chosen, season.now)]
     assert sorted(whole) == sorted(p.number for p in LEAVING)
     first = lists.leaf(sight, chosen, season.now, 2)
@@ -208,23 +208,23 @@ def test_a_list_is_turned_over_by_key_forth_and_back_without_loss(season: World,
 def test_by_age_those_stand_first_whose_step_has_been_found_so_the_longest(season: World) -> None:
     ages = {one: next(s.since for s in steps if s.step == "library") for one, steps in pages(season).items()}
     assert len(set(ages.values())) > 1
-    found = listed(season, Filter(Wanted.ALL, "library", order=Order.SINCE))
+    found = listed(season, Filter(ListSelection.ALL, "library", order=Order.SINCE))
     assert found == sorted(ages, key=lambda one: (ages[one], one))
 
 
 def test_a_list_is_searched_by_the_beginning_of_a_number_or_a_part_of_a_name(season: World) -> None:
-    assert listed(season, Filter(Wanted.ALL, text=" ２０１５１ ")) == [LIN.number, ZHAO.number]
-    assert listed(season, Filter(Wanted.ALL, text="若楠")) == [SUN.number]
-    assert listed(season, Filter(Wanted.ALL, text="%")) == []
-    assert listed(season, Filter(Wanted.ALL, text="_")) == []
-    assert listed(season, Filter(Wanted.ALL, columns={"class": "011151"}, order=Order.NUMBER)) == [
+    assert listed(season, Filter(ListSelection.ALL, text=" ２０１５１ ")) == [LIN.number, ZHAO.number]
+    assert listed(season, Filter(ListSelection.ALL, text="若楠")) == [SUN.number]
+    assert listed(season, Filter(ListSelection.ALL, text="%")) == []
+    assert listed(season, Filter(ListSelection.ALL, text="_")) == []
+    assert listed(season, Filter(ListSelection.ALL, columns={"class": "011151"}, order=Order.NUMBER)) == [
         LIN.number,
         ZHAO.number,
     ]
 
 
 def test_counting_ends_at_the_most_that_is_asked_for(season: World) -> None:
-    sight, chosen = everything(season.settings, COHORT), Filter(Wanted.ALL)
+    sight, chosen = everything(season.settings, COHORT), Filter(ListSelection.ALL)
     assert [lists_of(season).count(sight, chosen, season.now, most) for most in (2, 4, 5, 6)] == [3, 5, 5, 5]
 
 
@@ -245,7 +245,7 @@ def test_a_whole_list_is_one_state_of_the_database_however_long_it_takes_to_read
             number = {"student": f"9{at:05}"}
             connection.execute(insert(tables.student).values(**(row._asdict() | number)))
             connection.execute(insert(tables.status), [one._asdict() | number for one in status])
-    rows = lists_of(season).whole(sight, Filter(Wanted.ALL, order=Order.NUMBER), season.now)
+    rows = lists_of(season).whole(sight, Filter(ListSelection.ALL, order=Order.NUMBER), season.now)
     first = next(rows)
     with writing(season.engine, COHORT) as connection:
         connection.execute(tables.student.update().where(tables.student.c.student == "901199").values(active=False))

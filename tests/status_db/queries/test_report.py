@@ -15,7 +15,7 @@ from status_db.decisions.writer import Wish
 from status_db.effective.visible import Sight, everything
 from status_db.model import Standing, State, Verdict
 from status_db.queries.counts import overview
-from status_db.queries.report import CollegeFigures, DecidedFor, Report, Reports
+from status_db.queries.report import CohortReport, CollegeFigures, DecidedFor, Reports
 from status_db.store.engine import writing
 from status_db.views import Scope, StudentView, Where
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LEAVING, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO
@@ -71,7 +71,7 @@ def decide(world: World, wish: Wish) -> None:
     world.decisions.enter(wish, "somebody", world.now)
 
 
-def report(world: World, sight: Sight | None = None) -> Report:
+def report(world: World, sight: Sight | None = None) -> CohortReport:
     return Reports(world.reading, world.settings).report(sight or everything(world.settings, COHORT), world.now)
 
 
@@ -169,7 +169,7 @@ def line_of(one: DecidedFor) -> _Line:
     )  # fmt: skip
 
 
-def agrees(world: World, sight: Sight) -> Report:
+def agrees(world: World, sight: Sight) -> CohortReport:
     """See that a report is what the pages add up to."""
     found, expected = report(world, sight), colleges(world, sight)
     everybody = expected.pop("*", None)

@@ -11,7 +11,7 @@ from status_db.desk.key import DeskKey
 from status_db.sign_in.one_time_codes import CodeKind, Codes
 from status_db.sign_in.passkeys import CHALLENGE, MOST, Passkeys, Purpose
 from status_db.sign_in.recovery_codes import COUNT, RecoveryCodes
-from status_db.sign_in.second_factor import RECENT, SET_UP, STEP, Factors, Held, asked_of
+from status_db.sign_in.second_factor import RECENT, SET_UP, STEP, AccountFactors, Factors, asked_of
 from tests.status_db.accounts.test_accounts import raced
 from tests.world import World
 
@@ -153,7 +153,7 @@ class TestPasskeys:
         assert not factors.remove_app("li")
         add(world, "li", b"two")
         assert factors.remove_app("li")
-        assert factors.held("li") == Held(passkeys=1)
+        assert factors.held("li") == AccountFactors(passkeys=1)
 
     def test_a_challenge_is_its_sessions_own_and_is_taken_once(self, world: World, key: DeskKey) -> None:
         passkeys = Passkeys(world.desk)
@@ -210,9 +210,9 @@ class TestSessions:
         add(world, "li", b"one")
         RecoveryCodes(world.desk, key).make("li", world.now)
         RecoveryCodes(world.desk, key).make("wang", world.now)
-        assert factors.held("li") == Held(True, datetime.fromtimestamp(100 * STEP, UTC), 1, COUNT)
+        assert factors.held("li") == AccountFactors(True, datetime.fromtimestamp(100 * STEP, UTC), 1, COUNT)
         assert factors.reset("li")
-        assert factors.held_by(["li", "wang"]) == {"wang": Held(recovery=COUNT)}
+        assert factors.held_by(["li", "wang"]) == {"wang": AccountFactors(recovery=COUNT)}
         assert narrowed(world, b"token") is None
         assert factors.shown_at(b"token") is None
         assert not factors.reset("li")

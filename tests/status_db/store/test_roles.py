@@ -25,11 +25,11 @@ from status_db.accounts.audit_log import Audit, Deed
 from status_db.decisions.batch_rows import Told
 from status_db.decisions.batches import Batches, BatchKind
 from status_db.decisions.certificates import CertificateRegister, HandedOver
-from status_db.decisions.class_review import Chosen, ClassReviews
+from status_db.decisions.class_review import ChosenStudent, ClassReviews
 from status_db.decisions.overrides import Overrides
 from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import DecisionWriter, Wish
-from status_db.desk.retention import Retention
+from status_db.desk.retention import RetentionRunner
 from status_db.inbox.requests import Requests
 from status_db.model import RunState, Verdict
 from status_db.store.engine import StoreError, open_writing, reading, writing
@@ -211,7 +211,7 @@ class TestTheSyncsRole:
     def test_it_carries_out_every_rule_of_retention(self, manned: Manned) -> None:
         engine = open_writing(manned.url(manned.roles.sync))
         spans = {rule: timedelta(days=1) for rule in RULES}
-        removed = Retention(engine, engine, [COHORT], spans)
+        removed = RetentionRunner(engine, engine, [COHORT], spans)
         far = manned.world.now + timedelta(days=400)
         assert [removed.carry_out(rule, far, "test").rule for rule in removed.rules()] == list(RULES)
         assert set(removed.due(far)) == set()
@@ -253,7 +253,7 @@ class TestTheOperatorsRole:
         )
         batches.undo(entered.batch.id, "librarian", "the wrong sheet", now)
         (review,) = class_reviews.standing_of([SUN.number], now)[SUN.number][-1:]
-        chosen = [Chosen(SUN.number, seen_by_review(review), "CERT-1")]
+        chosen = [ChosenStudent(SUN.number, seen_by_review(review), "CERT-1")]
         class_reviews.give("final_review", chosen, "secretary", now, title="021152", kind="毕业证书", reason="通过")
         register.hand_over(HandedOver("CERT-1", "self"), "secretary", now)
         register.revoke("CERT-1", "dean", "a wrong name", now)

@@ -7,7 +7,7 @@ from typing import Any
 
 from config.meaning import FlowMeaning, Meaning, SourceMeaning
 from status_db.model import FIRST_FINDING, NOT_IN_FLOW, Finding, Flip, Reason, Record, StepKind, Verdict
-from sync.plan.settings_plan import Placed, SettingsPlan, Standing, plan
+from sync.plan.settings_plan import Placed, SettingsPlan, StoredStep, plan
 
 JOINED = datetime(2019, 5, 25, tzinfo=UTC)
 ASKED = JOINED + timedelta(hours=1)
@@ -40,8 +40,8 @@ def student(**changes: Any) -> Placed:
         joined_at=JOINED,
         columns={"level": "undergraduate", "category": "", "campus": "north"},
         steps={
-            "library": Standing(CLEARED, None),
-            "review": Standing(FIRST_FINDING[StepKind.REVIEW], None),
+            "library": StoredStep(CLEARED, None),
+            "review": StoredStep(FIRST_FINDING[StepKind.REVIEW], None),
         },
         records={},
         decided={},
@@ -82,7 +82,7 @@ def test_a_new_step_that_was_decided_already_flips_nothing() -> None:
 
 def test_a_step_that_is_gone_ends_with_what_counted() -> None:
     own = meaning((("review", "review", ()),), {})
-    gone = planned(own, student(steps=dict(student().steps) | {"library": Standing(CLEARED, Verdict.HELD)}))
+    gone = planned(own, student(steps=dict(student().steps) | {"library": StoredStep(CLEARED, Verdict.HELD)}))
     assert gone.removed == (("S1", "library"),)
     assert gone.flips == (Flip("S1", "library", Verdict.HELD, Verdict.EXEMPT, NOT_IN_FLOW),)
 
@@ -120,11 +120,11 @@ def test_a_second_source_that_was_never_asked_makes_the_step_unknown() -> None:
 def test_new_exemptions_let_off_and_old_ones_no_longer() -> None:
     north = {"library": ({"campus": ("north",)},)}
     exempt = Finding(Verdict.EXEMPT, Reason.EXEMPT_BY_ROSTER)
-    unanswered = student(steps=dict(student().steps) | {"library": Standing(DOUBTFUL, None)})
+    unanswered = student(steps=dict(student().steps) | {"library": StoredStep(DOUBTFUL, None)})
     doubt = {"loans": Record("S1", Verdict.UNKNOWN, Reason.DOUBTFUL)}
     let_off = planned(meaning(exempt=north), replace(unanswered, records=doubt))
     assert let_off.findings == (("S1", "library", exempt),)
-    before = student(steps=dict(student().steps) | {"library": Standing(exempt, None)}, records=doubt)
+    before = student(steps=dict(student().steps) | {"library": StoredStep(exempt, None)}, records=doubt)
     back = planned(meaning(), before, applied=meaning(exempt=north))
     assert back.findings == (("S1", "library", Finding(Verdict.UNKNOWN, Reason.DOUBTFUL)),)
 

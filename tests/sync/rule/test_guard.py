@@ -7,11 +7,11 @@ import pytest
 
 from config.tables.sources import Guard
 from status_db.model import Means, Reason, Record, Verdict
-from sync.rule.guard import Counted, History, Limits, judge
+from sync.rule.guard import Counted, GuardLimits, History, judge
 from sync.rule.reconcile import Change, Plan
 
 CLEARED, HELD, EXEMPT, UNKNOWN = Verdict.CLEARED, Verdict.HELD, Verdict.EXEMPT, Verdict.UNKNOWN
-LIMITS = Limits(**Guard().limits())
+LIMITS = GuardLimits(**Guard().limits())
 CALM = History(recent_rows=(1000,) * 5, held=1000, cleared=10_000)
 
 
@@ -20,7 +20,7 @@ def moving(before: Verdict, after: Verdict, count: int, rows: int = 1000, said: 
     return Plan("2019", "loans", "library", 1, 1, changes, (), (), (), (), 0, 0, rows, rows, 0)
 
 
-def held_back(plan: Plan, history: History = CALM, limits: Limits = LIMITS, means: Means = Means.ITEMS) -> bool:
+def held_back(plan: Plan, history: History = CALM, limits: GuardLimits = LIMITS, means: Means = Means.ITEMS) -> bool:
     return bool(judge(plan, means, limits, history, first_applies=False))
 
 

@@ -16,7 +16,7 @@ from sync.rule import reconcile
 from sync.rule.answer import Answer, Resolved, compare, keys_to_resolve, shown_key
 from sync.rule.reconcile import SourceAnswered, Touched
 from sync.rule.records import SourceRule, group
-from sync.rule.step import Part, of_source, of_step
+from sync.rule.step import SourcePart, of_source, of_step
 
 CLEARED, HELD, UNKNOWN, EXEMPT = Verdict.CLEARED, Verdict.HELD, Verdict.UNKNOWN, Verdict.EXEMPT
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -25,12 +25,12 @@ EARLIER = NOW - timedelta(days=1)
 BOOK = Obligation("loan", "构造地质学", None, date(2019, 5, 30), "B1")
 
 
-def said(verdict: Verdict, reason: Reason, *obligations: Obligation) -> Part:
-    return Part(Record("S1", verdict, reason, obligations), CLEARED, asked=True)
+def said(verdict: Verdict, reason: Reason, *obligations: Obligation) -> SourcePart:
+    return SourcePart(Record("S1", verdict, reason, obligations), CLEARED, asked=True)
 
 
-def silent(absent: Verdict = CLEARED, *, asked: bool = True) -> Part:
-    return Part(None, absent, asked=asked)
+def silent(absent: Verdict = CLEARED, *, asked: bool = True) -> SourcePart:
+    return SourcePart(None, absent, asked=asked)
 
 
 OWES = said(HELD, Reason.OWED, BOOK)
@@ -52,14 +52,14 @@ LET_OFF = said(EXEMPT, Reason.EXEMPT_BY_OFFICE)
         pytest.param(silent(HELD), HELD, Reason.NOT_DONE, id="no row holds where a list names only the done"),
         pytest.param(silent(asked=False), UNKNOWN, Reason.NOT_ASKED, id="who was not asked about is unknown"),
         pytest.param(
-            Part(OWES.record, CLEARED, asked=False),
+            SourcePart(OWES.record, CLEARED, asked=False),
             HELD,
             Reason.OWED,
             id="a stored record speaks even before a new pull",
         ),
     ],
 )
-def test_what_one_source_says(part: Part, verdict: Verdict, reason: Reason) -> None:
+def test_what_one_source_says(part: SourcePart, verdict: Verdict, reason: Reason) -> None:
     assert of_source(part) == (verdict, reason)
 
 
@@ -84,7 +84,7 @@ def test_what_one_source_says(part: Part, verdict: Verdict, reason: Reason) -> N
         pytest.param([DONE], True, CLEARED, Reason.DONE, id="done stays done for who need not"),
     ],
 )
-def test_what_one_step_is(parts: list[Part], exempt: bool, verdict: Verdict, reason: Reason) -> None:
+def test_what_one_step_is(parts: list[SourcePart], exempt: bool, verdict: Verdict, reason: Reason) -> None:
     found = of_step(parts, exempt=exempt)
     assert (found.verdict, found.reason) == (verdict, reason)
 
@@ -95,7 +95,9 @@ def test_only_the_obligations_behind_the_verdict_are_its_evidence() -> None:
 
 
 PARTS = st.builds(
-    lambda verdict, reason, absent, asked, there: Part(Record("S1", verdict, reason) if there else None, absent, asked),
+    lambda verdict, reason, absent, asked, there: SourcePart(
+        Record("S1", verdict, reason) if there else None, absent, asked
+    ),
     st.sampled_from(Verdict),
     st.sampled_from([Reason.OWED, Reason.DOUBTFUL, Reason.DONE, Reason.EXEMPT_BY_OFFICE]),
     st.sampled_from([CLEARED, UNKNOWN, HELD]),
@@ -105,7 +107,7 @@ PARTS = st.builds(
 
 
 @given(st.lists(PARTS, min_size=1, max_size=4), st.booleans(), st.randoms(use_true_random=False))
-def test_the_order_of_sources_never_matters(parts: list[Part], exempt: bool, random: Random) -> None:
+def test_the_order_of_sources_never_matters(parts: list[SourcePart], exempt: bool, random: Random) -> None:
     shuffled = parts[:]
     random.shuffle(shuffled)
     one, two = of_step(parts, exempt=exempt), of_step(shuffled, exempt=exempt)
@@ -113,7 +115,7 @@ def test_the_order_of_sources_never_matters(parts: list[Part], exempt: bool, ran
 
 
 @given(st.lists(PARTS, min_size=1, max_size=4))
-def test_nobody_is_cleared_while_a_source_holds_doubts_or_was_not_asked(parts: list[Part]) -> None:
+def test_nobody_is_cleared_while_a_source_holds_doubts_or_was_not_asked(parts: list[SourcePart]) -> None:
     found = of_step(parts, exempt=False)
     verdicts = {of_source(part)[0] for part in parts}
     if found.verdict is CLEARED:
@@ -123,7 +125,7 @@ def test_nobody_is_cleared_while_a_source_holds_doubts_or_was_not_asked(parts: l
 
 
 @given(st.lists(PARTS, min_size=1, max_size=4))
-def test_the_roster_lets_nobody_off_who_is_held(parts: list[Part]) -> None:
+def test_the_roster_lets_nobody_off_who_is_held(parts: list[SourcePart]) -> None:
     let_off = of_step(parts, exempt=True)
     assert (let_off.verdict is HELD) == any(part.record is not None and part.record.verdict is HELD for part in parts)
     assert let_off.verdict in (HELD, EXEMPT, CLEARED)
@@ -145,7 +147,7 @@ def answer(rows: list[tuple[Any, ...]], stored: dict[str, Record], doubtful: dic
     resolved = Resolved({k: k for k in keys if k in ROSTER}, doubtful or {})
     compared = compare(RULE, groups, digests, resolved)
     touched = [
-        Touched(s, EARLIER, False, of_step([Part(stored.get(s), CLEARED, True)], exempt=False), None)
+        Touched(s, EARLIER, False, of_step([SourcePart(stored.get(s), CLEARED, True)], exempt=False), None)
         for s in ROSTER
         if s in compared.changed or s in compared.vanished
     ]

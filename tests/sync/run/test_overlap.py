@@ -9,6 +9,7 @@ import pytest
 from status_db.marks.apply import Lease, LeaseLost, RunUnderWay
 from status_db.model import RunState, Verdict
 from sync.run import process_id
+from sync.run.applying import OVERTAKEN
 from sync.run.lease import LEASE_FOR
 from sync.run.outcome import Outcome
 from sync.run.run import Sync
@@ -105,6 +106,7 @@ class TestAFullRunAndARecheck:
         outcome = recheck(world, GEOLOGY_LOAN)
         assert outcome.state is RunState.SKIPPED
         assert "the later answer stands" in outcome.message
+        assert outcome.fault == OVERTAKEN
         assert world.verdict(LIN.number, "library") is Verdict.CLEARED
 
     def test_of_two_rechecks_the_later_question_stands(self, world: World) -> None:

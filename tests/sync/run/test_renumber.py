@@ -11,7 +11,7 @@ from status_db.ledger import key as ledger_key
 from status_db.marks.renumber import Renumbering, RenumberRefused
 from status_db.model import ROSTER, Verdict
 from status_db.store.engine import reading
-from sync.verify.report import Report, verify
+from sync.verify.report import VerifyReport, verify
 from tests.cast import GEOLOGY_LOAN, LIN, QIAN, SUN, ZHAO
 from tests.portal.conftest import lin_objects
 from tests.world import COHORT, World
@@ -19,7 +19,7 @@ from tests.world import COHORT, World
 NEW = "2015159999"
 
 
-def verified(world: World) -> Report:
+def verified(world: World) -> VerifyReport:
     seals = ledger_key.read(world.settings.status_db.ledger_key_file)
     assert seals is not None
     with reading(world.reading) as connection:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from connectors.port import SourceUnavailable
 from status_db.inbox.requests import Request, RequestOutcome, RequestRefused, Requests
 from status_db.model import RunState, Says, Verdict
 from status_db.queries.runs import RunReader
+from sync.run.outcome import Outcome
 from tests.cast import LIN, POETRY_LOAN, QIAN, SUN
 from tests.sync.run.test_approvals import STRICT, suspended
 from tests.world import COHORT, World, serving_of
@@ -144,6 +146,39 @@ def test_one_student_is_asked_about_anew(world: World) -> None:
     last = requests.last_recheck(COHORT, "20990001")
     assert last is not None
     assert last.outcome is RequestOutcome.REFUSED
+
+
+def test_a_student_whom_the_schedule_asks_about_meanwhile_has_been_asked_about(world: World) -> None:
+    world.run_all()
+    world.later(minutes=1)
+    requests = Requests(world.desk)
+    requests.ask_recheck(COHORT, QIAN.number, account=QIAN.number, now=world.now, pause=PAUSE, day_limit=9)
+    serving, asked = serving_of(world), world.sync.recheck
+
+    def overtaken(name: str, student: str, *, by: str) -> Outcome:
+        if name != "loans":
+            return asked(name, student, by=by)
+        with pytest.MonkeyPatch.context() as patch:
+            propose = world.sync._applying.propose
+
+            def everybody_is_asked_about_meanwhile(*args: Any) -> Any:
+                patch.undo()
+                proposal = propose(*args)
+                world.later(minutes=1)
+                world.says["loans"] = [POETRY_LOAN]
+                world.run("loans")
+                return proposal
+
+            patch.setattr(world.sync._applying, "propose", everybody_is_asked_about_meanwhile)
+            return asked(name, student, by=by)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.sync, "recheck", overtaken)
+        assert serving.serve() == 1
+    assert world.verdict(QIAN.number, "library") is Verdict.HELD
+    last = requests.last_recheck(COHORT, QIAN.number)
+    assert last is not None
+    assert last.outcome is RequestOutcome.DONE
 
 
 class TestAskingAnew:

@@ -21,7 +21,7 @@ from status_db.ledger.seals import Seals
 from status_db.model import ROSTER, Obligation, RunState, Verdict
 from status_db.store.engine import reading
 from status_db.tables import Instant, Json, Obligations
-from sync.verify.report import Report, verify
+from sync.verify.report import VerifyReport, verify
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, MORNING, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU
 from tests.world import COHORT, SETTINGS, World
 
@@ -35,7 +35,7 @@ def seals_of(world: World) -> Seals:
     return found
 
 
-def verified(world: World, heads: dict[int, str] | None = None) -> Report:
+def verified(world: World, heads: dict[int, str] | None = None) -> VerifyReport:
     """Verify a world as it stands."""
     with reading(world.reading) as connection:
         return verify(connection, world.settings, COHORT, seals_of(world), world.now, heads)
@@ -238,7 +238,7 @@ class Tampering:
                 connection.exec_driver_sql("ROLLBACK")
             connection.rollback()
 
-    def report(self, connection: Connection, heads: dict[int, str] | None = None) -> Report:
+    def report(self, connection: Connection, heads: dict[int, str] | None = None) -> VerifyReport:
         """Verify what the connection sees."""
         return verify(connection, self.world.settings, COHORT, seals_of(self.world), self.world.now, heads)
 
