@@ -1,8 +1,7 @@
 """The application: which address shows which page, and what happens when one cannot be shown."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -17,19 +16,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from config.processes import Process
-from config.settings import Settings
 from portal.admin import account_changes, accounts, announcements, audit, health, own_account, retention
 from portal.api import problems, routes
 from portal.auth.refusals import SignInRefused
-from portal.page import services
 from portal.page.context import context_of
+from portal.page.services import Services
 from portal.page.templates import STATIC
 from portal.signin import by_cas, by_oidc, password, providers, second_factor, sign_in
 from portal.staff import days, lists, overview, report, revert, runs, sources, students, unmatched_rows
 from portal.student import appeal, card, recheck, slip
 from portal.web import faults, headers, limits, sending, well_formed
-from portal.web.long_questions import Elsewhere
 from status_db.store.engine import StoreError, TookTooLong, ValueRefused
 
 
@@ -80,28 +76,18 @@ _OF_STAFF = (
 )
 
 
-def create_app(
-    settings: Settings,
-    *,
-    clock: Callable[[], datetime],
-    desk: DeskPages | None = None,
-    students: bool = True,
-    staff: bool = True,
-    apart: Elsewhere | None = None,
-) -> Starlette:
-    """Return the pages of one settings file. The databases are opened when first asked, and closed with the app.
+def create_app(services: Services, desk: DeskPages | None = None) -> Starlette:
+    """Return the pages that these services are for. What they have opened is closed with the application.
 
-    One process may serve students alone, which needs no key of the ledger, and another `staff`, with the desk. Long
-    questions are answered `apart`, or else in this process.
+    One process may serve students alone, which needs no key of the ledger, and another staff, with the desk.
     """
-    process = Process.ALL if students and staff else Process.PAGES if students else Process.DESK
-    built = services.build(settings, clock, process, apart)
+    settings = services.settings
     arriving = limits.Arriving(settings.portal.limits)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
-        await to_thread.run_sync(built.close)
+        await to_thread.run_sync(services.close)
         if desk is not None:
             desk.close()
 
@@ -109,13 +95,13 @@ def create_app(
         routes=[
             *_ENTRANCE,
             *_HOME,
-            *(_OF_STUDENTS if students else ()),
-            *(_OF_STAFF if staff else ()),
+            *(_OF_STUDENTS if services.for_students else ()),
+            *(_OF_STAFF if services.for_staff else ()),
             *(desk.routes if desk is not None else ()),
             # Compressed are these alone. A page carries the token of its forms and repeats what its address asks for;
             # compressed together, the length of an answer would tell the one by the other.
             Mount("/static", GZipMiddleware(StaticFiles(directory=STATIC))),
-            *(routes.mounted(built) if staff else ()),
+            *(routes.mounted(services) if services.for_staff else ()),
         ],
         middleware=[
             Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=settings.portal.proxies),
@@ -133,7 +119,7 @@ def create_app(
         },
         lifespan=lifespan,
     )
-    app.state.services = built
+    app.state.services = services
     app.state.desk = desk
     app.state.arriving = arriving
     app.state.kept_refusals = {}

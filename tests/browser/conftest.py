@@ -10,8 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from clearance.files.sheets import Sheets
-from portal.app import create_app
-from portal.desk.context import services
+from clearance.portal_services import desk_services
+from clearance.web import application
 from portal.desk.pages import ROUTES
 from tests.browser.browsers import DESK
 from tests.patience import PATIENCE
@@ -90,8 +90,8 @@ def visiting(chromium: Browser, university: World, host: str = "127.0.0.1") -> I
     if host != "127.0.0.1":
         portal = settings.portal.model_copy(update={"public_url": f"http://{host}:{port}"})
         settings = settings.model_copy(update={"portal": portal})
-    desk = services.build(settings, Sheets(settings.desk), ROUTES)
-    app = create_app(settings, clock=lambda: now, desk=desk)
+    desk = desk_services(settings, Sheets(settings.desk), ROUTES)
+    app = application(settings, clock=lambda: now, desk=desk)
     with served(app, port):
 
         def visit(

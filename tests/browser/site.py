@@ -5,12 +5,12 @@ from datetime import datetime
 from pathlib import Path
 
 from clearance.files.sheets import Sheets
+from clearance.portal_services import desk_services
 from clearance.services import load_settings
-from portal.app import create_app
-from portal.desk.context import services
+from clearance.web import application
 from portal.desk.pages import ROUTES
 
 _NOW = datetime.fromisoformat(os.environ["CLEARANCE_TEST_NOW"])
 _SETTINGS = load_settings(Path(os.environ["CLEARANCE_TEST_FILE"]))
 
-app = create_app(_SETTINGS, clock=lambda: _NOW, desk=services.build(_SETTINGS, Sheets(_SETTINGS.desk), ROUTES))
+app = application(_SETTINGS, clock=lambda: _NOW, desk=desk_services(_SETTINGS, Sheets(_SETTINGS.desk), ROUTES))

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from clearance.commands.demo import app as demo
 from clearance.main import app
+from clearance.web import application
 from config.settings import Demo, Settings
-from portal.app import create_app
 from portal.auth.passwords import hash_password
 from status_db.accounts import api_tokens
 from status_db.accounts.accounts import AccountRefused, Accounts, Act, Grant, LastManager
@@ -86,9 +86,9 @@ class TestAnAccountOfTheDemo:
         secret = api_tokens.new_token()
         by_demo = Tokens(visited.desk, demo=True)
         by_demo.make(api_tokens.hash_of(secret), "t", "dean", visited.now + LONG, by="x", now=visited.now)
-        application = create_app(settings, clock=visited.clock)
+        app = application(settings, clock=visited.clock)
         try:
-            with TestClient(application, base_url="http://testserver", follow_redirects=False) as browser:
+            with TestClient(app, base_url="http://testserver", follow_redirects=False) as browser:
                 for account, opens in (("li", True), ("dean", is_demo)):
                     browser.cookies.clear()
                     form = {
@@ -100,12 +100,12 @@ class TestAnAccountOfTheDemo:
                 browser.cookies.clear()
                 answer = browser.get("/api/v1/sources", headers={"Authorization": f"Bearer {secret}"})
                 assert answer.status_code == (200 if is_demo else 401)
-            services = application.state.services
+            services = app.state.services
             session = services.accounts.find_session(b"from before", visited.now, idle=LONG, longest=LONG)
             assert (session is not None) is is_demo
             assert services.directory.one("dean").active is is_demo
         finally:
-            application.state.services.close()
+            app.state.services.close()
 
     def test_acts_in_no_command_and_gets_no_code_and_no_token(self, visited: World) -> None:
         before = visited.accounts.listed()

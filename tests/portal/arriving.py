@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from portal.app import create_app
+from clearance.web import application
 from status_db.accounts.audit_log import Audit, AuditLine, Deed
 from tests.patience import PATIENCE
 from tests.portal.html_page import Page
@@ -43,7 +43,7 @@ def opened(folder: Path, auth: str, environ: Mapping[str, str] | None = None) ->
         world.run("roster")
         # Providers stamp what they say with the real time.
         world.now = datetime.now(UTC)
-        with served(create_app(world.settings, clock=world.clock), port) as address:
+        with served(application(world.settings, clock=world.clock), port) as address:
             yield Open(world, address)
 
 

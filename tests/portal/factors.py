@@ -11,8 +11,8 @@ import pyotp
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from clearance.web import application
 from config.tables.portal import Auth
-from portal.app import create_app
 from portal.auth import totp
 from status_db.sign_in.one_time_codes import CodeKind, Codes
 from status_db.sign_in.recovery_codes import RecoveryCodes
@@ -34,7 +34,7 @@ def workers(world: World) -> Iterator[Worker]:
     def browser(public_url: str = "", **auth: Any) -> TestClient:
         portal = world.settings.portal.model_copy(update={"public_url": public_url})
         settings = world.settings.model_copy(update={"auth": Auth(**auth), "portal": portal})
-        apps.append(create_app(settings, clock=world.clock))
+        apps.append(application(settings, clock=world.clock))
         return TestClient(apps[-1], base_url=public_url or "http://testserver", follow_redirects=True)
 
     yield browser

@@ -13,11 +13,11 @@ from sqlalchemy.exc import DBAPIError
 from starlette.testclient import TestClient
 
 import portal
+from clearance.portal_services import portal_services
+from clearance.web import application
 from config.processes import Process
 from config.tables.sources import Source
-from portal.app import create_app
 from portal.i18n import labels
-from portal.page.services import build
 from status_db import tables
 from status_db.decisions.writer import Wish
 from status_db.model import State, Verdict
@@ -304,7 +304,7 @@ class TestSigningIn:
 
     def test_behind_https_it_is_bound_to_the_host(self, university: World) -> None:
         public = university.settings.portal.model_copy(update={"public_url": "https://clearance.example"})
-        app = create_app(university.settings.model_copy(update={"portal": public}), clock=university.clock)
+        app = application(university.settings.model_copy(update={"portal": public}), clock=university.clock)
         with TestClient(app) as browser:
             header = browser.get("/sign-in").headers["set-cookie"]
             strict = browser.get("/sign-in").headers["strict-transport-security"]
@@ -376,7 +376,7 @@ def test_a_database_that_fails_is_a_kind_page_and_a_503(university: World, signe
 
 def test_the_handle_of_the_pages_cannot_write_marks(world: World) -> None:
     """On SQLite the authorizer says no, on PostgreSQL the read-only transaction does."""
-    services = build(world.settings, world.clock, Process.PAGES)
+    services = portal_services(world.settings, world.clock, Process.PAGES)
     try:
         with (
             pytest.raises((DBAPIError, StoreError)),
@@ -390,7 +390,7 @@ def test_the_handle_of_the_pages_cannot_write_marks(world: World) -> None:
 
 
 def test_every_state_has_a_word_in_both_languages(university: World) -> None:
-    services = build(university.settings, university.clock, Process.PAGES)
+    services = portal_services(university.settings, university.clock, Process.PAGES)
     try:
         for language in services.languages.values():
             said = {labels.say(language, labels.STATES, state) for state in State}

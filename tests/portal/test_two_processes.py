@@ -8,8 +8,8 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from clearance.files.sheets import Sheets
-from portal.app import create_app
-from portal.desk.context import services
+from clearance.portal_services import desk_services
+from clearance.web import application
 from portal.desk.pages import ROUTES
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
@@ -36,7 +36,7 @@ def students(university: World) -> Iterator[TestClient]:
     """A browser at the students' pages, whose process finds no key of the ledger."""
     key = university.settings.status_db.ledger_key_file
     away = key.rename(key.with_suffix(".away"))
-    app = create_app(university.settings, clock=university.clock, staff=False)
+    app = application(university.settings, clock=university.clock, staff=False)
     with TestClient(app, base_url="http://testserver", follow_redirects=True) as browser:
         yield browser
     assert not key.exists()
@@ -56,8 +56,8 @@ def the_key_there(world: World) -> Iterator[None]:
 def staff(university: World) -> Iterator[TestClient]:
     """A browser at the desk's own address."""
     settings = university.settings
-    desk = services.build(settings, Sheets(settings.desk), ROUTES)
-    app = create_app(settings, clock=university.clock, desk=desk, students=False)
+    desk = desk_services(settings, Sheets(settings.desk), ROUTES)
+    app = application(settings, clock=university.clock, desk=desk, students=False)
     with TestClient(app, base_url=DESK_ADDRESS, follow_redirects=True) as browser:
         yield browser
 
@@ -150,7 +150,7 @@ class TestTheDesk:
 def test_a_session_of_one_opens_nothing_at_the_other(students: TestClient, university: World) -> None:
     enter(students, LIN.number)
     token = students.cookies["clearance"]
-    desk = create_app(university.settings, clock=university.clock, students=False)
+    desk = application(university.settings, clock=university.clock, students=False)
     with the_key_there(university), TestClient(desk, base_url=DESK_ADDRESS, follow_redirects=False) as other:
         other.cookies.set("clearance-desk", token)
         assert other.get("/overview").headers["location"].startswith("/sign-in")

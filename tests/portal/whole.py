@@ -3,13 +3,13 @@
 from starlette.applications import Starlette
 
 from clearance.files.sheets import Sheets
-from portal.app import create_app
-from portal.desk.context import services
+from clearance.portal_services import desk_services
+from clearance.web import application
 from portal.desk.pages import ROUTES
 from tests.world import World
 
 
 def whole_app(world: World) -> Starlette:
     """Return the pages and the desk of a world."""
-    desk = services.build(world.settings, Sheets(world.settings.desk), ROUTES)
-    return create_app(world.settings, clock=world.clock, desk=desk)
+    desk = desk_services(world.settings, Sheets(world.settings.desk), ROUTES)
+    return application(world.settings, clock=world.clock, desk=desk)

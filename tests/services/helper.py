@@ -5,9 +5,9 @@ from datetime import datetime
 from pathlib import Path
 
 from clearance.files.sheets import Sheets
+from clearance.portal_services import desk_services
+from clearance.web import application
 from config.load import load
-from portal.app import create_app
-from portal.desk.context import services
 from portal.desk.pages import ROUTES
 from portal.web.apart import answer_all
 from tests.world import SCHEMAS
@@ -17,8 +17,8 @@ def main() -> None:
     """Answer until the pipe is closed, at one moment."""
     file, url, now, number = sys.argv[1:]
     settings, moment = load(Path(file), SCHEMAS.get, {"STATUS_URL": url}), datetime.fromisoformat(now)
-    desk = services.build(settings, Sheets(settings.desk), ROUTES)
-    answer_all(create_app(settings, clock=lambda: moment, desk=desk), int(number))
+    desk = desk_services(settings, Sheets(settings.desk), ROUTES)
+    answer_all(application(settings, clock=lambda: moment, desk=desk), int(number))
 
 
 if __name__ == "__main__":

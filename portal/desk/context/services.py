@@ -6,31 +6,21 @@ The pages for students and leaders never reach this room: it holds the ledger's 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from typing import Protocol
 
 from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
-from config.processes import Process, writing_url
-from config.settings import Settings
 from foundation.refusals import Refused
-from status_db.accounts.accounts import Accounts
-from status_db.accounts.authority import Authority
 from status_db.decisions.batches import Batches
 from status_db.decisions.certificates import CertificateRegister
 from status_db.decisions.class_review import ClassReviews
 from status_db.decisions.overrides import Overrides
 from status_db.decisions.reviews import Reviews
-from status_db.decisions.writer import DecisionWriter
-from status_db.desk.address import desk_secret, desk_url
-from status_db.desk.store import DeskStore
 from status_db.inbox.uploads import Uploads
-from status_db.ledger.chain import Ledger
 from status_db.queries.certificates import CertificateReader
 from status_db.queries.classes import Classes
-from status_db.store.engine import open_writing
 
 
 class SheetCode(StrEnum):
@@ -104,37 +94,6 @@ class DeskServices:
         """Let go of the databases."""
         for engine in self.engines:
             engine.dispose()
-
-
-def build(settings: Settings, read_sheet: ReadsSheets, routes: Sequence[BaseRoute]) -> DeskServices:
-    """Open what the desk needs. The databases themselves are opened when first asked."""
-    secret, own = writing_url(settings.status_db, Process.DESK), settings.status_db
-    marks = open_writing(secret.reveal(), secret=secret)
-    desk = open_writing(desk_url(own), secret=desk_secret(own))
-    ledger = partial(Ledger, settings.status_db.ledger_key_file)
-    sealed = DeskStore(desk, settings.status_db.ledger_key_file)
-    may = partial(Authority, Accounts(sealed, demo=settings.is_demo))
-    return DeskServices(
-        doors={
-            key: _doors(DecisionWriter(marks, settings, key, ledger(key), may(key))) for key in settings.cohort_keys()
-        },
-        uploads=Uploads(sealed),
-        read_sheet=read_sheet,
-        routes=tuple(routes),
-        engines=(marks, desk),
-    )
-
-
-def _doors(writer: DecisionWriter) -> Doors:
-    return Doors(
-        overrides=Overrides(writer),
-        batches=Batches(writer),
-        reviews=Reviews(writer),
-        register=CertificateRegister(writer),
-        class_reviews=ClassReviews(writer),
-        classes=Classes(writer.engine, writer.settings, writer.cohort),
-        certificates=CertificateReader(writer.engine, writer.cohort),
-    )
 
 
 def desk_of(request: Request) -> DeskServices:

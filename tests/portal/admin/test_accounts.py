@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from starlette.testclient import TestClient
 
+from clearance.web import application
 from config.tables.portal import Auth
-from portal.app import create_app
 from portal.auth.passwords import hash_password
 from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.audit_log import Audit, Deed
@@ -250,7 +250,7 @@ class TestSecondFactors:
         demo = university.settings.demo.model_copy(update={"clock_file": university.file})
         auth = Auth()
         settings = university.settings.model_copy(update={"demo": demo, "auth": auth})
-        app = create_app(settings, clock=university.clock)
+        app = application(settings, clock=university.clock)
         with TestClient(app, base_url="http://testserver", follow_redirects=True) as made:
             assert enter(made, "show").url.path == "/sources"
             assert "演示账号，不要求两步验证" in made.get("/accounts").text

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from portal.app import create_app
+from clearance.web import application
 from status_db import tables
 from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.api_tokens import Tokens, hash_of
@@ -298,7 +298,7 @@ class TestTokens:
 
     def test_each_has_so_many_requests_a_minute(self, university: World) -> None:
         few = university.settings.model_copy(update={"api": university.settings.api.model_copy(update={"rate": 3})})
-        with TestClient(create_app(few, clock=university.clock)) as browser:
+        with TestClient(application(few, clock=university.clock)) as browser:
             one, other = give_token(university, "dean")[0], give_token(university, "dean", "other")[0]
             answers = [browser.get("/api/v1/cohorts", headers=bearing(one)) for _ in range(4)]
             assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
@@ -331,7 +331,7 @@ class TestTheAuditLog:
     def test_another_worker_notes_it_no_second_time(self, university: World, lines: Any) -> None:
         secret, token = give_token(university, "dean")
         for _ in range(2):
-            with TestClient(create_app(university.settings, clock=university.clock)) as browser:
+            with TestClient(application(university.settings, clock=university.clock)) as browser:
                 browser.get(f"/api/v1/students/{LIN.number}", headers=bearing(secret))
         assert lines(Deed.SAW_STUDENT) == [("dean", LIN.number)]
         (line,) = Audit(university.desk).newest(deed=Deed.SAW_STUDENT)
@@ -402,7 +402,7 @@ class TestProblems:
         monkeypatch.setattr("portal.api.wording.student", breaks)
         secret, _ = give_token(university, "dean")
         with TestClient(
-            create_app(university.settings, clock=university.clock), raise_server_exceptions=False
+            application(university.settings, clock=university.clock), raise_server_exceptions=False
         ) as browser:
             answer = browser.get(f"/api/v1/students/{LIN.number}", headers=bearing(secret))
         assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
@@ -422,7 +422,7 @@ class TestHowItIsServed:
         named = university.settings.api.model_copy(update={"origins": ["https://portal.example"]})
         settings = university.settings.model_copy(update={"api": named})
         secret, _ = give_token(university, "dean")
-        with TestClient(create_app(settings, clock=university.clock)) as browser:
+        with TestClient(application(settings, clock=university.clock)) as browser:
             ours = browser.get("/api/v1/cohorts", headers=bearing(secret) | {"Origin": "https://portal.example"})
             assert ours.headers["access-control-allow-origin"] == "https://portal.example"
             assert "access-control-allow-credentials" not in ours.headers
@@ -435,14 +435,14 @@ class TestHowItIsServed:
         off = university.settings.model_copy(
             update={"api": university.settings.api.model_copy(update={"enabled": False})}
         )
-        with TestClient(create_app(off, clock=university.clock)) as browser:
+        with TestClient(application(off, clock=university.clock)) as browser:
             assert browser.get("/api/v1/openapi.json").status_code == 404
 
 
 def test_on_both_databases_everything_is_answered(world: World) -> None:
     settle(world)
     secret, _ = give_token(world, "dean")
-    with TestClient(create_app(world.settings, clock=world.clock)) as browser:
+    with TestClient(application(world.settings, clock=world.clock)) as browser:
         for path in (
             "/cohorts",
             f"/students/{LIN.number}",

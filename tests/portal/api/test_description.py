@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
+from clearance.web import application
 from portal.api.routes import ENDPOINTS, PREFIX
-from portal.app import create_app
 from tests import sizes
 from tests.portal.api.conftest import bearing, give_token
 from tests.services.university import ROOT
@@ -62,7 +62,7 @@ def test_the_page_about_it_names_every_route_and_every_parameter() -> None:
 def test_whatever_is_asked_the_answer_is_one_that_is_described(university: World, mode: GenerationMode) -> None:
     """Questions made out of the description itself: such as it allows, and such as it does not."""
     many = university.settings.api.model_copy(update={"rate": 10**9})
-    app = create_app(university.settings.model_copy(update={"api": many}), clock=university.clock)
+    app = application(university.settings.model_copy(update={"api": many}), clock=university.clock)
     secret, _ = give_token(university, "dean")
     schema = schemathesis.openapi.from_asgi(f"{PREFIX}/openapi.json", app)
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]

@@ -8,8 +8,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from clearance.web import application
 from config.tables.portal import Auth, Portal
-from portal.app import create_app
 from portal.auth.throttle import Slowdown
 from status_db.accounts.audit_log import Audit
 from status_db.sign_in.login_attempts import Attempts
@@ -31,7 +31,7 @@ def worker() -> Iterator[Worker]:
 
     def browser(world: World, address: str = "203.0.113.7", **auth: Any) -> TestClient:
         settings = world.settings.model_copy(update={"auth": Auth(**auth)})
-        apps.append(create_app(settings, clock=world.clock))
+        apps.append(application(settings, clock=world.clock))
         return TestClient(apps[-1], base_url="http://testserver", follow_redirects=True, client=(address, 50000))
 
     yield browser
@@ -120,7 +120,7 @@ class TestSlowingDown:
 
     def test_only_a_proxy_of_the_settings_is_believed(self, university: World, worker: Worker) -> None:
         portal = university.settings.portal.model_copy(update={"proxies": ["127.0.0.1"]})
-        app = create_app(university.settings.model_copy(update={"portal": portal}), clock=university.clock)
+        app = application(university.settings.model_copy(update={"portal": portal}), clock=university.clock)
         with TestClient(app, base_url="http://testserver", client=("127.0.0.1", 50000)) as browser:
             browser.headers["x-forwarded-for"] = "203.0.113.7"
             enter(browser, LIN.number, "wrong-password")

@@ -13,9 +13,9 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from clearance.web import application
 from config.tables.portal import Auth
 from portal.access.requires import NARROWED
-from portal.app import create_app
 from portal.auth.passwords import Weakness, hash_password, verify_password, weakness
 from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.audit_log import Audit, Deed
@@ -39,7 +39,7 @@ def browse(university: World) -> Iterator[Browse]:
 
     def browser(**auth: Any) -> TestClient:
         settings = university.settings.model_copy(update={"auth": Auth(**auth)})
-        apps.append(create_app(settings, clock=university.clock))
+        apps.append(application(settings, clock=university.clock))
         return TestClient(apps[-1], base_url="http://testserver", follow_redirects=True)
 
     yield browser

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from portal.app import create_app
+from clearance.web import application
 from status_db.accounts.audit_log import Audit, AuditLine, Deed
 from status_db.store.engine import StoreError
 from tests.cast import LIN, QIAN
@@ -19,7 +19,7 @@ _DOUBLING = [1, 1, 2, 4, 8]
 def pages(world: World, **portal: Any) -> TestClient:
     """Return a browser on a worker of its own, whose guesses are not slowed down."""
     settings = world.settings.model_copy(update={"portal": world.settings.portal.model_copy(update=portal)})
-    return TestClient(create_app(settings, clock=world.clock), base_url="http://testserver", client=("192.0.2.1", 1))
+    return TestClient(application(settings, clock=world.clock), base_url="http://testserver", client=("192.0.2.1", 1))
 
 
 def guess(browser: TestClient, account: str, times: int, world: World) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from portal.app import create_app
+from clearance.web import application
 from status_db.accounts.audit_log import Audit, Deed
 from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
@@ -324,6 +324,6 @@ class TestWhoLookedIsWrittenDown:
 
 
 def test_the_page_of_a_signed_out_browser_is_the_sign_in(university: World) -> None:
-    with TestClient(create_app(university.settings, clock=university.clock)) as browser:
+    with TestClient(application(university.settings, clock=university.clock)) as browser:
         assert "登录" in browser.get("/").text
         assert "2 项要办" in enter(browser, LIN.number).text

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from portal.app import create_app
+from clearance.web import application
 from portal.documents import clearance_slip, slip_pdf
 from portal.documents.slip_pdf import Ink, SlipTexts
 from portal.present.masking import mask_name, mask_number
@@ -90,7 +90,7 @@ class TestForWhom:
         pass_everything(university)
         portal = university.settings.portal.model_copy(update={"public_url": "https://leave.example.edu/"})
         settings = university.settings.model_copy(update={"portal": portal})
-        with TestClient(create_app(settings, clock=university.clock), base_url="https://testserver") as browser:
+        with TestClient(application(settings, clock=university.clock), base_url="https://testserver") as browser:
             enter(browser, SUN.number)
             assert "https://leave.example.edu/verify/" in browser.get("/slip").text
 

@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
+from clearance.web import application
 from config.tables.limits import PortalLimits
-from portal.app import create_app
 from portal.web.apart import Apart, HelperLost
 from portal.web.limits import NotNow
 from portal.web.long_questions import LongQuestions
@@ -194,8 +194,8 @@ class TestHelpers:
         command = (sys.executable, "-m", "tests.services.helper")
         own = (str(university.file), university.url, university.now.isoformat())
         apart = Apart((*command, *own), 1, timedelta(minutes=5))
-        app = create_app(university.settings, clock=university.clock, apart=apart)
-        plain = create_app(university.settings, clock=university.clock)
+        app = application(university.settings, clock=university.clock, apart=apart)
+        plain = application(university.settings, clock=university.clock)
         kept = cookies(app, "dean")
 
         async def ask() -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
+from clearance.web import application
 from config.tables.limits import PortalLimits
-from portal.app import create_app
 from tests.patience import PATIENCE, until
 from tests.services.pages import served
 from tests.services.university import free_port
@@ -70,7 +70,7 @@ def serving(university: World) -> Iterator[Serving]:
         def serve(*, proxies: tuple[str, ...] = (), **limits: Any) -> Pages:
             found = PortalLimits(**limits)
             portal = university.settings.portal.model_copy(update={"limits": found, "proxies": list(proxies)})
-            app = create_app(university.settings.model_copy(update={"portal": portal}), clock=university.clock)
+            app = application(university.settings.model_copy(update={"portal": portal}), clock=university.clock)
             stack.callback(app.state.services.close)
             port = free_port()
             stack.enter_context(served(app, port, found))

@@ -15,10 +15,10 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from clearance.main import app as command_line
+from clearance.web import application
 from config.load import load
 from config.tables.retention import RULES
 from connectors import memory
-from portal.app import create_app
 from status_db import tables
 from status_db.accounts.api_tokens import hash_of, new_token
 from status_db.accounts.audit_log import Audit, Deed
@@ -296,7 +296,7 @@ class TestThePages:
             },
         )
         secret = new_token()
-        with TestClient(create_app(settings, clock=world.clock), follow_redirects=True) as browser:
+        with TestClient(application(settings, clock=world.clock), follow_redirects=True) as browser:
             assert "2 项要办" in enter(browser, LIN.number).text
             assert "2 项要办" in browser.get("/").text
             world.later(minutes=2)
