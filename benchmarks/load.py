@@ -34,7 +34,7 @@ from starlette.routing import Route
 
 from benchmarks.pages import fill, places
 from clearance import web
-from clearance.services import CONFIG_VARIABLE, load_settings
+from clearance.settings_file import CONFIG_VARIABLE, load_settings
 from config.tables.limits import PortalLimits
 from portal.auth.passwords import hash_password
 from portal.auth.sessions import form_token, hash_of, new_token

@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import func, insert, make_url, select
 
-from clearance.services import load_settings
+from clearance.settings_file import load_settings
 from config.settings import Settings
 from status_db import tables
 from status_db.effective.visible import everything

@@ -24,7 +24,8 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from clearance.services import Program, load_settings
+from clearance.services import Program
+from clearance.settings_file import load_settings
 from config import logs
 from config.settings import Log
 from connectors.port import Connector, Progress, Proof, ProofKind, Sample, Snapshot, no_progress

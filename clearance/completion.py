@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clearance.services import chosen_file
+from clearance.settings_file import chosen_file
 
 
 def cohorts(context: typer.Context, incomplete: str) -> list[str]:

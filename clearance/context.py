@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
 import typer
 
 from clearance.output import tables
-from clearance.services import Program, chosen_file, clock_of, load_settings
+from clearance.services import Program
+from clearance.settings_file import chosen_file, clock_of, load_settings
 from config.load import SettingsError
 from config.processes import Process, missing
 from config.tables.plain_text import plain

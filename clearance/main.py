@@ -14,7 +14,7 @@ from clearance.context import USAGE, GlobalOptions
 from clearance.lazy import group
 from clearance.output import tables, terminal
 from clearance.output.tables import ERR, OUT
-from clearance.services import CONFIG_VARIABLE
+from clearance.settings_file import CONFIG_VARIABLE
 from foundation.private_files import UMASK
 
 #: In the order in which the help lists them, before the groups. Nothing of a command is imported until it is called.

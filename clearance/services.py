@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import cache, cached_property, partial
-from importlib import import_module
-from pathlib import Path
-from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from datetime import datetime
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
-import connectors
 from config.cohorts import naming
-from config.load import load
 from config.settings import Settings
 from config.tables.sources import Asked, Source
 from connectors.port import Candidates, Connector, Question, SourceRefused
-from foundation.shifted_clock import ShiftedClock
 from status_db.model import CLOCKS_DIFFER, ROSTER
 
 if TYPE_CHECKING:
@@ -55,60 +46,7 @@ if TYPE_CHECKING:
     from sync.service.inbox import Serving
     from sync.verify.desk import DeskReport
     from sync.verify.report import VerifyReport
-
-#: Names the settings file where the command line does not.
-CONFIG_VARIABLE = "CLEARANCE_CONFIG"
-
-
-class _Module(Protocol):
-    """A connector's module."""
-
-    Settings: type[BaseModel]
-
-    def connect(self, settings: Any, question: Question) -> Connector:  # noqa: ANN401 - each connector's own keys
-        """Make the connector."""
-        ...
-
-
-@cache
-def _connector(name: str) -> _Module | None:
-    """Return a connector: a module of that room that can connect; None when there is none of that name.
-
-    Raises ImportError when it needs a module that is not installed.
-    """
-    if name not in {module.name for module in iter_modules(connectors.__path__)}:
-        return None
-    module = import_module(f"connectors.{name}")
-    return cast("_Module", module) if hasattr(module, "connect") else None
-
-
-def schema_of(connector: str) -> type[BaseModel] | None:
-    """Return the schema of a connector's own keys; None when there is no connector of that name.
-
-    Raises ImportError when it needs a module that is not installed.
-    """
-    module = _connector(connector)
-    return module.Settings if module else None
-
-
-def load_settings(file: Path) -> Settings:
-    """Return the settings in a file, with the environment's on top. Raises SettingsError."""
-    return load(file, schema_of)
-
-
-def chosen_file(file: Path | None) -> Path:
-    """Return the settings file: the one given, the environment's, or the one in this folder."""
-    return file or Path(os.environ.get(CONFIG_VARIABLE, "clearance.toml"))
-
-
-def now() -> datetime:
-    """Tell the time."""
-    return datetime.now(UTC)
-
-
-def clock_of(settings: Settings) -> Callable[[], datetime]:
-    """Return the clock that everything goes by: the real one, but for the demo."""
-    return ShiftedClock(settings.demo.clock_file) if settings.demo.clock_file is not None else now
+from clearance.settings_file import connector_module, now
 
 
 @dataclass(frozen=True)
@@ -186,7 +124,7 @@ class Program:
             as_of=query,
             zone=self.settings.zone_of(asked),
         )
-        module = _connector(asked.connector)
+        module = connector_module(asked.connector)
         assert module is not None  # noqa: S101 - the settings were read by its schema
         return module.connect(asked.own, question)
 
@@ -206,12 +144,12 @@ class Program:
         """Say whether a student here has the step that a source decides; so while nobody is on the roster yet."""
         from status_db.marks.current import Stored
         from status_db.store.engine import reading
-        from sync import rules
+        from sync import rule_settings
 
         flows = {flow.key for flow in self.settings.flow}
         with reading(self.writing) as connection:
             stored = Stored(connection, self.cohort)
-            own = stored.headcount(rules.flows_with(self.settings, self.settings.source[name].step))
+            own = stored.headcount(rule_settings.flows_with(self.settings, self.settings.source[name].step))
             return bool(own) or not stored.headcount(flows)
 
     def season(self, programs: Sequence[Program]) -> Season:

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 
 from clearance.files.sheets import Sheets
 from clearance.portal_services import desk_services, portal_services
-from clearance.services import chosen_file, clock_of, load_settings
+from clearance.settings_file import chosen_file, clock_of, load_settings
 from config import logs
 from config.processes import Process
 from config.settings import Settings

@@ -99,7 +99,7 @@ def _number(settings: Settings) -> tuple[str, str]:
 
 
 def connect(settings: Settings, question: Question) -> sql.Sql:
-    """Return the connector; it opens nothing yet."""
+    """Return the connector: `connectors.sql` with these queries. It opens nothing yet."""
     own = sql.Settings(
         url=settings.url,
         query=query(settings),

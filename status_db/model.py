@@ -102,11 +102,14 @@ class Cause(StrEnum):
 #: Why a step ends for a student who now goes another way, in the place of a finding's reason.
 NOT_IN_FLOW = "not_in_flow"
 
+
 #: The kind of an alias that was a student's own number before it was corrected, and the reason of the flips of then.
 RENUMBERED = "renumbered"
 
+
 #: The name under which the roster's own runs and state are kept beside the sources'.
 ROSTER = "roster"
+
 
 #: The name under which changes of settings are run and wait for approval, beside the sources'.
 SETTINGS = "settings"
@@ -177,6 +180,7 @@ class Obligation:
 #: So much is kept of why a record cannot be believed.
 LONGEST_DOUBT = 200
 
+
 #: The longest text of a roster column that is kept, in characters; any other column has no bound.
 LONGEST_OF_ROSTER: Mapping[str, int] = {
     "name": 200,
@@ -223,6 +227,7 @@ def evidence_behind(verdict: Verdict, records: Iterable[Record]) -> tuple[Obliga
 
 #: What stands for a student's synced step before its sources have been asked.
 NOT_ASKED = Finding(Verdict.UNKNOWN, Reason.NOT_ASKED)
+
 
 #: What stands for each kind of step from the moment a student joins the roster.
 FIRST_FINDING: Mapping[StepKind, Finding] = {
@@ -313,124 +318,6 @@ def said_as_of(moment: datetime) -> str:
 def footing_of(run: int | None, decision: Decision | None) -> str:
     """Name what a step stands on: the run that found it, and the decision that counts."""
     return f"{run or 0}:{decision.id if decision else 0}"
-
-
-@dataclass(frozen=True, slots=True)
-class StepStatus:
-    """One student's step: the finding, and above it the decision, if there is one."""
-
-    step: str
-    kind: StepKind
-    finding: Finding
-    #: When the finding last changed.
-    since: datetime
-    #: When the step's sources were last asked with success (the oldest of them); None before that and for manual steps.
-    as_of: datetime | None = None
-    #: Until when that answer is fresh; None for manual steps and reviews, which never go stale.
-    fresh_until: datetime | None = None
-    #: When the newest of those answers began: one that lies ahead of now was taken under a wrong clock.
-    latest: datetime | None = None
-    decision: Decision | None = None
-    #: The run that found it; None before anybody was asked.
-    run: int | None = None
-    #: For a review: the steps before it that do not count as clear now.
-    waits_for: tuple[str, ...] = ()
-    #: For a review: step → the footing of each step before it, now.
-    stands_on: Mapping[str, str] = field(default_factory=dict)
-    #: For a review: of `waits_for`, those that lack nothing but a newer answer → the moment of their last.
-    waits_for_news: Mapping[str, datetime] = field(default_factory=dict)
-    #: For a review: the student has a certificate, which freezes it.
-    issued: bool = False
-
-    def at(self, now: datetime) -> "Standing":
-        """Return what counts at `now`."""
-        decision = self._decided(now)
-        verdict = decision.verdict if decision else self.finding.verdict
-        return Standing(
-            verdict=verdict,
-            state=self._state(verdict, decision),
-            by_decision=decision is not None,
-            stale=decision is None and is_stale(self.fresh_until, self.latest, now),
-            disputed=decision is not None and decision.disputed_by(self.finding),
-            outgrown=decision is not None and decision.outgrown_by(self.finding),
-            lapsed=decision is None and self.decision is not None and self.decision.active(now),
-            doubtful=decision is None and self.finding.reason is Reason.DOUBTFUL,
-        )
-
-    def footing(self, now: datetime) -> str:
-        """Name what a review given now rests on here: the run that found it, and the decision that counts."""
-        return footing_of(self.run, self._decided(now))
-
-    def _decided(self, now: datetime) -> Decision | None:
-        """Return the decision that counts: a review that passes counts while all it rested on stands unmoved and clear.
-
-        An answer that was too old, and accepted so, counts until there is a newer one. A certificate freezes it.
-        """
-        decision = self.decision
-        if decision is None or not decision.active(now):
-            return None
-        passes = self.kind is StepKind.REVIEW and decision.verdict is Verdict.CLEARED
-        moved = any(decision.rests_on.get(step) != footing for step, footing in self.stands_on.items())
-        if (
-            passes
-            and not self.issued
-            and (moved or not all(map(self._accepted(decision).__contains__, self.waits_for)))
-        ):
-            return None
-        return decision
-
-    def _accepted(self, decision: Decision) -> frozenset[str]:
-        """Return the steps whose too old answer the review was given over, and that have had no newer one since."""
-        return frozenset(
-            step for step, as_of in self.waits_for_news.items() if decision.accepts.get(step) == said_as_of(as_of)
-        )
-
-    def counts_as_clear(self, now: datetime) -> bool:
-        """Say whether review, headline, slip and export may count this step as clear at `now`."""
-        return self.at(now).clear
-
-    def _state(self, verdict: Verdict, decision: Decision | None) -> State:
-        match verdict:
-            case Verdict.CLEARED:
-                return State.CLEARED
-            case Verdict.EXEMPT:
-                return State.EXEMPT
-            case Verdict.HELD:
-                ordinary = decision is None and self.finding.reason is Reason.NOT_DONE
-                return State.NOT_DONE if ordinary else State.HELD
-            case Verdict.UNKNOWN:
-                if self.kind is StepKind.REVIEW:
-                    return State.CLOSED if self.waits_for else State.OPEN
-                return State.PENDING if self.kind is StepKind.MANUAL else State.UNKNOWN
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What counts for one step at one moment."""
-
-    verdict: Verdict
-    state: State
-    by_decision: bool
-    #: The word rests on a source whose last good answer is too old.
-    stale: bool
-    #: The finding has changed since the decision answered it.
-    disputed: bool
-    #: The student is held for something the decision has never seen.
-    outgrown: bool
-    #: A review was given, and something it rested on has moved or does not count as clear any more.
-    lapsed: bool = False
-    #: An office's list leaves it in doubt, so that nothing follows from it.
-    doubtful: bool = False
-
-    @property
-    def clear(self) -> bool:
-        """Cleared or exempt, not stale, and not overtaken by a new obligation."""
-        return self.verdict in CLEAR and not self.stale and not self.outgrown
-
-    @property
-    def wants_news(self) -> bool:
-        """It would count as clear, if only its answer were not too old."""
-        return self.verdict in CLEAR and self.stale and not self.outgrown
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from status_db.effective_status import StepStatus
 from status_db.guard_reasons import Objection
-from status_db.model import Certificate, Obligation, RunState, State, StepStatus, Verdict, is_stale
+from status_db.model import Certificate, Obligation, RunState, State, Verdict, is_stale
 
 #: Roster column → the values inside; an empty mapping is everybody. Several scopes add up.
 Scope: TypeAlias = Mapping[str, Sequence[str]]

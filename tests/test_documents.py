@@ -12,7 +12,7 @@ import typer
 from pydantic import BaseModel
 
 from clearance.main import app
-from clearance.services import schema_of
+from clearance.settings_file import schema_of
 from config import settings
 from config.tables.cohorts import Cohort
 from config.tables.limits import PortalLimits

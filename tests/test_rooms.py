@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clearance.services import schema_of
+from clearance.settings_file import schema_of
 from tests.services.university import ROOT
 
 ROOMS = ("clearance", "config", "connectors", "foundation", "status_db", "sync", "portal", "demo")

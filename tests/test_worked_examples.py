@@ -10,11 +10,12 @@ from typing import Any
 import openpyxl
 import pytest
 
-from clearance.services import Program, schema_of
+from clearance.services import Program
+from clearance.settings_file import schema_of
 from config.load import load
 from status_db.model import Verdict
 from sync.rule.records import group, record_from_rows
-from sync.rules import source_rule
+from sync.rule_settings import source_rule
 from tests.cast import LI, LIN, QIAN, SUN, ZHAO
 from tests.services.university import ROOT
 from tests.world import COHORT, SETTINGS

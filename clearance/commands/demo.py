@@ -20,7 +20,8 @@ from clearance.commands.sync import exit_code, run_all
 from clearance.context import GlobalOptions, chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.demo_life import COLLEGE, announce, lived
 from clearance.output import tables
-from clearance.services import CONFIG_VARIABLE, Program
+from clearance.services import Program
+from clearance.settings_file import CONFIG_VARIABLE
 from demo.clock import DemoClock, today_in
 from demo.offices import SEED, Offices
 from demo.story import notable

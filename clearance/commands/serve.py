@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from clearance.commands.paper import nightly
 from clearance.context import chosen, ends_well, fail, stop_like_ctrl_c
 from clearance.output import tables
-from clearance.services import CONFIG_VARIABLE
+from clearance.settings_file import CONFIG_VARIABLE
 from config.processes import Process
 from config.settings import Settings
 from portal.server import serve as serve_pages

@@ -12,7 +12,8 @@ from clearance.commands.runs import show_waiting
 from clearance.context import Json, chosen, ends_well, fail
 from clearance.output import tables
 from status_db.decisions.writer import not_configured
-from status_db.model import CLEAR, RunState, StepStatus, normalise_number
+from status_db.effective_status import StepStatus
+from status_db.model import CLEAR, RunState, normalise_number
 from status_db.views import RunView
 
 SourceName = Annotated[

@@ -18,7 +18,8 @@ from portal.api.answers import (
 from portal.i18n import labels
 from portal.i18n.languages import Language
 from portal.present import cards, headline, reasons
-from status_db.model import Obligation, State, StepStatus
+from status_db.effective_status import StepStatus
+from status_db.model import Obligation, State
 from status_db.queries.lists import ListedStudent
 from status_db.views import StepSource, StudentView, Tally
 

@@ -21,11 +21,12 @@ from portal.student import recheck
 from portal.student.appeal import show_record
 from portal.web.links import see_other
 from status_db.accounts.audit_log import Deed
+from status_db.effective_status import StepStatus
 from status_db.inbox.appeal_rows import AppealOutcome, StudentObjection
 from status_db.inbox.appeals import AppealCode, ObjectionRefused
 from status_db.inbox.requests import Request as Asked
 from status_db.inbox.requests import RequestOutcome, RequestRefused
-from status_db.model import StepKind, StepStatus
+from status_db.model import StepKind
 from status_db.views import StudentView
 
 #: So many stand in the queue at once: whoever answers the first sees the next.

@@ -15,7 +15,8 @@ from portal.i18n.languages import Language
 from portal.present import cards, reasons
 from portal.present.cards import HistoryLine, StepLine
 from portal.present.reasons import Owed
-from status_db.model import Certificate, Decision, Obligation, StepStatus
+from status_db.effective_status import StepStatus
+from status_db.model import Certificate, Decision, Obligation
 from status_db.queries.dossier import Dossier, SourceSays
 from status_db.views import StudentView
 

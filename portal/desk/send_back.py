@@ -21,9 +21,10 @@ from portal.present.due import due_at
 from portal.web.links import see_other
 from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
+from status_db.effective_status import StepStatus
 from status_db.inbox.appeal_rows import SeenThen
 from status_db.inbox.appeals import AppealCode, ObjectionRefused
-from status_db.model import StepStatus, normalise_number
+from status_db.model import normalise_number
 from status_db.views import StudentView
 
 #: So many are listed, the newest.

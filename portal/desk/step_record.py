@@ -23,7 +23,8 @@ from status_db.accounts.accounts import Act
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.refusals import DecisionRefused, Overtaken
 from status_db.decisions.reviews import seen_by_review
-from status_db.model import Decision, StepKind, StepStatus, Verdict, normalise_number
+from status_db.effective_status import StepStatus
+from status_db.model import Decision, StepKind, Verdict, normalise_number
 from status_db.queries.dossier import Dossier
 
 #: What may be decided, and what a review may say, in the order of the form.

@@ -12,7 +12,8 @@ from portal.documents.sheet_numbers import EVERY_STEP, SLIP, building_mark, clas
 from portal.i18n.languages import Language
 from portal.present import list_rows, reasons
 from status_db.effective.visible import Sight, everything
-from status_db.model import StepKind, StepStatus, Verdict
+from status_db.effective_status import StepStatus
+from status_db.model import StepKind, Verdict
 from status_db.queries.lists import Filter, ListedStudent, Lists, ListSelection
 from status_db.views import Scope, StepSource, StudentView
 

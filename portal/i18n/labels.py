@@ -135,6 +135,7 @@ PROOFS: Mapping[str, str] = {
     "second_pass_agrees": later("两次读取结果一致"),
     "accepted": later("设置中接受的较弱证明"),
     "fingerprint_same": later("来源的数据指纹与上次完整读取时相同"),
+    "one_agrees": later("逐个询问几名未通过的学生，结果与整体读取一致"),
 }
 
 #: What a flip's reason says beyond its verdict; others are a decision's own words and stay as they are.

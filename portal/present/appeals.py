@@ -13,9 +13,10 @@ from portal.i18n.labels import later
 from portal.i18n.languages import Language
 from portal.present import cards, reasons
 from portal.present.reasons import Owed
+from status_db.effective_status import StepStatus
 from status_db.inbox.appeal_rows import AppealKind, AppealOutcome, SeenThen, StudentObjection, item_of
 from status_db.inbox.appeals import AppealCode, ObjectionRefused
-from status_db.model import Finding, Reason, State, StepKind, StepStatus, Verdict
+from status_db.model import Finding, Reason, State, StepKind, Verdict
 from status_db.views import StudentView
 
 #: The states to which a student may object; where nothing is to be done, and before a review opens, there is nothing.

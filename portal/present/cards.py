@@ -15,8 +15,9 @@ from portal.i18n.languages import Language
 from portal.present import opening_hours as hours
 from portal.present import reasons
 from portal.present.reasons import Owed
+from status_db.effective_status import Standing, StepStatus
 from status_db.inbox.announcements import Announcement
-from status_db.model import Decision, Reason, Standing, State, StepKind, StepStatus, Verdict
+from status_db.model import Decision, Reason, State, StepKind, Verdict
 from status_db.views import FlipView, StudentView
 
 #: The states in which a student has to go somewhere.

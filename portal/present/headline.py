@@ -12,7 +12,8 @@ from config.tables.cohorts import Cohort
 from portal.i18n.languages import Language
 from portal.present.cards import must_go, office_name
 from portal.present.masking import mask_number
-from status_db.model import Certificate, State, StepStatus
+from status_db.effective_status import StepStatus
+from status_db.model import Certificate, State
 from status_db.views import StudentView
 
 

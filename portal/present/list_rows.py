@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from portal.access.scenes import Scene
 from portal.i18n import labels
-from status_db.model import State, StepStatus, Verdict
+from status_db.effective_status import StepStatus
+from status_db.model import State, Verdict
 from status_db.queries.lists import ListedStudent
 
 

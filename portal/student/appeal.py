@@ -18,9 +18,9 @@ from portal.page.own_student import own_view
 from portal.present import appeals, cards
 from portal.present.due import due_at
 from status_db.accounts.audit_log import Deed
+from status_db.effective_status import StepStatus
 from status_db.inbox.appeal_rows import AppealKind, SeenThen, StudentObjection
 from status_db.inbox.appeals import AppealCode, ObjectionRefused
-from status_db.model import StepStatus
 from status_db.views import StudentView
 
 #: Words in Chinese, each letter of which a form writes as nine, and the title of a thing.

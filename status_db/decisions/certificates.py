@@ -18,8 +18,9 @@ from status_db.decisions.reviews import refuse_other_settings, steps_to_review
 from status_db.decisions.writer import DecisionTransaction, DecisionWriter, nobody
 from status_db.effective.step_status import certificate_from, held_certificate
 from status_db.effective.visible import inside
+from status_db.effective_status import StepStatus
 from status_db.ledger import raw_rows
-from status_db.model import Certificate, StepKind, StepStatus
+from status_db.model import Certificate, StepKind
 from status_db.views import EVERYBODY, Scope
 
 #: How a certificate leaves; empty while it waits to be collected.

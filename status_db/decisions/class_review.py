@@ -19,7 +19,8 @@ from status_db.decisions.reviews import Reviews, review_among, steps_to_review
 from status_db.decisions.writer import DecisionTransaction, DecisionWriter, Wish
 from status_db.effective.step_status import decision_from, freshness, steps_of_many
 from status_db.effective.visible import inside
-from status_db.model import Certificate, Decision, StepStatus, Verdict, digest_of
+from status_db.effective_status import StepStatus
+from status_db.model import Certificate, Decision, Verdict, digest_of
 from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope
 

@@ -14,8 +14,9 @@ from status_db.decisions.overrides import refuse_contradictions
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
 from status_db.decisions.writer import DecisionTransaction, DecisionWriter, Wish, nobody, not_configured
 from status_db.effective.step_status import freshness, steps_of
+from status_db.effective_status import StepStatus
 from status_db.marks import applied_settings
-from status_db.model import Decision, StepKind, StepStatus, Verdict, digest_of, said_as_of
+from status_db.model import Decision, StepKind, Verdict, digest_of, said_as_of
 from status_db.views import EVERYBODY, Scope
 
 

@@ -17,12 +17,12 @@ from status_db import tables
 from status_db.accounts.authority import Authority
 from status_db.accounts.grants import Act
 from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtaken
+from status_db.effective.history import write_flips
 from status_db.effective.step_rows import step_rows
 from status_db.effective.step_status import decision_from
 from status_db.effective.visible import inside
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Ledger, LinkKind, PendingLink
-from status_db.marks.history import write_flips
 from status_db.model import Cause, Decision, Finding, Flip, Reason, Verdict, footing_of
 from status_db.store.engine import reading
 from status_db.views import EVERYBODY, Scope

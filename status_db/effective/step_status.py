@@ -1,4 +1,7 @@
-"""Where a student stands, inside a read or a write under way: the steps of the flow, decisions above findings."""
+"""A student's steps in an open read or write: each finding, with the decision beside it.
+
+What counts of the two is `StepStatus.at` in `status_db.effective_status`.
+"""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
@@ -10,6 +13,7 @@ from config.settings import Settings
 from config.tables.steps import Flow
 from status_db import tables
 from status_db.effective.step_rows import fits
+from status_db.effective_status import StepStatus
 from status_db.model import (
     FIRST_FINDING,
     Certificate,
@@ -19,7 +23,6 @@ from status_db.model import (
     Reason,
     Record,
     StepKind,
-    StepStatus,
     Verdict,
     evidence_behind,
 )

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Row
 
 from status_db import tables
-from status_db.model import Obligation, State, StepStatus, Verdict
+from status_db.effective_status import StepStatus
+from status_db.model import Obligation, State, Verdict
 
 #: As long as the column of an item.
 _LONGEST_ITEM = 300

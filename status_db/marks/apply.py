@@ -5,11 +5,9 @@ applies it, so that a crash leaves the old state or the new one, and a stalled o
 When a lease ends, and whether it is over, the database's own clock says; all other times are the caller's.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, insert, literal, select, update
@@ -17,18 +15,28 @@ from sqlalchemy.exc import IntegrityError
 
 from config.meaning import Meaning
 from config.tables.plain_text import plain
-from foundation.refusals import Refused
 from status_db import tables
+from status_db.effective.history import write_flips
 from status_db.ledger.chain import Ledger, LinkKind, PendingLink
 from status_db.ledger.key import LedgerRefused
 from status_db.ledger.sets import records_of
 from status_db.marks import applied_settings, reversals
 from status_db.marks.approvals import APPROVAL_OPEN_FOR
 from status_db.marks.current import Stored
-from status_db.marks.history import write_flips
 from status_db.marks.impact import Look, look_to_text
-from status_db.marks.reversals import Replaced, Reversal
-from status_db.model import Cause, Finding, Flip, Record, RunState, Verdict
+from status_db.marks.reversals import Reversal
+from status_db.marks.runs import (
+    AnswerOvertaken,
+    BaseMoved,
+    Ending,
+    Lease,
+    LeaseLost,
+    Pull,
+    RunUnderWay,
+    SlotTaken,
+    Writes,
+)
+from status_db.model import Cause, Finding, RunState, Verdict
 from status_db.store import bulk
 from status_db.store.clock import time_there
 from status_db.store.engine import reading, writing
@@ -36,127 +44,9 @@ from status_db.store.engine import reading, writing
 #: A recheck takes seconds or minutes. One that is this old and still under way has lost its process.
 _RECHECK_ENDS_WITHIN = timedelta(hours=1)
 
+
 #: So many row counts of good pulls are kept for the guard.
 _RECENT = 5
-
-
-class LeaseCode(StrEnum):
-    """Why a run may not ask its source, or not write."""
-
-    UNDER_WAY = "under_way"
-    LOST = "lost"
-
-
-class RunUnderWay(Refused[LeaseCode]):
-    """Another run holds the source."""
-
-    def __init__(self, source: str, run: int, owner: str, since: datetime) -> None:
-        self.run = run
-        super().__init__(
-            LeaseCode.UNDER_WAY,
-            f"{source} is being asked already, by run {run} since {since:%H:%M:%S} UTC ({owner}). "
-            "Let it end, or stop that process; then run this again.",
-        )
-
-
-class SlotTaken(Exception):  # noqa: N818 - named by what is so
-    """The slot has its run already."""
-
-
-class BaseMoved(Exception):  # noqa: N818 - named by what is so
-    """The marks are no longer the ones the plan was made on: plan the same snapshot again."""
-
-
-class AnswerOvertaken(Exception):  # noqa: N818 - named by what is so
-    """The marks hold a later answer than the one to be written: it stays."""
-
-
-class LeaseLost(Refused[LeaseCode]):
-    """The run is over by another's word, or its source another's: this one may write nothing any more."""
-
-    def __init__(self, source: str, run: int) -> None:
-        super().__init__(
-            LeaseCode.LOST,
-            f"run {run} of {source} took too long and another run took over, or somebody closed it: nothing of it was "
-            "written. The next run asks anew.",
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to write a source's marks, for one run."""
-
-    cohort: str
-    source: str
-    run: int
-    #: Who took it, and in which turn; empty for a recheck.
-    owner: str = ""
-    #: A recheck of one student; it holds no source, so a full run need not wait for it.
-    student: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a run ended, as its row says."""
-
-    state: RunState
-    at: datetime
-    message: str = ""
-    fault: str | None = None
-    counts: Mapping[str, Any] = field(default_factory=dict)
-    proofs: Sequence[Sequence[str]] = ()
-    plan_digest: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pull:
-    """What a good snapshot leaves on its source, whether it changed anything or not."""
-
-    began: datetime
-    ended: datetime
-    fresh_for: timedelta
-    settings_digest: bytes
-    #: Digest of the whole answer, so that the same one is known again; None when it is not all that is stored then.
-    fingerprint: bytes | None
-    #: Digest of what the source itself told of that answer; None where it tells nothing.
-    told: bytes | None
-    #: When the answer was read whole; None where the source only told that it is still the same.
-    compared_at: datetime | None
-    #: Rows about roster students; None for a recheck, which says nothing about the whole, and for an answer that came
-    #: before anything could be looked at: it is not noted.
-    roster_rows: int | None
-    strangers: Sequence[tuple[str, str, str]] | None = None
-    stranger_count: int = 0
-    #: The source's revision it was compared with; None for the roster, which none but its own runs move.
-    source_base: int | None = None
-    #: Students asked about on their own after it began, as far as was known then: they were left alone.
-    asked_later: frozenset[str] = frozenset()
-    #: Digest of where and as which user the source was asked.
-    location: bytes | None = None
-    #: The question for which asking about one student was shown to give the same; None leaves what is stored.
-    one_proven: bytes | None = None
-    #: How good its rows are, as plain values for the guard; None to leave what is known.
-    quality: Mapping[str, Any] | None = None
-    #: By what time it was judged which stored moments lie ahead; None where none is left out.
-    judged_at: datetime | None = None
-    #: The source's own moment of the answer, from which its freshness counts; None where it names none.
-    as_of: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Writes:
-    """What a plan writes about one source, spelled out as rows."""
-
-    base: int
-    step: str
-    records: Sequence[Record]
-    removed: Sequence[str]
-    findings: Sequence[tuple[str, Finding]]
-    flips: Sequence[Flip]
-    #: How the counts of held, unknown, exempt and done records move.
-    moves: Mapping[Verdict, int]
-    #: What an approved run replaces, to be kept for the way back.
-    replaced: Sequence[Replaced] = ()
 
 
 class Marks:
@@ -316,7 +206,7 @@ class Marks:
         """Write a plan whole, and close its run, in one transaction.
 
         Raises BaseMoved when the marks are not at the plan's base any more, LeaseLost when the source is another's,
-        and Overtaken when a recheck's question is older than what the marks hold about the student.
+        and AnswerOvertaken when a recheck's question is older than what the marks hold about the student.
         """
         with self._linking(lease, ending) as (connection, entry):
             self._move(connection, writes.base)
@@ -445,7 +335,7 @@ class Marks:
     def _keep_order(self, connection: Connection, lease: Lease, pull: Pull) -> None:
         """Let no older answer take the place of a newer one, whichever of two that overlap is written first.
 
-        Raises Overtaken for a recheck that is too old, and BaseMoved for a full run that one has come before since it
+        Raises AnswerOvertaken for a recheck that is too old, BaseMoved for a full run that one has come before since it
         was planned: planned again, it leaves that student alone.
         """
         stored = Stored(connection, lease.cohort)

@@ -14,10 +14,10 @@ from status_db import tables
 from status_db.desk import store
 from status_db.desk.seals import ACCOUNT, APPEAL, REQUEST
 from status_db.desk.store import DeskStore
+from status_db.effective.history import write_flips
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import Ledger, LinkKind, PendingLink
 from status_db.ledger.sets import ROSTER_SET, records_of
-from status_db.marks.history import write_flips
 from status_db.model import NOT_IN_FLOW, RENUMBERED, ROSTER, Cause, Flip, Verdict, normalise_number
 from status_db.store.engine import StoreCode, StoreError, reading
 

@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, func, select, update
 
 from status_db import tables
+from status_db.effective.history import write_flips
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import PendingLink
 from status_db.ledger.sets import ROSTER_SET, records_of
-from status_db.marks.apply import Ending, Lease, Marks, Pull, write_findings
-from status_db.marks.history import write_flips
+from status_db.marks.apply import Marks, write_findings
+from status_db.marks.runs import Ending, Lease, Pull
 from status_db.model import FIRST_FINDING, NOT_IN_FLOW, RENUMBERED, Cause, Finding, Flip, StepKind, Verdict
 from status_db.store import bulk
 

@@ -9,13 +9,14 @@ from sqlalchemy import Connection, delete, literal, select, update
 
 from config.meaning import Meaning
 from status_db import tables
+from status_db.effective.history import write_flips
 from status_db.ledger import raw_rows
 from status_db.ledger.chain import LinkKind, PendingLink
 from status_db.ledger.sets import ROSTER_SET, records_of
 from status_db.marks import applied_settings
-from status_db.marks.apply import Ending, Lease, write_findings
-from status_db.marks.history import write_flips
+from status_db.marks.apply import write_findings
 from status_db.marks.roster import RosterMarks
+from status_db.marks.runs import Ending, Lease
 from status_db.model import ROSTER, SETTINGS, Cause, Finding, Flip, RunState
 from status_db.store import bulk
 from status_db.store.engine import writing

@@ -17,7 +17,8 @@ from foundation.chunks import chunked
 from status_db import tables
 from status_db.effective.step_status import certificate_from, freshness, steps_of_many
 from status_db.effective.visible import Sight, inside, steps_seen
-from status_db.model import Certificate, State, StepKind, StepStatus
+from status_db.effective_status import StepStatus
+from status_db.model import Certificate, State, StepKind
 from status_db.store.engine import reading
 from status_db.views import Scope, StepSource
 

@@ -30,7 +30,8 @@ from status_db import tables
 from status_db.effective.step_rows import since
 from status_db.effective.step_status import by_keys, evidence_of, freshness, steps_of_many
 from status_db.effective.visible import Sight, any_step, inside, leaving
-from status_db.model import State, StepStatus, normalise_number
+from status_db.effective_status import StepStatus
+from status_db.model import State, normalise_number
 from status_db.store.engine import reading
 from status_db.views import StepSource
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from connectors.port import Snapshot
 from status_db.guard_reasons import Objection
-from status_db.marks.apply import Ending, Lease, Pull
+from status_db.marks.runs import Ending, Lease, Pull
 from status_db.marks.settings import SettingsMarks
 from status_db.model import Flip
 

@@ -8,8 +8,7 @@ from status_db.model import Record, normalise_number
 from sync.plan.gather import Gathered, Groups
 from sync.plan.matching import resolve
 from sync.rule import reconcile
-from sync.rule.answer import Answer, Resolved
-from sync.rule.answer import compare as compare_answer
+from sync.rule.answer import Answer, Resolved, differences
 from sync.rule.moved import with_moved
 from sync.rule.records import Rows, SourceRule
 
@@ -44,7 +43,7 @@ def compare(
 ) -> Compared:
     """Return the records that an answer changes. Raises SourceGarbled for a first answer that is about nobody."""
     groups, resolved, digests = matched.groups, matched.resolved, gathered.digests
-    answer = compare_answer(rule, groups, digests, resolved, gathered.outside, gathered.later, gathered.fresh)
+    answer = differences(rule, groups, digests, resolved, gathered.outside, gathered.later, gathered.fresh)
     if "reference" in snapshot.fields and (answer.unmatched or student is not None):
         said = gathered.marks.records
         before = {s: said[rule.source, s] for s in (*answer.changed, *answer.vanished) if s in digests}

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from connectors.port import AsksByNumber, Cell, Connector, Proof, ProofKind, Snapshot, SourceError
-from status_db.model import CLEAR, Means, Record, Verdict, normalise_number
+from status_db.model import CLEAR, Record, Verdict, normalise_number
+from sync.rule.guard import released
 from sync.rule.reconcile import Change
 from sync.rule.records import Rows, SourceRule, digest_of_rows, record_from_rows
 
@@ -41,7 +42,7 @@ def confirm(
     held: Mapping[str, Record],
     before: Confirmed,
 ) -> Confirmed:
-    """Ask the office again about whom these changes release, and alone about some whom they hold.
+    """Ask the office again about the students that these changes release; ask about some held students one by one.
 
     `numbers` are every number of each student who may be asked about, `held` stored records of held students.
     """
@@ -87,17 +88,6 @@ class SecondLook:
     kept: frozenset[str]
     #: For people; empty where everybody was confirmed.
     message: str
-
-
-def released(changes: Sequence[Change], means: Means) -> frozenset[str]:
-    """Return the held students whom changes release without a row that says so."""
-    return frozenset(
-        change.student
-        for change in changes
-        if change.verdict_before is Verdict.HELD
-        and change.verdict_after is not Verdict.HELD
-        and not (means is Means.STATUS and change.after is not None and change.after.verdict in CLEAR)
-    )
 
 
 def look_again(rule: SourceRule, connector: AsksByNumber, numbers: Mapping[str, Sequence[str]]) -> SecondLook:

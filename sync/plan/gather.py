@@ -15,7 +15,7 @@ from connectors.port import Cell, Snapshot
 from status_db.marks.current import SourceState, Stored, StoredPerson
 from status_db.marks.expected_changes import Wave
 from status_db.model import Record, Verdict, normalise_number
-from sync import rules
+from sync import rule_settings
 from sync.plan.history import NO_PAST, Past, read_past
 from sync.plan.people import People, read_people
 from sync.rule import reconcile, roster
@@ -125,7 +125,7 @@ def gather(
         later=later,
         unsettled=unsettled,
         unmatched=stored.strangers(name) if student is None else (),
-        headcount=stored.headcount(rules.flows_with(settings, rule.step)) if first else None,
+        headcount=stored.headcount(rule_settings.flows_with(settings, rule.step)) if first else None,
         knows_somebody=first and _knows_somebody(stored, snapshot),
         numbers=stored.numbers.numbers_of(
             {*may_change, *some_held} if question.tries_one else held if question.asks_again else ()
@@ -225,7 +225,7 @@ def _touched(
     stored: Stored, settings: Settings, step: str, students: Collection[str], now: datetime
 ) -> list[reconcile.Touched]:
     """Return these students, where they have the step, and everybody for whom it has not been asked about yet."""
-    conditions = rules.exemptions(settings, step)
+    conditions = rule_settings.exemptions(settings, step)
     columns = (*roster.COLUMNS, "extra") if conditions else ()
     people = stored.people(step, students, columns, now)
     return [

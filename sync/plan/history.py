@@ -10,7 +10,7 @@ from connectors.port import Cell, Snapshot
 from status_db.marks.current import GROUPED_BY, SourceState, Stored
 from status_db.marks.expected_changes import Wave
 from status_db.model import Verdict, is_ahead, normalise_number
-from sync import rules
+from sync import rule_settings
 from sync.rule import guard, quality
 from sync.rule.answer import Resolved
 from sync.rule.reconcile import Plan
@@ -82,7 +82,7 @@ def read_past(
 
     `clock` is what time it is, which may be long after the answer was read.
     """
-    name, now, limits = rule.source, clock or snapshot.ended, rules.limits(settings.source[rule.source])
+    name, now, limits = rule.source, clock or snapshot.ended, rule_settings.limits(settings.source[rule.source])
     since = now - SUM_OVER
     if state.approved_at is not None and not is_ahead(state.approved_at, now):
         since = max(since, state.approved_at)
@@ -96,7 +96,7 @@ def read_past(
             for wave in waves
         },
         lately=guard.Counted(moved[Verdict.CLEARED], moved[Verdict.HELD], moved[Verdict.UNKNOWN]),
-        everybody=stored.headcount(rules.flows_with(settings, rule.step)) if counts_silent else 0,
+        everybody=stored.headcount(rule_settings.flows_with(settings, rule.step)) if counts_silent else 0,
         held=stored.held_students(name) if "branch" in snapshot.fields else frozenset(),
         columns=stored.groups_of(released) if large else {},
         sizes={c: stored.held_by(name, rule.step, c, without_record=without_record) for c in GROUPED_BY if large},
@@ -117,10 +117,10 @@ def history(past: Past, settings: Settings, rule: SourceRule, state: SourceState
         lately=past.lately,
         first=state.settings_digest is None,
         question_changed=not (state.settings_digest is None or rule.is_known_as(state.settings_digest))
-        or state.location_digest not in (None, *rules.locations(source)),
+        or state.location_digest not in (None, *rule_settings.locations(source)),
         clearing=past.announced.get(Verdict.CLEARED, guard.NOTHING),
         holding=past.announced.get(Verdict.HELD, guard.NOTHING),
-        after_a_night=state.began is not None and snapshot.began - state.began > rules.limits(source).night,
+        after_a_night=state.began is not None and snapshot.began - state.began > rule_settings.limits(source).night,
         quality=quality.from_json(state.quality),
     )
 

@@ -9,12 +9,12 @@ from sqlalchemy import Connection
 from config.settings import Settings
 from status_db.guard_reasons import Objection
 from status_db.ledger.seals import Seals
-from status_db.marks.apply import Pull
 from status_db.marks.current import Stored
 from status_db.marks.expected_changes import expected
 from status_db.marks.reversals import Reversal
+from status_db.marks.runs import Pull
 from status_db.model import Record
-from sync import rules
+from sync import rule_settings
 from sync.plan import history as pasts
 from sync.plan.gather import GatherRequest, StepMarks, step_marks
 from sync.plan.snapshot_codec import WayBack
@@ -55,7 +55,7 @@ class RevertStages:
         """`reversal` reads what the run replaced. With `seals`, an altered announced change raises no limit."""
         self._settings = settings
         self._cohort = cohort
-        self._rule = rules.source_rule(settings, name)
+        self._rule = rule_settings.source_rule(settings, name)
         self.snapshot = snapshot
         self._reversal = reversal
         self._seals = seals
@@ -103,7 +103,7 @@ class RevertStages:
         pull = Pull(
             began=began,
             ended=snapshot.ended,
-            fresh_for=rules.fresh_for(self._settings, self._settings.source[rule.source]),
+            fresh_for=rule_settings.fresh_for(self._settings, self._settings.source[rule.source]),
             settings_digest=rule.digest,
             fingerprint=None,
             told=None,
@@ -115,7 +115,7 @@ class RevertStages:
         reasons: tuple[Objection, ...] = ()
         counted = guard.NOBODY
         if plan.changes or plan.findings:
-            limits = rules.limits(self._settings.source[rule.source])
+            limits = rule_settings.limits(self._settings.source[rule.source])
             before = pasts.history(marks.past, self._settings, rule, state, snapshot)
             groups = pasts.groups(marks.past, rule, limits, plan, before.held, pasts.NO_BRANCHES)
             history = pasts.without_rows(before, groups)

@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.guard_reasons import Figures, Objection, ObjectionKind
-from status_db.marks.apply import Ending, Lease, Pull
 from status_db.marks.current import GROUPED_BY, SourceState, Stored, StoredPerson
 from status_db.marks.roster import Listing, RosterWrites
+from status_db.marks.runs import Ending, Lease, Pull
 from status_db.marks.settings import SettingsMarks
 from status_db.model import CLEAR, ROSTER, Finding, Flip, Record, StepKind, Verdict, is_ahead
-from sync import rules
+from sync import rule_settings
 from sync.plan.base import Withheld
 from sync.plan.gather import others_of
 from sync.rule import reconcile, roster
@@ -113,7 +113,7 @@ class RosterStages:
         """Read the roster, and the steps of those whose particulars have changed. Raises SourceGarbled."""
         stored, now = Stored(connection, self._cohort), self._clock()
         listed = _renumbered(
-            roster.entries(rules.roster_rule(self._settings), self.snapshot), stored.numbers.renumbered()
+            roster.entries(rule_settings.roster_rule(self._settings), self.snapshot), stored.numbers.renumbered()
         )
         rows = stored.roster()
         known = {
@@ -133,11 +133,11 @@ class RosterStages:
 
     def _steps(self, stored: Stored, students: Sequence[str]) -> dict[str, StepPeople]:
         """Read what depends on roster columns about these students."""
-        flows = rules.steps_of_flows(self._settings).values()
+        flows = rule_settings.steps_of_flows(self._settings).values()
         synced = {step for steps in flows for step, kind in steps if kind is StepKind.SYNCED}
         meaning, found = stored.meaning(), dict[str, StepPeople]()
         for step in sorted(synced):
-            if rules.exemptions(self._settings, step):
+            if rule_settings.exemptions(self._settings, step):
                 sources = others_of(stored, self._settings, step, "", meaning)
                 people = stored.people(step, students, (), self.snapshot.ended)
                 found[step] = StepPeople(tuple(people), sources, stored.records(list(sources), students))
@@ -153,7 +153,7 @@ class RosterStages:
             returning=[entry.student for entry in plan.joined if entry.student in read.known],
             changed=[_listing(entry) for entry in plan.changed],
             left=plan.left,
-            flows=rules.steps_of_flows(self._settings),
+            flows=rule_settings.steps_of_flows(self._settings),
             findings=findings,
             flips=flips,
         )
@@ -161,13 +161,13 @@ class RosterStages:
         pull = Pull(
             began=self.snapshot.began,
             ended=self.snapshot.ended,
-            fresh_for=rules.fresh_for(self._settings, asked),
-            settings_digest=rules.roster_digest(self._settings),
+            fresh_for=rule_settings.fresh_for(self._settings, asked),
+            settings_digest=rule_settings.roster_digest(self._settings),
             fingerprint=None,
             told=None,
             compared_at=self.snapshot.began,
             roster_rows=plan.rows,
-            location=rules.location(asked),
+            location=rule_settings.location(asked),
         )
         return RosterProposal(plan, writes, self._reasons(read, plan, writes), pull, self.snapshot)
 
@@ -180,7 +180,7 @@ class RosterStages:
         groups: tuple[GuardGroup, ...] = ()
         if dropped and read.state.recent_rows:
             groups = roster.groups_of({n: read.columns[n] for n in read.known if n in leaving}, dropped)
-        limits = rules.limits(self._settings.roster)
+        limits = rule_settings.limits(self._settings.roster)
         reasons = roster.judge(plan, limits, read.state.recent_rows, len(leaving), len(let_off), groups)
         if plan.empty or not self._is_read_otherwise(read.state):
             return reasons
@@ -190,7 +190,7 @@ class RosterStages:
 
     def _is_read_otherwise(self, state: SourceState) -> bool:
         """Say whether the list is read by other settings, or at another place, than the last one."""
-        digest, places = rules.roster_digest(self._settings), rules.locations(self._settings.roster)
+        digest, places = rule_settings.roster_digest(self._settings), rule_settings.locations(self._settings.roster)
         return state.settings_digest not in (None, _UNRECORDED, digest) or state.location_digest not in (None, *places)
 
     def _reconsidered(
@@ -203,7 +203,7 @@ class RosterStages:
         findings: list[tuple[str, str, Finding]] = []
         flips: list[Flip] = []
         for step, stored in read.steps.items():
-            conditions = rules.exemptions(self._settings, step)
+            conditions = rule_settings.exemptions(self._settings, step)
             for person in stored.people:
                 if person.student not in particulars:
                     continue

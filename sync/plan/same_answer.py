@@ -7,10 +7,10 @@ from sqlalchemy import Connection
 
 from config.settings import Settings
 from connectors.port import Fingerprint, Proof, ProofKind, Snapshot
-from status_db.marks.apply import Pull
 from status_db.marks.current import SourceState, Stored
+from status_db.marks.runs import Pull
 from status_db.model import digest_of, is_ahead
-from sync import rules
+from sync import rule_settings
 from sync.rule.records import SourceRule
 
 #: So many rows are digested at once.
@@ -34,7 +34,7 @@ def same_answer(
     pull = Pull(
         began=snapshot.began,
         ended=snapshot.ended,
-        fresh_for=rules.fresh_for(settings, settings.source[rule.source]),
+        fresh_for=rule_settings.fresh_for(settings, settings.source[rule.source]),
         settings_digest=rule.digest,
         fingerprint=state.fingerprint,
         told=None,
@@ -56,9 +56,9 @@ def untouched(
     None where it must be read: it reports another, nothing to compare with is stored, the settings, the roster or an
     alias have changed, somebody was asked about since, or it was last read whole too long ago.
     """
-    rule, stored = rules.source_rule(settings, name), Stored(connection, cohort, settings.open_beside(cohort))
+    rule, stored = rule_settings.source_rule(settings, name), Stored(connection, cohort, settings.open_beside(cohort))
     state, source = stored.source(name), settings.source[name]
-    told = source_fingerprint(rule, rules.location(source), stored.roster_revisions(), fingerprint.value)
+    told = source_fingerprint(rule, rule_settings.location(source), stored.roster_revisions(), fingerprint.value)
     if told != state.told or state.compared_at is None:
         return None
     if fingerprint.began >= state.compared_at + source.full_every or is_ahead(state.compared_at, now):

@@ -13,10 +13,10 @@ from config.settings import Settings
 from connectors.port import Snapshot
 from status_db.guard_reasons import Objection, ObjectionKind
 from status_db.marks import applied_settings
-from status_db.marks.apply import Ending, Lease, Pull
 from status_db.marks.current import Stored
 from status_db.marks.impact import Look, VerdictChange
 from status_db.marks.placed import PlacedStudent, placed_students
+from status_db.marks.runs import Ending, Lease, Pull
 from status_db.marks.settings import SettingsMarks, SettingsWrites
 from status_db.model import CLEAR, ROSTER, SETTINGS, Flip, Verdict
 from sync.plan import settings_plan

@@ -12,13 +12,13 @@ from config.settings import Settings
 from connectors.port import AsksByNumber, Cell, Connector, ProofKind, Snapshot, SourceUnavailable
 from status_db.guard_reasons import Objection
 from status_db.ledger.seals import Seals
-from status_db.marks.apply import Ending, Lease, Pull, Writes
 from status_db.marks.current import SourceState, Stored
 from status_db.marks.expected_changes import expected
 from status_db.marks.reversals import Replaced
+from status_db.marks.runs import Ending, Lease, Pull, Writes
 from status_db.marks.settings import SettingsMarks
 from status_db.model import CLEAR, ROSTER, Flip, RunState, Verdict
-from sync import rules
+from sync import rule_settings
 from sync.plan import history as pasts
 from sync.plan.base import Withheld
 from sync.plan.compare import Compared, compare, known_keys, match
@@ -146,9 +146,9 @@ class SourceStages:
         """
         self._settings = settings
         self._cohort = cohort
-        self._rule = rules.source_rule(settings, name)
+        self._rule = rule_settings.source_rule(settings, name)
         self._source = settings.source[name]
-        self._where = rules.location(self._source)
+        self._where = rule_settings.location(self._source)
         self._snapshot = snapshot
         self._clock = clock
         self._seals = seals
@@ -229,7 +229,7 @@ class SourceStages:
         return question_of(self._rule, self._where) if shown else None
 
     def _one_is_proven(self, state: SourceState) -> bool:
-        return state.one_proven in {question_of(self._rule, where) for where in rules.locations(self._source)}
+        return state.one_proven in {question_of(self._rule, where) for where in rule_settings.locations(self._source)}
 
     def _confirm(self, gathered: Gathered, compared: Compared) -> None:
         if self._connector is None:
@@ -277,7 +277,7 @@ class SourceStages:
         pull = Pull(
             began=snapshot.began,
             ended=snapshot.ended,
-            fresh_for=rules.fresh_for(self._settings, self._source),
+            fresh_for=rule_settings.fresh_for(self._settings, self._source),
             settings_digest=rule.digest,
             fingerprint=read.fingerprint if settled else None,
             told=read.told if settled else None,
@@ -297,7 +297,7 @@ class SourceStages:
         counted = guard.NOBODY
         if plan.changes or plan.findings:
             history = self._history(gathered, plan, branches)
-            limits, first_applies = rules.limits(self._source), self._source.first == "apply"
+            limits, first_applies = rule_settings.limits(self._source), self._source.first == "apply"
             reasons = guard.judge(plan, rule.means, limits, history, first_applies=first_applies, quality=measured)
             counted = guard.count(plan, rule.means, history)
         elif gathered.marks.state.settings_digest is None and self._source.first != "apply":
@@ -331,7 +331,7 @@ class SourceStages:
         if self.student is not None:
             # One student's rows say nothing about how many there are in all.
             return pasts.without_rows(history)
-        limits = rules.limits(self._source)
+        limits = rule_settings.limits(self._source)
         return replace(history, groups=pasts.groups(marks.past, rule, limits, plan, history.held, branches))
 
 

@@ -11,7 +11,7 @@ from config.settings import Settings
 from connectors.port import Cell, Sample, Snapshot, table_of
 from status_db.marks.current import Stored
 from status_db.model import ROSTER, Means, Verdict, normalise_number
-from sync import rules
+from sync import rule_settings
 from sync.plan.compare import about_nobody
 from sync.plan.matching import resolve
 from sync.plan.people import read_people
@@ -40,15 +40,15 @@ def refuse_and_warn(
     if answer is None:
         return ()
     if name == ROSTER:
-        roster.entries(rules.roster_rule(settings), answer)
+        roster.entries(rule_settings.roster_rule(settings), answer)
         return ()
     answer = stamped(settings, name, answer, now)
-    rule = rules.source_rule(settings, name)
+    rule = rule_settings.source_rule(settings, name)
     answer, groups = keyed(rule, answer)
     warnings = (*_doubts(rule, answer.fields, groups), *_of_cells(rule, answer))
     if stored is None or not groups:
         return warnings
-    if not stored.headcount(rules.flows_with(settings, rule.step)):
+    if not stored.headcount(rule_settings.flows_with(settings, rule.step)):
         return (*warnings, "Nobody with its step is on the roster. Sync the roster first: clearance sync roster")
     if not _about_nobody(rule, answer, groups, stored):
         return warnings

@@ -141,7 +141,7 @@ def _sort(groups: Mapping[Cell, Rows], stored: Mapping[str, bytes], resolved: Re
     return found
 
 
-def compare(
+def differences(
     rule: SourceRule,
     groups: Mapping[Cell, Rows],
     stored: Mapping[str, bytes],
@@ -150,7 +150,7 @@ def compare(
     asked_later: frozenset[str] = frozenset(),
     fresh: Mapping[str, tuple[Rows, bytes]] = MappingProxyType({}),
 ) -> Answer:
-    """Compare what the source says with what is stored, by student and digest.
+    """Return where an answer differs from what is stored, by student and digest.
 
     `stored` maps each student with a record to its digest. `outside` are the roster students whom the source does not
     know, when it names a population. Who was `asked_later` on their own is left alone. `fresh` are rows whose digest

@@ -108,7 +108,7 @@ class History:
     #: What the office has announced: an expected change towards cleared, one towards held.
     clearing: Announced = NOTHING
     holding: Announced = NOTHING
-    #: Longer than `Limits.night` has passed since the last good pull began.
+    #: Longer than `GuardLimits.night` has passed since the last good pull began.
     after_a_night: bool = False
     #: The groups of which students are released; those without any may be left out.
     groups: Sequence[GuardGroup] = ()

@@ -1,8 +1,7 @@
-"""The rule: from what a source says and what is stored to the plan of what would change. Pure.
+"""From an answer's differences and the stored records to the plan of what would change. Pure.
 
-Level-triggered: a plan follows from what stands and what is said, never from what happened. Same input, same plan;
-the order of rows never matters. Of decisions it is told only what counts now, so that it can tell a flip from a finding
-that a decision covers.
+A row becomes held or clear in `sync.rule.records`, a step in `sync.rule.step`; here both are compared with what is
+stored. The same input gives the same plan, in any order of rows. A finding that a decision covers flips nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 from config.cohorts import naming
 from config.settings import Settings
 from status_db.guard_reasons import Objection, packed
-from status_db.marks.apply import AnswerOvertaken, BaseMoved, Ending, Lease
 from status_db.marks.current import Stored
+from status_db.marks.runs import AnswerOvertaken, BaseMoved, Ending, Lease
 from status_db.marks.settings import SettingsMarks
 from status_db.model import SETTINGS, RunState
 from status_db.store.engine import reading
@@ -93,7 +93,7 @@ class Applying:
         return self.ended(lease, RunState.FAILED, message, fault="busy")
 
     def unchanged(self, lease: Lease, proposal: Proposal, counts: dict[str, Any]) -> Outcome:
-        """End a run that changes nothing. Raises BaseMoved, Overtaken."""
+        """End a run that changes nothing. Raises BaseMoved, AnswerOvertaken."""
         ending = Ending(RunState.UNCHANGED, self._clock(), counts=counts, proofs=_proofs(proposal))
         self._marks.unchanged(lease, proposal.plan.base, proposal.pull, ending)
         return Outcome(lease.source, RunState.UNCHANGED, lease.run, counts=counts, cohort=self.named)

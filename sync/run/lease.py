@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from status_db.marks.apply import Lease
+from status_db.marks.runs import Lease
 from status_db.marks.settings import SettingsMarks
 from status_db.store.engine import StoreError
 

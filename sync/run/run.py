@@ -19,13 +19,13 @@ from connectors.port import Connector, Fingerprinted, Progress, Snapshot, Source
 from status_db.ledger.chain import Ledger
 from status_db.ledger.key import LedgerRefused
 from status_db.marks.applied_settings import SettingsDiffer
-from status_db.marks.apply import BaseMoved, Ending, Lease, LeaseLost, RunUnderWay
 from status_db.marks.current import Stored
 from status_db.marks.impact import Look
+from status_db.marks.runs import BaseMoved, Ending, Lease, LeaseLost, RunUnderWay
 from status_db.marks.settings import SettingsMarks
 from status_db.model import ROSTER, SETTINGS, RunState
 from status_db.store.engine import StoreError, reading
-from sync import rules
+from sync import rule_settings
 from sync.plan import revert, snapshot_codec
 from sync.plan.base import Stages
 from sync.plan.recheck import RecheckStages
@@ -351,7 +351,7 @@ class Sync:
                 found = untouched(connection, self._settings, self._cohort, name, fingerprint, self._clock())
             if found is None:
                 return None
-            proposal = of_same_answer(self._cohort, rules.source_rule(self._settings, name), *found)
+            proposal = of_same_answer(self._cohort, rule_settings.source_rule(self._settings, name), *found)
             with suppress(BaseMoved):
                 weaker = weaker_connection(self._settings, name)
                 counts = {"not_pulled": True} | ({"warnings": list(weaker)} if weaker else {})

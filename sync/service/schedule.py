@@ -11,7 +11,7 @@ from apscheduler.triggers.base import BaseTrigger
 from config.settings import Settings
 from config.timetable import Timetable
 from status_db.desk.retention import RetentionRunner
-from status_db.marks.apply import LeaseLost, RunUnderWay, SlotTaken
+from status_db.marks.runs import LeaseLost, RunUnderWay, SlotTaken
 from status_db.model import ROSTER
 from status_db.store.engine import StoreError
 from sync.run.season import CohortTurn, Season

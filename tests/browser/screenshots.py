@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, sync_playwright
 from clearance.commands.demo import PASSWORD, finance_office, make_accounts, tell_finance_port
 from clearance.commands.serve import upgrade_both
 from clearance.demo_life import announce, lived
-from clearance.services import Program, load_settings
+from clearance.services import Program
+from clearance.settings_file import load_settings
 from demo.offices import SEED, Offices
 from demo.story import FIRST_DAY
 from tests.browser.browsers import DESK, PHONE, launched

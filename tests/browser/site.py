@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clearance.files.sheets import Sheets
 from clearance.portal_services import desk_services
-from clearance.services import load_settings
+from clearance.settings_file import load_settings
 from clearance.web import application
 from portal.desk.pages import ROUTES
 

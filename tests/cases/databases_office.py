@@ -9,7 +9,8 @@ from sqlalchemy.pool import NullPool
 from typer.testing import CliRunner, Result
 
 from clearance.main import app
-from clearance.services import Program, schema_of
+from clearance.services import Program
+from clearance.settings_file import schema_of
 from config.load import load
 from connectors.port import Connector
 from status_db.model import ROSTER, RunState, Verdict

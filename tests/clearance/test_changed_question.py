@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from clearance.services import schema_of
+from clearance.settings_file import schema_of
 from config.load import load
-from sync import rules
+from sync import rule_settings
 from sync.rule.records import SourceRule
 from tests.services.small import OWES, SETTINGS, Small, small
 
@@ -62,8 +62,8 @@ def test_another_file_is_another_place_and_waits(site: Small) -> None:
 def test_what_a_former_version_stored_is_the_same_place_and_the_same_question(tmp_path: Path) -> None:
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as former:
-            location = rules.location
-            former.setattr(rules, "location", lambda asked, **_: location(asked, former=True))
+            location = rule_settings.location
+            former.setattr(rule_settings, "location", lambda asked, **_: location(asked, former=True))
             site = stack.enter_context(small(tmp_path))
         for amount in ("4501", "4502"):
             owing(site, amount)
@@ -88,7 +88,7 @@ def test_how_fast_students_are_asked_about_is_no_part_of_the_question(tmp_path: 
         before, _, rest = SETTINGS.partition("[source.loans]")
         after = rest.partition("[source.fines]")[2]
         (tmp_path / "clearance.toml").write_text(before + table + "[source.fines]" + after, encoding="utf-8")
-        return rules.source_rule(load(tmp_path / "clearance.toml", schema_of, {"WORD": "x"}), "loans")
+        return rule_settings.source_rule(load(tmp_path / "clearance.toml", schema_of, {"WORD": "x"}), "loans")
 
     usual, slow = rule(""), rule("per_second = 1, at_once = 2")
     assert usual.digest == slow.digest

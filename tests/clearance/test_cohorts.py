@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clearance.main import app
-from clearance.services import load_settings
+from clearance.settings_file import load_settings
 from config.load import SettingsError
 from connectors.sql import Sql
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from clearance.services import schema_of
+from clearance.settings_file import schema_of
 from config.load import load
-from sync import rules
+from sync import rule_settings
 from tests.services.five_students import NUMBERS, FiveStudents, settings
 from tests.services.sip_library import Asked, Reader, Reply, SipLibrary
 
@@ -148,7 +148,7 @@ def test_where_and_how_it_is_asked_are_no_part_of_the_question(
         (tmp_path / "clearance.toml").write_text("\n".join([*kept, own]), encoding="utf-8")
         environ = {"STATUS_URL": "sqlite:///x.db", "SIP_PASSWORD": WORD}
         loaded = load(tmp_path / "clearance.toml", schema_of, environ)
-        return rules.source_rule(loaded, "loans").question, rules.location(loaded.source["loans"])
+        return rule_settings.source_rule(loaded, "loans").question, rule_settings.location(loaded.source["loans"])
 
     before, after = asked(""), asked(changed)
     assert (before[0] == after[0], before[1] == after[1]) == (question == "same", place == "same")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clearance.services import schema_of
+from clearance.settings_file import schema_of
 from config.load import load
 from tests.world import SETTINGS
 

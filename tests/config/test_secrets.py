@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from clearance.services import schema_of
+from clearance.settings_file import schema_of
 from config.load import load
 from config.processes import Process, missing, missing_anywhere
 from config.settings import Settings
 from config.tables.secrets import DatabaseUrl, Origin, Secret, SecretUnusable
-from sync import rules
+from sync import rule_settings
 from tests.world import SETTINGS
 
 OFFICES = """
@@ -125,7 +125,7 @@ def test_settings_are_read_without_looking_one_secret_up(tmp_path: Path) -> None
 def test_what_is_asked_and_where_have_the_digests_that_existing_databases_hold(tmp_path: Path) -> None:
     read = settings(tmp_path, ENVIRON)
     digests = {
-        name: (rules.source_rule(read, name).question.hex(), rules.location(source).hex())
+        name: (rule_settings.source_rule(read, name).question.hex(), rule_settings.location(source).hex())
         for name, source in read.source.items()
     }
     assert digests == {
@@ -136,7 +136,7 @@ def test_what_is_asked_and_where_have_the_digests_that_existing_databases_hold(t
     changed = ENVIRON | {"WORD": "another", "OFFICE_URL": ENVIRON["OFFICE_URL"].replace("hidden", "changed")}
     read = settings(tmp_path, changed)
     assert digests == {
-        name: (rules.source_rule(read, name).question.hex(), rules.location(source).hex())
+        name: (rule_settings.source_rule(read, name).question.hex(), rule_settings.location(source).hex())
         for name, source in read.source.items()
     }
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clearance.services import schema_of
+from clearance.settings_file import schema_of
 from config.load import SettingsError, load
 from config.processes import Process, missing
 from config.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from clearance.services import schema_of
+from clearance.settings_file import schema_of
 from config.load import load
 from connectors import koha, sql
 from connectors.port import Candidates, Question, SourceGarbled

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clearance.services import schema_of
+from clearance.settings_file import schema_of
 from connectors.databases import dameng, oracle, sqlserver
 from connectors.databases.base import Backend
 from tests.services.university import ROOT

@@ -17,7 +17,7 @@ from connectors import memory
 from status_db.decisions.overrides import Overrides
 from status_db.decisions.writer import DecisionWriter, Wish
 from status_db.ledger.chain import Ledger
-from status_db.marks.apply import LeaseLost, SlotTaken
+from status_db.marks.runs import LeaseLost, SlotTaken
 from status_db.model import RunState, Verdict
 from status_db.store import bulk, engine
 from status_db.store.engine import StoreError

@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import select
 
 from clearance.commands.demo import PASSWORD
-from clearance.services import Program, load_settings
+from clearance.services import Program
+from clearance.settings_file import load_settings
 from demo.story import LIBRARY_SHARE, notable
 from demo.university import GRADUATES
 from status_db import tables

@@ -13,7 +13,7 @@ from clearance.context import ERROR, UNAVAILABLE, code_of, ends_well
 from connectors.port import SourceGarbled, SourceRefused, SourceUnavailable
 from foundation.refusals import Refused
 from portal.server import CannotListen, ListenCode
-from status_db.marks.apply import BaseMoved
+from status_db.marks.runs import BaseMoved
 from status_db.store.engine import StoreError
 from tests.services.university import ROOT
 from tests.test_rooms import ROOMS
@@ -35,9 +35,9 @@ NO_PERSON_READS = {
     "portal.documents.clearance_slip.NotASlip": "one sentence, whatever was wrong",
     "portal.web.apart.HelperLost": "a fault: HTTP 500, and the log",
     "portal.web.faults.AnswerCutOff": "the server closes the connection",
-    "status_db.marks.apply.BaseMoved": "planned again",
-    "status_db.marks.apply.AnswerOvertaken": "the later answer stays",
-    "status_db.marks.apply.SlotTaken": "the scheduler goes on",
+    "status_db.marks.runs.BaseMoved": "planned again",
+    "status_db.marks.runs.AnswerOvertaken": "the later answer stays",
+    "status_db.marks.runs.SlotTaken": "the scheduler goes on",
     "status_db.tables.types.TextError": "ValueRefused with its text",
     "sync.plan.revert.WayBackMoved": "the run ends with its own text",
     "sync.rule.cells.Unreadable": "a finding about the row",

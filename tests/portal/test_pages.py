@@ -17,6 +17,7 @@ from clearance.portal_services import portal_services
 from clearance.web import application
 from config.processes import Process
 from config.tables.sources import Source
+from connectors.port import ProofKind
 from portal.i18n import labels
 from status_db import tables
 from status_db.decisions.writer import Wish
@@ -387,6 +388,10 @@ def test_the_handle_of_the_pages_cannot_write_marks(world: World) -> None:
         services.close()
     with world.engine.connect() as connection:
         assert connection.execute(tables.cohort.select().where(tables.cohort.c.cohort == "2020")).all() == []
+
+
+def test_every_proof_of_a_pull_has_a_word() -> None:
+    assert set(labels.PROOFS) == set(ProofKind)
 
 
 def test_every_state_has_a_word_in_both_languages(university: World) -> None:

@@ -7,17 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from status_db.model import (
-    Decision,
-    Finding,
-    Obligation,
-    Reason,
-    State,
-    StepKind,
-    StepStatus,
-    Verdict,
-    normalise_number,
-)
+from status_db.effective_status import StepStatus
+from status_db.model import Decision, Finding, Obligation, Reason, State, StepKind, Verdict, normalise_number
 
 NOW = datetime(2019, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

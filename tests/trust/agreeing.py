@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from status_db import tables
-from status_db.model import StepStatus
+from status_db.effective_status import StepStatus
 from status_db.store.engine import reading
 from tests.trust.plain_model import REVIEW, STEPS, Model, Paper, Said, Stands
 from tests.world import COHORT, World

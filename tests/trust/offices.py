@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from sqlalchemy import event
 
 from connectors.port import SourceUnavailable, no_progress
-from status_db.marks.apply import Lease, LeaseLost
+from status_db.marks.runs import Lease, LeaseLost
 from status_db.model import ROSTER, RunState, Says
 from sync.run.outcome import Outcome
 from tests.cast import EVERYBODY, LIN, ZHAO

@@ -14,7 +14,8 @@ from portal.page.context import SignedIn
 from portal.present import list_rows
 from status_db.accounts.audit_log import Deed
 from status_db.decisions.batches import Named
-from status_db.model import Decision, StepStatus, said_as_of
+from status_db.effective_status import StepStatus
+from status_db.model import Decision, said_as_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from clearance.services import Program, load_settings
+from clearance.services import Program
+from clearance.settings_file import load_settings
 from config.load import SettingsError
 from connectors.port import Sample, SourceError, SourceGarbled, SourceRefused, SourceUnavailable
 from tests.cases.databases_office import Finance

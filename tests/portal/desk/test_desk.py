@@ -13,7 +13,8 @@ from status_db.accounts.accounts import Act, Grant
 from status_db.accounts.audit_log import Audit, AuditLine, Deed
 from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
-from status_db.model import State, StepStatus, Verdict
+from status_db.effective_status import StepStatus
+from status_db.model import State, Verdict
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LI, LIN, POETRY_LOAN, QIAN, SUN, ZHAO, ZHOU, Person
 from tests.portal.api.conftest import bearing, give_token
 from tests.portal.conftest import enter

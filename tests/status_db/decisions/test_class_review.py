@@ -17,7 +17,8 @@ from status_db.decisions.class_review import ChosenStudent, ClassReview, ClassRe
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import Wish
-from status_db.model import ROSTER, Decision, RunState, StepStatus, Verdict
+from status_db.effective_status import StepStatus
+from status_db.model import ROSTER, Decision, RunState, Verdict
 from status_db.queries.certificates import CertificateFilter as Narrowed
 from status_db.queries.certificates import CertificateReader
 from status_db.queries.classes import Classes, Stage

@@ -10,7 +10,8 @@ import pytest
 from status_db.decisions.refusals import Overtaken
 from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import Wish
-from status_db.model import Decision, RunState, StepStatus, Verdict
+from status_db.effective_status import StepStatus
+from status_db.model import Decision, RunState, Verdict
 from tests.cast import GEOLOGY_LOAN, LIN, POETRY_LOAN
 from tests.sync.verify.test_report import verified
 from tests.world import COHORT, World

@@ -11,7 +11,8 @@ from status_db import tables
 from status_db.decisions.certificates import HandedOver, Issue
 from status_db.decisions.refusals import DecisionCode, DecisionRefused
 from status_db.decisions.writer import Wish
-from status_db.model import State, StepStatus, Verdict
+from status_db.effective_status import StepStatus
+from status_db.model import State, Verdict
 from status_db.store.engine import reading
 from tests.cast import EVERYBODY, GEOLOGY_LOAN, LIN, POETRY_LOAN, SUN
 from tests.sync.verify.test_report import verified

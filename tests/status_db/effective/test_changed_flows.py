@@ -24,7 +24,8 @@ from status_db.decisions.refusals import DecisionCode, DecisionRefused, Overtake
 from status_db.decisions.reviews import seen_by_review
 from status_db.decisions.writer import Wish
 from status_db.effective.visible import everything
-from status_db.model import FIRST_FINDING, State, StepKind, StepStatus, Verdict
+from status_db.effective_status import StepStatus
+from status_db.model import FIRST_FINDING, State, StepKind, Verdict
 from status_db.queries.classes import Classes, Stage
 from status_db.queries.lists import Filter, Lists, ListSelection, Order
 from status_db.queries.report import Reports

@@ -11,7 +11,8 @@ from status_db import tables
 from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
 from status_db.effective.visible import Sight, everything
-from status_db.model import Standing, State, StepStatus, Verdict
+from status_db.effective_status import Standing, StepStatus
+from status_db.model import State, Verdict
 from status_db.queries.counts import overview
 from status_db.queries.lists import Filter, Lists, ListSelection, Order
 from status_db.store.engine import writing

@@ -13,7 +13,8 @@ from status_db import tables
 from status_db.decisions.certificates import Issue
 from status_db.decisions.writer import Wish
 from status_db.effective.visible import Sight, everything
-from status_db.model import Standing, State, Verdict
+from status_db.effective_status import Standing
+from status_db.model import State, Verdict
 from status_db.queries.counts import overview
 from status_db.queries.report import CohortReport, CollegeFigures, DecidedFor, Reports
 from status_db.store.engine import writing

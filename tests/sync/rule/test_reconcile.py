@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from connectors.port import Proof, ProofKind, Snapshot
 from status_db.model import Finding, Means, Obligation, Reason, Record, Verdict
 from sync.rule import reconcile
-from sync.rule.answer import Answer, Resolved, compare, keys_to_resolve, shown_key
+from sync.rule.answer import Answer, Resolved, differences, keys_to_resolve, shown_key
 from sync.rule.reconcile import SourceAnswered, Touched
 from sync.rule.records import SourceRule, group
 from sync.rule.step import SourcePart, of_source, of_step
@@ -145,7 +145,7 @@ def answer(rows: list[tuple[Any, ...]], stored: dict[str, Record], doubtful: dic
     digests = {student: record.digest for student, record in stored.items()}
     keys = keys_to_resolve(groups, digests)
     resolved = Resolved({k: k for k in keys if k in ROSTER}, doubtful or {})
-    compared = compare(RULE, groups, digests, resolved)
+    compared = differences(RULE, groups, digests, resolved)
     touched = [
         Touched(s, EARLIER, False, of_step([SourcePart(stored.get(s), CLEARED, True)], exempt=False), None)
         for s in ROSTER
@@ -217,7 +217,7 @@ def test_doubtful_rows_cannot_clear_who_is_surely_held() -> None:
 
 
 def test_who_joined_after_the_last_pull_of_another_source_stays_unknown() -> None:
-    compared = compare(RULE, {}, {}, Resolved({}))
+    compared = differences(RULE, {}, {}, Resolved({}))
     joined = Touched("S1", NOW - timedelta(hours=1), False, Finding(UNKNOWN, Reason.NOT_ASKED), None)
     other = {"fines": SourceAnswered(CLEARED, NOW - timedelta(hours=2))}
     plan = reconcile.plan("2019", 1, 1, RULE, NOW, compared, [joined], {}, {}, other, None)
@@ -253,7 +253,7 @@ def compared(rows: list[tuple[Any, ...]], stored: dict[str, bytes], **more: Any)
     groups = group(Snapshot(("student", "title", "reference"), rows, NOW, NOW, ()))
     keys = keys_to_resolve(groups, stored)
     doubtful = more.pop("doubtful", {})
-    return compare(RULE, groups, stored, Resolved({k: k for k in keys if k in ROSTER}, doubtful), **more)
+    return differences(RULE, groups, stored, Resolved({k: k for k in keys if k in ROSTER}, doubtful), **more)
 
 
 def test_who_was_asked_later_is_left_alone_whatever_the_older_answer_says() -> None:
@@ -268,7 +268,7 @@ def test_who_was_asked_later_is_left_alone_whatever_the_older_answer_says() -> N
 
 
 def test_what_another_source_means_by_no_row_decides_with_it() -> None:
-    nothing = compare(RULE, {}, {}, Resolved({}))
+    nothing = differences(RULE, {}, {}, Resolved({}))
     joined = Touched("S1", EARLIER, False, Finding(UNKNOWN, Reason.NOT_ASKED), None)
     for absent, verdict in ((CLEARED, CLEARED), (UNKNOWN, UNKNOWN), (HELD, HELD)):
         other = {"rooms": SourceAnswered(absent, NOW)}

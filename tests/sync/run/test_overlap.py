@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from status_db.marks.apply import Lease, LeaseLost, RunUnderWay
+from status_db.marks.runs import Lease, LeaseLost, RunUnderWay
 from status_db.model import RunState, Verdict
 from sync.run import process_id
 from sync.run.applying import OVERTAKEN

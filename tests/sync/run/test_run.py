@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event, func, select
 from connectors.port import SourceGarbled, SourceRefused, SourceUnavailable
 from status_db import tables
 from status_db.decisions.writer import Wish
-from status_db.marks.apply import LeaseLost, RunUnderWay, SlotTaken
+from status_db.marks.runs import LeaseLost, RunUnderWay, SlotTaken
 from status_db.model import ROSTER, RunState, State, Verdict
 from status_db.store import bulk
 from sync.run import process_id

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from sync.rules import source_rule
+from sync.rule_settings import source_rule
 from tests.cases.databases_office import ASKS, Finance
 
 

@@ -9,7 +9,8 @@ import pytest
 from pydantic import BaseModel
 from structlog.testing import capture_logs
 
-from clearance.services import Program, load_settings, schema_of
+from clearance.services import Program
+from clearance.settings_file import load_settings, schema_of
 from config.load import load
 from connectors.port import SourceUnavailable
 from status_db.model import ROSTER

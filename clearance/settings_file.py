@@ -1,0 +1,74 @@
+"""The settings file of a command: which one, with the connectors' own keys, and the clock that it names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any, Protocol, cast
+
+from pydantic import BaseModel
+
+import connectors
+from config.load import load
+from config.settings import Settings
+from connectors.port import Connector, Question
+from foundation.shifted_clock import ShiftedClock
+
+#: Names the settings file where the command line does not.
+CONFIG_VARIABLE = "CLEARANCE_CONFIG"
+
+
+class _Module(Protocol):
+    """A connector's module."""
+
+    Settings: type[BaseModel]
+
+    def connect(self, settings: Any, question: Question) -> Connector:  # noqa: ANN401 - each connector's own keys
+        """Make the connector."""
+        ...
+
+
+@cache
+def connector_module(name: str) -> _Module | None:
+    """Return a connector: a module of that room that can connect; None when there is none of that name.
+
+    Raises ImportError when it needs a module that is not installed.
+    """
+    if name not in {module.name for module in iter_modules(connectors.__path__)}:
+        return None
+    module = import_module(f"connectors.{name}")
+    return cast("_Module", module) if hasattr(module, "connect") else None
+
+
+def schema_of(connector: str) -> type[BaseModel] | None:
+    """Return the schema of a connector's own keys; None when there is no connector of that name.
+
+    Raises ImportError when it needs a module that is not installed.
+    """
+    module = connector_module(connector)
+    return module.Settings if module else None
+
+
+def load_settings(file: Path) -> Settings:
+    """Return the settings in a file, with the environment's on top. Raises SettingsError."""
+    return load(file, schema_of)
+
+
+def chosen_file(file: Path | None) -> Path:
+    """Return the settings file: the one given, the environment's, or the one in this folder."""
+    return file or Path(os.environ.get(CONFIG_VARIABLE, "clearance.toml"))
+
+
+def now() -> datetime:
+    """Tell the time."""
+    return datetime.now(UTC)
+
+
+def clock_of(settings: Settings) -> Callable[[], datetime]:
+    """Return the clock that everything goes by: the real one, but for the demo."""
+    return ShiftedClock(settings.demo.clock_file) if settings.demo.clock_file is not None else now

@@ -1,0 +1,130 @@
+"""A run as it is written: its lease, how it ends, what its answer leaves, and why it may not begin or go on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from foundation.refusals import Refused
+from status_db.marks.reversals import Replaced
+from status_db.model import Finding, Flip, Record, RunState, Verdict
+
+
+class LeaseCode(StrEnum):
+    """Why a run may not ask its source, or not write."""
+
+    UNDER_WAY = "under_way"
+    LOST = "lost"
+
+
+class RunUnderWay(Refused[LeaseCode]):
+    """Another run holds the source."""
+
+    def __init__(self, source: str, run: int, owner: str, since: datetime) -> None:
+        self.run = run
+        super().__init__(
+            LeaseCode.UNDER_WAY,
+            f"{source} is being asked already, by run {run} since {since:%H:%M:%S} UTC ({owner}). "
+            "Let it end, or stop that process; then run this again.",
+        )
+
+
+class SlotTaken(Exception):  # noqa: N818 - named by what is so
+    """The slot has its run already."""
+
+
+class BaseMoved(Exception):  # noqa: N818 - named by what is so
+    """The marks are no longer the ones the plan was made on: plan the same snapshot again."""
+
+
+class AnswerOvertaken(Exception):  # noqa: N818 - named by what is so
+    """The marks hold a later answer than the one to be written: it stays."""
+
+
+class LeaseLost(Refused[LeaseCode]):
+    """The run is over by another's word, or its source another's: this one may write nothing any more."""
+
+    def __init__(self, source: str, run: int) -> None:
+        super().__init__(
+            LeaseCode.LOST,
+            f"run {run} of {source} took too long and another run took over, or somebody closed it: nothing of it was "
+            "written. The next run asks anew.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write a source's marks, for one run."""
+
+    cohort: str
+    source: str
+    run: int
+    #: Who took it, and in which turn; empty for a recheck.
+    owner: str = ""
+    #: A recheck of one student; it holds no source, so a full run need not wait for it.
+    student: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended, as its row says."""
+
+    state: RunState
+    at: datetime
+    message: str = ""
+    fault: str | None = None
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    proofs: Sequence[Sequence[str]] = ()
+    plan_digest: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """What a good snapshot leaves on its source, whether it changed anything or not."""
+
+    began: datetime
+    ended: datetime
+    fresh_for: timedelta
+    settings_digest: bytes
+    #: Digest of the whole answer, so that the same one is known again; None when it is not all that is stored then.
+    fingerprint: bytes | None
+    #: Digest of what the source itself told of that answer; None where it tells nothing.
+    told: bytes | None
+    #: When the answer was read whole; None where the source only told that it is still the same.
+    compared_at: datetime | None
+    #: Rows about roster students; None for a recheck, which says nothing about the whole, and for an answer that came
+    #: before anything could be looked at: it is not noted.
+    roster_rows: int | None
+    strangers: Sequence[tuple[str, str, str]] | None = None
+    stranger_count: int = 0
+    #: The source's revision it was compared with; None for the roster, which none but its own runs move.
+    source_base: int | None = None
+    #: Students asked about on their own after it began, as far as was known then: they were left alone.
+    asked_later: frozenset[str] = frozenset()
+    #: Digest of where and as which user the source was asked.
+    location: bytes | None = None
+    #: The question for which asking about one student was shown to give the same; None leaves what is stored.
+    one_proven: bytes | None = None
+    #: How good its rows are, as plain values for the guard; None to leave what is known.
+    quality: Mapping[str, Any] | None = None
+    #: By what time it was judged which stored moments lie ahead; None where none is left out.
+    judged_at: datetime | None = None
+    #: The source's own moment of the answer, from which its freshness counts; None where it names none.
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """What a plan writes about one source, spelled out as rows."""
+
+    base: int
+    step: str
+    records: Sequence[Record]
+    removed: Sequence[str]
+    findings: Sequence[tuple[str, Finding]]
+    flips: Sequence[Flip]
+    #: How the counts of held, unknown, exempt and done records move.
+    moves: Mapping[Verdict, int]
+    #: What an approved run replaces, to be kept for the way back.
+    replaced: Sequence[Replaced] = ()
