@@ -108,6 +108,14 @@ def test_every_file_and_folder_named_is_there(document: Path) -> None:
             assert (ROOT / path).exists(), path
 
 
+@named
+def test_every_function_named_beside_its_file_is_there(document: Path) -> None:
+    rooms = "clearance|config|connectors|sync|status_db|portal|foundation|demo"
+    text = document.read_text(encoding="utf-8")
+    for path, name in re.findall(rf"`((?:{rooms})/[\w/]+\.py)`, `(\w+)`", text):
+        assert re.search(rf"\b{name}\b", (ROOT / path).read_text(encoding="utf-8")), f"{path}: {name}"
+
+
 SOURCES = [
     pytest.param(name, table, id=f"{document.name} {name}")
     for document in DOCUMENTS
