@@ -37,7 +37,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             super().__init__(*args)
             self._pause = made.append
 
-    monkeypatch.setattr(rest, "Office", Patient)
+    monkeypatch.setattr(rest, "WebOffice", Patient)
     return made
 
 

@@ -21,6 +21,7 @@ from status_db.marks.runs import LeaseLost, SlotTaken
 from status_db.model import RunState, Verdict
 from status_db.store import bulk, engine
 from status_db.store.engine import StoreError
+from sync.run import run as runs
 from tests.crash.stage import Stage, loan, number, opened
 from tests.world import COHORT, SETTINGS
 
@@ -60,7 +61,7 @@ def pause_in_a_run(
     if host:
         socket.gethostname = lambda: host
     with stage.sync() as sync:
-        whose = sync if hasattr(sync, at) else sync._marks
+        whose = next(one for one in (runs, sync._applying, sync._marks) if hasattr(one, at))
         original, paused = getattr(whose, at), list[bool]()
 
         def pause(*args: Any, **named: Any) -> Any:

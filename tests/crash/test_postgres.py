@@ -142,7 +142,7 @@ def safe(play: Play) -> Iterator[Stage]:
         yield about
 
 
-@pytest.mark.parametrize("at", ["_asked", "_move", "_write_findings", "_note_pull"])
+@pytest.mark.parametrize("at", ["pull", "_move", "_write_findings", "_note_pull"])
 def test_a_server_killed_in_the_midst_of_a_run_has_the_old_state_when_it_is_back(
     own_server: CarriedPostgres, play: Play, at: str
 ) -> None:

@@ -82,7 +82,7 @@ class TestASleeper:
             sleeper = about.saying("loans", [])
         elif about_to == "fail":
             sleeper = about.saying("loans", [{"CARD": "a row without the columns that are mapped"}])
-        at = "_asked" if about_to == "fail" else "_propose"
+        at = "pull" if about_to == "fail" else "propose"
         late = replace(sleeper, lease_for=SHORT)
         with acting(actors.pause_in_a_run, late, "loans", at, stop=True, approve=approve) as actor:
             actor.go()
@@ -116,7 +116,7 @@ class TestASleeper:
     def test_that_nobody_has_replaced_goes_on_and_applies(self, about: Stage) -> None:
         """The control: what is kept out above is written here."""
         before = stage.dump(about.url)
-        with acting(actors.pause_in_a_run, about, "loans", "_propose", stop=True) as actor:
+        with acting(actors.pause_in_a_run, about, "loans", "propose", stop=True) as actor:
             actor.go()
             assert actor.hear() == "paused"
             actor.stopped()
@@ -132,7 +132,7 @@ class TestClocks:
         now = datetime.now(UTC)
         first = replace(about, now=now + timedelta(minutes=minutes))
         second = replace(about, now=now - timedelta(minutes=minutes))
-        with acting(actors.pause_in_a_run, first, "loans", "_asked", stop=False) as actor, second.sync() as other:
+        with acting(actors.pause_in_a_run, first, "loans", "pull", stop=False) as actor, second.sync() as other:
             actor.go()
             assert actor.hear() == "paused"
             assert other.run("loans", by="another").fault == "under_way"
@@ -171,7 +171,7 @@ class TestTheKilled:
 
 def killed(about: Stage, host: str = "") -> int:
     """Have a process be killed in the midst of a run, and return the run."""
-    with acting(actors.pause_in_a_run, about, "loans", "_asked", stop=False, host=host) as actor:
+    with acting(actors.pause_in_a_run, about, "loans", "pull", stop=False, host=host) as actor:
         actor.go()
         assert actor.hear() == "paused"
         actor.signal(signal.SIGKILL)

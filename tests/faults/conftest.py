@@ -31,4 +31,4 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
             super().__init__(*args)
             self._pause = lambda _seconds: None
 
-    monkeypatch.setattr(rest, "Office", Patient)
+    monkeypatch.setattr(rest, "WebOffice", Patient)

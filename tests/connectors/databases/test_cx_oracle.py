@@ -76,7 +76,7 @@ HANDLE = """
 from datetime import timedelta
 from types import SimpleNamespace
 import cx_Oracle
-from connectors.databases.base import Options, Patience
+from connectors.databases.base import DatabaseTimeouts, Options
 from connectors.databases.oracle import Oracle
 
 class Cursor:
@@ -84,7 +84,7 @@ class Cursor:
     def var(self, kind, **more):
         return kind.__name__ if isinstance(kind, type) else kind.name, more.get("bypass_decode", False)
 
-office = Oracle("loans", "somewhere", Patience(timedelta(seconds=1), timedelta(seconds=1)), Options("gbk"))
+office = Oracle("loans", "somewhere", DatabaseTimeouts(timedelta(seconds=1), timedelta(seconds=1)), Options("gbk"))
 raw = SimpleNamespace()
 office._take_text(cx_Oracle)(raw, None)
 for kind in ("VARCHAR", "CHAR", "LONG", "CLOB", "NUMBER", "DATE"):

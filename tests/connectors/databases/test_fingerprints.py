@@ -173,7 +173,7 @@ class TestInARun:
             assert sqlite_world.sync.recheck("loans", SUN.number, by=SUN.number).state is RunState.APPLIED
             library.fill(answer)
 
-        between(sqlite_world, "_asked", borrows_is_asked_about_and_returns)
+        between(sqlite_world.sync, "_stages", borrows_is_asked_about_and_returns)
         assert self.pulled(sqlite_world)
         assert sqlite_world.verdict(SUN.number, "library") is Verdict.HELD
         assert self.pulled(sqlite_world)

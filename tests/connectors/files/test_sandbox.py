@@ -176,7 +176,7 @@ PARENT = """
 import subprocess
 from datetime import timedelta
 from pathlib import Path
-from connectors.files.sandbox import FileNamed, Limits, read_apart
+from connectors.files.sandbox import FileNamed, SandboxLimits, read_apart
 from tests.connectors import readers
 
 children = []
@@ -190,7 +190,7 @@ def tell(_done, _expected):
     print(children[0], flush=True)
 
 subprocess.Popen = Kept
-limits = Limits(100_000_000, timedelta(minutes=10), "[source.fees]")
+limits = SandboxLimits(100_000_000, timedelta(minutes=10), "[source.fees]")
 file = FileNamed("fees", "Save it anew.")
 read_apart(readers.endless, Path("fees.xlsx"), None, limits=limits, file=file, progress=tell)
 """

@@ -330,7 +330,7 @@ def test_the_longest_time_of_an_exchange_begins_anew_with_each_student(
             begun.append(1)
             super().begin()
 
-    monkeypatch.setattr(rest, "Office", Counting)
+    monkeypatch.setattr(rest, "WebOffice", Counting)
     ask(office, per_student={"at_once": 1}).pull()
     assert len(begun) == 1 + NUMBERS
 
