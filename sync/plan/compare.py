@@ -1,7 +1,7 @@
 """Match and compare: whose each row is, and which records an answer changes. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.port import Cell, Snapshot, SourceGarbled, table_of
 from status_db.model import Record, normalise_number
@@ -44,6 +44,10 @@ def compare(
     """Return the records that an answer changes. Raises SourceGarbled for a first answer that is about nobody."""
     groups, resolved, digests = matched.groups, matched.resolved, gathered.digests
     answer = differences(rule, groups, digests, resolved, gathered.outside, gathered.later, gathered.fresh)
+    if student is not None:
+        # A key in doubt means others, too. What this answer says of them, only one about everybody may write.
+        changed = {who: said for who, said in answer.changed.items() if who == student}
+        answer = replace(answer, changed=changed, vanished=answer.vanished & {student})
     if "reference" in snapshot.fields and (answer.unmatched or student is not None):
         said = gathered.marks.records
         before = {s: said[rule.source, s] for s in (*answer.changed, *answer.vanished) if s in digests}
