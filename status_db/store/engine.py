@@ -17,10 +17,32 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import Connection, Engine, Select, String, column, create_engine, event, make_url, select, table, text
-from sqlalchemy.exc import DataError, DBAPIError, InternalError, OperationalError, ProgrammingError, StatementError
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Select,
+    String,
+    column,
+    create_engine,
+    event,
+    make_url,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    StatementError,
+)
 from sqlalchemy.pool import QueuePool
 
+from config.tables.plain_text import plain
 from config.tables.secrets import DatabaseUrl, SecretUnusable
 from foundation.private_files import make_file, make_folder
 from foundation.refusals import Refused
@@ -97,7 +119,7 @@ def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None =
         options = " ".join(
             [*(f"-c {name}={seconds}s" for name, seconds in limits.items()), *([own] if isinstance(own, str) else own)]
         )
-        server = create_engine(
+        server = _engine(
             parsed, poolclass=QueuePool, pool_size=4, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN
         )
         return _with_current_password(server, secret)
@@ -108,7 +130,7 @@ def open_writing(url: str, *, create: bool = False, secret: DatabaseUrl | None =
         make_file(file)
     # Kept open between transactions: the last connection to close would copy the whole log back each time.
     arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
-    engine = create_engine(parsed, poolclass=QueuePool, pool_size=4, connect_args=arguments, **_HIDDEN)
+    engine = _engine(parsed, poolclass=QueuePool, pool_size=4, connect_args=arguments, **_HIDDEN)
     if not create and file is not None:
         event.listen(engine, "do_connect", partial(_see_that_it_is_there, file))
     event.listen(engine, "connect", _prepare_sqlite)
@@ -148,6 +170,17 @@ def _with_current_password(engine: Engine, secret: DatabaseUrl | None) -> Engine
     return engine
 
 
+def _engine(url: URL, **options: Any) -> Engine:  # noqa: ANN401 - as SQLAlchemy takes them
+    """Return an engine. Raises StoreError for a kind of database, or a driver, that the program does not use."""
+    fix = "Write postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, or sqlite:///FILE, as the url in [status_db]."
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise StoreError(f"The status database cannot be one of {plain(url.get_backend_name()[:40])}. {fix}")
+    try:
+        return create_engine(url, **options)
+    except (ArgumentError, ImportError):
+        raise StoreError(f"There is no driver {plain(url.drivername[:60])} for the status database. {fix}") from None
+
+
 def open_reading(url: str, *, at_most: timedelta | None = None, secret: DatabaseUrl | None = None) -> Engine:
     """Return an engine that cannot write: SQLite read-only behind an authorizer, PostgreSQL in read-only transactions.
 
@@ -160,11 +193,11 @@ def open_reading(url: str, *, at_most: timedelta | None = None, secret: Database
         options = "-c default_transaction_read_only=on"
         if at_most is not None:
             options += f" -c statement_timeout={round(at_most.total_seconds() * 1000)}"
-        server = create_engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN)
+        server = _engine(parsed, pool_size=8, pool_pre_ping=True, connect_args={"options": options}, **_HIDDEN)
         return _with_current_password(server, secret)
     read_only = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
     arguments = {"check_same_thread": False}
-    engine = create_engine(read_only, poolclass=QueuePool, pool_size=8, connect_args=arguments, **_HIDDEN)
+    engine = _engine(read_only, poolclass=QueuePool, pool_size=8, connect_args=arguments, **_HIDDEN)
     if (file := sqlite_file(url)) is not None:
         event.listen(engine, "do_connect", partial(_see_that_it_is_there, file))
     event.listen(engine, "connect", _forbid_writing)

@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from status_db import tables
-from status_db.store.engine import StoreError, open_reading, reading, writing
+from status_db.store.engine import StoreError, open_reading, open_writing, reading, writing
 from status_db.store.turns import DESK
 from tests.world import World
 
@@ -82,3 +83,18 @@ def test_an_error_of_the_database_names_no_value_of_its_statement(world: World) 
     said = str(refused.value)
     assert "canary-name" not in said
     assert "canary-hash" not in said
+
+
+@pytest.mark.parametrize("opening", [open_reading, open_writing])
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://db/marks", "cannot be one of http"),
+        ("mysql+pymysql://db/marks", "cannot be one of mysql"),
+        ("postgresql+nothing://db/marks", r"no driver postgresql\+nothing"),
+        ("sqlite+nothing:///marks.db", r"no driver sqlite\+nothing"),
+    ],
+)
+def test_another_kind_of_database_or_driver_is_refused_with_the_fix(opening: Any, url: str, why: str) -> None:
+    with pytest.raises(StoreError, match=rf"{why}.*Write postgresql\+psycopg://"):
+        opening(url)
